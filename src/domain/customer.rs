@@ -1,0 +1,71 @@
+//! A customer that may be sent.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use super::{Country, CustomerName, CustomerType, Email, Phone};
+
+/// The documented fields of a customer. The names are those of the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Field {
+    Name,
+    Email,
+    Phone,
+    Country,
+    Type,
+    SendKycMail,
+}
+
+impl Field {
+    pub const ALL: [Self; 6] = [Self::Name, Self::Email, Self::Phone, Self::Country, Self::Type, Self::SendKycMail];
+
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Name => "customer_name",
+            Self::Email => "customer_email",
+            Self::Phone => "customer_phone",
+            Self::Country => "customer_country",
+            Self::Type => "customer_type",
+            Self::SendKycMail => "send_kyc_mail",
+        }
+    }
+
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|field| field.as_str() == text)
+    }
+
+    /// Whether a customer can be made without it.
+    #[must_use]
+    pub const fn is_required(self) -> bool {
+        !matches!(self, Self::Type | Self::SendKycMail)
+    }
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A customer whose every field passed validation. The parts can be made only by their own checks, so a `NewCustomer` may be sent.
+#[derive(Clone, PartialEq)]
+pub struct NewCustomer {
+    pub name: CustomerName,
+    pub email: Email,
+    pub phone: Phone,
+    pub country: Country,
+    pub kind: CustomerType,
+    pub send_kyc_mail: bool,
+    /// More request fields (`--extra` and the documented ones), nested. Never one of the six names of [`Field`].
+    pub extra: Map<String, Value>,
+}
+
+/// People's data stays out of logs and panics.
+impl fmt::Debug for NewCustomer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewCustomer").finish_non_exhaustive()
+    }
+}

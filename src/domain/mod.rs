@@ -1,0 +1,29 @@
+//! What the rest of the program speaks of. Pure: no clock, no file, no network, no terminal, no database.
+//!
+//! A [`NewCustomer`] comes only from validation, so whatever holds one holds something that may be sent. What is wrong with a record is a
+//! list of [`Violation`]s. What one request brought is an [`AttemptResult`]; how a record ended is an [`Outcome`]; how all of them ended
+//! is a [`Tally`].
+
+mod attempt;
+mod country;
+mod customer;
+mod email;
+mod kind;
+mod name;
+mod outcome;
+mod phone;
+mod record;
+mod tally;
+mod violation;
+
+pub use attempt::{AttemptResult, DoubtCause, FoundCustomer, LookupResult, StopReason};
+pub use country::Country;
+pub use customer::{Field, NewCustomer};
+pub use email::{Email, EmailKey};
+pub use kind::CustomerType;
+pub use name::CustomerName;
+pub use outcome::{Complaint, ComplaintCode, Ending, Outcome, Receipt, Status, Warning};
+pub use phone::Phone;
+pub use record::{InputRecord, InputShape, Position, RawRecord, ReportLine, Verdict};
+pub use tally::Tally;
+pub use violation::{Code, Severity, Violation};

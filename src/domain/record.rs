@@ -1,0 +1,94 @@
+//! One customer of the input, from the cell that was read to the line that is reported.
+
+use super::{Complaint, NewCustomer, Receipt, Status, Violation};
+
+/// Where a record stands in the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    /// The record's number, counted from 1; the header is not a record.
+    pub row: u64,
+    /// The line of the file on which the record starts, counted from 1.
+    pub line: u64,
+}
+
+/// One record of the input after validation.
+#[derive(Debug)]
+pub struct InputRecord {
+    pub position: Position,
+    pub verdict: Verdict,
+    /// The cells of the `--keep` columns, in the order in which those were named; empty where a record has none.
+    pub kept: Vec<String>,
+    /// The record exactly as it was read, where the reader was asked for it.
+    pub raw: Option<RawRecord>,
+}
+
+/// What validation says of a record.
+#[derive(Debug)]
+pub enum Verdict {
+    Valid {
+        customer: NewCustomer,
+        warnings: Vec<Violation>,
+    },
+    /// Never sent. `problems` holds every problem found, warnings included, and is not empty.
+    Invalid {
+        /// The e-mail cell as given, where there is one, so that the report can name the person.
+        email: Option<String>,
+        problems: Vec<Violation>,
+    },
+}
+
+/// A record as it was read, byte for byte.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RawRecord {
+    Cells(Vec<Vec<u8>>),
+    /// A line of NDJSON without its line end.
+    Line(Vec<u8>),
+}
+
+/// The form of the input, for whoever writes records back in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InputShape {
+    Csv { delimiter: u8, header: Vec<Vec<u8>> },
+    Ndjson,
+}
+
+/// One line of a report: everything that is said of a record.
+#[derive(Clone, Debug)]
+pub struct ReportLine {
+    pub position: Position,
+    pub status: Status,
+    pub email: String,
+    pub receipt: Receipt,
+    pub http_status: Option<u16>,
+    pub attempts: u32,
+    /// Problem codes joined by `;`, or the code of the API's complaint.
+    pub error_code: String,
+    pub error: String,
+    /// Codes and words of the warnings, joined by `; `.
+    pub warning: String,
+    pub kept: Vec<String>,
+}
+
+impl ReportLine {
+    /// A line that says nothing yet beyond where the record stands and how it ended.
+    #[must_use]
+    pub fn new(position: Position, status: Status, email: String, kept: Vec<String>) -> Self {
+        Self {
+            position,
+            status,
+            email,
+            receipt: Receipt::default(),
+            http_status: None,
+            attempts: 0,
+            error_code: String::new(),
+            error: String::new(),
+            warning: String::new(),
+            kept,
+        }
+    }
+
+    pub fn complain(&mut self, complaint: &Complaint) {
+        self.error_code = complaint.code.as_str().to_owned();
+        self.error.clone_from(&complaint.message);
+    }
+}

@@ -1,0 +1,51 @@
+//! How many records ended how.
+
+use super::Status;
+
+/// Counts by status. The sum is the number of records told of, whatever was counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    counts: [u64; Self::SLOTS],
+}
+
+impl Tally {
+    const SLOTS: usize = Status::Valid as usize + 1;
+
+    pub fn add(&mut self, status: Status) {
+        self.counts[status as usize] += 1;
+    }
+
+    #[must_use]
+    pub fn get(&self, status: Status) -> u64 {
+        self.counts[status as usize]
+    }
+
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    /// True where some record did not get where it should: invalid, rejected, failed or not attempted.
+    #[must_use]
+    pub fn has_losses(&self) -> bool {
+        [Status::Invalid, Status::Rejected, Status::Failed].into_iter().any(|status| self.get(status) > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_by_status_and_sums_them() {
+        let mut tally = Tally::default();
+        for status in Status::IMPORT {
+            tally.add(status);
+        }
+        tally.add(Status::Created);
+        assert_eq!(tally.get(Status::Created), 2);
+        assert_eq!(tally.get(Status::Valid), 0);
+        assert_eq!(tally.total(), 11);
+        assert!(tally.has_losses());
+    }
+}

@@ -1,0 +1,127 @@
+//! What is wrong, or odd, about a record of the input.
+
+use std::fmt;
+
+/// Whether a record may be sent in spite of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    Problem,
+    Warning,
+}
+
+macro_rules! codes {
+    ($($variant:ident $text:literal $severity:ident,)*) => {
+        /// The stable codes of problems and warnings. Other programs read them.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code { $($variant,)* }
+
+        impl Code {
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+
+            #[must_use]
+            pub const fn severity(self) -> Severity {
+                match self { $(Self::$variant => Severity::$severity,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    NameMissing "name.missing" Problem,
+    NameTooLong "name.too_long" Problem,
+    NameControlCharacters "name.control_characters" Problem,
+    EmailMissing "email.missing" Problem,
+    EmailSyntax "email.syntax" Problem,
+    EmailTooLong "email.too_long" Problem,
+    PhoneMissing "phone.missing" Problem,
+    PhoneSyntax "phone.syntax" Problem,
+    PhoneImpossible "phone.impossible" Problem,
+    PhoneNoCountryCode "phone.no_country_code" Problem,
+    PhoneSpreadsheetDamage "phone.spreadsheet_damage" Problem,
+    CountryMissing "country.missing" Problem,
+    CountryUnknown "country.unknown" Problem,
+    CountryAmbiguous "country.ambiguous" Problem,
+    TypeUnknown "type.unknown" Problem,
+    KycMailNotBoolean "kyc_mail.not_boolean" Problem,
+    RowColumnCount "row.column_count" Problem,
+    RowTooLarge "row.too_large" Problem,
+    RowEncoding "row.encoding" Problem,
+    JsonSyntax "json.syntax" Problem,
+    JsonNotAnObject "json.not_an_object" Problem,
+    JsonDuplicateKey "json.duplicate_key" Problem,
+    PhoneNotAssigned "phone.not_assigned" Warning,
+    EmailReservedDomain "email.reserved_domain" Warning,
+    NameLooksGarbled "name.looks_garbled" Warning,
+    RowSwallowedLines "row.swallowed_lines" Warning,
+    DuplicateDiffers "duplicate.differs" Warning,
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// One complaint about one cell, or about a whole record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    pub code: Code,
+    /// The input's own name of the column; the field's name where no column feeds it; empty where the whole record is meant.
+    pub column: String,
+    /// What stands there, shortened, with control characters escaped; empty where nothing does.
+    pub value: String,
+    /// What is wrong and what to do about it, one short sentence without a final period.
+    pub hint: String,
+}
+
+impl Violation {
+    #[must_use]
+    pub fn new(code: Code, column: &str, value: &str, hint: impl Into<String>) -> Self {
+        Self { code, column: column.to_owned(), value: shorten(value), hint: hint.into() }
+    }
+}
+
+/// The longest value that a message quotes, in characters.
+const SHOWN: usize = 60;
+
+/// A value fit for a message: one line, no control characters, at most 60 characters.
+fn shorten(value: &str) -> String {
+    let mut characters = value.chars();
+    let mut shown: String = characters.by_ref().take(SHOWN).flat_map(visible).collect();
+    if characters.next().is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// Control, format and direction characters in their escaped form, all others as they are.
+fn visible(character: char) -> impl Iterator<Item = char> {
+    let hidden = character.is_control()
+        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    let escaped = hidden.then(|| character.escape_default());
+    let plain = (!hidden).then_some(character);
+    escaped.into_iter().flatten().chain(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_shortened_and_control_characters_escaped() {
+        let violation = Violation::new(Code::NameControlCharacters, "name", "a\u{1b}[31m\nb", "remove it");
+        assert_eq!(violation.value, "a\\u{1b}[31m\\nb");
+        assert_eq!(shorten(&"é".repeat(61)), format!("{}…", "é".repeat(60)));
+    }
+
+    #[test]
+    fn codes_are_told_apart_by_their_text() {
+        let texts: std::collections::HashSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(texts.len(), Code::ALL.len());
+    }
+}

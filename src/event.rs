@@ -1,0 +1,59 @@
+//! All that delivery says to whoever listens: the progress bar, the heartbeat, the log, the counts of the summary.
+//!
+//! A [`Event::Settled`] is emitted only after the outcome is committed (I4).
+
+use std::time::Duration;
+
+use crate::domain::{Position, Status};
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A record came to its end for this run.
+    Settled {
+        position: Position,
+        status: Status,
+    },
+    /// A request is about to leave.
+    Request(Request),
+    /// An answer that makes the record wait for another attempt. `why` is fit for a log.
+    Retry {
+        position: Position,
+        attempt: u32,
+        delay: Duration,
+        why: String,
+    },
+    /// A doubt of ours, of this run or an earlier one, ended with an answer.
+    Recovered {
+        position: Position,
+    },
+    /// The server asked for silence (429).
+    Throttled {
+        pause: Duration,
+    },
+    /// The pace changed, in requests a minute.
+    Pace {
+        per_minute: f64,
+    },
+    /// Too many failures in a row: one probe now and then until the server is back.
+    BreakerOpened {
+        pause: Duration,
+    },
+    BreakerClosed,
+    /// Look-ups are not to be had for the rest of the run.
+    LookupsOff {
+        why: String,
+    },
+    TokenRenewed,
+    /// No new record is started; what is in flight is waited for.
+    Draining {
+        in_flight: usize,
+    },
+}
+
+/// What kind of request leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    Create,
+    LookUp,
+    Credentials,
+}
