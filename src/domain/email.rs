@@ -33,3 +33,9 @@ impl EmailKey {
         &self.0
     }
 }
+
+impl std::fmt::Debug for EmailKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("EmailKey(…)")
+    }
+}

@@ -1,1 +1,39 @@
+//! The memory of what was sent and what came of it: one SQLite file.
+//!
+//! # What is true at every instant
+//! 1. A record is known by its target and its e-mail key. Where it stands in a file means nothing.
+//! 2. Before the first byte of a request leaves, its *intent* (key, bytes, time) is committed and synced. So whatever kills the
+//!    program, every request that may have reached the server is known to the next run, with the very bytes to send again.
+//! 3. An outcome is committed before anybody is told of it. So nothing that was shown or reported can be forgotten.
+//! 4. An intent stays until an outcome that ends all doubt is committed, in the same transaction. So an intent that is found by a later run
+//!    is exactly a request whose effect is unknown.
+//! 5. Outcomes are only ever added. So a report can be made as of any run.
+//! 6. After the first error of the file nothing more is written, and, since no intent can be committed, nothing more is sent.
+//!
+//! # Who may do what
+//! One process at a time writes: it holds an exclusive lock on `<ledger>.lock`, which the kernel frees on any death. In that process one
+//! thread ([`Ledger`] talks to it) owns the only writing connection. Readers ([`Reader`]) may come at any time.
+//!
+//! # What it costs
+//! The writer takes all that waits for it in one transaction. An intent is committed at once, for a sender waits for it; outcomes wait at
+//! most 25 ms for company.
+//!
+//! # What it cannot promise
+//! Two ledgers for one account, a ledger that was deleted or restored from an old copy, and a server that honours neither its idempotency
+//! key nor its unique e-mail: against these only the server's own refusal of a second customer with the same e-mail helps.
 
+mod claim;
+mod error;
+mod key;
+mod lock;
+mod query;
+mod schema;
+mod standing;
+mod writer;
+
+pub use claim::{Claim, ClaimPolicy, ClaimRequest, Ticket};
+pub use error::LedgerError;
+pub use key::PayloadHash;
+pub use query::{Reader, RunInfo};
+pub use standing::{PastOutcome, Standing};
+pub use writer::{Creation, InputName, Intent, Ledger, RunCounters, RunId, Target};

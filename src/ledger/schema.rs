@@ -1,0 +1,242 @@
+//! Opening the file: whose it is, how old it is, and how it must be set.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
+
+use super::LedgerError;
+use super::lock::owner_only;
+
+/// Marks the file as ours ("cimp").
+const APPLICATION_ID: i64 = 0x6369_6d70;
+
+/// Each step leads from one schema version to the next. Steps are never changed or reordered, only added.
+const MIGRATIONS: &[&str] = &["
+    CREATE TABLE secret (bytes BLOB NOT NULL) STRICT;
+    CREATE TABLE targets (
+        id INTEGER PRIMARY KEY,
+        base_url TEXT NOT NULL,
+        account TEXT NOT NULL,
+        UNIQUE (base_url, account)
+    ) STRICT;
+    CREATE TABLE runs (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        target INTEGER NOT NULL REFERENCES targets (id),
+        input TEXT NOT NULL,
+        started_at INTEGER NOT NULL,
+        ended_at INTEGER,
+        exit_code INTEGER,
+        stopped TEXT,
+        requests INTEGER NOT NULL DEFAULT 0,
+        throttled INTEGER NOT NULL DEFAULT 0,
+        retries INTEGER NOT NULL DEFAULT 0,
+        recovered INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    -- A customer of a target. The claim says which run met it last, and on which row.
+    CREATE TABLE records (
+        id INTEGER PRIMARY KEY,
+        target INTEGER NOT NULL REFERENCES targets (id),
+        email_key TEXT NOT NULL,
+        generation INTEGER NOT NULL DEFAULT 0,
+        claimed_run INTEGER NOT NULL REFERENCES runs (id),
+        claimed_row INTEGER NOT NULL,
+        UNIQUE (target, email_key)
+    ) STRICT;
+    -- A request that may have reached the server and whose effect is unknown. One a record at most.
+    CREATE TABLE intents (
+        record INTEGER PRIMARY KEY REFERENCES records (id),
+        run INTEGER NOT NULL REFERENCES runs (id),
+        row INTEGER NOT NULL,
+        generation INTEGER NOT NULL,
+        idempotency_key TEXT NOT NULL,
+        payload_hash BLOB NOT NULL,
+        body BLOB NOT NULL,
+        attempt INTEGER NOT NULL,
+        key_since INTEGER NOT NULL,
+        sent_at INTEGER NOT NULL
+    ) STRICT;
+    -- How a record ended in a run. Only ever added to.
+    CREATE TABLE outcomes (
+        id INTEGER PRIMARY KEY,
+        record INTEGER NOT NULL REFERENCES records (id),
+        run INTEGER NOT NULL REFERENCES runs (id),
+        status TEXT NOT NULL,
+        payload_hash BLOB NOT NULL,
+        settled_at INTEGER NOT NULL,
+        http_status INTEGER,
+        attempts INTEGER NOT NULL,
+        error_code TEXT NOT NULL,
+        error TEXT NOT NULL,
+        warning TEXT NOT NULL,
+        server_id TEXT,
+        customer_id TEXT,
+        kyc_link TEXT,
+        tos_link TEXT,
+        kyc_status TEXT,
+        tos_status TEXT,
+        created_at TEXT,
+        data TEXT
+    ) STRICT;
+    CREATE INDEX outcomes_of_record ON outcomes (record, id);
+"];
+
+/// The writing connection: the file is made where there is none, brought to the newest schema, checked, and set to sync every commit.
+pub(super) fn open_for_writing(path: &Path) -> Result<Connection, LedgerError> {
+    create_owner_only(path)?;
+    let mut connection = connect(path)?;
+    let version = recognise(&connection, path)?;
+    let failed = |error: rusqlite::Error| LedgerError::sqlite(path, &error);
+    let intact: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(failed)?;
+    if intact != "ok" {
+        return Err(LedgerError::Damaged { path: path.to_owned(), why: intact });
+    }
+    harden(&connection).map_err(failed)?;
+    migrate(&mut connection, version).map_err(failed)?;
+    Ok(connection)
+}
+
+/// A connection that only reads, beside whoever writes.
+pub(super) fn open_for_reading(path: &Path) -> Result<Connection, LedgerError> {
+    if !path.exists() {
+        return Err(LedgerError::Missing(path.to_owned()));
+    }
+    let connection = connect(path)?;
+    let failed = |error: rusqlite::Error| LedgerError::sqlite(path, &error);
+    connection.pragma_update(None, "query_only", true).map_err(failed)?;
+    let version = recognise(&connection, path)?;
+    if version < newest() {
+        let why = "its schema is old or unfinished; an import brings it up to date".to_owned();
+        return Err(LedgerError::Foreign { path: path.to_owned(), why });
+    }
+    Ok(connection)
+}
+
+/// SQLite gives its side files the rights of the main one, so the main one must be right from its first moment.
+fn create_owner_only(path: &Path) -> Result<(), LedgerError> {
+    owner_only().write(true).open(path).map(drop).map_err(|error| LedgerError::io(path, error))
+}
+
+fn connect(path: &Path) -> Result<Connection, LedgerError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let failed = |error: rusqlite::Error| LedgerError::sqlite(path, &error);
+    let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    connection.busy_timeout(Duration::from_secs(10)).map_err(failed)?;
+    Ok(connection)
+}
+
+/// The schema version of a ledger of ours, 0 for a file without content; all others are refused before anything is written to them.
+fn recognise(connection: &Connection, path: &Path) -> Result<i64, LedgerError> {
+    let failed = |error: rusqlite::Error| LedgerError::sqlite(path, &error);
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(failed);
+    let (application, version) = (pragma("application_id")?, pragma("user_version")?);
+    let content = connection.query_row("SELECT name FROM sqlite_schema LIMIT 1", [], |row| row.get::<_, String>(0));
+    let known = newest();
+    match (application, version, content.optional().map_err(failed)?) {
+        (0, 0, None) => Ok(0),
+        (APPLICATION_ID, found, _) if found > known => Err(LedgerError::Newer { path: path.to_owned(), found, known }),
+        (APPLICATION_ID, found, _) => Ok(found),
+        _ => Err(LedgerError::Foreign { path: path.to_owned(), why: "it is some other program's database".to_owned() }),
+    }
+}
+
+const fn newest() -> i64 {
+    MIGRATIONS.len() as i64
+}
+
+/// FULL syncs the log at every commit: what is committed is there after a power cut. Erased bodies must not linger in free pages.
+fn harden(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "fullfsync", true)?;
+    connection.pragma_update(None, "secure_delete", true)?;
+    connection.pragma_update(None, "foreign_keys", true)
+}
+
+fn migrate(connection: &mut Connection, version: i64) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    for (step, sql) in (0..).zip(MIGRATIONS).skip_while(|(step, _)| *step < version) {
+        transaction.execute_batch(sql)?;
+        transaction.pragma_update(None, "user_version", step + 1)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder() -> tempfile::TempDir {
+        tempfile::tempdir().unwrap()
+    }
+
+    #[test]
+    fn a_new_ledger_is_owner_only_and_syncs_every_commit() {
+        let folder = folder();
+        let path = folder.path().join("a.db");
+        let connection = open_for_writing(&path).unwrap();
+        let value = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(value("synchronous"), 2);
+        assert_eq!(value("user_version"), newest());
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn the_bundled_sqlite_has_the_wal_reset_fix() {
+        assert!(rusqlite::version_number() >= 3_051_003, "found {}", rusqlite::version());
+    }
+
+    #[test]
+    fn another_programs_database_is_refused_untouched() {
+        let folder = folder();
+        let path = folder.path().join("other.db");
+        Connection::open(&path).unwrap().execute_batch("CREATE TABLE theirs (a)").unwrap();
+        let before = std::fs::read(&path).unwrap();
+        assert!(matches!(open_for_writing(&path), Err(LedgerError::Foreign { .. })));
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+    }
+
+    #[test]
+    fn a_file_that_is_no_database_is_refused_untouched() {
+        let folder = folder();
+        let path = folder.path().join("customers.csv");
+        std::fs::write(&path, "name,email\n".repeat(100)).unwrap();
+        assert!(matches!(open_for_writing(&path), Err(LedgerError::Foreign { .. })));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "name,email\n".repeat(100));
+    }
+
+    #[test]
+    fn a_newer_schema_is_refused() {
+        let folder = folder();
+        let path = folder.path().join("a.db");
+        open_for_writing(&path).unwrap().pragma_update(None, "user_version", newest() + 1).unwrap();
+        assert!(matches!(open_for_writing(&path), Err(LedgerError::Newer { .. })));
+        assert!(matches!(open_for_reading(&path), Err(LedgerError::Newer { .. })));
+    }
+
+    #[test]
+    fn a_damaged_ledger_is_refused() {
+        use std::io::{Seek as _, SeekFrom, Write as _};
+        let folder = folder();
+        let path = folder.path().join("a.db");
+        drop(open_for_writing(&path).unwrap());
+        let mut file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+        file.seek(SeekFrom::Start(4096)).unwrap();
+        file.write_all(&[0xff; 8192]).unwrap();
+        assert!(matches!(open_for_writing(&path), Err(LedgerError::Damaged { .. })));
+    }
+
+    #[test]
+    fn reading_makes_no_ledger() {
+        let folder = folder();
+        let path = folder.path().join("a.db");
+        assert!(matches!(open_for_reading(&path), Err(LedgerError::Missing(_))));
+        assert!(!path.exists());
+    }
+}

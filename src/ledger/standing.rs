@@ -1,0 +1,125 @@
+//! What the ledger knows of one record, and what that means for a claim or a report. Pure.
+
+use super::key::PayloadHash;
+use super::writer::Intent;
+use crate::domain::{Receipt, Status};
+
+/// What the ledger knows of one record as of some run.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    pub(super) record: i64,
+    pub(super) generation: u32,
+    pub(super) claimed_run: i64,
+    pub(super) claimed_row: u64,
+    /// A request whose effect is unknown, and the run that sent it.
+    pub(super) open: Option<(i64, Intent)>,
+    pub(super) latest: Option<PastOutcome>,
+}
+
+/// The last outcome of a record.
+#[derive(Clone, Debug)]
+pub struct PastOutcome {
+    pub(super) run: i64,
+    pub status: Status,
+    pub(super) payload: PayloadHash,
+    pub receipt: Receipt,
+    pub http_status: Option<u16>,
+    pub attempts: u32,
+    pub error_code: String,
+    pub error: String,
+    pub warning: String,
+}
+
+impl Standing {
+    /// The row of `run`'s input that claimed the record; the first valid one of its e-mail.
+    #[must_use]
+    pub fn claimed_row(&self, run: i64) -> Option<u64> {
+        (self.claimed_run == run).then_some(self.claimed_row)
+    }
+
+    #[must_use]
+    pub fn latest(&self) -> Option<&PastOutcome> {
+        self.latest.as_ref()
+    }
+
+    /// What a report as of `run` says of a record with this payload.
+    #[must_use]
+    pub fn status(&self, run: i64, payload: PayloadHash) -> Status {
+        if self.open.as_ref().is_some_and(|(sent_by, _)| *sent_by <= run) {
+            return Status::InDoubt;
+        }
+        let Some(latest) = &self.latest else { return Status::NotAttempted };
+        let (of_this_run, same_data) = (latest.run == run, latest.payload == payload);
+        match latest.status {
+            Status::Created if !same_data => Status::Changed,
+            Status::Created if of_this_run => Status::Created,
+            Status::Created => Status::AlreadyImported,
+            Status::Rejected if !same_data => Status::NotAttempted,
+            Status::Failed if !of_this_run => Status::NotAttempted,
+            other => other,
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in crate::ledger) fn standing(run: i64, status: Status, body: &[u8]) -> Standing {
+        let latest = PastOutcome {
+            run,
+            status,
+            payload: PayloadHash::of(body),
+            receipt: Receipt::default(),
+            http_status: None,
+            attempts: 1,
+            error_code: String::new(),
+            error: String::new(),
+            warning: String::new(),
+        };
+        Standing { record: 1, generation: 0, claimed_run: run, claimed_row: 1, open: None, latest: Some(latest) }
+    }
+
+    pub(in crate::ledger) fn sent_by(run: i64, mut standing: Standing) -> Standing {
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        let intent = Intent {
+            generation: 0,
+            key: String::new(),
+            payload: PayloadHash::of(b"x"),
+            body: b"x".to_vec(),
+            attempt: 1,
+            key_since: now,
+            sent_at: now,
+        };
+        standing.open = Some((run, intent));
+        standing
+    }
+
+    #[test]
+    fn a_report_speaks_as_of_its_run() {
+        let (mine, other) = (PayloadHash::of(b"x"), PayloadHash::of(b"y"));
+        let table = [
+            (Status::Created, 2, mine, Status::Created),
+            (Status::Created, 1, mine, Status::AlreadyImported),
+            (Status::Created, 2, other, Status::Changed),
+            (Status::Created, 1, other, Status::Changed),
+            (Status::Exists, 1, other, Status::Exists),
+            (Status::Rejected, 2, mine, Status::Rejected),
+            (Status::Rejected, 1, mine, Status::Rejected),
+            (Status::Rejected, 1, other, Status::NotAttempted),
+            (Status::Failed, 2, mine, Status::Failed),
+            (Status::Failed, 1, mine, Status::NotAttempted),
+            (Status::InDoubt, 1, mine, Status::InDoubt),
+        ];
+        for (was, by, payload, expected) in table {
+            assert_eq!(standing(by, was, b"x").status(2, payload), expected, "{was} in run {by}");
+        }
+    }
+
+    #[test]
+    fn an_open_request_is_doubt_whatever_was_known_before() {
+        let open = sent_by(2, standing(1, Status::Failed, b"x"));
+        assert_eq!(open.status(2, PayloadHash::of(b"x")), Status::InDoubt);
+        assert_eq!(open.status(1, PayloadHash::of(b"x")), Status::Failed, "the first run knew nothing of it");
+    }
+}

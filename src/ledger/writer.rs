@@ -1,0 +1,623 @@
+//! The one thread that writes, and the handle by which the rest of the program talks to it.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, params};
+use tokio::sync::oneshot;
+
+use super::claim::{Claim, ClaimPolicy, ClaimRequest, Decision, Ticket, decide};
+use super::key::{self, KeyParts, PayloadHash};
+use super::lock::Lock;
+use super::{LedgerError, query, schema};
+use crate::domain::{Complaint, Ending, Outcome, Receipt};
+
+/// How long an outcome may wait for company in its transaction.
+const COMPANY: Duration = Duration::from_millis(25);
+/// No transaction takes more jobs than this, so that a sender's wait stays short under load.
+const MOST_JOBS: usize = 1024;
+
+/// Which account of which server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Normalised.
+    pub base_url: String,
+    pub account: String,
+}
+
+/// A run, by its place in the order of runs and by its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunId {
+    pub number: i64,
+    pub name: String,
+}
+
+/// The input as the ledger remembers it: an absolute path, or the name of a spooled standard input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputName(pub String);
+
+/// What a run counted beside its outcomes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RunCounters {
+    pub requests: u64,
+    pub throttled: u64,
+    pub retries: u64,
+    pub recovered: u64,
+}
+
+/// A request that may leave as soon as this is synced.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Intent {
+    pub generation: u32,
+    pub key: String,
+    pub payload: PayloadHash,
+    pub body: Vec<u8>,
+    /// Which attempt of the run it is, counted from 1.
+    pub attempt: u32,
+    /// When this key was first used.
+    pub key_since: Timestamp,
+    pub sent_at: Timestamp,
+}
+
+/// The body is a person's data.
+impl std::fmt::Debug for Intent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Intent").field("key", &self.key).field("attempt", &self.attempt).finish_non_exhaustive()
+    }
+}
+
+/// Whether a ledger may be made where there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Creation {
+    Allowed,
+    Refused,
+}
+
+/// The ledger of this process: an exclusive lock and a thread that writes. Dropping it waits for the thread and frees the lock.
+#[derive(Debug)]
+pub struct Ledger {
+    path: PathBuf,
+    target: Target,
+    target_id: i64,
+    secret: Vec<u8>,
+    jobs: Option<Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+    failure: Arc<OnceLock<LedgerError>>,
+    _lock: Lock,
+}
+
+impl Ledger {
+    pub fn open(path: &Path, target: Target, creation: Creation) -> Result<Self, LedgerError> {
+        let path = real_path(path);
+        if creation == Creation::Refused && !path.exists() {
+            return Err(LedgerError::Missing(path));
+        }
+        let lock = Lock::acquire(&path)?;
+        let connection = schema::open_for_writing(&path)?;
+        let failed = |error: rusqlite::Error| LedgerError::sqlite(&path, &error);
+        let secret = secret_of(&connection, &path)?;
+        let target_id = register(&connection, &target).map_err(failed)?;
+
+        let failure = Arc::new(OnceLock::new());
+        let (jobs, queue) = channel();
+        let writer = Writer { connection, path: path.clone(), failure: Arc::clone(&failure) };
+        let thread = std::thread::Builder::new()
+            .name("ledger".to_owned())
+            .spawn(move || writer.work(&queue))
+            .map_err(|error| LedgerError::io(&path, error))?;
+        Ok(Self { path, target, target_id, secret, jobs: Some(jobs), thread: Some(thread), failure, _lock: lock })
+    }
+
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The idempotency key of a payload of this ticket's record.
+    pub fn key(&self, ticket: &Ticket, payload: PayloadHash, generation: u32) -> Result<String, LedgerError> {
+        let parts = KeyParts {
+            base_url: &self.target.base_url,
+            account: &self.target.account,
+            email: &ticket.email,
+            payload,
+            generation,
+        };
+        key::derive(&self.secret, &parts).map_err(|error| LedgerError::io(&self.path, error))
+    }
+
+    pub async fn begin_run(&self, input: InputName) -> Result<RunId, LedgerError> {
+        let (target, name) = (self.target_id, uuid::Uuid::now_v7().to_string());
+        self.write(Urgency::Now, move |connection| {
+            connection.execute(
+                "INSERT INTO runs (name, target, input, started_at) VALUES (?1, ?2, ?3, ?4)",
+                params![name, target, input.0, Timestamp::now().as_millisecond()],
+            )?;
+            Ok(RunId { number: connection.last_insert_rowid(), name })
+        })
+        .await
+    }
+
+    pub async fn end_run(
+        &self,
+        run: &RunId,
+        counters: RunCounters,
+        exit_code: u8,
+        stopped: Option<String>,
+    ) -> Result<(), LedgerError> {
+        let number = run.number;
+        self.write(Urgency::Now, move |connection| {
+            connection.execute(
+                "UPDATE runs SET requests = ?2, throttled = ?3, retries = ?4, recovered = ?5,
+                                 exit_code = ?6, stopped = ?7, ended_at = ?8 WHERE id = ?1",
+                params![
+                    number,
+                    counters.requests,
+                    counters.throttled,
+                    counters.retries,
+                    counters.recovered,
+                    exit_code,
+                    stopped,
+                    Timestamp::now().as_millisecond()
+                ],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Claims records in the order given; the answers come in the same order.
+    pub async fn claim(
+        &self,
+        run: &RunId,
+        requests: Vec<ClaimRequest>,
+        policy: ClaimPolicy,
+    ) -> Result<Vec<Claim>, LedgerError> {
+        let (target, run) = (self.target_id, run.number);
+        self.write(Urgency::Answered, move |connection| {
+            requests.into_iter().map(|request| claim(connection, target, run, request, policy)).collect()
+        })
+        .await
+    }
+
+    /// Commits and syncs the intent. Only after this returned may the first byte be sent (I1).
+    pub async fn intend(&self, run: &RunId, ticket: &Ticket, intent: Intent) -> Result<(), LedgerError> {
+        let (run, record, row) = (run.number, ticket.record, ticket.position.row);
+        self.write(Urgency::Now, move |connection| write_intent(connection, run, record, row, &intent)).await
+    }
+
+    /// Commits the outcome of a payload. Only after this returned may it be shown (I4). Where doubt stays, the open request stays too.
+    pub async fn settle(
+        &self,
+        run: &RunId,
+        ticket: &Ticket,
+        payload: PayloadHash,
+        outcome: Outcome,
+    ) -> Result<(), LedgerError> {
+        let (run, record) = (run.number, ticket.record);
+        self.write(Urgency::Soon, move |connection| write_outcome(connection, run, record, payload, &outcome)).await
+    }
+
+    /// Forgets the open request: the server surely did nothing with it, and no outcome is due.
+    pub async fn release(&self, ticket: &Ticket) -> Result<(), LedgerError> {
+        let record = ticket.record;
+        self.write(Urgency::Soon, move |connection| erase_intent(connection, record)).await
+    }
+
+    /// Hands work to the writer and waits until it is committed.
+    async fn write<T, W>(&self, urgency: Urgency, work: W) -> Result<T, LedgerError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let work: Work = Box::new(move |connection| {
+            let value = work(connection)?;
+            // Whoever asked may be gone; what was written stays true.
+            Ok(Box::new(move || drop(reply.send(value))))
+        });
+        let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(Job { urgency, work }).is_ok());
+        let answer = if sent { answer.await.ok() } else { None };
+        answer.ok_or_else(|| self.failure())
+    }
+
+    /// Why the writer is gone. It answers every job or leaves its reason behind.
+    fn failure(&self) -> LedgerError {
+        self.failure.get().cloned().unwrap_or_else(|| LedgerError::io(&self.path, "its writer is gone"))
+    }
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic there was reported by the thread itself, and every waiting job saw its reply dropped.
+            drop(thread.join());
+        }
+    }
+}
+
+/// When a transaction must be committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Urgency {
+    /// At once: a sender waits.
+    Now,
+    /// Within 25 ms.
+    Soon,
+    /// Within 25 ms, and the answer may leave before: it shows only what earlier transactions committed.
+    Answered,
+}
+
+type Reply = Box<dyn FnOnce() + Send>;
+type Work = Box<dyn FnOnce(&Connection) -> rusqlite::Result<Reply> + Send>;
+
+/// Something to write. The queue of jobs is filled by the tasks of records and by the run; each of them waits for its reply before it
+/// sends another job, so the queue is never longer than there are tasks.
+struct Job {
+    urgency: Urgency,
+    work: Work,
+}
+
+struct Writer {
+    connection: Connection,
+    path: PathBuf,
+    failure: Arc<OnceLock<LedgerError>>,
+}
+
+impl Writer {
+    /// Writes until nobody can ask any more, or until the first error: what the file system did to a failed sync is anybody's guess, so
+    /// nothing is written after it. Jobs that wait then see their reply dropped.
+    fn work(mut self, queue: &Receiver<Job>) {
+        while let Ok(first) = queue.recv() {
+            if let Err(error) = self.transaction(first, queue) {
+                drop(self.failure.set(LedgerError::sqlite(&self.path, &error)));
+                return;
+            }
+        }
+    }
+
+    fn transaction(&mut self, first: Job, queue: &Receiver<Job>) -> rusqlite::Result<()> {
+        let transaction = self.connection.transaction()?;
+        let mut batch = Batch::new();
+        batch.take(first, &transaction)?;
+        while let Some(job) = batch.next(queue) {
+            batch.take(job, &transaction)?;
+        }
+        transaction.commit()?;
+        batch.answer();
+        Ok(())
+    }
+}
+
+/// The jobs of one transaction whose replies wait for the commit.
+struct Batch {
+    replies: Vec<Reply>,
+    jobs: usize,
+    /// `None`: somebody waits, commit as soon as nothing more is in the queue.
+    until: Option<Instant>,
+}
+
+impl Batch {
+    fn new() -> Self {
+        Self { replies: Vec::new(), jobs: 0, until: Some(Instant::now() + COMPANY) }
+    }
+
+    fn take(&mut self, job: Job, connection: &Connection) -> rusqlite::Result<()> {
+        let reply = (job.work)(connection)?;
+        self.jobs += 1;
+        match job.urgency {
+            Urgency::Answered => reply(),
+            Urgency::Soon => self.replies.push(reply),
+            Urgency::Now => {
+                self.replies.push(reply);
+                self.until = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// The next job that may join the transaction.
+    fn next(&self, queue: &Receiver<Job>) -> Option<Job> {
+        if self.jobs >= MOST_JOBS {
+            return None;
+        }
+        match self.until {
+            None => queue.try_recv().ok(),
+            Some(until) => match queue.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(job) => Some(job),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
+            },
+        }
+    }
+
+    fn answer(self) {
+        self.replies.into_iter().for_each(|reply| reply());
+    }
+}
+
+/// The lock belongs to the file, not to one of its names; a file yet to be made is named by its real folder.
+fn real_path(path: &Path) -> PathBuf {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let in_real_folder = || Some(parent.canonicalize().ok()?.join(path.file_name()?));
+    path.canonicalize().ok().or_else(in_real_folder).unwrap_or_else(|| path.to_owned())
+}
+
+/// The secret that makes keys unguessable; made with the ledger.
+fn secret_of(connection: &Connection, path: &Path) -> Result<Vec<u8>, LedgerError> {
+    let failed = |error: rusqlite::Error| LedgerError::sqlite(path, &error);
+    let known = connection.query_row("SELECT bytes FROM secret", [], |row| row.get(0)).optional().map_err(failed)?;
+    if let Some(secret) = known {
+        return Ok(secret);
+    }
+    let mut secret = vec![0; 32];
+    getrandom::fill(&mut secret).map_err(|error| LedgerError::io(path, error))?;
+    connection.execute("INSERT INTO secret (bytes) VALUES (?1)", [&secret]).map_err(failed)?;
+    Ok(secret)
+}
+
+fn register(connection: &Connection, target: &Target) -> rusqlite::Result<i64> {
+    if let Some(id) = query::find_target(connection, target)? {
+        return Ok(id);
+    }
+    connection
+        .execute("INSERT INTO targets (base_url, account) VALUES (?1, ?2)", params![target.base_url, target.account])?;
+    Ok(connection.last_insert_rowid())
+}
+
+fn claim(
+    connection: &Connection,
+    target: i64,
+    run: i64,
+    request: ClaimRequest,
+    policy: ClaimPolicy,
+) -> rusqlite::Result<Claim> {
+    let known = query::standing(connection, target, &request.email, run)?;
+    let (generation, resumed) = match decide(known.as_ref(), &request, run, policy) {
+        Decision::Duplicate { of_row } => return Ok(Claim::Duplicate { of_row }),
+        Decision::Settled(status) => {
+            mark_claimed(connection, target, run, &request)?;
+            return Ok(Claim::Settled(status));
+        }
+        Decision::Deliver { generation, resumed } => (generation, resumed),
+    };
+    let record = mark_claimed(connection, target, run, &request)?;
+    let ClaimRequest { email, position, .. } = request;
+    Ok(Claim::Deliver(Ticket { record, email, position, generation, resumed }))
+}
+
+fn mark_claimed(connection: &Connection, target: i64, run: i64, request: &ClaimRequest) -> rusqlite::Result<i64> {
+    let sql = "INSERT INTO records (target, email_key, claimed_run, claimed_row) VALUES (?1, ?2, ?3, ?4)
+               ON CONFLICT (target, email_key) DO UPDATE SET claimed_run = ?3, claimed_row = ?4 RETURNING id";
+    let claimed = params![target, request.email.as_str(), run, request.position.row];
+    connection.prepare_cached(sql)?.query_row(claimed, |row| row.get(0))
+}
+
+fn write_intent(connection: &Connection, run: i64, record: i64, row: u64, intent: &Intent) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE records SET generation = ?2 WHERE id = ?1")?
+        .execute(params![record, intent.generation])?;
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO intents
+             (record, run, row, generation, idempotency_key, payload_hash, body, attempt, key_since, sent_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        )?
+        .execute(params![
+            record,
+            run,
+            row,
+            intent.generation,
+            intent.key,
+            intent.payload.0,
+            intent.body,
+            intent.attempt,
+            intent.key_since.as_millisecond(),
+            intent.sent_at.as_millisecond()
+        ])?;
+    Ok(())
+}
+
+fn write_outcome(
+    connection: &Connection,
+    run: i64,
+    record: i64,
+    payload: PayloadHash,
+    outcome: &Outcome,
+) -> rusqlite::Result<()> {
+    let nothing = Receipt::default();
+    let (receipt, complaint) = match &outcome.ending {
+        Ending::Created(receipt) | Ending::Exists(receipt) => (receipt, None),
+        Ending::Rejected(complaint) | Ending::Failed(complaint) | Ending::InDoubt(complaint) => {
+            (&nothing, Some(complaint))
+        }
+    };
+    let (code, message) = complaint.map_or(("", ""), |Complaint { code, message }| (code.as_str(), message));
+    let warning = outcome.warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    connection
+        .prepare_cached(
+            "INSERT INTO outcomes
+             (record, run, status, payload_hash, settled_at, http_status, attempts, error_code, error, warning,
+              server_id, customer_id, kyc_link, tos_link, kyc_status, tos_status, created_at, data)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+        )?
+        .execute(params![
+            record,
+            run,
+            outcome.ending.status().as_str(),
+            payload.0,
+            Timestamp::now().as_millisecond(),
+            outcome.http_status,
+            outcome.attempts,
+            code,
+            message,
+            warning,
+            receipt.id,
+            receipt.customer_id,
+            receipt.kyc_link,
+            receipt.tos_link,
+            receipt.kyc_status,
+            receipt.tos_status,
+            receipt.created_at,
+            receipt.data
+        ])?;
+    if matches!(outcome.ending, Ending::InDoubt(_)) { Ok(()) } else { erase_intent(connection, record) }
+}
+
+fn erase_intent(connection: &Connection, record: i64) -> rusqlite::Result<()> {
+    connection.prepare_cached("DELETE FROM intents WHERE record = ?1")?.execute([record])?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{ComplaintCode, EmailKey, Position, Status};
+
+    struct World {
+        folder: tempfile::TempDir,
+    }
+
+    impl World {
+        fn new() -> Self {
+            Self { folder: tempfile::tempdir().unwrap() }
+        }
+
+        fn path(&self) -> PathBuf {
+            self.folder.path().join("a.db")
+        }
+
+        fn target() -> Target {
+            Target { base_url: "https://api.example.com/v1".to_owned(), account: "default".to_owned() }
+        }
+
+        fn open(&self) -> Ledger {
+            Ledger::open(&self.path(), Self::target(), Creation::Allowed).unwrap()
+        }
+
+        fn reader(&self) -> query::Reader {
+            query::Reader::open(&self.path(), &Self::target()).unwrap()
+        }
+    }
+
+    fn request(email: &str, body: &[u8], row: u64) -> ClaimRequest {
+        let position = Position { row, line: row + 1 };
+        ClaimRequest { email: EmailKey::of(email), payload: PayloadHash::of(body), position }
+    }
+
+    async fn begin(ledger: &Ledger) -> RunId {
+        ledger.begin_run(InputName("/customers.csv".to_owned())).await.unwrap()
+    }
+
+    async fn claim_one(ledger: &Ledger, run: &RunId, email: &str, body: &[u8], row: u64) -> Claim {
+        let requests = vec![request(email, body, row)];
+        ledger.claim(run, requests, ClaimPolicy::default()).await.unwrap().pop().unwrap()
+    }
+
+    async fn ticket(ledger: &Ledger, run: &RunId, email: &str, body: &[u8]) -> Ticket {
+        match claim_one(ledger, run, email, body, 1).await {
+            Claim::Deliver(ticket) => ticket,
+            other => panic!("expected a ticket, got {other:?}"),
+        }
+    }
+
+    fn intent(ledger: &Ledger, ticket: &Ticket, body: &[u8]) -> Intent {
+        let (payload, now) = (PayloadHash::of(body), Timestamp::from_millisecond(1_700_000_000_000).unwrap());
+        let key = ledger.key(ticket, payload, 0).unwrap();
+        Intent { generation: 0, key, payload, body: body.to_vec(), attempt: 1, key_since: now, sent_at: now }
+    }
+
+    fn created(id: &str) -> Outcome {
+        let receipt = Receipt { customer_id: Some(id.to_owned()), ..Receipt::default() };
+        Outcome { ending: Ending::Created(receipt), http_status: Some(200), attempts: 1, warnings: Vec::new() }
+    }
+
+    #[tokio::test]
+    async fn a_created_record_is_known_to_the_next_run_with_its_id() {
+        let world = World::new();
+        let ledger = world.open();
+        let run = begin(&ledger).await;
+        let ticket = ticket(&ledger, &run, "a@example.com", b"x").await;
+        ledger.intend(&run, &ticket, intent(&ledger, &ticket, b"x")).await.unwrap();
+        ledger.settle(&run, &ticket, PayloadHash::of(b"x"), created("c-1")).await.unwrap();
+        drop(ledger);
+
+        let ledger = world.open();
+        let next = begin(&ledger).await;
+        let claim = claim_one(&ledger, &next, "A@EXAMPLE.com", b"x", 1).await;
+        assert!(matches!(claim, Claim::Settled(Status::AlreadyImported)));
+        let standing = world.reader().standing(&EmailKey::of("a@example.com"), None).unwrap().unwrap();
+        assert_eq!(standing.status(run.number, PayloadHash::of(b"x")), Status::Created);
+        assert_eq!(standing.latest().unwrap().receipt.customer_id.as_deref(), Some("c-1"));
+    }
+
+    #[tokio::test]
+    async fn i5_the_same_attempt_has_the_same_key_and_bytes_after_a_crash() {
+        let world = World::new();
+        let ledger = world.open();
+        let run = begin(&ledger).await;
+        let before = ticket(&ledger, &run, "a@example.com", b"x").await;
+        let sent = intent(&ledger, &before, b"x");
+        ledger.intend(&run, &before, sent.clone()).await.unwrap();
+        drop(ledger);
+
+        let ledger = world.open();
+        let run = begin(&ledger).await;
+        let mut after = ticket(&ledger, &run, "a@example.com", b"edited").await;
+        assert_eq!(after.take_resumed(), Some(sent.clone()));
+        assert_eq!(ledger.key(&after, PayloadHash::of(b"x"), 0).unwrap(), sent.key);
+    }
+
+    #[tokio::test]
+    async fn doubt_stays_open_until_an_outcome_ends_it_and_erases_the_body() {
+        let world = World::new();
+        let ledger = world.open();
+        let run = begin(&ledger).await;
+        let ticket = ticket(&ledger, &run, "a@example.com", b"x").await;
+        ledger.intend(&run, &ticket, intent(&ledger, &ticket, b"x")).await.unwrap();
+        let complaint = Complaint { code: ComplaintCode::NoAnswer, message: "timeout".to_owned() };
+        let doubt = Outcome { ending: Ending::InDoubt(complaint), ..created("") };
+        ledger.settle(&run, &ticket, PayloadHash::of(b"x"), doubt).await.unwrap();
+        assert_eq!(world.reader().open_requests().unwrap(), 1);
+        ledger.settle(&run, &ticket, PayloadHash::of(b"x"), created("c-1")).await.unwrap();
+        assert_eq!(world.reader().open_requests().unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn the_second_row_of_an_email_is_a_duplicate_of_the_first() {
+        let world = World::new();
+        let ledger = world.open();
+        let run = begin(&ledger).await;
+        assert!(matches!(claim_one(&ledger, &run, "a@example.com", b"x", 4).await, Claim::Deliver(_)));
+        assert!(matches!(claim_one(&ledger, &run, "a@example.com", b"y", 9).await, Claim::Duplicate { of_row: 4 }));
+    }
+
+    #[tokio::test]
+    async fn i10_after_the_first_error_every_job_is_refused() {
+        let world = World::new();
+        let ledger = world.open();
+        let run = begin(&ledger).await;
+        let broken = ledger.write(Urgency::Now, |connection| connection.execute("INSERT INTO nowhere VALUES (1)", []));
+        assert!(broken.await.is_err());
+        let refused = ledger.claim(&run, vec![request("a@example.com", b"x", 1)], ClaimPolicy::default()).await;
+        assert!(matches!(refused, Err(LedgerError::Io { .. })));
+    }
+
+    #[test]
+    fn two_runs_on_one_ledger_are_refused() {
+        let world = World::new();
+        let _held = world.open();
+        let second = Ledger::open(&world.path(), World::target(), Creation::Allowed);
+        assert!(matches!(second, Err(LedgerError::Locked(_))));
+    }
+
+    #[test]
+    fn a_required_ledger_is_not_made() {
+        let world = World::new();
+        let opened = Ledger::open(&world.path(), World::target(), Creation::Refused);
+        assert!(matches!(opened, Err(LedgerError::Missing(_))));
+        assert!(!world.path().exists());
+    }
+}
