@@ -8,6 +8,7 @@ mod attempt;
 mod country;
 mod customer;
 mod email;
+mod first_seen;
 mod kind;
 mod name;
 mod outcome;
@@ -20,6 +21,7 @@ pub use attempt::{AttemptResult, DoubtCause, FoundCustomer, LookupResult, StopRe
 pub use country::Country;
 pub use customer::{Field, NewCustomer};
 pub use email::{Email, EmailKey};
+pub use first_seen::{Earlier, FirstSeen};
 pub use kind::CustomerType;
 pub use name::CustomerName;
 pub use outcome::{Complaint, ComplaintCode, Ending, Outcome, Receipt, Status, Warning};

@@ -174,6 +174,8 @@ pub enum Warning {
     RecoveredByLookup,
     /// An earlier attempt of ours went unanswered, the API now has the e-mail, and no look-up could tell who created it.
     ProbablyOurs,
+    /// The API has more than one customer with this e-mail.
+    SeveralFound(String),
 }
 
 impl fmt::Display for Warning {
