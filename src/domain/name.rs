@@ -1,12 +1,167 @@
 //! The name of a customer.
 
+use unicode_normalization::UnicodeNormalization as _;
+
+use super::{Code, Flaw};
+
 /// A trimmed, NFC-normalised name without control characters.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CustomerName(String);
 
+/// The longest name that the API's database takes, in characters.
+const LONGEST: usize = 255;
+
 impl CustomerName {
+    /// Trims and normalises; refuses what is empty, too long or steers the display instead of naming somebody.
+    ///
+    /// # Errors
+    /// A [`Flaw`] with one of the `name.*` codes.
+    pub fn parse(text: &str) -> Result<Self, Flaw> {
+        let name: String = text.trim().nfc().collect();
+        if name.is_empty() {
+            return Err(Flaw::new(Code::NameMissing, "every customer needs a name"));
+        }
+        if let Some(character) = name.chars().find(|&character| steers_display(character)) {
+            let hint = format!(
+                "holds the invisible character U+{:04X}; remove it (a stray line break or a copied control character)",
+                u32::from(character)
+            );
+            return Err(Flaw::new(Code::NameControlCharacters, hint));
+        }
+        let length = name.chars().count();
+        if length > LONGEST {
+            let hint = format!("has {length} characters; at most {LONGEST} are possible");
+            return Err(Flaw::new(Code::NameTooLong, hint));
+        }
+        Ok(Self(name))
+    }
+
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// What is odd about a name that may be sent all the same.
+    #[must_use]
+    pub fn oddity(&self) -> Option<Flaw> {
+        garbling(&self.0).map(|hint| Flaw::new(Code::NameLooksGarbled, hint))
+    }
+}
+
+/// Control characters, bidirectional embeddings and overrides, line separators, tags, noncharacters. The joiners U+200C and U+200D
+/// belong to the spelling of Persian and Indic names, and the plain direction marks only to that of right-to-left ones: those may stay.
+fn steers_display(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{2028}'..='\u{202e}'
+                | '\u{2066}'..='\u{2069}'
+                | '\u{feff}'
+                | '\u{fdd0}'..='\u{fdef}'
+                | '\u{fffe}'..='\u{ffff}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+/// Signs that the text went through a wrong encoding before it came here.
+fn garbling(name: &str) -> Option<&'static str> {
+    if name.contains('\u{fffd}') {
+        Some("holds the replacement character U+FFFD: letters were lost before this file was written")
+    } else if name.contains('?') {
+        Some("holds a question mark: perhaps a letter was lost before this file was written")
+    } else if is_mojibake(name) {
+        Some("looks like UTF-8 that was read as Windows-1252 (`Ã©` for `é`); export it again as UTF-8")
+    } else {
+        None
+    }
+}
+
+/// Whether some characters, taken as bytes of Windows-1252, are a letter in UTF-8.
+fn is_mojibake(name: &str) -> bool {
+    let characters: Vec<char> = name.chars().collect();
+    (0..characters.len()).any(|start| {
+        let Some(lead) = windows_1252(characters[start]) else { return false };
+        let length = match lead {
+            0xc2..=0xdf => 2,
+            0xe0..=0xef => 3,
+            0xf0..=0xf4 => 4,
+            _ => return false,
+        };
+        let Some(run) = characters.get(start..start + length) else { return false };
+        // `Ó’` is Irish, not garbled; only after `Ã` is the quotation mark more likely the second half of a letter.
+        if length == 2 && run[1] == '\u{2019}' && run[0] != 'Ã' {
+            return false;
+        }
+        let bytes: Option<Vec<u8>> = run.iter().map(|&character| windows_1252(character)).collect();
+        bytes.is_some_and(|bytes| std::str::from_utf8(&bytes).is_ok())
+    })
+}
+
+/// The byte that stands for a character in Windows-1252, for bytes beyond ASCII.
+fn windows_1252(character: char) -> Option<u8> {
+    const C1: [char; 32] = [
+        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}', '‘',
+        '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
+    ];
+    match u32::from(character) {
+        code @ 0xa0..=0xff => u8::try_from(code).ok(),
+        _ => C1.iter().position(|&known| known == character).and_then(|index| u8::try_from(0x80 + index).ok()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(text: &str) -> Option<Code> {
+        CustomerName::parse(text).err().map(|flaw| flaw.code)
+    }
+
+    #[test]
+    fn names_of_many_scripts_are_trimmed_and_composed() {
+        for name in [
+            "Zoë Müller",
+            "Łukasz Żak",
+            "Ольга Иванова",
+            "Γιώργος Παππάς",
+            "محمد",
+            "יעל כהן",
+            "सीता",
+            "สมชาย",
+            "王小明",
+            "김민준",
+        ] {
+            assert_eq!(CustomerName::parse(&format!("\u{a0} {name}\t")).unwrap().as_str(), name);
+            assert_eq!(CustomerName::parse(name).unwrap().oddity(), None, "{name}");
+        }
+        assert_eq!(CustomerName::parse("Zoe\u{308}").unwrap().as_str(), "Zoë");
+    }
+
+    #[test]
+    fn joiners_stay_and_display_tricks_do_not() {
+        assert_eq!(code("علی\u{200c}رضا"), None);
+        for trick in ["a\u{202e}b", "a\nb", "a\u{0}b", "a\u{2066}b", "a\u{feff}b", "a\u{e0041}b"] {
+            assert_eq!(code(trick), Some(Code::NameControlCharacters), "{trick:?}");
+        }
+    }
+
+    #[test]
+    fn the_limit_is_in_characters() {
+        assert_eq!(code(&"é".repeat(255)), None);
+        assert_eq!(code(&"é".repeat(256)), Some(Code::NameTooLong));
+        assert_eq!(code(" \u{3000} "), Some(Code::NameMissing));
+    }
+
+    #[test]
+    fn mojibake_is_noticed_and_irish_is_not() {
+        for garbled in
+            ["JosÃ© GarcÃ\u{ad}a", "MÃ¼ller", "FranÃ§ois", "Ð\u{98}Ð²Ð°Ð½", "M\u{fffd}ller", "M?ller", "â€œMaxâ€\u{9d}"]
+        {
+            let name = CustomerName(garbled.to_owned());
+            assert_eq!(name.oddity().map(|flaw| flaw.code), Some(Code::NameLooksGarbled), "{garbled}");
+        }
+        for fine in ["Ó’Briain", "O’Brien", "Ângela", "São João", "Ålesund", "Øyvind Ås"] {
+            assert_eq!(CustomerName::parse(fine).unwrap().oddity(), None, "{fine}");
+        }
     }
 }

@@ -54,6 +54,7 @@ codes! {
     JsonSyntax "json.syntax" Problem,
     JsonNotAnObject "json.not_an_object" Problem,
     JsonDuplicateKey "json.duplicate_key" Problem,
+    CellSpreadsheetDamage "cell.spreadsheet_damage" Problem,
     PhoneNotAssigned "phone.not_assigned" Warning,
     EmailReservedDomain "email.reserved_domain" Warning,
     NameLooksGarbled "name.looks_garbled" Warning,
@@ -64,6 +65,26 @@ codes! {
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
+    }
+}
+
+/// What a value's own check says against it: which code, and what to do. Where the value stands is for the caller to add.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flaw {
+    pub code: Code,
+    pub hint: String,
+}
+
+impl Flaw {
+    #[must_use]
+    pub fn new(code: Code, hint: impl Into<String>) -> Self {
+        Self { code, hint: hint.into() }
+    }
+
+    /// The same complaint, about the value of a column.
+    #[must_use]
+    pub fn at(self, column: &str, value: &str) -> Violation {
+        Violation::new(self.code, column, value, self.hint)
     }
 }
 
