@@ -3,7 +3,7 @@
 //! - [`BaseUrl`]: where it is.
 //! - [`wire`]: what is sent, as bytes that stay the same.
 //! - [`Client`]: one request, one answer, nothing done behind the caller's back: no redirects, no retries of its own.
-//! - [`Answer`] → [`classify`] → [`AttemptResult`](crate::domain::AttemptResult): what an answer to a `POST` means. Pure.
+//! - [`Answer`] → [`classify()`] → [`AttemptResult`](crate::domain::AttemptResult): what an answer to a `POST` means. Pure.
 //! - [`lookup`]: what an answer to a look-up means, and how its pages add up. Pure.
 //! - [`Credentials`]: where bearer tokens come from, and how one that was refused is replaced.
 //!

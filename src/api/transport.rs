@@ -48,8 +48,11 @@ impl Trouble {
 }
 
 pub(super) fn refused(reason: &str) -> StopReason {
+    let is_certificate = reason.contains("certificate");
+    let hint = "; if it has a certificate authority of its own, name that one's file with --ca-file";
     StopReason::Configuration(format!(
-        "the server cannot be trusted: {reason}; if it has a certificate authority of its own, name its file with --ca-file"
+        "the server cannot be trusted: {reason}{}",
+        if is_certificate { hint } else { "" }
     ))
 }
 

@@ -131,3 +131,9 @@ async fn many_that_were_refused_at_once_ask_the_source_once() {
     }
     assert_eq!(fs::read_to_string(&count).unwrap().lines().count(), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_command_that_takes_too_long_is_given_up() {
+    let slow = Credentials::command("exec sleep 60".to_owned()).token().await;
+    assert!(matches!(slow, Err(AuthError::CommandSlow)), "{slow:?}");
+}

@@ -416,3 +416,14 @@ fn doubts_say_what_came() {
     let plain_page = AnswerHeaders { content_type: Some("text/html; charset=UTF-8".to_owned()), ..Default::default() };
     assert_eq!(message(&Answer { headers: plain_page, ..answer(200, "<p>hi") }), "HTTP 200: an HTML page");
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_answer_makes_it_panic(status: u16, bytes: Vec<u8>, text: String) {
+        let json = serde_json::json!({"status": &text, "message": &text, "data": {"customer_email": &text}, "errors": [&text]});
+        for body in [bytes, text.into_bytes(), json.to_string().into_bytes()] {
+            let result = class(&classify(&answer(status, body), &sent()));
+            proptest::prop_assert!(!["created", "not sent"].contains(&result.as_str()));
+        }
+    }
+}

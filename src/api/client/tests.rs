@@ -16,11 +16,16 @@ const BODY: &[u8] = br#"{"customer_email":"ada@example.org","customer_name":"Ada
 fn config(address: SocketAddr) -> ClientConfig {
     ClientConfig {
         base: BaseUrl::parse(&format!("http://{address}/api/v1")).unwrap(),
-        timeout: Duration::from_millis(800),
-        connect_timeout: Duration::from_millis(400),
+        timeout: Duration::from_secs(20),
+        connect_timeout: Duration::from_secs(10),
         ca_file: None,
         concurrency: 8,
     }
+}
+
+/// For tests in which nothing comes, so that they need not wait long for it.
+fn impatient(address: SocketAddr) -> ClientConfig {
+    ClientConfig { timeout: Duration::from_millis(600), connect_timeout: Duration::from_millis(300), ..config(address) }
 }
 
 async fn token() -> Token {
@@ -133,7 +138,7 @@ async fn a_tls_handshake_that_fails_is_surely_not_sent() {
         });
         let base = BaseUrl::parse(&format!("https://{address}")).unwrap();
         // Without the system's certificates there is no client for `https`, and nothing to test.
-        let Ok(client) = Client::new(ClientConfig { base, ..config(address) }) else { return };
+        let Ok(client) = Client::new(ClientConfig { base, ..impatient(address) }) else { return };
         let answer = client.create(&token().await, "k", BODY.to_vec(), &Sent::of(BODY).unwrap()).await;
         assert!(matches!(answer.result, AttemptResult::NotSent { .. }), "{answer:?}");
         serving.abort();
@@ -151,7 +156,7 @@ async fn a_connection_closed_without_an_answer_is_silence_and_is_not_tried_again
 #[tokio::test]
 async fn an_answer_that_does_not_come_in_time_is_silence() {
     let (address, serving) = server("", Duration::from_secs(5)).await;
-    let answer = create(config(address)).await;
+    let answer = create(impatient(address)).await;
     assert!(
         matches!(&answer.result, AttemptResult::Unanswered { complaint, .. } if complaint.message == "no answer in time"),
         "{answer:?}"
@@ -162,7 +167,7 @@ async fn an_answer_that_does_not_come_in_time_is_silence() {
 #[tokio::test]
 async fn the_time_limit_covers_the_body() {
     let (address, serving) = server("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", Duration::from_secs(5)).await;
-    let answer = create(config(address)).await;
+    let answer = create(impatient(address)).await;
     assert!(is_silence(&answer.result), "{answer:?}");
     assert_eq!(answer.http_status, Some(200));
     serving.abort();
