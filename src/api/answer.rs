@@ -1,0 +1,123 @@
+//! An answer as it came, before anybody thinks about it.
+
+use std::fmt;
+use std::time::SystemTime;
+
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LOCATION, RETRY_AFTER};
+
+/// The longest body that is read.
+pub(super) const BODY_CAP: usize = 1 << 20;
+
+/// Everything of an answer that its meaning depends on.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: AnswerHeaders,
+    pub body: Body,
+    /// Our clock when the answer arrived, for headers that name a time.
+    pub received: SystemTime,
+}
+
+/// The headers that matter, as they came.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AnswerHeaders {
+    pub retry_after: Option<String>,
+    pub rate_limit_limit: Option<String>,
+    pub rate_limit_reset: Option<String>,
+    pub content_type: Option<String>,
+    pub date: Option<String>,
+    /// The host that a redirect points to; never its path or query, which may hold people's data.
+    pub location_host: Option<String>,
+}
+
+/// The body of an answer.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Body {
+    Whole(Vec<u8>),
+    /// The connection ended, or the time ran out, before the body did.
+    Cut,
+    /// Longer than 1 MiB; the rest was not read.
+    TooLong,
+}
+
+/// Bodies hold people's data and secret links.
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole(bytes) => write!(f, "Whole({} bytes)", bytes.len()),
+            Self::Cut => f.write_str("Cut"),
+            Self::TooLong => f.write_str("TooLong"),
+        }
+    }
+}
+
+impl Answer {
+    /// Reads a response to its end, to the cap, or to the end of the time that the client gives it.
+    pub(super) async fn read(mut response: reqwest::Response) -> Self {
+        let status = response.status().as_u16();
+        let headers = AnswerHeaders::of(response.headers(), response.url());
+        let body = read_body(&mut response).await;
+        Self { status, headers, body, received: SystemTime::now() }
+    }
+
+    /// The requests a minute that the server says it allows.
+    pub(super) fn rate_limit(&self) -> Option<u32> {
+        self.headers.rate_limit_limit.as_deref()?.trim().parse().ok()
+    }
+}
+
+async fn read_body(response: &mut reqwest::Response) -> Body {
+    let announced = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
+    if announced > BODY_CAP {
+        return Body::TooLong;
+    }
+    let mut bytes = Vec::with_capacity(announced);
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if bytes.len() + chunk.len() > BODY_CAP => return Body::TooLong,
+            Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
+            Ok(None) => return Body::Whole(bytes),
+            Err(_) => return Body::Cut,
+        }
+    }
+}
+
+impl AnswerHeaders {
+    fn of(headers: &HeaderMap, asked: &url::Url) -> Self {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let location = text(LOCATION.as_str()).and_then(|location| asked.join(&location).ok());
+        Self {
+            retry_after: text(RETRY_AFTER.as_str()),
+            rate_limit_limit: text("x-ratelimit-limit"),
+            rate_limit_reset: text("x-ratelimit-reset"),
+            content_type: text(CONTENT_TYPE.as_str()),
+            date: text(DATE.as_str()),
+            location_host: location.and_then(|url| url.host_str().map(str::to_owned)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn of_a_redirect_only_the_host_is_kept() {
+        let asked = url::Url::parse("https://api.example.com/v1/customer").unwrap();
+        for (location, host) in [
+            ("https://login.example.com/x?email=ada@example.org", Some("login.example.com")),
+            ("/login?next=1", Some("api.example.com")),
+            ("http://[", None),
+        ] {
+            let headers = HeaderMap::from_iter([(LOCATION, HeaderValue::from_str(location).unwrap())]);
+            assert_eq!(AnswerHeaders::of(&headers, &asked).location_host.as_deref(), host, "{location}");
+        }
+    }
+
+    #[test]
+    fn a_body_is_not_shown_by_debug() {
+        assert_eq!(format!("{:?}", Body::Whole(b"secret".to_vec())), "Whole(6 bytes)");
+    }
+}

@@ -1,0 +1,276 @@
+//! Where bearer tokens come from.
+//!
+//! A run outlives its token many times over, so a refused token is renewed: once for all requests that were refused with it. A source that
+//! has nothing better to offer than the refused token ends the run.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::io::AsyncReadExt as _;
+use tokio::process::{Child, Command};
+use tokio::sync::Mutex;
+
+use crate::domain::StopReason;
+
+/// No token is longer; whatever is, is something else.
+const TOKEN_CAP: u64 = 64 * 1024;
+
+/// How long a command may take to print a token.
+const COMMAND_LIMIT: Duration = Duration::from_secs(30);
+
+/// A bearer token that fits into a header: visible ASCII and nothing else. Never shown.
+#[derive(Clone)]
+pub struct Token(SecretString);
+
+/// Why a text is no token. The text itself is not part of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    #[error("is empty")]
+    Empty,
+    #[error("contains blanks or line breaks (a token stands alone, without `Bearer`)")]
+    Blanks,
+    #[error("contains characters that no token has")]
+    Characters,
+    #[error("is longer than any token")]
+    TooLong,
+}
+
+impl Token {
+    /// Blanks around the token are dropped: files and commands end in a line break.
+    ///
+    /// # Errors
+    /// When the text cannot be a token.
+    pub fn parse(text: &str) -> Result<Self, TokenError> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(TokenError::Empty);
+        }
+        if text.chars().any(char::is_whitespace) {
+            return Err(TokenError::Blanks);
+        }
+        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(TokenError::Characters);
+        }
+        Ok(Self(SecretString::from(text)))
+    }
+
+    pub(super) fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl PartialEq for Token {
+    fn eq(&self, other: &Self) -> bool {
+        self.expose() == other.expose()
+    }
+}
+
+impl Eq for Token {}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(***)")
+    }
+}
+
+/// Why there is no token to send.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthError {
+    /// The API said no to the token, and the source has no other.
+    #[error("the API refused the token, and {0}")]
+    Refused(&'static str),
+    #[error("the token {0}")]
+    Malformed(TokenError),
+    #[error("cannot read the token file {}: {source}", path.display())]
+    File { path: PathBuf, source: io::Error },
+    #[error("others may read the token file {}; hint: chmod 600 {}", path.display(), path.display())]
+    Exposed { path: PathBuf },
+    #[error("cannot run the token command: {0}")]
+    Command(io::Error),
+    #[error("the token command failed: {0}")]
+    CommandFailed(ExitStatus),
+    #[error("the token command took longer than {} s", COMMAND_LIMIT.as_secs())]
+    CommandSlow,
+}
+
+impl From<AuthError> for StopReason {
+    fn from(error: AuthError) -> Self {
+        Self::Credentials(error.to_string())
+    }
+}
+
+/// A source that can be asked for tokens.
+enum Source {
+    Static(Token),
+    File(PathBuf),
+    Command(String),
+}
+
+impl Source {
+    async fn fetch(&self) -> Result<Token, AuthError> {
+        match self {
+            Self::Static(token) => Ok(token.clone()),
+            Self::File(path) => from_file(path.clone()).await,
+            Self::Command(command) => from_command(command).await,
+        }
+    }
+
+    /// What to say when the token was refused and there is no other.
+    const fn dead_end(&self) -> &'static str {
+        match self {
+            Self::Static(_) => {
+                "it was given as it is; give a fresh one, or a token file or command that can be asked again"
+            }
+            Self::File(_) => "the token file still holds the same one",
+            Self::Command(_) => "the token command printed the same one again",
+        }
+    }
+}
+
+/// The current token and the way to the next. Shared by all requests of a run.
+pub struct Credentials {
+    source: Source,
+    /// Held while the source is asked, so that it is asked once however many wait.
+    current: Mutex<Option<Token>>,
+}
+
+impl Credentials {
+    /// A token that was handed over, without a way to get another.
+    ///
+    /// # Errors
+    /// When it cannot be a token.
+    pub fn fixed(token: &SecretString) -> Result<Self, AuthError> {
+        Token::parse(token.expose_secret()).map(|token| Self::of(Source::Static(token))).map_err(AuthError::Malformed)
+    }
+
+    /// A file that others may not read. It is read when a token is needed, and again when one was refused.
+    #[must_use]
+    pub fn file(path: PathBuf) -> Self {
+        Self::of(Source::File(path))
+    }
+
+    /// A command for `sh` that prints a token.
+    #[must_use]
+    pub fn command(command: String) -> Self {
+        Self::of(Source::Command(command))
+    }
+
+    fn of(source: Source) -> Self {
+        Self { source, current: Mutex::new(None) }
+    }
+
+    /// The token to send.
+    ///
+    /// # Errors
+    /// When the source has none.
+    pub async fn token(&self) -> Result<Token, AuthError> {
+        let mut current = self.current.lock().await;
+        if let Some(token) = current.as_ref() {
+            return Ok(token.clone());
+        }
+        let token = self.source.fetch().await?;
+        *current = Some(token.clone());
+        Ok(token)
+    }
+
+    /// A token in the place of one that the API refused. Whoever comes late, with a token that was replaced meanwhile, gets the new one.
+    ///
+    /// # Errors
+    /// When the source has no other.
+    pub async fn renew(&self, refused: &Token) -> Result<Token, AuthError> {
+        let mut current = self.current.lock().await;
+        if let Some(token) = current.as_ref().filter(|token| *token != refused) {
+            return Ok(token.clone());
+        }
+        let token = self.source.fetch().await?;
+        if token == *refused {
+            return Err(AuthError::Refused(self.source.dead_end()));
+        }
+        *current = Some(token.clone());
+        Ok(token)
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let source = match self.source {
+            Source::Static(_) => "static",
+            Source::File(_) => "file",
+            Source::Command(_) => "command",
+        };
+        f.debug_struct("Credentials").field("source", &source).finish_non_exhaustive()
+    }
+}
+
+fn token_of(bytes: Vec<u8>) -> Result<Token, AuthError> {
+    if bytes.len() as u64 > TOKEN_CAP {
+        return Err(AuthError::Malformed(TokenError::TooLong));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| AuthError::Malformed(TokenError::Characters))?;
+    // The text goes on as a secret, so that it is wiped when it is dropped.
+    let text = SecretString::from(text);
+    Token::parse(text.expose_secret()).map_err(AuthError::Malformed)
+}
+
+/// Reading may block, on a pipe even for long, so it happens beside the runtime.
+async fn from_file(path: PathBuf) -> Result<Token, AuthError> {
+    let at = path.clone();
+    let read = tokio::task::spawn_blocking(move || read_private(&path)).await;
+    let bytes = read.unwrap_or_else(|gone| Err(AuthError::File { path: at, source: io::Error::other(gone) }))?;
+    token_of(bytes)
+}
+
+/// The check is made on the file that was opened, so that the name cannot be given to another one in between.
+fn read_private(path: &Path) -> Result<Vec<u8>, AuthError> {
+    let failed = |source| AuthError::File { path: path.to_owned(), source };
+    let file = File::open(path).map_err(failed)?;
+    if is_exposed(&file).map_err(failed)? {
+        return Err(AuthError::Exposed { path: path.to_owned() });
+    }
+    let mut bytes = Vec::new();
+    file.take(TOKEN_CAP + 1).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}
+
+#[cfg(unix)]
+fn is_exposed(file: &File) -> io::Result<bool> {
+    use std::os::unix::fs::PermissionsExt as _;
+    Ok(file.metadata()?.permissions().mode() & 0o077 != 0)
+}
+
+/// Elsewhere permissions are not told by a mode.
+#[cfg(not(unix))]
+fn is_exposed(_: &File) -> io::Result<bool> {
+    Ok(false)
+}
+
+async fn from_command(command: &str) -> Result<Token, AuthError> {
+    let mut child = Command::new("sh")
+        .arg("-c")
+        .arg(command)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(AuthError::Command)?;
+    let printed = tokio::time::timeout(COMMAND_LIMIT, printed(&mut child)).await;
+    token_of(printed.map_err(|_| AuthError::CommandSlow)??)
+}
+
+async fn printed(child: &mut Child) -> Result<Vec<u8>, AuthError> {
+    let mut bytes = Vec::new();
+    if let Some(stdout) = child.stdout.take() {
+        stdout.take(TOKEN_CAP + 1).read_to_end(&mut bytes).await.map_err(AuthError::Command)?;
+    }
+    let status = child.wait().await.map_err(AuthError::Command)?;
+    if status.success() { Ok(bytes) } else { Err(AuthError::CommandFailed(status)) }
+}
+
+#[cfg(test)]
+mod tests;

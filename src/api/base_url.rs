@@ -1,0 +1,210 @@
+//! Where the API is.
+
+use std::fmt;
+use std::net::Ipv6Addr;
+use std::str::FromStr;
+
+use url::{Host, Url};
+
+/// The checked, normalised address of the API: two spellings of one address are equal, for the ledger knows a target by it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BaseUrl {
+    url: Url,
+    /// The address without the trailing `/` that [`Url`] insists on for a bare host.
+    text: String,
+}
+
+/// Why a text is no address of an API.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BaseUrlError {
+    #[error("not a URL: {0}")]
+    Syntax(url::ParseError),
+    #[error("contains blanks or control characters")]
+    Characters,
+    #[error("starts with `{0}://`; give an `https://` address")]
+    Scheme(String),
+    #[error(
+        "`http://` is for this machine only; give an `https://` address, or the token and people's data travel in the clear"
+    )]
+    Cleartext,
+    #[error("contains a user name or password; credentials have options of their own")]
+    UserInfo,
+    #[error("contains a query (`?…`); give the address without it")]
+    Query,
+    #[error("contains a fragment (`#…`); give the address without it")]
+    Fragment,
+    #[error("has no host")]
+    Host,
+}
+
+impl BaseUrl {
+    /// # Errors
+    /// When the text is no absolute `https` address (or `http` to this machine), or carries more than scheme, host, port and path.
+    pub fn parse(text: &str) -> Result<Self, BaseUrlError> {
+        let text = text.trim();
+        // The URL standard silently drops line breaks and tabs; an address with them is a mistake that should be seen.
+        if text.chars().any(|character| character.is_control() || character.is_whitespace()) {
+            return Err(BaseUrlError::Characters);
+        }
+        let url = Url::parse(text).map_err(BaseUrlError::Syntax)?;
+        refuse_surplus(&url)?;
+        let url = normalised(url)?;
+        refuse_cleartext(&url)?;
+        let text = url.as_str().trim_end_matches('/').to_owned();
+        Ok(Self { url, text })
+    }
+
+    /// The normalised address, without a `/` at its end.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The host, without the port; an IPv6 address in brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.url.host_str().unwrap_or_default()
+    }
+
+    /// Whether the host is this machine.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        is_loopback(&self.url)
+    }
+
+    /// Whether requests travel encrypted.
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        self.url.scheme() == "https"
+    }
+
+    /// The address of something below; segments are percent-encoded, so that none can become two.
+    #[must_use]
+    pub fn join(&self, segments: &[&str]) -> Url {
+        let mut url = self.url.clone();
+        // Only addresses without a host have no path segments, and `parse` refuses those.
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(segments);
+        }
+        url
+    }
+}
+
+fn refuse_surplus(url: &Url) -> Result<(), BaseUrlError> {
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(BaseUrlError::Scheme(url.scheme().to_owned()));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(BaseUrlError::UserInfo);
+    }
+    if url.query().is_some() {
+        return Err(BaseUrlError::Query);
+    }
+    if url.fragment().is_some() {
+        return Err(BaseUrlError::Fragment);
+    }
+    Ok(())
+}
+
+fn refuse_cleartext(url: &Url) -> Result<(), BaseUrlError> {
+    if url.scheme() == "https" || is_loopback(url) { Ok(()) } else { Err(BaseUrlError::Cleartext) }
+}
+
+/// [`Url`] takes care of case and default ports; what is left are slashes at the end and the dot of a fully qualified name.
+fn normalised(mut url: Url) -> Result<Url, BaseUrlError> {
+    let path = url.path().trim_end_matches('/').to_owned();
+    url.set_path(&path);
+    let qualified = url.domain().and_then(|domain| domain.strip_suffix('.')).map(str::to_owned);
+    if let Some(domain) = qualified {
+        url.set_host(Some(&domain)).map_err(BaseUrlError::Syntax)?;
+    }
+    if url.host_str().is_none_or(str::is_empty) { Err(BaseUrlError::Host) } else { Ok(url) }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address == Ipv6Addr::LOCALHOST,
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
+impl fmt::Display for BaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for BaseUrl {
+    type Err = BaseUrlError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::parse(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_of_one_address_are_equal() {
+        for text in [
+            "https://api.yativo.com/api/v1",
+            "https://api.yativo.com/api/v1/",
+            "https://api.yativo.com/api/v1//",
+            "HTTPS://API.Yativo.com:443/api/v1",
+            "  https://api.yativo.com./api/v1 ",
+            "https://api.yativo.com/api/x/../v1",
+        ] {
+            let base = BaseUrl::parse(text).unwrap();
+            assert_eq!(base.as_str(), "https://api.yativo.com/api/v1", "{text}");
+            assert_eq!(base, BaseUrl::parse("https://api.yativo.com/api/v1").unwrap(), "{text}");
+            assert_eq!(base.host(), "api.yativo.com");
+        }
+        assert_eq!(BaseUrl::parse("https://example.com/").unwrap().as_str(), "https://example.com");
+        assert_ne!(BaseUrl::parse("https://example.com/A"), BaseUrl::parse("https://example.com/a"));
+        assert_eq!(BaseUrl::parse("https://example.com:8443").unwrap().as_str(), "https://example.com:8443");
+    }
+
+    #[test]
+    fn cleartext_goes_to_this_machine_only() {
+        for text in ["http://127.0.0.1:8080/api/v1", "http://127.9.9.9", "http://[::1]:99/x", "http://LOCALHOST:1/"] {
+            assert!(BaseUrl::parse(text).unwrap().is_loopback(), "{text}");
+        }
+        for text in [
+            "http://api.yativo.com",
+            "http://128.0.0.1",
+            "http://[::2]",
+            "http://localhost.example.com",
+            "http://0.0.0.0",
+        ] {
+            assert_eq!(BaseUrl::parse(text), Err(BaseUrlError::Cleartext), "{text}");
+        }
+        assert!(!BaseUrl::parse("https://api.yativo.com").unwrap().is_loopback());
+    }
+
+    #[test]
+    fn what_does_not_belong_into_an_address_is_refused() {
+        let error = |text| BaseUrl::parse(text).unwrap_err();
+        assert_eq!(error("https://user:pass@example.com"), BaseUrlError::UserInfo);
+        assert_eq!(error("https://user@example.com"), BaseUrlError::UserInfo);
+        assert_eq!(error("https://example.com/?a=b"), BaseUrlError::Query);
+        assert_eq!(error("https://example.com/#a"), BaseUrlError::Fragment);
+        assert_eq!(error("ftp://example.com/"), BaseUrlError::Scheme("ftp".to_owned()));
+        assert_eq!(error("https://exa\nmple.com/"), BaseUrlError::Characters);
+        assert!(matches!(error("api.yativo.com/api/v1"), BaseUrlError::Syntax(_)));
+        assert!(matches!(error("https://"), BaseUrlError::Syntax(_)));
+        assert!(matches!(error(""), BaseUrlError::Syntax(_)));
+        assert!(BaseUrl::parse("localhost:8080").is_err());
+    }
+
+    #[test]
+    fn segments_are_encoded_and_stay_one() {
+        let base = BaseUrl::parse("https://example.com/api/v1/").unwrap();
+        assert_eq!(base.join(&["customer"]).as_str(), "https://example.com/api/v1/customer");
+        assert_eq!(base.join(&["customer", "a/b?c"]).as_str(), "https://example.com/api/v1/customer/a%2Fb%3Fc");
+        assert_eq!(BaseUrl::parse("https://example.com").unwrap().join(&["auth", "login"]).path(), "/auth/login");
+    }
+}

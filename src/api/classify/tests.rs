@@ -1,0 +1,429 @@
+//! The table of answers, row by row.
+
+use std::time::{Duration, SystemTime};
+
+use super::super::{AnswerHeaders, Body, Sent};
+use super::*;
+use crate::domain::Receipt;
+
+fn sent() -> Sent {
+    let fields = [
+        "customer_address",
+        "customer_country",
+        "customer_email",
+        "customer_name",
+        "customer_phone",
+        "customer_type",
+        "send_kyc_mail",
+        // A payload may have fields of these names; an error under them is still about the whole request.
+        "error",
+        "message",
+    ];
+    Sent { email: "ada@example.org".to_owned(), fields: fields.map(str::to_owned).into() }
+}
+
+fn answer(status: u16, body: impl AsRef<[u8]>) -> Answer {
+    Answer {
+        status,
+        headers: AnswerHeaders::default(),
+        body: Body::Whole(body.as_ref().to_vec()),
+        received: SystemTime::UNIX_EPOCH + Duration::from_secs(2_000_000_000),
+    }
+}
+
+fn result(status: u16, body: &str) -> AttemptResult {
+    classify(&answer(status, body), &sent())
+}
+
+/// The class of a result in one word, with the server's words where they matter.
+fn class(result: &AttemptResult) -> String {
+    match result {
+        AttemptResult::NotSent { .. } => "not sent".to_owned(),
+        AttemptResult::Created { .. } => "created".to_owned(),
+        AttemptResult::EmailExists(complaint) => format!("exists: {}", complaint.message),
+        AttemptResult::Rejected(complaint) => format!("{}: {}", complaint.code.as_str(), complaint.message),
+        AttemptResult::Unanswered { cause, .. } => format!("{cause:?}"),
+        AttemptResult::ServerError(_) => "server error".to_owned(),
+        AttemptResult::KeyExpired => "key expired".to_owned(),
+        AttemptResult::InProgress(_) => "in progress".to_owned(),
+        AttemptResult::Throttled { .. } => "throttled".to_owned(),
+        AttemptResult::Unavailable { .. } => "unavailable".to_owned(),
+        AttemptResult::Unauthorized => "unauthorized".to_owned(),
+        AttemptResult::Forbidden(_) => "forbidden".to_owned(),
+        AttemptResult::Stop(StopReason::Configuration(_)) => "stop".to_owned(),
+        AttemptResult::Stop(other) => format!("{other:?}"),
+    }
+}
+
+fn table(rows: &[(u16, &str, &str)]) {
+    for (status, body, expected) in rows {
+        assert_eq!(class(&result(*status, body)), *expected, "{status} {body}");
+    }
+}
+
+const DOCUMENT: &str = r#"{"status":"success","status_code":200,"message":"Customer created successfully","data":{"id":"21fe7601","full_name":"Ada","email":"ADA@example.org","type":"individual","kyc_link":"https://bridge.withpersona.com/verify?fields[developer_id]=a&redirect-uri=https%3A%2F%2Fx","tos_link":"https://dashboard.bridge.xyz/accept?customer_id=1","kyc_status":"approved","rejection_reasons":[],"tos_status":"pending","created_at":"2024-12-01T18:46:15.392Z","customer_id":"7d5b9315","persona_inquiry_type":"gov_id_db"}}"#;
+const REFERENCE: &str = r#"{"status":"success","message":"ok","data":{"customer_id":"c1","customer_name":"Ada","customer_email":"ada@example.org","customer_status":"active","created_at":"2026-04-02T10:00:00.000000Z"}}"#;
+const SOURCE: &str = r#"{"status":"success","status_code":201,"message":"ok","data":{"customer_id":"c1"}}"#;
+const EXISTS: &str = r#"{"status":"failed","status_code":422,"message":"Request failed.","data":{"customer_email":["Customer email already exists."]}}"#;
+const WENT_WRONG: &str = r#"{"status":"failed","status_code":400,"message":"Request failed.","data":{"error":"Something went wrong, please try again later"}}"#;
+
+#[test]
+fn success_is_recognised_in_every_dialect() {
+    table(&[
+        (200, DOCUMENT, "created"),
+        (201, DOCUMENT, "created"),
+        (201, REFERENCE, "created"),
+        (200, SOURCE, "created"),
+        (200, &format!("7{SOURCE}\n"), "created"),
+        (200, &format!("\u{feff}{SOURCE}"), "created"),
+        (200, r#"{"data":{"id":7}}"#, "created"),
+        (200, r#"{"customer_id":"c1"}"#, "created"),
+        (200, r#"{"status":"success","data":[{"customer_id":"c1"}]}"#, "created"),
+        (200, r#"{"status":"success","customer_id":"c1","data":"done"}"#, "created"),
+    ]);
+}
+
+#[test]
+fn the_receipt_is_carried_byte_for_byte() {
+    let AttemptResult::Created { receipt, other_email } = result(200, DOCUMENT) else { panic!("not created") };
+    let data = &DOCUMENT[DOCUMENT.find("{\"id\"").unwrap()..DOCUMENT.len() - 1];
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        receipt,
+        Receipt {
+            id: text("21fe7601"),
+            customer_id: text("7d5b9315"),
+            kyc_link: text("https://bridge.withpersona.com/verify?fields[developer_id]=a&redirect-uri=https%3A%2F%2Fx"),
+            tos_link: text("https://dashboard.bridge.xyz/accept?customer_id=1"),
+            kyc_status: text("approved"),
+            tos_status: text("pending"),
+            created_at: text("2024-12-01T18:46:15.392Z"),
+            data: text(data),
+        }
+    );
+    assert_eq!(other_email, None, "case does not make another e-mail");
+}
+
+#[test]
+fn another_email_in_the_answer_is_told() {
+    let body = r#"{"status":"success","data":{"id":"1","email":"eve@example.org"}}"#;
+    let AttemptResult::Created { other_email, .. } = result(200, body) else { panic!("not created") };
+    assert_eq!(other_email.as_deref(), Some("eve@example.org"));
+}
+
+#[test]
+fn a_2xx_without_proof_is_doubt() {
+    table(&[
+        (200, r#"{"status":"success","status_code":200,"data":{}}"#, "Unintelligible"),
+        (200, r#"{"status":"success","data":{"id":null,"customer_id":"  "}}"#, "Unintelligible"),
+        (200, r#"{"status":"success","data":{"id":["1"]}}"#, "Unintelligible"),
+        (200, r#"{"status":"success","data":{"id":1.5}}"#, "Unintelligible"),
+        (200, r#"{"status":"success","data":[{"id":"1"},{"id":"2"}]}"#, "Unintelligible"),
+        (200, r#"{"status":"pending","data":{"id":"1"}}"#, "Unintelligible"),
+        (200, r#"{"status":"success","status_code":422,"data":{"id":"1"}}"#, "Unintelligible"),
+        (202, "", "Unintelligible"),
+        (204, "", "Unintelligible"),
+        (200, "<html>hotel network</html>", "Unintelligible"),
+        (200, r#"{"status":"success","data":{"id":"1"}"#, "Unintelligible"),
+        (200, r#"{"status":"success","data":{"id":"1"}} trailing"#, "Unintelligible"),
+        (101, SOURCE, "Unintelligible"),
+    ]);
+}
+
+#[test]
+fn a_failure_within_a_2xx_is_judged_by_its_own_code() {
+    table(&[
+        (200, EXISTS, "exists: Customer email already exists."),
+        (200, WENT_WRONG, "server error"),
+        (201, r#"{"status":"failed","status_code":401,"data":{"error":"Unauthenticated"}}"#, "unauthorized"),
+        (200, r#"{"status":"failed","status_code":429,"message":"Too Many Attempts."}"#, "throttled"),
+        (200, r#"{"status":"failed","status_code":500,"message":"Server Error"}"#, "server error"),
+        (200, r#"{"status":"failed","status_code":503}"#, "unavailable"),
+        (200, r#"{"status":"failed","status_code":400,"message":"Too young"}"#, "api.rejected: Too young"),
+        (200, r#"{"status_code":400,"message":"Too young"}"#, "api.rejected: Too young"),
+        (200, r#"{"status":"failed","data":{"customer_email":"is taken"}}"#, "exists: is taken"),
+        (200, r#"{"status":"failed","data":{"customer_phone":"bad"}}"#, "api.field_rejected: customer_phone: bad"),
+        (200, r#"{"status":"failed","message":"Something went wrong"}"#, "server error"),
+        (200, r#"{"status":"failed","message":"Too young"}"#, "Unintelligible"),
+        (200, r#"{"status":"failed","data":{"id":"1"}}"#, "Unintelligible"),
+    ]);
+}
+
+#[test]
+fn a_success_within_another_status_is_doubt() {
+    for status in [400, 402, 403, 404, 408, 409, 413, 422, 451, 500, 501, 503] {
+        assert_eq!(class(&result(status, REFERENCE)), "Unintelligible", "{status}");
+        assert_eq!(class(&result(status, SOURCE)), "Unintelligible", "{status}");
+    }
+    // These are decided by their status before the body is believed.
+    table(&[
+        (401, SOURCE, "unauthorized"),
+        (429, SOURCE, "throttled"),
+        (302, SOURCE, "stop"),
+        (502, SOURCE, "Gateway"),
+    ]);
+}
+
+#[test]
+fn an_email_in_use_is_recognised_wherever_the_server_says_so() {
+    let in_data = "exists: Customer email already exists.";
+    let taken = "exists: The customer email has already been taken.";
+    table(&[
+        (400, EXISTS, in_data),
+        (409, EXISTS, in_data),
+        (422, EXISTS, in_data),
+        (
+            422,
+            r#"{"status":"error","message":"Validation failed","errors":{"customer_email":["The customer email has already been taken."]}}"#,
+            taken,
+        ),
+        (422, r#"{"message":"The customer email has already been taken."}"#, taken),
+        (409, r#"{"message":"Customer already exists"}"#, "exists: Customer already exists"),
+        (400, r#"{"status":"failed","message":"Request failed.","data":"Customer email already exists."}"#, in_data),
+        (422, r#"{"data":{"customer_email":"Already registered"}}"#, "exists: Already registered"),
+        (422, r#"{"errors":{"email":["taken"]}}"#, "exists: taken"),
+        (422, r#"{"data":{"error":"Customer email already exists."}}"#, in_data),
+        (422, r#"{"errors":{"customer_name":["too long"],"customer_email":["taken"]}}"#, "exists: taken"),
+    ]);
+}
+
+#[test]
+fn what_only_sounds_like_an_email_in_use_is_not() {
+    table(&[
+        (
+            422,
+            r#"{"message":"The customer phone has already been taken.","errors":{"customer_phone":["The customer phone has already been taken."]}}"#,
+            "api.field_rejected: customer_phone: The customer phone has already been taken.",
+        ),
+        (
+            422,
+            r#"{"message":"Customer already exists","errors":{"customer_phone":["taken"]}}"#,
+            "api.field_rejected: customer_phone: taken",
+        ),
+        (400, r#"{"message":"This phone is already registered"}"#, "api.rejected: This phone is already registered"),
+        (422, r#"{"message":"Already exists"}"#, "api.rejected: Already exists"),
+        (
+            422,
+            r#"{"data":{"customer_email":["The email domain does not exist."]}}"#,
+            "api.field_rejected: customer_email: The email domain does not exist.",
+        ),
+        (409, r#"{"message":"A request for this customer is already in progress"}"#, "in progress"),
+    ]);
+}
+
+#[test]
+fn complaints_about_fields_reject_in_the_words_of_the_server() {
+    table(&[
+        (
+            400,
+            r#"{"status":"failed","status_code":400,"message":"Request failed.","data":{"customer_name":["The customer name field is required."]}}"#,
+            "api.field_rejected: customer_name: The customer name field is required.",
+        ),
+        (
+            422,
+            r#"{"errors":{"customer_phone":["bad","too short"],"customer_name":"odd"}}"#,
+            "api.field_rejected: customer_name: odd; customer_phone: bad, too short",
+        ),
+        (
+            422,
+            r#"{"errors":{"customer_address.city":["required"]}}"#,
+            "api.field_rejected: customer_address.city: required",
+        ),
+        (
+            422,
+            r#"{"message":"Something went wrong","errors":{"customer_phone":["bad"]}}"#,
+            "api.field_rejected: customer_phone: bad",
+        ),
+        // Not complaints: other names, notes, and the request repeated.
+        (422, r#"{"errors":{"account":["suspended"]}}"#, "api.rejected: account: suspended"),
+        (422, r#"{"data":{"message":"no"}}"#, "api.rejected: no"),
+        (422, r#"{"errors":{"customer_phone":[]},"message":"no"}"#, "api.rejected: no"),
+        (
+            400,
+            r#"{"message":"Limit reached","data":{"customer_name":"Ada","customer_email":"ada@example.org"}}"#,
+            "api.rejected: Limit reached",
+        ),
+    ]);
+}
+
+#[test]
+fn an_exception_on_the_server_is_doubt_with_an_answer() {
+    table(&[
+        (400, WENT_WRONG, "server error"),
+        (400, &format!("7{WENT_WRONG}"), "server error"),
+        (422, r#"{"message":"Something went wrong"}"#, "server error"),
+        (500, r#"{"message":"Server Error"}"#, "server error"),
+        (500, "<html>oops</html>", "server error"),
+        (500, "", "server error"),
+        (500, EXISTS, "server error"),
+    ]);
+}
+
+#[test]
+fn the_fate_of_the_key_is_told_apart() {
+    table(&[
+        (400, r#"{"error":"Idempotency-Key expired. Please use a new key."}"#, "key expired"),
+        (400, r#"{"error":"Idempotency-Key is required for this request."}"#, "stop"),
+        (400, r#"{"status":"failed","status_code":400,"data":{"error":"Idempotency key missing"}}"#, "stop"),
+        (422, r#"{"error":{"message":"Idempotency-Key was used with another payload"}}"#, "stop"),
+        (409, r#"{"error":"A request with this Idempotency-Key is being processed"}"#, "in progress"),
+    ]);
+}
+
+#[test]
+fn what_the_status_decides() {
+    table(&[
+        (302, "", "stop"),
+        (304, "", "stop"),
+        (307, "<html></html>", "stop"),
+        (401, r#"{"message":"Unauthenticated."}"#, "unauthorized"),
+        (401, "", "unauthorized"),
+        (402, "", "stop"),
+        (403, "<html></html>", "forbidden"),
+        (404, r#"{"message":"Not Found"}"#, "stop"),
+        (405, "", "stop"),
+        (408, "", "in progress"),
+        (413, "<html></html>", "stop"),
+        (415, "", "stop"),
+        (425, "", "in progress"),
+        (429, "<html></html>", "throttled"),
+        (502, "<html></html>", "Gateway"),
+        (503, "", "unavailable"),
+        (504, "", "Gateway"),
+        (520, "", "Gateway"),
+        (524, r#"{"message":"x"}"#, "Gateway"),
+        (529, "", "Gateway"),
+        (501, r#"{"message":"x"}"#, "Unintelligible"),
+        (530, "", "Unintelligible"),
+    ]);
+}
+
+#[test]
+fn other_refusals_need_a_readable_reason() {
+    table(&[
+        (400, r#"{"error":"Invalid request"}"#, "api.rejected: Invalid request"),
+        (400, r#"{"errors":["a","b"]}"#, "api.rejected: a, b"),
+        (418, r#"{"data":"Too young"}"#, "api.rejected: Too young"),
+        (409, r#"{"message":"Conflict"}"#, "api.rejected: Conflict"),
+        (400, r#"{"message":"Request failed.","data":{"error":"Account locked"}}"#, "api.rejected: Account locked"),
+        (400, r#"{"message":"<html>no</html>"}"#, "api.rejected: an HTML page"),
+        (400, r#"{"status":"failed","status_code":400}"#, "Unintelligible"),
+        (400, r#"{"foo":1}"#, "Unintelligible"),
+        (400, r#"["Invalid request"]"#, "Unintelligible"),
+        (409, "", "Unintelligible"),
+        (422, "<html></html>", "Unintelligible"),
+    ]);
+}
+
+#[test]
+fn a_body_that_does_not_end_is_silence_unless_the_status_is_enough() {
+    for body in [Body::Cut, Body::TooLong] {
+        for status in 100..=599 {
+            let answer = Answer { body: body.clone(), ..answer(status, "") };
+            let expected = match status {
+                401 => "unauthorized",
+                429 => "throttled",
+                300..=399 => "stop",
+                502 | 504 | 520..=529 => "Gateway",
+                _ => "Silence",
+            };
+            assert_eq!(class(&classify(&answer, &sent())), expected, "{status}");
+        }
+    }
+}
+
+/// The class of every status with a body that says nothing.
+fn by_status_alone(status: u16) -> &'static str {
+    match status {
+        300..=399 | 402 | 404 | 405 | 413 | 415 => "stop",
+        401 => "unauthorized",
+        403 => "forbidden",
+        408 | 425 => "in progress",
+        429 => "throttled",
+        500 => "server error",
+        502 | 504 | 520..=529 => "Gateway",
+        503 => "unavailable",
+        _ => "Unintelligible",
+    }
+}
+
+#[test]
+fn every_status_with_every_kind_of_body_has_its_class() {
+    for status in 100..=599 {
+        let silent = by_status_alone(status);
+        for body in ["", "<html></html>", "7", "{", r#"{"foo":[]}"#, "\0\u{1b}"] {
+            assert_eq!(class(&result(status, body)), silent, "{status} {body}");
+        }
+        let good = match status {
+            200..=299 => "created",
+            300..=399 | 401 | 429 | 502 | 504 | 520..=529 => silent,
+            _ => "Unintelligible",
+        };
+        assert_eq!(class(&result(status, REFERENCE)), good, "{status}");
+        let refused = match status {
+            200..=299 => "api.rejected: Invalid request",
+            400..=499 if silent == "Unintelligible" => "api.rejected: Invalid request",
+            _ => silent,
+        };
+        let envelope = r#"{"status":"error","status_code":400,"error":"Invalid request"}"#;
+        assert_eq!(class(&result(status, envelope)), refused, "{status}");
+    }
+}
+
+#[test]
+fn pauses_come_from_the_headers() {
+    let headers = AnswerHeaders {
+        retry_after: Some("17".to_owned()),
+        rate_limit_reset: Some("2000000030".to_owned()),
+        ..AnswerHeaders::default()
+    };
+    let pause = Some(Duration::from_secs(17));
+    let with =
+        |status, headers: &AnswerHeaders| classify(&Answer { headers: headers.clone(), ..answer(status, "") }, &sent());
+    assert_eq!(with(429, &headers), AttemptResult::Throttled { retry_after: pause });
+    assert!(matches!(with(503, &headers), AttemptResult::Unavailable { retry_after, .. } if retry_after == pause));
+    let reset_only = AnswerHeaders { retry_after: None, ..headers };
+    assert_eq!(with(429, &reset_only), AttemptResult::Throttled { retry_after: Some(Duration::from_secs(30)) });
+    assert!(matches!(with(503, &reset_only), AttemptResult::Unavailable { retry_after: None, .. }));
+    assert_eq!(result(429, ""), AttemptResult::Throttled { retry_after: None });
+}
+
+#[test]
+fn a_redirect_names_the_host_it_points_to() {
+    let headers = AnswerHeaders { location_host: Some("login.example.org".to_owned()), ..AnswerHeaders::default() };
+    let AttemptResult::Stop(reason) = classify(&Answer { headers, ..answer(302, "") }, &sent()) else {
+        panic!("no stop")
+    };
+    assert!(reason.to_string().contains("redirects to login.example.org"), "{reason}");
+}
+
+#[test]
+fn words_of_the_server_are_tamed() {
+    let body = format!(r#"{{"error":"a\nb\u001b[31m{}"}}"#, "x".repeat(500));
+    let AttemptResult::Rejected(complaint) = result(400, &body) else { panic!("not rejected") };
+    assert!(complaint.message.starts_with("a\\nb\\u{1b}[31mx"), "{}", complaint.message);
+    assert!(complaint.message.chars().count() < 230);
+}
+
+#[test]
+fn doubts_say_what_came() {
+    let message = |answer: &Answer| match classify(answer, &sent()) {
+        AttemptResult::Unanswered { complaint, .. } => complaint.message,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(message(&answer(502, "<html></html>")), "HTTP 502: an HTML page");
+    assert_eq!(message(&answer(200, "")), "HTTP 200: an empty body");
+    let plain_page = AnswerHeaders { content_type: Some("text/html; charset=UTF-8".to_owned()), ..Default::default() };
+    assert_eq!(message(&Answer { headers: plain_page, ..answer(200, "<p>hi") }), "HTTP 200: an HTML page");
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_answer_makes_it_panic(status: u16, bytes: Vec<u8>, text: String) {
+        let json = serde_json::json!({"status": &text, "message": &text, "data": {"customer_email": &text}, "errors": [&text]});
+        for body in [bytes, text.into_bytes(), json.to_string().into_bytes()] {
+            let result = class(&classify(&answer(status, body), &sent()));
+            proptest::prop_assert!(!["created", "not sent"].contains(&result.as_str()));
+        }
+    }
+}

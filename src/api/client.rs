@@ -1,0 +1,175 @@
+//! One request, one answer. Everything the HTTP library would like to do beyond that is switched off: a repeat or a redirect that the
+//! ledger does not know of could create a customer twice.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use url::Url;
+
+use super::lookup::{self, PER_PAGE};
+use super::transport::{Trouble, refused, unsendable};
+use super::{Answer, BaseUrl, PageResult, Sent, Token, classify};
+use crate::domain::AttemptResult;
+
+/// Below the idle limits of the usual servers and proxies, so that a request is rarely written into a connection that is being closed.
+const IDLE: Duration = Duration::from_secs(4);
+
+const JSON: &str = "application/json";
+
+/// What a client must know.
+#[derive(Clone, Debug)]
+pub struct ClientConfig {
+    pub base: BaseUrl,
+    /// For the whole attempt, from connecting to the last byte of the body.
+    pub timeout: Duration,
+    /// For name look-up, connection and TLS handshake together.
+    pub connect_timeout: Duration,
+    /// One more certificate authority, in PEM.
+    pub ca_file: Option<PathBuf>,
+    /// How many connections are worth keeping.
+    pub concurrency: usize,
+}
+
+/// Why there can be no client. A fault of the configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    #[error("cannot read the certificate file {}", path.display())]
+    CaFile { path: PathBuf, source: io::Error },
+    #[error("{} holds no certificate in PEM form", path.display())]
+    NoCertificate { path: PathBuf },
+    #[error("cannot set up HTTPS; are the certificates of the system installed, and is the proxy's address right?")]
+    Build(#[source] reqwest::Error),
+}
+
+/// Speaks with one API. Clones share connections.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: BaseUrl,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("base", &self.base).finish_non_exhaustive()
+    }
+}
+
+/// What one `POST` brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateAnswer {
+    pub result: AttemptResult,
+    /// `None`: no answer came.
+    pub http_status: Option<u16>,
+    /// `X-RateLimit-Limit`: requests a minute.
+    pub rate_limit: Option<u32>,
+}
+
+/// What the request of one look-up page brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LookupAnswer {
+    pub page: PageResult,
+    /// `None`: no answer came.
+    pub http_status: Option<u16>,
+    /// `X-RateLimit-Limit`: requests a minute.
+    pub rate_limit: Option<u32>,
+}
+
+impl Client {
+    /// # Errors
+    /// When the certificate file cannot be used, or the system has no certificates to check a server's with.
+    pub fn new(config: ClientConfig) -> Result<Self, ClientError> {
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("customer-import/", env!("CARGO_PKG_VERSION")))
+            .retry(reqwest::retry::never())
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .https_only(config.base.is_encrypted())
+            // A connection of HTTP/2 that dies takes every request on it into doubt at once.
+            .http1_only()
+            .timeout(config.timeout)
+            .connect_timeout(config.connect_timeout)
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(config.concurrency);
+        if config.base.is_loopback() {
+            builder = builder.no_proxy();
+        }
+        if !config.base.is_encrypted() {
+            // The library wants certificates even where none will be used; a rehearsal must not need any.
+            builder = builder.tls_certs_only([]);
+        } else if let Some(path) = &config.ca_file {
+            builder = builder.tls_certs_merge(certificates(path)?);
+        }
+        let http = builder.build().map_err(ClientError::Build)?;
+        Ok(Self { http, base: config.base })
+    }
+
+    #[must_use]
+    pub const fn base(&self) -> &BaseUrl {
+        &self.base
+    }
+
+    /// Sends one `POST {base}/customer`, once.
+    pub async fn create(&self, token: &Token, key: &str, body: Vec<u8>, sent: &Sent) -> CreateAnswer {
+        let request = self.http.post(self.base.join(&["customer"]));
+        let request = request.header(CONTENT_TYPE, JSON).header("idempotency-key", key).body(body);
+        match send(request, token).await {
+            Ok(answer) => CreateAnswer {
+                result: classify(&answer, sent),
+                http_status: Some(answer.status),
+                rate_limit: answer.rate_limit(),
+            },
+            Err(trouble) => CreateAnswer { result: trouble.into_attempt(), http_status: None, rate_limit: None },
+        }
+    }
+
+    /// Asks for one page of the customers whose e-mail contains `email`, once. [`LookupScan`](super::LookupScan) says which page.
+    pub async fn lookup_page(&self, token: &Token, email: &str, page: u32) -> LookupAnswer {
+        match send(self.http.get(self.lookup_url(email, page)), token).await {
+            Ok(answer) => LookupAnswer {
+                page: lookup::page(&answer, email, page),
+                http_status: Some(answer.status),
+                rate_limit: answer.rate_limit(),
+            },
+            Err(trouble) => LookupAnswer { page: without_answer(trouble), http_status: None, rate_limit: None },
+        }
+    }
+
+    fn lookup_url(&self, email: &str, page: u32) -> Url {
+        let mut url = self.base.join(&["customer"]);
+        url.query_pairs_mut()
+            .append_pair("email", email)
+            .append_pair("per_page", &PER_PAGE.to_string())
+            .append_pair("page", &page.to_string());
+        url
+    }
+}
+
+async fn send(request: reqwest::RequestBuilder, token: &Token) -> Result<Answer, Trouble> {
+    // `Accept` keeps the server from answering errors with a redirect to a page for people.
+    let request = request.header(ACCEPT, JSON).bearer_auth(token.expose());
+    let response = request.send().await.map_err(Trouble::of)?;
+    Ok(Answer::read(response).await)
+}
+
+/// A look-up creates nothing, so whether it was sent does not matter.
+fn without_answer(trouble: Trouble) -> PageResult {
+    match trouble {
+        Trouble::NotSent(cause) | Trouble::Silence(cause) => PageResult::Failed { cause },
+        Trouble::Refused(reason) => PageResult::Stop(refused(&reason)),
+        Trouble::Unsendable(reason) => PageResult::Stop(unsendable(&reason)),
+    }
+}
+
+fn certificates(path: &Path) -> Result<Vec<reqwest::Certificate>, ClientError> {
+    let pem = std::fs::read(path).map_err(|source| ClientError::CaFile { path: path.to_owned(), source })?;
+    match reqwest::Certificate::from_pem_bundle(&pem) {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        Ok(_) | Err(_) => Err(ClientError::NoCertificate { path: path.to_owned() }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

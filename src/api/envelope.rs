@@ -1,0 +1,279 @@
+//! The JSON around every answer, read as tolerantly as can be done without guessing.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use super::words;
+
+/// At most so many stray bytes may stand before the first `{`: the public server source prints a `7` there.
+const STRAY_CAP: usize = 64;
+
+/// A JSON object that an answer consists of.
+#[derive(Clone)]
+pub(super) struct Envelope<'a> {
+    root: Map<String, Value>,
+    /// The object's own bytes, for what is carried as received.
+    bytes: &'a [u8],
+}
+
+/// What an answer is instead of a JSON object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unreadable {
+    Empty,
+    Html,
+    NotJson,
+}
+
+impl Unreadable {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Empty => "an empty body",
+            Self::Html => "an HTML page",
+            Self::NotJson => "a body that is not a JSON object",
+        }
+    }
+}
+
+/// What `status` and `status_code` say, before anybody compares them with the HTTP status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Claim {
+    Success,
+    /// With its own status code, where it gives one that is a failure.
+    Failure(Option<u16>),
+    /// One of the two says success, the other failure.
+    Contradiction,
+    /// A `status` of no known meaning.
+    Unknown,
+    Silent,
+}
+
+impl<'a> Envelope<'a> {
+    /// A BOM and up to 64 stray bytes are skipped; nothing but whitespace may follow the object.
+    pub(super) fn read(body: &'a [u8]) -> Result<Self, Unreadable> {
+        let start = body.iter().take(STRAY_CAP + 4).position(|&byte| byte == b'{');
+        let bytes = start.filter(|&start| stray(body, start) <= STRAY_CAP).map(|start| &body[start..]);
+        let root = bytes.and_then(|bytes| Some((bytes, serde_json::from_slice(bytes).ok()?)));
+        root.map(|(bytes, root)| Self { root, bytes }).ok_or_else(|| unreadable(body))
+    }
+
+    pub(super) fn claim(&self) -> Claim {
+        let code = self.code();
+        match (self.word(), code.map(|code| (200..=299).contains(&code))) {
+            (Word::Success, Some(false)) => Claim::Contradiction,
+            (Word::Success, _) | (Word::None, Some(true)) => Claim::Success,
+            (Word::Failure, Some(false)) | (Word::None | Word::Unknown, Some(false)) => Claim::Failure(code),
+            (Word::Failure, _) => Claim::Failure(None),
+            (Word::Unknown, _) => Claim::Unknown,
+            (Word::None, None) => Claim::Silent,
+        }
+    }
+
+    fn word(&self) -> Word {
+        match self.get("status").or_else(|| self.get("success")) {
+            None | Some(Value::Null | Value::Number(_)) => Word::None,
+            Some(Value::Bool(true)) => Word::Success,
+            Some(Value::Bool(false)) => Word::Failure,
+            Some(Value::String(word)) => match word.trim().to_ascii_lowercase().as_str() {
+                "success" | "succeeded" | "successful" | "ok" => Word::Success,
+                "failed" | "failure" | "fail" | "error" => Word::Failure,
+                _ => Word::Unknown,
+            },
+            Some(_) => Word::Unknown,
+        }
+    }
+
+    /// `status_code`, or a `status` that is a number. Numbers that are no final HTTP status say nothing.
+    fn code(&self) -> Option<u16> {
+        let number = |name| match self.get(name)? {
+            Value::Number(number) => number.as_u64(),
+            Value::String(text) => text.trim().parse().ok(),
+            _ => None,
+        };
+        let code = number("status_code").or_else(|| number("status"))?;
+        u16::try_from(code).ok().filter(|code| (200..=599).contains(code))
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&Value> {
+        self.root.get(name)
+    }
+
+    /// `data`, where it is an object or a list of exactly one.
+    pub(super) fn data(&self) -> Option<&Map<String, Value>> {
+        match self.get("data")? {
+            Value::Object(map) => Some(map),
+            Value::Array(list) => match list.as_slice() {
+                [Value::Object(map)] => Some(map),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    pub(super) const fn root(&self) -> &Map<String, Value> {
+        &self.root
+    }
+
+    /// `data` as received, else the whole object, on one line: a line break between the tokens of JSON means nothing, and within a string
+    /// there can be none.
+    pub(super) fn raw_data(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Data<'a> {
+            #[serde(borrow)]
+            data: Option<&'a RawValue>,
+        }
+        let whole = || std::str::from_utf8(self.bytes).ok();
+        let data = serde_json::from_slice::<Data<'_>>(self.bytes).ok().and_then(|it| it.data).map(RawValue::get);
+        data.or_else(whole).map(|text| text.trim().replace(['\n', '\r'], " "))
+    }
+
+    /// The maps in which servers put errors by field.
+    pub(super) fn error_maps(&self) -> impl Iterator<Item = &Map<String, Value>> {
+        let data = self.get("data").and_then(Value::as_object);
+        let within = |name: &str| data.and_then(|data| data.get(name)).and_then(Value::as_object);
+        let top = |name: &str| self.get(name).and_then(Value::as_object);
+        [top("errors"), data, top("error"), within("errors"), within("error")].into_iter().flatten()
+    }
+
+    /// Every sentence that is not bound to a field, the most telling first: a `message` is often only "Request failed.".
+    pub(super) fn sentences(&self) -> Vec<String> {
+        let data = self.get("data");
+        let within = |name: &str| data.and_then(|data| data.get(name));
+        let error = self.get("error");
+        let places = [
+            within("error"),
+            within("message"),
+            error.and_then(|error| error.get("message")),
+            error,
+            self.get("errors"),
+            within("errors"),
+            data.filter(|data| !data.is_object()),
+            self.get("message"),
+        ];
+        let mut sentences: Vec<String> = Vec::new();
+        for sentence in places.into_iter().flatten().map(flat).filter(|sentence| !sentence.is_empty()) {
+            if !sentences.contains(&sentence) {
+                sentences.push(sentence);
+            }
+        }
+        sentences
+    }
+}
+
+enum Word {
+    Success,
+    Failure,
+    Unknown,
+    None,
+}
+
+/// Stray bytes before `start`, a BOM not counted.
+fn stray(body: &[u8], start: usize) -> usize {
+    const BOM: &[u8] = b"\xef\xbb\xbf";
+    if body.starts_with(BOM) { start - BOM.len() } else { start }
+}
+
+fn unreadable(body: &[u8]) -> Unreadable {
+    let text = String::from_utf8_lossy(body);
+    let text = text.trim_start_matches('\u{feff}').trim();
+    if text.is_empty() {
+        Unreadable::Empty
+    } else if words::is_html(text) {
+        Unreadable::Html
+    } else {
+        Unreadable::NotJson
+    }
+}
+
+/// The text of a value: a string, a number, strings of a list, `name: text` of a map. Empty where it has none.
+pub(super) fn flat(value: &Value) -> String {
+    let joined =
+        |parts: Vec<String>, by: &str| parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(by);
+    match value {
+        Value::String(text) => text.trim().to_owned(),
+        Value::Number(number) => number.to_string(),
+        Value::Array(values) => joined(values.iter().map(flat).collect(), ", "),
+        Value::Object(map) => joined(map.iter().map(|(name, value)| named(name, &flat(value))).collect(), "; "),
+        Value::Null | Value::Bool(_) => String::new(),
+    }
+}
+
+/// `name: text`, or nothing where there is no text.
+pub(super) fn named(name: &str, text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!("{name}: {text}") }
+}
+
+/// An id, link or the like: text that is not blank, or a whole number.
+pub(super) fn text_of(map: &Map<String, Value>, name: &str) -> Option<String> {
+    match map.get(name)? {
+        Value::String(text) if !text.trim().is_empty() => Some(text.clone()),
+        Value::Number(number) if number.is_u64() || number.is_i64() => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claim(body: &str) -> Claim {
+        Envelope::read(body.as_bytes()).ok().unwrap().claim()
+    }
+
+    #[test]
+    fn stray_bytes_and_a_bom_before_the_object_are_skipped() {
+        for body in ["7{\"a\":1}", "\u{feff}{\"a\":1}", "\u{feff}7{\"a\":1} \r\n", &format!("{}{{}}", "x".repeat(64))] {
+            assert!(Envelope::read(body.as_bytes()).is_ok(), "{body}");
+        }
+        let bom_and_64 = format!("\u{feff}{}{{}}", "x".repeat(64));
+        assert!(Envelope::read(bom_and_64.as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn what_is_no_object_is_named() {
+        let read = |body: &str| Envelope::read(body.as_bytes()).err();
+        assert_eq!(read(" \n"), Some(Unreadable::Empty));
+        assert_eq!(read("\u{feff}"), Some(Unreadable::Empty));
+        assert_eq!(read("<html><body>{}</body></html>"), Some(Unreadable::Html));
+        for body in ["7", "[{}]", "{}x", "{}{}", "{\"a\":", "null", &format!("{}{{}}", "x".repeat(65))] {
+            assert_eq!(read(body), Some(Unreadable::NotJson), "{body}");
+        }
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+        assert_eq!(read(&deep), Some(Unreadable::NotJson));
+        assert_eq!(Envelope::read(b"{\"a\":\"\xff\"}").err(), Some(Unreadable::NotJson));
+    }
+
+    #[test]
+    fn status_and_status_code_are_judged_together() {
+        for (body, expected) in [
+            (r#"{"status":"success","status_code":200}"#, Claim::Success),
+            (r#"{"status":"Success"}"#, Claim::Success),
+            (r#"{"status":true}"#, Claim::Success),
+            (r#"{"success":true}"#, Claim::Success),
+            (r#"{"status_code":201}"#, Claim::Success),
+            (r#"{"status":200}"#, Claim::Success),
+            (r#"{"status":"failed","status_code":422}"#, Claim::Failure(Some(422))),
+            (r#"{"status":"error","status_code":"422"}"#, Claim::Failure(Some(422))),
+            (r#"{"status":422}"#, Claim::Failure(Some(422))),
+            (r#"{"status":"failed"}"#, Claim::Failure(None)),
+            (r#"{"status":false,"status_code":201}"#, Claim::Failure(None)),
+            (r#"{"status":"failed","status_code":99999}"#, Claim::Failure(None)),
+            (r#"{"status":"success","status_code":422}"#, Claim::Contradiction),
+            (r#"{"status":"maybe"}"#, Claim::Unknown),
+            (r#"{"status":["success"]}"#, Claim::Unknown),
+            (r#"{"status":null}"#, Claim::Silent),
+            ("{}", Claim::Silent),
+        ] {
+            assert_eq!(claim(body), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn data_is_carried_as_received_but_on_one_line() {
+        let body = b"7{\"status\":\"success\",\n\"data\": {\"b\" : 1e2,\r\n \"a\":\"x\\ny[]\"} }";
+        let raw = Envelope::read(body).ok().unwrap().raw_data().unwrap();
+        assert_eq!(raw, "{\"b\" : 1e2,   \"a\":\"x\\ny[]\"}");
+        let body = b"{\"customer_id\":\"7\"}\n";
+        assert_eq!(Envelope::read(body).ok().unwrap().raw_data().unwrap(), "{\"customer_id\":\"7\"}");
+    }
+}

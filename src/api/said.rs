@@ -1,0 +1,160 @@
+//! What a body says, boiled down to the distinctions that matter.
+
+use serde_json::{Map, Value};
+
+use super::envelope::{Claim, Envelope, Unreadable, flat, named, text_of};
+use super::taken::{is_about_email, says_taken};
+use super::{Body, Sent, words};
+use crate::domain::{EmailKey, Field, Receipt};
+
+/// The meaning of a body. Texts are the server's words, fit to be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    /// Success, with an id to prove it.
+    Created {
+        receipt: Box<Receipt>,
+        other_email: Option<String>,
+    },
+    /// Success, but no id.
+    NoId,
+    /// Success and failure at once, be it within the body or between body and HTTP status.
+    Contradiction,
+    /// The idempotency key is too old.
+    KeyExpired,
+    /// Anything else about the idempotency key: missing, required, used for other data.
+    KeyFault(String),
+    /// A request with this key, or for this customer, is being worked on.
+    Busy(String),
+    /// The e-mail is in use.
+    EmailExists(String),
+    /// Complaints about fields of the payload.
+    Fields(String),
+    /// "Something went wrong".
+    WentWrong(String),
+    /// Some other readable reason.
+    Reason(String),
+    /// JSON that says nothing we know.
+    Nothing,
+    Unreadable(Unreadable),
+    Cut,
+    TooLong,
+}
+
+/// The status to judge by, and what the body says. A failure within a 2xx is judged by its inner code, where it has one.
+pub(super) fn hear(status: u16, body: &Body, sent: &Sent) -> (u16, Said) {
+    let envelope = match body {
+        Body::Cut => return (status, Said::Cut),
+        Body::TooLong => return (status, Said::TooLong),
+        Body::Whole(bytes) => Envelope::read(bytes),
+    };
+    let envelope = match envelope {
+        Ok(envelope) => envelope,
+        Err(kind) => return (status, Said::Unreadable(kind)),
+    };
+    match (envelope.claim(), (200..=299).contains(&status)) {
+        (Claim::Success | Claim::Silent, true) => (status, success(&envelope, sent)),
+        (Claim::Failure(Some(code)), true) => (code, failure(code, &envelope, sent)),
+        (Claim::Failure(None), true) => (status, failure(status, &envelope, sent)),
+        (Claim::Unknown, true) => (status, Said::Nothing),
+        (Claim::Contradiction, _) | (Claim::Success, false) => (status, Said::Contradiction),
+        (Claim::Failure(_) | Claim::Silent | Claim::Unknown, false) => (status, failure(status, &envelope, sent)),
+    }
+}
+
+fn success(envelope: &Envelope<'_>, sent: &Sent) -> Said {
+    let root = envelope.root();
+    let place = envelope.data().into_iter().chain([root]).find_map(|map| Some((map, receipt(map)?)));
+    let Some((map, receipt)) = place else { return Said::NoId };
+    let receipt = Box::new(Receipt { data: envelope.raw_data(), ..receipt });
+    Said::Created { receipt, other_email: other_email(map, sent) }
+}
+
+/// What a map tells of a customer; `None` without an id.
+pub(super) fn receipt(map: &Map<String, Value>) -> Option<Receipt> {
+    let text = |name| text_of(map, name);
+    let receipt = Receipt {
+        id: text("id"),
+        customer_id: text("customer_id"),
+        kyc_link: text("kyc_link"),
+        tos_link: text("tos_link"),
+        kyc_status: text("kyc_status").or_else(|| text("customer_kyc_status")),
+        tos_status: text("tos_status"),
+        created_at: text("created_at"),
+        data: None,
+    };
+    (receipt.id.is_some() || receipt.customer_id.is_some()).then_some(receipt)
+}
+
+fn other_email(map: &Map<String, Value>, sent: &Sent) -> Option<String> {
+    let email = text_of(map, Field::Email.as_str()).or_else(|| text_of(map, "email"))?;
+    (EmailKey::of(&email) != EmailKey::of(&sent.email)).then(|| words::quote(&email))
+}
+
+/// Complaints about fields are the most exact and are heard first; sentences without a field count only where there are none.
+fn failure(status: u16, envelope: &Envelope<'_>, sent: &Sent) -> Said {
+    if let Some(map) = envelope.error_maps().find(|map| names_fields(map, sent)) {
+        return field_errors(map);
+    }
+    let sentences = envelope.sentences();
+    let find = |test: &dyn Fn(&str) -> bool| {
+        sentences.iter().find(|sentence| test(&sentence.to_lowercase())).map(|sentence| words::quote(sentence))
+    };
+    if let Some(words) = find(&|text| is_busy(status, text)) {
+        Said::Busy(words)
+    } else if let Some(words) = find(&is_about_key) {
+        if words.to_lowercase().contains("expired") { Said::KeyExpired } else { Said::KeyFault(words) }
+    } else if let Some(words) = find(&|text| is_about_email(text) && says_taken(text)) {
+        Said::EmailExists(words)
+    } else if let Some(words) = find(&went_wrong) {
+        Said::WentWrong(words)
+    } else if let Some(sentence) = sentences.first() {
+        Said::Reason(words::quote(sentence))
+    } else {
+        Said::Nothing
+    }
+}
+
+fn is_busy(status: u16, text: &str) -> bool {
+    let at_it = ["in progress", "being processed", "still processing", "already processing"];
+    let about_request = status == 409 || text.contains("request") || is_about_key(text);
+    about_request && at_it.iter().any(|words| text.contains(words))
+}
+
+fn is_about_key(text: &str) -> bool {
+    text.contains("idempotency") || text.contains("idempotent")
+}
+
+fn went_wrong(text: &str) -> bool {
+    ["something went wrong", "server error", "try again later"].iter().any(|words| text.contains(words))
+}
+
+/// Whether a map is a list of complaints by field. One that repeats the e-mail is an echo of the request, not a complaint.
+fn names_fields(map: &Map<String, Value>, sent: &Sent) -> bool {
+    let is_echo = map.values().any(|value| value.as_str() == Some(sent.email.as_str()));
+    !is_echo && map.iter().any(|(name, value)| is_field(name, sent) && !flat(value).is_empty())
+}
+
+/// `customer_address.city` and `customer_address.0` are complaints about `customer_address`.
+fn is_field(name: &str, sent: &Sent) -> bool {
+    let top = name.split('.').next().unwrap_or(name);
+    !is_note(name) && (is_email_field(top) || sent.fields.contains(top))
+}
+
+/// `error` and `message` speak of the request as a whole, whatever the payload calls its fields.
+fn is_note(name: &str) -> bool {
+    matches!(name, "error" | "message")
+}
+
+fn is_email_field(name: &str) -> bool {
+    name == Field::Email.as_str() || name == "email"
+}
+
+fn field_errors(map: &Map<String, Value>) -> Said {
+    let about_email = map.iter().filter(|(name, _)| is_email_field(name)).map(|(_, value)| flat(value));
+    if let Some(text) = about_email.into_iter().find(|text| says_taken(text)) {
+        return Said::EmailExists(words::quote(&text));
+    }
+    let complaints = map.iter().filter(|(name, _)| !is_note(name)).map(|(name, value)| named(name, &flat(value)));
+    let complaints: Vec<String> = complaints.filter(|text| !text.is_empty()).collect();
+    Said::Fields(words::quote(&complaints.join("; ")))
+}

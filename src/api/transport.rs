@@ -1,0 +1,132 @@
+//! What it means when no answer came at all: was anything sent?
+
+use std::error::Error;
+
+use super::words;
+use crate::domain::{AttemptResult, Complaint, ComplaintCode, DoubtCause, StopReason};
+
+/// How a request ended that got no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// No connection came about, so nothing of the request left.
+    NotSent(String),
+    /// The other side is not who it should be, or speaks no TLS that we accept. Asking again would not change that.
+    Refused(String),
+    /// The request itself cannot be written down: a fault of ours, the same for every record.
+    Unsendable(String),
+    /// A byte may be out.
+    Silence(String),
+}
+
+impl Trouble {
+    /// Everything that is not surely unsent is possibly sent.
+    pub(super) fn of(error: reqwest::Error) -> Self {
+        let error = error.without_url();
+        if error.is_builder() {
+            return Self::Unsendable(words::quote(&root_cause(&error)));
+        }
+        if !error.is_connect() {
+            return Self::Silence(no_answer(&error));
+        }
+        match refusal(&error) {
+            Some(reason) => Self::Refused(words::quote(&reason)),
+            None => Self::NotSent(format!("no connection: {}", words::quote(&root_cause(&error)))),
+        }
+    }
+
+    pub(super) fn into_attempt(self) -> AttemptResult {
+        match self {
+            Self::NotSent(cause) => AttemptResult::NotSent { cause },
+            Self::Silence(message) => AttemptResult::Unanswered {
+                cause: DoubtCause::Silence,
+                complaint: Complaint { code: ComplaintCode::NoAnswer, message },
+            },
+            Self::Refused(reason) => AttemptResult::Stop(refused(&reason)),
+            Self::Unsendable(reason) => AttemptResult::Stop(unsendable(&reason)),
+        }
+    }
+}
+
+pub(super) fn refused(reason: &str) -> StopReason {
+    let is_certificate = reason.contains("certificate");
+    let hint = "; if it has a certificate authority of its own, name that one's file with --ca-file";
+    StopReason::Configuration(format!(
+        "the server cannot be trusted: {reason}{}",
+        if is_certificate { hint } else { "" }
+    ))
+}
+
+pub(super) fn unsendable(reason: &str) -> StopReason {
+    StopReason::Configuration(format!("the request cannot be made: {reason}"))
+}
+
+fn no_answer(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        "no answer in time".to_owned()
+    } else {
+        format!("no answer: {}", words::quote(&root_cause(error)))
+    }
+}
+
+/// Why the TLS layer turned the server down. The library's error type is not ours to name, and an `io::Error` that wraps it leaves it out of
+/// the chain of sources, yet prints its text: so the texts are what can be asked.
+fn refusal(error: &(dyn Error + 'static)) -> Option<String> {
+    const SIGNS: [&str; 4] = [
+        "invalid peer certificate",
+        "peer sent no certificates",
+        "peer is incompatible",
+        "received fatal alert: ProtocolVersion",
+    ];
+    chain(error).map(ToString::to_string).find(|text| SIGNS.iter().any(|sign| text.starts_with(sign)))
+}
+
+fn root_cause(error: &(dyn Error + 'static)) -> String {
+    chain(error).last().map(ToString::to_string).unwrap_or_default()
+}
+
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| (*error).source())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("client error (Connect)")]
+    struct Outer(#[source] io::Error);
+
+    /// The way these errors are wrapped: an `io::Error` within an `io::Error` within the client's error.
+    fn wrapped(text: &str) -> Outer {
+        Outer(io::Error::other(io::Error::new(io::ErrorKind::InvalidData, text.to_owned())))
+    }
+
+    #[test]
+    fn a_refused_certificate_is_found_however_deep_it_is_wrapped() {
+        for text in [
+            "invalid peer certificate: UnknownIssuer",
+            "invalid peer certificate: certificate expired: verification time 1 (UNIX)",
+            "peer is incompatible: ServerDoesNotSupportTls12Or13",
+            "received fatal alert: ProtocolVersion",
+        ] {
+            assert_eq!(refusal(&wrapped(text)).as_deref(), Some(text));
+        }
+    }
+
+    #[test]
+    fn a_connection_that_fails_otherwise_is_no_refusal() {
+        for text in ["connection reset by peer", "tls handshake eof", "received fatal alert: InternalError"] {
+            assert_eq!(refusal(&wrapped(text)), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_the_way_out() {
+        let AttemptResult::Stop(reason) = Trouble::Refused("invalid peer certificate".to_owned()).into_attempt() else {
+            panic!("no stop");
+        };
+        assert!(reason.to_string().contains("--ca-file"));
+    }
+}

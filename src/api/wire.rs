@@ -1,0 +1,177 @@
+//! What is sent: the body of `POST {base}/customer`.
+//!
+//! The ledger stores these bytes before they leave and sends the very same ones again after a crash, so making them must be a function of
+//! the customer alone: all names sorted, at every depth, and no blanks.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+
+use crate::domain::{Field, NewCustomer};
+
+/// The request body of a customer: canonical JSON.
+#[must_use]
+pub fn body(customer: &NewCustomer) -> Vec<u8> {
+    let documented = [
+        (Field::Name, Value::from(customer.name.as_str())),
+        (Field::Email, Value::from(customer.email.as_str())),
+        (Field::Phone, Value::from(customer.phone.as_str())),
+        (Field::Country, Value::from(customer.country.alpha3())),
+        (Field::Type, Value::from(customer.kind.as_str())),
+        (Field::SendKycMail, Value::from(customer.send_kyc_mail)),
+    ];
+    canonical(documented, &customer.extra)
+}
+
+/// The documented fields come last, so that no extra one can replace them.
+fn canonical(documented: [(Field, Value); 6], extra: &Map<String, Value>) -> Vec<u8> {
+    let extra = extra.iter().map(|(name, value)| (name.clone(), value.clone()));
+    let documented = documented.into_iter().map(|(field, value)| (field.as_str().to_owned(), value));
+    sorted(Value::Object(extra.chain(documented).collect())).to_string().into_bytes()
+}
+
+/// The same value, the names of every object in order, whatever order the map type of `serde_json` happens to keep.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let names: BTreeMap<_, _> = map.into_iter().map(|(name, value)| (name, sorted(value))).collect();
+            Value::Object(names.into_iter().collect())
+        }
+        Value::Array(values) => Value::Array(values.into_iter().map(sorted).collect()),
+        other => other,
+    }
+}
+
+/// What the ledger keeps of a body after it was erased.
+#[must_use]
+pub fn payload_hash(body: &[u8]) -> [u8; 32] {
+    Sha256::digest(body).into()
+}
+
+/// The names of the payload's fields. Empty where the bytes are no body of ours.
+#[must_use]
+pub fn fields(body: &[u8]) -> BTreeSet<String> {
+    object(body).unwrap_or_default().into_iter().map(|(name, _)| name).collect()
+}
+
+/// Name, phone and e-mail as a stored body has them, to compare with what a look-up found.
+#[must_use]
+pub fn facts(body: &[u8]) -> Option<SentFacts> {
+    let object = object(body)?;
+    let text = |field: Field| object.get(field.as_str())?.as_str().map(str::to_owned);
+    Some(SentFacts { name: text(Field::Name)?, phone: text(Field::Phone)?, email: text(Field::Email)? })
+}
+
+fn object(body: &[u8]) -> Option<Map<String, Value>> {
+    serde_json::from_slice(body).ok()
+}
+
+/// What identifies a customer that was sent.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SentFacts {
+    pub name: String,
+    pub phone: String,
+    pub email: String,
+}
+
+/// What [`classify`](super::classify()) has to know of the request to judge its answer.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Sent {
+    pub email: String,
+    /// The names of the payload's fields: an error that names one of them is about the data.
+    pub fields: BTreeSet<String>,
+}
+
+impl Sent {
+    /// What a stored body says of itself. `None` where the bytes are no body of ours.
+    #[must_use]
+    pub fn of(body: &[u8]) -> Option<Self> {
+        Some(Self { email: facts(body)?.email, fields: fields(body) })
+    }
+}
+
+/// People's data stays out of logs and panics.
+impl fmt::Debug for SentFacts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SentFacts").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sent").field("fields", &self.fields).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn documented() -> [(Field, Value); 6] {
+        [
+            (Field::Name, json!("Ada \"L\"")),
+            (Field::Email, json!("Ada@Example.org")),
+            (Field::Phone, json!("+2349039395114")),
+            (Field::Country, json!("NGA")),
+            (Field::Type, json!("individual")),
+            (Field::SendKycMail, json!(true)),
+        ]
+    }
+
+    fn extra(value: Value) -> Map<String, Value> {
+        value.as_object().cloned().unwrap()
+    }
+
+    #[test]
+    fn a_body_has_the_six_fields_and_the_extra_ones_sorted_at_every_depth() {
+        let body = canonical(documented(), &extra(json!({"zip": 1, "customer_address": {"street": "x", "city": "y"}})));
+        assert_eq!(
+            String::from_utf8(body).unwrap(),
+            r#"{"customer_address":{"city":"y","street":"x"},"customer_country":"NGA","customer_email":"Ada@Example.org","customer_name":"Ada \"L\"","customer_phone":"+2349039395114","customer_type":"individual","send_kyc_mail":true,"zip":1}"#
+        );
+    }
+
+    #[test]
+    fn the_order_of_extra_fields_does_not_change_the_bytes() {
+        let one = canonical(documented(), &extra(json!({"a": [{"c": 1, "b": 2}], "d": null})));
+        let other = canonical(documented(), &extra(json!({"d": null, "a": [{"b": 2, "c": 1}]})));
+        assert_eq!(one, other);
+        assert_eq!(payload_hash(&one), payload_hash(&other));
+    }
+
+    #[test]
+    fn an_extra_field_cannot_replace_a_documented_one() {
+        let body = canonical(documented(), &extra(json!({"customer_email": "other@example.org"})));
+        assert_eq!(facts(&body).unwrap().email, "Ada@Example.org");
+    }
+
+    #[test]
+    fn a_body_tells_what_was_sent() {
+        let body = canonical(documented(), &extra(json!({"customer_idNumber": "7"})));
+        let facts = facts(&body).unwrap();
+        assert_eq!((facts.name.as_str(), facts.phone.as_str()), ("Ada \"L\"", "+2349039395114"));
+        let sent = Sent::of(&body).unwrap();
+        assert_eq!(sent.email, "Ada@Example.org");
+        assert_eq!(sent.fields.len(), 7);
+        assert!(sent.fields.contains("customer_idNumber"));
+        assert_eq!(super::facts(b"[]"), None);
+        assert_eq!(Sent::of(b"{"), None);
+        assert!(fields(b"7").is_empty());
+    }
+
+    #[test]
+    fn the_hash_is_sha_256() {
+        let hash: String = payload_hash(b"").iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hash, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    }
+
+    #[test]
+    fn what_was_sent_is_not_shown_by_debug() {
+        let body = canonical(documented(), &Map::new());
+        assert!(!format!("{:?} {:?}", Sent::of(&body), facts(&body)).contains("Ada"));
+    }
+}
