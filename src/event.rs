@@ -19,7 +19,6 @@ pub enum Event {
     Retry {
         position: Position,
         attempt: u32,
-        delay: Duration,
         why: String,
     },
     /// A doubt of ours, of this run or an earlier one, ended with an answer.

@@ -1,1 +1,30 @@
+//! From a valid record to its outcome: claim, permit, intent, attempt, settle.
+//!
+//! - [`run`] owns the state of a run: it claims records, starts a task for each, counts, and decides when to stop.
+//! - `deliver` is such a task: it does what `life` decides, and waits where `life` says so.
+//! - `life` is the whole rule of retries and doubts, pure.
+//! - `pace` hands out permits, the only way to send anything; `breaker` closes that gate when the server seems to be down.
+//! - `guard` decides from what comes back whether going on would harm.
+//! - `shutdown` carries the wish to stop from outside.
+//!
+//! This module knows nothing of files and terminals: records come in through a channel, [`Event`](crate::event::Event)s go out.
 
+mod breaker;
+mod deliver;
+mod guard;
+mod life;
+mod pace;
+mod retry;
+mod run;
+mod server;
+mod shutdown;
+#[cfg(test)]
+mod tests;
+
+pub use breaker::Health;
+pub use guard::{FailureLimit, GuardPolicy};
+pub use pace::Rate;
+pub use retry::RetryPolicy;
+pub use run::{Job, Offer, RunEnd, Verdict, run};
+pub use server::{Api, CreateReply, LookupReply, Outgoing, Payload, Server};
+pub use shutdown::Shutdown;

@@ -185,6 +185,7 @@ impl fmt::Display for Warning {
             Self::RecoveredByLookup => {
                 f.write_str("recovered.by_lookup: the answer was lost, a look-up found the customer")
             }
+            Self::SeveralFound(what) => write!(f, "lookup.several: {what}"),
             Self::ProbablyOurs => f.write_str(
                 "recovered.unproven: an unanswered attempt of this tool probably created it; no look-up could prove it",
             ),

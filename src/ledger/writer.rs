@@ -220,7 +220,7 @@ impl Ledger {
             Ok(Box::new(move || drop(reply.send(value))))
         });
         let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(Job { urgency, work }).is_ok());
-        let answer = if sent { answer.await.ok() } else { None };
+        let answer = if sent { received(answer).await } else { None };
         answer.ok_or_else(|| self.failure())
     }
 
@@ -336,6 +336,17 @@ impl Batch {
     fn answer(self) {
         self.replies.into_iter().for_each(|reply| reply());
     }
+}
+
+#[cfg(not(test))]
+async fn received<T: Send + 'static>(answer: oneshot::Receiver<T>) -> Option<T> {
+    answer.await.ok()
+}
+
+/// A paused clock runs ahead while its runtime waits for another thread, unless that wait is a blocking task of its own.
+#[cfg(test)]
+async fn received<T: Send + 'static>(answer: oneshot::Receiver<T>) -> Option<T> {
+    tokio::task::spawn_blocking(move || answer.blocking_recv().ok()).await.ok().flatten()
 }
 
 /// The lock belongs to the file, not to one of its names; a file yet to be made is named by its real folder.

@@ -1,0 +1,154 @@
+//! When the server seems to be down: one probe now and then instead of a storm. Pure: instants come in as arguments.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// What an answer says of the server's health.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// No answer, or a proxy's: feeds the breaker.
+    Failing,
+    /// Any answer of the API itself: closes it.
+    Conclusive,
+    /// Neither.
+    Unclear,
+}
+
+const FAILURES_TO_OPEN: u32 = 10;
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Closed until ten failures in a row; then open, with a pause before each probe that doubles while probes fail.
+#[derive(Debug)]
+pub(super) struct Breaker {
+    failures: u32,
+    open: Option<Open>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    pause: Duration,
+    probe_at: Instant,
+    /// A probe is under way; nothing else may leave before its answer.
+    probing: bool,
+}
+
+/// A change worth telling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    Opened { pause: Duration },
+    Closed,
+}
+
+impl Breaker {
+    pub(super) const fn new() -> Self {
+        Self { failures: 0, open: None }
+    }
+
+    /// From when on a request may leave; `None` while a probe is under way.
+    pub(super) fn not_before(&self, now: Instant) -> Option<Instant> {
+        match self.open {
+            None => Some(now),
+            Some(Open { probing: true, .. }) => None,
+            Some(Open { probe_at, .. }) => Some(probe_at),
+        }
+    }
+
+    /// A request leaves. True where it is a probe.
+    pub(super) fn leaves(&mut self) -> bool {
+        if let Some(open) = &mut self.open {
+            open.probing = true;
+        }
+        self.open.is_some()
+    }
+
+    pub(super) fn hears(&mut self, health: Health, was_probe: bool, now: Instant) -> Option<Turn> {
+        match (health, &mut self.open) {
+            (Health::Conclusive, open) => {
+                self.failures = 0;
+                open.take().map(|_| Turn::Closed)
+            }
+            (Health::Failing, None) => {
+                self.failures += 1;
+                (self.failures >= FAILURES_TO_OPEN).then(|| self.wait(FIRST_PAUSE, now))
+            }
+            // Answers to what left before it opened say nothing new.
+            (_, Some(_)) if !was_probe => None,
+            (Health::Failing, Some(open)) => {
+                let pause = (open.pause * 2).min(LONGEST_PAUSE);
+                Some(self.wait(pause, now))
+            }
+            (Health::Unclear, Some(open)) => {
+                let pause = open.pause;
+                self.wait(pause, now);
+                None
+            }
+            (Health::Unclear, None) => None,
+        }
+    }
+
+    fn wait(&mut self, pause: Duration, now: Instant) -> Turn {
+        self.open = Some(Open { pause, probe_at: now + pause, probing: false });
+        Turn::Opened { pause }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opened(now: Instant) -> Breaker {
+        let mut breaker = Breaker::new();
+        for _ in 0..9 {
+            assert_eq!(breaker.hears(Health::Failing, false, now), None);
+        }
+        assert_eq!(breaker.hears(Health::Failing, false, now), Some(Turn::Opened { pause: FIRST_PAUSE }));
+        breaker
+    }
+
+    #[test]
+    fn nine_failures_and_an_answer_leave_it_closed() {
+        let now = Instant::now();
+        let mut breaker = Breaker::new();
+        for round in 0..30 {
+            let health = if round % 10 == 9 { Health::Conclusive } else { Health::Failing };
+            assert_eq!(breaker.hears(health, false, now), None);
+        }
+        assert_eq!(breaker.not_before(now), Some(now));
+    }
+
+    #[test]
+    fn an_open_one_lets_one_probe_through_at_a_time_and_waits_twice_as_long_each_time() {
+        let mut now = Instant::now();
+        let mut breaker = opened(now);
+        for seconds in [1, 2, 4, 8, 16, 32, 60, 60] {
+            let probe_at = now + Duration::from_secs(seconds);
+            assert_eq!(breaker.not_before(now), Some(probe_at));
+            assert!(breaker.leaves());
+            assert_eq!(breaker.not_before(probe_at), None, "the probe's answer is waited for");
+            now = probe_at;
+            assert!(matches!(breaker.hears(Health::Failing, true, now), Some(Turn::Opened { .. })));
+        }
+        assert_eq!(breaker.hears(Health::Conclusive, true, now), Some(Turn::Closed));
+        assert_eq!(breaker.not_before(now), Some(now));
+    }
+
+    #[test]
+    fn a_late_failure_of_what_left_before_does_not_end_the_probe() {
+        let now = Instant::now();
+        let mut breaker = opened(now);
+        breaker.leaves();
+        assert_eq!(breaker.hears(Health::Failing, false, now), None);
+        assert_eq!(breaker.not_before(now), None);
+    }
+
+    #[test]
+    fn a_probe_that_never_left_makes_room_for_another() {
+        let now = Instant::now();
+        let mut breaker = opened(now);
+        breaker.leaves();
+        assert_eq!(breaker.hears(Health::Unclear, true, now), None);
+        assert_eq!(breaker.not_before(now), Some(now + FIRST_PAUSE));
+    }
+}

@@ -1,0 +1,410 @@
+//! The task of one record: it does what its `Life` decides, and waits where that says so.
+//!
+//! A place in flight is held from before the permit until the outcome is committed, and given back for every longer wait, so that records
+//! that wait block nobody.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use super::life::{Finish, KeyChoice, Life, Pause, Seen, Step, health};
+use super::pace::{Pacer, Permit};
+use super::retry::{RetryPolicy, backoff};
+use super::server::{Outgoing, Payload, Server};
+use super::{Health, Shutdown};
+use crate::api::{LookupScan, PageResult, Token};
+use crate::domain::{AttemptResult, Ending, FoundCustomer, LookupResult, Outcome, Position, Status, StopReason};
+use crate::event::{Event, Request};
+use crate::ledger::{Intent, Ledger, LedgerError, RunId, Ticket};
+
+/// A look-up that failed this often counts as not to be had.
+const LOOKUP_TRIES: u32 = 5;
+/// How often in a row a fresh token may be refused before the credentials are to blame.
+const TOKEN_TRIES: u32 = 3;
+
+/// What all tasks of a run share.
+#[derive(Debug)]
+pub(super) struct Desk<S> {
+    pub server: S,
+    pub ledger: Arc<Ledger>,
+    pub run: RunId,
+    pub pacer: Pacer,
+    pub places: Arc<Semaphore>,
+    pub policy: RetryPolicy,
+    /// False once the server showed that it has no look-up for us.
+    pub lookups: AtomicBool,
+    pub notes: mpsc::UnboundedSender<Note>,
+    pub shutdown: Shutdown,
+    pub wall: WallClock,
+}
+
+/// Wall-clock time: the ledger outlives the process, so its times must mean something to the next one.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum WallClock {
+    System,
+    /// Follows tokio's clock, for tests that pause it.
+    #[cfg(test)]
+    Tokio(tokio::time::Instant),
+}
+
+impl WallClock {
+    pub(super) fn now(self) -> Timestamp {
+        match self {
+            Self::System => Timestamp::now(),
+            #[cfg(test)]
+            Self::Tokio(start) => Timestamp::from_second(1_700_000_000)
+                .and_then(|origin| origin.checked_add(start.elapsed()))
+                .unwrap_or(Timestamp::MAX),
+        }
+    }
+}
+
+/// What a task tells the run while it works.
+#[derive(Debug)]
+pub(super) enum Note {
+    Event(Event),
+    Answer(AttemptResult),
+}
+
+/// How a task ended.
+#[derive(Debug)]
+pub(super) enum Delivered {
+    /// The outcome is committed.
+    Settled { position: Position, status: Status },
+    /// The run ends, and nothing of this record is under way; the ledger knows it as not attempted.
+    Left,
+}
+
+/// Why the whole run must end.
+#[derive(Debug)]
+pub(super) enum Failure {
+    Ledger(LedgerError),
+    Stop(StopReason),
+}
+
+impl From<LedgerError> for Failure {
+    fn from(error: LedgerError) -> Self {
+        Self::Ledger(error)
+    }
+}
+
+/// A wait was cut short because the run drains.
+struct Draining;
+
+/// Delivers one record. `wanted` is what the input says now; a request of an earlier run is resolved first, with its own bytes.
+pub(super) async fn deliver<S: Server>(
+    desk: Arc<Desk<S>>,
+    mut ticket: Ticket,
+    wanted: Payload,
+    place: OwnedSemaphorePermit,
+) -> Result<Delivered, Failure> {
+    let open = ticket.take_resumed();
+    let mut delivery = Delivery {
+        life: Life::new(desk.policy),
+        payload: wanted.clone(),
+        key: desk.ledger.key(&ticket, wanted.hash, ticket.generation())?,
+        generation: ticket.generation(),
+        place: Some(place),
+        refusals: 0,
+        desk,
+        ticket,
+        wanted,
+    };
+    if let Some(open) = open {
+        delivery.resume(open);
+        let delivered = delivery.live().await?;
+        if !delivery.must_start_over(&delivered) {
+            return Ok(delivery.in_words_of_the_input(delivered));
+        }
+        delivery.start_over()?;
+    }
+    delivery.live().await
+}
+
+struct Delivery<S> {
+    desk: Arc<Desk<S>>,
+    ticket: Ticket,
+    /// What the input says now.
+    wanted: Payload,
+    /// What the current key stands for.
+    payload: Payload,
+    key: String,
+    generation: u32,
+    life: Life,
+    /// `None` while it waits.
+    place: Option<OwnedSemaphorePermit>,
+    /// Tokens refused in a row.
+    refusals: u32,
+}
+
+impl<S: Server> Delivery<S> {
+    fn resume(&mut self, open: Intent) {
+        self.life = Life::resumed(self.desk.policy, open.key_since, open.sent_at);
+        self.generation = open.generation;
+        self.key = open.key;
+        self.payload = Payload::stored(open.body, open.payload, &self.wanted.email);
+    }
+
+    /// The API refused the old data for good, and the input has other data by now.
+    fn must_start_over(&self, delivered: &Delivered) -> bool {
+        let refused = matches!(delivered, Delivered::Settled { status: Status::Rejected, .. });
+        refused && self.payload.hash != self.wanted.hash
+    }
+
+    fn start_over(&mut self) -> Result<(), LedgerError> {
+        self.life = Life::new(self.desk.policy);
+        self.payload = self.wanted.clone();
+        self.key = self.desk.ledger.key(&self.ticket, self.payload.hash, self.generation)?;
+        Ok(())
+    }
+
+    /// A customer that was created with the old data is, for the edited row, a changed one.
+    fn in_words_of_the_input(&self, delivered: Delivered) -> Delivered {
+        match delivered {
+            Delivered::Settled { position, status: Status::Created } if self.payload.hash != self.wanted.hash => {
+                Delivered::Settled { position, status: Status::Changed }
+            }
+            other => other,
+        }
+    }
+
+    async fn live(&mut self) -> Result<Delivered, Failure> {
+        let mut step = self.life.first_step(self.now());
+        loop {
+            let next = match step {
+                Step::Send { key, after } => match self.wait(after).await {
+                    Ok(()) => self.send(key).await?,
+                    Err(Draining) => Err(Draining),
+                },
+                Step::LookUp { after } => match self.wait(after).await {
+                    Ok(()) => self.look_up().await?,
+                    Err(Draining) => Err(Draining),
+                },
+                // `send` renews the token itself; a life asks for it only through an answer.
+                Step::RenewToken => Ok(Step::Send { key: KeyChoice::Same, after: Pause::None }),
+                Step::Finish(finish) => return self.settle(finish).await,
+                Step::Stop(reason) => {
+                    self.leave().await?;
+                    return Err(Failure::Stop(reason));
+                }
+            };
+            match next {
+                Ok(next) => step = next,
+                Err(Draining) => return self.leave().await,
+            }
+        }
+    }
+
+    /// One request: permit, intent, attempt. The intent is synced before the first byte leaves (I1).
+    async fn send(&mut self, key: KeyChoice) -> Result<Result<Step, Draining>, Failure> {
+        let Some(permit) = self.permit().await else { return Ok(Err(Draining)) };
+        let now = self.now();
+        if let Some(instead) = self.life.last_check(now) {
+            return Ok(Ok(instead));
+        }
+        if key == KeyChoice::New {
+            self.renew_key()?;
+        }
+        self.life.sends(key, now);
+        self.desk.ledger.intend(&self.desk.run, &self.ticket, self.intent(now)).await?;
+        self.tell(Event::Request(Request::Create));
+        let reply = self.desk.server.create(Outgoing { key: &self.key, payload: &self.payload }).await;
+
+        let counted = !permit.is_probe();
+        self.hear(permit, health(&reply.result), reply.rate_limit);
+        if let AttemptResult::Throttled { retry_after } = reply.result {
+            self.desk.pacer.throttled(retry_after);
+        }
+        drop(self.desk.notes.send(Note::Answer(reply.result.clone())));
+        if matches!(reply.result, AttemptResult::Unauthorized) {
+            self.renew_token(reply.token.as_ref()).await?;
+        } else {
+            self.refusals = 0;
+        }
+        let lookups = self.desk.lookups.load(Ordering::Relaxed);
+        let step = self.life.answered(reply.result, reply.http_status, counted, lookups, self.now());
+        self.tell_of_retry(&step);
+        Ok(Ok(step))
+    }
+
+    /// A look-up reads all pages, each with a permit of its own.
+    async fn look_up(&mut self) -> Result<Result<Step, Draining>, Failure> {
+        let (mut scan, mut failures) = (LookupScan::new(), 0);
+        while self.desk.lookups.load(Ordering::Relaxed) && failures < LOOKUP_TRIES {
+            let Some(permit) = self.permit().await else { return Ok(Err(Draining)) };
+            self.tell(Event::Request(Request::LookUp));
+            let reply = self.desk.server.look_up(&self.payload.email, scan.next_page()).await;
+            self.hear(permit, lookup_health(&reply.page), reply.rate_limit);
+            match scan.add(reply.page) {
+                None => {}
+                Some(LookupResult::Customers(customers)) => {
+                    return Ok(Ok(self.life.looked_up(Seen::Customers(self.compare(customers)), self.now())));
+                }
+                Some(LookupResult::FilterIgnored) => {
+                    self.switch_lookups_off("it does not filter by e-mail");
+                }
+                Some(LookupResult::NotOffered { http_status }) => {
+                    self.switch_lookups_off(&format!("it answers {http_status} to look-ups"));
+                }
+                Some(LookupResult::Unauthorized) => self.renew_token(reply.token.as_ref()).await?,
+                Some(LookupResult::Throttled { retry_after }) => self.desk.pacer.throttled(retry_after),
+                Some(LookupResult::Stop(reason)) => return Ok(Ok(Step::Stop(reason))),
+                Some(LookupResult::Failed { cause }) => {
+                    failures += 1;
+                    tracing::debug!(row = self.ticket.position().row, %cause, "a look-up failed");
+                    let pause = Pause::Backoff { failures, at_least: Duration::ZERO };
+                    if failures < LOOKUP_TRIES && self.wait(pause).await.is_err() {
+                        return Ok(Err(Draining));
+                    }
+                }
+            }
+        }
+        Ok(Ok(self.life.looked_up(Seen::Nothing, self.now())))
+    }
+
+    /// Commits the outcome; only then is it shown (I4).
+    async fn settle(&mut self, finish: Finish) -> Result<Delivered, Failure> {
+        let Finish { ending, warnings, recovered } = finish;
+        let (position, status) = (self.ticket.position(), ending.status());
+        let outcome =
+            Outcome { ending, http_status: self.life.http_status(), attempts: self.life.attempts(), warnings };
+        self.desk.ledger.settle(&self.desk.run, &self.ticket, self.payload.hash, outcome).await?;
+        if recovered {
+            self.tell(Event::Recovered { position });
+        }
+        Ok(Delivered::Settled { position, status })
+    }
+
+    /// The run ends before this record does. What may have been created stays in doubt; what surely was not is left as it was found.
+    async fn leave(&mut self) -> Result<Delivered, Failure> {
+        if self.life.in_doubt() {
+            return self.settle(self.life.abandon()).await;
+        }
+        if self.life.attempts() > 0 {
+            let ending = Ending::Failed(self.life.last_complaint());
+            return self.settle(Finish { ending, warnings: Vec::new(), recovered: false }).await;
+        }
+        self.desk.ledger.release(&self.ticket).await?;
+        Ok(Delivered::Left)
+    }
+
+    /// A long wait gives the place in flight back.
+    async fn wait(&mut self, pause: Pause) -> Result<(), Draining> {
+        let time = match pause {
+            Pause::None => Duration::ZERO,
+            Pause::Backoff { failures, at_least } => at_least + backoff(failures, jitter()),
+            Pause::Until(moment) => Duration::try_from(moment.duration_since(self.now())).unwrap_or_default(),
+        };
+        if time.is_zero() {
+            return if self.desk.shutdown.is_draining() { Err(Draining) } else { Ok(()) };
+        }
+        self.place = None;
+        let desk = Arc::clone(&self.desk);
+        desk.unless_draining(tokio::time::sleep(time)).await.ok_or(Draining)
+    }
+
+    /// A place in flight, then a permit. `None`: the run drains.
+    async fn permit(&mut self) -> Option<Permit> {
+        let desk = Arc::clone(&self.desk);
+        if self.place.is_none() {
+            self.place = desk.unless_draining(Arc::clone(&desk.places).acquire_owned()).await?.ok();
+        }
+        desk.unless_draining(desk.pacer.permit()).await?
+    }
+
+    fn renew_key(&mut self) -> Result<(), LedgerError> {
+        self.generation += 1;
+        self.payload = self.wanted.clone();
+        self.key = self.desk.ledger.key(&self.ticket, self.payload.hash, self.generation)?;
+        Ok(())
+    }
+
+    fn intent(&self, now: Timestamp) -> Intent {
+        Intent {
+            generation: self.generation,
+            key: self.key.clone(),
+            payload: self.payload.hash,
+            body: self.payload.body.clone(),
+            attempt: self.life.attempts() + 1,
+            key_since: self.life.key_since().unwrap_or(now),
+            sent_at: now,
+        }
+    }
+
+    async fn renew_token(&mut self, refused: Option<&Token>) -> Result<(), Failure> {
+        self.refusals += 1;
+        let renewed = match refused {
+            Some(refused) if self.refusals < TOKEN_TRIES => self.desk.server.renew_token(refused).await,
+            _ => Err(StopReason::Credentials("one fresh token after the other was refused (401)".to_owned())),
+        };
+        match renewed {
+            Ok(()) => {
+                self.tell(Event::TokenRenewed);
+                Ok(())
+            }
+            Err(reason) => {
+                self.leave().await?;
+                Err(Failure::Stop(reason))
+            }
+        }
+    }
+
+    fn switch_lookups_off(&self, why: &str) {
+        if self.desk.lookups.swap(false, Ordering::Relaxed) {
+            self.tell(Event::LookupsOff { why: why.to_owned() });
+        }
+    }
+
+    fn compare(&self, customers: Vec<FoundCustomer>) -> Vec<(FoundCustomer, bool)> {
+        let ours = |customer: &FoundCustomer| self.payload.is_shown_by(customer);
+        customers.into_iter().map(|customer| (customer.clone(), ours(&customer))).collect()
+    }
+
+    fn hear(&self, permit: Permit, health: Health, rate_limit: Option<u32>) {
+        permit.report(health);
+        if let Some(limit) = rate_limit {
+            self.desk.pacer.announced(limit);
+        }
+    }
+
+    fn tell_of_retry(&self, step: &Step) {
+        if let Step::Send { .. } | Step::LookUp { .. } = step {
+            let (position, attempt) = (self.ticket.position(), self.life.attempts());
+            self.tell(Event::Retry { position, attempt, why: self.life.last_complaint().message });
+        }
+    }
+
+    fn tell(&self, event: Event) {
+        // The run outlives its tasks; if it is gone nobody is left to tell.
+        drop(self.desk.notes.send(Note::Event(event)));
+    }
+
+    fn now(&self) -> Timestamp {
+        self.desk.wall.now()
+    }
+}
+
+impl<S> Desk<S> {
+    /// `None` when the run drains first, or drains already.
+    async fn unless_draining<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.shutdown.draining() => None,
+            value = work => Some(value),
+        }
+    }
+}
+
+fn lookup_health(page: &PageResult) -> Health {
+    if matches!(page, PageResult::Failed { .. }) { Health::Unclear } else { Health::Conclusive }
+}
+
+/// Random enough to keep retries of different records apart; a predictable one harms nobody.
+fn jitter() -> f64 {
+    let random = getrandom::u32().unwrap_or(u32::MAX / 2);
+    f64::from(random) / f64::from(u32::MAX)
+}

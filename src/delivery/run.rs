@@ -1,0 +1,324 @@
+//! A run: it owns the counts, claims records, starts their tasks, and decides when to stop.
+
+use std::collections::VecDeque;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::deliver::{Delivered, Desk, Failure, Note, WallClock, deliver};
+use super::guard::{Guard, GuardPolicy, Halt};
+use super::pace::{Pacer, Rate};
+use super::retry::RetryPolicy;
+use super::server::{Payload, Server};
+use super::shutdown::Shutdown;
+use crate::domain::{AttemptResult, EmailKey, Position, Status, StopReason};
+use crate::event::Event;
+use crate::ledger::{Claim, ClaimPolicy, ClaimRequest, Ledger, LedgerError, RunCounters, RunId, Ticket};
+
+/// How many records are claimed in one go.
+const BATCH: usize = 256;
+/// Records that were started and are not settled, waiting ones included, as a multiple of the concurrency.
+const STARTED_PER_PLACE: usize = 8;
+
+/// A record that comes in.
+#[derive(Debug)]
+pub enum Offer {
+    Valid {
+        position: Position,
+        email: EmailKey,
+        payload: Payload,
+    },
+    /// Only counted.
+    Invalid {
+        position: Position,
+    },
+}
+
+/// Everything a run needs.
+#[derive(Debug)]
+pub struct Job<S> {
+    pub server: S,
+    pub ledger: Arc<Ledger>,
+    pub run: RunId,
+    /// Filled by the reader of the input, a bounded number of records ahead; drained by claims.
+    pub offers: mpsc::Receiver<Offer>,
+    /// How many records the plan expects to send.
+    pub to_send: u64,
+    pub rate: Rate,
+    pub concurrency: NonZeroUsize,
+    pub retry: RetryPolicy,
+    pub guard: GuardPolicy,
+    pub claims: ClaimPolicy,
+    pub lookups: bool,
+    /// Stop after this many records were sent.
+    pub limit: Option<u64>,
+    pub shutdown: Shutdown,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    Finished,
+    LimitReached,
+    /// Somebody asked for it through [`Shutdown`].
+    Interrupted,
+    TooManyFailures(u64),
+    Stopped(StopReason),
+    LedgerFailed(LedgerError),
+}
+
+#[derive(Clone, Debug)]
+pub struct RunEnd {
+    pub verdict: Verdict,
+    pub counters: RunCounters,
+}
+
+/// Sends every record that comes in and is not known yet; returns when all are settled, or when going on would harm.
+pub async fn run<S: Server>(job: Job<S>, listener: impl FnMut(Event)) -> RunEnd {
+    run_by(WallClock::System, job, listener).await
+}
+
+/// The same, by a given clock.
+pub(super) async fn run_by<S: Server>(wall: WallClock, job: Job<S>, listener: impl FnMut(Event)) -> RunEnd {
+    let (pacing, paced) = mpsc::unbounded_channel();
+    let (notes, noted) = mpsc::unbounded_channel();
+    let desk = Desk {
+        server: job.server,
+        ledger: job.ledger,
+        run: job.run,
+        pacer: Pacer::start(job.rate, pacing),
+        // One request alone first; every answer makes room for one more, up to the concurrency.
+        places: Arc::new(Semaphore::new(1)),
+        policy: job.retry,
+        lookups: AtomicBool::new(job.lookups),
+        notes,
+        shutdown: job.shutdown,
+        wall,
+    };
+    let run = Run {
+        desk: Arc::new(desk),
+        listener,
+        offers: Some(job.offers),
+        ready: VecDeque::new(),
+        tasks: FuturesUnordered::new(),
+        guard: Guard::new(job.guard, job.to_send),
+        claims: job.claims,
+        concurrency: job.concurrency,
+        places: 1,
+        left_to_send: job.limit,
+        counters: RunCounters::default(),
+        verdict: None,
+    };
+    run.work(paced, noted).await
+}
+
+/// The one owner of a run's state.
+struct Run<S, L> {
+    desk: Arc<Desk<S>>,
+    listener: L,
+    /// `None` when nothing more is to come.
+    offers: Option<mpsc::Receiver<Offer>>,
+    /// Claimed and not started, in input order.
+    ready: VecDeque<(Ticket, Payload)>,
+    tasks: FuturesUnordered<JoinHandle<Result<Delivered, Failure>>>,
+    guard: Guard,
+    claims: ClaimPolicy,
+    concurrency: NonZeroUsize,
+    /// Places in flight that exist so far.
+    places: usize,
+    /// What `--limit` still allows.
+    left_to_send: Option<u64>,
+    counters: RunCounters,
+    /// The first reason to end, once there is one.
+    verdict: Option<Verdict>,
+}
+
+impl<S: Server, L: FnMut(Event)> Run<S, L> {
+    async fn work(
+        mut self,
+        mut paced: mpsc::UnboundedReceiver<Event>,
+        mut noted: mpsc::UnboundedReceiver<Note>,
+    ) -> RunEnd {
+        let mut batch = Vec::with_capacity(BATCH);
+        while !self.is_done() {
+            let (may_start, may_claim) = (self.may_start(), self.may_claim());
+            let (open, draining) = (!self.tasks.is_empty(), self.desk.shutdown.is_draining());
+            tokio::select! {
+                biased;
+                () = self.desk.shutdown.leaving() => break,
+                () = self.desk.shutdown.draining(), if !draining => self.drain(Verdict::Interrupted),
+                Some(event) = paced.recv() => self.tell(event),
+                Some(note) = noted.recv() => self.take_note(note),
+                Some(end) = self.tasks.next(), if open => self.take_end(end),
+                () = until(self.guard.deadline()), if !draining => self.halt(self.guard.give_up()),
+                Ok(place) = Arc::clone(&self.desk.places).acquire_owned(), if may_start => self.start(place),
+                _ = receive(&mut self.offers, &mut batch), if may_claim => self.claim(&mut batch).await,
+            }
+        }
+        if self.desk.shutdown.is_draining() && self.verdict.is_none() {
+            self.verdict = Some(Verdict::Interrupted);
+        }
+        // What tasks told before they ended is still in the channel.
+        while let Ok(note) = noted.try_recv() {
+            self.take_note(note);
+        }
+        RunEnd { verdict: self.verdict.unwrap_or(Verdict::Finished), counters: self.counters }
+    }
+
+    fn is_done(&self) -> bool {
+        self.offers.is_none() && self.ready.is_empty() && self.tasks.is_empty()
+    }
+
+    fn may_start(&self) -> bool {
+        !self.ready.is_empty() && self.tasks.len() < self.concurrency.get() * STARTED_PER_PLACE
+    }
+
+    fn may_claim(&self) -> bool {
+        self.offers.is_some() && self.ready.is_empty()
+    }
+
+    /// Claims what came in. An empty batch means that the input is at its end.
+    async fn claim(&mut self, batch: &mut Vec<Offer>) {
+        if batch.is_empty() {
+            self.offers = None;
+            return;
+        }
+        let (mut requests, mut payloads) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
+        for offer in batch.drain(..) {
+            match offer {
+                Offer::Invalid { position } => self.settled(position, Status::Invalid),
+                Offer::Valid { position, email, payload } => {
+                    requests.push(ClaimRequest { email, payload: payload.hash, position });
+                    payloads.push((position, payload));
+                }
+            }
+        }
+        match self.desk.ledger.claim(&self.desk.run, requests, self.claims).await {
+            Ok(claims) => claims.into_iter().zip(payloads).for_each(|(claim, (position, payload))| match claim {
+                Claim::Deliver(ticket) => self.ready.push_back((ticket, payload)),
+                Claim::Settled(status) => self.settled(position, status),
+                Claim::Duplicate { .. } => self.settled(position, Status::Duplicate),
+            }),
+            Err(error) => self.drain(Verdict::LedgerFailed(error)),
+        }
+    }
+
+    fn start(&mut self, place: OwnedSemaphorePermit) {
+        if self.left_to_send == Some(0) {
+            return self.drain_quietly(Verdict::LimitReached);
+        }
+        if let Some((ticket, payload)) = self.ready.pop_front() {
+            self.left_to_send = self.left_to_send.map(|left| left - 1);
+            let task = deliver(Arc::clone(&self.desk), ticket, payload, place);
+            self.tasks.push(tokio::spawn(task));
+        }
+    }
+
+    fn take_note(&mut self, note: Note) {
+        match note {
+            Note::Event(event) => self.tell(event),
+            Note::Answer(result) => self.take_answer(&result),
+        }
+    }
+
+    fn take_answer(&mut self, result: &AttemptResult) {
+        if self.places < self.concurrency.get() && speaks_of_a_live_server(result) {
+            self.places += 1;
+            self.desk.places.add_permits(1);
+        }
+        if let Some(halt) = self.guard.answered(result, Instant::now()) {
+            self.halt(halt);
+        }
+    }
+
+    fn take_end(&mut self, end: Result<Result<Delivered, Failure>, tokio::task::JoinError>) {
+        match end {
+            Ok(Ok(Delivered::Settled { position, status })) => {
+                self.settled(position, status);
+                if let Some(halt) = self.guard.settled(status) {
+                    self.halt(halt);
+                }
+            }
+            Ok(Ok(Delivered::Left)) => {}
+            Ok(Err(Failure::Stop(reason))) => self.drain(Verdict::Stopped(reason)),
+            Ok(Err(Failure::Ledger(error))) => self.drain(Verdict::LedgerFailed(error)),
+            // The intent is in the ledger, so the record is in doubt and not lost.
+            Err(panic) => {
+                let reason = StopReason::Unreachable(format!("a delivery task failed: {panic}"));
+                self.drain(Verdict::Stopped(reason));
+            }
+        }
+    }
+
+    fn halt(&mut self, halt: Halt) {
+        self.drain(match halt {
+            Halt::TooManyFailures(count) => Verdict::TooManyFailures(count),
+            Halt::Stop(reason) => Verdict::Stopped(reason),
+        });
+    }
+
+    /// Starts nothing new, for the first reason given.
+    fn drain(&mut self, verdict: Verdict) {
+        if self.verdict.is_none() {
+            self.tell(Event::Draining { in_flight: self.tasks.len() });
+            self.verdict = Some(verdict);
+        }
+        self.stop_starting();
+        self.desk.shutdown.drain();
+    }
+
+    /// Starts nothing new, and lets what was started come to its end.
+    fn drain_quietly(&mut self, verdict: Verdict) {
+        self.verdict.get_or_insert(verdict);
+        self.stop_starting();
+    }
+
+    fn stop_starting(&mut self) {
+        self.offers = None;
+        self.ready.clear();
+    }
+
+    fn settled(&mut self, position: Position, status: Status) {
+        self.tell(Event::Settled { position, status });
+    }
+
+    fn tell(&mut self, event: Event) {
+        match event {
+            Event::Request(_) => self.counters.requests += 1,
+            Event::Retry { .. } => self.counters.retries += 1,
+            Event::Recovered { .. } => self.counters.recovered += 1,
+            Event::Throttled { .. } => self.counters.throttled += 1,
+            _ => {}
+        }
+        (self.listener)(event);
+    }
+}
+
+/// Slow start widens only on answers that show the server coping.
+fn speaks_of_a_live_server(result: &AttemptResult) -> bool {
+    matches!(
+        result,
+        AttemptResult::Created { .. } | AttemptResult::EmailExists(_) | AttemptResult::Rejected(_)
+    )
+}
+
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The next records, at least one unless the input is at its end.
+async fn receive(offers: &mut Option<mpsc::Receiver<Offer>>, batch: &mut Vec<Offer>) -> usize {
+    match offers {
+        Some(offers) => offers.recv_many(batch, BATCH).await,
+        None => 0,
+    }
+}

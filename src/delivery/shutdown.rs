@@ -1,0 +1,40 @@
+//! The wish to stop, as a value that is passed in.
+
+use tokio_util::sync::CancellationToken;
+
+/// Two steps: drain (start nothing new, wait for what is in flight) and leave (wait for nothing). Both can be asked for at any time, more
+/// than once and from anywhere; neither can be taken back.
+#[derive(Clone, Debug, Default)]
+pub struct Shutdown {
+    drain: CancellationToken,
+    leave: CancellationToken,
+}
+
+impl Shutdown {
+    pub fn drain(&self) {
+        self.drain.cancel();
+    }
+
+    pub fn leave(&self) {
+        self.drain.cancel();
+        self.leave.cancel();
+    }
+
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.drain.is_cancelled()
+    }
+
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.leave.is_cancelled()
+    }
+
+    pub async fn draining(&self) {
+        self.drain.cancelled().await;
+    }
+
+    pub async fn leaving(&self) {
+        self.leave.cancelled().await;
+    }
+}

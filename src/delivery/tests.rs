@@ -1,0 +1,445 @@
+//! Delivery as a whole, with a scripted server, a real ledger and a paused clock.
+
+use std::collections::HashMap;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::deliver::WallClock;
+use super::run::run_by;
+use super::*;
+use crate::api::{PageResult, Token};
+use crate::domain::{
+    AttemptResult, Complaint, ComplaintCode, DoubtCause, EmailKey, FoundCustomer, Position, Receipt, Status, StopReason,
+};
+use crate::event::Event;
+use crate::ledger::{ClaimPolicy, Creation, InputName, Ledger, LedgerError, PayloadHash, Reader, Target};
+
+/// What the scripted server does with the n-th request for an e-mail, and how long it takes.
+type Script = Box<dyn Fn(&str, usize) -> (AttemptResult, Duration) + Send + Sync>;
+
+#[derive(Default)]
+struct Log {
+    /// When each request came, for which e-mail, with which key.
+    sent: Vec<(Instant, String, String)>,
+    in_flight: HashMap<String, usize>,
+    most_in_flight: usize,
+    overlaps: usize,
+    lookups: usize,
+    tokens: usize,
+}
+
+/// A server that keeps a log of its own and follows a script.
+struct Scripted {
+    script: Script,
+    lookup: Box<dyn Fn(&str) -> PageResult + Send + Sync>,
+    log: Arc<Mutex<Log>>,
+    ledger: std::path::PathBuf,
+}
+
+impl Server for Scripted {
+    async fn create(&self, request: Outgoing<'_>) -> CreateReply {
+        let email = request.payload.email.clone();
+        assert!(intent_is_synced(&self.ledger, &email), "a request left before its intent was synced");
+        let (result, takes) = {
+            let mut log = self.log.lock().unwrap();
+            let earlier = log.sent.iter().filter(|(_, sent, _)| *sent == email).count();
+            log.sent.push((Instant::now(), email.clone(), request.key.to_owned()));
+            let of_this_email = log.in_flight.entry(email.clone()).or_default();
+            *of_this_email += 1;
+            log.overlaps += usize::from(*of_this_email > 1);
+            log.most_in_flight = log.most_in_flight.max(log.in_flight.values().sum());
+            (self.script)(&email, earlier + 1)
+        };
+        tokio::time::sleep(takes).await;
+        *self.log.lock().unwrap().in_flight.get_mut(&email).unwrap() -= 1;
+        CreateReply { result, http_status: None, rate_limit: None, token: Some(Token::parse("t").unwrap()) }
+    }
+
+    async fn look_up(&self, email: &str, _page: u32) -> LookupReply {
+        self.log.lock().unwrap().lookups += 1;
+        LookupReply { page: (self.lookup)(email), rate_limit: None, token: Some(Token::parse("t").unwrap()) }
+    }
+
+    async fn renew_token(&self, _refused: &Token) -> Result<(), StopReason> {
+        self.log.lock().unwrap().tokens += 1;
+        Ok(())
+    }
+}
+
+/// Seen through another connection, so only what is committed counts.
+fn intent_is_synced(ledger: &std::path::Path, email: &str) -> bool {
+    let reader = Reader::open(ledger, &target()).unwrap();
+    let standing = reader.standing(&EmailKey::of(email), None).unwrap();
+    standing.is_some_and(|standing| standing.status(i64::MAX, PayloadHash::of(b"")) == Status::InDoubt)
+}
+
+fn target() -> Target {
+    Target { base_url: "https://api.example.com".to_owned(), account: "default".to_owned() }
+}
+
+struct World {
+    _folder: tempfile::TempDir,
+    path: std::path::PathBuf,
+    log: Arc<Mutex<Log>>,
+    shutdown: Shutdown,
+    rate: &'static str,
+    concurrency: usize,
+    limit: Option<u64>,
+    start: Instant,
+}
+
+struct Ended {
+    end: RunEnd,
+    statuses: Vec<(u64, Status)>,
+}
+
+impl World {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.db");
+        Self {
+            _folder: folder,
+            path,
+            log: Arc::default(),
+            shutdown: Shutdown::default(),
+            rate: "1000/s",
+            concurrency: 8,
+            limit: None,
+            start: Instant::now(),
+        }
+    }
+
+    async fn run(
+        &self,
+        emails: &[&str],
+        script: impl Fn(&str, usize) -> (AttemptResult, Duration) + Send + Sync + 'static,
+        lookup: impl Fn(&str) -> PageResult + Send + Sync + 'static,
+    ) -> Ended {
+        let ledger = Arc::new(Ledger::open(&self.path, target(), Creation::Allowed).unwrap());
+        let run = ledger.begin_run(InputName("input".to_owned())).await.unwrap();
+        let (offers, offered) = mpsc::channel(emails.len().max(1));
+        for (row, email) in (1..).zip(emails) {
+            let position = Position { row, line: row + 1 };
+            let payload = Payload::stored(format!("{{\"customer_email\":\"{email}\"}}").into(), PayloadHash::of(email.as_bytes()), email);
+            offers.try_send(Offer::Valid { position, email: EmailKey::of(email), payload }).unwrap();
+        }
+        drop(offers);
+        let job = Job {
+            server: Scripted {
+                script: Box::new(script),
+                lookup: Box::new(lookup),
+                log: Arc::clone(&self.log),
+                ledger: self.path.clone(),
+            },
+            ledger,
+            run,
+            offers: offered,
+            to_send: emails.len() as u64,
+            rate: self.rate.parse().unwrap(),
+            concurrency: NonZeroUsize::new(self.concurrency).unwrap(),
+            retry: RetryPolicy {
+                max_attempts: NonZeroU32::new(5).unwrap(),
+                settle: Duration::from_secs(90),
+                key_validity: Duration::from_secs(45 * 60),
+            },
+            guard: GuardPolicy { max_failures: None, give_up_after: Duration::from_secs(30 * 60) },
+            claims: ClaimPolicy::default(),
+            lookups: true,
+            limit: self.limit,
+            shutdown: self.shutdown.clone(),
+        };
+        let mut statuses = Vec::new();
+        let end = run_by(WallClock::Tokio(self.start), job, |event| {
+            if let Event::Settled { position, status } = event {
+                let email = emails[usize::try_from(position.row).unwrap() - 1];
+                assert!(is_committed(&self.path, email, status), "{status} was shown before it was committed");
+                statuses.push((position.row, status));
+            }
+        })
+        .await;
+        statuses.sort_unstable();
+        Ended { end, statuses }
+    }
+
+    fn keys(&self, email: &str) -> Vec<String> {
+        let log = self.log.lock().unwrap();
+        log.sent.iter().filter(|(_, sent, _)| sent == email).map(|(_, _, key)| key.clone()).collect()
+    }
+}
+
+/// Duplicates and settled records have their outcome from before.
+fn is_committed(ledger: &std::path::Path, email: &str, status: Status) -> bool {
+    let reader = Reader::open(ledger, &target()).unwrap();
+    let standing = reader.standing(&EmailKey::of(email), None).unwrap();
+    !matches!(status, Status::Created | Status::Exists | Status::Rejected)
+        || standing.and_then(|standing| standing.latest().map(|latest| latest.status)) == Some(status)
+}
+
+fn created(_: &str, _: usize) -> (AttemptResult, Duration) {
+    let receipt = Receipt { customer_id: Some("c".to_owned()), ..Receipt::default() };
+    (AttemptResult::Created { receipt, other_email: None }, Duration::from_millis(200))
+}
+
+fn complaint(code: ComplaintCode) -> Complaint {
+    Complaint { code, message: "words".to_owned() }
+}
+
+fn silence() -> AttemptResult {
+    AttemptResult::Unanswered { cause: DoubtCause::Silence, complaint: complaint(ComplaintCode::NoAnswer) }
+}
+
+fn nobody(_: &str) -> PageResult {
+    PageResult::Rows { found: Vec::new(), last_page: Some(1) }
+}
+
+fn many(count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("p{n}@example.com")).collect()
+}
+
+fn borrowed(emails: &[String]) -> Vec<&str> {
+    emails.iter().map(String::as_str).collect()
+}
+
+fn all_are(ended: &Ended, status: Status) -> bool {
+    ended.statuses.iter().all(|(_, found)| *found == status)
+}
+
+// I1 and I4 are asserted by the world itself, at every request and at every settled record of every test here.
+#[tokio::test(start_paused = true)]
+async fn i1_i4_intents_are_synced_before_sending_and_outcomes_committed_before_showing() {
+    let emails = many(40);
+    let ended = World::new().run(&borrowed(&emails), created, nobody).await;
+    assert!(matches!(ended.end.verdict, Verdict::Finished));
+    assert_eq!(ended.statuses.len(), 40);
+    assert!(all_are(&ended, Status::Created));
+    assert_eq!(ended.end.counters.requests, 40);
+}
+
+#[tokio::test(start_paused = true)]
+async fn i2_at_most_one_request_per_email_is_in_flight_whatever_its_spelling() {
+    let world = World::new();
+    let ended = world.run(&["a@example.com", "A@Example.com", "a@example.com"], created, nobody).await;
+    assert_eq!(ended.statuses, [(1, Status::Created), (2, Status::Duplicate), (3, Status::Duplicate)]);
+    let log = world.log.lock().unwrap();
+    assert_eq!((log.sent.len(), log.overlaps), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn i3_a_second_run_of_the_same_records_sends_nothing() {
+    let world = World::new();
+    let emails = many(10);
+    world.run(&borrowed(&emails), created, nobody).await;
+    let again = world.run(&borrowed(&emails), created, nobody).await;
+    assert!(all_are(&again, Status::AlreadyImported));
+    assert_eq!(again.end.counters.requests, 0);
+    assert_eq!(world.log.lock().unwrap().sent.len(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_request_goes_alone_and_the_concurrency_is_never_exceeded() {
+    let world = World { concurrency: 4, ..World::new() };
+    let emails = many(50);
+    world.run(&borrowed(&emails), created, nobody).await;
+    let log = world.log.lock().unwrap();
+    assert!(log.sent[1].0 - log.sent[0].0 >= Duration::from_millis(200), "the second did not wait for the first answer");
+    assert_eq!(log.most_in_flight, 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_is_asked_again_with_the_same_key_after_the_settle_time() {
+    let world = World::new();
+    let script = |_: &str, n| if n == 1 { (silence(), Duration::from_secs(75)) } else { created("", n) };
+    let ended = world.run(&["a@example.com"], script, nobody).await;
+    assert!(all_are(&ended, Status::Created));
+    assert_eq!(ended.end.counters.recovered, 1);
+    let keys = world.keys("a@example.com");
+    assert_eq!(keys[0], keys[1]);
+    let log = world.log.lock().unwrap();
+    assert!(log.sent[1].0 - log.sent[0].0 >= Duration::from_secs(90));
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_that_wait_hold_no_place_in_flight() {
+    let world = World { concurrency: 1, ..World::new() };
+    let script = |email: &str, n| {
+        if email == "p0@example.com" && n == 1 { (silence(), Duration::ZERO) } else { created("", n) }
+    };
+    let emails = many(6);
+    let start = Instant::now();
+    world.run(&borrowed(&emails), script, nobody).await;
+    let log = world.log.lock().unwrap();
+    let last_of_others = log.sent.iter().filter(|(_, email, _)| email != "p0@example.com").map(|(at, ..)| *at).max();
+    assert!(last_of_others.unwrap() - start < Duration::from_secs(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_on_the_server_takes_a_new_key_once_the_customer_is_seen_to_be_absent() {
+    let world = World::new();
+    let script = |_: &str, n| match n {
+        1 => (AttemptResult::ServerError(complaint(ComplaintCode::ServerError)), Duration::ZERO),
+        _ => created("", n),
+    };
+    let ended = world.run(&["a@example.com"], script, nobody).await;
+    assert!(all_are(&ended, Status::Created));
+    let keys = world.keys("a@example.com");
+    assert_ne!(keys[0], keys[1]);
+    assert_eq!(world.log.lock().unwrap().lookups, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_on_the_server_after_the_save_is_found_by_look_up() {
+    let world = World::new();
+    let script = |_: &str, _| (AttemptResult::ServerError(complaint(ComplaintCode::ServerError)), Duration::ZERO);
+    let lookup = |_: &str| {
+        let receipt = Receipt { customer_id: Some("c-9".to_owned()), ..Receipt::default() };
+        let customer = FoundCustomer { receipt, name: Some(String::new()), phone: Some(String::new()) };
+        PageResult::Rows { found: vec![customer], last_page: Some(1) }
+    };
+    let ended = world.run(&["a@example.com"], script, lookup).await;
+    assert!(all_are(&ended, Status::Created), "{:?}", ended.statuses);
+    assert_eq!(world.log.lock().unwrap().sent.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_throttled_request_pauses_all_of_them_and_costs_no_attempt() {
+    let world = World::new();
+    let script = |email: &str, n| match (email, n) {
+        ("p3@example.com", 1..=9) => {
+            (AttemptResult::Throttled { retry_after: Some(Duration::from_secs(30)) }, Duration::ZERO)
+        }
+        _ => created("", n),
+    };
+    let emails = many(8);
+    let ended = world.run(&borrowed(&emails), script, nobody).await;
+    assert!(all_are(&ended, Status::Created));
+    assert_eq!(ended.end.counters.throttled, 9);
+    let log = world.log.lock().unwrap();
+    let throttled: Vec<_> = log.sent.iter().filter(|(_, email, _)| email == "p3@example.com").map(|(at, ..)| *at).collect();
+    let in_pause = |at: &Instant| {
+        throttled[..9].iter().any(|pause| *at > *pause + Duration::from_millis(300) && *at < *pause + Duration::from_secs(30))
+    };
+    assert!(!log.sent.iter().any(|(at, ..)| in_pause(at)), "a request left during a pause");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_token_is_renewed_and_the_same_key_goes_again() {
+    let world = World::new();
+    let script = |_: &str, n| if n == 1 { (AttemptResult::Unauthorized, Duration::ZERO) } else { created("", n) };
+    let ended = world.run(&["a@example.com"], script, nobody).await;
+    assert!(all_are(&ended, Status::Created));
+    let keys = world.keys("a@example.com");
+    assert_eq!(keys[0], keys[1]);
+    assert_eq!(world.log.lock().unwrap().tokens, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn tokens_that_are_refused_one_after_the_other_stop_the_run_and_leave_no_doubt() {
+    let world = World::new();
+    let ended = world.run(&["a@example.com"], |_, _| (AttemptResult::Unauthorized, Duration::ZERO), nobody).await;
+    assert!(matches!(ended.end.verdict, Verdict::Stopped(StopReason::Credentials(_))));
+    assert_eq!(Reader::open(&world.path, &target()).unwrap().open_requests().unwrap(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_down_is_probed_and_given_up_on_without_burning_a_record() {
+    let world = World::new();
+    let start = Instant::now();
+    let refused = |_: &str, _| (AttemptResult::NotSent { cause: "refused".to_owned() }, Duration::ZERO);
+    let emails = many(20);
+    let ended = world.run(&borrowed(&emails), refused, nobody).await;
+    assert!(matches!(ended.end.verdict, Verdict::Stopped(StopReason::Unreachable(_))));
+    assert!(ended.statuses.is_empty(), "{:?}", ended.statuses);
+    let waited = start.elapsed().as_secs();
+    assert!((30 * 60..31 * 60).contains(&waited), "{waited} s");
+    assert!(world.log.lock().unwrap().sent.len() < 60, "probes, not a storm");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_comes_back_is_gone_on_with() {
+    let world = World::new();
+    let start = Instant::now();
+    let down = move |email: &str, n| {
+        let back = start.elapsed() > Duration::from_secs(120);
+        if back { created(email, n) } else { (AttemptResult::NotSent { cause: String::new() }, Duration::ZERO) }
+    };
+    let emails = many(20);
+    let ended = world.run(&borrowed(&emails), down, nobody).await;
+    assert_eq!(ended.statuses.len(), 20);
+    assert!(all_are(&ended, Status::Created));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_waits_for_what_is_in_flight_and_starts_nothing_new() {
+    let world = World { concurrency: 2, ..World::new() };
+    let shutdown = world.shutdown.clone();
+    let script = move |_: &str, n| {
+        shutdown.drain();
+        created("", n)
+    };
+    let emails = many(10);
+    let ended = world.run(&borrowed(&emails), script, nobody).await;
+    assert!(matches!(ended.end.verdict, Verdict::Interrupted));
+    assert_eq!(ended.statuses, [(1, Status::Created)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_in_doubt_when_the_run_drains_is_told_as_doubt_and_resolved_by_the_next() {
+    let world = World::new();
+    let shutdown = world.shutdown.clone();
+    let script = move |_: &str, _| {
+        shutdown.drain();
+        (silence(), Duration::ZERO)
+    };
+    let ended = world.run(&["a@example.com"], script, nobody).await;
+    assert_eq!(ended.statuses, [(1, Status::InDoubt)]);
+
+    let next = World { shutdown: Shutdown::default(), log: Arc::clone(&world.log), ..world };
+    let ended = next.run(&["a@example.com"], created, nobody).await;
+    assert_eq!(ended.statuses, [(1, Status::Created)]);
+    let keys = next.keys("a@example.com");
+    assert_eq!(keys[0], keys[1]);
+    let log = next.log.lock().unwrap();
+    assert!(log.sent[1].0 - log.sent[0].0 >= Duration::from_secs(89), "the settle time outlives the run");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_stops_after_so_many_records_were_sent() {
+    let world = World { limit: Some(3), ..World::new() };
+    let emails = many(10);
+    let ended = world.run(&borrowed(&emails), created, nobody).await;
+    assert!(matches!(ended.end.verdict, Verdict::LimitReached));
+    assert_eq!(ended.statuses.len(), 3);
+    assert_eq!(world.log.lock().unwrap().sent.len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_rejection_over_and_over_stops_within_twenty_requests_and_those_in_flight() {
+    let world = World::new();
+    let emails = many(200);
+    let rejected =
+        |_: &str, _| (AttemptResult::Rejected(complaint(ComplaintCode::FieldRejected)), Duration::from_millis(50));
+    let ended = world.run(&borrowed(&emails), rejected, nobody).await;
+    assert!(matches!(ended.end.verdict, Verdict::Stopped(StopReason::Configuration(_))));
+    assert!(world.log.lock().unwrap().sent.len() <= 28);
+}
+
+#[tokio::test(start_paused = true)]
+async fn look_ups_that_the_server_does_not_offer_are_tried_once() {
+    let world = World::new();
+    let taken = |_: &str, _| (AttemptResult::EmailExists(complaint(ComplaintCode::EmailExists)), Duration::ZERO);
+    let emails = many(5);
+    let ended = world.run(&borrowed(&emails), taken, |_| PageResult::NotOffered { http_status: 404 }).await;
+    assert!(all_are(&ended, Status::Exists));
+    assert_eq!(world.log.lock().unwrap().lookups, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ledger_held_by_another_run_is_refused() {
+    let world = World::new();
+    let _held = Ledger::open(&world.path, target(), Creation::Allowed).unwrap();
+    assert!(matches!(Ledger::open(&world.path, target(), Creation::Allowed), Err(LedgerError::Locked(_))));
+}
