@@ -29,16 +29,16 @@
 //! - I10 after a ledger error nothing is sent.
 
 pub mod api;
-// pub mod atomic_file;
+pub mod atomic_file;
 // pub mod cli;
 // pub mod commands;
 pub mod delivery;
 pub mod domain;
 pub mod event;
-// pub mod exit;
+pub mod exit;
 // pub mod intake;
 pub mod ledger;
 // pub mod logging;
-// pub mod report;
+pub mod report;
 // pub mod sandbox;
 // pub mod settings;

@@ -1,1 +1,55 @@
+//! Logs, on standard error and nowhere else.
+//!
+//! Libraries that speak of headers and bodies are held at warnings whatever is asked for: a token or a person must not get out that way.
 
+use std::io::{self, Write};
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::cli::{LogArgs, LogFormat};
+
+const HELD_BACK: &str = "hyper=warn,hyper_util=warn,h2=warn,reqwest=warn,rustls=warn,axum=warn";
+
+/// Starts logging for the whole process.
+pub fn start(args: &LogArgs) {
+    let filter = EnvFilter::new(format!("{},{HELD_BACK}", level(args)));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Stderr).with_target(false);
+    // Only a second start in one process can fail, and then the first one holds.
+    match args.log_format {
+        LogFormat::Json => drop(logs.json().try_init()),
+        LogFormat::Text => drop(logs.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).try_init()),
+    }
+}
+
+const fn level(args: &LogArgs) -> &'static str {
+    match (args.quiet, args.verbose) {
+        (true, _) => "error",
+        (false, 0) => "info",
+        (false, 1) => "debug",
+        (false, _) => "trace",
+    }
+}
+
+/// Standard error that never fails: a closed one never stops an import.
+#[derive(Clone, Copy, Debug)]
+struct Stderr;
+
+impl Write for Stderr {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        drop(io::stderr().write_all(bytes));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Stderr {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        *self
+    }
+}

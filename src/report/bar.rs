@@ -1,0 +1,36 @@
+//! The bar on a terminal. The only file that knows how it is drawn.
+
+use std::time::Instant;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::counts::Counts;
+
+const TEMPLATE: &str = "{wide_bar} {pos}/{len}\n{msg}";
+
+#[derive(Debug)]
+pub(super) struct Bar(ProgressBar);
+
+impl Bar {
+    pub(super) fn start(total: u64) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
+            bar.set_style(style);
+        }
+        Self(bar)
+    }
+
+    pub(super) fn show(&self, counts: &Counts, now: Instant) {
+        self.0.set_position(counts.tally.total());
+        self.0.set_message(format!("{}  {}", counts.outcomes(), counts.pace(now)));
+    }
+
+    /// A line above the bar.
+    pub(super) fn note(&self, line: &str) {
+        self.0.println(line);
+    }
+
+    pub(super) fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}

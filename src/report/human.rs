@@ -1,0 +1,58 @@
+//! Numbers and times in words.
+
+use std::time::Duration;
+
+/// `40 s`, `12 min`, `28 h`, `3 days`: as exact as an estimate deserves.
+pub(super) fn about(time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    let (value, unit) = match seconds {
+        s if s < 100.0 => (s, "s"),
+        s if s < 100.0 * 60.0 => (s / 60.0, "min"),
+        s if s < 72.0 * 3600.0 => (s / 3600.0, "h"),
+        s => (s / 86_400.0, "days"),
+    };
+    format!("{value:.0} {unit}")
+}
+
+/// `1 record`, `2 records`.
+pub(super) fn count(number: u64, one: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
+}
+
+/// Control characters escaped, so that foreign words cannot steer a terminal.
+pub(super) fn visible(text: &str) -> String {
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
+}
+
+/// At most so many characters, with a sign that there was more.
+pub(super) fn shortened(text: &str, most: usize) -> String {
+    let mut characters = text.chars();
+    let head: String = characters.by_ref().take(most).collect();
+    if characters.next().is_some() { format!("{head}…") } else { head }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_told_in_the_unit_one_would_use() {
+        for (seconds, words) in [
+            (0, "0 s"),
+            (99, "99 s"),
+            (100, "2 min"),
+            (5990, "100 min"),
+            (6000, "2 h"),
+            (100_800, "28 h"),
+            (864_000, "10 days"),
+        ] {
+            assert_eq!(about(Duration::from_secs(seconds)), words);
+        }
+    }
+
+    #[test]
+    fn foreign_words_cannot_steer_a_terminal() {
+        assert_eq!(visible("a\u{1b}[2Jé\n"), "a\\u{1b}[2Jé\\n");
+        assert_eq!(shortened("abc", 2), "ab…");
+    }
+}

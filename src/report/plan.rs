@@ -1,0 +1,99 @@
+//! What an import would do, shown before it does.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::human::about;
+use crate::domain::{Status, Tally};
+
+#[derive(Debug)]
+pub struct Plan {
+    pub tally: Tally,
+    /// Records that an import would send, doubts of earlier runs included.
+    pub to_send: u64,
+    /// People who would get an e-mail.
+    pub kyc_mails: u64,
+    per_minute: f64,
+}
+
+impl Plan {
+    #[must_use]
+    pub fn new(per_minute: f64) -> Self {
+        Self { tally: Tally::default(), to_send: 0, kyc_mails: 0, per_minute }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+    fn time(&self) -> Duration {
+        Duration::from_secs_f64(self.to_send as f64 * 60.0 / self.per_minute)
+    }
+
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        // Writing into a string cannot fail.
+        drop(self.write_text(&mut text));
+        text
+    }
+
+    fn write_text(&self, text: &mut String) -> std::fmt::Result {
+        let mut line = |number: u64, words: &str| writeln!(text, "  {number:>9}  {words}");
+        line(self.tally.total(), "records read")?;
+        line(self.to_send, "to send")?;
+        for (status, words) in [
+            (Status::Invalid, "invalid"),
+            (Status::Duplicate, "duplicates of an earlier row"),
+            (Status::AlreadyImported, "already imported"),
+            (Status::Changed, "imported earlier with other data (will not be sent)"),
+            (Status::Exists, "known to exist"),
+            (Status::Rejected, "rejected earlier with the same data"),
+            (Status::InDoubt, "in doubt from an earlier run (among those to send)"),
+        ] {
+            if self.tally.get(status) > 0 {
+                line(self.tally.get(status), words)?;
+            }
+        }
+        line(self.kyc_mails, "KYC e-mails that would go out")?;
+        if self.to_send > 0 {
+            writeln!(text, "\nAt {:.0} requests a minute this takes about {}.", self.per_minute, about(self.time()))?;
+        }
+        Ok(())
+    }
+
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let outcomes: Map<_, _> = std::iter::once(Status::Valid)
+            .chain(Status::IMPORT)
+            .map(|status| (status.as_str().to_owned(), self.tally.get(status).into()))
+            .collect();
+        json!({
+            "version": 1,
+            "records_read": self.tally.total(),
+            "outcomes": outcomes,
+            "to_send": self.to_send,
+            "kyc_mails": self.kyc_mails,
+            "per_minute": self.per_minute,
+            "seconds": self.time().as_secs_f64(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_tells_how_many_people_get_an_email_and_how_long_it_takes() {
+        let mut plan = Plan::new(55.0);
+        for status in [Status::Valid, Status::Invalid, Status::AlreadyImported] {
+            plan.tally.add(status);
+        }
+        (plan.to_send, plan.kyc_mails) = (100_000, 99_000);
+        let text = plan.to_text();
+        for words in ["3  records read", "100000  to send", "99000  KYC e-mails", "1  already imported", "about 30 h"] {
+            assert!(text.contains(words), "{words:?} in\n{text}");
+        }
+        assert_eq!(plan.to_json()["outcomes"]["valid"], 1);
+    }
+}

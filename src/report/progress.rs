@@ -1,0 +1,100 @@
+//! Follows a run: folds its events, shows how far it is, and says what a person should know at once.
+
+use std::time::Instant;
+
+use super::bar::Bar;
+use super::counts::Counts;
+use super::human::about;
+use super::plain::Plain;
+use crate::event::Event;
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    Bar,
+    Plain,
+    Silent,
+}
+
+#[derive(Debug)]
+pub struct Progress {
+    counts: Counts,
+    view: View,
+}
+
+#[derive(Debug)]
+enum View {
+    Bar(Bar),
+    Plain(Plain),
+    Silent,
+}
+
+impl Progress {
+    #[must_use]
+    pub fn start(style: Style, total: u64, now: Instant) -> Self {
+        let view = match style {
+            Style::Bar => View::Bar(Bar::start(total)),
+            Style::Plain => View::Plain(Plain::start(now)),
+            Style::Silent => View::Silent,
+        };
+        Self { counts: Counts::new(total), view }
+    }
+
+    pub fn on(&mut self, event: &Event, now: Instant) {
+        self.counts.on(event, now);
+        if let Some(line) = notable(event) {
+            self.note(&line);
+        }
+        match &mut self.view {
+            View::Bar(bar) => bar.show(&self.counts, now),
+            View::Plain(plain) => plain.show(&self.counts, now),
+            View::Silent => {}
+        }
+    }
+
+    pub fn finish(&self) {
+        if let View::Bar(bar) = &self.view {
+            bar.finish();
+        }
+    }
+
+    fn note(&self, line: &str) {
+        match &self.view {
+            View::Bar(bar) => bar.note(line),
+            View::Plain(plain) => plain.note(line),
+            View::Silent => {}
+        }
+    }
+}
+
+/// What is worth a line of its own. None of these can come often: a pause lasts a second at least, and so does an open breaker.
+fn notable(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::Throttled { pause } => format!("the API asked for a pause: {}", about(*pause)),
+        Event::BreakerOpened { pause } => format!("the API seems to be down; one probe in {}", about(*pause)),
+        Event::BreakerClosed => "the API is back".to_owned(),
+        Event::LookupsOff { why } => format!("look-ups are not to be had: {why}"),
+        Event::TokenRenewed => "the token was refused and replaced".to_owned(),
+        Event::Draining { in_flight } => format!("stopping; waiting for {in_flight} records in flight"),
+        Event::Pace { .. }
+        | Event::Settled { .. }
+        | Event::Request(_)
+        | Event::Retry { .. }
+        | Event::Recovered { .. } => {
+            return None;
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Position, Status};
+
+    #[test]
+    fn ordinary_records_make_no_noise_and_trouble_does() {
+        let quiet = Event::Settled { position: Position { row: 1, line: 2 }, status: Status::Created };
+        assert_eq!(notable(&quiet), None);
+        assert!(notable(&Event::Draining { in_flight: 3 }).is_some_and(|line| line.contains('3')));
+    }
+}

@@ -1,0 +1,182 @@
+//! The records that were invalid or rejected, exactly as they were read and with what is wrong: mend and import that file.
+//!
+//! CSV keeps the input's own header, order and delimiter; the complaint goes into the column `error`, the input's own one where it has one.
+//! NDJSON keeps each object's text; only its member `error` is set. A line that is no object comes back as `{"error": …, "input": line}`.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::atomic_file::AtomicFile;
+use crate::domain::{InputShape, RawRecord};
+
+const ERROR: &str = "error";
+
+#[derive(Debug)]
+pub struct Rejects(Inner);
+
+#[derive(Debug)]
+enum Inner {
+    Csv { writer: Box<csv::Writer<AtomicFile>>, place: Place },
+    Ndjson(AtomicFile),
+}
+
+impl Rejects {
+    /// An input without rejects gets a file without records, so that an old one never misleads.
+    pub fn create(path: &Path, shape: &InputShape) -> io::Result<Self> {
+        let file = AtomicFile::create(path)?;
+        Ok(Self(match shape {
+            InputShape::Ndjson => Inner::Ndjson(file),
+            InputShape::Csv { delimiter, header } => {
+                let mut writer = csv::WriterBuilder::new().delimiter(*delimiter).flexible(true).from_writer(file);
+                let place = Place::in_header(header);
+                writer.write_record(place.put(header, ERROR))?;
+                Inner::Csv { writer: Box::new(writer), place }
+            }
+        }))
+    }
+
+    pub fn write(&mut self, record: &RawRecord, error: &str) -> io::Result<()> {
+        match (&mut self.0, record) {
+            (Inner::Csv { writer, place }, RawRecord::Cells(cells)) => {
+                Ok(writer.write_record(place.put(cells, error))?)
+            }
+            (Inner::Ndjson(file), RawRecord::Line(line)) => writeln!(file, "{}", object(line, error)?),
+            (Inner::Csv { .. }, RawRecord::Line(_)) | (Inner::Ndjson(_), RawRecord::Cells(_)) => {
+                Err(io::Error::other("a record of another format than its input"))
+            }
+        }
+    }
+
+    pub fn commit(self) -> io::Result<()> {
+        match self.0 {
+            Inner::Csv { writer, .. } => writer.into_inner().map_err(csv::IntoInnerError::into_error)?.commit(),
+            Inner::Ndjson(file) => file.commit(),
+        }
+    }
+}
+
+fn is_error(name: &[u8]) -> bool {
+    name.trim_ascii().eq_ignore_ascii_case(ERROR.as_bytes())
+}
+
+/// Where the complaint goes among the cells.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    /// The input's own column of that name, of an earlier round of mending.
+    Column(usize),
+    /// After the last column of the header.
+    After(usize),
+}
+
+impl Place {
+    fn in_header(header: &[Vec<u8>]) -> Self {
+        header.iter().position(|name| is_error(name)).map_or(Self::After(header.len()), Self::Column)
+    }
+
+    /// Short records are filled up; cells beyond the header stay behind the complaint, where they can be seen.
+    fn put(self, cells: &[Vec<u8>], error: &str) -> Vec<Vec<u8>> {
+        let (Self::Column(at) | Self::After(at)) = self;
+        let mut cells = cells.to_vec();
+        cells.resize(cells.len().max(at), Vec::new());
+        let replaced = matches!(self, Self::Column(_)) && at < cells.len();
+        cells.splice(at..at + usize::from(replaced), [error.as_bytes().to_vec()]);
+        cells
+    }
+}
+
+/// The members of an object in their order, with the spelling of their values; a name that stands twice stands twice here too.
+struct Members(Vec<(String, Box<RawValue>)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+
+        deserializer.deserialize_map(Collect)
+    }
+}
+
+/// The line with its complaint, as one line of NDJSON.
+fn object(line: &[u8], error: &str) -> serde_json::Result<String> {
+    let complaint = format!("\"{ERROR}\":{}", serde_json::to_string(error)?);
+    let Ok(Members(members)) = serde_json::from_slice(line) else {
+        let input = serde_json::to_string(&String::from_utf8_lossy(line))?;
+        return Ok(format!("{{{complaint},\"input\":{input}}}"));
+    };
+    let mut parts = Vec::new();
+    for (name, value) in members.into_iter().filter(|(name, _)| !is_error(name.as_bytes())) {
+        parts.push(format!("{}:{}", serde_json::to_string(&name)?, value.get()));
+    }
+    parts.push(complaint);
+    Ok(format!("{{{}}}", parts.join(",")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cells(values: &[&str]) -> Vec<Vec<u8>> {
+        values.iter().map(|value| value.as_bytes().to_vec()).collect()
+    }
+
+    fn csv_of(header: &[&str], records: &[&[&str]], delimiter: u8) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rejects.csv");
+        let mut rejects = Rejects::create(&path, &InputShape::Csv { delimiter, header: cells(header) }).unwrap();
+        for record in records {
+            rejects.write(&RawRecord::Cells(cells(record)), "bad").unwrap();
+        }
+        rejects.commit().unwrap();
+        std::fs::read_to_string(path).unwrap()
+    }
+
+    #[test]
+    fn cells_come_back_in_the_inputs_own_form_with_the_complaint_at_the_end() {
+        let text = csv_of(&["name", "mail"], &[&["a;b", " x\ny "], &["\"q\"", ""]], b';');
+        assert_eq!(text, "name;mail;error\n\"a;b\";\" x\ny \";bad\n\"\"\"q\"\"\";;bad\n");
+    }
+
+    #[test]
+    fn an_error_column_of_the_input_is_replaced_where_it_stands() {
+        let text = csv_of(&["Error", "name"], &[&["old", "a"], &["old"]], b',');
+        assert_eq!(text, "error,name\nbad,a\nbad\n");
+    }
+
+    #[test]
+    fn short_records_are_filled_up_and_surplus_cells_stay() {
+        let text = csv_of(&["a", "b"], &[&["1"], &["1", "2", "3"]], b',');
+        assert_eq!(text, "a,b,error\n1,,bad\n1,2,bad,3\n");
+    }
+
+    #[test]
+    fn objects_keep_their_order_and_the_spelling_of_their_numbers() {
+        assert_eq!(
+            object(br#"{"z":1.50,"error":"old","a":1e3}"#, "bad \"x\"").unwrap(),
+            r#"{"z":1.50,"a":1e3,"error":"bad \"x\""}"#
+        );
+        assert_eq!(object(b"{}", "bad").unwrap(), r#"{"error":"bad"}"#);
+    }
+
+    #[test]
+    fn a_line_that_is_no_object_is_kept_as_text() {
+        assert_eq!(object(b"[1", "bad").unwrap(), r#"{"error":"bad","input":"[1"}"#);
+    }
+}

@@ -1,0 +1,276 @@
+//! What stands on stdout when a run has ended.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::human::{about, count, shortened, visible};
+use crate::domain::{ReportLine, Status, Tally};
+
+/// Complaints grouped by what they say.
+#[derive(Debug, Default)]
+pub struct ErrorGroups {
+    groups: Vec<Group>,
+    places: HashMap<(String, String), usize>,
+    beyond: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Group {
+    code: String,
+    message: String,
+    count: u64,
+    example_row: u64,
+}
+
+/// More groups than anybody reads; it also bounds the memory when every message is another.
+const MOST_GROUPS: usize = 50;
+const SHOWN_GROUPS: usize = 10;
+const MESSAGE_WIDTH: usize = 100;
+
+impl ErrorGroups {
+    pub fn add(&mut self, line: &ReportLine) {
+        let message = if line.status == Status::Invalid { String::new() } else { line.error.clone() };
+        let key = (line.error_code.clone(), message);
+        if let Some(place) = self.places.get(&key) {
+            self.groups[*place].count += 1;
+        } else if self.groups.len() < MOST_GROUPS {
+            let (code, message) = key.clone();
+            self.places.insert(key, self.groups.len());
+            self.groups.push(Group { code, message, count: 1, example_row: line.position.row });
+        } else {
+            self.beyond += 1;
+        }
+    }
+
+    /// The most frequent first, and those of one frequency in input order.
+    fn sorted(&self) -> Vec<&Group> {
+        let mut groups: Vec<_> = self.groups.iter().collect();
+        groups.sort_by_key(|group| std::cmp::Reverse(group.count));
+        groups
+    }
+}
+
+/// What a run did.
+#[derive(Debug)]
+pub struct Summary {
+    pub run: String,
+    pub target: String,
+    pub tally: Tally,
+    pub requests: u64,
+    pub throttled: u64,
+    pub retries: u64,
+    pub recovered: u64,
+    pub duration: Duration,
+    pub errors: ErrorGroups,
+    pub reports: Vec<PathBuf>,
+    pub rejects: Option<PathBuf>,
+    pub exit_code: u8,
+    /// Why the run stopped before its end.
+    pub stopped: Option<String>,
+    /// The command that resumes, where one is needed.
+    pub next_command: Option<String>,
+}
+
+impl Summary {
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        // Writing into a string cannot fail.
+        drop(self.write_text(&mut text));
+        text
+    }
+
+    fn write_text(&self, text: &mut String) -> std::fmt::Result {
+        writeln!(text, "{}", self.headline())?;
+        writeln!(text)?;
+        for status in Status::IMPORT {
+            let number = self.tally.get(status);
+            if number > 0 {
+                writeln!(text, "  {number:>9}  {:<16}  {}", status.as_str(), meaning(status))?;
+            }
+        }
+        writeln!(text, "  {:>9}  records read", self.tally.total())?;
+        self.write_errors(text)?;
+        writeln!(text)?;
+        writeln!(text, "run       {}", self.run)?;
+        writeln!(text, "target    {}", self.target)?;
+        writeln!(
+            text,
+            "requests  {} in {} ({:.1}/min), {} throttled, {}, {} recovered",
+            self.requests,
+            about(self.duration),
+            self.per_minute(),
+            self.throttled,
+            if self.retries == 1 { "1 retry".to_owned() } else { format!("{} retries", self.retries) },
+            self.recovered
+        )?;
+        for report in &self.reports {
+            writeln!(text, "report    {}", report.display())?;
+        }
+        if let Some(rejects) = &self.rejects {
+            writeln!(text, "rejects   {}", rejects.display())?;
+        }
+        if let Some(command) = &self.next_command {
+            writeln!(text, "resume    {command}")?;
+        }
+        Ok(())
+    }
+
+    fn headline(&self) -> String {
+        let read = count(self.tally.total(), "record");
+        match &self.stopped {
+            Some(why) => format!("Stopped: {}.", visible(why)),
+            None if self.exit_code == 0 && self.tally.get(Status::NotAttempted) == 0 => {
+                format!("Done: {read}, every one where it should be.")
+            }
+            None if self.exit_code == 0 => format!("Done as far as was asked: {read}, some not attempted yet."),
+            None if self.tally.get(Status::InDoubt) > 0 => {
+                format!("Finished, but some of the {read} are in doubt: run the same command again to find out.")
+            }
+            None => format!("Finished, but some of the {read} did not make it."),
+        }
+    }
+
+    fn write_errors(&self, text: &mut String) -> std::fmt::Result {
+        let groups = self.errors.sorted();
+        if groups.is_empty() {
+            return Ok(());
+        }
+        writeln!(text)?;
+        for group in groups.iter().take(SHOWN_GROUPS) {
+            let words = visible(&shortened(&group.message, MESSAGE_WIDTH));
+            let words = if words.is_empty() { String::new() } else { format!(": {words}") };
+            writeln!(text, "  {:>9}  {}{words} (row {})", group.count, group.code, group.example_row)?;
+        }
+        let hidden: u64 = groups.iter().skip(SHOWN_GROUPS).map(|group| group.count).sum::<u64>() + self.errors.beyond;
+        if hidden > 0 {
+            writeln!(text, "  {hidden:>9}  with other messages; the report has them all")?;
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a pace is told with one decimal")]
+    fn per_minute(&self) -> f64 {
+        let minutes = self.duration.as_secs_f64() / 60.0;
+        if minutes > 0.0 { self.requests as f64 / minutes } else { 0.0 }
+    }
+
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let outcomes: Map<_, _> = Status::IMPORT
+            .into_iter()
+            .map(|status| (status.as_str().to_owned(), self.tally.get(status).into()))
+            .collect();
+        json!({
+            "version": 1,
+            "run": self.run,
+            "target": self.target,
+            "records_read": self.tally.total(),
+            "outcomes": outcomes,
+            "requests": self.requests,
+            "throttled": self.throttled,
+            "retries": self.retries,
+            "recovered": self.recovered,
+            "seconds": self.duration.as_secs_f64(),
+            "reports": self.reports,
+            "rejects": self.rejects,
+            "errors": self.errors.sorted(),
+            "exit_code": self.exit_code,
+            "stopped": self.stopped,
+            "next_command": self.next_command,
+        })
+    }
+}
+
+const fn meaning(status: Status) -> &'static str {
+    match status {
+        Status::Created => "created now",
+        Status::Exists => "the API had them already",
+        Status::AlreadyImported => "created by an earlier run",
+        Status::Changed => "imported earlier with other data; not sent",
+        Status::Duplicate => "an earlier row has the same e-mail",
+        Status::Invalid => "something is wrong with the row; not sent",
+        Status::Rejected => "the API said no",
+        Status::Failed => "gave up; surely not created",
+        Status::InDoubt => "perhaps created; the next run finds out",
+        Status::NotAttempted => "not sent yet",
+        Status::Valid => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Position;
+
+    fn summary(statuses: &[Status]) -> Summary {
+        let mut tally = Tally::default();
+        let mut errors = ErrorGroups::default();
+        for (row, status) in (1..).zip(statuses) {
+            tally.add(*status);
+            if *status == Status::Rejected {
+                let mut line = ReportLine::new(Position { row, line: row + 1 }, *status, String::new(), Vec::new());
+                (line.error_code, line.error) = ("api.rejected".to_owned(), "no\u{1b}".to_owned());
+                errors.add(&line);
+            }
+        }
+        Summary {
+            run: "r".to_owned(),
+            target: "t".to_owned(),
+            tally,
+            requests: 55,
+            throttled: 0,
+            retries: 1,
+            recovered: 0,
+            duration: Duration::from_secs(60),
+            errors,
+            reports: vec!["a.csv".into()],
+            rejects: None,
+            exit_code: 1,
+            stopped: None,
+            next_command: Some("customer-import import a.csv".to_owned()),
+        }
+    }
+
+    #[test]
+    fn the_outcomes_add_up_to_the_records_read() {
+        let json = summary(&Status::IMPORT).to_json();
+        let sum: u64 = json["outcomes"].as_object().unwrap().values().map(|number| number.as_u64().unwrap()).sum();
+        assert_eq!(json["records_read"], sum);
+        assert_eq!(json["outcomes"].as_object().unwrap().len(), 10);
+        assert_eq!(json["version"], 1);
+    }
+
+    #[test]
+    fn the_text_names_what_happened_how_often_and_what_to_do() {
+        let text = summary(&[Status::Created, Status::Rejected, Status::Rejected]).to_text();
+        for words in [
+            "1  created",
+            "2  rejected",
+            "3  records read",
+            "api.rejected: no\\u{1b} (row 2)",
+            "55.0/min",
+            "resume    customer-import import a.csv",
+        ] {
+            assert!(text.contains(words), "{words:?} in\n{text}");
+        }
+        assert!(!text.contains("in_doubt"), "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+
+    #[test]
+    fn groups_are_bounded() {
+        let mut errors = ErrorGroups::default();
+        for row in 0..1000 {
+            let mut line = ReportLine::new(Position { row, line: row }, Status::Rejected, String::new(), Vec::new());
+            line.error = format!("message {row}");
+            errors.add(&line);
+        }
+        assert_eq!((errors.groups.len(), errors.beyond), (MOST_GROUPS, 1000 - MOST_GROUPS as u64));
+    }
+}
