@@ -1,0 +1,266 @@
+//! What is said, in the words and shapes of each dialect.
+
+use std::time::Duration;
+
+use axum::http::{HeaderName, header};
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
+
+use super::{
+    accounts::{Customer, Page},
+    config::Dialect,
+    form::Complaints,
+    reply::Reply,
+    throttle::{Standing, unix_second_after, whole_seconds},
+};
+
+pub(super) const RATE_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+pub(super) const RATE_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+const RATE_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+
+impl Dialect {
+    /// HTTP status of a success.
+    pub(super) fn created_status(self) -> u16 {
+        match self {
+            Self::Seed | Self::Laravel => 200,
+            Self::Docs => 201,
+        }
+    }
+
+    /// Body of a success.
+    pub(super) fn created(self, customer: &Customer) -> Value {
+        match self {
+            Self::Seed => success(200, "Customer created successfully", seed_customer(customer)),
+            Self::Docs => success(201, "Customer created successfully", docs_customer(customer)),
+            Self::Laravel => success(201, "Customer created successfully", laravel_customer(customer)),
+        }
+    }
+
+    /// The body does not hold what it must.
+    pub(super) fn invalid(self, complaints: &Complaints) -> Reply {
+        match self {
+            Self::Seed | Self::Laravel => Reply::json(400, &failed(400, json!(complaints))),
+            Self::Docs => Reply::json(422, &docs_invalid(&json!(complaints))),
+        }
+    }
+
+    /// This account already has a customer with that e-mail.
+    pub(super) fn duplicate(self) -> Reply {
+        let complaints = json!({"customer_email": ["Customer email already exists."]});
+        match self {
+            Self::Seed | Self::Laravel => Reply::json(422, &failed(422, complaints)),
+            Self::Docs => Reply::json(422, &docs_invalid(&complaints)),
+        }
+    }
+
+    /// An exception was caught. The public source always leaves a stray `7` before it, the others when told to.
+    pub(super) fn went_wrong(self, stray: bool) -> Reply {
+        let error = json!({"error": "Something went wrong, please try again later"});
+        let reply = Reply::json(400, &failed(400, error));
+        if stray || self == Self::Laravel { reply.prefixed("7") } else { reply }
+    }
+
+    /// The request has no `Idempotency-Key`.
+    pub(super) fn key_missing(self) -> Reply {
+        match self {
+            Self::Docs => Reply::json(400, &json!({"error": "Idempotency-Key is required for this request."})),
+            Self::Seed | Self::Laravel => Reply::json(400, &failed(400, json!({"error": "Idempotency key missing"}))),
+        }
+    }
+
+    /// The token is missing, wrong or expired.
+    pub(super) fn unauthenticated(self) -> Reply {
+        match self {
+            Self::Seed | Self::Laravel => Reply::json(401, &json!({"message": "Unauthenticated."})),
+            Self::Docs => Reply::json(401, &failed(401, json!({"error": "Unauthenticated"}))),
+        }
+    }
+
+    /// What a fault named by a number answers.
+    pub(super) fn status_fault(self, status: u16) -> Reply {
+        match status {
+            400 => self.field_fault("The customer name field format is invalid.", 400),
+            401 => self.unauthenticated(),
+            402 => Reply::json(402, &failed(402, json!({"error": "Insufficient balance"}))),
+            409 => Reply::json(409, &json!({"message": "A request with this Idempotency-Key is in progress."})),
+            422 => self.field_fault("The customer name field format is invalid.", 422),
+            429 => too_many_attempts(Duration::from_secs(1)),
+            500 => Reply::json(500, &json!({"message": "Server Error"})),
+            503 => Reply::html(503, "503 Service Temporarily Unavailable").with(header::RETRY_AFTER, 1_u64),
+            408 | 413 | 501.. => Reply::html(status, &title(status)),
+            _ => Reply::json(status, &json!({"message": reason(status)})),
+        }
+    }
+
+    fn field_fault(self, words: &str, status: u16) -> Reply {
+        let complaints = json!({"customer_name": [words]});
+        match self {
+            Self::Docs => Reply::json(status, &docs_invalid(&complaints)),
+            Self::Seed | Self::Laravel => Reply::json(status, &failed(status, complaints)),
+        }
+    }
+}
+
+/// The key is older than the store keeps keys.
+pub(super) fn key_expired() -> Reply {
+    Reply::json(400, &json!({"error": "Idempotency-Key expired. Please use a new key."}))
+}
+
+/// The body is no JSON object.
+pub(super) fn unreadable() -> Reply {
+    Reply::json(400, &json!({"error": "Invalid request"}))
+}
+
+/// The duplicate, in other words.
+pub(super) fn taken() -> Reply {
+    let message = "The customer email has already been taken.";
+    Reply::json(400, &json!({"status": "failed", "status_code": 400, "message": message}))
+}
+
+/// A failure wrapped in an HTTP success.
+pub(super) fn inner_failure() -> Reply {
+    Reply::json(200, &failed(422, json!({"customer_name": ["The customer name field format is invalid."]})))
+}
+
+/// Over the limit.
+pub(super) fn too_many_attempts(wait: Duration) -> Reply {
+    Reply::json(429, &json!({"message": "Too Many Attempts."}))
+        .with(header::RETRY_AFTER, whole_seconds(wait))
+        .with(RATE_RESET, unix_second_after(wait))
+}
+
+/// The headers that every answer carries.
+pub(super) fn standing(reply: Reply, standing: Standing) -> Reply {
+    reply.with(RATE_LIMIT, standing.limit).with(RATE_REMAINING, standing.remaining)
+}
+
+/// Nothing lives at this path.
+pub(super) fn not_found(wants_json: bool) -> Reply {
+    if wants_json { Reply::json(404, &json!({"message": "Not Found"})) } else { Reply::html(404, "404 Not Found") }
+}
+
+/// Something lives at this path, but not for this method.
+pub(super) fn wrong_method(method: &str, allowed: &str) -> Reply {
+    let message = format!("The {method} method is not supported for this route. Supported methods: {allowed}.");
+    Reply::json(405, &json!({"message": message}))
+}
+
+/// A token, from login or refresh.
+pub(super) fn token(token: &str, expires_in: u64, message: &str) -> Reply {
+    let data = json!({"access_token": token, "token_type": "bearer", "expires_in": expires_in});
+    Reply::json(200, &success(200, message, data))
+}
+
+/// The secret is wrong.
+pub(super) fn wrong_credentials() -> Reply {
+    Reply::json(401, &failed(401, json!({"error": "Invalid login credentials"})))
+}
+
+/// One page of customers. As in the framework, the links to other pages forget what was looked for.
+pub(super) fn page(page: &Page, base_url: &str) -> Reply {
+    let link = |number: usize| format!("{base_url}/customer?page={number}");
+    let last = page.last();
+    let pagination = json!({
+        "total": page.total,
+        "per_page": page.per_page,
+        "current_page": page.number,
+        "last_page": last,
+        "next_page_url": (page.number < last).then(|| link(page.number + 1)),
+        "prev_page_url": (page.number > 1).then(|| link(page.number - 1)),
+    });
+    let rows: Vec<Value> = page.rows.iter().map(|row| listed_customer(row)).collect();
+    let mut body = success(200, "Records retrieved successfully", json!(rows));
+    body["pagination"] = pagination;
+    Reply::json(200, &body)
+}
+
+/// One customer.
+pub(super) fn customer(customer: &Customer) -> Reply {
+    Reply::json(200, &success(200, "Record retrieved successfully", listed_customer(customer)))
+}
+
+fn success(status_code: u16, message: &str, data: Value) -> Value {
+    json!({"status": "success", "status_code": status_code, "message": message, "data": data})
+}
+
+fn failed(status_code: u16, data: Value) -> Value {
+    json!({"status": "failed", "status_code": status_code, "message": "Request failed.", "data": data})
+}
+
+fn docs_invalid(errors: &Value) -> Value {
+    json!({"status": "error", "status_code": 422, "message": "Validation failed", "errors": errors})
+}
+
+fn title(status: u16) -> String {
+    format!("{status} {}", reason(status))
+}
+
+fn reason(status: u16) -> &'static str {
+    axum::http::StatusCode::from_u16(status)
+        .ok()
+        .and_then(|status| status.canonical_reason())
+        .unwrap_or("Web server is returning an unknown error")
+}
+
+fn seed_customer(customer: &Customer) -> Value {
+    let Customer { id, customer_id, .. } = customer;
+    // Square brackets stay raw and the link holds secrets, as in the document's own sample.
+    let kyc_link = format!(
+        "https://bridge.withpersona.com/verify?inquiry-template-id=itmpl_sandbox&fields[developer_id]={id}\
+         &fields[iqt_token]={customer_id}&reference-id={customer_id}\
+         &redirect-uri=https%3A%2F%2Fbridge.withpersona.com%2Fverify%2Fdone&environment-id=env_sandbox"
+    );
+    json!({
+        "id": id,
+        "full_name": customer.name,
+        "email": customer.email,
+        "type": customer.kind,
+        "kyc_link": kyc_link,
+        "tos_link": format!("https://dashboard.bridge.xyz/accept-terms-of-service?customer_id={customer_id}"),
+        "kyc_status": "not_started",
+        "rejection_reasons": [],
+        "tos_status": "pending",
+        "created_at": created_at(customer, "%Y-%m-%dT%H:%M:%S.%3fZ"),
+        "customer_id": customer_id,
+        "persona_inquiry_type": "gov_id_db",
+    })
+}
+
+fn docs_customer(customer: &Customer) -> Value {
+    json!({
+        "customer_id": customer.customer_id,
+        "customer_name": customer.name,
+        "customer_email": customer.email,
+        "customer_phone": customer.phone,
+        "customer_country": customer.country,
+        "customer_type": customer.kind,
+        "customer_status": "active",
+        "created_at": created_at(customer, "%Y-%m-%dT%H:%M:%S.%6fZ"),
+    })
+}
+
+fn laravel_customer(customer: &Customer) -> Value {
+    json!({
+        "customer_id": customer.customer_id,
+        "customer_name": customer.name,
+        "customer_email": customer.email,
+        "customer_phone": customer.phone,
+        "customer_country": customer.country,
+    })
+}
+
+fn listed_customer(customer: &Customer) -> Value {
+    json!({
+        "customer_id": customer.customer_id,
+        "customer_name": customer.name,
+        "customer_email": customer.email,
+        "customer_phone": customer.phone,
+        "customer_country": customer.country,
+        "customer_status": "active",
+        "customer_kyc_status": "not_started",
+    })
+}
+
+fn created_at(customer: &Customer, format: &str) -> String {
+    customer.created_at.to_zoned(TimeZone::UTC).strftime(format).to_string()
+}

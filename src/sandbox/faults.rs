@@ -1,0 +1,427 @@
+//! What goes wrong, and for whom.
+//!
+//! A fault is written `KIND[:RATE][:PATTERN][:first=N]`, the parts after the kind in any order:
+//! - `RATE`, a probability from 0 to 1 (`0.05`): that share of the requests is hit;
+//! - `PATTERN`, a glob with `*` or an e-mail (`flaky*@example.com`): only requests for such e-mails are;
+//! - `first=N`: only the first N requests for each e-mail are.
+//!
+//! Kinds without "look-up" in them strike `POST /customer`, after throttle and token were found in order.
+//!
+//! | kind | what happens |
+//! |---|---|
+//! | `refuse` | the connection is reset before anything is read (rate and `first` only, counted in connections) |
+//! | `reset-before` · `reset-after` | the request is read, then the connection is reset: nothing saved · saved |
+//! | `stall-before` · `stall` | no answer ever: nothing saved · saved |
+//! | `cut` · `cut-head` | saved; the connection closes in the middle of the body · of the headers |
+//! | `late=D` · `slow=D` | saved D later, then answered · saved at once, answered D later |
+//! | `NNN` · `NNN-after` | HTTP status NNN (400 to 599) with a body of its kind: nothing saved · saved |
+//! | `error-400` · `error-400-after` | "Something went wrong, please try again later": nothing saved · saved |
+//! | `seven` · `seven-after` | the same with a stray `7` before the JSON |
+//! | `html` · `html-after` | HTTP 200 with an HTML page: nothing saved · saved |
+//! | `empty` · `empty-after` | HTTP 200 without a body: nothing saved · saved |
+//! | `garbage` | saved; a stray `7` before the JSON of the answer |
+//! | `no-id` · `other-email` | saved; the success has no id · names somebody else's e-mail |
+//! | `inner-failure` | nothing saved; HTTP 200 around a failure with `status_code` 422 |
+//! | `outer-failure` | saved; HTTP 500 around a success |
+//! | `redirect` | nothing saved; HTTP 302 to `/login` |
+//! | `expired-key` | nothing saved; "Idempotency-Key expired" |
+//! | `taken-words` | a duplicate is refused as "has already been taken", HTTP 400, instead of in the usual words |
+//! | `lookup-NNN` · `lookup-stall` | look-ups are answered with HTTP status NNN · never |
+//! | `lookup-ignores-filter` | look-ups list every customer, whatever e-mail was asked for |
+//!
+//! What the application itself answers (`400`, `422`, `500`, `error-400`, `seven`, `no-id`, `other-email`,
+//! `inner-failure`, `outer-failure`, with `-after` too) is kept in the key store and replayed. What happens on the way
+//! (everything else) is not: behind it the store holds the true answer, or none if nothing was done. For a request
+//! that is answered from the store only faults on the way happen. The `-after` faults of the application need
+//! something that was saved: a duplicate is answered as one.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    str::FromStr,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use super::{
+    chance::roll,
+    config::{ConfigError, parse_duration},
+    hold::hold,
+    pattern::glob,
+};
+
+/// One thing that goes wrong, written `KIND[:RATE][:PATTERN][:first=N]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fault {
+    name: String,
+    kind: Kind,
+    rate: Option<f64>,
+    pattern: Option<String>,
+    first: Option<u64>,
+}
+
+/// What kind of wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// At the door.
+    Refuse,
+    /// Between the client and the application: nothing of it is stored.
+    OnTheWay(Moment, Damage),
+    /// In the application: its answer is stored.
+    Inside(Moment, Upset),
+    /// Time passes.
+    Delay(Moment, Duration),
+    /// Duplicates are told in other words.
+    TakenWords,
+    /// With `GET /customer`.
+    Lookup(LookupFault),
+}
+
+/// Whether it happens before the customer is saved, or after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Moment {
+    Before,
+    After,
+}
+
+/// What becomes of an answer on the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Damage {
+    Reset,
+    Stall,
+    CutBody,
+    CutHead,
+    Status(u16),
+    Html,
+    Empty,
+    Garbage,
+    Redirect,
+    ExpiredKey,
+}
+
+/// What the application does wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Upset {
+    Status(u16),
+    WentWrong,
+    Seven,
+    NoId,
+    OtherEmail,
+    InnerFailure,
+    OuterFailure,
+}
+
+/// What look-ups do wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LookupFault {
+    Status(u16),
+    Stall,
+    IgnoresFilter,
+}
+
+impl Fault {
+    /// Every kind, as it is written. `NNN` stands for an HTTP status from 400 to 599, `D` for a duration.
+    pub const KINDS: &'static [&'static str] = &[
+        "refuse",
+        "reset-before",
+        "reset-after",
+        "stall-before",
+        "stall",
+        "cut",
+        "cut-head",
+        "late=D",
+        "slow=D",
+        "NNN",
+        "NNN-after",
+        "error-400",
+        "error-400-after",
+        "seven",
+        "seven-after",
+        "html",
+        "html-after",
+        "empty",
+        "empty-after",
+        "garbage",
+        "no-id",
+        "other-email",
+        "inner-failure",
+        "outer-failure",
+        "redirect",
+        "expired-key",
+        "taken-words",
+        "lookup-NNN",
+        "lookup-stall",
+        "lookup-ignores-filter",
+    ];
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    fn is_for_lookups(&self) -> bool {
+        matches!(self.kind, Kind::Lookup(_))
+    }
+
+    /// Whether the `nth` request (from 1) of this e-mail is hit. `salt` keeps the rolls of two equal faults apart.
+    fn hits(&self, seed: u64, salt: &str, email: &str, nth: u64) -> bool {
+        self.pattern.as_ref().is_none_or(|pattern| glob(email, pattern))
+            && self.first.is_none_or(|first| nth <= first)
+            && self.rate.is_none_or(|rate| roll(seed, &[salt, &self.name, email], nth) < rate)
+    }
+
+    /// Takes one part after the kind.
+    fn limit_to(&mut self, part: &str) -> Result<(), String> {
+        let again = || format!("'{part}' says again what was said");
+        if let Some(count) = part.strip_prefix("first=") {
+            let count = count.parse().map_err(|_| format!("'{part}' needs a whole number"))?;
+            return self.first.replace(count).map_or(Ok(()), |_| Err(again()));
+        }
+        if let Ok(rate) = part.parse::<f64>() {
+            if !(0.0..=1.0).contains(&rate) {
+                return Err(format!("the rate '{part}' is not between 0 and 1"));
+            }
+            return self.rate.replace(rate).map_or(Ok(()), |_| Err(again()));
+        }
+        if !part.contains(['@', '*']) {
+            return Err(format!("'{part}' is no rate, no first=N and no pattern with * or @"));
+        }
+        if self.kind == Kind::Refuse {
+            return Err("refuse strikes before any e-mail is known and takes no pattern".to_owned());
+        }
+        self.pattern.replace(part.to_owned()).map_or(Ok(()), |_| Err(again()))
+    }
+}
+
+impl FromStr for Fault {
+    type Err = ConfigError;
+
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
+        let mut parts = text.split(':');
+        let name = parts.next().unwrap_or_default();
+        let Some(kind) = Kind::named(name) else {
+            let known = Self::KINDS.join(", ");
+            return Err(ConfigError(format!(
+                "unknown fault '{name}', expected KIND[:RATE][:PATTERN][:first=N] where KIND is one of {known} \
+                 (NNN: a status from 400 to 599, D: a duration like 2s)"
+            )));
+        };
+        let mut fault = Self { name: name.to_owned(), kind, rate: None, pattern: None, first: None };
+        for part in parts {
+            fault.limit_to(part).map_err(|problem| {
+                let form =
+                    "KIND[:RATE][:PATTERN][:first=N], for example 502-after:0.05 or stall:slow*@example.com:first=2";
+                ConfigError(format!("unknown fault '{text}': {problem}; expected {form}"))
+            })?;
+        }
+        Ok(fault)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        if let Some(rate) = self.rate {
+            write!(f, ":{rate}")?;
+        }
+        if let Some(pattern) = &self.pattern {
+            write!(f, ":{pattern}")?;
+        }
+        if let Some(first) = self.first {
+            write!(f, ":first={first}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Kind {
+    fn named(name: &str) -> Option<Self> {
+        Self::fixed(name).or_else(|| Self::measured(name))
+    }
+
+    /// The kinds without a number in them.
+    fn fixed(name: &str) -> Option<Self> {
+        use Moment::{After, Before};
+        Some(match name {
+            "refuse" => Self::Refuse,
+            "reset-before" => Self::OnTheWay(Before, Damage::Reset),
+            "reset-after" => Self::OnTheWay(After, Damage::Reset),
+            "stall-before" => Self::OnTheWay(Before, Damage::Stall),
+            "stall" => Self::OnTheWay(After, Damage::Stall),
+            "cut" => Self::OnTheWay(After, Damage::CutBody),
+            "cut-head" => Self::OnTheWay(After, Damage::CutHead),
+            "html" => Self::OnTheWay(Before, Damage::Html),
+            "html-after" => Self::OnTheWay(After, Damage::Html),
+            "empty" => Self::OnTheWay(Before, Damage::Empty),
+            "empty-after" => Self::OnTheWay(After, Damage::Empty),
+            "garbage" => Self::OnTheWay(After, Damage::Garbage),
+            "redirect" => Self::OnTheWay(Before, Damage::Redirect),
+            "expired-key" => Self::OnTheWay(Before, Damage::ExpiredKey),
+            "error-400" => Self::Inside(Before, Upset::WentWrong),
+            "error-400-after" => Self::Inside(After, Upset::WentWrong),
+            "seven" => Self::Inside(Before, Upset::Seven),
+            "seven-after" => Self::Inside(After, Upset::Seven),
+            "inner-failure" => Self::Inside(Before, Upset::InnerFailure),
+            "outer-failure" => Self::Inside(After, Upset::OuterFailure),
+            "no-id" => Self::Inside(After, Upset::NoId),
+            "other-email" => Self::Inside(After, Upset::OtherEmail),
+            "taken-words" => Self::TakenWords,
+            "lookup-stall" => Self::Lookup(LookupFault::Stall),
+            "lookup-ignores-filter" => Self::Lookup(LookupFault::IgnoresFilter),
+            _ => return None,
+        })
+    }
+
+    /// The kinds with a status or a duration in them.
+    fn measured(name: &str) -> Option<Self> {
+        if let Some(time) = name.strip_prefix("late=") {
+            return Some(Self::Delay(Moment::Before, parse_duration(time).ok()?));
+        }
+        if let Some(time) = name.strip_prefix("slow=") {
+            return Some(Self::Delay(Moment::After, parse_duration(time).ok()?));
+        }
+        if let Some(status) = name.strip_prefix("lookup-") {
+            return Some(Self::Lookup(LookupFault::Status(failure_status(status)?)));
+        }
+        let (status, moment) = match name.strip_suffix("-after") {
+            Some(status) => (failure_status(status)?, Moment::After),
+            None => (failure_status(name)?, Moment::Before),
+        };
+        Some(match status {
+            400 | 422 | 500 => Self::Inside(moment, Upset::Status(status)),
+            _ => Self::OnTheWay(moment, Damage::Status(status)),
+        })
+    }
+}
+
+fn failure_status(text: &str) -> Option<u16> {
+    text.parse().ok().filter(|status| (400..600).contains(status))
+}
+
+/// All faults of a sandbox, and what it takes to decide whom they hit.
+#[derive(Debug)]
+pub(super) struct FaultPlan {
+    seed: u64,
+    faults: Vec<Fault>,
+    connections: AtomicU64,
+    posts: Mutex<HashMap<String, u64>>,
+    lookups: Mutex<HashMap<String, u64>>,
+}
+
+impl FaultPlan {
+    pub(super) fn new(seed: u64, faults: Vec<Fault>) -> Self {
+        Self { seed, faults, connections: AtomicU64::new(0), posts: Mutex::default(), lookups: Mutex::default() }
+    }
+
+    /// Whether the next connection is refused.
+    pub(super) fn refuses(&self) -> bool {
+        let nth = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
+        self.first_hit("", nth, |fault| fault.kind == Kind::Refuse).is_some()
+    }
+
+    /// The fault that hits the next `POST` for this e-mail.
+    pub(super) fn of_post(&self, email: &str) -> Option<&Fault> {
+        let nth = self.count(&self.posts, email)?;
+        self.first_hit(email, nth, |fault| !fault.is_for_lookups() && fault.kind != Kind::Refuse)
+    }
+
+    /// The fault that hits the next look-up of this e-mail.
+    pub(super) fn of_lookup(&self, email: &str) -> Option<&Fault> {
+        let nth = self.count(&self.lookups, email)?;
+        self.first_hit(email, nth, Fault::is_for_lookups)
+    }
+
+    /// Counts a request of an e-mail; not at all when nothing can go wrong, for the counts take memory.
+    fn count(&self, counts: &Mutex<HashMap<String, u64>>, email: &str) -> Option<u64> {
+        if self.faults.is_empty() {
+            return None;
+        }
+        let mut counts = hold(counts);
+        let nth = counts.entry(email.to_owned()).or_default();
+        *nth += 1;
+        Some(*nth)
+    }
+
+    fn first_hit(&self, email: &str, nth: u64, fits: impl Fn(&Fault) -> bool) -> Option<&Fault> {
+        let mut faults = self.faults.iter().enumerate();
+        faults.find(|(at, fault)| fits(fault) && fault.hits(self.seed, &at.to_string(), email, nth)).map(|(_, f)| f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(text: &str) -> Fault {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn every_named_kind_can_be_read() {
+        for kind in Fault::KINDS {
+            let written = kind.replace("NNN", "502").replace("=D", "=2s");
+            assert_eq!(fault(&written).to_string(), written);
+        }
+    }
+
+    #[test]
+    fn rate_pattern_and_first_come_in_any_order() {
+        let all = fault("502-after:flaky*@example.com:first=2:0.5");
+        assert_eq!(all, fault("502-after:0.5:flaky*@example.com:first=2"));
+        assert_eq!(all.to_string(), "502-after:0.5:flaky*@example.com:first=2");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_what_could() {
+        for wrong in ["", "rest-after", "200", "600", "late", "late=x", "lookup-200", "lookup-"] {
+            let error = wrong.parse::<Fault>().unwrap_err().to_string();
+            assert!(error.contains("reset-before, reset-after"), "{error}");
+        }
+        for wrong in ["cut:1.5", "cut:frist=2", "cut:first=x", "cut:0.1:0.2", "cut:", "refuse:a@example.com"] {
+            let error = wrong.parse::<Fault>().unwrap_err().to_string();
+            assert!(error.contains("KIND[:RATE][:PATTERN][:first=N]"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_first_requests_of_each_matching_email_are_hit() {
+        let plan = FaultPlan::new(0, vec![fault("500:flaky*@example.com:first=2")]);
+        let hits: Vec<bool> = (0..4).map(|_| plan.of_post("flaky1@example.com").is_some()).collect();
+        assert_eq!(hits, [true, true, false, false]);
+        assert!(plan.of_post("flaky2@example.com").is_some());
+        assert!(plan.of_post("steady@example.com").is_none());
+        assert!(plan.of_lookup("flaky3@example.com").is_none(), "a look-up is no post");
+    }
+
+    #[test]
+    fn a_rate_hits_its_share_and_the_same_ones_again() {
+        let strikes = || {
+            let plan = FaultPlan::new(3, vec![fault("cut:0.2")]);
+            (0..2000).map(|n| plan.of_post(&format!("c{n}@example.com")).is_some()).collect::<Vec<_>>()
+        };
+        let hits = strikes().into_iter().filter(|hit| *hit).count();
+        assert!((300..500).contains(&hits), "{hits} of 2000");
+        assert_eq!(strikes(), strikes());
+    }
+
+    #[test]
+    fn the_first_fault_that_hits_is_the_one() {
+        let plan = FaultPlan::new(0, vec![fault("cut:first=1"), fault("503")]);
+        assert_eq!(plan.of_post("a@example.com").unwrap().name(), "cut");
+        assert_eq!(plan.of_post("a@example.com").unwrap().name(), "503");
+    }
+
+    #[test]
+    fn connections_are_refused_by_count() {
+        let plan = FaultPlan::new(0, vec![fault("refuse:first=1")]);
+        assert!(plan.refuses());
+        assert!(!plan.refuses());
+        assert!(plan.of_post("a@example.com").is_none());
+    }
+}

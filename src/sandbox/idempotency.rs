@@ -1,0 +1,158 @@
+//! The key store: a repeated key is answered with what was answered before, failures too.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use std::sync::Mutex as StdMutex;
+use tokio::{
+    sync::{Mutex, OwnedMutexGuard},
+    time::Instant,
+};
+
+use super::{
+    config::{Config, Dialect},
+    hold::hold,
+    reply::Reply,
+};
+
+/// What was answered to a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Answer {
+    pub(super) reply: Reply,
+    pub(super) customer_id: Option<String>,
+}
+
+/// Answers by key. The key alone: neither the account nor the body plays a part, as in the public source.
+#[derive(Debug)]
+pub(super) struct KeyStore {
+    life: Duration,
+    /// Whether a key that is too old is refused, rather than forgotten.
+    refuses_expired: bool,
+    /// Whether overlapping requests with one key all run.
+    racy: bool,
+    slots: StdMutex<HashMap<String, Slot>>,
+}
+
+type Slot = Arc<Mutex<Option<Stored>>>;
+
+#[derive(Debug)]
+pub(super) struct Stored {
+    answer: Answer,
+    since: Instant,
+}
+
+/// What a key is good for.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// Nothing was answered yet: run, then keep the answer.
+    Run(Turn),
+    /// This was answered.
+    Replay(Answer),
+    /// The key is too old.
+    Expired,
+}
+
+/// The right to run for a key. Unless the store is racy, others with the same key wait until it is dropped.
+#[derive(Debug)]
+pub(super) enum Turn {
+    Alone(OwnedMutexGuard<Option<Stored>>),
+    Racing(Slot),
+}
+
+impl KeyStore {
+    pub(super) fn new(config: &Config) -> Self {
+        Self {
+            life: config.key_life,
+            refuses_expired: config.dialect == Dialect::Docs,
+            racy: config.racy,
+            slots: StdMutex::default(),
+        }
+    }
+
+    /// Looks a key up.
+    pub(super) async fn open(&self, key: &str) -> Verdict {
+        let slot = Arc::clone(hold(&self.slots).entry(key.to_owned()).or_default());
+        let stored = Arc::clone(&slot).lock_owned().await;
+        match stored.as_ref() {
+            Some(kept) if kept.since.elapsed() < self.life => Verdict::Replay(kept.answer.clone()),
+            Some(_) if self.refuses_expired => Verdict::Expired,
+            _ if self.racy => Verdict::Run(Turn::Racing(slot)),
+            _ => Verdict::Run(Turn::Alone(stored)),
+        }
+    }
+}
+
+impl Turn {
+    /// Keeps the answer from now on.
+    pub(super) async fn keep(self, answer: Answer) {
+        let stored = Some(Stored { answer, since: Instant::now() });
+        match self {
+            Self::Alone(mut slot) => *slot = stored,
+            Self::Racing(slot) => *slot.lock().await = stored,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn store(dialect: Dialect, racy: bool) -> KeyStore {
+        KeyStore::new(&Config { dialect, racy, key_life: Duration::from_secs(60), ..Config::default() })
+    }
+
+    fn answer(status: u16) -> Answer {
+        Answer { reply: Reply::json(status, &json!({"answer": status})), customer_id: None }
+    }
+
+    async fn turn(store: &KeyStore, key: &str) -> Turn {
+        match store.open(key).await {
+            Verdict::Run(turn) => turn,
+            other => panic!("expected a turn, got {other:?}"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_repeated_key_replays_even_a_failure() {
+        let store = store(Dialect::Seed, false);
+        turn(&store, "k").await.keep(answer(422)).await;
+        assert!(matches!(store.open("k").await, Verdict::Replay(kept) if kept == answer(422)));
+        assert!(matches!(store.open("other").await, Verdict::Run(_)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_old_key_is_refused_by_the_docs_and_forgotten_by_the_others() {
+        for (dialect, refused) in [(Dialect::Docs, true), (Dialect::Seed, false), (Dialect::Laravel, false)] {
+            let store = store(dialect, false);
+            turn(&store, "k").await.keep(answer(200)).await;
+            tokio::time::advance(Duration::from_secs(60)).await;
+            assert_eq!(matches!(store.open("k").await, Verdict::Expired), refused, "{dialect}");
+            assert_eq!(matches!(store.open("k").await, Verdict::Run(_)), !refused, "{dialect}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_overlapping_request_waits_for_the_answer() {
+        let store = Arc::new(store(Dialect::Seed, false));
+        let first = turn(&store, "k").await;
+        let second = tokio::spawn({
+            let store = Arc::clone(&store);
+            async move { store.open("k").await }
+        });
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(!second.is_finished());
+        first.keep(answer(200)).await;
+        assert!(matches!(second.await.unwrap(), Verdict::Replay(kept) if kept == answer(200)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_racy_store_lets_overlapping_requests_run() {
+        let store = store(Dialect::Seed, true);
+        let first = turn(&store, "k").await;
+        let second = turn(&store, "k").await;
+        first.keep(answer(200)).await;
+        second.keep(answer(422)).await;
+        assert!(matches!(store.open("k").await, Verdict::Replay(kept) if kept == answer(422)));
+    }
+}

@@ -1,0 +1,122 @@
+//! The server: binds the loopback, serves until it is stopped.
+
+use std::{io, net::Ipv4Addr, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::{ConnectInfo, Request, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::{
+    accounts::Accounts,
+    call::{BASE, Call},
+    config::Config,
+    connection::{Door, Line},
+    exchange::World,
+    record::Record,
+};
+
+/// How long a stop waits for requests under way.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A running stand-in of the API. Dropping it stops it.
+#[derive(Debug)]
+pub struct Sandbox {
+    world: Arc<World>,
+    stopping: CancellationToken,
+    task: JoinHandle<io::Result<()>>,
+    _stop_when_dropped: DropGuard,
+}
+
+/// What every handler needs.
+#[derive(Debug, Clone)]
+struct House {
+    world: Arc<World>,
+    stopping: CancellationToken,
+}
+
+/// Starts a sandbox on the loopback; port 0 picks a free one.
+///
+/// # Errors
+/// If the port is taken, or the log cannot be opened for appending.
+pub async fn start(config: Config, port: u16) -> io::Result<Sandbox> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+    let base_url = format!("http://{}{BASE}", listener.local_addr()?);
+    let world = Arc::new(World::new(config, base_url)?);
+    let stopping = CancellationToken::new();
+    let task = tokio::spawn(serve(listener, House { world: Arc::clone(&world), stopping: stopping.clone() }));
+    Ok(Sandbox { world, task, _stop_when_dropped: stopping.clone().drop_guard(), stopping })
+}
+
+async fn serve(listener: TcpListener, house: House) -> io::Result<()> {
+    let door = Door::new(listener, Arc::clone(&house.world));
+    let stopped = house.stopping.clone().cancelled_owned();
+    // One handler for every path: the log must see requests that lead nowhere, too.
+    let app = Router::new().fallback(handle).with_state(house);
+    axum::serve(door, app.into_make_service_with_connect_info::<Line>()).with_graceful_shutdown(stopped).await
+}
+
+/// Reads a request and works on it in a task of its own: as on a real server, the work goes on when the client leaves.
+async fn handle(State(house): State<House>, ConnectInfo(line): ConnectInfo<Line>, request: Request) -> Response {
+    let call = Call::read(request, house.world.body_limit()).await;
+    let world = Arc::clone(&house.world);
+    match tokio::spawn(async move { world.serve(&call).await }).await {
+        Ok(outcome) => line.answer(outcome.reply, outcome.ending, &house.stopping).await,
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+impl Sandbox {
+    /// Where the API is, for example `http://127.0.0.1:8080/api/v1`.
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        self.world.base_url().to_owned()
+    }
+
+    /// The request log, up to its latest 200,000 lines.
+    #[must_use]
+    pub fn records(&self) -> Vec<Record> {
+        self.world.records()
+    }
+
+    /// Customers there are.
+    #[must_use]
+    pub fn customers(&self) -> usize {
+        self.world.ask_accounts(Accounts::len)
+    }
+
+    /// Customers with this e-mail: more than one is a double.
+    #[must_use]
+    pub fn customers_with(&self, email: &str) -> usize {
+        self.world.ask_accounts(|accounts| accounts.with_email(email))
+    }
+
+    /// Mails that went out to this person.
+    #[must_use]
+    pub fn mails_to(&self, email: &str) -> usize {
+        self.world.ask_accounts(|accounts| accounts.mails_to(email))
+    }
+
+    /// Requests that came over the limit.
+    #[must_use]
+    pub fn throttled(&self) -> u64 {
+        self.world.throttled()
+    }
+
+    /// Serves for as long as it is awaited; who wants an end drops it.
+    pub async fn wait(self) {
+        let _ = self.task.await;
+    }
+
+    /// Stops listening, resets stalled connections and gives requests under way a second to end.
+    pub async fn stop(mut self) {
+        self.stopping.cancel();
+        if timeout(PATIENCE, &mut self.task).await.is_err() {
+            self.task.abort();
+        }
+    }
+}
