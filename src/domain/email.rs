@@ -1,13 +1,14 @@
 //! The e-mail of a customer: what is sent, and what the ledger knows it by.
 //!
 //! Decisions where sources disagree: a quoted local part (`"a b"@x.org`) is refused, hardly a mail system makes them and many break on
-//! them; so are display names, comments and addresses at an IP. International addresses are taken. A domain needs a top-level domain of
-//! at least two characters that is no number. Punycode must be what IDNA would write.
+//! them; so are display names, comments and addresses at an IP. International addresses are taken. A top-level domain has at least
+//! two letters and nothing else, or is punycode. Punycode must be what IDNA would write.
 
 use std::borrow::Cow;
 
 use email_address::{EmailAddress, Options};
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
+use unicode_normalization::UnicodeNormalization as _;
 
 use super::{Code, Flaw};
 
@@ -37,8 +38,9 @@ impl Email {
         };
         check_length(local.len(), LONGEST_LOCAL, "the part before the @")?;
         check_length(text.len(), LONGEST, "the address")?;
-        check_structure(text, local)?;
+        check_habits(text)?;
         let ascii = check_domain(domain)?;
+        check_structure(local, &ascii)?;
         check_length(local.len() + 1 + ascii.len(), LONGEST, "the address, its domain written in ASCII,")?;
         Ok(Self(text.to_owned()))
     }
@@ -78,21 +80,27 @@ fn check_length(octets: usize, limit: usize, what: &str) -> Result<(), Flaw> {
     Err(Flaw::new(Code::EmailTooLong, format!("{what} has {octets} octets; at most {limit} are possible")))
 }
 
-fn check_structure(text: &str, local: &str) -> Result<(), Flaw> {
-    if local.contains('"') {
-        return Err(syntax("quotes are not accepted in an address"));
-    }
-    if text.contains(['<', '>']) {
-        return Err(syntax("give the address alone, without a name and without < >"));
-    }
+/// What the crate says of the address as a server without the international extension would see it: the domain in ASCII, and each
+/// letter beyond ASCII, all of which RFC 6531 allows but the crate does not (it knows no combining marks), as a plain one.
+fn check_structure(local: &str, ascii_domain: &str) -> Result<(), Flaw> {
+    let plain: String = local.nfc().map(|character| if character.is_ascii() { character } else { 'a' }).collect();
     let options = Options::default().without_display_text().without_domain_literal().with_required_tld();
-    match EmailAddress::parse_with_options(text, options) {
+    match EmailAddress::parse_with_options(&format!("{plain}@{ascii_domain}"), options) {
         Ok(_) => Ok(()),
         Err(email_address::Error::DomainTooFew) => Err(syntax("the domain lacks its ending, such as .com")),
-        Err(email_address::Error::LocalPartTooLong | email_address::Error::DomainTooLong) => {
-            Err(Flaw::new(Code::EmailTooLong, "is longer than an address may be"))
-        }
+        Err(email_address::Error::LocalPartEmpty) => Err(syntax("nothing stands before the @")),
         Err(_) => Err(syntax("is not an e-mail address")),
+    }
+}
+
+/// Forms of an address that standards allow and that are refused here, each with its own words.
+fn check_habits(text: &str) -> Result<(), Flaw> {
+    if text.contains('"') {
+        Err(syntax("quotes are not accepted in an address"))
+    } else if text.contains(['<', '>']) {
+        Err(syntax("give the address alone, without a name and without < >"))
+    } else {
+        Ok(())
     }
 }
 
@@ -102,7 +110,7 @@ fn check_domain(domain: &str) -> Result<Cow<'_, str>, Flaw> {
         .to_ascii(domain.as_bytes(), AsciiDenyList::STD3, Hyphens::Check, DnsLength::Verify)
         .map_err(|_| syntax("the part after the @ is not a domain name"))?;
     let ending = ascii.rsplit('.').next().unwrap_or_default();
-    if ending.len() < 2 || ending.bytes().all(|byte| byte.is_ascii_digit()) {
+    if ending.len() < 2 || !(ending.starts_with("xn--") || ending.bytes().all(|byte| byte.is_ascii_alphabetic())) {
         return Err(syntax("the ending of the domain does not exist"));
     }
     Ok(ascii)
@@ -124,7 +132,6 @@ impl EmailKey {
     /// The key of any text; whether it is an address is not asked.
     #[must_use]
     pub fn of(text: &str) -> Self {
-        use unicode_normalization::UnicodeNormalization as _;
         Self(text.trim().to_lowercase().nfc().collect())
     }
 

@@ -1,1 +1,43 @@
+//! From a file to records: reading, columns, validation.
+//!
+//! A [`Feed`] is an iterator over the records of one file. Opening it reads the beginning, finds out what the file is and which column
+//! feeds which field, and fails if it cannot be customers; from then on a bad record is data, and only a file that cannot be read on
+//! is an error.
+//!
+//! - `options`: what the user may say about the input
+//! - `source`: the file, its first bytes, what they look like, whether it changed meanwhile
+//! - `sniff`: format, delimiter and share of undecodable records, from the first bytes
+//! - `csv`, `ndjson`: records as they stand in the file, in bounded memory
+//! - `columns`: which column, template or fixed value feeds each field
+//! - `validate`: cells to a verdict
+//! - `feed`: all of it, one record after the other
+//!
+//! Rules: nothing here holds more than one record and one buffer. Nothing is replaced or guessed: bytes that are no UTF-8 and cells
+//! that mean two things are problems of their record. Rows count records from 1; lines count line ends, also those inside quotes.
 
+mod columns;
+mod csv;
+mod error;
+mod feed;
+mod ndjson;
+mod options;
+mod sniff;
+mod source;
+mod validate;
+
+pub use columns::Mapping;
+pub use error::{ColumnFault, IntakeError};
+pub use feed::Feed;
+pub use options::{ExtraRule, Format, InputOptions, MapRule, RuleError, SetRule, parse_delimiter};
+pub use source::{InputIdentity, identity};
+
+/// The longest cell, in bytes.
+const LONGEST_CELL: usize = 64 * 1024;
+/// The longest record, in bytes.
+const LONGEST_RECORD: usize = 1024 * 1024;
+/// The most columns.
+const MOST_COLUMNS: usize = 1024;
+/// How deep JSON may nest.
+const DEEPEST: u8 = 32;
+/// How much of the beginning is looked at to find out what a file is.
+const HEAD: usize = 64 * 1024;

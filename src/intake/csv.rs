@@ -1,0 +1,365 @@
+//! Records of CSV, in bounded memory, with the line on which each begins.
+//!
+//! csv-core decides what is a cell; this module feeds it, counts lines and holds the limits. A cell beyond its limit ends the file if a
+//! quote is still open in it, for then nothing that follows can be trusted; otherwise the record is skipped to its end.
+
+use std::io::{self, BufRead};
+
+use csv_core::{Reader, ReaderBuilder};
+
+use super::{LONGEST_CELL, LONGEST_RECORD, MOST_COLUMNS};
+
+/// Reads one record after the other into its own buffer.
+pub(super) struct CsvReader<R> {
+    input: R,
+    core: Reader,
+    delimiter: u8,
+    lines: LineCounter,
+    /// The cells of the current record, one after the other.
+    bytes: Vec<u8>,
+    filled: usize,
+    /// Where in `bytes` each cell ends.
+    ends: Vec<usize>,
+    cells: usize,
+}
+
+/// What reading on brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scan {
+    /// A record, which begins on this line. [`CsvReader::record`] has its cells.
+    Record {
+        line: u64,
+    },
+    /// A record beyond a limit; it was skipped.
+    TooLarge {
+        line: u64,
+        limit: &'static str,
+    },
+    End,
+}
+
+/// Why reading cannot go on.
+#[derive(Debug)]
+pub(super) enum CsvFault {
+    Read(io::Error),
+    /// A quote opened on this line, in the cell of this number (from 0), and is not closed.
+    OpenQuote {
+        line: u64,
+        cell: usize,
+    },
+}
+
+impl From<io::Error> for CsvFault {
+    fn from(error: io::Error) -> Self {
+        Self::Read(error)
+    }
+}
+
+/// The cells of one record.
+#[derive(Clone, Copy)]
+pub(super) struct Record<'a> {
+    bytes: &'a [u8],
+    ends: &'a [usize],
+}
+
+impl<'a> Record<'a> {
+    pub(super) fn len(self) -> usize {
+        self.ends.len()
+    }
+
+    pub(super) fn get(self, index: usize) -> Option<&'a [u8]> {
+        let end = *self.ends.get(index)?;
+        let start = if index == 0 { 0 } else { self.ends[index - 1] };
+        Some(&self.bytes[start..end])
+    }
+
+    pub(super) fn cells(self) -> impl Iterator<Item = &'a [u8]> {
+        (0..self.len()).filter_map(move |index| self.get(index))
+    }
+
+    /// Whether every cell is text; looks at all bytes at once, and then whether a cell ends within a character.
+    pub(super) fn is_utf8(self) -> bool {
+        std::str::from_utf8(self.bytes).is_ok_and(|text| self.ends.iter().all(|&end| text.is_char_boundary(end)))
+    }
+
+    /// A line of nothing but space and delimiters.
+    pub(super) fn is_blank(self) -> bool {
+        self.bytes.iter().all(u8::is_ascii_whitespace)
+    }
+}
+
+impl<R: BufRead> CsvReader<R> {
+    /// `line` is the number of the first line that `input` gives.
+    pub(super) fn new(input: R, delimiter: u8, line: u64) -> Self {
+        Self {
+            input,
+            core: ReaderBuilder::new().delimiter(delimiter).build(),
+            delimiter,
+            lines: LineCounter { line, after_return: false },
+            bytes: Vec::new(),
+            filled: 0,
+            ends: vec![0; MOST_COLUMNS + 1],
+            cells: 0,
+        }
+    }
+
+    /// The record that the last [`Scan::Record`] told of.
+    pub(super) fn record(&self) -> Record<'_> {
+        Record { bytes: &self.bytes[..self.filled], ends: &self.ends[..self.cells] }
+    }
+
+    /// Reads the next record. Lines without anything are no records.
+    pub(super) fn advance(&mut self) -> Result<Scan, CsvFault> {
+        self.skip_line_ends()?;
+        let line = self.lines.line;
+        (self.filled, self.cells) = (0, 0);
+        loop {
+            let ceiling = self.ceiling();
+            if self.bytes.len() < ceiling {
+                self.bytes.resize(ceiling, 0);
+            }
+            let chunk = self.input.fill_buf()?;
+            if chunk.is_empty() {
+                return self.finish(line);
+            }
+            let (result, read, written, ended) =
+                self.core.read_record(chunk, &mut self.bytes[self.filled..ceiling], &mut self.ends[self.cells..]);
+            self.lines.count(&chunk[..read]);
+            self.input.consume(read);
+            self.filled += written;
+            self.cells += ended;
+            match result {
+                csv_core::ReadRecordResult::Record => return Ok(self.whole(line)),
+                csv_core::ReadRecordResult::End => return Ok(Scan::End),
+                _ => {}
+            }
+            if let Some(limit) = self.limit_reached() {
+                // The record is lost either way, so one more cell in it does no harm.
+                if limit == CELL_LIMIT && probe(&mut self.core, self.delimiter, &mut [0; 2]).0 {
+                    return Err(self.open_quote(line));
+                }
+                return self.skip_record(line, limit);
+            }
+        }
+    }
+
+    /// The end of the input: a line end of our own completes the last record, if there is one and no quote is open.
+    fn finish(&mut self, line: u64) -> Result<Scan, CsvFault> {
+        let (is_quoted, result, ended) = probe(&mut self.core, b'\n', &mut self.ends[self.cells..]);
+        if is_quoted {
+            return Err(self.open_quote(line));
+        }
+        self.cells += ended;
+        let is_record = matches!(result, csv_core::ReadRecordResult::Record);
+        Ok(if is_record { self.whole(line) } else { Scan::End })
+    }
+
+    fn whole(&self, line: u64) -> Scan {
+        if self.cells > MOST_COLUMNS { Scan::TooLarge { line, limit: "1,024 cells" } } else { Scan::Record { line } }
+    }
+
+    /// How far the buffer may be filled before the limits must be looked at again: a cell and a byte, or a record and a byte. csv-core
+    /// stops there, so what happens does not depend on how the input comes in pieces.
+    fn ceiling(&self) -> usize {
+        (self.last_end() + LONGEST_CELL + 1).min(LONGEST_RECORD + 1)
+    }
+
+    fn last_end(&self) -> usize {
+        if self.cells == 0 { 0 } else { self.ends[self.cells - 1] }
+    }
+
+    fn limit_reached(&self) -> Option<&'static str> {
+        if self.filled - self.last_end() > LONGEST_CELL {
+            Some(CELL_LIMIT)
+        } else if self.filled > LONGEST_RECORD {
+            Some("1 MiB")
+        } else if self.cells > MOST_COLUMNS {
+            Some("1,024 cells")
+        } else {
+            None
+        }
+    }
+
+    /// Reads to the end of a record without keeping it. An open quote is noticed here too, cell by cell.
+    fn skip_record(&mut self, line: u64, limit: &'static str) -> Result<Scan, CsvFault> {
+        let mut cell = self.cells;
+        let mut length = 0;
+        let mut opened = self.lines.line;
+        loop {
+            let chunk = self.input.fill_buf()?;
+            let at_end = chunk.is_empty();
+            if at_end || length > LONGEST_CELL {
+                let byte = if at_end { b'\n' } else { self.delimiter };
+                if probe(&mut self.core, byte, &mut [0; 2]).0 {
+                    return Err(CsvFault::OpenQuote { line: opened, cell });
+                }
+                length = 0;
+            }
+            if at_end {
+                return Ok(Scan::TooLarge { line, limit });
+            }
+            let (result, read, written, ended) = self.core.read_record(chunk, &mut self.bytes, &mut self.ends[..1]);
+            self.lines.count(&chunk[..read]);
+            self.input.consume(read);
+            length += written;
+            if ended > 0 {
+                (cell, length, opened) = (cell + 1, 0, self.lines.line);
+            }
+            if matches!(result, csv_core::ReadRecordResult::Record | csv_core::ReadRecordResult::End) {
+                return Ok(Scan::TooLarge { line, limit });
+            }
+        }
+    }
+
+    fn open_quote(&self, line: u64) -> CsvFault {
+        let mut lines = LineCounter { line, after_return: false };
+        lines.count(&self.bytes[..self.last_end()]);
+        CsvFault::OpenQuote { line: lines.line, cell: self.cells }
+    }
+
+    /// Skips line ends between records, so that the line on which the next record begins is known.
+    fn skip_line_ends(&mut self) -> io::Result<()> {
+        loop {
+            let chunk = self.input.fill_buf()?;
+            let count = chunk.iter().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
+            self.lines.count(&chunk[..count]);
+            let found_more = chunk.is_empty() || count < chunk.len();
+            self.input.consume(count);
+            if found_more {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Feeds one byte of our own. csv-core does not tell its state (and a copy of its reader has lost it), but only within quotes are a
+/// delimiter and a line end part of the cell. Returns whether it was, and what came of it otherwise.
+fn probe(core: &mut Reader, byte: u8, ends: &mut [usize]) -> (bool, csv_core::ReadRecordResult, usize) {
+    let (result, _, written, ended) = core.read_record(&[byte], &mut [0; 2], ends);
+    (written > 0, result, ended)
+}
+
+const CELL_LIMIT: &str = "64 KiB in one cell";
+
+/// Counts LF, CR and CRLF, each as one line end.
+struct LineCounter {
+    line: u64,
+    after_return: bool,
+}
+
+impl LineCounter {
+    fn count(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            let ends = byte == b'\r' || (byte == b'\n' && !self.after_return);
+            self.line += u64::from(ends);
+            self.after_return = byte == b'\r';
+        }
+    }
+}
+
+/// How many line ends a cell holds.
+pub(super) fn line_ends(bytes: &[u8]) -> u64 {
+    let mut lines = LineCounter { line: 0, after_return: false };
+    lines.count(bytes);
+    lines.line
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufReader, Read};
+
+    use super::*;
+
+    fn reader(text: &str) -> CsvReader<&[u8]> {
+        CsvReader::new(text.as_bytes(), b',', 1)
+    }
+
+    fn lines(text: &str) -> Vec<u64> {
+        let mut reader = reader(text);
+        std::iter::from_fn(|| match reader.advance().unwrap() {
+            Scan::Record { line } | Scan::TooLarge { line, .. } => Some(line),
+            Scan::End => None,
+        })
+        .collect()
+    }
+
+    #[test]
+    fn lines_are_those_on_which_records_begin() {
+        assert_eq!(lines("a\nb\nc"), [1, 2, 3]);
+        assert_eq!(lines("a\r\nb\r\n\r\nc\r\n"), [1, 2, 4]);
+        assert_eq!(lines("a\rb\r\rc"), [1, 2, 4]);
+        assert_eq!(lines("\n\n\"a\nb\r\nc\",d\ne"), [3, 6]);
+        assert_eq!(lines(""), [0u64; 0]);
+    }
+
+    #[test]
+    fn lines_do_not_depend_on_how_the_input_comes_in_pieces() {
+        let text = "a,\"x\r\ny\"\r\n\r\nb\r\nc\r\n";
+        for size in 1..8 {
+            let mut reader = CsvReader::new(BufReader::with_capacity(size, text.as_bytes()), b',', 1);
+            let mut found = Vec::new();
+            while let Scan::Record { line } = reader.advance().unwrap() {
+                found.push(line);
+            }
+            assert_eq!(found, [1, 4, 5], "pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn an_open_quote_at_the_end_is_a_fault_that_names_its_line_and_cell() {
+        let mut reader = reader("a,b\nc,\"d\ne\",\"f\ng,h\ni");
+        assert_eq!(reader.advance().unwrap(), Scan::Record { line: 1 });
+        assert!(matches!(reader.advance(), Err(CsvFault::OpenQuote { line: 3, cell: 2 })));
+    }
+
+    #[test]
+    fn an_open_quote_over_an_endless_input_stops_at_the_limit() {
+        let endless = b"a,b\n\"".chain(io::repeat(b'x'));
+        let mut reader = CsvReader::new(BufReader::new(endless), b',', 1);
+        assert_eq!(reader.advance().unwrap(), Scan::Record { line: 1 });
+        assert!(matches!(reader.advance(), Err(CsvFault::OpenQuote { line: 2, cell: 0 })));
+        assert!(reader.bytes.len() <= LONGEST_RECORD + 1);
+    }
+
+    #[test]
+    fn records_beyond_a_limit_are_skipped_and_the_next_one_is_read() {
+        let wide = ["x"; 1200].join(",");
+        let heavy = vec!["y".repeat(60_000); 30].join(",");
+        let long = "z".repeat(300_000);
+        let text = format!("a\n{wide}\n{heavy}\n{long},1\nb,c\n");
+        let mut reader = reader(&text);
+        let mut found = Vec::new();
+        loop {
+            match reader.advance().unwrap() {
+                Scan::End => break,
+                scan => found.push(scan),
+            }
+        }
+        assert_eq!(
+            found,
+            [
+                Scan::Record { line: 1 },
+                Scan::TooLarge { line: 2, limit: "1,024 cells" },
+                Scan::TooLarge { line: 3, limit: "1 MiB" },
+                Scan::TooLarge { line: 4, limit: "64 KiB in one cell" },
+                Scan::Record { line: 5 },
+            ]
+        );
+        assert!(reader.bytes.len() <= LONGEST_RECORD + 1);
+    }
+
+    #[test]
+    fn a_quoted_cell_of_exactly_the_limit_is_read() {
+        let text = format!("\"{}\",b\n", "x".repeat(LONGEST_CELL));
+        assert_eq!(reader(&text).advance().unwrap(), Scan::Record { line: 1 });
+        let text = format!("\"{}\",b\n", "x".repeat(LONGEST_CELL + 1));
+        assert!(matches!(reader(&text).advance(), Err(CsvFault::OpenQuote { line: 1, cell: 0 })));
+    }
+
+    #[test]
+    fn a_character_cut_by_a_cell_is_no_text() {
+        let mut reader = CsvReader::new(&b"\xc3,\xa9\n"[..], b',', 1);
+        reader.advance().unwrap();
+        assert!(!reader.record().is_utf8());
+    }
+}

@@ -1,0 +1,160 @@
+//! Why a file cannot be read as customers.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::domain::Field;
+
+/// A file that cannot be customers, or cannot be read on. A bad record is none of these.
+#[derive(Debug, thiserror::Error)]
+pub enum IntakeError {
+    #[error("cannot read {}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{} is a directory, not a file", path.display())]
+    Directory { path: PathBuf },
+    #[error("{} is no regular file", path.display())]
+    NotAFile { path: PathBuf },
+    #[error("{} is empty", path.display())]
+    Empty { path: PathBuf },
+    #[error("{} is not CSV or NDJSON: it looks like {what}", path.display())]
+    Foreign { path: PathBuf, what: &'static str, advice: &'static str },
+    #[error("{}, line {line}: the header is not UTF-8", path.display())]
+    HeaderEncoding { path: PathBuf, line: u64 },
+    #[error("{}, line {line}: the header has more than {what}", path.display())]
+    HeaderTooLarge { path: PathBuf, line: u64, what: &'static str },
+    #[error("{}: {undecodable} of the first {of} records are not UTF-8, the first on line {line}", path.display())]
+    Encoding { path: PathBuf, undecodable: u64, of: u64, line: u64 },
+    #[error("{}, line {line}: a quote opens here and is not closed{}", path.display(), within(column))]
+    OpenQuote { path: PathBuf, line: u64, column: Option<String> },
+    #[error("{}: {fault}", path.display())]
+    Columns { path: PathBuf, fault: ColumnFault },
+    #[error("{} was changed while it was read", path.display())]
+    Changed { path: PathBuf },
+}
+
+fn within(column: &Option<String>) -> String {
+    column.as_ref().map(|column| format!(" (column {column})")).unwrap_or_default()
+}
+
+/// Why the columns of a file cannot be matched with the fields of a customer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ColumnFault {
+    #[error("no column for {}; columns found: {}", names(fields), list(found))]
+    Missing { fields: Vec<Field>, found: Vec<String>, advice: Vec<String> },
+    #[error("more than one column may be {field}: {}", list(candidates))]
+    Ambiguous { field: Field, candidates: Vec<String> },
+    #[error("more than one column is named {name:?}")]
+    Duplicate { name: String },
+    #[error("{option}: there is no column {name:?}; columns found: {}", list(found))]
+    Unknown { option: String, name: String, near: Vec<String>, found: Vec<String> },
+    #[error("--extra {one} and --extra {other} cannot both be in one request")]
+    ExtraClash { one: String, other: String },
+    #[error("{option} is given twice for {field}")]
+    Repeated { option: &'static str, field: Field },
+}
+
+impl IntakeError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                "check the path; a file named on the command line is looked for in the current folder".to_owned()
+            }
+            Self::Read { .. } | Self::Empty { .. } => return None,
+            Self::Directory { .. } => "name one file of it".to_owned(),
+            Self::NotAFile { .. } => "for a pipe, give - as the input and pipe into this program".to_owned(),
+            Self::Foreign { advice, .. } => (*advice).to_owned(),
+            Self::HeaderEncoding { .. } | Self::Encoding { .. } => {
+                "save the file as UTF-8 (in Excel: \"CSV UTF-8\"); it may be in Windows-1252 now".to_owned()
+            }
+            Self::HeaderTooLarge { .. } => "check the delimiter (--delimiter) and that the first line is the header".to_owned(),
+            Self::OpenQuote { .. } => {
+                "close the quote, or write a quote inside a quoted cell twice (\"\"); nothing after this line could be read".to_owned()
+            }
+            Self::Columns { fault, .. } => return fault.hint(),
+            Self::Changed { .. } => "run again once nothing writes to the file any more".to_owned(),
+        };
+        Some(hint)
+    }
+
+    /// The file that it is about.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Read { path, .. }
+            | Self::Directory { path }
+            | Self::NotAFile { path }
+            | Self::Empty { path }
+            | Self::Foreign { path, .. }
+            | Self::HeaderEncoding { path, .. }
+            | Self::HeaderTooLarge { path, .. }
+            | Self::Encoding { path, .. }
+            | Self::OpenQuote { path, .. }
+            | Self::Columns { path, .. }
+            | Self::Changed { path } => path,
+        }
+    }
+}
+
+impl ColumnFault {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Missing { advice, .. } => Some(advice.join(" ")),
+            Self::Ambiguous { field, candidates } => {
+                let options: Vec<String> = candidates.iter().map(|name| map_option(*field, name)).collect();
+                Some(format!("choose one: {}", options.join(" or ")))
+            }
+            Self::Duplicate { .. } => Some("give the columns different names".to_owned()),
+            Self::Unknown { near, .. } if near.is_empty() => None,
+            Self::Unknown { near, .. } => Some(format!("perhaps {}", quoted(near).join(" or "))),
+            Self::ExtraClash { .. } => {
+                Some("one path may not be the beginning of another, nor be given twice".to_owned())
+            }
+            Self::Repeated { .. } => Some("keep one of them".to_owned()),
+        }
+    }
+}
+
+/// The option that maps a column to a field, ready to be typed into a shell.
+pub(super) fn map_option(field: Field, column: &str) -> String {
+    let escaped = if column.contains(['{', '}']) {
+        format!("{{{}}}", column.replace('{', "{{").replace('}', "}}"))
+    } else {
+        column.to_owned()
+    };
+    format!("--map {}", shell(&format!("{field}={escaped}")))
+}
+
+/// A word as a shell takes it.
+fn shell(word: &str) -> String {
+    let plain =
+        |character: char| character.is_alphanumeric() || matches!(character, '_' | '-' | '=' | '.' | '/' | ':' | '+');
+    if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+}
+
+/// More columns than this are not listed.
+const LISTED: usize = 40;
+
+fn list(names: &[String]) -> String {
+    match names.len() {
+        0 => "none".to_owned(),
+        count if count > LISTED => format!("{}, and {} more", quoted(&names[..LISTED]).join(", "), count - LISTED),
+        _ => quoted(names).join(", "),
+    }
+}
+
+/// Names with control characters escaped, in quotes where they would not stand out, cut where they are no names.
+fn quoted(names: &[String]) -> Vec<String> {
+    let shown = |name: &String| {
+        let short: String = name.chars().take(60).collect();
+        let plain = !short.is_empty()
+            && short.chars().all(|character| character.is_alphanumeric() || matches!(character, '_' | '-' | '.'));
+        if plain { short } else { format!("{short:?}") }
+    };
+    names.iter().map(shown).collect()
+}
+
+fn names(fields: &[Field]) -> String {
+    fields.iter().map(|field| field.as_str()).collect::<Vec<_>>().join(", ")
+}

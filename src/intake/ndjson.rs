@@ -1,0 +1,288 @@
+//! Lines of NDJSON, in bounded memory, and what an object of one holds.
+//!
+//! serde_json parses; the visitor here adds what it leaves open: a key that comes twice, nesting beyond the limit, strings beyond it.
+
+use std::cell::Cell;
+use std::fmt;
+use std::io::{self, BufRead};
+
+use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+use crate::domain::{Code, Flaw};
+
+use super::{DEEPEST, LONGEST_CELL, LONGEST_RECORD};
+
+/// Reads one line after the other into its own buffer.
+pub(super) struct LineReader<R> {
+    input: R,
+    line: u64,
+    buffer: Vec<u8>,
+}
+
+/// What reading on brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scan {
+    /// A line that holds something; `ended` is false for a last line without its line end.
+    Line {
+        line: u64,
+        ended: bool,
+    },
+    /// A line beyond the limit; it was skipped.
+    TooLarge {
+        line: u64,
+    },
+    End,
+}
+
+impl<R: BufRead> LineReader<R> {
+    pub(super) fn new(input: R) -> Self {
+        Self { input, line: 0, buffer: Vec::new() }
+    }
+
+    /// The line that the last [`Scan::Line`] told of, without its line end.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.buffer
+    }
+
+    /// Reads the next line that holds something.
+    pub(super) fn advance(&mut self) -> io::Result<Scan> {
+        loop {
+            self.buffer.clear();
+            let (length, ended) = self.read_line()?;
+            if length == 0 && !ended {
+                return Ok(Scan::End);
+            }
+            self.line += 1;
+            if length > LONGEST_RECORD {
+                return Ok(Scan::TooLarge { line: self.line });
+            }
+            if self.buffer.last() == Some(&b'\r') {
+                self.buffer.pop();
+            }
+            if !self.buffer.trim_ascii().is_empty() {
+                return Ok(Scan::Line { line: self.line, ended });
+            }
+        }
+    }
+
+    /// Reads to the next line end, keeping no more than the limit: how long the line is, and whether its end was there.
+    fn read_line(&mut self) -> io::Result<(usize, bool)> {
+        let mut length = 0usize;
+        loop {
+            let chunk = self.input.fill_buf()?;
+            if chunk.is_empty() {
+                return Ok((length, false));
+            }
+            let end = chunk.iter().position(|byte| *byte == b'\n');
+            let content = &chunk[..end.unwrap_or(chunk.len())];
+            let room = (LONGEST_RECORD + 1).saturating_sub(self.buffer.len());
+            self.buffer.extend_from_slice(&content[..content.len().min(room)]);
+            length = length.saturating_add(content.len());
+            let used = content.len() + usize::from(end.is_some());
+            self.input.consume(used);
+            if end.is_some() {
+                return Ok((length, true));
+            }
+        }
+    }
+}
+
+/// The object that a line holds.
+pub(super) fn parse_object(line: &[u8]) -> Result<Map<String, Value>, Flaw> {
+    let fault = Cell::new(None);
+    let mut reader = serde_json::Deserializer::from_slice(line);
+    let parsed =
+        Strict { depth: 0, fault: &fault }.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
+    match parsed {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(other) => {
+            Err(Flaw::new(Code::JsonNotAnObject, format!("{} stands here; each line must be one object", kind(&other))))
+        }
+        Err(error) => Err(explain(&error, fault.take())),
+    }
+}
+
+/// The JSON type of a value, for messages.
+pub(super) fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// What [`Strict`] refuses and serde_json would not.
+enum Fault {
+    DuplicateKey(String),
+    TooDeep,
+    TooLong,
+}
+
+fn explain(error: &serde_json::Error, fault: Option<Fault>) -> Flaw {
+    match fault {
+        Some(Fault::DuplicateKey(key)) => {
+            let key: String = key.chars().take(60).collect();
+            Flaw::new(
+                Code::JsonDuplicateKey,
+                format!("the key {key:?} comes twice in one object; keep the one that is meant"),
+            )
+        }
+        Some(Fault::TooDeep) => Flaw::new(Code::JsonSyntax, format!("nests deeper than {DEEPEST} levels")),
+        Some(Fault::TooLong) => Flaw::new(Code::RowTooLarge, "holds a string of more than 64 KiB"),
+        None => {
+            let text = error.to_string();
+            let words = text.rsplit_once(" at line ").map_or(text.as_str(), |(words, _)| words);
+            Flaw::new(Code::JsonSyntax, format!("column {}: {words}", error.column()))
+        }
+    }
+}
+
+/// Builds a value and refuses what two readers could read differently.
+#[derive(Clone, Copy)]
+struct Strict<'a> {
+    depth: u8,
+    /// Set before an error of our own is raised, for serde's errors carry only words.
+    fault: &'a Cell<Option<Fault>>,
+}
+
+impl Strict<'_> {
+    fn deeper<E: de::Error>(self) -> Result<Self, E> {
+        if self.depth == DEEPEST {
+            Err(self.refuse(Fault::TooDeep))
+        } else {
+            Ok(Self { depth: self.depth + 1, ..self })
+        }
+    }
+
+    fn refuse<E: de::Error>(self, fault: Fault) -> E {
+        self.fault.set(Some(fault));
+        E::custom("refused")
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
+    type Value = Value;
+
+    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Value, E> {
+        if text.len() > LONGEST_CELL { Err(self.refuse(Fault::TooLong)) } else { Ok(Value::String(text.to_owned())) }
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let seed = self.deeper()?;
+        let mut array = Vec::new();
+        while let Some(item) = items.next_element_seed(seed)? {
+            array.push(item);
+        }
+        Ok(Value::Array(array))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let seed = self.deeper()?;
+        let mut object = Map::new();
+        while let Some(key) = entries.next_key::<String>()? {
+            if object.contains_key(&key) {
+                return Err(self.refuse(Fault::DuplicateKey(key)));
+            }
+            let value = entries.next_value_seed(seed)?;
+            object.insert(key, value);
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufReader, Read};
+
+    use super::*;
+
+    fn code(line: &str) -> Option<Code> {
+        parse_object(line.as_bytes()).err().map(|flaw| flaw.code)
+    }
+
+    #[test]
+    fn lines_are_counted_and_blank_ones_skipped() {
+        let mut reader = LineReader::new(&b"{}\r\n\n  \n{\"a\":1}\nlast"[..]);
+        assert_eq!(reader.advance().unwrap(), Scan::Line { line: 1, ended: true });
+        assert_eq!(reader.bytes(), b"{}");
+        assert_eq!(reader.advance().unwrap(), Scan::Line { line: 4, ended: true });
+        assert_eq!(reader.advance().unwrap(), Scan::Line { line: 5, ended: false });
+        assert_eq!(reader.advance().unwrap(), Scan::End);
+    }
+
+    #[test]
+    fn a_long_line_is_skipped_in_bounded_memory() {
+        let input = io::repeat(b'x').take(50 << 20).chain(&b"\n{}"[..]);
+        let mut reader = LineReader::new(BufReader::new(input));
+        assert_eq!(reader.advance().unwrap(), Scan::TooLarge { line: 1 });
+        assert!(reader.buffer.capacity() <= 4 * LONGEST_RECORD);
+        assert_eq!(reader.advance().unwrap(), Scan::Line { line: 2, ended: false });
+    }
+
+    #[test]
+    fn what_two_readers_could_read_differently_is_refused() {
+        assert_eq!(code(r#"{"a":1,"b":{"a":2}}"#), None);
+        assert_eq!(code(r#"{"a":1,"a":2}"#), Some(Code::JsonDuplicateKey));
+        assert_eq!(code(r#"{"a":[{"b":1,"b":1}]}"#), Some(Code::JsonDuplicateKey));
+        assert_eq!(code(r#"{"a":1,"\u0061":2}"#), Some(Code::JsonDuplicateKey));
+    }
+
+    #[test]
+    fn nesting_ends_at_the_limit() {
+        let nested = |levels: usize| format!("{{\"a\":{}{}}}", "[".repeat(levels), "]".repeat(levels));
+        assert_eq!(code(&nested(31)), None);
+        assert_eq!(code(&nested(32)), Some(Code::JsonSyntax));
+        assert_eq!(code(&nested(100_000)), Some(Code::JsonSyntax));
+    }
+
+    #[test]
+    fn bad_json_is_told_with_its_column() {
+        for line in
+            [r#"{"a":1"#, r#"{"a" 1}"#, "{} x", "{'a':1}", r#"{"a":1e999}"#, r#"{"a":"\ud800"}"#, r#"{"a":NaN}"#]
+        {
+            let flaw = parse_object(line.as_bytes()).unwrap_err();
+            assert_eq!(flaw.code, Code::JsonSyntax, "{line}");
+            assert!(flaw.hint.starts_with("column "), "{}", flaw.hint);
+        }
+        for line in ["1", "[]", "\"a\"", "null", "true"] {
+            assert_eq!(code(line), Some(Code::JsonNotAnObject), "{line}");
+        }
+        assert_eq!(code(&format!("{{\"a\":\"{}\"}}", "x".repeat(LONGEST_CELL + 1))), Some(Code::RowTooLarge));
+    }
+}

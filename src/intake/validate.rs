@@ -1,0 +1,240 @@
+//! From the cells of one record to a verdict. Every problem is collected; nothing is guessed.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value};
+use unicode_normalization::UnicodeNormalization as _;
+
+use crate::domain::{
+    Code, Country, CustomerName, CustomerType, Email, Field, Flaw, NewCustomer, Phone, Severity, Verdict, Violation,
+};
+
+use super::columns::{Cell, Column, ExtraFeeding, Mapping, Origin, Row, assemble, cell_text};
+use super::ndjson::kind;
+
+/// Judges a record. `region` is the country of phone numbers without `+`, where it is not the record's own; `oddities` is what reading
+/// already noticed and what holds nothing back.
+pub(super) fn judge(mapping: &Mapping, row: &dyn Row, region: Option<Country>, oddities: Vec<Violation>) -> Verdict {
+    let mut findings = Findings { violations: Vec::new() };
+    let given = |field| Given::of(mapping, row, field);
+
+    let name = given(Field::Name);
+    let name = findings.take(&name, name.check_text().and_then(|()| CustomerName::parse(&name.text)));
+    findings.note(given(Field::Name), name.as_ref().and_then(CustomerName::oddity));
+
+    let address = given(Field::Email);
+    let email = findings.take(&address, address.check_structure().and_then(|()| Email::parse(&address.text)));
+    findings.note(given(Field::Email), email.as_ref().and_then(Email::oddity));
+
+    let country = given(Field::Country);
+    let country = findings.take(&country, country.check_structure().and_then(|()| Country::parse(&country.text)));
+
+    let phone = given(Field::Phone);
+    let phone =
+        findings.take(&phone, phone.check_structure().and_then(|()| Phone::parse(&phone.text, region.or(country))));
+    findings.note(given(Field::Phone), phone.as_ref().and_then(Phone::oddity));
+
+    let kind = given(Field::Type);
+    let kind = findings
+        .take(&kind, kind.check_structure().and_then(|()| kind.or(CustomerType::default(), CustomerType::parse)));
+
+    let mail = given(Field::SendKycMail);
+    let send_kyc_mail = findings.take(&mail, mail.check_structure().and_then(|()| mail.or(true, parse_yes_no)));
+
+    let extra = findings.extras(&mapping.extras, row);
+    findings.violations.extend(oddities);
+
+    let has_problems = findings.violations.iter().any(|found| found.code.severity() == Severity::Problem);
+    match (name, email, phone, country, kind, send_kyc_mail) {
+        (Some(name), Some(email), Some(phone), Some(country), Some(kind), Some(send_kyc_mail)) if !has_problems => {
+            let customer = NewCustomer { name, email, phone, country, kind, send_kyc_mail, extra };
+            Verdict::Valid { customer, warnings: findings.violations }
+        }
+        _ => {
+            let email = Some(address.text.into_owned()).filter(|text| !text.is_empty());
+            Verdict::Invalid { email, problems: findings.violations }
+        }
+    }
+}
+
+/// The e-mail cell of a record, for naming it in the report whatever else is wrong.
+pub(super) fn email_cell(mapping: &Mapping, row: &dyn Row) -> Option<String> {
+    Some(Given::of(mapping, row, Field::Email).text.into_owned()).filter(|text| !text.is_empty())
+}
+
+/// Yes or no, as people write it.
+pub(super) fn parse_yes_no(text: &str) -> Result<bool, Flaw> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "yes" | "1" => Ok(true),
+        "false" | "no" | "0" => Ok(false),
+        _ => Err(Flaw::new(Code::KycMailNotBoolean, "write true or false (yes, no, 1 and 0 are taken too)")),
+    }
+}
+
+/// What a record gives for a field.
+struct Given<'a> {
+    field: Field,
+    column: &'a str,
+    /// Trimmed; empty where nothing is given.
+    text: Cow<'a, str>,
+    /// The JSON value, where it is no string.
+    json: Option<&'a Value>,
+}
+
+impl<'a> Given<'a> {
+    fn of(mapping: &'a Mapping, row: &'a dyn Row, field: Field) -> Self {
+        let feeding = mapping.feeding(field);
+        let (text, json) = match &feeding.origin {
+            Some(Origin::Column(column)) => {
+                let cell = row.cell(&column.place);
+                let json = if let Cell::Json(value) = cell { Some(value) } else { None };
+                (trim(cell_text(cell)), json)
+            }
+            Some(Origin::Template { pieces, .. }) => (Cow::Owned(assemble(pieces, row)), None),
+            None => (Cow::Borrowed(""), None),
+        };
+        let column = feeding.origin.as_ref().map_or(field.as_str(), Origin::name);
+        match &feeding.set {
+            Some(value) if text.is_empty() && json.is_none() => {
+                Self { field, column: field.as_str(), text: Cow::Borrowed(value), json: None }
+            }
+            _ => Self { field, column, text, json },
+        }
+    }
+
+    /// Arrays and objects are no value of any field.
+    fn check_structure(&self) -> Result<(), Flaw> {
+        match self.json {
+            Some(value @ (Value::Array(_) | Value::Object(_))) => Err(self.misfit(value)),
+            _ => Ok(()),
+        }
+    }
+
+    /// A name is a string, and none that a spreadsheet left behind.
+    fn check_text(&self) -> Result<(), Flaw> {
+        match (self.json, artefact(&self.text)) {
+            (Some(value), _) => Err(self.misfit(value)),
+            (None, Some(hint)) => Err(Flaw::new(Code::CellSpreadsheetDamage, hint)),
+            (None, None) => Ok(()),
+        }
+    }
+
+    fn misfit(&self, value: &Value) -> Flaw {
+        let code = match self.field {
+            Field::Name => Code::NameMissing,
+            Field::Email => Code::EmailSyntax,
+            Field::Phone => Code::PhoneSyntax,
+            Field::Country => Code::CountryUnknown,
+            Field::Type => Code::TypeUnknown,
+            Field::SendKycMail => Code::KycMailNotBoolean,
+        };
+        Flaw::new(code, format!("{} stands here, not text", kind(value)))
+    }
+
+    fn or<T>(&self, default: T, parse: impl Fn(&str) -> Result<T, Flaw>) -> Result<T, Flaw> {
+        if self.text.is_empty() { Ok(default) } else { parse(&self.text) }
+    }
+}
+
+fn trim(text: Cow<'_, str>) -> Cow<'_, str> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
+    }
+}
+
+/// What spreadsheets leave in place of a value.
+fn artefact(text: &str) -> Option<&'static str> {
+    const ERRORS: [&str; 11] =
+        ["#N/A", "#NA", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NULL!", "#NUM!", "#ERROR!", "#SPILL!", "#CALC!"];
+    if ERRORS.iter().any(|error| text.eq_ignore_ascii_case(error)) {
+        Some("is a spreadsheet's error value, not data; export the values again")
+    } else if text.starts_with("=\"") || (text.starts_with('=') && text.contains(['(', '!', '+'])) {
+        Some("is a spreadsheet formula, not its value; export the values")
+    } else {
+        None
+    }
+}
+
+/// What was found about a record so far.
+struct Findings {
+    violations: Vec<Violation>,
+}
+
+impl Findings {
+    /// Keeps the complaint about a value, if there is one, and gives the value otherwise.
+    fn take<T>(&mut self, given: &Given<'_>, checked: Result<T, Flaw>) -> Option<T> {
+        match checked {
+            Ok(value) => Some(value),
+            Err(flaw) => {
+                self.violations.push(flaw.at(given.column, &given.text));
+                None
+            }
+        }
+    }
+
+    fn note(&mut self, given: Given<'_>, oddity: Option<Flaw>) {
+        self.violations.extend(oddity.map(|flaw| flaw.at(given.column, &given.text)));
+    }
+
+    /// The further fields of the request; empty ones are left out.
+    fn extras(&mut self, feedings: &[ExtraFeeding], row: &dyn Row) -> Map<String, Value> {
+        let mut extra = Map::new();
+        for feeding in feedings {
+            match extra_value(row.cell(&feeding.column.place)) {
+                Ok(Some(value)) => insert(&mut extra, &feeding.path, value),
+                Ok(None) => {}
+                Err(flaw) => self.violations.push(complain(flaw, &feeding.column, row)),
+            }
+        }
+        extra
+    }
+}
+
+fn complain(flaw: Flaw, column: &Column, row: &dyn Row) -> Violation {
+    flaw.at(&column.name, &cell_text(row.cell(&column.place)))
+}
+
+/// The value of a further field: text is text, JSON keeps its type.
+fn extra_value(cell: Cell<'_>) -> Result<Option<Value>, Flaw> {
+    match cell {
+        Cell::Absent => Ok(None),
+        Cell::Text(text) => match (text.trim(), artefact(text.trim())) {
+            ("", _) => Ok(None),
+            (_, Some(hint)) => Err(Flaw::new(Code::CellSpreadsheetDamage, hint)),
+            (text, None) => Ok(Some(Value::String(text.nfc().collect()))),
+        },
+        Cell::Json(value) if is_exact(value) => Ok(Some(value.clone())),
+        Cell::Json(_) => Err(Flaw::new(
+            Code::CellSpreadsheetDamage,
+            "holds a number too large to be carried exactly; write it as a string",
+        )),
+    }
+}
+
+/// Beyond 2^53 a number with a fraction, or one that fits no 64-bit integer, has lost digits.
+fn is_exact(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => {
+            number.is_u64() || number.is_i64() || number.as_f64().is_some_and(|f| f.abs() < 9_007_199_254_740_992.0)
+        }
+        Value::Array(items) => items.iter().all(is_exact),
+        Value::Object(entries) => entries.values().all(is_exact),
+        Value::Null | Value::Bool(_) | Value::String(_) => true,
+    }
+}
+
+/// Puts a value where a dotted path says. Paths do not clash: [`Mapping`] saw to it.
+fn insert(object: &mut Map<String, Value>, path: &str, value: Value) {
+    match path.split_once('.') {
+        None => {
+            object.insert(path.to_owned(), value);
+        }
+        Some((first, rest)) => {
+            let inner = object.entry(first).or_insert_with(|| Value::Object(Map::new()));
+            if let Value::Object(inner) = inner {
+                insert(inner, rest, value);
+            }
+        }
+    }
+}
