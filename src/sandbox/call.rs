@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use axum::{
     body::Bytes,
     extract::{Query, Request},
-    http::{HeaderMap, Method, Uri, header::ACCEPT},
+    http::{
+        HeaderMap, HeaderValue, Method, Uri,
+        header::{ACCEPT, CONTENT_TYPE},
+    },
 };
 use sha2::{Digest, Sha256};
 
@@ -25,6 +28,8 @@ pub(super) struct Call {
     pub(super) headers: HeaderMap,
     /// None if it was too large or broke off.
     pub(super) body: Option<Bytes>,
+    /// The e-mail it is about: in the body of a post, in the query of a look-up.
+    pub(super) email: Option<String>,
 }
 
 /// What a path and a method ask for.
@@ -44,7 +49,11 @@ impl Call {
     pub(super) async fn read(request: Request, limit: usize) -> Self {
         let (parts, body) = request.into_parts();
         let body = axum::body::to_bytes(body, limit).await.ok();
-        Self { method: parts.method, uri: parts.uri, headers: parts.headers, body }
+        let email = match parts.method {
+            Method::GET => query(&parts.uri).remove("email"),
+            _ => body.as_deref().and_then(email_of),
+        };
+        Self { method: parts.method, uri: parts.uri, headers: parts.headers, body, email }
     }
 
     pub(super) fn route(&self) -> Route<'_> {
@@ -72,16 +81,8 @@ impl Call {
         self.headers.get("idempotency-key").and_then(|key| key.to_str().ok()).filter(|key| !key.is_empty())
     }
 
-    /// The e-mail it is about: in the body of a post, in the query of a look-up.
-    pub(super) fn email(&self) -> Option<String> {
-        match self.method {
-            Method::GET => self.query().remove("email"),
-            _ => self.body.as_deref().and_then(email_of),
-        }
-    }
-
     pub(super) fn query(&self) -> HashMap<String, String> {
-        Query::try_from_uri(&self.uri).map(|Query(query)| query).unwrap_or_default()
+        query(&self.uri)
     }
 
     /// Whether the client says that it reads JSON. Everybody else is taken for a browser.
@@ -89,6 +90,13 @@ impl Call {
         self.headers.get_all(ACCEPT).iter().any(|kind| kind.to_str().is_ok_and(|kind| kind.contains("json")))
     }
 
+    /// The fields of the body, as the framework sees them: none in a body that is not announced as JSON.
+    pub(super) fn fields<'a>(&self, body: &'a [u8]) -> &'a [u8] {
+        let is_json = |kind: &HeaderValue| kind.to_str().is_ok_and(|kind| kind.contains("json"));
+        if self.headers.get(CONTENT_TYPE).is_some_and(is_json) { body } else { b"{}" }
+    }
+
+    /// What the log says of it.
     pub(super) fn received(&self, n: u64, auth: AuthSeen) -> Event {
         let path = self.uri.path();
         Event::Received {
@@ -96,11 +104,15 @@ impl Call {
             method: self.method.to_string(),
             path: path.strip_prefix(BASE).unwrap_or(path).to_owned(),
             key: self.key().map(str::to_owned),
-            email: self.email(),
+            email: self.email.clone(),
             body_sha256: self.body.as_deref().map(sha256),
             auth,
         }
     }
+}
+
+fn query(uri: &Uri) -> HashMap<String, String> {
+    Query::try_from_uri(uri).map(|Query(query)| query).unwrap_or_default()
 }
 
 fn sha256(bytes: &[u8]) -> String {

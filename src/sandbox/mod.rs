@@ -8,6 +8,7 @@
 //! connection   accepted, or reset at once (fault `refuse`)
 //! server       read whole, handed to a task of its own: a client that leaves does not stop the work
 //! exchange     logged, throttled, let in by its token, routed, answered, logged
+//! creation     of a customer
 //!   idempotency   a stored answer, or a turn to run
 //!   form          what the body must hold
 //!   accounts      the customers, one per e-mail (unless `racy`), and the mails that went out
@@ -29,6 +30,7 @@ mod call;
 mod chance;
 mod config;
 mod connection;
+mod creation;
 mod exchange;
 mod faults;
 mod form;

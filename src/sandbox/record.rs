@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::hold::hold;
 
 /// Lines kept in memory: enough for any test, and no leak in a long rehearsal. The file has them all.
-const KEPT: usize = 200_000;
+const KEPT: usize = 100_000;
 
 /// One line of the log.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -77,7 +77,7 @@ impl Sandbox {
         self.world.base_url().to_owned()
     }
 
-    /// The request log, up to its latest 200,000 lines.
+    /// The request log, up to its latest 100,000 lines.
     #[must_use]
     pub fn records(&self) -> Vec<Record> {
         self.world.records()

@@ -236,13 +236,23 @@ async fn who_does_not_ask_for_json_is_sent_to_the_login_page_instead_of_an_error
     let plain = |key: &str| client().post(&url).bearer_auth("token").header("idempotency-key", key);
     let wrong = plain("k1").body("{}").send().await.unwrap();
     assert_eq!((wrong.status().as_u16(), &wrong.headers()["location"]), (302, &"/login".parse().unwrap()));
-    let right = plain("k2").body(body(ANN).to_string()).send().await.unwrap();
+    let right =
+        plain("k2").header("content-type", "application/json").body(body(ANN).to_string()).send().await.unwrap();
     assert_eq!(right.status(), 200, "a success is a success");
     let root = url.trim_end_matches("/api/v1/customer").to_owned();
     let page = client().get(format!("{root}/login")).send().await.unwrap();
     assert!(page.text().await.unwrap().contains("<title>Login</title>"));
     let nowhere = client().get(format!("{root}/nowhere")).send().await.unwrap();
     assert_eq!(nowhere.status(), 404);
+}
+
+#[tokio::test]
+async fn a_body_not_announced_as_json_has_no_fields() {
+    let sandbox = sandbox(Config::default()).await;
+    let url = format!("{}/customer", sandbox.base_url());
+    let request = client().post(url).bearer_auth("token").header("accept", "application/json");
+    let (status, answer) = send(request.header("idempotency-key", "k1").body(body(ANN).to_string())).await;
+    assert_eq!((status, answer["data"].as_object().unwrap().len()), (400, 4));
 }
 
 #[tokio::test]
