@@ -1,1 +1,346 @@
+//! What can be typed. Nothing here reads a file or decides anything; `settings` does.
 
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::delivery::{FailureLimit, Rate};
+use crate::intake::{ExtraRule, Format, MapRule, SetRule, parse_delimiter};
+use crate::sandbox;
+
+/// Move customers from a CSV or NDJSON file into the Add Customer API: no doubles, no losses, a true report.
+#[derive(Debug, Parser)]
+#[command(name = "customer-import", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    pub log: LogArgs,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Post the customers of a file, and report what became of each.
+    Import(Box<ImportArgs>),
+    /// Dry run: validate a file and show what an import would do. Opens no socket.
+    Check(CheckArgs),
+    /// Make the reports again from a file and the ledger, also while an import is running. Sends nothing.
+    Report(ReportArgs),
+    /// A local stand-in of the API, for rehearsals and tests.
+    Sandbox(SandboxArgs),
+    /// Print the completion script of a shell.
+    Completions { shell: clap_complete::Shell },
+    /// Print the manual page.
+    Man,
+}
+
+#[derive(Debug, Args)]
+pub struct LogArgs {
+    /// How log lines look on standard error.
+    #[arg(long, global = true, value_enum, default_value_t, env = "CUSTOMER_IMPORT_LOG_FORMAT", hide_env_values = true)]
+    pub log_format: LogFormat,
+    /// Say more; twice for everything.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Say only what went wrong.
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
+    #[command(flatten)]
+    pub credentials: CredentialArgs,
+    #[command(flatten)]
+    pub sending: SendingArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Validate and show the plan, send nothing: the same as `check`.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Import into a stand-in of the API inside this process: the way to try everything. A world that forgets: without --ledger
+    /// it uses a throw-away ledger.
+    #[arg(long)]
+    pub sandbox: bool,
+    /// Do not ask before sending.
+    #[arg(long, env = "CUSTOMER_IMPORT_YES", hide_env_values = true)]
+    pub yes: bool,
+    /// A bar on a terminal, a line every 30 seconds elsewhere.
+    #[arg(long, value_enum, default_value_t, env = "CUSTOMER_IMPORT_PROGRESS", hide_env_values = true)]
+    pub progress: ProgressChoice,
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// The pace to plan with: `auto`, N/s, N/m or N/h.
+    #[arg(long, default_value = "auto", env = "CUSTOMER_IMPORT_RATE", hide_env_values = true)]
+    pub rate: Rate,
+    /// Send records again that the API rejected with the same data.
+    #[arg(long)]
+    pub retry_rejected: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Speak as of this run: `last`, or the id that its summary showed.
+    #[arg(long, default_value = "last", value_name = "ID", env = "CUSTOMER_IMPORT_RUN", hide_env_values = true)]
+    pub run: String,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Input")]
+pub struct InputArgs {
+    /// The file with the customers; `-` for standard input.
+    pub input: PathBuf,
+    /// Found out from the content unless given.
+    #[arg(long, default_value = "auto", value_name = "auto|csv|ndjson", env = "CUSTOMER_IMPORT_FORMAT", hide_env_values = true)]
+    pub format: Format,
+    /// The character between the cells of a CSV file; found out from the content unless given. `tab` is a tabulator.
+    #[arg(long, value_name = "C", value_parser = parse_delimiter, env = "CUSTOMER_IMPORT_DELIMITER", hide_env_values = true)]
+    pub delimiter: Option<u8>,
+    /// The column of a field, or a template that joins several: 'customer_name={First Name} {Last Name}'. Repeatable.
+    #[arg(long = "map", value_name = "FIELD=COLUMN")]
+    pub maps: Vec<MapRule>,
+    /// The value of a field where its column is absent or the cell is empty. Repeatable.
+    #[arg(long = "set", value_name = "FIELD=VALUE")]
+    pub sets: Vec<SetRule>,
+    /// One more request field, nested by dots: customer_address.city=City. Repeatable.
+    #[arg(long = "extra", value_name = "JSON.PATH=COLUMN")]
+    pub extras: Vec<ExtraRule>,
+    /// The country of phone numbers without `+`; the record's own unless given.
+    #[arg(long, value_name = "CC", env = "CUSTOMER_IMPORT_REGION", hide_env_values = true)]
+    pub region: Option<String>,
+    /// An input column to carry into the report, such as the old system's id. Repeatable.
+    #[arg(long = "keep", value_name = "COLUMN")]
+    pub keep: Vec<String>,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Target and ledger")]
+pub struct TargetArgs {
+    /// Where the API is, such as `https://api.yativo.com/api/v1`. Plain http only to this machine.
+    #[arg(long, value_name = "URL", env = "CUSTOMER_IMPORT_BASE_URL", hide_env_values = true)]
+    pub base_url: Option<String>,
+    /// The account's name in the ledger.
+    #[arg(long, value_name = "NAME", default_value = "default", env = "CUSTOMER_IMPORT_ACCOUNT", hide_env_values = true)]
+    pub account: String,
+    /// The memory of what was sent; one file a target in the state directory unless given.
+    #[arg(long, value_name = "PATH", env = "CUSTOMER_IMPORT_LEDGER", hide_env_values = true)]
+    pub ledger: Option<PathBuf>,
+    /// The ledger must exist; for cron, where a missing disk must not look like a first run.
+    #[arg(long, env = "CUSTOMER_IMPORT_REQUIRE_LEDGER", hide_env_values = true)]
+    pub require_ledger: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(
+    next_help_heading = "Credentials (or the token itself in the environment, as CUSTOMER_IMPORT_TOKEN)"
+)]
+pub struct CredentialArgs {
+    /// A file with the bearer token; read again when the token is refused.
+    #[arg(long, value_name = "PATH", env = "CUSTOMER_IMPORT_TOKEN_FILE", hide_env_values = true)]
+    pub token_file: Option<PathBuf>,
+    /// A command that prints the bearer token; run again when the token is refused.
+    #[arg(long, value_name = "COMMAND", env = "CUSTOMER_IMPORT_TOKEN_COMMAND", hide_env_values = true)]
+    pub token_command: Option<String>,
+    /// One more certificate authority to trust (PEM).
+    #[arg(long, value_name = "PATH", env = "CUSTOMER_IMPORT_CA_FILE", hide_env_values = true)]
+    pub ca_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Pace, retries, limits")]
+pub struct SendingArgs {
+    /// `auto` follows what the server announces and leaves a margin; N/s, N/m or N/h is exact.
+    #[arg(long, default_value = "auto", env = "CUSTOMER_IMPORT_RATE", hide_env_values = true)]
+    pub rate: Rate,
+    /// Most requests in flight.
+    #[arg(long, value_name = "N", default_value = "8", env = "CUSTOMER_IMPORT_CONCURRENCY", hide_env_values = true)]
+    pub concurrency: NonZeroUsize,
+    /// Longest wait for a whole answer.
+    #[arg(long, value_name = "D", default_value = "75s", value_parser = parse_duration, env = "CUSTOMER_IMPORT_TIMEOUT", hide_env_values = true)]
+    pub timeout: Duration,
+    /// Longest wait for a connection.
+    #[arg(long, value_name = "D", default_value = "10s", value_parser = parse_duration, env = "CUSTOMER_IMPORT_CONNECT_TIMEOUT", hide_env_values = true)]
+    pub connect_timeout: Duration,
+    /// Attempts of a record in one run; throttled and unsent ones are not counted.
+    #[arg(long, value_name = "N", default_value = "5", env = "CUSTOMER_IMPORT_MAX_ATTEMPTS", hide_env_values = true)]
+    pub max_attempts: NonZeroU32,
+    /// How long an unanswered request may still take effect, from the start of its send.
+    #[arg(long, value_name = "D", default_value = "90s", value_parser = parse_duration, env = "CUSTOMER_IMPORT_SETTLE", hide_env_values = true)]
+    pub settle: Duration,
+    /// How long the server is trusted to remember an idempotency key.
+    #[arg(long, value_name = "D", default_value = "45m", value_parser = parse_duration, env = "CUSTOMER_IMPORT_KEY_VALIDITY", hide_env_values = true)]
+    pub key_validity: Duration,
+    /// Stop (69) after this long without any conclusive answer.
+    #[arg(long, value_name = "D", default_value = "30m", value_parser = parse_duration, env = "CUSTOMER_IMPORT_GIVE_UP_AFTER", hide_env_values = true)]
+    pub give_up_after: Duration,
+    /// Do not use `GET /customer`.
+    #[arg(long, env = "CUSTOMER_IMPORT_NO_LOOKUP", hide_env_values = true)]
+    pub no_lookup: bool,
+    /// Send nothing if any record is invalid.
+    #[arg(long, env = "CUSTOMER_IMPORT_STRICT", hide_env_values = true)]
+    pub strict: bool,
+    /// Stop after this many records were sent: a trial before the whole.
+    #[arg(long, value_name = "N", env = "CUSTOMER_IMPORT_LIMIT", hide_env_values = true)]
+    pub limit: Option<NonZeroU64>,
+    /// Stop at this many rejected and failed records, or this share of the records to send.
+    #[arg(long, value_name = "N|P%", env = "CUSTOMER_IMPORT_MAX_FAILURES", hide_env_values = true)]
+    pub max_failures: Option<FailureLimit>,
+    /// Send records again that the API rejected with the same data in an earlier run.
+    #[arg(long, env = "CUSTOMER_IMPORT_RETRY_REJECTED", hide_env_values = true)]
+    pub retry_rejected: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// Where the report goes; the ending (.csv, .ndjson) is its format. Repeatable. Default: `customers.csv` is reported in
+    /// `customers.report.csv` beside it.
+    #[arg(long = "report", value_name = "PATH")]
+    pub reports: Vec<PathBuf>,
+    /// Where invalid and rejected records go, as they were read and with what is wrong: mend and import that file.
+    #[arg(long, value_name = "PATH", env = "CUSTOMER_IMPORT_REJECTS", hide_env_values = true)]
+    pub rejects: Option<PathBuf>,
+    /// The summary at the end, on standard output.
+    #[arg(long, value_enum, default_value_t, env = "CUSTOMER_IMPORT_SUMMARY", hide_env_values = true)]
+    pub summary: SummaryFormat,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct SandboxArgs {
+    /// The port on this machine; 0 takes a free one.
+    #[arg(long, default_value_t = 0)]
+    pub port: u16,
+    /// Which of the documented servers answers: seed, docs or laravel.
+    #[arg(long, default_value = "seed")]
+    pub dialect: sandbox::Dialect,
+    /// Requests a fixed window: N/s, N/m or N/h.
+    #[arg(long, default_value = "60/m")]
+    pub limit: sandbox::Limit,
+    /// The only token that is let in; any token unless given. Invented, as everything here.
+    #[arg(long = "token", value_name = "TOKEN")]
+    pub let_in: Option<String>,
+    /// How long a token from a login lives.
+    #[arg(long, value_name = "D", default_value = "10m", value_parser = sandbox::parse_duration)]
+    pub token_life: Duration,
+    /// Whether repeated idempotency keys are answered from a store: store or none.
+    #[arg(long, default_value = "store")]
+    pub idempotency: sandbox::IdempotencyMode,
+    /// How long a key is remembered.
+    #[arg(long, value_name = "D", default_value = "1h", value_parser = sandbox::parse_duration)]
+    pub key_life: Duration,
+    /// How long an answer takes: 20ms, or 10ms..50ms.
+    #[arg(long, value_name = "D[..D]", default_value = "0s")]
+    pub latency: sandbox::Latency,
+    /// Check e-mails and keys, wait, and only then rely on it: overlapping requests double.
+    #[arg(long)]
+    pub racy: bool,
+    /// Offer no look-up.
+    #[arg(long)]
+    pub no_lookup: bool,
+    /// What goes wrong, and for whom: by rate (500:0.1), by e-mail (500:a*@example.com), for the first requests of an e-mail
+    /// (500:first=2). Repeatable.
+    #[arg(long = "fault", value_name = "KIND[:RATE|:PATTERN]")]
+    pub faults: Vec<sandbox::Fault>,
+    /// Where chance begins: the same seed brings the same faults.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// The request log to append to, one JSON object a line.
+    #[arg(long, value_name = "PATH")]
+    pub log: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum SummaryFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ProgressChoice {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let refused = || format!("{text:?} is not a duration such as 300ms, 90s or 10m");
+    let duration: jiff::SignedDuration = text.parse().map_err(|_| refused())?;
+    Duration::try_from(duration).ok().filter(|duration| !duration.is_zero()).ok_or_else(refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_option_takes_a_secret_and_no_help_shows_one() {
+        fn walk(command: &clap::Command) {
+            for argument in command.get_arguments() {
+                let name = argument.get_id().as_str();
+                assert!(!["token", "app_secret", "secret", "password"].contains(&name), "{name}");
+                assert!(argument.get_env().is_none() || argument.is_hide_env_values_set(), "{name}");
+            }
+            command.get_subcommands().for_each(walk);
+        }
+        walk(&Cli::command());
+    }
+
+    #[test]
+    fn every_environment_variable_bears_the_name_of_its_option() {
+        fn walk(command: &clap::Command) {
+            for argument in command.get_arguments() {
+                let (Some(long), Some(variable)) = (argument.get_long(), argument.get_env()) else { continue };
+                let expected = format!("CUSTOMER_IMPORT_{}", long.to_uppercase().replace('-', "_"));
+                assert_eq!(variable.to_string_lossy(), expected);
+            }
+            command.get_subcommands().for_each(walk);
+        }
+        walk(&Cli::command());
+    }
+
+    #[test]
+    fn durations_are_read_as_written_or_refused() {
+        for (text, millis) in [("300ms", 300), ("90s", 90_000), ("10m", 600_000), ("1h", 3_600_000)] {
+            assert_eq!(parse_duration(text), Ok(Duration::from_millis(millis)));
+        }
+        for wrong in ["", "0s", "-1s", "5", "soon"] {
+            assert!(parse_duration(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,1 +1,126 @@
+//! From how a run ended to the code that the shell sees. The codes are a contract; 64 and above follow sysexits where it has a word.
 
+use crate::delivery::Verdict;
+use crate::domain::{Status, StopReason, Tally};
+use crate::ledger::LedgerError;
+
+/// Why the process ends as it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Every record got where it should, now or earlier.
+    Done,
+    /// Finished or stopped, some records invalid, rejected or failed.
+    SomeFailed,
+    Usage,
+    /// Finished, some records in doubt.
+    InDoubt,
+    /// Another run holds the ledger.
+    Locked,
+    /// The input cannot be read as customers, or changed while it was read.
+    Input,
+    /// The API is unreachable or unintelligible.
+    Unavailable,
+    /// The ledger or a report cannot be read or written.
+    Io,
+    Credentials,
+    Configuration,
+    Interrupted(Signal),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    Hangup,
+    Interrupt,
+    Terminate,
+}
+
+impl Exit {
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::SomeFailed => 1,
+            Self::Usage => 2,
+            Self::InDoubt => 4,
+            Self::Locked => 5,
+            Self::Input => 65,
+            Self::Unavailable => 69,
+            Self::Io => 74,
+            Self::Credentials => 77,
+            Self::Configuration => 78,
+            Self::Interrupted(Signal::Hangup) => 129,
+            Self::Interrupted(Signal::Interrupt) => 130,
+            Self::Interrupted(Signal::Terminate) => 143,
+        }
+    }
+
+    /// A run's verdict; a stop beats what the records say, and doubt beats failure.
+    #[must_use]
+    pub fn of_run(verdict: &Verdict, signal: Option<Signal>, tally: &Tally) -> Self {
+        match verdict {
+            Verdict::Finished | Verdict::LimitReached => Self::of_records(tally),
+            Verdict::Interrupted => Self::Interrupted(signal.unwrap_or(Signal::Interrupt)),
+            Verdict::TooManyFailures(_) => Self::SomeFailed,
+            Verdict::Stopped(StopReason::Configuration(_)) => Self::Configuration,
+            Verdict::Stopped(StopReason::Credentials(_)) => Self::Credentials,
+            Verdict::Stopped(StopReason::Unreachable(_)) => Self::Unavailable,
+            Verdict::LedgerFailed(error) => error.into(),
+        }
+    }
+
+    #[must_use]
+    pub fn of_records(tally: &Tally) -> Self {
+        if tally.get(Status::InDoubt) > 0 {
+            Self::InDoubt
+        } else if tally.has_losses() {
+            Self::SomeFailed
+        } else {
+            Self::Done
+        }
+    }
+}
+
+impl From<&LedgerError> for Exit {
+    fn from(error: &LedgerError) -> Self {
+        match error {
+            LedgerError::Locked(_) => Self::Locked,
+            LedgerError::Missing(_) | LedgerError::Foreign { .. } | LedgerError::Newer { .. } => Self::Configuration,
+            LedgerError::Damaged { .. } | LedgerError::Io { .. } => Self::Io,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tally(statuses: &[Status]) -> Tally {
+        let mut tally = Tally::default();
+        statuses.iter().for_each(|status| tally.add(*status));
+        tally
+    }
+
+    #[test]
+    fn doubt_beats_failure_and_a_stop_beats_both() {
+        let failed = tally(&[Status::Created, Status::Rejected]);
+        let doubtful = tally(&[Status::Rejected, Status::InDoubt]);
+        let stop = Verdict::Stopped(StopReason::Credentials(String::new()));
+        let code = |verdict: &Verdict, tally: &Tally| Exit::of_run(verdict, None, tally).code();
+        assert_eq!(code(&Verdict::Finished, &failed), 1);
+        assert_eq!(code(&Verdict::Finished, &doubtful), 4);
+        assert_eq!(code(&stop, &doubtful), 77);
+    }
+
+    #[test]
+    fn known_changed_and_repeated_records_are_no_failure() {
+        use Status::{AlreadyImported, Changed, Created, Duplicate, Exists, NotAttempted};
+        let fine = tally(&[Created, Exists, AlreadyImported, Changed, Duplicate, NotAttempted]);
+        assert_eq!(Exit::of_run(&Verdict::LimitReached, None, &fine), Exit::Done);
+    }
+
+    #[test]
+    fn an_interrupt_looks_like_one_to_the_shell() {
+        let code = |signal| Exit::of_run(&Verdict::Interrupted, Some(signal), &Tally::default()).code();
+        assert_eq!([code(Signal::Hangup), code(Signal::Interrupt), code(Signal::Terminate)], [129, 130, 143]);
+    }
+}

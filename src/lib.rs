@@ -30,15 +30,15 @@
 
 pub mod api;
 pub mod atomic_file;
-// pub mod cli;
-// pub mod commands;
+pub mod cli;
+pub mod commands;
 pub mod delivery;
 pub mod domain;
 pub mod event;
 pub mod exit;
-// pub mod intake;
+pub mod intake;
 pub mod ledger;
-// pub mod logging;
+pub mod logging;
 pub mod report;
-// pub mod sandbox;
-// pub mod settings;
+pub mod sandbox;
+pub mod settings;

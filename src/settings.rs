@@ -1,1 +1,194 @@
+//! What was decided: checked values made of what was typed. Everything that can be refused before the first record is read is refused here.
 
+use std::path::{Path, PathBuf};
+
+use etcetera::BaseStrategy as _;
+use secrecy::SecretString;
+
+use crate::api::{BaseUrl, Credentials};
+use crate::cli::{CredentialArgs, InputArgs, OutputArgs, TargetArgs};
+use crate::commands::Failure;
+use crate::domain::Country;
+use crate::exit::Exit;
+use crate::intake::InputOptions;
+use crate::ledger::{Creation, Target};
+use crate::report::ReportFormat;
+
+/// The variable that may hold the token itself.
+const TOKEN_VARIABLE: &str = "CUSTOMER_IMPORT_TOKEN";
+const STDIN_REPORT: &str = "customer-import.report.csv";
+
+/// Which account of which server, and where it is remembered.
+#[derive(Clone, Debug)]
+pub struct TargetSettings {
+    pub base: BaseUrl,
+    pub target: Target,
+    pub ledger: PathBuf,
+    pub creation: Creation,
+}
+
+impl TargetSettings {
+    /// The target that was named; refused where none was.
+    pub fn required(args: &TargetArgs) -> Result<Self, Failure> {
+        Self::of(args)?.ok_or_else(|| {
+            Failure::new(Exit::Usage, "no base URL was given").hint(
+                "say where the API is: --base-url https://api.yativo.com/api/v1 (or CUSTOMER_IMPORT_BASE_URL); \
+                 to try everything without an API: --sandbox",
+            )
+        })
+    }
+
+    /// The target, where one was named.
+    pub fn of(args: &TargetArgs) -> Result<Option<Self>, Failure> {
+        args.base_url.as_deref().map(|url| Self::at(url, args)).transpose()
+    }
+
+    fn at(url: &str, args: &TargetArgs) -> Result<Self, Failure> {
+        let base = BaseUrl::parse(url).map_err(|error| Failure::new(Exit::Usage, format!("--base-url {url}: {error}")))?;
+        let ledger = match &args.ledger {
+            Some(path) => path.clone(),
+            None => state_dir()?.join(ledger_name(base.host(), &args.account)),
+        };
+        let creation = if args.require_ledger { Creation::Refused } else { Creation::Allowed };
+        let target = Target { base_url: base.as_str().to_owned(), account: args.account.clone() };
+        Ok(Self { base, target, ledger, creation })
+    }
+}
+
+/// Where ledgers and spooled inputs live unless the user says otherwise.
+pub fn state_dir() -> Result<PathBuf, Failure> {
+    let no_home = |error| Failure::new(Exit::Configuration, error).hint("name the ledger with --ledger PATH");
+    let strategy = etcetera::choose_base_strategy().map_err(no_home)?;
+    let base = strategy.state_dir().unwrap_or_else(|| strategy.data_dir());
+    Ok(base.join("customer-import"))
+}
+
+/// A file name for a target: whatever could mean something to a file system becomes `_`.
+fn ledger_name(host: &str, account: &str) -> String {
+    let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+    format!("{host}-{account}.db").chars().map(plain).collect()
+}
+
+/// The one source of the token.
+pub fn credentials(args: &CredentialArgs) -> Result<Credentials, Failure> {
+    let token = std::env::var(TOKEN_VARIABLE).ok().filter(|token| !token.trim().is_empty());
+    match (token, &args.token_file, &args.token_command) {
+        (Some(token), None, None) => Credentials::fixed(&SecretString::from(token)).map_err(Into::into),
+        (None, Some(path), None) => Ok(Credentials::file(path.clone())),
+        (None, None, Some(command)) => Ok(Credentials::command(command.clone())),
+        (None, None, None) => Err(Failure::new(Exit::Usage, "no bearer token was given").hint(format!(
+            "put it into the environment as {TOKEN_VARIABLE}, or name --token-file PATH or --token-command COMMAND"
+        ))),
+        _ => Err(Failure::new(Exit::Usage, "more than one source of credentials was given")
+            .hint(format!("keep one of {TOKEN_VARIABLE}, --token-file and --token-command"))),
+    }
+}
+
+/// How the input is read.
+pub fn input_options(args: &InputArgs, want_raw: bool) -> Result<InputOptions, Failure> {
+    let region = args.region.as_deref().map(region).transpose()?;
+    Ok(InputOptions {
+        format: args.format,
+        delimiter: args.delimiter,
+        maps: args.maps.clone(),
+        sets: args.sets.clone(),
+        extras: args.extras.clone(),
+        keep: args.keep.clone(),
+        region,
+        want_raw,
+    })
+}
+
+fn region(text: &str) -> Result<Country, Failure> {
+    Country::parse(text).map_err(|flaw| {
+        Failure::new(Exit::Usage, format!("--region {text}: {}", flaw.hint)).hint("give a country code such as DE")
+    })
+}
+
+/// Where the reports go.
+#[derive(Clone, Debug)]
+pub struct Outputs {
+    pub reports: Vec<PathBuf>,
+    pub rejects: Option<PathBuf>,
+}
+
+impl Outputs {
+    /// With the default report beside the input where none was named.
+    pub fn with_default(args: &OutputArgs, input: &Path) -> Result<Self, Failure> {
+        let mut outputs = Self::as_named(args, input)?;
+        if outputs.reports.is_empty() {
+            let report = default_report(input);
+            writable(&report)?;
+            outputs.reports.push(report);
+        }
+        Ok(outputs)
+    }
+
+    /// Only what was named.
+    pub fn as_named(args: &OutputArgs, input: &Path) -> Result<Self, Failure> {
+        let outputs = Self { reports: args.reports.clone(), rejects: args.rejects.clone() };
+        for report in &outputs.reports {
+            ReportFormat::of(report).map_err(|error| Failure::new(Exit::Usage, format!("--report {}: {error}", report.display())))?;
+        }
+        let all: Vec<_> = outputs.reports.iter().chain(&outputs.rejects).collect();
+        for (index, path) in all.iter().enumerate() {
+            writable(path)?;
+            if same_file(path, input) || all[..index].iter().any(|other| same_file(other, path)) {
+                return Err(Failure::new(Exit::Usage, format!("{} is named twice", path.display()))
+                    .hint("input, reports and rejects are different files"));
+            }
+        }
+        Ok(outputs)
+    }
+}
+
+fn same_file(one: &Path, other: &Path) -> bool {
+    one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+}
+
+/// `customers.csv` → `customers.report.csv`; any other ending stays: `x.ndjson` → `x.ndjson.report.csv`.
+fn default_report(input: &Path) -> PathBuf {
+    if input == Path::new("-") {
+        return STDIN_REPORT.into();
+    }
+    let is_csv = input.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
+    let mut name = if is_csv { input.with_extension("") } else { input.to_owned() }.into_os_string();
+    name.push(".report.csv");
+    name.into()
+}
+
+/// A report that cannot be written is better known before the run than after it.
+fn writable(path: &Path) -> Result<(), Failure> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let probe = tempfile::Builder::new().prefix(".customer-import.").tempfile_in(folder);
+    probe.map(drop).map_err(|error| Failure::new(Exit::Io, error).context(format!("cannot write {}", path.display())))?;
+    if path.is_dir() {
+        return Err(Failure::new(Exit::Io, format!("cannot write {}: it is a directory", path.display())));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_report_stands_beside_the_input() {
+        for (input, report) in [
+            ("a/customers.csv", "a/customers.report.csv"),
+            ("customers.CSV", "customers.report.csv"),
+            ("x.ndjson", "x.ndjson.report.csv"),
+            ("x.csv.gz", "x.csv.gz.report.csv"),
+            ("plain", "plain.report.csv"),
+            ("-", "customer-import.report.csv"),
+        ] {
+            assert_eq!(default_report(Path::new(input)), Path::new(report), "{input}");
+        }
+    }
+
+    #[test]
+    fn a_ledger_is_named_after_host_and_account_and_never_leaves_its_folder() {
+        assert_eq!(ledger_name("api.example.com", "default"), "api.example.com-default.db");
+        assert_eq!(ledger_name("[::1]", "../../etc"), "___1_-.._.._etc.db");
+    }
+}

@@ -1,1 +1,46 @@
+//! The commands: each wires the other modules together and decides nothing that they could decide.
+//!
+//! `check`, `import` and `report` read the input through the same [`judge`](judge::Judge), so what the plan promised, what the import did
+//! and what the report says cannot differ in who is a duplicate of whom.
 
+mod check;
+mod failure;
+mod import;
+mod input;
+mod judge;
+mod question;
+mod report;
+mod reporting;
+mod resume;
+mod sandbox;
+mod signals;
+mod stdout;
+
+pub use failure::Failure;
+
+use crate::cli::{Cli, Command};
+use crate::exit::Exit;
+
+/// Does what was typed.
+pub fn run(cli: Cli) -> Result<Exit, Failure> {
+    use clap::CommandFactory as _;
+    match cli.command {
+        Command::Import(args) if args.dry_run => check::run(&(*args).into()),
+        Command::Import(args) => import::run(&args, cli.log.quiet),
+        Command::Check(args) => check::run(&args),
+        Command::Report(args) => report::run(&args),
+        Command::Sandbox(args) => sandbox::run(args),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "customer-import", &mut script);
+            stdout::write(&script);
+            Ok(Exit::Done)
+        }
+        Command::Man => {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(|error| Failure::new(Exit::Io, error))?;
+            stdout::write(&page);
+            Ok(Exit::Done)
+        }
+    }
+}

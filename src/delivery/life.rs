@@ -4,7 +4,8 @@
 //! - A request that surely did nothing is sent again with the same key.
 //! - After *silence* (no answer that can be believed) nothing is sent before the settle time is over. Then, while the server still knows the
 //!   key, the same key and bytes go again: that brings the stored answer, or does the work for the first time. With an older key a look-up
-//!   comes first, and only two look-ups a settle time apart prove that the customer is absent.
+//!   comes first, and only two look-ups a settle time apart prove that the customer is absent. A key that brought two answers without
+//!   meaning will bring a third, since the server replays what it stored: then a look-up comes first too.
 //! - After an *answered failure* the server is done, so one look-up decides. Where none is to be had the same key goes once more, for it
 //!   may replay a success, and then a new one, which the server's unique e-mail guards.
 //! - A new key is made only where absence is proven, or where nothing but the server's refusal of a second customer can be at stake.
@@ -42,10 +43,7 @@ pub(super) enum KeyChoice {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pause {
     None,
-    Backoff {
-        failures: u32,
-        at_least: Duration,
-    },
+    Backoff { failures: u32, at_least: Duration },
     Until(Timestamp),
 }
 
@@ -103,9 +101,14 @@ pub(super) struct Life {
     replayed: bool,
     /// When a first look-up, after silence, did not find the customer.
     absent_since: Option<Timestamp>,
+    /// Answers in a row that came whole and meant nothing.
+    unintelligible: u32,
     last: Option<Complaint>,
     http_status: Option<u16>,
 }
+
+/// So many answers without meaning to one key are enough.
+const MEANINGLESS: u32 = 2;
 
 impl Life {
     pub(super) fn new(policy: RetryPolicy) -> Self {
@@ -120,6 +123,7 @@ impl Life {
             question: Question::DidItWork,
             replayed: false,
             absent_since: None,
+            unintelligible: 0,
             last: None,
             http_status: None,
         }
@@ -192,6 +196,7 @@ impl Life {
             self.attempts += 1;
         }
         self.failures += 1;
+        self.unintelligible = if means_nothing(&result) { self.unintelligible + 1 } else { 0 };
         match result {
             AttemptResult::Created { receipt, other_email } => {
                 let warnings = other_email.map(Warning::AnswerOtherEmail).into_iter().collect();
@@ -271,6 +276,9 @@ impl Life {
         self.absent_since = None;
         self.last = Some(complaint);
         match (self.exhausted(), lookups) {
+            (false, true) if self.unintelligible >= MEANINGLESS => {
+                self.ask(Question::DidItWork, self.until_settled(now))
+            }
             (false, _) => self.resolve_silence(now),
             (true, true) => self.ask(Question::DidItWork, self.until_settled(now)),
             (true, false) => self.undecidable(),
@@ -335,7 +343,8 @@ impl Life {
 
     /// The server has the e-mail more than once. If one of our requests may be behind it, a person must look.
     fn found_several(&self, customers: Vec<(FoundCustomer, bool)>) -> Step {
-        let ids: Vec<_> = customers.iter().filter_map(|(customer, _)| customer.receipt.customer_id.as_deref()).collect();
+        let ids: Vec<_> =
+            customers.iter().filter_map(|(customer, _)| customer.receipt.customer_id.as_deref()).collect();
         let message = format!("the API has {} customers with this e-mail: {}", customers.len(), ids.join(", "));
         match customers.into_iter().next() {
             Some((first, _)) if !self.in_doubt() => {
@@ -393,6 +402,10 @@ impl Life {
             self.last = Some(Complaint { code: ComplaintCode::Unreadable, message });
         }
     }
+}
+
+fn means_nothing(result: &AttemptResult) -> bool {
+    matches!(result, AttemptResult::Unanswered { cause: DoubtCause::Unintelligible, .. })
 }
 
 /// Attempts that surely changed nothing, and for which the record cannot be blamed, cost it nothing.
@@ -522,6 +535,17 @@ mod tests {
         answer(&mut life, silence(), true, 1);
         assert_eq!(life.last_check(at(90)), None);
         assert_eq!(life.last_check(at(45 * 60)), Some(Step::LookUp { after: Pause::None }));
+    }
+
+    #[test]
+    fn two_answers_without_meaning_to_one_key_are_enough() {
+        let meaningless = || AttemptResult::Unanswered {
+            cause: DoubtCause::Unintelligible,
+            complaint: words(ComplaintCode::Unreadable),
+        };
+        let mut life = sent();
+        assert_eq!(answer(&mut life, meaningless(), true, 1), same_key(SETTLE));
+        assert_eq!(answer(&mut life, meaningless(), true, 2), Step::LookUp { after: Pause::Until(at(SETTLE)) });
     }
 
     #[test]

@@ -302,10 +302,7 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
 
 /// Slow start widens only on answers that show the server coping.
 fn speaks_of_a_live_server(result: &AttemptResult) -> bool {
-    matches!(
-        result,
-        AttemptResult::Created { .. } | AttemptResult::EmailExists(_) | AttemptResult::Rejected(_)
-    )
+    matches!(result, AttemptResult::Created { .. } | AttemptResult::EmailExists(_) | AttemptResult::Rejected(_))
 }
 
 async fn until(moment: Option<Instant>) {

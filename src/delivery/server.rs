@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::sync::Arc;
 
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -99,12 +100,12 @@ pub trait Server: Send + Sync + 'static {
 #[derive(Debug)]
 pub struct Api {
     client: Client,
-    credentials: Credentials,
+    credentials: Arc<Credentials>,
 }
 
 impl Api {
     #[must_use]
-    pub fn new(client: Client, credentials: Credentials) -> Self {
+    pub fn new(client: Client, credentials: Arc<Credentials>) -> Self {
         Self { client, credentials }
     }
 }
@@ -116,7 +117,8 @@ impl Server for Api {
             Ok(token) => token,
             Err(error) => return unsent(error.into()),
         };
-        let sent = Sent::of(&payload.body).unwrap_or_else(|| Sent { email: payload.email.clone(), fields: BTreeSet::new() });
+        let sent =
+            Sent::of(&payload.body).unwrap_or_else(|| Sent { email: payload.email.clone(), fields: BTreeSet::new() });
         let answer = self.client.create(&token, key, payload.body.clone(), &sent).await;
         CreateReply {
             result: answer.result,

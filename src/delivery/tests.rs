@@ -124,7 +124,11 @@ impl World {
         let (offers, offered) = mpsc::channel(emails.len().max(1));
         for (row, email) in (1..).zip(emails) {
             let position = Position { row, line: row + 1 };
-            let payload = Payload::stored(format!("{{\"customer_email\":\"{email}\"}}").into(), PayloadHash::of(email.as_bytes()), email);
+            let payload = Payload::stored(
+                format!("{{\"customer_email\":\"{email}\"}}").into(),
+                PayloadHash::of(email.as_bytes()),
+                email,
+            );
             offers.try_send(Offer::Valid { position, email: EmailKey::of(email), payload }).unwrap();
         }
         drop(offers);
@@ -245,7 +249,10 @@ async fn the_first_request_goes_alone_and_the_concurrency_is_never_exceeded() {
     let emails = many(50);
     world.run(&borrowed(&emails), created, nobody).await;
     let log = world.log.lock().unwrap();
-    assert!(log.sent[1].0 - log.sent[0].0 >= Duration::from_millis(200), "the second did not wait for the first answer");
+    assert!(
+        log.sent[1].0 - log.sent[0].0 >= Duration::from_millis(200),
+        "the second did not wait for the first answer"
+    );
     assert_eq!(log.most_in_flight, 4);
 }
 
@@ -318,9 +325,12 @@ async fn one_throttled_request_pauses_all_of_them_and_costs_no_attempt() {
     assert!(all_are(&ended, Status::Created));
     assert_eq!(ended.end.counters.throttled, 9);
     let log = world.log.lock().unwrap();
-    let throttled: Vec<_> = log.sent.iter().filter(|(_, email, _)| email == "p3@example.com").map(|(at, ..)| *at).collect();
+    let throttled: Vec<_> =
+        log.sent.iter().filter(|(_, email, _)| email == "p3@example.com").map(|(at, ..)| *at).collect();
     let in_pause = |at: &Instant| {
-        throttled[..9].iter().any(|pause| *at > *pause + Duration::from_millis(300) && *at < *pause + Duration::from_secs(30))
+        throttled[..9]
+            .iter()
+            .any(|pause| *at > *pause + Duration::from_millis(300) && *at < *pause + Duration::from_secs(30))
     };
     assert!(!log.sent.iter().any(|(at, ..)| in_pause(at)), "a request left during a pause");
 }

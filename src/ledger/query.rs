@@ -95,7 +95,7 @@ pub(super) fn standing(
     run: i64,
 ) -> rusqlite::Result<Option<Standing>> {
     let sql = "
-        SELECT r.id, r.generation, r.claimed_run, r.claimed_row,
+        SELECT r.generation, r.claimed_run, r.claimed_row,
                i.run, i.generation, i.idempotency_key, i.payload_hash, i.body, i.attempt, i.key_since, i.sent_at,
                o.run, o.status, o.payload_hash, o.http_status, o.attempts, o.error_code, o.error, o.warning,
                o.server_id, o.customer_id, o.kyc_link, o.tos_link, o.kyc_status, o.tos_status, o.created_at, o.data
@@ -108,19 +108,18 @@ pub(super) fn standing(
 }
 
 fn read_standing(row: &Row<'_>) -> rusqlite::Result<Standing> {
-    let open = match row.get::<_, Option<i64>>(4)? {
+    let open = match row.get::<_, Option<i64>>(3)? {
         Some(run) => Some((run, read_intent(row)?)),
         None => None,
     };
-    let latest = match row.get::<_, Option<i64>>(12)? {
+    let latest = match row.get::<_, Option<i64>>(11)? {
         Some(run) => Some(read_outcome(row, run)?),
         None => None,
     };
     Ok(Standing {
-        record: row.get(0)?,
-        generation: row.get(1)?,
-        claimed_run: row.get(2)?,
-        claimed_row: row.get(3)?,
+        generation: row.get(0)?,
+        claimed_run: row.get(1)?,
+        claimed_row: row.get(2)?,
         open,
         latest,
     })
@@ -128,35 +127,35 @@ fn read_standing(row: &Row<'_>) -> rusqlite::Result<Standing> {
 
 fn read_intent(row: &Row<'_>) -> rusqlite::Result<Intent> {
     Ok(Intent {
-        generation: row.get(5)?,
-        key: row.get(6)?,
-        payload: PayloadHash(row.get(7)?),
-        body: row.get(8)?,
-        attempt: row.get(9)?,
-        key_since: read_time(row, 10)?,
-        sent_at: read_time(row, 11)?,
+        generation: row.get(4)?,
+        key: row.get(5)?,
+        payload: PayloadHash(row.get(6)?),
+        body: row.get(7)?,
+        attempt: row.get(8)?,
+        key_since: read_time(row, 9)?,
+        sent_at: read_time(row, 10)?,
     })
 }
 
 fn read_outcome(row: &Row<'_>, run: i64) -> rusqlite::Result<PastOutcome> {
     Ok(PastOutcome {
         run,
-        status: read_status(row, 13)?,
-        payload: PayloadHash(row.get(14)?),
-        http_status: row.get(15)?,
-        attempts: row.get(16)?,
-        error_code: row.get(17)?,
-        error: row.get(18)?,
-        warning: row.get(19)?,
+        status: read_status(row, 12)?,
+        payload: PayloadHash(row.get(13)?),
+        http_status: row.get(14)?,
+        attempts: row.get(15)?,
+        error_code: row.get(16)?,
+        error: row.get(17)?,
+        warning: row.get(18)?,
         receipt: Receipt {
-            id: row.get(20)?,
-            customer_id: row.get(21)?,
-            kyc_link: row.get(22)?,
-            tos_link: row.get(23)?,
-            kyc_status: row.get(24)?,
-            tos_status: row.get(25)?,
-            created_at: row.get(26)?,
-            data: row.get(27)?,
+            id: row.get(19)?,
+            customer_id: row.get(20)?,
+            kyc_link: row.get(21)?,
+            tos_link: row.get(22)?,
+            kyc_status: row.get(23)?,
+            tos_status: row.get(24)?,
+            created_at: row.get(25)?,
+            data: row.get(26)?,
         },
     })
 }

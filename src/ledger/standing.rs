@@ -7,7 +7,6 @@ use crate::domain::{Receipt, Status};
 /// What the ledger knows of one record as of some run.
 #[derive(Clone, Debug)]
 pub struct Standing {
-    pub(super) record: i64,
     pub(super) generation: u32,
     pub(super) claimed_run: i64,
     pub(super) claimed_row: u64,
@@ -77,7 +76,7 @@ pub(super) mod tests {
             error: String::new(),
             warning: String::new(),
         };
-        Standing { record: 1, generation: 0, claimed_run: run, claimed_row: 1, open: None, latest: Some(latest) }
+        Standing { generation: 0, claimed_run: run, claimed_row: 1, open: None, latest: Some(latest) }
     }
 
     pub(in crate::ledger) fn sent_by(run: i64, mut standing: Standing) -> Standing {

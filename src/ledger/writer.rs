@@ -1,7 +1,7 @@
 //! The one thread that writes, and the handle by which the rest of the program talks to it.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -326,10 +326,7 @@ impl Batch {
         }
         match self.until {
             None => queue.try_recv().ok(),
-            Some(until) => match queue.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(job) => Some(job),
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-            },
+            Some(until) => queue.recv_timeout(until.saturating_duration_since(Instant::now())).ok(),
         }
     }
 

@@ -37,7 +37,7 @@ pub struct ReportFile(Inner);
 
 #[derive(Debug)]
 enum Inner {
-    Csv(CsvReport<AtomicFile>),
+    Csv(Box<CsvReport<AtomicFile>>),
     Ndjson(NdjsonReport<AtomicFile>),
 }
 
@@ -46,7 +46,7 @@ impl ReportFile {
         let format = ReportFormat::of(path).map_err(io::Error::other)?;
         let file = AtomicFile::create(path)?;
         Ok(Self(match format {
-            ReportFormat::Csv => Inner::Csv(CsvReport::new(file, kept)?),
+            ReportFormat::Csv => Inner::Csv(Box::new(CsvReport::new(file, kept)?)),
             ReportFormat::Ndjson => Inner::Ndjson(NdjsonReport::new(file, kept)),
         }))
     }

@@ -81,7 +81,7 @@ impl Summary {
     pub fn to_text(&self) -> String {
         let mut text = String::new();
         // Writing into a string cannot fail.
-        drop(self.write_text(&mut text));
+        let _ = self.write_text(&mut text);
         text
     }
 

@@ -1,0 +1,101 @@
+//! `check`: the same reading and judging as an import, and then the plan instead of requests. No socket is opened (I9).
+
+use std::io::Write as _;
+
+use super::input::Input;
+use super::judge::{AsOf, Judge};
+use super::{Failure, reporting, stdout};
+use crate::cli::{CheckArgs, ImportArgs, InputArgs, SummaryFormat};
+use crate::delivery::Rate;
+use crate::domain::{InputRecord, ReportLine, Status, Verdict};
+use crate::exit::Exit;
+use crate::ledger::{LedgerError, Reader};
+use crate::report::{Diagnostics, Plan};
+use crate::settings::{Outputs, TargetSettings};
+
+impl From<ImportArgs> for CheckArgs {
+    /// `import --dry-run`.
+    fn from(args: ImportArgs) -> Self {
+        let ImportArgs { input, target, sending, output, .. } = args;
+        Self { input, target, output, rate: sending.rate, retry_rejected: sending.retry_rejected }
+    }
+}
+
+pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
+    let input = Input::open(&args.input.input)?;
+    let checked = check(&input, args);
+    // A dry run leaves nothing behind.
+    input.forget();
+    checked
+}
+
+fn check(input: &Input, args: &CheckArgs) -> Result<Exit, Failure> {
+    let outputs = Outputs::as_named(&args.output, &args.input.input)?;
+    let ledger = match TargetSettings::of(&args.target)? {
+        Some(settings) => reader(&settings)?,
+        None => None,
+    };
+    let (plan, diagnostics) =
+        plan(input, &args.input, &outputs, ledger, &Pacing { rate: args.rate, retry_rejected: args.retry_rejected })?;
+    print_diagnostics(&diagnostics);
+    let exit = if plan.tally.get(Status::Invalid) > 0 { Exit::SomeFailed } else { Exit::Done };
+    match args.output.summary {
+        SummaryFormat::Text => stdout::write(plan.to_text().as_bytes()),
+        SummaryFormat::Json => stdout::write(format!("{}\n", plan.to_json()).as_bytes()),
+    }
+    Ok(exit)
+}
+
+/// What the plan depends on beside the records.
+pub(super) struct Pacing {
+    pub rate: Rate,
+    pub retry_rejected: bool,
+}
+
+/// The ledger of a target, where there is one yet.
+pub(super) fn reader(settings: &TargetSettings) -> Result<Option<Reader>, Failure> {
+    match Reader::open(&settings.ledger, &settings.target) {
+        Ok(reader) => Ok(Some(reader)),
+        Err(LedgerError::Missing(_)) if settings.creation == crate::ledger::Creation::Allowed => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Reads the whole input once, counts what an import would do, and writes the reports that were named.
+pub(super) fn plan(
+    input: &Input,
+    args: &InputArgs,
+    outputs: &Outputs,
+    ledger: Option<Reader>,
+    pacing: &Pacing,
+) -> Result<(Plan, Diagnostics), Failure> {
+    let mut plan = Plan::new(pacing.rate.per_minute(None));
+    let mut diagnostics = Diagnostics::new(&input.path().display().to_string());
+    let judge = Judge::new(ledger, AsOf::Now);
+    let counted = reporting::pass(input, args, outputs, judge, |record, line| {
+        note(&mut plan, &mut diagnostics, pacing, record, line);
+    })?;
+    plan.tally = counted.tally;
+    Ok((plan, diagnostics))
+}
+
+fn note(plan: &mut Plan, diagnostics: &mut Diagnostics, pacing: &Pacing, record: &InputRecord, line: &ReportLine) {
+    match &record.verdict {
+        Verdict::Invalid { problems, .. } => diagnostics.add(record.position, problems),
+        Verdict::Valid { customer, warnings } => {
+            diagnostics.add(record.position, warnings);
+            let sends = matches!(line.status, Status::Valid | Status::InDoubt)
+                || (line.status == Status::Rejected && pacing.retry_rejected);
+            if sends {
+                plan.to_send += 1;
+                plan.kyc_mails += u64::from(customer.send_kyc_mail);
+            }
+        }
+    }
+}
+
+/// Diagnostics are for people; a closed stderr wants none.
+pub(super) fn print_diagnostics(diagnostics: &Diagnostics) {
+    let mut stderr = std::io::stderr().lock();
+    drop(diagnostics.print(&mut stderr).and_then(|()| stderr.flush()));
+}

@@ -1,0 +1,80 @@
+//! What ends a command early: the exit code, the words, the next step.
+
+use std::fmt::Display;
+use std::io::Write as _;
+
+use crate::api::AuthError;
+use crate::exit::Exit;
+use crate::intake::IntakeError;
+use crate::ledger::LedgerError;
+
+#[derive(Debug)]
+pub struct Failure {
+    pub exit: Exit,
+    error: anyhow::Error,
+    hint: Option<String>,
+}
+
+impl Failure {
+    pub fn new(exit: Exit, message: impl Display) -> Self {
+        Self { exit, error: anyhow::Error::msg(message.to_string()), hint: None }
+    }
+
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    #[must_use]
+    pub fn context(mut self, what: String) -> Self {
+        self.error = self.error.context(what);
+        self
+    }
+
+    /// The one place that prints the chain of an error. A closed stderr is no reason to fail differently.
+    pub fn print(&self) {
+        let mut stderr = std::io::stderr().lock();
+        let mut text = format!("error: {:#}\n", self.error);
+        if let Some(hint) = &self.hint {
+            text.push_str(&format!("hint: {hint}\n"));
+        }
+        drop(stderr.write_all(text.as_bytes()));
+    }
+}
+
+impl From<LedgerError> for Failure {
+    fn from(error: LedgerError) -> Self {
+        let exit = Exit::from(&error);
+        let hint = match &error {
+            LedgerError::Locked(_) => "wait until that run ends; `report` and `check` can be used meanwhile",
+            LedgerError::Missing(_) => {
+                "is its disk mounted? A first import makes a ledger when --require-ledger is not given"
+            }
+            LedgerError::Foreign { .. } => "name another file with --ledger",
+            LedgerError::Newer { .. } => "use the newer version of this program",
+            LedgerError::Damaged { .. } => {
+                "nothing was sent and the file was left as it is: restore it from a backup of the newest state"
+            }
+            LedgerError::Io { .. } => "nothing more was sent; see to the disk and its rights, then run the same command again",
+        };
+        Self::new(exit, error).hint(hint)
+    }
+}
+
+impl From<IntakeError> for Failure {
+    fn from(error: IntakeError) -> Self {
+        let hint = error.hint();
+        let failure = Self::new(Exit::Input, error);
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
+
+impl From<AuthError> for Failure {
+    fn from(error: AuthError) -> Self {
+        Self::new(Exit::Credentials, error)
+    }
+}

@@ -1,0 +1,333 @@
+//! `import`: read once and plan, ask, send, report.
+
+use std::io::IsTerminal as _;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::runtime;
+use tokio::sync::mpsc;
+
+use super::check::{self, Pacing};
+use super::input::Input;
+use super::judge::{AsOf, Judge};
+use super::reporting::Counted;
+use super::signals::{self, Caught};
+use super::{Failure, question, report, reporting, resume};
+use crate::api::{Client, ClientConfig, Credentials};
+use crate::cli::{ImportArgs, InputArgs, ProgressChoice};
+use crate::delivery::{self, Api, GuardPolicy, Job, Offer, Payload, RetryPolicy, RunEnd, Shutdown, Verdict};
+use crate::domain::{Status, Verdict as RecordVerdict};
+use crate::exit::{Exit, Signal};
+use crate::ledger::{ClaimPolicy, Ledger, Reader, RunCounters, RunId};
+use crate::report::{Plan, Progress, Style, Summary};
+use crate::sandbox::{self, Sandbox};
+use crate::settings::{self, Outputs, TargetSettings};
+
+/// How many records the reader may be ahead of the claims.
+const AHEAD: usize = 1024;
+
+pub(super) fn run(args: &ImportArgs, quiet: bool) -> Result<Exit, Failure> {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Io, error).context("cannot start the runtime".to_owned()))?;
+    let exit = runtime.block_on(import(args, quiet));
+    // A second signal waits for nobody, not even for a reader that hangs on a dead disk.
+    runtime.shutdown_background();
+    exit
+}
+
+async fn import(args: &ImportArgs, quiet: bool) -> Result<Exit, Failure> {
+    let outputs = Outputs::with_default(&args.output, &args.input.input)?;
+    let world = World::of(args).await?;
+    let ledger = Arc::new(world.ledger()?);
+    let input = Input::open(&args.input.input)?;
+    let plan = plan(args, &input, &world)?;
+    let refused = refuse(args, &plan, &world);
+    let shutdown = Shutdown::default();
+    let caught = signals::listen(shutdown.clone())
+        .map_err(|error| Failure::new(Exit::Io, error).context("cannot listen to signals".to_owned()))?;
+    let import = Import { args, world, ledger, input: Arc::new(input), outputs, plan, shutdown, caught, quiet };
+    import.send_and_report(refused).await
+}
+
+/// Where the customers go: the API that was named, or a sandbox of our own.
+struct World {
+    settings: TargetSettings,
+    credentials: Arc<Credentials>,
+    sandbox: Option<(Sandbox, Option<tempfile::TempDir>)>,
+}
+
+impl World {
+    async fn of(args: &ImportArgs) -> Result<Self, Failure> {
+        if args.sandbox {
+            return Self::sandbox(args).await;
+        }
+        let settings = TargetSettings::required(&args.target)?;
+        let credentials = Arc::new(settings::credentials(&args.credentials)?);
+        Ok(Self { settings, credentials, sandbox: None })
+    }
+
+    /// A world that forgets: what it is asked to remember goes with it, unless a ledger was named.
+    async fn sandbox(args: &ImportArgs) -> Result<Self, Failure> {
+        let failed = |error: std::io::Error| Failure::new(Exit::Io, error).context("cannot start the sandbox".to_owned());
+        let sandbox = sandbox::start(sandbox::Config::default(), 0).await.map_err(failed)?;
+        let throw_away = match &args.target.ledger {
+            Some(_) => None,
+            None => Some(tempfile::tempdir().map_err(failed)?),
+        };
+        let mut target = args.target.clone();
+        target.base_url = Some(sandbox.base_url());
+        if let Some(folder) = &throw_away {
+            target.ledger = Some(folder.path().join("ledger.db"));
+        }
+        let mut settings = TargetSettings::required(&target)?;
+        // Its port changes with every start; its name in the ledger does not.
+        settings.target.base_url = "sandbox".to_owned();
+        let credentials = Arc::new(Credentials::fixed(&"sandbox".into())?);
+        Ok(Self { settings, credentials, sandbox: Some((sandbox, throw_away)) })
+    }
+
+    fn ledger(&self) -> Result<Ledger, Failure> {
+        let TargetSettings { ledger, target, creation, .. } = &self.settings;
+        if let Some(folder) = ledger.parent().filter(|_| !ledger.exists()) {
+            std::fs::create_dir_all(folder).map_err(|error| {
+                Failure::new(Exit::Io, error).context(format!("cannot make the folder {}", folder.display()))
+            })?;
+        }
+        let is_new = !ledger.exists();
+        let opened = Ledger::open(ledger, target.clone(), *creation)?;
+        if is_new && !self.forgets() {
+            tracing::info!("a new ledger was made: {}; keep it, it is what prevents doubles", ledger.display());
+        }
+        Ok(opened)
+    }
+
+    fn forgets(&self) -> bool {
+        matches!(self.sandbox, Some((_, Some(_))))
+    }
+
+    fn is_loopback(&self) -> bool {
+        self.settings.base.is_loopback()
+    }
+}
+
+fn plan(args: &ImportArgs, input: &Input, world: &World) -> Result<Plan, Failure> {
+    let ledger = check::reader(&world.settings)?;
+    let nothing = Outputs { reports: Vec::new(), rejects: None };
+    let pacing = Pacing { rate: args.sending.rate, retry_rejected: args.sending.retry_rejected };
+    let (plan, diagnostics) = check::plan(input, &args.input, &nothing, ledger, &pacing)?;
+    check::print_diagnostics(&diagnostics);
+    Ok(plan)
+}
+
+/// Why nothing is sent after all, although the input can be read.
+fn refuse(args: &ImportArgs, plan: &Plan, world: &World) -> Option<String> {
+    let invalid = plan.tally.get(Status::Invalid);
+    if args.sending.strict && invalid > 0 {
+        return Some(format!("nothing was sent, for {invalid} records are invalid and --strict was given"));
+    }
+    let ask = !args.yes && !world.is_loopback() && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    (ask && !question::confirmed(plan, world.settings.base.as_str())).then(|| "nothing was sent, as you wished".to_owned())
+}
+
+/// All that the sending needs.
+struct Import<'a> {
+    args: &'a ImportArgs,
+    world: World,
+    ledger: Arc<Ledger>,
+    input: Arc<Input>,
+    outputs: Outputs,
+    plan: Plan,
+    shutdown: Shutdown,
+    caught: Caught,
+    quiet: bool,
+}
+
+/// How the sending ended.
+struct Sent {
+    end: RunEnd,
+    /// The input failed while it was read.
+    unread: Option<Failure>,
+    /// Why the run stopped before its end, in words.
+    stopped: Option<String>,
+}
+
+impl Import<'_> {
+    async fn send_and_report(self, refused: Option<String>) -> Result<Exit, Failure> {
+        let begun = Instant::now();
+        let run = self.ledger.begin_run(self.input.name()).await?;
+        let sent = match refused {
+            Some(why) => Sent::nothing(why),
+            None => self.send(&run).await?,
+        };
+        if self.shutdown.is_leaving() {
+            return Err(self.left_at_once());
+        }
+        let exit = self.report(&run, sent, begun).await?;
+        if exit == Exit::Done {
+            self.input.forget();
+        }
+        Ok(exit)
+    }
+
+    async fn send(&self, run: &RunId) -> Result<Sent, Failure> {
+        let (offers, offered) = mpsc::channel(AHEAD);
+        let (input, input_args) = (Arc::clone(&self.input), self.args.input.clone());
+        let reading = tokio::task::spawn_blocking(move || read(&input, &input_args, &offers));
+        let mut progress = Progress::start(self.progress_style(), self.plan.tally.total(), Instant::now());
+        let job = self.job(run, offered)?;
+        let end = delivery::run(job, |event| progress.on(&event, Instant::now())).await;
+        progress.finish();
+        let unread = if self.shutdown.is_leaving() { None } else { joined(reading.await).err() };
+        let stopped = words(&end.verdict);
+        Ok(Sent { end, unread, stopped })
+    }
+
+    fn progress_style(&self) -> Style {
+        let terminal = std::io::stderr().is_terminal();
+        match self.args.progress {
+            ProgressChoice::Never => Style::Silent,
+            ProgressChoice::Auto if self.quiet => Style::Silent,
+            ProgressChoice::Auto | ProgressChoice::Always if terminal => Style::Bar,
+            ProgressChoice::Auto | ProgressChoice::Always => Style::Plain,
+        }
+    }
+
+    fn job(&self, run: &RunId, offers: mpsc::Receiver<Offer>) -> Result<Job<Api>, Failure> {
+        let sending = &self.args.sending;
+        if sending.settle < sending.timeout {
+            tracing::warn!("--settle is below --timeout: an unanswered request may still take effect when it is sent again");
+        }
+        let config = ClientConfig {
+            base: self.world.settings.base.clone(),
+            timeout: sending.timeout,
+            connect_timeout: sending.connect_timeout,
+            ca_file: self.args.credentials.ca_file.clone(),
+            concurrency: sending.concurrency.get(),
+        };
+        let client = Client::new(config).map_err(|error| Failure::new(Exit::Configuration, error))?;
+        Ok(Job {
+            server: Api::new(client, Arc::clone(&self.world.credentials)),
+            ledger: Arc::clone(&self.ledger),
+            run: run.clone(),
+            offers,
+            to_send: self.plan.to_send,
+            rate: sending.rate,
+            concurrency: sending.concurrency,
+            retry: RetryPolicy {
+                max_attempts: sending.max_attempts,
+                settle: sending.settle,
+                key_validity: sending.key_validity,
+            },
+            guard: GuardPolicy { max_failures: sending.max_failures, give_up_after: sending.give_up_after },
+            claims: ClaimPolicy { retry_rejected: sending.retry_rejected },
+            lookups: !sending.no_lookup,
+            limit: sending.limit.map(Into::into),
+            shutdown: self.shutdown.clone(),
+        })
+    }
+
+    /// The reports, the end of the run in the ledger, the summary.
+    async fn report(&self, run: &RunId, sent: Sent, begun: Instant) -> Result<Exit, Failure> {
+        let Sent { end, unread, stopped } = sent;
+        let counted = match unread {
+            Some(failure) => Err(failure),
+            None => self.count(run).await,
+        };
+        let exit = match &counted {
+            Ok(counted) => Exit::of_run(&end.verdict, self.caught.get(), &counted.tally),
+            Err(failure) => failure.exit,
+        };
+        let exit = if stopped.is_some() && exit == Exit::Done { Exit::SomeFailed } else { exit };
+        // A ledger that failed before cannot take this either, and the verdict has said so.
+        let ended = self.ledger.end_run(run, end.counters, exit.code(), stopped.clone()).await;
+        if let (Err(error), false) = (ended, matches!(end.verdict, Verdict::LedgerFailed(_))) {
+            return Err(error.into());
+        }
+        let counted = counted.map_err(|failure| failure.hint(self.hint_to_resume()))?;
+        let unfinished = [Status::NotAttempted, Status::Failed, Status::InDoubt];
+        let resumable = !self.world.forgets() && unfinished.into_iter().any(|status| counted.tally.get(status) > 0);
+        let summary = Summary {
+            run: run.name.clone(),
+            target: self.world.settings.base.as_str().to_owned(),
+            tally: counted.tally,
+            requests: end.counters.requests,
+            throttled: end.counters.throttled,
+            retries: end.counters.retries,
+            recovered: end.counters.recovered,
+            duration: begun.elapsed(),
+            errors: counted.errors,
+            reports: self.outputs.reports.clone(),
+            rejects: self.outputs.rejects.clone(),
+            exit_code: exit.code(),
+            stopped,
+            next_command: resumable.then(|| resume::command(&self.input)),
+        };
+        report::print(&summary, self.args.output.summary);
+        Ok(exit)
+    }
+
+    /// The pass over the input that makes the reports; a second signal does not wait for it.
+    async fn count(&self, run: &RunId) -> Result<Counted, Failure> {
+        let settings = &self.world.settings;
+        let judge = Judge::new(Some(Reader::open(&settings.ledger, &settings.target)?), AsOf::Run(run.number));
+        let (input, args, outputs) = (Arc::clone(&self.input), self.args.input.clone(), self.outputs.clone());
+        let pass = tokio::task::spawn_blocking(move || reporting::pass(&input, &args, &outputs, judge, |_, _| {}));
+        tokio::select! {
+            biased;
+            () = self.shutdown.leaving() => Err(self.left_at_once()),
+            counted = pass => joined(counted),
+        }
+    }
+
+    fn left_at_once(&self) -> Failure {
+        let exit = Exit::Interrupted(self.caught.get().unwrap_or(Signal::Interrupt));
+        Failure::new(exit, "left at once, without a report; what was in flight is resolved by the next run")
+            .hint(self.hint_to_resume())
+    }
+
+    fn hint_to_resume(&self) -> String {
+        format!("what was done is in the ledger; resume with: {}", resume::command(&self.input))
+    }
+}
+
+impl Sent {
+    fn nothing(why: String) -> Self {
+        let end = RunEnd { verdict: Verdict::Finished, counters: RunCounters::default() };
+        Self { end, unread: None, stopped: Some(why) }
+    }
+}
+
+/// Reads the input to its end, or until nobody wants more of it.
+fn read(input: &Input, args: &InputArgs, offers: &mpsc::Sender<Offer>) -> Result<(), Failure> {
+    for record in input.feed(&settings::input_options(args, false)?)? {
+        let record = record?;
+        let position = record.position;
+        let offer = match record.verdict {
+            RecordVerdict::Invalid { .. } => Offer::Invalid { position },
+            RecordVerdict::Valid { customer, .. } => {
+                Offer::Valid { position, email: customer.email.key(), payload: Payload::of(&customer) }
+            }
+        };
+        if offers.blocking_send(offer).is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn joined<T>(ended: Result<Result<T, Failure>, tokio::task::JoinError>) -> Result<T, Failure> {
+    ended.unwrap_or_else(|panic| Err(Failure::new(Exit::Io, panic)))
+}
+
+/// Why a run stopped before its end.
+fn words(verdict: &Verdict) -> Option<String> {
+    match verdict {
+        Verdict::Finished | Verdict::LimitReached => None,
+        Verdict::Interrupted => Some("interrupted".to_owned()),
+        Verdict::TooManyFailures(count) => Some(format!("{count} records were rejected or failed (--max-failures)")),
+        Verdict::Stopped(reason) => Some(reason.to_string()),
+        Verdict::LedgerFailed(error) => Some(error.to_string()),
+    }
+}

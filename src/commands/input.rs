@@ -1,0 +1,77 @@
+//! The input of a command: a file as it is, or standard input spooled to one.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::Failure;
+use crate::exit::Exit;
+use crate::intake::{Feed, InputIdentity, InputOptions, IntakeError, identity};
+use crate::ledger::InputName;
+use crate::settings;
+
+/// A file to read, several times and each time the same.
+#[derive(Debug)]
+pub(super) struct Input {
+    path: PathBuf,
+    identity: InputIdentity,
+    spooled: bool,
+}
+
+impl Input {
+    /// Standard input is written to an owner-only file first: it must be there for the check, for the sending, for the report, and for
+    /// a resume.
+    pub(super) fn open(named: &Path) -> Result<Self, Failure> {
+        let spooled = named == Path::new("-");
+        let path = if spooled { spool()? } else { named.to_owned() };
+        let identity = identity(&path)
+            .map_err(|error| Failure::new(Exit::Input, error).context(format!("cannot read {}", path.display())))?;
+        Ok(Self { path, identity, spooled })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn is_spooled(&self) -> bool {
+        self.spooled
+    }
+
+    /// What the ledger knows the input by.
+    pub(super) fn name(&self) -> InputName {
+        let path = self.path.canonicalize().unwrap_or_else(|_| self.path.clone());
+        InputName(path.to_string_lossy().into_owned())
+    }
+
+    /// Reads it from the start. A file that is no longer what it was is refused.
+    pub(super) fn feed(&self, options: &InputOptions) -> Result<Feed, Failure> {
+        let feed = Feed::open(&self.path, options)?;
+        match identity(&self.path) {
+            Ok(now) if now == self.identity => Ok(feed),
+            _ => Err(IntakeError::Changed { path: self.path.clone() }.into()),
+        }
+    }
+
+    /// A spooled input is kept until a run of it ends well.
+    pub(super) fn forget(&self) {
+        if self.spooled {
+            drop(std::fs::remove_file(&self.path));
+        }
+    }
+}
+
+fn spool() -> Result<PathBuf, Failure> {
+    let folder = settings::state_dir()?.join("spool");
+    let write = || -> io::Result<PathBuf> {
+        std::fs::create_dir_all(&folder)?;
+        let mut file = tempfile::Builder::new().prefix("stdin-").tempfile_in(&folder)?;
+        io::copy(&mut io::stdin().lock(), &mut file)?;
+        file.as_file().sync_all()?;
+        let (file, path): (File, PathBuf) = file.keep()?;
+        drop(file);
+        Ok(path)
+    };
+    write().map_err(|error| {
+        Failure::new(Exit::Io, error).context(format!("cannot spool standard input to {}", folder.display()))
+    })
+}

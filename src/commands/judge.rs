@@ -1,0 +1,143 @@
+//! What is to be said of each record: validation, the duplicates of this input, and the ledger, brought together in one line.
+
+use super::Failure;
+use crate::api::wire;
+use crate::domain::{
+    Code, Earlier, EmailKey, FirstSeen, InputRecord, NewCustomer, Position, ReportLine, Severity, Status, Verdict, Violation,
+};
+use crate::ledger::{PayloadHash, Reader, Standing};
+
+/// As of when a line speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AsOf {
+    /// Before anything is sent: what is fine is `valid`.
+    Now,
+    /// As a run left it.
+    Run(i64),
+}
+
+#[derive(Debug)]
+pub(super) struct Judge {
+    seen: FirstSeen,
+    /// `None`: nothing was ever sent.
+    ledger: Option<Reader>,
+    as_of: AsOf,
+}
+
+impl Judge {
+    pub(super) fn new(ledger: Option<Reader>, as_of: AsOf) -> Self {
+        Self { seen: FirstSeen::default(), ledger, as_of }
+    }
+
+    pub(super) fn line(&mut self, record: &InputRecord) -> Result<ReportLine, Failure> {
+        let (position, kept) = (record.position, record.kept.clone());
+        match &record.verdict {
+            Verdict::Invalid { email, problems } => Ok(invalid(position, email.clone(), kept, problems)),
+            Verdict::Valid { customer, warnings } => self.valid(position, customer, warnings, kept),
+        }
+    }
+
+    fn valid(
+        &mut self,
+        position: Position,
+        customer: &NewCustomer,
+        warnings: &[Violation],
+        kept: Vec<String>,
+    ) -> Result<ReportLine, Failure> {
+        let (body, email) = (wire::body(customer), customer.email.key());
+        let earlier = self.seen.meet(&email, position.row, &body);
+        let standing = self.standing(&email)?;
+        let earlier = earlier.filter(|_| !self.claimed(standing.as_ref(), position));
+        let status = match &earlier {
+            Some(_) => Status::Duplicate,
+            None => self.status(standing.as_ref(), PayloadHash::of(&body)),
+        };
+        let mut line = ReportLine::new(position, status, customer.email.as_str().to_owned(), kept);
+        let mut notes: Vec<_> = warnings.iter().map(told).collect();
+        if let Some(Earlier { row, same_data }) = earlier {
+            line.error = format!("row {row} has the same e-mail");
+            if !same_data {
+                notes.push(format!("{}: it has other data than row {row}", Code::DuplicateDiffers));
+            }
+        }
+        if let Some(standing) = standing {
+            remember(&mut line, &standing, &mut notes);
+        }
+        line.warning = notes.join("; ");
+        Ok(line)
+    }
+
+    fn standing(&self, email: &EmailKey) -> Result<Option<Standing>, Failure> {
+        let Some(ledger) = &self.ledger else { return Ok(None) };
+        Ok(ledger.standing(email, self.run())?)
+    }
+
+    fn run(&self) -> Option<i64> {
+        match self.as_of {
+            AsOf::Now => None,
+            AsOf::Run(run) => Some(run),
+        }
+    }
+
+    /// The ledger compared the whole e-mail: what it let this very row claim is no duplicate.
+    fn claimed(&self, standing: Option<&Standing>, position: Position) -> bool {
+        let claimed_row = standing.zip(self.run()).and_then(|(standing, run)| standing.claimed_row(run));
+        claimed_row == Some(position.row)
+    }
+
+    fn status(&self, standing: Option<&Standing>, payload: PayloadHash) -> Status {
+        let status = standing.map_or(Status::NotAttempted, |standing| {
+            standing.status(self.run().unwrap_or(i64::MAX), payload)
+        });
+        match (self.as_of, status) {
+            (AsOf::Now, Status::NotAttempted) => Status::Valid,
+            (_, status) => status,
+        }
+    }
+}
+
+fn invalid(position: Position, email: Option<String>, kept: Vec<String>, problems: &[Violation]) -> ReportLine {
+    let mut line = ReportLine::new(position, Status::Invalid, email.unwrap_or_default(), kept);
+    let (wrong, odd): (Vec<_>, Vec<_>) =
+        problems.iter().partition(|violation| violation.code.severity() == Severity::Problem);
+    line.error_code = join(wrong.iter().map(|violation| violation.code.as_str().to_owned()), ";");
+    line.error = join(wrong.iter().map(|violation| explained(violation)), "; ");
+    line.warning = join(odd.iter().map(|violation| told(violation)), "; ");
+    line
+}
+
+/// What the last outcome left: ids and links of a customer that is there, the complaint where there is none.
+fn remember(line: &mut ReportLine, standing: &Standing, notes: &mut Vec<String>) {
+    let Some(latest) = standing.latest() else { return };
+    match line.status {
+        Status::Created | Status::AlreadyImported | Status::Changed | Status::Exists | Status::Duplicate => {
+            line.receipt = latest.receipt.clone();
+        }
+        Status::Rejected | Status::Failed | Status::InDoubt => {
+            line.error_code.clone_from(&latest.error_code);
+            line.error.clone_from(&latest.error);
+        }
+        Status::Invalid | Status::NotAttempted | Status::Valid => return,
+    }
+    if line.status != Status::Duplicate {
+        (line.http_status, line.attempts) = (latest.http_status, latest.attempts);
+        notes.extend(Some(latest.warning.clone()).filter(|warning| !warning.is_empty()));
+    }
+}
+
+fn explained(violation: &Violation) -> String {
+    let Violation { column, value, hint, .. } = violation;
+    match (column.is_empty(), value.is_empty()) {
+        (true, _) => hint.clone(),
+        (false, true) => format!("{column}: {hint}"),
+        (false, false) => format!("{column} {value:?}: {hint}"),
+    }
+}
+
+fn told(violation: &Violation) -> String {
+    format!("{}: {}", violation.code, explained(violation))
+}
+
+fn join(parts: impl Iterator<Item = String>, between: &str) -> String {
+    parts.collect::<Vec<_>>().join(between)
+}

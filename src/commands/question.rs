@@ -1,0 +1,29 @@
+//! The question before a real import.
+
+use std::io::{BufRead as _, Write as _};
+
+use crate::report::Plan;
+
+/// Shows the plan and asks. Anything but a clear yes is a no.
+pub(super) fn confirmed(plan: &Plan, target: &str) -> bool {
+    let mut stderr = std::io::stderr().lock();
+    let asked = write!(stderr, "{}\nSend {} records to {target}? [y/N] ", plan.to_text(), plan.to_send)
+        .and_then(|()| stderr.flush());
+    let mut answer = String::new();
+    asked.is_ok() && std::io::stdin().lock().read_line(&mut answer).is_ok() && is_yes(&answer)
+}
+
+fn is_yes(answer: &str) -> bool {
+    matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_clear_yes_is_one() {
+        assert!(["y", "Y\n", " yes \r\n"].into_iter().all(is_yes));
+        assert!(!["", "\n", "n", "yess", "ja"].into_iter().any(is_yes));
+    }
+}

@@ -1,0 +1,61 @@
+//! `report`: the reports again, from input and ledger alone.
+
+use super::input::Input;
+use super::judge::{AsOf, Judge};
+use super::{Failure, reporting, stdout};
+use crate::cli::{ReportArgs, SummaryFormat};
+use crate::exit::Exit;
+use crate::ledger::{Reader, RunInfo};
+use crate::report::Summary;
+use crate::settings::{Outputs, TargetSettings};
+
+pub(super) fn run(args: &ReportArgs) -> Result<Exit, Failure> {
+    let settings = TargetSettings::required(&args.target)?;
+    let input = Input::open(&args.input.input)?;
+    let outputs = Outputs::with_default(&args.output, &args.input.input)?;
+    let ledger = Reader::open(&settings.ledger, &settings.target)?;
+    let run = find_run(&ledger, &args.run, &input)?;
+    let judge = Judge::new(Some(ledger), AsOf::Run(run.id.number));
+    let counted = reporting::pass(&input, &args.input, &outputs, judge, |_, _| {})?;
+    let exit = Exit::of_records(&counted.tally);
+    let until = run.ended_at.unwrap_or_else(jiff::Timestamp::now);
+    let summary = Summary {
+        run: run.id.name,
+        target: settings.target.base_url,
+        tally: counted.tally,
+        requests: run.counters.requests,
+        throttled: run.counters.throttled,
+        retries: run.counters.retries,
+        recovered: run.counters.recovered,
+        duration: std::time::Duration::try_from(until.duration_since(run.started_at)).unwrap_or_default(),
+        errors: counted.errors,
+        reports: outputs.reports,
+        rejects: outputs.rejects,
+        exit_code: exit.code(),
+        stopped: run.stopped,
+        next_command: None,
+    };
+    print(&summary, args.output.summary);
+    Ok(exit)
+}
+
+fn find_run(ledger: &Reader, wanted: &str, input: &Input) -> Result<RunInfo, Failure> {
+    let found = if wanted == "last" { ledger.last_run(&input.name().0)? } else { ledger.run(wanted)? };
+    found.ok_or_else(|| {
+        let message = if wanted == "last" {
+            format!("the ledger knows no run over {}", input.path().display())
+        } else {
+            format!("the ledger knows no run {wanted}")
+        };
+        Failure::new(Exit::Usage, message).hint(
+            "is this the file, the --base-url, the --account and the --ledger of the import? A run's id stands in its summary",
+        )
+    })
+}
+
+pub(super) fn print(summary: &Summary, format: SummaryFormat) {
+    match format {
+        SummaryFormat::Text => stdout::write(summary.to_text().as_bytes()),
+        SummaryFormat::Json => stdout::write(format!("{}\n", summary.to_json()).as_bytes()),
+    }
+}

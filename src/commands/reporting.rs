@@ -1,0 +1,99 @@
+//! The pass over the input that counts, and makes reports where any are wanted: input and ledger in, files and counts out. `check` and the
+//! plan of `import` are this pass before anything is sent; `report` and the end of `import` are this pass after it.
+
+use std::path::{Path, PathBuf};
+
+use super::Failure;
+use super::input::Input;
+use super::judge::Judge;
+use crate::cli::InputArgs;
+use crate::domain::{InputRecord, RawRecord, ReportLine, Status, Tally};
+use crate::exit::Exit;
+use crate::intake::Feed;
+use crate::report::{ErrorGroups, Rejects, ReportFile};
+use crate::settings::{self, Outputs};
+
+/// What a pass counted.
+#[derive(Debug, Default)]
+pub(super) struct Counted {
+    pub tally: Tally,
+    pub errors: ErrorGroups,
+}
+
+/// Judges every record, shows each to `observe`, and writes the files that were asked for. They appear only once all are whole.
+pub(super) fn pass(
+    input: &Input,
+    args: &InputArgs,
+    outputs: &Outputs,
+    mut judge: Judge,
+    mut observe: impl FnMut(&InputRecord, &ReportLine),
+) -> Result<Counted, Failure> {
+    let feed = input.feed(&settings::input_options(args, outputs.rejects.is_some())?)?;
+    let mut files = Files::create(outputs, &feed)?;
+    let mut counted = Counted::default();
+    for record in feed {
+        let record = record?;
+        let line = judge.line(&record)?;
+        counted.tally.add(line.status);
+        if is_complaint(line.status) {
+            counted.errors.add(&line);
+        }
+        files.write(&line, record.raw.as_ref())?;
+        observe(&record, &line);
+    }
+    files.commit()?;
+    Ok(counted)
+}
+
+fn is_complaint(status: Status) -> bool {
+    matches!(status, Status::Invalid | Status::Rejected | Status::Failed | Status::InDoubt)
+}
+
+/// The files of one pass.
+struct Files {
+    reports: Vec<(PathBuf, ReportFile)>,
+    rejects: Option<(PathBuf, Rejects)>,
+}
+
+impl Files {
+    fn create(outputs: &Outputs, feed: &Feed) -> Result<Self, Failure> {
+        let create = |path: &PathBuf| match ReportFile::create(path, feed.kept_names()) {
+            Ok(file) => Ok((path.clone(), file)),
+            Err(error) => Err(unwritable(path, &error)),
+        };
+        let reports = outputs.reports.iter().map(create).collect::<Result<_, _>>()?;
+        let rejects = outputs.rejects.as_ref().map(|path| match Rejects::create(path, &feed.shape()) {
+            Ok(file) => Ok((path.clone(), file)),
+            Err(error) => Err(unwritable(path, &error)),
+        });
+        Ok(Self { reports, rejects: rejects.transpose()? })
+    }
+
+    fn write(&mut self, line: &ReportLine, raw: Option<&RawRecord>) -> Result<(), Failure> {
+        for (path, report) in &mut self.reports {
+            report.write(line).map_err(|error| unwritable(path, &error))?;
+        }
+        if let (Some((path, rejects)), Some(raw), Status::Invalid | Status::Rejected) =
+            (&mut self.rejects, raw, line.status)
+        {
+            rejects.write(raw, &line.error).map_err(|error| unwritable(path, &error))?;
+        }
+        Ok(())
+    }
+
+    fn commit(self) -> Result<(), Failure> {
+        for (path, report) in self.reports {
+            report.commit().map_err(|error| unwritable(&path, &error))?;
+        }
+        if let Some((path, rejects)) = self.rejects {
+            rejects.commit().map_err(|error| unwritable(&path, &error))?;
+        }
+        Ok(())
+    }
+}
+
+fn unwritable(path: &Path, error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(Exit::Io, error)
+        .context(format!("cannot write {}", path.display()))
+        .hint("the ledger has everything: when the disk is well again, `customer-import report` makes the files")
+}

@@ -1,0 +1,44 @@
+//! The exact command that resumes a run: the one that was typed, with a spooled standard input named by its file.
+
+use super::input::Input;
+
+pub(super) fn command(input: &Input) -> String {
+    let spooled = input.is_spooled().then(|| input.path().display().to_string());
+    let typed = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    words(typed, spooled.as_deref())
+}
+
+fn words(typed: impl Iterator<Item = String>, spooled: Option<&str>) -> String {
+    let named = typed.map(|word| match spooled {
+        Some(path) if word == "-" => quoted(path),
+        _ => quoted(&word),
+    });
+    named.collect::<Vec<_>>().join(" ")
+}
+
+/// As a POSIX shell reads it back.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_./:=@%+,-".contains(c);
+    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed(words: &[&str]) -> impl Iterator<Item = String> {
+        words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>().into_iter()
+    }
+
+    #[test]
+    fn what_a_shell_would_split_or_expand_is_quoted() {
+        let command = words(typed(&["customer-import", "import", "a b.csv", "--map", "customer_name={It's}"]), None);
+        assert_eq!(command, r"customer-import import 'a b.csv' --map 'customer_name={It'\''s}'");
+    }
+
+    #[test]
+    fn a_spooled_standard_input_is_named_by_its_file() {
+        let command = words(typed(&["customer-import", "import", "-", "--yes"]), Some("/state/spool/stdin-x"));
+        assert_eq!(command, "customer-import import /state/spool/stdin-x --yes");
+    }
+}

@@ -1,0 +1,44 @@
+//! `sandbox`: the stand-in as a process of its own, until it is interrupted.
+
+use super::signals;
+use super::{Failure, stdout};
+use crate::cli::SandboxArgs;
+use crate::delivery::Shutdown;
+use crate::exit::Exit;
+use crate::sandbox::{self, Config};
+
+pub(super) fn run(args: SandboxArgs) -> Result<Exit, Failure> {
+    let failed = |error: std::io::Error| Failure::new(Exit::Io, error).context("cannot start the sandbox".to_owned());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    runtime.block_on(async {
+        let port = args.port;
+        let sandbox = sandbox::start(config(args), port).await.map_err(failed)?;
+        let shutdown = Shutdown::default();
+        let _caught = signals::listen(shutdown.clone()).map_err(failed)?;
+        stdout::write(
+            format!("sandbox at {} (nothing is kept; end it with Ctrl-C)\n", sandbox.base_url())
+                .as_bytes(),
+        );
+        shutdown.draining().await;
+        sandbox.stop().await;
+        Ok(Exit::Done)
+    })
+}
+
+fn config(args: SandboxArgs) -> Config {
+    Config {
+        dialect: args.dialect,
+        limit: args.limit,
+        token: args.let_in,
+        token_life: args.token_life,
+        idempotency: args.idempotency,
+        key_life: args.key_life,
+        latency: args.latency,
+        racy: args.racy,
+        lookup: !args.no_lookup,
+        faults: args.faults,
+        seed: args.seed,
+        log: args.log,
+        ..Config::default()
+    }
+}

@@ -1,0 +1,68 @@
+//! What is typed wrongly, and what is not given.
+
+use crate::harness::{Lab, Ran};
+
+#[test]
+fn a_missing_base_url_or_token_says_how_to_give_it() {
+    let lab = Lab::new();
+    lab.customers(1);
+    lab.run(&["import", "in.csv"]).ends(2).says("--base-url").says("--sandbox");
+    let mut command = lab.command(&["import", "in.csv", "--base-url", "http://127.0.0.1:9"]);
+    Ran::of(command.env_remove("CUSTOMER_IMPORT_TOKEN")).ends(2).says("CUSTOMER_IMPORT_TOKEN").says("--token-file");
+}
+
+#[test]
+fn two_sources_of_credentials_are_one_too_many() {
+    let lab = Lab::new();
+    lab.customers(1);
+    lab.run(&["import", "in.csv", "--base-url", "http://127.0.0.1:9", "--token-command", "echo t"]).ends(2);
+}
+
+#[test]
+fn plain_http_leaves_this_machine_never() {
+    let lab = Lab::new();
+    lab.customers(1);
+    lab.run(&["import", "in.csv", "--base-url", "http://api.example.com/v1"]).ends(2).says("https");
+}
+
+#[test]
+fn a_token_is_no_argument() {
+    let lab = Lab::new();
+    lab.customers(1);
+    lab.run(&["import", "in.csv", "--token", "secret"]).ends(2);
+}
+
+#[test]
+fn impossible_options_are_refused_before_anything_is_read() {
+    let lab = Lab::new();
+    lab.customers(1);
+    for wrong in [
+        ["--rate", "0/s"],
+        ["--concurrency", "0"],
+        ["--max-attempts", "0"],
+        ["--timeout", "soon"],
+        ["--max-failures", "0"],
+        ["--limit", "0"],
+        ["--report", "out.xlsx"],
+        ["--report", "in.csv"],
+        ["--map", "nonsense"],
+        ["--region", "XX"],
+    ] {
+        lab.run(&["import", "in.csv", "--sandbox", wrong[0], wrong[1]]).ends(2);
+    }
+    lab.run(&["import", "in.csv", "--sandbox", "--report", "no/such/folder/out.csv"]).ends(74);
+}
+
+#[test]
+fn help_completions_and_manual_are_there() {
+    let lab = Lab::new();
+    for (args, words) in [
+        (&["--help"][..], "import"),
+        (&["import", "--help"], "--max-failures"),
+        (&["completions", "bash"], "customer-import"),
+        (&["man"], ".TH"),
+        (&["--version"], env!("CARGO_PKG_VERSION")),
+    ] {
+        lab.run(args).ends(0).says(words);
+    }
+}

@@ -1,0 +1,185 @@
+//! Everything a server and a network can do to an answer. After each: the right outcome, and never two customers for one e-mail.
+
+use crate::harness::{Lab, Server, email};
+
+/// Imports four customers against a fault that strikes the first request of each.
+#[track_caller]
+fn survives(fault: &str, more: &[&str]) -> (Lab, Server) {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &["--fault", &format!("{fault}:first=1")]);
+    // Few enough that not even two answers without meaning for each add up to the ten that stop a run.
+    lab.customers(4);
+    lab.import(&server, more).ends(0);
+    assert_eq!(lab.statuses(), ["created"; 4], "{fault}");
+    server.has_each_once((0..4).map(email));
+    (lab, server)
+}
+
+#[test]
+fn failures_before_anything_was_saved_end_created() {
+    for fault in
+        ["500", "502", "503", "504", "520", "error-400", "seven", "reset-before", "408", "425", "html", "empty"]
+    {
+        survives(fault, &[]);
+    }
+}
+
+#[test]
+fn failures_after_the_customer_was_saved_end_created_once() {
+    for fault in [
+        "500-after",
+        "502-after",
+        "504-after",
+        "error-400-after",
+        "seven-after",
+        "reset-after",
+        "cut",
+        "cut-head",
+        "html-after",
+        "empty-after",
+        "no-id",
+        "outer-failure",
+    ] {
+        let (lab, server) = survives(fault, &[]);
+        let customers = server.customers();
+        for row in lab.report() {
+            assert_eq!(customers[&row["customer_email"]], [row["customer_id"].clone()], "{fault}");
+        }
+    }
+}
+
+#[test]
+fn the_same_without_an_idempotency_store_ends_created_once() {
+    for fault in ["reset-after", "cut", "500-after", "html-after"] {
+        let lab = Lab::new();
+        let server = Server::start(&lab, &["--idempotency", "none", "--fault", &format!("{fault}:first=1")]);
+        lab.customers(5);
+        lab.import(&server, &[]).ends(0);
+        assert_eq!(lab.statuses(), ["created"; 5], "{fault}");
+        server.has_each_once((0..5).map(email));
+    }
+}
+
+#[test]
+fn the_same_without_look_ups_never_creates_twice() {
+    for fault in ["reset-after", "cut", "500", "500-after", "html-after"] {
+        let lab = Lab::new();
+        let server = Server::start(&lab, &["--no-lookup", "--fault", &format!("{fault}:first=1")]);
+        lab.customers(5);
+        lab.import(&server, &[]).ends(0);
+        assert!(lab.statuses().iter().all(|status| status == "created" || status == "exists"), "{fault}");
+        server.has_each_once((0..5).map(email));
+    }
+}
+
+#[test]
+fn stray_bytes_before_a_success_do_not_hide_it() {
+    survives("garbage", &[]);
+}
+
+#[test]
+fn an_answer_that_never_comes_is_timed_out_and_resolved() {
+    survives("stall", &["--timeout", "300ms"]);
+    survives("stall-before", &["--timeout", "300ms"]);
+}
+
+#[test]
+fn throttling_is_waited_out_and_costs_no_attempt() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &["--fault", "429:p1@example.com:first=3"]);
+    lab.customers(4);
+    lab.import(&server, &["--max-attempts", "1"]).ends(0);
+    assert_eq!(lab.statuses(), ["created"; 4]);
+    server.has_each_once((0..4).map(email));
+}
+
+#[test]
+fn a_rejection_is_final_and_in_the_servers_words() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &["--fault", "422:p1@example.com"]);
+    lab.customers(3);
+    lab.import(&server, &[]).ends(1);
+    let report = lab.report();
+    assert_eq!(report[1]["status"], "rejected");
+    assert_eq!(report[1]["error_code"], "api.field_rejected");
+    assert_eq!(report[1]["http_status"], "422");
+    let posts = server.posts().len();
+    lab.import(&server, &[]).ends(1);
+    assert_eq!(server.posts().len(), posts, "the same data is not sent again");
+    lab.import(&server, &["--retry-rejected"]).ends(1);
+    assert_eq!(server.posts().len(), posts + 1);
+}
+
+#[test]
+fn a_taken_email_in_other_words_exists() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &["--fault", "taken-words"]);
+    lab.customers(2);
+    lab.import(&server, &[]).ends(0);
+    lab.import(&server, &["--ledger", "another.db"]).ends(0);
+    assert_eq!(lab.statuses(), ["exists", "exists"]);
+}
+
+#[test]
+fn an_answer_that_names_another_email_is_created_with_a_warning() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &["--fault", "other-email:p0@example.com"]);
+    lab.customers(1);
+    lab.import(&server, &[]).ends(0);
+    let report = lab.report();
+    assert_eq!(report[0]["status"], "created");
+    assert!(report[0]["warning"].contains("answer.other_email"));
+}
+
+#[test]
+fn a_record_that_can_never_be_answered_is_failed_or_in_doubt_and_the_exit_code_says_so() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &["--fault", "503:p0@example.com"]);
+    lab.customers(2);
+    lab.import(&server, &["--max-attempts", "2"]).ends(1);
+    assert_eq!(lab.statuses(), ["failed", "created"]);
+
+    let lab = Lab::new();
+    let server = Server::start(&lab, &["--no-lookup", "--fault", "reset-after:p0@example.com"]);
+    lab.customers(2);
+    lab.import(&server, &["--max-attempts", "2"]).ends(4).says("in_doubt");
+    assert_eq!(lab.statuses(), ["in_doubt", "created"]);
+}
+
+#[test]
+fn look_ups_that_ignore_their_filter_prove_nothing() {
+    let lab = Lab::new();
+    let server =
+        Server::start(&lab, &["--fault", "lookup-ignores-filter", "--fault", "500-after:p1@example.com:first=1"]);
+    lab.customers(3);
+    lab.import(&server, &[]).ends(0);
+    server.has_each_once((0..3).map(email));
+    assert!(lab.statuses().iter().all(|status| status == "created" || status == "exists"));
+}
+
+#[test]
+fn a_racy_server_under_faults_still_has_each_customer_once() {
+    let lab = Lab::new();
+    let faults = [
+        "--racy",
+        "--seed",
+        "11",
+        "--fault",
+        "reset-after:0.1",
+        "--fault",
+        "500:0.1",
+        "--fault",
+        "cut:0.1",
+        "--fault",
+        "503:0.05",
+    ];
+    let server = Server::start(&lab, &faults);
+    lab.customers(60);
+    lab.import(&server, &["--max-attempts", "20"]).ends(0);
+    server.has_each_once((0..60).map(email));
+    let customers = server.customers();
+    for row in lab.report() {
+        assert_eq!(row["status"], "created");
+        assert_eq!(customers[&row["customer_email"]], [row["customer_id"].clone()]);
+    }
+}

@@ -1,0 +1,98 @@
+//! `kill -9` as an ordinary test, and the signals that ask politely.
+
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::harness::{Lab, Server, email, exit_code};
+
+/// Starts an import and waits until the server has seen so many posts; the server's log is the event that is waited for.
+fn start_and_wait(lab: &Lab, server: &Server, more: &[&str], posts: usize) -> Child {
+    let mut child =
+        lab.command(&lab.import_args(server, more)).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let patience = Instant::now() + Duration::from_secs(30);
+    while server.posts().len() < posts && child.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < patience, "the server never saw {posts} posts");
+        std::thread::yield_now();
+    }
+    child
+}
+
+fn signal(child: &Child, signal: rustix::process::Signal) {
+    let pid = rustix::process::Pid::from_child(child);
+    rustix::process::kill_process(pid, signal).unwrap();
+}
+
+#[test]
+fn killed_ten_times_in_a_row_every_customer_is_created_once_and_reported_with_the_right_id() {
+    let lab = Lab::new();
+    let server = Server::start(
+        &lab,
+        &["--latency", "5ms..30ms", "--seed", "3", "--fault", "reset-after:0.03", "--fault", "500:0.03"],
+    );
+    lab.customers(300);
+    for round in 1..=10 {
+        let mut child = start_and_wait(&lab, &server, &[], round * 20);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    lab.import(&server, &["--max-attempts", "20"]).ends(0);
+    server.has_each_once((0..300).map(email));
+    let customers = server.customers();
+    let report = lab.report();
+    assert_eq!(report.len(), 300);
+    for row in report {
+        assert!(["created", "already_imported"].contains(&row["status"].as_str()), "{row:?}");
+        assert_eq!(customers[&row["customer_email"]], [row["customer_id"].clone()]);
+    }
+}
+
+#[test]
+fn i7_after_a_kill_the_unanswered_intents_are_at_most_the_concurrency() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &["--latency", "20ms"]);
+    lab.customers(200);
+    let mut child = start_and_wait(&lab, &server, &["--concurrency", "4", "--ledger", "l.db"], 60);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    lab.run(&["report", "in.csv", "--base-url", &server.url, "--ledger", "l.db"]);
+    let in_doubt = lab.statuses().iter().filter(|status| *status == "in_doubt").count();
+    assert!(in_doubt <= 4, "{in_doubt} in doubt");
+}
+
+#[test]
+fn the_first_signal_drains_and_reports_and_says_how_to_resume() {
+    for (sent, code) in
+        [(rustix::process::Signal::INT, 130), (rustix::process::Signal::TERM, 143), (rustix::process::Signal::HUP, 129)]
+    {
+        let lab = Lab::new();
+        let server = Server::start(&lab, &["--latency", "20ms"]);
+        lab.customers(300);
+        let child = start_and_wait(&lab, &server, &[], 10);
+        signal(&child, sent);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(exit_code(output.status), code);
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.contains("import in.csv"), "the resume command is missing:\n{said}");
+        let statuses = lab.statuses();
+        assert_eq!(statuses.len(), 300);
+        assert!(statuses.iter().all(|status| status == "created" || status == "not_attempted"), "{statuses:?}");
+        lab.import(&server, &[]).ends(0);
+        server.has_each_once((0..300).map(email));
+    }
+}
+
+#[test]
+fn the_second_signal_leaves_at_once_and_the_next_run_resolves() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &["--fault", "stall:p5@example.com:first=1"]);
+    lab.customers(20);
+    let child = start_and_wait(&lab, &server, &[], 20);
+    signal(&child, rustix::process::Signal::INT);
+    signal(&child, rustix::process::Signal::TERM);
+    let begun = Instant::now();
+    let output = child.wait_with_output().unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(20), "the stalled answer (75 s) was waited for");
+    assert!([130, 143].contains(&exit_code(output.status)));
+    lab.import(&server, &[]).ends(0);
+    server.has_each_once((0..20).map(email));
+}

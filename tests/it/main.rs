@@ -1,0 +1,13 @@
+//! The promises of the README, kept by the real program against the sandbox. One binary, a file for each feature.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod check;
+mod cli;
+mod faults;
+mod harness;
+mod import;
+mod killed;
+mod ledger;
+mod report;
+mod stops;
