@@ -39,7 +39,14 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct LogArgs {
     /// How log lines look on standard error.
-    #[arg(long, global = true, value_enum, default_value_t, env = "CUSTOMER_IMPORT_LOG_FORMAT", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        env = "CUSTOMER_IMPORT_LOG_FORMAT",
+        hide_env_values = true
+    )]
     pub log_format: LogFormat,
     /// Say more; twice for everything.
     #[arg(short, long, global = true, action = ArgAction::Count)]
@@ -118,7 +125,13 @@ pub struct InputArgs {
     /// The file with the customers; `-` for standard input.
     pub input: PathBuf,
     /// Found out from the content unless given.
-    #[arg(long, default_value = "auto", value_name = "auto|csv|ndjson", env = "CUSTOMER_IMPORT_FORMAT", hide_env_values = true)]
+    #[arg(
+        long,
+        default_value = "auto",
+        value_name = "auto|csv|ndjson",
+        env = "CUSTOMER_IMPORT_FORMAT",
+        hide_env_values = true
+    )]
     pub format: Format,
     /// The character between the cells of a CSV file; found out from the content unless given. `tab` is a tabulator.
     #[arg(long, value_name = "C", value_parser = parse_delimiter, env = "CUSTOMER_IMPORT_DELIMITER", hide_env_values = true)]
@@ -147,7 +160,13 @@ pub struct TargetArgs {
     #[arg(long, value_name = "URL", env = "CUSTOMER_IMPORT_BASE_URL", hide_env_values = true)]
     pub base_url: Option<String>,
     /// The account's name in the ledger.
-    #[arg(long, value_name = "NAME", default_value = "default", env = "CUSTOMER_IMPORT_ACCOUNT", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "default",
+        env = "CUSTOMER_IMPORT_ACCOUNT",
+        hide_env_values = true
+    )]
     pub account: String,
     /// The memory of what was sent; one file a target in the state directory unless given.
     #[arg(long, value_name = "PATH", env = "CUSTOMER_IMPORT_LEDGER", hide_env_values = true)]
@@ -158,9 +177,7 @@ pub struct TargetArgs {
 }
 
 #[derive(Clone, Debug, Args)]
-#[command(
-    next_help_heading = "Credentials (or the token itself in the environment, as CUSTOMER_IMPORT_TOKEN)"
-)]
+#[command(next_help_heading = "Credentials (or the token itself in the environment, as CUSTOMER_IMPORT_TOKEN)")]
 pub struct CredentialArgs {
     /// A file with the bearer token; read again when the token is refused.
     #[arg(long, value_name = "PATH", env = "CUSTOMER_IMPORT_TOKEN_FILE", hide_env_values = true)]

@@ -44,7 +44,8 @@ impl TargetSettings {
     }
 
     fn at(url: &str, args: &TargetArgs) -> Result<Self, Failure> {
-        let base = BaseUrl::parse(url).map_err(|error| Failure::new(Exit::Usage, format!("--base-url {url}: {error}")))?;
+        let base =
+            BaseUrl::parse(url).map_err(|error| Failure::new(Exit::Usage, format!("--base-url {url}: {error}")))?;
         let ledger = match &args.ledger {
             Some(path) => path.clone(),
             None => state_dir()?.join(ledger_name(base.host(), &args.account)),
@@ -128,7 +129,8 @@ impl Outputs {
     pub fn as_named(args: &OutputArgs, input: &Path) -> Result<Self, Failure> {
         let outputs = Self { reports: args.reports.clone(), rejects: args.rejects.clone() };
         for report in &outputs.reports {
-            ReportFormat::of(report).map_err(|error| Failure::new(Exit::Usage, format!("--report {}: {error}", report.display())))?;
+            ReportFormat::of(report)
+                .map_err(|error| Failure::new(Exit::Usage, format!("--report {}: {error}", report.display())))?;
         }
         let all: Vec<_> = outputs.reports.iter().chain(&outputs.rejects).collect();
         for (index, path) in all.iter().enumerate() {
@@ -161,7 +163,9 @@ fn default_report(input: &Path) -> PathBuf {
 fn writable(path: &Path) -> Result<(), Failure> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let probe = tempfile::Builder::new().prefix(".customer-import.").tempfile_in(folder);
-    probe.map(drop).map_err(|error| Failure::new(Exit::Io, error).context(format!("cannot write {}", path.display())))?;
+    probe
+        .map(drop)
+        .map_err(|error| Failure::new(Exit::Io, error).context(format!("cannot write {}", path.display())))?;
     if path.is_dir() {
         return Err(Failure::new(Exit::Io, format!("cannot write {}: it is a directory", path.display())));
     }

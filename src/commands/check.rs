@@ -9,6 +9,7 @@ use crate::cli::{CheckArgs, ImportArgs, InputArgs, SummaryFormat};
 use crate::delivery::Rate;
 use crate::domain::{InputRecord, ReportLine, Status, Verdict};
 use crate::exit::Exit;
+use crate::intake::Mapping;
 use crate::ledger::{LedgerError, Reader};
 use crate::report::{Diagnostics, Plan};
 use crate::settings::{Outputs, TargetSettings};
@@ -76,7 +77,16 @@ pub(super) fn plan(
         note(&mut plan, &mut diagnostics, pacing, record, line);
     })?;
     plan.tally = counted.tally;
+    plan.columns = columns(&counted.mapping);
+    plan.unused = counted.mapping.unused().to_vec();
     Ok((plan, diagnostics))
+}
+
+/// What feeds each field of the request.
+fn columns(mapping: &Mapping) -> Vec<(String, String)> {
+    let fields = mapping.fields().map(|(field, feeding)| (field.to_string(), feeding));
+    let extras = mapping.extras().map(|(path, column)| (path.to_owned(), format!("column {column:?}")));
+    fields.chain(extras).collect()
 }
 
 fn note(plan: &mut Plan, diagnostics: &mut Diagnostics, pacing: &Pacing, record: &InputRecord, line: &ReportLine) {

@@ -56,7 +56,9 @@ impl From<LedgerError> for Failure {
             LedgerError::Damaged { .. } => {
                 "nothing was sent and the file was left as it is: restore it from a backup of the newest state"
             }
-            LedgerError::Io { .. } => "nothing more was sent; see to the disk and its rights, then run the same command again",
+            LedgerError::Io { .. } => {
+                "nothing more was sent; see to the disk and its rights, then run the same command again"
+            }
         };
         Self::new(exit, error).hint(hint)
     }

@@ -17,8 +17,10 @@ use crate::api::{Client, ClientConfig, Credentials};
 use crate::cli::{ImportArgs, InputArgs, ProgressChoice};
 use crate::delivery::{self, Api, GuardPolicy, Job, Offer, Payload, RetryPolicy, RunEnd, Shutdown, Verdict};
 use crate::domain::{Status, Verdict as RecordVerdict};
+use crate::event::Event;
 use crate::exit::{Exit, Signal};
 use crate::ledger::{ClaimPolicy, Ledger, Reader, RunCounters, RunId};
+use crate::logging::masked;
 use crate::report::{Plan, Progress, Style, Summary};
 use crate::sandbox::{self, Sandbox};
 use crate::settings::{self, Outputs, TargetSettings};
@@ -43,6 +45,7 @@ async fn import(args: &ImportArgs, quiet: bool) -> Result<Exit, Failure> {
     let ledger = Arc::new(world.ledger()?);
     let input = Input::open(&args.input.input)?;
     let plan = plan(args, &input, &world)?;
+    world.tell_of_proxy();
     let refused = refuse(args, &plan, &world);
     let shutdown = Shutdown::default();
     let caught = signals::listen(shutdown.clone())
@@ -70,7 +73,8 @@ impl World {
 
     /// A world that forgets: what it is asked to remember goes with it, unless a ledger was named.
     async fn sandbox(args: &ImportArgs) -> Result<Self, Failure> {
-        let failed = |error: std::io::Error| Failure::new(Exit::Io, error).context("cannot start the sandbox".to_owned());
+        let failed =
+            |error: std::io::Error| Failure::new(Exit::Io, error).context("cannot start the sandbox".to_owned());
         let sandbox = sandbox::start(sandbox::Config::default(), 0).await.map_err(failed)?;
         let throw_away = match &args.target.ledger {
             Some(_) => None,
@@ -103,6 +107,18 @@ impl World {
         Ok(opened)
     }
 
+    /// Customers' data goes through a proxy where one is set up; that must not go unseen.
+    fn tell_of_proxy(&self) {
+        let set = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"].into_iter().find_map(|name| {
+            let proxy = std::env::var(name).ok().filter(|value| !value.is_empty())?;
+            let host = url::Url::parse(&proxy).ok().and_then(|proxy| proxy.host_str().map(str::to_owned));
+            Some((name, host.unwrap_or_else(|| "a proxy".to_owned())))
+        });
+        if let (Some((name, host)), false) = (set, self.is_loopback()) {
+            tracing::info!("requests go through {host} ({name}), unless NO_PROXY says otherwise");
+        }
+    }
+
     fn forgets(&self) -> bool {
         matches!(self.sandbox, Some((_, Some(_))))
     }
@@ -128,7 +144,8 @@ fn refuse(args: &ImportArgs, plan: &Plan, world: &World) -> Option<String> {
         return Some(format!("nothing was sent, for {invalid} records are invalid and --strict was given"));
     }
     let ask = !args.yes && !world.is_loopback() && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-    (ask && !question::confirmed(plan, world.settings.base.as_str())).then(|| "nothing was sent, as you wished".to_owned())
+    (ask && !question::confirmed(plan, world.settings.base.as_str()))
+        .then(|| "nothing was sent, as you wished".to_owned())
 }
 
 /// All that the sending needs.
@@ -177,7 +194,11 @@ impl Import<'_> {
         let reading = tokio::task::spawn_blocking(move || read(&input, &input_args, &offers));
         let mut progress = Progress::start(self.progress_style(), self.plan.tally.total(), Instant::now());
         let job = self.job(run, offered)?;
-        let end = delivery::run(job, |event| progress.on(&event, Instant::now())).await;
+        let end = delivery::run(job, |event| {
+            log(&event);
+            progress.on(&event, Instant::now());
+        })
+        .await;
         progress.finish();
         let unread = if self.shutdown.is_leaving() { None } else { joined(reading.await).err() };
         let stopped = words(&end.verdict);
@@ -197,7 +218,9 @@ impl Import<'_> {
     fn job(&self, run: &RunId, offers: mpsc::Receiver<Offer>) -> Result<Job<Api>, Failure> {
         let sending = &self.args.sending;
         if sending.settle < sending.timeout {
-            tracing::warn!("--settle is below --timeout: an unanswered request may still take effect when it is sent again");
+            tracing::warn!(
+                "--settle is below --timeout: an unanswered request may still take effect when it is sent again"
+            );
         }
         let config = ClientConfig {
             base: self.world.settings.base.clone(),
@@ -296,6 +319,25 @@ impl Sent {
     fn nothing(why: String) -> Self {
         let end = RunEnd { verdict: Verdict::Finished, counters: RunCounters::default() };
         Self { end, unread: None, stopped: Some(why) }
+    }
+}
+
+/// What `-v` adds. Rows and not people: e-mails in the server's words are masked.
+fn log(event: &Event) {
+    match event {
+        Event::Retry { position, attempt, why } => {
+            tracing::debug!(row = position.row, attempt, why = masked(why), "once more");
+        }
+        Event::Settled { position, status } => tracing::debug!(row = position.row, %status, "settled"),
+        Event::Recovered { position } => tracing::debug!(row = position.row, "a doubt was resolved"),
+        Event::Pace { per_minute } => tracing::debug!(per_minute, "the pace follows what the server announces"),
+        Event::Request(_)
+        | Event::Throttled { .. }
+        | Event::BreakerOpened { .. }
+        | Event::BreakerClosed
+        | Event::LookupsOff { .. }
+        | Event::TokenRenewed
+        | Event::Draining { .. } => {}
     }
 }
 

@@ -46,10 +46,10 @@ impl Input {
     /// Reads it from the start. A file that is no longer what it was is refused.
     pub(super) fn feed(&self, options: &InputOptions) -> Result<Feed, Failure> {
         let feed = Feed::open(&self.path, options)?;
-        match identity(&self.path) {
-            Ok(now) if now == self.identity => Ok(feed),
-            _ => Err(IntakeError::Changed { path: self.path.clone() }.into()),
+        if feed.identity() != Some(&self.identity) {
+            return Err(IntakeError::Changed { path: self.path.clone() }.into());
         }
+        Ok(feed)
     }
 
     /// A spooled input is kept until a run of it ends well.

@@ -3,7 +3,8 @@
 use super::Failure;
 use crate::api::wire;
 use crate::domain::{
-    Code, Earlier, EmailKey, FirstSeen, InputRecord, NewCustomer, Position, ReportLine, Severity, Status, Verdict, Violation,
+    Code, Earlier, EmailKey, FirstSeen, InputRecord, NewCustomer, Position, ReportLine, Severity, Status, Verdict,
+    Violation,
 };
 use crate::ledger::{PayloadHash, Reader, Standing};
 
@@ -86,9 +87,8 @@ impl Judge {
     }
 
     fn status(&self, standing: Option<&Standing>, payload: PayloadHash) -> Status {
-        let status = standing.map_or(Status::NotAttempted, |standing| {
-            standing.status(self.run().unwrap_or(i64::MAX), payload)
-        });
+        let status =
+            standing.map_or(Status::NotAttempted, |standing| standing.status(self.run().unwrap_or(i64::MAX), payload));
         match (self.as_of, status) {
             (AsOf::Now, Status::NotAttempted) => Status::Valid,
             (_, status) => status,

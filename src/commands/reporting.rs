@@ -9,13 +9,14 @@ use super::judge::Judge;
 use crate::cli::InputArgs;
 use crate::domain::{InputRecord, RawRecord, ReportLine, Status, Tally};
 use crate::exit::Exit;
-use crate::intake::Feed;
+use crate::intake::{Feed, Mapping};
 use crate::report::{ErrorGroups, Rejects, ReportFile};
 use crate::settings::{self, Outputs};
 
-/// What a pass counted.
-#[derive(Debug, Default)]
+/// What a pass found.
+#[derive(Debug)]
 pub(super) struct Counted {
+    pub mapping: Mapping,
     pub tally: Tally,
     pub errors: ErrorGroups,
 }
@@ -30,7 +31,8 @@ pub(super) fn pass(
 ) -> Result<Counted, Failure> {
     let feed = input.feed(&settings::input_options(args, outputs.rejects.is_some())?)?;
     let mut files = Files::create(outputs, &feed)?;
-    let mut counted = Counted::default();
+    let mut counted =
+        Counted { mapping: feed.mapping().clone(), tally: Tally::default(), errors: ErrorGroups::default() };
     for record in feed {
         let record = record?;
         let line = judge.line(&record)?;

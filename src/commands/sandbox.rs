@@ -15,10 +15,7 @@ pub(super) fn run(args: SandboxArgs) -> Result<Exit, Failure> {
         let sandbox = sandbox::start(config(args), port).await.map_err(failed)?;
         let shutdown = Shutdown::default();
         let _caught = signals::listen(shutdown.clone()).map_err(failed)?;
-        stdout::write(
-            format!("sandbox at {} (nothing is kept; end it with Ctrl-C)\n", sandbox.base_url())
-                .as_bytes(),
-        );
+        stdout::write(format!("sandbox at {} (nothing is kept; end it with Ctrl-C)\n", sandbox.base_url()).as_bytes());
         shutdown.draining().await;
         sandbox.stop().await;
         Ok(Exit::Done)

@@ -116,13 +116,7 @@ fn read_standing(row: &Row<'_>) -> rusqlite::Result<Standing> {
         Some(run) => Some(read_outcome(row, run)?),
         None => None,
     };
-    Ok(Standing {
-        generation: row.get(0)?,
-        claimed_run: row.get(1)?,
-        claimed_row: row.get(2)?,
-        open,
-        latest,
-    })
+    Ok(Standing { generation: row.get(0)?, claimed_run: row.get(1)?, claimed_row: row.get(2)?, open, latest })
 }
 
 fn read_intent(row: &Row<'_>) -> rusqlite::Result<Intent> {

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-/// `40 s`, `12 min`, `28 h`, `3 days`: as exact as an estimate deserves.
+/// `0.3 s`, `40 s`, `12 min`, `28 h`, `3 days`: as exact as an estimate deserves.
 pub(super) fn about(time: Duration) -> String {
     let seconds = time.as_secs_f64();
     let (value, unit) = match seconds {
+        s if s < 9.95 => return format!("{s:.1} s"),
         s if s < 100.0 => (s, "s"),
         s if s < 100.0 * 60.0 => (s / 60.0, "min"),
         s if s < 72.0 * 3600.0 => (s / 3600.0, "h"),

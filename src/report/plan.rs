@@ -1,5 +1,6 @@
 //! What an import would do, shown before it does.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -15,13 +16,17 @@ pub struct Plan {
     pub to_send: u64,
     /// People who would get an e-mail.
     pub kyc_mails: u64,
+    /// Each field of the request with what feeds it, in words.
+    pub columns: Vec<(String, String)>,
+    /// Columns that nothing uses; they stay on this machine.
+    pub unused: Vec<String>,
     per_minute: f64,
 }
 
 impl Plan {
     #[must_use]
     pub fn new(per_minute: f64) -> Self {
-        Self { tally: Tally::default(), to_send: 0, kyc_mails: 0, per_minute }
+        Self { tally: Tally::default(), to_send: 0, kyc_mails: 0, columns: Vec::new(), unused: Vec::new(), per_minute }
     }
 
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
@@ -38,6 +43,13 @@ impl Plan {
     }
 
     fn write_text(&self, text: &mut String) -> std::fmt::Result {
+        for (field, feeding) in &self.columns {
+            writeln!(text, "  {field:<20} {feeding}")?;
+        }
+        if !self.unused.is_empty() {
+            writeln!(text, "  {:<20} {}", "(not used)", self.unused.join(", "))?;
+        }
+        writeln!(text)?;
         let mut line = |number: u64, words: &str| writeln!(text, "  {number:>9}  {words}");
         line(self.tally.total(), "records read")?;
         line(self.to_send, "to send")?;
@@ -71,6 +83,8 @@ impl Plan {
             "version": 1,
             "records_read": self.tally.total(),
             "outcomes": outcomes,
+            "columns": self.columns.iter().cloned().collect::<BTreeMap<_, _>>(),
+            "unused_columns": self.unused,
             "to_send": self.to_send,
             "kyc_mails": self.kyc_mails,
             "per_minute": self.per_minute,

@@ -101,10 +101,10 @@ impl Summary {
         writeln!(text, "target    {}", self.target)?;
         writeln!(
             text,
-            "requests  {} in {} ({:.1}/min), {} throttled, {}, {} recovered",
+            "requests  {} in {}{}, {} throttled, {}, {} recovered",
             self.requests,
             about(self.duration),
-            self.per_minute(),
+            self.pace(),
             self.throttled,
             if self.retries == 1 { "1 retry".to_owned() } else { format!("{} retries", self.retries) },
             self.recovered
@@ -154,10 +154,11 @@ impl Summary {
         Ok(())
     }
 
+    /// A few seconds make no pace worth telling.
     #[expect(clippy::cast_precision_loss, reason = "a pace is told with one decimal")]
-    fn per_minute(&self) -> f64 {
+    fn pace(&self) -> String {
         let minutes = self.duration.as_secs_f64() / 60.0;
-        if minutes > 0.0 { self.requests as f64 / minutes } else { 0.0 }
+        if minutes >= 0.5 { format!(" ({:.1}/min)", self.requests as f64 / minutes) } else { String::new() }
     }
 
     #[must_use]
