@@ -39,7 +39,8 @@ mod tests {
     #[test]
     fn times_are_told_in_the_unit_one_would_use() {
         for (seconds, words) in [
-            (0, "0 s"),
+            (0, "0.0 s"),
+            (40, "40 s"),
             (99, "99 s"),
             (100, "2 min"),
             (5990, "100 min"),
