@@ -5,6 +5,7 @@
 //! two letters and nothing else, or is punycode. Punycode must be what IDNA would write.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use email_address::{EmailAddress, Options};
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
@@ -15,6 +16,13 @@ use super::{Code, Flaw};
 /// An address that passed validation, as it was given (trimmed).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Email(String);
+
+/// People's data stays out of logs and panics.
+impl fmt::Debug for Email {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Email(..)")
+    }
+}
 
 /// The longest address that fits an SMTP path, in octets, and the longest part before the `@`.
 const LONGEST: usize = 254;
@@ -127,6 +135,13 @@ fn is_reserved(domain: &str) -> bool {
 /// What two spellings of one address have in common: lower case, NFC. No games with dots or plus signs.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EmailKey(String);
+
+/// People's data stays out of logs and panics.
+impl fmt::Debug for EmailKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EmailKey(..)")
+    }
+}
 
 impl EmailKey {
     /// The key of any text; whether it is an address is not asked.

@@ -1,5 +1,7 @@
 //! The name of a customer.
 
+use std::fmt;
+
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::{Code, Flaw};
@@ -7,6 +9,13 @@ use super::{Code, Flaw};
 /// A trimmed, NFC-normalised name without control characters.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CustomerName(String);
+
+/// People's data stays out of logs and panics.
+impl fmt::Debug for CustomerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CustomerName(..)")
+    }
+}
 
 /// The longest name that the API's database takes, in characters.
 const LONGEST: usize = 255;

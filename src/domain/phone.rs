@@ -3,7 +3,11 @@
 //! Decisions: letters are refused, so vanity numbers (`1-800-FLOWERS`) and extensions (`ext. 5`) are too: E.164 holds neither. A number
 //! with a decimal point or an exponent went through a spreadsheet, and digits may be gone: it is refused before anything is made of it.
 
-use rlibphonenumber::{NumberLengthType, PHONE_NUMBER_UTIL, ParseError, PhoneNumberFormat, Region, ValidationError};
+use std::fmt;
+
+use rlibphonenumber::{
+    NumberLengthType, PHONE_NUMBER_UTIL, ParseError, PhoneNumber, PhoneNumberFormat, Region, ValidationError,
+};
 
 use super::{Code, Country, Flaw};
 
@@ -13,6 +17,13 @@ pub struct Phone {
     e164: String,
     /// Whether the number lies in a range that is in use; one of the right length that does not may be newer than our tables.
     assigned: bool,
+}
+
+/// People's data stays out of logs and panics.
+impl fmt::Debug for Phone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Phone(..)")
+    }
 }
 
 impl Phone {
@@ -33,7 +44,11 @@ impl Phone {
             return Err(Flaw::new(Code::PhoneNoCountryCode, no_country_code(text)));
         }
         let region = region.and_then(|country| Region::from_code(country.alpha2()).ok());
-        let number = PHONE_NUMBER_UTIL.parse(text, region).map_err(|error| unparsable(&error, text))?;
+        let number = PHONE_NUMBER_UTIL.parse(text, region);
+        let number = match region.and_then(|region| lost_plus(text, region)) {
+            Some(other) => choose(number.ok(), other)?,
+            None => number.map_err(|error| unparsable(&error, text))?,
+        };
         match PHONE_NUMBER_UTIL.is_possible_number_with_reason(&number) {
             Ok(NumberLengthType::IsPossible) => {}
             Ok(NumberLengthType::IsPossibleLocalOnly) => return Err(impossible("lacks its area code")),
@@ -161,6 +176,33 @@ fn length_fault(error: ValidationError) -> &'static str {
     }
 }
 
+/// `4915123456789` in Germany: the number that it is if an export dropped its plus, where that is a known one of the same country.
+fn lost_plus(text: &str, region: Region) -> Option<PhoneNumber> {
+    if is_international(text) {
+        return None;
+    }
+    let number = PHONE_NUMBER_UTIL.parse(&format!("+{text}"), None).ok()?;
+    let is_of_region = PHONE_NUMBER_UTIL.get_country_code_for_region(region) == Some(number.country_code);
+    (is_of_region && PHONE_NUMBER_UTIL.is_valid_number(&number)).then_some(number)
+}
+
+/// Between the number as it stands and the one with its plus put back. Where both are known and differ, only a person can say, and the
+/// wrong one reaches somebody else.
+fn choose(as_it_stands: Option<PhoneNumber>, with_plus: PhoneNumber) -> Result<PhoneNumber, Flaw> {
+    let e164 = |number: &PhoneNumber| PHONE_NUMBER_UTIL.format(number, PhoneNumberFormat::E164).into_owned();
+    match as_it_stands.filter(|number| PHONE_NUMBER_UTIL.is_valid_number(number)) {
+        Some(number) if e164(&number) != e164(&with_plus) => {
+            let hint = format!(
+                "may mean {} or {}; write it with + (for a whole column without: --map 'customer_phone=+{{COLUMN}}')",
+                e164(&with_plus),
+                e164(&number)
+            );
+            Err(Flaw::new(Code::PhoneNoCountryCode, hint))
+        }
+        _ => Ok(with_plus),
+    }
+}
+
 /// Seven to fifteen digits, the first of them no zero.
 fn is_e164(text: &str) -> bool {
     let Some(digits) = text.strip_prefix('+') else { return false };
@@ -258,6 +300,22 @@ mod tests {
             ("＋８１ ９０ １２３４ ５６７８", "JP", "+819012345678"),
         ] {
             assert_eq!(e164(text, country(region)), Ok(expected.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_lost_plus_is_put_back_only_where_nothing_else_makes_sense() {
+        for (text, region, expected) in [
+            ("1 201 555 0123", "US", Ok("+12015550123")),
+            ("5511961234567", "BR", Ok("+5511961234567")),
+            ("919876543210", "IN", Ok("+919876543210")),
+            // A known number of Leer in Germany, and a known German mobile number.
+            ("4915123456789", "DE", Err(Code::PhoneNoCountryCode)),
+            // A national number without its zero that happens to begin like the country code.
+            ("4921 12345", "DE", Ok("+49492112345")),
+            ("15123456789", "DE", Ok("+4915123456789")),
+        ] {
+            assert_eq!(e164(text, country(region)), expected.map(str::to_owned), "{text}");
         }
     }
 

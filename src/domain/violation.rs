@@ -89,7 +89,7 @@ impl Flaw {
 }
 
 /// One complaint about one cell, or about a whole record.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Violation {
     pub code: Code,
     /// The input's own name of the column; the field's name where no column feeds it; empty where the whole record is meant.
@@ -98,6 +98,13 @@ pub struct Violation {
     pub value: String,
     /// What is wrong and what to do about it, one short sentence without a final period.
     pub hint: String,
+}
+
+/// People's data stays out of logs and panics.
+impl fmt::Debug for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Violation").field("code", &self.code).field("column", &self.column).finish_non_exhaustive()
+    }
 }
 
 impl Violation {
