@@ -181,7 +181,7 @@ fn lost_plus(text: &str, region: Region) -> Option<PhoneNumber> {
     if is_international(text) {
         return None;
     }
-    let number = PHONE_NUMBER_UTIL.parse(&format!("+{text}"), None).ok()?;
+    let number = PHONE_NUMBER_UTIL.parse(format!("+{text}"), None).ok()?;
     let is_of_region = PHONE_NUMBER_UTIL.get_country_code_for_region(region) == Some(number.country_code);
     (is_of_region && PHONE_NUMBER_UTIL.is_valid_number(&number)).then_some(number)
 }
