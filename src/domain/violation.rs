@@ -69,10 +69,17 @@ impl fmt::Display for Code {
 }
 
 /// What a value's own check says against it: which code, and what to do. Where the value stands is for the caller to add.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Flaw {
     pub code: Code,
     pub hint: String,
+}
+
+/// People's data stays out of logs and panics, and a hint may quote some.
+impl fmt::Debug for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flaw").field("code", &self.code).finish_non_exhaustive()
+    }
 }
 
 impl Flaw {

@@ -80,7 +80,7 @@ impl Feed {
             .unwrap_or_else(|| sniff::delimiter(text, source.complete, |name| is_known(name.trim(), options)));
         check_decay(&path, sniff::csv_decay(text, source.complete, delimiter, line))?;
 
-        let mut reader = CsvReader::new(source.into_reader(skip), delimiter, line);
+        let mut reader = Box::new(CsvReader::new(source.into_reader(skip), delimiter, line));
         let raw = read_header(&mut reader, &path)?;
         let header: Vec<String> = raw.iter().map(|cell| String::from_utf8_lossy(cell).trim().to_owned()).collect();
         let mapping = Mapping::resolve(&Roster::Header(header.clone()), options)
@@ -479,23 +479,14 @@ mod tests {
     #[test]
     fn the_messy_fixtures_show_every_code_that_a_small_file_can_hold() {
         let options = InputOptions::default();
-        let records = [fixture("messy.csv", &options), fixture("messy.ndjson", &options)].concat_all();
+        let records: Vec<_> =
+            ["messy.csv", "messy.ndjson"].into_iter().flat_map(|name| fixture(name, &options)).collect();
         let shown: BTreeSet<Code> = records.iter().flat_map(codes).collect();
         let elsewhere = [Code::RowTooLarge, Code::RowEncoding, Code::DuplicateDiffers];
         let missing: Vec<_> =
             Code::ALL.iter().filter(|code| !shown.contains(code) && !elsewhere.contains(code)).collect();
         assert!(missing.is_empty(), "{missing:?}");
         assert!(records.iter().filter(|record| matches!(record.verdict, Verdict::Valid { .. })).count() >= 10);
-    }
-
-    trait ConcatAll<T> {
-        fn concat_all(self) -> Vec<T>;
-    }
-
-    impl<T> ConcatAll<T> for [Vec<T>; 2] {
-        fn concat_all(self) -> Vec<T> {
-            self.into_iter().flatten().collect()
-        }
     }
 
     #[test]
@@ -592,6 +583,49 @@ mod tests {
         assert!(customer.send_kyc_mail);
         assert_eq!(Value::Object(customer.extra.clone()), serde_json::json!({"customer_address": {"city": "Köln"}}));
         assert_eq!(records[0].kept, ["x"]);
+    }
+
+    #[test]
+    fn an_export_of_a_shop_is_read_with_a_few_maps() {
+        let text = "Customer ID,First Name,Last Name,Email,Default Address Country Code,Default Address Phone,Phone,Note\n\
+                    '77,Ada,King,ada@kunde.de,DE,,'+4915123456789,\n";
+        let refused = feed(text.as_bytes(), &InputOptions::default()).unwrap_err();
+        assert_eq!(
+            refused.hint().unwrap(),
+            "--map 'customer_name={First Name} {Last Name}' --map 'customer_country=Default Address Country Code'"
+        );
+        let maps = ["customer_name={First Name} {Last Name}", "customer_country=Default Address Country Code"];
+        let options =
+            InputOptions { maps: maps.iter().map(|typed| typed.parse().unwrap()).collect(), ..InputOptions::default() };
+        assert_eq!(customer(&read_with(text.as_bytes(), &options)[0]).phone.as_str(), "+4915123456789");
+    }
+
+    #[test]
+    fn what_spreadsheets_leave_behind_is_never_sent() {
+        let text = "name,email,phone,country,customer_idNumber\n\
+                    #N/A,ada@kunde.de,+4915123456789,DE,1\n\
+                    Ada,ada@kunde.de,+4915123456789,DE,\"=\"\"0123\"\"\"\n\
+                    Ada,#REF!,#VALUE!,#N/A,\n";
+        let found: Vec<_> = read(text).iter().map(codes).collect();
+        assert_eq!(found[0], [Code::CellSpreadsheetDamage]);
+        assert_eq!(found[1], [Code::CellSpreadsheetDamage]);
+        assert_eq!(found[2], [Code::EmailSyntax, Code::CountryUnknown, Code::PhoneSpreadsheetDamage]);
+    }
+
+    #[test]
+    fn numbers_too_large_to_be_exact_and_structures_are_no_values() {
+        let text =
+            r#"{"name":["A"],"email":7,"phone":4.9e11,"country":true,"customer_idNumber":123456789012345678901234}"#;
+        assert_eq!(
+            codes(&read(text)[0]),
+            [
+                Code::NameMissing,
+                Code::EmailSyntax,
+                Code::CountryUnknown,
+                Code::PhoneSpreadsheetDamage,
+                Code::CellSpreadsheetDamage,
+            ]
+        );
     }
 
     #[test]

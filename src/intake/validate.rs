@@ -238,3 +238,40 @@ fn insert(object: &mut Map<String, Value>, path: &str, value: Value) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn yes_and_no_have_three_words_each() {
+        for text in ["true", "YES", " 1 "] {
+            assert_eq!(parse_yes_no(text), Ok(true));
+        }
+        for text in ["False", "no", "0"] {
+            assert_eq!(parse_yes_no(text), Ok(false));
+        }
+        for text in ["", "2", "y", "ja", "truee"] {
+            assert_eq!(parse_yes_no(text).unwrap_err().code, Code::KycMailNotBoolean);
+        }
+    }
+
+    #[test]
+    fn artefacts_are_told_from_text() {
+        for text in ["#N/A", "#ref!", "=\"0123\"", "=SUM(A1)", "=A1+B1"] {
+            assert!(artefact(text).is_some(), "{text}");
+        }
+        for text in ["#1 Pizza", "A=B", "N/A Ltd", ""] {
+            assert!(artefact(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn paths_nest() {
+        let mut object = Map::new();
+        insert(&mut object, "a.b", Value::from(1));
+        insert(&mut object, "a.c.d", Value::from(2));
+        insert(&mut object, "e", Value::from(3));
+        assert_eq!(Value::Object(object), serde_json::json!({"a": {"b": 1, "c": {"d": 2}}, "e": 3}));
+    }
+}
