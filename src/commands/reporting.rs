@@ -75,10 +75,15 @@ impl Files {
         for (path, report) in &mut self.reports {
             report.write(line).map_err(|error| unwritable(path, &error))?;
         }
-        if let (Some((path, rejects)), Some(raw), Status::Invalid | Status::Rejected) =
-            (&mut self.rejects, raw, line.status)
-        {
-            rejects.write(raw, &line.error).map_err(|error| unwritable(path, &error))?;
+        let Some((path, rejects)) = &mut self.rejects else { return Ok(()) };
+        match (line.status, raw) {
+            (Status::Invalid | Status::Rejected, Some(raw)) => {
+                rejects.write(raw, &line.error).map_err(|error| unwritable(path, &error))?;
+            }
+            (Status::Invalid | Status::Rejected, None) => {
+                tracing::warn!(row = line.position.row, "this record is too large to be copied into the rejects");
+            }
+            _ => {}
         }
         Ok(())
     }

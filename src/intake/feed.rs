@@ -86,7 +86,7 @@ impl Feed {
         let mapping = Mapping::resolve(&Roster::Header(header.clone()), options)
             .map_err(|fault| IntakeError::Columns { path: path.clone(), fault })?;
         let shape = InputShape::Csv { delimiter, header: raw };
-        Ok(Self::new(Reader::Csv { reader: Box::new(reader), header }, mapping, shape, path, identity, options))
+        Ok(Self::new(Reader::Csv { reader, header }, mapping, shape, path, identity, options))
     }
 
     fn over_ndjson(source: Source, options: &InputOptions) -> Result<Self, IntakeError> {
