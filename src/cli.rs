@@ -28,6 +28,9 @@ pub enum Command {
     Check(CheckArgs),
     /// Make the reports again from a file and the ledger, also while an import is running. Sends nothing.
     Report(ReportArgs),
+    /// Look at the memory of what was sent, resolve its doubts, teach it, or make it forget.
+    #[command(subcommand)]
+    Ledger(Box<LedgerCommand>),
     /// A local stand-in of the API, for rehearsals and tests.
     Sandbox(SandboxArgs),
     /// Print the completion script of a shell.
@@ -247,6 +250,66 @@ pub struct OutputArgs {
     /// The summary at the end, on standard output.
     #[arg(long, value_enum, default_value_t, env = "CUSTOMER_IMPORT_SUMMARY", hide_env_values = true)]
     pub summary: SummaryFormat,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum LedgerCommand {
+    /// How many records are known and how they ended; what waits in doubt; or all that is known of one e-mail.
+    Show {
+        email: Option<String>,
+        #[command(flatten)]
+        target: TargetArgs,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Finish what earlier runs left in doubt, whether or not it is in any input: ask again with the same key, or look up.
+    Resolve {
+        #[command(flatten)]
+        target: TargetArgs,
+        #[command(flatten)]
+        credentials: CredentialArgs,
+        #[command(flatten)]
+        sending: SendingArgs,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// End a doubt with what you found out yourself.
+    #[command(group(clap::ArgGroup::new("truth").required(true).args(["created", "absent"])))]
+    Settle {
+        email: String,
+        /// The customer is there, with this id.
+        #[arg(long, value_name = "ID")]
+        created: Option<String>,
+        /// There is no such customer; the next run sends the record again.
+        #[arg(long)]
+        absent: bool,
+        #[command(flatten)]
+        target: TargetArgs,
+    },
+    /// Learn the customers that the account has already, page by page, so that they are never posted.
+    Pull {
+        #[command(flatten)]
+        target: TargetArgs,
+        #[command(flatten)]
+        credentials: CredentialArgs,
+        #[command(flatten)]
+        sending: SendingArgs,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Erase a person, or everything of the target, for data protection. What is forgotten may be sent again.
+    #[command(group(clap::ArgGroup::new("whom").required(true).args(["email", "all"])))]
+    Forget {
+        email: Option<String>,
+        /// Everything of the target.
+        #[arg(long = "target", id = "all")]
+        all: bool,
+        #[command(flatten)]
+        target: TargetArgs,
+    },
 }
 
 #[derive(Clone, Debug, Args)]

@@ -61,9 +61,7 @@ impl Exit {
             Verdict::Finished | Verdict::LimitReached => Self::of_records(tally),
             Verdict::Interrupted => Self::Interrupted(signal.unwrap_or(Signal::Interrupt)),
             Verdict::TooManyFailures(_) => Self::SomeFailed,
-            Verdict::Stopped(StopReason::Configuration(_)) => Self::Configuration,
-            Verdict::Stopped(StopReason::Credentials(_)) => Self::Credentials,
-            Verdict::Stopped(StopReason::Unreachable(_)) => Self::Unavailable,
+            Verdict::Stopped(reason) => reason.into(),
             Verdict::LedgerFailed(error) => error.into(),
         }
     }
@@ -80,11 +78,24 @@ impl Exit {
     }
 }
 
+impl From<&StopReason> for Exit {
+    fn from(reason: &StopReason) -> Self {
+        match reason {
+            StopReason::Configuration(_) => Self::Configuration,
+            StopReason::Credentials(_) => Self::Credentials,
+            StopReason::Unreachable(_) => Self::Unavailable,
+        }
+    }
+}
+
 impl From<&LedgerError> for Exit {
     fn from(error: &LedgerError) -> Self {
         match error {
             LedgerError::Locked(_) => Self::Locked,
-            LedgerError::Missing(_) | LedgerError::Foreign { .. } | LedgerError::Newer { .. } => Self::Configuration,
+            LedgerError::Missing(_)
+            | LedgerError::Foreign { .. }
+            | LedgerError::Newer { .. }
+            | LedgerError::OtherAccount { .. } => Self::Configuration,
             LedgerError::Damaged { .. } | LedgerError::Io { .. } => Self::Io,
         }
     }

@@ -11,7 +11,7 @@ use crate::commands::Failure;
 use crate::domain::Country;
 use crate::exit::Exit;
 use crate::intake::InputOptions;
-use crate::ledger::{Creation, Target};
+use crate::ledger::{Creation, Ledger, Target};
 use crate::report::ReportFormat;
 
 /// The variable that may hold the token itself.
@@ -41,6 +41,22 @@ impl TargetSettings {
     /// The target, where one was named.
     pub fn of(args: &TargetArgs) -> Result<Option<Self>, Failure> {
         args.base_url.as_deref().map(|url| Self::at(url, args)).transpose()
+    }
+
+    /// The ledger for writing; one that is new is told of, unless it is thrown away anyway.
+    pub fn open_ledger(&self, tell: bool) -> Result<Ledger, Failure> {
+        let path = &self.ledger;
+        if let (Some(folder), Creation::Allowed) = (path.parent(), self.creation) {
+            std::fs::create_dir_all(folder).map_err(|error| {
+                Failure::new(Exit::Io, error).context(format!("cannot make the folder {}", folder.display()))
+            })?;
+        }
+        let is_new = !path.exists();
+        let ledger = Ledger::open(path, self.target.clone(), self.creation)?;
+        if is_new && tell {
+            tracing::info!("a new ledger was made: {}; keep it, it is what prevents doubles", path.display());
+        }
+        Ok(ledger)
     }
 
     fn at(url: &str, args: &TargetArgs) -> Result<Self, Failure> {
@@ -86,7 +102,7 @@ pub fn credentials(args: &CredentialArgs) -> Result<Credentials, Failure> {
 }
 
 /// How the input is read.
-pub fn input_options(args: &InputArgs, want_raw: bool) -> Result<InputOptions, Failure> {
+pub fn input_options(args: &InputArgs, want_raw: bool, may_be_cut: bool) -> Result<InputOptions, Failure> {
     let region = args.region.as_deref().map(region).transpose()?;
     Ok(InputOptions {
         format: args.format,
@@ -97,6 +113,7 @@ pub fn input_options(args: &InputArgs, want_raw: bool) -> Result<InputOptions, F
         keep: args.keep.clone(),
         region,
         want_raw,
+        may_be_cut,
     })
 }
 

@@ -127,9 +127,24 @@ impl Client {
 
     /// Asks for one page of the customers whose e-mail contains `email`, once. [`LookupScan`](super::LookupScan) says which page.
     pub async fn lookup_page(&self, token: &Token, email: &str, page: u32) -> LookupAnswer {
-        match send(self.http.get(self.lookup_url(email, page)), token).await {
+        self.page(token, Some(email), page, |answer| lookup::page(answer, email, page)).await
+    }
+
+    /// Asks for one page of all customers, once.
+    pub async fn list_page(&self, token: &Token, page: u32) -> LookupAnswer {
+        self.page(token, None, page, |answer| lookup::listing(answer, page)).await
+    }
+
+    async fn page(
+        &self,
+        token: &Token,
+        email: Option<&str>,
+        page: u32,
+        meaning: impl FnOnce(&Answer) -> PageResult,
+    ) -> LookupAnswer {
+        match send(self.http.get(self.customers_url(email, page)), token).await {
             Ok(answer) => LookupAnswer {
-                page: lookup::page(&answer, email, page),
+                page: meaning(&answer),
                 http_status: Some(answer.status),
                 rate_limit: answer.rate_limit(),
             },
@@ -137,10 +152,10 @@ impl Client {
         }
     }
 
-    fn lookup_url(&self, email: &str, page: u32) -> Url {
+    fn customers_url(&self, email: Option<&str>, page: u32) -> Url {
         let mut url = self.base.join(&["customer"]);
         url.query_pairs_mut()
-            .append_pair("email", email)
+            .extend_pairs(email.map(|email| ("email", email)))
             .append_pair("per_page", &PER_PAGE.to_string())
             .append_pair("page", &page.to_string());
         url

@@ -47,9 +47,24 @@ pub enum PageResult {
     Stop(StopReason),
 }
 
-/// The meaning of one page. Pure.
+/// The meaning of one page of a look-up. Pure.
 #[must_use]
 pub fn page(answer: &Answer, email: &str, number: u32) -> PageResult {
+    meaning(answer, |envelope| rows(envelope, email, number))
+}
+
+/// The meaning of one page of the list of all customers: every row counts. Pure.
+#[must_use]
+pub fn listing(answer: &Answer, number: u32) -> PageResult {
+    meaning(answer, |envelope| match customers(envelope, number) {
+        Ok((rows, last_page)) => {
+            PageResult::Rows { found: rows.iter().filter_map(|row| found(row)).collect(), last_page }
+        }
+        Err(cause) => PageResult::Failed { cause: cause.to_owned() },
+    })
+}
+
+fn meaning(answer: &Answer, rows: impl FnOnce(&Envelope<'_>) -> PageResult) -> PageResult {
     let envelope = match &answer.body {
         Body::Whole(bytes) => Envelope::read(bytes).ok(),
         Body::Cut | Body::TooLong => None,
@@ -64,7 +79,7 @@ pub fn page(answer: &Answer, email: &str, number: u32) -> PageResult {
         (429, ..) => PageResult::Throttled { retry_after: pause::throttle(&answer.headers, answer.received) },
         (403..=405, ..) => PageResult::NotOffered { http_status: status },
         (300..=399, ..) => PageResult::Stop(StopReason::Configuration(redirect(answer))),
-        (200..=299, Some(envelope), Some(Claim::Success | Claim::Silent)) => rows(&envelope, email, number),
+        (200..=299, Some(envelope), Some(Claim::Success | Claim::Silent)) => rows(&envelope),
         (_, envelope, _) => failed(answer, envelope.as_ref()),
     }
 }
@@ -76,21 +91,29 @@ fn failed(answer: &Answer, envelope: Option<&Envelope<'_>>) -> PageResult {
 }
 
 fn rows(envelope: &Envelope<'_>, email: &str, number: u32) -> PageResult {
-    let unclear = |cause: &str| PageResult::Failed { cause: cause.to_owned() };
-    let Some(rows) = list(envelope) else { return unclear("an answer without a list of customers") };
-    let Some(rows) = rows.iter().map(Value::as_object).collect::<Option<Vec<_>>>() else {
-        return unclear("a list of something else than customers");
+    let (rows, last_page) = match customers(envelope, number) {
+        Ok(page) => page,
+        Err(cause) => return PageResult::Failed { cause: cause.to_owned() },
     };
     if !rows.iter().all(|row| row_email(row).is_some_and(|found| is_like(&found, email))) {
         return PageResult::FilterIgnored;
     }
+    PageResult::Rows { found: matches(&rows, email), last_page }
+}
+
+type CustomerRows<'a> = (Vec<&'a Map<String, Value>>, Option<u32>);
+
+/// The rows of the page that was asked for, and the number of the last page where that can be told.
+fn customers<'a>(envelope: &'a Envelope<'_>, number: u32) -> Result<CustomerRows<'a>, &'static str> {
+    let rows = list(envelope).ok_or("an answer without a list of customers")?;
+    let rows: Option<Vec<_>> = rows.iter().map(Value::as_object).collect();
+    let rows = rows.ok_or("a list of something else than customers")?;
     let pages = Pages::of(envelope);
     if pages.current.is_some_and(|current| current != number) {
-        return unclear("another page than the one asked for");
+        return Err("another page than the one asked for");
     }
     let is_short = u32::try_from(rows.len()).is_ok_and(|count| count < PER_PAGE);
-    let last_page = pages.last.or_else(|| is_short.then_some(number));
-    PageResult::Rows { found: matches(&rows, email), last_page }
+    Ok((rows, pages.last.or_else(|| is_short.then_some(number))))
 }
 
 /// The rows, in `data` or, as paginators do it, one level deeper.
@@ -104,18 +127,18 @@ fn list<'a>(envelope: &'a Envelope<'_>) -> Option<&'a Vec<Value>> {
 
 fn matches(rows: &[&Map<String, Value>], email: &str) -> Vec<FoundCustomer> {
     let key = EmailKey::of(email);
-    let is_asked_for = |row: &&&Map<String, Value>| row_email(row).is_some_and(|found| EmailKey::of(&found) == key);
-    rows.iter().filter(is_asked_for).map(|row| found(row)).collect()
+    rows.iter().filter_map(|row| found(row)).filter(|customer| customer.email == key).collect()
 }
 
-fn found(row: &Map<String, Value>) -> FoundCustomer {
+fn found(row: &Map<String, Value>) -> Option<FoundCustomer> {
     let data = Some(Value::Object(row.clone()).to_string());
     let any = |names: [&str; 3]| names.into_iter().find_map(|name| text_of(row, name));
-    FoundCustomer {
+    Some(FoundCustomer {
+        email: EmailKey::of(&row_email(row)?),
         receipt: Receipt { data, ..receipt(row).unwrap_or_default() },
         name: any(["customer_name", "full_name", "name"]),
         phone: any(["customer_phone", "phone", "phone_number"]),
-    }
+    })
 }
 
 fn row_email(row: &Map<String, Value>) -> Option<String> {

@@ -4,22 +4,22 @@ use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::runtime;
 use tokio::sync::mpsc;
 
 use super::check::{self, Pacing};
 use super::input::Input;
 use super::judge::{AsOf, Judge};
 use super::reporting::Counted;
+use super::sending::{self, Sending};
 use super::signals::{self, Caught};
 use super::{Failure, question, report, reporting, resume};
-use crate::api::{Client, ClientConfig, Credentials};
+use crate::api::Credentials;
 use crate::cli::{ImportArgs, InputArgs, ProgressChoice};
-use crate::delivery::{self, Api, GuardPolicy, Job, Offer, Payload, RetryPolicy, RunEnd, Shutdown, Verdict};
+use crate::delivery::{self, Offer, Payload, RunEnd, Shutdown, Verdict};
 use crate::domain::{Status, Verdict as RecordVerdict};
 use crate::event::Event;
 use crate::exit::{Exit, Signal};
-use crate::ledger::{ClaimPolicy, Ledger, Reader, RunCounters, RunId};
+use crate::ledger::{Ledger, Reader, RunCounters, RunId};
 use crate::logging::masked;
 use crate::report::{Plan, Progress, Style, Summary};
 use crate::sandbox::{self, Sandbox};
@@ -29,20 +29,14 @@ use crate::settings::{self, Outputs, TargetSettings};
 const AHEAD: usize = 1024;
 
 pub(super) fn run(args: &ImportArgs, quiet: bool) -> Result<Exit, Failure> {
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new(Exit::Io, error).context("cannot start the runtime".to_owned()))?;
-    let exit = runtime.block_on(import(args, quiet));
-    // A second signal waits for nobody, not even for a reader that hangs on a dead disk.
-    runtime.shutdown_background();
-    exit
+    sending::on_runtime(import(args, quiet))
 }
 
 async fn import(args: &ImportArgs, quiet: bool) -> Result<Exit, Failure> {
     let outputs = Outputs::with_default(&args.output, &args.input.input)?;
     let world = World::of(args).await?;
-    let ledger = Arc::new(world.ledger()?);
+    let ledger = Arc::new(world.settings.open_ledger(!world.forgets())?);
+    sending::check_owner(&ledger, &world.credentials).await?;
     let input = Input::open(&args.input.input)?;
     let plan = plan(args, &input, &world)?;
     world.tell_of_proxy();
@@ -90,21 +84,6 @@ impl World {
         settings.target.base_url = "sandbox".to_owned();
         let credentials = Arc::new(Credentials::fixed(&"sandbox".into())?);
         Ok(Self { settings, credentials, sandbox: Some((sandbox, throw_away)) })
-    }
-
-    fn ledger(&self) -> Result<Ledger, Failure> {
-        let TargetSettings { ledger, target, creation, .. } = &self.settings;
-        if let Some(folder) = ledger.parent().filter(|_| !ledger.exists()) {
-            std::fs::create_dir_all(folder).map_err(|error| {
-                Failure::new(Exit::Io, error).context(format!("cannot make the folder {}", folder.display()))
-            })?;
-        }
-        let is_new = !ledger.exists();
-        let opened = Ledger::open(ledger, target.clone(), *creation)?;
-        if is_new && !self.forgets() {
-            tracing::info!("a new ledger was made: {}; keep it, it is what prevents doubles", ledger.display());
-        }
-        Ok(opened)
     }
 
     /// Customers' data goes through a proxy where one is set up; that must not go unseen.
@@ -193,7 +172,14 @@ impl Import<'_> {
         let (input, input_args) = (Arc::clone(&self.input), self.args.input.clone());
         let reading = tokio::task::spawn_blocking(move || read(&input, &input_args, &offers));
         let mut progress = Progress::start(self.progress_style(), self.plan.tally.total(), Instant::now());
-        let job = self.job(run, offered)?;
+        let target = &self.world.settings;
+        let sending = Sending {
+            args: &self.args.sending,
+            credentials: &self.world.credentials,
+            ca_file: self.args.credentials.ca_file.as_deref(),
+            base: &target.base,
+        };
+        let job = sending.job(&self.ledger, run, offered, self.plan.to_send, &self.shutdown)?;
         let end = delivery::run(job, |event| {
             log(&event);
             progress.on(&event, Instant::now());
@@ -213,42 +199,6 @@ impl Import<'_> {
             ProgressChoice::Auto | ProgressChoice::Always if terminal => Style::Bar,
             ProgressChoice::Auto | ProgressChoice::Always => Style::Plain,
         }
-    }
-
-    fn job(&self, run: &RunId, offers: mpsc::Receiver<Offer>) -> Result<Job<Api>, Failure> {
-        let sending = &self.args.sending;
-        if sending.settle < sending.timeout {
-            tracing::warn!(
-                "--settle is below --timeout: an unanswered request may still take effect when it is sent again"
-            );
-        }
-        let config = ClientConfig {
-            base: self.world.settings.base.clone(),
-            timeout: sending.timeout,
-            connect_timeout: sending.connect_timeout,
-            ca_file: self.args.credentials.ca_file.clone(),
-            concurrency: sending.concurrency.get(),
-        };
-        let client = Client::new(config).map_err(|error| Failure::new(Exit::Configuration, error))?;
-        Ok(Job {
-            server: Api::new(client, Arc::clone(&self.world.credentials)),
-            ledger: Arc::clone(&self.ledger),
-            run: run.clone(),
-            offers,
-            to_send: self.plan.to_send,
-            rate: sending.rate,
-            concurrency: sending.concurrency,
-            retry: RetryPolicy {
-                max_attempts: sending.max_attempts,
-                settle: sending.settle,
-                key_validity: sending.key_validity,
-            },
-            guard: GuardPolicy { max_failures: sending.max_failures, give_up_after: sending.give_up_after },
-            claims: ClaimPolicy { retry_rejected: sending.retry_rejected },
-            lookups: !sending.no_lookup,
-            limit: sending.limit.map(Into::into),
-            shutdown: self.shutdown.clone(),
-        })
     }
 
     /// The reports, the end of the run in the ledger, the summary.
@@ -281,6 +231,7 @@ impl Import<'_> {
             recovered: end.counters.recovered,
             duration: begun.elapsed(),
             errors: counted.errors,
+            shared_ids: report::shared_ids(&self.world.settings, run.number)?,
             reports: self.outputs.reports.clone(),
             rejects: self.outputs.rejects.clone(),
             exit_code: exit.code(),
@@ -294,7 +245,8 @@ impl Import<'_> {
     /// The pass over the input that makes the reports; a second signal does not wait for it.
     async fn count(&self, run: &RunId) -> Result<Counted, Failure> {
         let settings = &self.world.settings;
-        let judge = Judge::new(Some(Reader::open(&settings.ledger, &settings.target)?), AsOf::Run(run.number));
+        let reader = Reader::open(&settings.ledger, &settings.target)?;
+        let judge = Judge::new(Some(reader), AsOf::Run(run.number));
         let (input, args, outputs) = (Arc::clone(&self.input), self.args.input.clone(), self.outputs.clone());
         let pass = tokio::task::spawn_blocking(move || reporting::pass(&input, &args, &outputs, judge, |_, _| {}));
         tokio::select! {
@@ -323,7 +275,7 @@ impl Sent {
 }
 
 /// What `-v` adds. Rows and not people: e-mails in the server's words are masked.
-fn log(event: &Event) {
+pub(super) fn log(event: &Event) {
     match event {
         Event::Retry { position, attempt, why } => {
             tracing::debug!(row = position.row, attempt, why = masked(why), "once more");
@@ -343,7 +295,7 @@ fn log(event: &Event) {
 
 /// Reads the input to its end, or until nobody wants more of it.
 fn read(input: &Input, args: &InputArgs, offers: &mpsc::Sender<Offer>) -> Result<(), Failure> {
-    for record in input.feed(&settings::input_options(args, false)?)? {
+    for record in input.feed(args, false)? {
         let record = record?;
         let position = record.position;
         let offer = match record.verdict {
@@ -364,7 +316,7 @@ fn joined<T>(ended: Result<Result<T, Failure>, tokio::task::JoinError>) -> Resul
 }
 
 /// Why a run stopped before its end.
-fn words(verdict: &Verdict) -> Option<String> {
+pub(super) fn words(verdict: &Verdict) -> Option<String> {
     match verdict {
         Verdict::Finished | Verdict::LimitReached => None,
         Verdict::Interrupted => Some("interrupted".to_owned()),

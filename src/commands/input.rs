@@ -5,8 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Failure;
+use crate::cli::InputArgs;
 use crate::exit::Exit;
-use crate::intake::{Feed, InputIdentity, InputOptions, IntakeError, identity};
+use crate::intake::{Feed, InputIdentity, IntakeError, identity};
 use crate::ledger::InputName;
 use crate::settings;
 
@@ -44,8 +45,8 @@ impl Input {
     }
 
     /// Reads it from the start. A file that is no longer what it was is refused.
-    pub(super) fn feed(&self, options: &InputOptions) -> Result<Feed, Failure> {
-        let feed = Feed::open(&self.path, options)?;
+    pub(super) fn feed(&self, args: &InputArgs, want_raw: bool) -> Result<Feed, Failure> {
+        let feed = Feed::open(&self.path, &settings::input_options(args, want_raw, self.spooled)?)?;
         if feed.identity() != Some(&self.identity) {
             return Err(IntakeError::Changed { path: self.path.clone() }.into());
         }

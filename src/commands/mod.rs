@@ -8,11 +8,13 @@ mod failure;
 mod import;
 mod input;
 mod judge;
+mod ledger;
 mod question;
 mod report;
 mod reporting;
 mod resume;
 mod sandbox;
+mod sending;
 mod signals;
 mod stdout;
 
@@ -29,6 +31,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Import(args) => import::run(&args, cli.log.quiet),
         Command::Check(args) => check::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Ledger(command) => ledger::run(*command),
         Command::Sandbox(args) => sandbox::run(args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

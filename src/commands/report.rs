@@ -21,7 +21,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<Exit, Failure> {
     let until = run.ended_at.unwrap_or_else(jiff::Timestamp::now);
     let summary = Summary {
         run: run.id.name,
-        target: settings.target.base_url,
+        target: settings.target.base_url.clone(),
         tally: counted.tally,
         requests: run.counters.requests,
         throttled: run.counters.throttled,
@@ -29,6 +29,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<Exit, Failure> {
         recovered: run.counters.recovered,
         duration: std::time::Duration::try_from(until.duration_since(run.started_at)).unwrap_or_default(),
         errors: counted.errors,
+        shared_ids: shared_ids(&settings, run.id.number)?,
         reports: outputs.reports,
         rejects: outputs.rejects,
         exit_code: exit.code(),
@@ -51,6 +52,12 @@ fn find_run(ledger: &Reader, wanted: &str, input: &Input) -> Result<RunInfo, Fai
             "is this the file, the --base-url, the --account and the --ledger of the import? A run's id stands in its summary",
         )
     })
+}
+
+/// Ids that the server gave to several records of a run, with how many.
+pub(super) fn shared_ids(settings: &TargetSettings, run: i64) -> Result<Vec<(String, u64)>, Failure> {
+    let shared = Reader::open(&settings.ledger, &settings.target)?.shared_ids(run)?;
+    Ok(shared.into_iter().map(|shared| (shared.customer_id, shared.records)).collect())
 }
 
 pub(super) fn print(summary: &Summary, format: SummaryFormat) {

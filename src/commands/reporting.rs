@@ -11,7 +11,7 @@ use crate::domain::{InputRecord, RawRecord, ReportLine, Status, Tally};
 use crate::exit::Exit;
 use crate::intake::{Feed, Mapping};
 use crate::report::{ErrorGroups, Rejects, ReportFile};
-use crate::settings::{self, Outputs};
+use crate::settings::Outputs;
 
 /// What a pass found.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub(super) fn pass(
     mut judge: Judge,
     mut observe: impl FnMut(&InputRecord, &ReportLine),
 ) -> Result<Counted, Failure> {
-    let feed = input.feed(&settings::input_options(args, outputs.rejects.is_some())?)?;
+    let feed = input.feed(args, outputs.rejects.is_some())?;
     let mut files = Files::create(outputs, &feed)?;
     let mut counted =
         Counted { mapping: feed.mapping().clone(), tally: Tally::default(), errors: ErrorGroups::default() };

@@ -146,7 +146,7 @@ impl<S: Server> Delivery<S> {
         self.life = Life::resumed(self.desk.policy, open.key_since, open.sent_at);
         self.generation = open.generation;
         self.key = open.key;
-        self.payload = Payload::stored(open.body, open.payload, &self.wanted.email);
+        self.payload = Payload::stored(open.body, &self.wanted.email);
     }
 
     /// The API refused the old data for good, and the input has other data by now.
@@ -404,7 +404,7 @@ fn lookup_health(page: &PageResult) -> Health {
 }
 
 /// Random enough to keep retries of different records apart; a predictable one harms nobody.
-fn jitter() -> f64 {
+pub(super) fn jitter() -> f64 {
     let random = getrandom::u32().unwrap_or(u32::MAX / 2);
     f64::from(random) / f64::from(u32::MAX)
 }

@@ -445,6 +445,7 @@ mod tests {
     use std::num::NonZeroU32;
 
     use super::*;
+    use crate::domain::EmailKey;
 
     const SETTLE: i64 = 90;
 
@@ -481,7 +482,10 @@ mod tests {
     }
 
     fn customer(ours: bool) -> Seen {
-        Seen::Customers(vec![(FoundCustomer { receipt: receipt(), name: None, phone: None }, ours)])
+        Seen::Customers(vec![(
+            FoundCustomer { email: EmailKey::of("a@example.com"), receipt: receipt(), name: None, phone: None },
+            ours,
+        )])
     }
 
     fn nobody() -> Seen {

@@ -5,6 +5,7 @@
 //! - `life` is the whole rule of retries and doubts, pure.
 //! - `pace` hands out permits, the only way to send anything; `breaker` closes that gate when the server seems to be down.
 //! - `guard` decides from what comes back whether going on would harm.
+//! - `pull` learns the customers that the account has already.
 //! - `shutdown` carries the wish to stop from outside.
 //!
 //! This module knows nothing of files and terminals: records come in through a channel, [`Event`](crate::event::Event)s go out.
@@ -14,6 +15,7 @@ mod deliver;
 mod guard;
 mod life;
 mod pace;
+mod pull;
 mod retry;
 mod run;
 mod server;
@@ -24,6 +26,7 @@ mod tests;
 pub use breaker::Health;
 pub use guard::{FailureLimit, GuardPolicy};
 pub use pace::Rate;
+pub use pull::{Pull, PullStop, Pulled, pull};
 pub use retry::RetryPolicy;
 pub use run::{Job, Offer, RunEnd, Verdict, run};
 pub use server::{Api, CreateReply, LookupReply, Outgoing, Payload, Server};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use unicode_normalization::UnicodeNormalization as _;
 
-use crate::api::{Client, Credentials, PageResult, Sent, Token, wire};
+use crate::api::{Client, Credentials, LookupAnswer, PageResult, Sent, Token, wire};
 use crate::domain::{AttemptResult, FoundCustomer, NewCustomer, StopReason};
 use crate::ledger::PayloadHash;
 
@@ -33,14 +33,14 @@ impl Payload {
         }
     }
 
-    /// The bytes of an earlier run, as the ledger kept them. The hash is what they are known by; what they say is only for comparing.
+    /// The bytes of an earlier run, as the ledger kept them; what they say is only for comparing.
     #[must_use]
-    pub(super) fn stored(body: Vec<u8>, hash: PayloadHash, email: &str) -> Self {
+    pub fn stored(body: Vec<u8>, email: &str) -> Self {
         let (name, phone, email) = match wire::facts(&body) {
             Some(facts) => (facts.name, facts.phone, facts.email),
             None => (String::new(), String::new(), email.to_owned()),
         };
-        Self { body, hash, email, name, phone }
+        Self { hash: PayloadHash::of(&body), body, email, name, phone }
     }
 
     /// Whether a customer that a look-up found carries our name and phone.
@@ -92,6 +92,8 @@ pub struct LookupReply {
 pub trait Server: Send + Sync + 'static {
     fn create(&self, request: Outgoing<'_>) -> impl Future<Output = CreateReply> + Send;
     fn look_up(&self, email: &str, page: u32) -> impl Future<Output = LookupReply> + Send;
+    /// One page of all customers.
+    fn list(&self, page: u32) -> impl Future<Output = LookupReply> + Send;
     /// Replaces a token that was refused, once for all who were refused with it.
     fn renew_token(&self, refused: &Token) -> impl Future<Output = Result<(), StopReason>> + Send;
 }
@@ -130,17 +132,29 @@ impl Server for Api {
 
     async fn look_up(&self, email: &str, page: u32) -> LookupReply {
         match self.credentials.token().await {
-            Ok(token) => {
-                let answer = self.client.lookup_page(&token, email, page).await;
-                LookupReply { page: answer.page, rate_limit: answer.rate_limit, token: Some(token) }
-            }
-            Err(error) => LookupReply { page: PageResult::Stop(error.into()), rate_limit: None, token: None },
+            Ok(token) => reply(self.client.lookup_page(&token, email, page).await, token),
+            Err(error) => unasked(error.into()),
+        }
+    }
+
+    async fn list(&self, page: u32) -> LookupReply {
+        match self.credentials.token().await {
+            Ok(token) => reply(self.client.list_page(&token, page).await, token),
+            Err(error) => unasked(error.into()),
         }
     }
 
     async fn renew_token(&self, refused: &Token) -> Result<(), StopReason> {
         self.credentials.renew(refused).await.map(drop).map_err(Into::into)
     }
+}
+
+fn reply(answer: LookupAnswer, token: Token) -> LookupReply {
+    LookupReply { page: answer.page, rate_limit: answer.rate_limit, token: Some(token) }
+}
+
+fn unasked(reason: StopReason) -> LookupReply {
+    LookupReply { page: PageResult::Stop(reason), rate_limit: None, token: None }
 }
 
 fn unsent(reason: StopReason) -> CreateReply {

@@ -64,6 +64,10 @@ impl Server for Scripted {
         LookupReply { page: (self.lookup)(email), rate_limit: None, token: Some(Token::parse("t").unwrap()) }
     }
 
+    async fn list(&self, _page: u32) -> LookupReply {
+        unreachable!("a run lists nobody")
+    }
+
     async fn renew_token(&self, _refused: &Token) -> Result<(), StopReason> {
         self.log.lock().unwrap().tokens += 1;
         Ok(())
@@ -124,11 +128,7 @@ impl World {
         let (offers, offered) = mpsc::channel(emails.len().max(1));
         for (row, email) in (1..).zip(emails) {
             let position = Position { row, line: row + 1 };
-            let payload = Payload::stored(
-                format!("{{\"customer_email\":\"{email}\"}}").into(),
-                PayloadHash::of(email.as_bytes()),
-                email,
-            );
+            let payload = Payload::stored(format!("{{\"customer_email\":\"{email}\"}}").into(), email);
             offers.try_send(Offer::Valid { position, email: EmailKey::of(email), payload }).unwrap();
         }
         drop(offers);
@@ -301,9 +301,14 @@ async fn a_failure_on_the_server_takes_a_new_key_once_the_customer_is_seen_to_be
 async fn a_failure_on_the_server_after_the_save_is_found_by_look_up() {
     let world = World::new();
     let script = |_: &str, _| (AttemptResult::ServerError(complaint(ComplaintCode::ServerError)), Duration::ZERO);
-    let lookup = |_: &str| {
+    let lookup = |email: &str| {
         let receipt = Receipt { customer_id: Some("c-9".to_owned()), ..Receipt::default() };
-        let customer = FoundCustomer { receipt, name: Some(String::new()), phone: Some(String::new()) };
+        let customer = FoundCustomer {
+            email: EmailKey::of(email),
+            receipt,
+            name: Some(String::new()),
+            phone: Some(String::new()),
+        };
         PageResult::Rows { found: vec![customer], last_page: Some(1) }
     };
     let ended = world.run(&["a@example.com"], script, lookup).await;
@@ -351,7 +356,7 @@ async fn tokens_that_are_refused_one_after_the_other_stop_the_run_and_leave_no_d
     let world = World::new();
     let ended = world.run(&["a@example.com"], |_, _| (AttemptResult::Unauthorized, Duration::ZERO), nobody).await;
     assert!(matches!(ended.end.verdict, Verdict::Stopped(StopReason::Credentials(_))));
-    assert_eq!(Reader::open(&world.path, &target()).unwrap().open_requests().unwrap(), 0);
+    assert_eq!(Reader::open(&world.path, &target()).unwrap().open_requests().unwrap().len(), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Complaint, Receipt};
+use super::{Complaint, EmailKey, Receipt};
 
 /// What became of one `POST /customer`. Every variant takes a side: was something created, surely not, or is it open?
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +97,7 @@ pub enum LookupResult {
 /// A customer as a look-up shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundCustomer {
+    pub email: EmailKey,
     pub receipt: Receipt,
     pub name: Option<String>,
     pub phone: Option<String>,

@@ -12,7 +12,11 @@ impl Tally {
     const SLOTS: usize = Status::Valid as usize + 1;
 
     pub fn add(&mut self, status: Status) {
-        self.counts[status as usize] += 1;
+        self.add_many(status, 1);
+    }
+
+    pub fn add_many(&mut self, status: Status, records: u64) {
+        self.counts[status as usize] += records;
     }
 
     #[must_use]

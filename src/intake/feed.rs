@@ -1,6 +1,6 @@
 //! The records of one file, one after the other.
 
-use std::io::BufRead;
+use std::io::{BufRead, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
@@ -32,6 +32,9 @@ pub struct Feed {
     want_raw: bool,
     row: u64,
     is_over: bool,
+    /// The last record, and only that, is cut off; so each record is held back until another follows.
+    ends_cut: bool,
+    held: Option<InputRecord>,
 }
 
 type Input = Box<dyn BufRead + Send>;
@@ -109,7 +112,8 @@ impl Feed {
         options: &InputOptions,
     ) -> Self {
         let (region, want_raw) = (options.region, options.want_raw);
-        Self { reader, mapping, shape, path, identity, region, want_raw, row: 0, is_over: false }
+        let ends_cut = options.may_be_cut && matches!(reader, Reader::Csv { .. }) && !ends_with_line_end(&path);
+        Self { reader, mapping, shape, path, identity, region, want_raw, row: 0, is_over: false, ends_cut, held: None }
     }
 
     /// Which column feeds what, for display.
@@ -183,6 +187,25 @@ impl Iterator for Feed {
     type Item = Result<InputRecord, IntakeError>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        if !self.ends_cut {
+            return self.advance();
+        }
+        loop {
+            match (self.held.take(), self.advance()) {
+                (None, Some(Ok(first))) => self.held = Some(first),
+                (Some(record), Some(Ok(following))) => {
+                    self.held = Some(following);
+                    return Some(Ok(record));
+                }
+                (Some(last), None) => return Some(Ok(cut_off(last))),
+                (_, end) => return end,
+            }
+        }
+    }
+}
+
+impl Feed {
+    fn advance(&mut self) -> Option<Result<InputRecord, IntakeError>> {
         if self.is_over {
             return None;
         }
@@ -197,6 +220,35 @@ impl Iterator for Feed {
 }
 
 impl std::iter::FusedIterator for Feed {}
+
+/// A record that may be only the beginning of one is never sent.
+fn cut_off(record: InputRecord) -> InputRecord {
+    let hint = "the input ends in the middle of this line, so the record may be cut off; if it is whole, end it with a line break";
+    let cut = Violation::new(Code::RowColumnCount, "", "", hint);
+    let verdict = match record.verdict {
+        Verdict::Valid { customer, warnings } => Verdict::Invalid {
+            email: Some(customer.email.as_str().to_owned()),
+            problems: warnings.into_iter().chain([cut]).collect(),
+        },
+        Verdict::Invalid { email, mut problems } => {
+            problems.push(cut);
+            Verdict::Invalid { email, problems }
+        }
+    };
+    InputRecord { verdict, ..record }
+}
+
+/// What cannot be read tells nothing here; reading it says why.
+fn ends_with_line_end(path: &Path) -> bool {
+    let last = || -> std::io::Result<u8> {
+        let mut file = std::fs::File::open(path)?;
+        file.seek(SeekFrom::End(-1))?;
+        let mut byte = [0];
+        file.read_exact(&mut byte)?;
+        Ok(byte[0])
+    };
+    last().map_or(true, |byte| matches!(byte, b'\n' | b'\r'))
+}
 
 fn check_decay(path: &Path, decay: Decay) -> Result<(), IntakeError> {
     let Decay { undecodable, of, first_line } = decay;

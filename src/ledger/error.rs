@@ -12,6 +12,8 @@ pub enum LedgerError {
     Foreign { path: PathBuf, why: String },
     #[error("{} was written by a newer version of this program (schema {found}, this one knows {known})", path.display())]
     Newer { path: PathBuf, found: i64, known: i64 },
+    #[error("the ledger knows {account:?} at {base_url} as another account than the one of this token")]
+    OtherAccount { base_url: String, account: String },
     #[error("the ledger {} is damaged: {why}", path.display())]
     Damaged { path: PathBuf, why: String },
     #[error("the ledger {} cannot be used: {why}", path.display())]

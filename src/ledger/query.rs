@@ -10,7 +10,7 @@ use super::key::PayloadHash;
 use super::standing::{PastOutcome, Standing};
 use super::writer::{Intent, RunCounters, RunId, Target};
 use super::{LedgerError, schema};
-use crate::domain::{EmailKey, Receipt, Status};
+use crate::domain::{EmailKey, Receipt, Status, Tally};
 
 /// A view of the ledger for reports, plans and people. It takes no lock and writes nothing.
 #[derive(Debug)]
@@ -30,6 +30,28 @@ pub struct RunInfo {
     pub ended_at: Option<Timestamp>,
     pub exit_code: Option<u8>,
     pub stopped: Option<String>,
+}
+
+/// An id that the server gave to several records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedId {
+    pub customer_id: String,
+    pub records: u64,
+}
+
+/// A request whose effect is unknown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OpenRequest {
+    pub email: EmailKey,
+    pub row: u64,
+    pub body: Vec<u8>,
+    pub sent_at: Timestamp,
+}
+
+impl std::fmt::Debug for OpenRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OpenRequest").field("row", &self.row).field("sent_at", &self.sent_at).finish_non_exhaustive()
+    }
 }
 
 impl Reader {
@@ -66,10 +88,58 @@ impl Reader {
             .map_err(|error| self.failed(&error))
     }
 
-    /// How many requests of this target have an unknown effect.
-    pub fn open_requests(&self) -> Result<u64, LedgerError> {
-        let sql = "SELECT count(*) FROM intents JOIN records ON records.id = intents.record WHERE target = ?1";
-        self.connection.query_row(sql, [self.target], |row| row.get(0)).map_err(|error| self.failed(&error))
+    /// The requests of this target whose effect is unknown, the oldest first.
+    pub fn open_requests(&self) -> Result<Vec<OpenRequest>, LedgerError> {
+        let sql = "SELECT r.email_key, i.row, i.body, i.sent_at FROM intents i JOIN records r ON r.id = i.record
+                   WHERE r.target = ?1 ORDER BY i.sent_at, r.id";
+        self.list(sql, [self.target], |row| {
+            let email: String = row.get(0)?;
+            Ok(OpenRequest {
+                email: EmailKey::of(&email),
+                row: row.get(1)?,
+                body: row.get(2)?,
+                sent_at: read_time(row, 3)?,
+            })
+        })
+    }
+
+    /// How many records of this target ended how, by their last outcome; those with a request in doubt count as in doubt.
+    pub fn states(&self) -> Result<Tally, LedgerError> {
+        let sql = "SELECT CASE WHEN i.record IS NOT NULL THEN 'in_doubt' ELSE coalesce(o.status, 'not_attempted') END, count(*)
+                   FROM records r
+                   LEFT JOIN intents i ON i.record = r.id
+                   LEFT JOIN outcomes o ON o.id = (SELECT max(id) FROM outcomes WHERE record = r.id)
+                   WHERE r.target = ?1 GROUP BY 1";
+        let counts = self.list(sql, [self.target], |row| Ok((read_status(row, 0)?, row.get::<_, u64>(1)?)))?;
+        let mut tally = Tally::default();
+        counts.into_iter().for_each(|(status, count)| tally.add_many(status, count));
+        Ok(tally)
+    }
+
+    /// How many runs this target has seen.
+    pub fn runs(&self) -> Result<u64, LedgerError> {
+        let counts: Vec<u64> =
+            self.list("SELECT count(*) FROM runs WHERE target = ?1", [self.target], |row| row.get(0))?;
+        Ok(counts.into_iter().sum())
+    }
+
+    /// The ids that a run brought for more than one record; an alarm, for each customer has one of its own.
+    pub fn shared_ids(&self, run: i64) -> Result<Vec<SharedId>, LedgerError> {
+        let sql = "SELECT customer_id, count(DISTINCT record) FROM outcomes
+                   WHERE run = ?1 AND status = 'created' AND customer_id IS NOT NULL
+                   GROUP BY customer_id HAVING count(DISTINCT record) > 1 ORDER BY 2 DESC LIMIT 10";
+        self.list(sql, [run], |row| Ok(SharedId { customer_id: row.get(0)?, records: row.get(1)? }))
+    }
+
+    fn list<T>(
+        &self,
+        sql: &str,
+        params: impl rusqlite::Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, LedgerError> {
+        let listed =
+            || -> rusqlite::Result<Vec<T>> { self.connection.prepare(sql)?.query_map(params, read)?.collect() };
+        listed().map_err(|error| self.failed(&error))
     }
 
     fn failed(&self, error: &rusqlite::Error) -> LedgerError {

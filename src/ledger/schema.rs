@@ -18,6 +18,8 @@ const MIGRATIONS: &[&str] = &["
         id INTEGER PRIMARY KEY,
         base_url TEXT NOT NULL,
         account TEXT NOT NULL,
+        -- A hash of whom the first token of this target belonged to, where the token told.
+        owner BLOB,
         UNIQUE (base_url, account)
     ) STRICT;
     CREATE TABLE runs (
@@ -80,6 +82,7 @@ const MIGRATIONS: &[&str] = &["
         data TEXT
     ) STRICT;
     CREATE INDEX outcomes_of_record ON outcomes (record, id);
+    CREATE INDEX outcomes_of_run ON outcomes (run);
 "];
 
 /// The writing connection: the file is made where there is none, brought to the newest schema, checked, and set to sync every commit.

@@ -36,6 +36,17 @@ impl Standing {
         (self.claimed_run == run).then_some(self.claimed_row)
     }
 
+    /// A request whose effect is unknown, or an outcome that says that the customer is there: whatever is learnt later changes nothing.
+    pub(super) fn is_settled(&self) -> bool {
+        let is_there = |latest: &PastOutcome| matches!(latest.status, Status::Created | Status::Exists);
+        self.open.is_some() || self.latest.as_ref().is_some_and(is_there)
+    }
+
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
     #[must_use]
     pub fn latest(&self) -> Option<&PastOutcome> {
         self.latest.as_ref()

@@ -81,9 +81,9 @@ pub enum Creation {
 #[derive(Debug)]
 pub struct Ledger {
     path: PathBuf,
-    target: Target,
-    target_id: i64,
-    secret: Vec<u8>,
+    pub(super) target: Target,
+    pub(super) target_id: i64,
+    pub(super) secret: Vec<u8>,
     jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
     failure: Arc<OnceLock<LedgerError>>,
@@ -208,7 +208,7 @@ impl Ledger {
     }
 
     /// Hands work to the writer and waits until it is committed.
-    async fn write<T, W>(&self, urgency: Urgency, work: W) -> Result<T, LedgerError>
+    pub(super) async fn write<T, W>(&self, urgency: Urgency, work: W) -> Result<T, LedgerError>
     where
         T: Send + 'static,
         W: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -242,7 +242,7 @@ impl Drop for Ledger {
 
 /// When a transaction must be committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Urgency {
+pub(super) enum Urgency {
     /// At once: a sender waits.
     Now,
     /// Within 25 ms.
@@ -428,7 +428,7 @@ fn write_intent(connection: &Connection, run: i64, record: i64, row: u64, intent
     Ok(())
 }
 
-fn write_outcome(
+pub(super) fn write_outcome(
     connection: &Connection,
     run: i64,
     record: i64,
@@ -474,7 +474,7 @@ fn write_outcome(
     if matches!(outcome.ending, Ending::InDoubt(_)) { Ok(()) } else { erase_intent(connection, record) }
 }
 
-fn erase_intent(connection: &Connection, record: i64) -> rusqlite::Result<()> {
+pub(super) fn erase_intent(connection: &Connection, record: i64) -> rusqlite::Result<()> {
     connection.prepare_cached("DELETE FROM intents WHERE record = ?1")?.execute([record])?;
     Ok(())
 }
@@ -588,9 +588,9 @@ mod tests {
         let complaint = Complaint { code: ComplaintCode::NoAnswer, message: "timeout".to_owned() };
         let doubt = Outcome { ending: Ending::InDoubt(complaint), ..created("") };
         ledger.settle(&run, &ticket, PayloadHash::of(b"x"), doubt).await.unwrap();
-        assert_eq!(world.reader().open_requests().unwrap(), 1);
+        assert_eq!(world.reader().open_requests().unwrap().len(), 1);
         ledger.settle(&run, &ticket, PayloadHash::of(b"x"), created("c-1")).await.unwrap();
-        assert_eq!(world.reader().open_requests().unwrap(), 0);
+        assert_eq!(world.reader().open_requests().unwrap().len(), 0);
     }
 
     #[tokio::test]

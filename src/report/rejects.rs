@@ -64,25 +64,27 @@ fn is_error(name: &[u8]) -> bool {
 
 /// Where the complaint goes among the cells.
 #[derive(Clone, Copy, Debug)]
-enum Place {
+struct Place {
     /// The input's own column of that name, of an earlier round of mending.
-    Column(usize),
-    /// After the last column of the header.
-    After(usize),
+    own: Option<usize>,
+    columns: usize,
 }
 
 impl Place {
     fn in_header(header: &[Vec<u8>]) -> Self {
-        header.iter().position(|name| is_error(name)).map_or(Self::After(header.len()), Self::Column)
+        Self { own: header.iter().position(|name| is_error(name)), columns: header.len() }
     }
 
-    /// Short records are filled up; cells beyond the header stay behind the complaint, where they can be seen.
+    /// A record with too few or too many cells keeps a wrong number of them: filled up, it would pass as whole when it is fed again unmended,
+    /// with its data in the wrong columns.
     fn put(self, cells: &[Vec<u8>], error: &str) -> Vec<Vec<u8>> {
-        let (Self::Column(at) | Self::After(at)) = self;
         let mut cells = cells.to_vec();
-        cells.resize(cells.len().max(at), Vec::new());
-        let replaced = matches!(self, Self::Column(_)) && at < cells.len();
-        cells.splice(at..at + usize::from(replaced), [error.as_bytes().to_vec()]);
+        match self.own {
+            Some(own) if cells.len() == self.columns => cells[own] = error.as_bytes().to_vec(),
+            // One cell short of a header with its own column: the complaint alone would make the number right.
+            Some(_) if cells.len() + 1 == self.columns => cells.extend([error.as_bytes().to_vec(), Vec::new()]),
+            _ => cells.push(error.as_bytes().to_vec()),
+        }
         cells
     }
 }
@@ -156,14 +158,23 @@ mod tests {
 
     #[test]
     fn an_error_column_of_the_input_is_replaced_where_it_stands() {
-        let text = csv_of(&["Error", "name"], &[&["old", "a"], &["old"]], b',');
-        assert_eq!(text, "error,name\nbad,a\nbad\n");
+        let text = csv_of(&["Error", "name"], &[&["old", "a"]], b',');
+        assert_eq!(text, "error,name\nbad,a\n");
     }
 
     #[test]
-    fn short_records_are_filled_up_and_surplus_cells_stay() {
-        let text = csv_of(&["a", "b"], &[&["1"], &["1", "2", "3"]], b',');
-        assert_eq!(text, "a,b,error\n1,,bad\n1,2,bad,3\n");
+    fn a_ragged_record_never_gets_the_right_number_of_cells() {
+        for header in [&["a", "b", "c"][..], &["a", "b", "error"], &["error", "b", "c"]] {
+            let expected = if header.contains(&"error") { 3 } else { 4 };
+            for cells in 0..7 {
+                if cells == 3 {
+                    continue;
+                }
+                let shape: Vec<_> = header.iter().map(|name| name.as_bytes().to_vec()).collect();
+                let record = vec![b"x".to_vec(); cells];
+                assert_ne!(Place::in_header(&shape).put(&record, "bad").len(), expected, "{header:?}, {cells} cells");
+            }
+        }
     }
 
     #[test]

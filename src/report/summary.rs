@@ -67,6 +67,8 @@ pub struct Summary {
     pub recovered: u64,
     pub duration: Duration,
     pub errors: ErrorGroups,
+    /// Ids that the API gave to more than one record, with how many. Loud: each customer has one of its own.
+    pub shared_ids: Vec<(String, u64)>,
     pub reports: Vec<PathBuf>,
     pub rejects: Option<PathBuf>,
     pub exit_code: u8,
@@ -96,6 +98,9 @@ impl Summary {
         }
         writeln!(text, "  {:>9}  records read", self.tally.total())?;
         self.write_errors(text)?;
+        for (id, records) in &self.shared_ids {
+            writeln!(text, "\nATTENTION: the API gave one id to {records} records: {}", visible(id))?;
+        }
         writeln!(text)?;
         writeln!(text, "run       {}", self.run)?;
         writeln!(text, "target    {}", self.target)?;
@@ -181,6 +186,7 @@ impl Summary {
             "reports": self.reports,
             "rejects": self.rejects,
             "errors": self.errors.sorted(),
+            "shared_ids": self.shared_ids.iter().cloned().collect::<HashMap<_, _>>(),
             "exit_code": self.exit_code,
             "stopped": self.stopped,
             "next_command": self.next_command,
@@ -230,6 +236,7 @@ mod tests {
             recovered: 0,
             duration: Duration::from_secs(60),
             errors,
+            shared_ids: Vec::new(),
             reports: vec!["a.csv".into()],
             rejects: None,
             exit_code: 1,

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Lab, Server, email};
+use crate::harness::{FAST, Lab, Server, email};
 
 #[test]
 fn a_second_run_on_the_same_ledger_ends_at_once_and_readers_go_on() {
@@ -79,4 +79,144 @@ fn i10_after_a_ledger_error_nothing_is_sent() {
     assert!(sent < 50, "{sent} were sent");
     lab.import(&server, &["--ledger", "l.db"]).ends(0);
     server.has_each_once((0..50).map(email));
+}
+
+/// A ledger with one doubt: the answer for `p1` was lost after the save, and nothing may be asked again.
+fn with_a_doubt(more: &[&str]) -> (Lab, Server) {
+    let lab = Lab::new();
+    let options = [&["--fault", "reset-after:p1@example.com:first=1"], more].concat();
+    let server = Server::start(&lab, &options);
+    lab.customers(3);
+    lab.import(&server, &["--ledger", "l.db", "--max-attempts", "1", "--no-lookup"]).ends(4);
+    assert_eq!(lab.statuses(), ["created", "in_doubt", "created"]);
+    (lab, server)
+}
+
+impl Lab {
+    fn ledger(&self, server: &Server, args: &[&str]) -> crate::harness::Ran {
+        self.run(&[&["ledger"], args, &["--ledger", "l.db", "--base-url", &server.url]].concat())
+    }
+}
+
+#[test]
+fn show_counts_records_and_names_doubts_and_knows_one_email() {
+    let (lab, server) = with_a_doubt(&[]);
+    lab.ledger(&server, &["show"]).ends(0).says("2  created").says("in doubt: p1@example.com");
+    let told = lab.ledger(&server, &["show", "--json"]).ends(0).summary();
+    assert_eq!(
+        (told["records"]["created"].as_u64(), told["doubts"][0]["email"].as_str()),
+        (Some(2), Some("p1@example.com"))
+    );
+    let one = lab.ledger(&server, &["show", "P0@example.com", "--json"]).ends(0).summary();
+    assert_eq!(one["status"], "created");
+    assert_eq!(one["customer_id"], lab.report()[0]["customer_id"]);
+    lab.ledger(&server, &["show", "nobody@example.com"]).ends(0).says("does not know");
+}
+
+#[test]
+fn resolve_finishes_what_earlier_runs_left_in_doubt_whether_or_not_it_is_in_an_input() {
+    for more in [&[][..], &["--idempotency", "none"]] {
+        let (lab, server) = with_a_doubt(more);
+        lab.ledger(&server, &[&["resolve", "--json"], &FAST[..]].concat()).ends(0);
+        lab.ledger(&server, &["show"]).ends(0).says("3  created");
+        server.has_each_once((0..3).map(email));
+        lab.import(&server, &["--ledger", "l.db"]).ends(0);
+        assert_eq!(lab.statuses(), ["already_imported"; 3]);
+    }
+}
+
+#[test]
+fn a_doubt_can_be_settled_by_hand_and_nothing_else_can() {
+    let (lab, server) = with_a_doubt(&[]);
+    lab.ledger(&server, &["settle", "p0@example.com", "--absent"]).ends(2).says("no doubt");
+    lab.ledger(&server, &["settle", "p1@example.com"]).ends(2);
+    lab.ledger(&server, &["settle", "p1@example.com", "--created", "c-1"]).ends(0);
+    lab.import(&server, &["--ledger", "l.db"]).ends(0);
+    assert_eq!(lab.report()[1]["customer_id"], "c-1");
+    assert_eq!(lab.statuses(), ["already_imported"; 3]);
+}
+
+#[test]
+fn a_doubt_settled_as_absent_is_sent_again() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &["--fault", "reset-before:p0@example.com:first=1"]);
+    lab.customers(1);
+    lab.import(&server, &["--ledger", "l.db", "--max-attempts", "1", "--no-lookup"]).ends(4);
+    lab.ledger(&server, &["settle", "p0@example.com", "--absent"]).ends(0);
+    lab.import(&server, &["--ledger", "l.db"]).ends(0);
+    assert_eq!(lab.statuses(), ["created"]);
+    server.has_each_once([email(0)]);
+}
+
+#[test]
+fn pulled_customers_are_never_posted() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    lab.customers(130);
+    lab.import(&server, &["--ledger", "first.db"]).ends(0);
+    let (ids, posts) = (lab.report(), server.posts().len());
+    lab.ledger(&server, &["pull", "--rate", "500/s"]).ends(0).says("130 customers seen, 130 of them new");
+    lab.ledger(&server, &["pull", "--rate", "500/s"]).ends(0).says("0 of them new");
+    lab.import(&server, &["--ledger", "l.db"]).ends(0);
+    assert_eq!(server.posts().len(), posts);
+    for (known, row) in ids.iter().zip(&lab.report()) {
+        assert_eq!((row["status"].as_str(), &row["customer_id"]), ("exists", &known["customer_id"]));
+    }
+}
+
+#[test]
+fn a_server_that_lists_nobody_cannot_be_pulled_from() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &["--no-lookup"]);
+    lab.ledger(&server, &["pull", "--rate", "500/s"]).ends(78);
+}
+
+#[test]
+fn a_person_or_a_target_is_forgotten_on_demand() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    lab.customers(3);
+    lab.import(&server, &["--ledger", "l.db"]).ends(0);
+    lab.ledger(&server, &["forget", "p1@example.com"]).ends(0).says("is forgotten");
+    lab.ledger(&server, &["show", "p1@example.com"]).ends(0).says("does not know");
+    for name in ["l.db", "l.db-wal"] {
+        let bytes = std::fs::read(lab.path(name)).unwrap_or_default();
+        let found = bytes.windows(14).any(|window| window == b"p1@example.com");
+        assert!(!found, "the e-mail is still in {name}");
+    }
+    lab.ledger(&server, &["forget"]).ends(2);
+    lab.ledger(&server, &["forget", "--target"]).ends(0).says("2 records");
+    lab.ledger(&server, &["show"]).ends(0).says("0 records");
+}
+
+#[test]
+fn another_account_behind_the_same_name_is_refused() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    lab.customers(1);
+    // {"sub":"one"} and {"sub":"two"}, unsigned.
+    let tokens = ["eyJhIjoxfQ.eyJzdWIiOiJvbmUifQ.x", "eyJhIjoxfQ.eyJzdWIiOiJ0d28ifQ.x"];
+    let import = |token: &str, more: &[&str]| {
+        let args = lab.import_args(&server, more);
+        crate::harness::Ran::of(lab.command(&args).env("CUSTOMER_IMPORT_TOKEN", token))
+    };
+    import(tokens[0], &[]).ends(0);
+    let requests = server.requests();
+    import(tokens[1], &[]).ends(78).says("--account");
+    assert_eq!(server.requests(), requests);
+    import(tokens[1], &["--account", "two"]).ends(0);
+}
+
+#[test]
+fn a_last_record_that_a_pipe_cut_off_is_not_sent() {
+    use std::io::Write as _;
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    let whole = crate::harness::customers(3);
+    let args = [&["import", "-", "--base-url", &server.url], &FAST[..]].concat();
+    let mut child =
+        lab.command(&args).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(&whole.as_bytes()[..whole.len() - 1]).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    server.has_each_once((0..2).map(email));
 }

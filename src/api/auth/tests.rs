@@ -137,3 +137,16 @@ async fn a_command_that_takes_too_long_is_given_up() {
     let slow = Credentials::command("exec sleep 60".to_owned()).token().await;
     assert!(matches!(slow, Err(AuthError::CommandSlow)), "{slow:?}");
 }
+
+#[test]
+fn a_web_token_tells_whose_it_is_and_any_other_token_does_not() {
+    // The middle parts are {"sub":"account-7"} and {"sub":7}.
+    for (token, subject) in [
+        ("eyJhbGciOiJub25lIn0.eyJzdWIiOiJhY2NvdW50LTcifQ.x", Some("account-7")),
+        ("eyJhbGciOiJub25lIn0.eyJzdWIiOjd9.x", Some("7")),
+        ("1|plain-token", None),
+        ("a.b.c", None),
+    ] {
+        assert_eq!(Token::parse(token).unwrap().subject().as_deref(), subject, "{token}");
+    }
+}

@@ -141,7 +141,7 @@ fn pages_are_counted_in_every_usual_shape() {
 
 fn some(id: &str) -> FoundCustomer {
     let receipt = Receipt { customer_id: Some(id.to_owned()), ..Receipt::default() };
-    FoundCustomer { receipt, name: None, phone: None }
+    FoundCustomer { email: EmailKey::of("a@example.com"), receipt, name: None, phone: None }
 }
 
 #[test]

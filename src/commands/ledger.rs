@@ -1,0 +1,290 @@
+//! `ledger`: looking at the memory of what was sent, and what people do to it.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+use tokio::sync::mpsc;
+
+use super::sending::{self, Sending};
+use super::{Failure, import, signals, stdout};
+use crate::api::Credentials;
+use crate::cli::{CredentialArgs, LedgerCommand, SendingArgs, TargetArgs};
+use crate::delivery::{self, Offer, Payload, Pull, PullStop, Shutdown};
+use crate::domain::{Complaint, ComplaintCode, EmailKey, Ending, Position, Receipt, Status, Tally};
+use crate::event::Event;
+use crate::exit::Exit;
+use crate::ledger::{InputName, Ledger, OpenRequest, Reader};
+use crate::settings::{self, TargetSettings};
+
+pub(super) fn run(command: LedgerCommand) -> Result<Exit, Failure> {
+    match command {
+        LedgerCommand::Show { email: Some(email), target, json } => show_one(&EmailKey::of(&email), &target, json),
+        LedgerCommand::Show { email: None, target, json } => show(&target, json),
+        LedgerCommand::Settle { email, created, target, .. } => settle(&EmailKey::of(&email), created, &target),
+        LedgerCommand::Forget { email, target, .. } => forget(email.as_deref(), &target),
+        LedgerCommand::Resolve { target, credentials, sending, json } => {
+            sending::on_runtime(resolve(Sender::new(&target, &credentials, sending)?, json))
+        }
+        LedgerCommand::Pull { target, credentials, sending, json } => {
+            sending::on_runtime(pull(Sender::new(&target, &credentials, sending)?, json))
+        }
+    }
+}
+
+fn reader(target: &TargetArgs) -> Result<Reader, Failure> {
+    let settings = TargetSettings::required(target)?;
+    Ok(Reader::open(&settings.ledger, &settings.target)?)
+}
+
+fn show(target: &TargetArgs, as_json: bool) -> Result<Exit, Failure> {
+    let ledger = reader(target)?;
+    let (states, runs, open) = (ledger.states()?, ledger.runs()?, ledger.open_requests()?);
+    if as_json {
+        let doubts: Vec<_> = open
+            .iter()
+            .map(|doubt| json!({"email": doubt.email.as_str(), "row": doubt.row, "sent_at": doubt.sent_at.to_string()}))
+            .collect();
+        say(&json!({"version": 1, "runs": runs, "records": outcomes(&states), "doubts": doubts}));
+        return Ok(Exit::Done);
+    }
+    let mut text = format!("{runs} runs, {} records\n", states.total());
+    for status in Status::IMPORT.into_iter().filter(|status| states.get(*status) > 0) {
+        // Writing into a string cannot fail.
+        let _ = writeln!(text, "  {:>9}  {status}", states.get(status));
+    }
+    for OpenRequest { email, row, sent_at, .. } in &open {
+        let _ = writeln!(text, "in doubt: {} (row {row}, sent {sent_at})", email.as_str());
+    }
+    if !open.is_empty() {
+        text.push_str("resolve them with `customer-import ledger resolve`, or by importing their file again\n");
+    }
+    stdout::write(text.as_bytes());
+    Ok(Exit::Done)
+}
+
+fn show_one(email: &EmailKey, target: &TargetArgs, as_json: bool) -> Result<Exit, Failure> {
+    let standing = reader(target)?.standing(email, None)?;
+    let latest = standing.as_ref().and_then(|standing| standing.latest());
+    let open = standing.as_ref().is_some_and(|standing| standing.is_open());
+    let status = match (open, latest) {
+        (true, _) => Some(Status::InDoubt),
+        (false, Some(latest)) => Some(latest.status),
+        (false, None) => standing.as_ref().map(|_| Status::NotAttempted),
+    };
+    let receipt = latest.map(|latest| latest.receipt.clone()).unwrap_or_default();
+    let told = json!({
+        "email": email.as_str(),
+        "status": status.map(Status::as_str),
+        "id": receipt.id,
+        "customer_id": receipt.customer_id,
+        "created_at": receipt.created_at,
+        "error_code": latest.map(|latest| &latest.error_code),
+        "error": latest.map(|latest| &latest.error),
+        "warning": latest.map(|latest| &latest.warning),
+    });
+    if as_json {
+        say(&told);
+        return Ok(Exit::Done);
+    }
+    let Some(status) = status else {
+        stdout::write(format!("the ledger does not know {}\n", email.as_str()).as_bytes());
+        return Ok(Exit::Done);
+    };
+    let mut text = format!("{}: {status}\n", email.as_str());
+    for (name, value) in
+        told.as_object().into_iter().flatten().filter(|(name, _)| !["email", "status"].contains(&name.as_str()))
+    {
+        if let Some(value) = value.as_str().filter(|value| !value.is_empty()) {
+            let _ = writeln!(text, "  {name}: {}", value.escape_debug());
+        }
+    }
+    stdout::write(text.as_bytes());
+    Ok(Exit::Done)
+}
+
+/// The ledger for writing, without a server in sight.
+fn open(target: &TargetArgs) -> Result<Ledger, Failure> {
+    let mut settings = TargetSettings::required(target)?;
+    // Whoever mends a memory means one that is there.
+    settings.creation = crate::ledger::Creation::Refused;
+    settings.open_ledger(false)
+}
+
+fn settle(email: &EmailKey, created: Option<String>, target: &TargetArgs) -> Result<Exit, Failure> {
+    let ledger = open(target)?;
+    let ending = match created {
+        Some(id) => Ending::Created(Receipt { customer_id: Some(id), ..Receipt::default() }),
+        None => {
+            let message = "settled by hand: there is no such customer".to_owned();
+            Ending::Failed(Complaint { code: ComplaintCode::GaveUp, message })
+        }
+    };
+    let word = ending.status();
+    sending::on_runtime(async {
+        let run = ledger.begin_run(InputName("ledger settle".to_owned())).await?;
+        let settled = ledger.settle_by_hand(&run, email.clone(), ending).await?;
+        let exit = if settled { Exit::Done } else { Exit::Usage };
+        ledger.end_run(&run, Default::default(), exit.code(), None).await?;
+        if !settled {
+            return Err(Failure::new(Exit::Usage, format!("{} is in no doubt", email.as_str()))
+                .hint("`customer-import ledger show` lists what is"));
+        }
+        stdout::write(format!("{} is settled: {word}\n", email.as_str()).as_bytes());
+        Ok(exit)
+    })
+}
+
+fn forget(email: Option<&str>, target: &TargetArgs) -> Result<Exit, Failure> {
+    let ledger = open(target)?;
+    sending::on_runtime(async {
+        let told = match email {
+            Some(email) => {
+                let key = EmailKey::of(email);
+                let known = ledger.forget_email(key.clone()).await?;
+                if known {
+                    format!("{} is forgotten; an input that holds it will be sent again\n", key.as_str())
+                } else {
+                    format!("the ledger did not know {}\n", key.as_str())
+                }
+            }
+            None => {
+                let records = ledger.forget_target().await?;
+                format!("{records} records are forgotten; an input that holds them will be sent again\n")
+            }
+        };
+        stdout::write(told.as_bytes());
+        Ok(Exit::Done)
+    })
+}
+
+/// What `resolve` and `pull` send with.
+struct Sender {
+    settings: TargetSettings,
+    credentials: Arc<Credentials>,
+    ca_file: Option<std::path::PathBuf>,
+    args: SendingArgs,
+}
+
+impl Sender {
+    fn new(target: &TargetArgs, credentials: &CredentialArgs, args: SendingArgs) -> Result<Self, Failure> {
+        Ok(Self {
+            settings: TargetSettings::required(target)?,
+            credentials: Arc::new(settings::credentials(credentials)?),
+            ca_file: credentials.ca_file.clone(),
+            args,
+        })
+    }
+
+    async fn ledger(&self) -> Result<Arc<Ledger>, Failure> {
+        let ledger = self.settings.open_ledger(true)?;
+        sending::check_owner(&ledger, &self.credentials).await?;
+        Ok(Arc::new(ledger))
+    }
+
+    fn sending(&self) -> Sending<'_> {
+        Sending {
+            args: &self.args,
+            credentials: &self.credentials,
+            ca_file: self.ca_file.as_deref(),
+            base: &self.settings.base,
+        }
+    }
+}
+
+fn listen(shutdown: &Shutdown) -> Result<signals::Caught, Failure> {
+    signals::listen(shutdown.clone())
+        .map_err(|error| Failure::new(Exit::Io, error).context("cannot listen to signals".to_owned()))
+}
+
+/// Every open request is offered as if its row stood in an input again: the life of a record does the rest.
+async fn resolve(sender: Sender, as_json: bool) -> Result<Exit, Failure> {
+    let ledger = sender.ledger().await?;
+    let open = Reader::open(&sender.settings.ledger, &sender.settings.target)?.open_requests()?;
+    let shutdown = Shutdown::default();
+    let caught = listen(&shutdown)?;
+    let run = ledger.begin_run(InputName("ledger resolve".to_owned())).await?;
+    let (offers, offered) = mpsc::channel(open.len().max(1));
+    let doubts = open.len() as u64;
+    for doubt in open {
+        let payload = Payload::stored(doubt.body, doubt.email.as_str());
+        // There is room for all of them.
+        let _ = offers.try_send(Offer::Valid {
+            position: Position { row: doubt.row, line: 0 },
+            email: doubt.email,
+            payload,
+        });
+    }
+    drop(offers);
+    let job = sender.sending().job(&ledger, &run, offered, doubts, &shutdown)?;
+    let mut tally = Tally::default();
+    let end = delivery::run(job, |event| {
+        import::log(&event);
+        if let Event::Settled { status, .. } = event {
+            tally.add(status);
+        }
+    })
+    .await;
+    let exit = Exit::of_run(&end.verdict, caught.get(), &tally);
+    let stopped = import::words(&end.verdict);
+    ledger.end_run(&run, end.counters, exit.code(), stopped.clone()).await?;
+    if as_json {
+        say(
+            &json!({"version": 1, "doubts": doubts, "outcomes": outcomes(&tally), "exit_code": exit.code(), "stopped": stopped}),
+        );
+    } else {
+        let told: Vec<_> = Status::IMPORT
+            .into_iter()
+            .filter(|status| tally.get(*status) > 0)
+            .map(|status| format!(", {} {status}", tally.get(status)))
+            .collect();
+        let stopped = stopped.map(|why| format!("\nstopped: {}", why.escape_debug())).unwrap_or_default();
+        stdout::write(format!("{doubts} in doubt{}{stopped}\n", told.concat()).as_bytes());
+    }
+    Ok(exit)
+}
+
+async fn pull(sender: Sender, as_json: bool) -> Result<Exit, Failure> {
+    let ledger = sender.ledger().await?;
+    let shutdown = Shutdown::default();
+    let caught = listen(&shutdown)?;
+    let run = ledger.begin_run(InputName("ledger pull".to_owned())).await?;
+    let server = sender.sending().api()?;
+    let pulled = delivery::pull(Pull {
+        server,
+        ledger: Arc::clone(&ledger),
+        run: run.clone(),
+        rate: sender.args.rate,
+        shutdown,
+    })
+    .await;
+    let failure = pulled.end.err().map(|stop| match stop {
+        PullStop::Interrupted => {
+            Failure::new(Exit::Interrupted(caught.get().unwrap_or(crate::exit::Signal::Interrupt)), "interrupted")
+        }
+        PullStop::Ledger(error) => error.into(),
+        PullStop::Stop(reason) => Failure::new(Exit::from(&reason), reason),
+    });
+    let exit = failure.as_ref().map_or(Exit::Done, |failure| failure.exit);
+    let counters = crate::ledger::RunCounters { requests: pulled.requests, ..Default::default() };
+    ledger.end_run(&run, counters, exit.code(), None).await?;
+    if as_json {
+        say(&json!({"version": 1, "customers": pulled.customers, "learnt": pulled.learnt, "exit_code": exit.code()}));
+    } else {
+        stdout::write(
+            format!("{} customers seen, {} of them new to the ledger\n", pulled.customers, pulled.learnt).as_bytes(),
+        );
+    }
+    match failure {
+        Some(failure) => Err(failure.hint("what was learnt stays learnt; run the same command again")),
+        None => Ok(exit),
+    }
+}
+
+fn outcomes(tally: &Tally) -> Map<String, Value> {
+    Status::IMPORT.into_iter().map(|status| (status.as_str().to_owned(), tally.get(status).into())).collect()
+}
+
+fn say(value: &Value) {
+    stdout::write(format!("{value}\n").as_bytes());
+}

@@ -1,0 +1,91 @@
+//! What every command that sends has in common: the client, the job, the runtime.
+
+use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::Failure;
+use crate::api::{BaseUrl, Client, ClientConfig, Credentials};
+use crate::cli::SendingArgs;
+use crate::delivery::{Api, GuardPolicy, Job, Offer, RetryPolicy, Shutdown};
+use crate::exit::Exit;
+use crate::ledger::{ClaimPolicy, Ledger, RunId};
+
+/// How requests are made.
+pub(super) struct Sending<'a> {
+    pub args: &'a SendingArgs,
+    pub credentials: &'a Arc<Credentials>,
+    pub ca_file: Option<&'a Path>,
+    pub base: &'a BaseUrl,
+}
+
+impl Sending<'_> {
+    pub(super) fn api(&self) -> Result<Api, Failure> {
+        let config = ClientConfig {
+            base: self.base.clone(),
+            timeout: self.args.timeout,
+            connect_timeout: self.args.connect_timeout,
+            ca_file: self.ca_file.map(Path::to_owned),
+            concurrency: self.args.concurrency.get(),
+        };
+        let client = Client::new(config).map_err(|error| Failure::new(Exit::Configuration, error))?;
+        Ok(Api::new(client, Arc::clone(self.credentials)))
+    }
+
+    pub(super) fn job(
+        &self,
+        ledger: &Arc<Ledger>,
+        run: &RunId,
+        offers: mpsc::Receiver<Offer>,
+        to_send: u64,
+        shutdown: &Shutdown,
+    ) -> Result<Job<Api>, Failure> {
+        let args = self.args;
+        if args.settle < args.timeout {
+            tracing::warn!(
+                "--settle is below --timeout: an unanswered request may still take effect after it is sent again"
+            );
+        }
+        Ok(Job {
+            server: self.api()?,
+            ledger: Arc::clone(ledger),
+            run: run.clone(),
+            offers,
+            to_send,
+            rate: args.rate,
+            concurrency: args.concurrency,
+            retry: RetryPolicy {
+                max_attempts: args.max_attempts,
+                settle: args.settle,
+                key_validity: args.key_validity,
+            },
+            guard: GuardPolicy { max_failures: args.max_failures, give_up_after: args.give_up_after },
+            claims: ClaimPolicy { retry_rejected: args.retry_rejected },
+            lookups: !args.no_lookup,
+            limit: args.limit.map(Into::into),
+            shutdown: shutdown.clone(),
+        })
+    }
+}
+
+/// One thread is enough: the ledger has its own, and the API is what all wait for. Whoever leaves at once waits for nobody, not even for
+/// a reader that hangs on a dead disk.
+pub(super) fn on_runtime<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Io, error).context("cannot start the runtime".to_owned()))?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_background();
+    done
+}
+
+/// Another account behind the same name would be taken for the customers of the first; where the token tells whose it is, that is refused.
+pub(super) async fn check_owner(ledger: &Ledger, credentials: &Credentials) -> Result<(), Failure> {
+    if let Some(owner) = credentials.token().await?.subject() {
+        ledger.check_owner(&owner).await?;
+    }
+    Ok(())
+}
