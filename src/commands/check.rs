@@ -72,10 +72,15 @@ pub(super) fn plan(
 ) -> Result<(Plan, Diagnostics), Failure> {
     let mut plan = Plan::new(pacing.rate.per_minute(None));
     let mut diagnostics = Diagnostics::new(&input.path().display().to_string());
+    let open = match &ledger {
+        Some(ledger) => ledger.open_requests()?.len() as u64,
+        None => 0,
+    };
     let judge = Judge::new(ledger, AsOf::Now);
     let counted = reporting::pass(input, args, outputs, judge, |record, line| {
         note(&mut plan, &mut diagnostics, pacing, record, line);
     })?;
+    plan.doubts_elsewhere = open.saturating_sub(counted.tally.get(Status::InDoubt));
     plan.tally = counted.tally;
     plan.columns = columns(&counted.mapping);
     plan.unused = counted.mapping.unused().to_vec();

@@ -16,6 +16,8 @@ pub struct Plan {
     pub to_send: u64,
     /// People who would get an e-mail.
     pub kyc_mails: u64,
+    /// Doubts of earlier runs whose records are not in this input; an import leaves them alone.
+    pub doubts_elsewhere: u64,
     /// Each field of the request with what feeds it, in words.
     pub columns: Vec<(String, String)>,
     /// Columns that nothing uses; they stay on this machine.
@@ -26,7 +28,15 @@ pub struct Plan {
 impl Plan {
     #[must_use]
     pub fn new(per_minute: f64) -> Self {
-        Self { tally: Tally::default(), to_send: 0, kyc_mails: 0, columns: Vec::new(), unused: Vec::new(), per_minute }
+        Self {
+            tally: Tally::default(),
+            to_send: 0,
+            kyc_mails: 0,
+            doubts_elsewhere: 0,
+            columns: Vec::new(),
+            unused: Vec::new(),
+            per_minute,
+        }
     }
 
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
@@ -67,6 +77,9 @@ impl Plan {
             }
         }
         line(self.kyc_mails, "KYC e-mails that would go out")?;
+        if self.doubts_elsewhere > 0 {
+            line(self.doubts_elsewhere, "in doubt that are not in this input: `customer-import ledger resolve`")?;
+        }
         if self.to_send > 0 {
             writeln!(text, "\nAt {:.0} requests a minute this takes about {}.", self.per_minute, about(self.time()))?;
         }
@@ -87,6 +100,7 @@ impl Plan {
             "unused_columns": self.unused,
             "to_send": self.to_send,
             "kyc_mails": self.kyc_mails,
+            "doubts_elsewhere": self.doubts_elsewhere,
             "per_minute": self.per_minute,
             "seconds": self.time().as_secs_f64(),
         })

@@ -236,3 +236,42 @@ fn fast_options_are_options() {
     lab.customers(1);
     Ran::of(lab.command(&["import", "in.csv", "--sandbox"]).args(FAST)).ends(0);
 }
+
+/// The most memory that a process had so far, in KiB, as the kernel counted it.
+#[cfg(target_os = "linux")]
+fn peak_memory(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    peak.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// When the first request arrives, the whole input was read once.
+#[cfg(target_os = "linux")]
+fn memory_of_reading(rows: usize) -> u64 {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    let ballast = "x".repeat(2000);
+    let mut csv = format!("{},ballast\n", crate::harness::HEADER);
+    for n in 0..rows {
+        csv.push_str(&format!("Person {n},{},+4917612345{:03},DEU,{ballast}\n", email(n), n % 1000));
+    }
+    lab.write("in.csv", csv);
+    let args = ["import", "in.csv", "--base-url", &server.url, "--rate", "1/m", "-q"];
+    let mut child = lab.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while server.posts().is_empty() && child.try_wait().unwrap().is_none() {
+        std::thread::yield_now();
+    }
+    let peak = peak_memory(child.id());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    peak
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn i8_memory_does_not_grow_with_the_file() {
+    let (small, large) = (memory_of_reading(100), memory_of_reading(10_000));
+    // The large file has 20 MiB. Its rows are remembered with 16 bytes each, in a table that is at most half empty after it grew; the records
+    // on their way to the ledger are as many as the queue allows.
+    assert!(large < small + 6 * 1024, "{small} KiB for 100 rows, {large} KiB for 10,000");
+}

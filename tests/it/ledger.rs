@@ -111,6 +111,9 @@ fn show_counts_records_and_names_doubts_and_knows_one_email() {
     assert_eq!(one["status"], "created");
     assert_eq!(one["customer_id"], lab.report()[0]["customer_id"]);
     lab.ledger(&server, &["show", "nobody@example.com"]).ends(0).says("does not know");
+    lab.write("other.csv", crate::harness::customers(1));
+    let check = ["check", "other.csv", "--ledger", "l.db", "--base-url", &server.url];
+    lab.run(&check).ends(0).says("1  in doubt that are not in this input");
 }
 
 #[test]
