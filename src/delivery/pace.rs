@@ -178,21 +178,27 @@ impl Pacing {
 
     /// True when a request may leave, false when whoever asked is gone.
     async fn wait_for_turn(&mut self, ask: &mut oneshot::Sender<Permit>) -> bool {
-        loop {
-            let turn = self.gate.turn(Instant::now());
-            let wait = async move {
-                match turn {
-                    Some(at) => tokio::time::sleep_until(at).await,
-                    None => std::future::pending().await,
+        while !ask.is_closed() {
+            while let Ok(command) = self.commands.try_recv() {
+                self.obey(command);
+            }
+            let now = Instant::now();
+            let turn = self.gate.turn(now);
+            // Timers tick in milliseconds: one that is due already would cost a whole tick.
+            if turn.is_some_and(|turn| turn <= now) {
+                if self.gate.try_leave(now) {
+                    return true;
                 }
-            };
+                continue;
+            }
             tokio::select! {
                 biased;
                 Some(command) = self.commands.recv() => self.obey(command),
                 () = ask.closed() => return false,
-                () = wait => if self.gate.try_leave(Instant::now()) { return true },
+                () = until(turn) => {}
             }
         }
+        false
     }
 
     fn grant(&mut self, ask: oneshot::Sender<Permit>) {
@@ -255,7 +261,8 @@ impl Gate {
         match self.limiter.check() {
             Ok(()) => true,
             Err(full) => {
-                self.room_at = now + full.wait_time_from(self.clock.now());
+                // Never now again: whoever asks would ask in a circle.
+                self.room_at = now + full.wait_time_from(self.clock.now()).max(Duration::from_nanos(1));
                 false
             }
         }
@@ -284,6 +291,14 @@ impl Gate {
             Turn::Opened { pause } => Event::BreakerOpened { pause },
             Turn::Closed => Event::BreakerClosed,
         })
+    }
+}
+
+/// Never, where there is no moment.
+pub(super) async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }
 

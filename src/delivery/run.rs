@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::deliver::{Delivered, Desk, Failure, Note, WallClock, deliver};
 use super::guard::{Guard, GuardPolicy, Halt};
-use super::pace::{Pacer, Rate};
+use super::pace::{Pacer, Rate, until};
 use super::retry::RetryPolicy;
 use super::server::{Payload, Server};
 use super::shutdown::Shutdown;
@@ -86,6 +86,7 @@ pub async fn run<S: Server>(job: Job<S>, listener: impl FnMut(Event)) -> RunEnd 
 
 /// The same, by a given clock.
 pub(super) async fn run_by<S: Server>(wall: WallClock, job: Job<S>, listener: impl FnMut(Event)) -> RunEnd {
+    job.ledger.expect_in_flight(job.concurrency.get());
     let (pacing, paced) = mpsc::unbounded_channel();
     let (notes, noted) = mpsc::unbounded_channel();
     let desk = Desk {
@@ -303,13 +304,6 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
 /// Slow start widens only on answers that show the server coping.
 fn speaks_of_a_live_server(result: &AttemptResult) -> bool {
     matches!(result, AttemptResult::Created { .. } | AttemptResult::EmailExists(_) | AttemptResult::Rejected(_))
-}
-
-async fn until(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => tokio::time::sleep_until(moment).await,
-        None => std::future::pending().await,
-    }
 }
 
 /// The next records, at least one unless the input is at its end.

@@ -16,7 +16,7 @@
 //!
 //! # What it costs
 //! The writer takes all that waits for it in one transaction. An intent is committed at once, for a sender waits for it; outcomes wait at
-//! most 25 ms for company.
+//! most 25 ms for company, and not at all once they hold a quarter of the places in flight.
 //!
 //! # What it cannot promise
 //! Two ledgers for one account, a ledger that was deleted or restored from an old copy, and a server that honours neither its idempotency

@@ -1,6 +1,7 @@
 //! The one thread that writes, and the handle by which the rest of the program talks to it.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
@@ -16,7 +17,8 @@ use super::lock::Lock;
 use super::{LedgerError, query, schema};
 use crate::domain::{Complaint, Ending, Outcome, Receipt};
 
-/// How long an outcome may wait for company in its transaction.
+/// How long an outcome may wait for company in its transaction. Whoever waits holds a place in flight, so a quarter of the places is
+/// company enough.
 const COMPANY: Duration = Duration::from_millis(25);
 /// No transaction takes more jobs than this, so that a sender's wait stays short under load.
 const MOST_JOBS: usize = 1024;
@@ -87,6 +89,8 @@ pub struct Ledger {
     jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
     failure: Arc<OnceLock<LedgerError>>,
+    /// So many waiting outcomes are committed at once.
+    enough: Arc<AtomicUsize>,
     _lock: Lock,
 }
 
@@ -104,17 +108,34 @@ impl Ledger {
 
         let failure = Arc::new(OnceLock::new());
         let (jobs, queue) = channel();
-        let writer = Writer { connection, path: path.clone(), failure: Arc::clone(&failure) };
+        let enough = Arc::new(AtomicUsize::new(1));
+        let writer =
+            Writer { connection, path: path.clone(), failure: Arc::clone(&failure), enough: Arc::clone(&enough) };
         let thread = std::thread::Builder::new()
             .name("ledger".to_owned())
             .spawn(move || writer.work(&queue))
             .map_err(|error| LedgerError::io(&path, error))?;
-        Ok(Self { path, target, target_id, secret, jobs: Some(jobs), thread: Some(thread), failure, _lock: lock })
+        Ok(Self {
+            path,
+            target,
+            target_id,
+            secret,
+            jobs: Some(jobs),
+            thread: Some(thread),
+            failure,
+            enough,
+            _lock: lock,
+        })
     }
 
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// How many records can wait for their outcome's commit at a time.
+    pub fn expect_in_flight(&self, places: usize) {
+        self.enough.store((places / 4).max(1), Ordering::Relaxed);
     }
 
     /// The idempotency key of a payload of this ticket's record.
@@ -265,6 +286,7 @@ struct Writer {
     connection: Connection,
     path: PathBuf,
     failure: Arc<OnceLock<LedgerError>>,
+    enough: Arc<AtomicUsize>,
 }
 
 impl Writer {
@@ -281,7 +303,7 @@ impl Writer {
 
     fn transaction(&mut self, first: Job, queue: &Receiver<Job>) -> rusqlite::Result<()> {
         let transaction = self.connection.transaction()?;
-        let mut batch = Batch::new();
+        let mut batch = Batch::new(self.enough.load(Ordering::Relaxed));
         batch.take(first, &transaction)?;
         while let Some(job) = batch.next(queue) {
             batch.take(job, &transaction)?;
@@ -296,13 +318,15 @@ impl Writer {
 struct Batch {
     replies: Vec<Reply>,
     jobs: usize,
+    /// So many waiting replies are company enough.
+    enough: usize,
     /// `None`: somebody waits, commit as soon as nothing more is in the queue.
     until: Option<Instant>,
 }
 
 impl Batch {
-    fn new() -> Self {
-        Self { replies: Vec::new(), jobs: 0, until: Some(Instant::now() + COMPANY) }
+    fn new(enough: usize) -> Self {
+        Self { replies: Vec::new(), jobs: 0, enough, until: Some(Instant::now() + COMPANY) }
     }
 
     fn take(&mut self, job: Job, connection: &Connection) -> rusqlite::Result<()> {
@@ -310,11 +334,10 @@ impl Batch {
         self.jobs += 1;
         match job.urgency {
             Urgency::Answered => reply(),
-            Urgency::Soon => self.replies.push(reply),
-            Urgency::Now => {
-                self.replies.push(reply);
-                self.until = None;
-            }
+            Urgency::Soon | Urgency::Now => self.replies.push(reply),
+        }
+        if job.urgency == Urgency::Now || self.replies.len() >= self.enough {
+            self.until = None;
         }
         Ok(())
     }
