@@ -183,3 +183,53 @@ fn a_racy_server_under_faults_still_has_each_customer_once() {
         assert_eq!(customers[&row["customer_email"]], [row["customer_id"].clone()]);
     }
 }
+
+#[test]
+fn an_answer_that_comes_after_the_time_limit_is_resolved_to_one_customer() {
+    // Saved 250 ms after the request, which is after the client's time and before the settle time.
+    survives("late=250ms", &["--timeout", "150ms"]);
+    survives("slow=250ms", &["--timeout", "150ms"]);
+}
+
+#[test]
+fn a_key_that_expired_at_the_server_is_looked_up_before_a_new_one() {
+    // The server forgets a key at once: openly in one dialect, silently in the others.
+    for (dialect, fault) in [("docs", "500"), ("docs", "500-after"), ("seed", "500-after"), ("laravel", "reset-after")]
+    {
+        let lab = Lab::new();
+        let options = ["--dialect", dialect, "--key-life", "1ms", "--fault", &format!("{fault}:first=1")];
+        let server = Server::start(&lab, &options);
+        lab.customers(4);
+        lab.import(&server, &[]).ends(0);
+        assert_eq!(lab.statuses(), ["created"; 4], "{dialect} {fault}");
+        server.has_each_once((0..4).map(email));
+    }
+}
+
+#[test]
+fn look_ups_that_are_forbidden_or_broken_are_done_without() {
+    for lookup in ["lookup-403", "lookup-404", "lookup-405", "lookup-500"] {
+        let lab = Lab::new();
+        let server = Server::start(&lab, &["--fault", lookup, "--fault", "500:p1@example.com:first=1"]);
+        lab.customers(3);
+        lab.import(&server, &[]).ends(0);
+        assert_eq!(lab.statuses(), ["created"; 3], "{lookup}");
+        server.has_each_once((0..3).map(email));
+    }
+}
+
+#[test]
+fn emails_with_wildcards_and_plus_signs_are_looked_up_whole() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &["--fault", "500-after:*:first=1", "--idempotency", "none"]);
+    let emails = ["a_b@example.com", "axb@example.com", "a%b@example.com", "a+b@example.com", "a%2bb@example.com"];
+    let rows: String = emails.iter().map(|email| format!("Same Name,{email},+4917612345678,DEU\n")).collect();
+    lab.write("in.csv", format!("{}\n{rows}", crate::harness::HEADER));
+    lab.import(&server, &[]).ends(0);
+    server.has_each_once(emails.map(str::to_owned));
+    let customers = server.customers();
+    for row in lab.report() {
+        assert_eq!(row["status"], "created");
+        assert_eq!(customers[&row["customer_email"]], [row["customer_id"].clone()]);
+    }
+}

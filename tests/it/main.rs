@@ -6,6 +6,7 @@ mod check;
 mod cli;
 mod faults;
 mod harness;
+mod identity;
 mod import;
 mod killed;
 mod ledger;
