@@ -14,7 +14,7 @@ use super::sending::{self, Sending};
 use super::signals::{self, Caught};
 use super::{Failure, question, report, reporting, resume};
 use crate::api::Credentials;
-use crate::cli::{ImportArgs, InputArgs, ProgressChoice};
+use crate::cli::{ImportArgs, InputArgs, ProgressChoice, SummaryFormat};
 use crate::delivery::{self, Offer, Payload, RunEnd, Shutdown, Verdict};
 use crate::domain::{Status, Verdict as RecordVerdict};
 use crate::event::Event;
@@ -38,7 +38,7 @@ async fn import(args: &ImportArgs, quiet: bool) -> Result<Exit, Failure> {
     let ledger = Arc::new(world.settings.open_ledger(!world.forgets())?);
     sending::check_owner(&ledger, &world.credentials).await?;
     let input = Input::open(&args.input.input)?;
-    let plan = plan(args, &input, &world)?;
+    let plan = plan(args, &input, &world, quiet)?;
     world.tell_of_proxy();
     let refused = refuse(args, &plan, &world);
     let shutdown = Shutdown::default();
@@ -107,12 +107,14 @@ impl World {
     }
 }
 
-fn plan(args: &ImportArgs, input: &Input, world: &World) -> Result<Plan, Failure> {
+fn plan(args: &ImportArgs, input: &Input, world: &World, quiet: bool) -> Result<Plan, Failure> {
     let ledger = check::reader(&world.settings)?;
     let nothing = Outputs { reports: Vec::new(), rejects: None };
     let pacing = Pacing { rate: args.sending.rate, retry_rejected: args.sending.retry_rejected };
     let (plan, diagnostics) = check::plan(input, &args.input, &nothing, ledger, &pacing)?;
-    check::print_diagnostics(&diagnostics);
+    if diagnostics.has_problems() || !quiet {
+        check::print_diagnostics(&diagnostics);
+    }
     Ok(plan)
 }
 
@@ -238,7 +240,10 @@ impl Import<'_> {
             stopped,
             next_command: resumable.then(|| resume::command(&self.input)),
         };
-        report::print(&summary, self.args.output.summary);
+        // Whoever wants to hear only of trouble, from cron, gets no mail about a night that went well.
+        if !(self.quiet && exit == Exit::Done && self.args.output.summary == SummaryFormat::Text) {
+            report::print(&summary, self.args.output.summary);
+        }
         Ok(exit)
     }
 

@@ -35,6 +35,12 @@ impl Diagnostics {
         }
     }
 
+    /// Whether anything is worse than odd.
+    #[must_use]
+    pub fn has_problems(&self) -> bool {
+        self.problems > 0
+    }
+
     pub fn print(&self, output: &mut dyn Write) -> io::Result<()> {
         for (position, violation) in &self.shown {
             self.print_one(output, *position, violation)?;

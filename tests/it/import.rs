@@ -204,6 +204,17 @@ fn a_closed_standard_output_never_stops_an_import() {
 }
 
 #[test]
+fn a_quiet_import_that_went_well_says_nothing_and_one_that_did_not_says_so() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &["--fault", "422:p4@example.com"]);
+    lab.customers(4);
+    let first = lab.import(&server, &["-q", "--ledger", "l.db"]).ends(0);
+    assert_eq!((first.stdout.as_str(), first.stderr.as_str()), ("", ""));
+    lab.customers(5);
+    lab.import(&server, &["-q", "--ledger", "l.db"]).ends(1).says("1  rejected");
+}
+
+#[test]
 fn neither_token_nor_links_nor_whole_emails_reach_the_logs() {
     let lab = Lab::new();
     let server = Server::start(&lab, &["--fault", "500:0.3", "--seed", "7"]);
