@@ -42,7 +42,7 @@ impl Write for AtomicFile {
 }
 
 /// A rename would replace a link or a pipe instead of writing through it, which is not what whoever made it wants.
-fn refuse_what_is_no_file(path: &Path) -> io::Result<()> {
+pub fn refuse_what_is_no_file(path: &Path) -> io::Result<()> {
     match path.symlink_metadata() {
         Ok(there) if !there.file_type().is_file() => {
             Err(io::Error::new(io::ErrorKind::AlreadyExists, "something that is not a plain file is there"))

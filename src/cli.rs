@@ -4,11 +4,15 @@ use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::builder::{FalseyValueParser, NonEmptyStringValueParser};
+use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::delivery::{FailureLimit, Rate};
 use crate::intake::{ExtraRule, Format, MapRule, SetRule, parse_delimiter};
 use crate::sandbox;
+
+/// In the environment, repeatable options have one entry a line.
+const ENTRIES: char = '\n';
 
 /// Move customers from a CSV or NDJSON file into the Add Customer API: no doubles, no losses, a true report.
 #[derive(Debug, Parser)]
@@ -79,14 +83,14 @@ pub struct ImportArgs {
     #[command(flatten)]
     pub output: OutputArgs,
     /// Validate and show the plan, send nothing: the same as `check`.
-    #[arg(long)]
+    #[arg(long, value_parser = FalseyValueParser::new(), env = "CUSTOMER_IMPORT_DRY_RUN", hide_env_values = true)]
     pub dry_run: bool,
     /// Import into a stand-in of the API inside this process: the way to try everything. A world that forgets: without --ledger
     /// it uses a throw-away ledger.
-    #[arg(long)]
+    #[arg(long, value_parser = FalseyValueParser::new(), env = "CUSTOMER_IMPORT_SANDBOX", hide_env_values = true)]
     pub sandbox: bool,
     /// Do not ask before sending.
-    #[arg(long, env = "CUSTOMER_IMPORT_YES", hide_env_values = true)]
+    #[arg(long, value_parser = FalseyValueParser::new(), env = "CUSTOMER_IMPORT_YES", hide_env_values = true)]
     pub yes: bool,
     /// A bar on a terminal, a line every 30 seconds elsewhere.
     #[arg(long, value_enum, default_value_t, env = "CUSTOMER_IMPORT_PROGRESS", hide_env_values = true)]
@@ -105,7 +109,7 @@ pub struct CheckArgs {
     #[arg(long, default_value = "auto", env = "CUSTOMER_IMPORT_RATE", hide_env_values = true)]
     pub rate: Rate,
     /// Send records again that the API rejected with the same data.
-    #[arg(long)]
+    #[arg(long, value_parser = FalseyValueParser::new(), env = "CUSTOMER_IMPORT_RETRY_REJECTED", hide_env_values = true)]
     pub retry_rejected: bool,
 }
 
@@ -140,19 +144,19 @@ pub struct InputArgs {
     #[arg(long, value_name = "C", value_parser = parse_delimiter, env = "CUSTOMER_IMPORT_DELIMITER", hide_env_values = true)]
     pub delimiter: Option<u8>,
     /// The column of a field, or a template that joins several: 'customer_name={First Name} {Last Name}'. Repeatable.
-    #[arg(long = "map", value_name = "FIELD=COLUMN")]
+    #[arg(long = "map", value_name = "FIELD=COLUMN", value_delimiter = ENTRIES, env = "CUSTOMER_IMPORT_MAP", hide_env_values = true)]
     pub maps: Vec<MapRule>,
     /// The value of a field where its column is absent or the cell is empty. Repeatable.
-    #[arg(long = "set", value_name = "FIELD=VALUE")]
+    #[arg(long = "set", value_name = "FIELD=VALUE", value_delimiter = ENTRIES, env = "CUSTOMER_IMPORT_SET", hide_env_values = true)]
     pub sets: Vec<SetRule>,
     /// One more request field, nested by dots: customer_address.city=City. Repeatable.
-    #[arg(long = "extra", value_name = "JSON.PATH=COLUMN")]
+    #[arg(long = "extra", value_name = "JSON.PATH=COLUMN", value_delimiter = ENTRIES, env = "CUSTOMER_IMPORT_EXTRA", hide_env_values = true)]
     pub extras: Vec<ExtraRule>,
     /// The country of phone numbers without `+`; the record's own unless given.
     #[arg(long, value_name = "CC", env = "CUSTOMER_IMPORT_REGION", hide_env_values = true)]
     pub region: Option<String>,
     /// An input column to carry into the report, such as the old system's id. Repeatable.
-    #[arg(long = "keep", value_name = "COLUMN")]
+    #[arg(long = "keep", value_name = "COLUMN", value_delimiter = ENTRIES, env = "CUSTOMER_IMPORT_KEEP", hide_env_values = true)]
     pub keep: Vec<String>,
 }
 
@@ -166,8 +170,7 @@ pub struct TargetArgs {
     #[arg(
         long,
         value_name = "NAME",
-        default_value = "default",
-        env = "CUSTOMER_IMPORT_ACCOUNT",
+        default_value = "default", value_parser = NonEmptyStringValueParser::new(), env = "CUSTOMER_IMPORT_ACCOUNT",
         hide_env_values = true
     )]
     pub account: String,
@@ -175,7 +178,7 @@ pub struct TargetArgs {
     #[arg(long, value_name = "PATH", env = "CUSTOMER_IMPORT_LEDGER", hide_env_values = true)]
     pub ledger: Option<PathBuf>,
     /// The ledger must exist; for cron, where a missing disk must not look like a first run.
-    #[arg(long, env = "CUSTOMER_IMPORT_REQUIRE_LEDGER", hide_env_values = true)]
+    #[arg(long, value_parser = FalseyValueParser::new(), env = "CUSTOMER_IMPORT_REQUIRE_LEDGER", hide_env_values = true)]
     pub require_ledger: bool,
 }
 
@@ -221,10 +224,10 @@ pub struct SendingArgs {
     #[arg(long, value_name = "D", default_value = "30m", value_parser = parse_duration, env = "CUSTOMER_IMPORT_GIVE_UP_AFTER", hide_env_values = true)]
     pub give_up_after: Duration,
     /// Do not use `GET /customer`.
-    #[arg(long, env = "CUSTOMER_IMPORT_NO_LOOKUP", hide_env_values = true)]
+    #[arg(long, value_parser = FalseyValueParser::new(), env = "CUSTOMER_IMPORT_NO_LOOKUP", hide_env_values = true)]
     pub no_lookup: bool,
     /// Send nothing if any record is invalid.
-    #[arg(long, env = "CUSTOMER_IMPORT_STRICT", hide_env_values = true)]
+    #[arg(long, value_parser = FalseyValueParser::new(), env = "CUSTOMER_IMPORT_STRICT", hide_env_values = true)]
     pub strict: bool,
     /// Stop after this many records were sent: a trial before the whole.
     #[arg(long, value_name = "N", env = "CUSTOMER_IMPORT_LIMIT", hide_env_values = true)]
@@ -233,7 +236,7 @@ pub struct SendingArgs {
     #[arg(long, value_name = "N|P%", env = "CUSTOMER_IMPORT_MAX_FAILURES", hide_env_values = true)]
     pub max_failures: Option<FailureLimit>,
     /// Send records again that the API rejected with the same data in an earlier run.
-    #[arg(long, env = "CUSTOMER_IMPORT_RETRY_REJECTED", hide_env_values = true)]
+    #[arg(long, value_parser = FalseyValueParser::new(), env = "CUSTOMER_IMPORT_RETRY_REJECTED", hide_env_values = true)]
     pub retry_rejected: bool,
 }
 
@@ -242,7 +245,7 @@ pub struct SendingArgs {
 pub struct OutputArgs {
     /// Where the report goes; the ending (.csv, .ndjson) is its format. Repeatable. Default: `customers.csv` is reported in
     /// `customers.report.csv` beside it.
-    #[arg(long = "report", value_name = "PATH")]
+    #[arg(long = "report", value_name = "PATH", value_delimiter = ENTRIES, env = "CUSTOMER_IMPORT_REPORT", hide_env_values = true)]
     pub reports: Vec<PathBuf>,
     /// Where invalid and rejected records go, as they were read and with what is wrong: mend and import that file.
     #[arg(long, value_name = "PATH", env = "CUSTOMER_IMPORT_REJECTS", hide_env_values = true)]
@@ -371,16 +374,28 @@ pub enum ProgressChoice {
     Never,
 }
 
+/// Variables that look like ours and are none: a misspelt one must not be a real import where a dry run was meant.
+#[must_use]
+pub fn unknown_variables() -> Vec<String> {
+    fn collect(command: &clap::Command, known: &mut Vec<std::ffi::OsString>) {
+        known.extend(command.get_arguments().filter_map(|argument| argument.get_env().map(ToOwned::to_owned)));
+        command.get_subcommands().for_each(|command| collect(command, known));
+    }
+    let mut known = vec![crate::settings::TOKEN_VARIABLE.into()];
+    collect(&Cli::command(), &mut known);
+    let ours =
+        std::env::vars_os().map(|(name, _)| name).filter(|name| name.to_string_lossy().starts_with("CUSTOMER_IMPORT_"));
+    ours.filter(|name| !known.contains(name)).map(|name| name.to_string_lossy().into_owned()).collect()
+}
+
 fn parse_duration(text: &str) -> Result<Duration, String> {
-    let refused = || format!("{text:?} is not a duration such as 300ms, 90s or 10m");
+    let refused = || format!("{text:?} is not a duration above 0 such as 300ms, 90s or 10m");
     let duration: jiff::SignedDuration = text.parse().map_err(|_| refused())?;
     Duration::try_from(duration).ok().filter(|duration| !duration.is_zero()).ok_or_else(refused)
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

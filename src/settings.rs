@@ -6,6 +6,7 @@ use etcetera::BaseStrategy as _;
 use secrecy::SecretString;
 
 use crate::api::{BaseUrl, Credentials};
+use crate::atomic_file;
 use crate::cli::{CredentialArgs, InputArgs, OutputArgs, TargetArgs};
 use crate::commands::Failure;
 use crate::domain::Country;
@@ -15,7 +16,7 @@ use crate::ledger::{Creation, Ledger, Target};
 use crate::report::ReportFormat;
 
 /// The variable that may hold the token itself.
-const TOKEN_VARIABLE: &str = "CUSTOMER_IMPORT_TOKEN";
+pub const TOKEN_VARIABLE: &str = "CUSTOMER_IMPORT_TOKEN";
 const STDIN_REPORT: &str = "customer-import.report.csv";
 
 /// Which account of which server, and where it is remembered.
@@ -80,6 +81,18 @@ pub fn state_dir() -> Result<PathBuf, Failure> {
     Ok(base.join("customer-import"))
 }
 
+/// Where standard input is kept until a run of it ends well.
+pub fn spool_dir() -> Result<PathBuf, Failure> {
+    Ok(state_dir()?.join("spool"))
+}
+
+/// Whether this is standard input of an earlier run, named by a resume command.
+pub fn is_spooled(input: &Path) -> bool {
+    let folder = |path: &Path| path.parent().and_then(|folder| folder.canonicalize().ok());
+    let spool = spool_dir().ok().and_then(|spool| spool.canonicalize().ok());
+    spool.is_some() && folder(input) == spool
+}
+
 /// A file name for a target: whatever could mean something to a file system becomes `_`.
 fn ledger_name(host: &str, account: &str) -> String {
     let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' };
@@ -131,43 +144,68 @@ pub struct Outputs {
 }
 
 impl Outputs {
-    /// With the default report beside the input where none was named.
-    pub fn with_default(args: &OutputArgs, input: &Path) -> Result<Self, Failure> {
-        let mut outputs = Self::as_named(args, input)?;
-        if outputs.reports.is_empty() {
-            let report = default_report(input);
-            writable(&report)?;
-            outputs.reports.push(report);
+    /// With the default report beside the input where none was named. `others` are files that must not be written over.
+    pub fn with_default(args: &OutputArgs, input: &Path, others: &[PathBuf]) -> Result<Self, Failure> {
+        let mut reports = args.reports.clone();
+        if reports.is_empty() {
+            reports.push(default_report(input));
         }
-        Ok(outputs)
+        Self { reports, rejects: args.rejects.clone() }.checked(input, others)
     }
 
     /// Only what was named.
-    pub fn as_named(args: &OutputArgs, input: &Path) -> Result<Self, Failure> {
-        let outputs = Self { reports: args.reports.clone(), rejects: args.rejects.clone() };
-        for report in &outputs.reports {
+    pub fn as_named(args: &OutputArgs, input: &Path, others: &[PathBuf]) -> Result<Self, Failure> {
+        Self { reports: args.reports.clone(), rejects: args.rejects.clone() }.checked(input, others)
+    }
+
+    fn checked(self, input: &Path, others: &[PathBuf]) -> Result<Self, Failure> {
+        for report in &self.reports {
             ReportFormat::of(report)
                 .map_err(|error| Failure::new(Exit::Usage, format!("--report {}: {error}", report.display())))?;
         }
-        let all: Vec<_> = outputs.reports.iter().chain(&outputs.rejects).collect();
+        let all: Vec<_> = self.reports.iter().chain(&self.rejects).collect();
         for (index, path) in all.iter().enumerate() {
-            writable(path)?;
-            if same_file(path, input) || all[..index].iter().any(|other| same_file(other, path)) {
+            if all[..index].iter().any(|other| same_file(other, path)) {
                 return Err(Failure::new(Exit::Usage, format!("{} is named twice", path.display()))
-                    .hint("input, reports and rejects are different files"));
+                    .hint("every report and the rejects are files of their own"));
             }
+            if others.iter().map(PathBuf::as_path).chain([input]).any(|other| same_file(other, path)) {
+                return Err(Failure::new(Exit::Usage, format!("{} would be written over", path.display())).hint(
+                    "a report or the rejects cannot take the place of the input, the ledger or the credentials",
+                ));
+            }
+            writable(path)?;
         }
-        Ok(outputs)
+        Ok(self)
     }
 }
 
+/// The files that a command reads or keeps, besides the input.
+pub fn own_files(ledger: Option<&Path>, credentials: Option<&CredentialArgs>) -> Vec<PathBuf> {
+    let beside = |ledger: &Path, ending: &str| {
+        let mut name = ledger.as_os_str().to_owned();
+        name.push(ending);
+        PathBuf::from(name)
+    };
+    let ledger =
+        ledger.into_iter().flat_map(|ledger| ["", "-wal", "-shm", ".lock"].map(|ending| beside(ledger, ending)));
+    let credentials =
+        credentials.into_iter().flat_map(|args| [args.token_file.clone(), args.ca_file.clone()]).flatten();
+    ledger.chain(credentials).collect()
+}
+
+/// Whether two names mean one file, also one that is yet to be made.
 fn same_file(one: &Path, other: &Path) -> bool {
-    one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+    let real = |path: &Path| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        path.canonicalize().ok().or_else(|| Some(folder.canonicalize().ok()?.join(path.file_name()?)))
+    };
+    one == other || real(one).is_some_and(|one| real(other) == Some(one))
 }
 
 /// `customers.csv` → `customers.report.csv`; any other ending stays: `x.ndjson` → `x.ndjson.report.csv`.
 fn default_report(input: &Path) -> PathBuf {
-    if input == Path::new("-") {
+    if input == Path::new("-") || is_spooled(input) {
         return STDIN_REPORT.into();
     }
     let is_csv = input.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
@@ -183,10 +221,8 @@ fn writable(path: &Path) -> Result<(), Failure> {
     probe
         .map(drop)
         .map_err(|error| Failure::new(Exit::Io, error).context(format!("cannot write {}", path.display())))?;
-    if path.is_dir() {
-        return Err(Failure::new(Exit::Io, format!("cannot write {}: it is a directory", path.display())));
-    }
-    Ok(())
+    atomic_file::refuse_what_is_no_file(path)
+        .map_err(|error| Failure::new(Exit::Io, error).context(format!("cannot write {}", path.display())))
 }
 
 #[cfg(test)]

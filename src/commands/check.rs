@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::intake::Mapping;
 use crate::ledger::{LedgerError, Reader};
 use crate::report::{Diagnostics, Plan};
-use crate::settings::{Outputs, TargetSettings};
+use crate::settings::{self, Outputs, TargetSettings};
 
 impl From<ImportArgs> for CheckArgs {
     /// `import --dry-run`.
@@ -25,15 +25,19 @@ impl From<ImportArgs> for CheckArgs {
 pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     let input = Input::open(&args.input.input)?;
     let checked = check(&input, args);
-    // A dry run leaves nothing behind.
-    input.forget();
+    // A dry run leaves nothing behind; what an earlier import spooled is that import's.
+    if args.input.input == std::path::Path::new("-") {
+        input.forget();
+    }
     checked
 }
 
 fn check(input: &Input, args: &CheckArgs) -> Result<Exit, Failure> {
-    let outputs = Outputs::as_named(&args.output, &args.input.input)?;
-    let ledger = match TargetSettings::of(&args.target)? {
-        Some(settings) => reader(&settings)?,
+    let settings = TargetSettings::of(&args.target)?;
+    let others = settings::own_files(settings.as_ref().map(|settings| settings.ledger.as_path()), None);
+    let outputs = Outputs::as_named(&args.output, &args.input.input, &others)?;
+    let ledger = match &settings {
+        Some(settings) => reader(settings)?,
         None => None,
     };
     let (plan, diagnostics) =

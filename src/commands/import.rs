@@ -33,8 +33,9 @@ pub(super) fn run(args: &ImportArgs, quiet: bool) -> Result<Exit, Failure> {
 }
 
 async fn import(args: &ImportArgs, quiet: bool) -> Result<Exit, Failure> {
-    let outputs = Outputs::with_default(&args.output, &args.input.input)?;
     let world = World::of(args).await?;
+    let others = settings::own_files(Some(&world.settings.ledger), Some(&args.credentials));
+    let outputs = Outputs::with_default(&args.output, &args.input.input, &others)?;
     let ledger = Arc::new(world.settings.open_ledger(!world.forgets())?);
     sending::check_owner(&ledger, &world.credentials).await?;
     let input = Input::open(&args.input.input)?;

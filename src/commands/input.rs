@@ -23,8 +23,9 @@ impl Input {
     /// Standard input is written to an owner-only file first: it must be there for the check, for the sending, for the report, and for
     /// a resume.
     pub(super) fn open(named: &Path) -> Result<Self, Failure> {
-        let spooled = named == Path::new("-");
-        let path = if spooled { spool()? } else { named.to_owned() };
+        let from_pipe = named == Path::new("-");
+        let path = if from_pipe { spool()? } else { named.to_owned() };
+        let spooled = from_pipe || settings::is_spooled(named);
         let identity = identity(&path)
             .map_err(|error| Failure::new(Exit::Input, error).context(format!("cannot read {}", path.display())))?;
         Ok(Self { path, identity, spooled })
@@ -62,7 +63,7 @@ impl Input {
 }
 
 fn spool() -> Result<PathBuf, Failure> {
-    let folder = settings::state_dir()?.join("spool");
+    let folder = settings::spool_dir()?;
     let write = || -> io::Result<PathBuf> {
         std::fs::create_dir_all(&folder)?;
         let mut file = tempfile::Builder::new().prefix("stdin-").tempfile_in(&folder)?;

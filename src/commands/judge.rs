@@ -3,8 +3,8 @@
 use super::Failure;
 use crate::api::wire;
 use crate::domain::{
-    Code, Earlier, EmailKey, FirstSeen, InputRecord, NewCustomer, Position, ReportLine, Severity, Status, Verdict,
-    Violation,
+    Code, Complaint, ComplaintCode, Earlier, EmailKey, FirstSeen, InputRecord, NewCustomer, Position, ReportLine,
+    Severity, Status, Verdict, Violation,
 };
 use crate::ledger::{PayloadHash, Reader, Standing};
 
@@ -108,6 +108,10 @@ fn invalid(position: Position, email: Option<String>, kept: Vec<String>, problem
 
 /// What the last outcome left: ids and links of a customer that is there, the complaint where there is none.
 fn remember(line: &mut ReportLine, standing: &Standing, notes: &mut Vec<String>) {
+    if line.status == Status::InDoubt && standing.latest().is_none_or(|latest| latest.status != Status::InDoubt) {
+        let message = "the run that sent it ended before an answer came".to_owned();
+        return line.complain(&Complaint { code: ComplaintCode::NoAnswer, message });
+    }
     let Some(latest) = standing.latest() else { return };
     match line.status {
         Status::Created | Status::AlreadyImported | Status::Changed | Status::Exists | Status::Duplicate => {

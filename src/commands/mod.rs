@@ -20,12 +20,17 @@ mod stdout;
 
 pub use failure::Failure;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{self, Cli, Command};
 use crate::exit::Exit;
 
 /// Does what was typed.
 pub fn run(cli: Cli) -> Result<Exit, Failure> {
     use clap::CommandFactory as _;
+    let unknown = cli::unknown_variables();
+    if !unknown.is_empty() {
+        return Err(Failure::new(Exit::Usage, format!("no option has this environment variable: {}", unknown.join(", ")))
+            .hint("unset it, or correct its name: it is CUSTOMER_IMPORT_ and the option's name, such as CUSTOMER_IMPORT_BASE_URL"));
+    }
     match cli.command {
         Command::Import(args) if args.dry_run => check::run(&(*args).into()),
         Command::Import(args) => import::run(&args, cli.log.quiet),

@@ -7,12 +7,13 @@ use crate::cli::{ReportArgs, SummaryFormat};
 use crate::exit::Exit;
 use crate::ledger::{Reader, RunInfo};
 use crate::report::Summary;
-use crate::settings::{Outputs, TargetSettings};
+use crate::settings::{self, Outputs, TargetSettings};
 
 pub(super) fn run(args: &ReportArgs) -> Result<Exit, Failure> {
     let settings = TargetSettings::required(&args.target)?;
     let input = Input::open(&args.input.input)?;
-    let outputs = Outputs::with_default(&args.output, &args.input.input)?;
+    let outputs =
+        Outputs::with_default(&args.output, &args.input.input, &settings::own_files(Some(&settings.ledger), None))?;
     let ledger = Reader::open(&settings.ledger, &settings.target)?;
     let run = find_run(&ledger, &args.run, &input)?;
     let judge = Judge::new(Some(ledger), AsOf::Run(run.id.number));

@@ -17,7 +17,7 @@ use super::retry::{RetryPolicy, backoff};
 use super::server::{Outgoing, Payload, Server};
 use super::{Health, Shutdown};
 use crate::api::{LookupScan, PageResult, Token};
-use crate::domain::{AttemptResult, Ending, FoundCustomer, LookupResult, Outcome, Position, Status, StopReason};
+use crate::domain::{AttemptResult, FoundCustomer, LookupResult, Outcome, Position, Status, StopReason};
 use crate::event::{Event, Request};
 use crate::ledger::{Intent, Ledger, LedgerError, RunId, Ticket};
 
@@ -68,6 +68,8 @@ impl WallClock {
 pub(super) enum Note {
     Event(Event),
     Answer(AttemptResult),
+    /// A look-up was answered.
+    Alive,
 }
 
 /// How a task ended.
@@ -202,8 +204,12 @@ impl<S: Server> Delivery<S> {
     /// One request: permit, intent, attempt. The intent is synced before the first byte leaves (I1).
     async fn send(&mut self, key: KeyChoice) -> Result<Result<Step, Draining>, Failure> {
         let Some(permit) = self.permit().await else { return Ok(Err(Draining)) };
+        // A token that takes its time must not eat into the settle time, which counts from the intent.
+        if let Err(reason) = self.desk.server.prepare().await {
+            return Ok(Ok(Step::Stop(reason)));
+        }
         let now = self.now();
-        if let Some(instead) = self.life.last_check(now) {
+        if let Some(instead) = self.life.last_check(key, now) {
             return Ok(Ok(instead));
         }
         if key == KeyChoice::New {
@@ -211,6 +217,7 @@ impl<S: Server> Delivery<S> {
         }
         self.life.sends(key, now);
         self.desk.ledger.intend(&self.desk.run, &self.ticket, self.intent(now)).await?;
+        self.life.leaves(self.now());
         self.tell(Event::Request(Request::Create));
         let reply = self.desk.server.create(Outgoing { key: &self.key, payload: &self.payload }).await;
 
@@ -238,7 +245,11 @@ impl<S: Server> Delivery<S> {
             let Some(permit) = self.permit().await else { return Ok(Err(Draining)) };
             self.tell(Event::Request(Request::LookUp));
             let reply = self.desk.server.look_up(&self.payload.email, scan.next_page()).await;
-            self.hear(permit, lookup_health(&reply.page), reply.rate_limit);
+            let health = lookup_health(&reply.page);
+            self.hear(permit, health, reply.rate_limit);
+            if health == Health::Conclusive {
+                drop(self.desk.notes.send(Note::Alive));
+            }
             match scan.add(reply.page) {
                 None => {}
                 Some(LookupResult::Customers(customers)) => {
@@ -281,12 +292,8 @@ impl<S: Server> Delivery<S> {
 
     /// The run ends before this record does. What may have been created stays in doubt; what surely was not is left as it was found.
     async fn leave(&mut self) -> Result<Delivered, Failure> {
-        if self.life.in_doubt() {
-            return self.settle(self.life.abandon()).await;
-        }
-        if self.life.attempts() > 0 {
-            let ending = Ending::Failed(self.life.last_complaint());
-            return self.settle(Finish { ending, warnings: Vec::new(), recovered: false }).await;
+        if let Some(finish) = self.life.abandon() {
+            return self.settle(finish).await;
         }
         self.desk.ledger.release(&self.ticket).await?;
         Ok(Delivered::Left)

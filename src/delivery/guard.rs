@@ -43,6 +43,9 @@ pub(super) struct Guard {
     unintelligible: u32,
     forbidden: u32,
     failing_since: Option<Instant>,
+    /// The last thing heard was that nothing gets through; then the clock alone may end the run. After silence it may not: records that
+    /// wait for their settle time ask nothing, and hear nothing.
+    unreachable: bool,
 }
 
 impl Guard {
@@ -55,7 +58,13 @@ impl Guard {
             unintelligible: 0,
             forbidden: 0,
             failing_since: None,
+            unreachable: false,
         }
+    }
+
+    /// The server answered something else than a request to create.
+    pub(super) fn alive(&mut self) {
+        self.failing_since = None;
     }
 
     /// An answer, or its absence.
@@ -64,7 +73,8 @@ impl Guard {
         self.unintelligible = if is_unintelligible(result) { self.unintelligible + 1 } else { 0 };
         self.forbidden = if matches!(result, AttemptResult::Forbidden(_)) { self.forbidden + 1 } else { 0 };
         self.watch_words(result);
-        self.reason()
+        let too_long = self.failing_since.is_some_and(|since| now >= since + self.give_up_after);
+        self.reason().or_else(|| too_long.then(|| self.give_up()))
     }
 
     /// An outcome.
@@ -77,12 +87,12 @@ impl Guard {
 
     /// When to give up, unless a conclusive answer comes first.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.failing_since.map(|since| since + self.give_up_after)
+        self.failing_since.filter(|_| self.unreachable).map(|since| since + self.give_up_after)
     }
 
     pub(super) fn give_up(&self) -> Halt {
-        let minutes = self.give_up_after.as_secs_f64() / 60.0;
-        Halt::Stop(StopReason::Unreachable(format!("no conclusive answer from the API for {minutes:.1} minutes")))
+        let time = jiff::SignedDuration::try_from(self.give_up_after).unwrap_or(jiff::SignedDuration::MAX);
+        Halt::Stop(StopReason::Unreachable(format!("no conclusive answer from the API for {time:#}")))
     }
 
     fn watch_silence(&mut self, result: &AttemptResult, now: Instant) {
@@ -90,6 +100,7 @@ impl Guard {
             result,
             AttemptResult::NotSent { .. } | AttemptResult::Unanswered { .. } | AttemptResult::Unavailable { .. }
         );
+        self.unreachable = matches!(result, AttemptResult::NotSent { .. } | AttemptResult::Unavailable { .. });
         self.failing_since = if inconclusive { self.failing_since.or(Some(now)) } else { None };
     }
 

@@ -69,6 +69,8 @@ pub(super) enum Seen {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Doubt {
     None,
+    /// 503 or 402 should mean that nothing was done, but it may be a proxy that says so, after it passed the request on.
+    Slight,
     /// The server answered that it failed; it is done.
     Answered,
     /// No answer that can be believed; the server may still be at it.
@@ -97,6 +99,8 @@ pub(super) struct Life {
     key_since: Option<Timestamp>,
     sent_at: Option<Timestamp>,
     question: Question,
+    /// It began with the open request of an earlier run.
+    resumed: bool,
     /// An answered failure was asked again with its own key, for want of a look-up.
     replayed: bool,
     /// When a first look-up, after silence, did not find the customer.
@@ -121,6 +125,7 @@ impl Life {
             key_since: None,
             sent_at: None,
             question: Question::DidItWork,
+            resumed: false,
             replayed: false,
             absent_since: None,
             unintelligible: 0,
@@ -132,7 +137,7 @@ impl Life {
     /// The life of a record whose request of an earlier run has no known effect.
     pub(super) fn resumed(policy: RetryPolicy, key_since: Timestamp, sent_at: Timestamp) -> Self {
         let mut life = Self::new(policy);
-        (life.doubt, life.was_silent) = (Doubt::Silent, true);
+        (life.doubt, life.was_silent, life.resumed) = (Doubt::Silent, true, true);
         (life.key_since, life.sent_at) = (Some(key_since), Some(sent_at));
         let message = "the run that sent it ended before an answer came".to_owned();
         life.last = Some(Complaint { code: ComplaintCode::NoAnswer, message });
@@ -169,16 +174,25 @@ impl Life {
     }
 
     /// A wait may have outlived the key. Asked at the last moment before a send.
-    pub(super) fn last_check(&self, now: Timestamp) -> Option<Step> {
-        let since = self.key_since.filter(|_| self.was_silent)?;
-        (!self.policy.key_is_fresh(since, now)).then_some(Step::LookUp { after: Pause::None })
+    pub(super) fn last_check(&self, key: KeyChoice, now: Timestamp) -> Option<Step> {
+        let outlived = key == KeyChoice::Same && self.was_silent && self.key_is_old(now);
+        outlived.then_some(Step::LookUp { after: Pause::None })
     }
 
-    /// The intent is synced and the request leaves.
+    fn key_is_old(&self, now: Timestamp) -> bool {
+        self.key_since.is_some_and(|since| !self.policy.key_is_fresh(since, now))
+    }
+
+    /// The next request is about to be intended.
     pub(super) fn sends(&mut self, key: KeyChoice, now: Timestamp) {
         if key == KeyChoice::New || self.key_since.is_none() {
             self.key_since = Some(now);
         }
+        self.sent_at = Some(now);
+    }
+
+    /// The intent is synced: from now on the request can have an effect.
+    pub(super) fn leaves(&mut self, now: Timestamp) {
         self.sent_at = Some(now);
     }
 
@@ -207,20 +221,21 @@ impl Life {
             AttemptResult::NotSent { .. } | AttemptResult::Throttled { .. } => self.again(Duration::ZERO),
             AttemptResult::Unavailable { retry_after, complaint } => {
                 self.last = Some(complaint);
-                self.again_unless_exhausted(retry_after.unwrap_or_default(), lookups)
+                self.doubt_slightly();
+                self.again_unless_exhausted(retry_after.unwrap_or_default(), lookups, now)
             }
             AttemptResult::Forbidden(complaint) => {
                 self.last = Some(complaint);
-                self.again_unless_exhausted(Duration::ZERO, lookups)
+                self.again_unless_exhausted(Duration::ZERO, lookups, now)
             }
             AttemptResult::Unanswered { complaint, .. } | AttemptResult::InProgress(complaint) => {
                 self.falls_silent(complaint, lookups, now)
             }
-            AttemptResult::ServerError(complaint) => self.server_failed(complaint, lookups),
+            AttemptResult::ServerError(complaint) => self.server_failed(complaint, lookups, now),
             AttemptResult::KeyExpired => self.key_expired(lookups),
             AttemptResult::Unauthorized => Step::RenewToken,
             AttemptResult::Stop(reason) => {
-                self.doubt_a_redirect(http_status);
+                self.doubt_a_stop(http_status);
                 Step::Stop(reason)
             }
         }
@@ -230,7 +245,7 @@ impl Life {
     pub(super) fn looked_up(&mut self, seen: Seen, now: Timestamp) -> Step {
         match (self.question, seen) {
             (Question::WhoIsIt, Seen::Nothing) => self.exists_unseen(),
-            (Question::DidItWork, Seen::Nothing) => self.undecidable(),
+            (Question::DidItWork, Seen::Nothing) => self.undecidable(now),
             (question, Seen::Customers(customers)) => match <[_; 1]>::try_from(customers) {
                 Ok([(customer, ours)]) => self.found(customer.receipt, ours),
                 Err(several) if several.len() > 1 => self.found_several(several),
@@ -240,13 +255,25 @@ impl Life {
         }
     }
 
-    /// The life ends from outside, by an interrupt or a stop of the run, with a doubt of ours open.
-    pub(super) fn abandon(&self) -> Finish {
-        Finish { ending: Ending::InDoubt(self.last_complaint()), warnings: Vec::new(), recovered: false }
+    /// The life ends from outside, by an interrupt or a stop of the run. `None`: nothing is known of the record that was not known before.
+    pub(super) fn abandon(&self) -> Option<Finish> {
+        let ending = if self.question == Question::WhoIsIt {
+            Ending::Exists(Receipt::default())
+        } else if self.in_doubt() {
+            Ending::InDoubt(self.last_complaint())
+        } else if self.attempts > 0 || self.resumed {
+            Ending::Failed(self.last_complaint())
+        } else {
+            return None;
+        };
+        let unproven = self.question == Question::WhoIsIt && self.in_doubt();
+        let warnings = if unproven { vec![Warning::ProbablyOurs] } else { Vec::new() };
+        Some(Finish { ending, warnings, recovered: false })
     }
 
     fn finish(&self, ending: Ending, warnings: Vec<Warning>) -> Step {
-        let recovered = self.in_doubt() && !matches!(ending, Ending::InDoubt(_));
+        let open = matches!(self.doubt, Doubt::Answered | Doubt::Silent);
+        let recovered = open && !matches!(ending, Ending::InDoubt(_));
         Step::Finish(Finish { ending, warnings, recovered })
     }
 
@@ -262,12 +289,12 @@ impl Life {
         self.attempts >= self.policy.max_attempts.get()
     }
 
-    fn again_unless_exhausted(&mut self, at_least: Duration, lookups: bool) -> Step {
+    fn again_unless_exhausted(&mut self, at_least: Duration, lookups: bool, now: Timestamp) -> Step {
         match (self.exhausted(), self.in_doubt()) {
             (false, _) => self.again(at_least),
             (true, false) => self.give_up(),
             (true, true) if lookups => self.ask(Question::DidItWork, self.backoff(Duration::ZERO)),
-            (true, true) => self.undecidable(),
+            (true, true) => self.undecidable(now),
         }
     }
 
@@ -281,7 +308,7 @@ impl Life {
             }
             (false, _) => self.resolve_silence(now),
             (true, true) => self.ask(Question::DidItWork, self.until_settled(now)),
-            (true, false) => self.undecidable(),
+            (true, false) => self.undecidable(now),
         }
     }
 
@@ -300,10 +327,10 @@ impl Life {
         Pause::Until(self.policy.settled_at(self.sent_at.map_or(now, |sent_at| sent_at.min(now))))
     }
 
-    fn server_failed(&mut self, complaint: Complaint, lookups: bool) -> Step {
+    fn server_failed(&mut self, complaint: Complaint, lookups: bool, now: Timestamp) -> Step {
         self.doubt = Doubt::Answered;
         self.last = Some(complaint);
-        if lookups { self.ask(Question::DidItWork, self.backoff(Duration::ZERO)) } else { self.undecidable() }
+        if lookups { self.ask(Question::DidItWork, self.backoff(Duration::ZERO)) } else { self.undecidable(now) }
     }
 
     fn key_expired(&mut self, lookups: bool) -> Step {
@@ -369,17 +396,22 @@ impl Life {
     }
 
     /// A question that no look-up can answer.
-    fn undecidable(&mut self) -> Step {
+    fn undecidable(&mut self, now: Timestamp) -> Step {
+        let too_old = self.was_silent && self.key_is_old(now);
         match self.doubt {
-            Doubt::Answered if !self.exhausted() && !self.replayed => {
-                self.replayed = true;
-                self.again(Duration::ZERO)
+            Doubt::None if self.exhausted() => self.give_up(),
+            Doubt::None => self.with_new_key(),
+            // The server answered and is done: the same key once more, then a new one, which its unique e-mail guards.
+            Doubt::Slight | Doubt::Answered if !self.exhausted() && !too_old => {
+                if std::mem::replace(&mut self.replayed, true) {
+                    self.with_new_key()
+                } else {
+                    self.again(Duration::ZERO)
+                }
             }
-            // The server answered and is done; its unique e-mail guards a second customer.
-            Doubt::Answered if !self.exhausted() => self.with_new_key(),
-            Doubt::None if !self.exhausted() => self.with_new_key(),
-            Doubt::None => self.give_up(),
-            Doubt::Answered | Doubt::Silent => self.finish(Ending::InDoubt(self.last_complaint()), Vec::new()),
+            Doubt::Slight | Doubt::Answered | Doubt::Silent => {
+                self.finish(Ending::InDoubt(self.last_complaint()), Vec::new())
+            }
         }
     }
 
@@ -394,11 +426,17 @@ impl Life {
         self.finish(Ending::Failed(Complaint { code: ComplaintCode::GaveUp, message }), Vec::new())
     }
 
-    /// A 302 or 303 may well follow a customer that was saved; 307 and 308 say that nothing was done here.
-    fn doubt_a_redirect(&mut self, http_status: Option<u16>) {
-        if let Some(status @ 300..=306) = http_status {
+    fn doubt_slightly(&mut self) {
+        if self.doubt == Doubt::None {
+            self.doubt = Doubt::Slight;
+        }
+    }
+
+    /// A 302 or 303 may well follow a customer that was saved, and so may a 402; 307 and 308 say that nothing was done here.
+    fn doubt_a_stop(&mut self, http_status: Option<u16>) {
+        if let Some(status @ (300..=306 | 402)) = http_status {
             (self.doubt, self.was_silent) = (Doubt::Silent, true);
-            let message = format!("the server answered with a redirect ({status})");
+            let message = format!("the server answered {status}, which tells nothing of the customer");
             self.last = Some(Complaint { code: ComplaintCode::Unreadable, message });
         }
     }
@@ -537,8 +575,8 @@ mod tests {
     fn a_key_that_grew_old_while_waiting_is_not_sent() {
         let mut life = sent();
         answer(&mut life, silence(), true, 1);
-        assert_eq!(life.last_check(at(90)), None);
-        assert_eq!(life.last_check(at(45 * 60)), Some(Step::LookUp { after: Pause::None }));
+        assert_eq!(life.last_check(KeyChoice::Same, at(90)), None);
+        assert_eq!(life.last_check(KeyChoice::Same, at(45 * 60)), Some(Step::LookUp { after: Pause::None }));
     }
 
     #[test]
@@ -656,15 +694,59 @@ mod tests {
         assert!(matches!(ending(answer(&mut life, AttemptResult::KeyExpired, false, 91)), Ending::InDoubt(_)));
     }
 
+    fn unavailable() -> AttemptResult {
+        AttemptResult::Unavailable { retry_after: None, complaint: words(ComplaintCode::ServerError) }
+    }
+
     #[test]
-    fn what_was_surely_not_done_fails_truthfully_after_the_last_attempt() {
-        let mut life = sent();
-        let unavailable =
-            || AttemptResult::Unavailable { retry_after: None, complaint: words(ComplaintCode::ServerError) };
-        for second in 1..5 {
-            assert!(matches!(answer(&mut life, unavailable(), true, second), Step::Send { key: KeyChoice::Same, .. }));
+    fn a_server_that_was_never_available_fails_only_where_a_look_up_proves_it() {
+        for lookups in [true, false] {
+            let mut life = sent();
+            for second in 1..5 {
+                let step = answer(&mut life, unavailable(), lookups, second);
+                assert!(matches!(step, Step::Send { key: KeyChoice::Same, .. }));
+            }
+            let mut step = answer(&mut life, unavailable(), lookups, 5);
+            if lookups {
+                assert!(matches!(step, Step::LookUp { .. }));
+                step = life.looked_up(nobody(), at(6));
+            }
+            let expected = if lookups { Ending::Failed as fn(_) -> _ } else { Ending::InDoubt };
+            let (found, wanted) = (ending(step).status(), expected(words(ComplaintCode::GaveUp)).status());
+            assert_eq!(found, wanted);
         }
-        assert!(matches!(ending(answer(&mut life, unavailable(), true, 5)), Ending::Failed(_)));
+    }
+
+    #[test]
+    fn an_email_taken_after_a_503_is_compared_with_ours() {
+        let mut life = sent();
+        answer(&mut life, unavailable(), true, 1);
+        answer(&mut life, taken(), true, 2);
+        assert_eq!(ending(life.looked_up(customer(true), at(2))), Ending::Created(receipt()));
+    }
+
+    #[test]
+    fn silence_then_a_failure_then_an_old_key_ends_instead_of_going_round() {
+        let mut life = sent();
+        answer(&mut life, silence(), true, 1);
+        answer(&mut life, failure(), true, 100);
+        let step = life.last_check(KeyChoice::Same, at(3600));
+        assert_eq!(step, Some(Step::LookUp { after: Pause::None }));
+        assert!(matches!(ending(life.looked_up(Seen::Nothing, at(3600))), Ending::InDoubt(_)));
+        assert_eq!(life.last_check(KeyChoice::New, at(3600)), None, "a new key is young");
+    }
+
+    #[test]
+    fn a_life_that_is_cut_short_tells_what_is_known() {
+        let mut life = sent();
+        assert_eq!(life.abandon(), None);
+        answer(&mut life, taken(), true, 1);
+        assert!(matches!(life.abandon(), Some(Finish { ending: Ending::Exists(_), .. })));
+        let mut life = Life::resumed(policy(), at(-3600), at(-3600));
+        assert!(matches!(life.abandon(), Some(Finish { ending: Ending::InDoubt(_), .. })));
+        life.looked_up(nobody(), at(0));
+        life.looked_up(nobody(), at(SETTLE));
+        assert!(matches!(life.abandon(), Some(Finish { ending: Ending::Failed(_), .. })), "proven absent");
     }
 
     #[test]
@@ -701,7 +783,7 @@ mod tests {
 
     #[test]
     fn a_redirect_that_may_follow_a_save_leaves_doubt_and_one_that_cannot_leaves_none() {
-        for (status, doubt) in [(302, true), (303, true), (307, false), (308, false), (404, false)] {
+        for (status, doubt) in [(302, true), (303, true), (402, true), (307, false), (308, false), (404, false)] {
             let mut life = sent();
             let stop = AttemptResult::Stop(StopReason::Configuration("elsewhere".to_owned()));
             life.answered(stop, Some(status), true, true, at(1));

@@ -67,8 +67,7 @@ async fn read_pages<S: Server>(pull: &Pull<S>, pacer: &Pacer, pulled: &mut Pulle
                 pulled.learnt += pull.ledger.learn(&pull.run, known).await.map_err(PullStop::Ledger)?;
                 match last_page {
                     Some(last) if page >= last => return Ok(()),
-                    Some(_) => page += 1,
-                    None => return Err(unclear("a full page does not say how many pages there are")),
+                    Some(_) | None => page += 1,
                 }
             }
             PageResult::Throttled { retry_after } => pacer.throttled(retry_after),

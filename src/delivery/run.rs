@@ -225,6 +225,7 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
         match note {
             Note::Event(event) => self.tell(event),
             Note::Answer(result) => self.take_answer(&result),
+            Note::Alive => self.guard.alive(),
         }
     }
 

@@ -90,6 +90,8 @@ pub struct LookupReply {
 
 /// The server as delivery sees it: [`Api`] in earnest, a script in tests. Each call is one request, and nothing is repeated inside.
 pub trait Server: Send + Sync + 'static {
+    /// Whatever must be fetched before a request can leave at once.
+    fn prepare(&self) -> impl Future<Output = Result<(), StopReason>> + Send;
     fn create(&self, request: Outgoing<'_>) -> impl Future<Output = CreateReply> + Send;
     fn look_up(&self, email: &str, page: u32) -> impl Future<Output = LookupReply> + Send;
     /// One page of all customers.
@@ -113,6 +115,10 @@ impl Api {
 }
 
 impl Server for Api {
+    async fn prepare(&self) -> Result<(), StopReason> {
+        self.credentials.token().await.map(drop).map_err(Into::into)
+    }
+
     async fn create(&self, request: Outgoing<'_>) -> CreateReply {
         let Outgoing { key, payload } = request;
         let token = match self.credentials.token().await {

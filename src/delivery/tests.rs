@@ -41,6 +41,10 @@ struct Scripted {
 }
 
 impl Server for Scripted {
+    async fn prepare(&self) -> Result<(), StopReason> {
+        Ok(())
+    }
+
     async fn create(&self, request: Outgoing<'_>) -> CreateReply {
         let email = request.payload.email.clone();
         assert!(intent_is_synced(&self.ledger, &email), "a request left before its intent was synced");

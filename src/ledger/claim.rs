@@ -88,6 +88,10 @@ pub(super) fn decide(known: Option<&Standing>, request: &ClaimRequest, run: i64,
         settled @ (Status::AlreadyImported | Status::Changed | Status::Exists | Status::Rejected | Status::Created) => {
             Decision::Settled(settled)
         }
+        // A failure is proven to have created nothing, and the server may have stored its answer under the old key.
+        Status::NotAttempted if known.has_failed() => {
+            Decision::Deliver { generation: known.generation + 1, resumed: None }
+        }
         Status::Failed
         | Status::InDoubt
         | Status::NotAttempted
@@ -126,9 +130,13 @@ mod tests {
 
     #[test]
     fn what_ended_without_a_customer_is_taken_up_again() {
-        for (was, body) in [(Status::Failed, b"x"), (Status::Rejected, b"y")] {
+        // What failed may be stored under its key, so it gets another; other data has another key anyway.
+        for (was, body, expected) in [(Status::Failed, b"x", 1), (Status::Rejected, b"y", 0)] {
             let decision = claim(&standing(1, was, b"x"), body, ClaimPolicy::default());
-            assert!(matches!(decision, Decision::Deliver { generation: 0, resumed: None }), "{was}");
+            assert!(
+                matches!(decision, Decision::Deliver { generation, resumed: None } if generation == expected),
+                "{was}"
+            );
         }
     }
 

@@ -42,6 +42,17 @@ impl Standing {
         self.open.is_some() || self.latest.as_ref().is_some_and(is_there)
     }
 
+    pub(super) fn has_failed(&self) -> bool {
+        self.latest.as_ref().is_some_and(|latest| latest.status == Status::Failed)
+    }
+
+    /// The run that sent the open request, where no outcome tells of its doubt yet: it ended before it could.
+    pub(super) fn untold_doubt(&self, now_in: i64) -> Option<(i64, &Intent)> {
+        let (sent_by, intent) = self.open.as_ref()?;
+        let told = self.latest.as_ref().is_some_and(|latest| latest.run == *sent_by);
+        (*sent_by != now_in && !told).then_some((*sent_by, intent))
+    }
+
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.open.is_some()

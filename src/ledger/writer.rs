@@ -15,7 +15,7 @@ use super::claim::{Claim, ClaimPolicy, ClaimRequest, Decision, Ticket, decide};
 use super::key::{self, KeyParts, PayloadHash};
 use super::lock::Lock;
 use super::{LedgerError, query, schema};
-use crate::domain::{Complaint, Ending, Outcome, Receipt};
+use crate::domain::{Complaint, ComplaintCode, Ending, Outcome, Receipt};
 
 /// How long an outcome may wait for company in its transaction. Whoever waits holds a place in flight, so a quarter of the places is
 /// company enough.
@@ -415,8 +415,19 @@ fn claim(
         Decision::Deliver { generation, resumed } => (generation, resumed),
     };
     let record = mark_claimed(connection, target, run, &request)?;
+    if let Some((sent_by, intent)) = known.as_ref().and_then(|known| known.untold_doubt(run)) {
+        // From now on the request is this run's; a report of the other one must still know how it left the record.
+        write_outcome(connection, sent_by, record, intent.payload, &unheard())?;
+    }
     let ClaimRequest { email, position, .. } = request;
     Ok(Claim::Deliver(Ticket { record, email, position, generation, resumed }))
+}
+
+/// How a run that was killed left a request.
+fn unheard() -> Outcome {
+    let message = "the run that sent it ended before an answer came".to_owned();
+    let complaint = Complaint { code: ComplaintCode::NoAnswer, message };
+    Outcome { ending: Ending::InDoubt(complaint), http_status: None, attempts: 1, warnings: Vec::new() }
 }
 
 fn mark_claimed(connection: &Connection, target: i64, run: i64, request: &ClaimRequest) -> rusqlite::Result<i64> {
@@ -505,7 +516,7 @@ pub(super) fn erase_intent(connection: &Connection, record: i64) -> rusqlite::Re
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{ComplaintCode, EmailKey, Position, Status};
+    use crate::domain::{EmailKey, Position, Status};
 
     struct World {
         folder: tempfile::TempDir,

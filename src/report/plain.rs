@@ -32,7 +32,10 @@ impl Plain {
 }
 
 fn heartbeat(counts: &Counts, now: Instant) -> String {
-    format!("{} of {} records: {}; {}", counts.tally.total(), counts.total, counts.outcomes(), counts.pace(now))
+    let parts = [counts.outcomes(), counts.pace(now)];
+    let told: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    let told = if told.is_empty() { "none settled yet".to_owned() } else { told.join("; ") };
+    format!("{} of {} records: {told}", counts.tally.total(), counts.total)
 }
 
 #[cfg(test)]
@@ -45,7 +48,8 @@ mod tests {
     fn a_heartbeat_says_how_far_and_how_well() {
         let now = Instant::now();
         let mut counts = Counts::new(4000);
+        assert_eq!(heartbeat(&counts, now), "0 of 4000 records: none settled yet");
         counts.on(&Event::Settled { position: Position { row: 1, line: 2 }, status: Status::Created }, now);
-        assert_eq!(heartbeat(&counts, now), "1 of 4000 records: 1 created; ");
+        assert_eq!(heartbeat(&counts, now), "1 of 4000 records: 1 created");
     }
 }

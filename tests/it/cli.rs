@@ -66,3 +66,37 @@ fn help_completions_and_manual_are_there() {
         lab.run(args).ends(0).says(words);
     }
 }
+
+#[test]
+fn neither_input_nor_ledger_nor_report_is_written_over() {
+    let lab = Lab::new();
+    lab.customers(1);
+    for wrong in [
+        &["--report", "in.csv"][..],
+        &["--rejects", "./in.csv"],
+        &["--rejects", "in.report.csv"],
+        &["--ledger", "l.csv", "--report", "l.csv"],
+        &["--ledger", "l.db", "--rejects", "l.db"],
+        &["--ledger", "l.db", "--rejects", "l.db-wal"],
+        &["--report", "a.csv", "--report", "./a.csv"],
+    ] {
+        lab.run(&[&["import", "in.csv", "--sandbox"], wrong].concat()).ends(2);
+    }
+}
+
+#[test]
+fn what_stands_in_the_environment_counts_and_what_nobody_knows_is_refused() {
+    let lab = Lab::new();
+    lab.customers(2);
+    let import = |name: &str, value: &str| {
+        Ran::of(lab.command(&["import", "in.csv", "--base-url", "http://127.0.0.1:9"]).env(name, value))
+    };
+    import("CUSTOMER_IMPORT_DRY_RUN", "1").ends(0).says("2  to send");
+    import("CUSTOMER_IMPORT_SANDBOX", "yes").ends(0).says("2  created");
+    import("CUSTOMER_IMPORT_DRYRUN", "1").ends(2).says("CUSTOMER_IMPORT_DRYRUN");
+    import("CUSTOMER_IMPORT_ACCOUNT", "").ends(2);
+    let mut check = lab.command(&["check", "in.csv"]);
+    Ran::of(check.env("CUSTOMER_IMPORT_SET", "customer_type=business\nsend_kyc_mail=false"))
+        .ends(0)
+        .says("0  KYC e-mails");
+}

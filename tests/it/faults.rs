@@ -27,6 +27,7 @@ fn failures_before_anything_was_saved_end_created() {
 #[test]
 fn failures_after_the_customer_was_saved_end_created_once() {
     for fault in [
+        "503-after",
         "500-after",
         "502-after",
         "504-after",
@@ -232,4 +233,44 @@ fn emails_with_wildcards_and_plus_signs_are_looked_up_whole() {
         assert_eq!(row["status"], "created");
         assert_eq!(customers[&row["customer_email"]], [row["customer_id"].clone()]);
     }
+}
+
+#[test]
+fn a_503_that_hides_a_save_is_never_reported_as_failed() {
+    for options in [&[][..], &["--no-lookup"], &["--idempotency", "none"]] {
+        let lab = Lab::new();
+        let server = Server::start(&lab, &[&["--seed", "5", "--fault", "503-after:0.5"], options].concat());
+        lab.customers(12);
+        lab.import(&server, &["--max-attempts", "2"]);
+        let customers = server.customers();
+        for row in lab.report() {
+            let is_there = customers.contains_key(&row["customer_email"]);
+            let said = row["status"].as_str();
+            assert!(!is_there || ["created", "exists", "in_doubt"].contains(&said), "{row:?}");
+        }
+        server.has_each_once(customers.keys().cloned().collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn silence_then_failures_then_an_old_key_comes_to_an_end() {
+    for lookups in [&["--no-lookup"][..], &["--fault", "lookup-500"]] {
+        let lab = Lab::new();
+        let options = [&["--fault", "reset-before:first=1", "--fault", "500"], lookups].concat();
+        let server = Server::start(&lab, &options);
+        lab.customers(1);
+        lab.import(&server, &["--key-validity", "700ms", "--max-attempts", "50", "--timeout", "350ms"]).ends(4);
+        assert_eq!(lab.statuses(), ["in_doubt"]);
+    }
+}
+
+#[test]
+fn a_record_that_failed_is_sent_with_a_new_key_by_the_next_run() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &["--fault", "500:first=1"]);
+    lab.customers(2);
+    lab.import(&server, &["--max-attempts", "1"]).ends(1);
+    assert_eq!(lab.statuses(), ["failed"; 2]);
+    lab.import(&server, &["--max-attempts", "1"]).ends(0);
+    assert_eq!(lab.statuses(), ["created"; 2]);
 }

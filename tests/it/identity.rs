@@ -79,5 +79,14 @@ fn a_spooled_input_is_kept_until_a_run_of_it_ends_well() {
     let said = String::from_utf8(output.stdout).unwrap();
     let spooled = std::fs::read_dir(lab.path("state/customer-import/spool")).unwrap().next().unwrap().unwrap().path();
     assert!(said.contains(&spooled.display().to_string()), "the resume command names the spooled file:\n{said}");
-    assert_eq!(std::fs::read_to_string(spooled).unwrap(), customers(3));
+    assert_eq!(std::fs::read_to_string(&spooled).unwrap(), customers(3));
+
+    // Resumed by its name, it is still standard input: the same report, and gone once all is well.
+    let calm = Server::start(&Lab::new(), &[]);
+    let named = spooled.display().to_string();
+    lab.run(&[&["import", named.as_str(), "--base-url", &calm.url], &FAST[..]].concat()).ends(0);
+    let report = crate::harness::rows(&lab.path("customer-import.report.csv"));
+    assert_eq!(report.len(), 3);
+    assert!(report.iter().all(|row| row["status"] == "created"));
+    assert!(!spooled.exists());
 }

@@ -96,3 +96,22 @@ fn the_second_signal_leaves_at_once_and_the_next_run_resolves() {
     lab.import(&server, &[]).ends(0);
     server.has_each_once((0..20).map(email));
 }
+
+#[test]
+fn a_report_of_a_killed_run_still_tells_its_doubts_after_another_run_resolved_them() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &["--fault", "stall:p1@example.com:first=1"]);
+    lab.customers(2);
+    let mut child = start_and_wait(&lab, &server, &["--concurrency", "1"], 2);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let report = ["report", "in.csv", "--base-url", &server.url, "--summary", "json"];
+    let of_the_killed = lab.run(&report).ends(4).summary();
+    let doubtful = lab.report();
+    assert_eq!(doubtful[1]["status"], "in_doubt");
+    assert_eq!(doubtful[1]["error_code"], "api.no_answer");
+    lab.import(&server, &[]).ends(0);
+    let run = of_the_killed["run"].as_str().unwrap();
+    lab.run(&[&report[..], &["--run", run]].concat()).ends(4);
+    assert_eq!(lab.statuses(), ["created", "in_doubt"]);
+}

@@ -51,11 +51,11 @@ fn ndjson_holds_the_same_fields_and_the_servers_data() {
 }
 
 #[test]
-fn a_report_that_cannot_be_written_leaves_the_ledger_whole() {
+fn a_report_that_cannot_be_written_is_refused_before_anything_is_sent() {
     let lab = Lab::new();
     let server = Server::start(&lab, &[]);
     lab.customers(2);
     std::os::unix::fs::symlink("/dev/full", lab.path("out.csv")).unwrap();
     lab.import(&server, &["--report", "out.csv"]).ends(74);
-    lab.run(&["report", "in.csv", "--base-url", &server.url]);
+    assert_eq!(server.requests(), 0, "it is refused before anything is sent");
 }
