@@ -10,5 +10,6 @@ mod identity;
 mod import;
 mod killed;
 mod ledger;
+mod races;
 mod report;
 mod stops;

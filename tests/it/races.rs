@@ -1,0 +1,72 @@
+//! Two runs on one ledger, started together: one runs, the other leaves.
+
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::harness::{Lab, Ran, Server, email, exit_code};
+
+const ROWS: usize = 20;
+
+/// Two imports at once, of which the second names the ledger in its own way; gives their exit codes when both have ended. The winner is
+/// slow enough (twenty rows, two at a time, 100 ms each) to be at work still when the loser leaves, and that is checked.
+fn race(ledgers: [&str; 2], prepare: impl Fn(&Lab)) -> (Lab, Server) {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &["--latency", "100ms"]);
+    lab.customers(ROWS);
+    prepare(&lab);
+    let mut runs = ledgers.map(|ledger| start(&lab, &server, ledger));
+    let begun = Instant::now();
+    let loser = loop {
+        let ended = runs.iter_mut().position(|run| run.try_wait().unwrap().is_some());
+        if let Some(ended) = ended {
+            break ended;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "nobody left");
+        std::thread::yield_now();
+    };
+    assert!(runs[1 - loser].try_wait().unwrap().is_none(), "both ended at once");
+    assert_eq!(exit_code(runs[loser].wait().unwrap()), 5);
+    assert_eq!(exit_code(runs[1 - loser].wait().unwrap()), 0);
+    server.has_each_once((0..ROWS).map(email));
+    assert_eq!(server.posts().len(), ROWS, "one request each, and none by the loser");
+    (lab, server)
+}
+
+fn start(lab: &Lab, server: &Server, ledger: &str) -> Child {
+    let args = lab.import_args(server, &["--ledger", ledger, "--concurrency", "2"]);
+    lab.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+#[test]
+fn of_two_runs_started_at_once_one_leaves_and_nobody_is_doubled() {
+    for _ in 0..5 {
+        race(["l.db", "l.db"], |_| {});
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_ledger_by_another_name_is_the_same_ledger() {
+    type Way = (&'static str, fn(&Lab));
+    let ways: [Way; 3] = [
+        ("link.db", |lab| std::os::unix::fs::symlink(lab.path("l.db"), lab.path("link.db")).unwrap()),
+        ("folder/l.db", |lab| std::os::unix::fs::symlink(lab.path(""), lab.path("folder")).unwrap()),
+        ("./state/../l.db", |lab| std::fs::create_dir_all(lab.path("state")).unwrap()),
+    ];
+    for (other, make) in ways {
+        race(["l.db", other], |lab| {
+            make(lab);
+            make_ledger(lab);
+        });
+    }
+}
+
+/// An empty ledger. Where a link leads to nothing yet, there is no real name to lock by.
+fn make_ledger(lab: &Lab) {
+    let other = Lab::new();
+    let server = Server::start(&other, &[]);
+    let none = lab.write("none.csv", format!("{}\n", crate::harness::HEADER));
+    let args = ["import", none.to_str().unwrap(), "--base-url", &server.url, "--ledger", "l.db"];
+    Ran::of(&mut lab.command(&args));
+    assert!(lab.path("l.db").exists());
+}
