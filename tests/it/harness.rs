@@ -147,7 +147,9 @@ impl Server {
 
     fn events(&self) -> Vec<Value> {
         let log = std::fs::read_to_string(&self.log).unwrap();
-        log.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        // The server may be in the middle of its last line.
+        let whole = log.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// The requests to create a customer, as the server saw them come.

@@ -4,12 +4,17 @@
 
 mod check;
 mod cli;
+mod cuts;
 mod faults;
 mod harness;
 mod identity;
 mod import;
 mod killed;
 mod ledger;
+mod many;
+mod proxy;
 mod races;
 mod report;
 mod stops;
+mod syscalls;
+mod torn;
