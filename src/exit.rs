@@ -58,11 +58,22 @@ impl Exit {
     #[must_use]
     pub fn of_run(verdict: &Verdict, signal: Option<Signal>, tally: &Tally) -> Self {
         match verdict {
+            // All were delivered, and yet the ledger knows no end of some: it contradicts itself.
+            Verdict::Finished if tally.get(Status::NotAttempted) > 0 => Self::Io,
             Verdict::Finished | Verdict::LimitReached => Self::of_records(tally),
             Verdict::Interrupted => Self::Interrupted(signal.unwrap_or(Signal::Interrupt)),
             Verdict::TooManyFailures(_) => Self::SomeFailed,
             Verdict::Stopped(reason) => reason.into(),
             Verdict::LedgerFailed(error) => error.into(),
+        }
+    }
+
+    /// `--strict`, or the answer to the question, kept everything back.
+    #[must_use]
+    pub fn of_nothing_sent(tally: &Tally) -> Self {
+        match Self::of_records(tally) {
+            Self::Done => Self::SomeFailed,
+            other => other,
         }
     }
 
@@ -94,6 +105,7 @@ impl From<&LedgerError> for Exit {
             LedgerError::Locked(_) => Self::Locked,
             LedgerError::Missing(_)
             | LedgerError::Foreign { .. }
+            | LedgerError::SeveralNames { .. }
             | LedgerError::Newer { .. }
             | LedgerError::OtherAccount { .. } => Self::Configuration,
             LedgerError::Damaged { .. } | LedgerError::Io { .. } => Self::Io,
@@ -127,6 +139,13 @@ mod tests {
         use Status::{AlreadyImported, Changed, Created, Duplicate, Exists, NotAttempted};
         let fine = tally(&[Created, Exists, AlreadyImported, Changed, Duplicate, NotAttempted]);
         assert_eq!(Exit::of_run(&Verdict::LimitReached, None, &fine), Exit::Done);
+    }
+
+    #[test]
+    fn a_finished_run_whose_ledger_lacks_an_outcome_is_never_called_done() {
+        let forgotten = tally(&[Status::Created, Status::NotAttempted]);
+        assert_eq!(Exit::of_run(&Verdict::Finished, None, &forgotten), Exit::Io);
+        assert_eq!(Exit::of_run(&Verdict::LimitReached, None, &forgotten), Exit::Done);
     }
 
     #[test]

@@ -52,12 +52,13 @@ impl From<LedgerError> for Failure {
                 "is its disk mounted? A first import makes a ledger when --require-ledger is not given"
             }
             LedgerError::Foreign { .. } => "name another file with --ledger",
+            LedgerError::SeveralNames { .. } => "remove the other names (`find / -samefile` lists them)",
             LedgerError::OtherAccount { .. } => {
                 "use that account's token, or give this account a name of its own: --account NAME"
             }
             LedgerError::Newer { .. } => "use the newer version of this program",
             LedgerError::Damaged { .. } => {
-                "nothing was sent and the file was left as it is: restore it from a backup of the newest state"
+                "nothing more was sent; put back a copy of its newest state, then run the same command again"
             }
             LedgerError::Io { .. } => {
                 "nothing more was sent; see to the disk and its rights, then run the same command again"

@@ -145,7 +145,9 @@ struct Import<'a> {
 
 /// How the sending ended.
 struct Sent {
-    end: RunEnd,
+    /// `None`: nothing was to be sent.
+    verdict: Option<Verdict>,
+    counters: RunCounters,
     /// The input failed while it was read.
     unread: Option<Failure>,
     /// Why the run stopped before its end, in words.
@@ -190,8 +192,9 @@ impl Import<'_> {
         .await;
         progress.finish();
         let unread = if self.shutdown.is_leaving() { None } else { joined(reading.await).err() };
-        let stopped = words(&end.verdict);
-        Ok(Sent { end, unread, stopped })
+        let RunEnd { verdict, counters } = end;
+        let stopped = words(&verdict);
+        Ok(Sent { verdict: Some(verdict), counters, unread, stopped })
     }
 
     fn progress_style(&self) -> Style {
@@ -206,19 +209,24 @@ impl Import<'_> {
 
     /// The reports, the end of the run in the ledger, the summary.
     async fn report(&self, run: &RunId, sent: Sent, begun: Instant) -> Result<Exit, Failure> {
-        let Sent { end, unread, stopped } = sent;
+        let Sent { verdict, counters, unread, mut stopped } = sent;
         let counted = match unread {
             Some(failure) => Err(failure),
             None => self.count(run).await,
         };
-        let exit = match &counted {
-            Ok(counted) => Exit::of_run(&end.verdict, self.caught.get(), &counted.tally),
-            Err(failure) => failure.exit,
+        let exit = match (&counted, &verdict) {
+            (Err(failure), _) => failure.exit,
+            (Ok(counted), Some(verdict)) => Exit::of_run(verdict, self.caught.get(), &counted.tally),
+            (Ok(counted), None) => Exit::of_nothing_sent(&counted.tally),
         };
-        let exit = if stopped.is_some() && exit == Exit::Done { Exit::SomeFailed } else { exit };
+        if let (Exit::Io, Some(Verdict::Finished), Ok(counted)) = (exit, &verdict, &counted) {
+            let forgotten = counted.tally.get(Status::NotAttempted);
+            stopped =
+                Some(format!("the ledger is damaged: it knows no end of {forgotten} records that were dealt with"));
+        }
         // A ledger that failed before cannot take this either, and the verdict has said so.
-        let ended = self.ledger.end_run(run, end.counters, exit.code(), stopped.clone()).await;
-        if let (Err(error), false) = (ended, matches!(end.verdict, Verdict::LedgerFailed(_))) {
+        let ended = self.ledger.end_run(run, counters, exit.code(), stopped.clone()).await;
+        if let (Err(error), false) = (ended, matches!(verdict, Some(Verdict::LedgerFailed(_)))) {
             return Err(error.into());
         }
         let counted = counted.map_err(|failure| failure.hint(self.hint_to_resume()))?;
@@ -228,10 +236,10 @@ impl Import<'_> {
             run: run.name.clone(),
             target: self.world.settings.base.as_str().to_owned(),
             tally: counted.tally,
-            requests: end.counters.requests,
-            throttled: end.counters.throttled,
-            retries: end.counters.retries,
-            recovered: end.counters.recovered,
+            requests: counters.requests,
+            throttled: counters.throttled,
+            retries: counters.retries,
+            recovered: counters.recovered,
             duration: begun.elapsed(),
             errors: counted.errors,
             shared_ids: report::shared_ids(&self.world.settings, run.number)?,
@@ -275,8 +283,7 @@ impl Import<'_> {
 
 impl Sent {
     fn nothing(why: String) -> Self {
-        let end = RunEnd { verdict: Verdict::Finished, counters: RunCounters::default() };
-        Self { end, unread: None, stopped: Some(why) }
+        Self { verdict: None, counters: RunCounters::default(), unread: None, stopped: Some(why) }
     }
 }
 

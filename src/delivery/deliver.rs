@@ -23,6 +23,8 @@ use crate::ledger::{Intent, Ledger, LedgerError, RunId, Ticket};
 
 /// A look-up that failed this often counts as not to be had.
 const LOOKUP_TRIES: u32 = 5;
+/// What the sync of an intent is expected to take at most.
+const SYNC_TIME: Duration = Duration::from_millis(250);
 /// How often in a row a fresh token may be refused before the credentials are to blame.
 const TOKEN_TRIES: u32 = 3;
 
@@ -216,7 +218,7 @@ impl<S: Server> Delivery<S> {
             self.renew_key()?;
         }
         self.life.sends(key, now);
-        self.desk.ledger.intend(&self.desk.run, &self.ticket, self.intent(now)).await?;
+        self.intend().await?;
         self.life.leaves(self.now());
         self.tell(Event::Request(Request::Create));
         let reply = self.desk.server.create(Outgoing { key: &self.key, payload: &self.payload }).await;
@@ -236,6 +238,20 @@ impl<S: Server> Delivery<S> {
         let step = self.life.answered(reply.result, reply.http_status, counted, lookups, self.now());
         self.tell_of_retry(&step);
         Ok(Ok(step))
+    }
+
+    /// A later run counts the settle time from the moment in the intent, so the request must not leave after it: an intent whose sync
+    /// took longer than expected is written again.
+    async fn intend(&mut self) -> Result<(), LedgerError> {
+        let mut grace = SYNC_TIME;
+        loop {
+            let leaves_by = self.now().checked_add(grace).unwrap_or(Timestamp::MAX);
+            self.desk.ledger.intend(&self.desk.run, &self.ticket, self.intent(leaves_by)).await?;
+            if self.now() <= leaves_by {
+                return Ok(());
+            }
+            grace *= 2;
+        }
     }
 
     /// A look-up reads all pages, each with a permit of its own.
@@ -330,15 +346,15 @@ impl<S: Server> Delivery<S> {
         Ok(())
     }
 
-    fn intent(&self, now: Timestamp) -> Intent {
+    fn intent(&self, leaves_by: Timestamp) -> Intent {
         Intent {
             generation: self.generation,
             key: self.key.clone(),
             payload: self.payload.hash,
             body: self.payload.body.clone(),
             attempt: self.life.attempts() + 1,
-            key_since: self.life.key_since().unwrap_or(now),
-            sent_at: now,
+            key_since: self.life.key_since().unwrap_or(leaves_by),
+            sent_at: leaves_by,
         }
     }
 

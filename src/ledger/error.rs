@@ -10,6 +10,8 @@ pub enum LedgerError {
     Missing(PathBuf),
     #[error("{} is not a ledger of this program: {why}", path.display())]
     Foreign { path: PathBuf, why: String },
+    #[error("the ledger {} has {names} names (hard links), each with a lock of its own", path.display())]
+    SeveralNames { path: PathBuf, names: u64 },
     #[error("{} was written by a newer version of this program (schema {found}, this one knows {known})", path.display())]
     Newer { path: PathBuf, found: i64, known: i64 },
     #[error("the ledger knows {account:?} at {base_url} as another account than the one of this token")]

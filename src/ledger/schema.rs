@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
-use super::LedgerError;
-use super::lock::owner_only;
+use super::lock::beside;
+use super::{Creation, LedgerError};
 
 /// Marks the file as ours ("cimp").
 const APPLICATION_ID: i64 = 0x6369_6d70;
+
+/// No database of SQLite is shorter.
+const SMALLEST_PAGE: u64 = 512;
 
 /// Each step leads from one schema version to the next. Steps are never changed or reordered, only added.
 const MIGRATIONS: &[&str] = &["
@@ -85,18 +88,26 @@ const MIGRATIONS: &[&str] = &["
     CREATE INDEX outcomes_of_run ON outcomes (run);
 "];
 
-/// The writing connection: the file is made where there is none, brought to the newest schema, checked, and set to sync every commit.
-pub(super) fn open_for_writing(path: &Path) -> Result<Connection, LedgerError> {
-    create_owner_only(path)?;
+/// The writing connection to a file that exists: checked, brought to the newest schema, and set to sync every commit.
+pub(super) fn open_for_writing(path: &Path, creation: Creation) -> Result<Connection, LedgerError> {
+    check_size(path)?;
     let mut connection = connect(path)?;
     let version = recognise(&connection, path)?;
+    if version == 0 && creation == Creation::Refused {
+        let why = "it is empty, and a ledger with a memory was asked for".to_owned();
+        return Err(LedgerError::Foreign { path: path.to_owned(), why });
+    }
     let failed = |error: rusqlite::Error| LedgerError::sqlite(path, &error);
-    let intact: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(failed)?;
+    // The quick one does not compare the indexes with their tables, and a record that its index lacks would be sent again.
+    let intact: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(failed)?;
     if intact != "ok" {
         return Err(LedgerError::Damaged { path: path.to_owned(), why: intact });
     }
     harden(&connection).map_err(failed)?;
     migrate(&mut connection, version).map_err(failed)?;
+    // SQLite goes on where the folder that now names its log cannot be synced; a log without a name is no memory.
+    let folder = path.parent().unwrap_or(Path::new("."));
+    std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| LedgerError::io(folder, error))?;
     Ok(connection)
 }
 
@@ -116,9 +127,18 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, LedgerError> {
     Ok(connection)
 }
 
-/// SQLite gives its side files the rights of the main one, so the main one must be right from its first moment.
-fn create_owner_only(path: &Path) -> Result<(), LedgerError> {
-    owner_only().write(true).open(path).map(drop).map_err(|error| LedgerError::io(path, error))
+/// SQLite takes what is shorter than a page for nothing, and would write over it.
+fn check_size(path: &Path) -> Result<(), LedgerError> {
+    let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+    match size(path) {
+        0 if size(&beside(path, "-wal")) > 0 => {
+            Err(LedgerError::Damaged { path: path.to_owned(), why: "it is empty, but its log is not".to_owned() })
+        }
+        1..SMALLEST_PAGE => {
+            Err(LedgerError::Foreign { path: path.to_owned(), why: "it is too short for one".to_owned() })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn connect(path: &Path) -> Result<Connection, LedgerError> {
@@ -169,10 +189,25 @@ fn migrate(connection: &mut Connection, version: i64) -> rusqlite::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::lock::real_file;
     use super::*;
 
     fn folder() -> tempfile::TempDir {
         tempfile::tempdir().unwrap()
+    }
+
+    fn open_for_writing(path: &Path) -> Result<Connection, LedgerError> {
+        super::open_for_writing(&real_file(path, Creation::Allowed)?, Creation::Allowed)
+    }
+
+    /// What is refused must also be left as it is.
+    fn is_refused_untouched(content: &[u8], creation: Creation) {
+        let folder = folder();
+        let path = folder.path().join("a.db");
+        std::fs::write(&path, content).unwrap();
+        let opened = super::open_for_writing(&path, creation);
+        assert!(matches!(opened, Err(LedgerError::Foreign { .. })), "{opened:?}");
+        assert_eq!(std::fs::read(&path).unwrap(), content);
     }
 
     #[test]
@@ -206,12 +241,51 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_database_is_refused_untouched() {
+    fn a_file_that_is_no_database_is_refused_untouched_however_short_it_is() {
+        for content in ["name,email\n".repeat(100), "name,email\n".to_owned(), "x".to_owned()] {
+            is_refused_untouched(content.as_bytes(), Creation::Allowed);
+        }
+    }
+
+    #[test]
+    fn an_empty_file_is_no_required_ledger() {
+        is_refused_untouched(b"", Creation::Refused);
+    }
+
+    #[test]
+    fn an_empty_file_with_a_log_is_a_damaged_ledger() {
         let folder = folder();
-        let path = folder.path().join("customers.csv");
-        std::fs::write(&path, "name,email\n".repeat(100)).unwrap();
-        assert!(matches!(open_for_writing(&path), Err(LedgerError::Foreign { .. })));
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "name,email\n".repeat(100));
+        let path = folder.path().join("a.db");
+        std::fs::write(&path, "").unwrap();
+        std::fs::write(folder.path().join("a.db-wal"), "frames").unwrap();
+        assert!(matches!(open_for_writing(&path), Err(LedgerError::Damaged { .. })));
+    }
+
+    #[test]
+    fn an_index_that_lacks_a_row_is_damage() {
+        let folder = folder();
+        let path = folder.path().join("a.db");
+        let connection = open_for_writing(&path).unwrap();
+        connection.execute_batch("INSERT INTO targets (base_url, account) VALUES ('a', 'b')").unwrap();
+        // The index is gone from the schema for as long as the second row is written.
+        connection
+            .execute_batch(
+                "INSERT INTO runs (name, target, input, started_at) VALUES ('r', 1, 'i', 0);
+                 PRAGMA writable_schema = ON;
+                 CREATE TABLE hidden AS SELECT * FROM sqlite_schema WHERE name = 'outcomes_of_run';
+                 DELETE FROM sqlite_schema WHERE name = 'outcomes_of_run';
+                 PRAGMA writable_schema = RESET;
+                 INSERT INTO records (target, email_key, claimed_run, claimed_row) VALUES (1, 'e', 1, 1);
+                 INSERT INTO outcomes (record, run, status, payload_hash, settled_at, attempts, error_code, error, warning)
+                 VALUES (1, 1, 'created', x'00', 0, 1, '', '', '');
+                 PRAGMA writable_schema = ON;
+                 INSERT INTO sqlite_schema SELECT * FROM hidden;
+                 DROP TABLE hidden;
+                 PRAGMA writable_schema = RESET;",
+            )
+            .unwrap();
+        drop(connection);
+        assert!(matches!(open_for_writing(&path), Err(LedgerError::Damaged { .. })));
     }
 
     #[test]

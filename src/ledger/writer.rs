@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use super::claim::{Claim, ClaimPolicy, ClaimRequest, Decision, Ticket, decide};
 use super::key::{self, KeyParts, PayloadHash};
-use super::lock::Lock;
+use super::lock::{Lock, real_file};
 use super::{LedgerError, query, schema};
 use crate::domain::{Complaint, ComplaintCode, Ending, Outcome, Receipt};
 
@@ -62,6 +62,7 @@ pub struct Intent {
     pub attempt: u32,
     /// When this key was first used.
     pub key_since: Timestamp,
+    /// It left no later than this, if it left.
     pub sent_at: Timestamp,
 }
 
@@ -96,12 +97,9 @@ pub struct Ledger {
 
 impl Ledger {
     pub fn open(path: &Path, target: Target, creation: Creation) -> Result<Self, LedgerError> {
-        let path = real_path(path);
-        if creation == Creation::Refused && !path.exists() {
-            return Err(LedgerError::Missing(path));
-        }
+        let path = real_file(path, creation)?;
         let lock = Lock::acquire(&path)?;
-        let connection = schema::open_for_writing(&path)?;
+        let connection = schema::open_for_writing(&path, creation)?;
         let failed = |error: rusqlite::Error| LedgerError::sqlite(&path, &error);
         let secret = secret_of(&connection, &path)?;
         let target_id = register(&connection, &target).map_err(failed)?;
@@ -367,13 +365,6 @@ async fn received<T: Send + 'static>(answer: oneshot::Receiver<T>) -> Option<T> 
 #[cfg(test)]
 async fn received<T: Send + 'static>(answer: oneshot::Receiver<T>) -> Option<T> {
     tokio::task::spawn_blocking(move || answer.blocking_recv().ok()).await.ok().flatten()
-}
-
-/// The lock belongs to the file, not to one of its names; a file yet to be made is named by its real folder.
-fn real_path(path: &Path) -> PathBuf {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let in_real_folder = || Some(parent.canonicalize().ok()?.join(path.file_name()?));
-    path.canonicalize().ok().or_else(in_real_folder).unwrap_or_else(|| path.to_owned())
 }
 
 /// The secret that makes keys unguessable; made with the ledger.

@@ -49,24 +49,42 @@ fn of_two_runs_started_at_once_one_leaves_and_nobody_is_doubled() {
 fn a_ledger_by_another_name_is_the_same_ledger() {
     type Way = (&'static str, fn(&Lab));
     let ways: [Way; 3] = [
-        ("link.db", |lab| std::os::unix::fs::symlink(lab.path("l.db"), lab.path("link.db")).unwrap()),
+        ("link.db", |lab| std::os::unix::fs::symlink("l.db", lab.path("link.db")).unwrap()),
         ("folder/l.db", |lab| std::os::unix::fs::symlink(lab.path(""), lab.path("folder")).unwrap()),
         ("./state/../l.db", |lab| std::fs::create_dir_all(lab.path("state")).unwrap()),
     ];
     for (other, make) in ways {
-        race(["l.db", other], |lab| {
-            make(lab);
-            make_ledger(lab);
-        });
+        race(["l.db", other], make);
     }
 }
 
-/// An empty ledger. Where a link leads to nothing yet, there is no real name to lock by.
-fn make_ledger(lab: &Lab) {
-    let other = Lab::new();
-    let server = Server::start(&other, &[]);
-    let none = lab.write("none.csv", format!("{}\n", crate::harness::HEADER));
-    let args = ["import", none.to_str().unwrap(), "--base-url", &server.url, "--ledger", "l.db"];
-    Ran::of(&mut lab.command(&args));
-    assert!(lab.path("l.db").exists());
+/// The name that the file has when the second run comes is another one than when the first came.
+#[cfg(unix)]
+#[test]
+fn a_link_that_led_to_nothing_when_the_first_run_began_is_the_same_ledger() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &["--latency", "100ms"]);
+    lab.customers(ROWS);
+    std::os::unix::fs::symlink("l.db", lab.path("link.db")).unwrap();
+    let mut first = start(&lab, &server, "link.db");
+    while server.posts().is_empty() {
+        assert!(first.try_wait().unwrap().is_none(), "it ended before it sent anything");
+        std::thread::yield_now();
+    }
+    assert_eq!(exit_code(start(&lab, &server, "link.db").wait().unwrap()), 5);
+    assert_eq!(exit_code(first.wait().unwrap()), 0);
+    assert_eq!(server.posts().len(), ROWS, "one request each, and none by the loser");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_ledger_with_two_hard_links_is_refused() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    lab.customers(ROWS);
+    lab.write("l.db", "");
+    std::fs::hard_link(lab.path("l.db"), lab.path("m.db")).unwrap();
+    let ran = Ran::of(&mut lab.command(&lab.import_args(&server, &["--ledger", "m.db"])));
+    ran.ends(78);
+    assert!(server.posts().is_empty());
 }
