@@ -11,7 +11,8 @@
 //! 6. After the first error of the file nothing more is written, and, since no intent can be committed, nothing more is sent.
 //!
 //! # Who may do what
-//! One process at a time writes: it holds an exclusive lock on `<ledger>.lock`, which the kernel frees on any death. In that process one
+//! One process at a time writes: it holds an exclusive lock on `<ledger>.lock`, which the kernel frees on any death. The file is made
+//! before it is locked and locked by its real name, so that links to it share the lock; hard links are refused. In that process one
 //! thread ([`Ledger`] talks to it) owns the only writing connection. Readers ([`Reader`]) may come at any time.
 //!
 //! # What it costs
@@ -20,7 +21,8 @@
 //!
 //! # What it cannot promise
 //! Two ledgers for one account, a ledger that was deleted or restored from an old copy, and a server that honours neither its idempotency
-//! key nor its unique e-mail: against these only the server's own refusal of a second customer with the same e-mail helps.
+//! key nor its unique e-mail: against these only the server's own refusal of a second customer with the same e-mail helps. A disk that
+//! turns one byte of a cell into another is seen only where the database's own structure suffers; SQLite keeps no checksums of cells.
 
 mod claim;
 mod error;

@@ -262,25 +262,25 @@ mod tests {
     }
 
     #[test]
-    fn an_index_that_lacks_a_row_is_damage() {
+    fn an_index_that_differs_from_its_table_is_damage() {
         let folder = folder();
         let path = folder.path().join("a.db");
         let connection = open_for_writing(&path).unwrap();
-        connection.execute_batch("INSERT INTO targets (base_url, account) VALUES ('a', 'b')").unwrap();
-        // The index is gone from the schema for as long as the second row is written.
+        // The schema does not know the index for as long as the table is changed.
         connection
             .execute_batch(
-                "INSERT INTO runs (name, target, input, started_at) VALUES ('r', 1, 'i', 0);
-                 PRAGMA writable_schema = ON;
-                 CREATE TABLE hidden AS SELECT * FROM sqlite_schema WHERE name = 'outcomes_of_run';
-                 DELETE FROM sqlite_schema WHERE name = 'outcomes_of_run';
-                 PRAGMA writable_schema = RESET;
+                "INSERT INTO targets (base_url, account) VALUES ('a', 'b');
+                 INSERT INTO runs (name, target, input, started_at) VALUES ('r', 1, 'i', 0), ('s', 1, 'i', 0);
                  INSERT INTO records (target, email_key, claimed_run, claimed_row) VALUES (1, 'e', 1, 1);
                  INSERT INTO outcomes (record, run, status, payload_hash, settled_at, attempts, error_code, error, warning)
                  VALUES (1, 1, 'created', x'00', 0, 1, '', '', '');
                  PRAGMA writable_schema = ON;
+                 CREATE TEMP TABLE hidden AS SELECT * FROM sqlite_schema WHERE name = 'outcomes_of_run';
+                 DELETE FROM sqlite_schema WHERE name = 'outcomes_of_run';
+                 PRAGMA writable_schema = RESET;
+                 UPDATE outcomes SET run = 2;
+                 PRAGMA writable_schema = ON;
                  INSERT INTO sqlite_schema SELECT * FROM hidden;
-                 DROP TABLE hidden;
                  PRAGMA writable_schema = RESET;",
             )
             .unwrap();
