@@ -70,12 +70,8 @@ impl From<LedgerError> for Failure {
 
 impl From<IntakeError> for Failure {
     fn from(error: IntakeError) -> Self {
-        let hint = error.hint();
-        let failure = Self::new(Exit::Input, error);
-        match hint {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
+        let hint = error.hint().map(Into::into);
+        Self { exit: Exit::Input, error: anyhow::Error::new(error), hint }
     }
 }
 

@@ -457,6 +457,14 @@ async fn look_ups_that_the_server_does_not_offer_are_tried_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_panic_in_a_delivery_stops_the_run_and_leaves_its_record_in_doubt() {
+    let world = World::new();
+    let ended = world.run(&["a@example.com"], |_, _| panic!("this panic is part of a test"), nobody).await;
+    assert!(matches!(ended.end.verdict, Verdict::Stopped(_)));
+    assert!(intent_is_synced(&world.path, "a@example.com"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_ledger_held_by_another_run_is_refused() {
     let world = World::new();
     let _held = Ledger::open(&world.path, target(), Creation::Allowed).unwrap();

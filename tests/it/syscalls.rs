@@ -306,6 +306,25 @@ fn i10_on_a_disk_that_takes_no_more_nothing_is_sent_and_the_next_run_completes()
     }
 }
 
+/// A later run counts the settle time from the moment that the ledger knows, so no request may leave after it.
+#[test]
+fn a_request_leaves_no_later_than_the_ledger_says_however_slow_the_disk_is() {
+    if strace_is_missing() {
+        return;
+    }
+    let lab = Lab::new();
+    let server = Server::start(&lab, &["--fault", "stall"]);
+    let trial = Trial::new(&server, "slow", World::New);
+    trial.write_rows(1);
+    let never_answered = ["--timeout", "300ms", "--max-attempts", "1", "--no-lookup"];
+    let args = [&trial.args()[..], &never_answered].concat();
+    trial.run_traced(&["-e", "trace=fsync", "-e", "inject=fsync:delay_exit=400000"], &args).ends(4);
+    let ledger = rusqlite::Connection::open(trial.lab.path("l.db")).unwrap();
+    let known: f64 = ledger.query_row("SELECT sent_at FROM intents", [], |row| row.get(0)).unwrap();
+    let received = server.posts()[0]["t"].as_f64().unwrap();
+    assert!(received <= known, "it came {} ms later", received - known);
+}
+
 #[test]
 fn a_report_that_cannot_be_put_in_place_ends_the_import_with_74_and_is_made_from_the_ledger() {
     if strace_is_missing() {

@@ -1,0 +1,148 @@
+//! What a machine does to a run: full disks, few descriptors, suspension, signals that cannot be answered, ledgers out of a backup.
+#![cfg(target_os = "linux")]
+
+use std::fs::OpenOptions;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::harness::{Lab, Ran, Server, email, exit_code};
+
+const ROWS: usize = 20;
+
+fn emails() -> impl Iterator<Item = String> {
+    (0..ROWS).map(email)
+}
+
+/// An import that is in the middle of its work.
+fn at_work(lab: &Lab, server: &Server, more: &[&str]) -> Child {
+    let mut child =
+        lab.command(&lab.import_args(server, more)).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while server.posts().len() < 3 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it was at work");
+        std::thread::yield_now();
+    }
+    child
+}
+
+fn send(child: &Child, signal: Signal) {
+    rustix::process::kill_process(rustix::process::Pid::from_child(child), signal).unwrap();
+}
+
+/// The same import with a limit of the shell's.
+fn with_ulimit(lab: &Lab, server: &Server, limit: &str, more: &[&str]) -> Ran {
+    let program = lab.command(&lab.import_args(server, more));
+    let mut limited = Command::new("sh");
+    limited.args(["-c", &format!("ulimit {limit} && exec \"$0\" \"$@\"")]);
+    limited.arg(program.get_program()).args(program.get_args()).stdin(Stdio::null()).current_dir(lab.path(""));
+    limited.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    Ran::of(&mut limited)
+}
+
+#[test]
+fn messages_that_no_disk_takes_stop_no_import() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    lab.customers(ROWS);
+    let full = || OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut import = lab.command(&lab.import_args(&server, &["--progress", "always"]));
+    let status = import.stdout(full()).stderr(full()).status().unwrap();
+    assert_eq!(exit_code(status), 0);
+    server.has_each_once(emails());
+}
+
+#[test]
+fn an_old_copy_of_the_ledger_doubles_nobody_and_finds_the_ids_again() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    lab.customers(ROWS);
+    lab.import(&server, &["--ledger", "l.db", "--limit", "5"]).ends(0);
+    std::fs::copy(lab.path("l.db"), lab.path("backup.db")).unwrap();
+    lab.import(&server, &["--ledger", "l.db"]).ends(0);
+    std::fs::copy(lab.path("backup.db"), lab.path("l.db")).unwrap();
+    lab.import(&server, &["--ledger", "l.db"]).ends(0);
+    server.has_each_once(emails());
+    let customers = server.customers();
+    for row in lab.report() {
+        assert_eq!(customers[&row["customer_email"]], [row["customer_id"].clone()], "{row:?}");
+    }
+}
+
+#[test]
+fn two_ledgers_at_once_double_nobody_where_the_server_guards_the_email() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &["--latency", "20ms"]);
+    lab.customers(ROWS);
+    let import = |name: &str| {
+        let (ledger, report) = (format!("{name}.db"), format!("{name}.csv"));
+        let args = [&lab.import_args(&server, &[])[..], &["--ledger", &ledger, "--report", &report]].concat();
+        lab.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    };
+    for mut run in [import("a"), import("b")] {
+        assert_eq!(exit_code(run.wait().unwrap()), 0);
+    }
+    server.has_each_once(emails());
+}
+
+#[test]
+fn a_run_that_was_suspended_for_longer_than_its_time_limit_goes_on() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &["--latency", "50ms"]);
+    lab.customers(ROWS);
+    let mut child = at_work(&lab, &server, &["--timeout", "300ms", "--concurrency", "2"]);
+    send(&child, Signal::STOP);
+    // The time limit runs on for a process that stands still; nothing but real time can pass it.
+    std::thread::sleep(Duration::from_millis(600));
+    send(&child, Signal::CONT);
+    assert_eq!(exit_code(child.wait().unwrap()), 0);
+    server.has_each_once(emails());
+}
+
+#[test]
+fn a_quit_signal_is_a_kill_and_the_next_run_completes() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &["--latency", "50ms"]);
+    lab.customers(ROWS);
+    let mut child = at_work(&lab, &server, &["--concurrency", "2"]);
+    send(&child, Signal::QUIT);
+    assert_eq!(exit_code(child.wait().unwrap()), 128 + 3);
+    lab.import(&server, &[]).ends(0);
+    server.has_each_once(emails());
+}
+
+#[test]
+fn few_descriptors_lose_and_double_nobody() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &["--latency", "20ms"]);
+    lab.customers(ROWS);
+    for limit in [16, 20, 24] {
+        let ran = with_ulimit(&lab, &server, &format!("-n {limit}"), &["--give-up-after", "2s"]);
+        // Whatever could not be opened first is told: the input, the ledger, or a connection.
+        assert!([0, 65, 69, 74].contains(&ran.code), "{ran:?}");
+        assert!(!ran.stderr.contains("panicked"), "{ran:?}");
+    }
+    lab.import(&server, &[]).ends(0);
+    server.has_each_once(emails());
+}
+
+#[test]
+fn a_ledger_that_may_not_grow_stops_the_run_and_the_next_one_completes() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    lab.customers(ROWS);
+    // 100 blocks of 512 bytes: the tables fit, the log of a run does not. The signal that tells of it kills like any other.
+    let ran = with_ulimit(&lab, &server, "-f 100", &["--ledger", "l.db"]);
+    assert!([74, 128 + 25].contains(&ran.code), "{ran:?}");
+    lab.import(&server, &["--ledger", "l.db"]).ends(0);
+    server.has_each_once(emails());
+}
+
+#[test]
+fn a_ledger_in_a_folder_that_cannot_be_one_is_told_before_anything_is_sent() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    lab.customers(1);
+    lab.import(&server, &["--ledger", "in.csv/l.db"]).ends(74).says("in.csv");
+    assert_eq!(server.requests(), 0);
+}
