@@ -70,7 +70,7 @@ impl From<LedgerError> for Failure {
 
 impl From<IntakeError> for Failure {
     fn from(error: IntakeError) -> Self {
-        let hint = error.hint().map(Into::into);
+        let hint = error.hint();
         Self { exit: Exit::Input, error: anyhow::Error::new(error), hint }
     }
 }
