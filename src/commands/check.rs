@@ -2,17 +2,23 @@
 
 use std::io::Write as _;
 
+use console::Term;
+
 use super::input::Input;
 use super::judge::{AsOf, Judge};
+use super::reporting::Seen;
 use super::{Failure, reporting, stdout};
 use crate::cli::{CheckArgs, ImportArgs, InputArgs, SummaryFormat};
 use crate::delivery::Rate;
-use crate::domain::{InputRecord, ReportLine, Status, Verdict};
+use crate::domain::{Status, Verdict};
 use crate::exit::Exit;
 use crate::intake::Mapping;
 use crate::ledger::{LedgerError, Reader};
-use crate::report::{Diagnostics, Plan};
+use crate::report::{Diagnostics, Look, Plan};
 use crate::settings::{self, Outputs, TargetSettings};
+
+/// For diagnostics that go to a file or a log.
+const WIDTH_ELSEWHERE: usize = 120;
 
 impl From<ImportArgs> for CheckArgs {
     /// `import --dry-run`.
@@ -81,9 +87,7 @@ pub(super) fn plan(
         None => 0,
     };
     let judge = Judge::new(ledger, AsOf::Now);
-    let counted = reporting::pass(input, args, outputs, judge, |record, line| {
-        note(&mut plan, &mut diagnostics, pacing, record, line);
-    })?;
+    let counted = reporting::pass(input, args, outputs, judge, |seen| note(&mut plan, &mut diagnostics, pacing, seen))?;
     plan.doubts_elsewhere = open.saturating_sub(counted.tally.get(Status::InDoubt));
     plan.tally = counted.tally;
     plan.columns = columns(&counted.mapping);
@@ -98,11 +102,12 @@ fn columns(mapping: &Mapping) -> Vec<(String, String)> {
     fields.chain(extras).collect()
 }
 
-fn note(plan: &mut Plan, diagnostics: &mut Diagnostics, pacing: &Pacing, record: &InputRecord, line: &ReportLine) {
+fn note(plan: &mut Plan, diagnostics: &mut Diagnostics, pacing: &Pacing, seen: &Seen<'_>) {
+    let Seen { shape, record, line } = seen;
     match &record.verdict {
-        Verdict::Invalid { problems, .. } => diagnostics.add(record.position, problems),
+        Verdict::Invalid { problems, .. } => diagnostics.add(record.position, problems, shape, record.raw.as_ref()),
         Verdict::Valid { customer, warnings } => {
-            diagnostics.add(record.position, warnings);
+            diagnostics.add(record.position, warnings, shape, None);
             let sends = matches!(line.status, Status::Valid | Status::InDoubt)
                 || (line.status == Status::Rejected && pacing.retry_rejected);
             if sends {
@@ -115,6 +120,9 @@ fn note(plan: &mut Plan, diagnostics: &mut Diagnostics, pacing: &Pacing, record:
 
 /// Diagnostics are for people; a closed stderr wants none.
 pub(super) fn print_diagnostics(diagnostics: &Diagnostics) {
+    let terminal = Term::stderr();
+    let width = terminal.size_checked().map_or(WIDTH_ELSEWHERE, |(_, columns)| usize::from(columns));
+    let look = Look { width, styled: console::colors_enabled_stderr() };
     let mut stderr = std::io::stderr().lock();
-    drop(diagnostics.print(&mut stderr).and_then(|()| stderr.flush()));
+    drop(diagnostics.print(&mut stderr, look).and_then(|()| stderr.flush()));
 }

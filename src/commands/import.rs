@@ -262,7 +262,7 @@ impl Import<'_> {
         let reader = Reader::open(&settings.ledger, &settings.target)?;
         let judge = Judge::new(Some(reader), AsOf::Run(run.number));
         let (input, args, outputs) = (Arc::clone(&self.input), self.args.input.clone(), self.outputs.clone());
-        let pass = tokio::task::spawn_blocking(move || reporting::pass(&input, &args, &outputs, judge, |_, _| {}));
+        let pass = tokio::task::spawn_blocking(move || reporting::pass(&input, &args, &outputs, judge, |_| {}));
         tokio::select! {
             biased;
             () = self.shutdown.leaving() => Err(self.left_at_once()),

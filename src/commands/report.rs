@@ -17,7 +17,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<Exit, Failure> {
     let ledger = Reader::open(&settings.ledger, &settings.target)?;
     let run = find_run(&ledger, &args.run, &input)?;
     let judge = Judge::new(Some(ledger), AsOf::Run(run.id.number));
-    let counted = reporting::pass(&input, &args.input, &outputs, judge, |_, _| {})?;
+    let counted = reporting::pass(&input, &args.input, &outputs, judge, |_| {})?;
     let exit = Exit::of_records(&counted.tally);
     let until = run.ended_at.unwrap_or_else(jiff::Timestamp::now);
     let summary = Summary {

@@ -7,7 +7,7 @@ use super::Failure;
 use super::input::Input;
 use super::judge::Judge;
 use crate::cli::InputArgs;
-use crate::domain::{InputRecord, RawRecord, ReportLine, Status, Tally};
+use crate::domain::{InputRecord, InputShape, RawRecord, ReportLine, Status, Tally};
 use crate::exit::Exit;
 use crate::intake::{Feed, Mapping};
 use crate::report::{ErrorGroups, Rejects, ReportFile};
@@ -21,15 +21,23 @@ pub(super) struct Counted {
     pub errors: ErrorGroups,
 }
 
+/// A record that was read, and what is said of it.
+pub(super) struct Seen<'a> {
+    pub shape: &'a InputShape,
+    pub record: &'a InputRecord,
+    pub line: &'a ReportLine,
+}
+
 /// Judges every record, shows each to `observe`, and writes the files that were asked for. They appear only once all are whole.
 pub(super) fn pass(
     input: &Input,
     args: &InputArgs,
     outputs: &Outputs,
     mut judge: Judge,
-    mut observe: impl FnMut(&InputRecord, &ReportLine),
+    mut observe: impl FnMut(&Seen<'_>),
 ) -> Result<Counted, Failure> {
     let feed = input.feed(args, outputs.rejects.is_some())?;
+    let shape = feed.shape();
     let mut files = Files::create(outputs, &feed)?;
     let mut counted =
         Counted { mapping: feed.mapping().clone(), tally: Tally::default(), errors: ErrorGroups::default() };
@@ -41,7 +49,7 @@ pub(super) fn pass(
             counted.errors.add(&line);
         }
         files.write(&line, record.raw.as_ref())?;
-        observe(&record, &line);
+        observe(&Seen { shape: &shape, record: &record, line: &line });
     }
     files.commit()?;
     Ok(counted)

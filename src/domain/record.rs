@@ -19,7 +19,7 @@ pub struct InputRecord {
     pub verdict: Verdict,
     /// The cells of the `--keep` columns, in the order in which those were named; empty where a record has none.
     pub kept: Vec<String>,
-    /// The record exactly as it was read, where the reader was asked for it; none where the record was too large to be kept.
+    /// The record exactly as it was read, where it is invalid or the reader was asked for all; none where it was too large to be kept.
     pub raw: Option<RawRecord>,
 }
 
@@ -35,6 +35,13 @@ pub enum Verdict {
         email: Option<String>,
         problems: Vec<Violation>,
     },
+}
+
+impl Verdict {
+    #[must_use]
+    pub const fn is_invalid(&self) -> bool {
+        matches!(self, Self::Invalid { .. })
+    }
 }
 
 /// A record as it was read, byte for byte.

@@ -135,7 +135,7 @@ fn shorten(value: &str) -> String {
 }
 
 /// Control, format and direction characters in their escaped form, all others as they are.
-fn visible(character: char) -> impl Iterator<Item = char> {
+pub fn visible(character: char) -> impl Iterator<Item = char> {
     let hidden = character.is_control()
         || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
     let escaped = hidden.then(|| character.escape_default());

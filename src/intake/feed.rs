@@ -146,7 +146,7 @@ impl Feed {
                 match reader.advance().map_err(|fault| csv_error(fault, &self.path, header))? {
                     Scan::End => return Ok(None),
                     Scan::TooLarge { line, limit } => {
-                        break (line, Judged::whole(&self.mapping, too_large(limit), "", None));
+                        break (line, Judged::whole(&self.mapping, too_large(limit), ""));
                     }
                     Scan::Record { .. } if reader.record().is_blank() => {}
                     Scan::Record { line } => {
@@ -158,12 +158,13 @@ impl Feed {
             Reader::Ndjson(reader) => {
                 match reader.advance().map_err(|source| IntakeError::Read { path: self.path.clone(), source })? {
                     ndjson::Scan::End => return Ok(None),
-                    ndjson::Scan::TooLarge { line } => {
-                        (line, Judged::whole(&self.mapping, too_large("1 MiB"), "", None))
-                    }
+                    ndjson::Scan::TooLarge { line } => (line, Judged::whole(&self.mapping, too_large("1 MiB"), "")),
                     ndjson::Scan::Line { line, ended } => {
-                        let raw = self.want_raw.then(|| RawRecord::Line(reader.bytes().to_vec()));
-                        (line, judge_line(&self.mapping, reader.bytes(), ended, self.region, raw))
+                        let mut judged = judge_line(&self.mapping, reader.bytes(), ended, self.region);
+                        if self.want_raw || judged.verdict.is_invalid() {
+                            judged.raw = Some(RawRecord::Line(reader.bytes().to_vec()));
+                        }
+                        (line, judged)
                     }
                 }
             }
@@ -314,9 +315,9 @@ struct Judged {
 
 impl Judged {
     /// A record that could not be taken apart: only one thing can be said of it, and its kept cells are empty.
-    fn whole(mapping: &Mapping, flaw: Flaw, value: &str, raw: Option<RawRecord>) -> Self {
+    fn whole(mapping: &Mapping, flaw: Flaw, value: &str) -> Self {
         let verdict = Verdict::Invalid { email: None, problems: vec![flaw.at("", value)] };
-        Self { verdict, kept: vec![String::new(); mapping.kept().len()], raw }
+        Self { verdict, kept: vec![String::new(); mapping.kept().len()], raw: None }
     }
 
     fn into_record(self, position: Position) -> InputRecord {
@@ -338,7 +339,6 @@ struct CsvContext<'a> {
 
 impl CsvContext<'_> {
     fn judge(&self, record: Record<'_>, want_raw: bool) -> Judged {
-        let raw = want_raw.then(|| RawRecord::Cells(record.cells().map(<[u8]>::to_vec).collect()));
         let row = CsvRow(record);
         let kept = keep(self.mapping, &row);
         let mut broken = Vec::new();
@@ -354,6 +354,8 @@ impl CsvContext<'_> {
             broken.extend(self.swallowed_lines(record));
             Verdict::Invalid { email: email_cell(self.mapping, &row), problems: broken }
         };
+        let raw =
+            (want_raw || verdict.is_invalid()).then(|| RawRecord::Cells(record.cells().map(<[u8]>::to_vec).collect()));
         Judged { verdict, kept, raw }
     }
 
@@ -451,22 +453,22 @@ fn find<'a>(object: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
     find(object.get(first)?.as_object()?, rest)
 }
 
-fn judge_line(mapping: &Mapping, line: &[u8], ended: bool, region: Option<Country>, raw: Option<RawRecord>) -> Judged {
+fn judge_line(mapping: &Mapping, line: &[u8], ended: bool, region: Option<Country>) -> Judged {
     if let Some((at, byte)) = bad_byte(line) {
         let hint =
             format!("byte {} (0x{byte:02X}) is not UTF-8; the text may be in Windows-1252: save it as UTF-8", at + 1);
-        return Judged::whole(mapping, Flaw::new(Code::RowEncoding, hint), &line.escape_ascii().to_string(), raw);
+        return Judged::whole(mapping, Flaw::new(Code::RowEncoding, hint), &line.escape_ascii().to_string());
     }
     match parse_object(line) {
         Ok(object) => {
             let row = ObjectRow(&object);
-            Judged { verdict: judge(mapping, &row, region, Vec::new()), kept: keep(mapping, &row), raw }
+            Judged { verdict: judge(mapping, &row, region, Vec::new()), kept: keep(mapping, &row), raw: None }
         }
         Err(mut flaw) => {
             if !ended && flaw.code == Code::JsonSyntax {
                 flaw.hint.push_str("; the file ends within this line");
             }
-            Judged::whole(mapping, flaw, &String::from_utf8_lossy(line), raw)
+            Judged::whole(mapping, flaw, &String::from_utf8_lossy(line))
         }
     }
 }

@@ -1,35 +1,62 @@
-//! What is wrong with the input, for a person: the first ones in full, then how many of each.
+//! What is wrong with the input, for a person: the first ones in full, pointing at the cell, then how many of each.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use crate::domain::{Code, Position, Severity, Violation};
+use super::excerpt::Excerpt;
+use crate::domain::{Code, InputShape, Position, RawRecord, Severity, Violation};
 
 /// More are counted only.
 const IN_FULL: usize = 20;
 
+/// What the place looks like where diagnostics are shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    /// In columns.
+    pub width: usize,
+    pub styled: bool,
+}
+
 #[derive(Debug)]
 pub struct Diagnostics {
     input: String,
-    shown: Vec<(Position, Violation)>,
-    counts: BTreeMap<Code, u64>,
+    shown: Vec<Shown>,
+    counts: BTreeMap<Code, Count>,
+    /// Those that are shown in full while there is room.
+    loud: u64,
     problems: u64,
+}
+
+#[derive(Debug)]
+struct Shown {
+    position: Position,
+    violation: Violation,
+    excerpt: Option<Excerpt>,
+}
+
+#[derive(Debug)]
+struct Count {
+    times: u64,
+    first_row: u64,
 }
 
 impl Diagnostics {
     #[must_use]
     pub fn new(input: &str) -> Self {
-        Self { input: input.to_owned(), shown: Vec::new(), counts: BTreeMap::new(), problems: 0 }
+        Self { input: input.to_owned(), shown: Vec::new(), counts: BTreeMap::new(), loud: 0, problems: 0 }
     }
 
-    pub fn add(&mut self, position: Position, violations: &[Violation]) {
+    /// Of a record, what is wrong with it, and the record itself where it is at hand.
+    pub fn add(&mut self, position: Position, violations: &[Violation], shape: &InputShape, raw: Option<&RawRecord>) {
         for violation in violations {
-            *self.counts.entry(violation.code).or_default() += 1;
-            // Warnings are only counted: a file of test addresses would bury its problems under them.
-            if violation.code.severity() == Severity::Problem {
-                self.problems += 1;
+            let count = self.counts.entry(violation.code).or_insert(Count { times: 0, first_row: position.row });
+            count.times += 1;
+            self.problems += u64::from(violation.code.severity() == Severity::Problem);
+            if is_loud(violation.code) {
+                self.loud += 1;
                 if self.shown.len() < IN_FULL {
-                    self.shown.push((position, violation.clone()));
+                    let excerpt = raw.and_then(|raw| Excerpt::of(shape, raw, &violation.column));
+                    self.shown.push(Shown { position, violation: violation.clone(), excerpt });
                 }
             }
         }
@@ -41,44 +68,46 @@ impl Diagnostics {
         self.problems > 0
     }
 
-    pub fn print(&self, output: &mut dyn Write) -> io::Result<()> {
-        for (position, violation) in &self.shown {
-            self.print_one(output, *position, violation)?;
+    pub fn print(&self, output: &mut dyn Write, look: Look) -> io::Result<()> {
+        for shown in &self.shown {
+            self.print_one(output, shown, look)?;
         }
         if self.counts.is_empty() {
             return Ok(());
         }
-        if self.problems > self.shown.len() as u64 {
-            writeln!(
-                output,
-                "only the first {} of {} problems are shown; --report has them all",
-                self.shown.len(),
-                self.problems
-            )?;
+        if self.loud > self.shown.len() as u64 {
+            let (some, all) = (self.shown.len(), self.loud);
+            writeln!(output, "only the first {some} of {all} are shown; --report has them all\n")?;
         }
-        for (code, count) in &self.counts {
+        for (code, Count { times, first_row }) in &self.counts {
             let kind = match code.severity() {
                 Severity::Problem => "problem",
                 Severity::Warning => "warning",
             };
-            writeln!(output, "  {count:>9}  {code} ({kind})")?;
+            writeln!(output, "  {times:>9}  {code} ({kind}, first in row {first_row})")?;
         }
         writeln!(output)
     }
 
-    fn print_one(&self, output: &mut dyn Write, position: Position, violation: &Violation) -> io::Result<()> {
-        let Violation { code, column, value, hint } = violation;
-        let Position { row, line } = position;
+    fn print_one(&self, output: &mut dyn Write, shown: &Shown, look: Look) -> io::Result<()> {
+        let Shown { position: Position { row, line }, violation: Violation { code, column, value, hint }, excerpt } =
+            shown;
         write!(output, "{}:{line}: row {row}", self.input)?;
         if !column.is_empty() {
             write!(output, ", column {column:?}")?;
         }
-        write!(output, ": {code}")?;
-        if !value.is_empty() {
-            write!(output, ": `{value}`")?;
+        match excerpt {
+            Some(excerpt) => writeln!(output, ": {code}\n{}", excerpt.draw(*line, look.width, look.styled))?,
+            None if value.is_empty() => writeln!(output, ": {code}")?,
+            None => writeln!(output, ": {code}: `{value}`")?,
         }
-        writeln!(output, "\n    {hint}")
+        writeln!(output, "    {hint}\n")
     }
+}
+
+/// Other warnings are only counted: a file of test addresses would bury its problems under them. A stray quote swallows people.
+fn is_loud(code: Code) -> bool {
+    code.severity() == Severity::Problem || code == Code::RowSwallowedLines
 }
 
 #[cfg(test)]
@@ -87,7 +116,7 @@ mod tests {
 
     fn printed(diagnostics: &Diagnostics) -> String {
         let mut output = Vec::new();
-        diagnostics.print(&mut output).unwrap();
+        diagnostics.print(&mut output, Look { width: 80, styled: false }).unwrap();
         String::from_utf8(output).unwrap()
     }
 
@@ -95,7 +124,7 @@ mod tests {
     fn a_problem_names_file_line_row_column_code_value_and_what_to_do() {
         let mut diagnostics = Diagnostics::new("in.csv");
         let violation = Violation::new(Code::EmailSyntax, "E-mail", "a.example", "an address has one @");
-        diagnostics.add(Position { row: 7, line: 9 }, &[violation]);
+        diagnostics.add(Position { row: 7, line: 9 }, &[violation], &InputShape::Ndjson, None);
         let text = printed(&diagnostics);
         assert!(
             text.starts_with(
@@ -103,15 +132,41 @@ mod tests {
             ),
             "{text}"
         );
-        assert!(text.contains("1  email.syntax (problem)"), "{text}");
+        assert!(text.contains("1  email.syntax (problem, first in row 7)"), "{text}");
+    }
+
+    #[test]
+    fn the_cell_is_pointed_at_where_the_record_is_at_hand() {
+        let mut diagnostics = Diagnostics::new("in.csv");
+        let violation = Violation::new(Code::EmailSyntax, "E-mail", "a.example", "an address has one @");
+        let shape = InputShape::Csv { delimiter: b',', header: vec![b"Name".to_vec(), b"E-mail".to_vec()] };
+        let raw = RawRecord::Cells(vec![b"Ann".to_vec(), b"a.example".to_vec()]);
+        diagnostics.add(Position { row: 7, line: 9 }, &[violation], &shape, Some(&raw));
+        let expected = "in.csv:9: row 7, column \"E-mail\": email.syntax\n  |\n9 | Ann,a.example\n  |     ^^^^^^^^^\n    an address has one @\n";
+        assert!(printed(&diagnostics).starts_with(expected), "{}", printed(&diagnostics));
+    }
+
+    #[test]
+    fn a_stray_quote_is_suspected_aloud_and_other_warnings_are_counted() {
+        let mut diagnostics = Diagnostics::new("in.csv");
+        let warnings = [(Code::RowSwallowedLines, "from line 3 on"), (Code::EmailReservedDomain, "a test address")];
+        let warnings = warnings.map(|(code, hint)| Violation::new(code, "", "", hint));
+        diagnostics.add(Position { row: 2, line: 3 }, &warnings, &InputShape::Ndjson, None);
+        let text = printed(&diagnostics);
+        assert!(text.contains("from line 3 on") && !text.contains("a test address"), "{text}");
+        assert!(!diagnostics.has_problems());
     }
 
     #[test]
     fn a_partial_list_says_so() {
         let mut diagnostics = Diagnostics::new("in.csv");
         for row in 1..=30 {
-            diagnostics
-                .add(Position { row, line: row + 1 }, &[Violation::new(Code::NameMissing, "name", "", "fill it in")]);
+            diagnostics.add(
+                Position { row, line: row + 1 },
+                &[Violation::new(Code::NameMissing, "name", "", "fill it in")],
+                &InputShape::Ndjson,
+                None,
+            );
         }
         let text = printed(&diagnostics);
         assert_eq!(text.matches("fill it in").count(), IN_FULL);

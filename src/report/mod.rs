@@ -2,7 +2,8 @@
 //!
 //! - [`ReportFile`] writes one line a record: `csv` for people and spreadsheets, `ndjson` for programs.
 //! - [`Rejects`] writes records back in the form in which they were read.
-//! - [`Summary`] and [`Plan`] are what stdout shows at the end and before the start; [`Diagnostics`] is what is wrong with the input.
+//! - [`Summary`] and [`Plan`] are what stdout shows at the end and before the start; [`Diagnostics`] is what is wrong with the input,
+//!   pointing at the cell (`excerpt`).
 //! - [`Progress`] follows the events of a run: a bar on a terminal (`bar`), a line now and then elsewhere (`plain`).
 //!
 //! This module knows nothing of sending. Nothing here shows a token or, outside the report files, a link.
@@ -11,6 +12,7 @@ mod bar;
 mod counts;
 mod csv;
 mod diagnostics;
+mod excerpt;
 mod file;
 mod human;
 mod ndjson;
@@ -20,7 +22,7 @@ mod progress;
 mod rejects;
 mod summary;
 
-pub use diagnostics::Diagnostics;
+pub use diagnostics::{Diagnostics, Look};
 pub use file::{ReportFile, ReportFormat};
 pub use plan::Plan;
 pub use progress::{Progress, Style};

@@ -53,11 +53,12 @@ impl Plan {
     }
 
     fn write_text(&self, text: &mut String) -> std::fmt::Result {
+        let width = self.columns.iter().map(|(field, _)| field.len()).max().unwrap_or_default();
         for (field, feeding) in &self.columns {
-            writeln!(text, "  {field:<20} {feeding}")?;
+            writeln!(text, "  {field:<width$}  {feeding}")?;
         }
         if !self.unused.is_empty() {
-            writeln!(text, "  {:<20} {}", "(not used)", self.unused.join(", "))?;
+            writeln!(text, "  {:<width$}  {}", "(not used)", self.unused.join(", "))?;
         }
         writeln!(text)?;
         let mut line = |number: u64, words: &str| writeln!(text, "  {number:>9}  {words}");
