@@ -51,7 +51,7 @@ impl Judge {
         let earlier = earlier.filter(|_| !self.claimed(standing.as_ref(), position));
         let status = match &earlier {
             Some(_) => Status::Duplicate,
-            None => self.status(standing.as_ref(), PayloadHash::of(&body)),
+            None => self.status(standing.as_ref(), &body),
         };
         let mut line = ReportLine::new(position, status, customer.email.as_str().to_owned(), kept);
         let mut notes: Vec<_> = warnings.iter().map(told).collect();
@@ -86,9 +86,9 @@ impl Judge {
         claimed_row == Some(position.row)
     }
 
-    fn status(&self, standing: Option<&Standing>, payload: PayloadHash) -> Status {
-        let status =
-            standing.map_or(Status::NotAttempted, |standing| standing.status(self.run().unwrap_or(i64::MAX), payload));
+    fn status(&self, standing: Option<&Standing>, body: &[u8]) -> Status {
+        let as_of = self.run().unwrap_or(i64::MAX);
+        let status = standing.map_or(Status::NotAttempted, |standing| standing.status(as_of, PayloadHash::of(body)));
         match (self.as_of, status) {
             (AsOf::Now, Status::NotAttempted) => Status::Valid,
             (_, status) => status,

@@ -91,7 +91,11 @@ fn check_length(octets: usize, limit: usize, what: &str) -> Result<(), Flaw> {
 /// What the crate says of the address as a server without the international extension would see it: the domain in ASCII, and each
 /// letter beyond ASCII, all of which RFC 6531 allows but the crate does not (it knows no combining marks), as a plain one.
 fn check_structure(local: &str, ascii_domain: &str) -> Result<(), Flaw> {
-    let plain: String = local.nfc().map(|character| if character.is_ascii() { character } else { 'a' }).collect();
+    let plain: Cow<'_, str> = if local.is_ascii() {
+        local.into()
+    } else {
+        local.nfc().map(|character| if character.is_ascii() { character } else { 'a' }).collect()
+    };
     let options = Options::default().without_display_text().without_domain_literal().with_required_tld();
     match EmailAddress::parse_with_options(&format!("{plain}@{ascii_domain}"), options) {
         Ok(_) => Ok(()),
@@ -147,7 +151,8 @@ impl EmailKey {
     /// The key of any text; whether it is an address is not asked.
     #[must_use]
     pub fn of(text: &str) -> Self {
-        Self(text.trim().to_lowercase().nfc().collect())
+        let text = text.trim();
+        Self(if text.is_ascii() { text.to_ascii_lowercase() } else { text.to_lowercase().nfc().collect() })
     }
 
     #[must_use]

@@ -26,7 +26,8 @@ impl CustomerName {
     /// # Errors
     /// A [`Flaw`] with one of the `name.*` codes.
     pub fn parse(text: &str) -> Result<Self, Flaw> {
-        let name: String = text.trim().nfc().collect();
+        let text = text.trim();
+        let name: String = if text.is_ascii() { text.to_owned() } else { text.nfc().collect() };
         if name.is_empty() {
             return Err(Flaw::new(Code::NameMissing, "every customer needs a name"));
         }
@@ -78,7 +79,7 @@ fn garbling(name: &str) -> Option<&'static str> {
         Some("holds the replacement character U+FFFD: letters were lost before this file was written")
     } else if name.contains('?') {
         Some("holds a question mark: perhaps a letter was lost before this file was written")
-    } else if is_mojibake(name) {
+    } else if !name.is_ascii() && is_mojibake(name) {
         Some("looks like UTF-8 that was read as Windows-1252 (`Ã©` for `é`); export it again as UTF-8")
     } else {
         None
