@@ -29,11 +29,11 @@ pub(super) fn pass(
     mut judge: Judge,
     mut observe: impl FnMut(&InputRecord, &ReportLine),
 ) -> Result<Counted, Failure> {
-    let feed = input.feed(args, outputs.rejects.is_some())?;
+    let mut feed = input.feed(args, outputs.rejects.is_some())?;
     let mut files = Files::create(outputs, &feed)?;
     let mut counted =
         Counted { mapping: feed.mapping().clone(), tally: Tally::default(), errors: ErrorGroups::default() };
-    for record in feed {
+    for record in feed.by_ref() {
         let record = record?;
         let line = judge.line(&record)?;
         counted.tally.add(line.status);
@@ -43,6 +43,7 @@ pub(super) fn pass(
         files.write(&line, record.raw.as_ref())?;
         observe(&record, &line);
     }
+    counted.tally.skipped(feed.blank_rows());
     files.commit()?;
     Ok(counted)
 }

@@ -45,9 +45,17 @@ pub enum RawRecord {
     Line(Vec<u8>),
 }
 
-/// The form of the input, for whoever writes records back in it.
+/// The form of the input, for whoever writes records back in it; always in UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum InputShape {
+pub struct InputShape {
+    pub form: InputForm,
+    /// Whether what is written back begins with a byte order mark: the input did, or it was in another encoding, and the options that said
+    /// so must not be applied to the copy.
+    pub byte_order_mark: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InputForm {
     Csv { delimiter: u8, header: Vec<Vec<u8>> },
     Ndjson,
 }
