@@ -129,7 +129,7 @@ pub struct ReportArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Input")]
 pub struct InputArgs {
-    /// The file with the customers; `-` for standard input.
+    /// The file with the customers, as it is or packed with gzip or zstd; `-` for standard input.
     pub input: PathBuf,
     /// Found out from the content unless given.
     #[arg(

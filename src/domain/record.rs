@@ -37,7 +37,7 @@ pub enum Verdict {
     },
 }
 
-/// A record as it was read, byte for byte.
+/// A record as it was read: byte for byte from UTF-8, decoded from any other encoding.
 #[derive(Clone, PartialEq, Eq)]
 pub enum RawRecord {
     Cells(Vec<Vec<u8>>),

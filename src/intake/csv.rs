@@ -21,7 +21,7 @@ pub(super) struct CsvReader<R> {
     /// Where in `bytes` each cell ends.
     ends: Vec<usize>,
     cells: usize,
-    blank_lines: u64,
+    blank_rows: u64,
 }
 
 /// What reading on brought.
@@ -85,7 +85,7 @@ impl<'a> Record<'a> {
     }
 
     /// A line of nothing but space and delimiters.
-    pub(super) fn is_blank(self) -> bool {
+    fn is_blank(self) -> bool {
         self.bytes.iter().all(u8::is_ascii_whitespace)
     }
 }
@@ -102,13 +102,13 @@ impl<R: BufRead> CsvReader<R> {
             filled: 0,
             ends: vec![0; MOST_COLUMNS + 1],
             cells: 0,
-            blank_lines: 0,
+            blank_rows: 0,
         }
     }
 
-    /// How many lines without anything were skipped so far.
-    pub(super) fn blank_lines(&self) -> u64 {
-        self.blank_lines
+    /// How many lines without anything and rows of nothing but space and delimiters were skipped so far.
+    pub(super) fn blank_rows(&self) -> u64 {
+        self.blank_rows
     }
 
     /// The record that the last [`Scan::Record`] told of.
@@ -116,8 +116,17 @@ impl<R: BufRead> CsvReader<R> {
         Record { bytes: &self.bytes[..self.filled], ends: &self.ends[..self.cells] }
     }
 
-    /// Reads the next record. Lines without anything are no records.
+    /// Reads the next record. Rows without anything are no records, also before the header.
     pub(super) fn advance(&mut self) -> Result<Scan, CsvFault> {
+        loop {
+            match self.read_record()? {
+                Scan::Record { .. } if self.record().is_blank() => self.blank_rows += 1,
+                scan => return Ok(scan),
+            }
+        }
+    }
+
+    fn read_record(&mut self) -> Result<Scan, CsvFault> {
         self.skip_line_ends()?;
         let line = self.lines.line;
         (self.filled, self.cells) = (0, 0);
@@ -239,7 +248,7 @@ impl<R: BufRead> CsvReader<R> {
             let found_more = chunk.is_empty() || count < chunk.len();
             self.input.consume(count);
             if found_more {
-                self.blank_lines += self.lines.line - before;
+                self.blank_rows += self.lines.line - before;
                 return Ok(());
             }
         }
@@ -308,11 +317,13 @@ mod tests {
     }
 
     #[test]
-    fn blank_lines_are_counted_and_the_end_of_the_last_record_is_none() {
-        for (text, count) in [("a\nb\n", 0), ("\n\na\r\n\r\nb\r\n", 3), ("a\n\n\n", 2), ("\r\ra\rb\r\r", 3)] {
+    fn blank_rows_are_counted_and_the_end_of_the_last_record_is_none() {
+        for (text, count) in
+            [("a\nb\n", 0), ("\n\na\r\n\r\nb\r\n", 3), ("a\n\n\n", 2), ("\r\ra\rb\r\r", 3), (",,\na\n\"\", \n ", 3)]
+        {
             let mut reader = reader(text);
             while reader.advance().unwrap() != Scan::End {}
-            assert_eq!(reader.blank_lines(), count, "{text:?}");
+            assert_eq!(reader.blank_rows(), count, "{text:?}");
         }
     }
 

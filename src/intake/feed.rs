@@ -36,8 +36,6 @@ pub struct Feed {
     want_raw: bool,
     may_be_cut: bool,
     row: u64,
-    /// Rows of nothing but delimiters and space; the reader counts the lines without anything.
-    blank_rows: u64,
     is_over: bool,
 }
 
@@ -116,7 +114,6 @@ impl Feed {
             want_raw: options.want_raw,
             may_be_cut: options.may_be_cut,
             row: 0,
-            blank_rows: 0,
             is_over: false,
         }
     }
@@ -142,11 +139,10 @@ impl Feed {
     /// How many lines without anything and rows of nothing but delimiters were skipped so far.
     #[must_use]
     pub fn blank_rows(&self) -> u64 {
-        let lines = match &self.reader {
-            Reader::Csv { reader, .. } => reader.blank_lines(),
-            Reader::Ndjson(reader) => reader.blank_lines(),
-        };
-        self.blank_rows + lines
+        match &self.reader {
+            Reader::Csv { reader, .. } => reader.blank_rows(),
+            Reader::Ndjson(reader) => reader.blank_rows(),
+        }
     }
 
     /// The state of the file when it was opened.
@@ -157,22 +153,19 @@ impl Feed {
 
     fn read(&mut self) -> Result<Option<InputRecord>, IntakeError> {
         let (line, judged) = match &mut self.reader {
-            Reader::Csv { reader, header } => loop {
+            Reader::Csv { reader, header } => {
                 match reader.advance().map_err(|fault| csv_error(fault, &self.path, header))? {
                     Scan::End => return Ok(None),
-                    Scan::TooLarge { line, limit } => {
-                        break (line, Judged::whole(&self.mapping, too_large(limit), "", None));
-                    }
-                    Scan::Record { .. } if reader.record().is_blank() => self.blank_rows += 1,
+                    Scan::TooLarge { line, limit } => (line, Judged::whole(&self.mapping, too_large(limit), "", None)),
                     Scan::Record { line, ended } => {
                         let (mapping, encoding, region) = (&self.mapping, self.encoding, self.region);
                         let judged = CsvContext { mapping, header, line, encoding, region }
                             .judge(reader.record(), self.want_raw);
                         let is_cut = self.may_be_cut && !ended;
-                        break (line, if is_cut { judged.cut_off() } else { judged });
+                        (line, if is_cut { judged.cut_off() } else { judged })
                     }
                 }
-            },
+            }
             Reader::Ndjson(reader) => {
                 match reader.advance().map_err(|error| IntakeError::reading(&self.path, error))? {
                     ndjson::Scan::End => return Ok(None),
@@ -252,7 +245,8 @@ impl Opened {
 
     /// The encoding to try instead; what was decoded tells nothing any more.
     fn suggestion(&self, head: &[u8]) -> Option<&'static str> {
-        (self.encoding == UTF_8).then(|| decode::suggested(head))
+        let is_undecoded = self.encoding == UTF_8 && std::str::from_utf8(head).is_err();
+        is_undecoded.then(|| decode::suggested(head))
     }
 
     /// The cells of the header as they stand there.

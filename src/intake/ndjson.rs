@@ -18,7 +18,7 @@ pub(super) struct LineReader<R> {
     input: R,
     line: u64,
     buffer: Vec<u8>,
-    blank_lines: u64,
+    blank_rows: u64,
 }
 
 /// What reading on brought.
@@ -38,7 +38,7 @@ pub(super) enum Scan {
 
 impl<R: BufRead> LineReader<R> {
     pub(super) fn new(input: R) -> Self {
-        Self { input, line: 0, buffer: Vec::new(), blank_lines: 0 }
+        Self { input, line: 0, buffer: Vec::new(), blank_rows: 0 }
     }
 
     /// The line that the last [`Scan::Line`] told of, without its line end.
@@ -47,8 +47,8 @@ impl<R: BufRead> LineReader<R> {
     }
 
     /// How many lines without anything were skipped so far.
-    pub(super) fn blank_lines(&self) -> u64 {
-        self.blank_lines
+    pub(super) fn blank_rows(&self) -> u64 {
+        self.blank_rows
     }
 
     /// Reads the next line that holds something.
@@ -69,7 +69,7 @@ impl<R: BufRead> LineReader<R> {
             if !self.buffer.trim_ascii().is_empty() {
                 return Ok(Scan::Line { line: self.line, ended });
             }
-            self.blank_lines += 1;
+            self.blank_rows += 1;
         }
     }
 
@@ -259,7 +259,7 @@ mod tests {
         assert_eq!(reader.advance().unwrap(), Scan::Line { line: 4, ended: true });
         assert_eq!(reader.advance().unwrap(), Scan::Line { line: 5, ended: false });
         assert_eq!(reader.advance().unwrap(), Scan::End);
-        assert_eq!(reader.blank_lines(), 2);
+        assert_eq!(reader.blank_rows(), 2);
     }
 
     #[test]

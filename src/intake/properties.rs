@@ -201,4 +201,63 @@ proptest! {
         let found = sniff::delimiter(&head, true, |name| is_known && ["name", "email", "phone"].contains(&name));
         prop_assert_eq!(found, delimiter);
     }
+
+    #[test]
+    fn lines_of_json_arrive_code_point_for_code_point(
+        encoding in prop::sample::select(vec![UTF_8, UTF_16LE, UTF_16BE]),
+        packing in prop::sample::select(vec!["", "gzip", "frames"]),
+        names in prop::collection::vec(any::<String>(), 1..8),
+        gaps in 0u64..3,
+        ended in any::<bool>(),
+    ) {
+        let made = Made { encoding, marked: true, packing, line_end: "\n", delimiter: b',' };
+        let lines: Vec<_> = names.iter().map(|name| serde_json::json!({ "x": name }).to_string()).collect();
+        let between = "\n".repeat(usize::try_from(gaps).unwrap() + 1);
+        let text = format!("{}{}", lines.join(&between), if ended { "\n" } else { "" });
+        let options = InputOptions { format: Format::Ndjson, ..made.options() };
+        let mut feed = feed(&made.file(&text), 3, &options).unwrap();
+        let read: Vec<_> = feed.by_ref().map(|record| record.unwrap().raw).collect();
+        prop_assert!(read == lines.iter().map(|line| Some(RawRecord::Line(line.clone().into_bytes()))).collect::<Vec<_>>());
+        prop_assert_eq!(feed.blank_rows(), gaps * (lines.len() as u64 - 1));
+    }
+
+    #[test]
+    fn anything_is_read_the_same_however_it_comes_in_pieces(
+        bytes in prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..300),
+            prop::collection::vec(prop::sample::select(b"a,;\"\r\n{}[]:1\0\xc3\xa9\xff\xfe\x81\x1b$B".to_vec()), 0..300),
+        ],
+        encoding in prop::sample::select(vec!["utf-8", "utf-16le", "windows-1252", "shift_jis", "iso-2022-jp", "gb18030"]),
+        format in prop::sample::select(vec![Format::Auto, Format::Csv, Format::Ndjson]),
+        packing in prop::sample::select(vec!["", "gzip", "zstd", "neither"]),
+        piece in 1usize..9,
+    ) {
+        let file = match packing {
+            "gzip" => gzip(&bytes),
+            "zstd" => zst(&bytes),
+            // What only begins as if it were packed.
+            "neither" => [b"\x1f\x8b\x08\0", &bytes[..]].concat(),
+            _ => bytes,
+        };
+        let made = Made { encoding: UTF_8, marked: true, packing: "", line_end: "\n", delimiter: b',' };
+        let encoding = Some(super::parse_encoding(encoding).unwrap());
+        let options = InputOptions { format, encoding, delimiter: None, ..made.options() };
+        let told = |piece: usize| -> Vec<String> {
+            match feed(&file, piece, &options) {
+                Ok(feed) => feed.map(|read| match read {
+                    Ok(record) => {
+                        let cells = match &record.raw {
+                            Some(RawRecord::Cells(cells)) => format!("{cells:?}"),
+                            Some(RawRecord::Line(line)) => format!("{line:?}"),
+                            None => String::new(),
+                        };
+                        format!("{:?} {cells}", record.position)
+                    }
+                    Err(error) => error.to_string(),
+                }).collect(),
+                Err(error) => vec![error.to_string()],
+            }
+        };
+        prop_assert_eq!(told(piece), told(1 << 20));
+    }
 }

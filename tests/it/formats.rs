@@ -154,16 +154,16 @@ fn blank_rows_are_counted_and_are_no_records() {
     let lab = Lab::new();
     let server = Server::start(&lab, &[]);
     let [header, one, other] = [0, 1, 2].map(|line| customers(2).lines().nth(line).unwrap().to_owned());
-    lab.write("in.csv", format!("{header}\r\n{one}\r\n\r\n,,,\r\n \r\n\"\",,\" \",\r\n{other}\r\n\r\n"));
+    lab.write("in.csv", format!(",,,\r\n{header}\r\n{one}\r\n\r\n,,,\r\n \r\n\"\",,\" \",\r\n{other}\r\n\r\n"));
     let json = lab.run(&["check", "in.csv", "--summary", "json"]).ends(0).summary();
-    assert_eq!((json["records_read"].as_u64(), json["blank_rows"].as_u64()), (Some(2), Some(5)));
-    lab.run(&["check", "in.csv"]).ends(0).says("5  blank rows skipped");
+    assert_eq!((json["records_read"].as_u64(), json["blank_rows"].as_u64()), (Some(2), Some(6)));
+    lab.run(&["check", "in.csv"]).ends(0).says("6  blank rows skipped");
     let json = lab.import(&server, &["--summary", "json"]).ends(0).summary();
-    assert_eq!((json["records_read"].as_u64(), json["blank_rows"].as_u64()), (Some(2), Some(5)));
+    assert_eq!((json["records_read"].as_u64(), json["blank_rows"].as_u64()), (Some(2), Some(6)));
     let outcomes: u64 = json["outcomes"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
     assert_eq!(outcomes, 2);
     let lines: Vec<_> = lab.report().iter().map(|row| (row["row"].clone(), row["line"].clone())).collect();
-    assert_eq!(lines, [("1", "2"), ("2", "7")].map(|(row, line)| (row.to_owned(), line.to_owned())));
+    assert_eq!(lines, [("1", "3"), ("2", "8")].map(|(row, line)| (row.to_owned(), line.to_owned())));
     lab.write(
         "in.ndjson",
         "\n{\"name\":\"A\",\"email\":\"a@example.com\",\"phone\":\"+4917612345001\",\"country\":\"DE\"}\n \n",
