@@ -206,7 +206,8 @@ impl Iterator for Feed {
         let item = match self.read() {
             Ok(None) => self.check_unchanged().err().map(Err),
             Ok(Some(record)) => Some(Ok(record)),
-            Err(error) => Some(Err(error)),
+            // A file that was written to meanwhile may look cut or damaged; that it changed is what explains it.
+            Err(error) => Some(Err(self.check_unchanged().err().unwrap_or(error))),
         };
         self.is_over = !matches!(item, Some(Ok(_)));
         item
@@ -506,6 +507,7 @@ mod tests {
 
     use crate::domain::{Field, NewCustomer, Severity};
 
+    use super::super::unpack::tests::gzip;
     use super::*;
 
     fn feed(bytes: &[u8], options: &InputOptions) -> Result<Feed, IntakeError> {
@@ -739,6 +741,20 @@ mod tests {
         std::fs::write(&path, format!("{HEADER}{GOOD}{GOOD}")).unwrap();
         let rest: Vec<_> = feed.collect();
         assert!(matches!(rest.last(), Some(Err(IntakeError::Changed { .. }))));
+    }
+
+    #[test]
+    fn a_packed_file_that_changes_is_told_as_changed_and_not_as_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("customers.csv.gz");
+        let rows: String =
+            (0..30_000u32).map(|n| format!("Ada{},a@b.de,1,DE\n", n.wrapping_mul(2_654_435_761))).collect();
+        let packed = gzip(format!("{HEADER}{rows}").as_bytes());
+        std::fs::write(&path, &packed).unwrap();
+        let mut feed = Feed::open(&path, &InputOptions::default()).unwrap();
+        assert!(feed.next().unwrap().is_ok());
+        std::fs::write(&path, &packed[..packed.len() / 2]).unwrap();
+        assert!(matches!(feed.last(), Some(Err(IntakeError::Changed { .. }))));
     }
 
     #[test]

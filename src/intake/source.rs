@@ -163,8 +163,12 @@ fn check_encoding(path: &Path, start: &[u8], encoding: &'static Encoding, is_nam
 
 /// Whether there are letters beyond ASCII, and all are UTF-8; the last one may be cut.
 fn is_utf8_beyond_ascii(start: &[u8]) -> bool {
-    let is_text = std::str::from_utf8(start).map_or_else(|error| error.error_len().is_none(), |_| true);
-    is_text && !start.is_ascii()
+    let text = match std::str::from_utf8(start) {
+        Ok(_) => start,
+        Err(error) if error.error_len().is_none() => &start[..error.valid_up_to()],
+        Err(_) => return false,
+    };
+    !text.is_ascii()
 }
 
 /// The first bytes, more of them where the first line is long, and whether they are all.
@@ -227,6 +231,7 @@ mod tests {
         assert!(open_as(b"n\0a\0m\0e\0", Some(UTF_16LE)).is_ok());
         let utf8 = open_as("näme".as_bytes(), Some(WINDOWS_1252)).err().unwrap();
         assert!(matches!(utf8, IntakeError::AlreadyUtf8 { .. }) && utf8.hint().is_some(), "{utf8}");
+        assert!(open_as(b"Jos\xe9", Some(WINDOWS_1252)).is_ok(), "the last letter begins no UTF-8");
     }
 
     #[test]
