@@ -8,7 +8,7 @@ use clap::builder::{FalseyValueParser, NonEmptyStringValueParser};
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::delivery::{FailureLimit, Rate};
-use crate::intake::{ExtraRule, Format, MapRule, SetRule, parse_delimiter};
+use crate::intake::{ExtraRule, Format, MapRule, SetRule, parse_delimiter, parse_encoding};
 use crate::sandbox;
 
 /// In the environment, repeatable options have one entry a line.
@@ -129,7 +129,7 @@ pub struct ReportArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Input")]
 pub struct InputArgs {
-    /// The file with the customers; `-` for standard input.
+    /// The file with the customers, as it is or packed with gzip or zstd; `-` for standard input.
     pub input: PathBuf,
     /// Found out from the content unless given.
     #[arg(
@@ -143,6 +143,9 @@ pub struct InputArgs {
     /// The character between the cells of a CSV file; found out from the content unless given. `tab` is a tabulator.
     #[arg(long, value_name = "C", value_parser = parse_delimiter, env = "CUSTOMER_IMPORT_DELIMITER", hide_env_values = true)]
     pub delimiter: Option<u8>,
+    /// The encoding of a file without a byte order mark, such as `windows-1252` or `utf-16le`; UTF-8 unless given.
+    #[arg(long, value_name = "NAME", value_parser = parse_encoding, env = "CUSTOMER_IMPORT_ENCODING", hide_env_values = true)]
+    pub encoding: Option<&'static encoding_rs::Encoding>,
     /// The column of a field, or a template that joins several: 'customer_name={First Name} {Last Name}'. Repeatable.
     #[arg(long = "map", value_name = "FIELD=COLUMN", value_delimiter = ENTRIES, env = "CUSTOMER_IMPORT_MAP", hide_env_values = true)]
     pub maps: Vec<MapRule>,

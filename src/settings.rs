@@ -120,6 +120,7 @@ pub fn input_options(args: &InputArgs, want_raw: bool, may_be_cut: bool) -> Resu
     Ok(InputOptions {
         format: args.format,
         delimiter: args.delimiter,
+        encoding: args.encoding,
         maps: args.maps.clone(),
         sets: args.sets.clone(),
         extras: args.extras.clone(),

@@ -36,12 +36,12 @@ pub(super) fn pass(
     mut judge: Judge,
     mut observe: impl FnMut(&Seen<'_>),
 ) -> Result<Counted, Failure> {
-    let feed = input.feed(args, outputs.rejects.is_some())?;
+    let mut feed = input.feed(args, outputs.rejects.is_some())?;
     let shape = feed.shape();
     let mut files = Files::create(outputs, &feed)?;
     let mut counted =
         Counted { mapping: feed.mapping().clone(), tally: Tally::default(), errors: ErrorGroups::default() };
-    for record in feed {
+    for record in feed.by_ref() {
         let record = record?;
         let line = judge.line(&record)?;
         counted.tally.add(line.status);
@@ -51,6 +51,7 @@ pub(super) fn pass(
         files.write(&line, record.raw.as_ref())?;
         observe(&Seen { shape: &shape, record: &record, line: &line });
     }
+    counted.tally.skipped(feed.blank_rows());
     files.commit()?;
     Ok(counted)
 }

@@ -26,6 +26,6 @@ pub use kind::CustomerType;
 pub use name::CustomerName;
 pub use outcome::{Complaint, ComplaintCode, Ending, Outcome, Receipt, Status, Warning};
 pub use phone::Phone;
-pub use record::{InputRecord, InputShape, Position, RawRecord, ReportLine, Verdict};
+pub use record::{InputForm, InputRecord, InputShape, Position, RawRecord, ReportLine, Verdict};
 pub use tally::Tally;
 pub use violation::{Code, Flaw, Severity, Violation, visible};

@@ -44,7 +44,7 @@ impl Verdict {
     }
 }
 
-/// A record as it was read, byte for byte.
+/// A record as it was read: byte for byte from UTF-8, decoded from any other encoding.
 #[derive(Clone, PartialEq, Eq)]
 pub enum RawRecord {
     Cells(Vec<Vec<u8>>),
@@ -52,9 +52,17 @@ pub enum RawRecord {
     Line(Vec<u8>),
 }
 
-/// The form of the input, for whoever writes records back in it.
+/// The form of the input, for whoever writes records back in it; always in UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum InputShape {
+pub struct InputShape {
+    pub form: InputForm,
+    /// Whether what is written back begins with a byte order mark: the input did, or it was in another encoding, and the options that said
+    /// so must not be applied to the copy.
+    pub byte_order_mark: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InputForm {
     Csv { delimiter: u8, header: Vec<Vec<u8>> },
     Ndjson,
 }

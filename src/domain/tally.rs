@@ -6,6 +6,7 @@ use super::Status;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     counts: [u64; Self::SLOTS],
+    blank_rows: u64,
 }
 
 impl Tally {
@@ -17,6 +18,16 @@ impl Tally {
 
     pub fn add_many(&mut self, status: Status, records: u64) {
         self.counts[status as usize] += records;
+    }
+
+    /// Lines without anything and rows of nothing but delimiters: they are no records and in none of the counts.
+    pub fn skipped(&mut self, blank_rows: u64) {
+        self.blank_rows = blank_rows;
+    }
+
+    #[must_use]
+    pub fn blank_rows(&self) -> u64 {
+        self.blank_rows
     }
 
     #[must_use]
@@ -49,7 +60,8 @@ mod tests {
         tally.add(Status::Created);
         assert_eq!(tally.get(Status::Created), 2);
         assert_eq!(tally.get(Status::Valid), 0);
-        assert_eq!(tally.total(), 11);
+        tally.skipped(3);
+        assert_eq!((tally.total(), tally.blank_rows()), (11, 3));
         assert!(tally.has_losses());
     }
 }

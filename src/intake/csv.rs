@@ -21,14 +21,16 @@ pub(super) struct CsvReader<R> {
     /// Where in `bytes` each cell ends.
     ends: Vec<usize>,
     cells: usize,
+    blank_rows: u64,
 }
 
 /// What reading on brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scan {
-    /// A record, which begins on this line. [`CsvReader::record`] has its cells.
+    /// A record, which begins on this line. [`CsvReader::record`] has its cells. `ended` is false for a last one without its line end.
     Record {
         line: u64,
+        ended: bool,
     },
     /// A record beyond a limit; it was skipped.
     TooLarge {
@@ -83,7 +85,7 @@ impl<'a> Record<'a> {
     }
 
     /// A line of nothing but space and delimiters.
-    pub(super) fn is_blank(self) -> bool {
+    fn is_blank(self) -> bool {
         self.bytes.iter().all(u8::is_ascii_whitespace)
     }
 }
@@ -100,7 +102,13 @@ impl<R: BufRead> CsvReader<R> {
             filled: 0,
             ends: vec![0; MOST_COLUMNS + 1],
             cells: 0,
+            blank_rows: 0,
         }
+    }
+
+    /// How many lines without anything and rows of nothing but space and delimiters were skipped so far.
+    pub(super) fn blank_rows(&self) -> u64 {
+        self.blank_rows
     }
 
     /// The record that the last [`Scan::Record`] told of.
@@ -108,8 +116,17 @@ impl<R: BufRead> CsvReader<R> {
         Record { bytes: &self.bytes[..self.filled], ends: &self.ends[..self.cells] }
     }
 
-    /// Reads the next record. Lines without anything are no records.
+    /// Reads the next record. Rows without anything are no records, also before the header.
     pub(super) fn advance(&mut self) -> Result<Scan, CsvFault> {
+        loop {
+            match self.read_record()? {
+                Scan::Record { .. } if self.record().is_blank() => self.blank_rows += 1,
+                scan => return Ok(scan),
+            }
+        }
+    }
+
+    fn read_record(&mut self) -> Result<Scan, CsvFault> {
         self.skip_line_ends()?;
         let line = self.lines.line;
         (self.filled, self.cells) = (0, 0);
@@ -129,7 +146,7 @@ impl<R: BufRead> CsvReader<R> {
             self.filled += written;
             self.cells += ended;
             match result {
-                csv_core::ReadRecordResult::Record => return Ok(self.whole(line)),
+                csv_core::ReadRecordResult::Record => return Ok(self.whole(line, true)),
                 csv_core::ReadRecordResult::End => return Ok(Scan::End),
                 _ => {}
             }
@@ -151,11 +168,15 @@ impl<R: BufRead> CsvReader<R> {
         }
         self.cells += ended;
         let is_record = matches!(result, csv_core::ReadRecordResult::Record);
-        Ok(if is_record { self.whole(line) } else { Scan::End })
+        Ok(if is_record { self.whole(line, false) } else { Scan::End })
     }
 
-    fn whole(&self, line: u64) -> Scan {
-        if self.cells > MOST_COLUMNS { Scan::TooLarge { line, limit: "1,024 cells" } } else { Scan::Record { line } }
+    fn whole(&self, line: u64, ended: bool) -> Scan {
+        if self.cells > MOST_COLUMNS {
+            Scan::TooLarge { line, limit: COLUMN_LIMIT }
+        } else {
+            Scan::Record { line, ended }
+        }
     }
 
     /// How far the buffer may be filled before the limits must be looked at again: a cell and a byte, or a record and a byte. csv-core
@@ -174,7 +195,7 @@ impl<R: BufRead> CsvReader<R> {
         } else if self.filled > LONGEST_RECORD {
             Some("1 MiB")
         } else if self.cells > MOST_COLUMNS {
-            Some("1,024 cells")
+            Some(COLUMN_LIMIT)
         } else {
             None
         }
@@ -219,6 +240,7 @@ impl<R: BufRead> CsvReader<R> {
 
     /// Skips line ends between records, so that the line on which the next record begins is known.
     fn skip_line_ends(&mut self) -> io::Result<()> {
+        let before = self.lines.line;
         loop {
             let chunk = self.input.fill_buf()?;
             let count = chunk.iter().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
@@ -226,6 +248,7 @@ impl<R: BufRead> CsvReader<R> {
             let found_more = chunk.is_empty() || count < chunk.len();
             self.input.consume(count);
             if found_more {
+                self.blank_rows += self.lines.line - before;
                 return Ok(());
             }
         }
@@ -240,6 +263,7 @@ fn probe(core: &mut Reader, byte: u8, ends: &mut [usize]) -> (bool, csv_core::Re
 }
 
 const CELL_LIMIT: &str = "64 KiB in one cell";
+const COLUMN_LIMIT: &str = "1,024 cells";
 
 /// Counts LF, CR and CRLF, each as one line end.
 struct LineCounter {
@@ -277,7 +301,7 @@ mod tests {
     fn lines(text: &str) -> Vec<u64> {
         let mut reader = reader(text);
         std::iter::from_fn(|| match reader.advance().unwrap() {
-            Scan::Record { line } | Scan::TooLarge { line, .. } => Some(line),
+            Scan::Record { line, .. } | Scan::TooLarge { line, .. } => Some(line),
             Scan::End => None,
         })
         .collect()
@@ -293,12 +317,30 @@ mod tests {
     }
 
     #[test]
+    fn blank_rows_are_counted_and_the_end_of_the_last_record_is_none() {
+        for (text, count) in
+            [("a\nb\n", 0), ("\n\na\r\n\r\nb\r\n", 3), ("a\n\n\n", 2), ("\r\ra\rb\r\r", 3), (",,\na\n\"\", \n ", 3)]
+        {
+            let mut reader = reader(text);
+            while reader.advance().unwrap() != Scan::End {}
+            assert_eq!(reader.blank_rows(), count, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_last_record_without_its_line_end_is_told() {
+        let mut reader = reader("a\n\"b\"");
+        assert_eq!(reader.advance().unwrap(), Scan::Record { line: 1, ended: true });
+        assert_eq!(reader.advance().unwrap(), Scan::Record { line: 2, ended: false });
+    }
+
+    #[test]
     fn lines_do_not_depend_on_how_the_input_comes_in_pieces() {
         let text = "a,\"x\r\ny\"\r\n\r\nb\r\nc\r\n";
         for size in 1..8 {
             let mut reader = CsvReader::new(BufReader::with_capacity(size, text.as_bytes()), b',', 1);
             let mut found = Vec::new();
-            while let Scan::Record { line } = reader.advance().unwrap() {
+            while let Scan::Record { line, .. } = reader.advance().unwrap() {
                 found.push(line);
             }
             assert_eq!(found, [1, 4, 5], "pieces of {size}");
@@ -308,7 +350,7 @@ mod tests {
     #[test]
     fn an_open_quote_at_the_end_is_a_fault_that_names_its_line_and_cell() {
         let mut reader = reader("a,b\nc,\"d\ne\",\"f\ng,h\ni");
-        assert_eq!(reader.advance().unwrap(), Scan::Record { line: 1 });
+        assert_eq!(reader.advance().unwrap(), Scan::Record { line: 1, ended: true });
         assert!(matches!(reader.advance(), Err(CsvFault::OpenQuote { line: 3, cell: 2 })));
     }
 
@@ -316,7 +358,7 @@ mod tests {
     fn an_open_quote_over_an_endless_input_stops_at_the_limit() {
         let endless = b"a,b\n\"".chain(io::repeat(b'x'));
         let mut reader = CsvReader::new(BufReader::new(endless), b',', 1);
-        assert_eq!(reader.advance().unwrap(), Scan::Record { line: 1 });
+        assert_eq!(reader.advance().unwrap(), Scan::Record { line: 1, ended: true });
         assert!(matches!(reader.advance(), Err(CsvFault::OpenQuote { line: 2, cell: 0 })));
         assert!(reader.bytes.len() <= LONGEST_RECORD + 1);
     }
@@ -338,11 +380,11 @@ mod tests {
         assert_eq!(
             found,
             [
-                Scan::Record { line: 1 },
+                Scan::Record { line: 1, ended: true },
                 Scan::TooLarge { line: 2, limit: "1,024 cells" },
                 Scan::TooLarge { line: 3, limit: "1 MiB" },
                 Scan::TooLarge { line: 4, limit: "64 KiB in one cell" },
-                Scan::Record { line: 5 },
+                Scan::Record { line: 5, ended: true },
             ]
         );
         assert!(reader.bytes.len() <= LONGEST_RECORD + 1);
@@ -351,7 +393,7 @@ mod tests {
     #[test]
     fn a_quoted_cell_of_exactly_the_limit_is_read() {
         let text = format!("\"{}\",b\n", "x".repeat(LONGEST_CELL));
-        assert_eq!(reader(&text).advance().unwrap(), Scan::Record { line: 1 });
+        assert_eq!(reader(&text).advance().unwrap(), Scan::Record { line: 1, ended: true });
         let text = format!("\"{}\",b\n", "x".repeat(LONGEST_CELL + 1));
         assert!(matches!(reader(&text).advance(), Err(CsvFault::OpenQuote { line: 1, cell: 0 })));
     }

@@ -5,11 +5,15 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::Field;
 
+use super::unpack::UnpackFault;
+
 /// A file that cannot be customers, or cannot be read on. A bad record is none of these.
 #[derive(Debug, thiserror::Error)]
 pub enum IntakeError {
     #[error("cannot read {}", path.display())]
     Read { path: PathBuf, source: io::Error },
+    #[error("{} cannot be unpacked: {fault}", path.display())]
+    Packed { path: PathBuf, fault: UnpackFault },
     #[error("{} is a directory, not a file", path.display())]
     Directory { path: PathBuf },
     #[error("{} is no regular file", path.display())]
@@ -18,12 +22,23 @@ pub enum IntakeError {
     Empty { path: PathBuf },
     #[error("{} is not CSV or NDJSON: it looks like {what}", path.display())]
     Foreign { path: PathBuf, what: &'static str, advice: &'static str },
-    #[error("{}, line {line}: the header is not UTF-8", path.display())]
-    HeaderEncoding { path: PathBuf, line: u64 },
+    #[error("{} is text in {found} without a byte order mark", path.display())]
+    Utf16 { path: PathBuf, found: &'static str },
+    #[error("{} is in UTF-8, not in {named}", path.display())]
+    AlreadyUtf8 { path: PathBuf, named: &'static str },
+    #[error("{}, line {line}: the header is not {encoding}", path.display())]
+    HeaderEncoding { path: PathBuf, line: u64, encoding: &'static str, suggestion: Option<&'static str> },
     #[error("{}, line {line}: the header has more than {what}", path.display())]
     HeaderTooLarge { path: PathBuf, line: u64, what: &'static str },
-    #[error("{}: {undecodable} of the first {of} records are not UTF-8, the first on line {line}", path.display())]
-    Encoding { path: PathBuf, undecodable: u64, of: u64, line: u64 },
+    #[error("{}: {undecodable} of the first {of} records are not {encoding}, the first on line {line}", path.display())]
+    Encoding {
+        path: PathBuf,
+        undecodable: u64,
+        of: u64,
+        line: u64,
+        encoding: &'static str,
+        suggestion: Option<&'static str>,
+    },
     #[error("{}, line {line}: a quote opens here and is not closed{}", path.display(), within(column))]
     OpenQuote { path: PathBuf, line: u64, column: Option<String> },
     #[error("{}: {fault}", path.display())]
@@ -53,7 +68,18 @@ pub enum ColumnFault {
     Repeated { option: &'static str, field: Field },
 }
 
+const SAVE_AS_UTF8: &str = "save the file as UTF-8 (in Excel: \"CSV UTF-8\")";
+
 impl IntakeError {
+    /// Reading failed: the file, or what it was packed with.
+    pub(super) fn reading(path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.get_ref().and_then(|inner| inner.downcast_ref::<UnpackFault>()) {
+            Some(fault) => Self::Packed { path, fault: fault.clone() },
+            None => Self::Read { path, source },
+        }
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
@@ -65,9 +91,17 @@ impl IntakeError {
             Self::Directory { .. } => "name one file of it".to_owned(),
             Self::NotAFile { .. } => "for a pipe, give - as the input and pipe into this program".to_owned(),
             Self::Foreign { advice, .. } => (*advice).to_owned(),
-            Self::HeaderEncoding { .. } | Self::Encoding { .. } => {
-                "save the file as UTF-8 (in Excel: \"CSV UTF-8\"); it may be in Windows-1252 now".to_owned()
+            Self::Packed { fault: UnpackFault::Cut, .. } => "get or make the file again".to_owned(),
+            Self::Packed { fault: UnpackFault::Damaged(_), .. } => {
+                "get or make the file again; if it unpacks elsewhere, import what it unpacks to".to_owned()
             }
+            Self::Packed { .. } => "if this is right, unpack it first (gunzip, unzstd) and import that".to_owned(),
+            Self::Utf16 { found, .. } => format!("give --encoding {found}, or {SAVE_AS_UTF8}"),
+            Self::AlreadyUtf8 { .. } => "leave out --encoding (or CUSTOMER_IMPORT_ENCODING)".to_owned(),
+            Self::HeaderEncoding { suggestion, .. } | Self::Encoding { suggestion, .. } => match suggestion {
+                Some(name) => format!("if it is in {name}, give --encoding {name}; or {SAVE_AS_UTF8}"),
+                None => format!("give another --encoding, or {SAVE_AS_UTF8}"),
+            },
             Self::HeaderTooLarge { .. } => "check the delimiter (--delimiter) and that the first line is the header".to_owned(),
             Self::OpenQuote { .. } => {
                 "close the quote, or write a quote inside a quoted cell twice (\"\"); nothing after this line could be read".to_owned()
@@ -83,10 +117,13 @@ impl IntakeError {
     pub fn path(&self) -> &Path {
         match self {
             Self::Read { path, .. }
+            | Self::Packed { path, .. }
             | Self::Directory { path }
             | Self::NotAFile { path }
             | Self::Empty { path }
             | Self::Foreign { path, .. }
+            | Self::Utf16 { path, .. }
+            | Self::AlreadyUtf8 { path, .. }
             | Self::HeaderEncoding { path, .. }
             | Self::HeaderTooLarge { path, .. }
             | Self::Encoding { path, .. }

@@ -1,15 +1,18 @@
 //! The records of one file, one after the other.
 
-use std::io::{BufRead, Read as _, Seek as _, SeekFrom};
+use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
+use encoding_rs::{Encoding, UTF_8};
 use serde_json::{Map, Value};
 
-use crate::domain::{Code, Country, Flaw, InputRecord, InputShape, Position, RawRecord, Verdict, Violation};
+use crate::domain::{Code, Country, Flaw, InputForm, InputRecord, InputShape, Position, RawRecord, Verdict, Violation};
 
 use super::columns::{Cell, Column, Mapping, Place, Roster, Row, cell_text, is_known};
 use super::csv::{CsvFault, CsvReader, Record, Scan, line_ends};
+use super::decode::{self, Undecodable};
 use super::error::IntakeError;
+use super::foreign;
 use super::ndjson::{self, LineReader, parse_object};
 use super::options::{Format, InputOptions};
 use super::sniff::{self, Decay};
@@ -28,13 +31,12 @@ pub struct Feed {
     path: PathBuf,
     /// The state of the file when it was opened, where it is a file.
     identity: Option<InputIdentity>,
+    encoding: &'static Encoding,
     region: Option<Country>,
     want_raw: bool,
+    may_be_cut: bool,
     row: u64,
     is_over: bool,
-    /// The last record, and only that, is cut off; so each record is held back until another follows.
-    ends_cut: bool,
-    held: Option<InputRecord>,
 }
 
 type Input = Box<dyn BufRead + Send>;
@@ -56,11 +58,11 @@ impl Feed {
     /// # Errors
     /// Where the file cannot be customers.
     pub fn open(path: &Path, options: &InputOptions) -> Result<Self, IntakeError> {
-        Self::over(Source::open(path)?, options)
+        Self::over(Source::open(path, options.encoding)?, options)
     }
 
-    fn over(source: Source, options: &InputOptions) -> Result<Self, IntakeError> {
-        let foreign = if options.format == Format::Csv { None } else { sniff::other_json(&source.head) };
+    pub(super) fn over(source: Source, options: &InputOptions) -> Result<Self, IntakeError> {
+        let foreign = if options.format == Format::Csv { None } else { foreign::other_json(&source.head) };
         if let Some((what, advice)) = foreign {
             return Err(IntakeError::Foreign { path: source.path, what, advice });
         }
@@ -72,8 +74,7 @@ impl Feed {
     }
 
     fn over_csv(source: Source, options: &InputOptions) -> Result<Self, IntakeError> {
-        let path = source.path.clone();
-        let identity = source.identity.clone();
+        let opened = Opened::of(&source);
         let separator = sniff::separator_line(&source.head);
         let (skip, line) = separator.map_or((0, 1), |(_, skip)| (skip, 2));
         let text = &source.head[skip..];
@@ -81,39 +82,40 @@ impl Feed {
             .delimiter
             .or(separator.map(|(delimiter, _)| delimiter))
             .unwrap_or_else(|| sniff::delimiter(text, source.complete, |name| is_known(name.trim(), options)));
-        check_decay(&path, sniff::csv_decay(text, source.complete, delimiter, line))?;
+        opened.check(sniff::csv_decay(text, source.complete, delimiter, line), &source.head)?;
+        let suggestion = opened.suggestion(&source.head);
 
         let mut reader = Box::new(CsvReader::new(source.into_reader(skip), delimiter, line));
-        let raw = read_header(&mut reader, &path)?;
+        let raw = opened.read_header(&mut reader, suggestion)?;
         let header: Vec<String> = raw.iter().map(|cell| String::from_utf8_lossy(cell).trim().to_owned()).collect();
-        let mapping = Mapping::resolve(&Roster::Header(header.clone()), options)
-            .map_err(|fault| IntakeError::Columns { path: path.clone(), fault })?;
-        let shape = InputShape::Csv { delimiter, header: raw };
-        Ok(Self::new(Reader::Csv { reader, header }, mapping, shape, path, identity, options))
+        let mapping = opened.mapping(&Roster::Header(header.clone()), options)?;
+        let form = InputForm::Csv { delimiter, header: raw };
+        Ok(Self::new(opened, Reader::Csv { reader, header }, mapping, form, options))
     }
 
     fn over_ndjson(source: Source, options: &InputOptions) -> Result<Self, IntakeError> {
-        let path = source.path.clone();
-        let identity = source.identity.clone();
-        check_decay(&path, sniff::ndjson_decay(&source.head, source.complete))?;
-        let roster = Roster::Keys(sample_keys(&source.head, source.complete));
-        let mapping =
-            Mapping::resolve(&roster, options).map_err(|fault| IntakeError::Columns { path: path.clone(), fault })?;
+        let opened = Opened::of(&source);
+        opened.check(sniff::ndjson_decay(&source.head, source.complete), &source.head)?;
+        let mapping = opened.mapping(&Roster::Keys(sample_keys(&source.head, source.complete)), options)?;
         let reader = Reader::Ndjson(LineReader::new(source.into_reader(0)));
-        Ok(Self::new(reader, mapping, InputShape::Ndjson, path, identity, options))
+        Ok(Self::new(opened, reader, mapping, InputForm::Ndjson, options))
     }
 
-    fn new(
-        reader: Reader,
-        mapping: Mapping,
-        shape: InputShape,
-        path: PathBuf,
-        identity: Option<InputIdentity>,
-        options: &InputOptions,
-    ) -> Self {
-        let (region, want_raw) = (options.region, options.want_raw);
-        let ends_cut = options.may_be_cut && matches!(reader, Reader::Csv { .. }) && !ends_with_line_end(&path);
-        Self { reader, mapping, shape, path, identity, region, want_raw, row: 0, is_over: false, ends_cut, held: None }
+    fn new(opened: Opened, reader: Reader, mapping: Mapping, form: InputForm, options: &InputOptions) -> Self {
+        let Opened { path, identity, encoding, wants_mark } = opened;
+        Self {
+            reader,
+            mapping,
+            shape: InputShape { form, byte_order_mark: wants_mark },
+            path,
+            identity,
+            encoding,
+            region: options.region,
+            want_raw: options.want_raw,
+            may_be_cut: options.may_be_cut,
+            row: 0,
+            is_over: false,
+        }
     }
 
     /// Which column feeds what, for display.
@@ -134,6 +136,15 @@ impl Feed {
         self.mapping.kept()
     }
 
+    /// How many lines without anything and rows of nothing but delimiters were skipped so far.
+    #[must_use]
+    pub fn blank_rows(&self) -> u64 {
+        match &self.reader {
+            Reader::Csv { reader, .. } => reader.blank_rows(),
+            Reader::Ndjson(reader) => reader.blank_rows(),
+        }
+    }
+
     /// The state of the file when it was opened.
     #[must_use]
     pub fn identity(&self) -> Option<&InputIdentity> {
@@ -142,25 +153,26 @@ impl Feed {
 
     fn read(&mut self) -> Result<Option<InputRecord>, IntakeError> {
         let (line, judged) = match &mut self.reader {
-            Reader::Csv { reader, header } => loop {
+            Reader::Csv { reader, header } => {
                 match reader.advance().map_err(|fault| csv_error(fault, &self.path, header))? {
                     Scan::End => return Ok(None),
-                    Scan::TooLarge { line, limit } => {
-                        break (line, Judged::whole(&self.mapping, too_large(limit), ""));
-                    }
-                    Scan::Record { .. } if reader.record().is_blank() => {}
-                    Scan::Record { line } => {
-                        let context = CsvContext { mapping: &self.mapping, header, line, region: self.region };
-                        break (line, context.judge(reader.record(), self.want_raw));
+                    Scan::TooLarge { line, limit } => (line, Judged::whole(&self.mapping, too_large(limit), "")),
+                    Scan::Record { line, ended } => {
+                        let (mapping, encoding, region) = (&self.mapping, self.encoding, self.region);
+                        let judged = CsvContext { mapping, header, line, encoding, region }
+                            .judge(reader.record(), self.want_raw);
+                        let is_cut = self.may_be_cut && !ended;
+                        (line, if is_cut { judged.cut_off() } else { judged })
                     }
                 }
-            },
+            }
             Reader::Ndjson(reader) => {
-                match reader.advance().map_err(|source| IntakeError::Read { path: self.path.clone(), source })? {
+                match reader.advance().map_err(|error| IntakeError::reading(&self.path, error))? {
                     ndjson::Scan::End => return Ok(None),
                     ndjson::Scan::TooLarge { line } => (line, Judged::whole(&self.mapping, too_large("1 MiB"), "")),
                     ndjson::Scan::Line { line, ended } => {
-                        let mut judged = judge_line(&self.mapping, reader.bytes(), ended, self.region);
+                        let (mapping, encoding, region) = (&self.mapping, self.encoding, self.region);
+                        let mut judged = LineContext { mapping, encoding, region }.judge(reader.bytes(), ended);
                         if self.want_raw || judged.verdict.is_invalid() {
                             judged.raw = Some(RawRecord::Line(reader.bytes().to_vec()));
                         }
@@ -188,32 +200,14 @@ impl Iterator for Feed {
     type Item = Result<InputRecord, IntakeError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if !self.ends_cut {
-            return self.advance();
-        }
-        loop {
-            match (self.held.take(), self.advance()) {
-                (None, Some(Ok(first))) => self.held = Some(first),
-                (Some(record), Some(Ok(following))) => {
-                    self.held = Some(following);
-                    return Some(Ok(record));
-                }
-                (Some(last), None) => return Some(Ok(cut_off(last))),
-                (_, end) => return end,
-            }
-        }
-    }
-}
-
-impl Feed {
-    fn advance(&mut self) -> Option<Result<InputRecord, IntakeError>> {
         if self.is_over {
             return None;
         }
         let item = match self.read() {
             Ok(None) => self.check_unchanged().err().map(Err),
             Ok(Some(record)) => Some(Ok(record)),
-            Err(error) => Some(Err(error)),
+            // A file that was written to meanwhile may look cut or damaged; that it changed is what explains it.
+            Err(error) => Some(Err(self.check_unchanged().err().unwrap_or(error))),
         };
         self.is_over = !matches!(item, Some(Ok(_)));
         item
@@ -222,58 +216,62 @@ impl Feed {
 
 impl std::iter::FusedIterator for Feed {}
 
-/// A record that may be only the beginning of one is never sent.
-fn cut_off(record: InputRecord) -> InputRecord {
-    let hint = "the input ends in the middle of this line, so the record may be cut off; if it is whole, end it with a line break";
-    let cut = Violation::new(Code::RowColumnCount, "", "", hint);
-    let verdict = match record.verdict {
-        Verdict::Valid { customer, warnings } => Verdict::Invalid {
-            email: Some(customer.email.as_str().to_owned()),
-            problems: warnings.into_iter().chain([cut]).collect(),
-        },
-        Verdict::Invalid { email, mut problems } => {
-            problems.push(cut);
-            Verdict::Invalid { email, problems }
-        }
-    };
-    InputRecord { verdict, ..record }
+/// What is known of an input before its columns are.
+struct Opened {
+    path: PathBuf,
+    identity: Option<InputIdentity>,
+    encoding: &'static Encoding,
+    wants_mark: bool,
 }
 
-/// What cannot be read tells nothing here; reading it says why.
-fn ends_with_line_end(path: &Path) -> bool {
-    let last = || -> std::io::Result<u8> {
-        let mut file = std::fs::File::open(path)?;
-        file.seek(SeekFrom::End(-1))?;
-        let mut byte = [0];
-        file.read_exact(&mut byte)?;
-        Ok(byte[0])
-    };
-    last().map_or(true, |byte| matches!(byte, b'\n' | b'\r'))
-}
-
-fn check_decay(path: &Path, decay: Decay) -> Result<(), IntakeError> {
-    let Decay { undecodable, of, first_line } = decay;
-    if decay.is_systematic() {
-        return Err(IntakeError::Encoding { path: path.to_owned(), undecodable, of, line: first_line });
+impl Opened {
+    fn of(source: &Source) -> Self {
+        let Source { path, identity, encoding, wants_mark, .. } = source;
+        Self { path: path.clone(), identity: identity.clone(), encoding, wants_mark: *wants_mark }
     }
-    Ok(())
-}
 
-/// The cells of the header as they stand there.
-fn read_header(reader: &mut CsvReader<Input>, path: &Path) -> Result<Vec<Vec<u8>>, IntakeError> {
-    let path = || path.to_owned();
-    match reader.advance().map_err(|fault| csv_error(fault, &path(), &[]))? {
-        Scan::Record { line } if !reader.record().is_utf8() => Err(IntakeError::HeaderEncoding { path: path(), line }),
-        Scan::Record { .. } => Ok(reader.record().cells().map(<[u8]>::to_vec).collect()),
-        Scan::TooLarge { line, limit } => Err(IntakeError::HeaderTooLarge { path: path(), line, what: limit }),
-        Scan::End => Err(IntakeError::Empty { path: path() }),
+    fn mapping(&self, roster: &Roster, options: &InputOptions) -> Result<Mapping, IntakeError> {
+        Mapping::resolve(roster, options).map_err(|fault| IntakeError::Columns { path: self.path.clone(), fault })
+    }
+
+    /// Refuses an input that as a whole is in another encoding.
+    fn check(&self, decay: Decay, head: &[u8]) -> Result<(), IntakeError> {
+        let Decay { undecodable, of, first_line } = decay;
+        if decay.is_systematic() {
+            let (path, encoding, suggestion) = (self.path.clone(), self.encoding.name(), self.suggestion(head));
+            return Err(IntakeError::Encoding { path, undecodable, of, line: first_line, encoding, suggestion });
+        }
+        Ok(())
+    }
+
+    /// The encoding to try instead; what was decoded tells nothing any more.
+    fn suggestion(&self, head: &[u8]) -> Option<&'static str> {
+        let is_undecoded = self.encoding == UTF_8 && std::str::from_utf8(head).is_err();
+        is_undecoded.then(|| decode::suggested(head))
+    }
+
+    /// The cells of the header as they stand there.
+    fn read_header(
+        &self,
+        reader: &mut CsvReader<Input>,
+        suggestion: Option<&'static str>,
+    ) -> Result<Vec<Vec<u8>>, IntakeError> {
+        let path = self.path.clone();
+        match reader.advance().map_err(|fault| csv_error(fault, &path, &[]))? {
+            Scan::Record { line, .. } if !reader.record().is_utf8() => {
+                Err(IntakeError::HeaderEncoding { path, line, encoding: self.encoding.name(), suggestion })
+            }
+            Scan::Record { .. } => Ok(reader.record().cells().map(<[u8]>::to_vec).collect()),
+            Scan::TooLarge { line, limit } => Err(IntakeError::HeaderTooLarge { path, line, what: limit }),
+            Scan::End => Err(IntakeError::Empty { path }),
+        }
     }
 }
 
 fn csv_error(fault: CsvFault, path: &Path, header: &[String]) -> IntakeError {
     let path = path.to_owned();
     match fault {
-        CsvFault::Read(source) => IntakeError::Read { path, source },
+        CsvFault::Read(error) => IntakeError::reading(&path, error),
         CsvFault::OpenQuote { line, cell } => IntakeError::OpenQuote { path, line, column: header.get(cell).cloned() },
     }
 }
@@ -320,6 +318,22 @@ impl Judged {
         Self { verdict, kept: vec![String::new(); mapping.kept().len()], raw: None }
     }
 
+    /// A record that may be only the beginning of one is never sent.
+    fn cut_off(self) -> Self {
+        let hint = "the input ends in the middle of this line, so the record may be cut off; if it is whole, end it with a line break";
+        let cut = Violation::new(Code::RowColumnCount, "", "", hint);
+        let verdict = match self.verdict {
+            Verdict::Valid { customer, warnings } => Verdict::Invalid {
+                email: Some(customer.email.as_str().to_owned()),
+                problems: warnings.into_iter().chain([cut]).collect(),
+            },
+            Verdict::Invalid { email, problems } => {
+                Verdict::Invalid { email, problems: problems.into_iter().chain([cut]).collect() }
+            }
+        };
+        Self { verdict, ..self }
+    }
+
     fn into_record(self, position: Position) -> InputRecord {
         InputRecord { position, verdict: self.verdict, kept: self.kept, raw: self.raw }
     }
@@ -334,6 +348,7 @@ struct CsvContext<'a> {
     mapping: &'a Mapping,
     header: &'a [String],
     line: u64,
+    encoding: &'static Encoding,
     region: Option<Country>,
 }
 
@@ -375,16 +390,13 @@ impl CsvContext<'_> {
     }
 
     fn encoding_problems(&self, record: Record<'_>) -> Vec<Violation> {
-        let undecodable = record.cells().enumerate().filter_map(|(index, cell)| Some((index, cell, bad_byte(cell)?)));
-        undecodable
-            .map(|(index, cell, (at, byte))| {
+        let broken = record.cells().enumerate();
+        let broken = broken.filter_map(|(index, cell)| Some((index, cell, Undecodable::first(cell, self.encoding)?)));
+        broken
+            .map(|(index, cell, found)| {
                 let line = self.line + record.cells().take(index).map(line_ends).sum::<u64>();
-                Violation::new(
-                    Code::RowEncoding,
-                    self.name(index),
-                    &cell.escape_ascii().to_string(),
-                    not_utf8(byte, at, line),
-                )
+                let hint = not_text(found, self.encoding, &format!(", line {line}"));
+                Violation::new(Code::RowEncoding, self.name(index), &decode::shown(cell, self.encoding), hint)
             })
             .collect()
     }
@@ -400,17 +412,22 @@ impl CsvContext<'_> {
     }
 }
 
-/// Where a cell stops being UTF-8, and by which byte.
-fn bad_byte(bytes: &[u8]) -> Option<(usize, u8)> {
-    let at = std::str::from_utf8(bytes).err()?.valid_up_to();
-    Some((at, bytes[at]))
-}
-
-fn not_utf8(byte: u8, at: usize, line: u64) -> String {
-    format!(
-        "byte {} (0x{byte:02X}, line {line}) is not UTF-8; the text may be in Windows-1252: save it as UTF-8",
-        at + 1
-    )
+/// Which byte of a cell or line is no text, where it stands, and what to do.
+fn not_text(found: Undecodable, encoding: &'static Encoding, place: &str) -> String {
+    let Undecodable { byte, after_bytes, after_characters } = found;
+    let name = encoding.name();
+    if encoding == UTF_8 {
+        format!(
+            "byte {} (0x{byte:02X}{place}) is not {name}; mend it, or if the whole file is in Windows-1252, \
+             give --encoding windows-1252",
+            after_bytes + 1
+        )
+    } else {
+        format!(
+            "character {} (byte 0x{byte:02X}{place}) is not {name}; mend it, or give another --encoding",
+            after_characters + 1
+        )
+    }
 }
 
 /// The cells of the kept columns; one that is no text stays empty.
@@ -453,22 +470,31 @@ fn find<'a>(object: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
     find(object.get(first)?.as_object()?, rest)
 }
 
-fn judge_line(mapping: &Mapping, line: &[u8], ended: bool, region: Option<Country>) -> Judged {
-    if let Some((at, byte)) = bad_byte(line) {
-        let hint =
-            format!("byte {} (0x{byte:02X}) is not UTF-8; the text may be in Windows-1252: save it as UTF-8", at + 1);
-        return Judged::whole(mapping, Flaw::new(Code::RowEncoding, hint), &line.escape_ascii().to_string());
-    }
-    match parse_object(line) {
-        Ok(object) => {
-            let row = ObjectRow(&object);
-            Judged { verdict: judge(mapping, &row, region, Vec::new()), kept: keep(mapping, &row), raw: None }
+/// What a line of NDJSON is judged by.
+struct LineContext<'a> {
+    mapping: &'a Mapping,
+    encoding: &'static Encoding,
+    region: Option<Country>,
+}
+
+impl LineContext<'_> {
+    fn judge(&self, line: &[u8], ended: bool) -> Judged {
+        let mapping = self.mapping;
+        if let Some(found) = Undecodable::first(line, self.encoding) {
+            let flaw = Flaw::new(Code::RowEncoding, not_text(found, self.encoding, ""));
+            return Judged::whole(mapping, flaw, &decode::shown(line, self.encoding));
         }
-        Err(mut flaw) => {
-            if !ended && flaw.code == Code::JsonSyntax {
-                flaw.hint.push_str("; the file ends within this line");
+        match parse_object(line) {
+            Ok(object) => {
+                let row = ObjectRow(&object);
+                Judged { verdict: judge(mapping, &row, self.region, Vec::new()), kept: keep(mapping, &row), raw: None }
             }
-            Judged::whole(mapping, flaw, &String::from_utf8_lossy(line))
+            Err(mut flaw) => {
+                if !ended && flaw.code == Code::JsonSyntax {
+                    flaw.hint.push_str("; the file ends within this line");
+                }
+                Judged::whole(mapping, flaw, &String::from_utf8_lossy(line))
+            }
         }
     }
 }
@@ -482,10 +508,12 @@ mod tests {
 
     use crate::domain::{Field, NewCustomer, Severity};
 
+    use super::super::unpack::tests::gzip;
     use super::*;
 
     fn feed(bytes: &[u8], options: &InputOptions) -> Result<Feed, IntakeError> {
-        Feed::over(Source::over(Path::new("customers"), Box::new(Cursor::new(bytes.to_vec())))?, options)
+        let source = Source::over(Path::new("customers"), Box::new(Cursor::new(bytes.to_vec())), options.encoding)?;
+        Feed::over(source, options)
     }
 
     fn read(text: &str) -> Vec<InputRecord> {
@@ -714,6 +742,20 @@ mod tests {
         std::fs::write(&path, format!("{HEADER}{GOOD}{GOOD}")).unwrap();
         let rest: Vec<_> = feed.collect();
         assert!(matches!(rest.last(), Some(Err(IntakeError::Changed { .. }))));
+    }
+
+    #[test]
+    fn a_packed_file_that_changes_is_told_as_changed_and_not_as_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("customers.csv.gz");
+        let rows: String =
+            (0..30_000u32).map(|n| format!("Ada{},a@b.de,1,DE\n", n.wrapping_mul(2_654_435_761))).collect();
+        let packed = gzip(format!("{HEADER}{rows}").as_bytes());
+        std::fs::write(&path, &packed).unwrap();
+        let mut feed = Feed::open(&path, &InputOptions::default()).unwrap();
+        assert!(feed.next().unwrap().is_ok());
+        std::fs::write(&path, &packed[..packed.len() / 2]).unwrap();
+        assert!(matches!(feed.last(), Some(Err(IntakeError::Changed { .. }))));
     }
 
     #[test]

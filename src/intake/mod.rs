@@ -5,31 +5,39 @@
 //! is an error.
 //!
 //! - `options`: what the user may say about the input
-//! - `source`: the file, its first bytes, what they look like, whether it changed meanwhile
+//! - `source`: the file as text, its beginning, whether it changed meanwhile
+//! - `unpack`, `decode`: gzip and zstd; other encodings than UTF-8
+//! - `foreign`: what is neither CSV nor NDJSON
 //! - `sniff`: format, delimiter and share of undecodable records, from the first bytes
 //! - `csv`, `ndjson`: records as they stand in the file, in bounded memory
 //! - `columns`: which column, template or fixed value feeds each field
 //! - `validate`: cells to a verdict
 //! - `feed`: all of it, one record after the other
 //!
-//! Rules: nothing here holds more than one record and one buffer. Nothing is replaced or guessed: bytes that are no UTF-8 and cells
+//! Rules: nothing here holds more than one record and one buffer. Nothing is replaced or guessed: bytes that are no text and cells
 //! that mean two things are problems of their record. Rows count records from 1; lines count line ends, also those inside quotes.
 
 mod columns;
 mod csv;
+mod decode;
 mod error;
 mod feed;
+mod foreign;
 mod ndjson;
 mod options;
+#[cfg(test)]
+mod properties;
 mod sniff;
 mod source;
+mod unpack;
 mod validate;
 
 pub use columns::Mapping;
 pub use error::{ColumnFault, IntakeError};
 pub use feed::Feed;
-pub use options::{ExtraRule, Format, InputOptions, MapRule, RuleError, SetRule, parse_delimiter};
+pub use options::{ExtraRule, Format, InputOptions, MapRule, RuleError, SetRule, parse_delimiter, parse_encoding};
 pub use source::{InputIdentity, identity};
+pub use unpack::UnpackFault;
 
 /// The longest cell, in bytes.
 const LONGEST_CELL: usize = 64 * 1024;

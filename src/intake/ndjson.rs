@@ -11,13 +11,14 @@ use serde_json::{Map, Number, Value};
 
 use crate::domain::{Code, Flaw};
 
-use super::{DEEPEST, LONGEST_CELL, LONGEST_RECORD};
+use super::{DEEPEST, LONGEST_CELL, LONGEST_RECORD, MOST_COLUMNS};
 
 /// Reads one line after the other into its own buffer.
 pub(super) struct LineReader<R> {
     input: R,
     line: u64,
     buffer: Vec<u8>,
+    blank_rows: u64,
 }
 
 /// What reading on brought.
@@ -37,12 +38,17 @@ pub(super) enum Scan {
 
 impl<R: BufRead> LineReader<R> {
     pub(super) fn new(input: R) -> Self {
-        Self { input, line: 0, buffer: Vec::new() }
+        Self { input, line: 0, buffer: Vec::new(), blank_rows: 0 }
     }
 
     /// The line that the last [`Scan::Line`] told of, without its line end.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.buffer
+    }
+
+    /// How many lines without anything were skipped so far.
+    pub(super) fn blank_rows(&self) -> u64 {
+        self.blank_rows
     }
 
     /// Reads the next line that holds something.
@@ -63,6 +69,7 @@ impl<R: BufRead> LineReader<R> {
             if !self.buffer.trim_ascii().is_empty() {
                 return Ok(Scan::Line { line: self.line, ended });
             }
+            self.blank_rows += 1;
         }
     }
 
@@ -120,6 +127,7 @@ enum Fault {
     DuplicateKey(String),
     TooDeep,
     TooLong,
+    TooMany,
 }
 
 fn explain(error: &serde_json::Error, fault: Option<Fault>) -> Flaw {
@@ -133,6 +141,7 @@ fn explain(error: &serde_json::Error, fault: Option<Fault>) -> Flaw {
         }
         Some(Fault::TooDeep) => Flaw::new(Code::JsonSyntax, format!("nests deeper than {DEEPEST} levels")),
         Some(Fault::TooLong) => Flaw::new(Code::RowTooLarge, "holds a string of more than 64 KiB"),
+        Some(Fault::TooMany) => Flaw::new(Code::RowTooLarge, "holds an object of more than 1,024 keys"),
         None => {
             let text = error.to_string();
             let words = text.rsplit_once(" at line ").map_or(text.as_str(), |(words, _)| words);
@@ -216,6 +225,12 @@ impl<'de> Visitor<'de> for Strict<'_> {
         let seed = self.deeper()?;
         let mut object = Map::new();
         while let Some(key) = entries.next_key::<String>()? {
+            if object.len() == MOST_COLUMNS {
+                return Err(self.refuse(Fault::TooMany));
+            }
+            if key.len() > LONGEST_CELL {
+                return Err(self.refuse(Fault::TooLong));
+            }
             if object.contains_key(&key) {
                 return Err(self.refuse(Fault::DuplicateKey(key)));
             }
@@ -244,6 +259,7 @@ mod tests {
         assert_eq!(reader.advance().unwrap(), Scan::Line { line: 4, ended: true });
         assert_eq!(reader.advance().unwrap(), Scan::Line { line: 5, ended: false });
         assert_eq!(reader.advance().unwrap(), Scan::End);
+        assert_eq!(reader.blank_rows(), 2);
     }
 
     #[test]
@@ -284,5 +300,8 @@ mod tests {
             assert_eq!(code(line), Some(Code::JsonNotAnObject), "{line}");
         }
         assert_eq!(code(&format!("{{\"a\":\"{}\"}}", "x".repeat(LONGEST_CELL + 1))), Some(Code::RowTooLarge));
+        let keys = |count: usize| (0..count).map(|n| format!("\"k{n}\":1")).collect::<Vec<_>>().join(",");
+        assert_eq!(code(&format!("{{{}}}", keys(1024))), None);
+        assert_eq!(code(&format!("{{{}}}", keys(1025))), Some(Code::RowTooLarge));
     }
 }

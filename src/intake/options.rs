@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use encoding_rs::{Encoding, X_USER_DEFINED};
+
 use crate::domain::{Country, CustomerType, Field};
 
 use super::validate::parse_yes_no;
@@ -13,6 +15,8 @@ pub struct InputOptions {
     pub format: Format,
     /// The delimiter of a CSV file; `None`: find out.
     pub delimiter: Option<u8>,
+    /// What text without a byte order mark is in; `None`: UTF-8.
+    pub encoding: Option<&'static Encoding>,
     pub maps: Vec<MapRule>,
     pub sets: Vec<SetRule>,
     pub extras: Vec<ExtraRule>,
@@ -76,11 +80,23 @@ impl RuleError {
 pub fn parse_delimiter(text: &str) -> Result<u8, RuleError> {
     match text.as_bytes() {
         b"\\t" | b"tab" | b"TAB" => Ok(b'\t'),
-        [byte] if byte.is_ascii() && !byte.is_ascii_alphanumeric() && !matches!(byte, b'"' | b'\r' | b'\n' | 0) => {
-            Ok(*byte)
-        }
+        [byte] if is_delimiter(*byte) => Ok(*byte),
         _ => Err(RuleError::new("write one character such as , or ; or | or the word tab")),
     }
+}
+
+/// Whether a character means nothing else in CSV.
+pub(super) fn is_delimiter(byte: u8) -> bool {
+    byte.is_ascii() && !byte.is_ascii_alphanumeric() && !matches!(byte, b'"' | b'\r' | b'\n' | 0)
+}
+
+/// The encoding by any of its usual names: `windows-1252`, `latin1`, `utf-16le`, `shift_jis` …
+///
+/// # Errors
+/// Names that the encoding standard of the web does not know, or warns of.
+pub fn parse_encoding(text: &str) -> Result<&'static Encoding, RuleError> {
+    let known = Encoding::for_label_no_replacement(text.as_bytes()).filter(|encoding| *encoding != X_USER_DEFINED);
+    known.ok_or_else(|| RuleError::new("write a name such as utf-8, windows-1252, utf-16le, iso-8859-2 or shift_jis"))
 }
 
 /// `FIELD=COLUMN` or `FIELD={A Column} {Another}`.
@@ -301,6 +317,16 @@ mod tests {
         assert!("customer_address.city=City".parse::<ExtraRule>().is_ok());
         for typed in ["a..b=x", ".a=x", "customer_name=x", "customer_email.x=y", "a="] {
             assert!(typed.parse::<ExtraRule>().is_err(), "{typed}");
+        }
+    }
+
+    #[test]
+    fn encodings_have_their_usual_names() {
+        for (name, encoding) in [("cp1252", "windows-1252"), ("Latin1", "windows-1252"), (" UTF-16LE ", "UTF-16LE")] {
+            assert_eq!(parse_encoding(name).unwrap().name(), encoding);
+        }
+        for wrong in ["", "utf-7", "ebcdic", "hz-gb-2312", "replacement", "x-user-defined"] {
+            assert!(parse_encoding(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! Format, delimiter and readability, found out from the first bytes.
 
 use super::csv::{CsvReader, Scan};
-use super::options::Format;
+use super::options::{Format, is_delimiter};
 
 /// The delimiters that are looked for, the likeliest first.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
@@ -13,28 +13,15 @@ pub(super) fn format(head: &[u8]) -> Format {
     if head.trim_ascii_start().first() == Some(&b'{') { Format::Ndjson } else { Format::Csv }
 }
 
-/// Whether this is JSON, but no object a line: an array, or a document over several lines.
-pub(super) fn other_json(head: &[u8]) -> Option<(&'static str, &'static str)> {
-    let text = head.trim_ascii_start();
-    let first_line = text.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii();
-    let after = text.get(1..).unwrap_or_default().trim_ascii_start();
-    if text.first() == Some(&b'[') && after.first().is_some_and(|byte| matches!(byte, b'{' | b'[' | b']')) {
-        Some(("a JSON array", "write one object a line: jq -c '.[]' FILE > customers.ndjson"))
-    } else if first_line == b"{" {
-        Some(("a JSON document over several lines", "write one object a line: jq -c . FILE > customers.ndjson"))
-    } else {
-        None
-    }
-}
-
 /// Excel's own line that names the delimiter: which one, and how many bytes the line takes.
 pub(super) fn separator_line(head: &[u8]) -> Option<(u8, usize)> {
     let rest = head.get(..4).filter(|start| start.eq_ignore_ascii_case(b"sep=")).and_then(|_| head.get(4..))?;
-    match rest {
-        [delimiter, b'\r', b'\n', ..] => Some((*delimiter, 7)),
-        [delimiter, b'\n' | b'\r', ..] => Some((*delimiter, 6)),
-        _ => None,
-    }
+    let (delimiter, length) = match rest {
+        [delimiter, b'\r', b'\n', ..] => (*delimiter, 7),
+        [delimiter, b'\n' | b'\r', ..] => (*delimiter, 6),
+        _ => return None,
+    };
+    is_delimiter(delimiter).then_some((delimiter, length))
 }
 
 /// The delimiter under which the head makes most sense: the one whose header has most known names, then the one that cuts most records
@@ -102,7 +89,7 @@ pub(super) fn csv_decay(head: &[u8], complete: bool, delimiter: u8, line: u64) -
     let mut reader = CsvReader::new(head, delimiter, line);
     let mut pending = None;
     let _header = reader.advance();
-    while let Ok(Scan::Record { line }) = reader.advance() {
+    while let Ok(Scan::Record { line, .. }) = reader.advance() {
         if let Some((is_utf8, line)) = pending.replace((reader.record().is_utf8(), line)) {
             decay.add(is_utf8, line);
         }
@@ -155,18 +142,15 @@ mod tests {
     fn formats_are_told_by_the_first_visible_byte() {
         assert_eq!(format(b" \n {\"a\":1}"), Format::Ndjson);
         assert_eq!(format(b"name,email"), Format::Csv);
-        assert!(other_json(b"[{\"a\":1}]").is_some());
-        assert!(other_json(b"[]").is_some());
-        assert!(other_json(b"{\n  \"a\": 1\n}").is_some());
-        assert!(other_json(b"{\"a\":1}\n").is_none());
-        assert!(other_json(b"[name],[email]\n").is_none());
     }
 
     #[test]
     fn the_separator_line_of_excel_is_read() {
         assert_eq!(separator_line(b"sep=;\r\nname"), Some((b';', 7)));
         assert_eq!(separator_line(b"SEP=\t\nname"), Some((b'\t', 6)));
+        assert_eq!(separator_line(b"sep=|\rname"), Some((b'|', 6)));
         assert_eq!(separator_line(b"separator,x\n"), None);
+        assert_eq!(separator_line(b"sep=\"\nname"), None);
     }
 
     #[test]

@@ -1,11 +1,16 @@
-//! The file: its beginning, what that looks like, and whether the file changed while it was read.
+//! The file: unpacked, decoded, its beginning, and whether the file changed while it was read.
 
 use std::fs::{File, Metadata};
-use std::io::{self, BufRead, BufReader, Cursor, Read as _};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use encoding_rs::{Encoding, UTF_8};
+
+use super::decode::{self, ToUtf8};
 use super::error::IntakeError;
+use super::foreign;
+use super::unpack::{Packing, Unpacker};
 use super::{HEAD, LONGEST_RECORD};
 
 /// What tells one state of a file from another.
@@ -50,18 +55,24 @@ pub fn identity(path: impl AsRef<Path>) -> io::Result<InputIdentity> {
 /// An opened input whose beginning was read.
 pub(super) struct Source {
     pub(super) path: PathBuf,
-    /// The first bytes, without a byte order mark: at least the first line, if it is not beyond all limits.
+    /// The first bytes as UTF-8, without a byte order mark: at least the first line, if it is not beyond all limits.
     pub(super) head: Vec<u8>,
     /// Whether the head is all there is.
     pub(super) complete: bool,
-    rest: Box<dyn io::Read + Send>,
+    /// What the text is read from.
+    pub(super) encoding: &'static Encoding,
+    /// Whether a copy of it needs a mark to be read as UTF-8 whatever else is said.
+    pub(super) wants_mark: bool,
+    rest: Stream,
     pub(super) identity: Option<InputIdentity>,
 }
 
+type Stream = Box<dyn Read + Send>;
+
 impl Source {
     /// Opens a file, reads its beginning and refuses what is no text that could hold customers.
-    pub(super) fn open(path: &Path) -> Result<Self, IntakeError> {
-        let broken = |source| IntakeError::Read { path: path.to_owned(), source };
+    pub(super) fn open(path: &Path, encoding: Option<&'static Encoding>) -> Result<Self, IntakeError> {
+        let broken = |error| IntakeError::reading(path, error);
         let metadata = std::fs::metadata(path).map_err(broken)?;
         if metadata.is_dir() {
             return Err(IntakeError::Directory { path: path.to_owned() });
@@ -72,24 +83,40 @@ impl Source {
         }
         let file = File::open(path).map_err(broken)?;
         let identity = InputIdentity::of(&file.metadata().map_err(broken)?);
-        let mut source = Self::over(path, Box::new(file))?;
+        let mut source = Self::over(path, Box::new(file), encoding)?;
         source.identity = Some(identity);
         Ok(source)
     }
 
-    pub(super) fn over(path: &Path, mut rest: Box<dyn io::Read + Send>) -> Result<Self, IntakeError> {
-        let broken = |source| IntakeError::Read { path: path.to_owned(), source };
-        let (mut head, complete) = read_head(rest.as_mut()).map_err(broken)?;
-        if let Some((what, advice)) = looks_like(&head) {
-            return Err(IntakeError::Foreign { path: path.to_owned(), what, advice });
+    /// From bytes to text: unpacked, told from what is no text, decoded.
+    pub(super) fn over(path: &Path, file: Stream, named: Option<&'static Encoding>) -> Result<Self, IntakeError> {
+        let broken = |error| IntakeError::reading(path, error);
+        let foreign = |(what, advice)| IntakeError::Foreign { path: path.to_owned(), what, advice };
+        let bytes = unpacked(file).map_err(broken)?;
+        let (start, mut bytes) = peek(bytes, HEAD).map_err(broken)?;
+        if let Some(looks) = foreign::by_signature(&start) {
+            return Err(foreign(looks));
         }
-        if head.starts_with(b"\xef\xbb\xbf") {
-            head.drain(..3);
+        let mark = decode::byte_order_mark(&start);
+        skip(&mut bytes, mark.map_or(0, |(_, length)| length)).map_err(broken)?;
+        let encoding = mark.map(|(encoding, _)| encoding).or(named).unwrap_or(UTF_8);
+        if mark.is_none() {
+            check_encoding(path, &start, encoding, named.is_some())?;
         }
+        let mut rest = if encoding == UTF_8 {
+            bytes
+        } else {
+            Box::new(ToUtf8::new(BufReader::with_capacity(HEAD, bytes), encoding))
+        };
+        let (head, complete) = read_head(&mut rest).map_err(broken)?;
         if complete && head.iter().all(u8::is_ascii_whitespace) {
             return Err(IntakeError::Empty { path: path.to_owned() });
         }
-        Ok(Self { path: path.to_owned(), head, complete, rest, identity: None })
+        if let Some(looks) = foreign::by_text(&head) {
+            return Err(foreign(looks));
+        }
+        let wants_mark = mark.is_some() || encoding != UTF_8;
+        Ok(Self { path: path.to_owned(), head, complete, encoding, wants_mark, rest, identity: None })
     }
 
     /// The whole input from behind the first `skip` bytes of the head.
@@ -100,13 +127,56 @@ impl Source {
     }
 }
 
+fn unpacked(file: Stream) -> io::Result<Stream> {
+    let (start, file) = peek(file, 4)?;
+    Ok(match Packing::of(&start) {
+        Some(packing) => Box::new(Unpacker::new(packing, file)?),
+        None => file,
+    })
+}
+
+/// The first bytes, and all of them once more.
+fn peek(mut input: Stream, length: usize) -> io::Result<(Vec<u8>, Stream)> {
+    let mut start = Vec::new();
+    input.by_ref().take(length as u64).read_to_end(&mut start)?;
+    let again = Cursor::new(start.clone()).chain(input);
+    Ok((start, Box::new(again)))
+}
+
+fn skip(input: &mut Stream, length: usize) -> io::Result<()> {
+    io::copy(&mut input.take(length as u64), &mut io::sink()).map(drop)
+}
+
+/// Refuses text that is plainly in another encoding than it will be read in.
+fn check_encoding(path: &Path, start: &[u8], encoding: &'static Encoding, is_named: bool) -> Result<(), IntakeError> {
+    let path = path.to_owned();
+    match decode::unmarked_utf16(start) {
+        Some(found) if found != encoding => return Err(IntakeError::Utf16 { path, found: found.name() }),
+        _ => {}
+    }
+    // Letters of a code page are hardly ever UTF-8 by chance; the other way round, each letter would become two wrong ones.
+    if is_named && encoding.is_single_byte() && is_utf8_beyond_ascii(start) {
+        return Err(IntakeError::AlreadyUtf8 { path, named: encoding.name() });
+    }
+    Ok(())
+}
+
+/// Whether there are letters beyond ASCII, and all are UTF-8; the last one may be cut.
+fn is_utf8_beyond_ascii(start: &[u8]) -> bool {
+    let text = match std::str::from_utf8(start) {
+        Ok(_) => start,
+        Err(error) if error.error_len().is_none() => &start[..error.valid_up_to()],
+        Err(_) => return false,
+    };
+    !text.is_ascii()
+}
+
 /// The first bytes, more of them where the first line is long, and whether they are all.
-fn read_head(input: &mut (impl io::Read + ?Sized)) -> io::Result<(Vec<u8>, bool)> {
+fn read_head(input: &mut Stream) -> io::Result<(Vec<u8>, bool)> {
     let mut head = Vec::new();
     loop {
         let wanted = HEAD as u64;
-        let mut input = &mut *input;
-        let read = io::Read::take(&mut input, wanted).read_to_end(&mut head)?;
+        let read = input.take(wanted).read_to_end(&mut head)?;
         let complete = (read as u64) < wanted;
         let has_line = head.iter().any(|byte| matches!(byte, b'\n' | b'\r'));
         if complete || has_line || head.len() > LONGEST_RECORD {
@@ -115,88 +185,61 @@ fn read_head(input: &mut (impl io::Read + ?Sized)) -> io::Result<(Vec<u8>, bool)
     }
 }
 
-const SAVE_AS: &str = "save the sheet as \"CSV UTF-8\" and import that";
-const UNPACK: &str = "unpack it first";
-const UTF8: &str = "save the file as UTF-8";
-
-/// The other formats that people try, by their first bytes: what it is and what to do.
-fn looks_like(head: &[u8]) -> Option<(&'static str, &'static str)> {
-    const MAGIC: [(&[u8], &str, &str); 18] = [
-        (b"\x1f\x8b", "a gzip file", "unpack it first (gunzip)"),
-        (b"\x28\xb5\x2f\xfd", "a zstd file", "unpack it first (unzstd)"),
-        (b"BZh", "a bzip2 file", UNPACK),
-        (b"\xfd7zXZ\x00", "an xz file", UNPACK),
-        (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", UNPACK),
-        (b"\xd0\xcf\x11\xe0", "an old Excel workbook (xls)", SAVE_AS),
-        (b"%PDF", "a PDF document", "export the data as CSV from where it comes"),
-        (b"\x89PNG", "a PNG image", "export the data as CSV from where it comes"),
-        (b"\xff\xd8\xff", "a JPEG image", "export the data as CSV from where it comes"),
-        (b"SQLite format 3\x00", "an SQLite database", "export the table as CSV"),
-        (b"PAR1", "a Parquet file", "export the table as CSV"),
-        (b"\xff\xfe\x00\x00", "text in UTF-32", UTF8),
-        (b"\x00\x00\xfe\xff", "text in UTF-32", UTF8),
-        (b"\xff\xfe", "text in UTF-16", UTF8),
-        (b"\xfe\xff", "text in UTF-16", UTF8),
-        (b"{\\rtf", "a rich text document", SAVE_AS),
-        (b"PK\x05\x06", "an empty zip archive", UNPACK),
-        (b"\x7fELF", "a program", "name the file that holds the customers"),
-    ];
-    if let Some((_, what, advice)) = MAGIC.into_iter().find(|(magic, ..)| head.starts_with(magic)) {
-        return Some((what, advice));
-    }
-    if head.starts_with(b"PK\x03\x04") {
-        let is_sheet =
-            [&b"xl/"[..], b"[Content_Types].xml", b"opendocument.spreadsheet"].iter().any(|part| holds(head, part));
-        return Some(if is_sheet { ("a spreadsheet (xlsx or ods)", SAVE_AS) } else { ("a zip archive", UNPACK) });
-    }
-    let start = head.trim_ascii_start();
-    let begins = |text: &str| start.get(..text.len()).is_some_and(|bytes| bytes.eq_ignore_ascii_case(text.as_bytes()));
-    if begins("<!doctype html") || begins("<html") {
-        return Some(("a web page", "perhaps a login page was saved instead of the export; download it again"));
-    }
-    if begins("<?xml") {
-        return Some(("XML", "export the data as CSV from where it comes"));
-    }
-    if !head.contains(&0) {
-        return None;
-    }
-    // Latin text in UTF-16 has a zero in every other byte.
-    let zeros = head.iter().filter(|byte| **byte == 0).count();
-    if zeros * 3 > head.len() {
-        Some(("text in UTF-16", UTF8))
-    } else {
-        Some(("a binary file", "name the file that holds the customers"))
-    }
-}
-
-fn holds(bytes: &[u8], part: &[u8]) -> bool {
-    bytes.windows(part.len()).any(|window| window == part)
-}
-
 #[cfg(test)]
 mod tests {
+    use encoding_rs::{UTF_16LE, WINDOWS_1252};
+
+    use super::super::unpack::tests::{gzip, zst};
     use super::*;
 
-    fn open(bytes: &'static [u8]) -> Result<Source, IntakeError> {
-        Source::over(Path::new("customers.csv"), Box::new(bytes))
+    fn open(bytes: &[u8]) -> Result<Source, IntakeError> {
+        open_as(bytes, None)
+    }
+
+    fn open_as(bytes: &[u8], encoding: Option<&'static Encoding>) -> Result<Source, IntakeError> {
+        Source::over(Path::new("customers.csv"), Box::new(Cursor::new(bytes.to_vec())), encoding)
+    }
+
+    fn text(source: Source) -> String {
+        let mut text = String::new();
+        source.into_reader(0).read_to_string(&mut text).unwrap();
+        text
     }
 
     #[test]
-    fn other_formats_are_told_by_name() {
-        for (bytes, word) in [
-            (&b"\x1f\x8b\x08\x00"[..], "gzip"),
-            (b"PK\x03\x04....xl/workbook.xml", "xlsx"),
-            (b"PK\x03\x04....readme", "zip"),
-            (b"%PDF-1.7", "PDF"),
-            (b"  <!DOCTYPE html><html>", "web page"),
-            (b"\xff\xfen\x00a\x00", "UTF-16"),
-            (b"n\x00a\x00m\x00e\x00", "UTF-16"),
-            (b"name,\x00", "binary"),
-        ] {
-            let error = open(bytes).err().unwrap();
-            assert!(error.to_string().contains(word), "{error}");
-            assert!(error.hint().is_some());
-        }
+    fn packed_and_encoded_inputs_are_the_same_text() {
+        let text_of = |bytes: &[u8]| text(open(bytes).unwrap());
+        let utf16: Vec<u8> = "\u{feff}näme😀".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(text_of(&utf16), "näme😀");
+        assert_eq!(text_of(&gzip(&utf16)), "näme😀");
+        let utf16: Vec<u8> = "\u{feff}näme".encode_utf16().flat_map(u16::to_be_bytes).collect();
+        assert_eq!(text_of(&zst(&utf16)), "näme");
+        assert_eq!(text(open_as(b"n\xe4me", Some(WINDOWS_1252)).unwrap()), "näme");
+    }
+
+    #[test]
+    fn a_mark_is_believed_before_an_option() {
+        let source = open_as("\u{feff}näme".as_bytes(), Some(WINDOWS_1252)).unwrap();
+        assert!(source.wants_mark);
+        assert_eq!(text(source), "näme");
+    }
+
+    #[test]
+    fn an_encoding_that_is_plainly_not_the_files_is_refused() {
+        let utf16 = open(b"n\0a\0m\0e\0").err().unwrap();
+        assert!(utf16.hint().unwrap().contains("--encoding UTF-16LE"), "{utf16}");
+        assert!(open_as(b"n\0a\0m\0e\0", Some(UTF_16LE)).is_ok());
+        let utf8 = open_as("näme".as_bytes(), Some(WINDOWS_1252)).err().unwrap();
+        assert!(matches!(utf8, IntakeError::AlreadyUtf8 { .. }) && utf8.hint().is_some(), "{utf8}");
+        assert!(open_as(b"Jos\xe9", Some(WINDOWS_1252)).is_ok(), "the last letter begins no UTF-8");
+    }
+
+    #[test]
+    fn what_is_packed_twice_or_cut_off_is_told() {
+        assert!(matches!(open(&gzip(&gzip(b"name"))), Err(IntakeError::Foreign { .. })));
+        let packed = gzip(b"name,email\n");
+        let cut = open(&packed[..packed.len() - 3]).err().unwrap();
+        assert!(cut.to_string().contains("too early") && cut.hint().is_some(), "{cut}");
     }
 
     #[test]
@@ -210,7 +253,7 @@ mod tests {
     #[test]
     fn the_head_reaches_to_the_end_of_a_long_first_line() {
         let long = [vec![b'a'; 3 * HEAD], b"\nrest".to_vec()].concat();
-        let source = Source::over(Path::new("x"), Box::new(Cursor::new(long.clone()))).unwrap();
+        let source = Source::over(Path::new("x"), Box::new(Cursor::new(long.clone())), None).unwrap();
         assert!(source.head.contains(&b'\n'));
         let mut all = Vec::new();
         source.into_reader(0).read_to_end(&mut all).unwrap();
@@ -220,8 +263,8 @@ mod tests {
     #[test]
     fn a_directory_and_a_missing_file_are_told() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(Source::open(folder.path()), Err(IntakeError::Directory { .. })));
-        let missing = Source::open(&folder.path().join("no.csv")).err().unwrap();
+        assert!(matches!(Source::open(folder.path(), None), Err(IntakeError::Directory { .. })));
+        let missing = Source::open(&folder.path().join("no.csv"), None).err().unwrap();
         assert!(matches!(missing, IntakeError::Read { .. }) && missing.hint().is_some());
     }
 

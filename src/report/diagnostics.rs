@@ -96,10 +96,14 @@ impl Diagnostics {
         if !column.is_empty() {
             write!(output, ", column {column:?}")?;
         }
-        match excerpt {
-            Some(excerpt) => writeln!(output, ": {code}\n{}", excerpt.draw(*line, look.width, look.styled))?,
-            None if value.is_empty() => writeln!(output, ": {code}")?,
-            None => writeln!(output, ": {code}: `{value}`")?,
+        write!(output, ": {code}")?;
+        // Bytes that are no text can only be told, not drawn.
+        if !value.is_empty() && (excerpt.is_none() || *code == Code::RowEncoding) {
+            write!(output, ": `{value}`")?;
+        }
+        writeln!(output)?;
+        if let Some(excerpt) = excerpt {
+            writeln!(output, "{}", excerpt.draw(*line, look.width, look.styled))?;
         }
         writeln!(output, "    {hint}\n")
     }
@@ -113,6 +117,9 @@ fn is_loud(code: Code) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::InputForm;
+
+    const NDJSON: InputShape = InputShape { form: InputForm::Ndjson, byte_order_mark: false };
 
     fn printed(diagnostics: &Diagnostics) -> String {
         let mut output = Vec::new();
@@ -124,7 +131,7 @@ mod tests {
     fn a_problem_names_file_line_row_column_code_value_and_what_to_do() {
         let mut diagnostics = Diagnostics::new("in.csv");
         let violation = Violation::new(Code::EmailSyntax, "E-mail", "a.example", "an address has one @");
-        diagnostics.add(Position { row: 7, line: 9 }, &[violation], &InputShape::Ndjson, None);
+        diagnostics.add(Position { row: 7, line: 9 }, &[violation], &NDJSON, None);
         let text = printed(&diagnostics);
         assert!(
             text.starts_with(
@@ -139,7 +146,8 @@ mod tests {
     fn the_cell_is_pointed_at_where_the_record_is_at_hand() {
         let mut diagnostics = Diagnostics::new("in.csv");
         let violation = Violation::new(Code::EmailSyntax, "E-mail", "a.example", "an address has one @");
-        let shape = InputShape::Csv { delimiter: b',', header: vec![b"Name".to_vec(), b"E-mail".to_vec()] };
+        let form = InputForm::Csv { delimiter: b',', header: vec![b"Name".to_vec(), b"E-mail".to_vec()] };
+        let shape = InputShape { form, byte_order_mark: false };
         let raw = RawRecord::Cells(vec![b"Ann".to_vec(), b"a.example".to_vec()]);
         diagnostics.add(Position { row: 7, line: 9 }, &[violation], &shape, Some(&raw));
         let expected = "in.csv:9: row 7, column \"E-mail\": email.syntax\n  |\n9 | Ann,a.example\n  |     ^^^^^^^^^\n    an address has one @\n";
@@ -151,7 +159,7 @@ mod tests {
         let mut diagnostics = Diagnostics::new("in.csv");
         let warnings = [(Code::RowSwallowedLines, "from line 3 on"), (Code::EmailReservedDomain, "a test address")];
         let warnings = warnings.map(|(code, hint)| Violation::new(code, "", "", hint));
-        diagnostics.add(Position { row: 2, line: 3 }, &warnings, &InputShape::Ndjson, None);
+        diagnostics.add(Position { row: 2, line: 3 }, &warnings, &NDJSON, None);
         let text = printed(&diagnostics);
         assert!(text.contains("from line 3 on") && !text.contains("a test address"), "{text}");
         assert!(!diagnostics.has_problems());
@@ -164,7 +172,7 @@ mod tests {
             diagnostics.add(
                 Position { row, line: row + 1 },
                 &[Violation::new(Code::NameMissing, "name", "", "fill it in")],
-                &InputShape::Ndjson,
+                &NDJSON,
                 None,
             );
         }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use crate::domain::{InputShape, RawRecord, visible};
+use crate::domain::{InputForm, InputShape, RawRecord, visible};
 
 /// So much of a cell is shown, in characters.
 const CELL: usize = 40;
@@ -22,13 +22,13 @@ pub(super) struct Excerpt {
 impl Excerpt {
     /// `None` where nothing of the record can be pointed at: a field that no column feeds, or a line that is no object.
     pub(super) fn of(shape: &InputShape, raw: &RawRecord, column: &str) -> Option<Self> {
-        match (shape, raw) {
-            (InputShape::Csv { delimiter, header }, RawRecord::Cells(cells)) => {
+        match (&shape.form, raw) {
+            (InputForm::Csv { delimiter, header }, RawRecord::Cells(cells)) => {
                 let name = |cell: &Vec<u8>| String::from_utf8_lossy(cell).trim() == column;
                 let pointed = if column.is_empty() { None } else { Some(header.iter().position(name)?) };
                 Self::of_cells(char::from(*delimiter), cells, pointed)
             }
-            (InputShape::Ndjson, RawRecord::Line(line)) => Self::of_line(&String::from_utf8_lossy(line), column),
+            (InputForm::Ndjson, RawRecord::Line(line)) => Self::of_line(&String::from_utf8_lossy(line), column),
             _ => None,
         }
     }
@@ -121,13 +121,17 @@ mod tests {
     use super::*;
 
     fn csv(cells: &[&str], column: &str) -> Option<Excerpt> {
-        let shape = InputShape::Csv { delimiter: b',', header: vec![b"name".to_vec(), b" phone ".to_vec()] };
+        let form = InputForm::Csv { delimiter: b',', header: vec![b"name".to_vec(), b" phone ".to_vec()] };
         let cells = cells.iter().map(|cell| cell.as_bytes().to_vec()).collect();
-        Excerpt::of(&shape, &RawRecord::Cells(cells), column)
+        Excerpt::of(&shaped(form), &RawRecord::Cells(cells), column)
+    }
+
+    fn shaped(form: InputForm) -> InputShape {
+        InputShape { form, byte_order_mark: false }
     }
 
     fn json(line: &str, column: &str) -> Option<Excerpt> {
-        Excerpt::of(&InputShape::Ndjson, &RawRecord::Line(line.as_bytes().to_vec()), column)
+        Excerpt::of(&shaped(InputForm::Ndjson), &RawRecord::Line(line.as_bytes().to_vec()), column)
     }
 
     fn pointed(excerpt: &Excerpt) -> &str {
@@ -144,7 +148,7 @@ mod tests {
     fn a_wide_record_is_cut_to_the_width_around_its_cell() {
         let header: Vec<_> = (0..100).map(|n| format!("column {n}").into_bytes()).collect();
         let cells = (0..100).map(|n| format!("value {n}").into_bytes()).collect();
-        let shape = InputShape::Csv { delimiter: b';', header };
+        let shape = shaped(InputForm::Csv { delimiter: b';', header });
         let drawn = Excerpt::of(&shape, &RawRecord::Cells(cells), "column 60").unwrap().draw(2, 60, false);
         assert!(drawn.contains("value 60"), "{drawn}");
         assert!(drawn.lines().all(|line| console::measure_text_width(line) <= 66), "{drawn}");

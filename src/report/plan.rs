@@ -63,6 +63,9 @@ impl Plan {
         writeln!(text)?;
         let mut line = |number: u64, words: &str| writeln!(text, "  {number:>9}  {words}");
         line(self.tally.total(), "records read")?;
+        if self.tally.blank_rows() > 0 {
+            line(self.tally.blank_rows(), "blank rows skipped")?;
+        }
         line(self.to_send, "to send")?;
         for (status, words) in [
             (Status::Invalid, "invalid"),
@@ -97,6 +100,7 @@ impl Plan {
             "version": 1,
             "records_read": self.tally.total(),
             "outcomes": outcomes,
+            "blank_rows": self.tally.blank_rows(),
             "columns": self.columns.iter().cloned().collect::<BTreeMap<_, _>>(),
             "unused_columns": self.unused,
             "to_send": self.to_send,
@@ -119,10 +123,19 @@ mod tests {
             plan.tally.add(status);
         }
         (plan.to_send, plan.kyc_mails) = (100_000, 99_000);
+        plan.tally.skipped(7);
         let text = plan.to_text();
-        for words in ["3  records read", "100000  to send", "99000  KYC e-mails", "1  already imported", "about 30 h"] {
+        for words in [
+            "3  records read",
+            "100000  to send",
+            "99000  KYC e-mails",
+            "1  already imported",
+            "about 30 h",
+            "7  blank rows skipped",
+        ] {
             assert!(text.contains(words), "{words:?} in\n{text}");
         }
         assert_eq!(plan.to_json()["outcomes"]["valid"], 1);
+        assert_eq!(plan.to_json()["blank_rows"], 7);
     }
 }

@@ -1,6 +1,8 @@
 //! The records that were invalid or rejected, exactly as they were read and with what is wrong: mend and import that file.
 //!
 //! CSV keeps the input's own header, order and delimiter; the complaint goes into the column `error`, the input's own one where it has one.
+//! It is in UTF-8 whatever the input was in, and then begins with a byte order mark, which the reader believes before an `--encoding`: the
+//! same command line imports the mended file. Bytes that were no text stay such, as the reader marked them.
 //! NDJSON keeps each object's text; only its member `error` is set. A line that is no object comes back as `{"error": …, "input": line}`.
 
 use std::io::{self, Write as _};
@@ -10,7 +12,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::atomic_file::AtomicFile;
-use crate::domain::{InputShape, RawRecord};
+use crate::domain::{InputForm, InputShape, RawRecord};
 
 const ERROR: &str = "error";
 
@@ -26,10 +28,13 @@ enum Inner {
 impl Rejects {
     /// An input without rejects gets a file without records, so that an old one never misleads.
     pub fn create(path: &Path, shape: &InputShape) -> io::Result<Self> {
-        let file = AtomicFile::create(path)?;
-        Ok(Self(match shape {
-            InputShape::Ndjson => Inner::Ndjson(file),
-            InputShape::Csv { delimiter, header } => {
+        let mut file = AtomicFile::create(path)?;
+        if shape.byte_order_mark {
+            file.write_all("\u{feff}".as_bytes())?;
+        }
+        Ok(Self(match &shape.form {
+            InputForm::Ndjson => Inner::Ndjson(file),
+            InputForm::Csv { delimiter, header } => {
                 let mut writer = csv::WriterBuilder::new().delimiter(*delimiter).flexible(true).from_writer(file);
                 let place = Place::in_header(header);
                 writer.write_record(place.put(header, ERROR))?;
@@ -142,7 +147,8 @@ mod tests {
     fn csv_of(header: &[&str], records: &[&[&str]], delimiter: u8) -> String {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("rejects.csv");
-        let mut rejects = Rejects::create(&path, &InputShape::Csv { delimiter, header: cells(header) }).unwrap();
+        let shape = InputShape { form: InputForm::Csv { delimiter, header: cells(header) }, byte_order_mark: false };
+        let mut rejects = Rejects::create(&path, &shape).unwrap();
         for record in records {
             rejects.write(&RawRecord::Cells(cells(record)), "bad").unwrap();
         }

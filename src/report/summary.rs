@@ -97,6 +97,9 @@ impl Summary {
             }
         }
         writeln!(text, "  {:>9}  records read", self.tally.total())?;
+        if self.tally.blank_rows() > 0 {
+            writeln!(text, "  {:>9}  blank rows skipped", self.tally.blank_rows())?;
+        }
         self.write_errors(text)?;
         for (id, records) in &self.shared_ids {
             writeln!(text, "\nATTENTION: the API gave one id to {records} records: {}", visible(id))?;
@@ -178,6 +181,7 @@ impl Summary {
             "target": self.target,
             "records_read": self.tally.total(),
             "outcomes": outcomes,
+            "blank_rows": self.tally.blank_rows(),
             "requests": self.requests,
             "throttled": self.throttled,
             "retries": self.retries,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -87,7 +87,10 @@ impl Lab {
 
 impl Ran {
     pub(crate) fn of(command: &mut Command) -> Self {
-        let output = command.output().unwrap();
+        Self::from(command.output().unwrap())
+    }
+
+    pub(crate) fn from(output: Output) -> Self {
         Self {
             code: exit_code(output.status),
             stdout: String::from_utf8(output.stdout).unwrap(),

@@ -6,6 +6,7 @@ mod check;
 mod cli;
 mod cuts;
 mod faults;
+mod formats;
 mod harness;
 mod identity;
 mod import;

@@ -1,0 +1,203 @@
+//! Packed inputs: gzip and zstd, known by their first bytes and unpacked while they are read.
+//!
+//! Files of several members or frames are one input, as the tools that pack them have it. Memory is that of the packer's window, which is
+//! capped, whatever comes out.
+
+use std::io::{self, BufReader, Read};
+
+use flate2::bufread::MultiGzDecoder;
+
+use super::HEAD;
+
+/// The largest window of zstd that is unpacked, as a power of two: 8 MiB, what every unpacker is asked to support (RFC 8878, 3.1.1.1.2) and
+/// all that `zstd` uses up to level 19.
+const WINDOW_LOG: u32 = 23;
+/// From here on the ratio is looked at; less than that is harmless at any ratio.
+const HARMLESS: u64 = 64 << 20;
+/// Nothing that holds a different customer in every record packs so well.
+const MOST_RATIO: u64 = 500;
+
+/// How an input is packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Packing {
+    Gzip,
+    Zstd,
+}
+
+impl Packing {
+    /// By the first four bytes of a file.
+    pub(super) fn of(start: &[u8]) -> Option<Self> {
+        match start {
+            [0x1f, 0x8b, ..] => Some(Self::Gzip),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Self::Zstd),
+            // A frame that is to be skipped may come first.
+            [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Self::Zstd),
+            _ => None,
+        }
+    }
+}
+
+/// Why a packed input cannot be read on. It travels within an [`io::Error`], to whoever reads.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnpackFault {
+    #[error("it ends too early, as if it had not been copied or written to its end")]
+    Cut,
+    #[error("its window is larger than {} MiB", 1 << (WINDOW_LOG - 20))]
+    Window,
+    #[error("it unpacks to more than {MOST_RATIO} times its size")]
+    Bomb,
+    #[error("it is damaged ({0})")]
+    Damaged(String),
+}
+
+/// Reads what was packed.
+pub(super) struct Unpacker<R: Read> {
+    decoder: Decoder<R>,
+    unpacked: u64,
+}
+
+enum Decoder<R: Read> {
+    Gzip(Box<MultiGzDecoder<BufReader<Counted<R>>>>),
+    Zstd(zstd::Decoder<'static, BufReader<Counted<R>>>),
+}
+
+impl<R: Read> Unpacker<R> {
+    pub(super) fn new(packing: Packing, input: R) -> io::Result<Self> {
+        let input = BufReader::with_capacity(HEAD, Counted { input, bytes: 0 });
+        let decoder = match packing {
+            Packing::Gzip => Decoder::Gzip(Box::new(MultiGzDecoder::new(input))),
+            Packing::Zstd => {
+                let mut decoder = zstd::Decoder::with_buffer(input)?;
+                decoder.window_log_max(WINDOW_LOG)?;
+                Decoder::Zstd(decoder)
+            }
+        };
+        Ok(Self { decoder, unpacked: 0 })
+    }
+
+    fn packed(&self) -> u64 {
+        match &self.decoder {
+            Decoder::Gzip(decoder) => decoder.get_ref().get_ref().bytes,
+            Decoder::Zstd(decoder) => decoder.get_ref().get_ref().bytes,
+        }
+    }
+}
+
+impl<R: Read> Read for Unpacker<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = match &mut self.decoder {
+            Decoder::Gzip(decoder) => decoder.read(buffer),
+            Decoder::Zstd(decoder) => decoder.read(buffer),
+        };
+        self.unpacked += read.as_ref().map_or(0, |read| *read as u64);
+        if self.unpacked > HARMLESS && self.unpacked / MOST_RATIO > self.packed() {
+            return Err(io::Error::other(UnpackFault::Bomb));
+        }
+        read.map_err(explained)
+    }
+}
+
+/// What the operating system says stays as it is; all else is the unpacker's.
+fn explained(error: io::Error) -> io::Error {
+    if error.raw_os_error().is_some() || error.kind() == io::ErrorKind::Interrupted {
+        return error;
+    }
+    let text = error.to_string();
+    io::Error::other(match error.kind() {
+        io::ErrorKind::UnexpectedEof => UnpackFault::Cut,
+        _ if text.contains("too much memory") => UnpackFault::Window,
+        _ => UnpackFault::Damaged(text),
+    })
+}
+
+/// Counts what is taken from the file.
+struct Counted<R> {
+    input: R,
+    bytes: u64,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read(buffer)?;
+        self.bytes += read as u64;
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    pub(crate) fn zst(bytes: &[u8]) -> Vec<u8> {
+        zstd::encode_all(bytes, 3).unwrap()
+    }
+
+    fn unpack(packed: &[u8]) -> Result<Vec<u8>, UnpackFault> {
+        let mut bytes = Vec::new();
+        let packing = Packing::of(packed).expect("packed");
+        match Unpacker::new(packing, packed).unwrap().read_to_end(&mut bytes) {
+            Ok(_) => Ok(bytes),
+            Err(error) => Err(error.get_ref().unwrap().downcast_ref::<UnpackFault>().unwrap().clone()),
+        }
+    }
+
+    #[test]
+    fn members_and_frames_one_after_the_other_are_one_input() {
+        assert_eq!(unpack(&[gzip(b"a,"), gzip(b""), gzip(b"b")].concat()).unwrap(), b"a,b");
+        assert_eq!(unpack(&[zst(b"a,"), zst(b""), zst(b"b")].concat()).unwrap(), b"a,b");
+        let skipped = b"\x52\x2a\x4d\x18\x03\0\0\0xyz".to_vec();
+        assert_eq!(unpack(&[skipped, zst(b"a")].concat()).unwrap(), b"a");
+    }
+
+    #[test]
+    fn a_cut_anywhere_is_told_and_never_the_end() {
+        let text: Vec<u8> =
+            (0..2000u32).flat_map(|n| format!("{}\n", n.wrapping_mul(2_654_435_761)).into_bytes()).collect();
+        for packed in [gzip(&text), zst(&text)] {
+            for length in (4..packed.len()).step_by(97).chain([packed.len() - 1]) {
+                assert_eq!(unpack(&packed[..length]), Err(UnpackFault::Cut), "{length} of {}", packed.len());
+            }
+        }
+    }
+
+    #[test]
+    fn flipped_bits_and_whatever_follows_are_told() {
+        let mut packed = gzip(&b"name,email\n".repeat(100));
+        let last = packed.len() - 6;
+        packed[last] ^= 1;
+        assert!(matches!(unpack(&packed), Err(UnpackFault::Damaged(_))));
+        for packed in [gzip(b"a"), zst(b"a")] {
+            let followed = [packed, b"something else that is long".to_vec()].concat();
+            assert!(matches!(unpack(&followed), Err(UnpackFault::Damaged(_))));
+        }
+    }
+
+    #[test]
+    fn what_unpacks_without_end_is_stopped() {
+        let mut encoder = zstd::Encoder::new(Vec::new(), 3).unwrap();
+        io::copy(&mut io::repeat(b'\n').take(HARMLESS + (1 << 20)), &mut encoder).unwrap();
+        let packed = encoder.finish().unwrap();
+        let read = io::copy(&mut Unpacker::new(Packing::Zstd, &packed[..]).unwrap(), &mut io::sink());
+        assert!(read.unwrap_err().to_string().contains("500 times"));
+    }
+
+    #[test]
+    fn a_window_beyond_the_cap_is_told() {
+        let packed = |log: u32| {
+            let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+            encoder.window_log(log).unwrap();
+            encoder.write_all(&b"name,email\n".repeat(1000)).unwrap();
+            encoder.finish().unwrap()
+        };
+        assert!(unpack(&packed(WINDOW_LOG)).is_ok());
+        assert_eq!(unpack(&packed(WINDOW_LOG + 1)), Err(UnpackFault::Window));
+    }
+}
