@@ -3,8 +3,8 @@
 use super::Failure;
 use crate::api::wire;
 use crate::domain::{
-    Code, Complaint, ComplaintCode, Earlier, EmailKey, FirstSeen, InputRecord, NewCustomer, Position, ReportLine,
-    Severity, Status, Verdict, Violation,
+    Code, Complaint, ComplaintCode, Earlier, EmailKey, FirstSeen, InputRecord, Position, ReportLine, Severity, Status,
+    Verdict, Violation,
 };
 use crate::ledger::{PayloadHash, Reader, Standing};
 
@@ -15,6 +15,24 @@ pub(super) enum AsOf {
     Now,
     /// As a run left it.
     Run(i64),
+}
+
+/// A record with all that can be made of it without knowing the others.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub record: InputRecord,
+    /// Of a valid one: what the ledger knows it by, and what would be sent.
+    sendable: Option<(EmailKey, Vec<u8>)>,
+}
+
+impl Prepared {
+    pub(super) fn new(record: InputRecord) -> Self {
+        let sendable = match &record.verdict {
+            Verdict::Invalid { .. } => None,
+            Verdict::Valid { customer, .. } => Some((customer.email.key(), wire::body(customer))),
+        };
+        Self { record, sendable }
+    }
 }
 
 #[derive(Debug)]
@@ -30,31 +48,25 @@ impl Judge {
         Self { seen: FirstSeen::default(), ledger, as_of }
     }
 
-    pub(super) fn line(&mut self, record: &InputRecord) -> Result<ReportLine, Failure> {
-        let (position, kept) = (record.position, record.kept.clone());
-        match &record.verdict {
-            Verdict::Invalid { email, problems } => Ok(invalid(position, email.clone(), kept, problems)),
-            Verdict::Valid { customer, warnings } => self.valid(position, customer, warnings, kept),
+    pub(super) fn line(&mut self, prepared: &Prepared) -> Result<ReportLine, Failure> {
+        let record = &prepared.record;
+        match &prepared.sendable {
+            Some((key, body)) => self.sendable(record, key, body),
+            None => Ok(invalid(record)),
         }
     }
 
-    fn valid(
-        &mut self,
-        position: Position,
-        customer: &NewCustomer,
-        warnings: &[Violation],
-        kept: Vec<String>,
-    ) -> Result<ReportLine, Failure> {
-        let (body, email) = (wire::body(customer), customer.email.key());
-        let earlier = self.seen.meet(&email, position.row, &body);
-        let standing = self.standing(&email)?;
+    fn sendable(&mut self, record: &InputRecord, key: &EmailKey, body: &[u8]) -> Result<ReportLine, Failure> {
+        let position = record.position;
+        let earlier = self.seen.meet(key, position.row, body);
+        let standing = self.standing(key)?;
         let earlier = earlier.filter(|_| !self.claimed(standing.as_ref(), position));
         let status = match &earlier {
             Some(_) => Status::Duplicate,
-            None => self.status(standing.as_ref(), &body),
+            None => self.status(standing.as_ref(), body),
         };
-        let mut line = ReportLine::new(position, status, customer.email.as_str().to_owned(), kept);
-        let mut notes: Vec<_> = warnings.iter().map(told).collect();
+        let mut line = line_of(record, status);
+        let mut notes: Vec<_> = record.verdict.violations().iter().map(told).collect();
         if let Some(Earlier { row, same_data }) = earlier {
             line.error = format!("row {row} has the same e-mail");
             if !same_data {
@@ -96,10 +108,15 @@ impl Judge {
     }
 }
 
-fn invalid(position: Position, email: Option<String>, kept: Vec<String>, problems: &[Violation]) -> ReportLine {
-    let mut line = ReportLine::new(position, Status::Invalid, email.unwrap_or_default(), kept);
+fn line_of(record: &InputRecord, status: Status) -> ReportLine {
+    let email = record.verdict.email().unwrap_or_default().to_owned();
+    ReportLine::new(record.position, status, email, record.kept.clone())
+}
+
+fn invalid(record: &InputRecord) -> ReportLine {
+    let mut line = line_of(record, Status::Invalid);
     let (wrong, odd): (Vec<_>, Vec<_>) =
-        problems.iter().partition(|violation| violation.code.severity() == Severity::Problem);
+        record.verdict.violations().iter().partition(|violation| violation.code.severity() == Severity::Problem);
     line.error_code = join(wrong.iter().map(|violation| violation.code.as_str().to_owned()), ";");
     line.error = join(wrong.iter().map(|violation| explained(violation)), "; ");
     line.warning = join(odd.iter().map(|violation| told(violation)), "; ");

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Failure;
 use super::input::Input;
-use super::judge::Judge;
+use super::judge::{Judge, Prepared};
 use crate::cli::InputArgs;
 use crate::domain::{InputRecord, InputShape, RawRecord, ReportLine, Status, Tally};
 use crate::exit::Exit;
@@ -36,22 +36,24 @@ pub(super) fn pass(
     mut judge: Judge,
     mut observe: impl FnMut(&Seen<'_>),
 ) -> Result<Counted, Failure> {
-    let mut feed = input.feed(args, outputs.rejects.is_some())?;
+    let feed = input.feed(args, outputs.rejects.is_some())?;
     let shape = feed.shape();
     let mut files = Files::create(outputs, &feed)?;
     let mut counted =
         Counted { mapping: feed.mapping().clone(), tally: Tally::default(), errors: ErrorGroups::default() };
-    for record in feed.by_ref() {
-        let record = record?;
-        let line = judge.line(&record)?;
+    let mut records = feed.in_parallel(Prepared::new);
+    for prepared in records.by_ref() {
+        let prepared = prepared?;
+        let line = judge.line(&prepared)?;
+        let record = &prepared.record;
         counted.tally.add(line.status);
         if is_complaint(line.status) {
             counted.errors.add(&line);
         }
         files.write(&line, record.raw.as_ref())?;
-        observe(&Seen { shape: &shape, record: &record, line: &line });
+        observe(&Seen { shape: &shape, record, line: &line });
     }
-    counted.tally.skipped(feed.blank_rows());
+    counted.tally.skipped(records.blank_rows());
     files.commit()?;
     Ok(counted)
 }

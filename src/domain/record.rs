@@ -42,6 +42,24 @@ impl Verdict {
     pub const fn is_invalid(&self) -> bool {
         matches!(self, Self::Invalid { .. })
     }
+
+    /// Everything that was noticed.
+    #[must_use]
+    pub fn violations(&self) -> &[Violation] {
+        match self {
+            Self::Valid { warnings, .. } => warnings,
+            Self::Invalid { problems, .. } => problems,
+        }
+    }
+
+    /// The e-mail as given, where there is one.
+    #[must_use]
+    pub fn email(&self) -> Option<&str> {
+        match self {
+            Self::Valid { customer, .. } => Some(customer.email.as_str()),
+            Self::Invalid { email, .. } => email.as_deref(),
+        }
+    }
 }
 
 /// A record as it was read: byte for byte from UTF-8, decoded from any other encoding.

@@ -65,6 +65,20 @@ pub(super) struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
+    /// `ends` are the ends of the cells in `bytes`.
+    pub(super) fn new(bytes: &'a [u8], ends: &'a [usize]) -> Self {
+        Self { bytes, ends }
+    }
+
+    /// All cells, one after the other.
+    pub(super) fn bytes(self) -> &'a [u8] {
+        self.bytes
+    }
+
+    pub(super) fn ends(self) -> &'a [usize] {
+        self.ends
+    }
+
     pub(super) fn len(self) -> usize {
         self.ends.len()
     }

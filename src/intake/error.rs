@@ -45,6 +45,8 @@ pub enum IntakeError {
     Columns { path: PathBuf, fault: ColumnFault },
     #[error("{} was changed while it was read", path.display())]
     Changed { path: PathBuf },
+    #[error("a thread that reads the input failed; this is a fault of this program")]
+    Abandoned,
 }
 
 fn within(column: &Option<String>) -> String {
@@ -87,7 +89,7 @@ impl IntakeError {
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 "check the path; a file named on the command line is looked for in the current folder".to_owned()
             }
-            Self::Read { .. } | Self::Empty { .. } => return None,
+            Self::Read { .. } | Self::Empty { .. } | Self::Abandoned => return None,
             Self::Directory { .. } => "name one file of it".to_owned(),
             Self::NotAFile { .. } => "for a pipe, give - as the input and pipe into this program".to_owned(),
             Self::Foreign { advice, .. } => (*advice).to_owned(),
@@ -110,27 +112,6 @@ impl IntakeError {
             Self::Changed { .. } => "run again once nothing writes to the file any more".to_owned(),
         };
         Some(hint)
-    }
-
-    /// The file that it is about.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        match self {
-            Self::Read { path, .. }
-            | Self::Packed { path, .. }
-            | Self::Directory { path }
-            | Self::NotAFile { path }
-            | Self::Empty { path }
-            | Self::Foreign { path, .. }
-            | Self::Utf16 { path, .. }
-            | Self::AlreadyUtf8 { path, .. }
-            | Self::HeaderEncoding { path, .. }
-            | Self::HeaderTooLarge { path, .. }
-            | Self::Encoding { path, .. }
-            | Self::OpenQuote { path, .. }
-            | Self::Columns { path, .. }
-            | Self::Changed { path } => path,
-        }
     }
 }
 

@@ -1,54 +1,38 @@
 //! The records of one file, one after the other.
 
-use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
 use encoding_rs::{Encoding, UTF_8};
 use serde_json::{Map, Value};
 
-use crate::domain::{Code, Country, Flaw, InputForm, InputRecord, InputShape, Position, RawRecord, Verdict, Violation};
+use crate::domain::{InputForm, InputRecord, InputShape};
 
-use super::columns::{Cell, Column, Mapping, Place, Roster, Row, cell_text, is_known};
-use super::csv::{CsvFault, CsvReader, Record, Scan, line_ends};
-use super::decode::{self, Undecodable};
+use super::columns::{Mapping, Roster, is_known};
+use super::csv::{CsvReader, Scan};
+use super::decode;
 use super::error::IntakeError;
+use super::examine::Examiner;
 use super::foreign;
-use super::ndjson::{self, LineReader, parse_object};
+use super::ndjson::{LineReader, parse_object};
 use super::options::{Format, InputOptions};
+use super::parallel::Parallel;
+use super::scan::{Batch, Input, Reader, Scanner, csv_error};
 use super::sniff::{self, Decay};
-use super::source::{InputIdentity, Source, identity};
-use super::validate::{email_cell, judge};
+use super::source::{InputIdentity, Source};
 use super::{DEEPEST, MOST_COLUMNS};
-
-/// A cell with so many line breaks is more likely a stray quote than a text.
-const SUSPICIOUS_LINES: u64 = 10;
 
 /// An iterator over the records of a file. After an error nothing follows.
 pub struct Feed {
-    reader: Reader,
-    mapping: Mapping,
+    scanner: Scanner,
+    examiner: Examiner,
     shape: InputShape,
-    path: PathBuf,
-    /// The state of the file when it was opened, where it is a file.
-    identity: Option<InputIdentity>,
-    encoding: &'static Encoding,
-    region: Option<Country>,
-    want_raw: bool,
-    may_be_cut: bool,
-    row: u64,
-    is_over: bool,
-}
-
-type Input = Box<dyn BufRead + Send>;
-
-enum Reader {
-    Csv { reader: Box<CsvReader<Input>>, header: Vec<String> },
-    Ndjson(LineReader<Input>),
+    /// The record at hand.
+    batch: Batch,
 }
 
 impl std::fmt::Debug for Feed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Feed").field("path", &self.path).field("row", &self.row).finish_non_exhaustive()
+        f.debug_struct("Feed").field("path", &self.scanner.path).finish_non_exhaustive()
     }
 }
 
@@ -103,25 +87,29 @@ impl Feed {
 
     fn new(opened: Opened, reader: Reader, mapping: Mapping, form: InputForm, options: &InputOptions) -> Self {
         let Opened { path, identity, encoding, wants_mark } = opened;
+        let header = if let Reader::Csv { header, .. } = &reader { header.clone() } else { Vec::new() };
+        let InputOptions { region, want_raw, may_be_cut, .. } = *options;
         Self {
-            reader,
-            mapping,
+            scanner: Scanner::new(reader, path, identity),
+            examiner: Examiner { mapping, header, encoding, region, want_raw, may_be_cut },
             shape: InputShape { form, byte_order_mark: wants_mark },
-            path,
-            identity,
-            encoding,
-            region: options.region,
-            want_raw: options.want_raw,
-            may_be_cut: options.may_be_cut,
-            row: 0,
-            is_over: false,
+            batch: Batch::default(),
         }
+    }
+
+    /// The rest of the records, judged and worked on by all cores.
+    pub fn in_parallel<T, W>(self, work: W) -> Parallel<T>
+    where
+        T: Send + 'static,
+        W: Fn(InputRecord) -> T + Send + Sync + 'static,
+    {
+        Parallel::start(self.scanner, self.examiner, work)
     }
 
     /// Which column feeds what, for display.
     #[must_use]
     pub fn mapping(&self) -> &Mapping {
-        &self.mapping
+        &self.examiner.mapping
     }
 
     /// The form of the input, for whoever writes records back in it.
@@ -133,66 +121,19 @@ impl Feed {
     /// The names of the kept columns as the input has them.
     #[must_use]
     pub fn kept_names(&self) -> &[String] {
-        self.mapping.kept()
+        self.examiner.mapping.kept()
     }
 
     /// How many lines without anything and rows of nothing but delimiters were skipped so far.
     #[must_use]
     pub fn blank_rows(&self) -> u64 {
-        match &self.reader {
-            Reader::Csv { reader, .. } => reader.blank_rows(),
-            Reader::Ndjson(reader) => reader.blank_rows(),
-        }
+        self.scanner.blank_rows()
     }
 
     /// The state of the file when it was opened.
     #[must_use]
     pub fn identity(&self) -> Option<&InputIdentity> {
-        self.identity.as_ref()
-    }
-
-    fn read(&mut self) -> Result<Option<InputRecord>, IntakeError> {
-        let (line, judged) = match &mut self.reader {
-            Reader::Csv { reader, header } => {
-                match reader.advance().map_err(|fault| csv_error(fault, &self.path, header))? {
-                    Scan::End => return Ok(None),
-                    Scan::TooLarge { line, limit } => (line, Judged::whole(&self.mapping, too_large(limit), "")),
-                    Scan::Record { line, ended } => {
-                        let (mapping, encoding, region) = (&self.mapping, self.encoding, self.region);
-                        let judged = CsvContext { mapping, header, line, encoding, region }
-                            .judge(reader.record(), self.want_raw);
-                        let is_cut = self.may_be_cut && !ended;
-                        (line, if is_cut { judged.cut_off() } else { judged })
-                    }
-                }
-            }
-            Reader::Ndjson(reader) => {
-                match reader.advance().map_err(|error| IntakeError::reading(&self.path, error))? {
-                    ndjson::Scan::End => return Ok(None),
-                    ndjson::Scan::TooLarge { line } => (line, Judged::whole(&self.mapping, too_large("1 MiB"), "")),
-                    ndjson::Scan::Line { line, ended } => {
-                        let (mapping, encoding, region) = (&self.mapping, self.encoding, self.region);
-                        let mut judged = LineContext { mapping, encoding, region }.judge(reader.bytes(), ended);
-                        if self.want_raw || judged.verdict.is_invalid() {
-                            judged.raw = Some(RawRecord::Line(reader.bytes().to_vec()));
-                        }
-                        (line, judged)
-                    }
-                }
-            }
-        };
-        self.row += 1;
-        Ok(Some(judged.into_record(Position { row: self.row, line })))
-    }
-
-    /// A file that changed meanwhile was not read as one thing.
-    fn check_unchanged(&self) -> Result<(), IntakeError> {
-        match &self.identity {
-            Some(then) if identity(&self.path).ok().as_ref() != Some(then) => {
-                Err(IntakeError::Changed { path: self.path.clone() })
-            }
-            _ => Ok(()),
-        }
+        self.scanner.identity.as_ref()
     }
 }
 
@@ -200,17 +141,14 @@ impl Iterator for Feed {
     type Item = Result<InputRecord, IntakeError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.is_over {
-            return None;
+        self.batch.clear();
+        match self.scanner.scan(&mut self.batch) {
+            Ok(_) => {
+                let (position, scanned) = self.batch.records().next()?;
+                Some(Ok(self.examiner.examine(position, scanned)))
+            }
+            Err(error) => Some(Err(error)),
         }
-        let item = match self.read() {
-            Ok(None) => self.check_unchanged().err().map(Err),
-            Ok(Some(record)) => Some(Ok(record)),
-            // A file that was written to meanwhile may look cut or damaged; that it changed is what explains it.
-            Err(error) => Some(Err(self.check_unchanged().err().unwrap_or(error))),
-        };
-        self.is_over = !matches!(item, Some(Ok(_)));
-        item
     }
 }
 
@@ -268,14 +206,6 @@ impl Opened {
     }
 }
 
-fn csv_error(fault: CsvFault, path: &Path, header: &[String]) -> IntakeError {
-    let path = path.to_owned();
-    match fault {
-        CsvFault::Read(error) => IntakeError::reading(&path, error),
-        CsvFault::OpenQuote { line, cell } => IntakeError::OpenQuote { path, line, column: header.get(cell).cloned() },
-    }
-}
-
 /// The keys of the objects in the head; those of nested objects with their way, joined by dots.
 fn sample_keys(head: &[u8], complete: bool) -> Vec<String> {
     let mut keys = Vec::new();
@@ -304,201 +234,6 @@ fn collect_keys(object: &Map<String, Value>, prefix: &str, depth: u8, found: &mu
     }
 }
 
-/// All of an [`InputRecord`] but its position.
-struct Judged {
-    verdict: Verdict,
-    kept: Vec<String>,
-    raw: Option<RawRecord>,
-}
-
-impl Judged {
-    /// A record that could not be taken apart: only one thing can be said of it, and its kept cells are empty.
-    fn whole(mapping: &Mapping, flaw: Flaw, value: &str) -> Self {
-        let verdict = Verdict::Invalid { email: None, problems: vec![flaw.at("", value)] };
-        Self { verdict, kept: vec![String::new(); mapping.kept().len()], raw: None }
-    }
-
-    /// A record that may be only the beginning of one is never sent.
-    fn cut_off(self) -> Self {
-        let hint = "the input ends in the middle of this line, so the record may be cut off; if it is whole, end it with a line break";
-        let cut = Violation::new(Code::RowColumnCount, "", "", hint);
-        let verdict = match self.verdict {
-            Verdict::Valid { customer, warnings } => Verdict::Invalid {
-                email: Some(customer.email.as_str().to_owned()),
-                problems: warnings.into_iter().chain([cut]).collect(),
-            },
-            Verdict::Invalid { email, problems } => {
-                Verdict::Invalid { email, problems: problems.into_iter().chain([cut]).collect() }
-            }
-        };
-        Self { verdict, ..self }
-    }
-
-    fn into_record(self, position: Position) -> InputRecord {
-        InputRecord { position, verdict: self.verdict, kept: self.kept, raw: self.raw }
-    }
-}
-
-fn too_large(limit: &str) -> Flaw {
-    Flaw::new(Code::RowTooLarge, format!("has more than {limit} and was skipped"))
-}
-
-/// What a record of CSV is judged by.
-struct CsvContext<'a> {
-    mapping: &'a Mapping,
-    header: &'a [String],
-    line: u64,
-    encoding: &'static Encoding,
-    region: Option<Country>,
-}
-
-impl CsvContext<'_> {
-    fn judge(&self, record: Record<'_>, want_raw: bool) -> Judged {
-        let row = CsvRow(record);
-        let kept = keep(self.mapping, &row);
-        let mut broken = Vec::new();
-        if !record.is_utf8() {
-            broken.extend(self.encoding_problems(record));
-        }
-        if record.len() != self.header.len() {
-            broken.push(self.column_count(record));
-        }
-        let verdict = if broken.is_empty() {
-            judge(self.mapping, &row, self.region, self.swallowed_lines(record))
-        } else {
-            broken.extend(self.swallowed_lines(record));
-            Verdict::Invalid { email: email_cell(self.mapping, &row), problems: broken }
-        };
-        let raw =
-            (want_raw || verdict.is_invalid()).then(|| RawRecord::Cells(record.cells().map(<[u8]>::to_vec).collect()));
-        Judged { verdict, kept, raw }
-    }
-
-    fn name(&self, index: usize) -> &str {
-        self.header.get(index).map_or("", String::as_str)
-    }
-
-    fn column_count(&self, record: Record<'_>) -> Violation {
-        let (found, expected) = (record.len(), self.header.len());
-        let cause = if found < expected {
-            "a line break or a missing delimiter?"
-        } else {
-            "a delimiter in a cell that is not in quotes?"
-        };
-        let hint = format!("has {found} cells where the header has {expected}: {cause}");
-        Violation::new(Code::RowColumnCount, "", "", hint)
-    }
-
-    fn encoding_problems(&self, record: Record<'_>) -> Vec<Violation> {
-        let broken = record.cells().enumerate();
-        let broken = broken.filter_map(|(index, cell)| Some((index, cell, Undecodable::first(cell, self.encoding)?)));
-        broken
-            .map(|(index, cell, found)| {
-                let line = self.line + record.cells().take(index).map(line_ends).sum::<u64>();
-                let hint = not_text(found, self.encoding, &format!(", line {line}"));
-                Violation::new(Code::RowEncoding, self.name(index), &decode::shown(cell, self.encoding), hint)
-            })
-            .collect()
-    }
-
-    fn swallowed_lines(&self, record: Record<'_>) -> Vec<Violation> {
-        let long = record.cells().map(line_ends).enumerate().filter(|(_, ends)| *ends >= SUSPICIOUS_LINES);
-        long.map(|(index, ends)| {
-            let hint =
-                format!("this cell holds {ends} line breaks, from line {} on: is a quote missing its end?", self.line);
-            Violation::new(Code::RowSwallowedLines, self.name(index), "", hint)
-        })
-        .collect()
-    }
-}
-
-/// Which byte of a cell or line is no text, where it stands, and what to do.
-fn not_text(found: Undecodable, encoding: &'static Encoding, place: &str) -> String {
-    let Undecodable { byte, after_bytes, after_characters } = found;
-    let name = encoding.name();
-    if encoding == UTF_8 {
-        format!(
-            "byte {} (0x{byte:02X}{place}) is not {name}; mend it, or if the whole file is in Windows-1252, \
-             give --encoding windows-1252",
-            after_bytes + 1
-        )
-    } else {
-        format!(
-            "character {} (byte 0x{byte:02X}{place}) is not {name}; mend it, or give another --encoding",
-            after_characters + 1
-        )
-    }
-}
-
-/// The cells of the kept columns; one that is no text stays empty.
-fn keep(mapping: &Mapping, row: &dyn Row) -> Vec<String> {
-    let text = |column: &Column| match row.cell(&column.place) {
-        Cell::Json(value @ (Value::Array(_) | Value::Object(_))) => value.to_string(),
-        cell => cell_text(cell).into_owned(),
-    };
-    mapping.kept.iter().map(text).collect()
-}
-
-struct CsvRow<'a>(Record<'a>);
-
-impl Row for CsvRow<'_> {
-    fn cell(&self, place: &Place) -> Cell<'_> {
-        let Place::Index(index) = place else { return Cell::Absent };
-        self.0.get(*index).and_then(|cell| std::str::from_utf8(cell).ok()).map_or(Cell::Absent, Cell::Text)
-    }
-}
-
-struct ObjectRow<'a>(&'a Map<String, Value>);
-
-impl Row for ObjectRow<'_> {
-    fn cell(&self, place: &Place) -> Cell<'_> {
-        let Place::Key(key) = place else { return Cell::Absent };
-        match find(self.0, key) {
-            None | Some(Value::Null) => Cell::Absent,
-            Some(Value::String(text)) => Cell::Text(text),
-            Some(other) => Cell::Json(other),
-        }
-    }
-}
-
-/// A key as it stands, or the way through nested objects that its dots name.
-fn find<'a>(object: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
-    if let Some(value) = object.get(key) {
-        return Some(value);
-    }
-    let (first, rest) = key.split_once('.')?;
-    find(object.get(first)?.as_object()?, rest)
-}
-
-/// What a line of NDJSON is judged by.
-struct LineContext<'a> {
-    mapping: &'a Mapping,
-    encoding: &'static Encoding,
-    region: Option<Country>,
-}
-
-impl LineContext<'_> {
-    fn judge(&self, line: &[u8], ended: bool) -> Judged {
-        let mapping = self.mapping;
-        if let Some(found) = Undecodable::first(line, self.encoding) {
-            let flaw = Flaw::new(Code::RowEncoding, not_text(found, self.encoding, ""));
-            return Judged::whole(mapping, flaw, &decode::shown(line, self.encoding));
-        }
-        match parse_object(line) {
-            Ok(object) => {
-                let row = ObjectRow(&object);
-                Judged { verdict: judge(mapping, &row, self.region, Vec::new()), kept: keep(mapping, &row), raw: None }
-            }
-            Err(mut flaw) => {
-                if !ended && flaw.code == Code::JsonSyntax {
-                    flaw.hint.push_str("; the file ends within this line");
-                }
-                Judged::whole(mapping, flaw, &String::from_utf8_lossy(line))
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -506,7 +241,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use crate::domain::{Field, NewCustomer, Severity};
+    use crate::domain::{Code, Field, NewCustomer, RawRecord, Severity, Verdict};
 
     use super::super::unpack::tests::gzip;
     use super::*;
@@ -530,8 +265,7 @@ mod tests {
     }
 
     fn codes(record: &InputRecord) -> Vec<Code> {
-        let (Verdict::Valid { warnings: found, .. } | Verdict::Invalid { problems: found, .. }) = &record.verdict;
-        found.iter().map(|violation| violation.code).collect()
+        record.verdict.violations().iter().map(|violation| violation.code).collect()
     }
 
     fn customer(record: &InputRecord) -> &NewCustomer {

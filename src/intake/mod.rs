@@ -12,21 +12,25 @@
 //! - `csv`, `ndjson`: records as they stand in the file, in bounded memory
 //! - `columns`: which column, template or fixed value feeds each field
 //! - `validate`: cells to a verdict
-//! - `feed`: all of it, one record after the other
+//! - `scan`, `examine`: the two halves of reading a record: taking it out of the file, and judging it
+//! - `feed`, `parallel`: both, one record after the other, or on all cores with the same result
 //!
-//! Rules: nothing here holds more than one record and one buffer. Nothing is replaced or guessed: bytes that are no text and cells
+//! Rules: nothing here holds more than a few records and buffers. Nothing is replaced or guessed: bytes that are no text and cells
 //! that mean two things are problems of their record. Rows count records from 1; lines count line ends, also those inside quotes.
 
 mod columns;
 mod csv;
 mod decode;
 mod error;
+mod examine;
 mod feed;
 mod foreign;
 mod ndjson;
 mod options;
+mod parallel;
 #[cfg(test)]
 mod properties;
+mod scan;
 mod sniff;
 mod source;
 mod unpack;
@@ -36,6 +40,7 @@ pub use columns::Mapping;
 pub use error::{ColumnFault, IntakeError};
 pub use feed::Feed;
 pub use options::{ExtraRule, Format, InputOptions, MapRule, RuleError, SetRule, parse_delimiter, parse_encoding};
+pub use parallel::Parallel;
 pub use source::{InputIdentity, identity};
 pub use unpack::UnpackFault;
 

@@ -267,7 +267,7 @@ fn memory_stays_flat_whatever_comes() {
         file.into_inner().unwrap();
         let command = lab.command(&[]);
         let program = command.get_program().to_owned();
-        let limited = format!("ulimit -v {KIBIBYTES}; exec \"$0\" \"$@\"");
+        let limited = format!("ulimit -d {KIBIBYTES}; exec \"$0\" \"$@\"");
         let mut shell = std::process::Command::new("sh");
         shell.args(["-c", &limited]).arg(program).args(["check", name]).current_dir(lab.path(""));
         for (name, value) in command.get_envs() {

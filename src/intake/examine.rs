@@ -1,0 +1,219 @@
+//! One record as it stands in the input, and what is to be said of it. Pure: the same bytes give the same verdict on any thread.
+
+use encoding_rs::{Encoding, UTF_8};
+use serde_json::{Map, Value};
+
+use crate::domain::{Code, Country, Flaw, InputRecord, Position, RawRecord, Verdict, Violation};
+
+use super::columns::{Cell, Column, Mapping, Place, Row, cell_text};
+use super::csv::{Record, line_ends};
+use super::decode::{self, Undecodable};
+use super::ndjson::parse_object;
+use super::scan::Scanned;
+use super::validate::{email_cell, judge};
+
+/// A cell with so many line breaks is more likely a stray quote than a text.
+const SUSPICIOUS_LINES: u64 = 10;
+
+/// What all records of an input are judged by.
+#[derive(Debug)]
+pub(super) struct Examiner {
+    pub(super) mapping: Mapping,
+    /// Empty where the input has none.
+    pub(super) header: Vec<String>,
+    pub(super) encoding: &'static Encoding,
+    pub(super) region: Option<Country>,
+    pub(super) want_raw: bool,
+    pub(super) may_be_cut: bool,
+}
+
+impl Examiner {
+    pub(super) fn examine(&self, position: Position, scanned: Scanned<'_>) -> InputRecord {
+        let mut judged = match scanned {
+            Scanned::Cells { record, .. } => self.of_cells(record, position.line),
+            Scanned::Line { bytes, ended } => self.of_line(bytes, ended),
+            Scanned::TooLarge { limit } => self.whole(too_large(limit), ""),
+        };
+        // A cut line of NDJSON is no object, and says so itself.
+        if let (true, Scanned::Cells { ended: false, .. }) = (self.may_be_cut, scanned) {
+            judged = judged.cut_off();
+        }
+        let raw = if self.want_raw || judged.verdict.is_invalid() { raw(scanned) } else { None };
+        InputRecord { position, verdict: judged.verdict, kept: judged.kept, raw }
+    }
+
+    fn of_cells(&self, record: Record<'_>, line: u64) -> Judged {
+        let row = CsvRow(record);
+        let mut broken = Vec::new();
+        if !record.is_utf8() {
+            broken.extend(self.encoding_problems(record, line));
+        }
+        if record.len() != self.header.len() {
+            broken.push(self.column_count(record));
+        }
+        let oddities = self.swallowed_lines(record, line);
+        let verdict = if broken.is_empty() {
+            judge(&self.mapping, &row, self.region, oddities)
+        } else {
+            broken.extend(oddities);
+            Verdict::Invalid { email: email_cell(&self.mapping, &row), problems: broken }
+        };
+        Judged { verdict, kept: keep(&self.mapping, &row) }
+    }
+
+    fn of_line(&self, line: &[u8], ended: bool) -> Judged {
+        if let Some(found) = Undecodable::first(line, self.encoding) {
+            let flaw = Flaw::new(Code::RowEncoding, not_text(found, self.encoding, ""));
+            return self.whole(flaw, &decode::shown(line, self.encoding));
+        }
+        match parse_object(line) {
+            Ok(object) => {
+                let row = ObjectRow(&object);
+                let verdict = judge(&self.mapping, &row, self.region, Vec::new());
+                Judged { verdict, kept: keep(&self.mapping, &row) }
+            }
+            Err(mut flaw) => {
+                if !ended && flaw.code == Code::JsonSyntax {
+                    flaw.hint.push_str("; the file ends within this line");
+                }
+                self.whole(flaw, &String::from_utf8_lossy(line))
+            }
+        }
+    }
+
+    /// A record that could not be taken apart: only one thing can be said of it, and its kept cells are empty.
+    fn whole(&self, flaw: Flaw, value: &str) -> Judged {
+        let verdict = Verdict::Invalid { email: None, problems: vec![flaw.at("", value)] };
+        Judged { verdict, kept: vec![String::new(); self.mapping.kept().len()] }
+    }
+
+    fn name(&self, index: usize) -> &str {
+        self.header.get(index).map_or("", String::as_str)
+    }
+
+    fn column_count(&self, record: Record<'_>) -> Violation {
+        let (found, expected) = (record.len(), self.header.len());
+        let cause = if found < expected {
+            "a line break or a missing delimiter?"
+        } else {
+            "a delimiter in a cell that is not in quotes?"
+        };
+        let hint = format!("has {found} cells where the header has {expected}: {cause}");
+        Violation::new(Code::RowColumnCount, "", "", hint)
+    }
+
+    fn encoding_problems(&self, record: Record<'_>, line: u64) -> Vec<Violation> {
+        let broken = record.cells().enumerate();
+        let broken = broken.filter_map(|(index, cell)| Some((index, cell, Undecodable::first(cell, self.encoding)?)));
+        broken
+            .map(|(index, cell, found)| {
+                let line = line + record.cells().take(index).map(line_ends).sum::<u64>();
+                let hint = not_text(found, self.encoding, &format!(", line {line}"));
+                Violation::new(Code::RowEncoding, self.name(index), &decode::shown(cell, self.encoding), hint)
+            })
+            .collect()
+    }
+
+    fn swallowed_lines(&self, record: Record<'_>, line: u64) -> Vec<Violation> {
+        let long = record.cells().map(line_ends).enumerate().filter(|(_, ends)| *ends >= SUSPICIOUS_LINES);
+        long.map(|(index, ends)| {
+            let hint = format!("this cell holds {ends} line breaks, from line {line} on: is a quote missing its end?");
+            Violation::new(Code::RowSwallowedLines, self.name(index), "", hint)
+        })
+        .collect()
+    }
+}
+
+/// What there is to say of a record.
+struct Judged {
+    verdict: Verdict,
+    kept: Vec<String>,
+}
+
+impl Judged {
+    /// A record that may be only the beginning of one is never sent.
+    fn cut_off(self) -> Self {
+        let hint = "the input ends in the middle of this line, so the record may be cut off; if it is whole, end it with a line break";
+        let cut = Violation::new(Code::RowColumnCount, "", "", hint);
+        let verdict = match self.verdict {
+            Verdict::Valid { customer, warnings } => Verdict::Invalid {
+                email: Some(customer.email.as_str().to_owned()),
+                problems: warnings.into_iter().chain([cut]).collect(),
+            },
+            Verdict::Invalid { email, problems } => {
+                Verdict::Invalid { email, problems: problems.into_iter().chain([cut]).collect() }
+            }
+        };
+        Self { verdict, ..self }
+    }
+}
+
+fn too_large(limit: &str) -> Flaw {
+    Flaw::new(Code::RowTooLarge, format!("has more than {limit} and was skipped"))
+}
+
+fn raw(scanned: Scanned<'_>) -> Option<RawRecord> {
+    match scanned {
+        Scanned::Cells { record, .. } => Some(RawRecord::Cells(record.cells().map(<[u8]>::to_vec).collect())),
+        Scanned::Line { bytes, .. } => Some(RawRecord::Line(bytes.to_vec())),
+        Scanned::TooLarge { .. } => None,
+    }
+}
+
+/// Which byte of a cell or line is no text, where it stands, and what to do.
+fn not_text(found: Undecodable, encoding: &'static Encoding, place: &str) -> String {
+    let Undecodable { byte, after_bytes, after_characters } = found;
+    let name = encoding.name();
+    if encoding == UTF_8 {
+        format!(
+            "byte {} (0x{byte:02X}{place}) is not {name}; mend it, or if the whole file is in Windows-1252, \
+             give --encoding windows-1252",
+            after_bytes + 1
+        )
+    } else {
+        format!(
+            "character {} (byte 0x{byte:02X}{place}) is not {name}; mend it, or give another --encoding",
+            after_characters + 1
+        )
+    }
+}
+
+/// The cells of the kept columns; one that is no text stays empty.
+fn keep(mapping: &Mapping, row: &dyn Row) -> Vec<String> {
+    let text = |column: &Column| match row.cell(&column.place) {
+        Cell::Json(value @ (Value::Array(_) | Value::Object(_))) => value.to_string(),
+        cell => cell_text(cell).into_owned(),
+    };
+    mapping.kept.iter().map(text).collect()
+}
+
+struct CsvRow<'a>(Record<'a>);
+
+impl Row for CsvRow<'_> {
+    fn cell(&self, place: &Place) -> Cell<'_> {
+        let Place::Index(index) = place else { return Cell::Absent };
+        self.0.get(*index).and_then(|cell| std::str::from_utf8(cell).ok()).map_or(Cell::Absent, Cell::Text)
+    }
+}
+
+struct ObjectRow<'a>(&'a Map<String, Value>);
+
+impl Row for ObjectRow<'_> {
+    fn cell(&self, place: &Place) -> Cell<'_> {
+        let Place::Key(key) = place else { return Cell::Absent };
+        match find(self.0, key) {
+            None | Some(Value::Null) => Cell::Absent,
+            Some(Value::String(text)) => Cell::Text(text),
+            Some(other) => Cell::Json(other),
+        }
+    }
+}
+
+/// A key as it stands, or the way through nested objects that its dots name.
+fn find<'a>(object: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
+    if let Some(value) = object.get(key) {
+        return Some(value);
+    }
+    let (first, rest) = key.split_once('.')?;
+    find(object.get(first)?.as_object()?, rest)
+}
