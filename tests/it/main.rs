@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod campaign;
 mod check;
+mod checker;
 mod cli;
+mod crash;
 mod cuts;
 mod faults;
 mod formats;
@@ -15,6 +18,7 @@ mod ledger;
 mod machine;
 mod many;
 mod matrix;
+mod mutants;
 mod proxy;
 mod races;
 mod report;
