@@ -121,17 +121,19 @@ fn main() -> ExitCode {
     if sum.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// The program as its sources are now, built as this example was.
+/// The program as its sources are now, built as this example was and where it was.
 fn build() -> PathBuf {
-    let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
+    let example = std::env::current_exe().unwrap();
+    let [_, _, profile, target] = [0, 1, 2, 3].map(|up| example.ancestors().nth(up).unwrap());
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let built = Command::new(cargo)
-        .args(["build", "--quiet", "--bin", "customer-import", "--profile", profile, "--manifest-path"])
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
+        .args(["build", "--quiet", "--bin", "customer-import"])
+        .args(["--profile", if cfg!(debug_assertions) { "dev" } else { "release" }])
+        .args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")])
+        .arg("--target-dir")
+        .arg(target)
         .status()
         .unwrap();
     assert!(built.success(), "the program does not build");
-    // Examples lie in a folder beside it.
-    let example = std::env::current_exe().unwrap();
-    example.parent().unwrap().with_file_name(format!("customer-import{}", std::env::consts::EXE_SUFFIX))
+    profile.join(format!("customer-import{}", std::env::consts::EXE_SUFFIX))
 }

@@ -8,7 +8,7 @@ use clap::builder::{FalseyValueParser, NonEmptyStringValueParser};
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::delivery::{FailureLimit, Rate};
-use crate::intake::{ExtraRule, Format, MapRule, SetRule, parse_delimiter, parse_encoding};
+use crate::intake::{ExtraRule, Format, MapRule, Preset, SetRule, parse_delimiter, parse_encoding};
 use crate::sandbox;
 
 /// In the environment, repeatable options have one entry a line.
@@ -20,6 +20,9 @@ const ENTRIES: char = '\n';
 pub struct Cli {
     #[command(flatten)]
     pub log: LogArgs,
+    /// A TOML file whose keys are the long options; what is typed or in the environment comes first.
+    #[arg(long, global = true, value_name = "FILE", env = "CUSTOMER_IMPORT_CONFIG", hide_env_values = true)]
+    pub config: Option<PathBuf>,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -146,6 +149,10 @@ pub struct InputArgs {
     /// The encoding of a file without a byte order mark, such as `windows-1252` or `utf-16le`; UTF-8 unless given.
     #[arg(long, value_name = "NAME", value_parser = parse_encoding, env = "CUSTOMER_IMPORT_ENCODING", hide_env_values = true)]
     pub encoding: Option<&'static encoding_rs::Encoding>,
+    /// Take the columns of another system's export: stripe, shopify, hubspot, salesforce, auth0, supabase or paypal. What --map says
+    /// of a field comes first.
+    #[arg(long = "from", value_name = "PRESET", env = "CUSTOMER_IMPORT_FROM", hide_env_values = true)]
+    pub from: Option<Preset>,
     /// The column of a field, or a template that joins several: 'customer_name={First Name} {Last Name}'. Repeatable.
     #[arg(long = "map", value_name = "FIELD=COLUMN", value_delimiter = ENTRIES, env = "CUSTOMER_IMPORT_MAP", hide_env_values = true)]
     pub maps: Vec<MapRule>,

@@ -32,6 +32,7 @@ pub mod api;
 pub mod atomic_file;
 pub mod cli;
 pub mod commands;
+pub mod config;
 pub mod delivery;
 pub mod domain;
 pub mod event;

@@ -3,16 +3,22 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use customer_import::{cli::Cli, commands, logging};
+use customer_import::commands::{self, Failure};
+use customer_import::exit::Exit;
+use customer_import::{cli::Cli, config, logging};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    logging::start(&cli.log);
-    match commands::run(cli) {
+    match run() {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(failure) => {
             failure.print();
             ExitCode::from(failure.exit.code())
         }
     }
+}
+
+fn run() -> Result<Exit, Failure> {
+    let cli = Cli::parse_from(config::words(std::env::args_os().collect())?);
+    logging::start(&cli.log);
+    commands::run(cli)
 }

@@ -121,6 +121,7 @@ pub fn input_options(args: &InputArgs, want_raw: bool, may_be_cut: bool) -> Resu
         format: args.format,
         delimiter: args.delimiter,
         encoding: args.encoding,
+        preset: args.from,
         maps: args.maps.clone(),
         sets: args.sets.clone(),
         extras: args.extras.clone(),

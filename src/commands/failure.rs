@@ -34,12 +34,17 @@ impl Failure {
 
     /// The one place that prints the chain of an error. A closed stderr is no reason to fail differently.
     pub fn print(&self) {
-        let mut stderr = std::io::stderr().lock();
-        let mut text = format!("error: {:#}\n", self.error);
-        if let Some(hint) = &self.hint {
-            text.push_str(&format!("hint: {hint}\n"));
+        drop(std::io::stderr().lock().write_all(format!("error: {self}\n").as_bytes()));
+    }
+}
+
+impl Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:#}", self.error)?;
+        match &self.hint {
+            Some(hint) => write!(f, "\nhint: {hint}"),
+            None => Ok(()),
         }
-        drop(stderr.write_all(text.as_bytes()));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which column, template or fixed value feeds each field.
 //!
-//! The user's word comes first, then the API's own names, then well-known aliases where exactly one column fits. Two that fit are an
+//! The user's word comes first, then a preset's, then the API's own names, then well-known aliases where exactly one column fits. Two that fit are an
 //! error: the wrong phone number is worse than a question. Columns that nobody named stay in the file, unless the API documents them.
 
 use std::borrow::Cow;
@@ -11,6 +11,7 @@ use crate::domain::Field;
 
 use super::error::{ColumnFault, map_option};
 use super::options::{ExtraRule, InputOptions, MapRule, Part, Recipe};
+use super::presets::Preset;
 
 /// The further request fields that the API documents; a column of exactly such a name is sent.
 const DOCUMENTED: [&str; 10] = [
@@ -123,6 +124,12 @@ impl Roster {
         }
     }
 
+    /// The column that bears the API's own name of a field.
+    fn own(&self, field: Field) -> Option<Column> {
+        let found = self.positions(|name| name == field.as_str());
+        if let [index] = found[..] { Some(self.column(index)) } else { None }
+    }
+
     /// The column that feeds a field without anybody saying so.
     fn obvious(&self, field: Field) -> Result<Option<Column>, ColumnFault> {
         let own = self.positions(|name| fold(name) == fold(field.as_str()));
@@ -135,7 +142,7 @@ impl Roster {
             }
             _ => {
                 let candidates = found.iter().map(|&index| self.names()[index].clone()).collect();
-                Err(ColumnFault::Ambiguous { field, candidates })
+                Err(ColumnFault::Ambiguous { field, candidates, preset: Preset::guess(self.names()) })
             }
         }
     }
@@ -174,7 +181,15 @@ pub(super) trait Row {
 #[derive(Clone, Debug)]
 pub(super) enum Origin {
     Column(Column),
-    Template { typed: String, pieces: Vec<Piece> },
+    Template {
+        typed: String,
+        pieces: Vec<Piece>,
+    },
+    /// The first of them that a record fills.
+    FirstOf {
+        name: String,
+        origins: Vec<Self>,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -244,7 +259,7 @@ impl Mapping {
         for field in Field::ALL {
             feedings[field as usize] = feed(roster, options, field)?;
         }
-        check_required(roster, &feedings)?;
+        check_required(roster, &feedings, options.preset)?;
         let extras = extras(roster, &options.extras)?;
         let kept: Vec<Column> = options
             .keep
@@ -300,6 +315,7 @@ impl Origin {
                 .iter()
                 .filter_map(|piece| if let Piece::Column(column) = piece { Some(column) } else { None })
                 .collect(),
+            Self::FirstOf { origins, .. } => origins.iter().flat_map(Self::columns).collect(),
         }
     }
 
@@ -308,6 +324,7 @@ impl Origin {
         match self {
             Self::Column(column) => &column.name,
             Self::Template { typed, .. } => typed,
+            Self::FirstOf { name, .. } => name,
         }
     }
 }
@@ -323,6 +340,7 @@ impl Feeding {
             (Some(origin), None) => match origin {
                 Origin::Column(column) => format!("column {:?}", column.name),
                 Origin::Template { typed, .. } => format!("template {typed:?}"),
+                Origin::FirstOf { name, .. } => format!("column {name}"),
             },
             (Some(origin), Some(value)) => format!("column {:?}, where empty {value:?}", origin.name()),
             (None, Some(value)) => format!("always {value:?}"),
@@ -334,9 +352,15 @@ impl Feeding {
 fn feed(roster: &Roster, options: &InputOptions, field: Field) -> Result<Feeding, ColumnFault> {
     let rule = only(options.maps.iter().filter(|rule| rule.field == field), "--map", field)?;
     let set = only(options.sets.iter().filter(|rule| rule.field == field), "--set", field)?;
+    let by_preset = || options.preset.and_then(|preset| preset_origin(roster, preset, field));
     let found = match rule {
         Some(rule) => Some(mapped(roster, rule)?),
-        None => roster.obvious(field)?.map(Origin::Column),
+        None => match by_preset() {
+            Some(origin) => Some(origin),
+            // What such an export calls a type is no type of customer.
+            None if options.preset.is_some() && !field.is_required() => roster.own(field).map(Origin::Column),
+            None => roster.obvious(field)?.map(Origin::Column),
+        },
     };
     let seen = found.is_some();
     // An object may have a key that the first ones had not.
@@ -347,6 +371,19 @@ fn feed(roster: &Roster, options: &InputOptions, field: Field) -> Result<Feeding
         }
     };
     Ok(Feeding { origin: found.or_else(later), set: set.map(|rule| rule.value.clone()), seen })
+}
+
+/// What a preset says of a field, as far as the file has its columns.
+fn preset_origin(roster: &Roster, preset: Preset, field: Field) -> Option<Origin> {
+    let origin = |source: &&str| mapped(roster, &MapRule::made(field, source).ok()?).ok();
+    let mut origins: Vec<Origin> = preset.sources(field).iter().filter_map(origin).collect();
+    match origins.len() {
+        0 | 1 => origins.pop(),
+        _ => {
+            let names: Vec<_> = origins.iter().map(|origin| format!("{:?}", origin.name())).collect();
+            Some(Origin::FirstOf { name: names.join(" or "), origins })
+        }
+    }
 }
 
 fn only<T>(mut rules: impl Iterator<Item = T>, option: &'static str, field: Field) -> Result<Option<T>, ColumnFault> {
@@ -369,7 +406,7 @@ fn mapped(roster: &Roster, rule: &MapRule) -> Result<Origin, ColumnFault> {
     }
 }
 
-fn check_required(roster: &Roster, feedings: &[Feeding; 6]) -> Result<(), ColumnFault> {
+fn check_required(roster: &Roster, feedings: &[Feeding; 6], given: Option<Preset>) -> Result<(), ColumnFault> {
     let is_missing = |field: &Field| {
         let feeding = &feedings[*field as usize];
         field.is_required() && !feeding.seen && feeding.set.is_none()
@@ -379,6 +416,9 @@ fn check_required(roster: &Roster, feedings: &[Feeding; 6]) -> Result<(), Column
         return Ok(());
     }
     let mut advice: Vec<String> = fields.iter().map(|&field| advise(field, roster.names())).collect();
+    if let Some(preset) = Preset::guess(roster.names()).filter(|preset| Some(*preset) != given) {
+        advice.insert(0, format!("this looks like an export of {}: --from {preset}; or", preset.title()));
+    }
     if roster.names().iter().any(|name| name.contains('@')) {
         advice.insert(0, "the first line looks like a customer: add a header line;".to_owned());
     }
@@ -463,17 +503,8 @@ fn near(typed: &str, names: &[String]) -> Vec<String> {
 
 /// How many characters must be changed, added or taken away. Long names are compared by their beginning.
 fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().take(64).collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.chars().take(64).enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, b) in other.iter().enumerate() {
-            let replaced = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[other.len()]
+    let beginning = |text: &str| text.chars().take(64).collect::<String>();
+    strsim::levenshtein(&beginning(one), &beginning(other))
 }
 
 /// The text of a template for one record: empty cells leave no gap, and nothing but empty cells leave nothing.
@@ -564,7 +595,11 @@ mod tests {
         let fault = resolve("name,email,phone,mobile,country", &[], &[], &[]).unwrap_err();
         assert_eq!(
             fault,
-            ColumnFault::Ambiguous { field: Field::Phone, candidates: vec!["phone".to_owned(), "mobile".to_owned()] }
+            ColumnFault::Ambiguous {
+                field: Field::Phone,
+                candidates: vec!["phone".to_owned(), "mobile".to_owned()],
+                preset: None
+            }
         );
         let mapping = resolve("name,email,phone,mobile,country", &["phone=Mobile"], &[], &[]).unwrap();
         assert_eq!(origin(&mapping, Field::Phone), "mobile");

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::Field;
 
+use super::presets::Preset;
 use super::unpack::UnpackFault;
 
 /// A file that cannot be customers, or cannot be read on. A bad record is none of these.
@@ -59,7 +60,7 @@ pub enum ColumnFault {
     #[error("no column for {}; columns found: {}", names(fields), list(found))]
     Missing { fields: Vec<Field>, found: Vec<String>, advice: Vec<String> },
     #[error("more than one column may be {field}: {}", list(candidates))]
-    Ambiguous { field: Field, candidates: Vec<String> },
+    Ambiguous { field: Field, candidates: Vec<String>, preset: Option<Preset> },
     #[error("more than one column is named {name:?}")]
     Duplicate { name: String },
     #[error("{option}: there is no column {name:?}; columns found: {}", list(found))]
@@ -119,9 +120,15 @@ impl ColumnFault {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Missing { advice, .. } => Some(advice.join(" ")),
-            Self::Ambiguous { field, candidates } => {
+            Self::Ambiguous { field, candidates, preset } => {
                 let options: Vec<String> = candidates.iter().map(|name| map_option(*field, name)).collect();
-                Some(format!("choose one: {}", options.join(" or ")))
+                let choice = format!("choose one: {}", options.join(" or "));
+                Some(match preset {
+                    Some(preset) => {
+                        format!("this looks like an export of {}: --from {preset}; or {choice}", preset.title())
+                    }
+                    None => choice,
+                })
             }
             Self::Duplicate { .. } => Some("give the columns different names".to_owned()),
             Self::Unknown { near, .. } if near.is_empty() => None,

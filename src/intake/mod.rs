@@ -10,7 +10,7 @@
 //! - `foreign`: what is neither CSV nor NDJSON
 //! - `sniff`: format, delimiter and share of undecodable records, from the first bytes
 //! - `csv`, `ndjson`: records as they stand in the file, in bounded memory
-//! - `columns`: which column, template or fixed value feeds each field
+//! - `columns`, `presets`: which column, template or fixed value feeds each field; what is known of other systems' exports
 //! - `validate`: cells to a verdict
 //! - `scan`, `examine`: the two halves of reading a record: taking it out of the file, and judging it
 //! - `feed`, `parallel`: both, one record after the other, or on all cores with the same result
@@ -28,6 +28,7 @@ mod foreign;
 mod ndjson;
 mod options;
 mod parallel;
+mod presets;
 #[cfg(test)]
 mod properties;
 mod scan;
@@ -41,6 +42,7 @@ pub use error::{ColumnFault, IntakeError};
 pub use feed::Feed;
 pub use options::{ExtraRule, Format, InputOptions, MapRule, RuleError, SetRule, parse_delimiter, parse_encoding};
 pub use parallel::Parallel;
+pub use presets::Preset;
 pub use source::{InputIdentity, identity};
 pub use unpack::UnpackFault;
 

@@ -7,6 +7,7 @@ use encoding_rs::{Encoding, X_USER_DEFINED};
 
 use crate::domain::{Country, CustomerType, Field};
 
+use super::presets::Preset;
 use super::validate::parse_yes_no;
 
 /// How to read a file. The default finds everything out by itself.
@@ -17,6 +18,8 @@ pub struct InputOptions {
     pub delimiter: Option<u8>,
     /// What text without a byte order mark is in; `None`: UTF-8.
     pub encoding: Option<&'static Encoding>,
+    /// What other system's export it is.
+    pub preset: Option<Preset>,
     pub maps: Vec<MapRule>,
     pub sets: Vec<SetRule>,
     pub extras: Vec<ExtraRule>,
@@ -68,7 +71,7 @@ impl fmt::Display for Format {
 pub struct RuleError(String);
 
 impl RuleError {
-    fn new(text: impl Into<String>) -> Self {
+    pub(super) fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 }
@@ -122,6 +125,11 @@ pub(super) enum Part {
 }
 
 impl MapRule {
+    /// A rule that no person typed: its source is a column's name, or a template.
+    pub(super) fn made(field: Field, source: &str) -> Result<Self, RuleError> {
+        format!("{field}={source}").parse()
+    }
+
     /// The right-hand side as typed, which names the template in messages.
     pub(super) fn source(&self) -> &str {
         self.typed.split_once('=').map_or("", |(_, source)| source)

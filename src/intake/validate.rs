@@ -84,16 +84,10 @@ struct Given<'a> {
 impl<'a> Given<'a> {
     fn of(mapping: &'a Mapping, row: &'a dyn Row, field: Field) -> Self {
         let feeding = mapping.feeding(field);
-        let (text, json) = match &feeding.origin {
-            Some(Origin::Column(column)) => {
-                let cell = row.cell(&column.place);
-                let json = if let Cell::Json(value) = cell { Some(value) } else { None };
-                (trim(cell_text(cell)), json)
-            }
-            Some(Origin::Template { pieces, .. }) => (Cow::Owned(assemble(pieces, row)), None),
-            None => (Cow::Borrowed(""), None),
+        let (column, text, json) = match &feeding.origin {
+            Some(origin) => content(origin, row),
+            None => (field.as_str(), Cow::Borrowed(""), None),
         };
-        let column = feeding.origin.as_ref().map_or(field.as_str(), Origin::name);
         match &feeding.set {
             Some(value) if text.is_empty() && json.is_none() => {
                 Self { field, column: field.as_str(), text: Cow::Borrowed(value), json: None }
@@ -133,6 +127,23 @@ impl<'a> Given<'a> {
 
     fn or<T>(&self, default: T, parse: impl Fn(&str) -> Result<T, Flaw>) -> Result<T, Flaw> {
         if self.text.is_empty() { Ok(default) } else { parse(&self.text) }
+    }
+}
+
+/// The name of what feeds a field, and what a record has there.
+fn content<'a>(origin: &'a Origin, row: &'a dyn Row) -> (&'a str, Cow<'a, str>, Option<&'a Value>) {
+    match origin {
+        Origin::Column(column) => {
+            let cell = row.cell(&column.place);
+            let json = if let Cell::Json(value) = cell { Some(value) } else { None };
+            (&column.name, trim(cell_text(cell)), json)
+        }
+        Origin::Template { typed, pieces } => (typed, Cow::Owned(assemble(pieces, row)), None),
+        Origin::FirstOf { name, origins } => origins
+            .iter()
+            .map(|origin| content(origin, row))
+            .find(|(_, text, json)| !text.is_empty() || json.is_some())
+            .unwrap_or((name, Cow::Borrowed(""), None)),
     }
 }
 

@@ -4,6 +4,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::harness::{Lab, Server, email, exit_code};
+use crate::many;
 
 /// Starts an import and waits until the server has seen so many posts; the server's log is the event that is waited for.
 fn start_and_wait(lab: &Lab, server: &Server, more: &[&str], posts: usize) -> Child {
@@ -29,17 +30,18 @@ fn killed_ten_times_in_a_row_every_customer_is_created_once_and_reported_with_th
         &lab,
         &["--latency", "5ms..30ms", "--seed", "3", "--fault", "reset-after:0.03", "--fault", "500:0.03"],
     );
-    lab.customers(300);
+    let rows = if many::long() { 2000 } else { 300 };
+    lab.customers(rows);
     for round in 1..=10 {
-        let mut child = start_and_wait(&lab, &server, &[], round * 20);
+        let mut child = start_and_wait(&lab, &server, &[], round * rows / 15);
         child.kill().unwrap();
         child.wait().unwrap();
     }
     lab.import(&server, &["--max-attempts", "20"]).ends(0);
-    server.has_each_once((0..300).map(email));
+    server.has_each_once((0..rows).map(email));
     let customers = server.customers();
     let report = lab.report();
-    assert_eq!(report.len(), 300);
+    assert_eq!(report.len(), rows);
     for row in report {
         assert!(["created", "already_imported"].contains(&row["status"].as_str()), "{row:?}");
         assert_eq!(customers[&row["customer_email"]], [row["customer_id"].clone()]);

@@ -52,6 +52,8 @@ pub(crate) struct Exchange {
 pub(crate) struct Seen {
     /// When the program was seen to send a request that creates, whatever became of it.
     pub(crate) posts: Vec<Instant>,
+    /// All that the program sent, byte for byte.
+    pub(crate) sent: Vec<u8>,
     /// Of the last of them, and of its answer.
     pub(crate) request_length: usize,
     pub(crate) answer_length: usize,
@@ -143,6 +145,7 @@ async fn carry(mut client: TcpStream, plan: &Plan) -> io::Result<()> {
             return end(client, how);
         }
         let Some(request) = message(&mut client).await? else { return Ok(()) };
+        plan.saw(|seen| seen.sent.extend_from_slice(&request));
         let creates = request.starts_with(b"POST");
         if creates {
             plan.saw(|seen| {

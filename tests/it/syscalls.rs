@@ -12,7 +12,7 @@ use std::time::{Instant, SystemTime};
 use crate::harness::{HEADER, Lab, Ran, Server, rows};
 use crate::many;
 
-const ROWS: usize = 6;
+const ROWS: usize = 10;
 
 /// All that leaves the process or touches a disk, and the one that brings answers.
 const CALLS: [&str; 13] = [
@@ -193,9 +193,9 @@ fn counted(world: World) -> BTreeMap<&'static str, usize> {
     most
 }
 
-/// Few of a call: all; many: every sixth, and the first and the last, unless all are wanted.
+/// Few of a call: all; many: every eighth, and the first and the last, unless all are wanted.
 fn chosen(count: usize) -> impl Iterator<Item = usize> {
-    (1..=count).filter(move |n| many::long() || count <= 8 || n % 6 == 0 || *n == 1 || *n == count)
+    (1..=count).filter(move |n| many::long() || count <= 8 || n % 8 == 0 || *n == 1 || *n == count)
 }
 
 type Point = (World, &'static str, usize);

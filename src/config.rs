@@ -1,0 +1,230 @@
+//! The file of `--config`: what could be typed, written down once.
+//!
+//! Its entries become words of the command line, put before the typed ones, wherever neither the command line nor the environment says the
+//! same. So an option means the same wherever it stands, and is read by the same rules.
+
+use std::ffi::OsString;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory as _};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::cli::Cli;
+use crate::commands::Failure;
+use crate::exit::Exit;
+
+/// A file that is read by many is no place for these.
+const SECRETS: [&str; 5] = ["token", "app-secret", "app_secret", "secret", "password"];
+
+/// The words that were typed, with those of the file that they name.
+pub fn words(typed: Vec<OsString>) -> Result<Vec<OsString>, Failure> {
+    // Whatever is wrong with the words themselves is told when they are read in earnest.
+    let Ok(matches) = Cli::command().ignore_errors(true).try_get_matches_from(&typed) else { return Ok(typed) };
+    let mut command = Cli::command();
+    command.build();
+    let leaf = Leaf::of(&command, &matches);
+    let Ok(Some(path)) = leaf.matches.try_get_one::<PathBuf>("config") else { return Ok(typed) };
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::new(Exit::Usage, error).context(format!("cannot read --config {}", path.display()))
+    })?;
+    let added = File { path, text: &text }.words(&command, &leaf)?;
+    let at = leaf.end_in(&typed);
+    Ok([&typed[..at], &added, &typed[at..]].concat())
+}
+
+/// The command that was typed, with its subcommands.
+struct Leaf<'a> {
+    command: &'a Command,
+    matches: &'a ArgMatches,
+    names: Vec<&'a str>,
+}
+
+impl<'a> Leaf<'a> {
+    fn of(command: &'a Command, matches: &'a ArgMatches) -> Self {
+        let mut leaf = Self { command, matches, names: Vec::new() };
+        while let Some((name, matches)) = leaf.matches.subcommand()
+            && let Some(command) = leaf.command.find_subcommand(name)
+        {
+            (leaf.command, leaf.matches) = (command, matches);
+            leaf.names.push(name);
+        }
+        leaf
+    }
+
+    /// The place behind the last subcommand's name.
+    fn end_in(&self, typed: &[OsString]) -> usize {
+        let mut names = self.names.iter();
+        let mut wanted = names.next();
+        for (index, word) in typed.iter().enumerate().skip(1) {
+            if wanted.is_some_and(|name| word == *name) {
+                wanted = names.next();
+                if wanted.is_none() {
+                    return index + 1;
+                }
+            }
+        }
+        typed.len()
+    }
+
+    /// Whether an option of this command was given otherwise.
+    fn is_given(&self, option: &Arg) -> bool {
+        let source = self.matches.value_source(option.get_id().as_str());
+        matches!(source, Some(ValueSource::CommandLine | ValueSource::EnvVariable))
+    }
+}
+
+struct File<'a> {
+    path: &'a Path,
+    text: &'a str,
+}
+
+impl File<'_> {
+    fn words(&self, command: &Command, leaf: &Leaf<'_>) -> Result<Vec<OsString>, Failure> {
+        let table = DeTable::parse(self.text).map_err(|error| self.wrong(error.span(), error.message()))?;
+        let mut words = Vec::new();
+        for (key, value) in table.get_ref() {
+            let option = self.option(command, key)?;
+            let entry = self.entry(option, key.get_ref(), value)?;
+            let ours = leaf.command.get_arguments().find(|own| own.get_long() == option.get_long());
+            if ours.is_some_and(|own| !leaf.is_given(own)) {
+                words.extend(entry);
+            }
+        }
+        Ok(words)
+    }
+
+    fn option<'a>(&self, command: &'a Command, key: &Spanned<std::borrow::Cow<'_, str>>) -> Result<&'a Arg, Failure> {
+        let name = key.get_ref().as_ref();
+        if SECRETS.contains(&name) {
+            let why = format!("{name} does not belong in a file that others may read");
+            return Err(self.wrong(Some(key.span()), &why).hint("use token-file, token-command or the environment"));
+        }
+        let mut known = Vec::new();
+        collect(command, &mut known);
+        if let Some(option) = known.iter().find(|option| option.get_long() == Some(name)) {
+            return Ok(option);
+        }
+        let near = known
+            .iter()
+            .filter_map(|option| option.get_long())
+            .max_by(|one, other| strsim::jaro_winkler(one, name).total_cmp(&strsim::jaro_winkler(other, name)));
+        let failure = self.wrong(Some(key.span()), &format!("no option is called {name}"));
+        Err(match near {
+            Some(near) => failure.hint(format!("perhaps {near}; the keys are the long options without their dashes")),
+            None => failure,
+        })
+    }
+
+    /// The words that an entry stands for; each is tried, so that a fault is told with its line.
+    fn entry(&self, option: &Arg, key: &str, value: &Spanned<DeValue<'_>>) -> Result<Vec<OsString>, Failure> {
+        let wrong = |why: &str| self.wrong(Some(value.span()), &format!("{key}: {why}"));
+        let texts = match (option.get_action(), value.get_ref()) {
+            (ArgAction::SetTrue, DeValue::Boolean(is_on)) => {
+                return Ok(if *is_on { vec![format!("--{key}").into()] } else { Vec::new() });
+            }
+            (ArgAction::SetTrue, _) => return Err(wrong("write true or false")),
+            (ArgAction::Append, DeValue::Array(items)) => {
+                let text = |item: &Spanned<DeValue<'_>>| plain(item.get_ref());
+                items.iter().map(text).collect::<Option<Vec<_>>>()
+            }
+            (ArgAction::Append, DeValue::Table(entries)) => {
+                let pair = |(name, value): (&Spanned<_>, &Spanned<DeValue<'_>>)| {
+                    let name: &std::borrow::Cow<'_, str> = name.get_ref();
+                    Some(format!("{name}={}", plain(value.get_ref())?))
+                };
+                entries.iter().map(pair).collect()
+            }
+            (_, single) => plain(single).map(|text| vec![text]),
+        };
+        let texts = texts.ok_or_else(|| wrong("write a text, or a list of texts where the option can be repeated"))?;
+        let words: Vec<OsString> = texts.into_iter().map(|text| format!("--{key}={text}").into()).collect();
+        let trial = Command::new("trial").no_binary_name(true).arg(option.clone().env(None::<&str>).required(false));
+        match trial.try_get_matches_from(&words) {
+            Ok(_) => Ok(words),
+            Err(error) => {
+                let told = error.to_string();
+                let first = told.lines().next().unwrap_or_default();
+                Err(wrong(first.strip_prefix("error: ").unwrap_or(first)))
+            }
+        }
+    }
+
+    fn wrong(&self, span: Option<Range<usize>>, why: &str) -> Failure {
+        let before = &self.text[..span.map_or(0, |span| span.start.min(self.text.len()))];
+        let line = before.matches('\n').count() + 1;
+        Failure::new(Exit::Usage, format!("{}, line {line}: {why}", self.path.display()))
+    }
+}
+
+/// Every option of every command that may stand in a file: those that have an environment variable, too.
+fn collect<'a>(command: &'a Command, found: &mut Vec<&'a Arg>) {
+    let may_stand = |option: &&Arg| option.get_env().is_some() && option.get_id() != "config";
+    found.extend(command.get_arguments().filter(may_stand));
+    command.get_subcommands().for_each(|command| collect(command, found));
+}
+
+fn plain(value: &DeValue<'_>) -> Option<String> {
+    match value {
+        DeValue::String(text) => Some(text.to_string()),
+        DeValue::Integer(number) => Some(number.as_str().to_owned()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(file: &str, typed: &[&str]) -> Result<Vec<String>, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("c.toml");
+        std::fs::write(&path, file).unwrap();
+        let mut all: Vec<OsString> = vec!["customer-import".into()];
+        all.extend(typed.iter().map(OsString::from));
+        all.extend(["--config".into(), path.into()]);
+        match words(all) {
+            Ok(words) => {
+                let words: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+                Ok(words[1..words.len() - 2].to_vec())
+            }
+            Err(failure) => Err(failure.to_string()),
+        }
+    }
+
+    #[test]
+    fn entries_become_words_behind_the_command_and_typed_ones_win() {
+        let file = "rate = \"2/s\"\nconcurrency = 4\nstrict = true\nyes = false\nkeep = [\"a\", \"b\"]\n[map]\nname = \"{First} {Last}\"\n";
+        let typed = ["-v", "import", "in.csv", "--concurrency", "2"];
+        let words = with(file, &typed).unwrap();
+        let mut added = words[2..words.len() - 3].to_vec();
+        added.sort();
+        assert_eq!(added, ["--keep=a", "--keep=b", "--map=name={First} {Last}", "--rate=2/s", "--strict"]);
+        assert_eq!(words[words.len() - 3..], ["in.csv", "--concurrency", "2"]);
+    }
+
+    #[test]
+    fn options_of_other_commands_may_stand_in_the_same_file() {
+        assert_eq!(with("concurrency = 4\nregion = \"DE\"", &["check", "x"]).unwrap(), ["check", "--region=DE", "x"]);
+        assert_eq!(with("account = \"a\"", &["ledger", "show"]).unwrap(), ["ledger", "show", "--account=a"]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_line_and_the_nearest_key() {
+        for (file, words) in [
+            ("\nbase_url = \"x\"", "line 2: no option is called base_url"),
+            ("rate = 5", "line 1: rate: invalid value '5'"),
+            ("strict = \"yes\"", "line 1: strict: write true or false"),
+            ("a = 1\nrate = [", "line 2"),
+            ("rate = [\"1/s\"]", "line 1: rate: write a text"),
+            ("token = \"x\"", "line 1: token does not belong"),
+            ("config = \"other.toml\"", "line 1: no option is called config"),
+            ("map = [\"fax=x\"]", "line 1: map: invalid value 'fax=x'"),
+        ] {
+            let told = with(file, &["import", "in.csv"]).unwrap_err();
+            assert!(told.contains(words), "{file:?}: {told}");
+        }
+    }
+}
