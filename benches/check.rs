@@ -1,0 +1,165 @@
+//! How fast files are checked, beside a bare scan of the same file: `cargo bench --bench check`, or `ROWS=1000000 cargo bench --bench check`.
+//!
+//! Machines are noisy, so all ways are measured in turns and the best of each is told, as a share of the bare scan: only such shares carry
+//! over to another machine. The file is made here: names in many scripts, numbers of every country that the tables know.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    reason = "a tool for developers, not part of the program"
+)]
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::hint::black_box;
+use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use customer_import::domain::InputRecord;
+use customer_import::intake::{Feed, InputOptions, IntakeError};
+use serde_json::value::RawValue;
+
+const NAMES: [&str; 12] = [
+    "Ada Lovelace",
+    "Nguyễn Thị Minh Khai",
+    "Jürgen Groß",
+    "Σοφία Παπαδοπούλου",
+    "Мария Иванова",
+    "李小龙",
+    "山田 花子",
+    "김민준",
+    "محمد الفارسي",
+    "प्रिया शर्मा",
+    "Zoë O’Connor-Smith",
+    "Ọlá Adébáyọ̀",
+];
+
+const ROUNDS: usize = 5;
+
+/// A way to go through a file.
+struct Way {
+    name: &'static str,
+    file: PathBuf,
+    run: fn(&Path) -> u64,
+}
+
+fn main() {
+    let rows: u64 = std::env::var("ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(200_000);
+    let folder = tempfile::tempdir().unwrap();
+    let (csv, e164, ndjson) =
+        (folder.path().join("a.csv"), folder.path().join("e.csv"), folder.path().join("a.ndjson"));
+    make(rows, &csv, &e164, &ndjson);
+    let way = |name, file: &PathBuf, run| Way { name, file: file.clone(), run };
+    let groups = [
+        vec![
+            way("csv: bare scan of the records", &csv, scan_csv),
+            way("csv: read and judged, one thread", &csv, feed),
+            way("csv: read and judged, all cores", &csv, parallel),
+            way("csv: the program's check", &csv, check),
+        ],
+        vec![
+            way("csv, all numbers in E.164: bare scan", &e164, scan_csv),
+            way("csv, all numbers in E.164: the program's check", &e164, check),
+        ],
+        vec![
+            way("ndjson: bare parse, borrowed", &ndjson, parse_ndjson),
+            way("ndjson: read and judged, one thread", &ndjson, feed),
+            way("ndjson: the program's check", &ndjson, check),
+        ],
+    ];
+    println!("{rows} rows, best of {ROUNDS}\n");
+    for ways in groups {
+        measure(rows, &ways);
+        println!();
+    }
+}
+
+fn measure(rows: u64, ways: &[Way]) {
+    let mut best = vec![Duration::MAX; ways.len()];
+    for _ in 0..ROUNDS {
+        for (way, best) in ways.iter().zip(&mut best) {
+            let begun = Instant::now();
+            let found = (way.run)(&way.file);
+            *best = begun.elapsed().min(*best);
+            assert_eq!(found, rows, "{}", way.name);
+        }
+    }
+    for (way, time) in ways.iter().zip(&best) {
+        let (speed, share) = (rows as f64 / time.as_secs_f64(), best[0].as_secs_f64() / time.as_secs_f64());
+        println!("{:<48} {speed:>12.0} rows/s  {share:.3} of the first", way.name);
+    }
+}
+
+/// Every country's example number, in the spelling of its country and in E.164.
+fn make(rows: u64, csv: &Path, e164: &Path, ndjson: &Path) {
+    let table = include_str!("../fixtures/data/phones-by-region.csv");
+    let mut reader = csv::Reader::from_reader(table.as_bytes());
+    let phones: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let create = |path: &Path| BufWriter::new(File::create(path).unwrap());
+    let (mut csv, mut e164, mut ndjson) = (create(csv), create(e164), create(ndjson));
+    let header = "legacy_id,customer_name,customer_email,customer_phone,customer_country,note";
+    writeln!(csv, "{header}").unwrap();
+    writeln!(e164, "{header}").unwrap();
+    for (row, (phone, name)) in (0..rows).zip(phones.iter().cycle().zip(NAMES.iter().cycle())) {
+        let (country, number, national) = (&phone[0], &phone[3], &phone[5]);
+        let spelt = if row % 2 == 0 { number } else { national };
+        writeln!(csv, "{row},{name},p{row}@example.com,\"{spelt}\",{country},\"kept, not sent\"").unwrap();
+        writeln!(e164, "{row},{name},p{row}@example.com,{number},{country},").unwrap();
+        let person = serde_json::json!({
+            "legacy_id": row, "customer_name": name, "customer_email": format!("p{row}@example.com"),
+            "customer_phone": number, "customer_country": country,
+        });
+        writeln!(ndjson, "{person}").unwrap();
+    }
+}
+
+fn scan_csv(path: &Path) -> u64 {
+    let mut reader = csv::Reader::from_path(path).unwrap();
+    let (mut record, mut rows) = (csv::ByteRecord::new(), 0);
+    while reader.read_byte_record(&mut record).unwrap() {
+        rows += 1;
+    }
+    rows
+}
+
+fn parse_ndjson(path: &Path) -> u64 {
+    let (mut reader, mut line, mut rows) = (BufReader::new(File::open(path).unwrap()), String::new(), 0);
+    while reader.read_line(&mut line).unwrap() > 0 {
+        black_box(serde_json::from_str::<BTreeMap<&str, &RawValue>>(&line).unwrap());
+        line.clear();
+        rows += 1;
+    }
+    rows
+}
+
+fn feed(path: &Path) -> u64 {
+    count(Feed::open(path, &InputOptions::default()).unwrap())
+}
+
+fn parallel(path: &Path) -> u64 {
+    count(Feed::open(path, &InputOptions::default()).unwrap().in_parallel(|record| record))
+}
+
+fn count(records: impl Iterator<Item = Result<InputRecord, IntakeError>>) -> u64 {
+    let mut rows = 0;
+    for record in records {
+        black_box(record.unwrap());
+        rows += 1;
+    }
+    rows
+}
+
+/// With its start, its duplicates and its plan.
+fn check(path: &Path) -> u64 {
+    let output = Command::new(env!("CARGO_BIN_EXE_customer-import"))
+        .args(["check", "--summary", "json"])
+        .arg(path)
+        .stderr(Stdio::null())
+        .output()
+        .unwrap();
+    let plan: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    plan["records_read"].as_u64().unwrap()
+}
