@@ -19,6 +19,10 @@
 //! The writer takes all that waits for it in one transaction. An intent is committed at once, for a sender waits for it; outcomes wait at
 //! most 25 ms for company, and not at all once they hold a quarter of the places in flight.
 //!
+//! # How that is tried
+//! `examples/crash_campaign.rs` kills the program at random times and lets `tests/it/checker.rs` compare input, server, ledger and report: no
+//! harm in 5,254 kills, so less than 0.06 % with 95 % confidence. `docs/fault-matrix.md` names the test of every other fault.
+//!
 //! # What it cannot promise
 //! Two ledgers for one account, a ledger that was deleted or restored from an old copy, and a server that honours neither its idempotency
 //! key nor its unique e-mail: against these only the server's own refusal of a second customer with the same e-mail helps. A disk that

@@ -80,8 +80,8 @@ struct Known {
     mails: usize,
     /// When each request to create it came, and when the server was done with it.
     posts: Vec<(f64, f64)>,
-    /// Whether the answer to the last of them was kept back or damaged on purpose.
-    is_damaged: bool,
+    /// Whether the last of them got an answer that leaves doubt: kept back, damaged on purpose, or a failure (a stored one, too).
+    is_doubtful: bool,
 }
 
 /// The server's log.
@@ -105,7 +105,7 @@ impl Log {
                     let email = text("email").to_lowercase();
                     let known = people.entry(email.clone()).or_default();
                     known.posts.push((time, time));
-                    known.is_damaged = false;
+                    known.is_doubtful = false;
                     open.insert(number, (email, known.posts.len() - 1));
                 }
                 "created" => {
@@ -117,7 +117,8 @@ impl Log {
                     if let Some((email, post)) = open.remove(&number) {
                         let known = people.get_mut(&email).unwrap();
                         known.posts[post].1 = time;
-                        known.is_damaged = !event["fault"].is_null();
+                        let succeeded = event["status"].as_u64().is_some_and(|status| status / 100 == 2);
+                        known.is_doubtful = !event["fault"].is_null() || !succeeded;
                     }
                 }
                 _ => {}
@@ -126,8 +127,8 @@ impl Log {
         Self { people }
     }
 
-    pub(crate) fn is_damaged(&self, email: &str) -> bool {
-        self.people.get(email).is_some_and(|known| known.is_damaged)
+    pub(crate) fn is_doubtful(&self, email: &str) -> bool {
+        self.people.get(email).is_some_and(|known| known.is_doubtful)
     }
 
     fn ids(&self, email: &str) -> &[String] {

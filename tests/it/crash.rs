@@ -36,7 +36,8 @@ pub(crate) struct Outcome {
     pub(crate) world: String,
     /// Processes that were alive when they were killed.
     pub(crate) kills: usize,
-    /// How many requests each of them cut off: those without an answer in the ledger, but for those that had none before.
+    /// How many requests each of them cut off: those without an answer in the ledger, but for those that had none
+    /// before and those that wait in doubt and are not in flight.
     pub(crate) unanswered: Vec<usize>,
     pub(crate) concurrency: usize,
     /// After every kill and at the end.
@@ -239,7 +240,7 @@ pub(crate) fn run(program: &Path, seed: u64) -> Outcome {
         outcome.kills += 1;
         // What the server read before the death it may still be writing down.
         let (memory, log) = (trial.memory(), trial.log());
-        let cut_off = memory.unanswered.difference(&before).filter(|email| !log.is_damaged(email));
+        let cut_off = memory.unanswered.difference(&before).filter(|email| !log.is_doubtful(email));
         outcome.unanswered.push(cut_off.count());
         outcome.verdicts.push(check_midway(&trial.input(), &log, &memory));
         before = memory.unanswered;
