@@ -438,7 +438,7 @@ fn advise(field: Field, names: &[String]) -> String {
             }
         }
         Field::Email => with(&["mail"]),
-        Field::Phone => with(&["phone", "mobile", "tel", "cell"]),
+        Field::Phone => with(&["phone", "mobile", "telephone", "cellphone"]),
         Field::Country => with(&["country", "nation"]),
         Field::Type | Field::SendKycMail => None,
     };

@@ -162,9 +162,21 @@ fn artefact(text: &str) -> Option<&'static str> {
         Some("is a spreadsheet's error value, not data; export the values again")
     } else if text.starts_with("=\"") || (text.starts_with('=') && text.contains(['(', '!', '+'])) {
         Some("is a spreadsheet formula, not its value; export the values")
+    } else if is_scientific(text) {
+        Some(
+            "was turned into a number by a spreadsheet and digits are lost; export the column as text from the original",
+        )
     } else {
         None
     }
+}
+
+/// `1.23457E+11`, as spreadsheets write it: one digit, perhaps a fraction, `E+` and two digits or more.
+fn is_scientific(text: &str) -> bool {
+    let digits = |text: &str, least: usize| text.len() >= least && text.bytes().all(|byte| byte.is_ascii_digit());
+    let Some((mantissa, exponent)) = text.split_once("E+") else { return false };
+    let (whole, fraction) = mantissa.split_once(['.', ',']).unwrap_or((mantissa, "0"));
+    whole.len() == 1 && digits(whole, 1) && digits(fraction, 1) && digits(exponent, 2)
 }
 
 /// What was found about a record so far.
@@ -269,10 +281,10 @@ mod tests {
 
     #[test]
     fn artefacts_are_told_from_text() {
-        for text in ["#N/A", "#ref!", "=\"0123\"", "=SUM(A1)", "=A1+B1"] {
+        for text in ["#N/A", "#ref!", "=\"0123\"", "=SUM(A1)", "=A1+B1", "1.23457E+11", "4,9E+12", "1E+10"] {
             assert!(artefact(text).is_some(), "{text}");
         }
-        for text in ["#1 Pizza", "A=B", "N/A Ltd", ""] {
+        for text in ["#1 Pizza", "A=B", "N/A Ltd", "", "12E4", "1.5E+3", "B1E+10", "E+11"] {
             assert!(artefact(text).is_none(), "{text}");
         }
     }

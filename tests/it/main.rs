@@ -7,6 +7,7 @@ mod check;
 mod checker;
 mod cli;
 mod config;
+mod corpora;
 mod crash;
 mod cuts;
 mod faults;

@@ -54,6 +54,8 @@ pub(crate) struct Seen {
     pub(crate) posts: Vec<Instant>,
     /// All that the program sent, byte for byte.
     pub(crate) sent: Vec<u8>,
+    /// What each request that creates carried.
+    pub(crate) bodies: Vec<Vec<u8>>,
     /// Of the last of them, and of its answer.
     pub(crate) request_length: usize,
     pub(crate) answer_length: usize,
@@ -151,6 +153,7 @@ async fn carry(mut client: TcpStream, plan: &Plan) -> io::Result<()> {
             plan.saw(|seen| {
                 seen.posts.push(Instant::now());
                 seen.request_length = request.len();
+                seen.bodies.push(Exchange::of(&request).body);
             });
         }
         let harm = if creates && !plan.is_for_reuse() { plan.take_harm() } else { Harm::None };
