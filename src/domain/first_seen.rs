@@ -6,7 +6,8 @@ use std::hash::BuildHasher as _;
 
 use super::EmailKey;
 
-/// Remembers 16 bytes a record: a hash of the e-mail, the row and a hash of the data. Two e-mails of one hash are as good as impossible
+/// Remembers 16 bytes a record: a hash of the e-mail, the row and a hash of the data; the table around them, at the moment it grows, takes
+/// up to 43 (measured with ten million). Two e-mails of one hash are as good as impossible
 /// (one chance in a million for six million records); where it matters, in an import, the ledger decides on the whole e-mail.
 #[derive(Debug, Default)]
 pub struct FirstSeen {
