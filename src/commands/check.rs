@@ -104,16 +104,13 @@ fn columns(mapping: &Mapping) -> Vec<(String, String)> {
 
 fn note(plan: &mut Plan, diagnostics: &mut Diagnostics, pacing: &Pacing, seen: &Seen<'_>) {
     let Seen { shape, record, line } = seen;
-    match &record.verdict {
-        Verdict::Invalid { problems, .. } => diagnostics.add(record.position, problems, shape, record.raw.as_ref()),
-        Verdict::Valid { customer, warnings } => {
-            diagnostics.add(record.position, warnings, shape, None);
-            let sends = matches!(line.status, Status::Valid | Status::InDoubt)
-                || (line.status == Status::Rejected && pacing.retry_rejected);
-            if sends {
-                plan.to_send += 1;
-                plan.kyc_mails += u64::from(customer.send_kyc_mail);
-            }
+    diagnostics.add(record.position, record.verdict.violations(), shape, record.raw.as_ref());
+    if let Verdict::Valid { customer, .. } = &record.verdict {
+        let sends = matches!(line.status, Status::Valid | Status::InDoubt)
+            || (line.status == Status::Rejected && pacing.retry_rejected);
+        if sends {
+            plan.to_send += 1;
+            plan.kyc_mails += u64::from(customer.send_kyc_mail);
         }
     }
 }

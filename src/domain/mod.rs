@@ -28,4 +28,4 @@ pub use outcome::{Complaint, ComplaintCode, Ending, Outcome, Receipt, Status, Wa
 pub use phone::Phone;
 pub use record::{InputForm, InputRecord, InputShape, Position, RawRecord, ReportLine, Verdict};
 pub use tally::Tally;
-pub use violation::{Code, Flaw, Severity, Violation, visible};
+pub use violation::{Code, Flaw, Severity, Violation, shorten, visible};

@@ -117,17 +117,18 @@ impl fmt::Debug for Violation {
 impl Violation {
     #[must_use]
     pub fn new(code: Code, column: &str, value: &str, hint: impl Into<String>) -> Self {
-        Self { code, column: column.to_owned(), value: shorten(value), hint: hint.into() }
+        Self { code, column: column.to_owned(), value: shorten(value, SHOWN), hint: hint.into() }
     }
 }
 
 /// The longest value that a message quotes, in characters.
 const SHOWN: usize = 60;
 
-/// A value fit for a message: one line, no control characters, at most 60 characters.
-fn shorten(value: &str) -> String {
+/// A value fit for a message: one line, no control characters, at most so many characters.
+#[must_use]
+pub fn shorten(value: &str, most: usize) -> String {
     let mut characters = value.chars();
-    let mut shown: String = characters.by_ref().take(SHOWN).flat_map(visible).collect();
+    let mut shown: String = characters.by_ref().take(most).flat_map(visible).collect();
     if characters.next().is_some() {
         shown.push('…');
     }
@@ -151,7 +152,7 @@ mod tests {
     fn values_are_shortened_and_control_characters_escaped() {
         let violation = Violation::new(Code::NameControlCharacters, "name", "a\u{1b}[31m\nb", "remove it");
         assert_eq!(violation.value, "a\\u{1b}[31m\\nb");
-        assert_eq!(shorten(&"é".repeat(61)), format!("{}…", "é".repeat(60)));
+        assert_eq!(shorten(&"é".repeat(61), SHOWN), format!("{}…", "é".repeat(60)));
     }
 
     #[test]

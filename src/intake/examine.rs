@@ -135,16 +135,12 @@ impl Judged {
     fn cut_off(self) -> Self {
         let hint = "the input ends in the middle of this line, so the record may be cut off; if it is whole, end it with a line break";
         let cut = Violation::new(Code::RowColumnCount, "", "", hint);
-        let verdict = match self.verdict {
-            Verdict::Valid { customer, warnings } => Verdict::Invalid {
-                email: Some(customer.email.as_str().to_owned()),
-                problems: warnings.into_iter().chain([cut]).collect(),
-            },
-            Verdict::Invalid { email, problems } => {
-                Verdict::Invalid { email, problems: problems.into_iter().chain([cut]).collect() }
-            }
+        let (email, mut problems) = match self.verdict {
+            Verdict::Valid { customer, warnings } => (Some(customer.email.as_str().to_owned()), warnings),
+            Verdict::Invalid { email, problems } => (email, problems),
         };
-        Self { verdict, ..self }
+        problems.push(cut);
+        Self { verdict: Verdict::Invalid { email, problems }, ..self }
     }
 }
 

@@ -1,11 +1,10 @@
 //! The part of a record that a complaint is about, drawn the way compilers do.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use crate::domain::{InputForm, InputShape, RawRecord, visible};
+use crate::domain::{InputForm, InputShape, RawRecord, shorten, visible};
 
 /// So much of a cell is shown, in characters.
 const CELL: usize = 40;
@@ -81,20 +80,15 @@ fn boundary_below(text: &str, at: usize) -> usize {
 }
 
 fn shown_cell(cell: &[u8], delimiter: char) -> String {
-    let text = String::from_utf8_lossy(cell);
-    let mut characters = text.chars();
-    let mut shown: String = characters.by_ref().take(CELL).flat_map(visible).collect();
-    if characters.next().is_some() {
-        shown.push('…');
-    }
+    let shown = shorten(&String::from_utf8_lossy(cell), CELL);
     if shown.contains([delimiter, '"']) { format!("\"{}\"", shown.replace('"', "\"\"")) } else { shown }
 }
 
 /// Where the value of a key stands in a line of JSON. For showing only, so a key of that name at another depth may be met first.
 fn value_of(line: &str, key: &str) -> Option<Range<usize>> {
-    let quoted: Cow<'_, str> = serde_json::to_string(key).ok()?.into();
+    let quoted = serde_json::to_string(key).ok()?;
     let mut from = 0;
-    while let Some(found) = line[from..].find(quoted.as_ref()) {
+    while let Some(found) = line[from..].find(&quoted) {
         let after = from + found + quoted.len();
         let rest = line[after..].trim_start();
         if let Some(value) = rest.strip_prefix(':') {

@@ -84,6 +84,7 @@ impl<'a> Client<'a> {
             }
             self.disk.lines_done = row + 1;
         }
+        self.disk.intents.extend(self.unsynced.drain(..));
         Ok(())
     }
 
@@ -103,7 +104,9 @@ impl<'a> Client<'a> {
             if dies {
                 return Err(Died);
             }
-            self.disk.intents.insert(email.to_owned(), key.clone());
+            if self.flaw == Flaw::IntentAfterSend {
+                self.disk.intents.insert(email.to_owned(), key.clone());
+            }
             let end = match answer {
                 Answer::Created(id) => Some(("created", id)),
                 Answer::Taken if self.flaw == Flaw::FreshKeyPerSend => Some(("rejected", String::new())),
