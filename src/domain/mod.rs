@@ -13,6 +13,7 @@ mod kind;
 mod name;
 mod outcome;
 mod phone;
+mod phone_ranges;
 mod record;
 mod tally;
 mod violation;
