@@ -140,10 +140,10 @@ fn feed(path: &Path) -> u64 {
 }
 
 fn parallel(path: &Path) -> u64 {
-    count(Feed::open(path, &InputOptions::default()).unwrap().in_parallel(|record| record))
+    count(Feed::open(path, &InputOptions::default()).unwrap().in_parallel(|record| record.into_owned()).unwrap())
 }
 
-fn count(records: impl Iterator<Item = Result<InputRecord, IntakeError>>) -> u64 {
+fn count(records: impl Iterator<Item = Result<InputRecord<'static>, IntakeError>>) -> u64 {
     let mut rows = 0;
     for record in records {
         black_box(record.unwrap());

@@ -13,7 +13,7 @@ use crate::domain::{Field, NewCustomer};
 
 /// The request body of a customer: canonical JSON.
 #[must_use]
-pub fn body(customer: &NewCustomer) -> Vec<u8> {
+pub fn body(customer: &NewCustomer<'_>) -> Vec<u8> {
     let documented = [
         (Field::Name, Value::from(customer.name.as_str())),
         (Field::Email, Value::from(customer.email.as_str())),

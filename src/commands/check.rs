@@ -6,11 +6,11 @@ use console::Term;
 
 use super::input::Input;
 use super::judge::{AsOf, Judge};
-use super::reporting::Seen;
+use super::reporting::{Seen, Told};
 use super::{Failure, reporting, stdout};
 use crate::cli::{CheckArgs, ImportArgs, InputArgs, SummaryFormat};
 use crate::delivery::Rate;
-use crate::domain::{Status, Verdict};
+use crate::domain::Status;
 use crate::exit::Exit;
 use crate::intake::Mapping;
 use crate::ledger::{LedgerError, Reader};
@@ -103,15 +103,14 @@ fn columns(mapping: &Mapping) -> Vec<(String, String)> {
 }
 
 fn note(plan: &mut Plan, diagnostics: &mut Diagnostics, pacing: &Pacing, seen: &Seen<'_>) {
-    let Seen { shape, record, line } = seen;
-    diagnostics.add(record.position, record.verdict.violations(), shape, record.raw.as_ref());
-    if let Verdict::Valid { customer, .. } = &record.verdict {
-        let sends = matches!(line.status, Status::Valid | Status::InDoubt)
-            || (line.status == Status::Rejected && pacing.retry_rejected);
-        if sends {
-            plan.to_send += 1;
-            plan.kyc_mails += u64::from(customer.send_kyc_mail);
-        }
+    if let Some(Told { shape, record }) = &seen.told {
+        diagnostics.add(record.position, record.verdict.violations(), shape, record.raw.as_ref());
+    }
+    let sends = matches!(seen.status, Status::Valid | Status::InDoubt)
+        || (seen.status == Status::Rejected && pacing.retry_rejected);
+    if let (Some(mails), true) = (seen.send_kyc_mail, sends) {
+        plan.to_send += 1;
+        plan.kyc_mails += u64::from(mails);
     }
 }
 

@@ -3,9 +3,10 @@
 use super::Failure;
 use crate::api::wire;
 use crate::domain::{
-    Code, Complaint, ComplaintCode, Earlier, EmailKey, FirstSeen, InputRecord, Position, ReportLine, Severity, Status,
-    Verdict, Violation,
+    Code, Complaint, ComplaintCode, Earlier, EmailKey, FirstSeen, InputRecord, Position, Print, Printer, ReportLine,
+    Severity, Status, Verdict, Violation,
 };
+use crate::intake::InPiece;
 use crate::ledger::{PayloadHash, Reader, Standing};
 
 /// As of when a line speaks.
@@ -19,19 +20,57 @@ pub(super) enum AsOf {
 
 /// A record with all that can be made of it without knowing the others.
 #[derive(Debug)]
-pub(super) struct Prepared {
-    pub record: InputRecord,
-    /// Of a valid one: what the ledger knows it by, and what would be sent.
-    sendable: Option<(EmailKey, Vec<u8>)>,
+pub(super) enum Prepared {
+    /// A valid one of which there is nothing to say.
+    Plain {
+        print: Print,
+        send_kyc_mail: bool,
+    },
+    Whole(Box<Whole>),
+}
+
+#[derive(Debug)]
+pub(super) struct Whole {
+    pub record: InputRecord<'static>,
+    /// Of a valid one.
+    sendable: Option<Sendable>,
+}
+
+/// What the ledger knows a record by, and what would be sent.
+#[derive(Debug)]
+struct Sendable {
+    key: EmailKey,
+    body: Vec<u8>,
+    print: Print,
+}
+
+impl InPiece for Prepared {
+    fn after(&mut self, rows: u64) {
+        if let Self::Whole(whole) = self {
+            whole.record.after(rows);
+        }
+    }
 }
 
 impl Prepared {
-    pub(super) fn new(record: InputRecord) -> Self {
+    fn whole(record: InputRecord<'_>, printer: &Printer) -> Self {
         let sendable = match &record.verdict {
             Verdict::Invalid { .. } => None,
-            Verdict::Valid { customer, .. } => Some((customer.email.key(), wire::body(customer))),
+            Verdict::Valid { customer, .. } => {
+                Some(Sendable { key: customer.email.key(), body: wire::body(customer), print: printer.print(customer) })
+            }
         };
-        Self { record, sendable }
+        Self::Whole(Box::new(Whole { record: record.into_owned(), sendable }))
+    }
+
+    /// Without what only a line of a report needs, where nothing is to be said of the record.
+    fn brief(record: InputRecord<'_>, printer: &Printer) -> Self {
+        match &record.verdict {
+            Verdict::Valid { customer, warnings } if warnings.is_empty() => {
+                Self::Plain { print: printer.print(customer), send_kyc_mail: customer.send_kyc_mail }
+            }
+            _ => Self::whole(record, printer),
+        }
     }
 }
 
@@ -48,17 +87,29 @@ impl Judge {
         Self { seen: FirstSeen::default(), ledger, as_of }
     }
 
-    pub(super) fn line(&mut self, prepared: &Prepared) -> Result<ReportLine, Failure> {
-        let record = &prepared.record;
-        match &prepared.sendable {
-            Some((key, body)) => self.sendable(record, key, body),
-            None => Ok(invalid(record)),
+    /// What is to be made of each record, wherever that is done. `lines`: whether a line is wanted of each.
+    pub(super) fn preparation(&self, lines: bool) -> impl Fn(InputRecord<'_>) -> Prepared + Send + Sync + 'static {
+        let printer = self.seen.printer();
+        let lines = lines || self.ledger.is_some() || self.as_of != AsOf::Now;
+        move |record| if lines { Prepared::whole(record, &printer) } else { Prepared::brief(record, &printer) }
+    }
+
+    /// How a record of which there is nothing to say stands.
+    pub(super) fn plain(&mut self, print: Print, row: u64) -> Status {
+        if self.seen.meet(print, row).is_some() { Status::Duplicate } else { Status::Valid }
+    }
+
+    pub(super) fn line(&mut self, whole: &Whole) -> Result<ReportLine, Failure> {
+        match &whole.sendable {
+            Some(sendable) => self.sendable(&whole.record, sendable),
+            None => Ok(invalid(&whole.record)),
         }
     }
 
-    fn sendable(&mut self, record: &InputRecord, key: &EmailKey, body: &[u8]) -> Result<ReportLine, Failure> {
+    fn sendable(&mut self, record: &InputRecord<'_>, sendable: &Sendable) -> Result<ReportLine, Failure> {
+        let Sendable { key, body, print } = sendable;
         let position = record.position;
-        let earlier = self.seen.meet(key, position.row, body);
+        let earlier = self.seen.meet(*print, position.row);
         let standing = self.standing(key)?;
         let earlier = earlier.filter(|_| !self.claimed(standing.as_ref(), position));
         let status = match &earlier {
@@ -108,12 +159,12 @@ impl Judge {
     }
 }
 
-fn line_of(record: &InputRecord, status: Status) -> ReportLine {
+fn line_of(record: &InputRecord<'_>, status: Status) -> ReportLine {
     let email = record.verdict.email().unwrap_or_default().to_owned();
     ReportLine::new(record.position, status, email, record.kept.clone())
 }
 
-fn invalid(record: &InputRecord) -> ReportLine {
+fn invalid(record: &InputRecord<'_>) -> ReportLine {
     let mut line = line_of(record, Status::Invalid);
     let (wrong, odd): (Vec<_>, Vec<_>) =
         record.verdict.violations().iter().partition(|violation| violation.code.severity() == Severity::Problem);
@@ -149,7 +200,7 @@ fn remember(line: &mut ReportLine, standing: &Standing, notes: &mut Vec<String>)
 fn explained(violation: &Violation) -> String {
     let Violation { column, value, hint, .. } = violation;
     match (column.is_empty(), value.is_empty()) {
-        (true, _) => hint.clone(),
+        (true, _) => hint.clone().into_owned(),
         (false, true) => format!("{column}: {hint}"),
         (false, false) => format!("{column} {value:?}: {hint}"),
     }

@@ -23,9 +23,16 @@ pub(super) struct Counted {
 
 /// A record that was read, and what is said of it.
 pub(super) struct Seen<'a> {
+    pub status: Status,
+    /// Of a valid one: whether it asks for an e-mail to the person.
+    pub send_kyc_mail: Option<bool>,
+    /// `None` where there is nothing to say of it.
+    pub told: Option<Told<'a>>,
+}
+
+pub(super) struct Told<'a> {
     pub shape: &'a InputShape,
-    pub record: &'a InputRecord,
-    pub line: &'a ReportLine,
+    pub record: &'a InputRecord<'static>,
 }
 
 /// Judges every record, shows each to `observe`, and writes the files that were asked for. They appear only once all are whole.
@@ -41,17 +48,26 @@ pub(super) fn pass(
     let mut files = Files::create(outputs, &feed)?;
     let mut counted =
         Counted { mapping: feed.mapping().clone(), tally: Tally::default(), errors: ErrorGroups::default() };
-    let mut records = feed.in_parallel(Prepared::new);
+    let mut records = feed.in_parallel(judge.preparation(!outputs.reports.is_empty()))?;
     for prepared in records.by_ref() {
-        let prepared = prepared?;
-        let line = judge.line(&prepared)?;
-        let record = &prepared.record;
-        counted.tally.add(line.status);
-        if is_complaint(line.status) {
-            counted.errors.add(&line);
+        match &prepared? {
+            Prepared::Plain { print, send_kyc_mail } => {
+                let status = judge.plain(*print, counted.tally.total() + 1);
+                counted.tally.add(status);
+                observe(&Seen { status, send_kyc_mail: Some(*send_kyc_mail), told: None });
+            }
+            Prepared::Whole(whole) => {
+                let line = judge.line(whole)?;
+                let record = &whole.record;
+                counted.tally.add(line.status);
+                if is_complaint(line.status) {
+                    counted.errors.add(&line);
+                }
+                files.write(&line, record.raw.as_ref())?;
+                let told = Some(Told { shape: &shape, record });
+                observe(&Seen { status: line.status, send_kyc_mail: record.verdict.send_kyc_mail(), told });
+            }
         }
-        files.write(&line, record.raw.as_ref())?;
-        observe(&Seen { shape: &shape, record, line: &line });
     }
     counted.tally.skipped(records.blank_rows());
     files.commit()?;

@@ -22,7 +22,7 @@ pub struct Payload {
 
 impl Payload {
     #[must_use]
-    pub fn of(customer: &NewCustomer) -> Self {
+    pub fn of(customer: &NewCustomer<'_>) -> Self {
         let body = wire::body(customer);
         Self {
             hash: PayloadHash::of(&body),

@@ -24,6 +24,9 @@ impl Country {
     /// # Errors
     /// A [`Flaw`] with one of the `country.*` codes.
     pub fn parse(text: &str) -> Result<Self, Flaw> {
+        if let Some(country) = Self::of_code(text.trim()) {
+            return Ok(country);
+        }
         let key = fold(text);
         if key.is_empty() {
             return Err(Flaw::new(Code::CountryMissing, "every customer needs a country"));
@@ -40,6 +43,13 @@ impl Country {
             None => "no country of ISO 3166-1; write its code, such as DE or DEU, or its usual English name".to_owned(),
         };
         Err(Flaw::new(Code::CountryUnknown, hint))
+    }
+
+    /// Nearly all cells hold a code, and a code needs no folding.
+    fn of_code(code: &str) -> Option<Self> {
+        let place = code_place(code.as_bytes())?;
+        let index = CODES.places[place];
+        CODES.countries.get(usize::from(index)).copied()
     }
 
     #[must_use]
@@ -64,7 +74,7 @@ impl std::str::FromStr for Country {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::parse(text).map_err(|flaw| flaw.hint)
+        Self::parse(text).map_err(|flaw| flaw.hint.into_owned())
     }
 }
 
@@ -75,6 +85,39 @@ const AMBIGUOUS: [(&str, &str); 4] = [
     ("korea", "KOR (South Korea) or PRK (North Korea)"),
     ("virgin islands", "VGB (British) or VIR (U.S.)"),
 ];
+
+/// The assigned countries, and for each code of two or three letters which of them it means.
+struct Codes {
+    countries: Vec<Country>,
+    /// Beyond the countries: none.
+    places: Vec<u8>,
+}
+
+const LETTERS: usize = 26;
+
+/// Where a code of two or three letters of any case stands among all that there could be.
+fn code_place(code: &[u8]) -> Option<usize> {
+    let letter = |byte: &u8| byte.is_ascii_alphabetic().then(|| usize::from(byte.to_ascii_uppercase() - b'A'));
+    let number = code.iter().try_fold(0, |number, byte| Some(number * LETTERS + letter(byte)?));
+    match code.len() {
+        2 => number,
+        3 => number.map(|number| LETTERS.pow(2) + number),
+        _ => None,
+    }
+}
+
+static CODES: LazyLock<Codes> = LazyLock::new(|| {
+    let mut codes = Codes { countries: Vec::new(), places: vec![u8::MAX; LETTERS.pow(2) + LETTERS.pow(3)] };
+    for [alpha2, alpha3, _] in lines_of_three(include_str!("countries.txt")) {
+        for code in [alpha2, alpha3] {
+            if let (Some(place), Ok(index)) = (code_place(code.as_bytes()), u8::try_from(codes.countries.len())) {
+                codes.places[place] = index;
+            }
+        }
+        codes.countries.push(Country { alpha2, alpha3 });
+    }
+    codes
+});
 
 struct Atlas {
     /// Folded codes and names of the assigned countries.

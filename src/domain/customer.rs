@@ -52,9 +52,9 @@ impl fmt::Display for Field {
 
 /// A customer whose every field passed validation. The parts can be made only by their own checks, so a `NewCustomer` may be sent.
 #[derive(Clone, PartialEq)]
-pub struct NewCustomer {
-    pub name: CustomerName,
-    pub email: Email,
+pub struct NewCustomer<'a> {
+    pub name: CustomerName<'a>,
+    pub email: Email<'a>,
     pub phone: Phone,
     pub country: Country,
     pub kind: CustomerType,
@@ -64,8 +64,16 @@ pub struct NewCustomer {
 }
 
 /// People's data stays out of logs and panics.
-impl fmt::Debug for NewCustomer {
+impl fmt::Debug for NewCustomer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NewCustomer").finish_non_exhaustive()
+    }
+}
+
+impl NewCustomer<'_> {
+    #[must_use]
+    pub fn into_owned(self) -> NewCustomer<'static> {
+        let Self { name, email, phone, country, kind, send_kyc_mail, extra } = self;
+        NewCustomer { name: name.into_owned(), email: email.into_owned(), phone, country, kind, send_kyc_mail, extra }
     }
 }

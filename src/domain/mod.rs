@@ -22,7 +22,7 @@ pub use attempt::{AttemptResult, DoubtCause, FoundCustomer, LookupResult, StopRe
 pub use country::Country;
 pub use customer::{Field, NewCustomer};
 pub use email::{Email, EmailKey};
-pub use first_seen::{Earlier, FirstSeen};
+pub use first_seen::{Earlier, FirstSeen, Print, Printer};
 pub use kind::CustomerType;
 pub use name::CustomerName;
 pub use outcome::{Complaint, ComplaintCode, Ending, Outcome, Receipt, Status, Warning};
@@ -30,3 +30,13 @@ pub use phone::Phone;
 pub use record::{InputForm, InputRecord, InputShape, Position, RawRecord, ReportLine, Verdict};
 pub use tally::Tally;
 pub use violation::{Code, Flaw, Severity, Violation, shorten, visible};
+
+/// The text without the white space around it.
+pub(crate) fn trim(text: std::borrow::Cow<'_, str>) -> std::borrow::Cow<'_, str> {
+    use std::borrow::Cow;
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+        Cow::Owned(text) if text.trim().len() == text.len() => Cow::Owned(text),
+        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
+    }
+}

@@ -1,17 +1,18 @@
 //! The name of a customer.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::{IsNormalized, UnicodeNormalization as _, is_nfc_quick};
 
-use super::{Code, Flaw};
+use super::{Code, Flaw, trim};
 
 /// A trimmed, NFC-normalised name without control characters.
 #[derive(Clone, PartialEq, Eq)]
-pub struct CustomerName(String);
+pub struct CustomerName<'a>(Cow<'a, str>);
 
 /// People's data stays out of logs and panics.
-impl fmt::Debug for CustomerName {
+impl fmt::Debug for CustomerName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("CustomerName(..)")
     }
@@ -20,14 +21,13 @@ impl fmt::Debug for CustomerName {
 /// The longest name that the API's database takes, in characters.
 const LONGEST: usize = 255;
 
-impl CustomerName {
+impl<'a> CustomerName<'a> {
     /// Trims and normalises; refuses what is empty, too long or steers the display instead of naming somebody.
     ///
     /// # Errors
     /// A [`Flaw`] with one of the `name.*` codes.
-    pub fn parse(text: &str) -> Result<Self, Flaw> {
-        let text = text.trim();
-        let name: String = if text.is_ascii() { text.to_owned() } else { text.nfc().collect() };
+    pub fn parse(text: impl Into<Cow<'a, str>>) -> Result<Self, Flaw> {
+        let name = composed(trim(text.into()));
         if name.is_empty() {
             return Err(Flaw::new(Code::NameMissing, "every customer needs a name"));
         }
@@ -47,6 +47,11 @@ impl CustomerName {
     }
 
     #[must_use]
+    pub fn into_owned(self) -> CustomerName<'static> {
+        CustomerName(Cow::Owned(self.0.into_owned()))
+    }
+
+    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -55,6 +60,14 @@ impl CustomerName {
     #[must_use]
     pub fn oddity(&self) -> Option<Flaw> {
         garbling(&self.0).map(|hint| Flaw::new(Code::NameLooksGarbled, hint))
+    }
+}
+
+fn composed(text: Cow<'_, str>) -> Cow<'_, str> {
+    if text.is_ascii() || is_nfc_quick(text.chars()) == IsNormalized::Yes {
+        text
+    } else {
+        Cow::Owned(text.nfc().collect())
     }
 }
 
@@ -88,23 +101,27 @@ fn garbling(name: &str) -> Option<&'static str> {
 
 /// Whether some characters, taken as bytes of Windows-1252, are a letter in UTF-8.
 fn is_mojibake(name: &str) -> bool {
-    let characters: Vec<char> = name.chars().collect();
-    (0..characters.len()).any(|start| {
-        let Some(lead) = windows_1252(characters[start]) else { return false };
-        let length = match lead {
-            0xc2..=0xdf => 2,
-            0xe0..=0xef => 3,
-            0xf0..=0xf4 => 4,
-            _ => return false,
+    let mut rest = name.chars();
+    while let Some(first) = rest.next() {
+        let length = match first {
+            '\u{c2}'..='\u{df}' => 2,
+            '\u{e0}'..='\u{ef}' => 3,
+            '\u{f0}'..='\u{f4}' => 4,
+            _ => continue,
         };
-        let Some(run) = characters.get(start..start + length) else { return false };
         // `Ó’` is Irish, not garbled; only after `Ã` is the quotation mark more likely the second half of a letter.
-        if length == 2 && run[1] == '\u{2019}' && run[0] != 'Ã' {
-            return false;
+        if length == 2 && first != 'Ã' && rest.clone().next() == Some('\u{2019}') {
+            continue;
         }
-        let bytes: Option<Vec<u8>> = run.iter().map(|&character| windows_1252(character)).collect();
-        bytes.is_some_and(|bytes| std::str::from_utf8(&bytes).is_ok())
-    })
+        let mut bytes = [0; 4];
+        let run = std::iter::once(first).chain(rest.clone()).map(windows_1252);
+        let found =
+            bytes[..length].iter_mut().zip(run).map_while(|(byte, known)| known.map(|known| *byte = known)).count();
+        if found == length && std::str::from_utf8(&bytes[..length]).is_ok() {
+            return true;
+        }
+    }
+    false
 }
 
 /// The byte that stands for a character in Windows-1252, for bytes beyond ASCII.
@@ -141,7 +158,7 @@ mod tests {
             "王小明",
             "김민준",
         ] {
-            assert_eq!(CustomerName::parse(&format!("\u{a0} {name}\t")).unwrap().as_str(), name);
+            assert_eq!(CustomerName::parse(format!("\u{a0} {name}\t")).unwrap().as_str(), name);
             assert_eq!(CustomerName::parse(name).unwrap().oddity(), None, "{name}");
         }
         assert_eq!(CustomerName::parse("Zoe\u{308}").unwrap().as_str(), "Zoë");
@@ -167,7 +184,7 @@ mod tests {
         for garbled in
             ["JosÃ© GarcÃ\u{ad}a", "MÃ¼ller", "FranÃ§ois", "Ð\u{98}Ð²Ð°Ð½", "M\u{fffd}ller", "M?ller", "â€œMaxâ€\u{9d}"]
         {
-            let name = CustomerName(garbled.to_owned());
+            let name = CustomerName(garbled.into());
             assert_eq!(name.oddity().map(|flaw| flaw.code), Some(Code::NameLooksGarbled), "{garbled}");
         }
         for fine in ["Ó’Briain", "O’Brien", "Ângela", "São João", "Ålesund", "Øyvind Ås"] {

@@ -77,7 +77,7 @@ impl Phone {
     }
 }
 
-fn impossible(hint: &str) -> Flaw {
+fn impossible(hint: &'static str) -> Flaw {
     Flaw::new(Code::PhoneImpossible, hint)
 }
 
@@ -119,7 +119,7 @@ fn is_decimal(text: &str) -> bool {
 
 /// Digits of any script, one leading plus, and the signs that people put between digits.
 fn check_characters(text: &str) -> Result<(), Flaw> {
-    let syntax = |hint: &str| Err(Flaw::new(Code::PhoneSyntax, hint));
+    let syntax = |hint: &'static str| Err(Flaw::new(Code::PhoneSyntax, hint));
     if text.chars().any(char::is_alphabetic) {
         return syntax("letters are not accepted: give the digits, without an extension");
     }

@@ -14,9 +14,9 @@ pub struct Position {
 }
 
 /// One record of the input after validation.
-pub struct InputRecord {
+pub struct InputRecord<'a> {
     pub position: Position,
-    pub verdict: Verdict,
+    pub verdict: Verdict<'a>,
     /// The cells of the `--keep` columns, in the order in which those were named; empty where a record has none.
     pub kept: Vec<String>,
     /// The record exactly as it was read, where it is invalid or the reader was asked for all; none where it was too large to be kept.
@@ -24,9 +24,9 @@ pub struct InputRecord {
 }
 
 /// What validation says of a record.
-pub enum Verdict {
+pub enum Verdict<'a> {
     Valid {
-        customer: NewCustomer,
+        customer: NewCustomer<'a>,
         warnings: Vec<Violation>,
     },
     /// Never sent. `problems` holds every problem found, warnings included, and is not empty.
@@ -37,7 +37,24 @@ pub enum Verdict {
     },
 }
 
-impl Verdict {
+impl InputRecord<'_> {
+    /// The same, independent of the buffer that it was read into.
+    #[must_use]
+    pub fn into_owned(self) -> InputRecord<'static> {
+        let Self { position, verdict, kept, raw } = self;
+        InputRecord { position, verdict: verdict.into_owned(), kept, raw }
+    }
+}
+
+impl Verdict<'_> {
+    #[must_use]
+    pub fn into_owned(self) -> Verdict<'static> {
+        match self {
+            Self::Valid { customer, warnings } => Verdict::Valid { customer: customer.into_owned(), warnings },
+            Self::Invalid { email, problems } => Verdict::Invalid { email, problems },
+        }
+    }
+
     #[must_use]
     pub const fn is_invalid(&self) -> bool {
         matches!(self, Self::Invalid { .. })
@@ -49,6 +66,15 @@ impl Verdict {
         match self {
             Self::Valid { warnings, .. } => warnings,
             Self::Invalid { problems, .. } => problems,
+        }
+    }
+
+    /// Of a valid one: whether it asks for an e-mail to the person.
+    #[must_use]
+    pub const fn send_kyc_mail(&self) -> Option<bool> {
+        match self {
+            Self::Valid { customer, .. } => Some(customer.send_kyc_mail),
+            Self::Invalid { .. } => None,
         }
     }
 
@@ -104,7 +130,7 @@ pub struct ReportLine {
 
 // People's data stays out of logs and panics: what follows shows where a record stands and what became of it, and no cell.
 
-impl fmt::Debug for InputRecord {
+impl fmt::Debug for InputRecord<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Position { row, line } = self.position;
         f.debug_struct("InputRecord")
@@ -115,7 +141,7 @@ impl fmt::Debug for InputRecord {
     }
 }
 
-impl fmt::Debug for Verdict {
+impl fmt::Debug for Verdict<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Valid { warnings, .. } => f.debug_tuple("Valid").field(warnings).finish(),

@@ -1,5 +1,6 @@
 //! What is wrong, or odd, about a record of the input.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// Whether a record may be sent in spite of it.
@@ -72,7 +73,7 @@ impl fmt::Display for Code {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Flaw {
     pub code: Code,
-    pub hint: String,
+    pub hint: Cow<'static, str>,
 }
 
 /// People's data stays out of logs and panics, and a hint may quote some.
@@ -84,7 +85,7 @@ impl fmt::Debug for Flaw {
 
 impl Flaw {
     #[must_use]
-    pub fn new(code: Code, hint: impl Into<String>) -> Self {
+    pub fn new(code: Code, hint: impl Into<Cow<'static, str>>) -> Self {
         Self { code, hint: hint.into() }
     }
 
@@ -104,7 +105,7 @@ pub struct Violation {
     /// What stands there, shortened, with control characters escaped; empty where nothing does.
     pub value: String,
     /// What is wrong and what to do about it, one short sentence without a final period.
-    pub hint: String,
+    pub hint: Cow<'static, str>,
 }
 
 /// People's data stays out of logs and panics.
@@ -116,7 +117,7 @@ impl fmt::Debug for Violation {
 
 impl Violation {
     #[must_use]
-    pub fn new(code: Code, column: &str, value: &str, hint: impl Into<String>) -> Self {
+    pub fn new(code: Code, column: &str, value: &str, hint: impl Into<Cow<'static, str>>) -> Self {
         Self { code, column: column.to_owned(), value: shorten(value, SHOWN), hint: hint.into() }
     }
 }

@@ -173,8 +173,8 @@ pub(super) enum Cell<'a> {
 }
 
 /// A record whose cells can be asked for.
-pub(super) trait Row {
-    fn cell(&self, place: &Place) -> Cell<'_>;
+pub(super) trait Row<'a> {
+    fn cell(&self, place: &Place) -> Cell<'a>;
 }
 
 /// Where the text of a field comes from.
@@ -508,7 +508,7 @@ fn distance(one: &str, other: &str) -> usize {
 }
 
 /// The text of a template for one record: empty cells leave no gap, and nothing but empty cells leave nothing.
-pub(super) fn assemble(pieces: &[Piece], row: &dyn Row) -> String {
+pub(super) fn assemble<'a>(pieces: &[Piece], row: &impl Row<'a>) -> String {
     let mut text = String::new();
     let mut holds_something = false;
     for piece in pieces {
@@ -667,8 +667,8 @@ mod tests {
 
     struct Cells(&'static [&'static str]);
 
-    impl Row for Cells {
-        fn cell(&self, place: &Place) -> Cell<'_> {
+    impl Row<'static> for Cells {
+        fn cell(&self, place: &Place) -> Cell<'static> {
             match place {
                 Place::Index(index) => Cell::Text(self.0[*index]),
                 Place::Key(_) => Cell::Absent,

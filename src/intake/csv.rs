@@ -6,6 +6,7 @@
 use std::io::{self, BufRead};
 
 use csv_core::{Reader, ReaderBuilder};
+use memchr::memchr_iter;
 
 use super::{LONGEST_CELL, LONGEST_RECORD, MOST_COLUMNS};
 
@@ -42,7 +43,7 @@ pub(super) enum Scan {
 
 /// Why reading cannot go on.
 #[derive(Debug)]
-pub(super) enum CsvFault {
+pub(super) enum ReadFault {
     Read(io::Error),
     /// A quote opened on this line, in the cell of this number (from 0), and is not closed.
     OpenQuote {
@@ -51,7 +52,7 @@ pub(super) enum CsvFault {
     },
 }
 
-impl From<io::Error> for CsvFault {
+impl From<io::Error> for ReadFault {
     fn from(error: io::Error) -> Self {
         Self::Read(error)
     }
@@ -65,18 +66,9 @@ pub(super) struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// `ends` are the ends of the cells in `bytes`.
-    pub(super) fn new(bytes: &'a [u8], ends: &'a [usize]) -> Self {
-        Self { bytes, ends }
-    }
-
     /// All cells, one after the other.
     pub(super) fn bytes(self) -> &'a [u8] {
         self.bytes
-    }
-
-    pub(super) fn ends(self) -> &'a [usize] {
-        self.ends
     }
 
     pub(super) fn len(self) -> usize {
@@ -84,18 +76,27 @@ impl<'a> Record<'a> {
     }
 
     pub(super) fn get(self, index: usize) -> Option<&'a [u8]> {
-        let end = *self.ends.get(index)?;
-        let start = if index == 0 { 0 } else { self.ends[index - 1] };
-        Some(&self.bytes[start..end])
+        self.range(index).map(|range| &self.bytes[range])
     }
 
     pub(super) fn cells(self) -> impl Iterator<Item = &'a [u8]> {
         (0..self.len()).filter_map(move |index| self.get(index))
     }
 
-    /// Whether every cell is text; looks at all bytes at once, and then whether a cell ends within a character.
+    /// All cells as one text, where every cell is text; looks at all bytes at once, and then whether a cell ends within a character.
+    pub(super) fn text(self) -> Option<&'a str> {
+        let text = std::str::from_utf8(self.bytes).ok()?;
+        self.ends.iter().all(|&end| text.is_char_boundary(end)).then_some(text)
+    }
+
     pub(super) fn is_utf8(self) -> bool {
-        std::str::from_utf8(self.bytes).is_ok_and(|text| self.ends.iter().all(|&end| text.is_char_boundary(end)))
+        self.text().is_some()
+    }
+
+    /// Where a cell lies among the bytes.
+    pub(super) fn range(self, index: usize) -> Option<std::ops::Range<usize>> {
+        let end = *self.ends.get(index)?;
+        Some(if index == 0 { 0 } else { self.ends[index - 1] }..end)
     }
 
     /// A line of nothing but space and delimiters.
@@ -120,6 +121,15 @@ impl<R: BufRead> CsvReader<R> {
         }
     }
 
+    /// What was not read yet, and the number of the line that it begins with.
+    pub(super) fn into_rest(mut self) -> io::Result<(R, u64)> {
+        // The second half of the last line end belongs to the record before.
+        if self.lines.after_return && self.input.fill_buf()?.first() == Some(&b'\n') {
+            self.input.consume(1);
+        }
+        Ok((self.input, self.lines.line))
+    }
+
     /// How many lines without anything and rows of nothing but space and delimiters were skipped so far.
     pub(super) fn blank_rows(&self) -> u64 {
         self.blank_rows
@@ -131,7 +141,7 @@ impl<R: BufRead> CsvReader<R> {
     }
 
     /// Reads the next record. Rows without anything are no records, also before the header.
-    pub(super) fn advance(&mut self) -> Result<Scan, CsvFault> {
+    pub(super) fn advance(&mut self) -> Result<Scan, ReadFault> {
         loop {
             match self.read_record()? {
                 Scan::Record { .. } if self.record().is_blank() => self.blank_rows += 1,
@@ -140,7 +150,7 @@ impl<R: BufRead> CsvReader<R> {
         }
     }
 
-    fn read_record(&mut self) -> Result<Scan, CsvFault> {
+    fn read_record(&mut self) -> Result<Scan, ReadFault> {
         self.skip_line_ends()?;
         let line = self.lines.line;
         (self.filled, self.cells) = (0, 0);
@@ -175,7 +185,7 @@ impl<R: BufRead> CsvReader<R> {
     }
 
     /// The end of the input: a line end of our own completes the last record, if there is one and no quote is open.
-    fn finish(&mut self, line: u64) -> Result<Scan, CsvFault> {
+    fn finish(&mut self, line: u64) -> Result<Scan, ReadFault> {
         let (is_quoted, result, ended) = probe(&mut self.core, b'\n', &mut self.ends[self.cells..]);
         if is_quoted {
             return Err(self.open_quote(line));
@@ -216,7 +226,7 @@ impl<R: BufRead> CsvReader<R> {
     }
 
     /// Reads to the end of a record without keeping it. An open quote is noticed here too, cell by cell.
-    fn skip_record(&mut self, line: u64, limit: &'static str) -> Result<Scan, CsvFault> {
+    fn skip_record(&mut self, line: u64, limit: &'static str) -> Result<Scan, ReadFault> {
         let mut cell = self.cells;
         let mut length = 0;
         let mut opened = self.lines.line;
@@ -226,7 +236,7 @@ impl<R: BufRead> CsvReader<R> {
             if at_end || length > LONGEST_CELL {
                 let byte = if at_end { b'\n' } else { self.delimiter };
                 if probe(&mut self.core, byte, &mut [0; 2]).0 {
-                    return Err(CsvFault::OpenQuote { line: opened, cell });
+                    return Err(ReadFault::OpenQuote { line: opened, cell });
                 }
                 length = 0;
             }
@@ -246,10 +256,10 @@ impl<R: BufRead> CsvReader<R> {
         }
     }
 
-    fn open_quote(&self, line: u64) -> CsvFault {
+    fn open_quote(&self, line: u64) -> ReadFault {
         let mut lines = LineCounter { line, after_return: false };
         lines.count(&self.bytes[..self.last_end()]);
-        CsvFault::OpenQuote { line: lines.line, cell: self.cells }
+        ReadFault::OpenQuote { line: lines.line, cell: self.cells }
     }
 
     /// Skips line ends between records, so that the line on which the next record begins is known.
@@ -287,11 +297,12 @@ struct LineCounter {
 
 impl LineCounter {
     fn count(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            let ends = byte == b'\r' || (byte == b'\n' && !self.after_return);
-            self.line += u64::from(ends);
-            self.after_return = byte == b'\r';
-        }
+        let Some(last) = bytes.last() else { return };
+        let is_second_half = self.after_return && bytes.starts_with(b"\n");
+        let feeds = memchr_iter(b'\n', bytes).count() - usize::from(is_second_half);
+        let lone_returns = memchr_iter(b'\r', bytes).filter(|at| bytes.get(at + 1) != Some(&b'\n')).count();
+        self.line += (feeds + lone_returns) as u64;
+        self.after_return = *last == b'\r';
     }
 }
 
@@ -365,7 +376,7 @@ mod tests {
     fn an_open_quote_at_the_end_is_a_fault_that_names_its_line_and_cell() {
         let mut reader = reader("a,b\nc,\"d\ne\",\"f\ng,h\ni");
         assert_eq!(reader.advance().unwrap(), Scan::Record { line: 1, ended: true });
-        assert!(matches!(reader.advance(), Err(CsvFault::OpenQuote { line: 3, cell: 2 })));
+        assert!(matches!(reader.advance(), Err(ReadFault::OpenQuote { line: 3, cell: 2 })));
     }
 
     #[test]
@@ -373,7 +384,7 @@ mod tests {
         let endless = b"a,b\n\"".chain(io::repeat(b'x'));
         let mut reader = CsvReader::new(BufReader::new(endless), b',', 1);
         assert_eq!(reader.advance().unwrap(), Scan::Record { line: 1, ended: true });
-        assert!(matches!(reader.advance(), Err(CsvFault::OpenQuote { line: 2, cell: 0 })));
+        assert!(matches!(reader.advance(), Err(ReadFault::OpenQuote { line: 2, cell: 0 })));
         assert!(reader.bytes.len() <= LONGEST_RECORD + 1);
     }
 
@@ -409,7 +420,7 @@ mod tests {
         let text = format!("\"{}\",b\n", "x".repeat(LONGEST_CELL));
         assert_eq!(reader(&text).advance().unwrap(), Scan::Record { line: 1, ended: true });
         let text = format!("\"{}\",b\n", "x".repeat(LONGEST_CELL + 1));
-        assert!(matches!(reader(&text).advance(), Err(CsvFault::OpenQuote { line: 1, cell: 0 })));
+        assert!(matches!(reader(&text).advance(), Err(ReadFault::OpenQuote { line: 1, cell: 0 })));
     }
 
     #[test]

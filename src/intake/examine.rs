@@ -1,6 +1,7 @@
 //! One record as it stands in the input, and what is to be said of it. Pure: the same bytes give the same verdict on any thread.
 
 use encoding_rs::{Encoding, UTF_8};
+use memchr::memchr2;
 use serde_json::{Map, Value};
 
 use crate::domain::{Code, Country, Flaw, InputRecord, Position, RawRecord, Verdict, Violation};
@@ -8,8 +9,8 @@ use crate::domain::{Code, Country, Flaw, InputRecord, Position, RawRecord, Verdi
 use super::columns::{Cell, Column, Mapping, Place, Row, cell_text};
 use super::csv::{Record, line_ends};
 use super::decode::{self, Undecodable};
-use super::ndjson::parse_object;
-use super::scan::Scanned;
+use super::ndjson::{Item, Object, parse_object};
+use super::records::Scanned;
 use super::validate::{email_cell, judge};
 
 /// A cell with so many line breaks is more likely a stray quote than a text.
@@ -28,7 +29,7 @@ pub(super) struct Examiner {
 }
 
 impl Examiner {
-    pub(super) fn examine(&self, position: Position, scanned: Scanned<'_>) -> InputRecord {
+    pub(super) fn examine<'a>(&'a self, position: Position, scanned: Scanned<'a>) -> InputRecord<'a> {
         let mut judged = match scanned {
             Scanned::Cells { record, .. } => self.of_cells(record, position.line),
             Scanned::Line { bytes, ended } => self.of_line(bytes, ended),
@@ -42,10 +43,10 @@ impl Examiner {
         InputRecord { position, verdict: judged.verdict, kept: judged.kept, raw }
     }
 
-    fn of_cells(&self, record: Record<'_>, line: u64) -> Judged {
-        let row = CsvRow(record);
+    fn of_cells<'a>(&'a self, record: Record<'a>, line: u64) -> Judged<'a> {
+        let row = CsvRow { record, text: record.text() };
         let mut broken = Vec::new();
-        if !record.is_utf8() {
+        if row.text.is_none() {
             broken.extend(self.encoding_problems(record, line));
         }
         if record.len() != self.header.len() {
@@ -61,7 +62,7 @@ impl Examiner {
         Judged { verdict, kept: keep(&self.mapping, &row) }
     }
 
-    fn of_line(&self, line: &[u8], ended: bool) -> Judged {
+    fn of_line(&self, line: &[u8], ended: bool) -> Judged<'_> {
         if let Some(found) = Undecodable::first(line, self.encoding) {
             let flaw = Flaw::new(Code::RowEncoding, not_text(found, self.encoding, ""));
             return self.whole(flaw, &decode::shown(line, self.encoding));
@@ -69,12 +70,12 @@ impl Examiner {
         match parse_object(line) {
             Ok(object) => {
                 let row = ObjectRow(&object);
-                let verdict = judge(&self.mapping, &row, self.region, Vec::new());
+                let verdict = judge(&self.mapping, &row, self.region, Vec::new()).into_owned();
                 Judged { verdict, kept: keep(&self.mapping, &row) }
             }
             Err(mut flaw) => {
                 if !ended && flaw.code == Code::JsonSyntax {
-                    flaw.hint.push_str("; the file ends within this line");
+                    flaw.hint.to_mut().push_str("; the file ends within this line");
                 }
                 self.whole(flaw, &String::from_utf8_lossy(line))
             }
@@ -82,7 +83,7 @@ impl Examiner {
     }
 
     /// A record that could not be taken apart: only one thing can be said of it, and its kept cells are empty.
-    fn whole(&self, flaw: Flaw, value: &str) -> Judged {
+    fn whole(&self, flaw: Flaw, value: &str) -> Judged<'static> {
         let verdict = Verdict::Invalid { email: None, problems: vec![flaw.at("", value)] };
         Judged { verdict, kept: vec![String::new(); self.mapping.kept().len()] }
     }
@@ -115,6 +116,9 @@ impl Examiner {
     }
 
     fn swallowed_lines(&self, record: Record<'_>, line: u64) -> Vec<Violation> {
+        if memchr2(b'\n', b'\r', record.bytes()).is_none() {
+            return Vec::new();
+        }
         let long = record.cells().map(line_ends).enumerate().filter(|(_, ends)| *ends >= SUSPICIOUS_LINES);
         long.map(|(index, ends)| {
             let hint = format!("this cell holds {ends} line breaks, from line {line} on: is a quote missing its end?");
@@ -125,12 +129,12 @@ impl Examiner {
 }
 
 /// What there is to say of a record.
-struct Judged {
-    verdict: Verdict,
+struct Judged<'a> {
+    verdict: Verdict<'a>,
     kept: Vec<String>,
 }
 
-impl Judged {
+impl Judged<'_> {
     /// A record that may be only the beginning of one is never sent.
     fn cut_off(self) -> Self {
         let hint = "the input ends in the middle of this line, so the record may be cut off; if it is whole, end it with a line break";
@@ -175,7 +179,7 @@ fn not_text(found: Undecodable, encoding: &'static Encoding, place: &str) -> Str
 }
 
 /// The cells of the kept columns; one that is no text stays empty.
-fn keep(mapping: &Mapping, row: &dyn Row) -> Vec<String> {
+fn keep<'a>(mapping: &Mapping, row: &impl Row<'a>) -> Vec<String> {
     let text = |column: &Column| match row.cell(&column.place) {
         Cell::Json(value @ (Value::Array(_) | Value::Object(_))) => value.to_string(),
         cell => cell_text(cell).into_owned(),
@@ -183,26 +187,49 @@ fn keep(mapping: &Mapping, row: &dyn Row) -> Vec<String> {
     mapping.kept.iter().map(text).collect()
 }
 
-struct CsvRow<'a>(Record<'a>);
+struct CsvRow<'a> {
+    record: Record<'a>,
+    /// All cells, where all are text.
+    text: Option<&'a str>,
+}
 
-impl Row for CsvRow<'_> {
-    fn cell(&self, place: &Place) -> Cell<'_> {
+impl<'a> Row<'a> for CsvRow<'a> {
+    fn cell(&self, place: &Place) -> Cell<'a> {
         let Place::Index(index) = place else { return Cell::Absent };
-        self.0.get(*index).and_then(|cell| std::str::from_utf8(cell).ok()).map_or(Cell::Absent, Cell::Text)
+        let cell = match self.text {
+            Some(text) => self.record.range(*index).and_then(|range| text.get(range)),
+            None => self.record.get(*index).and_then(|cell| std::str::from_utf8(cell).ok()),
+        };
+        cell.map_or(Cell::Absent, Cell::Text)
     }
 }
 
-struct ObjectRow<'a>(&'a Map<String, Value>);
+struct ObjectRow<'a>(&'a Object<'a>);
 
-impl Row for ObjectRow<'_> {
-    fn cell(&self, place: &Place) -> Cell<'_> {
+impl<'a> Row<'a> for ObjectRow<'a> {
+    fn cell(&self, place: &Place) -> Cell<'a> {
         let Place::Key(key) = place else { return Cell::Absent };
-        match find(self.0, key) {
-            None | Some(Value::Null) => Cell::Absent,
-            Some(Value::String(text)) => Cell::Text(text),
-            Some(other) => Cell::Json(other),
+        match self.0.get(key) {
+            Some(Item::Text(text)) => Cell::Text(text),
+            Some(Item::Other(value)) => cell_of(value),
+            None => within(self.0, key).map_or(Cell::Absent, cell_of),
         }
     }
+}
+
+fn cell_of(value: &Value) -> Cell<'_> {
+    match value {
+        Value::Null => Cell::Absent,
+        Value::String(text) => Cell::Text(text),
+        other => Cell::Json(other),
+    }
+}
+
+/// The way through nested objects that the dots of a key name.
+fn within<'a>(object: &'a Object<'a>, key: &str) -> Option<&'a Value> {
+    let (first, rest) = key.split_once('.')?;
+    let Item::Other(value) = object.get(first)? else { return None };
+    find(value.as_object()?, rest)
 }
 
 /// A key as it stands, or the way through nested objects that its dots name.

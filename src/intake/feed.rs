@@ -5,34 +5,37 @@ use std::path::{Path, PathBuf};
 use encoding_rs::{Encoding, UTF_8};
 use serde_json::{Map, Value};
 
-use crate::domain::{InputForm, InputRecord, InputShape};
+use crate::domain::{InputForm, InputRecord, InputShape, Position};
 
 use super::columns::{Mapping, Roster, is_known};
-use super::csv::{CsvReader, Scan};
+use super::csv::{CsvReader, ReadFault, Scan};
+use super::cut::{Cutter, Input};
 use super::decode;
 use super::error::IntakeError;
 use super::examine::Examiner;
 use super::foreign;
-use super::ndjson::{LineReader, parse_object};
+use super::ndjson::{Item, parse_object};
 use super::options::{Format, InputOptions};
-use super::parallel::Parallel;
-use super::scan::{Batch, Input, Reader, Scanner, csv_error};
+use super::parallel::{InPiece, Parallel};
+use super::records::{Form, Records};
 use super::sniff::{self, Decay};
-use super::source::{InputIdentity, Source};
+use super::source::{InputIdentity, Source, identity};
 use super::{DEEPEST, MOST_COLUMNS};
 
 /// An iterator over the records of a file. After an error nothing follows.
 pub struct Feed {
-    scanner: Scanner,
+    origin: Origin,
+    form: Form,
+    records: Records<Input>,
     examiner: Examiner,
     shape: InputShape,
-    /// The record at hand.
-    batch: Batch,
+    row: u64,
+    is_over: bool,
 }
 
 impl std::fmt::Debug for Feed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Feed").field("path", &self.scanner.path).finish_non_exhaustive()
+        f.debug_struct("Feed").field("path", &self.origin.path).finish_non_exhaustive()
     }
 }
 
@@ -74,36 +77,55 @@ impl Feed {
         let header: Vec<String> = raw.iter().map(|cell| String::from_utf8_lossy(cell).trim().to_owned()).collect();
         let mapping = opened.mapping(&Roster::Header(header.clone()), options)?;
         let form = InputForm::Csv { delimiter, header: raw };
-        Ok(Self::new(opened, Reader::Csv { reader, header }, mapping, form, options))
+        Ok(Self::new(opened, Records::Csv(reader), header, mapping, form, options))
     }
 
     fn over_ndjson(source: Source, options: &InputOptions) -> Result<Self, IntakeError> {
         let opened = Opened::of(&source);
         opened.check(sniff::ndjson_decay(&source.head, source.complete), &source.head)?;
         let mapping = opened.mapping(&Roster::Keys(sample_keys(&source.head, source.complete)), options)?;
-        let reader = Reader::Ndjson(LineReader::new(source.into_reader(0)));
-        Ok(Self::new(opened, reader, mapping, InputForm::Ndjson, options))
+        let records = Records::new(Form::Ndjson, source.into_reader(0), 1);
+        Ok(Self::new(opened, records, Vec::new(), mapping, InputForm::Ndjson, options))
     }
 
-    fn new(opened: Opened, reader: Reader, mapping: Mapping, form: InputForm, options: &InputOptions) -> Self {
+    fn new(
+        opened: Opened,
+        records: Records<Input>,
+        header: Vec<String>,
+        mapping: Mapping,
+        shape: InputForm,
+        options: &InputOptions,
+    ) -> Self {
         let Opened { path, identity, encoding, wants_mark } = opened;
-        let header = if let Reader::Csv { header, .. } = &reader { header.clone() } else { Vec::new() };
         let InputOptions { region, want_raw, may_be_cut, .. } = *options;
+        let form = match shape {
+            InputForm::Csv { delimiter, .. } => Form::Csv { delimiter },
+            InputForm::Ndjson => Form::Ndjson,
+        };
         Self {
-            scanner: Scanner::new(reader, path, identity),
+            origin: Origin { path, identity },
+            form,
+            records,
             examiner: Examiner { mapping, header, encoding, region, want_raw, may_be_cut },
-            shape: InputShape { form, byte_order_mark: wants_mark },
-            batch: Batch::default(),
+            shape: InputShape { form: shape, byte_order_mark: wants_mark },
+            row: 0,
+            is_over: false,
         }
     }
 
-    /// The rest of the records, judged and worked on by all cores.
-    pub fn in_parallel<T, W>(self, work: W) -> Parallel<T>
+    /// The records, read, judged and worked on by all cores.
+    ///
+    /// # Errors
+    /// Where the input cannot be read on.
+    pub fn in_parallel<T, W>(self, work: W) -> Result<Parallel<T>, IntakeError>
     where
-        T: Send + 'static,
-        W: Fn(InputRecord) -> T + Send + Sync + 'static,
+        T: InPiece + Send + 'static,
+        W: Fn(InputRecord<'_>) -> T + Send + Sync + 'static,
     {
-        Parallel::start(self.scanner, self.examiner, work)
+        let Self { origin, form, records, examiner, .. } = self;
+        let blank_rows = records.blank_rows();
+        let (rest, line) = records.into_rest().map_err(|error| origin.explain(error.into(), &examiner.header))?;
+        Ok(Parallel::start(origin, Cutter::new(form, rest, line), blank_rows, examiner, work))
     }
 
     /// Which column feeds what, for display.
@@ -127,32 +149,70 @@ impl Feed {
     /// How many lines without anything and rows of nothing but delimiters were skipped so far.
     #[must_use]
     pub fn blank_rows(&self) -> u64 {
-        self.scanner.blank_rows()
+        self.records.blank_rows()
     }
 
     /// The state of the file when it was opened.
     #[must_use]
     pub fn identity(&self) -> Option<&InputIdentity> {
-        self.scanner.identity.as_ref()
+        self.origin.identity.as_ref()
     }
 }
 
 impl Iterator for Feed {
-    type Item = Result<InputRecord, IntakeError>;
+    type Item = Result<InputRecord<'static>, IntakeError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.batch.clear();
-        match self.scanner.scan(&mut self.batch) {
-            Ok(_) => {
-                let (position, scanned) = self.batch.records().next()?;
-                Some(Ok(self.examiner.examine(position, scanned)))
-            }
-            Err(error) => Some(Err(error)),
+        if self.is_over {
+            return None;
         }
+        let next = match self.records.advance() {
+            Ok(Some((line, scanned))) => {
+                self.row += 1;
+                Ok(Some(self.examiner.examine(Position { row: self.row, line }, scanned).into_owned()))
+            }
+            Ok(None) => self.origin.check_unchanged().map(|()| None),
+            Err(fault) => Err(self.origin.explain(fault, &self.examiner.header)),
+        };
+        self.is_over = !matches!(next, Ok(Some(_)));
+        next.transpose()
     }
 }
 
 impl std::iter::FusedIterator for Feed {}
+
+/// Where an input comes from, for whoever must say what is wrong with it.
+pub(super) struct Origin {
+    path: PathBuf,
+    /// The state of the file when it was opened, where it is a file.
+    identity: Option<InputIdentity>,
+}
+
+impl Origin {
+    /// A file that changed meanwhile was not read as one thing.
+    pub(super) fn check_unchanged(&self) -> Result<(), IntakeError> {
+        match &self.identity {
+            Some(then) if identity(&self.path).ok().as_ref() != Some(then) => {
+                Err(IntakeError::Changed { path: self.path.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A file that was written to meanwhile may look cut or damaged; that it changed is what explains it.
+    pub(super) fn explain(&self, fault: ReadFault, header: &[String]) -> IntakeError {
+        self.check_unchanged().err().unwrap_or_else(|| broken(fault, &self.path, header))
+    }
+}
+
+fn broken(fault: ReadFault, path: &Path, header: &[String]) -> IntakeError {
+    match fault {
+        ReadFault::Read(error) => IntakeError::reading(path, error),
+        ReadFault::OpenQuote { line, cell } => {
+            IntakeError::OpenQuote { path: path.to_owned(), line, column: header.get(cell).cloned() }
+        }
+    }
+}
 
 /// What is known of an input before its columns are.
 struct Opened {
@@ -195,7 +255,7 @@ impl Opened {
         suggestion: Option<&'static str>,
     ) -> Result<Vec<Vec<u8>>, IntakeError> {
         let path = self.path.clone();
-        match reader.advance().map_err(|fault| csv_error(fault, &path, &[]))? {
+        match reader.advance().map_err(|fault| broken(fault, &path, &[]))? {
             Scan::Record { line, .. } if !reader.record().is_utf8() => {
                 Err(IntakeError::HeaderEncoding { path, line, encoding: self.encoding.name(), suggestion })
             }
@@ -211,12 +271,17 @@ fn sample_keys(head: &[u8], complete: bool) -> Vec<String> {
     let mut keys = Vec::new();
     let mut seen = std::collections::HashSet::new();
     for (_, line) in sniff::whole_lines(head, complete) {
-        if let Ok(object) = parse_object(line) {
-            collect_keys(&object, "", DEEPEST, &mut |key| {
-                if keys.len() < MOST_COLUMNS && seen.insert(key.clone()) {
-                    keys.push(key);
-                }
-            });
+        let Ok(object) = parse_object(line) else { continue };
+        let mut found = |key: String| {
+            if keys.len() < MOST_COLUMNS && seen.insert(key.clone()) {
+                keys.push(key);
+            }
+        };
+        for (key, item) in object.entries() {
+            if let Item::Other(Value::Object(inner)) = item {
+                collect_keys(inner, key, DEEPEST, &mut found);
+            }
+            found(key.to_owned());
         }
     }
     keys
@@ -224,7 +289,7 @@ fn sample_keys(head: &[u8], complete: bool) -> Vec<String> {
 
 fn collect_keys(object: &Map<String, Value>, prefix: &str, depth: u8, found: &mut dyn FnMut(String)) {
     for (key, value) in object {
-        let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        let name = format!("{prefix}.{key}");
         if let Value::Object(inner) = value
             && depth > 0
         {
@@ -251,24 +316,24 @@ mod tests {
         Feed::over(source, options)
     }
 
-    fn read(text: &str) -> Vec<InputRecord> {
+    fn read(text: &str) -> Vec<InputRecord<'static>> {
         read_with(text.as_bytes(), &InputOptions::default())
     }
 
-    fn read_with(bytes: &[u8], options: &InputOptions) -> Vec<InputRecord> {
+    fn read_with(bytes: &[u8], options: &InputOptions) -> Vec<InputRecord<'static>> {
         feed(bytes, options).unwrap().map(Result::unwrap).collect()
     }
 
-    fn fixture(name: &str, options: &InputOptions) -> Vec<InputRecord> {
+    fn fixture(name: &str, options: &InputOptions) -> Vec<InputRecord<'static>> {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name);
         Feed::open(&path, options).unwrap().map(Result::unwrap).collect()
     }
 
-    fn codes(record: &InputRecord) -> Vec<Code> {
+    fn codes(record: &InputRecord<'_>) -> Vec<Code> {
         record.verdict.violations().iter().map(|violation| violation.code).collect()
     }
 
-    fn customer(record: &InputRecord) -> &NewCustomer {
+    fn customer<'a, 'b>(record: &'b InputRecord<'a>) -> &'b NewCustomer<'a> {
         match &record.verdict {
             Verdict::Valid { customer, .. } => customer,
             Verdict::Invalid { problems, .. } => panic!("{problems:?}"),

@@ -12,14 +12,16 @@
 //! - `csv`, `ndjson`: records as they stand in the file, in bounded memory
 //! - `columns`, `presets`: which column, template or fixed value feeds each field; what is known of other systems' exports
 //! - `validate`: cells to a verdict
-//! - `scan`, `examine`: the two halves of reading a record: taking it out of the file, and judging it
-//! - `feed`, `parallel`: both, one record after the other, or on all cores with the same result
+//! - `records`, `examine`: the two halves of reading a record: taking it out of the file, and judging it
+//! - `feed`: both, one record after the other
+//! - `cut`, `parallel`: both on all cores, with the same result
 //!
 //! Rules: nothing here holds more than a few records and buffers. Nothing is replaced or guessed: bytes that are no text and cells
 //! that mean two things are problems of their record. Rows count records from 1; lines count line ends, also those inside quotes.
 
 mod columns;
 mod csv;
+mod cut;
 mod decode;
 mod error;
 mod examine;
@@ -31,7 +33,7 @@ mod parallel;
 mod presets;
 #[cfg(test)]
 mod properties;
-mod scan;
+mod records;
 mod sniff;
 mod source;
 mod unpack;
@@ -41,7 +43,7 @@ pub use columns::Mapping;
 pub use error::{ColumnFault, IntakeError};
 pub use feed::Feed;
 pub use options::{ExtraRule, Format, InputOptions, MapRule, RuleError, SetRule, parse_delimiter, parse_encoding};
-pub use parallel::Parallel;
+pub use parallel::{InPiece, Parallel};
 pub use presets::Preset;
 pub use source::{InputIdentity, identity};
 pub use unpack::UnpackFault;

@@ -2,10 +2,12 @@
 //!
 //! serde_json parses; the visitor here adds what it leaves open: a key that comes twice, nesting beyond the limit, strings beyond it.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
 use std::io::{self, BufRead};
 
+use serde::Deserializer as _;
 use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
@@ -37,8 +39,14 @@ pub(super) enum Scan {
 }
 
 impl<R: BufRead> LineReader<R> {
-    pub(super) fn new(input: R) -> Self {
-        Self { input, line: 0, buffer: Vec::new(), blank_rows: 0 }
+    /// `line` is the number of the first line that `input` gives.
+    pub(super) fn new(input: R, line: u64) -> Self {
+        Self { input, line: line - 1, buffer: Vec::new(), blank_rows: 0 }
+    }
+
+    /// What was not read yet, and the number of the line that it begins with.
+    pub(super) fn into_rest(self) -> (R, u64) {
+        (self.input, self.line + 1)
     }
 
     /// The line that the last [`Scan::Line`] told of, without its line end.
@@ -81,7 +89,7 @@ impl<R: BufRead> LineReader<R> {
             if chunk.is_empty() {
                 return Ok((length, false));
             }
-            let end = chunk.iter().position(|byte| *byte == b'\n');
+            let end = memchr::memchr(b'\n', chunk);
             let content = &chunk[..end.unwrap_or(chunk.len())];
             let room = (LONGEST_RECORD + 1).saturating_sub(self.buffer.len());
             self.buffer.extend_from_slice(&content[..content.len().min(room)]);
@@ -95,18 +103,51 @@ impl<R: BufRead> LineReader<R> {
     }
 }
 
-/// The object that a line holds.
-pub(super) fn parse_object(line: &[u8]) -> Result<Map<String, Value>, Flaw> {
+/// The object that a line holds, as far as possible in the line's own bytes.
+pub(super) fn parse_object(line: &[u8]) -> Result<Object<'_>, Flaw> {
     let fault = Cell::new(None);
     let mut reader = serde_json::Deserializer::from_slice(line);
-    let parsed =
-        Strict { depth: 0, fault: &fault }.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
-    match parsed {
-        Ok(Value::Object(object)) => Ok(object),
-        Ok(other) => {
-            Err(Flaw::new(Code::JsonNotAnObject, format!("{} stands here; each line must be one object", kind(&other))))
+    let strict = Strict { depth: 0, fault: &fault };
+    let parsed = if line.trim_ascii_start().starts_with(b"{") {
+        reader.deserialize_map(Whole(strict)).map(Ok)
+    } else {
+        strict.deserialize(&mut reader).map(|item| Err(kind(&item.into_value())))
+    };
+    match parsed.and_then(|parsed| reader.end().map(|()| parsed)) {
+        Ok(Ok(object)) => Ok(object),
+        Ok(Err(kind)) => {
+            Err(Flaw::new(Code::JsonNotAnObject, format!("{kind} stands here; each line must be one object")))
         }
         Err(error) => Err(explain(&error, fault.take())),
+    }
+}
+
+/// Keys and values in the order of the line; no key comes twice.
+pub(super) struct Object<'a>(Vec<(Cow<'a, str>, Item<'a>)>);
+
+impl<'a> Object<'a> {
+    pub(super) fn get(&self, key: &str) -> Option<&Item<'a>> {
+        self.entries().find(|(known, _)| *known == key).map(|(_, item)| item)
+    }
+
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&str, &Item<'a>)> {
+        self.0.iter().map(|(key, item)| (&**key, item))
+    }
+}
+
+/// A value of an object.
+pub(super) enum Item<'a> {
+    Text(Cow<'a, str>),
+    /// Anything but a string.
+    Other(Value),
+}
+
+impl Item<'_> {
+    fn into_value(self) -> Value {
+        match self {
+            Self::Text(text) => Value::String(text.into_owned()),
+            Self::Other(value) => value,
+        }
     }
 }
 
@@ -171,73 +212,135 @@ impl Strict<'_> {
         self.fault.set(Some(fault));
         E::custom("refused")
     }
+
+    fn text<'de, E: de::Error>(self, text: Cow<'de, str>) -> Result<Item<'de>, E> {
+        if text.len() > LONGEST_CELL { Err(self.refuse(Fault::TooLong)) } else { Ok(Item::Text(text)) }
+    }
+
+    /// `before` are the keys of the same object that came before this one.
+    fn check_key<E: de::Error>(self, key: &str, before: usize, is_known: bool) -> Result<(), E> {
+        if before == MOST_COLUMNS {
+            Err(self.refuse(Fault::TooMany))
+        } else if key.len() > LONGEST_CELL {
+            Err(self.refuse(Fault::TooLong))
+        } else if is_known {
+            Err(self.refuse(Fault::DuplicateKey(key.to_owned())))
+        } else {
+            Ok(())
+        }
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for Strict<'_> {
-    type Value = Value;
+    type Value = Item<'de>;
 
-    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<Item<'de>, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for Strict<'_> {
-    type Value = Value;
+    type Value = Item<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JSON")
     }
 
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
+    fn visit_unit<E>(self) -> Result<Item<'de>, E> {
+        Ok(Item::Other(Value::Null))
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
+    fn visit_bool<E>(self, value: bool) -> Result<Item<'de>, E> {
+        Ok(Item::Other(Value::Bool(value)))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
+    fn visit_u64<E>(self, value: u64) -> Result<Item<'de>, E> {
+        Ok(Item::Other(Value::Number(value.into())))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
+    fn visit_i64<E>(self, value: i64) -> Result<Item<'de>, E> {
+        Ok(Item::Other(Value::Number(value.into())))
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
+    fn visit_f64<E>(self, value: f64) -> Result<Item<'de>, E> {
+        Ok(Item::Other(Number::from_f64(value).map_or(Value::Null, Value::Number)))
     }
 
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Value, E> {
-        if text.len() > LONGEST_CELL { Err(self.refuse(Fault::TooLong)) } else { Ok(Value::String(text.to_owned())) }
+    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Item<'de>, E> {
+        self.text(Cow::Borrowed(text))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Item<'de>, E> {
+        self.text(Cow::Owned(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Item<'de>, A::Error> {
         let seed = self.deeper()?;
         let mut array = Vec::new();
         while let Some(item) = items.next_element_seed(seed)? {
-            array.push(item);
+            array.push(item.into_value());
         }
-        Ok(Value::Array(array))
+        Ok(Item::Other(Value::Array(array)))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Item<'de>, A::Error> {
         let seed = self.deeper()?;
         let mut object = Map::new();
-        while let Some(key) = entries.next_key::<String>()? {
-            if object.len() == MOST_COLUMNS {
-                return Err(self.refuse(Fault::TooMany));
-            }
-            if key.len() > LONGEST_CELL {
-                return Err(self.refuse(Fault::TooLong));
-            }
-            if object.contains_key(&key) {
-                return Err(self.refuse(Fault::DuplicateKey(key)));
-            }
+        while let Some(key) = entries.next_key_seed(Key)? {
+            self.check_key(&key, object.len(), object.contains_key(&*key))?;
             let value = entries.next_value_seed(seed)?;
-            object.insert(key, value);
+            object.insert(key.into_owned(), value.into_value());
         }
-        Ok(Value::Object(object))
+        Ok(Item::Other(Value::Object(object)))
+    }
+}
+
+/// The object of a whole line.
+struct Whole<'a>(Strict<'a>);
+
+impl<'de> Visitor<'de> for Whole<'_> {
+    type Value = Object<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Object<'de>, A::Error> {
+        let seed = self.0.deeper()?;
+        let mut object = Object(Vec::new());
+        while let Some(key) = entries.next_key_seed(Key)? {
+            self.0.check_key(&key, object.0.len(), object.get(&key).is_some())?;
+            let item = entries.next_value_seed(seed)?;
+            object.0.push((key, item));
+        }
+        Ok(object)
+    }
+}
+
+/// A key, in the line's own bytes where nothing in it is escaped.
+struct Key;
+
+impl<'de> DeserializeSeed<'de> for Key {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Key {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(text))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(text.to_owned()))
     }
 }
 
@@ -253,7 +356,7 @@ mod tests {
 
     #[test]
     fn lines_are_counted_and_blank_ones_skipped() {
-        let mut reader = LineReader::new(&b"{}\r\n\n  \n{\"a\":1}\nlast"[..]);
+        let mut reader = LineReader::new(&b"{}\r\n\n  \n{\"a\":1}\nlast"[..], 1);
         assert_eq!(reader.advance().unwrap(), Scan::Line { line: 1, ended: true });
         assert_eq!(reader.bytes(), b"{}");
         assert_eq!(reader.advance().unwrap(), Scan::Line { line: 4, ended: true });
@@ -265,7 +368,7 @@ mod tests {
     #[test]
     fn a_long_line_is_skipped_in_bounded_memory() {
         let input = io::repeat(b'x').take(50 << 20).chain(&b"\n{}"[..]);
-        let mut reader = LineReader::new(BufReader::new(input));
+        let mut reader = LineReader::new(BufReader::new(input), 1);
         assert_eq!(reader.advance().unwrap(), Scan::TooLarge { line: 1 });
         assert!(reader.buffer.capacity() <= 4 * LONGEST_RECORD);
         assert_eq!(reader.advance().unwrap(), Scan::Line { line: 2, ended: false });
@@ -292,7 +395,7 @@ mod tests {
         for line in
             [r#"{"a":1"#, r#"{"a" 1}"#, "{} x", "{'a':1}", r#"{"a":1e999}"#, r#"{"a":"\ud800"}"#, r#"{"a":NaN}"#]
         {
-            let flaw = parse_object(line.as_bytes()).unwrap_err();
+            let flaw = parse_object(line.as_bytes()).err().unwrap();
             assert_eq!(flaw.code, Code::JsonSyntax, "{line}");
             assert!(flaw.hint.starts_with("column "), "{}", flaw.hint);
         }

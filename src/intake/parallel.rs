@@ -1,57 +1,171 @@
-//! A feed on all cores: one thread reads, several judge, and the records come out in the order of the input.
+//! A feed on all cores: one thread cuts the input, several read and judge the pieces, and the records come out in the order of the input.
 //!
-//! Memory is bounded: a batch holds little more than its share, and no more batches are under way than a few for each core.
+//! Memory is bounded: a piece holds little more than its share, and no more pieces are under way than a few for each core.
 
+use std::io;
 use std::num::NonZeroUsize;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::vec;
 
-use crate::domain::InputRecord;
+use crate::domain::{InputRecord, Position};
 
+use super::csv::ReadFault;
+use super::cut::{Cut, Cutter, Input, Piece};
 use super::error::IntakeError;
 use super::examine::Examiner;
-use super::scan::{Batch, Scanner};
+use super::feed::Origin;
+use super::records::{Form, Records};
 
-/// A batch is full with so many records or bytes.
-const MOST_RECORDS: usize = 256;
-const MOST_BYTES: usize = 64 * 1024;
+/// What is made of a record while its row is counted from the beginning of a piece.
+pub trait InPiece {
+    /// Tells how many rows came before that piece.
+    fn after(&mut self, rows: u64);
+}
+
+impl InPiece for InputRecord<'_> {
+    fn after(&mut self, rows: u64) {
+        self.position.row += rows;
+    }
+}
 
 /// The records of a feed, each with what was made of it beside the others. After an error nothing follows.
-#[derive(Debug)]
 pub struct Parallel<T> {
-    batches: Receiver<Next<T>>,
+    origin: Origin,
+    bench: Arc<Bench<T>>,
+    pieces: Receiver<Next<T>>,
     current: vec::IntoIter<T>,
+    /// How the piece at hand ended before its end.
+    fault: Option<ReadFault>,
+    /// What could not be cut.
+    uncut: Option<Records<Input>>,
+    rows: u64,
     blank_rows: u64,
     is_over: bool,
 }
 
-/// What comes next, in the order of the input.
-#[derive(Debug)]
-enum Next<T> {
-    /// The records of a batch, as soon as they are judged.
-    Batch(Receiver<Vec<T>>),
-    End(Result<u64, IntakeError>),
+impl<T> std::fmt::Debug for Parallel<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parallel").field("rows", &self.rows).finish_non_exhaustive()
+    }
 }
 
-/// A batch, and where its records are waited for.
-type Task<T> = (Batch, SyncSender<Vec<T>>);
+/// What comes next, in the order of the input.
+enum Next<T> {
+    /// What a piece is made into, as soon as it is.
+    Piece(Receiver<Judged<T>>),
+    Uncut(Records<Input>),
+    Failed(io::Error),
+    End,
+}
 
-impl<T: Send + 'static> Parallel<T> {
-    pub(super) fn start<W>(scanner: Scanner, examiner: Examiner, work: W) -> Self
-    where
-        W: Fn(InputRecord) -> T + Send + Sync + 'static,
-    {
+/// The records of a piece.
+struct Judged<T> {
+    items: Vec<T>,
+    blank_rows: u64,
+    fault: Option<ReadFault>,
+}
+
+/// A piece, and where its records are waited for.
+type Task<T> = (Piece, SyncSender<Judged<T>>);
+
+/// What is done to each record.
+struct Bench<T> {
+    form: Form,
+    examiner: Examiner,
+    work: Box<dyn Fn(InputRecord<'_>) -> T + Send + Sync>,
+}
+
+impl<T> Bench<T> {
+    fn judge(&self, piece: &Piece) -> Judged<T> {
+        let mut records = Records::new(self.form, &*piece.bytes, piece.line);
+        let (mut items, mut row) = (Vec::new(), 0);
+        let fault = loop {
+            match records.advance() {
+                Ok(Some((line, scanned))) => {
+                    row += 1;
+                    items.push((self.work)(self.examiner.examine(Position { row, line }, scanned)));
+                }
+                Ok(None) => break None,
+                Err(fault) => break Some(fault),
+            }
+        };
+        Judged { items, blank_rows: records.blank_rows(), fault }
+    }
+}
+
+impl<T: InPiece + Send + 'static> Parallel<T> {
+    /// `blank_rows` are those that were skipped already.
+    pub(super) fn start(
+        origin: Origin,
+        cutter: Cutter,
+        blank_rows: u64,
+        examiner: Examiner,
+        work: impl Fn(InputRecord<'_>) -> T + Send + Sync + 'static,
+    ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        // Filled by the one who cuts, who waits where the others are behind; drained by the benches, and in order by the iterator.
         let (tasks, todo) = sync_channel::<Task<T>>(cores);
-        let (order, batches) = sync_channel(2 * cores);
-        let (todo, shared) = (Arc::new(Mutex::new(todo)), Arc::new((examiner, work)));
+        let (order, pieces) = sync_channel(2 * cores);
+        let bench = Arc::new(Bench { form: cutter.form(), examiner, work: Box::new(work) });
+        let todo = Arc::new(Mutex::new(todo));
         for _ in 0..cores {
-            let (todo, shared) = (Arc::clone(&todo), Arc::clone(&shared));
-            std::thread::spawn(move || examine_all(&todo, &shared.0, &shared.1));
+            let (todo, bench) = (Arc::clone(&todo), Arc::clone(&bench));
+            std::thread::spawn(move || judge_all(&todo, &bench));
         }
-        std::thread::spawn(move || scan_all(scanner, &tasks, &order));
-        Self { batches, current: Vec::new().into_iter(), blank_rows: 0, is_over: false }
+        std::thread::spawn(move || cut_all(cutter, &tasks, &order));
+        Self {
+            origin,
+            bench,
+            pieces,
+            current: Vec::new().into_iter(),
+            fault: None,
+            uncut: None,
+            rows: 0,
+            blank_rows,
+            is_over: false,
+        }
+    }
+
+    /// The next record of what could not be cut.
+    fn next_uncut(&mut self) -> Option<Result<Option<T>, ReadFault>> {
+        let uncut = self.uncut.as_mut()?;
+        let row = self.rows + 1;
+        let next = match uncut.advance() {
+            Ok(Some((line, scanned))) => {
+                self.rows = row;
+                Ok(Some((self.bench.work)(self.bench.examiner.examine(Position { row, line }, scanned))))
+            }
+            Ok(None) => Ok(None),
+            Err(fault) => Err(fault),
+        };
+        if matches!(next, Ok(None)) {
+            self.blank_rows += uncut.blank_rows();
+        }
+        Some(next)
+    }
+
+    /// Takes up the records of a piece, whose rows are counted from its beginning.
+    fn take_up(&mut self, mut judged: Judged<T>) {
+        judged.items.iter_mut().for_each(|item| item.after(self.rows));
+        self.rows += judged.items.len() as u64;
+        self.blank_rows += judged.blank_rows;
+        (self.current, self.fault) = (judged.items.into_iter(), judged.fault);
+    }
+
+    fn end(&mut self, end: Result<(), IntakeError>) -> Option<Result<T, IntakeError>> {
+        self.is_over = true;
+        end.err().map(Err)
+    }
+
+    fn end_of_input(&mut self) -> Option<Result<T, IntakeError>> {
+        let unchanged = self.origin.check_unchanged();
+        self.end(unchanged)
+    }
+
+    fn broken(&mut self, fault: ReadFault) -> Option<Result<T, IntakeError>> {
+        let error = self.origin.explain(fault, &self.bench.examiner.header);
+        self.end(Err(error))
     }
 }
 
@@ -63,52 +177,42 @@ impl<T> Parallel<T> {
     }
 }
 
-/// Reads until the end, or until nobody wants more.
-fn scan_all<T>(mut scanner: Scanner, tasks: &SyncSender<Task<T>>, order: &SyncSender<Next<T>>) {
-    loop {
-        let mut batch = Batch::default();
-        let end = fill(&mut scanner, &mut batch);
-        if !batch.is_empty() {
-            let (done, judged) = sync_channel(1);
-            if order.send(Next::Batch(judged)).is_err() || tasks.send((batch, done)).is_err() {
-                return;
+/// Cuts until the end, or until nobody wants more.
+fn cut_all<T>(cutter: Cutter, tasks: &SyncSender<Task<T>>, order: &SyncSender<Next<T>>) {
+    let form = cutter.form();
+    let mut cutter = Some(cutter);
+    while let Some(next) = cutter.take() {
+        let sent = match next.cut() {
+            Ok((Cut::Piece(piece), rest)) => {
+                cutter = rest;
+                let (done, judged) = sync_channel(1);
+                order.send(Next::Piece(judged)).is_ok() && tasks.send((piece, done)).is_ok()
             }
-        }
-        if let Some(end) = end {
-            // Whoever left does not want to know.
-            drop(order.send(Next::End(end)));
+            Ok((Cut::Uncut { input, line }, _)) => {
+                return drop(order.send(Next::Uncut(Records::new(form, input, line))));
+            }
+            Ok((Cut::End, _)) => true,
+            Err(error) => return drop(order.send(Next::Failed(error))),
+        };
+        if !sent {
             return;
         }
     }
+    // Whoever left does not want to know.
+    drop(order.send(Next::End));
 }
 
-/// Fills a batch. Gives how the input ended, if it did.
-fn fill(scanner: &mut Scanner, batch: &mut Batch) -> Option<Result<u64, IntakeError>> {
-    loop {
-        match scanner.scan(batch) {
-            Ok(true) => {}
-            Ok(false) => return Some(Ok(scanner.blank_rows())),
-            Err(error) => return Some(Err(error)),
-        }
-        let (records, bytes) = batch.size();
-        if records >= MOST_RECORDS || bytes >= MOST_BYTES {
-            return None;
-        }
-    }
-}
-
-fn examine_all<T>(todo: &Mutex<Receiver<Task<T>>>, examiner: &Examiner, work: &dyn Fn(InputRecord) -> T) {
+fn judge_all<T>(todo: &Mutex<Receiver<Task<T>>>, bench: &Bench<T>) {
     loop {
         // Nothing can panic while it is held.
         let task = todo.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok((batch, done)) = task else { return };
-        let judged = batch.records().map(|(position, scanned)| work(examiner.examine(position, scanned))).collect();
+        let Ok((piece, done)) = task else { return };
         // Whoever left does not want to know.
-        drop(done.send(judged));
+        drop(done.send(bench.judge(&piece)));
     }
 }
 
-impl<T> Iterator for Parallel<T> {
+impl<T: InPiece + Send + 'static> Iterator for Parallel<T> {
     type Item = Result<T, IntakeError>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -119,27 +223,30 @@ impl<T> Iterator for Parallel<T> {
             if self.is_over {
                 return None;
             }
-            let next = match self.batches.recv() {
-                Ok(Next::Batch(judged)) => judged.recv().map_err(|_| IntakeError::Abandoned),
-                Ok(Next::End(Ok(blank_rows))) => {
-                    (self.blank_rows, self.is_over) = (blank_rows, true);
-                    return None;
-                }
-                Ok(Next::End(Err(error))) => Err(error),
-                Err(_) => Err(IntakeError::Abandoned),
-            };
-            match next {
-                Ok(judged) => self.current = judged.into_iter(),
-                Err(error) => {
-                    self.is_over = true;
-                    return Some(Err(error));
-                }
+            if let Some(fault) = self.fault.take() {
+                return self.broken(fault);
+            }
+            match self.next_uncut() {
+                None => {}
+                Some(Ok(Some(record))) => return Some(Ok(record)),
+                Some(Ok(None)) => return self.end_of_input(),
+                Some(Err(fault)) => return self.broken(fault),
+            }
+            match self.pieces.recv() {
+                Ok(Next::Piece(judged)) => match judged.recv() {
+                    Ok(judged) => self.take_up(judged),
+                    Err(_) => return self.end(Err(IntakeError::Abandoned)),
+                },
+                Ok(Next::Uncut(records)) => self.uncut = Some(records),
+                Ok(Next::Failed(error)) => return self.broken(error.into()),
+                Ok(Next::End) => return self.end_of_input(),
+                Err(_) => return self.end(Err(IntakeError::Abandoned)),
             }
         }
     }
 }
 
-impl<T> std::iter::FusedIterator for Parallel<T> {}
+impl<T: InPiece + Send + 'static> std::iter::FusedIterator for Parallel<T> {}
 
 #[cfg(test)]
 mod tests {
@@ -149,49 +256,81 @@ mod tests {
 
     use super::*;
 
-    fn file(rows: usize) -> tempfile::NamedTempFile {
+    const HEADER: &str = "customer_name,customer_email,customer_phone,customer_country\n";
+
+    fn file(text: &str) -> tempfile::NamedTempFile {
         let mut file = tempfile::NamedTempFile::new().unwrap();
-        writeln!(file, "customer_name,customer_email,customer_phone,customer_country").unwrap();
-        for row in 1..=rows {
-            writeln!(file, "Person {row},p{row}@example.com,+4917612345678,DEU\n,").unwrap();
-        }
+        write!(file, "{HEADER}{text}").unwrap();
         file
+    }
+
+    fn people(rows: usize) -> String {
+        (1..=rows).map(|row| format!("Person {row},p{row}@example.com,+4917612345678,DEU\n,\n")).collect()
     }
 
     fn feed(file: &tempfile::NamedTempFile) -> Feed {
         Feed::open(file.path(), &InputOptions::default()).unwrap()
     }
 
+    fn shown(record: &InputRecord<'_>) -> String {
+        format!("{record:?} {:?}", record.verdict.email())
+    }
+
+    /// What a plain feed and a parallel one make of a file.
+    fn both(file: &tempfile::NamedTempFile) -> (Vec<String>, u64) {
+        let mut plain = feed(file);
+        let one: Vec<_> = plain.by_ref().map(|record| record.map_or_else(|e| e.to_string(), |r| shown(&r))).collect();
+        let mut parallel = feed(file).in_parallel(|record| record.into_owned()).unwrap();
+        let many: Vec<_> =
+            parallel.by_ref().map(|record| record.map_or_else(|e| e.to_string(), |r| shown(&r))).collect();
+        assert!(one == many, "{} records and {}", one.len(), many.len());
+        assert_eq!(plain.blank_rows(), parallel.blank_rows());
+        (many, parallel.blank_rows())
+    }
+
     #[test]
     fn records_come_in_the_order_of_the_input_and_are_those_of_the_plain_feed() {
-        let file = file(5000);
-        let plain: Vec<_> = feed(&file).map(|record| format!("{:?}", record.unwrap())).collect();
-        let mut parallel = feed(&file).in_parallel(|record| format!("{record:?}"));
-        let beside: Vec<_> = parallel.by_ref().map(Result::unwrap).collect();
-        assert_eq!(beside.len(), 5000);
-        assert!(beside == plain);
-        assert_eq!(parallel.blank_rows(), 5000);
+        let (records, blank_rows) = both(&file(&people(20_000)));
+        assert_eq!((records.len(), blank_rows), (20_000, 20_000));
+    }
+
+    #[test]
+    fn rows_and_lines_go_on_over_quoted_line_breaks_and_returns() {
+        let mixed = "\"A \r\n \"\"B\"\"\",a@example.com,+4917612345678,DEU\r\n\r\nC,c@example.com,\"030\n1\",DEU\r";
+        let (records, _) = both(&file(&mixed.repeat(20_000)));
+        assert_eq!(records.len(), 40_000);
+    }
+
+    #[test]
+    fn what_is_too_large_for_a_piece_is_skipped_and_what_follows_is_read() {
+        let endless = format!("{},{}\n", "x".repeat(5 << 20), people(3));
+        let (records, _) = both(&file(&[people(10_000), endless, people(2000)].concat()));
+        assert_eq!(records.len(), 12_003);
     }
 
     #[test]
     fn an_error_comes_after_the_records_before_it_and_ends_the_feed() {
-        let mut file = file(1000);
-        write!(file, "\"open").unwrap();
-        let mut parallel = feed(&file).in_parallel(|record| record.position.row);
-        let rows: Vec<_> = parallel.by_ref().take(1000).map(Result::unwrap).collect();
-        assert_eq!(rows, (1..=1000).collect::<Vec<_>>());
-        assert!(matches!(parallel.next(), Some(Err(IntakeError::OpenQuote { line: 2002, .. }))));
-        assert!(parallel.next().is_none());
+        for unread in ["\"open".to_owned(), format!("\"{}", "open".repeat(2 << 20))] {
+            let file = file(&(people(1000) + &unread));
+            let mut parallel = feed(&file).in_parallel(|record| record.into_owned()).unwrap();
+            let rows: Vec<_> = parallel.by_ref().take(1000).map(|record| record.unwrap().position.row).collect();
+            assert_eq!(rows, (1..=1000).collect::<Vec<_>>());
+            assert!(matches!(parallel.next(), Some(Err(IntakeError::OpenQuote { line: 2002, .. }))));
+            assert!(parallel.next().is_none());
+        }
     }
 
     #[test]
     fn whoever_stops_early_leaves_nothing_waiting_and_a_panic_is_an_error_and_no_end() {
-        let file = file(20_000);
-        drop(feed(&file).in_parallel(|record| record).take(3).collect::<Vec<_>>());
-        let panics =
-            feed(&file).in_parallel(|record| assert!(record.position.row < 700, "this panic is part of a test"));
+        let file = file(&people(40_000));
+        drop(feed(&file).in_parallel(|record| record.into_owned()).unwrap().take(3).collect::<Vec<_>>());
+        let panics = feed(&file).in_parallel(|record| {
+            assert!(!record.verdict.email().is_some_and(|email| email.starts_with("p30000@")), "part of a test");
+            record.into_owned()
+        });
+        let panics = panics.unwrap();
         let (good, bad): (Vec<_>, Vec<_>) = panics.partition(Result::is_ok);
-        assert!(good.len() < 700);
+        assert!(good.len() < 30_000);
         assert!(matches!(bad.as_slice(), [Err(IntakeError::Abandoned)]));
     }
 }

@@ -99,7 +99,7 @@ fn feed(bytes: &[u8], piece: usize, options: &InputOptions) -> Result<Feed, Inta
     Feed::over(Source::over(Path::new("customers"), Box::new(pieces), options.encoding)?, options)
 }
 
-fn cells(record: &InputRecord) -> Vec<String> {
+fn cells(record: &InputRecord<'_>) -> Vec<String> {
     let Some(RawRecord::Cells(cells)) = &record.raw else { panic!("no cells") };
     cells.iter().map(|cell| String::from_utf8(cell.clone()).unwrap()).collect()
 }

@@ -7,6 +7,7 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use crate::domain::{
     Code, Country, CustomerName, CustomerType, Email, Field, Flaw, NewCustomer, Phone, Severity, Verdict, Violation,
+    trim,
 };
 
 use super::columns::{Cell, Column, ExtraFeeding, Mapping, Origin, Row, assemble, cell_text};
@@ -14,32 +15,38 @@ use super::ndjson::kind;
 
 /// Judges a record. `region` is the country of phone numbers without `+`, where it is not the record's own; `oddities` is what reading
 /// already noticed and what holds nothing back.
-pub(super) fn judge(mapping: &Mapping, row: &dyn Row, region: Option<Country>, oddities: Vec<Violation>) -> Verdict {
+pub(super) fn judge<'a>(
+    mapping: &'a Mapping,
+    row: &impl Row<'a>,
+    region: Option<Country>,
+    oddities: Vec<Violation>,
+) -> Verdict<'a> {
     let mut findings = Findings { violations: Vec::new() };
     let given = |field| Given::of(mapping, row, field);
 
-    let name = given(Field::Name);
-    let name = findings.take(&name, name.check_text().and_then(|()| CustomerName::parse(&name.text)));
-    findings.note(given(Field::Name), name.as_ref().and_then(CustomerName::oddity));
+    let cell = given(Field::Name);
+    let name = cell.check_text().and_then(|()| CustomerName::parse(cell.text.clone()));
+    let name = findings.take(&cell, name, CustomerName::oddity);
 
     let address = given(Field::Email);
-    let email = findings.take(&address, address.check_structure().and_then(|()| Email::parse(&address.text)));
-    findings.note(given(Field::Email), email.as_ref().and_then(Email::oddity));
+    let email = address.check_structure().and_then(|()| Email::parse(address.text.clone()));
+    let email = findings.take(&address, email, Email::oddity);
 
-    let country = given(Field::Country);
-    let country = findings.take(&country, country.check_structure().and_then(|()| Country::parse(&country.text)));
+    let cell = given(Field::Country);
+    let country = cell.check_structure().and_then(|()| Country::parse(&cell.text));
+    let country = findings.take(&cell, country, |_| None);
 
-    let phone = given(Field::Phone);
-    let phone =
-        findings.take(&phone, phone.check_structure().and_then(|()| Phone::parse(&phone.text, region.or(country))));
-    findings.note(given(Field::Phone), phone.as_ref().and_then(Phone::oddity));
+    let cell = given(Field::Phone);
+    let phone = cell.check_structure().and_then(|()| Phone::parse(&cell.text, region.or(country)));
+    let phone = findings.take(&cell, phone, Phone::oddity);
 
-    let kind = given(Field::Type);
-    let kind = findings
-        .take(&kind, kind.check_structure().and_then(|()| kind.or(CustomerType::default(), CustomerType::parse)));
+    let cell = given(Field::Type);
+    let kind = cell.check_structure().and_then(|()| cell.or(CustomerType::default(), CustomerType::parse));
+    let kind = findings.take(&cell, kind, |_| None);
 
-    let mail = given(Field::SendKycMail);
-    let send_kyc_mail = findings.take(&mail, mail.check_structure().and_then(|()| mail.or(true, parse_yes_no)));
+    let cell = given(Field::SendKycMail);
+    let send_kyc_mail = cell.check_structure().and_then(|()| cell.or(true, parse_yes_no));
+    let send_kyc_mail = findings.take(&cell, send_kyc_mail, |_| None);
 
     let extra = findings.extras(&mapping.extras, row);
     findings.violations.extend(oddities);
@@ -58,16 +65,19 @@ pub(super) fn judge(mapping: &Mapping, row: &dyn Row, region: Option<Country>, o
 }
 
 /// The e-mail cell of a record, for naming it in the report whatever else is wrong.
-pub(super) fn email_cell(mapping: &Mapping, row: &dyn Row) -> Option<String> {
+pub(super) fn email_cell<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<String> {
     Some(Given::of(mapping, row, Field::Email).text.into_owned()).filter(|text| !text.is_empty())
 }
 
 /// Yes or no, as people write it.
 pub(super) fn parse_yes_no(text: &str) -> Result<bool, Flaw> {
-    match text.trim().to_ascii_lowercase().as_str() {
-        "true" | "yes" | "1" => Ok(true),
-        "false" | "no" | "0" => Ok(false),
-        _ => Err(Flaw::new(Code::KycMailNotBoolean, "write true or false (yes, no, 1 and 0 are taken too)")),
+    let is_one_of = |words: [&str; 3]| words.iter().any(|word| text.trim().eq_ignore_ascii_case(word));
+    if is_one_of(["true", "yes", "1"]) {
+        Ok(true)
+    } else if is_one_of(["false", "no", "0"]) {
+        Ok(false)
+    } else {
+        Err(Flaw::new(Code::KycMailNotBoolean, "write true or false (yes, no, 1 and 0 are taken too)"))
     }
 }
 
@@ -82,7 +92,7 @@ struct Given<'a> {
 }
 
 impl<'a> Given<'a> {
-    fn of(mapping: &'a Mapping, row: &'a dyn Row, field: Field) -> Self {
+    fn of(mapping: &'a Mapping, row: &impl Row<'a>, field: Field) -> Self {
         let feeding = mapping.feeding(field);
         let (column, text, json) = match &feeding.origin {
             Some(origin) => content(origin, row),
@@ -131,7 +141,7 @@ impl<'a> Given<'a> {
 }
 
 /// The name of what feeds a field, and what a record has there.
-fn content<'a>(origin: &'a Origin, row: &'a dyn Row) -> (&'a str, Cow<'a, str>, Option<&'a Value>) {
+fn content<'a>(origin: &'a Origin, row: &impl Row<'a>) -> (&'a str, Cow<'a, str>, Option<&'a Value>) {
     match origin {
         Origin::Column(column) => {
             let cell = row.cell(&column.place);
@@ -147,18 +157,11 @@ fn content<'a>(origin: &'a Origin, row: &'a dyn Row) -> (&'a str, Cow<'a, str>, 
     }
 }
 
-fn trim(text: Cow<'_, str>) -> Cow<'_, str> {
-    match text {
-        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
-        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
-    }
-}
-
 /// What spreadsheets leave in place of a value.
 fn artefact(text: &str) -> Option<&'static str> {
     const ERRORS: [&str; 11] =
         ["#N/A", "#NA", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NULL!", "#NUM!", "#ERROR!", "#SPILL!", "#CALC!"];
-    if ERRORS.iter().any(|error| text.eq_ignore_ascii_case(error)) {
+    if text.starts_with('#') && ERRORS.iter().any(|error| text.eq_ignore_ascii_case(error)) {
         Some("is a spreadsheet's error value, not data; export the values again")
     } else if text.starts_with("=\"") || (text.starts_with('=') && text.contains(['(', '!', '+'])) {
         Some("is a spreadsheet formula, not its value; export the values")
@@ -174,6 +177,9 @@ fn artefact(text: &str) -> Option<&'static str> {
 /// `1.23457E+11`, as spreadsheets write it: one digit, perhaps a fraction, `E+` and two digits or more.
 fn is_scientific(text: &str) -> bool {
     let digits = |text: &str, least: usize| text.len() >= least && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !text.starts_with(|first: char| first.is_ascii_digit()) {
+        return false;
+    }
     let Some((mantissa, exponent)) = text.split_once("E+") else { return false };
     let (whole, fraction) = mantissa.split_once(['.', ',']).unwrap_or((mantissa, "0"));
     whole.len() == 1 && digits(whole, 1) && digits(fraction, 1) && digits(exponent, 2)
@@ -185,23 +191,26 @@ struct Findings {
 }
 
 impl Findings {
-    /// Keeps the complaint about a value, if there is one, and gives the value otherwise.
-    fn take<T>(&mut self, given: &Given<'_>, checked: Result<T, Flaw>) -> Option<T> {
-        match checked {
-            Ok(value) => Some(value),
-            Err(flaw) => {
-                self.violations.push(flaw.at(given.column, &given.text));
-                None
+    /// Keeps the complaint about a value, if there is one, and gives the value otherwise, after a look at what is odd about it.
+    fn take<T>(
+        &mut self,
+        given: &Given<'_>,
+        checked: Result<T, Flaw>,
+        oddity: impl Fn(&T) -> Option<Flaw>,
+    ) -> Option<T> {
+        let (value, flaw) = match checked {
+            Ok(value) => {
+                let odd = oddity(&value);
+                (Some(value), odd)
             }
-        }
-    }
-
-    fn note(&mut self, given: Given<'_>, oddity: Option<Flaw>) {
-        self.violations.extend(oddity.map(|flaw| flaw.at(given.column, &given.text)));
+            Err(flaw) => (None, Some(flaw)),
+        };
+        self.violations.extend(flaw.map(|flaw| flaw.at(given.column, &given.text)));
+        value
     }
 
     /// The further fields of the request; empty ones are left out.
-    fn extras(&mut self, feedings: &[ExtraFeeding], row: &dyn Row) -> Map<String, Value> {
+    fn extras<'a>(&mut self, feedings: &[ExtraFeeding], row: &impl Row<'a>) -> Map<String, Value> {
         let mut extra = Map::new();
         for feeding in feedings {
             match extra_value(row.cell(&feeding.column.place)) {
@@ -214,7 +223,7 @@ impl Findings {
     }
 }
 
-fn complain(flaw: Flaw, column: &Column, row: &dyn Row) -> Violation {
+fn complain<'a>(flaw: Flaw, column: &Column, row: &impl Row<'a>) -> Violation {
     flaw.at(&column.name, &cell_text(row.cell(&column.place)))
 }
 

@@ -1,0 +1,79 @@
+//! The records of an input as they stand there, one after the other, whatever its form.
+
+use std::io::{self, BufRead};
+
+use super::csv::{self, CsvReader, ReadFault, Record};
+use super::ndjson::{self, LineReader};
+
+/// The form of an input, as far as taking records out of it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Csv { delimiter: u8 },
+    Ndjson,
+}
+
+/// Takes records out of an input.
+pub(super) enum Records<R> {
+    Csv(Box<CsvReader<R>>),
+    Ndjson(LineReader<R>),
+}
+
+/// A record as it was found.
+#[derive(Clone, Copy)]
+pub(super) enum Scanned<'a> {
+    /// `ended` is false for a last record without its line end.
+    Cells {
+        record: Record<'a>,
+        ended: bool,
+    },
+    Line {
+        bytes: &'a [u8],
+        ended: bool,
+    },
+    /// It was skipped.
+    TooLarge {
+        limit: &'static str,
+    },
+}
+
+impl<R: BufRead> Records<R> {
+    /// `line` is the number of the first line that `input` gives.
+    pub(super) fn new(form: Form, input: R, line: u64) -> Self {
+        match form {
+            Form::Csv { delimiter } => Self::Csv(Box::new(CsvReader::new(input, delimiter, line))),
+            Form::Ndjson => Self::Ndjson(LineReader::new(input, line)),
+        }
+    }
+
+    /// How many lines without anything and rows of nothing but delimiters were skipped so far.
+    pub(super) fn blank_rows(&self) -> u64 {
+        match self {
+            Self::Csv(reader) => reader.blank_rows(),
+            Self::Ndjson(reader) => reader.blank_rows(),
+        }
+    }
+
+    /// What was not read yet, and the number of the line that it begins with.
+    pub(super) fn into_rest(self) -> io::Result<(R, u64)> {
+        match self {
+            Self::Csv(reader) => reader.into_rest(),
+            Self::Ndjson(reader) => Ok(reader.into_rest()),
+        }
+    }
+
+    /// The next record and the line on which it begins; nothing at the end.
+    pub(super) fn advance(&mut self) -> Result<Option<(u64, Scanned<'_>)>, ReadFault> {
+        Ok(match self {
+            Self::Csv(reader) => match reader.advance()? {
+                csv::Scan::End => None,
+                csv::Scan::TooLarge { line, limit } => Some((line, Scanned::TooLarge { limit })),
+                csv::Scan::Record { line, ended } => Some((line, Scanned::Cells { record: reader.record(), ended })),
+            },
+            Self::Ndjson(reader) => match reader.advance()? {
+                ndjson::Scan::End => None,
+                ndjson::Scan::TooLarge { line } => Some((line, Scanned::TooLarge { limit: "1 MiB" })),
+                ndjson::Scan::Line { line, ended } => Some((line, Scanned::Line { bytes: reader.bytes(), ended })),
+            },
+        })
+    }
+}
