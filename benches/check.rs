@@ -106,10 +106,10 @@ fn make(rows: u64, csv: &Path, e164: &Path, ndjson: &Path) {
     for (row, (phone, name)) in (0..rows).zip(phones.iter().cycle().zip(NAMES.iter().cycle())) {
         let (country, number, national) = (&phone[0], &phone[3], &phone[5]);
         let spelt = if row % 2 == 0 { number } else { national };
-        writeln!(csv, "{row},{name},p{row}@example.com,\"{spelt}\",{country},\"kept, not sent\"").unwrap();
-        writeln!(e164, "{row},{name},p{row}@example.com,{number},{country},").unwrap();
+        writeln!(csv, "{row},{name},p{row}@post.zz,\"{spelt}\",{country},\"kept, not sent\"").unwrap();
+        writeln!(e164, "{row},{name},p{row}@post.zz,{number},{country},").unwrap();
         let person = serde_json::json!({
-            "legacy_id": row, "customer_name": name, "customer_email": format!("p{row}@example.com"),
+            "legacy_id": row, "customer_name": name, "customer_email": format!("p{row}@post.zz"),
             "customer_phone": number, "customer_country": country,
         });
         writeln!(ndjson, "{person}").unwrap();

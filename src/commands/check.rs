@@ -1,16 +1,17 @@
 //! `check`: the same reading and judging as an import, and then the plan instead of requests. No socket is opened (I9).
 
 use std::io::Write as _;
+use std::sync::Arc;
 
 use console::Term;
 
 use super::input::Input;
 use super::judge::{AsOf, Judge};
-use super::reporting::{Seen, Told};
+use super::reporting::{Seen, Survey, Told};
 use super::{Failure, reporting, stdout};
 use crate::cli::{CheckArgs, ImportArgs, InputArgs, SummaryFormat};
 use crate::delivery::Rate;
-use crate::domain::Status;
+use crate::domain::{Duplicates, Status};
 use crate::exit::Exit;
 use crate::intake::Mapping;
 use crate::ledger::{LedgerError, Reader};
@@ -46,7 +47,7 @@ fn check(input: &Input, args: &CheckArgs) -> Result<Exit, Failure> {
         Some(settings) => reader(settings)?,
         None => None,
     };
-    let (plan, diagnostics) =
+    let Planned { plan, diagnostics, .. } =
         plan(input, &args.input, &outputs, ledger, &Pacing { rate: args.rate, retry_rejected: args.retry_rejected })?;
     print_diagnostics(&diagnostics);
     let exit = if plan.tally.get(Status::Invalid) > 0 { Exit::SomeFailed } else { Exit::Done };
@@ -72,27 +73,47 @@ pub(super) fn reader(settings: &TargetSettings) -> Result<Option<Reader>, Failur
     }
 }
 
-/// Reads the whole input once, counts what an import would do, and writes the reports that were named.
+/// What an import would do.
+pub(super) struct Planned {
+    pub plan: Plan,
+    pub diagnostics: Diagnostics,
+    pub duplicates: Arc<Duplicates>,
+}
+
+/// Reads the whole input, counts what an import would do, and writes the reports that were named.
 pub(super) fn plan(
     input: &Input,
     args: &InputArgs,
     outputs: &Outputs,
     ledger: Option<Reader>,
     pacing: &Pacing,
-) -> Result<(Plan, Diagnostics), Failure> {
+) -> Result<Planned, Failure> {
     let mut plan = Plan::new(pacing.rate.per_minute(None));
     let mut diagnostics = Diagnostics::new(&input.path().display().to_string());
     let open = match &ledger {
         Some(ledger) => ledger.open_requests()?.len() as u64,
         None => 0,
     };
-    let judge = Judge::new(ledger, AsOf::Now);
-    let counted = reporting::pass(input, args, outputs, judge, |seen| note(&mut plan, &mut diagnostics, pacing, seen))?;
+    let mut note = |seen: &Seen<'_>| note(&mut plan, &mut diagnostics, pacing, seen);
+    // Without a memory and without files the input alone tells all.
+    let is_alone = ledger.is_none() && outputs.reports.is_empty() && outputs.rejects.is_none();
+    let Survey { mut counted, duplicates } = reporting::survey(input, args, |seen| {
+        if is_alone {
+            note(seen);
+        }
+    })?;
+    if is_alone {
+        plan.to_send -= duplicates.count();
+        plan.kyc_mails -= duplicates.kyc_mails();
+    } else {
+        let judge = Judge::new(Arc::clone(&duplicates), ledger, AsOf::Now);
+        counted = reporting::pass(input, args, outputs, &judge, note)?;
+    }
     plan.doubts_elsewhere = open.saturating_sub(counted.tally.get(Status::InDoubt));
     plan.tally = counted.tally;
     plan.columns = columns(&counted.mapping);
     plan.unused = counted.mapping.unused().to_vec();
-    Ok((plan, diagnostics))
+    Ok(Planned { plan, diagnostics, duplicates })
 }
 
 /// What feeds each field of the request.

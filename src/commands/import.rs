@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tokio::sync::mpsc;
 
-use super::check::{self, Pacing};
+use super::check::{self, Pacing, Planned};
 use super::input::Input;
 use super::judge::{AsOf, Judge};
 use super::reporting::Counted;
@@ -16,7 +16,7 @@ use super::{Failure, question, report, reporting, resume};
 use crate::api::Credentials;
 use crate::cli::{ImportArgs, InputArgs, ProgressChoice, SummaryFormat};
 use crate::delivery::{self, Offer, Payload, RunEnd, Shutdown, Verdict};
-use crate::domain::{Status, Verdict as RecordVerdict};
+use crate::domain::{Duplicates, Status, Verdict as RecordVerdict};
 use crate::event::Event;
 use crate::exit::{Exit, Signal};
 use crate::ledger::{Ledger, Reader, RunCounters, RunId};
@@ -39,13 +39,14 @@ async fn import(args: &ImportArgs, quiet: bool) -> Result<Exit, Failure> {
     let ledger = Arc::new(world.settings.open_ledger(!world.forgets())?);
     sending::check_owner(&ledger, &world.credentials).await?;
     let input = Input::open(&args.input.input)?;
-    let plan = plan(args, &input, &world, quiet)?;
+    let Planned { plan, duplicates, .. } = plan(args, &input, &world, quiet)?;
     world.tell_of_proxy();
     let refused = refuse(args, &plan, &world);
     let shutdown = Shutdown::default();
     let caught = signals::listen(shutdown.clone())
         .map_err(|error| Failure::new(Exit::Io, error).context("cannot listen to signals".to_owned()))?;
-    let import = Import { args, world, ledger, input: Arc::new(input), outputs, plan, shutdown, caught, quiet };
+    let input = Arc::new(input);
+    let import = Import { args, world, ledger, input, outputs, plan, duplicates, shutdown, caught, quiet };
     import.send_and_report(refused).await
 }
 
@@ -108,15 +109,15 @@ impl World {
     }
 }
 
-fn plan(args: &ImportArgs, input: &Input, world: &World, quiet: bool) -> Result<Plan, Failure> {
+fn plan(args: &ImportArgs, input: &Input, world: &World, quiet: bool) -> Result<Planned, Failure> {
     let ledger = check::reader(&world.settings)?;
     let nothing = Outputs { reports: Vec::new(), rejects: None };
     let pacing = Pacing { rate: args.sending.rate, retry_rejected: args.sending.retry_rejected };
-    let (plan, diagnostics) = check::plan(input, &args.input, &nothing, ledger, &pacing)?;
-    if diagnostics.has_problems() || !quiet {
-        check::print_diagnostics(&diagnostics);
+    let planned = check::plan(input, &args.input, &nothing, ledger, &pacing)?;
+    if planned.diagnostics.has_problems() || !quiet {
+        check::print_diagnostics(&planned.diagnostics);
     }
-    Ok(plan)
+    Ok(planned)
 }
 
 /// Why nothing is sent after all, although the input can be read.
@@ -138,6 +139,7 @@ struct Import<'a> {
     input: Arc<Input>,
     outputs: Outputs,
     plan: Plan,
+    duplicates: Arc<Duplicates>,
     shutdown: Shutdown,
     caught: Caught,
     quiet: bool,
@@ -260,9 +262,9 @@ impl Import<'_> {
     async fn count(&self, run: &RunId) -> Result<Counted, Failure> {
         let settings = &self.world.settings;
         let reader = Reader::open(&settings.ledger, &settings.target)?;
-        let judge = Judge::new(Some(reader), AsOf::Run(run.number));
+        let judge = Judge::new(Arc::clone(&self.duplicates), Some(reader), AsOf::Run(run.number));
         let (input, args, outputs) = (Arc::clone(&self.input), self.args.input.clone(), self.outputs.clone());
-        let pass = tokio::task::spawn_blocking(move || reporting::pass(&input, &args, &outputs, judge, |_| {}));
+        let pass = tokio::task::spawn_blocking(move || reporting::pass(&input, &args, &outputs, &judge, |_| {}));
         tokio::select! {
             biased;
             () = self.shutdown.leaving() => Err(self.left_at_once()),

@@ -1,10 +1,12 @@
 //! What is to be said of each record: validation, the duplicates of this input, and the ledger, brought together in one line.
 
+use std::sync::Arc;
+
 use super::Failure;
 use crate::api::wire;
 use crate::domain::{
-    Code, Complaint, ComplaintCode, Earlier, EmailKey, FirstSeen, InputRecord, Position, Print, Printer, ReportLine,
-    Severity, Status, Verdict, Violation,
+    Code, Complaint, ComplaintCode, Duplicates, Earlier, EmailKey, InputRecord, Position, ReportLine, Severity, Status,
+    Verdict, Violation,
 };
 use crate::intake::InPiece;
 use crate::ledger::{PayloadHash, Reader, Standing};
@@ -20,98 +22,52 @@ pub(super) enum AsOf {
 
 /// A record with all that can be made of it without knowing the others.
 #[derive(Debug)]
-pub(super) enum Prepared {
-    /// A valid one of which there is nothing to say.
-    Plain {
-        print: Print,
-        send_kyc_mail: bool,
-    },
-    Whole(Box<Whole>),
-}
-
-#[derive(Debug)]
-pub(super) struct Whole {
+pub(super) struct Prepared {
     pub record: InputRecord<'static>,
-    /// Of a valid one.
-    sendable: Option<Sendable>,
-}
-
-/// What the ledger knows a record by, and what would be sent.
-#[derive(Debug)]
-struct Sendable {
-    key: EmailKey,
-    body: Vec<u8>,
-    print: Print,
+    /// Of a valid one: what the ledger knows it by, and what would be sent.
+    sendable: Option<(EmailKey, Vec<u8>)>,
 }
 
 impl InPiece for Prepared {
     fn after(&mut self, rows: u64) {
-        if let Self::Whole(whole) = self {
-            whole.record.after(rows);
-        }
+        self.record.after(rows);
     }
 }
 
 impl Prepared {
-    fn whole(record: InputRecord<'_>, printer: &Printer) -> Self {
+    pub(super) fn new(record: InputRecord<'_>) -> Self {
         let sendable = match &record.verdict {
             Verdict::Invalid { .. } => None,
-            Verdict::Valid { customer, .. } => {
-                Some(Sendable { key: customer.email.key(), body: wire::body(customer), print: printer.print(customer) })
-            }
+            Verdict::Valid { customer, .. } => Some((customer.email.key(), wire::body(customer))),
         };
-        Self::Whole(Box::new(Whole { record: record.into_owned(), sendable }))
-    }
-
-    /// Without what only a line of a report needs, where nothing is to be said of the record.
-    fn brief(record: InputRecord<'_>, printer: &Printer) -> Self {
-        match &record.verdict {
-            Verdict::Valid { customer, warnings } if warnings.is_empty() => {
-                Self::Plain { print: printer.print(customer), send_kyc_mail: customer.send_kyc_mail }
-            }
-            _ => Self::whole(record, printer),
-        }
+        Self { record: record.into_owned(), sendable }
     }
 }
 
 #[derive(Debug)]
 pub(super) struct Judge {
-    seen: FirstSeen,
+    duplicates: Arc<Duplicates>,
     /// `None`: nothing was ever sent.
     ledger: Option<Reader>,
     as_of: AsOf,
 }
 
 impl Judge {
-    pub(super) fn new(ledger: Option<Reader>, as_of: AsOf) -> Self {
-        Self { seen: FirstSeen::default(), ledger, as_of }
+    pub(super) fn new(duplicates: Arc<Duplicates>, ledger: Option<Reader>, as_of: AsOf) -> Self {
+        Self { duplicates, ledger, as_of }
     }
 
-    /// What is to be made of each record, wherever that is done. `lines`: whether a line is wanted of each.
-    pub(super) fn preparation(&self, lines: bool) -> impl Fn(InputRecord<'_>) -> Prepared + Send + Sync + 'static {
-        let printer = self.seen.printer();
-        let lines = lines || self.ledger.is_some() || self.as_of != AsOf::Now;
-        move |record| if lines { Prepared::whole(record, &printer) } else { Prepared::brief(record, &printer) }
-    }
-
-    /// How a record of which there is nothing to say stands.
-    pub(super) fn plain(&mut self, print: Print, row: u64) -> Status {
-        if self.seen.meet(print, row).is_some() { Status::Duplicate } else { Status::Valid }
-    }
-
-    pub(super) fn line(&mut self, whole: &Whole) -> Result<ReportLine, Failure> {
-        match &whole.sendable {
-            Some(sendable) => self.sendable(&whole.record, sendable),
-            None => Ok(invalid(&whole.record)),
+    pub(super) fn line(&self, prepared: &Prepared) -> Result<ReportLine, Failure> {
+        match &prepared.sendable {
+            Some((key, body)) => self.sendable(&prepared.record, key, body),
+            None => Ok(invalid(&prepared.record)),
         }
     }
 
-    fn sendable(&mut self, record: &InputRecord<'_>, sendable: &Sendable) -> Result<ReportLine, Failure> {
-        let Sendable { key, body, print } = sendable;
+    fn sendable(&self, record: &InputRecord<'_>, key: &EmailKey, body: &[u8]) -> Result<ReportLine, Failure> {
         let position = record.position;
-        let earlier = self.seen.meet(*print, position.row);
         let standing = self.standing(key)?;
-        let earlier = earlier.filter(|_| !self.claimed(standing.as_ref(), position));
+        let earlier = self.duplicates.earlier(position.row).filter(|_| !self.claimed(standing.as_ref(), position));
         let status = match &earlier {
             Some(_) => Status::Duplicate,
             None => self.status(standing.as_ref(), body),
@@ -164,7 +120,8 @@ fn line_of(record: &InputRecord<'_>, status: Status) -> ReportLine {
     ReportLine::new(record.position, status, email, record.kept.clone())
 }
 
-fn invalid(record: &InputRecord<'_>) -> ReportLine {
+/// The line of a record that is never sent.
+pub(super) fn invalid(record: &InputRecord<'_>) -> ReportLine {
     let mut line = line_of(record, Status::Invalid);
     let (wrong, odd): (Vec<_>, Vec<_>) =
         record.verdict.violations().iter().partition(|violation| violation.code.severity() == Severity::Problem);

@@ -16,8 +16,9 @@ pub(super) fn run(args: &ReportArgs) -> Result<Exit, Failure> {
         Outputs::with_default(&args.output, &args.input.input, &settings::own_files(Some(&settings.ledger), None))?;
     let ledger = Reader::open(&settings.ledger, &settings.target)?;
     let run = find_run(&ledger, &args.run, &input)?;
-    let judge = Judge::new(Some(ledger), AsOf::Run(run.id.number));
-    let counted = reporting::pass(&input, &args.input, &outputs, judge, |_| {})?;
+    let duplicates = reporting::survey(&input, &args.input, |_| {})?.duplicates;
+    let judge = Judge::new(duplicates, Some(ledger), AsOf::Run(run.id.number));
+    let counted = reporting::pass(&input, &args.input, &outputs, &judge, |_| {})?;
     let exit = Exit::of_records(&counted.tally);
     let until = run.ended_at.unwrap_or_else(jiff::Timestamp::now);
     let summary = Summary {

@@ -1,15 +1,18 @@
-//! The pass over the input that counts, and makes reports where any are wanted: input and ledger in, files and counts out. `check` and the
-//! plan of `import` are this pass before anything is sent; `report` and the end of `import` are this pass after it.
+//! The passes over the input: it alone and counts out, or with the ledger and files out. `check` and the plan of `import` are passes before
+//! anything is sent; `report` and the end of `import` are passes after it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::Failure;
 use super::input::Input;
-use super::judge::{Judge, Prepared};
+use super::judge::{self, Judge, Prepared};
 use crate::cli::InputArgs;
-use crate::domain::{InputRecord, InputShape, RawRecord, ReportLine, Status, Tally};
+use crate::domain::{
+    Duplicates, InputRecord, InputShape, Print, Printer, Prints, RawRecord, ReportLine, Status, Tally, Verdict,
+};
 use crate::exit::Exit;
-use crate::intake::{Feed, Mapping};
+use crate::intake::{Feed, InPiece, Mapping};
 use crate::report::{ErrorGroups, Rejects, ReportFile};
 use crate::settings::Outputs;
 
@@ -21,7 +24,20 @@ pub(super) struct Counted {
     pub errors: ErrorGroups,
 }
 
-/// A record that was read, and what is said of it.
+impl Counted {
+    fn of(feed: &Feed) -> Self {
+        Self { mapping: feed.mapping().clone(), tally: Tally::default(), errors: ErrorGroups::default() }
+    }
+
+    fn add(&mut self, line: &ReportLine) {
+        self.tally.add(line.status);
+        if is_complaint(line.status) {
+            self.errors.add(line);
+        }
+    }
+}
+
+/// A record that was read, and how it stands.
 pub(super) struct Seen<'a> {
     pub status: Status,
     /// Of a valid one: whether it asks for an e-mail to the person.
@@ -35,39 +51,104 @@ pub(super) struct Told<'a> {
     pub record: &'a InputRecord<'static>,
 }
 
+/// What the input alone tells.
+#[derive(Debug)]
+pub(super) struct Survey {
+    /// Of valid records and duplicates and invalid ones only.
+    pub counted: Counted,
+    pub duplicates: Arc<Duplicates>,
+}
+
+/// A record as far as a survey needs it.
+enum Surveyed {
+    /// A valid one of which there is nothing to say.
+    Plain {
+        print: Print,
+        send_kyc_mail: bool,
+    },
+    Told(Box<(InputRecord<'static>, Option<Print>)>),
+}
+
+impl InPiece for Surveyed {
+    fn after(&mut self, rows: u64) {
+        if let Self::Told(told) = self {
+            told.0.after(rows);
+        }
+    }
+}
+
+impl Surveyed {
+    fn new(record: InputRecord<'_>, printer: &Printer) -> Self {
+        match &record.verdict {
+            Verdict::Valid { customer, warnings } => {
+                let print = printer.print(customer);
+                if warnings.is_empty() {
+                    Self::Plain { print, send_kyc_mail: customer.send_kyc_mail }
+                } else {
+                    Self::Told(Box::new((record.into_owned(), Some(print))))
+                }
+            }
+            Verdict::Invalid { .. } => Self::Told(Box::new((record.into_owned(), None))),
+        }
+    }
+}
+
+/// Validates every record and finds the duplicates. While records are shown to `observe` a duplicate is still `valid`: who is one is known
+/// at the end.
+pub(super) fn survey(input: &Input, args: &InputArgs, mut observe: impl FnMut(&Seen<'_>)) -> Result<Survey, Failure> {
+    let feed = input.feed(args, false)?;
+    let (shape, mut counted, mut prints) = (feed.shape(), Counted::of(&feed), Prints::default());
+    let printer = prints.printer();
+    let mut records = feed.in_parallel(move |record| Surveyed::new(record, &printer))?;
+    for (row, surveyed) in (1..).zip(records.by_ref()) {
+        let surveyed = surveyed?;
+        let (print, seen) = match &surveyed {
+            Surveyed::Plain { print, send_kyc_mail } => {
+                counted.tally.add(Status::Valid);
+                (Some(*print), Seen { status: Status::Valid, send_kyc_mail: Some(*send_kyc_mail), told: None })
+            }
+            Surveyed::Told(told) => {
+                let (record, print) = &**told;
+                let status = if print.is_some() { Status::Valid } else { Status::Invalid };
+                match print {
+                    Some(_) => counted.tally.add(status),
+                    None => counted.add(&judge::invalid(record)),
+                }
+                let send_kyc_mail = record.verdict.send_kyc_mail();
+                (*print, Seen { status, send_kyc_mail, told: Some(Told { shape: &shape, record }) })
+            }
+        };
+        if let Some(print) = print {
+            prints.add(print, row);
+        }
+        observe(&seen);
+    }
+    counted.tally.skipped(records.blank_rows());
+    let duplicates = prints.compare();
+    counted.tally.turn(duplicates.count(), Status::Valid, Status::Duplicate);
+    Ok(Survey { counted, duplicates: Arc::new(duplicates) })
+}
+
 /// Judges every record, shows each to `observe`, and writes the files that were asked for. They appear only once all are whole.
 pub(super) fn pass(
     input: &Input,
     args: &InputArgs,
     outputs: &Outputs,
-    mut judge: Judge,
+    judge: &Judge,
     mut observe: impl FnMut(&Seen<'_>),
 ) -> Result<Counted, Failure> {
     let feed = input.feed(args, outputs.rejects.is_some())?;
-    let shape = feed.shape();
+    let (shape, mut counted) = (feed.shape(), Counted::of(&feed));
     let mut files = Files::create(outputs, &feed)?;
-    let mut counted =
-        Counted { mapping: feed.mapping().clone(), tally: Tally::default(), errors: ErrorGroups::default() };
-    let mut records = feed.in_parallel(judge.preparation(!outputs.reports.is_empty()))?;
+    let mut records = feed.in_parallel(Prepared::new)?;
     for prepared in records.by_ref() {
-        match &prepared? {
-            Prepared::Plain { print, send_kyc_mail } => {
-                let status = judge.plain(*print, counted.tally.total() + 1);
-                counted.tally.add(status);
-                observe(&Seen { status, send_kyc_mail: Some(*send_kyc_mail), told: None });
-            }
-            Prepared::Whole(whole) => {
-                let line = judge.line(whole)?;
-                let record = &whole.record;
-                counted.tally.add(line.status);
-                if is_complaint(line.status) {
-                    counted.errors.add(&line);
-                }
-                files.write(&line, record.raw.as_ref())?;
-                let told = Some(Told { shape: &shape, record });
-                observe(&Seen { status: line.status, send_kyc_mail: record.verdict.send_kyc_mail(), told });
-            }
-        }
+        let prepared = prepared?;
+        let line = judge.line(&prepared)?;
+        let record = &prepared.record;
+        counted.add(&line);
+        files.write(&line, record.raw.as_ref())?;
+        let (status, send_kyc_mail) = (line.status, record.verdict.send_kyc_mail());
+        observe(&Seen { status, send_kyc_mail, told: Some(Told { shape: &shape, record }) });
     }
     counted.tally.skipped(records.blank_rows());
     files.commit()?;

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::{Code, Flaw};
+use super::{Code, Flaw, trimmed};
 
 /// An assigned country, known by its alpha-3 code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,7 +24,7 @@ impl Country {
     /// # Errors
     /// A [`Flaw`] with one of the `country.*` codes.
     pub fn parse(text: &str) -> Result<Self, Flaw> {
-        if let Some(country) = Self::of_code(text.trim()) {
+        if let Some(country) = Self::of_code(trimmed(text)) {
             return Ok(country);
         }
         let key = fold(text);

@@ -10,6 +10,7 @@ use std::hash::BuildHasher;
 
 use email_address::{EmailAddress, Options};
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
+use memchr::{memchr, memrchr};
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::{Code, Flaw, trim};
@@ -28,6 +29,8 @@ impl fmt::Debug for Email<'_> {
 /// The longest address that fits an SMTP path, in octets, and the longest part before the `@`.
 const LONGEST: usize = 254;
 const LONGEST_LOCAL: usize = 64;
+/// The longest part of a domain between two dots.
+const LONGEST_LABEL: usize = 63;
 
 impl<'a> Email<'a> {
     /// Trims, checks and keeps the address as given.
@@ -152,25 +155,42 @@ fn is_reserved(domain: &str) -> bool {
 /// An address of the usual kind: letters, digits, `_`, `+`, `-` and single dots before the `@`; labels of letters, digits and single hyphens
 /// after it. All that is checked here and elsewhere allows those, so nothing else needs to look.
 fn is_plain(text: &str) -> bool {
-    let Some((local, domain)) = text.split_once('@') else { return false };
-    let is_local = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'+' | b'-');
-    let is_atom = |atom: &[u8]| !atom.is_empty() && atom.iter().all(|byte| is_local(*byte));
-    let is_label = |label: &[u8]| {
-        let has_hyphen_where_none_may_be = label.windows(2).any(|pair| pair == b"--") || label.first() == Some(&b'-');
-        (1..=63).contains(&label.len())
-            && !has_hyphen_where_none_may_be
-            && label.last() != Some(&b'-')
-            && label.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
-    };
-    let is_dot = |byte: &u8| *byte == b'.';
-    let ending = domain.rsplit('.').next().unwrap_or_default();
-    text.len() <= LONGEST
-        && local.len() <= LONGEST_LOCAL
-        && ending.len() >= 2
-        && ending.len() < domain.len()
-        && ending.bytes().all(|byte| byte.is_ascii_alphabetic())
-        && local.as_bytes().split(is_dot).all(is_atom)
-        && domain.as_bytes().split(is_dot).all(is_label)
+    let text = text.as_bytes();
+    let Some(at) = memchr(b'@', text) else { return false };
+    let (local, domain) = (&text[..at], &text[at + 1..]);
+    let fits = text.len() <= LONGEST && local.len() <= LONGEST_LOCAL;
+    fits && is_dotted(local, |byte| matches!(byte, b'_' | b'+' | b'-')) && is_plain_domain(domain)
+}
+
+/// Letters, digits and what else may stand between single dots.
+fn is_dotted(text: &[u8], is_allowed: impl Fn(u8) -> bool) -> bool {
+    let mut before = b'.';
+    for &byte in text {
+        if !(byte.is_ascii_alphanumeric() || is_allowed(byte) || (byte == b'.' && before != b'.')) {
+            return false;
+        }
+        before = byte;
+    }
+    before != b'.'
+}
+
+fn is_plain_domain(domain: &[u8]) -> bool {
+    // The last dot, and the ending behind it.
+    let Some(dot) = memrchr(b'.', domain) else { return false };
+    let ending = &domain[dot + 1..];
+    let mut before = b'.';
+    let mut length = 0;
+    for &byte in &domain[..dot] {
+        // Hyphens stand between other signs, dots too.
+        let is_between = matches!(byte, b'-' | b'.') && !matches!(before, b'-' | b'.');
+        length = if byte == b'.' { 0 } else { length + 1 };
+        if !(byte.is_ascii_alphanumeric() || is_between) || length > LONGEST_LABEL {
+            return false;
+        }
+        before = byte;
+    }
+    let is_ending = (2..=LONGEST_LABEL).contains(&ending.len()) && ending.iter().all(u8::is_ascii_alphabetic);
+    is_ending && !matches!(before, b'-' | b'.')
 }
 
 /// What two spellings of one address have in common: lower case, NFC. No games with dots or plus signs.
@@ -296,7 +316,7 @@ mod tests {
         for address in
             ["ñoñó@example.tld", "用户@例え.テスト", "δοκιμή@παράδειγμα.ελ", "a@xn--hxajbheg2az3al.xn--jxalpdlp"]
         {
-            assert_eq!(Email::parse(&format!(" {address} ")).unwrap().as_str(), address);
+            assert_eq!(Email::parse(format!(" {address} ")).unwrap().as_str(), address);
         }
     }
 

@@ -7,8 +7,8 @@
 mod attempt;
 mod country;
 mod customer;
+mod duplicates;
 mod email;
-mod first_seen;
 mod kind;
 mod name;
 mod outcome;
@@ -21,8 +21,8 @@ mod violation;
 pub use attempt::{AttemptResult, DoubtCause, FoundCustomer, LookupResult, StopReason};
 pub use country::Country;
 pub use customer::{Field, NewCustomer};
+pub use duplicates::{Duplicates, Earlier, Print, Printer, Prints};
 pub use email::{Email, EmailKey};
-pub use first_seen::{Earlier, FirstSeen, Print, Printer};
 pub use kind::CustomerType;
 pub use name::CustomerName;
 pub use outcome::{Complaint, ComplaintCode, Ending, Outcome, Receipt, Status, Warning};
@@ -35,8 +35,14 @@ pub use violation::{Code, Flaw, Severity, Violation, shorten, visible};
 pub(crate) fn trim(text: std::borrow::Cow<'_, str>) -> std::borrow::Cow<'_, str> {
     use std::borrow::Cow;
     match text {
-        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
-        Cow::Owned(text) if text.trim().len() == text.len() => Cow::Owned(text),
-        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
+        Cow::Borrowed(text) => Cow::Borrowed(trimmed(text)),
+        Cow::Owned(text) if trimmed(&text).len() == text.len() => Cow::Owned(text),
+        Cow::Owned(text) => Cow::Owned(trimmed(&text).to_owned()),
     }
+}
+
+/// The same of a borrowed text. Nearly all have nothing around them, and then their ends tell so.
+pub(crate) fn trimmed(text: &str) -> &str {
+    let is_visible = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_graphic);
+    if is_visible(text.as_bytes().first()) && is_visible(text.as_bytes().last()) { text } else { text.trim() }
 }

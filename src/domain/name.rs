@@ -31,14 +31,15 @@ impl<'a> CustomerName<'a> {
         if name.is_empty() {
             return Err(Flaw::new(Code::NameMissing, "every customer needs a name"));
         }
-        if let Some(character) = name.chars().find(|&character| steers_display(character)) {
+        if let Some(character) = display_steering(&name) {
             let hint = format!(
                 "holds the invisible character U+{:04X}; remove it (a stray line break or a copied control character)",
                 u32::from(character)
             );
             return Err(Flaw::new(Code::NameControlCharacters, hint));
         }
-        let length = name.chars().count();
+        // A character has a byte or more.
+        let length = if name.len() > LONGEST { name.chars().count() } else { 0 };
         if length > LONGEST {
             let hint = format!("has {length} characters; at most {LONGEST} are possible");
             return Err(Flaw::new(Code::NameTooLong, hint));
@@ -71,6 +72,13 @@ fn composed(text: Cow<'_, str>) -> Cow<'_, str> {
     }
 }
 
+fn display_steering(name: &str) -> Option<char> {
+    if name.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
+        return None;
+    }
+    name.chars().find(|&character| steers_display(character))
+}
+
 /// Control characters, bidirectional embeddings and overrides, line separators, tags, noncharacters. The joiners U+200C and U+200D
 /// belong to the spelling of Persian and Indic names, and the plain direction marks only to that of right-to-left ones: those may stay.
 fn steers_display(character: char) -> bool {
@@ -88,11 +96,12 @@ fn steers_display(character: char) -> bool {
 
 /// Signs that the text went through a wrong encoding before it came here.
 fn garbling(name: &str) -> Option<&'static str> {
-    if name.contains('\u{fffd}') {
+    let is_ascii = name.is_ascii();
+    if !is_ascii && name.contains('\u{fffd}') {
         Some("holds the replacement character U+FFFD: letters were lost before this file was written")
-    } else if name.contains('?') {
+    } else if name.as_bytes().contains(&b'?') {
         Some("holds a question mark: perhaps a letter was lost before this file was written")
-    } else if !name.is_ascii() && is_mojibake(name) {
+    } else if !is_ascii && is_mojibake(name) {
         Some("looks like UTF-8 that was read as Windows-1252 (`Ã©` for `é`); export it again as UTF-8")
     } else {
         None

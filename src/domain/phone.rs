@@ -10,10 +10,10 @@ use rlibphonenumber::{
 };
 
 use super::phone_ranges::is_in_use;
-use super::{Code, Country, Flaw};
+use super::{Code, Country, Flaw, trimmed};
 
 /// A number in E.164 (`+2349039395114`).
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Phone {
     e164: E164,
     /// Whether the number lies in a range that is in use; one of the right length that does not may be newer than our tables.
@@ -34,8 +34,8 @@ impl Phone {
     /// A [`Flaw`] with one of the `phone.*` codes.
     pub fn parse(text: &str, region: Option<Country>) -> Result<Self, Flaw> {
         // Spreadsheets write a leading apostrophe to keep a cell from becoming a number.
-        let text = text.trim();
-        let text = text.strip_prefix('\'').unwrap_or(text).trim();
+        let text = trimmed(text);
+        let text = text.strip_prefix('\'').map_or(text, str::trim);
         if text.is_empty() {
             return Err(Flaw::new(Code::PhoneMissing, "every customer needs a phone number"));
         }
@@ -206,7 +206,7 @@ fn choose(as_it_stands: Option<PhoneNumber>, with_plus: PhoneNumber) -> Result<P
 }
 
 /// A plus and at most fifteen digits, in place: a million numbers need no memory of their own.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct E164 {
     text: [u8; 1 + MOST_DIGITS],
     length: u8,

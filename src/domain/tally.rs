@@ -20,6 +20,12 @@ impl Tally {
         self.counts[status as usize] += records;
     }
 
+    /// Records of one status turn out to have another.
+    pub fn turn(&mut self, records: u64, from: Status, into: Status) {
+        self.counts[from as usize] -= records;
+        self.add_many(into, records);
+    }
+
     /// Lines without anything and rows of nothing but delimiters: they are no records and in none of the counts.
     pub fn skipped(&mut self, blank_rows: u64) {
         self.blank_rows = blank_rows;

@@ -6,7 +6,7 @@
 use std::io::{self, BufRead};
 
 use csv_core::{Reader, ReaderBuilder};
-use memchr::memchr_iter;
+use memchr::{memchr, memchr_iter, memchr2};
 
 use super::{LONGEST_CELL, LONGEST_RECORD, MOST_COLUMNS};
 
@@ -22,6 +22,8 @@ pub(super) struct CsvReader<R> {
     /// Where in `bytes` each cell ends.
     ends: Vec<usize>,
     cells: usize,
+    /// As in [`Record`].
+    gap: usize,
     blank_rows: u64,
 }
 
@@ -63,6 +65,8 @@ impl From<io::Error> for ReadFault {
 pub(super) struct Record<'a> {
     bytes: &'a [u8],
     ends: &'a [usize],
+    /// How many bytes stand between two cells: none where quotes were taken away, the delimiter where there were none.
+    gap: usize,
 }
 
 impl<'a> Record<'a> {
@@ -86,7 +90,8 @@ impl<'a> Record<'a> {
     /// All cells as one text, where every cell is text; looks at all bytes at once, and then whether a cell ends within a character.
     pub(super) fn text(self) -> Option<&'a str> {
         let text = std::str::from_utf8(self.bytes).ok()?;
-        self.ends.iter().all(|&end| text.is_char_boundary(end)).then_some(text)
+        let is_cut_well = self.gap > 0 || self.ends.iter().all(|&end| text.is_char_boundary(end));
+        is_cut_well.then_some(text)
     }
 
     pub(super) fn is_utf8(self) -> bool {
@@ -96,27 +101,31 @@ impl<'a> Record<'a> {
     /// Where a cell lies among the bytes.
     pub(super) fn range(self, index: usize) -> Option<std::ops::Range<usize>> {
         let end = *self.ends.get(index)?;
-        Some(if index == 0 { 0 } else { self.ends[index - 1] }..end)
+        Some(if index == 0 { 0 } else { self.ends[index - 1] + self.gap }..end)
     }
 
     /// A line of nothing but space and delimiters.
     fn is_blank(self) -> bool {
-        self.bytes.iter().all(u8::is_ascii_whitespace)
+        self.cells().all(|cell| cell.iter().all(u8::is_ascii_whitespace))
     }
 }
 
 impl<R: BufRead> CsvReader<R> {
     /// `line` is the number of the first line that `input` gives.
     pub(super) fn new(input: R, delimiter: u8, line: u64) -> Self {
+        let mut core = ReaderBuilder::new().delimiter(delimiter).build();
+        // It would drop a byte order mark at the beginning, and this may be the middle of a file.
+        let _ = core.read_record(b"\n", &mut [], &mut []);
         Self {
             input,
-            core: ReaderBuilder::new().delimiter(delimiter).build(),
+            core,
             delimiter,
             lines: LineCounter { line, after_return: false },
             bytes: Vec::new(),
             filled: 0,
             ends: vec![0; MOST_COLUMNS + 1],
             cells: 0,
+            gap: 0,
             blank_rows: 0,
         }
     }
@@ -137,7 +146,7 @@ impl<R: BufRead> CsvReader<R> {
 
     /// The record that the last [`Scan::Record`] told of.
     pub(super) fn record(&self) -> Record<'_> {
-        Record { bytes: &self.bytes[..self.filled], ends: &self.ends[..self.cells] }
+        Record { bytes: &self.bytes[..self.filled], ends: &self.ends[..self.cells], gap: self.gap }
     }
 
     /// Reads the next record. Rows without anything are no records, also before the header.
@@ -153,7 +162,10 @@ impl<R: BufRead> CsvReader<R> {
     fn read_record(&mut self) -> Result<Scan, ReadFault> {
         self.skip_line_ends()?;
         let line = self.lines.line;
-        (self.filled, self.cells) = (0, 0);
+        if self.read_plain_line()? {
+            return Ok(Scan::Record { line, ended: true });
+        }
+        (self.filled, self.cells, self.gap) = (0, 0, 0);
         loop {
             let ceiling = self.ceiling();
             if self.bytes.len() < ceiling {
@@ -182,6 +194,34 @@ impl<R: BufRead> CsvReader<R> {
                 return self.skip_record(line, limit);
             }
         }
+    }
+
+    /// A line without quotes that is at hand whole and within all limits needs no more than looking for delimiters. Anything else is left as it
+    /// is: false.
+    fn read_plain_line(&mut self) -> io::Result<bool> {
+        let chunk = self.input.fill_buf()?;
+        let Some(end) = memchr2(b'\n', b'\r', &chunk[..chunk.len().min(LONGEST_CELL)]) else { return Ok(false) };
+        let line = &chunk[..end];
+        if memchr(b'"', line).is_some() {
+            return Ok(false);
+        }
+        let mut cells = 0;
+        for cell_end in memchr_iter(self.delimiter, line).chain([end]) {
+            if cells == MOST_COLUMNS {
+                return Ok(false);
+            }
+            self.ends[cells] = cell_end;
+            cells += 1;
+        }
+        if self.bytes.len() < end {
+            self.bytes.resize(LONGEST_CELL, 0);
+        }
+        self.bytes[..end].copy_from_slice(line);
+        (self.filled, self.cells, self.gap) = (end, cells, 1);
+        self.lines.line += 1;
+        self.lines.after_return = chunk[end] == b'\r';
+        self.input.consume(end + 1);
+        Ok(true)
     }
 
     /// The end of the input: a line end of our own completes the last record, if there is one and no quote is open.
