@@ -97,7 +97,7 @@ pub(super) fn plan(
     let mut note = |seen: &Seen<'_>| note(&mut plan, &mut diagnostics, pacing, seen);
     // Without a memory and without files the input alone tells all.
     let is_alone = ledger.is_none() && outputs.reports.is_empty() && outputs.rejects.is_none();
-    let Survey { mut counted, duplicates } = reporting::survey(input, args, |seen| {
+    let Survey { mut counted, duplicates } = reporting::survey(input, args, !is_alone, |seen| {
         if is_alone {
             note(seen);
         }

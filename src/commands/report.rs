@@ -16,7 +16,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<Exit, Failure> {
         Outputs::with_default(&args.output, &args.input.input, &settings::own_files(Some(&settings.ledger), None))?;
     let ledger = Reader::open(&settings.ledger, &settings.target)?;
     let run = find_run(&ledger, &args.run, &input)?;
-    let duplicates = reporting::survey(&input, &args.input, |_| {})?.duplicates;
+    let duplicates = reporting::survey(&input, &args.input, true, |_| {})?.duplicates;
     let judge = Judge::new(duplicates, Some(ledger), AsOf::Run(run.id.number));
     let counted = reporting::pass(&input, &args.input, &outputs, &judge, |_| {})?;
     let exit = Exit::of_records(&counted.tally);

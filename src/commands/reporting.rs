@@ -93,11 +93,16 @@ impl Surveyed {
     }
 }
 
-/// Validates every record and finds the duplicates. While records are shown to `observe` a duplicate is still `valid`: who is one is known
+/// Validates every record and finds the duplicates; `compared` are their data too. While records are shown to `observe` a duplicate is still `valid`: who is one is known
 /// at the end.
-pub(super) fn survey(input: &Input, args: &InputArgs, mut observe: impl FnMut(&Seen<'_>)) -> Result<Survey, Failure> {
+pub(super) fn survey(
+    input: &Input,
+    args: &InputArgs,
+    compared: bool,
+    mut observe: impl FnMut(&Seen<'_>),
+) -> Result<Survey, Failure> {
     let feed = input.feed(args, false)?;
-    let (shape, mut counted, mut prints) = (feed.shape(), Counted::of(&feed), Prints::default());
+    let (shape, mut counted, mut prints) = (feed.shape(), Counted::of(&feed), Prints::new(compared));
     let printer = prints.printer();
     let mut records = feed.in_parallel(move |record| Surveyed::new(record, &printer))?;
     for (row, surveyed) in (1..).zip(records.by_ref()) {

@@ -81,8 +81,8 @@ impl<'a> Email<'a> {
     /// What is odd about an address that may be sent all the same.
     #[must_use]
     pub fn oddity(&self) -> Option<Flaw> {
-        let domain = self.0.rsplit_once('@').map_or("", |(_, domain)| domain);
-        is_reserved(domain)
+        let at = memrchr(b'@', self.0.as_bytes()).map_or(0, |at| at + 1);
+        is_reserved(&self.0.as_bytes()[at..])
             .then(|| Flaw::new(Code::EmailReservedDomain, "this domain is reserved: no mail will arrive"))
     }
 }
@@ -144,12 +144,17 @@ fn check_domain(domain: &str) -> Result<Cow<'_, str>, Flaw> {
 }
 
 /// The names that RFC 2606 and RFC 6761 keep from ever receiving mail.
-fn is_reserved(domain: &str) -> bool {
-    const ENDINGS: [&str; 7] = ["test", "invalid", "example", "localhost", "local", "onion", "arpa"];
-    let mut labels = domain.rsplit('.');
-    let (ending, before) = (labels.next().unwrap_or_default(), labels.next().unwrap_or_default());
-    let is_one_of = |names: &[&str]| names.iter().any(|name| ending.eq_ignore_ascii_case(name));
-    is_one_of(&ENDINGS) || (is_one_of(&["com", "org", "net"]) && before.eq_ignore_ascii_case("example"))
+fn is_reserved(domain: &[u8]) -> bool {
+    const ENDINGS: [&[u8]; 7] = [b"test", b"invalid", b"example", b"localhost", b"local", b"onion", b"arpa"];
+    let (before, ending) = last_label(domain);
+    let is_one_of = |names: &[&[u8]]| names.iter().any(|name| ending.eq_ignore_ascii_case(name));
+    is_one_of(&ENDINGS)
+        || (is_one_of(&[b"com", b"org", b"net"]) && last_label(before).1.eq_ignore_ascii_case(b"example"))
+}
+
+/// What stands before the last dot, and after it.
+fn last_label(domain: &[u8]) -> (&[u8], &[u8]) {
+    memrchr(b'.', domain).map_or((b"", domain), |dot| (&domain[..dot], &domain[dot + 1..]))
 }
 
 /// An address of the usual kind: letters, digits, `_`, `+`, `-` and single dots before the `@`; labels of letters, digits and single hyphens
@@ -159,38 +164,58 @@ fn is_plain(text: &str) -> bool {
     let Some(at) = memchr(b'@', text) else { return false };
     let (local, domain) = (&text[..at], &text[at + 1..]);
     let fits = text.len() <= LONGEST && local.len() <= LONGEST_LOCAL;
-    fits && is_dotted(local, |byte| matches!(byte, b'_' | b'+' | b'-')) && is_plain_domain(domain)
+    fits && is_dotted(local, LOCAL) && is_plain_domain(domain)
 }
 
-/// Letters, digits and what else may stand between single dots.
-fn is_dotted(text: &[u8], is_allowed: impl Fn(u8) -> bool) -> bool {
-    let mut before = b'.';
+/// Which signs may stand where, for [`is_plain`].
+const SIGNS: [u8; 256] = {
+    let mut signs = [0; 256];
+    let mut sign = 0_u8;
+    while sign < 128 {
+        signs[sign as usize] = if sign.is_ascii_alphanumeric() {
+            LOCAL | LABEL
+        } else if matches!(sign, b'_' | b'+' | b'-') {
+            LOCAL
+        } else {
+            0
+        };
+        sign += 1;
+    }
+    signs
+};
+const LOCAL: u8 = 1;
+const LABEL: u8 = 2;
+
+/// Such signs, and single dots between them.
+fn is_dotted(text: &[u8], kind: u8) -> bool {
+    let mut after_dot = true;
     for &byte in text {
-        if !(byte.is_ascii_alphanumeric() || is_allowed(byte) || (byte == b'.' && before != b'.')) {
+        if SIGNS[usize::from(byte)] & kind != 0 {
+            after_dot = false;
+        } else if byte == b'.' && !after_dot {
+            after_dot = true;
+        } else {
             return false;
         }
-        before = byte;
     }
-    before != b'.'
+    !after_dot
 }
 
 fn is_plain_domain(domain: &[u8]) -> bool {
-    // The last dot, and the ending behind it.
     let Some(dot) = memrchr(b'.', domain) else { return false };
-    let ending = &domain[dot + 1..];
-    let mut before = b'.';
-    let mut length = 0;
-    for &byte in &domain[..dot] {
-        // Hyphens stand between other signs, dots too.
-        let is_between = matches!(byte, b'-' | b'.') && !matches!(before, b'-' | b'.');
-        length = if byte == b'.' { 0 } else { length + 1 };
-        if !(byte.is_ascii_alphanumeric() || is_between) || length > LONGEST_LABEL {
-            return false;
-        }
-        before = byte;
-    }
-    let is_ending = (2..=LONGEST_LABEL).contains(&ending.len()) && ending.iter().all(u8::is_ascii_alphabetic);
-    is_ending && !matches!(before, b'-' | b'.')
+    let (name, ending) = (&domain[..dot], &domain[dot + 1..]);
+    let is_name = if name.len() <= LONGEST_LABEL && memchr(b'-', name).is_none() {
+        is_dotted(name, LABEL)
+    } else {
+        name.split(|byte| *byte == b'.').all(is_plain_label)
+    };
+    is_name && (2..=LONGEST_LABEL).contains(&ending.len()) && ending.iter().all(u8::is_ascii_alphabetic)
+}
+
+/// Hyphens stand between other signs.
+fn is_plain_label(label: &[u8]) -> bool {
+    let is_part = |part: &[u8]| !part.is_empty() && part.iter().all(|byte| SIGNS[usize::from(*byte)] & LABEL != 0);
+    label.len() <= LONGEST_LABEL && label.split(|byte| *byte == b'-').all(is_part)
 }
 
 /// What two spellings of one address have in common: lower case, NFC. No games with dots or plus signs.

@@ -32,6 +32,7 @@ pub use tally::Tally;
 pub use violation::{Code, Flaw, Severity, Violation, shorten, visible};
 
 /// The text without the white space around it.
+#[inline]
 pub(crate) fn trim(text: std::borrow::Cow<'_, str>) -> std::borrow::Cow<'_, str> {
     use std::borrow::Cow;
     match text {
@@ -42,6 +43,7 @@ pub(crate) fn trim(text: std::borrow::Cow<'_, str>) -> std::borrow::Cow<'_, str>
 }
 
 /// The same of a borrowed text. Nearly all have nothing around them, and then their ends tell so.
+#[inline]
 pub(crate) fn trimmed(text: &str) -> &str {
     let is_visible = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_graphic);
     if is_visible(text.as_bytes().first()) && is_visible(text.as_bytes().last()) { text } else { text.trim() }

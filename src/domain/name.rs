@@ -64,6 +64,7 @@ impl<'a> CustomerName<'a> {
     }
 }
 
+#[inline]
 fn composed(text: Cow<'_, str>) -> Cow<'_, str> {
     if text.is_ascii() || is_nfc_quick(text.chars()) == IsNormalized::Yes {
         text
@@ -72,6 +73,7 @@ fn composed(text: Cow<'_, str>) -> Cow<'_, str> {
     }
 }
 
+#[inline]
 fn display_steering(name: &str) -> Option<char> {
     if name.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
         return None;

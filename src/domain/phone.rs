@@ -226,8 +226,13 @@ impl E164 {
     /// A number after a plus in a range that is in use, however its digits are grouped: it needs no parsing, which takes a hundred times as
     /// long. Full stops are not taken here: they may be a spreadsheet's.
     fn plainly_in_use(text: &str) -> Option<Self> {
+        let text = text.strip_prefix('+')?;
+        // Most are written without anything between.
+        if is_in_use(text.as_bytes()) {
+            return Self::of_digits(text.bytes());
+        }
         let is_between = |byte: &u8| matches!(byte, b' ' | b'-' | b'(' | b')');
-        let digits = text.strip_prefix('+')?.bytes().filter(|byte| !is_between(byte));
+        let digits = text.bytes().filter(|byte| !is_between(byte));
         Self::of_digits(digits).filter(|number| is_in_use(number.digits()))
     }
 

@@ -10,7 +10,7 @@ const TABLE: &[u8] = include_bytes!("phone_ranges.bin");
 
 /// Whether a number is in use and is written as the library would write it. `digits` is what follows the plus.
 pub(super) fn is_in_use(digits: &[u8]) -> bool {
-    let mut state = (TABLE.len() / 2 - 1) / 10;
+    let mut state = BEGINNING;
     for digit in digits {
         let digit = usize::from(digit.wrapping_sub(b'0'));
         if state == 0 || digit > 9 {
@@ -21,6 +21,9 @@ pub(super) fn is_in_use(digits: &[u8]) -> bool {
     (1..=entry(0)).contains(&state)
 }
 
+const BEGINNING: usize = (TABLE.len() / 2 - 1) / 10;
+
+#[inline]
 fn entry(index: usize) -> usize {
     match TABLE.get(2 * index..2 * index + 2) {
         Some(&[low, high]) => usize::from(u16::from_le_bytes([low, high])),
@@ -75,7 +78,7 @@ mod tests {
         /// Walks through the table, so that nearly all numbers are in use.
         #[test]
         fn what_the_table_takes_the_library_takes(choices in prop::collection::vec(any::<u16>(), LONGEST)) {
-            let mut state = (TABLE.len() / 2 - 1) / 10;
+            let mut state = BEGINNING;
             let mut digits = String::new();
             for choice in choices {
                 let ways: Vec<usize> = (0..10).filter(|digit| entry(1 + (state - 1) * 10 + digit) != 0).collect();

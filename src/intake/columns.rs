@@ -536,6 +536,7 @@ fn collapse_spaces(text: &str) -> String {
 }
 
 /// A cell as text: numbers and truth values as JSON writes them, structures not at all.
+#[inline]
 pub(super) fn cell_text(cell: Cell<'_>) -> Cow<'_, str> {
     match cell {
         Cell::Text(text) => Cow::Borrowed(text),

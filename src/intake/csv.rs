@@ -13,7 +13,7 @@ use super::{LONGEST_CELL, LONGEST_RECORD, MOST_COLUMNS};
 /// Reads one record after the other into its own buffer.
 pub(super) struct CsvReader<R> {
     input: R,
-    core: Reader,
+    core: Core,
     delimiter: u8,
     lines: LineCounter,
     /// The cells of the current record, one after the other.
@@ -25,6 +25,23 @@ pub(super) struct CsvReader<R> {
     /// As in [`Record`].
     gap: usize,
     blank_rows: u64,
+}
+
+/// Made when a record has quotes: that takes as long as reading a hundred records without.
+struct Core {
+    reader: Option<Reader>,
+    delimiter: u8,
+}
+
+impl Core {
+    fn get(&mut self) -> &mut Reader {
+        self.reader.get_or_insert_with(|| {
+            let mut reader = ReaderBuilder::new().delimiter(self.delimiter).build();
+            // It would drop a byte order mark at the beginning, and this may be the middle of a file.
+            let _ = reader.read_record(b"\n", &mut [], &mut []);
+            reader
+        })
+    }
 }
 
 /// What reading on brought.
@@ -113,12 +130,9 @@ impl<'a> Record<'a> {
 impl<R: BufRead> CsvReader<R> {
     /// `line` is the number of the first line that `input` gives.
     pub(super) fn new(input: R, delimiter: u8, line: u64) -> Self {
-        let mut core = ReaderBuilder::new().delimiter(delimiter).build();
-        // It would drop a byte order mark at the beginning, and this may be the middle of a file.
-        let _ = core.read_record(b"\n", &mut [], &mut []);
         Self {
             input,
-            core,
+            core: Core { reader: None, delimiter },
             delimiter,
             lines: LineCounter { line, after_return: false },
             bytes: Vec::new(),
@@ -176,7 +190,7 @@ impl<R: BufRead> CsvReader<R> {
                 return self.finish(line);
             }
             let (result, read, written, ended) =
-                self.core.read_record(chunk, &mut self.bytes[self.filled..ceiling], &mut self.ends[self.cells..]);
+                self.core.get().read_record(chunk, &mut self.bytes[self.filled..ceiling], &mut self.ends[self.cells..]);
             self.lines.count(&chunk[..read]);
             self.input.consume(read);
             self.filled += written;
@@ -188,7 +202,7 @@ impl<R: BufRead> CsvReader<R> {
             }
             if let Some(limit) = self.limit_reached() {
                 // The record is lost either way, so one more cell in it does no harm.
-                if limit == CELL_LIMIT && probe(&mut self.core, self.delimiter, &mut [0; 2]).0 {
+                if limit == CELL_LIMIT && probe(self.core.get(), self.delimiter, &mut [0; 2]).0 {
                     return Err(self.open_quote(line));
                 }
                 return self.skip_record(line, limit);
@@ -226,7 +240,7 @@ impl<R: BufRead> CsvReader<R> {
 
     /// The end of the input: a line end of our own completes the last record, if there is one and no quote is open.
     fn finish(&mut self, line: u64) -> Result<Scan, ReadFault> {
-        let (is_quoted, result, ended) = probe(&mut self.core, b'\n', &mut self.ends[self.cells..]);
+        let (is_quoted, result, ended) = probe(self.core.get(), b'\n', &mut self.ends[self.cells..]);
         if is_quoted {
             return Err(self.open_quote(line));
         }
@@ -275,7 +289,7 @@ impl<R: BufRead> CsvReader<R> {
             let at_end = chunk.is_empty();
             if at_end || length > LONGEST_CELL {
                 let byte = if at_end { b'\n' } else { self.delimiter };
-                if probe(&mut self.core, byte, &mut [0; 2]).0 {
+                if probe(self.core.get(), byte, &mut [0; 2]).0 {
                     return Err(ReadFault::OpenQuote { line: opened, cell });
                 }
                 length = 0;
@@ -283,7 +297,8 @@ impl<R: BufRead> CsvReader<R> {
             if at_end {
                 return Ok(Scan::TooLarge { line, limit });
             }
-            let (result, read, written, ended) = self.core.read_record(chunk, &mut self.bytes, &mut self.ends[..1]);
+            let (result, read, written, ended) =
+                self.core.get().read_record(chunk, &mut self.bytes, &mut self.ends[..1]);
             self.lines.count(&chunk[..read]);
             self.input.consume(read);
             length += written;

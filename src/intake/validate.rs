@@ -92,6 +92,7 @@ struct Given<'a> {
 }
 
 impl<'a> Given<'a> {
+    #[inline]
     fn of(mapping: &'a Mapping, row: &impl Row<'a>, field: Field) -> Self {
         let feeding = mapping.feeding(field);
         let (column, text, json) = match &feeding.origin {
@@ -141,6 +142,7 @@ impl<'a> Given<'a> {
 }
 
 /// The name of what feeds a field, and what a record has there.
+#[inline]
 fn content<'a>(origin: &'a Origin, row: &impl Row<'a>) -> (&'a str, Cow<'a, str>, Option<&'a Value>) {
     match origin {
         Origin::Column(column) => {
@@ -192,6 +194,7 @@ struct Findings {
 
 impl Findings {
     /// Keeps the complaint about a value, if there is one, and gives the value otherwise, after a look at what is odd about it.
+    #[inline]
     fn take<T>(
         &mut self,
         given: &Given<'_>,
