@@ -6,11 +6,11 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher as _};
 
 use email_address::{EmailAddress, Options};
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
-use memchr::{memchr, memrchr};
+use memchr::memrchr;
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::{Code, Flaw, trim};
@@ -161,10 +161,9 @@ fn last_label(domain: &[u8]) -> (&[u8], &[u8]) {
 /// after it. All that is checked here and elsewhere allows those, so nothing else needs to look.
 fn is_plain(text: &str) -> bool {
     let text = text.as_bytes();
-    let Some(at) = memchr(b'@', text) else { return false };
-    let (local, domain) = (&text[..at], &text[at + 1..]);
-    let fits = text.len() <= LONGEST && local.len() <= LONGEST_LOCAL;
-    fits && is_dotted(local, LOCAL) && is_plain_domain(domain)
+    let Some(local) = dotted_length(text, LOCAL) else { return false };
+    let Some((b'@', domain)) = text[local..].split_first() else { return false };
+    text.len() <= LONGEST && local <= LONGEST_LOCAL && is_plain_domain(domain)
 }
 
 /// Which signs may stand where, for [`is_plain`].
@@ -186,30 +185,26 @@ const SIGNS: [u8; 256] = {
 const LOCAL: u8 = 1;
 const LABEL: u8 = 2;
 
-/// Such signs, and single dots between them.
-fn is_dotted(text: &[u8], kind: u8) -> bool {
+/// How far signs of a kind go, with single dots between them. `None` where a dot is not between.
+fn dotted_length(text: &[u8], kind: u8) -> Option<usize> {
     let mut after_dot = true;
-    for &byte in text {
+    for (at, &byte) in text.iter().enumerate() {
         if SIGNS[usize::from(byte)] & kind != 0 {
             after_dot = false;
         } else if byte == b'.' && !after_dot {
             after_dot = true;
         } else {
-            return false;
+            return (!after_dot).then_some(at);
         }
     }
-    !after_dot
+    (!after_dot).then_some(text.len())
 }
 
 fn is_plain_domain(domain: &[u8]) -> bool {
-    let Some(dot) = memrchr(b'.', domain) else { return false };
-    let (name, ending) = (&domain[..dot], &domain[dot + 1..]);
-    let is_name = if name.len() <= LONGEST_LABEL && memchr(b'-', name).is_none() {
-        is_dotted(name, LABEL)
-    } else {
-        name.split(|byte| *byte == b'.').all(is_plain_label)
-    };
-    is_name && (2..=LONGEST_LABEL).contains(&ending.len()) && ending.iter().all(u8::is_ascii_alphabetic)
+    let (name, ending) = last_label(domain);
+    let is_ending = (2..=LONGEST_LABEL).contains(&ending.len()) && ending.iter().all(u8::is_ascii_alphabetic);
+    let is_simple = || name.len() <= LONGEST_LABEL && dotted_length(name, LABEL) == Some(name.len());
+    is_ending && (is_simple() || name.split(|byte| *byte == b'.').all(is_plain_label))
 }
 
 /// Hyphens stand between other signs.
@@ -240,14 +235,15 @@ impl EmailKey {
     /// A hash of the key of an address, without making the key.
     #[must_use]
     pub fn hash_of(address: &Email<'_>, hasher: &impl BuildHasher) -> u64 {
-        let mut lower = [0; LONGEST];
+        // Nearly all are of this length, and then the key needs no memory of its own.
+        let mut lower = [0; 64];
         match lower.get_mut(..address.0.len()) {
             Some(lower) if address.0.is_ascii() => {
                 lower.copy_from_slice(address.0.as_bytes());
                 lower.make_ascii_lowercase();
-                hasher.hash_one(&*lower)
+                hash_of_bytes(lower, hasher)
             }
-            _ => hasher.hash_one(address.key().0.as_bytes()),
+            _ => hash_of_bytes(address.key().0.as_bytes(), hasher),
         }
     }
 
@@ -255,6 +251,12 @@ impl EmailKey {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+fn hash_of_bytes(bytes: &[u8], hasher: &impl BuildHasher) -> u64 {
+    let mut hasher = hasher.build_hasher();
+    hasher.write(bytes);
+    hasher.finish()
 }
 
 #[cfg(test)]
@@ -388,7 +390,7 @@ mod tests {
         fn a_hash_without_a_key_is_the_hash_of_the_key(text in "[A-Za-zÄéK]{1,40}@[A-Za-z]{1,9}\\.de") {
             let hasher = std::hash::RandomState::new();
             let hashed = EmailKey::hash_of(&Email(Cow::Borrowed(&text)), &hasher);
-            prop_assert_eq!(hashed, hasher.hash_one(EmailKey::of(&text).as_str().as_bytes()));
+            prop_assert_eq!(hashed, hash_of_bytes(EmailKey::of(&text).as_str().as_bytes(), &hasher));
         }
     }
 

@@ -36,8 +36,8 @@ pub use violation::{Code, Flaw, Severity, Violation, shorten, visible};
 pub(crate) fn trim(text: std::borrow::Cow<'_, str>) -> std::borrow::Cow<'_, str> {
     use std::borrow::Cow;
     match text {
+        _ if trimmed(&text).len() == text.len() => text,
         Cow::Borrowed(text) => Cow::Borrowed(trimmed(text)),
-        Cow::Owned(text) if trimmed(&text).len() == text.len() => Cow::Owned(text),
         Cow::Owned(text) => Cow::Owned(trimmed(&text).to_owned()),
     }
 }

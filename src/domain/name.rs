@@ -27,19 +27,22 @@ impl<'a> CustomerName<'a> {
     /// # Errors
     /// A [`Flaw`] with one of the `name.*` codes.
     pub fn parse(text: impl Into<Cow<'a, str>>) -> Result<Self, Flaw> {
-        let name = composed(trim(text.into()));
+        let text = trim(text.into());
+        if is_plain(&text) {
+            return Ok(Self(text));
+        }
+        let name = composed(text);
         if name.is_empty() {
             return Err(Flaw::new(Code::NameMissing, "every customer needs a name"));
         }
-        if let Some(character) = display_steering(&name) {
+        if let Some(character) = name.chars().find(|&character| steers_display(character)) {
             let hint = format!(
                 "holds the invisible character U+{:04X}; remove it (a stray line break or a copied control character)",
                 u32::from(character)
             );
             return Err(Flaw::new(Code::NameControlCharacters, hint));
         }
-        // A character has a byte or more.
-        let length = if name.len() > LONGEST { name.chars().count() } else { 0 };
+        let length = name.chars().count();
         if length > LONGEST {
             let hint = format!("has {length} characters; at most {LONGEST} are possible");
             return Err(Flaw::new(Code::NameTooLong, hint));
@@ -64,21 +67,18 @@ impl<'a> CustomerName<'a> {
     }
 }
 
-#[inline]
+/// Printable ASCII within the limit, of which there is nothing to say. All bytes are looked at, which is faster than stopping early.
+fn is_plain(name: &str) -> bool {
+    let are_printable = name.bytes().fold(true, |all, byte| all & (b' '..=b'~').contains(&byte));
+    are_printable && (1..=LONGEST).contains(&name.len())
+}
+
 fn composed(text: Cow<'_, str>) -> Cow<'_, str> {
     if text.is_ascii() || is_nfc_quick(text.chars()) == IsNormalized::Yes {
         text
     } else {
         Cow::Owned(text.nfc().collect())
     }
-}
-
-#[inline]
-fn display_steering(name: &str) -> Option<char> {
-    if name.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
-        return None;
-    }
-    name.chars().find(|&character| steers_display(character))
 }
 
 /// Control characters, bidirectional embeddings and overrides, line separators, tags, noncharacters. The joiners U+200C and U+200D

@@ -229,7 +229,9 @@ impl E164 {
         let text = text.strip_prefix('+')?;
         // Most are written without anything between.
         if is_in_use(text.as_bytes()) {
-            return Self::of_digits(text.bytes());
+            let mut number = Self { text: [b'+'; 1 + MOST_DIGITS], length: 1 + u8::try_from(text.len()).ok()? };
+            number.text.get_mut(1..=text.len())?.copy_from_slice(text.as_bytes());
+            return Some(number);
         }
         let is_between = |byte: &u8| matches!(byte, b' ' | b'-' | b'(' | b')');
         let digits = text.bytes().filter(|byte| !is_between(byte));

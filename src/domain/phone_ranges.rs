@@ -3,32 +3,35 @@
 //! The phone library answers this with some twenty regular expressions a number, which takes hundreds of times as long. `phone_ranges.bin` holds
 //! its answers for all numbers; the test below makes that file from the library's own rules and fails where it is no longer what they say.
 //!
-//! The file is a list of 16-bit numbers, little end first: how many states accept, then ten for each state from 1 on, the state that follows
-//! each digit. State 0 refuses whatever follows, the accepting states come first, and the last state is the beginning.
+//! The file is a list of 16-bit numbers, little end first: the place of the last accepting state, then ten for each state, the places of the
+//! states that follow each digit. A state's place is that of its first number. Place 0 refuses whatever follows, the accepting states
+//! come first, and the last state is the beginning.
 
-const TABLE: &[u8] = include_bytes!("phone_ranges.bin");
+const BYTES: &[u8] = include_bytes!("phone_ranges.bin");
+
+static TABLE: [u16; BYTES.len() / 2] = {
+    let mut table = [0; BYTES.len() / 2];
+    let mut place = 0;
+    while place < table.len() {
+        table[place] = u16::from_le_bytes([BYTES[2 * place], BYTES[2 * place + 1]]);
+        place += 1;
+    }
+    table
+};
+
+const BEGINNING: usize = BYTES.len() / 2 - 10;
 
 /// Whether a number is in use and is written as the library would write it. `digits` is what follows the plus.
 pub(super) fn is_in_use(digits: &[u8]) -> bool {
-    let mut state = BEGINNING;
+    let mut place = BEGINNING;
     for digit in digits {
-        let digit = usize::from(digit.wrapping_sub(b'0'));
-        if state == 0 || digit > 9 {
+        let digit = digit.wrapping_sub(b'0');
+        if place == 0 || digit > 9 {
             return false;
         }
-        state = entry(1 + (state - 1) * 10 + digit);
+        place = usize::from(TABLE[place + usize::from(digit)]);
     }
-    (1..=entry(0)).contains(&state)
-}
-
-const BEGINNING: usize = (TABLE.len() / 2 - 1) / 10;
-
-#[inline]
-fn entry(index: usize) -> usize {
-    match TABLE.get(2 * index..2 * index + 2) {
-        Some(&[low, high]) => usize::from(u16::from_le_bytes([low, high])),
-        _ => 0,
-    }
+    (1..=usize::from(TABLE[0])).contains(&place)
 }
 
 #[cfg(test)]
@@ -55,7 +58,7 @@ mod tests {
     #[test]
     fn the_table_is_what_the_rules_of_the_library_say() {
         let made = Table::of_the_library().to_bytes();
-        if made != TABLE {
+        if made != BYTES {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/domain/phone_ranges.bin");
             fs::write(&path, made).unwrap();
             panic!("{} was not what the library says; it is made anew: build again", path.display());
@@ -78,16 +81,15 @@ mod tests {
         /// Walks through the table, so that nearly all numbers are in use.
         #[test]
         fn what_the_table_takes_the_library_takes(choices in prop::collection::vec(any::<u16>(), LONGEST)) {
-            let mut state = BEGINNING;
-            let mut digits = String::new();
+            let (mut place, mut digits) = (BEGINNING, String::new());
             for choice in choices {
-                let ways: Vec<usize> = (0..10).filter(|digit| entry(1 + (state - 1) * 10 + digit) != 0).collect();
-                if ways.is_empty() || (state <= entry(0) && choice % 4 == 0) {
+                let ways: Vec<usize> = (0..10).filter(|digit| TABLE[place + digit] != 0).collect();
+                if ways.is_empty() || (place <= usize::from(TABLE[0]) && choice % 4 == 0) {
                     break;
                 }
                 let digit = ways[usize::from(choice) % ways.len()];
                 digits.push(char::from(b'0' + u8::try_from(digit).unwrap()));
-                state = entry(1 + (state - 1) * 10 + digit);
+                place = usize::from(TABLE[place + digit]);
             }
             if is_in_use(digits.as_bytes()) {
                 prop_assert!(by_the_library(&digits), "{digits}");
@@ -369,13 +371,13 @@ mod tests {
         fn to_bytes(&self) -> Vec<u8> {
             let mut order: Vec<usize> = (1..=self.states.len()).collect();
             order.sort_by_key(|state| !self.states[state - 1].0);
-            let mut place = vec![0; self.states.len() + 1];
+            let mut places = vec![0; self.states.len() + 1];
             for (index, state) in order.iter().enumerate() {
-                place[*state] = index + 1;
+                places[*state] = 1 + 10 * index;
             }
             let accepting = self.states.iter().filter(|(accepts, _)| *accepts).count();
-            let next = order.iter().flat_map(|state| self.states[state - 1].1).map(|state| place[state]);
-            let numbers = std::iter::once(accepting).chain(next);
+            let next = order.iter().flat_map(|state| self.states[state - 1].1).map(|state| places[state]);
+            let numbers = std::iter::once(1 + 10 * (accepting - 1)).chain(next);
             numbers.flat_map(|number| u16::try_from(number).unwrap().to_le_bytes()).collect()
         }
     }

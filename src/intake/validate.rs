@@ -7,7 +7,7 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use crate::domain::{
     Code, Country, CustomerName, CustomerType, Email, Field, Flaw, NewCustomer, Phone, Severity, Verdict, Violation,
-    trim,
+    trim, trimmed,
 };
 
 use super::columns::{Cell, Column, ExtraFeeding, Mapping, Origin, Row, assemble, cell_text};
@@ -96,6 +96,7 @@ impl<'a> Given<'a> {
     fn of(mapping: &'a Mapping, row: &impl Row<'a>, field: Field) -> Self {
         let feeding = mapping.feeding(field);
         let (column, text, json) = match &feeding.origin {
+            Some(Origin::Column(column)) => content_of(column, row),
             Some(origin) => content(origin, row),
             None => (field.as_str(), Cow::Borrowed(""), None),
         };
@@ -142,20 +143,23 @@ impl<'a> Given<'a> {
 }
 
 /// The name of what feeds a field, and what a record has there.
-#[inline]
 fn content<'a>(origin: &'a Origin, row: &impl Row<'a>) -> (&'a str, Cow<'a, str>, Option<&'a Value>) {
     match origin {
-        Origin::Column(column) => {
-            let cell = row.cell(&column.place);
-            let json = if let Cell::Json(value) = cell { Some(value) } else { None };
-            (&column.name, trim(cell_text(cell)), json)
-        }
+        Origin::Column(column) => content_of(column, row),
         Origin::Template { typed, pieces } => (typed, Cow::Owned(assemble(pieces, row)), None),
         Origin::FirstOf { name, origins } => origins
             .iter()
             .map(|origin| content(origin, row))
             .find(|(_, text, json)| !text.is_empty() || json.is_some())
             .unwrap_or((name, Cow::Borrowed(""), None)),
+    }
+}
+
+#[inline]
+fn content_of<'a>(column: &'a Column, row: &impl Row<'a>) -> (&'a str, Cow<'a, str>, Option<&'a Value>) {
+    match row.cell(&column.place) {
+        Cell::Text(text) => (&column.name, Cow::Borrowed(trimmed(text)), None),
+        cell => (&column.name, trim(cell_text(cell)), if let Cell::Json(value) = cell { Some(value) } else { None }),
     }
 }
 
