@@ -155,7 +155,8 @@ impl Quota {
     }
 
     fn others_now(&self) -> f64 {
-        self.window.map_or(self.others, |window| self.others.max(window.others()))
+        let seen = self.window.map_or(0.0, |window| window.rate_of_others().unwrap_or_default().max(window.others()));
+        self.others.max(seen)
     }
 
     /// What is left at worst: what is under way may not have been counted yet, and others have not stood still.
