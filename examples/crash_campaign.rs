@@ -15,10 +15,11 @@
 mod checker;
 #[path = "../tests/it/crash.rs"]
 mod crash;
+#[path = "shared/program.rs"]
+mod program;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -93,7 +94,7 @@ impl Sum {
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let program = build();
+    let program = program::build();
     let (next, sum, begun) = (AtomicU64::new(0), Mutex::new(Sum::default()), Instant::now());
     std::thread::scope(|scope| {
         for _ in 0..options.jobs.max(1) {
@@ -119,21 +120,4 @@ fn main() -> ExitCode {
     let sum = sum.into_inner().unwrap();
     sum.print(&options);
     if sum.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-/// The program as its sources are now, built as this example was and where it was.
-fn build() -> PathBuf {
-    let example = std::env::current_exe().unwrap();
-    let [_, _, profile, target] = [0, 1, 2, 3].map(|up| example.ancestors().nth(up).unwrap());
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let built = Command::new(cargo)
-        .args(["build", "--quiet", "--bin", "customer-import"])
-        .args(["--profile", if cfg!(debug_assertions) { "dev" } else { "release" }])
-        .args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")])
-        .arg("--target-dir")
-        .arg(target)
-        .status()
-        .unwrap();
-    assert!(built.success(), "the program does not build");
-    profile.join(format!("customer-import{}", std::env::consts::EXE_SUFFIX))
 }

@@ -63,6 +63,7 @@ impl Exit {
             Verdict::Finished | Verdict::LimitReached => Self::of_records(tally),
             Verdict::Interrupted => Self::Interrupted(signal.unwrap_or(Signal::Interrupt)),
             Verdict::TooManyFailures(_) => Self::SomeFailed,
+            Verdict::RejectedAlike { .. } => Self::Configuration,
             Verdict::Stopped(reason) => reason.into(),
             Verdict::LedgerFailed(error) => error.into(),
         }

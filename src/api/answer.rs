@@ -1,9 +1,13 @@
 //! An answer as it came, before anybody thinks about it.
 
 use std::fmt;
-use std::time::SystemTime;
+use std::num::NonZeroU32;
+use std::str::FromStr;
+use std::time::{Duration, SystemTime};
 
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LOCATION, RETRY_AFTER};
+
+use super::pause;
 
 /// The longest body that is read.
 pub(super) const BODY_CAP: usize = 1 << 20;
@@ -23,11 +27,23 @@ pub struct Answer {
 pub struct AnswerHeaders {
     pub retry_after: Option<String>,
     pub rate_limit_limit: Option<String>,
+    pub rate_limit_remaining: Option<String>,
     pub rate_limit_reset: Option<String>,
     pub content_type: Option<String>,
     pub date: Option<String>,
     /// The host that a redirect points to; never its path or query, which may hold people's data.
     pub location_host: Option<String>,
+}
+
+/// What an answer says of the account's limit. Only what can be read as a number is in it, and nothing of it need be true.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Allowance {
+    /// `X-RateLimit-Limit`: requests a minute, of all who use the account.
+    pub limit: Option<NonZeroU32>,
+    /// `X-RateLimit-Remaining`: how many of them are left.
+    pub remaining: Option<u32>,
+    /// `X-RateLimit-Reset`: when there will be as many again.
+    pub reset: Option<Duration>,
 }
 
 /// The body of an answer.
@@ -60,10 +76,17 @@ impl Answer {
         Self { status, headers, body, received: SystemTime::now() }
     }
 
-    /// The requests a minute that the server says it allows.
-    pub(super) fn rate_limit(&self) -> Option<u32> {
-        self.headers.rate_limit_limit.as_deref()?.trim().parse().ok()
+    pub(super) fn allowance(&self) -> Allowance {
+        Allowance {
+            limit: number(self.headers.rate_limit_limit.as_deref()),
+            remaining: number(self.headers.rate_limit_remaining.as_deref()),
+            reset: pause::reset(&self.headers, self.received),
+        }
     }
+}
+
+fn number<N: FromStr>(header: Option<&str>) -> Option<N> {
+    header?.trim().parse().ok()
 }
 
 async fn read_body(response: &mut reqwest::Response) -> Body {
@@ -89,6 +112,7 @@ impl AnswerHeaders {
         Self {
             retry_after: text(RETRY_AFTER.as_str()),
             rate_limit_limit: text("x-ratelimit-limit"),
+            rate_limit_remaining: text("x-ratelimit-remaining"),
             rate_limit_reset: text("x-ratelimit-reset"),
             content_type: text(CONTENT_TYPE.as_str()),
             date: text(DATE.as_str()),
@@ -114,6 +138,24 @@ mod tests {
             let headers = HeaderMap::from_iter([(LOCATION, HeaderValue::from_str(location).unwrap())]);
             assert_eq!(AnswerHeaders::of(&headers, &asked).location_host.as_deref(), host, "{location}");
         }
+    }
+
+    #[test]
+    fn an_allowance_is_what_can_be_read_as_a_number_and_a_limit_of_zero_is_none() {
+        let allowance = |limit: &str, remaining: &str| {
+            let headers = AnswerHeaders {
+                rate_limit_limit: Some(limit.to_owned()),
+                rate_limit_remaining: Some(remaining.to_owned()),
+                ..AnswerHeaders::default()
+            };
+            let answer = Answer { status: 200, headers, body: Body::Cut, received: SystemTime::now() };
+            let Allowance { limit, remaining, .. } = answer.allowance();
+            (limit.map(NonZeroU32::get), remaining)
+        };
+        assert_eq!(allowance("60", " 59 "), (Some(60), Some(59)));
+        assert_eq!(allowance("0", "0"), (None, Some(0)));
+        assert_eq!(allowance("99999999999", "-1"), (None, None));
+        assert_eq!(allowance("", "many"), (None, None));
     }
 
     #[test]

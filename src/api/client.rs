@@ -11,7 +11,7 @@ use url::Url;
 
 use super::lookup::{self, PER_PAGE};
 use super::transport::{Trouble, refused, unsendable};
-use super::{Answer, BaseUrl, PageResult, Sent, Token, classify};
+use super::{Allowance, Answer, BaseUrl, PageResult, Sent, Token, classify};
 use crate::domain::AttemptResult;
 
 /// Below the idle limits of the usual servers and proxies, so that a request is rarely written into a connection that is being closed.
@@ -63,8 +63,7 @@ pub struct CreateAnswer {
     pub result: AttemptResult,
     /// `None`: no answer came.
     pub http_status: Option<u16>,
-    /// `X-RateLimit-Limit`: requests a minute.
-    pub rate_limit: Option<u32>,
+    pub allowance: Allowance,
 }
 
 /// What the request of one look-up page brought.
@@ -73,8 +72,7 @@ pub struct LookupAnswer {
     pub page: PageResult,
     /// `None`: no answer came.
     pub http_status: Option<u16>,
-    /// `X-RateLimit-Limit`: requests a minute.
-    pub rate_limit: Option<u32>,
+    pub allowance: Allowance,
 }
 
 impl Client {
@@ -119,9 +117,11 @@ impl Client {
             Ok(answer) => CreateAnswer {
                 result: classify(&answer, sent),
                 http_status: Some(answer.status),
-                rate_limit: answer.rate_limit(),
+                allowance: answer.allowance(),
             },
-            Err(trouble) => CreateAnswer { result: trouble.into_attempt(), http_status: None, rate_limit: None },
+            Err(trouble) => {
+                CreateAnswer { result: trouble.into_attempt(), http_status: None, allowance: Allowance::default() }
+            }
         }
     }
 
@@ -143,12 +143,12 @@ impl Client {
         meaning: impl FnOnce(&Answer) -> PageResult,
     ) -> LookupAnswer {
         match send(self.http.get(self.customers_url(email, page)), token).await {
-            Ok(answer) => LookupAnswer {
-                page: meaning(&answer),
-                http_status: Some(answer.status),
-                rate_limit: answer.rate_limit(),
-            },
-            Err(trouble) => LookupAnswer { page: without_answer(trouble), http_status: None, rate_limit: None },
+            Ok(answer) => {
+                LookupAnswer { page: meaning(&answer), http_status: Some(answer.status), allowance: answer.allowance() }
+            }
+            Err(trouble) => {
+                LookupAnswer { page: without_answer(trouble), http_status: None, allowance: Allowance::default() }
+            }
         }
     }
 

@@ -24,7 +24,7 @@ mod transport;
 pub mod wire;
 mod words;
 
-pub use answer::{Answer, AnswerHeaders, Body};
+pub use answer::{Allowance, Answer, AnswerHeaders, Body};
 pub use auth::{AuthError, Credentials, Token, TokenError};
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use classify::classify;

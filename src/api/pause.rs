@@ -25,7 +25,8 @@ pub(super) fn retry_after(headers: &AnswerHeaders, received: SystemTime) -> Opti
     Some(clamp(pause))
 }
 
-fn reset(headers: &AnswerHeaders, received: SystemTime) -> Option<Duration> {
+/// `X-RateLimit-Reset`, as seconds to wait or as seconds since 1970, within 1 s and 1 h.
+pub(super) fn reset(headers: &AnswerHeaders, received: SystemTime) -> Option<Duration> {
     let value = seconds(headers.rate_limit_reset.as_deref()?.trim())?;
     if value < EARLIEST_TIME {
         return Some(clamp(Duration::from_secs(value)));

@@ -88,7 +88,7 @@ pub(super) fn plan(
     ledger: Option<Reader>,
     pacing: &Pacing,
 ) -> Result<Planned, Failure> {
-    let mut plan = Plan::new(pacing.rate.per_minute(None));
+    let mut plan = Plan::new(pacing.rate.per_minute());
     let mut diagnostics = Diagnostics::new(&input.path().display().to_string());
     let open = match &ledger {
         Some(ledger) => ledger.open_requests()?.len() as u64,

@@ -12,7 +12,7 @@ use super::judge::{AsOf, Judge};
 use super::reporting::Counted;
 use super::sending::{self, Sending};
 use super::signals::{self, Caught};
-use super::{Failure, question, report, reporting, resume};
+use super::{Failure, question, report, reporting, resume, suspects};
 use crate::api::Credentials;
 use crate::cli::{ImportArgs, InputArgs, ProgressChoice, SummaryFormat};
 use crate::delivery::{self, Offer, Payload, RunEnd, Shutdown, Verdict};
@@ -195,7 +195,10 @@ impl Import<'_> {
         progress.finish();
         let unread = if self.shutdown.is_leaving() { None } else { joined(reading.await).err() };
         let RunEnd { verdict, counters } = end;
-        let stopped = words(&verdict);
+        let stopped = words(&verdict).map(|why| match &verdict {
+            Verdict::RejectedAlike { words, .. } => format!("{why}; {}", suspects::hint(words, &self.plan.columns)),
+            _ => why,
+        });
         Ok(Sent { verdict: Some(verdict), counters, unread, stopped })
     }
 
@@ -336,6 +339,9 @@ pub(super) fn words(verdict: &Verdict) -> Option<String> {
         Verdict::Finished | Verdict::LimitReached => None,
         Verdict::Interrupted => Some("interrupted".to_owned()),
         Verdict::TooManyFailures(count) => Some(format!("{count} records were rejected or failed (--max-failures)")),
+        Verdict::RejectedAlike { times, words } => Some(format!(
+            "{times} records in a row were rejected in the same words ({words}), most likely because of a wrong mapping"
+        )),
         Verdict::Stopped(reason) => Some(reason.to_string()),
         Verdict::LedgerFailed(error) => Some(error.to_string()),
     }

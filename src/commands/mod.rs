@@ -17,6 +17,7 @@ mod sandbox;
 mod sending;
 mod signals;
 mod stdout;
+mod suspects;
 
 pub use failure::Failure;
 

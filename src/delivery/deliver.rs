@@ -72,6 +72,8 @@ pub(super) enum Note {
     Answer(AttemptResult),
     /// A look-up was answered.
     Alive,
+    /// A look-up was answered with 429.
+    Throttled(Option<Duration>),
 }
 
 /// How a task ended.
@@ -224,11 +226,11 @@ impl<S: Server> Delivery<S> {
         let reply = self.desk.server.create(Outgoing { key: &self.key, payload: &self.payload }).await;
 
         let counted = !permit.is_probe();
-        self.hear(permit, health(&reply.result), reply.rate_limit);
+        permit.report(health(&reply.result), reply.allowance);
         if let AttemptResult::Throttled { retry_after } = reply.result {
             self.desk.pacer.throttled(retry_after);
         }
-        drop(self.desk.notes.send(Note::Answer(reply.result.clone())));
+        self.note(Note::Answer(reply.result.clone()));
         if matches!(reply.result, AttemptResult::Unauthorized) {
             self.renew_token(reply.token.as_ref()).await?;
         } else {
@@ -262,9 +264,11 @@ impl<S: Server> Delivery<S> {
             self.tell(Event::Request(Request::LookUp));
             let reply = self.desk.server.look_up(&self.payload.email, scan.next_page()).await;
             let health = lookup_health(&reply.page);
-            self.hear(permit, health, reply.rate_limit);
-            if health == Health::Conclusive {
-                drop(self.desk.notes.send(Note::Alive));
+            permit.report(health, reply.allowance);
+            match &reply.page {
+                PageResult::Throttled { retry_after } => self.note(Note::Throttled(*retry_after)),
+                _ if health == Health::Conclusive => self.note(Note::Alive),
+                _ => {}
             }
             match scan.add(reply.page) {
                 None => {}
@@ -387,13 +391,6 @@ impl<S: Server> Delivery<S> {
         customers.into_iter().map(|customer| (customer.clone(), ours(&customer))).collect()
     }
 
-    fn hear(&self, permit: Permit, health: Health, rate_limit: Option<u32>) {
-        permit.report(health);
-        if let Some(limit) = rate_limit {
-            self.desk.pacer.announced(limit);
-        }
-    }
-
     fn tell_of_retry(&self, step: &Step) {
         if let Step::Send { .. } | Step::LookUp { .. } = step {
             let (position, attempt) = (self.ticket.position(), self.life.attempts());
@@ -402,8 +399,12 @@ impl<S: Server> Delivery<S> {
     }
 
     fn tell(&self, event: Event) {
+        self.note(Note::Event(event));
+    }
+
+    fn note(&self, note: Note) {
         // The run outlives its tasks; if it is gone nobody is left to tell.
-        drop(self.desk.notes.send(Note::Event(event)));
+        drop(self.desk.notes.send(note));
     }
 
     fn now(&self) -> Timestamp {

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::pace::UNTOLD_PAUSE;
+use super::patience::Patience;
 use crate::domain::{AttemptResult, DoubtCause, Status, StopReason};
 
 /// `--max-failures N|P%`.
@@ -18,7 +20,7 @@ pub enum FailureLimit {
 #[derive(Clone, Copy, Debug)]
 pub struct GuardPolicy {
     pub max_failures: Option<FailureLimit>,
-    /// How long to go on without any conclusive answer.
+    /// How long to go on without any conclusive answer, pauses that the server asked for aside.
     pub give_up_after: Duration,
 }
 
@@ -26,6 +28,11 @@ pub struct GuardPolicy {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Halt {
     TooManyFailures(u64),
+    /// Records in a row were rejected in the same words.
+    RejectedAlike {
+        times: u32,
+        words: String,
+    },
     Stop(StopReason),
 }
 
@@ -35,46 +42,45 @@ const FORBIDDEN: u32 = 3;
 
 #[derive(Debug)]
 pub(super) struct Guard {
-    give_up_after: Duration,
+    patience: Patience,
     most_failures: Option<u64>,
     failures: u64,
     /// The words of the last rejection, and how many in a row said just that.
     words: Option<(String, u32)>,
     unintelligible: u32,
     forbidden: u32,
-    failing_since: Option<Instant>,
-    /// The last thing heard was that nothing gets through; then the clock alone may end the run. After silence it may not: records that
-    /// wait for their settle time ask nothing, and hear nothing.
-    unreachable: bool,
 }
 
 impl Guard {
     pub(super) fn new(policy: GuardPolicy, to_send: u64) -> Self {
         Self {
-            give_up_after: policy.give_up_after,
+            patience: Patience::new(policy.give_up_after),
             most_failures: policy.max_failures.map(|limit| limit.of(to_send)),
             failures: 0,
             words: None,
             unintelligible: 0,
             forbidden: 0,
-            failing_since: None,
-            unreachable: false,
         }
     }
 
     /// The server answered something else than a request to create.
     pub(super) fn alive(&mut self) {
-        self.failing_since = None;
+        self.patience.conclusive();
+    }
+
+    /// The server wants silence, whatever was asked of it.
+    pub(super) fn throttled(&mut self, pause: Option<Duration>, now: Instant) -> Option<Halt> {
+        self.patience.throttled(pause.unwrap_or(UNTOLD_PAUSE), now);
+        self.out_of_patience(now)
     }
 
     /// An answer, or its absence.
     pub(super) fn answered(&mut self, result: &AttemptResult, now: Instant) -> Option<Halt> {
-        self.watch_silence(result, now);
+        self.watch_time(result, now);
         self.unintelligible = if is_unintelligible(result) { self.unintelligible + 1 } else { 0 };
         self.forbidden = if matches!(result, AttemptResult::Forbidden(_)) { self.forbidden + 1 } else { 0 };
         self.watch_words(result);
-        let too_long = self.failing_since.is_some_and(|since| now >= since + self.give_up_after);
-        self.reason().or_else(|| too_long.then(|| self.give_up()))
+        self.reason().or_else(|| self.out_of_patience(now))
     }
 
     /// An outcome.
@@ -87,21 +93,23 @@ impl Guard {
 
     /// When to give up, unless a conclusive answer comes first.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.failing_since.filter(|_| self.unreachable).map(|since| since + self.give_up_after)
+        self.patience.deadline()
     }
 
-    pub(super) fn give_up(&self) -> Halt {
-        let time = jiff::SignedDuration::try_from(self.give_up_after).unwrap_or(jiff::SignedDuration::MAX);
-        Halt::Stop(StopReason::Unreachable(format!("no conclusive answer from the API for {time:#}")))
+    /// The reason to give up, once it has come to that.
+    pub(super) fn out_of_patience(&self, now: Instant) -> Option<Halt> {
+        self.patience.is_over(now).map(|why| Halt::Stop(StopReason::Unreachable(why)))
     }
 
-    fn watch_silence(&mut self, result: &AttemptResult, now: Instant) {
-        let inconclusive = matches!(
-            result,
-            AttemptResult::NotSent { .. } | AttemptResult::Unanswered { .. } | AttemptResult::Unavailable { .. }
-        );
-        self.unreachable = matches!(result, AttemptResult::NotSent { .. } | AttemptResult::Unavailable { .. });
-        self.failing_since = if inconclusive { self.failing_since.or(Some(now)) } else { None };
+    fn watch_time(&mut self, result: &AttemptResult, now: Instant) {
+        match result {
+            AttemptResult::NotSent { .. } | AttemptResult::Unavailable { .. } => self.patience.failed(true, now),
+            AttemptResult::Unanswered { .. } => self.patience.failed(false, now),
+            AttemptResult::Throttled { retry_after } => {
+                self.patience.throttled(retry_after.unwrap_or(UNTOLD_PAUSE), now);
+            }
+            _ => self.patience.conclusive(),
+        }
     }
 
     /// Rejections in the same words follow each other where nothing was created between them.
@@ -116,9 +124,9 @@ impl Guard {
 
     fn reason(&self) -> Option<Halt> {
         let stop = match &self.words {
-            Some((words, SAME_WORDS..)) => StopReason::Configuration(format!(
-                "{SAME_WORDS} records in a row were rejected in the same words ({words}), most likely because of a wrong mapping"
-            )),
+            Some((words, times @ SAME_WORDS..)) => {
+                return Some(Halt::RejectedAlike { times: *times, words: words.clone() });
+            }
             _ if self.unintelligible >= UNINTELLIGIBLE => StopReason::Unreachable(format!(
                 "{UNINTELLIGIBLE} answers in a row could not be understood: is this really the API?"
             )),
@@ -200,7 +208,7 @@ mod tests {
         let mut guard = guard(None);
         assert_eq!(feed(&mut guard, &rejected("name is bad"), 19), None);
         let halt = guard.answered(&rejected("name is bad"), Instant::now());
-        assert!(matches!(halt, Some(Halt::Stop(StopReason::Configuration(words))) if words.contains("name is bad")));
+        assert_eq!(halt, Some(Halt::RejectedAlike { times: 20, words: "name is bad".to_owned() }));
     }
 
     #[test]
@@ -239,8 +247,8 @@ mod tests {
         guard.answered(&refused, now);
         guard.answered(&refused, now + Duration::from_secs(5));
         assert_eq!(guard.deadline(), Some(now + Duration::from_secs(60)));
-        guard.answered(&AttemptResult::Throttled { retry_after: None }, now);
-        assert_eq!(guard.deadline(), None, "a throttled server is alive");
+        guard.answered(&created(), now);
+        assert_eq!(guard.deadline(), None);
     }
 
     #[test]

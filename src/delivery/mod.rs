@@ -4,7 +4,8 @@
 //! - `deliver` is such a task: it does what `life` decides, and waits where `life` says so.
 //! - `life` is the whole rule of retries and doubts, pure.
 //! - `pace` hands out permits, the only way to send anything; `breaker` closes that gate when the server seems to be down.
-//! - `guard` decides from what comes back whether going on would harm.
+//! - `quota` is what `--rate auto` makes of the limit that the server announces, pure.
+//! - `guard` decides from what comes back whether going on would harm; `patience` is its sense of time.
 //! - `pull` learns the customers that the account has already.
 //! - `shutdown` carries the wish to stop from outside.
 //!
@@ -15,7 +16,9 @@ mod deliver;
 mod guard;
 mod life;
 mod pace;
+mod patience;
 mod pull;
+mod quota;
 mod retry;
 mod run;
 mod server;

@@ -4,54 +4,55 @@
 
 use std::num::NonZeroU32;
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use governor::RateLimiter;
 use governor::clock::Clock;
 use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::breaker::{Breaker, Health, Turn};
+use super::quota::Quota;
+use crate::api::Allowance;
 use crate::event::Event;
 
 /// `--rate`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rate {
-    /// 55 of 60 parts of what the server announces; 55 a minute until it does.
+    /// 55 of 60 parts of what the server announces, less what others use of it; 55 a minute until it does.
     Auto,
     /// Exactly this many requests in this time, whatever the server announces.
     Exact { requests: NonZeroU32, per: Duration },
 }
 
-/// The share of the announced limit that `auto` uses; the rest is for others who use the account.
-const SHARE: f64 = 55.0 / 60.0;
 const MINUTE: Duration = Duration::from_secs(60);
 /// How long everything waits after a 429 that does not say.
-const UNTOLD_PAUSE: Duration = Duration::from_secs(60);
+pub(super) const UNTOLD_PAUSE: Duration = Duration::from_secs(60);
 /// Above this many requests a second, timers are too coarse for one request at a time.
 const FAST: f64 = 50.0;
 /// How much of a fast rate may leave at once.
 const BURST: Duration = Duration::from_millis(20);
+/// A pace that changes by less is left as it is.
+const SAME_PACE: f64 = 0.02;
 
 impl Rate {
-    /// The time between two requests.
+    /// What a plan can count on, in requests a minute.
     #[must_use]
-    pub fn interval(self, announced: Option<NonZeroU32>) -> Duration {
-        match self {
-            Self::Exact { requests, per } => per / requests.get(),
-            Self::Auto => {
-                let limit = announced.map_or(60, NonZeroU32::get);
-                MINUTE.div_f64(f64::from(limit) * SHARE)
-            }
-        }
+    pub fn per_minute(self) -> f64 {
+        self.under(&Quota::new(Instant::now()))
     }
 
-    #[must_use]
-    pub fn per_minute(self, announced: Option<NonZeroU32>) -> f64 {
-        MINUTE.div_duration_f64(self.interval(announced))
+    /// The pace under a quota, in requests a minute.
+    fn under(self, quota: &Quota) -> f64 {
+        match self {
+            Self::Exact { requests, per } => MINUTE.div_duration_f64(per) * f64::from(requests.get()),
+            Self::Auto => quota.per_minute(),
+        }
     }
 }
 
@@ -80,7 +81,15 @@ impl FromStr for Rate {
 pub(super) struct Permit {
     probe: bool,
     control: mpsc::UnboundedSender<Control>,
+    returned: Returned,
+}
+
+/// What came of a permit.
+#[derive(Clone, Copy, Debug)]
+struct Returned {
+    left: Instant,
     health: Health,
+    allowance: Allowance,
 }
 
 impl Permit {
@@ -89,23 +98,22 @@ impl Permit {
         self.probe
     }
 
-    pub(super) fn report(mut self, health: Health) {
-        self.health = health;
+    pub(super) fn report(mut self, health: Health, allowance: Allowance) {
+        (self.returned.health, self.returned.allowance) = (health, allowance);
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
         // When the pacing task is gone the run is over.
-        drop(self.control.send(Control::Heard { health: self.health, was_probe: self.probe }));
+        drop(self.control.send(Control::Returned { permit: self.returned, was_probe: self.probe }));
     }
 }
 
 #[derive(Debug)]
 enum Control {
     Pause(Option<Duration>),
-    Announced(NonZeroU32),
-    Heard { health: Health, was_probe: bool },
+    Returned { permit: Returned, was_probe: bool },
 }
 
 /// A handle to the pacing task. The task ends when the last handle and the last permit are gone.
@@ -133,13 +141,6 @@ impl Pacer {
         let (ask, granted) = oneshot::channel();
         self.asks.send(ask).ok()?;
         granted.await.ok()
-    }
-
-    /// The server announced its limit, in requests a minute.
-    pub(super) fn announced(&self, limit: u32) {
-        if let Some(limit) = NonZeroU32::new(limit) {
-            drop(self.control.send(Control::Announced(limit)));
-        }
     }
 
     /// The server asked for silence.
@@ -203,18 +204,19 @@ impl Pacing {
 
     fn grant(&mut self, ask: oneshot::Sender<Permit>) {
         let Some(control) = self.control.upgrade() else { return };
-        let permit = Permit { probe: self.gate.breaker.leaves(), control, health: Health::Unclear };
+        let returned = Returned { left: Instant::now(), health: Health::Unclear, allowance: Allowance::default() };
+        let permit = Permit { probe: self.gate.breaker.leaves(), control, returned };
         // Whoever asked may have left in this instant; the permit then reports itself unused.
         drop(ask.send(permit));
     }
 
     fn obey(&mut self, command: Control) {
+        let now = Instant::now();
         let told = match command {
-            Control::Pause(pause) => Some(self.gate.pause(pause.unwrap_or(UNTOLD_PAUSE), Instant::now())),
-            Control::Announced(limit) => self.gate.announced(limit),
-            Control::Heard { health, was_probe } => self.gate.heard(health, was_probe, Instant::now()),
+            Control::Pause(pause) => Some(self.gate.pause(pause.unwrap_or(UNTOLD_PAUSE), now)),
+            Control::Returned { permit, was_probe } => self.gate.heard(permit, was_probe, now),
         };
-        if let Some(event) = told {
+        for event in told.into_iter().chain(self.gate.adapt(now)) {
             drop(self.events.send(event));
         }
     }
@@ -223,9 +225,13 @@ impl Pacing {
 /// The state of the gate; it waits for nothing itself.
 struct Gate {
     rate: Rate,
-    announced: Option<NonZeroU32>,
+    quota: Quota,
+    /// The pace of the limiter, in requests a minute.
+    per_minute: f64,
     limiter: Limiter,
     clock: Ticks,
+    /// When the last request left.
+    left_at: Option<Instant>,
     /// When the limiter has room again, as far as it told.
     room_at: Instant,
     /// Only ever moves forward.
@@ -237,12 +243,15 @@ type Limiter = RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Nanos>
 
 impl Gate {
     fn new(rate: Rate, now: Instant) -> Self {
-        let clock = Ticks(now);
+        let (clock, quota) = (Ticks::new(now), Quota::new(now));
+        let per_minute = rate.under(&quota);
         Self {
             rate,
-            announced: None,
-            limiter: limiter(rate.interval(None), clock),
+            per_minute,
+            quota,
+            limiter: limiter(interval(per_minute), clock.clone()),
             clock,
+            left_at: None,
             room_at: now,
             paused_until: now,
             breaker: Breaker::new(),
@@ -251,47 +260,69 @@ impl Gate {
 
     /// When to ask again whether a request may leave; `None` while only a probe's answer can tell.
     fn turn(&self, now: Instant) -> Option<Instant> {
-        Some(self.breaker.not_before(now)?.max(self.paused_until).max(self.room_at))
+        let turn = self.breaker.not_before(now)?.max(self.paused_until).max(self.room_at);
+        Some(if self.rate == Rate::Auto { turn.max(self.quota.not_before(now)) } else { turn })
     }
 
     fn try_leave(&mut self, now: Instant) -> bool {
         if self.turn(now).is_none_or(|turn| turn > now) {
             return false;
         }
+        let due = self.due(now);
+        self.clock.set(due);
         match self.limiter.check() {
-            Ok(()) => true,
+            Ok(()) => {
+                self.left_at = Some(due);
+                self.quota.leaves(now);
+                true
+            }
             Err(full) => {
                 // Never now again: whoever asks would ask in a circle.
-                self.room_at = now + full.wait_time_from(self.clock.now()).max(Duration::from_nanos(1));
+                let room_at = due + full.wait_time_from(self.clock.now());
+                self.room_at = room_at.max(now + Duration::from_nanos(1));
                 false
             }
         }
     }
 
+    /// Timers fire late, and later on a busy machine. Up to half an interval of that is made up for by the next request, or the pace would
+    /// be lower than was asked for.
+    fn due(&self, now: Instant) -> Instant {
+        let half = interval(self.per_minute) / 2;
+        now.checked_sub(half).unwrap_or(now).max(self.room_at).max(self.paused_until).min(now)
+    }
+
     fn pause(&mut self, pause: Duration, now: Instant) -> Event {
         self.paused_until = self.paused_until.max(now + pause);
+        self.quota.throttled(pause, now);
         Event::Throttled { pause }
     }
 
-    /// A governor cannot change its quota, so it is replaced; the new one starts as if a request had just left.
-    fn announced(&mut self, limit: NonZeroU32) -> Option<Event> {
-        if self.rate != Rate::Auto || self.announced == Some(limit) {
-            return None;
-        }
-        self.announced = Some(limit);
-        self.limiter = limiter(self.rate.interval(self.announced), self.clock);
-        // The bucket of a new limiter is full: this takes the request that the old one let through.
-        drop(self.limiter.check());
-        self.room_at = Instant::now();
-        Some(Event::Pace { per_minute: self.rate.per_minute(self.announced) })
-    }
-
-    fn heard(&mut self, health: Health, was_probe: bool, now: Instant) -> Option<Event> {
-        self.breaker.hears(health, was_probe, now).map(|turn| match turn {
+    fn heard(&mut self, permit: Returned, was_probe: bool, now: Instant) -> Option<Event> {
+        self.quota.returns(permit.allowance, permit.left, now);
+        self.breaker.hears(permit.health, was_probe, now).map(|turn| match turn {
             Turn::Opened { pause } => Event::BreakerOpened { pause },
             Turn::Closed => Event::BreakerClosed,
         })
     }
+
+    /// A governor cannot change its quota, so it is replaced when the pace changes. The bucket of a new one is full, hence the next request
+    /// waits for the new interval since the last one.
+    fn adapt(&mut self, now: Instant) -> Option<Event> {
+        let per_minute = self.rate.under(&self.quota);
+        if (per_minute - self.per_minute).abs() <= self.per_minute * SAME_PACE {
+            return None;
+        }
+        self.per_minute = per_minute;
+        self.limiter = limiter(interval(per_minute), self.clock.clone());
+        self.room_at = self.left_at.map_or(now, |left_at| left_at + interval(per_minute));
+        Some(Event::Pace { per_minute })
+    }
+}
+
+/// The time between two requests. No pace is slower than one request an hour.
+fn interval(per_minute: f64) -> Duration {
+    MINUTE.div_f64(per_minute.max(1.0 / 60.0))
 }
 
 /// Never, where there is no moment.
@@ -309,19 +340,33 @@ fn limiter(interval: Duration, clock: Ticks) -> Limiter {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float cast saturates")]
     let burst = NonZeroU32::new(burst as u32).unwrap_or(NonZeroU32::MIN);
     // The interval is not zero, which is all that a quota asks for.
-    let quota = Quota::with_period(interval).unwrap_or(Quota::per_minute(NonZeroU32::MIN));
+    let quota = governor::Quota::with_period(interval).unwrap_or(governor::Quota::per_minute(NonZeroU32::MIN));
     RateLimiter::direct_with_clock(quota.allow_burst(burst), clock)
 }
 
-/// Tokio's clock as a governor's, so that tests can pause it.
-#[derive(Clone, Copy, Debug)]
-struct Ticks(Instant);
+/// The governor's clock: it stands where it was set, by tokio's clock, which tests can pause.
+#[derive(Clone, Debug)]
+struct Ticks {
+    origin: Instant,
+    nanos: Arc<AtomicU64>,
+}
+
+impl Ticks {
+    fn new(now: Instant) -> Self {
+        Self { origin: now, nanos: Arc::default() }
+    }
+
+    fn set(&self, now: Instant) {
+        let nanos = now.saturating_duration_since(self.origin).as_nanos();
+        self.nanos.store(u64::try_from(nanos).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+}
 
 impl Clock for Ticks {
     type Instant = Nanos;
 
     fn now(&self) -> Nanos {
-        self.0.elapsed().into()
+        self.nanos.load(Ordering::Relaxed).into()
     }
 }
 
@@ -334,12 +379,20 @@ mod tests {
         (Pacer::start(rate.parse().unwrap(), events), told)
     }
 
-    /// How many permits are handed out in a time to somebody who always wants more.
+    fn limit(limit: u32) -> Allowance {
+        Allowance { limit: NonZeroU32::new(limit), ..Allowance::default() }
+    }
+
     async fn count(pacer: &Pacer, time: Duration) -> u32 {
+        count_under(pacer, time, Allowance::default()).await
+    }
+
+    /// How many permits are handed out in a time to somebody who always wants more, while every answer says the same of the limit.
+    async fn count_under(pacer: &Pacer, time: Duration, allowance: Allowance) -> u32 {
         let until = Instant::now() + time;
         let mut permits = 0;
         while let Ok(Some(permit)) = tokio::time::timeout_at(until, pacer.permit()).await {
-            permit.report(Health::Conclusive);
+            permit.report(Health::Conclusive, allowance);
             permits += 1;
         }
         permits
@@ -364,21 +417,37 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_machine_that_is_late_every_time_keeps_the_pace() {
+        for late in [1, 5, 9] {
+            let mut gate = Gate::new("50/s".parse().unwrap(), Instant::now());
+            let start = Instant::now();
+            let mut left = 0;
+            while start.elapsed() < Duration::from_secs(20) {
+                if gate.try_leave(Instant::now()) {
+                    left += 1;
+                } else {
+                    until(gate.turn(Instant::now())).await;
+                    tokio::time::advance(Duration::from_millis(late)).await;
+                }
+            }
+            assert!((999..=1001).contains(&left), "{left} of 1000 with {late} ms");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn auto_starts_at_55_a_minute_and_follows_what_the_server_announces() {
         let (pacer, mut told) = pacer("auto");
         let before = count(&pacer, MINUTE).await;
         assert!((55..=56).contains(&before), "{before}");
-        pacer.announced(120);
-        let after = count(&pacer, MINUTE).await;
-        assert!((109..=111).contains(&after), "{after}");
+        let after = count_under(&pacer, MINUTE, limit(120)).await;
+        assert!((108..=111).contains(&after), "{after}");
         assert!(matches!(told.recv().await, Some(Event::Pace { per_minute }) if (per_minute - 110.0).abs() < 0.01));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_given_rate_ignores_what_the_server_announces() {
         let (pacer, _told) = pacer("60/m");
-        pacer.announced(6000);
-        let permits = count(&pacer, MINUTE).await;
+        let permits = count_under(&pacer, MINUTE, limit(6000)).await;
         assert!((60..=61).contains(&permits), "{permits}");
     }
 
@@ -388,7 +457,7 @@ mod tests {
         let start = Instant::now();
         pacer.throttled(Some(Duration::from_secs(30)));
         pacer.throttled(Some(Duration::from_secs(5)));
-        pacer.permit().await.unwrap().report(Health::Conclusive);
+        pacer.permit().await.unwrap().report(Health::Conclusive, Allowance::default());
         assert!(start.elapsed() >= Duration::from_secs(30));
     }
 
@@ -397,7 +466,7 @@ mod tests {
         let (pacer, _told) = pacer("1000/s");
         let start = Instant::now();
         pacer.throttled(None);
-        pacer.permit().await.unwrap().report(Health::Conclusive);
+        pacer.permit().await.unwrap().report(Health::Conclusive, Allowance::default());
         assert!(start.elapsed() >= MINUTE);
     }
 
@@ -405,26 +474,26 @@ mod tests {
     async fn an_open_breaker_lets_one_probe_out_and_waits_for_its_answer() {
         let (pacer, mut told) = pacer("1000/s");
         for _ in 0..10 {
-            pacer.permit().await.unwrap().report(Health::Failing);
+            pacer.permit().await.unwrap().report(Health::Failing, Allowance::default());
         }
         assert_eq!(told.recv().await, Some(Event::BreakerOpened { pause: Duration::from_secs(1) }));
         let probe = pacer.permit().await.unwrap();
         assert!(probe.is_probe());
         let second = tokio::time::timeout(Duration::from_secs(600), pacer.permit()).await;
         assert!(second.is_err(), "a second request left while the probe was under way");
-        probe.report(Health::Conclusive);
+        probe.report(Health::Conclusive, Allowance::default());
         assert!(!pacer.permit().await.unwrap().is_probe());
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_abandoned_ask_costs_no_permit() {
         let (pacer, _told) = pacer("1/m");
-        pacer.permit().await.unwrap().report(Health::Conclusive);
+        pacer.permit().await.unwrap().report(Health::Conclusive, Allowance::default());
         for _ in 0..5 {
             let _abandoned = tokio::time::timeout(Duration::from_secs(1), pacer.permit()).await;
         }
         let start = Instant::now();
-        pacer.permit().await.unwrap().report(Health::Conclusive);
+        pacer.permit().await.unwrap().report(Health::Conclusive, Allowance::default());
         assert!(start.elapsed() <= MINUTE);
     }
 
@@ -432,7 +501,7 @@ mod tests {
     fn rates_are_read_as_written_or_refused() {
         for (text, per_minute) in [("5/s", 300.0), ("55/m", 55.0), ("120/h", 2.0), ("auto", 55.0)] {
             let rate: Rate = text.parse().unwrap();
-            assert!((rate.per_minute(None) - per_minute).abs() < 1e-6, "{text}");
+            assert!((rate.per_minute() - per_minute).abs() < 1e-6, "{text}");
         }
         for wrong in ["", "5", "0/s", "-1/s", "5/d", "x/m", "1.5/s"] {
             assert!(wrong.parse::<Rate>().is_err(), "{wrong}");

@@ -1,12 +1,15 @@
 //! Learning the customers that the account has already, page by page and at the run's pace, so that they are never posted.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::breaker::Health;
 use super::deliver::jitter;
-use super::pace::{Pacer, Rate};
+use super::pace::{Pacer, Rate, UNTOLD_PAUSE};
+use super::patience::Patience;
 use super::retry::backoff;
 use super::server::{LookupReply, Server};
 use super::shutdown::Shutdown;
@@ -23,6 +26,8 @@ pub struct Pull<S> {
     pub ledger: Arc<Ledger>,
     pub run: RunId,
     pub rate: Rate,
+    /// How long to go on while the server says nothing but "too many requests".
+    pub give_up_after: Duration,
     pub shutdown: Shutdown,
 }
 
@@ -53,6 +58,7 @@ pub async fn pull<S: Server>(pull: Pull<S>) -> Pulled {
 
 async fn read_pages<S: Server>(pull: &Pull<S>, pacer: &Pacer, pulled: &mut Pulled) -> Result<(), PullStop> {
     let (mut page, mut failures) = (1, 0);
+    let mut patience = Patience::new(pull.give_up_after);
     loop {
         if pull.shutdown.is_draining() || failures >= TRIES {
             return Err(if failures < TRIES { PullStop::Interrupted } else { gave_up() });
@@ -62,6 +68,7 @@ async fn read_pages<S: Server>(pull: &Pull<S>, pacer: &Pacer, pulled: &mut Pulle
         match reply.page {
             PageResult::Rows { found, last_page } => {
                 failures = 0;
+                patience.conclusive();
                 pulled.customers += found.len() as u64;
                 let known = found.into_iter().map(|customer| (customer.email, customer.receipt)).collect();
                 pulled.learnt += pull.ledger.learn(&pull.run, known).await.map_err(PullStop::Ledger)?;
@@ -70,7 +77,14 @@ async fn read_pages<S: Server>(pull: &Pull<S>, pacer: &Pacer, pulled: &mut Pulle
                     Some(_) | None => page += 1,
                 }
             }
-            PageResult::Throttled { retry_after } => pacer.throttled(retry_after),
+            PageResult::Throttled { retry_after } => {
+                pacer.throttled(retry_after);
+                let now = Instant::now();
+                patience.throttled(retry_after.unwrap_or(UNTOLD_PAUSE), now);
+                if let Some(why) = patience.is_over(now) {
+                    return Err(PullStop::Stop(StopReason::Unreachable(why)));
+                }
+            }
             PageResult::Unauthorized => {
                 failures += 1;
                 let token = reply.token.ok_or_else(gave_up)?;
@@ -98,10 +112,8 @@ async fn ask<S: Server>(pull: &Pull<S>, pacer: &Pacer, page: u32) -> Option<Look
         permit = pacer.permit() => permit?,
     };
     let reply = pull.server.list(page).await;
-    permit.report(if matches!(reply.page, PageResult::Failed { .. }) { Health::Unclear } else { Health::Conclusive });
-    if let Some(limit) = reply.rate_limit {
-        pacer.announced(limit);
-    }
+    let health = if matches!(reply.page, PageResult::Failed { .. }) { Health::Unclear } else { Health::Conclusive };
+    permit.report(health, reply.allowance);
     Some(reply)
 }
 

@@ -69,6 +69,11 @@ pub enum Verdict {
     /// Somebody asked for it through [`Shutdown`].
     Interrupted,
     TooManyFailures(u64),
+    /// So many records in a row were rejected in the same words: a wrong mapping, most likely.
+    RejectedAlike {
+        times: u32,
+        words: String,
+    },
     Stopped(StopReason),
     LedgerFailed(LedgerError),
 }
@@ -157,7 +162,7 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
                 Some(event) = paced.recv() => self.tell(event),
                 Some(note) = noted.recv() => self.take_note(note),
                 Some(end) = self.tasks.next(), if open => self.take_end(end),
-                () = until(self.guard.deadline()), if !draining => self.halt(self.guard.give_up()),
+                () = until(self.guard.deadline()), if !draining => self.halt(self.guard.out_of_patience(Instant::now())),
                 Ok(place) = Arc::clone(&self.desk.places).acquire_owned(), if may_start => self.start(place),
                 _ = receive(&mut self.offers, &mut batch), if may_claim => self.claim(&mut batch).await,
             }
@@ -226,6 +231,10 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
             Note::Event(event) => self.tell(event),
             Note::Answer(result) => self.take_answer(&result),
             Note::Alive => self.guard.alive(),
+            Note::Throttled(pause) => {
+                let halt = self.guard.throttled(pause, Instant::now());
+                self.halt(halt);
+            }
         }
     }
 
@@ -234,18 +243,16 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
             self.places += 1;
             self.desk.places.add_permits(1);
         }
-        if let Some(halt) = self.guard.answered(result, Instant::now()) {
-            self.halt(halt);
-        }
+        let halt = self.guard.answered(result, Instant::now());
+        self.halt(halt);
     }
 
     fn take_end(&mut self, end: Result<Result<Delivered, Failure>, tokio::task::JoinError>) {
         match end {
             Ok(Ok(Delivered::Settled { position, status })) => {
                 self.settled(position, status);
-                if let Some(halt) = self.guard.settled(status) {
-                    self.halt(halt);
-                }
+                let halt = self.guard.settled(status);
+                self.halt(halt);
             }
             Ok(Ok(Delivered::Left)) => {}
             Ok(Err(Failure::Stop(reason))) => self.drain(Verdict::Stopped(reason)),
@@ -258,11 +265,15 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
         }
     }
 
-    fn halt(&mut self, halt: Halt) {
-        self.drain(match halt {
-            Halt::TooManyFailures(count) => Verdict::TooManyFailures(count),
-            Halt::Stop(reason) => Verdict::Stopped(reason),
-        });
+    /// Ends the run, where there is a reason to.
+    fn halt(&mut self, halt: Option<Halt>) {
+        if let Some(halt) = halt {
+            self.drain(match halt {
+                Halt::TooManyFailures(count) => Verdict::TooManyFailures(count),
+                Halt::RejectedAlike { times, words } => Verdict::RejectedAlike { times, words },
+                Halt::Stop(reason) => Verdict::Stopped(reason),
+            });
+        }
     }
 
     /// Starts nothing new, for the first reason given.

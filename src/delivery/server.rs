@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use unicode_normalization::UnicodeNormalization as _;
 
-use crate::api::{Client, Credentials, LookupAnswer, PageResult, Sent, Token, wire};
+use crate::api::{Allowance, Client, Credentials, LookupAnswer, PageResult, Sent, Token, wire};
 use crate::domain::{AttemptResult, FoundCustomer, NewCustomer, StopReason};
 use crate::ledger::PayloadHash;
 
@@ -74,8 +74,7 @@ pub struct Outgoing<'a> {
 pub struct CreateReply {
     pub result: AttemptResult,
     pub http_status: Option<u16>,
-    /// The limit that the server announced, in requests a minute.
-    pub rate_limit: Option<u32>,
+    pub allowance: Allowance,
     /// The token that was sent, for whoever must replace it.
     pub token: Option<Token>,
 }
@@ -84,7 +83,7 @@ pub struct CreateReply {
 #[derive(Debug)]
 pub struct LookupReply {
     pub page: PageResult,
-    pub rate_limit: Option<u32>,
+    pub allowance: Allowance,
     pub token: Option<Token>,
 }
 
@@ -131,7 +130,7 @@ impl Server for Api {
         CreateReply {
             result: answer.result,
             http_status: answer.http_status,
-            rate_limit: answer.rate_limit,
+            allowance: answer.allowance,
             token: Some(token),
         }
     }
@@ -156,13 +155,13 @@ impl Server for Api {
 }
 
 fn reply(answer: LookupAnswer, token: Token) -> LookupReply {
-    LookupReply { page: answer.page, rate_limit: answer.rate_limit, token: Some(token) }
+    LookupReply { page: answer.page, allowance: answer.allowance, token: Some(token) }
 }
 
 fn unasked(reason: StopReason) -> LookupReply {
-    LookupReply { page: PageResult::Stop(reason), rate_limit: None, token: None }
+    LookupReply { page: PageResult::Stop(reason), allowance: Allowance::default(), token: None }
 }
 
 fn unsent(reason: StopReason) -> CreateReply {
-    CreateReply { result: AttemptResult::Stop(reason), http_status: None, rate_limit: None, token: None }
+    CreateReply { result: AttemptResult::Stop(reason), http_status: None, allowance: Allowance::default(), token: None }
 }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::deliver::WallClock;
 use super::run::run_by;
 use super::*;
-use crate::api::{PageResult, Token};
+use crate::api::{Allowance, PageResult, Token};
 use crate::domain::{
     AttemptResult, Complaint, ComplaintCode, DoubtCause, EmailKey, FoundCustomer, Position, Receipt, Status, StopReason,
 };
@@ -60,12 +60,21 @@ impl Server for Scripted {
         };
         tokio::time::sleep(takes).await;
         *self.log.lock().unwrap().in_flight.get_mut(&email).unwrap() -= 1;
-        CreateReply { result, http_status: None, rate_limit: None, token: Some(Token::parse("t").unwrap()) }
+        CreateReply {
+            result,
+            http_status: None,
+            allowance: Allowance::default(),
+            token: Some(Token::parse("t").unwrap()),
+        }
     }
 
     async fn look_up(&self, email: &str, _page: u32) -> LookupReply {
         self.log.lock().unwrap().lookups += 1;
-        LookupReply { page: (self.lookup)(email), rate_limit: None, token: Some(Token::parse("t").unwrap()) }
+        LookupReply {
+            page: (self.lookup)(email),
+            allowance: Allowance::default(),
+            token: Some(Token::parse("t").unwrap()),
+        }
     }
 
     async fn list(&self, _page: u32) -> LookupReply {
@@ -261,6 +270,19 @@ async fn the_first_request_goes_alone_and_the_concurrency_is_never_exceeded() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_places_in_flight_double_with_each_round_of_answers_up_to_the_concurrency() {
+    let world = World { concurrency: 8, ..World::new() };
+    let emails = many(40);
+    let start = Instant::now();
+    world.run(&borrowed(&emails), created, nobody).await;
+    let log = world.log.lock().unwrap();
+    // An answer takes 200 ms, and what the pace and the ledger take is little beside it.
+    let round = |at: &Instant| at.duration_since(start).as_millis() / 200;
+    let in_round = |number| log.sent.iter().filter(|(at, ..)| round(at) == number).count();
+    assert_eq!([0, 1, 2, 3, 4].map(in_round), [1, 2, 4, 8, 8]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn silence_is_asked_again_with_the_same_key_after_the_settle_time() {
     let world = World::new();
     let script = |_: &str, n| if n == 1 { (silence(), Duration::from_secs(75)) } else { created("", n) };
@@ -342,6 +364,54 @@ async fn one_throttled_request_pauses_all_of_them_and_costs_no_attempt() {
             .any(|pause| *at > *pause + Duration::from_millis(300) && *at < *pause + Duration::from_secs(30))
     };
     assert!(!log.sent.iter().any(|(at, ..)| in_pause(at)), "a request left during a pause");
+}
+
+fn throttled(seconds: u64) -> (AttemptResult, Duration) {
+    (AttemptResult::Throttled { retry_after: Some(Duration::from_secs(seconds)) }, Duration::ZERO)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_storm_of_429s_for_ten_minutes_costs_no_record_and_no_attempt() {
+    for seconds in [10, 60] {
+        let world = World::new();
+        let start = Instant::now();
+        let storm = move |email: &str, n| {
+            let is_over = start.elapsed() > Duration::from_secs(600);
+            if is_over { created(email, n) } else { throttled(seconds) }
+        };
+        let emails = many(20);
+        let ended = world.run(&borrowed(&emails), storm, nobody).await;
+        assert!(matches!(ended.end.verdict, Verdict::Finished), "{:?}", ended.end.verdict);
+        assert_eq!(ended.statuses.len(), 20);
+        assert!(all_are(&ended, Status::Created));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_says_429_for_ever_is_given_up_on_without_burning_a_record() {
+    for seconds in [10, 60, 3600] {
+        let world = World::new();
+        let start = Instant::now();
+        let emails = many(20);
+        let ended = world.run(&borrowed(&emails), move |_, _| throttled(seconds), nobody).await;
+        let stopped = &ended.end.verdict;
+        assert!(
+            matches!(stopped, Verdict::Stopped(StopReason::Unreachable(why)) if why.contains("429")),
+            "{stopped:?}"
+        );
+        assert!(ended.statuses.is_empty(), "{:?}", ended.statuses);
+        let (least, waited) = ((30 * 60).max(9 * seconds), start.elapsed().as_secs());
+        assert!((least..least + seconds + 100).contains(&waited), "{waited} s");
+        assert_eq!(Reader::open(&world.path, &target()).unwrap().open_requests().unwrap().len(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_hour_that_the_server_asks_for_is_waited_for() {
+    let world = World::new();
+    let script = |email: &str, n| if n == 1 { throttled(3600) } else { created(email, n) };
+    let ended = world.run(&["a@example.com"], script, nobody).await;
+    assert!(all_are(&ended, Status::Created));
 }
 
 #[tokio::test(start_paused = true)]
@@ -442,7 +512,7 @@ async fn the_same_rejection_over_and_over_stops_within_twenty_requests_and_those
     let rejected =
         |_: &str, _| (AttemptResult::Rejected(complaint(ComplaintCode::FieldRejected)), Duration::from_millis(50));
     let ended = world.run(&borrowed(&emails), rejected, nobody).await;
-    assert!(matches!(ended.end.verdict, Verdict::Stopped(StopReason::Configuration(_))));
+    assert!(matches!(ended.end.verdict, Verdict::RejectedAlike { times: 20, .. }));
     assert!(world.log.lock().unwrap().sent.len() <= 28);
 }
 

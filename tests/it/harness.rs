@@ -136,7 +136,7 @@ impl Server {
     pub(crate) fn start(lab: &Lab, options: &[&str]) -> Self {
         let log = lab.path("server.log");
         let mut child = lab
-            .command(&["sandbox", "--port", "0", "--limit", "100000/m", "--log", log.to_str().unwrap()])
+            .command(&["sandbox", "--port", "0", "--limit", "1000000/m", "--log", log.to_str().unwrap()])
             .args(options)
             .stdout(Stdio::piped())
             .spawn()
@@ -148,7 +148,8 @@ impl Server {
         Self { child, url, log }
     }
 
-    fn events(&self) -> Vec<Value> {
+    /// All that the server wrote down.
+    pub(crate) fn events(&self) -> Vec<Value> {
         let log = std::fs::read_to_string(&self.log).unwrap();
         // The server may be in the middle of its last line.
         let whole = log.rsplit_once('\n').map_or("", |(whole, _)| whole);

@@ -49,7 +49,10 @@ fn a_wrong_mapping_stops_within_twenty_requests_and_those_in_flight() {
     let lab = Lab::new();
     let server = Server::start(&lab, &["--fault", "422"]);
     lab.customers(200);
-    lab.import(&server, &[]).ends(78).says("mapping");
+    lab.import(&server, &[])
+        .ends(78)
+        .says("in the same words")
+        .says("customer_name comes from column \"customer_name\": --map customer_name=COLUMN says otherwise");
     assert!(server.posts().len() <= 28, "{}", server.posts().len());
 }
 

@@ -84,7 +84,7 @@ async fn a_customer_is_posted_once_with_all_headers() {
     let (address, serving) = server(http("201 Created", "X-RateLimit-Limit: 60\r\n", body), Duration::ZERO).await;
     let answer = create(config(address)).await;
     assert!(matches!(answer.result, AttemptResult::Created { .. }), "{answer:?}");
-    assert_eq!((answer.http_status, answer.rate_limit), (Some(201), Some(60)));
+    assert_eq!((answer.http_status, answer.allowance.limit.map(|limit| limit.get())), (Some(201), Some(60)));
     let (request, connections) = serving.await.unwrap();
     assert_eq!(connections, 1);
     let request = request.to_lowercase();
@@ -232,7 +232,7 @@ async fn a_look_up_encodes_the_email_and_names_the_page() {
     let client = Client::new(config(address)).unwrap();
     let answer = client.lookup_page(&token().await, "a+b&c=%_@é.org", 2).await;
     assert_eq!(answer.page, PageResult::Rows { found: vec![], last_page: Some(2) });
-    assert_eq!((answer.http_status, answer.rate_limit), (Some(200), Some(60)));
+    assert_eq!((answer.http_status, answer.allowance.limit.map(|limit| limit.get())), (Some(200), Some(60)));
     let (request, _) = serving.await.unwrap();
     let line = "GET /api/v1/customer?email=a%2Bb%26c%3D%25_%40%C3%A9.org&per_page=100&page=2 HTTP/1.1\r\n";
     assert!(request.starts_with(line), "{request}");
