@@ -16,6 +16,8 @@ use super::{DEEPEST, LONGEST_CELL, LONGEST_RECORD, MOST_COLUMNS};
 /// Reads one line after the other into its own buffer.
 pub(super) struct LineReader<R> {
     input: R,
+    /// LF, or CR in a file of old Macs.
+    line_end: u8,
     line: u64,
     buffer: Vec<u8>,
     blank_rows: u64,
@@ -37,8 +39,8 @@ pub(super) enum Scan {
 }
 
 impl<R: BufRead> LineReader<R> {
-    pub(super) fn new(input: R) -> Self {
-        Self { input, line: 0, buffer: Vec::new(), blank_rows: 0 }
+    pub(super) fn new(input: R, line_end: u8) -> Self {
+        Self { input, line_end, line: 0, buffer: Vec::new(), blank_rows: 0 }
     }
 
     /// The line that the last [`Scan::Line`] told of, without its line end.
@@ -81,7 +83,7 @@ impl<R: BufRead> LineReader<R> {
             if chunk.is_empty() {
                 return Ok((length, false));
             }
-            let end = chunk.iter().position(|byte| *byte == b'\n');
+            let end = chunk.iter().position(|byte| *byte == self.line_end);
             let content = &chunk[..end.unwrap_or(chunk.len())];
             let room = (LONGEST_RECORD + 1).saturating_sub(self.buffer.len());
             self.buffer.extend_from_slice(&content[..content.len().min(room)]);
@@ -253,7 +255,7 @@ mod tests {
 
     #[test]
     fn lines_are_counted_and_blank_ones_skipped() {
-        let mut reader = LineReader::new(&b"{}\r\n\n  \n{\"a\":1}\nlast"[..]);
+        let mut reader = LineReader::new(&b"{}\r\n\n  \n{\"a\":1}\nlast"[..], b'\n');
         assert_eq!(reader.advance().unwrap(), Scan::Line { line: 1, ended: true });
         assert_eq!(reader.bytes(), b"{}");
         assert_eq!(reader.advance().unwrap(), Scan::Line { line: 4, ended: true });
@@ -263,9 +265,18 @@ mod tests {
     }
 
     #[test]
+    fn lines_may_end_with_cr_alone() {
+        let mut reader = LineReader::new(&b"{}\r\r{\"a\":1}\r"[..], b'\r');
+        assert_eq!(reader.advance().unwrap(), Scan::Line { line: 1, ended: true });
+        assert_eq!(reader.advance().unwrap(), Scan::Line { line: 3, ended: true });
+        assert_eq!(reader.bytes(), b"{\"a\":1}");
+        assert_eq!(reader.advance().unwrap(), Scan::End);
+    }
+
+    #[test]
     fn a_long_line_is_skipped_in_bounded_memory() {
         let input = io::repeat(b'x').take(50 << 20).chain(&b"\n{}"[..]);
-        let mut reader = LineReader::new(BufReader::new(input));
+        let mut reader = LineReader::new(BufReader::new(input), b'\n');
         assert_eq!(reader.advance().unwrap(), Scan::TooLarge { line: 1 });
         assert!(reader.buffer.capacity() <= 4 * LONGEST_RECORD);
         assert_eq!(reader.advance().unwrap(), Scan::Line { line: 2, ended: false });

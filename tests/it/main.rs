@@ -11,6 +11,7 @@ mod corpora;
 mod crash;
 mod cuts;
 mod faults;
+mod foreign;
 mod formats;
 mod harness;
 mod identity;
