@@ -28,4 +28,5 @@ mod races;
 mod report;
 mod stops;
 mod syscalls;
+mod tables;
 mod torn;
