@@ -21,6 +21,7 @@ mod ledger;
 mod machine;
 mod many;
 mod matrix;
+mod mending;
 mod mutants;
 mod presets;
 mod proxy;
