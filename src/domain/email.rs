@@ -100,7 +100,7 @@ fn check_length(octets: usize, limit: usize, what: &str) -> Result<(), Flaw> {
     if octets <= limit {
         return Ok(());
     }
-    Err(Flaw::new(Code::EmailTooLong, format!("{what} has {octets} octets; at most {limit} are possible")))
+    Err(Flaw::new(Code::EmailTooLong, format!("{what} has {octets} bytes; at most {limit} are possible")))
 }
 
 /// What the crate says of the address as a server without the international extension would see it: the domain in ASCII, and each

@@ -103,11 +103,20 @@ fn garbling(name: &str) -> Option<&'static str> {
         Some("holds the replacement character U+FFFD: letters were lost before this file was written")
     } else if name.as_bytes().contains(&b'?') {
         Some("holds a question mark: perhaps a letter was lost before this file was written")
+    } else if name.as_bytes().contains(&b'"') && (name.contains("\\\"") || is_quoted(name)) {
+        Some(
+            "holds quotes that look like those around a cell: write a quote within a cell twice (\"\"), and nothing before the first one",
+        )
     } else if !is_ascii && is_mojibake(name) {
         Some("looks like UTF-8 that was read as Windows-1252 (`Ã©` for `é`); export it again as UTF-8")
     } else {
         None
     }
+}
+
+/// Quotes around the whole: a space before the first one makes it part of the cell.
+fn is_quoted(name: &str) -> bool {
+    name.len() > 1 && name.starts_with('"') && name.ends_with('"') && name.matches('"').count() == 2
 }
 
 /// Whether some characters, taken as bytes of Windows-1252, are a letter in UTF-8.
@@ -192,13 +201,30 @@ mod tests {
 
     #[test]
     fn mojibake_is_noticed_and_irish_is_not() {
-        for garbled in
-            ["JosÃ© GarcÃ\u{ad}a", "MÃ¼ller", "FranÃ§ois", "Ð\u{98}Ð²Ð°Ð½", "M\u{fffd}ller", "M?ller", "â€œMaxâ€\u{9d}"]
-        {
+        for garbled in [
+            "JosÃ© GarcÃ\u{ad}a",
+            "MÃ¼ller",
+            "FranÃ§ois",
+            "Ð\u{98}Ð²Ð°Ð½",
+            "M\u{fffd}ller",
+            "M?ller",
+            "â€œMaxâ€\u{9d}",
+            "\"Ada King\"",
+            "Ada \\\"King\\\"",
+        ] {
             let name = CustomerName(garbled.into());
             assert_eq!(name.oddity().map(|flaw| flaw.code), Some(Code::NameLooksGarbled), "{garbled}");
         }
-        for fine in ["Ó’Briain", "O’Brien", "Ângela", "São João", "Ålesund", "Øyvind Ås"] {
+        for fine in [
+            "Ó’Briain",
+            "O’Brien",
+            "Ângela",
+            "São João",
+            "Ålesund",
+            "Øyvind Ås",
+            "\"Hacksaw\" Jim \"D\"",
+            "Ada \"A\" King",
+        ] {
             assert_eq!(CustomerName::parse(fine).unwrap().oddity(), None, "{fine}");
         }
     }

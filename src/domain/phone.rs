@@ -60,7 +60,11 @@ impl Phone {
         }
         let e164 = E164::parse(&PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164))
             .ok_or_else(|| impossible("has too few or too many digits for an international number"))?;
-        Ok(Self { e164, assigned: PHONE_NUMBER_UTIL.is_valid_number(&number) })
+        let assigned = PHONE_NUMBER_UTIL.is_valid_number(&number);
+        if !assigned && !reads_the_same(e164.as_str()) {
+            return Err(impossible("has a zero or a prefix too many after its country code"));
+        }
+        Ok(Self { e164, assigned })
     }
 
     #[must_use]
@@ -75,6 +79,13 @@ impl Phone {
             Flaw::new(Code::PhoneNotAssigned, "has the right length but lies in no range known to be in use; check it")
         })
     }
+}
+
+/// Whether whoever gets the number reads the number that was meant: `+252 0000014` is `+252 000014` to the next reader, for a zero before the
+/// area code is no part of a number.
+fn reads_the_same(e164: &str) -> bool {
+    let again = PHONE_NUMBER_UTIL.parse(e164, None);
+    again.is_ok_and(|number| PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164) == e164)
 }
 
 fn impossible(hint: &'static str) -> Flaw {
@@ -368,6 +379,15 @@ mod tests {
     }
 
     #[test]
+    fn a_number_that_the_next_reader_would_read_differently_is_refused() {
+        // Each reader takes one zero away.
+        for (text, region) in [("0 000 0014", "SO"), ("+49 00 30 123456", "DE")] {
+            assert_eq!(e164(text, country(region)), Err(Code::PhoneImpossible), "{text}");
+        }
+        assert_eq!(e164("06 698 12345", country("IT")), Ok("+390669812345".to_owned()));
+    }
+
+    #[test]
     fn a_possible_number_outside_known_ranges_is_sent_with_a_warning() {
         let phone = Phone::parse("+1 200 555 0123", None).unwrap();
         assert_eq!(phone.oddity().map(|flaw| flaw.code), Some(Code::PhoneNotAssigned));
@@ -388,9 +408,10 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(512))]
 
         #[test]
-        fn whatever_comes_out_is_e164(text in "[+0(]{0,2}[-0-9 ().]{0,20}", region in prop::sample::select(vec!["DE", "US", "IT", "NG", "JP"])) {
+        fn whatever_comes_out_is_e164(text in "[+0(]{0,2}[-0-9 ().]{0,20}", region in prop::sample::select(vec!["DE", "US", "IT", "NG", "JP", "SO"])) {
             if let Ok(phone) = Phone::parse(&text, country(region)) {
                 prop_assert!(E164::parse(phone.as_str()).is_some(), "{} from {text}", phone.as_str());
+                prop_assert_eq!(e164(phone.as_str(), None), Ok(phone.as_str().to_owned()));
             }
         }
 

@@ -420,7 +420,8 @@ fn check_required(roster: &Roster, feedings: &[Feeding; 6], given: Option<Preset
         advice.insert(0, format!("this looks like an export of {}: --from {preset}; or", preset.title()));
     }
     if roster.names().iter().any(|name| name.contains('@')) {
-        advice.insert(0, "the first line looks like a customer: add a header line;".to_owned());
+        let header = "customer_name,customer_email,customer_phone,customer_country";
+        advice = vec![format!("the first line looks like a customer: add a header line above it, such as {header}")];
     }
     Err(ColumnFault::Missing { fields, found: roster.names().to_vec(), advice })
 }

@@ -82,7 +82,7 @@ impl Cutter {
 /// Where the last record that is whole ends, in bytes that begin with one.
 fn last_record_end(form: Form, bytes: &[u8]) -> Option<usize> {
     match form {
-        Form::Ndjson => memrchr(b'\n', bytes).map(|at| at + 1),
+        Form::Ndjson { line_end } => memrchr(line_end, bytes).map(|at| at + 1),
         Form::Csv { delimiter } => last_csv_end(delimiter, bytes),
     }
 }
@@ -134,7 +134,7 @@ fn closing_quote(bytes: &[u8], opening: usize) -> Option<usize> {
 /// As the readers count them.
 fn line_ends(form: Form, bytes: &[u8]) -> u64 {
     let ends = match form {
-        Form::Ndjson => memchr_iter(b'\n', bytes).count(),
+        Form::Ndjson { line_end } => memchr_iter(line_end, bytes).count(),
         Form::Csv { .. } => {
             let is_end = |at: &usize| bytes[*at] == b'\n' || bytes.get(at + 1) != Some(&b'\n');
             if memchr(b'\r', bytes).is_none() {
@@ -187,7 +187,8 @@ mod tests {
         fn a_piece_ends_where_a_record_ends(text in "[a,\"\n\r; ]{0,40}") {
             cut_anywhere(Form::Csv { delimiter: b',' }, text.as_bytes());
             cut_anywhere(Form::Csv { delimiter: b';' }, text.as_bytes());
-            cut_anywhere(Form::Ndjson, text.as_bytes());
+            cut_anywhere(Form::Ndjson { line_end: b'\n' }, text.as_bytes());
+            cut_anywhere(Form::Ndjson { line_end: b'\r' }, text.as_bytes());
         }
     }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::Field;
 
+use super::misread::Misread;
 use super::presets::Preset;
 use super::unpack::UnpackFault;
 
@@ -83,6 +84,27 @@ impl IntakeError {
         }
     }
 
+    /// Missing columns, where the form of the file is the reason for it.
+    pub(super) fn explained(mut self, misread: Option<&Misread>) -> Self {
+        if let (Self::Columns { fault: ColumnFault::Missing { advice, .. }, .. }, Some(misread)) = (&mut self, misread)
+        {
+            *advice = vec![misread.advice()];
+        }
+        self
+    }
+
+    /// Missing keys, where a document holds a list that may have them. One that has an e-mail of its own is a customer.
+    pub(super) fn within(mut self, list: Option<&str>) -> Self {
+        if let (Self::Columns { fault: ColumnFault::Missing { fields, advice, .. }, .. }, Some(list)) =
+            (&mut self, list)
+            && fields.contains(&Field::Email)
+        {
+            let filter = shell(&format!(".[{list:?}][]"));
+            *advice = vec![format!("if the customers are in {list:?}: jq -c {filter} FILE > customers.ndjson")];
+        }
+        self
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
@@ -95,7 +117,7 @@ impl IntakeError {
             Self::NotAFile { .. } => "for a pipe, give - as the input and pipe into this program".to_owned(),
             Self::Foreign { advice, .. } => (*advice).to_owned(),
             Self::Packed { fault: UnpackFault::Cut, .. } => "get or make the file again".to_owned(),
-            Self::Packed { fault: UnpackFault::Damaged(_), .. } => {
+            Self::Packed { fault: UnpackFault::Followed | UnpackFault::Damaged(_), .. } => {
                 "get or make the file again; if it unpacks elsewhere, import what it unpacks to".to_owned()
             }
             Self::Packed { .. } => "if this is right, unpack it first (gunzip, unzstd) and import that".to_owned(),

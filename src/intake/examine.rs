@@ -96,6 +96,8 @@ impl Examiner {
         let (found, expected) = (record.len(), self.header.len());
         let cause = if found < expected {
             "a line break or a missing delimiter?"
+        } else if record.cells().skip(expected).all(<[u8]>::is_empty) {
+            "if every row ends with delimiters, end the header with as many"
         } else {
             "a delimiter in a cell that is not in quotes?"
         };

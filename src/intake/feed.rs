@@ -1,5 +1,6 @@
 //! The records of one file, one after the other.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use encoding_rs::{Encoding, UTF_8};
@@ -14,6 +15,7 @@ use super::decode;
 use super::error::IntakeError;
 use super::examine::Examiner;
 use super::foreign;
+use super::misread::Misread;
 use super::ndjson::{Item, parse_object};
 use super::options::{Format, InputOptions};
 use super::parallel::{InPiece, Parallel};
@@ -48,7 +50,15 @@ impl Feed {
         Self::over(Source::open(path, options.encoding)?, options)
     }
 
-    pub(super) fn over(source: Source, options: &InputOptions) -> Result<Self, IntakeError> {
+    /// The same for what is no file: it can be read once, and nothing watches it for change. The name is for messages.
+    ///
+    /// # Errors
+    /// Where it cannot be customers.
+    pub fn of(name: &Path, input: impl Read + Send + 'static, options: &InputOptions) -> Result<Self, IntakeError> {
+        Self::over(Source::over(name, Box::new(input), options.encoding)?, options)
+    }
+
+    fn over(source: Source, options: &InputOptions) -> Result<Self, IntakeError> {
         let foreign = if options.format == Format::Csv { None } else { foreign::other_json(&source.head) };
         if let Some((what, advice)) = foreign {
             return Err(IntakeError::Foreign { path: source.path, what, advice });
@@ -71,25 +81,33 @@ impl Feed {
             .unwrap_or_else(|| sniff::delimiter(text, source.complete, |name| is_known(name.trim(), options)));
         opened.check(sniff::csv_decay(text, source.complete, delimiter, line), &source.head)?;
         let suggestion = opened.suggestion(&source.head);
+        let misread = Misread::of(text, delimiter, line, |name| is_known(name, options));
 
         let mut reader = Box::new(CsvReader::new(source.into_reader(skip), delimiter, line));
         let raw = opened.read_header(&mut reader, suggestion)?;
         let header: Vec<String> = raw.iter().map(|cell| String::from_utf8_lossy(cell).trim().to_owned()).collect();
-        let mapping = opened.mapping(&Roster::Header(header.clone()), options)?;
-        let form = InputForm::Csv { delimiter, header: raw };
-        Ok(Self::new(opened, Records::Csv(reader), header, mapping, form, options))
+        let mapping = opened
+            .mapping(&Roster::Header(header.clone()), options)
+            .map_err(|error| error.explained(misread.as_ref()))?;
+        let shape = InputForm::Csv { delimiter, header: raw };
+        Ok(Self::new(opened, Form::Csv { delimiter }, Records::Csv(reader), header, mapping, shape, options))
     }
 
     fn over_ndjson(source: Source, options: &InputOptions) -> Result<Self, IntakeError> {
         let opened = Opened::of(&source);
         opened.check(sniff::ndjson_decay(&source.head, source.complete), &source.head)?;
-        let mapping = opened.mapping(&Roster::Keys(sample_keys(&source.head, source.complete)), options)?;
-        let records = Records::new(Form::Ndjson, source.into_reader(0), 1);
-        Ok(Self::new(opened, records, Vec::new(), mapping, InputForm::Ndjson, options))
+        let keys = sample_keys(&source.head, source.complete);
+        let mapping = opened
+            .mapping(&Roster::Keys(keys), options)
+            .map_err(|error| error.within(foreign::array_of_objects(&source.head)))?;
+        let form = Form::Ndjson { line_end: sniff::line_end(&source.head) };
+        let records = Records::new(form, source.into_reader(0), 1);
+        Ok(Self::new(opened, form, records, Vec::new(), mapping, InputForm::Ndjson, options))
     }
 
     fn new(
         opened: Opened,
+        form: Form,
         records: Records<Input>,
         header: Vec<String>,
         mapping: Mapping,
@@ -98,10 +116,6 @@ impl Feed {
     ) -> Self {
         let Opened { path, identity, encoding, wants_mark } = opened;
         let InputOptions { region, want_raw, may_be_cut, .. } = *options;
-        let form = match shape {
-            InputForm::Csv { delimiter, .. } => Form::Csv { delimiter },
-            InputForm::Ndjson => Form::Ndjson,
-        };
         Self {
             origin: Origin { path, identity },
             form,
@@ -312,8 +326,7 @@ mod tests {
     use super::*;
 
     fn feed(bytes: &[u8], options: &InputOptions) -> Result<Feed, IntakeError> {
-        let source = Source::over(Path::new("customers"), Box::new(Cursor::new(bytes.to_vec())), options.encoding)?;
-        Feed::over(source, options)
+        Feed::of(Path::new("customers"), Cursor::new(bytes.to_vec()), options)
     }
 
     fn read(text: &str) -> Vec<InputRecord<'static>> {

@@ -10,7 +10,7 @@ const UTF8: &str = "save the file as UTF-8";
 const NOT_THE_FILE: &str = "name the file that holds the customers";
 
 /// Formats with signatures that are no text.
-const SIGNATURES: [(&[u8], &str, &str); 25] = [
+const SIGNATURES: [(&[u8], &str, &str); 35] = [
     (b"\x1f\x8b", "a gzip file, packed twice", UNPACK),
     (b"\x28\xb5\x2f\xfd", "a zstd file, packed twice", UNPACK),
     (
@@ -21,18 +21,28 @@ const SIGNATURES: [(&[u8], &str, &str); 25] = [
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", UNPACK),
     (b"Rar!\x1a\x07", "a RAR archive", UNPACK),
     (b"PK\x05\x06", "an empty zip archive", UNPACK),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook (xls) or Word document (doc)", SAVE_AS),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old or encrypted Excel workbook (xls) or Word document (doc)", SAVE_AS),
+    (b"\x04\x22\x4d\x18", "an lz4 file", "unpack it (unlz4) and import the CSV or NDJSON file in it"),
+    (b"LZIP\x01", "an lzip file", UNPACK),
+    (b"\x1f\x9d", "a file packed by compress", UNPACK),
     (b"%PDF-", "a PDF document", EXPORT),
+    (b"%!PS", "a PostScript document", EXPORT),
     (b"\x89PNG", "a PNG image", EXPORT),
     (b"\xff\xd8\xff", "a JPEG image", EXPORT),
     (b"GIF87a", "a GIF image", EXPORT),
     (b"GIF89a", "a GIF image", EXPORT),
+    (b"II*\x00", "a TIFF image", EXPORT),
+    (b"MM\x00*", "a TIFF image", EXPORT),
+    (b"bplist00", "a property list", EXPORT),
+    (b"!BDN", "an Outlook data file (pst)", "export the contacts as CSV from Outlook"),
+    (b"\x00\x01\x00\x00Standard ", "an Access database", "export the table as CSV from Access"),
     (
         b"SQLite format 3\x00",
         "an SQLite database",
         "export the table as CSV: sqlite3 -header -csv FILE 'select * from TABLE'",
     ),
     (b"PAR1", "a Parquet file", "export the table as CSV"),
+    (b"ARROW1\x00\x00", "an Arrow or Feather file", "export the table as CSV"),
     (b"Obj\x01", "an Avro file", "export the table as CSV"),
     (b"ORC\x0a", "an ORC file", "export the table as CSV"),
     (b"PGDMP", "a PostgreSQL dump", "export the table as CSV: \\copy TABLE to customers.csv csv header"),
@@ -74,6 +84,8 @@ fn zip(head: &[u8]) -> Looks {
         ("a Word document (docx)", EXPORT)
     } else if holds("xl/") {
         ("an Excel workbook (xlsx)", SAVE_AS)
+    } else if holds(".iwa") {
+        ("an iWork document (numbers)", "export it as CSV (UTF-8) from Numbers")
     } else if holds("[Content_Types].xml") {
         ("an office document (such as xlsx)", SAVE_AS)
     } else {
@@ -81,21 +93,72 @@ fn zip(head: &[u8]) -> Looks {
     }
 }
 
+/// What a text begins with that is no table, without regard to case.
+const BEGINNINGS: [(&str, &str, &str); 22] = [
+    ("<!doctype html", PAGE, PAGE_ADVICE),
+    ("<html", PAGE, PAGE_ADVICE),
+    ("<head", PAGE, PAGE_ADVICE),
+    ("<body", PAGE, PAGE_ADVICE),
+    ("<table", PAGE, PAGE_ADVICE),
+    ("<script", PAGE, PAGE_ADVICE),
+    ("<meta", PAGE, PAGE_ADVICE),
+    ("<?xml", "XML", EXPORT),
+    ("begin:vcard", "a vCard address book", "export the contacts as CSV (UTF-8) instead of vCard"),
+    ("begin:vcalendar", "a calendar", NOT_THE_FILE),
+    ("dn: ", "LDIF, the export of a directory", EXPORT),
+    ("version: 1\ndn: ", "LDIF, the export of a directory", EXPORT),
+    ("mime-version: ", MAIL, NOT_THE_FILE),
+    ("return-path: ", MAIL, NOT_THE_FILE),
+    ("delivered-to: ", MAIL, NOT_THE_FILE),
+    ("received: ", MAIL, NOT_THE_FILE),
+    ("-- mysql dump", DUMP, DUMP_ADVICE),
+    ("-- mariadb dump", DUMP, DUMP_ADVICE),
+    ("--\n-- postgresql database dump", DUMP, DUMP_ADVICE),
+    ("create table ", DUMP, DUMP_ADVICE),
+    ("insert into ", DUMP, DUMP_ADVICE),
+    ("\x1e{", "a JSON text sequence", "take the record separators away: tr -d '\\036' < FILE > customers.ndjson"),
+];
+const PAGE: &str = "a web page (HTML)";
+const PAGE_ADVICE: &str = "perhaps a login page was saved instead of the export, or a table of a page: open it in a spreadsheet and save it \
+                           as \"CSV UTF-8\"";
+const MAIL: &str = "an e-mail";
+const DUMP: &str = "an SQL dump";
+const DUMP_ADVICE: &str = "load it into its database and export the table as CSV";
+
 /// By the beginning of what was decoded.
 pub(super) fn by_text(head: &[u8]) -> Option<Looks> {
-    const PAGE: [&str; 7] = ["<!doctype html", "<html", "<head", "<body", "<table", "<script", "<meta"];
     let start = head.trim_ascii_start();
     let begins = |text: &str| start.get(..text.len()).is_some_and(|bytes| bytes.eq_ignore_ascii_case(text.as_bytes()));
-    if PAGE.into_iter().any(begins) {
-        let advice = "perhaps a login page was saved instead of the export, or a table of a page: open it in a spreadsheet and save it as \"CSV UTF-8\"";
-        Some(("a web page (HTML)", advice))
-    } else if begins("<?xml") {
-        Some(("XML", EXPORT))
+    if let Some((_, what, advice)) = BEGINNINGS.into_iter().find(|(beginning, ..)| begins(beginning)) {
+        Some((what, advice))
     } else if head.contains(&0) {
         Some(("a binary file", NOT_THE_FILE))
+    } else if is_markup(start) {
+        Some(("XML or HTML", EXPORT))
+    } else if is_yaml(start) {
+        Some(("YAML", EXPORT))
+    } else if begins("from ") && holds(start, b"\nSubject: ") {
+        Some((MAIL, NOT_THE_FILE))
     } else {
         None
     }
+}
+
+fn holds(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
+
+/// A tag first, and an end of one somewhere; a column may be named `<DATE>`.
+fn is_markup(start: &[u8]) -> bool {
+    matches!(start, [b'<', b'a'..=b'z' | b'A'..=b'Z' | b'!' | b'?', ..]) && (holds(start, b"</") || holds(start, b"/>"))
+}
+
+/// The mark between documents, or a list of things with names.
+fn is_yaml(start: &[u8]) -> bool {
+    let line = start.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default().trim_ascii_end();
+    line == b"---"
+        || line.starts_with(b"%YAML")
+        || (line.starts_with(b"- ") && (line.ends_with(b":") || holds(line, b": ")))
 }
 
 /// JSON that is no object a line: an array, or a document over several lines.
@@ -103,7 +166,12 @@ pub(super) fn other_json(head: &[u8]) -> Option<Looks> {
     let text = head.trim_ascii_start();
     let after = text.get(1..).unwrap_or_default().trim_ascii_start().first();
     let is_array = text.first() == Some(&b'[') && after.is_some_and(|byte| b"{[]\"-0123456789".contains(byte));
-    if is_array {
+    if is_array && is_array_a_line(text) {
+        Some((
+            "JSON arrays, one a line",
+            "write objects instead: jq -c '{name: .[0], email: .[1]}' FILE > customers.ndjson",
+        ))
+    } else if is_array {
         Some(("a JSON array", "write one object a line: jq -c '.[]' FILE > customers.ndjson"))
     } else if is_spread(text) {
         Some(("a JSON document over several lines", "write one object a line: jq -c . FILE > customers.ndjson"))
@@ -112,13 +180,36 @@ pub(super) fn other_json(head: &[u8]) -> Option<Looks> {
     }
 }
 
+fn first_line(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = text.iter().position(|byte| matches!(byte, b'\n' | b'\r'))?;
+    Some((&text[..end], text[end..].trim_ascii_start()))
+}
+
+/// Whether an array ends with its line, and another one begins.
+fn is_array_a_line(text: &[u8]) -> bool {
+    let is_whole = |line: &[u8]| serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok();
+    first_line(text).is_some_and(|(first, rest)| rest.first() == Some(&b'[') && is_whole(first))
+}
+
 /// Whether an object goes on after its first line. A line that was cut off is another matter: what follows it is an object again.
 fn is_spread(text: &[u8]) -> bool {
-    let Some(end) = text.iter().position(|byte| *byte == b'\n') else { return false };
-    let (first, rest) = text.split_at(end);
+    let Some((first, rest)) = first_line(text) else { return false };
     let is_unfinished = || serde_json::from_slice::<serde::de::IgnoredAny>(first).is_err_and(|error| error.is_eof());
-    let next = rest.trim_ascii_start().first();
-    text.first() == Some(&b'{') && next.is_some_and(|byte| *byte != b'{') && is_unfinished()
+    // `{"customers": [` is no cut, whatever the next line begins with.
+    let opens = matches!(first.trim_ascii_end().last(), Some(b'[' | b'{'));
+    text.first() == Some(&b'{') && rest.first().is_some_and(|byte| opens || *byte != b'{') && is_unfinished()
+}
+
+/// The name of the first array of objects in a document: `customers` of `{"customers":[{`.
+pub(super) fn array_of_objects(head: &[u8]) -> Option<&str> {
+    let is_list = |at: usize| head[at + 1..].trim_ascii_start().first() == Some(&b'{');
+    let key = |at: usize| {
+        let before = head[..at].trim_ascii_end().strip_suffix(b":")?.trim_ascii_end().strip_suffix(b"\"")?;
+        let start = before.iter().rposition(|byte| *byte == b'"')? + 1;
+        std::str::from_utf8(&before[start..]).ok()
+    };
+    let brackets = head.iter().enumerate().filter(|(_, byte)| **byte == b'[');
+    brackets.filter(|(at, _)| is_list(*at)).find_map(|(at, _)| key(at))
 }
 
 #[cfg(test)]
@@ -146,22 +237,48 @@ mod tests {
             ("  <!DOCTYPE html><html>", "HTML"),
             ("<table><tr>", "HTML"),
             ("<?xml version=", "XML"),
+            ("<customers><customer/></customers>", "XML"),
+            ("BEGIN:VCARD\r\nVERSION:3.0", "vCard"),
+            ("version: 1\ndn: uid=a", "LDIF"),
+            ("From a@b.de Tue Jan  2\nSubject: x\n", "e-mail"),
+            ("Return-Path: <a@b.de>\n", "e-mail"),
+            ("-- MySQL dump 10.13\n", "SQL"),
+            ("---\n- name: Ada\n", "YAML"),
+            ("- name: Ada\n  email: x\n", "YAML"),
+            ("\u{1e}{}\n", "sequence"),
             ("name,\0", "binary"),
         ] {
             assert!(by_text(text.as_bytes()).unwrap().0.contains(word), "{text}");
         }
-        assert_eq!(by_text(b"name,email\n"), None);
+        for table in ["name,email\n", "<DATE>,<TIME>\n1,2\n", "From Date,To\n", "- ,name\n"] {
+            assert_eq!(by_text(table.as_bytes()), None, "{table}");
+        }
     }
 
     #[test]
     fn json_that_is_no_object_a_line_is_told() {
-        for text in
-            ["[{\"a\":1}]", "[]", "[\n  {", "[1,2]", "{\n  \"a\": 1\n}", "{ \"a\": 1,\n  \"b\": 2 }", "{\"a\": {\n}}"]
-        {
+        for text in [
+            "[{\"a\":1}]",
+            "[]",
+            "[\n  {",
+            "[1,2]",
+            "{\n  \"a\": 1\n}",
+            "{ \"a\": 1,\n  \"b\": 2 }",
+            "{\"a\": {\n}}",
+            "{\"a\": [\n{\"b\":1},\n",
+            "[1,2]\n[3,4]\n",
+        ] {
             assert!(other_json(text.as_bytes()).is_some(), "{text}");
         }
         for text in ["{\"a\":1}\n", "{\"a\":1\n{\"a\":1}\n", "{\"a\" 1}\n{}", "[name],[email]\n", "{\"a\":1"] {
             assert!(other_json(text.as_bytes()).is_none(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_list_within_a_document_is_named() {
+        assert_eq!(array_of_objects(br#"{"n":[1],"users" : [ {"name":"A"}]}"#), Some("users"));
+        assert_eq!(array_of_objects(br#"{"n":[1],"users":[]}"#), None);
+        assert_eq!(array_of_objects(b"[{"), None);
     }
 }

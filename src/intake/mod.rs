@@ -9,6 +9,7 @@
 //! - `unpack`, `decode`: gzip and zstd; other encodings than UTF-8
 //! - `foreign`: what is neither CSV nor NDJSON
 //! - `sniff`: format, delimiter and share of undecodable records, from the first bytes
+//! - `misread`: why a CSV file seems to lack its columns, where its form is the reason
 //! - `csv`, `ndjson`: records as they stand in the file, in bounded memory
 //! - `columns`, `presets`: which column, template or fixed value feeds each field; what is known of other systems' exports
 //! - `validate`: cells to a verdict
@@ -27,6 +28,7 @@ mod error;
 mod examine;
 mod feed;
 mod foreign;
+mod misread;
 mod ndjson;
 mod options;
 mod parallel;

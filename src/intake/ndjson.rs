@@ -18,6 +18,8 @@ use super::{DEEPEST, LONGEST_CELL, LONGEST_RECORD, MOST_COLUMNS};
 /// Reads one line after the other into its own buffer.
 pub(super) struct LineReader<R> {
     input: R,
+    /// LF, or CR in a file of old Macs.
+    line_end: u8,
     line: u64,
     buffer: Vec<u8>,
     blank_rows: u64,
@@ -39,9 +41,9 @@ pub(super) enum Scan {
 }
 
 impl<R: BufRead> LineReader<R> {
-    /// `line` is the number of the first line that `input` gives.
-    pub(super) fn new(input: R, line: u64) -> Self {
-        Self { input, line: line - 1, buffer: Vec::new(), blank_rows: 0 }
+    /// `line` is the number of the first line that `input` gives, `line_end` the byte with which lines end.
+    pub(super) fn new(input: R, line_end: u8, line: u64) -> Self {
+        Self { input, line_end, line: line - 1, buffer: Vec::new(), blank_rows: 0 }
     }
 
     /// What was not read yet, and the number of the line that it begins with.
@@ -89,7 +91,7 @@ impl<R: BufRead> LineReader<R> {
             if chunk.is_empty() {
                 return Ok((length, false));
             }
-            let end = memchr::memchr(b'\n', chunk);
+            let end = memchr::memchr(self.line_end, chunk);
             let content = &chunk[..end.unwrap_or(chunk.len())];
             let room = (LONGEST_RECORD + 1).saturating_sub(self.buffer.len());
             self.buffer.extend_from_slice(&content[..content.len().min(room)]);
@@ -356,7 +358,7 @@ mod tests {
 
     #[test]
     fn lines_are_counted_and_blank_ones_skipped() {
-        let mut reader = LineReader::new(&b"{}\r\n\n  \n{\"a\":1}\nlast"[..], 1);
+        let mut reader = LineReader::new(&b"{}\r\n\n  \n{\"a\":1}\nlast"[..], b'\n', 1);
         assert_eq!(reader.advance().unwrap(), Scan::Line { line: 1, ended: true });
         assert_eq!(reader.bytes(), b"{}");
         assert_eq!(reader.advance().unwrap(), Scan::Line { line: 4, ended: true });
@@ -366,9 +368,18 @@ mod tests {
     }
 
     #[test]
+    fn lines_may_end_with_cr_alone() {
+        let mut reader = LineReader::new(&b"{}\r\r{\"a\":1}\r"[..], b'\r', 1);
+        assert_eq!(reader.advance().unwrap(), Scan::Line { line: 1, ended: true });
+        assert_eq!(reader.advance().unwrap(), Scan::Line { line: 3, ended: true });
+        assert_eq!(reader.bytes(), b"{\"a\":1}");
+        assert_eq!(reader.advance().unwrap(), Scan::End);
+    }
+
+    #[test]
     fn a_long_line_is_skipped_in_bounded_memory() {
         let input = io::repeat(b'x').take(50 << 20).chain(&b"\n{}"[..]);
-        let mut reader = LineReader::new(BufReader::new(input), 1);
+        let mut reader = LineReader::new(BufReader::new(input), b'\n', 1);
         assert_eq!(reader.advance().unwrap(), Scan::TooLarge { line: 1 });
         assert!(reader.buffer.capacity() <= 4 * LONGEST_RECORD);
         assert_eq!(reader.advance().unwrap(), Scan::Line { line: 2, ended: false });

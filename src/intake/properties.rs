@@ -11,7 +11,6 @@ use crate::domain::{InputRecord, RawRecord};
 
 use super::error::IntakeError;
 use super::options::{Format, InputOptions};
-use super::source::Source;
 use super::unpack::tests::{gzip, zst};
 use super::{Feed, sniff};
 
@@ -95,8 +94,7 @@ impl Read for Pieces {
 }
 
 fn feed(bytes: &[u8], piece: usize, options: &InputOptions) -> Result<Feed, IntakeError> {
-    let pieces = Pieces(Cursor::new(bytes.to_vec()), piece);
-    Feed::over(Source::over(Path::new("customers"), Box::new(pieces), options.encoding)?, options)
+    Feed::of(Path::new("customers"), Pieces(Cursor::new(bytes.to_vec()), piece), options)
 }
 
 fn cells(record: &InputRecord<'_>) -> Vec<String> {

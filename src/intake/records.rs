@@ -9,7 +9,7 @@ use super::ndjson::{self, LineReader};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     Csv { delimiter: u8 },
-    Ndjson,
+    Ndjson { line_end: u8 },
 }
 
 /// Takes records out of an input.
@@ -41,7 +41,7 @@ impl<R: BufRead> Records<R> {
     pub(super) fn new(form: Form, input: R, line: u64) -> Self {
         match form {
             Form::Csv { delimiter } => Self::Csv(Box::new(CsvReader::new(input, delimiter, line))),
-            Form::Ndjson => Self::Ndjson(LineReader::new(input, line)),
+            Form::Ndjson { line_end } => Self::Ndjson(LineReader::new(input, line_end, line)),
         }
     }
 

@@ -4,7 +4,7 @@ use super::csv::{CsvReader, Scan};
 use super::options::{Format, is_delimiter};
 
 /// The delimiters that are looked for, the likeliest first.
-const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
+pub(super) const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 /// So many records are enough to see which delimiter fits.
 const SAMPLED: usize = 100;
 
@@ -22,6 +22,11 @@ pub(super) fn separator_line(head: &[u8]) -> Option<(u8, usize)> {
         _ => return None,
     };
     is_delimiter(delimiter).then_some((delimiter, length))
+}
+
+/// What ends the lines of NDJSON: LF, but CR where there is no LF at all.
+pub(super) fn line_end(head: &[u8]) -> u8 {
+    if head.contains(&b'\r') && !head.contains(&b'\n') { b'\r' } else { b'\n' }
 }
 
 /// The delimiter under which the head makes most sense: the one whose header has most known names, then the one that cuts most records
@@ -112,8 +117,10 @@ pub(super) fn ndjson_decay(head: &[u8], complete: bool) -> Decay {
 
 /// The lines of the head that hold something and do not reach beyond it, with their numbers.
 pub(super) fn whole_lines(head: &[u8], complete: bool) -> impl Iterator<Item = (u64, &[u8])> {
-    let end = if complete { head.len() } else { head.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1) };
-    (1..).zip(head[..end].split(|byte| *byte == b'\n')).filter(|(_, line)| !line.trim_ascii().is_empty())
+    let line_end = line_end(head);
+    let end =
+        if complete { head.len() } else { head.iter().rposition(|byte| *byte == line_end).map_or(0, |at| at + 1) };
+    (1..).zip(head[..end].split(move |byte| *byte == line_end)).filter(|(_, line)| !line.trim_ascii().is_empty())
 }
 
 #[cfg(test)]

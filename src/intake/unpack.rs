@@ -3,9 +3,9 @@
 //! Files of several members or frames are one input, as the tools that pack them have it. Memory is that of the packer's window, which is
 //! capped, whatever comes out.
 
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 
 use super::HEAD;
 
@@ -46,6 +46,8 @@ pub enum UnpackFault {
     Window,
     #[error("it unpacks to more than {MOST_RATIO} times its size")]
     Bomb,
+    #[error("after its end comes something else")]
+    Followed,
     #[error("it is damaged ({0})")]
     Damaged(String),
 }
@@ -57,7 +59,7 @@ pub(super) struct Unpacker<R: Read> {
 }
 
 enum Decoder<R: Read> {
-    Gzip(Box<MultiGzDecoder<BufReader<Counted<R>>>>),
+    Gzip(Box<Members<BufReader<Counted<R>>>>),
     Zstd(zstd::Decoder<'static, BufReader<Counted<R>>>),
 }
 
@@ -65,7 +67,7 @@ impl<R: Read> Unpacker<R> {
     pub(super) fn new(packing: Packing, input: R) -> io::Result<Self> {
         let input = BufReader::with_capacity(HEAD, Counted { input, bytes: 0 });
         let decoder = match packing {
-            Packing::Gzip => Decoder::Gzip(Box::new(MultiGzDecoder::new(input))),
+            Packing::Gzip => Decoder::Gzip(Box::new(Members::new(input))),
             Packing::Zstd => {
                 let mut decoder = zstd::Decoder::with_buffer(input)?;
                 decoder.window_log_max(WINDOW_LOG)?;
@@ -77,7 +79,7 @@ impl<R: Read> Unpacker<R> {
 
     fn packed(&self) -> u64 {
         match &self.decoder {
-            Decoder::Gzip(decoder) => decoder.get_ref().get_ref().bytes,
+            Decoder::Gzip(members) => members.input().map_or(0, |input| input.get_ref().bytes),
             Decoder::Zstd(decoder) => decoder.get_ref().get_ref().bytes,
         }
     }
@@ -86,7 +88,7 @@ impl<R: Read> Unpacker<R> {
 impl<R: Read> Read for Unpacker<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = match &mut self.decoder {
-            Decoder::Gzip(decoder) => decoder.read(buffer),
+            Decoder::Gzip(members) => members.read(buffer),
             Decoder::Zstd(decoder) => decoder.read(buffer),
         };
         self.unpacked += read.as_ref().map_or(0, |read| *read as u64);
@@ -97,9 +99,63 @@ impl<R: Read> Read for Unpacker<R> {
     }
 }
 
+/// The members of a gzip file, one after the other. Zeros may follow the last one, as `gzip` has it: tapes and block devices leave them.
+struct Members<R> {
+    /// `None` only while one member gives the input to the next.
+    member: Option<GzDecoder<R>>,
+}
+
+impl<R: BufRead> Members<R> {
+    fn new(input: R) -> Self {
+        Self { member: Some(GzDecoder::new(input)) }
+    }
+
+    fn input(&self) -> Option<&R> {
+        self.member.as_ref().map(GzDecoder::get_ref)
+    }
+
+    /// Where a member ended, the next one; `false` at the end of the file.
+    fn go_on(&mut self) -> io::Result<bool> {
+        let Some(mut input) = self.member.take().map(GzDecoder::into_inner) else { return Ok(false) };
+        let has_next = begins_another(&mut input)?;
+        self.member = has_next.then(|| GzDecoder::new(input));
+        Ok(has_next)
+    }
+}
+
+fn begins_another(input: &mut impl BufRead) -> io::Result<bool> {
+    let mut is_padded = false;
+    loop {
+        let chunk = input.fill_buf()?;
+        let zeros = chunk.iter().take_while(|byte| **byte == 0).count();
+        is_padded |= zeros > 0;
+        match chunk.get(zeros) {
+            Some(0x1f) if !is_padded => return Ok(true),
+            Some(_) => return Err(io::Error::other(UnpackFault::Followed)),
+            None if chunk.is_empty() => return Ok(false),
+            None => input.consume(zeros),
+        }
+    }
+}
+
+impl<R: BufRead> Read for Members<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(member) = &mut self.member {
+            let read = member.read(buffer)?;
+            if read > 0 || buffer.is_empty() || !self.go_on()? {
+                return Ok(read);
+            }
+        }
+        Ok(0)
+    }
+}
+
 /// What the operating system says stays as it is; all else is the unpacker's.
 fn explained(error: io::Error) -> io::Error {
     if error.raw_os_error().is_some() || error.kind() == io::ErrorKind::Interrupted {
+        return error;
+    }
+    if error.get_ref().is_some_and(|inner| inner.is::<UnpackFault>()) {
         return error;
     }
     let text = error.to_string();
@@ -174,10 +230,17 @@ pub(super) mod tests {
         let last = packed.len() - 6;
         packed[last] ^= 1;
         assert!(matches!(unpack(&packed), Err(UnpackFault::Damaged(_))));
-        for packed in [gzip(b"a"), zst(b"a")] {
-            let followed = [packed, b"something else that is long".to_vec()].concat();
-            assert!(matches!(unpack(&followed), Err(UnpackFault::Damaged(_))));
+        for rest in [&b"something else that is long"[..], b"\n", b"\0\0x"] {
+            assert_eq!(unpack(&[&gzip(b"a"), rest].concat()), Err(UnpackFault::Followed));
         }
+        let followed = [zst(b"a"), b"something else that is long".to_vec()].concat();
+        assert!(matches!(unpack(&followed), Err(UnpackFault::Damaged(_))));
+    }
+
+    #[test]
+    fn zeros_after_gzip_are_padding() {
+        let padded = [gzip(b"a,"), gzip(b"b"), vec![0; 200_000]].concat();
+        assert_eq!(unpack(&padded).unwrap(), b"a,b");
     }
 
     #[test]

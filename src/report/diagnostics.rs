@@ -77,7 +77,7 @@ impl Diagnostics {
         }
         if self.loud > self.shown.len() as u64 {
             let (some, all) = (self.shown.len(), self.loud);
-            writeln!(output, "only the first {some} of {all} are shown; --report has them all\n")?;
+            writeln!(output, "only the first {some} of {all} are shown; --report problems.csv writes them all\n")?;
         }
         for (code, Count { times, first_row }) in &self.counts {
             let kind = match code.severity() {

@@ -64,15 +64,29 @@ impl Excerpt {
         Some(Self { text, span })
     }
 
+    /// What is pointed at is never cut by the renderer, so a place too narrow for it gets its beginning.
+    fn narrowed(&self, room: usize) -> Self {
+        let pointed = &self.text[self.span.clone()];
+        if console::measure_text_width(pointed) <= room {
+            return self.clone();
+        }
+        let shown = console::truncate_str(pointed, room, "…");
+        let (before, after) = (&self.text[..self.span.start], &self.text[self.span.end..]);
+        Self { text: format!("{before}{shown}{after}"), span: before.len()..before.len() + shown.len() }
+    }
+
     /// The line, as wide as the terminal allows, with its number and the marks below.
     pub(super) fn draw(&self, line: u64, width: usize, styled: bool) -> String {
         let renderer = if styled { Renderer::styled() } else { Renderer::plain() };
         let number = usize::try_from(line).unwrap_or(usize::MAX);
-        let snippet =
-            Snippet::source(&self.text).line_start(number).annotation(AnnotationKind::Primary.span(self.span.clone()));
+        let Self { text, span } = self.narrowed(width.saturating_sub(line.to_string().len() + BESIDE));
+        let snippet = Snippet::source(&text).line_start(number).annotation(AnnotationKind::Primary.span(span));
         renderer.term_width(width).render(&[Group::with_level(Level::ERROR).element(snippet)])
     }
 }
+
+/// What stands beside the pointed part in a narrow place: the margin, and the dots of what was cut on both sides.
+const BESIDE: usize = 9;
 
 /// The next place at or before `at` where the text can be cut.
 fn boundary_below(text: &str, at: usize) -> usize {
@@ -146,6 +160,21 @@ mod tests {
         let drawn = Excerpt::of(&shape, &RawRecord::Cells(cells), "column 60").unwrap().draw(2, 60, false);
         assert!(drawn.contains("value 60"), "{drawn}");
         assert!(drawn.lines().all(|line| console::measure_text_width(line) <= 66), "{drawn}");
+    }
+
+    #[test]
+    fn marks_stand_under_their_cell_whatever_the_width_and_the_script() {
+        for name in ["Ada", "王小明", "김민준", "ｶﾀｶﾅ", "e\u{301}va", "हिन्दी", "👩‍👩‍👧", "naïve", &"長".repeat(200)]
+        {
+            for width in [40, 80, 200] {
+                let drawn = csv(&[name, "030 1"], "phone").unwrap().draw(7, width, false);
+                let [_, line, marks] = drawn.lines().collect::<Vec<_>>()[..] else { panic!("{drawn}") };
+                let (before, _) = line.split_once("030 1").unwrap();
+                let (blank, _) = marks.split_once("^^^^^").unwrap();
+                assert_eq!(console::measure_text_width(before), console::measure_text_width(blank), "{drawn}");
+                assert!(console::measure_text_width(line) <= width + 6, "{width}\n{drawn}");
+            }
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::human::about;
-use crate::domain::{Status, Tally};
+use crate::domain::{Status, Tally, visible};
 
 #[derive(Debug)]
 pub struct Plan {
@@ -58,7 +58,8 @@ impl Plan {
             writeln!(text, "  {field:<width$}  {feeding}")?;
         }
         if !self.unused.is_empty() {
-            writeln!(text, "  {:<width$}  {}", "(not used)", self.unused.join(", "))?;
+            let names: Vec<_> = self.unused.iter().map(|name| shown(name)).collect();
+            writeln!(text, "  {:<width$}  {}", "(not used)", names.join(", "))?;
         }
         writeln!(text)?;
         let mut line = |number: u64, words: &str| writeln!(text, "  {number:>9}  {words}");
@@ -87,6 +88,13 @@ impl Plan {
         if self.to_send > 0 {
             writeln!(text, "\nAt {:.0} requests a minute this takes about {}.", self.per_minute, about(self.time()))?;
         }
+        if self.tally.get(Status::Invalid) > 0 {
+            writeln!(
+                text,
+                "\nInvalid records are never sent. Mend them where they are, or have them written to a file of their own \
+                 (--rejects mend.csv)\nand import that once it is mended."
+            )?;
+        }
         Ok(())
     }
 
@@ -112,9 +120,21 @@ impl Plan {
     }
 }
 
+/// The name of a column on a terminal.
+fn shown(name: &str) -> String {
+    if name.is_empty() { "(without a name)".to_owned() } else { name.chars().flat_map(visible).collect() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_columns_steer_no_terminal() {
+        let mut plan = Plan::new(55.0);
+        plan.unused = ["a\u{1b}[2J", ""].map(str::to_owned).to_vec();
+        assert!(plan.to_text().contains(r"a\u{1b}[2J, (without a name)"), "{}", plan.to_text());
+    }
 
     #[test]
     fn a_plan_tells_how_many_people_get_an_email_and_how_long_it_takes() {
@@ -135,6 +155,7 @@ mod tests {
         ] {
             assert!(text.contains(words), "{words:?} in\n{text}");
         }
+        assert!(text.contains("--rejects"), "{text}");
         assert_eq!(plan.to_json()["outcomes"]["valid"], 1);
         assert_eq!(plan.to_json()["blank_rows"], 7);
     }

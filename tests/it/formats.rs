@@ -189,6 +189,83 @@ fn any_delimiter_and_line_end_is_found_out() {
     }
 }
 
+fn utf16_be(text: &str) -> Vec<u8> {
+    text.encode_utf16().flat_map(u16::to_be_bytes).collect()
+}
+
+#[test]
+fn a_plain_table_is_read_in_every_form_that_programs_give_it() {
+    let table = customers(2);
+    let semicolons = table.replace(',', ";");
+    let tabs = table.replace(',', "\t").replace('\n', "\r\n");
+    let quoted = |delimiter: &str| {
+        let line = |line: &str| format!("\"{}\"\r\n", line.replace(',', &format!("\"{delimiter}\"")));
+        table.lines().map(line).collect::<String>()
+    };
+    let each = |line: &dyn Fn(usize, &str) -> String| -> String {
+        table.lines().enumerate().map(|(n, text)| format!("{}\n", line(n, text))).collect()
+    };
+    let lab = Lab::new();
+    for (form, bytes) in [
+        ("Excel's Unicode text", utf16(&format!("\u{feff}{tabs}"))),
+        ("UTF-16 with CR alone", utf16_be(&format!("\u{feff}{}", semicolons.replace('\n', "\r")))),
+        ("a sep line in UTF-16", utf16(&format!("\u{feff}sep=;\r\n{semicolons}"))),
+        ("a sep line after a mark", format!("\u{feff}sep=;\r\n{semicolons}").into_bytes()),
+        ("UTF-16 in gzip", gzip(&utf16(&format!("\u{feff}{tabs}")))),
+        ("zeros after gzip", [gzip(table.as_bytes()), vec![0; 1024]].concat()),
+        ("frames of zstd cut within a cell", [zst(&table.as_bytes()[..90]), zst(&table.as_bytes()[90..])].concat()),
+        ("all in quotes, semicolons", quoted(";").into_bytes()),
+        ("all in quotes, bars, a mark", format!("\u{feff}{}", quoted("|")).into_bytes()),
+        ("a mark within the first quotes", quoted(",").replacen('"', "\"\u{feff}", 1).into_bytes()),
+        ("two marks", format!("\u{feff}\u{feff}{table}").into_bytes()),
+        ("a delimiter after every row", each(&|_, line| format!("{line},")).into_bytes()),
+        ("many delimiters after every row", each(&|_, line| format!("{line},,,")).into_bytes()),
+        ("tabs in cells", each(&|n, line| format!("{line},{}", ["note", "\"a\tb\"", "\"c\td\te\""][n])).into_bytes()),
+        (
+            "decimal commas",
+            each(&|n, line| format!("{};{}", line.replace(',', ";"), ["amount", "1,5", "2,75"][n])).into_bytes(),
+        ),
+        ("mixed line ends", table.replacen('\n', "\r\n", 1).replacen("DEU\n", "DEU\r", 1).into_bytes()),
+    ] {
+        lab.write("in.csv", bytes);
+        let ran = lab.run(&["check", "in.csv"]);
+        assert_eq!(ran.code, 0, "{form}: {}", ran.stderr);
+        ran.says("2  to send");
+    }
+    lab.write("in.csv", table.lines().next().unwrap());
+    lab.run(&["check", "in.csv"]).ends(0).says("0  to send");
+    lab.write("in.csv", each(&|n, line| format!("{line}{}", if n > 0 { "," } else { "" })));
+    lab.run(&["check", "in.csv"]).ends(1).says("end the header with as many");
+    lab.write("in.csv", [gzip(table.as_bytes()), b"and more".to_vec()].concat());
+    lab.run(&["check", "in.csv"]).ends(65).says("after its end comes something else");
+}
+
+#[test]
+fn ndjson_is_read_with_any_line_end_and_in_any_encoding() {
+    let lines = |end: &str| -> String {
+        let object = |n| {
+            format!("{{\"name\":\"Jörg\",\"email\":\"{}\",\"phone\":\"+4917612345001\",\"country\":\"DE\"}}", email(n))
+        };
+        (0..3).map(|n| object(n) + end).collect()
+    };
+    let lab = Lab::new();
+    for end in ["\n", "\r\n", "\r"] {
+        let text = lines(end);
+        let marked = format!("\u{feff}{text}");
+        for bytes in [
+            text.clone().into_bytes(),
+            marked.clone().into_bytes(),
+            utf16(&marked),
+            utf16_be(&marked),
+            gzip(text.as_bytes()),
+        ] {
+            lab.write("in.ndjson", bytes);
+            lab.run(&["check", "in.ndjson", "--report", "out.csv"]).ends(0).says("3  to send");
+            assert_eq!(rows(&lab.path("out.csv"))[2]["line"], "3", "{end:?}");
+        }
+    }
+}
+
 #[test]
 fn what_is_neither_csv_nor_ndjson_is_told_with_the_way_out() {
     let lab = Lab::new();
