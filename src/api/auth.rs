@@ -10,13 +10,12 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::io::AsyncReadExt as _;
 use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
 
+use super::{Token, TokenError};
 use crate::domain::StopReason;
 
 /// No token is longer; whatever is, is something else.
@@ -24,74 +23,6 @@ const TOKEN_CAP: u64 = 64 * 1024;
 
 /// How long a command may take to print a token.
 const COMMAND_LIMIT: Duration = Duration::from_secs(30);
-
-/// A bearer token that fits into a header: visible ASCII and nothing else. Never shown.
-#[derive(Clone)]
-pub struct Token(SecretString);
-
-/// Why a text is no token. The text itself is not part of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TokenError {
-    #[error("is empty")]
-    Empty,
-    #[error("contains blanks or line breaks (a token stands alone, without `Bearer`)")]
-    Blanks,
-    #[error("contains characters that no token has")]
-    Characters,
-    #[error("is longer than any token")]
-    TooLong,
-}
-
-impl Token {
-    /// Blanks around the token are dropped: files and commands end in a line break.
-    ///
-    /// # Errors
-    /// When the text cannot be a token.
-    pub fn parse(text: &str) -> Result<Self, TokenError> {
-        let text = text.trim();
-        if text.is_empty() {
-            return Err(TokenError::Empty);
-        }
-        if text.chars().any(char::is_whitespace) {
-            return Err(TokenError::Blanks);
-        }
-        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(TokenError::Characters);
-        }
-        Ok(Self(SecretString::from(text)))
-    }
-
-    /// Whose token it is, where it tells: the subject of a JSON Web Token. Nothing is verified; it only tells accounts apart.
-    #[must_use]
-    pub fn subject(&self) -> Option<String> {
-        let payload = self.expose().split('.').nth(1)?;
-        let payload = BASE64_URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
-        let claims: serde_json::Value = serde_json::from_slice(&payload).ok()?;
-        match claims.get("sub")? {
-            serde_json::Value::String(subject) => Some(subject.clone()),
-            serde_json::Value::Number(subject) => Some(subject.to_string()),
-            _ => None,
-        }
-    }
-
-    pub(super) fn expose(&self) -> &str {
-        self.0.expose_secret()
-    }
-}
-
-impl PartialEq for Token {
-    fn eq(&self, other: &Self) -> bool {
-        self.expose() == other.expose()
-    }
-}
-
-impl Eq for Token {}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(***)")
-    }
-}
 
 /// Why there is no token to send.
 #[derive(Debug, thiserror::Error)]

@@ -20,14 +20,16 @@ pub mod lookup;
 mod pause;
 mod said;
 mod taken;
+mod token;
 mod transport;
 pub mod wire;
 mod words;
 
 pub use answer::{Answer, AnswerHeaders, Body};
-pub use auth::{AuthError, Credentials, Token, TokenError};
+pub use auth::{AuthError, Credentials};
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use classify::classify;
 pub use client::{Client, ClientConfig, ClientError, CreateAnswer, LookupAnswer};
 pub use lookup::{LookupScan, PageResult};
+pub use token::{Token, TokenError};
 pub use wire::{Sent, SentFacts};
