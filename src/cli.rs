@@ -339,6 +339,9 @@ pub struct SandboxArgs {
     /// The only token that is let in; any token unless given. Invented, as everything here.
     #[arg(long = "token", value_name = "TOKEN")]
     pub let_in: Option<String>,
+    /// The only account that may log in, and its secret; any may unless given. Invented, as everything here.
+    #[arg(long, value_name = "ID:SECRET")]
+    pub login: Option<sandbox::Credentials>,
     /// How long a token from a login lives.
     #[arg(long, value_name = "D", default_value = "10m", value_parser = sandbox::parse_duration)]
     pub token_life: Duration,
