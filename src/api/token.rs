@@ -4,7 +4,9 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
 
 /// A bearer token that fits into a header: visible ASCII and nothing else. Never shown.
 #[derive(Clone)]
@@ -45,14 +47,28 @@ impl Token {
     /// Whose token it is, where it tells: the subject of a JSON Web Token. Nothing is verified; it only tells accounts apart.
     #[must_use]
     pub fn subject(&self) -> Option<String> {
-        let payload = self.expose().split('.').nth(1)?;
-        let payload = BASE64_URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
-        let claims: serde_json::Value = serde_json::from_slice(&payload).ok()?;
-        match claims.get("sub")? {
-            serde_json::Value::String(subject) => Some(subject.clone()),
-            serde_json::Value::Number(subject) => Some(subject.to_string()),
+        match self.claims()?.get("sub")? {
+            Value::String(subject) => Some(subject.clone()),
+            Value::Number(subject) => Some(subject.to_string()),
             _ => None,
         }
+    }
+
+    /// When it ends, by the clock of whoever made it, where it tells.
+    #[must_use]
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a float cast saturates, and what is out of range is no time"
+        )]
+        let second = self.claims()?.get("exp")?.as_f64()? as i64;
+        Timestamp::from_second(second).ok()
+    }
+
+    fn claims(&self) -> Option<Value> {
+        let payload = self.expose().split('.').nth(1)?;
+        let payload = BASE64_URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
+        serde_json::from_slice(&payload).ok()
     }
 
     pub(super) fn expose(&self) -> &str {
@@ -104,6 +120,21 @@ mod tests {
             ("a.b.c", None),
         ] {
             assert_eq!(Token::parse(token).unwrap().subject().as_deref(), subject, "{token}");
+        }
+    }
+
+    #[test]
+    fn a_web_token_tells_when_it_ends_and_nonsense_tells_nothing() {
+        for (claims, second) in [
+            (r#"{"exp":1700000000}"#, Some(1_700_000_000)),
+            (r#"{"exp":1700000000.9}"#, Some(1_700_000_000)),
+            (r#"{"exp":1e300}"#, None),
+            (r#"{"exp":"1700000000"}"#, None),
+            (r#"{"sub":"x"}"#, None),
+            ("[]", None),
+        ] {
+            let token = Token::parse(&format!("e30.{}.x", BASE64_URL_SAFE_NO_PAD.encode(claims))).unwrap();
+            assert_eq!(token.ends_at().map(Timestamp::as_second), second, "{claims}");
         }
     }
 }

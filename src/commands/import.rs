@@ -13,7 +13,7 @@ use super::reporting::Counted;
 use super::sending::{self, Sending};
 use super::signals::{self, Caught};
 use super::{Failure, question, report, reporting, resume};
-use crate::api::Credentials;
+use crate::api::{Credentials, TokenSource};
 use crate::cli::{ImportArgs, InputArgs, ProgressChoice, SummaryFormat};
 use crate::delivery::{self, Offer, Payload, RunEnd, Shutdown, Verdict};
 use crate::domain::{Status, Verdict as RecordVerdict};
@@ -83,7 +83,7 @@ impl World {
         let mut settings = TargetSettings::required(&target)?;
         // Its port changes with every start; its name in the ledger does not.
         settings.target.base_url = "sandbox".to_owned();
-        let credentials = Arc::new(Credentials::fixed(&"sandbox".into())?);
+        let credentials = Arc::new(Credentials::Source(TokenSource::fixed(&"sandbox".into())?));
         Ok(Self { settings, credentials, sandbox: Some((sandbox, throw_away)) })
     }
 
@@ -296,12 +296,13 @@ pub(super) fn log(event: &Event) {
         Event::Settled { position, status } => tracing::debug!(row = position.row, %status, "settled"),
         Event::Recovered { position } => tracing::debug!(row = position.row, "a doubt was resolved"),
         Event::Pace { per_minute } => tracing::debug!(per_minute, "the pace follows what the server announces"),
+        Event::TokenRefused => tracing::debug!("the token was refused"),
+        Event::NoToken { why } => tracing::debug!(why = masked(why), "a login failed"),
         Event::Request(_)
         | Event::Throttled { .. }
         | Event::BreakerOpened { .. }
         | Event::BreakerClosed
         | Event::LookupsOff { .. }
-        | Event::TokenRenewed
         | Event::Draining { .. } => {}
     }
 }

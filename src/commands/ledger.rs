@@ -255,6 +255,7 @@ async fn pull(sender: Sender, as_json: bool) -> Result<Exit, Failure> {
         ledger: Arc::clone(&ledger),
         run: run.clone(),
         rate: sender.args.rate,
+        give_up_after: sender.args.give_up_after,
         shutdown,
     })
     .await;
