@@ -12,7 +12,7 @@ use super::judge::{AsOf, Judge};
 use super::reporting::Counted;
 use super::sending::{self, Sending};
 use super::signals::{self, Caught};
-use super::{Failure, question, report, reporting, resume};
+use super::{Failure, outlook, question, report, reporting, resume};
 use crate::api::{Credentials, TokenSource};
 use crate::cli::{ImportArgs, InputArgs, ProgressChoice, SummaryFormat};
 use crate::delivery::{self, Offer, Payload, RunEnd, Shutdown, Verdict};
@@ -38,9 +38,12 @@ async fn import(args: &ImportArgs, quiet: bool) -> Result<Exit, Failure> {
     let outputs = Outputs::with_default(&args.output, &args.input.input, &others)?;
     let ledger = Arc::new(world.settings.open_ledger(!world.forgets())?);
     sending::check_owner(&ledger, &world.credentials).await?;
+    outlook::refuse_dead_token(&world.credentials)?;
     let input = Input::open(&args.input.input)?;
     let plan = plan(args, &input, &world, quiet)?;
     world.tell_of_proxy();
+    let wanted = args.sending.limit.map_or(plan.to_send, |limit| plan.to_send.min(limit.get()));
+    outlook::warn_of_early_end(&world.credentials, plan.time_for(wanted));
     let refused = refuse(args, &plan, &world);
     let shutdown = Shutdown::default();
     let caught = signals::listen(shutdown.clone())
