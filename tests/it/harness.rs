@@ -148,7 +148,8 @@ impl Server {
         Self { child, url, log }
     }
 
-    fn events(&self) -> Vec<Value> {
+    /// Everything in the log so far.
+    pub(crate) fn events(&self) -> Vec<Value> {
         let log = std::fs::read_to_string(&self.log).unwrap();
         // The server may be in the middle of its last line.
         let whole = log.rsplit_once('\n').map_or("", |(whole, _)| whole);

@@ -17,6 +17,7 @@ mod identity;
 mod import;
 mod killed;
 mod ledger;
+mod login;
 mod machine;
 mod many;
 mod matrix;
