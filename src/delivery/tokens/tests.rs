@@ -152,6 +152,19 @@ async fn tokens_of_any_life_carry_a_run_without_a_single_refusal() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pace_that_leaves_a_token_few_requests_gets_on_and_one_that_leaves_it_none_stops() {
+    let (seen, doorman) = send_for(Duration::from_secs(60), "1/s", Doorman::of_life(3)).await;
+    assert_eq!((seen.refused, seen.stopped.len()), (0, 0));
+    assert!(seen.let_in >= 35 && doorman.book().ways.len() <= 27, "{seen:?}");
+    let (seen, doorman) = send_for(Duration::from_secs(600), "5/m", Doorman::of_life(10)).await;
+    assert!(
+        matches!(&seen.stopped[..], [StopReason::Configuration(words), ..] if words.contains("--rate")),
+        "{seen:?}"
+    );
+    assert_eq!(doorman.book().ways.len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_token_that_dies_before_its_told_end_is_renewed_once_for_all_who_were_refused() {
     // As after a sleep of the machine, in which our clock stood still.
     let doorman = Doorman { told: Some(Duration::from_secs(600)), ..Doorman::of_life(10) };
