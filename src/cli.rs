@@ -193,7 +193,9 @@ pub struct TargetArgs {
 }
 
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Credentials (or the token itself in the environment, as CUSTOMER_IMPORT_TOKEN)")]
+#[command(
+    next_help_heading = "Credentials (secrets stand in the environment: CUSTOMER_IMPORT_TOKEN, or CUSTOMER_IMPORT_APP_SECRET)"
+)]
 pub struct CredentialArgs {
     /// A file with the bearer token; read again when the token is refused.
     #[arg(long, value_name = "PATH", env = "CUSTOMER_IMPORT_TOKEN_FILE", hide_env_values = true)]
@@ -201,6 +203,13 @@ pub struct CredentialArgs {
     /// A command that prints the bearer token; run again when the token is refused.
     #[arg(long, value_name = "COMMAND", env = "CUSTOMER_IMPORT_TOKEN_COMMAND", hide_env_values = true)]
     pub token_command: Option<String>,
+    /// The account to log in as, with its app secret; tokens are then renewed before they end. An id is an e-mail in base64, so it is
+    /// better kept in the environment than typed.
+    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new(), env = "CUSTOMER_IMPORT_ACCOUNT_ID", hide_env_values = true)]
+    pub account_id: Option<String>,
+    /// A file with the app secret of --account-id, where it is not in the environment.
+    #[arg(long, value_name = "PATH", env = "CUSTOMER_IMPORT_APP_SECRET_FILE", hide_env_values = true)]
+    pub app_secret_file: Option<PathBuf>,
     /// One more certificate authority to trust (PEM).
     #[arg(long, value_name = "PATH", env = "CUSTOMER_IMPORT_CA_FILE", hide_env_values = true)]
     pub ca_file: Option<PathBuf>,
@@ -339,6 +348,9 @@ pub struct SandboxArgs {
     /// The only token that is let in; any token unless given. Invented, as everything here.
     #[arg(long = "token", value_name = "TOKEN")]
     pub let_in: Option<String>,
+    /// The only account that may log in, and its secret; any may unless given. Invented, as everything here.
+    #[arg(long, value_name = "ID:SECRET")]
+    pub login: Option<sandbox::Credentials>,
     /// How long a token from a login lives.
     #[arg(long, value_name = "D", default_value = "10m", value_parser = sandbox::parse_duration)]
     pub token_life: Duration,
@@ -391,7 +403,7 @@ pub fn unknown_variables() -> Vec<String> {
         known.extend(command.get_arguments().filter_map(|argument| argument.get_env().map(ToOwned::to_owned)));
         command.get_subcommands().for_each(|command| collect(command, known));
     }
-    let mut known = vec![crate::settings::TOKEN_VARIABLE.into()];
+    let mut known = vec![crate::settings::TOKEN_VARIABLE.into(), crate::settings::APP_SECRET_VARIABLE.into()];
     collect(&Cli::command(), &mut known);
     let ours =
         std::env::vars_os().map(|(name, _)| name).filter(|name| name.to_string_lossy().starts_with("CUSTOMER_IMPORT_"));

@@ -100,7 +100,9 @@ impl File<'_> {
         let name = key.get_ref().as_ref();
         if SECRETS.contains(&name) {
             let why = format!("{name} does not belong in a file that others may read");
-            return Err(self.wrong(Some(key.span()), &why).hint("use token-file, token-command or the environment"));
+            return Err(self
+                .wrong(Some(key.span()), &why)
+                .hint("use token-file, token-command, app-secret-file or the environment"));
         }
         let mut known = Vec::new();
         collect(command, &mut known);

@@ -42,7 +42,12 @@ pub enum Event {
     LookupsOff {
         why: String,
     },
-    TokenRenewed,
+    /// The API refused the current token; another one is asked for.
+    TokenRefused,
+    /// A login failed, and will be tried again.
+    NoToken {
+        why: String,
+    },
     /// No new record is started; what is in flight is waited for.
     Draining {
         in_flight: usize,

@@ -1,7 +1,7 @@
 //! Where bearer tokens come from.
 //!
-//! A run outlives its token many times over, so a refused token is renewed: once for all requests that were refused with it. A source that
-//! has nothing better to offer than the refused token ends the run.
+//! A run outlives its token many times over. An account logs in and refreshes, which takes requests of its own: when, is for delivery to
+//! decide. Any other source is asked again when its token was refused; one that has nothing better to offer ends the run.
 
 use std::fmt;
 use std::fs::File;
@@ -10,88 +10,21 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::io::AsyncReadExt as _;
 use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
 
+use super::{AppAccount, Token, TokenError};
 use crate::domain::StopReason;
 
 /// No token is longer; whatever is, is something else.
 const TOKEN_CAP: u64 = 64 * 1024;
 
+const TOKEN_FILE: &str = "token file";
+
 /// How long a command may take to print a token.
 const COMMAND_LIMIT: Duration = Duration::from_secs(30);
-
-/// A bearer token that fits into a header: visible ASCII and nothing else. Never shown.
-#[derive(Clone)]
-pub struct Token(SecretString);
-
-/// Why a text is no token. The text itself is not part of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TokenError {
-    #[error("is empty")]
-    Empty,
-    #[error("contains blanks or line breaks (a token stands alone, without `Bearer`)")]
-    Blanks,
-    #[error("contains characters that no token has")]
-    Characters,
-    #[error("is longer than any token")]
-    TooLong,
-}
-
-impl Token {
-    /// Blanks around the token are dropped: files and commands end in a line break.
-    ///
-    /// # Errors
-    /// When the text cannot be a token.
-    pub fn parse(text: &str) -> Result<Self, TokenError> {
-        let text = text.trim();
-        if text.is_empty() {
-            return Err(TokenError::Empty);
-        }
-        if text.chars().any(char::is_whitespace) {
-            return Err(TokenError::Blanks);
-        }
-        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(TokenError::Characters);
-        }
-        Ok(Self(SecretString::from(text)))
-    }
-
-    /// Whose token it is, where it tells: the subject of a JSON Web Token. Nothing is verified; it only tells accounts apart.
-    #[must_use]
-    pub fn subject(&self) -> Option<String> {
-        let payload = self.expose().split('.').nth(1)?;
-        let payload = BASE64_URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
-        let claims: serde_json::Value = serde_json::from_slice(&payload).ok()?;
-        match claims.get("sub")? {
-            serde_json::Value::String(subject) => Some(subject.clone()),
-            serde_json::Value::Number(subject) => Some(subject.to_string()),
-            _ => None,
-        }
-    }
-
-    pub(super) fn expose(&self) -> &str {
-        self.0.expose_secret()
-    }
-}
-
-impl PartialEq for Token {
-    fn eq(&self, other: &Self) -> bool {
-        self.expose() == other.expose()
-    }
-}
-
-impl Eq for Token {}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(***)")
-    }
-}
 
 /// Why there is no token to send.
 #[derive(Debug, thiserror::Error)]
@@ -101,10 +34,14 @@ pub enum AuthError {
     Refused(&'static str),
     #[error("the token {0}")]
     Malformed(TokenError),
-    #[error("cannot read the token file {}: {source}", path.display())]
-    File { path: PathBuf, source: io::Error },
-    #[error("others may read the token file {}; hint: chmod 600 {}", path.display(), path.display())]
-    Exposed { path: PathBuf },
+    #[error("the {0} is empty")]
+    Empty(&'static str),
+    #[error("the {0} holds no UTF-8 text")]
+    NoText(&'static str),
+    #[error("cannot read the {what} {}: {source}", path.display())]
+    File { what: &'static str, path: PathBuf, source: io::Error },
+    #[error("others may read the {what} {}; hint: chmod 600 {}", path.display(), path.display())]
+    Exposed { what: &'static str, path: PathBuf },
     #[error("cannot run the token command: {0}")]
     Command(io::Error),
     #[error("the token command failed: {0}")]
@@ -116,6 +53,35 @@ pub enum AuthError {
 impl From<AuthError> for StopReason {
     fn from(error: AuthError) -> Self {
         Self::Credentials(error.to_string())
+    }
+}
+
+/// What a user has to show to the API.
+#[derive(Debug)]
+pub enum Credentials {
+    Source(TokenSource),
+    Account(AppAccount),
+}
+
+impl Credentials {
+    /// Whose they are, where they tell: for telling accounts apart, and for nobody's eyes.
+    ///
+    /// # Errors
+    /// When the source has no token.
+    pub async fn owner(&self) -> Result<Option<String>, AuthError> {
+        match self {
+            Self::Source(source) => Ok(source.token().await?.subject()),
+            Self::Account(account) => Ok(Some(account.id().to_owned())),
+        }
+    }
+
+    /// The token that is all there will ever be, where that is so.
+    #[must_use]
+    pub const fn only_token(&self) -> Option<&Token> {
+        match self {
+            Self::Source(TokenSource { source: Source::Static(token), .. }) => Some(token),
+            Self::Source(_) | Self::Account(_) => None,
+        }
     }
 }
 
@@ -139,7 +105,7 @@ impl Source {
     const fn dead_end(&self) -> &'static str {
         match self {
             Self::Static(_) => {
-                "it was given as it is; give a fresh one, or a token file or command that can be asked again"
+                "it was given as it is; give a fresh one, a token file or command that can be asked again, or --account-id to log in"
             }
             Self::File(_) => "the token file still holds the same one",
             Self::Command(_) => "the token command printed the same one again",
@@ -147,14 +113,14 @@ impl Source {
     }
 }
 
-/// The current token and the way to the next. Shared by all requests of a run.
-pub struct Credentials {
+/// The current token of a source that is not the API, and the way to the next.
+pub struct TokenSource {
     source: Source,
     /// Held while the source is asked, so that it is asked once however many wait.
     current: Mutex<Option<Token>>,
 }
 
-impl Credentials {
+impl TokenSource {
     /// A token that was handed over, without a way to get another.
     ///
     /// # Errors
@@ -211,14 +177,14 @@ impl Credentials {
     }
 }
 
-impl fmt::Debug for Credentials {
+impl fmt::Debug for TokenSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let source = match self.source {
             Source::Static(_) => "static",
             Source::File(_) => "file",
             Source::Command(_) => "command",
         };
-        f.debug_struct("Credentials").field("source", &source).finish_non_exhaustive()
+        f.debug_struct("TokenSource").field("source", &source).finish_non_exhaustive()
     }
 }
 
@@ -235,17 +201,18 @@ fn token_of(bytes: Vec<u8>) -> Result<Token, AuthError> {
 /// Reading may block, on a pipe even for long, so it happens beside the runtime.
 async fn from_file(path: PathBuf) -> Result<Token, AuthError> {
     let at = path.clone();
-    let read = tokio::task::spawn_blocking(move || read_private(&path)).await;
-    let bytes = read.unwrap_or_else(|gone| Err(AuthError::File { path: at, source: io::Error::other(gone) }))?;
+    let read = tokio::task::spawn_blocking(move || read_private(TOKEN_FILE, &path)).await;
+    let bytes = read
+        .unwrap_or_else(|gone| Err(AuthError::File { what: TOKEN_FILE, path: at, source: io::Error::other(gone) }))?;
     token_of(bytes)
 }
 
 /// The check is made on the file that was opened, so that the name cannot be given to another one in between.
-fn read_private(path: &Path) -> Result<Vec<u8>, AuthError> {
-    let failed = |source| AuthError::File { path: path.to_owned(), source };
+pub(super) fn read_private(what: &'static str, path: &Path) -> Result<Vec<u8>, AuthError> {
+    let failed = |source| AuthError::File { what, path: path.to_owned(), source };
     let file = File::open(path).map_err(failed)?;
     if is_exposed(&file).map_err(failed)? {
-        return Err(AuthError::Exposed { path: path.to_owned() });
+        return Err(AuthError::Exposed { what, path: path.to_owned() });
     }
     let mut bytes = Vec::new();
     file.take(TOKEN_CAP + 1).read_to_end(&mut bytes).map_err(failed)?;

@@ -11,7 +11,7 @@ use url::Url;
 
 use super::lookup::{self, PER_PAGE};
 use super::transport::{Trouble, refused, unsendable};
-use super::{Allowance, Answer, BaseUrl, PageResult, Sent, Token, classify};
+use super::{Allowance, Answer, AppAccount, BaseUrl, Failing, GrantResult, PageResult, Sent, Token, classify, grant};
 use crate::domain::AttemptResult;
 
 /// Below the idle limits of the usual servers and proxies, so that a request is rarely written into a connection that is being closed.
@@ -113,7 +113,7 @@ impl Client {
     pub async fn create(&self, token: &Token, key: &str, body: Vec<u8>, sent: &Sent) -> CreateAnswer {
         let request = self.http.post(self.base.join(&["customer"]));
         let request = request.header(CONTENT_TYPE, JSON).header("idempotency-key", key).body(body);
-        match send(request, token).await {
+        match send(bearing(request, token)).await {
             Ok(answer) => CreateAnswer {
                 result: classify(&answer, sent),
                 http_status: Some(answer.status),
@@ -135,6 +135,19 @@ impl Client {
         self.page(token, None, page, |answer| lookup::listing(answer, page)).await
     }
 
+    /// Sends one `POST {base}/auth/login`, once.
+    pub async fn log_in(&self, account: &AppAccount) -> GrantResult {
+        let request = self.http.post(self.base.join(&["auth", "login"]));
+        let request = request.header(CONTENT_TYPE, JSON).body(account.body());
+        granted(send(request).await, |words| account.hide(words))
+    }
+
+    /// Sends one `GET {base}/auth/refresh-token`, once.
+    pub async fn refresh(&self, token: &Token, account: &AppAccount) -> GrantResult {
+        let request = self.http.get(self.base.join(&["auth", "refresh-token"]));
+        granted(send(bearing(request, token)).await, |words| account.hide(words))
+    }
+
     async fn page(
         &self,
         token: &Token,
@@ -142,7 +155,7 @@ impl Client {
         page: u32,
         meaning: impl FnOnce(&Answer) -> PageResult,
     ) -> LookupAnswer {
-        match send(self.http.get(self.customers_url(email, page)), token).await {
+        match send(bearing(self.http.get(self.customers_url(email, page)), token)).await {
             Ok(answer) => {
                 LookupAnswer { page: meaning(&answer), http_status: Some(answer.status), allowance: answer.allowance() }
             }
@@ -162,11 +175,26 @@ impl Client {
     }
 }
 
-async fn send(request: reqwest::RequestBuilder, token: &Token) -> Result<Answer, Trouble> {
+fn bearing(request: reqwest::RequestBuilder, token: &Token) -> reqwest::RequestBuilder {
+    request.bearer_auth(token.expose())
+}
+
+async fn send(request: reqwest::RequestBuilder) -> Result<Answer, Trouble> {
     // `Accept` keeps the server from answering errors with a redirect to a page for people.
-    let request = request.header(ACCEPT, JSON).bearer_auth(token.expose());
-    let response = request.send().await.map_err(Trouble::of)?;
+    let response = request.header(ACCEPT, JSON).send().await.map_err(Trouble::of)?;
     Ok(Answer::read(response).await)
+}
+
+/// The limit that such an answer announces is that of its own route, and of no interest.
+fn granted(answer: Result<Answer, Trouble>, hide: impl Fn(&str) -> String) -> GrantResult {
+    let failed = |cause, is_down| GrantResult::Failed(Failing { cause, retry_after: None, is_down });
+    match answer {
+        Ok(answer) => grant::grant(&answer, hide),
+        Err(Trouble::NotSent(cause)) => failed(cause, true),
+        Err(Trouble::Silence(cause)) => failed(cause, false),
+        Err(Trouble::Refused(reason)) => GrantResult::Stop(refused(&reason)),
+        Err(Trouble::Unsendable(reason)) => GrantResult::Stop(unsendable(&reason)),
+    }
 }
 
 /// A look-up creates nothing, so whether it was sent does not matter.

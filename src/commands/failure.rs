@@ -59,7 +59,8 @@ impl From<LedgerError> for Failure {
             LedgerError::Foreign { .. } => "name another file with --ledger",
             LedgerError::SeveralNames { .. } => "remove the other names (`find / -samefile` lists them)",
             LedgerError::OtherAccount { .. } => {
-                "use that account's token, or give this account a name of its own: --account NAME"
+                "use that account's credentials (tokens and --account-id do not compare: go on with what came first), \
+                 or give this account a name of its own: --account NAME"
             }
             LedgerError::Newer { .. } => "use the newer version of this program",
             LedgerError::Damaged { .. } => {

@@ -12,8 +12,8 @@ use super::judge::{AsOf, Judge};
 use super::reporting::Counted;
 use super::sending::{self, Sending};
 use super::signals::{self, Caught};
-use super::{Failure, question, report, reporting, resume, suspects};
-use crate::api::Credentials;
+use super::{Failure, outlook, question, report, reporting, resume, suspects};
+use crate::api::{Credentials, TokenSource};
 use crate::cli::{ImportArgs, InputArgs, ProgressChoice, SummaryFormat};
 use crate::delivery::{self, Offer, Payload, RunEnd, Shutdown, Verdict};
 use crate::domain::{Duplicates, Status, Verdict as RecordVerdict};
@@ -38,9 +38,12 @@ async fn import(args: &ImportArgs, quiet: bool) -> Result<Exit, Failure> {
     let outputs = Outputs::with_default(&args.output, &args.input.input, &others)?;
     let ledger = Arc::new(world.settings.open_ledger(!world.forgets())?);
     sending::check_owner(&ledger, &world.credentials).await?;
+    outlook::refuse_dead_token(&world.credentials)?;
     let input = Input::open(&args.input.input)?;
     let Planned { plan, duplicates, .. } = plan(args, &input, &world, quiet)?;
     world.tell_of_proxy();
+    let wanted = args.sending.limit.map_or(plan.to_send, |limit| plan.to_send.min(limit.get()));
+    outlook::warn_of_early_end(&world.credentials, plan.time_for(wanted));
     let refused = refuse(args, &plan, &world);
     let shutdown = Shutdown::default();
     let caught = signals::listen(shutdown.clone())
@@ -84,7 +87,7 @@ impl World {
         let mut settings = TargetSettings::required(&target)?;
         // Its port changes with every start; its name in the ledger does not.
         settings.target.base_url = "sandbox".to_owned();
-        let credentials = Arc::new(Credentials::fixed(&"sandbox".into())?);
+        let credentials = Arc::new(Credentials::Source(TokenSource::fixed(&"sandbox".into())?));
         Ok(Self { settings, credentials, sandbox: Some((sandbox, throw_away)) })
     }
 
@@ -301,12 +304,13 @@ pub(super) fn log(event: &Event) {
         Event::Settled { position, status } => tracing::debug!(row = position.row, %status, "settled"),
         Event::Recovered { position } => tracing::debug!(row = position.row, "a doubt was resolved"),
         Event::Pace { per_minute } => tracing::debug!(per_minute, "the pace follows what the server announces"),
+        Event::TokenRefused => tracing::debug!("the token was refused"),
+        Event::NoToken { why } => tracing::debug!(why = masked(why), "a login failed"),
         Event::Request(_)
         | Event::Throttled { .. }
         | Event::BreakerOpened { .. }
         | Event::BreakerClosed
         | Event::LookupsOff { .. }
-        | Event::TokenRenewed
         | Event::Draining { .. } => {}
     }
 }

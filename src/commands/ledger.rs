@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
 use super::sending::{self, Sending};
-use super::{Failure, import, signals, stdout};
+use super::{Failure, import, outlook, signals, stdout};
 use crate::api::Credentials;
 use crate::cli::{CredentialArgs, LedgerCommand, SendingArgs, TargetArgs};
 use crate::delivery::{self, Offer, Payload, Pull, PullStop, Shutdown};
@@ -179,6 +179,7 @@ impl Sender {
     async fn ledger(&self) -> Result<Arc<Ledger>, Failure> {
         let ledger = self.settings.open_ledger(true)?;
         sending::check_owner(&ledger, &self.credentials).await?;
+        outlook::refuse_dead_token(&self.credentials)?;
         Ok(Arc::new(ledger))
     }
 

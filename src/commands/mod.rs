@@ -9,6 +9,7 @@ mod import;
 mod input;
 mod judge;
 mod ledger;
+mod outlook;
 mod question;
 mod report;
 mod reporting;

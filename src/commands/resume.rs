@@ -9,12 +9,19 @@ pub(super) fn command(input: &Input) -> String {
 }
 
 fn words(typed: impl Iterator<Item = String>, spooled: Option<&str>) -> String {
+    let mut hide = false;
     let named = typed.map(|word| match spooled {
+        _ if std::mem::replace(&mut hide, word == ACCOUNT) => HIDDEN.to_owned(),
+        _ if word.strip_prefix(ACCOUNT).is_some_and(|rest| rest.starts_with('=')) => format!("{ACCOUNT}={HIDDEN}"),
         Some(path) if word == "-" => quoted(path),
         _ => quoted(&word),
     });
     named.collect::<Vec<_>>().join(" ")
 }
+
+/// An account id is an e-mail in base64: whoever typed it has to fill it in again.
+const ACCOUNT: &str = "--account-id";
+const HIDDEN: &str = "ACCOUNT_ID";
 
 /// As a POSIX shell reads it back.
 fn quoted(word: &str) -> String {
@@ -38,6 +45,14 @@ mod tests {
     fn what_a_shell_would_split_or_expand_is_quoted() {
         let command = words(typed(&["customer-import", "import", "a b.csv", "--map", "customer_name={It's}"]), None);
         assert_eq!(command, r"customer-import import 'a b.csv' --map 'customer_name={It'\''s}'");
+    }
+
+    #[test]
+    fn an_account_id_is_not_repeated() {
+        for id in [&["--account-id", "YWRh"][..], &["--account-id=YWRh"]] {
+            let command = words(typed(&[&["x", "import"], id, &["a.csv"]].concat()), None);
+            assert!(command.contains("ACCOUNT_ID a.csv") && !command.contains("YWRh"), "{command}");
+        }
     }
 
     #[test]

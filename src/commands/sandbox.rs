@@ -27,6 +27,7 @@ fn config(args: SandboxArgs) -> Config {
         dialect: args.dialect,
         limit: args.limit,
         token: args.let_in,
+        credentials: args.login,
         token_life: args.token_life,
         idempotency: args.idempotency,
         key_life: args.key_life,

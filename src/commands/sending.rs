@@ -82,9 +82,10 @@ pub(super) fn on_runtime<T>(work: impl Future<Output = Result<T, Failure>>) -> R
     done
 }
 
-/// Another account behind the same name would be taken for the customers of the first; where the token tells whose it is, that is refused.
+/// Another account behind the same name would be taken for the customers of the first; where the credentials tell whose they are, that is
+/// refused.
 pub(super) async fn check_owner(ledger: &Ledger, credentials: &Credentials) -> Result<(), Failure> {
-    if let Some(owner) = credentials.token().await?.subject() {
+    if let Some(owner) = credentials.owner().await? {
         ledger.check_owner(&owner).await?;
     }
     Ok(())

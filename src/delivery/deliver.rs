@@ -3,7 +3,6 @@
 //! A place in flight is held from before the permit until the outcome is committed, and given back for every longer wait, so that records
 //! that wait block nobody.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,10 +10,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
+use super::keyring::Refusal;
 use super::life::{Finish, KeyChoice, Life, Pause, Seen, Step, health};
-use super::pace::{Pacer, Permit};
+use super::pace::Pacer;
 use super::retry::{RetryPolicy, backoff};
 use super::server::{Outgoing, Payload, Server};
+use super::tokens::{Admission, Tokens};
 use super::{Health, Shutdown};
 use crate::api::{LookupScan, PageResult, Token};
 use crate::domain::{AttemptResult, FoundCustomer, LookupResult, Outcome, Position, Status, StopReason};
@@ -25,16 +26,17 @@ use crate::ledger::{Intent, Ledger, LedgerError, RunId, Ticket};
 const LOOKUP_TRIES: u32 = 5;
 /// What the sync of an intent is expected to take at most.
 const SYNC_TIME: Duration = Duration::from_millis(250);
-/// How often in a row a fresh token may be refused before the credentials are to blame.
+/// A record whose requests alone are refused so often in a row, each time with the current token, would have tokens renewed for ever.
 const TOKEN_TRIES: u32 = 3;
 
 /// What all tasks of a run share.
 #[derive(Debug)]
 pub(super) struct Desk<S> {
-    pub server: S,
+    pub server: Arc<S>,
     pub ledger: Arc<Ledger>,
     pub run: RunId,
     pub pacer: Pacer,
+    pub tokens: Tokens<S>,
     pub places: Arc<Semaphore>,
     pub policy: RetryPolicy,
     /// False once the server showed that it has no look-up for us.
@@ -143,7 +145,7 @@ struct Delivery<S> {
     life: Life,
     /// `None` while it waits.
     place: Option<OwnedSemaphorePermit>,
-    /// Tokens refused in a row.
+    /// Current tokens refused in a row.
     refusals: u32,
 }
 
@@ -205,13 +207,13 @@ impl<S: Server> Delivery<S> {
         }
     }
 
-    /// One request: permit, intent, attempt. The intent is synced before the first byte leaves (I1).
+    /// One request: permit and token, intent, attempt. The intent is synced before the first byte leaves (I1), and nothing but its sync
+    /// is waited for after it, since the settle time counts from there.
     async fn send(&mut self, key: KeyChoice) -> Result<Result<Step, Draining>, Failure> {
-        let Some(permit) = self.permit().await else { return Ok(Err(Draining)) };
-        // A token that takes its time must not eat into the settle time, which counts from the intent.
-        if let Err(reason) = self.desk.server.prepare().await {
-            return Ok(Ok(Step::Stop(reason)));
-        }
+        let Admission { permit, token } = match self.admission().await {
+            Ok(admission) => admission,
+            Err(instead) => return Ok(instead),
+        };
         let now = self.now();
         if let Some(instead) = self.life.last_check(key, now) {
             return Ok(Ok(instead));
@@ -223,7 +225,7 @@ impl<S: Server> Delivery<S> {
         self.intend().await?;
         self.life.leaves(self.now());
         self.tell(Event::Request(Request::Create));
-        let reply = self.desk.server.create(Outgoing { key: &self.key, payload: &self.payload }).await;
+        let reply = self.desk.server.create(&token, Outgoing { key: &self.key, payload: &self.payload }).await;
 
         let counted = !permit.is_probe();
         permit.report(health(&reply.result), reply.allowance);
@@ -232,9 +234,9 @@ impl<S: Server> Delivery<S> {
         }
         self.note(Note::Answer(reply.result.clone()));
         if matches!(reply.result, AttemptResult::Unauthorized) {
-            self.renew_token(reply.token.as_ref()).await?;
-        } else {
-            self.refusals = 0;
+            self.token_refused(&token).await?;
+        } else if proves_the_token(&reply.result) {
+            self.token_accepted(&token);
         }
         let lookups = self.desk.lookups.load(Ordering::Relaxed);
         let step = self.life.answered(reply.result, reply.http_status, counted, lookups, self.now());
@@ -260,15 +262,21 @@ impl<S: Server> Delivery<S> {
     async fn look_up(&mut self) -> Result<Result<Step, Draining>, Failure> {
         let (mut scan, mut failures) = (LookupScan::new(), 0);
         while self.desk.lookups.load(Ordering::Relaxed) && failures < LOOKUP_TRIES {
-            let Some(permit) = self.permit().await else { return Ok(Err(Draining)) };
+            let Admission { permit, token } = match self.admission().await {
+                Ok(admission) => admission,
+                Err(instead) => return Ok(instead),
+            };
             self.tell(Event::Request(Request::LookUp));
-            let reply = self.desk.server.look_up(&self.payload.email, scan.next_page()).await;
+            let reply = self.desk.server.look_up(&token, &self.payload.email, scan.next_page()).await;
             let health = lookup_health(&reply.page);
             permit.report(health, reply.allowance);
             match &reply.page {
                 PageResult::Throttled { retry_after } => self.note(Note::Throttled(*retry_after)),
                 _ if health == Health::Conclusive => self.note(Note::Alive),
                 _ => {}
+            }
+            if matches!(reply.page, PageResult::Rows { .. }) {
+                self.token_accepted(&token);
             }
             match scan.add(reply.page) {
                 None => {}
@@ -281,7 +289,7 @@ impl<S: Server> Delivery<S> {
                 Some(LookupResult::NotOffered { http_status }) => {
                     self.switch_lookups_off(&format!("it answers {http_status} to look-ups"));
                 }
-                Some(LookupResult::Unauthorized) => self.renew_token(reply.token.as_ref()).await?,
+                Some(LookupResult::Unauthorized) => self.token_refused(&token).await?,
                 Some(LookupResult::Throttled { retry_after }) => self.desk.pacer.throttled(retry_after),
                 Some(LookupResult::Stop(reason)) => return Ok(Ok(Step::Stop(reason))),
                 Some(LookupResult::Failed { cause }) => {
@@ -331,16 +339,21 @@ impl<S: Server> Delivery<S> {
         }
         self.place = None;
         let desk = Arc::clone(&self.desk);
-        desk.unless_draining(tokio::time::sleep(time)).await.ok_or(Draining)
+        desk.shutdown.unless_draining(tokio::time::sleep(time)).await.ok_or(Draining)
     }
 
-    /// A place in flight, then a permit. `None`: the run drains.
-    async fn permit(&mut self) -> Option<Permit> {
+    /// A place in flight, then a permit with a token; or what comes instead.
+    async fn admission(&mut self) -> Result<Admission, Result<Step, Draining>> {
         let desk = Arc::clone(&self.desk);
         if self.place.is_none() {
-            self.place = desk.unless_draining(Arc::clone(&desk.places).acquire_owned()).await?.ok();
+            let place = desk.shutdown.unless_draining(Arc::clone(&desk.places).acquire_owned()).await;
+            self.place = Some(place.and_then(Result::ok).ok_or(Err(Draining))?);
         }
-        desk.unless_draining(desk.pacer.permit()).await?
+        match desk.tokens.admit().await {
+            Ok(Some(admission)) => Ok(admission),
+            Ok(None) => Err(Err(Draining)),
+            Err(reason) => Err(Ok(Step::Stop(reason))),
+        }
     }
 
     fn renew_key(&mut self) -> Result<(), LedgerError> {
@@ -362,22 +375,22 @@ impl<S: Server> Delivery<S> {
         }
     }
 
-    async fn renew_token(&mut self, refused: Option<&Token>) -> Result<(), Failure> {
-        self.refusals += 1;
-        let renewed = match refused {
-            Some(refused) if self.refusals < TOKEN_TRIES => self.desk.server.renew_token(refused).await,
-            _ => Err(StopReason::Credentials("one fresh token after the other was refused (401)".to_owned())),
-        };
-        match renewed {
-            Ok(()) => {
-                self.tell(Event::TokenRenewed);
-                Ok(())
-            }
-            Err(reason) => {
-                self.leave().await?;
-                Err(Failure::Stop(reason))
-            }
+    /// The next admission comes with another token, if there is one.
+    async fn token_refused(&mut self, token: &Token) -> Result<(), Failure> {
+        if self.desk.tokens.refused(token) == Refusal::Current {
+            self.refusals += 1;
         }
+        if self.refusals < TOKEN_TRIES {
+            return Ok(());
+        }
+        self.leave().await?;
+        let words = format!("a request was refused (401) with {TOKEN_TRIES} fresh tokens in a row");
+        Err(Failure::Stop(StopReason::Credentials(words)))
+    }
+
+    fn token_accepted(&mut self, token: &Token) {
+        self.refusals = 0;
+        self.desk.tokens.accepted(token);
     }
 
     fn switch_lookups_off(&self, why: &str) {
@@ -412,15 +425,15 @@ impl<S: Server> Delivery<S> {
     }
 }
 
-impl<S> Desk<S> {
-    /// `None` when the run drains first, or drains already.
-    async fn unless_draining<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        tokio::select! {
-            biased;
-            () = self.shutdown.draining() => None,
-            value = work => Some(value),
-        }
-    }
+/// Answers that nobody gets without a token.
+fn proves_the_token(result: &AttemptResult) -> bool {
+    matches!(
+        result,
+        AttemptResult::Created { .. }
+            | AttemptResult::EmailExists(_)
+            | AttemptResult::Rejected(_)
+            | AttemptResult::KeyExpired
+    )
 }
 
 fn lookup_health(page: &PageResult) -> Health {

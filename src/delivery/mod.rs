@@ -5,6 +5,7 @@
 //! - `life` is the whole rule of retries and doubts, pure.
 //! - `pace` hands out permits, the only way to send anything; `breaker` closes that gate when the server seems to be down.
 //! - `quota` is what `--rate auto` makes of the limit that the server announces, pure.
+//! - `tokens` leads every request through that gate with a token to send; `keyring` decides when a token is due and what then, pure.
 //! - `guard` decides from what comes back whether going on would harm; `patience` is its sense of time.
 //! - `pull` learns the customers that the account has already.
 //! - `shutdown` carries the wish to stop from outside.
@@ -14,6 +15,7 @@
 mod breaker;
 mod deliver;
 mod guard;
+mod keyring;
 mod life;
 mod pace;
 mod patience;
@@ -25,6 +27,7 @@ mod server;
 mod shutdown;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 pub use breaker::Health;
 pub use guard::{FailureLimit, GuardPolicy};
@@ -32,5 +35,5 @@ pub use pace::Rate;
 pub use pull::{Pull, PullStop, Pulled, pull};
 pub use retry::RetryPolicy;
 pub use run::{Job, Offer, RunEnd, Verdict, run};
-pub use server::{Api, CreateReply, LookupReply, Outgoing, Payload, Server};
+pub use server::{Api, CreateReply, LookupReply, Outgoing, Payload, Server, Way};
 pub use shutdown::Shutdown;

@@ -17,6 +17,7 @@ use super::pace::{Pacer, Rate, until};
 use super::retry::RetryPolicy;
 use super::server::{Payload, Server};
 use super::shutdown::Shutdown;
+use super::tokens::Tokens;
 use crate::domain::{AttemptResult, EmailKey, Position, Status, StopReason};
 use crate::event::Event;
 use crate::ledger::{Claim, ClaimPolicy, ClaimRequest, Ledger, LedgerError, RunCounters, RunId, Ticket};
@@ -94,11 +95,19 @@ pub(super) async fn run_by<S: Server>(wall: WallClock, job: Job<S>, listener: im
     job.ledger.expect_in_flight(job.concurrency.get());
     let (pacing, paced) = mpsc::unbounded_channel();
     let (notes, noted) = mpsc::unbounded_channel();
+    let (server, pacer) = (Arc::new(job.server), Pacer::start(job.rate, pacing));
     let desk = Desk {
-        server: job.server,
+        tokens: Tokens::new(
+            Arc::clone(&server),
+            pacer.clone(),
+            job.shutdown.clone(),
+            notes.clone(),
+            job.guard.give_up_after,
+        ),
+        server,
         ledger: job.ledger,
         run: job.run,
-        pacer: Pacer::start(job.rate, pacing),
+        pacer,
         // One request alone first; every answer makes room for one more, up to the concurrency.
         places: Arc::new(Semaphore::new(1)),
         policy: job.retry,

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use unicode_normalization::UnicodeNormalization as _;
 
-use crate::api::{Allowance, Client, Credentials, LookupAnswer, PageResult, Sent, Token, wire};
-use crate::domain::{AttemptResult, FoundCustomer, NewCustomer, StopReason};
+use crate::api::{Allowance, AuthError, Client, Credentials, GrantResult, LookupAnswer, PageResult, Sent, Token, wire};
+use crate::domain::{AttemptResult, FoundCustomer, NewCustomer};
 use crate::ledger::PayloadHash;
 
 /// The bytes that are sent for a record, and what they say.
@@ -75,8 +75,6 @@ pub struct CreateReply {
     pub result: AttemptResult,
     pub http_status: Option<u16>,
     pub allowance: Allowance,
-    /// The token that was sent, for whoever must replace it.
-    pub token: Option<Token>,
 }
 
 /// One page of a look-up.
@@ -84,19 +82,26 @@ pub struct CreateReply {
 pub struct LookupReply {
     pub page: PageResult,
     pub allowance: Allowance,
-    pub token: Option<Token>,
+}
+
+/// A way to the next token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// A login; or, of a source that is not the API, another token than the one that was refused.
+    Anew { refused: Option<Token> },
+    /// In exchange for a token that lives.
+    Refresh(Token),
 }
 
 /// The server as delivery sees it: [`Api`] in earnest, a script in tests. Each call is one request, and nothing is repeated inside.
 pub trait Server: Send + Sync + 'static {
-    /// Whatever must be fetched before a request can leave at once.
-    fn prepare(&self) -> impl Future<Output = Result<(), StopReason>> + Send;
-    fn create(&self, request: Outgoing<'_>) -> impl Future<Output = CreateReply> + Send;
-    fn look_up(&self, email: &str, page: u32) -> impl Future<Output = LookupReply> + Send;
+    fn create(&self, token: &Token, request: Outgoing<'_>) -> impl Future<Output = CreateReply> + Send;
+    fn look_up(&self, token: &Token, email: &str, page: u32) -> impl Future<Output = LookupReply> + Send;
     /// One page of all customers.
-    fn list(&self, page: u32) -> impl Future<Output = LookupReply> + Send;
-    /// Replaces a token that was refused, once for all who were refused with it.
-    fn renew_token(&self, refused: &Token) -> impl Future<Output = Result<(), StopReason>> + Send;
+    fn list(&self, token: &Token, page: u32) -> impl Future<Output = LookupReply> + Send;
+    /// Whether a token takes a request to the API.
+    fn logs_in(&self) -> bool;
+    fn obtain(&self, way: &Way) -> impl Future<Output = GrantResult> + Send;
 }
 
 /// The real server.
@@ -114,54 +119,45 @@ impl Api {
 }
 
 impl Server for Api {
-    async fn prepare(&self) -> Result<(), StopReason> {
-        self.credentials.token().await.map(drop).map_err(Into::into)
-    }
-
-    async fn create(&self, request: Outgoing<'_>) -> CreateReply {
+    async fn create(&self, token: &Token, request: Outgoing<'_>) -> CreateReply {
         let Outgoing { key, payload } = request;
-        let token = match self.credentials.token().await {
-            Ok(token) => token,
-            Err(error) => return unsent(error.into()),
-        };
         let sent =
             Sent::of(&payload.body).unwrap_or_else(|| Sent { email: payload.email.clone(), fields: BTreeSet::new() });
-        let answer = self.client.create(&token, key, payload.body.clone(), &sent).await;
-        CreateReply {
-            result: answer.result,
-            http_status: answer.http_status,
-            allowance: answer.allowance,
-            token: Some(token),
-        }
+        let answer = self.client.create(token, key, payload.body.clone(), &sent).await;
+        CreateReply { result: answer.result, http_status: answer.http_status, allowance: answer.allowance }
     }
 
-    async fn look_up(&self, email: &str, page: u32) -> LookupReply {
-        match self.credentials.token().await {
-            Ok(token) => reply(self.client.lookup_page(&token, email, page).await, token),
-            Err(error) => unasked(error.into()),
-        }
+    async fn look_up(&self, token: &Token, email: &str, page: u32) -> LookupReply {
+        reply(self.client.lookup_page(token, email, page).await)
     }
 
-    async fn list(&self, page: u32) -> LookupReply {
-        match self.credentials.token().await {
-            Ok(token) => reply(self.client.list_page(&token, page).await, token),
-            Err(error) => unasked(error.into()),
-        }
+    async fn list(&self, token: &Token, page: u32) -> LookupReply {
+        reply(self.client.list_page(token, page).await)
     }
 
-    async fn renew_token(&self, refused: &Token) -> Result<(), StopReason> {
-        self.credentials.renew(refused).await.map(drop).map_err(Into::into)
+    fn logs_in(&self) -> bool {
+        matches!(*self.credentials, Credentials::Account(_))
+    }
+
+    async fn obtain(&self, way: &Way) -> GrantResult {
+        match (&*self.credentials, way) {
+            (Credentials::Account(account), Way::Anew { .. }) => self.client.log_in(account).await,
+            (Credentials::Account(account), Way::Refresh(token)) => self.client.refresh(token, account).await,
+            (Credentials::Source(source), Way::Anew { refused: None }) => from_source(source.token().await),
+            (Credentials::Source(source), Way::Anew { refused: Some(token) } | Way::Refresh(token)) => {
+                from_source(source.renew(token).await)
+            }
+        }
     }
 }
 
-fn reply(answer: LookupAnswer, token: Token) -> LookupReply {
-    LookupReply { page: answer.page, allowance: answer.allowance, token: Some(token) }
+fn from_source(token: Result<Token, AuthError>) -> GrantResult {
+    match token {
+        Ok(token) => GrantResult::Granted { token, life: None },
+        Err(error) => GrantResult::Stop(error.into()),
+    }
 }
 
-fn unasked(reason: StopReason) -> LookupReply {
-    LookupReply { page: PageResult::Stop(reason), allowance: Allowance::default(), token: None }
-}
-
-fn unsent(reason: StopReason) -> CreateReply {
-    CreateReply { result: AttemptResult::Stop(reason), http_status: None, allowance: Allowance::default(), token: None }
+fn reply(answer: LookupAnswer) -> LookupReply {
+    LookupReply { page: answer.page, allowance: answer.allowance }
 }

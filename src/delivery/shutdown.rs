@@ -1,5 +1,7 @@
 //! The wish to stop, as a value that is passed in.
 
+use std::future::Future;
+
 use tokio_util::sync::CancellationToken;
 
 /// Two steps: drain (start nothing new, wait for what is in flight) and leave (wait for nothing). Both can be asked for at any time, more
@@ -28,6 +30,15 @@ impl Shutdown {
     #[must_use]
     pub fn is_leaving(&self) -> bool {
         self.leave.is_cancelled()
+    }
+
+    /// `None` when the drain comes first, or came before.
+    pub async fn unless_draining<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.draining() => None,
+            value = work => Some(value),
+        }
     }
 
     pub async fn draining(&self) {

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::deliver::WallClock;
 use super::run::run_by;
 use super::*;
-use crate::api::{Allowance, PageResult, Token};
+use crate::api::{Allowance, GrantResult, PageResult, Token};
 use crate::domain::{
     AttemptResult, Complaint, ComplaintCode, DoubtCause, EmailKey, FoundCustomer, Position, Receipt, Status, StopReason,
 };
@@ -41,11 +41,7 @@ struct Scripted {
 }
 
 impl Server for Scripted {
-    async fn prepare(&self) -> Result<(), StopReason> {
-        Ok(())
-    }
-
-    async fn create(&self, request: Outgoing<'_>) -> CreateReply {
+    async fn create(&self, _token: &Token, request: Outgoing<'_>) -> CreateReply {
         let email = request.payload.email.clone();
         assert!(intent_is_synced(&self.ledger, &email), "a request left before its intent was synced");
         let (result, takes) = {
@@ -60,30 +56,26 @@ impl Server for Scripted {
         };
         tokio::time::sleep(takes).await;
         *self.log.lock().unwrap().in_flight.get_mut(&email).unwrap() -= 1;
-        CreateReply {
-            result,
-            http_status: None,
-            allowance: Allowance::default(),
-            token: Some(Token::parse("t").unwrap()),
-        }
+        CreateReply { result, http_status: None, allowance: Allowance::default() }
     }
 
-    async fn look_up(&self, email: &str, _page: u32) -> LookupReply {
+    async fn look_up(&self, _token: &Token, email: &str, _page: u32) -> LookupReply {
         self.log.lock().unwrap().lookups += 1;
-        LookupReply {
-            page: (self.lookup)(email),
-            allowance: Allowance::default(),
-            token: Some(Token::parse("t").unwrap()),
-        }
+        LookupReply { page: (self.lookup)(email), allowance: Allowance::default() }
     }
 
-    async fn list(&self, _page: u32) -> LookupReply {
+    async fn list(&self, _token: &Token, _page: u32) -> LookupReply {
         unreachable!("a run lists nobody")
     }
 
-    async fn renew_token(&self, _refused: &Token) -> Result<(), StopReason> {
-        self.log.lock().unwrap().tokens += 1;
-        Ok(())
+    fn logs_in(&self) -> bool {
+        false
+    }
+
+    async fn obtain(&self, _way: &Way) -> GrantResult {
+        let mut log = self.log.lock().unwrap();
+        log.tokens += 1;
+        GrantResult::Granted { token: Token::parse(&format!("t{}", log.tokens)).unwrap(), life: None }
     }
 }
 
@@ -422,7 +414,7 @@ async fn a_refused_token_is_renewed_and_the_same_key_goes_again() {
     assert!(all_are(&ended, Status::Created));
     let keys = world.keys("a@example.com");
     assert_eq!(keys[0], keys[1]);
-    assert_eq!(world.log.lock().unwrap().tokens, 1);
+    assert_eq!(world.log.lock().unwrap().tokens, 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 /// `0.3 s`, `40 s`, `12 min`, `28 h`, `3 days`: as exact as an estimate deserves.
-pub(super) fn about(time: Duration) -> String {
+#[must_use]
+pub fn about(time: Duration) -> String {
     let seconds = time.as_secs_f64();
     let (value, unit) = match seconds {
         s if s < 9.95 => return format!("{s:.1} s"),

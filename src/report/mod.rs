@@ -24,6 +24,7 @@ mod summary;
 
 pub use diagnostics::{Diagnostics, Look};
 pub use file::{ReportFile, ReportFormat};
+pub use human::about;
 pub use plan::Plan;
 pub use progress::{Progress, Style};
 pub use rejects::Rejects;

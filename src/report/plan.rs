@@ -39,9 +39,15 @@ impl Plan {
         }
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
     fn time(&self) -> Duration {
-        Duration::from_secs_f64(self.to_send as f64 * 60.0 / self.per_minute)
+        self.time_for(self.to_send)
+    }
+
+    /// How long it takes to send so many records at this pace.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+    pub fn time_for(&self, records: u64) -> Duration {
+        Duration::from_secs_f64(records as f64 * 60.0 / self.per_minute)
     }
 
     #[must_use]

@@ -67,14 +67,16 @@ impl Progress {
     }
 }
 
-/// What is worth a line of its own. None of these can come often: a pause lasts a second at least, and so does an open breaker.
+/// What is worth a line of its own. None of these can come often: a pause lasts a second at least, and so does an open breaker; logins
+/// that fail come less and less often.
 fn notable(event: &Event) -> Option<String> {
     Some(match event {
         Event::Throttled { pause } => format!("the API asked for a pause: {}", about(*pause)),
         Event::BreakerOpened { pause } => format!("the API seems to be down; one probe in {}", about(*pause)),
         Event::BreakerClosed => "the API is back".to_owned(),
         Event::LookupsOff { why } => format!("look-ups are not to be had: {why}"),
-        Event::TokenRenewed => "the token was refused and replaced".to_owned(),
+        Event::TokenRefused => "the API refused the token; another one is asked for".to_owned(),
+        Event::NoToken { why } => format!("the login failed and will be tried again: {why}"),
         Event::Draining { in_flight } => format!("stopping; waiting for {in_flight} records in flight"),
         Event::Pace { .. }
         | Event::Settled { .. }

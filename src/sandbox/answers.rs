@@ -151,6 +151,11 @@ pub(super) fn token(token: &str, expires_in: u64, message: &str) -> Reply {
     Reply::json(200, &success(200, message, data))
 }
 
+/// A login that succeeds in so many words.
+pub(super) fn no_token() -> Reply {
+    Reply::json(200, &success(200, "Login successful", json!({"token_type": "bearer"})))
+}
+
 /// The secret is wrong.
 pub(super) fn wrong_credentials() -> Reply {
     Reply::json(401, &failed(401, json!({"error": "Invalid login credentials"})))

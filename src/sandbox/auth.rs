@@ -34,8 +34,7 @@ impl Auth {
 
     /// Looks at the `Authorization` header.
     pub(super) fn judge(&self, headers: &HeaderMap, now: Instant) -> AuthSeen {
-        let Some(header) = headers.get(AUTHORIZATION) else { return AuthSeen::None };
-        let token = header.to_str().ok().and_then(|text| text.strip_prefix("Bearer ")).map_or("", str::trim);
+        let Some(token) = bearer(headers) else { return AuthSeen::None };
         if !token.is_empty() && self.is_valid(token, now) { AuthSeen::Ok } else { AuthSeen::Bad }
     }
 
@@ -62,17 +61,30 @@ impl Auth {
         token
     }
 
+    /// Ends the token that came with a request.
+    pub(super) fn revoke(&self, headers: &HeaderMap, now: Instant) {
+        if let Some(token) = bearer(headers) {
+            hold(&self.issued).insert(token.to_owned(), now);
+        }
+    }
+
     /// Seconds a new token lives.
     pub(super) fn expires_in(&self) -> u64 {
         self.life.as_secs()
     }
 }
 
+/// The token of a request; empty where the header holds none.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let header = headers.get(AUTHORIZATION)?;
+    Some(header.to_str().ok().and_then(|text| text.strip_prefix("Bearer ")).map_or("", str::trim))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn bearer(token: &str) -> HeaderMap {
+    fn sent(token: &str) -> HeaderMap {
         HeaderMap::from_iter([(AUTHORIZATION, format!("Bearer {token}").parse().unwrap())])
     }
 
@@ -80,23 +92,23 @@ mod tests {
     async fn an_issued_token_lives_its_life_and_no_longer() {
         let auth = Auth::new(&Config { token: Some("fixed".into()), ..Config::default() });
         let token = auth.log_in("account", "secret", Instant::now()).unwrap();
-        assert_eq!(auth.judge(&bearer(&token), Instant::now()), AuthSeen::Ok);
+        assert_eq!(auth.judge(&sent(&token), Instant::now()), AuthSeen::Ok);
         tokio::time::advance(Duration::from_secs(599)).await;
-        assert_eq!(auth.judge(&bearer(&token), Instant::now()), AuthSeen::Ok);
+        assert_eq!(auth.judge(&sent(&token), Instant::now()), AuthSeen::Ok);
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!(auth.judge(&bearer(&token), Instant::now()), AuthSeen::Bad);
-        assert_eq!(auth.judge(&bearer("fixed"), Instant::now()), AuthSeen::Ok);
+        assert_eq!(auth.judge(&sent(&token), Instant::now()), AuthSeen::Bad);
+        assert_eq!(auth.judge(&sent("fixed"), Instant::now()), AuthSeen::Ok);
     }
 
     #[tokio::test]
     async fn a_fixed_token_shuts_out_all_others_and_without_one_any_will_do() {
         let now = Instant::now();
         let strict = Auth::new(&Config { token: Some("fixed".into()), ..Config::default() });
-        assert_eq!(strict.judge(&bearer("other"), now), AuthSeen::Bad);
+        assert_eq!(strict.judge(&sent("other"), now), AuthSeen::Bad);
         assert_eq!(strict.judge(&HeaderMap::new(), now), AuthSeen::None);
         let open = Auth::new(&Config::default());
-        assert_eq!(open.judge(&bearer("other"), now), AuthSeen::Ok);
-        assert_eq!(open.judge(&bearer(""), now), AuthSeen::Bad);
+        assert_eq!(open.judge(&sent("other"), now), AuthSeen::Ok);
+        assert_eq!(open.judge(&sent(""), now), AuthSeen::Bad);
     }
 
     #[tokio::test]

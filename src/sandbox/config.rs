@@ -202,6 +202,19 @@ pub struct Credentials {
     pub app_secret: String,
 }
 
+impl FromStr for Credentials {
+    type Err = ConfigError;
+
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
+        match text.split_once(':') {
+            Some((id, secret)) if !id.is_empty() && !secret.is_empty() => {
+                Ok(Self { account_id: id.to_owned(), app_secret: secret.to_owned() })
+            }
+            _ => Err(ConfigError("unknown login, expected ID:SECRET".to_owned())),
+        }
+    }
+}
+
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credentials").field("account_id", &self.account_id).finish_non_exhaustive()

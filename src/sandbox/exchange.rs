@@ -20,7 +20,7 @@ use super::{
     chance::roll,
     config::Config,
     connection::Ending,
-    faults::{FaultPlan, Kind, LookupFault},
+    faults::{Fault, FaultPlan, GrantFault, Kind, LookupFault},
     hold::hold,
     idempotency::KeyStore,
     outcome::Outcome,
@@ -129,7 +129,7 @@ impl World {
             Route::Nowhere => Outcome::refused(answers::not_found(call.wants_json())),
             Route::WrongMethod { allowed } => Outcome::refused(answers::wrong_method(call.method.as_str(), allowed)),
             _ if auth != AuthSeen::Ok => Outcome::refused(self.config.dialect.unauthenticated()),
-            Route::Refresh => self.refresh(),
+            Route::Refresh => self.refresh(call),
             Route::List => self.list(call),
             Route::Show(customer_id) => self.show(customer_id),
             Route::Create => self.create(n, call, call.fields(body)).await,
@@ -137,6 +137,14 @@ impl World {
     }
 
     fn log_in(&self, body: &[u8]) -> Outcome {
+        let fault = self.faults.of_login();
+        match fault.map(|fault| (fault, fault.kind())) {
+            Some((fault, Kind::LogIn(GrantFault::Status(status)))) => return self.token_fault(status, fault),
+            Some((fault, Kind::LogIn(GrantFault::NoToken))) => {
+                return Outcome::executed(answers::no_token()).struck_by(fault);
+            }
+            _ => {}
+        }
         let asked: Value = serde_json::from_slice(body).unwrap_or_default();
         let text = |field: &str| asked.get(field).and_then(Value::as_str).unwrap_or_default();
         let token = self.auth.log_in(text("account_id"), text("app_secret"), Instant::now());
@@ -145,9 +153,24 @@ impl World {
         }))
     }
 
-    fn refresh(&self) -> Outcome {
+    fn refresh(&self, call: &Call) -> Outcome {
+        let fault = self.faults.of_refresh();
+        match fault.map(|fault| (fault, fault.kind())) {
+            Some((fault, Kind::Refresh(GrantFault::Status(status)))) => return self.token_fault(status, fault),
+            Some((_, Kind::Refresh(GrantFault::Revokes))) => self.auth.revoke(&call.headers, Instant::now()),
+            _ => {}
+        }
         let token = self.auth.issue(Instant::now());
         Outcome::executed(answers::token(&token, self.auth.expires_in(), "Token refreshed successfully"))
+    }
+
+    fn token_fault(&self, status: u16, fault: &Fault) -> Outcome {
+        let reply = match status {
+            429 => answers::too_many_attempts(Duration::from_secs(1)),
+            401 => answers::wrong_credentials(),
+            _ => self.config.dialect.status_fault(status),
+        };
+        Outcome::refused(reply).struck_by(fault)
     }
 
     fn list(&self, call: &Call) -> Outcome {

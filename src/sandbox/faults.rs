@@ -5,7 +5,7 @@
 //! - `PATTERN`, a glob with `*` or an e-mail (`flaky*@example.com`): only requests for such e-mails are;
 //! - `first=N`: only the first N requests for each e-mail are.
 //!
-//! Kinds without "look-up" in them strike `POST /customer`, after throttle and token were found in order.
+//! Kinds without "look-up", "login" or "refresh" in them strike `POST /customer`, after throttle and token were found in order.
 //!
 //! | kind | what happens |
 //! |---|---|
@@ -28,6 +28,9 @@
 //! | `taken-words` | a duplicate is refused as "has already been taken", HTTP 400, instead of in the usual words |
 //! | `lookup-NNN` · `lookup-stall` | look-ups are answered with HTTP status NNN · never |
 //! | `lookup-ignores-filter` | look-ups list every customer, whatever e-mail was asked for |
+//! | `login-NNN` · `refresh-NNN` | logins · refreshes are answered with HTTP status NNN (rate and `first` only, counted in such requests) |
+//! | `login-no-token` | logins succeed without a token (likewise) |
+//! | `refresh-revokes` | a refresh is the end of the token that it was asked for with (likewise) |
 //!
 //! What the application itself answers (`400`, `422`, `500`, `error-400`, `seven`, `no-id`, `other-email`,
 //! `inner-failure`, `outer-failure`, with `-after` too) is kept in the key store and replayed. What happens on the way
@@ -78,6 +81,10 @@ pub(super) enum Kind {
     TakenWords,
     /// With `GET /customer`.
     Lookup(LookupFault),
+    /// With logins.
+    LogIn(GrantFault),
+    /// With refreshes.
+    Refresh(GrantFault),
 }
 
 /// Whether it happens before the customer is saved, or after.
@@ -122,6 +129,14 @@ pub(super) enum LookupFault {
     IgnoresFilter,
 }
 
+/// What goes wrong when a token is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum GrantFault {
+    Status(u16),
+    NoToken,
+    Revokes,
+}
+
 impl Fault {
     /// Every kind, as it is written. `NNN` stands for an HTTP status from 400 to 599, `D` for a duration.
     pub const KINDS: &'static [&'static str] = &[
@@ -155,6 +170,10 @@ impl Fault {
         "lookup-NNN",
         "lookup-stall",
         "lookup-ignores-filter",
+        "login-NNN",
+        "login-no-token",
+        "refresh-NNN",
+        "refresh-revokes",
     ];
 
     pub(super) fn name(&self) -> &str {
@@ -167,6 +186,11 @@ impl Fault {
 
     fn is_for_lookups(&self) -> bool {
         matches!(self.kind, Kind::Lookup(_))
+    }
+
+    /// Whether it strikes before any e-mail is known.
+    fn is_for_nobody(&self) -> bool {
+        matches!(self.kind, Kind::Refuse | Kind::LogIn(_) | Kind::Refresh(_))
     }
 
     /// Whether the `nth` request (from 1) of this e-mail is hit. `salt` keeps the rolls of two equal faults apart.
@@ -192,8 +216,8 @@ impl Fault {
         if !part.contains(['@', '*']) {
             return Err(format!("'{part}' is no rate, no first=N and no pattern with * or @"));
         }
-        if self.kind == Kind::Refuse {
-            return Err("refuse strikes before any e-mail is known and takes no pattern".to_owned());
+        if self.is_for_nobody() {
+            return Err(format!("{} strikes before any e-mail is known and takes no pattern", self.name));
         }
         self.pattern.replace(part.to_owned()).map_or(Ok(()), |_| Err(again()))
     }
@@ -274,6 +298,8 @@ impl Kind {
             "taken-words" => Self::TakenWords,
             "lookup-stall" => Self::Lookup(LookupFault::Stall),
             "lookup-ignores-filter" => Self::Lookup(LookupFault::IgnoresFilter),
+            "login-no-token" => Self::LogIn(GrantFault::NoToken),
+            "refresh-revokes" => Self::Refresh(GrantFault::Revokes),
             _ => return None,
         })
     }
@@ -288,6 +314,12 @@ impl Kind {
         }
         if let Some(status) = name.strip_prefix("lookup-") {
             return Some(Self::Lookup(LookupFault::Status(failure_status(status)?)));
+        }
+        if let Some(status) = name.strip_prefix("login-") {
+            return Some(Self::LogIn(GrantFault::Status(failure_status(status)?)));
+        }
+        if let Some(status) = name.strip_prefix("refresh-") {
+            return Some(Self::Refresh(GrantFault::Status(failure_status(status)?)));
         }
         let (status, moment) = match name.strip_suffix("-after") {
             Some(status) => (failure_status(status)?, Moment::After),
@@ -310,13 +342,23 @@ pub(super) struct FaultPlan {
     seed: u64,
     faults: Vec<Fault>,
     connections: AtomicU64,
+    logins: AtomicU64,
+    refreshes: AtomicU64,
     posts: Mutex<HashMap<String, u64>>,
     lookups: Mutex<HashMap<String, u64>>,
 }
 
 impl FaultPlan {
     pub(super) fn new(seed: u64, faults: Vec<Fault>) -> Self {
-        Self { seed, faults, connections: AtomicU64::new(0), posts: Mutex::default(), lookups: Mutex::default() }
+        Self {
+            seed,
+            faults,
+            connections: AtomicU64::new(0),
+            logins: AtomicU64::new(0),
+            refreshes: AtomicU64::new(0),
+            posts: Mutex::default(),
+            lookups: Mutex::default(),
+        }
     }
 
     /// Whether the next connection is refused.
@@ -328,7 +370,19 @@ impl FaultPlan {
     /// The fault that hits the next `POST` for this e-mail.
     pub(super) fn of_post(&self, email: &str) -> Option<&Fault> {
         let nth = self.count(&self.posts, email)?;
-        self.first_hit(email, nth, |fault| !fault.is_for_lookups() && fault.kind != Kind::Refuse)
+        self.first_hit(email, nth, |fault| !fault.is_for_lookups() && !fault.is_for_nobody())
+    }
+
+    /// The fault that hits the next login.
+    pub(super) fn of_login(&self) -> Option<&Fault> {
+        let nth = self.logins.fetch_add(1, Ordering::Relaxed) + 1;
+        self.first_hit("", nth, |fault| matches!(fault.kind, Kind::LogIn(_)))
+    }
+
+    /// The fault that hits the next refresh.
+    pub(super) fn of_refresh(&self) -> Option<&Fault> {
+        let nth = self.refreshes.fetch_add(1, Ordering::Relaxed) + 1;
+        self.first_hit("", nth, |fault| matches!(fault.kind, Kind::Refresh(_)))
     }
 
     /// The fault that hits the next look-up of this e-mail.

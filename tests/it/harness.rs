@@ -148,7 +148,7 @@ impl Server {
         Self { child, url, log }
     }
 
-    /// All that the server wrote down.
+    /// Everything in the log so far.
     pub(crate) fn events(&self) -> Vec<Value> {
         let log = std::fs::read_to_string(&self.log).unwrap();
         // The server may be in the middle of its last line.

@@ -19,6 +19,7 @@ mod identity;
 mod import;
 mod killed;
 mod ledger;
+mod login;
 mod machine;
 mod many;
 mod matrix;

@@ -2,12 +2,10 @@
 
 use std::net::SocketAddr;
 
-use secrecy::SecretString;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-use super::super::Credentials;
 use super::*;
 use crate::domain::{DoubtCause, StopReason};
 
@@ -28,13 +26,13 @@ fn impatient(address: SocketAddr) -> ClientConfig {
     ClientConfig { timeout: Duration::from_millis(600), connect_timeout: Duration::from_millis(300), ..config(address) }
 }
 
-async fn token() -> Token {
-    Credentials::fixed(&SecretString::from("t0ken")).unwrap().token().await.unwrap()
+fn token() -> Token {
+    Token::parse("t0ken").unwrap()
 }
 
 async fn create(config: ClientConfig) -> CreateAnswer {
     let client = Client::new(config).unwrap();
-    client.create(&token().await, "key-1", BODY.to_vec(), &Sent::of(BODY).unwrap()).await
+    client.create(&token(), "key-1", BODY.to_vec(), &Sent::of(BODY).unwrap()).await
 }
 
 async fn request_of(stream: &mut TcpStream) -> String {
@@ -121,7 +119,7 @@ async fn a_host_without_an_address_is_surely_not_sent() {
     };
     // Without the system's certificates there is no client for `https`, and nothing to test.
     let Ok(client) = Client::new(config) else { return };
-    let answer = client.create(&token().await, "k", BODY.to_vec(), &Sent::of(BODY).unwrap()).await;
+    let answer = client.create(&token(), "k", BODY.to_vec(), &Sent::of(BODY).unwrap()).await;
     assert!(matches!(answer.result, AttemptResult::NotSent { .. }), "{answer:?}");
     assert!(!format!("{answer:?}").contains("invalid/x"), "{answer:?}");
 }
@@ -139,7 +137,7 @@ async fn a_tls_handshake_that_fails_is_surely_not_sent() {
         let base = BaseUrl::parse(&format!("https://{address}")).unwrap();
         // Without the system's certificates there is no client for `https`, and nothing to test.
         let Ok(client) = Client::new(ClientConfig { base, ..impatient(address) }) else { return };
-        let answer = client.create(&token().await, "k", BODY.to_vec(), &Sent::of(BODY).unwrap()).await;
+        let answer = client.create(&token(), "k", BODY.to_vec(), &Sent::of(BODY).unwrap()).await;
         assert!(matches!(answer.result, AttemptResult::NotSent { .. }), "{answer:?}");
         serving.abort();
     }
@@ -221,7 +219,7 @@ async fn redirects_are_not_followed() {
 #[tokio::test]
 async fn a_key_that_fits_no_header_stops_the_run_before_anything_is_sent() {
     let client = Client::new(config("127.0.0.1:9".parse().unwrap())).unwrap();
-    let answer = client.create(&token().await, "a\r\nb", BODY.to_vec(), &Sent::of(BODY).unwrap()).await;
+    let answer = client.create(&token(), "a\r\nb", BODY.to_vec(), &Sent::of(BODY).unwrap()).await;
     assert!(matches!(answer.result, AttemptResult::Stop(StopReason::Configuration(_))), "{answer:?}");
 }
 
@@ -230,7 +228,7 @@ async fn a_look_up_encodes_the_email_and_names_the_page() {
     let body = r#"{"status":"success","data":[]}"#;
     let (address, serving) = server(http("200 OK", "X-RateLimit-Limit: 60\r\n", body), Duration::ZERO).await;
     let client = Client::new(config(address)).unwrap();
-    let answer = client.lookup_page(&token().await, "a+b&c=%_@é.org", 2).await;
+    let answer = client.lookup_page(&token(), "a+b&c=%_@é.org", 2).await;
     assert_eq!(answer.page, PageResult::Rows { found: vec![], last_page: Some(2) });
     assert_eq!((answer.http_status, answer.allowance.limit.map(|limit| limit.get())), (Some(200), Some(60)));
     let (request, _) = serving.await.unwrap();
@@ -241,7 +239,7 @@ async fn a_look_up_encodes_the_email_and_names_the_page() {
 #[tokio::test]
 async fn a_look_up_without_an_answer_failed() {
     let (address, _serving) = server("", Duration::ZERO).await;
-    let answer = Client::new(config(address)).unwrap().lookup_page(&token().await, "a@b.c", 1).await;
+    let answer = Client::new(config(address)).unwrap().lookup_page(&token(), "a@b.c", 1).await;
     assert!(matches!(answer.page, PageResult::Failed { .. }), "{answer:?}");
     assert!(!format!("{answer:?}").contains("a@b.c"));
 }
@@ -261,4 +259,45 @@ fn a_certificate_file_must_hold_a_certificate() {
         std::fs::write(&path, text).unwrap();
         assert!(matches!(Client::new(config(&path)), Err(ClientError::NoCertificate { .. })), "{text}");
     }
+}
+
+fn account() -> AppAccount {
+    AppAccount::new(&"id-1".into(), &"s3cret".into()).unwrap()
+}
+
+#[tokio::test]
+async fn a_login_posts_the_account_once_and_bears_no_token() {
+    let body = r#"{"status":"success","data":{"access_token":"abc","token_type":"bearer","expires_in":600}}"#;
+    let (address, serving) = server(http("200 OK", "X-RateLimit-Limit: 5\r\n", body), Duration::ZERO).await;
+    let result = Client::new(config(address)).unwrap().log_in(&account()).await;
+    let granted = GrantResult::Granted { token: Token::parse("abc").unwrap(), life: Some(Duration::from_secs(600)) };
+    assert_eq!(result, granted);
+    assert!(!format!("{result:?}").contains("abc"));
+    let (request, connections) = serving.await.unwrap();
+    assert_eq!(connections, 1);
+    assert!(request.ends_with(r#"{"account_id":"id-1","app_secret":"s3cret"}"#), "{request}");
+    let request = request.to_lowercase();
+    assert!(request.starts_with("post /api/v1/auth/login http/1.1\r\n"), "{request}");
+    assert!(request.contains("content-type: application/json\r\n") && request.contains("accept: application/json\r\n"));
+    assert!(!request.contains("authorization"), "{request}");
+}
+
+#[tokio::test]
+async fn a_refresh_bears_the_current_token() {
+    let (address, serving) = server(http("200 OK", "", r#"{"data":{"access_token":"new"}}"#), Duration::ZERO).await;
+    let result = Client::new(config(address)).unwrap().refresh(&token(), &account()).await;
+    assert_eq!(result, GrantResult::Granted { token: Token::parse("new").unwrap(), life: None });
+    let request = serving.await.unwrap().0.to_lowercase();
+    assert!(request.starts_with("get /api/v1/auth/refresh-token http/1.1\r\n"), "{request}");
+    assert!(request.contains("authorization: bearer t0ken\r\n"), "{request}");
+}
+
+#[tokio::test]
+async fn a_login_without_an_answer_failed_and_nothing_of_the_account_is_shown() {
+    let (address, _serving) = server("", Duration::ZERO).await;
+    let cut = Client::new(config(address)).unwrap().log_in(&account()).await;
+    assert!(matches!(&cut, GrantResult::Failed(Failing { is_down: false, .. })), "{cut:?}");
+    let gone = Client::new(config("127.0.0.1:9".parse().unwrap())).unwrap().log_in(&account()).await;
+    assert!(matches!(&gone, GrantResult::Failed(Failing { is_down: true, .. })), "{gone:?}");
+    assert!(!format!("{cut:?}{gone:?}").contains("s3cret"));
 }

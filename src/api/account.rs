@@ -1,0 +1,119 @@
+//! The account that logs in, and its secret.
+
+use std::fmt;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Serialize;
+
+use super::auth::{AuthError, read_private};
+
+const WHAT: &str = "app secret file";
+
+/// What a login needs. The id is a person's e-mail in base64, so it is shown as little as the secret is.
+pub struct AppAccount {
+    id: SecretString,
+    secret: SecretString,
+}
+
+impl AppAccount {
+    /// Blanks around either are dropped.
+    ///
+    /// # Errors
+    /// When one of them is empty.
+    pub fn new(id: &SecretString, secret: &SecretString) -> Result<Self, AuthError> {
+        let kept = |text: &SecretString, what| match text.expose_secret().trim() {
+            "" => Err(AuthError::Empty(what)),
+            text => Ok(SecretString::from(text)),
+        };
+        Ok(Self { id: kept(id, "account id")?, secret: kept(secret, "app secret")? })
+    }
+
+    /// With the secret from a file that others may not read.
+    ///
+    /// # Errors
+    /// When the file cannot be read, may be read by others, or holds no text.
+    pub fn with_secret_file(id: &SecretString, path: &Path) -> Result<Self, AuthError> {
+        let secret = String::from_utf8(read_private(WHAT, path)?).map_err(|_| AuthError::NoText(WHAT))?;
+        Self::new(id, &SecretString::from(secret))
+    }
+
+    /// Whose account it is, for telling accounts apart.
+    pub(super) fn id(&self) -> &str {
+        self.id.expose_secret()
+    }
+
+    /// The body of a login.
+    pub(super) fn body(&self) -> Vec<u8> {
+        #[derive(Serialize)]
+        struct Login<'a> {
+            account_id: &'a str,
+            app_secret: &'a str,
+        }
+        let login = Login { account_id: self.id(), app_secret: self.secret.expose_secret() };
+        // Two strings can always be written down.
+        serde_json::to_vec(&login).unwrap_or_default()
+    }
+
+    /// The server's words without what it may repeat of the account.
+    pub(super) fn hide(&self, words: &str) -> String {
+        let email = decoded(self.id());
+        let hidden = [Some(self.secret.expose_secret()), Some(self.id()), email.as_deref()];
+        hidden.into_iter().flatten().fold(words.to_owned(), |words, secret| words.replace(secret, "***"))
+    }
+}
+
+fn decoded(id: &str) -> Option<String> {
+    let plain = id.trim_end_matches('=');
+    let bytes = BASE64_STANDARD_NO_PAD.decode(plain).or_else(|_| BASE64_URL_SAFE_NO_PAD.decode(plain)).ok()?;
+    String::from_utf8(bytes).ok().filter(|text| !text.is_empty())
+}
+
+impl fmt::Debug for AppAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AppAccount(***)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(id: &str, secret: &str) -> Result<AppAccount, AuthError> {
+        AppAccount::new(&id.into(), &secret.into())
+    }
+
+    #[test]
+    fn the_body_of_a_login_names_both_whatever_they_hold() {
+        let body = account(" id= ", "s\"é\\\n").unwrap().body();
+        let said: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(said, serde_json::json!({"account_id": "id=", "app_secret": "s\"é\\"}));
+        assert!(matches!(account(" ", "s"), Err(AuthError::Empty("account id"))));
+        assert!(matches!(account("id", "\n"), Err(AuthError::Empty("app secret"))));
+    }
+
+    #[test]
+    fn nothing_of_an_account_is_shown_not_even_where_the_server_repeats_it() {
+        // The id is `ada@example.org`.
+        let account = account("YWRhQGV4YW1wbGUub3Jn", "s3cret").unwrap();
+        assert_eq!(format!("{account:?}"), "AppAccount(***)");
+        let words = account.hide("no s3cret of YWRhQGV4YW1wbGUub3Jn (ada@example.org)");
+        assert_eq!(words, "no *** of *** (***)");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_secret_file_is_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        std::fs::write(&path, "s3cret\n").unwrap();
+        for (mode, refused) in [(0o600, false), (0o640, true), (0o604, true)] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            let account = AppAccount::with_secret_file(&"id".into(), &path);
+            assert_eq!(matches!(account, Err(AuthError::Exposed { .. })), refused, "{mode:o}");
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! A bearer token, and what it tells of itself.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
+
+/// A bearer token that fits into a header: visible ASCII and nothing else. Never shown.
+#[derive(Clone)]
+pub struct Token(SecretString);
+
+/// Why a text is no token. The text itself is not part of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    #[error("is empty")]
+    Empty,
+    #[error("contains blanks or line breaks (a token stands alone, without `Bearer`)")]
+    Blanks,
+    #[error("contains characters that no token has")]
+    Characters,
+    #[error("is longer than any token")]
+    TooLong,
+}
+
+impl Token {
+    /// Blanks around the token are dropped: files and commands end in a line break.
+    ///
+    /// # Errors
+    /// When the text cannot be a token.
+    pub fn parse(text: &str) -> Result<Self, TokenError> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(TokenError::Empty);
+        }
+        if text.chars().any(char::is_whitespace) {
+            return Err(TokenError::Blanks);
+        }
+        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(TokenError::Characters);
+        }
+        Ok(Self(SecretString::from(text)))
+    }
+
+    /// Whose token it is, where it tells: the subject of a JSON Web Token. Nothing is verified; it only tells accounts apart.
+    #[must_use]
+    pub fn subject(&self) -> Option<String> {
+        match self.claims()?.get("sub")? {
+            Value::String(subject) => Some(subject.clone()),
+            Value::Number(subject) => Some(subject.to_string()),
+            _ => None,
+        }
+    }
+
+    /// When it ends, by the clock of whoever made it, where it tells.
+    #[must_use]
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a float cast saturates, and what is out of range is no time"
+        )]
+        let second = self.claims()?.get("exp")?.as_f64()? as i64;
+        Timestamp::from_second(second).ok()
+    }
+
+    fn claims(&self) -> Option<Value> {
+        let payload = self.expose().split('.').nth(1)?;
+        let payload = BASE64_URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
+        serde_json::from_slice(&payload).ok()
+    }
+
+    pub(super) fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl PartialEq for Token {
+    fn eq(&self, other: &Self) -> bool {
+        self.expose() == other.expose()
+    }
+}
+
+impl Eq for Token {}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(***)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_visible_ascii() {
+        assert_eq!(Token::parse(" abc.DEF-1_2\r\n").unwrap().expose(), "abc.DEF-1_2");
+        for (text, error) in [
+            ("", TokenError::Empty),
+            (" \n", TokenError::Empty),
+            ("a b", TokenError::Blanks),
+            ("a\r\nX-Evil: 1", TokenError::Blanks),
+            ("Bearer abc", TokenError::Blanks),
+            ("a\0b", TokenError::Characters),
+            ("tökén", TokenError::Characters),
+        ] {
+            assert_eq!(Token::parse(text).unwrap_err(), error, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_web_token_tells_whose_it_is_and_any_other_token_does_not() {
+        // The middle parts are {"sub":"account-7"} and {"sub":7}.
+        for (token, subject) in [
+            ("eyJhbGciOiJub25lIn0.eyJzdWIiOiJhY2NvdW50LTcifQ.x", Some("account-7")),
+            ("eyJhbGciOiJub25lIn0.eyJzdWIiOjd9.x", Some("7")),
+            ("1|plain-token", None),
+            ("a.b.c", None),
+        ] {
+            assert_eq!(Token::parse(token).unwrap().subject().as_deref(), subject, "{token}");
+        }
+    }
+
+    #[test]
+    fn a_web_token_tells_when_it_ends_and_nonsense_tells_nothing() {
+        for (claims, second) in [
+            (r#"{"exp":1700000000}"#, Some(1_700_000_000)),
+            (r#"{"exp":1700000000.9}"#, Some(1_700_000_000)),
+            (r#"{"exp":1e300}"#, None),
+            (r#"{"exp":"1700000000"}"#, None),
+            (r#"{"sub":"x"}"#, None),
+            ("[]", None),
+        ] {
+            let token = Token::parse(&format!("e30.{}.x", BASE64_URL_SAFE_NO_PAD.encode(claims))).unwrap();
+            assert_eq!(token.ends_at().map(Timestamp::as_second), second, "{claims}");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The way of every request: a permit, and a token to send with. What is due to the token is done on the way, one request a permit.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
+
+use super::deliver::{Note, jitter};
+use super::keyring::{Errand, Keyring, Refusal};
+use super::pace::{Pacer, Permit, until};
+use super::server::{Server, Way};
+use super::{Health, Shutdown};
+use crate::api::{Allowance, Failing, GrantResult, Token};
+use crate::domain::StopReason;
+use crate::event::{Event, Request};
+
+/// All that one request needs to leave.
+#[derive(Debug)]
+pub(super) struct Admission {
+    pub permit: Permit,
+    pub token: Token,
+}
+
+/// Hands out admissions, and keeps the token that goes with them.
+#[derive(Debug)]
+pub(super) struct Tokens<S> {
+    server: Arc<S>,
+    pacer: Pacer,
+    shutdown: Shutdown,
+    notes: mpsc::UnboundedSender<Note>,
+    /// Held for a decision, never while anything is waited for.
+    keyring: Mutex<Keyring>,
+    /// A renewal ended.
+    renewed: Notify,
+}
+
+impl<S: Server> Tokens<S> {
+    pub(super) fn new(
+        server: Arc<S>,
+        pacer: Pacer,
+        shutdown: Shutdown,
+        notes: mpsc::UnboundedSender<Note>,
+        give_up_after: Duration,
+    ) -> Self {
+        let keyring = Mutex::new(Keyring::new(server.logs_in(), give_up_after));
+        Self { server, pacer, shutdown, notes, keyring, renewed: Notify::new() }
+    }
+
+    /// The right to send one request, and the token to send it with. `None`: the run drains.
+    ///
+    /// Whoever finds the token due uses the permit in hand to renew it, and asks for another. A permit is never held while somebody
+    /// else's renewal is waited for: it may be the breaker's only probe.
+    pub(super) async fn admit(&self) -> Result<Option<Admission>, StopReason> {
+        let mut in_hand = None;
+        loop {
+            let permit = match in_hand.take() {
+                Some(permit) => permit,
+                None => match self.shutdown.unless_draining(self.next_permit()).await.flatten() {
+                    Some(permit) => permit,
+                    None => return Ok(None),
+                },
+            };
+            let errand = self.keyring().take(Instant::now());
+            match errand {
+                Errand::Send(token) => return Ok(Some(Admission { permit, token })),
+                Errand::Obtain(way) => in_hand = self.obtain(&way, permit).await,
+                Errand::Wait(_) => {}
+                Errand::Stop(reason) => return Err(reason),
+            }
+        }
+    }
+
+    /// The API refused the token.
+    pub(super) fn refused(&self, token: &Token) -> Refusal {
+        let refusal = self.keyring().refused(token);
+        if refusal == Refusal::Current {
+            self.tell(Event::TokenRefused);
+        }
+        refusal
+    }
+
+    /// The API took the token.
+    pub(super) fn accepted(&self, token: &Token) {
+        self.keyring().accepted(token);
+    }
+
+    async fn next_permit(&self) -> Option<Permit> {
+        self.wait_for_use().await;
+        self.pacer.permit().await
+    }
+
+    /// Returns when there is something to do with a permit.
+    async fn wait_for_use(&self) {
+        loop {
+            let renewed = self.renewed.notified();
+            let errand = self.keyring().plan(Instant::now());
+            let Errand::Wait(moment) = errand else { return };
+            tokio::select! {
+                () = renewed => {}
+                () = until(moment) => {}
+            }
+        }
+    }
+
+    /// Gives the permit back where no request was made: by a source that is not the API.
+    async fn obtain(&self, way: &Way, permit: Permit) -> Option<Permit> {
+        let takes_a_request = self.server.logs_in();
+        if takes_a_request {
+            self.tell(Event::Request(Request::Credentials));
+        }
+        let asked_at = Instant::now();
+        let result = self.server.obtain(way).await;
+        let unused = if takes_a_request {
+            self.hear(permit, &result);
+            None
+        } else {
+            Some(permit)
+        };
+        self.tell_of(way, &result);
+        self.keyring().obtained(way, result, asked_at, Instant::now(), jitter());
+        self.renewed.notify_waiters();
+        unused
+    }
+
+    fn hear(&self, permit: Permit, result: &GrantResult) {
+        // Such a route often has a limit of its own, so what it says of one is not heard.
+        permit.report(health(result), Allowance::default());
+        if let GrantResult::Throttled { retry_after } = result {
+            self.pacer.throttled(*retry_after);
+        }
+    }
+
+    fn tell_of(&self, way: &Way, result: &GrantResult) {
+        let by = match way {
+            _ if !self.server.logs_in() => "its source",
+            Way::Refresh(_) => "a refresh",
+            Way::Anew { .. } => "a login",
+        };
+        match result {
+            GrantResult::Granted { life, .. } => {
+                tracing::debug!(by, lives = life.map(tracing::field::debug), "a token was obtained");
+            }
+            GrantResult::Failed(Failing { cause, .. }) if matches!(way, Way::Anew { .. }) => {
+                self.tell(Event::NoToken { why: cause.clone() });
+            }
+            GrantResult::Refused(why) | GrantResult::NotOffered(why) => tracing::debug!(by, %why, "no token"),
+            GrantResult::Failed(Failing { cause, .. }) => tracing::debug!(by, why = %cause, "no token"),
+            GrantResult::NoToken | GrantResult::Throttled { .. } | GrantResult::Stop(_) => {
+                tracing::debug!(by, "no token");
+            }
+        }
+    }
+
+    fn tell(&self, event: Event) {
+        // The run outlives its tasks; if it is gone nobody is left to tell.
+        drop(self.notes.send(Note::Event(event)));
+    }
+
+    fn keyring(&self) -> MutexGuard<'_, Keyring> {
+        // Nothing that is done under the lock leaves the keyring half changed.
+        self.keyring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn health(result: &GrantResult) -> Health {
+    match result {
+        GrantResult::Failed(Failing { is_down: true, .. }) => Health::Failing,
+        GrantResult::Failed(_) => Health::Unclear,
+        GrantResult::Granted { .. }
+        | GrantResult::Refused(_)
+        | GrantResult::NoToken
+        | GrantResult::NotOffered(_)
+        | GrantResult::Throttled { .. }
+        | GrantResult::Stop(_) => Health::Conclusive,
+    }
+}
+
+#[cfg(test)]
+mod tests;
