@@ -74,11 +74,16 @@ fn is_plain(name: &str) -> bool {
 }
 
 fn composed(text: Cow<'_, str>) -> Cow<'_, str> {
-    if text.is_ascii() || is_nfc_quick(text.chars()) == IsNormalized::Yes {
+    if text.chars().all(is_composed) || is_nfc_quick(text.chars()) == IsNormalized::Yes {
         text
     } else {
         Cow::Owned(text.nfc().collect())
     }
+}
+
+/// Letters that are composed whatever stands beside them: Latin, most of Cyrillic, Chinese characters, Hangul.
+const fn is_composed(letter: char) -> bool {
+    matches!(letter, '\0'..'\u{300}' | '\u{400}'..='\u{482}' | '\u{3041}'..='\u{3096}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}')
 }
 
 /// Control characters, bidirectional embeddings and overrides, line separators, tags, noncharacters. The joiners U+200C and U+200D
@@ -182,6 +187,12 @@ mod tests {
             assert_eq!(CustomerName::parse(name).unwrap().oddity(), None, "{name}");
         }
         assert_eq!(CustomerName::parse("Zoe\u{308}").unwrap().as_str(), "Zoë");
+    }
+
+    #[test]
+    fn letters_that_are_composed_are_so_beside_any_other() {
+        let composed = ('\0'..=char::MAX).filter(|letter| is_composed(*letter));
+        assert_eq!(is_nfc_quick(composed), IsNormalized::Yes);
     }
 
     #[test]

@@ -100,7 +100,7 @@ impl Roster {
         let name = self.names()[index].clone();
         match self {
             Self::Header(_) => Column { place: Place::Index(index), name },
-            Self::Keys(_) => Column { place: Place::Key(name.clone()), name },
+            Self::Keys(_) => Column { place: Place::key(&name), name },
         }
     }
 
@@ -159,8 +159,14 @@ pub(super) struct Column {
 pub(super) enum Place {
     /// The number of the cell, from 0.
     Index(usize),
-    /// The key, or the keys on the way joined by dots.
-    Key(String),
+    /// The key, or the keys on the way joined by dots; the first dot is known, for it is asked for with every record.
+    Key { name: String, dot: Option<usize> },
+}
+
+impl Place {
+    fn key(name: &str) -> Self {
+        Self::Key { name: name.to_owned(), dot: name.find('.') }
+    }
 }
 
 /// What a record has at a place.
@@ -300,7 +306,7 @@ impl Mapping {
 /// Whether a place lies within the object at another.
 fn is_within(place: &Place, outer: &Place) -> bool {
     match (place, outer) {
-        (Place::Key(key), Place::Key(outer)) => {
+        (Place::Key { name: key, .. }, Place::Key { name: outer, .. }) => {
             key.strip_prefix(outer.as_str()).is_some_and(|rest| rest.starts_with('.'))
         }
         _ => false,
@@ -366,9 +372,7 @@ fn feed(roster: &Roster, options: &InputOptions, field: Field) -> Result<Feeding
     // An object may have a key that the first ones had not.
     let later = || match roster {
         Roster::Header(_) => None,
-        Roster::Keys(_) => {
-            Some(Origin::Column(Column { name: field.to_string(), place: Place::Key(field.to_string()) }))
-        }
+        Roster::Keys(_) => Some(Origin::Column(Column { name: field.to_string(), place: Place::key(field.as_str()) })),
     };
     Ok(Feeding { origin: found.or_else(later), set: set.map(|rule| rule.value.clone()), seen })
 }
@@ -476,7 +480,7 @@ fn documented(roster: &Roster, path: &str) -> Result<Option<Column>, ColumnFault
     match (roster.positions(|name| name == path)[..].len(), roster) {
         (0, Roster::Header(_)) => Ok(None),
         // An object may have a key that the first ones had not.
-        (_, Roster::Keys(_)) => Ok(Some(Column { name: path.to_owned(), place: Place::Key(path.to_owned()) })),
+        (_, Roster::Keys(_)) => Ok(Some(Column { name: path.to_owned(), place: Place::key(path) })),
         (_, Roster::Header(_)) => roster.named(path, "").map(Some),
     }
 }
@@ -673,7 +677,7 @@ mod tests {
         fn cell(&self, place: &Place) -> Cell<'static> {
             match place {
                 Place::Index(index) => Cell::Text(self.0[*index]),
-                Place::Key(_) => Cell::Absent,
+                Place::Key { .. } => Cell::Absent,
             }
         }
     }

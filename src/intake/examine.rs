@@ -63,11 +63,12 @@ impl Examiner {
     }
 
     fn of_line(&self, line: &[u8], ended: bool) -> Judged<'_> {
-        if let Some(found) = Undecodable::first(line, self.encoding) {
-            let flaw = Flaw::new(Code::RowEncoding, not_text(found, self.encoding, ""));
+        let Ok(text) = std::str::from_utf8(line) else {
+            let hint = Undecodable::first(line, self.encoding).map(|found| not_text(found, self.encoding, ""));
+            let flaw = Flaw::new(Code::RowEncoding, hint.unwrap_or_default());
             return self.whole(flaw, &decode::shown(line, self.encoding));
-        }
-        match parse_object(line) {
+        };
+        match parse_object(text) {
             Ok(object) => {
                 let row = ObjectRow(&object);
                 let verdict = judge(&self.mapping, &row, self.region, Vec::new()).into_owned();
@@ -77,7 +78,7 @@ impl Examiner {
                 if !ended && flaw.code == Code::JsonSyntax {
                     flaw.hint.to_mut().push_str("; the file ends within this line");
                 }
-                self.whole(flaw, &String::from_utf8_lossy(line))
+                self.whole(flaw, text)
             }
         }
     }
@@ -211,11 +212,11 @@ struct ObjectRow<'a>(&'a Object<'a>);
 
 impl<'a> Row<'a> for ObjectRow<'a> {
     fn cell(&self, place: &Place) -> Cell<'a> {
-        let Place::Key(key) = place else { return Cell::Absent };
-        match self.0.get(key) {
+        let Place::Key { name, dot } = place else { return Cell::Absent };
+        match self.0.get(name) {
             Some(Item::Text(text)) => Cell::Text(text),
             Some(Item::Other(value)) => cell_of(value),
-            None => within(self.0, key).map_or(Cell::Absent, cell_of),
+            None => dot.and_then(|dot| within(self.0, name, dot)).map_or(Cell::Absent, cell_of),
         }
     }
 }
@@ -228,11 +229,10 @@ fn cell_of(value: &Value) -> Cell<'_> {
     }
 }
 
-/// The way through nested objects that the dots of a key name.
-fn within<'a>(object: &'a Object<'a>, key: &str) -> Option<&'a Value> {
-    let (first, rest) = key.split_once('.')?;
-    let Item::Other(value) = object.get(first)? else { return None };
-    find(value.as_object()?, rest)
+/// The way through nested objects that the dots of a key name, the first of them at `dot`.
+fn within<'a>(object: &'a Object<'a>, key: &str, dot: usize) -> Option<&'a Value> {
+    let Item::Other(value) = object.get(key.get(..dot)?)? else { return None };
+    find(value.as_object()?, key.get(dot + 1..)?)
 }
 
 /// A key as it stands, or the way through nested objects that its dots name.

@@ -285,7 +285,7 @@ fn sample_keys(head: &[u8], complete: bool) -> Vec<String> {
     let mut keys = Vec::new();
     let mut seen = std::collections::HashSet::new();
     for (_, line) in sniff::whole_lines(head, complete) {
-        let Ok(object) = parse_object(line) else { continue };
+        let Some(object) = std::str::from_utf8(line).ok().and_then(|line| parse_object(line).ok()) else { continue };
         let mut found = |key: String| {
             if keys.len() < MOST_COLUMNS && seen.insert(key.clone()) {
                 keys.push(key);

@@ -106,11 +106,11 @@ impl<R: BufRead> LineReader<R> {
 }
 
 /// The object that a line holds, as far as possible in the line's own bytes.
-pub(super) fn parse_object(line: &[u8]) -> Result<Object<'_>, Flaw> {
+pub(super) fn parse_object(line: &str) -> Result<Object<'_>, Flaw> {
     let fault = Cell::new(None);
-    let mut reader = serde_json::Deserializer::from_slice(line);
+    let mut reader = serde_json::Deserializer::from_str(line);
     let strict = Strict { depth: 0, fault: &fault };
-    let parsed = if line.trim_ascii_start().starts_with(b"{") {
+    let parsed = if line.trim_ascii_start().starts_with('{') {
         reader.deserialize_map(Whole(strict)).map(Ok)
     } else {
         strict.deserialize(&mut reader).map(|item| Err(kind(&item.into_value())))
@@ -353,7 +353,7 @@ mod tests {
     use super::*;
 
     fn code(line: &str) -> Option<Code> {
-        parse_object(line.as_bytes()).err().map(|flaw| flaw.code)
+        parse_object(line).err().map(|flaw| flaw.code)
     }
 
     #[test]
@@ -406,7 +406,7 @@ mod tests {
         for line in
             [r#"{"a":1"#, r#"{"a" 1}"#, "{} x", "{'a':1}", r#"{"a":1e999}"#, r#"{"a":"\ud800"}"#, r#"{"a":NaN}"#]
         {
-            let flaw = parse_object(line.as_bytes()).err().unwrap();
+            let flaw = parse_object(line).err().unwrap();
             assert_eq!(flaw.code, Code::JsonSyntax, "{line}");
             assert!(flaw.hint.starts_with("column "), "{}", flaw.hint);
         }
