@@ -43,6 +43,8 @@ pub enum Event {
         why: String,
     },
     TokenRenewed,
+    /// A sign of life at even intervals, whatever the run waits for.
+    Heartbeat,
     /// No new record is started; what is in flight is waited for.
     Draining {
         in_flight: usize,

@@ -9,6 +9,7 @@ mod cli;
 mod config;
 mod corpora;
 mod crash;
+mod cron;
 mod cuts;
 mod faults;
 mod formats;
