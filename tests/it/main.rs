@@ -29,3 +29,4 @@ mod report;
 mod stops;
 mod syscalls;
 mod torn;
+mod trust;
