@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-/// Becomes the file at its path when it is committed; dropped before that, it leaves no trace. Only its owner can read it.
+/// Becomes the file at its path when it is committed; dropped before that, it leaves no trace. Only its owner can read it, unless that is asked for.
 #[derive(Debug)]
 pub struct AtomicFile {
     writer: BufWriter<NamedTempFile>,
@@ -20,6 +20,16 @@ impl AtomicFile {
         // A killed process leaves this behind: the name says whose it was.
         let file = tempfile::Builder::new().prefix(&format!(".{name}.")).suffix(".tmp").tempfile_in(folder(path))?;
         Ok(Self { writer: BufWriter::new(file), path: path.to_owned() })
+    }
+
+    /// For what another service must read; nobody's data belongs into it. The umask has no say: it speaks for files that a user makes.
+    pub fn readable_by_all(self) -> io::Result<Self> {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            self.writer.get_ref().as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+        }
+        Ok(self)
     }
 
     pub fn commit(self) -> io::Result<()> {
@@ -86,6 +96,16 @@ mod tests {
         let path = folder.path().join("report.csv");
         AtomicFile::create(&path).unwrap().commit().unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_for_all_can_be_read_by_all_and_written_by_its_owner() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.prom");
+        AtomicFile::create(&path).unwrap().readable_by_all().unwrap().commit().unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
     }
 
     #[cfg(unix)]

@@ -1,5 +1,6 @@
 //! What can be typed. Nothing here reads a file or decides anything; `settings` does.
 
+use std::ffi::OsString;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -46,7 +47,7 @@ pub enum Command {
     Man,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Copy, Debug, Args)]
 pub struct LogArgs {
     /// How log lines look on standard error.
     #[arg(
@@ -64,6 +65,19 @@ pub struct LogArgs {
     /// Say only what went wrong.
     #[arg(short, long, global = true)]
     pub quiet: bool,
+}
+
+impl LogArgs {
+    /// What words that cannot be understood still tell: what is wrong with them is said in the format that they ask for.
+    #[must_use]
+    pub fn of_misunderstood(words: &[OsString]) -> Self {
+        let after = |pair: &[OsString]| (pair[0] == "--log-format").then(|| pair[1].clone());
+        let joined = |word: &OsString| word.to_str()?.strip_prefix("--log-format=").map(OsString::from);
+        let typed = words.windows(2).find_map(after).or_else(|| words.iter().find_map(joined));
+        let format = typed.or_else(|| std::env::var_os("CUSTOMER_IMPORT_LOG_FORMAT"));
+        let log_format = if format.is_some_and(|format| format == "json") { LogFormat::Json } else { LogFormat::Text };
+        Self { log_format, verbose: 0, quiet: false }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -98,6 +112,15 @@ pub struct ImportArgs {
     /// A bar on a terminal, a line every 30 seconds elsewhere.
     #[arg(long, value_enum, default_value_t, env = "CUSTOMER_IMPORT_PROGRESS", hide_env_values = true)]
     pub progress: ProgressChoice,
+    /// Keep the state of the run in this file, for node_exporter's textfile collector: give it the ending .prom.
+    #[arg(
+        long,
+        value_name = "PATH",
+        help_heading = "Output",
+        env = "CUSTOMER_IMPORT_METRICS_FILE",
+        hide_env_values = true
+    )]
+    pub metrics_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -399,7 +422,7 @@ pub enum ProgressChoice {
 /// Variables that look like ours and are none: a misspelt one must not be a real import where a dry run was meant.
 #[must_use]
 pub fn unknown_variables() -> Vec<String> {
-    fn collect(command: &clap::Command, known: &mut Vec<std::ffi::OsString>) {
+    fn collect(command: &clap::Command, known: &mut Vec<OsString>) {
         known.extend(command.get_arguments().filter_map(|argument| argument.get_env().map(ToOwned::to_owned)));
         command.get_subcommands().for_each(|command| collect(command, known));
     }

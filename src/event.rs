@@ -48,6 +48,8 @@ pub enum Event {
     NoToken {
         why: String,
     },
+    /// A sign of life at even intervals, whatever the run waits for.
+    Heartbeat,
     /// No new record is started; what is in flight is waited for.
     Draining {
         in_flight: usize,

@@ -9,15 +9,19 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::cli::{LogArgs, LogFormat};
 
+/// What only programs want to know, for people see it elsewhere: which run a line belongs to, and how that ended. Off in text.
+pub const FOR_PROGRAMS: &str = "for_programs";
+
 const HELD_BACK: &str = "hyper=warn,hyper_util=warn,h2=warn,reqwest=warn,rustls=warn,axum=warn";
 
 /// Starts logging for the whole process.
 pub fn start(args: &LogArgs) {
-    let filter = EnvFilter::new(format!("{},{HELD_BACK}", level(args)));
+    let programs = if args.log_format == LogFormat::Json { level(args) } else { "off" };
+    let filter = EnvFilter::new(format!("{},{HELD_BACK},{FOR_PROGRAMS}={programs}", level(args)));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Stderr).with_target(false);
     // Only a second start in one process can fail, and then the first one holds.
     match args.log_format {
-        LogFormat::Json => drop(logs.json().try_init()),
+        LogFormat::Json => drop(logs.json().flatten_event(true).with_span_list(false).try_init()),
         LogFormat::Text => drop(logs.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).try_init()),
     }
 }

@@ -1,24 +1,36 @@
 //! Parse, start logging, run, print a failure once, return a code. Nobody else exits the process.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use customer_import::cli::{Cli, LogArgs, LogFormat};
 use customer_import::commands::{self, Failure};
 use customer_import::exit::Exit;
-use customer_import::{cli::Cli, config, logging};
+use customer_import::{config, logging};
 
 fn main() -> ExitCode {
-    match run() {
+    let typed: Vec<_> = std::env::args_os().collect();
+    let words = config::words(typed.clone());
+    let fallback = LogArgs::of_misunderstood(words.as_ref().unwrap_or(&typed));
+    let cli = words.and_then(|words| parse(words, fallback.log_format));
+    let log = cli.as_ref().map_or(fallback, |cli| cli.log);
+    logging::start(&log);
+    match cli.and_then(commands::run) {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(failure) => {
-            failure.print();
+            failure.print(log.log_format);
             ExitCode::from(failure.exit.code())
         }
     }
 }
 
-fn run() -> Result<Exit, Failure> {
-    let cli = Cli::parse_from(config::words(std::env::args_os().collect())?);
-    logging::start(&cli.log);
-    commands::run(cli)
+fn parse(words: Vec<OsString>, format: LogFormat) -> Result<Cli, Failure> {
+    Cli::try_parse_from(words).map_err(|error| match format {
+        LogFormat::Json if error.use_stderr() => {
+            Failure::new(Exit::Usage, error.to_string().trim_start_matches("error: ").trim_end())
+        }
+        // Help and the version are no faults, and the parser knows how to speak to people.
+        LogFormat::Json | LogFormat::Text => error.exit(),
+    })
 }

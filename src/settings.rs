@@ -224,6 +224,17 @@ impl Outputs {
     }
 }
 
+/// A file that is written over every half minute must be nobody else's.
+pub fn check_metrics_file(path: &Path, outputs: &OutputArgs, input: &Path, others: &[PathBuf]) -> Result<(), Failure> {
+    let report = default_report(input);
+    let outputs = outputs.reports.iter().chain(&outputs.rejects).chain([&report]).map(PathBuf::as_path);
+    if others.iter().map(PathBuf::as_path).chain(outputs).chain([input]).any(|other| same_file(other, path)) {
+        return Err(Failure::new(Exit::Usage, format!("--metrics-file {} would be written over", path.display()))
+            .hint("the metrics cannot take the place of the input, a report, the ledger or the credentials"));
+    }
+    writable(path)
+}
+
 /// The files that a command reads or keeps, besides the input.
 pub fn own_files(ledger: Option<&Path>, credentials: Option<&CredentialArgs>) -> Vec<PathBuf> {
     let beside = |ledger: &Path, ending: &str| {

@@ -9,7 +9,7 @@ use super::input::Input;
 use super::judge::{AsOf, Judge};
 use super::reporting::{Seen, Survey, Told};
 use super::{Failure, reporting, stdout};
-use crate::cli::{CheckArgs, ImportArgs, InputArgs, SummaryFormat};
+use crate::cli::{CheckArgs, ImportArgs, InputArgs, LogArgs, LogFormat, SummaryFormat};
 use crate::delivery::Rate;
 use crate::domain::{Duplicates, Status};
 use crate::exit::Exit;
@@ -29,9 +29,9 @@ impl From<ImportArgs> for CheckArgs {
     }
 }
 
-pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
+pub(super) fn run(args: &CheckArgs, log: &LogArgs) -> Result<Exit, Failure> {
     let input = Input::open(&args.input.input)?;
-    let checked = check(&input, args);
+    let checked = check(&input, args, log);
     // A dry run leaves nothing behind; what an earlier import spooled is that import's.
     if args.input.input == std::path::Path::new("-") {
         input.forget();
@@ -39,7 +39,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     checked
 }
 
-fn check(input: &Input, args: &CheckArgs) -> Result<Exit, Failure> {
+fn check(input: &Input, args: &CheckArgs, log: &LogArgs) -> Result<Exit, Failure> {
     let settings = TargetSettings::of(&args.target)?;
     let others = settings::own_files(settings.as_ref().map(|settings| settings.ledger.as_path()), None);
     let outputs = Outputs::as_named(&args.output, &args.input.input, &others)?;
@@ -49,7 +49,7 @@ fn check(input: &Input, args: &CheckArgs) -> Result<Exit, Failure> {
     };
     let Planned { plan, diagnostics, .. } =
         plan(input, &args.input, &outputs, ledger, &Pacing { rate: args.rate, retry_rejected: args.retry_rejected })?;
-    print_diagnostics(&diagnostics);
+    tell(&diagnostics, log);
     let exit = if plan.tally.get(Status::Invalid) > 0 { Exit::SomeFailed } else { Exit::Done };
     match args.output.summary {
         SummaryFormat::Text => stdout::write(plan.to_text().as_bytes()),
@@ -135,8 +135,16 @@ fn note(plan: &mut Plan, diagnostics: &mut Diagnostics, pacing: &Pacing, seen: &
     }
 }
 
-/// Diagnostics are for people; a closed stderr wants none.
-pub(super) fn print_diagnostics(diagnostics: &Diagnostics) {
+/// What is wrong with the input, drawn for people or logged for programs.
+pub(super) fn tell(diagnostics: &Diagnostics, log: &LogArgs) {
+    match log.log_format {
+        LogFormat::Text => print(diagnostics),
+        LogFormat::Json => diagnostics.log(),
+    }
+}
+
+/// A closed stderr wants none.
+fn print(diagnostics: &Diagnostics) {
     let terminal = Term::stderr();
     let width = terminal.size_checked().map_or(WIDTH_ELSEWHERE, |(_, columns)| usize::from(columns));
     let look = Look { width, styled: console::colors_enabled_stderr() };

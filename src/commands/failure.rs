@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::Write as _;
 
 use crate::api::AuthError;
+use crate::cli::LogFormat;
 use crate::exit::Exit;
 use crate::intake::IntakeError;
 use crate::ledger::LedgerError;
@@ -13,11 +14,13 @@ pub struct Failure {
     pub exit: Exit,
     error: anyhow::Error,
     hint: Option<String>,
+    /// The run that it ended, where one had begun.
+    run: Option<String>,
 }
 
 impl Failure {
     pub fn new(exit: Exit, message: impl Display) -> Self {
-        Self { exit, error: anyhow::Error::msg(message.to_string()), hint: None }
+        Self { exit, error: anyhow::Error::msg(message.to_string()), hint: None, run: None }
     }
 
     #[must_use]
@@ -32,9 +35,24 @@ impl Failure {
         self
     }
 
+    #[must_use]
+    pub fn of_run(mut self, name: &str) -> Self {
+        self.run = Some(name.to_owned());
+        self
+    }
+
     /// The one place that prints the chain of an error. A closed stderr is no reason to fail differently.
-    pub fn print(&self) {
-        drop(std::io::stderr().lock().write_all(format!("error: {self}\n").as_bytes()));
+    pub fn print(&self, format: LogFormat) {
+        match format {
+            LogFormat::Text => drop(std::io::stderr().lock().write_all(format!("error: {self}\n").as_bytes())),
+            LogFormat::Json => tracing::error!(
+                exit_code = self.exit.code(),
+                run = self.run.as_deref(),
+                hint = self.hint.as_deref(),
+                "{:#}",
+                self.error
+            ),
+        }
     }
 }
 
@@ -77,7 +95,7 @@ impl From<LedgerError> for Failure {
 impl From<IntakeError> for Failure {
     fn from(error: IntakeError) -> Self {
         let hint = error.hint();
-        Self { exit: Exit::Input, error: anyhow::Error::new(error), hint }
+        Self { exit: Exit::Input, error: anyhow::Error::new(error), hint, run: None }
     }
 }
 

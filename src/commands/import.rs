@@ -5,22 +5,24 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::mpsc;
+use tracing::Instrument as _;
 
 use super::check::{self, Pacing, Planned};
 use super::input::Input;
 use super::judge::{AsOf, Judge};
+use super::meter::Meter;
 use super::reporting::Counted;
 use super::sending::{self, Sending};
 use super::signals::{self, Caught};
 use super::{Failure, outlook, question, report, reporting, resume, suspects};
 use crate::api::{Credentials, TokenSource};
-use crate::cli::{ImportArgs, InputArgs, ProgressChoice, SummaryFormat};
+use crate::cli::{ImportArgs, InputArgs, LogArgs, LogFormat, ProgressChoice, SummaryFormat};
 use crate::delivery::{self, Offer, Payload, RunEnd, Shutdown, Verdict};
 use crate::domain::{Duplicates, Status, Verdict as RecordVerdict};
 use crate::event::Event;
 use crate::exit::{Exit, Signal};
 use crate::ledger::{Ledger, Reader, RunCounters, RunId};
-use crate::logging::masked;
+use crate::logging::{FOR_PROGRAMS, masked};
 use crate::report::{Plan, Progress, Style, Summary};
 use crate::sandbox::{self, Sandbox};
 use crate::settings::{self, Outputs, TargetSettings};
@@ -28,11 +30,14 @@ use crate::settings::{self, Outputs, TargetSettings};
 /// How many records the reader may be ahead of the claims.
 const AHEAD: usize = 1024;
 
-pub(super) fn run(args: &ImportArgs, quiet: bool) -> Result<Exit, Failure> {
-    sending::on_runtime(import(args, quiet))
+pub(super) fn run(args: &ImportArgs, log: &LogArgs) -> Result<Exit, Failure> {
+    let meter = Meter::start(args)?;
+    let ended = sending::on_runtime(import(args, log, &meter));
+    meter.end(ended.as_ref().map_or_else(|failure| failure.exit, |exit| *exit));
+    ended
 }
 
-async fn import(args: &ImportArgs, quiet: bool) -> Result<Exit, Failure> {
+async fn import(args: &ImportArgs, log: &LogArgs, meter: &Meter) -> Result<Exit, Failure> {
     let world = World::of(args).await?;
     let others = settings::own_files(Some(&world.settings.ledger), Some(&args.credentials));
     let outputs = Outputs::with_default(&args.output, &args.input.input, &others)?;
@@ -40,7 +45,8 @@ async fn import(args: &ImportArgs, quiet: bool) -> Result<Exit, Failure> {
     sending::check_owner(&ledger, &world.credentials).await?;
     outlook::refuse_dead_token(&world.credentials)?;
     let input = Input::open(&args.input.input)?;
-    let Planned { plan, duplicates, .. } = plan(args, &input, &world, quiet)?;
+    let Planned { plan, duplicates, .. } = plan(args, &input, &world, log)?;
+    meter.planned(plan.tally.total(), plan.tally.get(Status::InDoubt) + plan.doubts_elsewhere);
     world.tell_of_proxy();
     let wanted = args.sending.limit.map_or(plan.to_send, |limit| plan.to_send.min(limit.get()));
     outlook::warn_of_early_end(&world.credentials, plan.time_for(wanted));
@@ -49,8 +55,11 @@ async fn import(args: &ImportArgs, quiet: bool) -> Result<Exit, Failure> {
     let caught = signals::listen(shutdown.clone())
         .map_err(|error| Failure::new(Exit::Io, error).context("cannot listen to signals".to_owned()))?;
     let input = Arc::new(input);
-    let import = Import { args, world, ledger, input, outputs, plan, duplicates, shutdown, caught, quiet };
-    import.send_and_report(refused).await
+    let import = Import { args, world, ledger, input, outputs, plan, duplicates, shutdown, caught, log, meter };
+    let run = import.ledger.begin_run(import.input.name()).await?;
+    let span = tracing::error_span!(target: FOR_PROGRAMS, "import", run = run.name);
+    let ended = import.send_and_report(&run, refused).instrument(span).await;
+    ended.map_err(|failure| failure.of_run(&run.name))
 }
 
 /// Where the customers go: the API that was named, or a sandbox of our own.
@@ -112,13 +121,13 @@ impl World {
     }
 }
 
-fn plan(args: &ImportArgs, input: &Input, world: &World, quiet: bool) -> Result<Planned, Failure> {
+fn plan(args: &ImportArgs, input: &Input, world: &World, log: &LogArgs) -> Result<Planned, Failure> {
     let ledger = check::reader(&world.settings)?;
     let nothing = Outputs { reports: Vec::new(), rejects: None };
     let pacing = Pacing { rate: args.sending.rate, retry_rejected: args.sending.retry_rejected };
     let planned = check::plan(input, &args.input, &nothing, ledger, &pacing)?;
-    if planned.diagnostics.has_problems() || !quiet {
-        check::print_diagnostics(&planned.diagnostics);
+    if planned.diagnostics.has_problems() || !log.quiet {
+        check::tell(&planned.diagnostics, log);
     }
     Ok(planned)
 }
@@ -145,7 +154,8 @@ struct Import<'a> {
     duplicates: Arc<Duplicates>,
     shutdown: Shutdown,
     caught: Caught,
-    quiet: bool,
+    log: &'a LogArgs,
+    meter: &'a Meter,
 }
 
 /// How the sending ended.
@@ -160,17 +170,16 @@ struct Sent {
 }
 
 impl Import<'_> {
-    async fn send_and_report(self, refused: Option<String>) -> Result<Exit, Failure> {
+    async fn send_and_report(self, run: &RunId, refused: Option<String>) -> Result<Exit, Failure> {
         let begun = Instant::now();
-        let run = self.ledger.begin_run(self.input.name()).await?;
         let sent = match refused {
             Some(why) => Sent::nothing(why),
-            None => self.send(&run).await?,
+            None => self.send(run).await?,
         };
         if self.shutdown.is_leaving() {
             return Err(self.left_at_once());
         }
-        let exit = self.report(&run, sent, begun).await?;
+        let exit = self.report(run, sent, begun).await?;
         if exit == Exit::Done {
             self.input.forget();
         }
@@ -181,7 +190,7 @@ impl Import<'_> {
         let (offers, offered) = mpsc::channel(AHEAD);
         let (input, input_args) = (Arc::clone(&self.input), self.args.input.clone());
         let reading = tokio::task::spawn_blocking(move || read(&input, &input_args, &offers));
-        let mut progress = Progress::start(self.progress_style(), self.plan.tally.total(), Instant::now());
+        let mut progress = Progress::start(self.progress_style(), self.plan.tally.total());
         let target = &self.world.settings;
         let sending = Sending {
             args: &self.args.sending,
@@ -192,6 +201,7 @@ impl Import<'_> {
         let job = sending.job(&self.ledger, run, offered, self.plan.to_send, &self.shutdown)?;
         let end = delivery::run(job, |event| {
             log(&event);
+            self.meter.on(&event);
             progress.on(&event, Instant::now());
         })
         .await;
@@ -209,9 +219,10 @@ impl Import<'_> {
         let terminal = std::io::stderr().is_terminal();
         match self.args.progress {
             ProgressChoice::Never => Style::Silent,
-            ProgressChoice::Auto if self.quiet => Style::Silent,
-            ProgressChoice::Auto | ProgressChoice::Always if terminal => Style::Bar,
-            ProgressChoice::Auto | ProgressChoice::Always => Style::Plain,
+            ProgressChoice::Auto if self.log.quiet => Style::Silent,
+            _ if self.log.log_format == LogFormat::Json => Style::Log,
+            _ if terminal => Style::Bar,
+            _ => Style::Lines,
         }
     }
 
@@ -232,12 +243,16 @@ impl Import<'_> {
             stopped =
                 Some(format!("the ledger is damaged: it knows no end of {forgotten} records that were dealt with"));
         }
+        if let (Ok(counted), Ok(doubts)) = (&counted, self.doubts()) {
+            self.meter.reported(&counted.tally, doubts);
+        }
         // A ledger that failed before cannot take this either, and the verdict has said so.
         let ended = self.ledger.end_run(run, counters, exit.code(), stopped.clone()).await;
         if let (Err(error), false) = (ended, matches!(verdict, Some(Verdict::LedgerFailed(_)))) {
             return Err(error.into());
         }
         let counted = counted.map_err(|failure| failure.hint(self.hint_to_resume()))?;
+        log_end(exit, stopped.as_deref());
         let unfinished = [Status::NotAttempted, Status::Failed, Status::InDoubt];
         let resumable = !self.world.forgets() && unfinished.into_iter().any(|status| counted.tally.get(status) > 0);
         let summary = Summary {
@@ -258,7 +273,7 @@ impl Import<'_> {
             next_command: resumable.then(|| resume::command(&self.input)),
         };
         // Whoever wants to hear only of trouble, from cron, gets no mail about a night that went well.
-        if !(self.quiet && exit == Exit::Done && self.args.output.summary == SummaryFormat::Text) {
+        if !(self.log.quiet && exit == Exit::Done && self.args.output.summary == SummaryFormat::Text) {
             report::print(&summary, self.args.output.summary);
         }
         Ok(exit)
@@ -266,9 +281,7 @@ impl Import<'_> {
 
     /// The pass over the input that makes the reports; a second signal does not wait for it.
     async fn count(&self, run: &RunId) -> Result<Counted, Failure> {
-        let settings = &self.world.settings;
-        let reader = Reader::open(&settings.ledger, &settings.target)?;
-        let judge = Judge::new(Arc::clone(&self.duplicates), Some(reader), AsOf::Run(run.number));
+        let judge = Judge::new(Arc::clone(&self.duplicates), Some(self.reader()?), AsOf::Run(run.number));
         let (input, args, outputs) = (Arc::clone(&self.input), self.args.input.clone(), self.outputs.clone());
         let pass = tokio::task::spawn_blocking(move || reporting::pass(&input, &args, &outputs, &judge, |_| {}));
         tokio::select! {
@@ -276,6 +289,15 @@ impl Import<'_> {
             () = self.shutdown.leaving() => Err(self.left_at_once()),
             counted = pass => joined(counted),
         }
+    }
+
+    fn reader(&self) -> Result<Reader, Failure> {
+        let settings = &self.world.settings;
+        Ok(Reader::open(&settings.ledger, &settings.target)?)
+    }
+
+    fn doubts(&self) -> Result<u64, Failure> {
+        Ok(self.reader()?.open_requests()?.len() as u64)
     }
 
     fn left_at_once(&self) -> Failure {
@@ -311,7 +333,17 @@ pub(super) fn log(event: &Event) {
         | Event::BreakerOpened { .. }
         | Event::BreakerClosed
         | Event::LookupsOff { .. }
+        | Event::Heartbeat
         | Event::Draining { .. } => {}
+    }
+}
+
+/// The summary says it to people.
+fn log_end(exit: Exit, stopped: Option<&str>) {
+    let (exit_code, stopped) = (exit.code(), stopped.map(masked));
+    match exit {
+        Exit::Done => tracing::info!(target: FOR_PROGRAMS, exit_code, stopped, "the run ended"),
+        _ => tracing::error!(target: FOR_PROGRAMS, exit_code, stopped, "the run ended"),
     }
 }
 

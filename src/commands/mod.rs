@@ -9,6 +9,7 @@ mod import;
 mod input;
 mod judge;
 mod ledger;
+mod meter;
 mod outlook;
 mod question;
 mod report;
@@ -34,9 +35,9 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
             .hint("unset it, or correct its name: it is CUSTOMER_IMPORT_ and the option's name, such as CUSTOMER_IMPORT_BASE_URL"));
     }
     match cli.command {
-        Command::Import(args) if args.dry_run => check::run(&(*args).into()),
-        Command::Import(args) => import::run(&args, cli.log.quiet),
-        Command::Check(args) => check::run(&args),
+        Command::Import(args) if args.dry_run => check::run(&(*args).into(), &cli.log),
+        Command::Import(args) => import::run(&args, &cli.log),
+        Command::Check(args) => check::run(&args, &cli.log),
         Command::Report(args) => report::run(&args),
         Command::Ledger(command) => ledger::run(*command),
         Command::Sandbox(args) => sandbox::run(args),

@@ -4,12 +4,14 @@ use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, Interval, MissedTickBehavior};
+use tracing::Instrument as _;
 
 use super::deliver::{Delivered, Desk, Failure, Note, WallClock, deliver};
 use super::guard::{Guard, GuardPolicy, Halt};
@@ -26,6 +28,8 @@ use crate::ledger::{Claim, ClaimPolicy, ClaimRequest, Ledger, LedgerError, RunCo
 const BATCH: usize = 256;
 /// Records that were started and are not settled, waiting ones included, as a multiple of the concurrency.
 const STARTED_PER_PLACE: usize = 8;
+/// How often a run gives a sign of life.
+const HEARTBEAT: Duration = Duration::from_secs(30);
 
 /// A record that comes in.
 #[derive(Debug)]
@@ -161,6 +165,7 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
         mut noted: mpsc::UnboundedReceiver<Note>,
     ) -> RunEnd {
         let mut batch = Vec::with_capacity(BATCH);
+        let mut heart = heart();
         while !self.is_done() {
             let (may_start, may_claim) = (self.may_start(), self.may_claim());
             let (open, draining) = (!self.tasks.is_empty(), self.desk.shutdown.is_draining());
@@ -168,6 +173,7 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
                 biased;
                 () = self.desk.shutdown.leaving() => break,
                 () = self.desk.shutdown.draining(), if !draining => self.drain(Verdict::Interrupted),
+                _ = heart.tick() => self.tell(Event::Heartbeat),
                 Some(event) = paced.recv() => self.tell(event),
                 Some(note) = noted.recv() => self.take_note(note),
                 Some(end) = self.tasks.next(), if open => self.take_end(end),
@@ -231,7 +237,7 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
         if let Some((ticket, payload)) = self.ready.pop_front() {
             self.left_to_send = self.left_to_send.map(|left| left - 1);
             let task = deliver(Arc::clone(&self.desk), ticket, payload, place);
-            self.tasks.push(tokio::spawn(task));
+            self.tasks.push(tokio::spawn(task.in_current_span()));
         }
     }
 
@@ -320,6 +326,13 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
         }
         (self.listener)(event);
     }
+}
+
+/// After a suspension it goes on at its old interval and makes up for nothing.
+fn heart() -> Interval {
+    let mut heart = tokio::time::interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
+    heart.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    heart
 }
 
 /// Slow start widens only on answers that show the server coping.

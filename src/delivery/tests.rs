@@ -103,6 +103,7 @@ struct World {
 
 struct Ended {
     end: RunEnd,
+    heartbeats: Vec<Duration>,
     statuses: Vec<(u64, Status)>,
 }
 
@@ -161,8 +162,11 @@ impl World {
             limit: self.limit,
             shutdown: self.shutdown.clone(),
         };
-        let mut statuses = Vec::new();
+        let (mut statuses, mut heartbeats) = (Vec::new(), Vec::new());
         let end = run_by(WallClock::Tokio(self.start), job, |event| {
+            if event == Event::Heartbeat {
+                heartbeats.push(self.start.elapsed());
+            }
             if let Event::Settled { position, status } = event {
                 let email = emails[usize::try_from(position.row).unwrap() - 1];
                 assert!(is_committed(&self.path, email, status), "{status} was shown before it was committed");
@@ -171,7 +175,7 @@ impl World {
         })
         .await;
         statuses.sort_unstable();
-        Ended { end, statuses }
+        Ended { end, heartbeats, statuses }
     }
 
     fn keys(&self, email: &str) -> Vec<String> {
@@ -285,6 +289,15 @@ async fn silence_is_asked_again_with_the_same_key_after_the_settle_time() {
     assert_eq!(keys[0], keys[1]);
     let log = world.log.lock().unwrap();
     assert!(log.sent[1].0 - log.sent[0].0 >= Duration::from_secs(90));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_only_waits_gives_a_sign_of_life_every_thirty_seconds() {
+    let world = World::new();
+    let script = |_: &str, n| if n == 1 { (silence(), Duration::from_secs(75)) } else { created("", n) };
+    let ended = world.run(&["a@example.com"], script, nobody).await;
+    let beats: Vec<_> = ended.heartbeats.iter().map(|beat| beat.as_secs()).collect();
+    assert_eq!(beats, [30, 60, 90]);
 }
 
 #[tokio::test(start_paused = true)]

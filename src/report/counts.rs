@@ -4,29 +4,46 @@ use std::time::{Duration, Instant};
 
 use super::human::about;
 use crate::domain::{Status, Tally};
-use crate::event::Event;
+use crate::event::{Event, Request};
 
 #[derive(Debug)]
 pub(super) struct Counts {
     pub tally: Tally,
     pub total: u64,
-    requests: u64,
+    pub requests: u64,
+    pub throttled: u64,
+    pub retries: u64,
+    pub recovered: u64,
+    pub token_requests: u64,
     /// When the first request left, and how many records were settled then: known ones take no time and must not flatter the pace.
     first: Option<(Instant, u64)>,
 }
 
 impl Counts {
     pub(super) fn new(total: u64) -> Self {
-        Self { tally: Tally::default(), total, requests: 0, first: None }
+        Self {
+            tally: Tally::default(),
+            total,
+            requests: 0,
+            throttled: 0,
+            retries: 0,
+            recovered: 0,
+            token_requests: 0,
+            first: None,
+        }
     }
 
     pub(super) fn on(&mut self, event: &Event, now: Instant) {
         match event {
             Event::Settled { status, .. } => self.tally.add(*status),
-            Event::Request(_) => {
+            Event::Request(request) => {
                 self.requests += 1;
+                self.token_requests += u64::from(matches!(request, Request::Credentials));
                 self.first.get_or_insert((now, self.tally.total()));
             }
+            Event::Throttled { .. } => self.throttled += 1,
+            Event::Retry { .. } => self.retries += 1,
+            Event::Recovered { .. } => self.recovered += 1,
             _ => {}
         }
     }

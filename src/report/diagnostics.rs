@@ -89,6 +89,24 @@ impl Diagnostics {
         writeln!(output)
     }
 
+    /// For programs, and without the cells: they are people's data.
+    pub fn log(&self) {
+        for Shown { position: Position { row, line }, violation: Violation { code, column, hint, .. }, .. } in
+            &self.shown
+        {
+            match code.severity() {
+                Severity::Problem => tracing::error!(row, line, %column, %code, %hint, "{code}"),
+                Severity::Warning => tracing::warn!(row, line, %column, %code, %hint, "{code}"),
+            }
+        }
+        for (code, Count { times, first_row }) in &self.counts {
+            match code.severity() {
+                Severity::Problem => tracing::error!(%code, records = times, first_row, "records with a problem"),
+                Severity::Warning => tracing::warn!(%code, records = times, first_row, "records with a warning"),
+            }
+        }
+    }
+
     fn print_one(&self, output: &mut dyn Write, shown: &Shown, look: Look) -> io::Result<()> {
         let Shown { position: Position { row, line }, violation: Violation { code, column, value, hint }, excerpt } =
             shown;

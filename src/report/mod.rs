@@ -4,7 +4,7 @@
 //! - [`Rejects`] writes records back in the form in which they were read.
 //! - [`Summary`] and [`Plan`] are what stdout shows at the end and before the start; [`Diagnostics`] is what is wrong with the input,
 //!   pointing at the cell (`excerpt`).
-//! - [`Progress`] follows the events of a run: a bar on a terminal (`bar`), a line now and then elsewhere (`plain`).
+//! - [`Progress`] follows the events of a run: a bar on a terminal (`bar`), a line now and then elsewhere (`plain`). [`Metrics`] tells a machine of it.
 //!
 //! This module knows nothing of sending. Nothing here shows a token or, outside the report files, a link.
 
@@ -15,6 +15,7 @@ mod diagnostics;
 mod excerpt;
 mod file;
 mod human;
+mod metrics;
 mod ndjson;
 mod plain;
 mod plan;
@@ -25,6 +26,7 @@ mod summary;
 pub use diagnostics::{Diagnostics, Look};
 pub use file::{ReportFile, ReportFormat};
 pub use human::about;
+pub use metrics::Metrics;
 pub use plan::Plan;
 pub use progress::{Progress, Style};
 pub use rejects::Rejects;

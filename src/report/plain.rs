@@ -1,33 +1,31 @@
-//! A line now and then, where there is no terminal: the sign of life that a log of cron or systemd keeps.
+//! Lines where there is no terminal: the sign of life that a log of cron or systemd keeps, as text for people or as log lines for programs.
 
 use std::io::Write as _;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::counts::Counts;
 
-const HEARTBEAT: Duration = Duration::from_secs(30);
-
-#[derive(Debug)]
-pub(super) struct Plain {
-    last: Instant,
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Plain {
+    Text,
+    Log,
 }
 
 impl Plain {
-    pub(super) fn start(now: Instant) -> Self {
-        Self { last: now }
-    }
-
-    pub(super) fn show(&mut self, counts: &Counts, now: Instant) {
-        if now.saturating_duration_since(self.last) >= HEARTBEAT {
-            self.last = now;
-            self.note(&heartbeat(counts, now));
+    pub(super) fn heartbeat(self, counts: &Counts, now: Instant) {
+        let line = heartbeat(counts, now);
+        match self {
+            Self::Text => self.note(&line),
+            Self::Log => tracing::info!(settled = counts.tally.total(), records = counts.total, "{line}"),
         }
     }
 
     /// Nobody may be listening; the import goes on all the same.
-    #[expect(clippy::unused_self, reason = "notes are spoken by whoever shows the progress")]
-    pub(super) fn note(&self, line: &str) {
-        drop(writeln!(std::io::stderr(), "{line}"));
+    pub(super) fn note(self, line: &str) {
+        match self {
+            Self::Text => drop(writeln!(std::io::stderr(), "{line}")),
+            Self::Log => tracing::info!("{line}"),
+        }
     }
 }
 

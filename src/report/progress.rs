@@ -12,7 +12,10 @@ use crate::event::Event;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
     Bar,
-    Plain,
+    /// A line at every heartbeat.
+    Lines,
+    /// The same as log lines.
+    Log,
     Silent,
 }
 
@@ -31,10 +34,11 @@ enum View {
 
 impl Progress {
     #[must_use]
-    pub fn start(style: Style, total: u64, now: Instant) -> Self {
+    pub fn start(style: Style, total: u64) -> Self {
         let view = match style {
             Style::Bar => View::Bar(Bar::start(total)),
-            Style::Plain => View::Plain(Plain::start(now)),
+            Style::Lines => View::Plain(Plain::Text),
+            Style::Log => View::Plain(Plain::Log),
             Style::Silent => View::Silent,
         };
         Self { counts: Counts::new(total), view }
@@ -45,10 +49,10 @@ impl Progress {
         if let Some(line) = notable(event) {
             self.note(&line);
         }
-        match &mut self.view {
-            View::Bar(bar) => bar.show(&self.counts, now),
-            View::Plain(plain) => plain.show(&self.counts, now),
-            View::Silent => {}
+        match (&self.view, event) {
+            (View::Bar(bar), _) => bar.show(&self.counts, now),
+            (View::Plain(plain), Event::Heartbeat) => plain.heartbeat(&self.counts, now),
+            (View::Plain(_) | View::Silent, _) => {}
         }
     }
 
@@ -81,6 +85,7 @@ fn notable(event: &Event) -> Option<String> {
         Event::Pace { .. }
         | Event::Settled { .. }
         | Event::Request(_)
+        | Event::Heartbeat
         | Event::Retry { .. }
         | Event::Recovered { .. } => {
             return None;
