@@ -81,9 +81,22 @@ fn composed(text: Cow<'_, str>) -> Cow<'_, str> {
     }
 }
 
-/// Letters that are composed whatever stands beside them: Latin, most of Cyrillic, Chinese characters, Hangul.
+/// Letters that are composed whatever stands beside them: Latin with Vietnamese, most of Greek, Cyrillic and Arabic, Hebrew, kana, Chinese
+/// characters, Hangul, and the apostrophe of typographers.
 const fn is_composed(letter: char) -> bool {
-    matches!(letter, '\0'..'\u{300}' | '\u{400}'..='\u{482}' | '\u{3041}'..='\u{3096}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}')
+    matches!(
+        letter,
+        '\0'..'\u{300}'
+            | '\u{388}'..='\u{482}'
+            | '\u{5d0}'..='\u{5ea}'
+            | '\u{620}'..='\u{64a}'
+            | '\u{1e00}'..='\u{1eff}'
+            | '\u{2019}'
+            | '\u{3041}'..='\u{3096}'
+            | '\u{30a1}'..='\u{30fa}'
+            | '\u{4e00}'..='\u{9fff}'
+            | '\u{ac00}'..='\u{d7a3}'
+    )
 }
 
 /// Control characters, bidirectional embeddings and overrides, line separators, tags, noncharacters. The joiners U+200C and U+200D
@@ -163,6 +176,8 @@ fn windows_1252(character: char) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
+    use unicode_normalization::char::canonical_combining_class;
+
     use super::*;
 
     fn code(text: &str) -> Option<Code> {
@@ -191,8 +206,10 @@ mod tests {
 
     #[test]
     fn letters_that_are_composed_are_so_beside_any_other() {
-        let composed = ('\0'..=char::MAX).filter(|letter| is_composed(*letter));
-        assert_eq!(is_nfc_quick(composed), IsNormalized::Yes);
+        for letter in ('\0'..=char::MAX).filter(|letter| is_composed(*letter)) {
+            let is_safe = is_nfc_quick([letter, 'a', letter].into_iter()) == IsNormalized::Yes;
+            assert!(is_safe && canonical_combining_class(letter) == 0, "{letter}");
+        }
     }
 
     #[test]

@@ -125,15 +125,32 @@ pub(super) fn parse_object(line: &str) -> Result<Object<'_>, Flaw> {
 }
 
 /// Keys and values in the order of the line; no key comes twice.
-pub(super) struct Object<'a>(Vec<(Cow<'a, str>, Item<'a>)>);
+#[derive(Default)]
+pub(super) struct Object<'a> {
+    entries: Vec<(Cow<'a, str>, Item<'a>)>,
+    /// A bit for each length that a key has: most keys that are asked for and are not there are told by it.
+    lengths: u64,
+}
+
+const fn length_bit(key: &str) -> u64 {
+    1 << (key.len() % 64)
+}
 
 impl<'a> Object<'a> {
     pub(super) fn get(&self, key: &str) -> Option<&Item<'a>> {
+        if self.lengths & length_bit(key) == 0 {
+            return None;
+        }
         self.entries().find(|(known, _)| *known == key).map(|(_, item)| item)
     }
 
+    fn add(&mut self, key: Cow<'a, str>, item: Item<'a>) {
+        self.lengths |= length_bit(&key);
+        self.entries.push((key, item));
+    }
+
     pub(super) fn entries(&self) -> impl Iterator<Item = (&str, &Item<'a>)> {
-        self.0.iter().map(|(key, item)| (&**key, item))
+        self.entries.iter().map(|(key, item)| (&**key, item))
     }
 }
 
@@ -309,11 +326,11 @@ impl<'de> Visitor<'de> for Whole<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Object<'de>, A::Error> {
         let seed = self.0.deeper()?;
-        let mut object = Object(Vec::new());
+        let mut object = Object::default();
         while let Some(key) = entries.next_key_seed(Key)? {
-            self.0.check_key(&key, object.0.len(), object.get(&key).is_some())?;
+            self.0.check_key(&key, object.entries.len(), object.get(&key).is_some())?;
             let item = entries.next_value_seed(seed)?;
-            object.0.push((key, item));
+            object.add(key, item);
         }
         Ok(object)
     }
