@@ -240,7 +240,8 @@ fn parse_field(text: &str) -> Result<Field, RuleError> {
     })
 }
 
-/// `{Column}` stands for its cell, `{{` and `}}` for braces, all else for itself.
+/// `{Column}` stands for its cell, `{{` and `}}` for braces, all else for itself. Braces may be part of a column's name, so `{a}}}` is the column
+/// `a}`, and a brace right after a column cannot be said.
 fn parse_template(source: &str) -> Result<Vec<Part>, RuleError> {
     let unbalanced =
         || RuleError::new(format!("the braces of {source:?} do not match; write {{{{ and }}}} for braces themselves"));
@@ -307,6 +308,8 @@ mod tests {
         let parts = ["First Name", " {x} ", "Last=Name"].map(str::to_owned);
         let [first, text, last] = parts;
         assert_eq!(rule.recipe, Recipe::Template(vec![Part::Column(first), Part::Text(text), Part::Column(last)]));
+        let rule: MapRule = "name={a}}}".parse().unwrap();
+        assert_eq!(rule.recipe, Recipe::Template(vec![Part::Column("a}".to_owned())]));
         for typed in ["name={a", "name=a}", "name={a}}", "name={}", "name={a{b}}", "name={{x}}"] {
             assert!(typed.parse::<MapRule>().is_err(), "{typed}");
         }

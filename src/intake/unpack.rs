@@ -103,11 +103,12 @@ impl<R: Read> Read for Unpacker<R> {
 struct Members<R> {
     /// `None` only while one member gives the input to the next.
     member: Option<GzDecoder<R>>,
+    is_over: bool,
 }
 
 impl<R: BufRead> Members<R> {
     fn new(input: R) -> Self {
-        Self { member: Some(GzDecoder::new(input)) }
+        Self { member: Some(GzDecoder::new(input)), is_over: false }
     }
 
     fn input(&self) -> Option<&R> {
@@ -117,9 +118,11 @@ impl<R: BufRead> Members<R> {
     /// Where a member ended, the next one; `false` at the end of the file.
     fn go_on(&mut self) -> io::Result<bool> {
         let Some(mut input) = self.member.take().map(GzDecoder::into_inner) else { return Ok(false) };
-        let has_next = begins_another(&mut input)?;
-        self.member = has_next.then(|| GzDecoder::new(input));
-        Ok(has_next)
+        let has_next = begins_another(&mut input);
+        self.is_over = !matches!(has_next, Ok(true));
+        // Also at the end: the input knows how much was read of it.
+        self.member = Some(GzDecoder::new(input));
+        has_next
     }
 }
 
@@ -140,7 +143,7 @@ fn begins_another(input: &mut impl BufRead) -> io::Result<bool> {
 
 impl<R: BufRead> Read for Members<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while let Some(member) = &mut self.member {
+        while let (false, Some(member)) = (self.is_over, &mut self.member) {
             let read = member.read(buffer)?;
             if read > 0 || buffer.is_empty() || !self.go_on()? {
                 return Ok(read);
@@ -241,6 +244,18 @@ pub(super) mod tests {
     fn zeros_after_gzip_are_padding() {
         let padded = [gzip(b"a,"), gzip(b"b"), vec![0; 200_000]].concat();
         assert_eq!(unpack(&padded).unwrap(), b"a,b");
+    }
+
+    #[test]
+    fn a_large_file_of_usual_ratio_is_read_to_its_end() {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+        io::copy(&mut io::repeat(b'\n').take(HARMLESS + 10), &mut encoder).unwrap();
+        let packed = encoder.finish().unwrap();
+        let read = io::copy(&mut Unpacker::new(Packing::Gzip, &packed[..]).unwrap(), &mut io::sink());
+        assert_eq!(read.unwrap(), HARMLESS + 10);
+        let followed = [&packed[..], b"x"].concat();
+        let read = io::copy(&mut Unpacker::new(Packing::Gzip, &followed[..]).unwrap(), &mut io::sink());
+        assert!(read.unwrap_err().to_string().contains("something else"));
     }
 
     #[test]
