@@ -240,6 +240,10 @@ impl<R: BufRead> CsvReader<R> {
 
     /// The end of the input: a line end of our own completes the last record, if there is one and no quote is open.
     fn finish(&mut self, line: u64) -> Result<Scan, ReadFault> {
+        if self.core.reader.is_none() {
+            // It was fed nothing, so nothing is pending.
+            return Ok(Scan::End);
+        }
         let (is_quoted, result, ended) = probe(self.core.get(), b'\n', &mut self.ends[self.cells..]);
         if is_quoted {
             return Err(self.open_quote(line));
