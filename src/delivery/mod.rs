@@ -5,12 +5,14 @@
 //! - `life` is the whole rule of retries and doubts, pure.
 //! - `pace` hands out permits, the only way to send anything; `breaker` closes that gate when the server seems to be down.
 //! - `guard` decides from what comes back whether going on would harm.
+//! - `clock` tells the time, by two clocks that have to agree.
 //! - `pull` learns the customers that the account has already.
 //! - `shutdown` carries the wish to stop from outside.
 //!
 //! This module knows nothing of files and terminals: records come in through a channel, [`Event`](crate::event::Event)s go out.
 
 mod breaker;
+mod clock;
 mod deliver;
 mod guard;
 mod life;
