@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
+use super::clock::Clock;
 use super::keyring::Refusal;
 use super::life::{Finish, KeyChoice, Life, Pause, Seen, Step, health};
 use super::pace::Pacer;
@@ -18,7 +18,7 @@ use super::server::{Outgoing, Payload, Server};
 use super::tokens::{Admission, Tokens};
 use super::{Health, Shutdown};
 use crate::api::{LookupScan, PageResult, Token};
-use crate::domain::{AttemptResult, FoundCustomer, LookupResult, Outcome, Position, Status, StopReason};
+use crate::domain::{AttemptResult, FoundCustomer, LookupResult, Moment, Outcome, Position, Status, StopReason};
 use crate::event::{Event, Request};
 use crate::ledger::{Intent, Ledger, LedgerError, RunId, Ticket};
 
@@ -43,28 +43,7 @@ pub(super) struct Desk<S> {
     pub lookups: AtomicBool,
     pub notes: mpsc::UnboundedSender<Note>,
     pub shutdown: Shutdown,
-    pub wall: WallClock,
-}
-
-/// Wall-clock time: the ledger outlives the process, so its times must mean something to the next one.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum WallClock {
-    System,
-    /// Follows tokio's clock, for tests that pause it.
-    #[cfg(test)]
-    Tokio(tokio::time::Instant),
-}
-
-impl WallClock {
-    pub(super) fn now(self) -> Timestamp {
-        match self {
-            Self::System => Timestamp::now(),
-            #[cfg(test)]
-            Self::Tokio(start) => Timestamp::from_second(1_700_000_000)
-                .and_then(|origin| origin.checked_add(start.elapsed()))
-                .unwrap_or(Timestamp::MAX),
-        }
-    }
+    pub clock: Clock,
 }
 
 /// What a task tells the run while it works.
@@ -249,9 +228,9 @@ impl<S: Server> Delivery<S> {
     async fn intend(&mut self) -> Result<(), LedgerError> {
         let mut grace = SYNC_TIME;
         loop {
-            let leaves_by = self.now().checked_add(grace).unwrap_or(Timestamp::MAX);
+            let leaves_by = self.now().later(grace);
             self.desk.ledger.intend(&self.desk.run, &self.ticket, self.intent(leaves_by)).await?;
-            if self.now() <= leaves_by {
+            if !self.now().is_after(leaves_by) {
                 return Ok(());
             }
             grace *= 2;
@@ -332,7 +311,7 @@ impl<S: Server> Delivery<S> {
         let time = match pause {
             Pause::None => Duration::ZERO,
             Pause::Backoff { failures, at_least } => at_least + backoff(failures, jitter()),
-            Pause::Until(moment) => Duration::try_from(moment.duration_since(self.now())).unwrap_or_default(),
+            Pause::For(time) => time,
         };
         if time.is_zero() {
             return if self.desk.shutdown.is_draining() { Err(Draining) } else { Ok(()) };
@@ -363,7 +342,7 @@ impl<S: Server> Delivery<S> {
         Ok(())
     }
 
-    fn intent(&self, leaves_by: Timestamp) -> Intent {
+    fn intent(&self, leaves_by: Moment) -> Intent {
         Intent {
             generation: self.generation,
             key: self.key.clone(),
@@ -420,8 +399,8 @@ impl<S: Server> Delivery<S> {
         drop(self.desk.notes.send(note));
     }
 
-    fn now(&self) -> Timestamp {
-        self.desk.wall.now()
+    fn now(&self) -> Moment {
+        self.desk.clock.now()
     }
 }
 

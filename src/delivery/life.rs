@@ -15,11 +15,9 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::retry::RetryPolicy;
 use crate::domain::{
-    AttemptResult, Complaint, ComplaintCode, DoubtCause, Ending, FoundCustomer, Receipt, StopReason, Warning,
+    AttemptResult, Complaint, ComplaintCode, DoubtCause, Ending, FoundCustomer, Moment, Receipt, StopReason, Warning,
 };
 
 /// What to do next with the record.
@@ -44,7 +42,7 @@ pub(super) enum KeyChoice {
 pub(super) enum Pause {
     None,
     Backoff { failures: u32, at_least: Duration },
-    Until(Timestamp),
+    For(Duration),
 }
 
 /// The end of the life.
@@ -96,15 +94,15 @@ pub(super) struct Life {
     doubt: Doubt,
     /// Some request since the last proof went unanswered, whatever was answered later.
     was_silent: bool,
-    key_since: Option<Timestamp>,
-    sent_at: Option<Timestamp>,
+    key_since: Option<Moment>,
+    sent_at: Option<Moment>,
     question: Question,
     /// It began with the open request of an earlier run.
     resumed: bool,
     /// An answered failure was asked again with its own key, for want of a look-up.
     replayed: bool,
     /// When a first look-up, after silence, did not find the customer.
-    absent_since: Option<Timestamp>,
+    absent_since: Option<Moment>,
     /// Answers in a row that came whole and meant nothing.
     unintelligible: u32,
     last: Option<Complaint>,
@@ -135,7 +133,7 @@ impl Life {
     }
 
     /// The life of a record whose request of an earlier run has no known effect.
-    pub(super) fn resumed(policy: RetryPolicy, key_since: Timestamp, sent_at: Timestamp) -> Self {
+    pub(super) fn resumed(policy: RetryPolicy, key_since: Moment, sent_at: Moment) -> Self {
         let mut life = Self::new(policy);
         (life.doubt, life.was_silent, life.resumed) = (Doubt::Silent, true, true);
         (life.key_since, life.sent_at) = (Some(key_since), Some(sent_at));
@@ -152,7 +150,7 @@ impl Life {
         self.http_status
     }
 
-    pub(super) fn key_since(&self) -> Option<Timestamp> {
+    pub(super) fn key_since(&self) -> Option<Moment> {
         self.key_since
     }
 
@@ -166,7 +164,7 @@ impl Life {
         self.last.clone().unwrap_or_else(unknown)
     }
 
-    pub(super) fn first_step(&self, now: Timestamp) -> Step {
+    pub(super) fn first_step(&self, now: Moment) -> Step {
         match self.sent_at {
             Some(_) => self.resolve_silence(now),
             None => Step::Send { key: KeyChoice::Same, after: Pause::None },
@@ -174,17 +172,17 @@ impl Life {
     }
 
     /// A wait may have outlived the key. Asked at the last moment before a send.
-    pub(super) fn last_check(&self, key: KeyChoice, now: Timestamp) -> Option<Step> {
+    pub(super) fn last_check(&self, key: KeyChoice, now: Moment) -> Option<Step> {
         let outlived = key == KeyChoice::Same && self.was_silent && self.key_is_old(now);
         outlived.then_some(Step::LookUp { after: Pause::None })
     }
 
-    fn key_is_old(&self, now: Timestamp) -> bool {
-        self.key_since.is_some_and(|since| !self.policy.key_is_fresh(since, now))
+    fn key_is_old(&self, now: Moment) -> bool {
+        self.key_since.is_some_and(|since| !self.policy.key_is_fresh(since, now, Duration::ZERO))
     }
 
     /// The next request is about to be intended.
-    pub(super) fn sends(&mut self, key: KeyChoice, now: Timestamp) {
+    pub(super) fn sends(&mut self, key: KeyChoice, now: Moment) {
         if key == KeyChoice::New || self.key_since.is_none() {
             self.key_since = Some(now);
         }
@@ -192,7 +190,7 @@ impl Life {
     }
 
     /// The intent is synced: from now on the request can have an effect.
-    pub(super) fn leaves(&mut self, now: Timestamp) {
+    pub(super) fn leaves(&mut self, now: Moment) {
         self.sent_at = Some(now);
     }
 
@@ -203,7 +201,7 @@ impl Life {
         http_status: Option<u16>,
         counted: bool,
         lookups: bool,
-        now: Timestamp,
+        now: Moment,
     ) -> Step {
         self.http_status = http_status.or(self.http_status);
         if counted && costs_an_attempt(&result) {
@@ -242,7 +240,7 @@ impl Life {
     }
 
     /// What a look-up brought.
-    pub(super) fn looked_up(&mut self, seen: Seen, now: Timestamp) -> Step {
+    pub(super) fn looked_up(&mut self, seen: Seen, now: Moment) -> Step {
         match (self.question, seen) {
             (Question::WhoIsIt, Seen::Nothing) => self.exists_unseen(),
             (Question::DidItWork, Seen::Nothing) => self.undecidable(now),
@@ -289,7 +287,7 @@ impl Life {
         self.attempts >= self.policy.max_attempts.get()
     }
 
-    fn again_unless_exhausted(&mut self, at_least: Duration, lookups: bool, now: Timestamp) -> Step {
+    fn again_unless_exhausted(&mut self, at_least: Duration, lookups: bool, now: Moment) -> Step {
         match (self.exhausted(), self.in_doubt()) {
             (false, _) => self.again(at_least),
             (true, false) => self.give_up(),
@@ -298,36 +296,35 @@ impl Life {
         }
     }
 
-    fn falls_silent(&mut self, complaint: Complaint, lookups: bool, now: Timestamp) -> Step {
+    fn falls_silent(&mut self, complaint: Complaint, lookups: bool, now: Moment) -> Step {
         (self.doubt, self.was_silent) = (Doubt::Silent, true);
         self.absent_since = None;
         self.last = Some(complaint);
         match (self.exhausted(), lookups) {
             (false, true) if self.unintelligible >= MEANINGLESS => {
-                self.ask(Question::DidItWork, self.until_settled(now))
+                self.ask(Question::DidItWork, Pause::For(self.until_settled(now)))
             }
             (false, _) => self.resolve_silence(now),
-            (true, true) => self.ask(Question::DidItWork, self.until_settled(now)),
+            (true, true) => self.ask(Question::DidItWork, Pause::For(self.until_settled(now))),
             (true, false) => self.undecidable(now),
         }
     }
 
     /// The same key again while the server knows it, a look-up otherwise; neither before the settle time is over.
-    fn resolve_silence(&self, now: Timestamp) -> Step {
-        let after = self.until_settled(now);
-        let moment = if let Pause::Until(moment) = after { moment.max(now) } else { now };
+    fn resolve_silence(&self, now: Moment) -> Step {
+        let wait = self.until_settled(now);
+        let after = Pause::For(wait);
         match self.key_since {
-            Some(since) if self.policy.key_is_fresh(since, moment) => Step::Send { key: KeyChoice::Same, after },
+            Some(since) if self.policy.key_is_fresh(since, now, wait) => Step::Send { key: KeyChoice::Same, after },
             _ => Step::LookUp { after },
         }
     }
 
-    /// A send from the future tells of a clock that was set back: then the whole time is waited for once more.
-    fn until_settled(&self, now: Timestamp) -> Pause {
-        Pause::Until(self.policy.settled_at(self.sent_at.map_or(now, |sent_at| sent_at.min(now))))
+    fn until_settled(&self, now: Moment) -> Duration {
+        self.policy.settles_in(self.sent_at.unwrap_or(now), now)
     }
 
-    fn server_failed(&mut self, complaint: Complaint, lookups: bool, now: Timestamp) -> Step {
+    fn server_failed(&mut self, complaint: Complaint, lookups: bool, now: Moment) -> Step {
         self.doubt = Doubt::Answered;
         self.last = Some(complaint);
         if lookups { self.ask(Question::DidItWork, self.backoff(Duration::ZERO)) } else { self.undecidable(now) }
@@ -381,11 +378,11 @@ impl Life {
         }
     }
 
-    fn absent(&mut self, now: Timestamp) -> Step {
-        let seen_twice = self.absent_since.is_some_and(|first| self.policy.settled_at(first) <= now);
-        if self.was_silent && !seen_twice {
-            let first = *self.absent_since.get_or_insert(now);
-            return Step::LookUp { after: Pause::Until(self.policy.settled_at(first)) };
+    fn absent(&mut self, now: Moment) -> Step {
+        let seen_before = self.absent_since.is_some();
+        let wait = self.policy.settles_in(*self.absent_since.get_or_insert(now), now);
+        if self.was_silent && !(seen_before && wait.is_zero()) {
+            return Step::LookUp { after: Pause::For(wait) };
         }
         (self.doubt, self.was_silent, self.absent_since, self.replayed) = (Doubt::None, false, None, false);
         if self.exhausted() { self.give_up() } else { self.with_new_key() }
@@ -396,7 +393,7 @@ impl Life {
     }
 
     /// A question that no look-up can answer.
-    fn undecidable(&mut self, now: Timestamp) -> Step {
+    fn undecidable(&mut self, now: Moment) -> Step {
         let too_old = self.was_silent && self.key_is_old(now);
         match self.doubt {
             Doubt::None if self.exhausted() => self.give_up(),
@@ -482,8 +479,10 @@ pub(super) fn health(result: &AttemptResult) -> super::Health {
 mod tests {
     use std::num::NonZeroU32;
 
+    use jiff::Timestamp;
+
     use super::*;
-    use crate::domain::EmailKey;
+    use crate::domain::{BootTime, EmailKey};
 
     const SETTLE: i64 = 90;
 
@@ -495,8 +494,19 @@ mod tests {
         }
     }
 
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_second(1_700_000_000 + seconds).unwrap()
+    fn at(seconds: i64) -> Moment {
+        by_clocks(seconds, seconds)
+    }
+
+    /// Seconds by the wall clock, and by the boot clock.
+    fn by_clocks(wall: i64, boot: i64) -> Moment {
+        let uptime = Duration::from_secs(u64::try_from(1_000_000 + boot).unwrap());
+        let wall = Timestamp::from_second(1_700_000_000 + wall).unwrap();
+        Moment { wall, boot: Some(BootTime { boot: 1, uptime }) }
+    }
+
+    fn wait(seconds: i64) -> Pause {
+        Pause::For(Duration::from_secs(seconds.unsigned_abs()))
     }
 
     fn words(code: ComplaintCode) -> Complaint {
@@ -541,8 +551,8 @@ mod tests {
         life.answered(result, None, true, lookups, at(second))
     }
 
-    fn same_key(seconds: i64) -> Step {
-        Step::Send { key: KeyChoice::Same, after: Pause::Until(at(seconds)) }
+    fn same_key_after(seconds: i64) -> Step {
+        Step::Send { key: KeyChoice::Same, after: wait(seconds) }
     }
 
     fn is_new_key(step: &Step) -> bool {
@@ -559,14 +569,14 @@ mod tests {
     #[test]
     fn silence_waits_for_the_settle_time_and_sends_the_same_key_again() {
         let mut life = sent();
-        assert_eq!(answer(&mut life, silence(), true, 75), same_key(SETTLE));
+        assert_eq!(answer(&mut life, silence(), true, 75), same_key_after(SETTLE - 75));
     }
 
     #[test]
     fn silence_with_an_old_key_looks_up_twice_before_a_new_key() {
         let mut life = Life::resumed(policy(), at(-3600), at(-3600));
-        assert_eq!(life.first_step(at(0)), Step::LookUp { after: Pause::Until(at(-3600 + SETTLE)) });
-        assert_eq!(life.looked_up(nobody(), at(0)), Step::LookUp { after: Pause::Until(at(SETTLE)) });
+        assert_eq!(life.first_step(at(0)), Step::LookUp { after: wait(0) });
+        assert_eq!(life.looked_up(nobody(), at(0)), Step::LookUp { after: wait(SETTLE) });
         assert!(is_new_key(&life.looked_up(nobody(), at(SETTLE))));
         assert!(!life.in_doubt());
     }
@@ -586,14 +596,34 @@ mod tests {
             complaint: words(ComplaintCode::Unreadable),
         };
         let mut life = sent();
-        assert_eq!(answer(&mut life, meaningless(), true, 1), same_key(SETTLE));
-        assert_eq!(answer(&mut life, meaningless(), true, 2), Step::LookUp { after: Pause::Until(at(SETTLE)) });
+        assert_eq!(answer(&mut life, meaningless(), true, 1), same_key_after(SETTLE - 1));
+        assert_eq!(answer(&mut life, meaningless(), true, 2), Step::LookUp { after: wait(SETTLE - 2) });
     }
 
     #[test]
     fn a_send_from_the_future_is_waited_for_from_now() {
         let life = Life::resumed(policy(), at(500), at(500));
-        assert_eq!(life.first_step(at(0)), Step::LookUp { after: Pause::Until(at(SETTLE)) });
+        assert_eq!(life.first_step(at(0)), Step::LookUp { after: wait(SETTLE) });
+    }
+
+    #[test]
+    fn a_wall_clock_that_was_set_makes_the_key_old_and_the_wait_neither_shorter_nor_longer() {
+        for wall in [-86_400, 86_400] {
+            let mut life = sent();
+            let step = life.answered(silence(), None, true, true, by_clocks(wall, 75));
+            assert_eq!(step, Step::LookUp { after: wait(SETTLE - 75) }, "{wall}");
+            let (first, second) = (by_clocks(wall, SETTLE), by_clocks(wall, 2 * SETTLE));
+            assert_eq!(life.looked_up(nobody(), first), Step::LookUp { after: wait(SETTLE) }, "{wall}");
+            assert!(is_new_key(&life.looked_up(nobody(), second)), "{wall}");
+        }
+    }
+
+    #[test]
+    fn a_machine_that_slept_has_waited_and_its_keys_have_aged() {
+        let mut life = sent();
+        assert_eq!(answer(&mut life, silence(), true, 600), same_key_after(0));
+        let mut life = sent();
+        assert_eq!(answer(&mut life, silence(), true, 2 * 3600), Step::LookUp { after: wait(0) });
     }
 
     #[test]
@@ -755,7 +785,7 @@ mod tests {
         for second in 1..5 {
             answer(&mut life, silence(), true, second);
         }
-        assert_eq!(answer(&mut life, silence(), true, 5), Step::LookUp { after: Pause::Until(at(SETTLE)) });
+        assert_eq!(answer(&mut life, silence(), true, 5), Step::LookUp { after: wait(SETTLE - 5) });
         life.looked_up(nobody(), at(100));
         assert!(matches!(ending(life.looked_up(nobody(), at(100 + SETTLE))), Ending::Failed(_)));
     }

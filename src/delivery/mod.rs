@@ -7,12 +7,14 @@
 //! - `quota` is what `--rate auto` makes of the limit that the server announces, pure.
 //! - `tokens` leads every request through that gate with a token to send; `keyring` decides when a token is due and what then, pure.
 //! - `guard` decides from what comes back whether going on would harm; `patience` is its sense of time.
+//! - `clock` tells the time, by two clocks that have to agree.
 //! - `pull` learns the customers that the account has already.
 //! - `shutdown` carries the wish to stop from outside.
 //!
 //! This module knows nothing of files and terminals: records come in through a channel, [`Event`](crate::event::Event)s go out.
 
 mod breaker;
+mod clock;
 mod deliver;
 mod guard;
 mod keyring;

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use crate::domain::Moment;
 
 /// What the user allows a record.
 #[derive(Clone, Copy, Debug)]
@@ -17,16 +17,18 @@ pub struct RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// When a request sent at `sent_at` has had its time.
+    /// How long until a request sent at `sent_at` has had its time. A send from the future tells of a clock that was set back: then the
+    /// whole time is waited for once more.
     #[must_use]
-    pub fn settled_at(&self, sent_at: Timestamp) -> Timestamp {
-        later(sent_at, self.settle)
+    pub fn settles_in(&self, sent_at: Moment, now: Moment) -> Duration {
+        self.settle.saturating_sub(now.surely_since(sent_at))
     }
 
-    /// Whether the server still honours a key first used at `since`. A clock that went backwards proves nothing, so it counts as expired.
+    /// Whether the server will still honour a key first used at `since` after this wait. Clocks that were set prove nothing, so then it
+    /// counts as expired.
     #[must_use]
-    pub fn key_is_fresh(&self, since: Timestamp, now: Timestamp) -> bool {
-        since <= now && now < later(since, self.key_validity)
+    pub fn key_is_fresh(&self, since: Moment, now: Moment, wait: Duration) -> bool {
+        now.at_most_since(since).is_some_and(|age| age.saturating_add(wait) < self.key_validity)
     }
 }
 
@@ -41,13 +43,10 @@ pub(super) fn backoff(failures: u32, jitter: f64) -> Duration {
     bound.mul_f64(jitter.clamp(0.0, 1.0))
 }
 
-/// Time arithmetic that ends at the end of time instead of failing there.
-fn later(from: Timestamp, by: Duration) -> Timestamp {
-    SignedDuration::try_from(by).ok().and_then(|by| from.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
-}
-
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
 
     #[test]
@@ -66,10 +65,13 @@ mod tests {
             settle: Duration::from_secs(90),
             key_validity: Duration::from_secs(60),
         };
-        let now = Timestamp::from_second(1_000_000).unwrap();
-        let at = |seconds: i64| Timestamp::from_second(1_000_000 + seconds).unwrap();
-        assert!(policy.key_is_fresh(at(-59), now));
-        assert!(!policy.key_is_fresh(at(-60), now));
-        assert!(!policy.key_is_fresh(at(1), now));
+        let at = |seconds: i64| Moment { wall: Timestamp::from_second(1_000_000 + seconds).unwrap(), boot: None };
+        let fresh = |since, wait| policy.key_is_fresh(at(since), at(0), Duration::from_secs(wait));
+        assert!(fresh(-59, 0) && fresh(-30, 29));
+        assert!(!fresh(-60, 0) && !fresh(-30, 30));
+        assert!(!fresh(1, 0));
+        assert_eq!(policy.settles_in(at(1), at(0)), Duration::from_secs(90), "from the future: all of it");
+        assert_eq!(policy.settles_in(at(-60), at(0)), Duration::from_secs(30));
+        assert_eq!(policy.settles_in(at(-91), at(0)), Duration::ZERO);
     }
 }

@@ -13,7 +13,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tracing::Instrument as _;
 
-use super::deliver::{Delivered, Desk, Failure, Note, WallClock, deliver};
+use super::clock::Clock;
+use super::deliver::{Delivered, Desk, Failure, Note, deliver};
 use super::guard::{Guard, GuardPolicy, Halt};
 use super::pace::{Pacer, Rate, until};
 use super::retry::RetryPolicy;
@@ -91,11 +92,11 @@ pub struct RunEnd {
 
 /// Sends every record that comes in and is not known yet; returns when all are settled, or when going on would harm.
 pub async fn run<S: Server>(job: Job<S>, listener: impl FnMut(Event)) -> RunEnd {
-    run_by(WallClock::System, job, listener).await
+    run_by(Clock::system(), job, listener).await
 }
 
 /// The same, by a given clock.
-pub(super) async fn run_by<S: Server>(wall: WallClock, job: Job<S>, listener: impl FnMut(Event)) -> RunEnd {
+pub(super) async fn run_by<S: Server>(clock: Clock, job: Job<S>, listener: impl FnMut(Event)) -> RunEnd {
     job.ledger.expect_in_flight(job.concurrency.get());
     let (pacing, paced) = mpsc::unbounded_channel();
     let (notes, noted) = mpsc::unbounded_channel();
@@ -118,7 +119,7 @@ pub(super) async fn run_by<S: Server>(wall: WallClock, job: Job<S>, listener: im
         lookups: AtomicBool::new(job.lookups),
         notes,
         shutdown: job.shutdown,
-        wall,
+        clock,
     };
     let run = Run {
         desk: Arc::new(desk),

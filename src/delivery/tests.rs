@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::deliver::WallClock;
+use super::clock::{Clock, tests::Given};
 use super::run::run_by;
 use super::*;
 use crate::api::{Allowance, GrantResult, PageResult, Token};
@@ -98,6 +98,7 @@ struct World {
     rate: &'static str,
     concurrency: usize,
     limit: Option<u64>,
+    clock: Arc<Given>,
     start: Instant,
 }
 
@@ -119,6 +120,7 @@ impl World {
             rate: "1000/s",
             concurrency: 8,
             limit: None,
+            clock: Arc::new(Given::new()),
             start: Instant::now(),
         }
     }
@@ -163,7 +165,7 @@ impl World {
             shutdown: self.shutdown.clone(),
         };
         let (mut statuses, mut heartbeats) = (Vec::new(), Vec::new());
-        let end = run_by(WallClock::Tokio(self.start), job, |event| {
+        let end = run_by(Clock::Given(Arc::clone(&self.clock)), job, |event| {
             if event == Event::Heartbeat {
                 heartbeats.push(self.start.elapsed());
             }
@@ -289,6 +291,43 @@ async fn silence_is_asked_again_with_the_same_key_after_the_settle_time() {
     assert_eq!(keys[0], keys[1]);
     let log = world.log.lock().unwrap();
     assert!(log.sent[1].0 - log.sent[0].0 >= Duration::from_secs(90));
+}
+
+/// What becomes of a record whose first request goes unanswered while something happens to the clocks: how often it was looked up, its keys,
+/// and how long it all took.
+async fn unanswered_while(something: impl Fn(&Given) + Send + Sync + 'static) -> (usize, Vec<String>, Duration) {
+    let world = World::new();
+    let clock = Arc::clone(&world.clock);
+    let script = move |_: &str, n| {
+        if n > 1 {
+            return created("", n);
+        }
+        something(&clock);
+        (silence(), Duration::from_secs(75))
+    };
+    let ended = world.run(&["a@example.com"], script, nobody).await;
+    assert!(all_are(&ended, Status::Created));
+    let lookups = world.log.lock().unwrap().lookups;
+    (lookups, world.keys("a@example.com"), world.start.elapsed())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_of_before_a_long_sleep_of_the_machine_is_looked_up_first_and_of_before_a_nap_is_sent_again() {
+    let (lookups, keys, _) = unanswered_while(|clock| clock.sleep(Duration::from_secs(2 * 3600))).await;
+    assert!(lookups == 2 && keys[0] != keys[1], "{lookups} {keys:?}");
+    let (lookups, keys, took) = unanswered_while(|clock| clock.sleep(Duration::from_secs(60))).await;
+    assert!(lookups == 0 && keys[0] == keys[1], "{lookups} {keys:?}");
+    assert!(took < Duration::from_secs(80), "the sleep is part of the settle time: {took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wall_clock_that_is_set_by_a_day_leads_to_look_ups_and_to_no_endless_wait() {
+    for hours in [24, -24] {
+        let (lookups, keys, took) =
+            unanswered_while(move |clock| clock.set_wall(jiff::SignedDuration::from_hours(hours))).await;
+        assert!(lookups == 2 && keys[0] != keys[1], "{hours}: {lookups} {keys:?}");
+        assert!((Duration::from_secs(180)..Duration::from_secs(200)).contains(&took), "{hours}: {took:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -39,7 +39,8 @@ pub struct Ticket {
     pub(super) email: EmailKey,
     pub(super) position: Position,
     pub(super) generation: u32,
-    pub(super) resumed: Option<Intent>,
+    /// Rare, and large.
+    pub(super) resumed: Option<Box<Intent>>,
 }
 
 impl Ticket {
@@ -61,12 +62,12 @@ impl Ticket {
 
     /// The request of an earlier run whose effect is unknown. It must be resolved, with its own bytes, before anything else is sent.
     pub fn take_resumed(&mut self) -> Option<Intent> {
-        self.resumed.take()
+        self.resumed.take().map(|intent| *intent)
     }
 }
 
 pub(super) enum Decision {
-    Deliver { generation: u32, resumed: Option<Intent> },
+    Deliver { generation: u32, resumed: Option<Box<Intent>> },
     Settled(Status),
     Duplicate { of_row: u64 },
 }
@@ -78,7 +79,7 @@ pub(super) fn decide(known: Option<&Standing>, request: &ClaimRequest, run: i64,
         return Decision::Duplicate { of_row };
     }
     if let Some((_, open)) = &known.open {
-        return Decision::Deliver { generation: open.generation, resumed: Some(open.clone()) };
+        return Decision::Deliver { generation: open.generation, resumed: Some(Box::new(open.clone())) };
     }
     match known.status(run, request.payload) {
         // The server replays a stored refusal to its old key, so asking again in earnest takes a new one.

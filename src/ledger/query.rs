@@ -1,6 +1,7 @@
 //! Reading the ledger, by the writer within its transaction and by readers beside it.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::types::Type;
@@ -10,7 +11,7 @@ use super::key::PayloadHash;
 use super::standing::{PastOutcome, Standing};
 use super::writer::{Intent, RunCounters, RunId, Target};
 use super::{LedgerError, schema};
-use crate::domain::{EmailKey, Receipt, Status, Tally};
+use crate::domain::{BootTime, EmailKey, Moment, Receipt, Status, Tally};
 
 /// A view of the ledger for reports, plans and people. It takes no lock and writes nothing.
 #[derive(Debug)]
@@ -168,7 +169,8 @@ pub(super) fn standing(
         SELECT r.generation, r.claimed_run, r.claimed_row,
                i.run, i.generation, i.idempotency_key, i.payload_hash, i.body, i.attempt, i.key_since, i.sent_at,
                o.run, o.status, o.payload_hash, o.http_status, o.attempts, o.error_code, o.error, o.warning,
-               o.server_id, o.customer_id, o.kyc_link, o.tos_link, o.kyc_status, o.tos_status, o.created_at, o.data
+               o.server_id, o.customer_id, o.kyc_link, o.tos_link, o.kyc_status, o.tos_status, o.created_at, o.data,
+               i.key_since_boot, i.key_since_uptime, i.sent_at_boot, i.sent_at_uptime
         FROM records r
         LEFT JOIN intents i ON i.record = r.id
         LEFT JOIN outcomes o
@@ -196,8 +198,8 @@ fn read_intent(row: &Row<'_>) -> rusqlite::Result<Intent> {
         payload: PayloadHash(row.get(6)?),
         body: row.get(7)?,
         attempt: row.get(8)?,
-        key_since: read_time(row, 9)?,
-        sent_at: read_time(row, 10)?,
+        key_since: Moment { wall: read_time(row, 9)?, boot: read_boot_time(row, 27)? },
+        sent_at: Moment { wall: read_time(row, 10)?, boot: read_boot_time(row, 29)? },
     })
 }
 
@@ -251,4 +253,11 @@ fn read_time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
     let millis = row.get(column)?;
     Timestamp::from_millisecond(millis)
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Integer, error.into()))
+}
+
+/// The number of a boot, and in the next column its time.
+fn read_boot_time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<BootTime>> {
+    let (boot, uptime): (Option<[u8; 16]>, Option<u64>) = (row.get(column)?, row.get(column + 1)?);
+    let told = boot.zip(uptime);
+    Ok(told.map(|(boot, uptime)| BootTime { boot: u128::from_be_bytes(boot), uptime: Duration::from_millis(uptime) }))
 }

@@ -16,7 +16,8 @@ const APPLICATION_ID: i64 = 0x6369_6d70;
 const SMALLEST_PAGE: u64 = 512;
 
 /// Each step leads from one schema version to the next. Steps are never changed or reordered, only added.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE secret (bytes BLOB NOT NULL) STRICT;
     CREATE TABLE targets (
         id INTEGER PRIMARY KEY,
@@ -87,6 +88,21 @@ const MIGRATIONS: &[&str] = &["
     ) STRICT;
     CREATE INDEX outcomes_of_record ON outcomes (record, id);
     CREATE INDEX outcomes_of_run ON outcomes (run);
+",
+    "
+    -- The same moments by the clock of a boot, which nobody sets and which runs on while the machine sleeps.
+    ALTER TABLE intents ADD COLUMN key_since_boot BLOB;
+    ALTER TABLE intents ADD COLUMN key_since_uptime INTEGER;
+    ALTER TABLE intents ADD COLUMN sent_at_boot BLOB;
+    ALTER TABLE intents ADD COLUMN sent_at_uptime INTEGER;
+",
+];
+
+/// For each old version, from 1: how its tables look to a reader that expects the newest.
+const OLD_AS_NEW: &[&str] = &["
+    CREATE TEMP VIEW intents AS
+    SELECT *, NULL AS key_since_boot, NULL AS key_since_uptime, NULL AS sent_at_boot, NULL AS sent_at_uptime
+    FROM main.intents;
 "];
 
 /// The writing connection to a file that exists: checked, brought to the newest schema, and set to sync every commit.
@@ -119,12 +135,15 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, LedgerError> {
     }
     let connection = connect(path)?;
     let failed = |error: rusqlite::Error| LedgerError::sqlite(path, &error);
-    connection.pragma_update(None, "query_only", true).map_err(failed)?;
     let version = recognise(&connection, path)?;
-    if version < newest() {
-        let why = "its schema is old or unfinished; an import brings it up to date".to_owned();
+    if version == 0 {
+        let why = "it is empty; an import makes a ledger of it".to_owned();
         return Err(LedgerError::Foreign { path: path.to_owned(), why });
     }
+    for (_, views) in (1..).zip(OLD_AS_NEW).filter(|(old, _)| *old == version) {
+        connection.execute_batch(views).map_err(failed)?;
+    }
+    connection.pragma_update(None, "query_only", true).map_err(failed)?;
     Ok(connection)
 }
 
@@ -289,6 +308,46 @@ mod tests {
             .unwrap();
         drop(connection);
         assert!(matches!(open_for_writing(&path), Err(LedgerError::Damaged { .. })));
+    }
+
+    /// With a doubt of a run that the first version left.
+    fn of_version_1(path: &Path) {
+        let ledger = Connection::open(path).unwrap();
+        ledger.execute_batch(MIGRATIONS[0]).unwrap();
+        ledger.pragma_update(None, "user_version", 1).unwrap();
+        ledger.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        ledger
+            .execute_batch(
+                "INSERT INTO targets (base_url, account) VALUES ('a', 'b');
+                 INSERT INTO runs (name, target, input, started_at) VALUES ('r', 1, 'i', 0);
+                 INSERT INTO records (target, email_key, claimed_run, claimed_row) VALUES (1, 'e', 1, 1);
+                 INSERT INTO intents VALUES (1, 1, 1, 0, 'k', zeroblob(32), x'7b7d', 1, 1000, 2000);",
+            )
+            .unwrap();
+    }
+
+    #[test]
+    fn a_ledger_of_an_older_version_is_read_as_it_is_and_brought_up_to_date_by_the_next_writer() {
+        let folder = folder();
+        let path = folder.path().join("a.db");
+        of_version_1(&path);
+        let open = |connection: &Connection| {
+            let email = crate::domain::EmailKey::of("e");
+            let standing = super::super::query::standing(connection, 1, &email, 1).unwrap().unwrap();
+            standing.open.unwrap().1
+        };
+        let before = std::fs::read(&path).unwrap();
+        let read = open(&open_for_reading(&path).unwrap());
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+        assert_eq!((read.key.as_str(), read.sent_at.wall.as_millisecond(), read.sent_at.boot), ("k", 2000, None));
+        let writer = open_for_writing(&path).unwrap();
+        assert_eq!(open(&writer), read);
+        assert_eq!(open(&open_for_reading(&path).unwrap()), read);
+    }
+
+    #[test]
+    fn every_old_version_can_be_read() {
+        assert_eq!(OLD_AS_NEW.len() + 1, MIGRATIONS.len());
     }
 
     #[test]

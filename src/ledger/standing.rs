@@ -85,6 +85,7 @@ impl Standing {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::domain::Moment;
 
     pub(in crate::ledger) fn standing(run: i64, status: Status, body: &[u8]) -> Standing {
         let latest = PastOutcome {
@@ -102,7 +103,7 @@ pub(super) mod tests {
     }
 
     pub(in crate::ledger) fn sent_by(run: i64, mut standing: Standing) -> Standing {
-        let now = jiff::Timestamp::UNIX_EPOCH;
+        let now = Moment { wall: jiff::Timestamp::UNIX_EPOCH, boot: None };
         let intent = Intent {
             generation: 0,
             key: String::new(),

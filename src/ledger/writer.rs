@@ -15,7 +15,7 @@ use super::claim::{Claim, ClaimPolicy, ClaimRequest, Decision, Ticket, decide};
 use super::key::{self, KeyParts, PayloadHash};
 use super::lock::{Lock, real_file};
 use super::{LedgerError, query, schema};
-use crate::domain::{Complaint, ComplaintCode, Ending, Outcome, Receipt};
+use crate::domain::{BootTime, Complaint, ComplaintCode, Ending, Moment, Outcome, Receipt};
 
 /// How long an outcome may wait for company in its transaction. Whoever waits holds a place in flight, so a quarter of the places is
 /// company enough.
@@ -61,9 +61,9 @@ pub struct Intent {
     /// Which attempt of the run it is, counted from 1.
     pub attempt: u32,
     /// When this key was first used.
-    pub key_since: Timestamp,
+    pub key_since: Moment,
     /// It left no later than this, if it left.
-    pub sent_at: Timestamp,
+    pub sent_at: Moment,
 }
 
 /// The body is a person's data.
@@ -435,8 +435,9 @@ fn write_intent(connection: &Connection, run: i64, record: i64, row: u64, intent
     connection
         .prepare_cached(
             "INSERT OR REPLACE INTO intents
-             (record, run, row, generation, idempotency_key, payload_hash, body, attempt, key_since, sent_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+             (record, run, row, generation, idempotency_key, payload_hash, body, attempt, key_since, sent_at,
+              key_since_boot, key_since_uptime, sent_at_boot, sent_at_uptime)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         )?
         .execute(params![
             record,
@@ -447,10 +448,23 @@ fn write_intent(connection: &Connection, run: i64, record: i64, row: u64, intent
             intent.payload.0,
             intent.body,
             intent.attempt,
-            intent.key_since.as_millisecond(),
-            intent.sent_at.as_millisecond()
+            intent.key_since.wall.as_millisecond(),
+            intent.sent_at.wall.as_millisecond(),
+            boot(intent.key_since),
+            uptime(intent.key_since),
+            boot(intent.sent_at),
+            uptime(intent.sent_at)
         ])?;
     Ok(())
+}
+
+fn boot(moment: Moment) -> Option<[u8; 16]> {
+    moment.boot.map(|BootTime { boot, .. }| boot.to_be_bytes())
+}
+
+/// In milliseconds, as all times here.
+fn uptime(moment: Moment) -> Option<i64> {
+    moment.boot.and_then(|BootTime { uptime, .. }| i64::try_from(uptime.as_millis()).ok())
 }
 
 pub(super) fn write_outcome(
@@ -557,9 +571,19 @@ mod tests {
     }
 
     fn intent(ledger: &Ledger, ticket: &Ticket, body: &[u8]) -> Intent {
-        let (payload, now) = (PayloadHash::of(body), Timestamp::from_millisecond(1_700_000_000_000).unwrap());
+        let boot = BootTime { boot: 7 << 100, uptime: Duration::from_millis(1234) };
+        let now = Moment { wall: Timestamp::from_millisecond(1_700_000_000_000).unwrap(), boot: Some(boot) };
+        let payload = PayloadHash::of(body);
         let key = ledger.key(ticket, payload, 0).unwrap();
-        Intent { generation: 0, key, payload, body: body.to_vec(), attempt: 1, key_since: now, sent_at: now }
+        Intent {
+            generation: 0,
+            key,
+            payload,
+            body: body.to_vec(),
+            attempt: 1,
+            key_since: now,
+            sent_at: Moment { boot: None, ..now },
+        }
     }
 
     fn created(id: &str) -> Outcome {

@@ -1,5 +1,6 @@
 //! The nightly batch: what a job without a person beside it must do, and what it tells those who watch it.
 
+use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -214,9 +215,31 @@ fn every_line_of_a_json_log_is_json_whatever_happens() {
     let away = ["import", "in.csv", "--base-url", "http://127.0.0.1:9", "--give-up-after", "1s", "--rate", "50/s"];
     failure(lab.run(&[&away[..], &json].concat()).ends(69));
     is_all_json(&lab.run(&[&["check", "in.csv"], &json[..]].concat()).ends(1));
-    // A run that fails after it began names itself.
     let spoilt = ["--ledger", "l.db", "--report", "in.csv/out.csv"];
     failure(import(&spoilt).ends(74));
+}
+
+#[test]
+fn a_run_that_was_left_at_once_leaves_its_exit_code_and_names_itself() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &["--latency", "20s"]);
+    lab.customers(3);
+    let args = [&["--log-format", "json"], &METRICS[..]].concat();
+    let mut run = lab.command(&lab.import_args(&server, &args));
+    let mut run = run.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    while server.posts().is_empty() {
+        assert!(run.try_wait().unwrap().is_none());
+    }
+    // Two signals at once are one to the kernel, so the second waits until the first was told of.
+    let mut said = BufReader::new(run.stderr.take().unwrap()).lines().map(Result::unwrap);
+    kill_process(Pid::from_child(&run), Signal::TERM).unwrap();
+    assert!(said.any(|line| line.contains("stopping")));
+    kill_process(Pid::from_child(&run), Signal::TERM).unwrap();
+    let last: Value = serde_json::from_str(&said.last().unwrap()).unwrap();
+    assert_eq!(exit_code(run.wait().unwrap()), 143);
+    assert!(last["run"].is_string() && last["exit_code"] == 143 && last["hint"].is_string(), "{last}");
+    assert_eq!((lab.metric("running"), lab.metric("exit_code")), (Some(0.0), Some(143.0)));
+    assert_eq!(lab.records("open"), 3, "nobody waited to hear of them");
 }
 
 #[test]

@@ -4,9 +4,16 @@
 fn every_test_that_the_fault_matrix_names_exists() {
     let matrix = include_str!("../../docs/fault-matrix.md");
     let mut sources = String::new();
-    for folder in
-        ["tests/it", "src/delivery", "src/delivery/tokens", "src/delivery/quota", "src/ledger", "src/api", "src/intake"]
-    {
+    for folder in [
+        "tests/it",
+        "src/domain",
+        "src/delivery",
+        "src/delivery/tokens",
+        "src/delivery/quota",
+        "src/ledger",
+        "src/api",
+        "src/intake",
+    ] {
         for entry in std::fs::read_dir(crate::harness::fixture("..").join(folder)).unwrap() {
             // A folder within is no source.
             sources.push_str(&std::fs::read_to_string(entry.unwrap().path()).unwrap_or_default());

@@ -1,0 +1,116 @@
+//! What time it is: by the wall clock, for the ledger outlives the process, and by the boot clock, which nobody sets.
+
+use jiff::Timestamp;
+
+use crate::domain::{BootTime, Moment};
+
+#[derive(Clone, Debug)]
+pub(super) enum Clock {
+    System {
+        /// The number of this boot, where the system has one.
+        boot: Option<u128>,
+    },
+    /// Follows tokio's clock, for tests that pause it.
+    #[cfg(test)]
+    Given(std::sync::Arc<tests::Given>),
+}
+
+impl Clock {
+    pub(super) fn system() -> Self {
+        Self::System { boot: system::boot() }
+    }
+
+    pub(super) fn now(&self) -> Moment {
+        match self {
+            Self::System { boot } => {
+                let boot = boot.and_then(|boot| Some(BootTime { boot, uptime: system::uptime()? }));
+                Moment { wall: Timestamp::now(), boot }
+            }
+            #[cfg(test)]
+            Self::Given(given) => given.now(),
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod system {
+    use std::time::Duration;
+
+    use rustix::time::{ClockId, clock_gettime};
+
+    pub(super) fn boot() -> Option<u128> {
+        let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        uuid::Uuid::parse_str(text.trim()).ok().map(|boot| boot.as_u128())
+    }
+
+    /// Unlike the monotonic clock this one does not stand still while the machine sleeps.
+    pub(super) fn uptime() -> Option<Duration> {
+        Duration::try_from(clock_gettime(ClockId::Boottime)).ok()
+    }
+}
+
+/// The wall clock alone.
+#[cfg(not(target_os = "linux"))]
+mod system {
+    pub(super) fn boot() -> Option<u128> {
+        None
+    }
+
+    pub(super) fn uptime() -> Option<std::time::Duration> {
+        None
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use jiff::SignedDuration;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// Two clocks that go with tokio's, and apart from it when they are told to.
+    #[derive(Debug)]
+    pub(in crate::delivery) struct Given {
+        start: Instant,
+        set: Mutex<(SignedDuration, Duration)>,
+    }
+
+    impl Given {
+        pub(in crate::delivery) fn new() -> Self {
+            Self { start: Instant::now(), set: Mutex::default() }
+        }
+
+        /// Somebody sets the wall clock.
+        pub(in crate::delivery) fn set_wall(&self, by: SignedDuration) {
+            self.set.lock().unwrap().0 += by;
+        }
+
+        /// The machine sleeps: the monotonic clock, and with it every wait of the program, stands still.
+        pub(in crate::delivery) fn sleep(&self, time: Duration) {
+            self.set_wall(SignedDuration::try_from(time).unwrap());
+            self.set.lock().unwrap().1 += time;
+        }
+
+        pub(super) fn now(&self) -> Moment {
+            let (wall, slept) = *self.set.lock().unwrap();
+            let (began, passed) = (Timestamp::from_second(1_700_000_000).unwrap(), self.start.elapsed());
+            let boot = BootTime { boot: 1, uptime: Duration::from_secs(1_000_000) + passed + slept };
+            Moment { wall: began + passed + wall, boot: Some(boot) }
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn this_system_has_both_clocks_and_they_agree() {
+        let clock = Clock::system();
+        let then = clock.now();
+        std::thread::sleep(Duration::from_millis(20));
+        let now = clock.now();
+        assert!(then.boot.is_some() && now.boot.map(|clock| clock.boot) == then.boot.map(|clock| clock.boot));
+        assert!(now.surely_since(then) >= Duration::from_millis(20));
+        assert!(now.at_most_since(then).is_some_and(|time| time < Duration::from_secs(60)));
+    }
+}
