@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::envelope::{Claim, Envelope, text_of};
+use super::said::went_wrong;
 use super::{Answer, Body, Token, pause, words};
 use crate::domain::StopReason;
 
@@ -57,6 +58,7 @@ pub(super) fn grant(answer: &Answer, hide: impl Fn(&str) -> String) -> GrantResu
         (200..=299, Some(Claim::Failure(Some(inner)))) => inner,
         (status, _) => status,
     };
+    let is_exception = || reason().is_some_and(|reason| went_wrong(&reason.to_lowercase()));
     let described = || match reason() {
         Some(reason) => format!("HTTP {status}: {reason}"),
         None => format!("HTTP {status}"),
@@ -64,7 +66,11 @@ pub(super) fn grant(answer: &Answer, hide: impl Fn(&str) -> String) -> GrantResu
     match (status, claim) {
         (429, _) => GrantResult::Throttled { retry_after: pause::throttle(&answer.headers, answer.received) },
         (300..=399 | 404 | 405, _) => GrantResult::NotOffered(described()),
-        (401 | 403 | 422, _) => GrantResult::Refused(described()),
+        (401, _) => GrantResult::Refused(described()),
+        // Worth another try, as for a customer.
+        (200..=299 | 400, Some(Claim::Failure(_) | Claim::Silent)) if is_exception() => {
+            GrantResult::Failed(failing(answer, status, described()))
+        }
         (200..=299, Some(Claim::Success | Claim::Silent)) => {
             envelope.as_ref().and_then(granted).unwrap_or(GrantResult::NoToken)
         }
@@ -136,7 +142,18 @@ mod tests {
             (401, NO, "refused"),
             (200, NO, "refused"),
             (401, "", "refused"),
-            (403, "<html>", "refused"),
+            (403, "<html>", "failed"),
+            (403, r#"{"message":"Forbidden"}"#, "refused"),
+            (
+                400,
+                r#"{"status":"failed","status_code":400,"data":{"error":"Something went wrong, please try again later"}}"#,
+                "failed",
+            ),
+            (
+                200,
+                r#"{"status":"failed","status_code":400,"data":{"error":"Something went wrong, please try again later"}}"#,
+                "failed",
+            ),
             (422, r#"{"message":"Validation failed","errors":{"account_id":["required"]}}"#, "refused"),
             (400, r#"{"error":"Invalid request"}"#, "refused"),
             (200, r#"{"status":"failed","message":"no"}"#, "refused"),

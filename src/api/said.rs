@@ -124,7 +124,8 @@ fn is_about_key(text: &str) -> bool {
     text.contains("idempotency") || text.contains("idempotent")
 }
 
-fn went_wrong(text: &str) -> bool {
+/// An exception of the server's in its own words, whatever the status. `text` is in lower case.
+pub(super) fn went_wrong(text: &str) -> bool {
     ["something went wrong", "server error", "try again later"].iter().any(|words| text.contains(words))
 }
 

@@ -8,6 +8,7 @@ use crate::cli::LogFormat;
 use crate::exit::Exit;
 use crate::intake::IntakeError;
 use crate::ledger::LedgerError;
+use crate::logging::masked;
 
 #[derive(Debug)]
 pub struct Failure {
@@ -48,9 +49,9 @@ impl Failure {
             LogFormat::Json => tracing::error!(
                 exit_code = self.exit.code(),
                 run = self.run.as_deref(),
-                hint = self.hint.as_deref(),
-                "{:#}",
-                self.error
+                hint = self.hint.as_deref().map(masked),
+                "{}",
+                masked(&format!("{:#}", self.error))
             ),
         }
     }

@@ -33,7 +33,11 @@ const AHEAD: usize = 1024;
 pub(super) fn run(args: &ImportArgs, log: &LogArgs) -> Result<Exit, Failure> {
     let meter = Meter::start(args)?;
     let ended = sending::on_runtime(import(args, log, &meter));
-    meter.end(ended.as_ref().map_or_else(|failure| failure.exit, |exit| *exit));
+    let exit = ended.as_ref().map_or_else(|failure| failure.exit, |exit| *exit);
+    // Where another run holds the ledger the file is that run's, and so is what it tells.
+    if exit != Exit::Locked {
+        meter.end(exit);
+    }
     ended
 }
 

@@ -1,4 +1,4 @@
-//! `--metrics-file`: the state of the run for others to watch, written at its start, at every sign of life, and at its end whatever that is.
+//! `--metrics-file`: the state of the run for others to watch, written once it is planned, at every sign of life, and at its end whatever that is.
 
 use std::cell::RefCell;
 use std::io::{self, Write as _};

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::pace::UNTOLD_PAUSE;
 use super::retry::backoff;
 use super::server::Way;
 use crate::api::{Failing, GrantResult, Token};
@@ -157,7 +158,11 @@ impl Keyring {
             (_, GrantResult::Stop(reason)) => self.stopped = Some(reason),
             (_, GrantResult::Throttled { retry_after }) => {
                 // The pause itself is no fault of the server's; a second one right after it is.
-                self.failing_since.get_or_insert(now + retry_after.unwrap_or_default());
+                let over = now + retry_after.unwrap_or(UNTOLD_PAUSE);
+                self.failing_since.get_or_insert(over);
+                self.failures += 1;
+                // Those who send with a living token come first then.
+                self.try_again_at(over + backoff(self.failures, jitter), now);
                 self.give_up_in_time("the API keeps throttling (429)", now);
             }
             (Way::Refresh(_), result) => {
@@ -197,12 +202,16 @@ impl Keyring {
 
     fn failed(&mut self, failing: &Failing, now: Instant, jitter: f64) {
         self.failures += 1;
-        let since = *self.failing_since.get_or_insert(now);
+        self.failing_since.get_or_insert(now);
         let pause = backoff(self.failures, jitter).max(failing.retry_after.unwrap_or_default());
-        // One last try when the time is over.
-        let deadline = since + self.give_up_after;
-        self.not_before = Some(if now < deadline { (now + pause).min(deadline) } else { now + pause });
+        self.try_again_at(now + pause, now);
         self.give_up_in_time(&failing.cause, now);
+    }
+
+    /// Not later than once the time is over: that is the last try.
+    fn try_again_at(&mut self, moment: Instant, now: Instant) {
+        let deadline = self.failing_since.map(|since| since + self.give_up_after).filter(|deadline| now < *deadline);
+        self.not_before = Some(deadline.map_or(moment, |deadline| moment.min(deadline)));
     }
 
     /// A living token keeps the run going.
@@ -418,6 +427,19 @@ mod tests {
             assert!(matches!(bench.stops(second), StopReason::Unreachable(_)));
             assert!((1800.0..1980.0).contains(&second), "{second} s");
             assert!(tries < 40, "{tries}");
+        }
+    }
+
+    #[test]
+    fn a_refresh_that_is_throttled_leaves_the_sends_to_the_living_token() {
+        for life in [Some(600), None] {
+            let mut bench = Bench::logged_in(life);
+            let pause = GrantResult::Throttled { retry_after: Some(Duration::from_secs(30)) };
+            bench.obtains(480.0, &refresh("one"), pause.clone());
+            bench.sends(510.0, "one");
+            bench.sends(510.4, "one");
+            bench.obtains(510.6, &refresh("one"), pause);
+            bench.sends(541.5, "one");
         }
     }
 

@@ -50,24 +50,36 @@ impl<S: Server> Tokens<S> {
     /// The right to send one request, and the token to send it with. `None`: the run drains.
     ///
     /// Whoever finds the token due uses the permit in hand to renew it, and asks for another. A permit is never held while somebody
-    /// else's renewal is waited for: it may be the breaker's only probe.
+    /// else's renewal is waited for: it may be the breaker's only probe. Nor while a source that is not the API is asked: meanwhile the
+    /// run may have been told to stop, or to pause.
     pub(super) async fn admit(&self) -> Result<Option<Admission>, StopReason> {
-        let mut in_hand = None;
         loop {
-            let permit = match in_hand.take() {
-                Some(permit) => permit,
-                None => match self.shutdown.unless_draining(self.next_permit()).await.flatten() {
-                    Some(permit) => permit,
-                    None => return Ok(None),
-                },
+            self.ask_source().await;
+            let Some(permit) = self.shutdown.unless_draining(self.next_permit()).await.transpose()?.flatten() else {
+                return Ok(None);
             };
             let errand = self.keyring().take(Instant::now());
             match errand {
                 Errand::Send(token) => return Ok(Some(Admission { permit, token })),
-                Errand::Obtain(way) => in_hand = self.obtain(&way, permit).await,
+                Errand::Obtain(way) if self.server.logs_in() => self.request(&way, permit).await,
+                Errand::Obtain(way) => {
+                    drop(permit);
+                    self.obtain(&way).await;
+                }
                 Errand::Wait(_) => {}
                 Errand::Stop(reason) => return Err(reason),
             }
+        }
+    }
+
+    /// A source that is not the API needs no permit.
+    async fn ask_source(&self) {
+        if self.server.logs_in() || !matches!(self.keyring().plan(Instant::now()), Errand::Obtain(_)) {
+            return;
+        }
+        let errand = self.keyring().take(Instant::now());
+        if let Errand::Obtain(way) = errand {
+            self.obtain(&way).await;
         }
     }
 
@@ -76,6 +88,7 @@ impl<S: Server> Tokens<S> {
         let refusal = self.keyring().refused(token);
         if refusal == Refusal::Current {
             self.tell(Event::TokenRefused);
+            self.renewed.notify_waiters();
         }
         refusal
     }
@@ -85,12 +98,16 @@ impl<S: Server> Tokens<S> {
         self.keyring().accepted(token);
     }
 
-    async fn next_permit(&self) -> Option<Permit> {
+    async fn next_permit(&self) -> Result<Option<Permit>, StopReason> {
         self.wait_for_use().await;
-        self.pacer.permit().await
+        tokio::select! {
+            biased;
+            reason = self.stopped() => Err(reason),
+            permit = self.pacer.permit() => Ok(permit),
+        }
     }
 
-    /// Returns when there is something to do with a permit.
+    /// Returns when there is something to do with a permit, or nothing any more.
     async fn wait_for_use(&self) {
         loop {
             let renewed = self.renewed.notified();
@@ -103,31 +120,39 @@ impl<S: Server> Tokens<S> {
         }
     }
 
-    /// Gives the permit back where no request was made: by a source that is not the API.
-    async fn obtain(&self, way: &Way, permit: Permit) -> Option<Permit> {
-        let takes_a_request = self.server.logs_in();
-        if takes_a_request {
-            self.tell(Event::Request(Request::Credentials));
+    /// Nobody needs a permit to hear that the run is over.
+    async fn stopped(&self) -> StopReason {
+        loop {
+            let renewed = self.renewed.notified();
+            if let Errand::Stop(reason) = self.keyring().plan(Instant::now()) {
+                return reason;
+            }
+            renewed.await;
         }
+    }
+
+    /// One request to the API for a token.
+    async fn request(&self, way: &Way, permit: Permit) {
+        self.tell(Event::Request(Request::Credentials));
+        let result = self.obtain(way).await;
+        self.hear(permit, &result);
+    }
+
+    async fn obtain(&self, way: &Way) -> GrantResult {
         let asked_at = Instant::now();
         let result = self.server.obtain(way).await;
-        let unused = if takes_a_request {
-            self.hear(permit, &result);
-            None
-        } else {
-            Some(permit)
-        };
         self.tell_of(way, &result);
-        self.keyring().obtained(way, result, asked_at, Instant::now(), jitter());
+        self.keyring().obtained(way, result.clone(), asked_at, Instant::now(), jitter());
         self.renewed.notify_waiters();
-        unused
+        result
     }
 
     fn hear(&self, permit: Permit, result: &GrantResult) {
-        // Such a route often has a limit of its own, so what it says of one is not heard.
+        // Such a route often has a limit of its own, so what it announces is not heard; a pause that it wants is kept by all.
         permit.report(health(result), Allowance::default());
         if let GrantResult::Throttled { retry_after } = result {
             self.pacer.throttled(*retry_after);
+            drop(self.notes.send(Note::Throttled(*retry_after)));
         }
     }
 

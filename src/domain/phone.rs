@@ -239,7 +239,7 @@ impl E164 {
     fn plainly_in_use(text: &str) -> Option<Self> {
         let text = text.strip_prefix('+')?;
         // Most are written without anything between.
-        if is_in_use(text.as_bytes()) {
+        if text.len() >= LEAST_DIGITS && is_in_use(text.as_bytes()) {
             let mut number = Self { text: [b'+'; 1 + MOST_DIGITS], length: 1 + u8::try_from(text.len()).ok()? };
             number.text.get_mut(1..=text.len())?.copy_from_slice(text.as_bytes());
             return Some(number);
@@ -342,6 +342,8 @@ mod tests {
             ("12345", country("AQ"), Code::PhoneNoCountryCode),
             ("+999 123 456 789", None, Code::PhoneImpossible),
             ("+49 1", None, Code::PhoneImpossible),
+            ("+431110", None, Code::PhoneImpossible),
+            ("+43 1110", None, Code::PhoneImpossible),
             ("+1 201 555 01234567", None, Code::PhoneImpossible),
         ] {
             assert_eq!(e164(text, region), Err(code), "{text}");
@@ -413,6 +415,12 @@ mod tests {
                 prop_assert!(E164::parse(phone.as_str()).is_some(), "{} from {text}", phone.as_str());
                 prop_assert_eq!(e164(phone.as_str(), None), Ok(phone.as_str().to_owned()));
             }
+        }
+
+        #[test]
+        fn grouping_changes_nothing(digits in "(43|49|98|1|44)[0-9]{4,12}", place in 1..5_usize) {
+            let (plain, grouped) = (format!("+{digits}"), format!("+{} {}", &digits[..place], &digits[place..]));
+            prop_assert_eq!(e164(&plain, None), e164(&grouped, None));
         }
 
         #[test]

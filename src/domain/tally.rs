@@ -46,7 +46,7 @@ impl Tally {
         self.counts.iter().sum()
     }
 
-    /// True where some record did not get where it should: invalid, rejected, failed or not attempted.
+    /// True where some record did not get where it should: invalid, rejected or failed.
     #[must_use]
     pub fn has_losses(&self) -> bool {
         [Status::Invalid, Status::Rejected, Status::Failed].into_iter().any(|status| self.get(status) > 0)

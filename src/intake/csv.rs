@@ -202,7 +202,7 @@ impl<R: BufRead> CsvReader<R> {
             }
             if let Some(limit) = self.limit_reached() {
                 // The record is lost either way, so one more cell in it does no harm.
-                if limit == CELL_LIMIT && probe(self.core.get(), self.delimiter, &mut [0; 2]).0 {
+                if limit == CELL_LIMIT && is_in_quotes(self.core.get(), self.delimiter) {
                     return Err(self.open_quote(line));
                 }
                 return self.skip_record(line, limit);
@@ -292,8 +292,7 @@ impl<R: BufRead> CsvReader<R> {
             let chunk = self.input.fill_buf()?;
             let at_end = chunk.is_empty();
             if at_end || length > LONGEST_CELL {
-                let byte = if at_end { b'\n' } else { self.delimiter };
-                if probe(self.core.get(), byte, &mut [0; 2]).0 {
+                if is_in_quotes(self.core.get(), self.delimiter) {
                     return Err(ReadFault::OpenQuote { line: opened, cell });
                 }
                 length = 0;
@@ -343,6 +342,15 @@ impl<R: BufRead> CsvReader<R> {
 fn probe(core: &mut Reader, byte: u8, ends: &mut [usize]) -> (bool, csv_core::ReadRecordResult, usize) {
     let (result, _, written, ended) = core.read_record(&[byte], &mut [0; 2], ends);
     (written > 0, result, ended)
+}
+
+/// Leaves the reader where it was: within a cell, where a quote opens nothing.
+fn is_in_quotes(core: &mut Reader, delimiter: u8) -> bool {
+    let (is_quoted, ..) = probe(core, delimiter, &mut [0; 2]);
+    if !is_quoted {
+        probe(core, b'x', &mut [0; 2]);
+    }
+    is_quoted
 }
 
 const CELL_LIMIT: &str = "64 KiB in one cell";
@@ -472,6 +480,16 @@ mod tests {
             ]
         );
         assert!(reader.bytes.len() <= LONGEST_RECORD + 1);
+    }
+
+    #[test]
+    fn a_quote_within_a_cell_that_is_too_long_opens_nothing() {
+        for length in LONGEST_CELL - 1..LONGEST_CELL + 4 {
+            let text = format!("{}\" here,1\nb,\"c\"\n", "x".repeat(length));
+            let mut reader = reader(&text);
+            assert!(matches!(reader.advance().unwrap(), Scan::TooLarge { line: 1, .. }), "{length}");
+            assert_eq!(reader.advance().unwrap(), Scan::Record { line: 2, ended: true }, "{length}");
+        }
     }
 
     #[test]

@@ -119,7 +119,11 @@ impl<R: BufRead> Members<R> {
     fn go_on(&mut self) -> io::Result<bool> {
         let Some(mut input) = self.member.take().map(GzDecoder::into_inner) else { return Ok(false) };
         let has_next = begins_another(&mut input);
-        self.is_over = !matches!(has_next, Ok(true));
+        // Whoever was interrupted asks again.
+        self.is_over = match &has_next {
+            Ok(has_next) => !has_next,
+            Err(error) => error.kind() != io::ErrorKind::Interrupted,
+        };
         // Also at the end: the input knows how much was read of it.
         self.member = Some(GzDecoder::new(input));
         has_next

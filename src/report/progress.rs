@@ -7,6 +7,7 @@ use super::counts::Counts;
 use super::human::about;
 use super::plain::Plain;
 use crate::event::Event;
+use crate::logging::masked;
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,9 +79,9 @@ fn notable(event: &Event) -> Option<String> {
         Event::Throttled { pause } => format!("the API asked for a pause: {}", about(*pause)),
         Event::BreakerOpened { pause } => format!("the API seems to be down; one probe in {}", about(*pause)),
         Event::BreakerClosed => "the API is back".to_owned(),
-        Event::LookupsOff { why } => format!("look-ups are not to be had: {why}"),
+        Event::LookupsOff { why } => format!("look-ups are not to be had: {}", masked(why)),
         Event::TokenRefused => "the API refused the token; another one is asked for".to_owned(),
-        Event::NoToken { why } => format!("the login failed and will be tried again: {why}"),
+        Event::NoToken { why } => format!("the login failed and will be tried again: {}", masked(why)),
         Event::Draining { in_flight } => format!("stopping; waiting for {in_flight} records in flight"),
         Event::Pace { .. }
         | Event::Settled { .. }
