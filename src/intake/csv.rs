@@ -292,7 +292,13 @@ impl<R: BufRead> CsvReader<R> {
             let chunk = self.input.fill_buf()?;
             let at_end = chunk.is_empty();
             if at_end || length > LONGEST_CELL {
-                if is_in_quotes(self.core.get(), self.delimiter) {
+                // At the end of the input the line end also ends the record.
+                let is_quoted = if at_end {
+                    probe(self.core.get(), b'\n', &mut [0; 2]).0
+                } else {
+                    is_in_quotes(self.core.get(), self.delimiter)
+                };
+                if is_quoted {
                     return Err(ReadFault::OpenQuote { line: opened, cell });
                 }
                 length = 0;
@@ -489,6 +495,16 @@ mod tests {
             let mut reader = reader(&text);
             assert!(matches!(reader.advance().unwrap(), Scan::TooLarge { line: 1, .. }), "{length}");
             assert_eq!(reader.advance().unwrap(), Scan::Record { line: 2, ended: true }, "{length}");
+        }
+    }
+
+    #[test]
+    fn after_a_record_that_is_too_large_nothing_follows_at_the_end() {
+        for end in ["", ",b", "\n"] {
+            let text = format!("{}{end}", "x".repeat(3 * LONGEST_RECORD));
+            let mut reader = reader(&text);
+            assert!(matches!(reader.advance().unwrap(), Scan::TooLarge { line: 1, .. }), "{end:?}");
+            assert_eq!(reader.advance().unwrap(), Scan::End, "{end:?}");
         }
     }
 

@@ -103,7 +103,9 @@ fn a_run_that_stops_before_it_sends_leaves_its_exit_code_and_the_last_success() 
     while server.posts().len() < 3 {
         assert!(other.try_wait().unwrap().is_none());
     }
-    stop(5, &["import", "in.csv", "--ledger", "l.db"]);
+    let before = lab.read("run.prom");
+    lab.run(&[&["import", "in.csv", "--ledger", "l.db", "--base-url", &server.url], &METRICS[..]].concat()).ends(5);
+    assert_eq!(lab.read("run.prom"), before, "the file is that of the run that holds the ledger");
     other.kill().unwrap();
     other.wait().unwrap();
 }
