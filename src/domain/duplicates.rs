@@ -48,7 +48,7 @@ const fn short(hash: u64) -> u16 {
     hash as u16 >> 1
 }
 
-/// The prints of an input's valid records: 13 bytes each and an eighth of that for growing (measured with ten million: 14). Two e-mails of one
+/// The prints of an input's valid records: 13 bytes each, and with the room to grow and to compare 16 (measured with ten million). Two e-mails of one
 /// hash are as good as impossible (one chance in a million for six million records); where it matters, in an import, the ledger decides on
 /// the whole e-mail. Of 32,000 duplicates with other data, one goes without the warning.
 #[derive(Debug)]
