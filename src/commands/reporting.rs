@@ -62,10 +62,7 @@ pub(super) struct Survey {
 /// A record as far as a survey needs it.
 enum Surveyed {
     /// A valid one of which there is nothing to say.
-    Plain {
-        print: Print,
-        send_kyc_mail: bool,
-    },
+    Plain(Print),
     Told(Box<(InputRecord<'static>, Option<Print>)>),
 }
 
@@ -83,7 +80,7 @@ impl Surveyed {
             Verdict::Valid { customer, warnings } => {
                 let print = printer.print(customer);
                 if warnings.is_empty() {
-                    Self::Plain { print, send_kyc_mail: customer.send_kyc_mail }
+                    Self::Plain(print)
                 } else {
                     Self::Told(Box::new((record.into_owned(), Some(print))))
                 }
@@ -93,8 +90,8 @@ impl Surveyed {
     }
 }
 
-/// Validates every record and finds the duplicates; `compared` are their data too. While records are shown to `observe` a duplicate is still `valid`: who is one is known
-/// at the end.
+/// Validates every record and finds the duplicates; `compared` are their data too. While records are shown to `observe` a duplicate is still
+/// `valid`: who is one is known at the end.
 pub(super) fn survey(
     input: &Input,
     args: &InputArgs,
@@ -108,9 +105,10 @@ pub(super) fn survey(
     for (row, surveyed) in (1..).zip(records.by_ref()) {
         let surveyed = surveyed?;
         let (print, seen) = match &surveyed {
-            Surveyed::Plain { print, send_kyc_mail } => {
+            Surveyed::Plain(print) => {
                 counted.tally.add(Status::Valid);
-                (Some(*print), Seen { status: Status::Valid, send_kyc_mail: Some(*send_kyc_mail), told: None })
+                let send_kyc_mail = Some(print.send_kyc_mail);
+                (Some(*print), Seen { status: Status::Valid, send_kyc_mail, told: None })
             }
             Surveyed::Told(told) => {
                 let (record, print) = &**told;

@@ -15,7 +15,8 @@ use super::{EmailKey, NewCustomer};
 pub struct Print {
     email: u64,
     data: u16,
-    send_kyc_mail: bool,
+    /// Whether the record asks for an e-mail to the person.
+    pub send_kyc_mail: bool,
 }
 
 /// Takes prints of records. All that are compared must come from one of them, or from its clones.
