@@ -24,7 +24,7 @@ impl Country {
     /// # Errors
     /// A [`Flaw`] with one of the `country.*` codes.
     pub fn parse(text: &str) -> Result<Self, Flaw> {
-        if let Some(country) = Self::of_code(trimmed(text)) {
+        if let Some(country) = Self::plain(trimmed(text)) {
             return Ok(country);
         }
         let key = fold(text);
@@ -45,8 +45,9 @@ impl Country {
         Err(Flaw::new(Code::CountryUnknown, hint))
     }
 
-    /// Nearly all cells hold a code, and a code needs no folding.
-    fn of_code(code: &str) -> Option<Self> {
+    /// The country of a code. Nearly all cells hold one, and a code needs no folding.
+    #[must_use]
+    pub fn plain(code: &str) -> Option<Self> {
         let place = code_place(code.as_bytes())?;
         let index = CODES.places[place];
         CODES.countries.get(usize::from(index)).copied()

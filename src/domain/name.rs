@@ -5,7 +5,7 @@ use std::fmt;
 
 use unicode_normalization::{IsNormalized, UnicodeNormalization as _, is_nfc_quick};
 
-use super::{Code, Flaw, trim};
+use super::{Code, Flaw, trim, trimmed};
 
 /// A trimmed, NFC-normalised name without control characters.
 #[derive(Clone, PartialEq, Eq)]
@@ -50,6 +50,15 @@ impl<'a> CustomerName<'a> {
         Ok(Self(name))
     }
 
+    /// A name of which there is nothing to say: as [`CustomerName::parse`] makes it, without an oddity.
+    #[must_use]
+    pub fn plain(text: &'a str) -> Option<Self> {
+        if is_plain(text) && trimmed(text).len() == text.len() {
+            return Some(Self(Cow::Borrowed(text)));
+        }
+        Self::parse(text).ok().filter(|name| name.oddity().is_none())
+    }
+
     #[must_use]
     pub fn into_owned(self) -> CustomerName<'static> {
         CustomerName(Cow::Owned(self.0.into_owned()))
@@ -67,10 +76,11 @@ impl<'a> CustomerName<'a> {
     }
 }
 
-/// Printable ASCII within the limit, of which there is nothing to say. All bytes are looked at, which is faster than stopping early.
+/// Printable ASCII within the limit, without the signs that [`garbling`] looks for. All bytes are looked at, which is faster than stopping
+/// early.
 fn is_plain(name: &str) -> bool {
-    let are_printable = name.bytes().fold(true, |all, byte| all & (b' '..=b'~').contains(&byte));
-    are_printable && (1..=LONGEST).contains(&name.len())
+    let is_plain = |byte| (b' '..=b'~').contains(&byte) && !matches!(byte, b'?' | b'"');
+    name.bytes().fold(true, |all, byte| all & is_plain(byte)) && (1..=LONGEST).contains(&name.len())
 }
 
 fn composed(text: Cow<'_, str>) -> Cow<'_, str> {

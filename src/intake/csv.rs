@@ -6,7 +6,11 @@
 use std::io::{self, BufRead};
 
 use csv_core::{Reader, ReaderBuilder};
-use memchr::{memchr, memchr_iter, memchr2};
+use memchr::{memchr_iter, memchr2};
+
+mod slice;
+
+pub(super) use slice::SliceReader;
 
 use super::{LONGEST_CELL, LONGEST_RECORD, MOST_COLUMNS};
 
@@ -22,12 +26,10 @@ pub(super) struct CsvReader<R> {
     /// Where in `bytes` each cell ends.
     ends: Vec<usize>,
     cells: usize,
-    /// As in [`Record`].
-    gap: usize,
     blank_rows: u64,
 }
 
-/// Made when a record has quotes: that takes as long as reading a hundred records without.
+/// Made when it is needed: that takes as long as reading a hundred plain lines.
 struct Core {
     reader: Option<Reader>,
     delimiter: u8,
@@ -81,15 +83,17 @@ impl From<io::Error> for ReadFault {
 #[derive(Clone, Copy)]
 pub(super) struct Record<'a> {
     bytes: &'a [u8],
+    /// The same, where it is known to be text.
+    text: Option<&'a str>,
     ends: &'a [usize],
     /// How many bytes stand between two cells: none where quotes were taken away, the delimiter where there were none.
     gap: usize,
 }
 
 impl<'a> Record<'a> {
-    /// All cells, one after the other.
-    pub(super) fn bytes(self) -> &'a [u8] {
-        self.bytes
+    /// Whether a cell may hold a line break: a line that was taken as it stands has none.
+    pub(super) fn has_line_breaks(self) -> bool {
+        self.gap == 0 && memchr2(b'\n', b'\r', self.bytes).is_some()
     }
 
     pub(super) fn len(self) -> usize {
@@ -106,6 +110,9 @@ impl<'a> Record<'a> {
 
     /// All cells as one text, where every cell is text; looks at all bytes at once, and then whether a cell ends within a character.
     pub(super) fn text(self) -> Option<&'a str> {
+        if self.text.is_some() {
+            return self.text;
+        }
         let text = std::str::from_utf8(self.bytes).ok()?;
         let is_cut_well = self.gap > 0 || self.ends.iter().all(|&end| text.is_char_boundary(end));
         is_cut_well.then_some(text)
@@ -139,7 +146,6 @@ impl<R: BufRead> CsvReader<R> {
             filled: 0,
             ends: vec![0; MOST_COLUMNS + 1],
             cells: 0,
-            gap: 0,
             blank_rows: 0,
         }
     }
@@ -160,7 +166,7 @@ impl<R: BufRead> CsvReader<R> {
 
     /// The record that the last [`Scan::Record`] told of.
     pub(super) fn record(&self) -> Record<'_> {
-        Record { bytes: &self.bytes[..self.filled], ends: &self.ends[..self.cells], gap: self.gap }
+        Record { bytes: &self.bytes[..self.filled], text: None, ends: &self.ends[..self.cells], gap: 0 }
     }
 
     /// Reads the next record. Rows without anything are no records, also before the header.
@@ -176,10 +182,7 @@ impl<R: BufRead> CsvReader<R> {
     fn read_record(&mut self) -> Result<Scan, ReadFault> {
         self.skip_line_ends()?;
         let line = self.lines.line;
-        if self.read_plain_line()? {
-            return Ok(Scan::Record { line, ended: true });
-        }
-        (self.filled, self.cells, self.gap) = (0, 0, 0);
+        (self.filled, self.cells) = (0, 0);
         loop {
             let ceiling = self.ceiling();
             if self.bytes.len() < ceiling {
@@ -208,34 +211,6 @@ impl<R: BufRead> CsvReader<R> {
                 return self.skip_record(line, limit);
             }
         }
-    }
-
-    /// A line without quotes that is at hand whole and within all limits needs no more than looking for delimiters. Anything else is left as it
-    /// is: false.
-    fn read_plain_line(&mut self) -> io::Result<bool> {
-        let chunk = self.input.fill_buf()?;
-        let Some(end) = memchr2(b'\n', b'\r', &chunk[..chunk.len().min(LONGEST_CELL)]) else { return Ok(false) };
-        let line = &chunk[..end];
-        if memchr(b'"', line).is_some() {
-            return Ok(false);
-        }
-        let mut cells = 0;
-        for cell_end in memchr_iter(self.delimiter, line).chain([end]) {
-            if cells == MOST_COLUMNS {
-                return Ok(false);
-            }
-            self.ends[cells] = cell_end;
-            cells += 1;
-        }
-        if self.bytes.len() < end {
-            self.bytes.resize(LONGEST_CELL, 0);
-        }
-        self.bytes[..end].copy_from_slice(line);
-        (self.filled, self.cells, self.gap) = (end, cells, 1);
-        self.lines.line += 1;
-        self.lines.after_return = chunk[end] == b'\r';
-        self.input.consume(end + 1);
-        Ok(true)
     }
 
     /// The end of the input: a line end of our own completes the last record, if there is one and no quote is open.

@@ -151,14 +151,13 @@ fn line_ends(form: Form, bytes: &[u8]) -> u64 {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::records::{Records, Scanned};
+    use super::super::records::{RecordReader, Records, Scanned};
     use super::*;
 
     /// The cells of each record, and its line.
-    fn cells(form: Form, input: &[u8], line: u64) -> Vec<(u64, Vec<Vec<u8>>)> {
-        let mut records = Records::new(form, input, line);
+    fn cells(mut records: impl RecordReader) -> Vec<(u64, Vec<Vec<u8>>)> {
         let mut found = Vec::new();
-        while let Some((line, scanned)) = records.advance().ok().flatten() {
+        while let Some((line, scanned)) = records.next_record().ok().flatten() {
             let cells = match scanned {
                 Scanned::Cells { record, .. } => record.cells().map(<[u8]>::to_vec).collect(),
                 Scanned::Line { bytes, .. } => vec![bytes.to_vec()],
@@ -169,14 +168,18 @@ mod tests {
         found
     }
 
+    fn stream(form: Form, input: &[u8], line: u64) -> impl RecordReader {
+        Records::new(form, input, line)
+    }
+
     fn cut_anywhere(form: Form, text: &[u8]) {
-        let whole = cells(form, text, 1);
+        let whole = cells(stream(form, text, 1));
         for length in 0..=text.len() {
             let Some(end) = last_record_end(form, &text[..length]) else { continue };
             assert!(end <= length);
             let (first, second) = text.split_at(end);
-            let mut parts = cells(form, first, 1);
-            parts.extend(cells(form, second, 1 + line_ends(form, first)));
+            let mut parts = cells(stream(form, first, 1));
+            parts.extend(cells(stream(form, second, 1 + line_ends(form, first))));
             assert!(parts == whole, "{:?} cut at {end}", String::from_utf8_lossy(text));
         }
     }

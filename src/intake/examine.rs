@@ -1,7 +1,6 @@
 //! One record as it stands in the input, and what is to be said of it. Pure: the same bytes give the same verdict on any thread.
 
 use encoding_rs::{Encoding, UTF_8};
-use memchr::memchr2;
 use serde_json::{Map, Value};
 
 use crate::domain::{Code, Country, Flaw, InputRecord, Position, RawRecord, Verdict, Violation};
@@ -29,18 +28,33 @@ pub(super) struct Examiner {
 }
 
 impl Examiner {
-    pub(super) fn examine<'a>(&'a self, position: Position, scanned: Scanned<'a>) -> InputRecord<'a> {
-        let mut judged = match scanned {
-            Scanned::Cells { record, .. } => self.of_cells(record, position.line),
-            Scanned::Line { bytes, ended } => self.of_line(bytes, ended),
-            Scanned::TooLarge { limit } => self.whole(too_large(limit), ""),
+    /// Hands the record to `work`, for it may hold on to what was parsed on the way.
+    pub(super) fn examine<T>(
+        &self,
+        position: Position,
+        scanned: Scanned<'_>,
+        work: impl FnOnce(InputRecord<'_>) -> T,
+    ) -> T {
+        let finish = |Judged { verdict, kept }: Judged<'_>| {
+            let raw = if self.want_raw || verdict.is_invalid() { raw(scanned) } else { None };
+            work(InputRecord { position, verdict, kept, raw })
         };
-        // A cut line of NDJSON is no object, and says so itself.
-        if let (true, Scanned::Cells { ended: false, .. }) = (self.may_be_cut, scanned) {
-            judged = judged.cut_off();
+        match scanned {
+            // A cut line of NDJSON is no object, and says so itself.
+            Scanned::Cells { record, ended: false } if self.may_be_cut => {
+                finish(self.of_cells(record, position.line).cut_off())
+            }
+            Scanned::Cells { record, .. } => finish(self.of_cells(record, position.line)),
+            Scanned::Line { bytes, ended } => match self.object(bytes, ended) {
+                Ok(object) => {
+                    let row = ObjectRow(&object);
+                    let verdict = judge(&self.mapping, &row, self.region, Vec::new());
+                    finish(Judged { verdict, kept: keep(&self.mapping, &row) })
+                }
+                Err(judged) => finish(judged),
+            },
+            Scanned::TooLarge { limit } => finish(self.whole(too_large(limit), "")),
         }
-        let raw = if self.want_raw || judged.verdict.is_invalid() { raw(scanned) } else { None };
-        InputRecord { position, verdict: judged.verdict, kept: judged.kept, raw }
     }
 
     fn of_cells<'a>(&'a self, record: Record<'a>, line: u64) -> Judged<'a> {
@@ -62,25 +76,19 @@ impl Examiner {
         Judged { verdict, kept: keep(&self.mapping, &row) }
     }
 
-    fn of_line(&self, line: &[u8], ended: bool) -> Judged<'_> {
+    /// The object of a line, or what is to be said of a line that holds none.
+    fn object<'a>(&self, line: &'a [u8], ended: bool) -> Result<Object<'a>, Judged<'static>> {
         let Ok(text) = std::str::from_utf8(line) else {
             let hint = Undecodable::first(line, self.encoding).map(|found| not_text(found, self.encoding, ""));
             let flaw = Flaw::new(Code::RowEncoding, hint.unwrap_or_default());
-            return self.whole(flaw, &decode::shown(line, self.encoding));
+            return Err(self.whole(flaw, &decode::shown(line, self.encoding)));
         };
-        match parse_object(text) {
-            Ok(object) => {
-                let row = ObjectRow(&object);
-                let verdict = judge(&self.mapping, &row, self.region, Vec::new()).into_owned();
-                Judged { verdict, kept: keep(&self.mapping, &row) }
+        parse_object(text).map_err(|mut flaw| {
+            if !ended && flaw.code == Code::JsonSyntax {
+                flaw.hint.to_mut().push_str("; the file ends within this line");
             }
-            Err(mut flaw) => {
-                if !ended && flaw.code == Code::JsonSyntax {
-                    flaw.hint.to_mut().push_str("; the file ends within this line");
-                }
-                self.whole(flaw, text)
-            }
-        }
+            self.whole(flaw, text)
+        })
     }
 
     /// A record that could not be taken apart: only one thing can be said of it, and its kept cells are empty.
@@ -119,7 +127,7 @@ impl Examiner {
     }
 
     fn swallowed_lines(&self, record: Record<'_>, line: u64) -> Vec<Violation> {
-        if memchr2(b'\n', b'\r', record.bytes()).is_none() {
+        if !record.has_line_breaks() {
             return Vec::new();
         }
         let long = record.cells().map(line_ends).enumerate().filter(|(_, ends)| *ends >= SUSPICIOUS_LINES);

@@ -19,7 +19,7 @@ use super::misread::Misread;
 use super::ndjson::{Item, parse_object};
 use super::options::{Format, InputOptions};
 use super::parallel::{InPiece, Parallel};
-use super::records::{Form, Records};
+use super::records::{Form, RecordReader as _, Records};
 use super::sniff::{self, Decay};
 use super::source::{InputIdentity, Source, identity};
 use super::{DEEPEST, MOST_COLUMNS};
@@ -180,10 +180,10 @@ impl Iterator for Feed {
         if self.is_over {
             return None;
         }
-        let next = match self.records.advance() {
+        let next = match self.records.next_record() {
             Ok(Some((line, scanned))) => {
                 self.row += 1;
-                Ok(Some(self.examiner.examine(Position { row: self.row, line }, scanned).into_owned()))
+                Ok(Some(self.examiner.examine(Position { row: self.row, line }, scanned, |record| record.into_owned())))
             }
             Ok(None) => self.origin.check_unchanged().map(|()| None),
             Err(fault) => Err(self.origin.explain(fault, &self.examiner.header)),

@@ -1,7 +1,7 @@
 //! Why a CSV file seems to lack its columns, where the reason is the file's form: a title above the header, whole lines in quotes, cells that
 //! something unusual parts. An option would not help there, so it is the form that the hint speaks of.
 
-use super::csv::{CsvReader, Scan};
+use super::csv::{Scan, SliceReader};
 use super::options::is_delimiter;
 use super::sniff::DELIMITERS;
 
@@ -26,7 +26,7 @@ pub(super) enum Misread {
 impl Misread {
     /// `text` begins with the header, or with what was taken for it, on this line.
     pub(super) fn of(text: &[u8], delimiter: u8, line: u64, is_known: impl Fn(&str) -> bool) -> Option<Self> {
-        let mut reader = CsvReader::new(text, delimiter, line);
+        let mut reader = SliceReader::new(text, delimiter, line);
         let Ok(Scan::Record { .. }) = reader.advance() else { return None };
         let header: Vec<_> = reader.record().cells().map(String::from_utf8_lossy).collect();
         let known = header.iter().filter(|name| is_known(name.trim())).count();
@@ -74,7 +74,7 @@ fn parting(header: &str, is_known: &impl Fn(&str) -> bool) -> Option<char> {
 
 /// The first record below with more known names than the first.
 fn header_below(text: &[u8], delimiter: u8, line: u64, known: usize, is_known: &impl Fn(&str) -> bool) -> Option<u64> {
-    let mut reader = CsvReader::new(text, delimiter, line);
+    let mut reader = SliceReader::new(text, delimiter, line);
     for _ in 0..LOOKED_AT {
         let Ok(Scan::Record { line, .. }) = reader.advance() else { return None };
         let names = reader.record().cells().filter_map(|cell| std::str::from_utf8(cell).ok());

@@ -10,12 +10,13 @@ use std::vec;
 
 use crate::domain::{InputRecord, Position};
 
-use super::csv::ReadFault;
+use super::csv::{ReadFault, SliceReader};
 use super::cut::{Cut, Cutter, Input, Piece};
 use super::error::IntakeError;
 use super::examine::Examiner;
 use super::feed::Origin;
-use super::records::{Form, Records};
+use super::ndjson::LineReader;
+use super::records::{Form, RecordReader, Records};
 
 /// What is made of a record while its row is counted from the beginning of a piece.
 pub trait InPiece {
@@ -78,13 +79,19 @@ struct Bench<T> {
 
 impl<T> Bench<T> {
     fn judge(&self, piece: &Piece) -> Judged<T> {
-        let mut records = Records::new(self.form, &*piece.bytes, piece.line);
+        match self.form {
+            Form::Csv { delimiter } => self.judge_all(SliceReader::new(&piece.bytes, delimiter, piece.line)),
+            Form::Ndjson { line_end } => self.judge_all(LineReader::new(&*piece.bytes, line_end, piece.line)),
+        }
+    }
+
+    fn judge_all(&self, mut records: impl RecordReader) -> Judged<T> {
         let (mut items, mut row) = (Vec::new(), 0);
         let fault = loop {
-            match records.advance() {
+            match records.next_record() {
                 Ok(Some((line, scanned))) => {
                     row += 1;
-                    items.push((self.work)(self.examiner.examine(Position { row, line }, scanned)));
+                    items.push(self.examiner.examine(Position { row, line }, scanned, &self.work));
                 }
                 Ok(None) => break None,
                 Err(fault) => break Some(fault),
@@ -131,10 +138,10 @@ impl<T: InPiece + Send + 'static> Parallel<T> {
     fn next_uncut(&mut self) -> Option<Result<Option<T>, ReadFault>> {
         let uncut = self.uncut.as_mut()?;
         let row = self.rows + 1;
-        let next = match uncut.advance() {
+        let next = match uncut.next_record() {
             Ok(Some((line, scanned))) => {
                 self.rows = row;
-                Ok(Some((self.bench.work)(self.bench.examiner.examine(Position { row, line }, scanned))))
+                Ok(Some(self.bench.examiner.examine(Position { row, line }, scanned, &self.bench.work)))
             }
             Ok(None) => Ok(None),
             Err(fault) => Err(fault),

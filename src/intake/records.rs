@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead};
 
-use super::csv::{self, CsvReader, ReadFault, Record};
+use super::csv::{self, CsvReader, ReadFault, Record, SliceReader};
 use super::ndjson::{self, LineReader};
 
 /// The form of an input, as far as taking records out of it goes.
@@ -45,14 +45,6 @@ impl<R: BufRead> Records<R> {
         }
     }
 
-    /// How many lines without anything and rows of nothing but delimiters were skipped so far.
-    pub(super) fn blank_rows(&self) -> u64 {
-        match self {
-            Self::Csv(reader) => reader.blank_rows(),
-            Self::Ndjson(reader) => reader.blank_rows(),
-        }
-    }
-
     /// What was not read yet, and the number of the line that it begins with.
     pub(super) fn into_rest(self) -> io::Result<(R, u64)> {
         match self {
@@ -60,20 +52,61 @@ impl<R: BufRead> Records<R> {
             Self::Ndjson(reader) => Ok(reader.into_rest()),
         }
     }
+}
 
+/// Whatever gives one record after the other.
+pub(super) trait RecordReader {
     /// The next record and the line on which it begins; nothing at the end.
-    pub(super) fn advance(&mut self) -> Result<Option<(u64, Scanned<'_>)>, ReadFault> {
-        Ok(match self {
-            Self::Csv(reader) => match reader.advance()? {
-                csv::Scan::End => None,
-                csv::Scan::TooLarge { line, limit } => Some((line, Scanned::TooLarge { limit })),
-                csv::Scan::Record { line, ended } => Some((line, Scanned::Cells { record: reader.record(), ended })),
-            },
-            Self::Ndjson(reader) => match reader.advance()? {
-                ndjson::Scan::End => None,
-                ndjson::Scan::TooLarge { line } => Some((line, Scanned::TooLarge { limit: "1 MiB" })),
-                ndjson::Scan::Line { line, ended } => Some((line, Scanned::Line { bytes: reader.bytes(), ended })),
-            },
+    fn next_record(&mut self) -> Result<Option<(u64, Scanned<'_>)>, ReadFault>;
+
+    /// How many lines without anything and rows of nothing but delimiters were skipped so far.
+    fn blank_rows(&self) -> u64;
+}
+
+impl<R: BufRead> RecordReader for Records<R> {
+    fn next_record(&mut self) -> Result<Option<(u64, Scanned<'_>)>, ReadFault> {
+        match self {
+            Self::Csv(reader) => Ok(scanned(reader.advance()?, || reader.record())),
+            Self::Ndjson(reader) => reader.next_record(),
+        }
+    }
+
+    fn blank_rows(&self) -> u64 {
+        match self {
+            Self::Csv(reader) => reader.blank_rows(),
+            Self::Ndjson(reader) => reader.blank_rows(),
+        }
+    }
+}
+
+impl RecordReader for SliceReader<'_> {
+    fn next_record(&mut self) -> Result<Option<(u64, Scanned<'_>)>, ReadFault> {
+        Ok(scanned(self.advance()?, || self.record()))
+    }
+
+    fn blank_rows(&self) -> u64 {
+        self.blank_rows()
+    }
+}
+
+impl<R: BufRead> RecordReader for LineReader<R> {
+    fn next_record(&mut self) -> Result<Option<(u64, Scanned<'_>)>, ReadFault> {
+        Ok(match self.advance()? {
+            ndjson::Scan::End => None,
+            ndjson::Scan::TooLarge { line } => Some((line, Scanned::TooLarge { limit: "1 MiB" })),
+            ndjson::Scan::Line { line, ended } => Some((line, Scanned::Line { bytes: self.bytes(), ended })),
         })
+    }
+
+    fn blank_rows(&self) -> u64 {
+        self.blank_rows()
+    }
+}
+
+fn scanned<'a>(scan: csv::Scan, record: impl FnOnce() -> Record<'a>) -> Option<(u64, Scanned<'a>)> {
+    match scan {
+        csv::Scan::End => None,
+        csv::Scan::TooLarge { line, limit } => Some((line, Scanned::TooLarge { limit })),
+        csv::Scan::Record { line, ended } => Some((line, Scanned::Cells { record: record(), ended })),
     }
 }

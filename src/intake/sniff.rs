@@ -1,6 +1,6 @@
 //! Format, delimiter and readability, found out from the first bytes.
 
-use super::csv::{CsvReader, Scan};
+use super::csv::{Scan, SliceReader};
 use super::options::{Format, is_delimiter};
 
 /// The delimiters that are looked for, the likeliest first.
@@ -44,7 +44,7 @@ pub(super) fn delimiter(head: &[u8], complete: bool, is_known: impl Fn(&str) -> 
 
 /// Known names in the header, records of a thousand that have its width, its width.
 fn score(head: &[u8], complete: bool, delimiter: u8, is_known: &impl Fn(&str) -> bool) -> (usize, usize, usize) {
-    let mut reader = CsvReader::new(head, delimiter, 1);
+    let mut reader = SliceReader::new(head, delimiter, 1);
     let Ok(Scan::Record { .. }) = reader.advance() else { return (0, 0, 0) };
     let header = reader.record();
     let width = header.len();
@@ -91,7 +91,7 @@ impl Decay {
 /// The records of a CSV file, header not counted; `line` is the number of the first line.
 pub(super) fn csv_decay(head: &[u8], complete: bool, delimiter: u8, line: u64) -> Decay {
     let mut decay = Decay::default();
-    let mut reader = CsvReader::new(head, delimiter, line);
+    let mut reader = SliceReader::new(head, delimiter, line);
     let mut pending = None;
     let _header = reader.advance();
     while let Ok(Scan::Record { line, .. }) = reader.advance() {

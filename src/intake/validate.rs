@@ -21,6 +21,58 @@ pub(super) fn judge<'a>(
     region: Option<Country>,
     oddities: Vec<Violation>,
 ) -> Verdict<'a> {
+    match plain(mapping, row) {
+        Some(customer) if oddities.is_empty() => Verdict::Valid { customer, warnings: Vec::new() },
+        _ => judge_closely(mapping, row, region, oddities),
+    }
+}
+
+/// The customer of a record of which there is nothing to say. Nearly all are such, and need none of what words about them need.
+fn plain<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<NewCustomer<'a>> {
+    let given = |field| {
+        let cell = match &mapping.feeding(field).origin {
+            Some(Origin::Column(column)) => row.cell(&column.place),
+            Some(_) => return None,
+            None => Cell::Absent,
+        };
+        match cell {
+            Cell::Text(text) => Some(trimmed(text)),
+            Cell::Absent => Some(""),
+            Cell::Json(_) => None,
+        }
+    };
+    let is_preset = |field| mapping.feeding(field).set.is_some();
+    let name = given(Field::Name).filter(|name| artefact(name).is_none())?;
+    let kind = match given(Field::Type)? {
+        "" if is_preset(Field::Type) => return None,
+        "" => CustomerType::default(),
+        text => CustomerType::parse(text).ok()?,
+    };
+    let send_kyc_mail = match given(Field::SendKycMail)? {
+        "" if is_preset(Field::SendKycMail) => return None,
+        "" => true,
+        text => parse_yes_no(text).ok()?,
+    };
+    let mut findings = Findings { violations: Vec::new() };
+    let customer = NewCustomer {
+        email: Email::plain(given(Field::Email)?)?,
+        phone: Phone::plain(given(Field::Phone)?)?,
+        country: Country::plain(given(Field::Country)?)?,
+        name: CustomerName::plain(name)?,
+        kind,
+        send_kyc_mail,
+        extra: findings.extras(&mapping.extras, row),
+    };
+    findings.violations.is_empty().then_some(customer)
+}
+
+/// The same of any record, with all that there is to say.
+fn judge_closely<'a>(
+    mapping: &'a Mapping,
+    row: &impl Row<'a>,
+    region: Option<Country>,
+    oddities: Vec<Violation>,
+) -> Verdict<'a> {
     let mut findings = Findings { violations: Vec::new() };
     let given = |field| Given::of(mapping, row, field);
 
