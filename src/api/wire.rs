@@ -17,7 +17,7 @@ pub fn body(customer: &NewCustomer<'_>) -> Vec<u8> {
     let documented = [
         (Field::Name, Value::from(customer.name.as_str())),
         (Field::Email, Value::from(customer.email.as_str())),
-        (Field::Phone, Value::from(customer.phone.as_str())),
+        (Field::Phone, Value::from(customer.phone.to_string())),
         (Field::Country, Value::from(customer.country.alpha3())),
         (Field::Type, Value::from(customer.kind.as_str())),
         (Field::SendKycMail, Value::from(customer.send_kyc_mail)),

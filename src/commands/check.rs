@@ -7,11 +7,11 @@ use console::Term;
 
 use super::input::Input;
 use super::judge::{AsOf, Judge};
-use super::reporting::{Seen, Survey, Told};
+use super::reporting::{Survey, Told};
 use super::{Failure, reporting, stdout};
 use crate::cli::{CheckArgs, ImportArgs, InputArgs, LogArgs, LogFormat, SummaryFormat};
 use crate::delivery::Rate;
-use crate::domain::{Duplicates, Status};
+use crate::domain::{Duplicates, InputRecord, Status};
 use crate::exit::Exit;
 use crate::intake::Mapping;
 use crate::ledger::{LedgerError, Reader};
@@ -94,20 +94,22 @@ pub(super) fn plan(
         Some(ledger) => ledger.open_requests()?.len() as u64,
         None => 0,
     };
-    let mut note = |seen: &Seen<'_>| note(&mut plan, &mut diagnostics, pacing, seen);
     // Without a memory and without files the input alone tells all.
     let is_alone = ledger.is_none() && outputs.reports.is_empty() && outputs.rejects.is_none();
-    let Survey { mut counted, duplicates } = reporting::survey(input, args, !is_alone, |seen| {
+    let Survey { mut counted, kyc_mails, duplicates } = reporting::survey(input, args, !is_alone, |told| {
         if is_alone {
-            note(seen);
+            diagnose(&mut diagnostics, told);
         }
     })?;
     if is_alone {
-        plan.to_send -= duplicates.count();
-        plan.kyc_mails -= duplicates.kyc_mails();
+        plan.to_send = counted.tally.get(Status::Valid);
+        plan.kyc_mails = kyc_mails;
     } else {
         let judge = Judge::new(Arc::clone(&duplicates), ledger, AsOf::Now);
-        counted = reporting::pass(input, args, outputs, &judge, note)?;
+        counted = reporting::pass(input, args, outputs, &judge, |status, told| {
+            diagnose(&mut diagnostics, told);
+            count(&mut plan, pacing, status, told.record);
+        })?;
     }
     plan.doubts_elsewhere = open.saturating_sub(counted.tally.get(Status::InDoubt));
     plan.tally = counted.tally;
@@ -123,13 +125,16 @@ fn columns(mapping: &Mapping) -> Vec<(String, String)> {
     fields.chain(extras).collect()
 }
 
-fn note(plan: &mut Plan, diagnostics: &mut Diagnostics, pacing: &Pacing, seen: &Seen<'_>) {
-    if let Some(Told { shape, record }) = &seen.told {
-        diagnostics.add(record.position, record.verdict.violations(), shape, record.raw.as_ref());
-    }
-    let sends = matches!(seen.status, Status::Valid | Status::InDoubt)
-        || (seen.status == Status::Rejected && pacing.retry_rejected);
-    if let (Some(mails), true) = (seen.send_kyc_mail, sends) {
+fn diagnose(diagnostics: &mut Diagnostics, told: &Told<'_>) {
+    let Told { shape, record } = told;
+    diagnostics.add(record.position, record.verdict.violations(), shape, record.raw.as_ref());
+}
+
+/// Counts a record that would be sent.
+fn count(plan: &mut Plan, pacing: &Pacing, status: Status, record: &InputRecord<'_>) {
+    let sends =
+        matches!(status, Status::Valid | Status::InDoubt) || (status == Status::Rejected && pacing.retry_rejected);
+    if let (Some(mails), true) = (record.verdict.send_kyc_mail(), sends) {
         plan.to_send += 1;
         plan.kyc_mails += u64::from(mails);
     }

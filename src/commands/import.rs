@@ -287,7 +287,7 @@ impl Import<'_> {
     async fn count(&self, run: &RunId) -> Result<Counted, Failure> {
         let judge = Judge::new(Arc::clone(&self.duplicates), Some(self.reader()?), AsOf::Run(run.number));
         let (input, args, outputs) = (Arc::clone(&self.input), self.args.input.clone(), self.outputs.clone());
-        let pass = tokio::task::spawn_blocking(move || reporting::pass(&input, &args, &outputs, &judge, |_| {}));
+        let pass = tokio::task::spawn_blocking(move || reporting::pass(&input, &args, &outputs, &judge, |_, _| {}));
         tokio::select! {
             biased;
             () = self.shutdown.leaving() => Err(self.left_at_once()),

@@ -8,7 +8,7 @@ use crate::domain::{
     Code, Complaint, ComplaintCode, Duplicates, Earlier, EmailKey, InputRecord, Position, ReportLine, Severity, Status,
     Verdict, Violation,
 };
-use crate::intake::InPiece;
+use crate::intake::Gather;
 use crate::ledger::{PayloadHash, Reader, Standing};
 
 /// As of when a line speaks.
@@ -28,14 +28,18 @@ pub(super) struct Prepared {
     sendable: Option<(EmailKey, Vec<u8>)>,
 }
 
-impl InPiece for Prepared {
+impl Gather for Vec<Prepared> {
+    fn add(&mut self, record: InputRecord<'_>) {
+        self.push(Prepared::new(record));
+    }
+
     fn after(&mut self, rows: u64) {
-        self.record.after(rows);
+        self.iter_mut().for_each(|prepared| prepared.record.position.row += rows);
     }
 }
 
 impl Prepared {
-    pub(super) fn new(record: InputRecord<'_>) -> Self {
+    fn new(record: InputRecord<'_>) -> Self {
         let sendable = match &record.verdict {
             Verdict::Invalid { .. } => None,
             Verdict::Valid { customer, .. } => Some((customer.email.key(), wire::body(customer))),

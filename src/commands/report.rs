@@ -18,7 +18,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<Exit, Failure> {
     let run = find_run(&ledger, &args.run, &input)?;
     let duplicates = reporting::survey(&input, &args.input, true, |_| {})?.duplicates;
     let judge = Judge::new(duplicates, Some(ledger), AsOf::Run(run.id.number));
-    let counted = reporting::pass(&input, &args.input, &outputs, &judge, |_| {})?;
+    let counted = reporting::pass(&input, &args.input, &outputs, &judge, |_, _| {})?;
     let exit = Exit::of_records(&counted.tally);
     let until = run.ended_at.unwrap_or_else(jiff::Timestamp::now);
     let summary = Summary {

@@ -12,7 +12,7 @@ use crate::domain::{
     Duplicates, InputRecord, InputShape, Print, Printer, Prints, RawRecord, ReportLine, Status, Tally, Verdict,
 };
 use crate::exit::Exit;
-use crate::intake::{Feed, InPiece, Mapping};
+use crate::intake::{Feed, Gather, Mapping};
 use crate::report::{ErrorGroups, Rejects, ReportFile};
 use crate::settings::Outputs;
 
@@ -37,15 +37,7 @@ impl Counted {
     }
 }
 
-/// A record that was read, and how it stands.
-pub(super) struct Seen<'a> {
-    pub status: Status,
-    /// Of a valid one: whether it asks for an e-mail to the person.
-    pub send_kyc_mail: Option<bool>,
-    /// `None` where there is nothing to say of it.
-    pub told: Option<Told<'a>>,
-}
-
+/// A record, and the form of the input that it stands in.
 pub(super) struct Told<'a> {
     pub shape: &'a InputShape,
     pub record: &'a InputRecord<'static>,
@@ -56,104 +48,95 @@ pub(super) struct Told<'a> {
 pub(super) struct Survey {
     /// Of valid records and duplicates and invalid ones only.
     pub counted: Counted,
+    /// How many of the valid records ask for an e-mail to the person.
+    pub kyc_mails: u64,
     pub duplicates: Arc<Duplicates>,
 }
 
-/// A record as far as a survey needs it.
-enum Surveyed {
-    /// A valid one of which there is nothing to say.
-    Plain(Print),
-    Told(Box<(InputRecord<'static>, Option<Print>)>),
+/// The records of a piece as far as a survey needs them.
+struct Surveyed {
+    printer: Printer,
+    /// In the order of the rows; none of an invalid one.
+    prints: Vec<Option<Print>>,
+    /// Those of which there is something to say.
+    told: Vec<InputRecord<'static>>,
 }
 
-impl InPiece for Surveyed {
+impl Gather for Surveyed {
+    fn add(&mut self, record: InputRecord<'_>) {
+        self.prints.push(match &record.verdict {
+            Verdict::Valid { customer, .. } => Some(self.printer.print(customer)),
+            Verdict::Invalid { .. } => None,
+        });
+        if !record.verdict.violations().is_empty() {
+            self.told.push(record.into_owned());
+        }
+    }
+
     fn after(&mut self, rows: u64) {
-        if let Self::Told(told) = self {
-            told.0.after(rows);
-        }
+        self.told.after(rows);
     }
 }
 
-impl Surveyed {
-    fn new(record: InputRecord<'_>, printer: &Printer) -> Self {
-        match &record.verdict {
-            Verdict::Valid { customer, warnings } => {
-                let print = printer.print(customer);
-                if warnings.is_empty() {
-                    Self::Plain(print)
-                } else {
-                    Self::Told(Box::new((record.into_owned(), Some(print))))
-                }
-            }
-            Verdict::Invalid { .. } => Self::Told(Box::new((record.into_owned(), None))),
-        }
-    }
-}
-
-/// Validates every record and finds the duplicates; `compared` are their data too. While records are shown to `observe` a duplicate is still
-/// `valid`: who is one is known at the end.
+/// Validates every record and finds the duplicates; `compared` are their data too. Whoever has something to be said of it is shown to `tell`.
 pub(super) fn survey(
     input: &Input,
     args: &InputArgs,
     compared: bool,
-    mut observe: impl FnMut(&Seen<'_>),
+    mut tell: impl FnMut(&Told<'_>),
 ) -> Result<Survey, Failure> {
     let feed = input.feed(args, false)?;
     let (shape, mut counted, mut prints) = (feed.shape(), Counted::of(&feed), Prints::new(compared));
     let printer = prints.printer();
-    let mut records = feed.in_parallel(move |record| Surveyed::new(record, &printer))?;
-    for (row, surveyed) in (1..).zip(records.by_ref()) {
+    let gather = move || Surveyed { printer: printer.clone(), prints: Vec::new(), told: Vec::new() };
+    let mut pieces = feed.in_parallel(gather)?;
+    let (mut row, mut kyc_mails) = (0, 0);
+    for surveyed in pieces.by_ref() {
         let surveyed = surveyed?;
-        let (print, seen) = match &surveyed {
-            Surveyed::Plain(print) => {
+        for print in surveyed.prints {
+            row += 1;
+            if let Some(print) = print {
                 counted.tally.add(Status::Valid);
-                let send_kyc_mail = Some(print.send_kyc_mail);
-                (Some(*print), Seen { status: Status::Valid, send_kyc_mail, told: None })
+                kyc_mails += u64::from(print.send_kyc_mail);
+                prints.add(print, row);
             }
-            Surveyed::Told(told) => {
-                let (record, print) = &**told;
-                let status = if print.is_some() { Status::Valid } else { Status::Invalid };
-                match print {
-                    Some(_) => counted.tally.add(status),
-                    None => counted.add(&judge::invalid(record)),
-                }
-                let send_kyc_mail = record.verdict.send_kyc_mail();
-                (*print, Seen { status, send_kyc_mail, told: Some(Told { shape: &shape, record }) })
-            }
-        };
-        if let Some(print) = print {
-            prints.add(print, row);
         }
-        observe(&seen);
+        for record in &surveyed.told {
+            if record.verdict.is_invalid() {
+                counted.add(&judge::invalid(record));
+            }
+            tell(&Told { shape: &shape, record });
+        }
     }
-    counted.tally.skipped(records.blank_rows());
+    counted.tally.skipped(pieces.blank_rows());
     let duplicates = prints.compare();
     counted.tally.turn(duplicates.count(), Status::Valid, Status::Duplicate);
-    Ok(Survey { counted, duplicates: Arc::new(duplicates) })
+    kyc_mails -= duplicates.kyc_mails();
+    Ok(Survey { counted, kyc_mails, duplicates: Arc::new(duplicates) })
 }
 
-/// Judges every record, shows each to `observe`, and writes the files that were asked for. They appear only once all are whole.
+/// Judges every record, shows each and how it stands to `observe`, and writes the files that were asked for. They appear only once all are whole.
 pub(super) fn pass(
     input: &Input,
     args: &InputArgs,
     outputs: &Outputs,
     judge: &Judge,
-    mut observe: impl FnMut(&Seen<'_>),
+    mut observe: impl FnMut(Status, &Told<'_>),
 ) -> Result<Counted, Failure> {
     let feed = input.feed(args, outputs.rejects.is_some())?;
     let (shape, mut counted) = (feed.shape(), Counted::of(&feed));
     let mut files = Files::create(outputs, &feed)?;
-    let mut records = feed.in_parallel(Prepared::new)?;
-    for prepared in records.by_ref() {
-        let prepared = prepared?;
-        let line = judge.line(&prepared)?;
-        let record = &prepared.record;
-        counted.add(&line);
-        files.write(&line, record.raw.as_ref())?;
-        let (status, send_kyc_mail) = (line.status, record.verdict.send_kyc_mail());
-        observe(&Seen { status, send_kyc_mail, told: Some(Told { shape: &shape, record }) });
+    let mut pieces = feed.in_parallel(Vec::<Prepared>::new)?;
+    for prepared in pieces.by_ref() {
+        for prepared in prepared? {
+            let line = judge.line(&prepared)?;
+            let record = &prepared.record;
+            counted.add(&line);
+            files.write(&line, record.raw.as_ref())?;
+            observe(line.status, &Told { shape: &shape, record });
+        }
     }
-    counted.tally.skipped(records.blank_rows());
+    counted.tally.skipped(pieces.blank_rows());
     files.commit()?;
     Ok(counted)
 }

@@ -29,7 +29,7 @@ impl Payload {
             body,
             email: customer.email.as_str().to_owned(),
             name: customer.name.as_str().to_owned(),
-            phone: customer.phone.as_str().to_owned(),
+            phone: customer.phone.to_string(),
         }
     }
 

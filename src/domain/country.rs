@@ -11,11 +11,14 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use super::{Code, Flaw, trimmed};
 
-/// An assigned country, known by its alpha-3 code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Country {
-    alpha2: &'static str,
-    alpha3: &'static str,
+/// An assigned country, known by its place in the table.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Country(u8);
+
+impl fmt::Debug for Country {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.alpha3())
+    }
 }
 
 impl Country {
@@ -49,24 +52,23 @@ impl Country {
     #[must_use]
     pub fn plain(code: &str) -> Option<Self> {
         let place = code_place(code.as_bytes())?;
-        let index = CODES.places[place];
-        CODES.countries.get(usize::from(index)).copied()
+        CODES.places.get(place).copied().flatten()
     }
 
     #[must_use]
-    pub const fn alpha2(self) -> &'static str {
-        self.alpha2
+    pub fn alpha2(self) -> &'static str {
+        CODES.countries[usize::from(self.0)].0
     }
 
     #[must_use]
-    pub const fn alpha3(self) -> &'static str {
-        self.alpha3
+    pub fn alpha3(self) -> &'static str {
+        CODES.countries[usize::from(self.0)].1
     }
 }
 
 impl fmt::Display for Country {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.alpha3)
+        f.pad(self.alpha3())
     }
 }
 
@@ -87,11 +89,10 @@ const AMBIGUOUS: [(&str, &str); 4] = [
     ("virgin islands", "VGB (British) or VIR (U.S.)"),
 ];
 
-/// The assigned countries, and for each code of two or three letters which of them it means.
+/// The codes of the assigned countries, and for each code of two or three letters which country it means.
 struct Codes {
-    countries: Vec<Country>,
-    /// Beyond the countries: none.
-    places: Vec<u8>,
+    countries: Vec<(&'static str, &'static str)>,
+    places: Vec<Option<Country>>,
 }
 
 const LETTERS: usize = 26;
@@ -108,14 +109,12 @@ fn code_place(code: &[u8]) -> Option<usize> {
 }
 
 static CODES: LazyLock<Codes> = LazyLock::new(|| {
-    let mut codes = Codes { countries: Vec::new(), places: vec![u8::MAX; LETTERS.pow(2) + LETTERS.pow(3)] };
-    for [alpha2, alpha3, _] in lines_of_three(include_str!("countries.txt")) {
-        for code in [alpha2, alpha3] {
-            if let (Some(place), Ok(index)) = (code_place(code.as_bytes()), u8::try_from(codes.countries.len())) {
-                codes.places[place] = index;
-            }
+    let mut codes = Codes { countries: Vec::new(), places: vec![None; LETTERS.pow(2) + LETTERS.pow(3)] };
+    for (country, [alpha2, alpha3, _]) in countries() {
+        for place in [alpha2, alpha3].into_iter().filter_map(|code| code_place(code.as_bytes())) {
+            codes.places[place] = Some(country);
         }
-        codes.countries.push(Country { alpha2, alpha3 });
+        codes.countries.push((alpha2, alpha3));
     }
     codes
 });
@@ -128,19 +127,20 @@ struct Atlas {
 }
 
 static ATLAS: LazyLock<Atlas> = LazyLock::new(|| Atlas {
-    countries: countries(include_str!("countries.txt")),
+    countries: spellings(),
     unassigned: unassigned(include_str!("countries_not_assigned.txt")),
 });
 
-/// Lines of `alpha2 TAB alpha3 TAB name|name|…`.
-fn countries(table: &'static str) -> HashMap<String, Country> {
-    let mut found = HashMap::new();
-    for [alpha2, alpha3, names] in lines_of_three(table) {
-        let country = Country { alpha2, alpha3 };
-        let spellings = names.split('|').chain([alpha2, alpha3]);
-        found.extend(spellings.map(|spelling| (fold(spelling), country)));
-    }
-    found
+/// Each with its line `alpha2 TAB alpha3 TAB name|name|…`.
+fn countries() -> impl Iterator<Item = (Country, [&'static str; 3])> {
+    (0..).map(Country).zip(lines_of_three(include_str!("countries.txt")))
+}
+
+fn spellings() -> HashMap<String, Country> {
+    let of_line = |(country, [alpha2, alpha3, names]): (Country, [&'static str; 3])| {
+        names.split('|').chain([alpha2, alpha3]).map(move |spelling| (fold(spelling), country))
+    };
+    countries().flat_map(of_line).collect()
 }
 
 /// Lines of `code TAB state TAB name`.

@@ -55,12 +55,12 @@ const fn short(hash: u64) -> u16 {
 #[derive(Debug)]
 pub struct Prints {
     printer: Printer,
-    /// By the first byte of the hash.
-    parts: Vec<Vec<Entry>>,
+    /// By the first byte of the hash. Each is a list of chunks, so that none is ever copied to a larger place.
+    parts: Vec<Vec<Vec<Entry>>>,
 }
 
 impl Prints {
-    /// `with_data`: whether it will be asked which duplicates have the same data.
+    /// `with_data`: whether it will be asked of each duplicate what it is one of, and whether it has the same data; otherwise they are counted.
     #[must_use]
     pub fn new(with_data: bool) -> Self {
         let printer = Printer { with_data, ..Printer::default() };
@@ -76,31 +76,46 @@ impl Prints {
     pub fn add(&mut self, print: Print, row: u64) {
         let [part, hash @ ..] = print.email.to_be_bytes();
         let part = &mut self.parts[usize::from(part)];
-        if part.len() == part.capacity() {
-            part.reserve_exact(part.len() / 8 + 64);
+        let entry = Entry::new(hash, u32::try_from(row).unwrap_or(u32::MAX), print);
+        match part.last_mut() {
+            Some(chunk) if chunk.len() < CHUNK => chunk.push(entry),
+            _ => {
+                let mut chunk = Vec::with_capacity(CHUNK);
+                chunk.push(entry);
+                part.push(chunk);
+            }
         }
-        part.push(Entry::new(hash, u32::try_from(row).unwrap_or(u32::MAX), print));
     }
 
     /// Compares all.
     #[must_use]
     pub fn compare(self) -> Duplicates {
-        let mut later = Vec::new();
+        let mut found = Duplicates::default();
+        let mut first = HashMap::with_hasher(self.printer.state.clone());
         for part in self.parts {
-            let mut first = HashMap::with_capacity_and_hasher(part.len(), self.printer.state.clone());
-            for entry in part {
-                let first = first.entry(entry.hash()).or_insert(entry);
-                if *first != entry {
-                    let same_data = first.data() == entry.data();
-                    let (row, first) = (entry.row(), first.row());
-                    later.push(Duplicate { row, first, same_data, send_kyc_mail: entry.data() & 1 == 1 });
+            first.clear();
+            for entry in part.into_iter().flatten() {
+                let first = *first.entry(entry.hash()).or_insert(entry);
+                if first != entry {
+                    found.count += 1;
+                    found.kyc_mails += u64::from(entry.send_kyc_mail());
+                    if self.printer.with_data {
+                        found.later.push(Duplicate {
+                            row: entry.row(),
+                            first: first.row(),
+                            same_data: first.data() == entry.data(),
+                        });
+                    }
                 }
             }
         }
-        later.sort_unstable_by_key(|duplicate| duplicate.row);
-        Duplicates { later }
+        found.later.sort_unstable_by_key(|duplicate| duplicate.row);
+        found
     }
 }
+
+/// So many entries are kept together.
+const CHUNK: usize = 512;
 
 /// Seven bytes of the hash, the row, and what the data are told apart by, the wish for an e-mail in the last bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,12 +144,18 @@ impl Entry {
         let [.., a, b] = self.0;
         u16::from_le_bytes([a, b])
     }
+
+    fn send_kyc_mail(&self) -> bool {
+        self.data() & 1 == 1
+    }
 }
 
 /// The records whose e-mail an earlier one has.
 #[derive(Debug, Default)]
 pub struct Duplicates {
-    /// By row.
+    count: u64,
+    kyc_mails: u64,
+    /// By row, where the prints were taken with data.
     later: Vec<Duplicate>,
 }
 
@@ -143,10 +164,9 @@ struct Duplicate {
     row: u32,
     first: u32,
     same_data: bool,
-    send_kyc_mail: bool,
 }
 
-/// The earlier record of the same e-mail. `same_data` holds where the prints were taken with data.
+/// The earlier record of the same e-mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Earlier {
     pub row: u64,
@@ -154,7 +174,7 @@ pub struct Earlier {
 }
 
 impl Duplicates {
-    /// The first record with the e-mail of this one, unless it is this one.
+    /// The first record with the e-mail of this one, unless it is this one; of prints with data.
     #[must_use]
     pub fn earlier(&self, row: u64) -> Option<Earlier> {
         let at = self.later.binary_search_by_key(&row, |duplicate| duplicate.row.into()).ok()?;
@@ -163,14 +183,14 @@ impl Duplicates {
     }
 
     #[must_use]
-    pub fn count(&self) -> u64 {
-        self.later.len() as u64
+    pub const fn count(&self) -> u64 {
+        self.count
     }
 
     /// How many of them ask for an e-mail to the person.
     #[must_use]
-    pub fn kyc_mails(&self) -> u64 {
-        self.later.iter().filter(|duplicate| duplicate.send_kyc_mail).count() as u64
+    pub const fn kyc_mails(&self) -> u64 {
+        self.kyc_mails
     }
 }
 

@@ -168,12 +168,11 @@ fn last_label(domain: &[u8]) -> (&[u8], &[u8]) {
 /// hyphens and dots after it, in the end letters. It is too short to break a limit. All that is checked elsewhere allows those, so
 /// nothing else needs to look.
 fn plain_domain(text: &[u8]) -> Option<&[u8]> {
-    let local = parted_length(text, LOCAL, LOCAL_BREAK)?;
-    let (b'@', domain) = text[local..].split_first()? else { return None };
-    let is_whole = parted_length(domain, LABEL, LABEL_BREAK)? == domain.len();
+    let at = text.iter().position(|byte| *byte == b'@').filter(|_| text.len() <= LONGEST_LABEL)?;
+    let (local, domain) = (&text[..at], &text[at + 1..]);
     let (name, ending) = last_label(domain);
     let is_ending = !name.is_empty() && ending.len() >= 2 && ending.iter().all(u8::is_ascii_alphabetic);
-    (text.len() <= LONGEST_LABEL && is_whole && is_ending).then_some(domain)
+    (is_ending && is_parted(local, LOCAL, LOCAL_BREAK) && is_parted(domain, LABEL, LABEL_BREAK)).then_some(domain)
 }
 
 /// Which signs may stand where, for [`plain_domain`].
@@ -182,9 +181,9 @@ const SIGNS: [u8; 256] = {
     let mut sign = 0_u8;
     while sign < 128 {
         signs[sign as usize] = match sign {
-            b'-' => LOCAL | LABEL_BREAK,
+            b'-' => LOCAL | LABEL | LABEL_BREAK,
             b'_' | b'+' => LOCAL,
-            b'.' => LOCAL_BREAK | LABEL_BREAK,
+            b'.' => LOCAL | LOCAL_BREAK | LABEL | LABEL_BREAK,
             _ if sign.is_ascii_alphanumeric() => LOCAL | LABEL,
             _ => 0,
         };
@@ -194,24 +193,20 @@ const SIGNS: [u8; 256] = {
 };
 const LOCAL: u8 = 1;
 const LABEL: u8 = 2;
-/// What parts signs of the one kind and of the other.
+/// Those of the one kind and of the other that stand only between others.
 const LOCAL_BREAK: u8 = 4;
 const LABEL_BREAK: u8 = 8;
 
-/// How far signs of a kind go, with single breaks between them. `None` where a break is not between.
-fn parted_length(text: &[u8], kind: u8, parting: u8) -> Option<usize> {
-    let mut after_break = true;
-    for (at, &byte) in text.iter().enumerate() {
+/// Whether all signs are of a kind and breaks stand between others. All are looked at, which is faster than stopping early.
+fn is_parted(text: &[u8], kind: u8, breaks: u8) -> bool {
+    let (mut of_all, mut of_neighbours, mut before) = (kind, 0, breaks);
+    for &byte in text {
         let sign = SIGNS[usize::from(byte)];
-        if sign & kind != 0 {
-            after_break = false;
-        } else if sign & parting != 0 && !after_break {
-            after_break = true;
-        } else {
-            return (!after_break).then_some(at);
-        }
+        of_all &= sign;
+        of_neighbours |= sign & before;
+        before = sign;
     }
-    (!after_break).then_some(text.len())
+    of_all & kind != 0 && (of_neighbours | before) & breaks == 0 && !text.is_empty()
 }
 
 /// What two spellings of one address have in common: lower case, NFC. No games with dots or plus signs.
@@ -236,15 +231,10 @@ impl EmailKey {
     /// A hash of the key of an address, without making the key.
     #[must_use]
     pub fn hash_of(address: &Email<'_>, hasher: &impl BuildHasher) -> u64 {
-        // Nearly all are of this length, and then the key needs no memory of its own.
-        let mut lower = [0; 64];
-        match lower.get_mut(..address.0.len()) {
-            Some(lower) if address.0.is_ascii() => {
-                lower.copy_from_slice(address.0.as_bytes());
-                lower.make_ascii_lowercase();
-                hash_of_bytes(lower, hasher)
-            }
-            _ => hash_of_bytes(address.key().0.as_bytes(), hasher),
+        if address.0.is_ascii() {
+            hash_of_lower_case(address.0.as_bytes(), hasher)
+        } else {
+            hash_of_lower_case(address.key().0.as_bytes(), hasher)
         }
     }
 
@@ -254,10 +244,28 @@ impl EmailKey {
     }
 }
 
-fn hash_of_bytes(bytes: &[u8], hasher: &impl BuildHasher) -> u64 {
+/// Letters of ASCII count as small ones.
+fn hash_of_lower_case(bytes: &[u8], hasher: &impl BuildHasher) -> u64 {
     let mut hasher = hasher.build_hasher();
-    hasher.write(bytes);
+    let (words, rest) = bytes.as_chunks();
+    for word in words {
+        hasher.write_u64(lower_case(u64::from_le_bytes(*word)));
+    }
+    let rest = rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
+    hasher.write_u64(lower_case(rest));
     hasher.finish()
+}
+
+/// The eight bytes of a word with their letters of ASCII made small, all at once: the highest bit of a byte shows whether it is beyond a sign once
+/// what that sign lacks to the next power of two is added.
+const fn lower_case(word: u64) -> u64 {
+    const EACH: u64 = u64::from_le_bytes([1; 8]);
+    const HIGHEST: u64 = EACH * 0x80;
+    let low = word & !HIGHEST;
+    let from_a = low + EACH * (0x80 - b'A' as u64);
+    let beyond_z = low + EACH * (0x7f - b'Z' as u64);
+    let capitals = from_a & !beyond_z & !word & HIGHEST;
+    word | capitals >> 2
 }
 
 #[cfg(test)]
@@ -379,6 +387,19 @@ mod tests {
         assert_eq!(code(" \u{a0}"), Some(Code::EmailMissing));
     }
 
+    #[test]
+    fn every_byte_of_a_word_is_made_small_as_it_would_be_alone() {
+        for byte in 0..=u8::MAX {
+            for other in [0, b'Z', b'z', 0xff] {
+                let word = [other, byte, other, byte, byte, other, other, byte];
+                assert_eq!(
+                    lower_case(u64::from_le_bytes(word)).to_le_bytes(),
+                    word.map(|byte| byte.to_ascii_lowercase())
+                );
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn what_is_plain_needs_no_closer_look(
@@ -394,7 +415,7 @@ mod tests {
         fn a_hash_without_a_key_is_the_hash_of_the_key(text in "[A-Za-zÄéK]{1,40}@[A-Za-z]{1,9}\\.de") {
             let hasher = std::hash::RandomState::new();
             let hashed = EmailKey::hash_of(&Email(Cow::Borrowed(&text)), &hasher);
-            prop_assert_eq!(hashed, hash_of_bytes(EmailKey::of(&text).as_str().as_bytes(), &hasher));
+            prop_assert_eq!(hashed, hash_of_lower_case(EmailKey::of(&text).as_str().as_bytes(), &hasher));
         }
     }
 

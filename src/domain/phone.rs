@@ -9,13 +9,14 @@ use rlibphonenumber::{
     NumberLengthType, PHONE_NUMBER_UTIL, ParseError, PhoneNumber, PhoneNumberFormat, Region, ValidationError,
 };
 
-use super::phone_ranges::is_in_use;
+use super::phone_ranges::in_use;
 use super::{Code, Country, Flaw, trimmed};
 
 /// A number in E.164 (`+2349039395114`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Phone {
-    e164: E164,
+    /// The digits after the plus.
+    number: u64,
     /// Whether the number lies in a range that is in use; one of the right length that does not may be newer than our tables.
     assigned: bool,
 }
@@ -58,24 +59,26 @@ impl Phone {
             Ok(NumberLengthType::IsPossibleLocalOnly) => return Err(impossible("lacks its area code")),
             Err(error) => return Err(impossible(length_fault(error))),
         }
-        let e164 = E164::parse(&PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164))
-            .ok_or_else(|| impossible("has too few or too many digits for an international number"))?;
+        let e164 = PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164);
         let assigned = PHONE_NUMBER_UTIL.is_valid_number(&number);
-        if !assigned && !reads_the_same(e164.as_str()) {
+        let number =
+            number_of(&e164).ok_or_else(|| impossible("has too few or too many digits for an international number"))?;
+        if !assigned && !reads_the_same(&e164) {
             return Err(impossible("has a zero or a prefix too many after its country code"));
         }
-        Ok(Self { e164, assigned })
+        Ok(Self { number, assigned })
     }
 
-    /// A number after a plus in a range that is in use, of which there is nothing to say: as [`Phone::parse`] makes it, without an oddity.
+    /// A number after a plus in a range that is in use, however its digits are grouped, of which there is nothing to say: as [`Phone::parse`]
+    /// makes it, without an oddity. It needs no parsing, which takes a hundred times as long. Full stops are not taken here: they may be
+    /// a spreadsheet's.
     #[must_use]
     pub fn plain(text: &str) -> Option<Self> {
-        E164::plainly_in_use(text).map(|e164| Self { e164, assigned: true })
-    }
-
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        self.e164.as_str()
+        let text = text.strip_prefix('+')?;
+        let is_between = |byte: &u8| matches!(byte, b' ' | b'-' | b'(' | b')');
+        // Most are written without anything between.
+        let number = in_use(text.bytes()).or_else(|| in_use(text.bytes().filter(|byte| !is_between(byte))))?;
+        (number >= LEAST).then_some(Self { number, assigned: true })
     }
 
     /// What is odd about a number that may be sent all the same.
@@ -85,6 +88,24 @@ impl Phone {
             Flaw::new(Code::PhoneNotAssigned, "has the right length but lies in no range known to be in use; check it")
         })
     }
+}
+
+impl fmt::Display for Phone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "+{}", self.number)
+    }
+}
+
+/// Seven digits: no number with its country code is shorter.
+const LEAST: u64 = 1_000_000;
+/// What E.164 allows, country code included.
+const MOST_DIGITS: usize = 15;
+
+/// The number that is already written in E.164, the first of its digits no zero.
+fn number_of(e164: &str) -> Option<u64> {
+    let digits =
+        e164.strip_prefix('+').filter(|digits| digits.len() <= MOST_DIGITS && !digits.starts_with(['0', '+']))?;
+    digits.parse().ok().filter(|number| *number >= LEAST)
 }
 
 /// Whether whoever gets the number reads the number that was meant: `+252 0000014` is `+252 000014` to the next reader, for a zero before the
@@ -222,58 +243,6 @@ fn choose(as_it_stands: Option<PhoneNumber>, with_plus: PhoneNumber) -> Result<P
     }
 }
 
-/// A plus and at most fifteen digits, in place: a million numbers need no memory of their own.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct E164 {
-    text: [u8; 1 + MOST_DIGITS],
-    length: u8,
-}
-
-/// What E.164 allows, country code included.
-const MOST_DIGITS: usize = 15;
-const LEAST_DIGITS: usize = 7;
-
-impl E164 {
-    /// Takes a number that is already written so, the first of its digits no zero.
-    fn parse(text: &str) -> Option<Self> {
-        let digits = text.strip_prefix('+')?.bytes();
-        Self::of_digits(digits).filter(|number| usize::from(number.length) == text.len())
-    }
-
-    /// A number after a plus in a range that is in use, however its digits are grouped: it needs no parsing, which takes a hundred times as
-    /// long. Full stops are not taken here: they may be a spreadsheet's.
-    fn plainly_in_use(text: &str) -> Option<Self> {
-        let text = text.strip_prefix('+')?;
-        // Most are written without anything between.
-        if text.len() >= LEAST_DIGITS && is_in_use(text.as_bytes()) {
-            let mut number = Self { text: [b'+'; 1 + MOST_DIGITS], length: 1 + u8::try_from(text.len()).ok()? };
-            number.text.get_mut(1..=text.len())?.copy_from_slice(text.as_bytes());
-            return Some(number);
-        }
-        let is_between = |byte: &u8| matches!(byte, b' ' | b'-' | b'(' | b')');
-        let digits = text.bytes().filter(|byte| !is_between(byte));
-        Self::of_digits(digits).filter(|number| is_in_use(number.digits()))
-    }
-
-    fn of_digits(digits: impl Iterator<Item = u8>) -> Option<Self> {
-        let (mut text, mut length) = ([b'+'; 1 + MOST_DIGITS], 1u8);
-        for digit in digits {
-            *text.get_mut(usize::from(length)).filter(|_| digit.is_ascii_digit())? = digit;
-            length += 1;
-        }
-        (usize::from(length) > LEAST_DIGITS && text[1] != b'0').then_some(Self { text, length })
-    }
-
-    fn digits(&self) -> &[u8] {
-        &self.text[1..usize::from(self.length)]
-    }
-
-    fn as_str(&self) -> &str {
-        // Nothing but a plus and digits stands there.
-        std::str::from_utf8(&self.text[..usize::from(self.length)]).unwrap_or_default()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -285,7 +254,7 @@ mod tests {
     }
 
     fn e164(text: &str, region: Option<Country>) -> Result<String, Code> {
-        Phone::parse(text, region).map(|phone| phone.as_str().to_owned()).map_err(|flaw| flaw.code)
+        Phone::parse(text, region).map(|phone| phone.to_string()).map_err(|flaw| flaw.code)
     }
 
     #[test]
@@ -418,8 +387,9 @@ mod tests {
         #[test]
         fn whatever_comes_out_is_e164(text in "[+0(]{0,2}[-0-9 ().]{0,20}", region in prop::sample::select(vec!["DE", "US", "IT", "NG", "JP", "SO"])) {
             if let Ok(phone) = Phone::parse(&text, country(region)) {
-                prop_assert!(E164::parse(phone.as_str()).is_some(), "{} from {text}", phone.as_str());
-                prop_assert_eq!(e164(phone.as_str(), None), Ok(phone.as_str().to_owned()));
+                let written = phone.to_string();
+                prop_assert_eq!(number_of(&written), Some(phone.number), "{} from {}", written, text);
+                prop_assert_eq!(e164(&written, None), Ok(written));
             }
         }
 
@@ -438,8 +408,8 @@ mod tests {
             for (place, between) in groups {
                 text.insert_str(1 + place.index(text.len()), &between);
             }
-            if let Some(short) = E164::plainly_in_use(&text) {
-                prop_assert_eq!(Some(short.as_str().to_owned()), parsed(&text), "{}", text);
+            if let Some(short) = Phone::plain(&text) {
+                prop_assert_eq!(Some(short.to_string()), parsed(&text), "{}", text);
             }
         }
 

@@ -21,17 +21,19 @@ static TABLE: [u16; BYTES.len() / 2] = {
 
 const BEGINNING: usize = BYTES.len() / 2 - 10;
 
-/// Whether a number is in use and is written as the library would write it. `digits` is what follows the plus.
-pub(super) fn is_in_use(digits: &[u8]) -> bool {
-    let mut place = BEGINNING;
+/// The number that these digits are, if it is in use and is written as the library would write it. They are what follows the plus.
+pub(super) fn in_use(digits: impl Iterator<Item = u8>) -> Option<u64> {
+    let (mut place, mut number) = (BEGINNING, 0);
     for digit in digits {
         let digit = digit.wrapping_sub(b'0');
+        // No way through the table is so long that a number of its digits could be too large.
         if place == 0 || digit > 9 {
-            return false;
+            return None;
         }
         place = usize::from(TABLE[place + usize::from(digit)]);
+        number = number * 10 + u64::from(digit);
     }
-    (1..=usize::from(TABLE[0])).contains(&place)
+    (1..=usize::from(TABLE[0])).contains(&place).then_some(number)
 }
 
 #[cfg(test)]
@@ -51,6 +53,10 @@ mod tests {
     };
 
     use super::*;
+
+    fn is_in_use(digits: &[u8]) -> bool {
+        in_use(digits.iter().copied()).is_some()
+    }
 
     /// The most digits of a number, its country code included.
     const LONGEST: usize = 15;
@@ -108,7 +114,7 @@ mod tests {
         for text in ["", "4", "49", "999123456789", "49151234567890123456", "4915x23456789", "\u{661}"] {
             assert!(!is_in_use(text.as_bytes()), "{text}");
         }
-        assert!(is_in_use(b"4915123456789"));
+        assert_eq!(in_use("4915123456789".bytes()), Some(4_915_123_456_789));
     }
 
     /// A regular expression of the library, followed digit by digit.

@@ -52,20 +52,22 @@ impl Cutter {
         self.form
     }
 
-    /// The next piece, and whoever cuts the one after it.
-    pub(super) fn cut(mut self) -> io::Result<(Cut, Option<Self>)> {
-        let mut bytes = std::mem::take(&mut self.ahead);
+    /// The next piece, and whoever cuts the one after it. The buffer is one that is needed no more.
+    pub(super) fn cut(mut self, mut bytes: Vec<u8>) -> io::Result<(Cut, Option<Self>)> {
+        bytes.clear();
+        bytes.append(&mut self.ahead);
         let mut size = PIECE;
         loop {
-            let room = size.saturating_sub(bytes.len()) as u64;
-            bytes.reserve_exact(size.saturating_sub(bytes.len()));
-            let read = self.input.by_ref().take(room).read_to_end(&mut bytes)?;
-            if (read as u64) < room {
+            let room = size.saturating_sub(bytes.len());
+            bytes.reserve_exact(room);
+            let read = self.input.by_ref().take(room as u64).read_to_end(&mut bytes)?;
+            if read < room {
                 let piece = Piece { bytes, line: self.line };
                 return Ok((if piece.bytes.is_empty() { Cut::End } else { Cut::Piece(piece) }, None));
             }
             if let Some(end) = last_record_end(self.form, &bytes) {
-                self.ahead = bytes.split_off(end);
+                self.ahead.extend_from_slice(&bytes[end..]);
+                bytes.truncate(end);
                 let line = self.line;
                 self.line += line_ends(self.form, &bytes);
                 return Ok((Cut::Piece(Piece { bytes, line }), Some(self)));
@@ -76,6 +78,16 @@ impl Cutter {
             }
             size *= 2;
         }
+    }
+}
+
+impl Piece {
+    /// The buffer, for the next piece; one that had to be larger is not kept so large.
+    pub(super) fn into_spare(self) -> Vec<u8> {
+        let mut bytes = self.bytes;
+        bytes.clear();
+        bytes.shrink_to(PIECE);
+        bytes
     }
 }
 
@@ -199,7 +211,7 @@ mod tests {
         let mut cutter = Some(Cutter::new(form, Box::new(Cursor::new(text)), 1));
         let mut sizes = Vec::new();
         while let Some(next) = cutter.take() {
-            let (cut, rest) = next.cut().unwrap();
+            let (cut, rest) = next.cut(Vec::new()).unwrap();
             cutter = rest;
             sizes.extend(if let Cut::Piece(piece) = cut { Some(piece.bytes.len()) } else { None });
         }

@@ -3,14 +3,14 @@
 use encoding_rs::{Encoding, UTF_8};
 use serde_json::{Map, Value};
 
-use crate::domain::{Code, Country, Flaw, InputRecord, Position, RawRecord, Verdict, Violation};
+use crate::domain::{Code, Country, Flaw, InputRecord, NewCustomer, Position, RawRecord, Verdict, Violation};
 
 use super::columns::{Cell, Column, Mapping, Place, Row, cell_text};
 use super::csv::{Record, line_ends};
 use super::decode::{self, Undecodable};
 use super::ndjson::{Item, Object, parse_object};
 use super::records::Scanned;
-use super::validate::{email_cell, judge};
+use super::validate::{email_cell, judge, plain};
 
 /// A cell with so many line breaks is more likely a stray quote than a text.
 const SUSPICIOUS_LINES: u64 = 10;
@@ -33,23 +33,35 @@ impl Examiner {
         &self,
         position: Position,
         scanned: Scanned<'_>,
-        work: impl FnOnce(InputRecord<'_>) -> T,
+        mut work: impl FnMut(InputRecord<'_>) -> T,
     ) -> T {
-        let finish = |Judged { verdict, kept }: Judged<'_>| {
+        let mut finish = |Judged { verdict, kept }: Judged<'_>| {
             let raw = if self.want_raw || verdict.is_invalid() { raw(scanned) } else { None };
             work(InputRecord { position, verdict, kept, raw })
         };
         match scanned {
-            // A cut line of NDJSON is no object, and says so itself.
-            Scanned::Cells { record, ended: false } if self.may_be_cut => {
-                finish(self.of_cells(record, position.line).cut_off())
+            Scanned::Cells { record, ended } => {
+                let row = CsvRow { record, text: record.text() };
+                // A cut line of NDJSON is no object, and says so itself.
+                let is_cut_off = self.may_be_cut && !ended;
+                match plain(&self.mapping, &row) {
+                    Some(customer) if self.is_whole(&row) && !is_cut_off => {
+                        finish(Judged::valid(customer, keep(&self.mapping, &row)))
+                    }
+                    _ => {
+                        let judged = self.judge_cells(&row, position.line);
+                        finish(if is_cut_off { judged.cut_off() } else { judged })
+                    }
+                }
             }
-            Scanned::Cells { record, .. } => finish(self.of_cells(record, position.line)),
             Scanned::Line { bytes, ended } => match self.object(bytes, ended) {
                 Ok(object) => {
                     let row = ObjectRow(&object);
-                    let verdict = judge(&self.mapping, &row, self.region, Vec::new());
-                    finish(Judged { verdict, kept: keep(&self.mapping, &row) })
+                    let kept = keep(&self.mapping, &row);
+                    match plain(&self.mapping, &row) {
+                        Some(customer) => finish(Judged::valid(customer, kept)),
+                        None => finish(Judged { verdict: judge(&self.mapping, &row, self.region, Vec::new()), kept }),
+                    }
                 }
                 Err(judged) => finish(judged),
             },
@@ -57,8 +69,13 @@ impl Examiner {
         }
     }
 
-    fn of_cells<'a>(&'a self, record: Record<'a>, line: u64) -> Judged<'a> {
-        let row = CsvRow { record, text: record.text() };
+    /// Whether there is nothing to be said of a row beyond its cells.
+    fn is_whole(&self, row: &CsvRow<'_>) -> bool {
+        row.text.is_some() && row.record.len() == self.header.len() && !row.record.has_line_breaks()
+    }
+
+    fn judge_cells<'a>(&'a self, row: &CsvRow<'a>, line: u64) -> Judged<'a> {
+        let record = row.record;
         let mut broken = Vec::new();
         if row.text.is_none() {
             broken.extend(self.encoding_problems(record, line));
@@ -68,12 +85,12 @@ impl Examiner {
         }
         let oddities = self.swallowed_lines(record, line);
         let verdict = if broken.is_empty() {
-            judge(&self.mapping, &row, self.region, oddities)
+            judge(&self.mapping, row, self.region, oddities)
         } else {
             broken.extend(oddities);
-            Verdict::Invalid { email: email_cell(&self.mapping, &row), problems: broken }
+            Verdict::Invalid { email: email_cell(&self.mapping, row), problems: broken }
         };
-        Judged { verdict, kept: keep(&self.mapping, &row) }
+        Judged { verdict, kept: keep(&self.mapping, row) }
     }
 
     /// The object of a line, or what is to be said of a line that holds none.
@@ -145,7 +162,11 @@ struct Judged<'a> {
     kept: Vec<String>,
 }
 
-impl Judged<'_> {
+impl<'a> Judged<'a> {
+    fn valid(customer: NewCustomer<'a>, kept: Vec<String>) -> Self {
+        Self { verdict: Verdict::Valid { customer, warnings: Vec::new() }, kept }
+    }
+
     /// A record that may be only the beginning of one is never sent.
     fn cut_off(self) -> Self {
         let hint = "the input ends in the middle of this line, so the record may be cut off; if it is whole, end it with a line break";

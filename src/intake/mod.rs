@@ -45,7 +45,7 @@ pub use columns::Mapping;
 pub use error::{ColumnFault, IntakeError};
 pub use feed::Feed;
 pub use options::{ExtraRule, Format, InputOptions, MapRule, RuleError, SetRule, parse_delimiter, parse_encoding};
-pub use parallel::{InPiece, Parallel};
+pub use parallel::{Gather, Parallel};
 pub use presets::Preset;
 pub use source::{InputIdentity, identity};
 pub use unpack::UnpackFault;

@@ -4,9 +4,8 @@
 
 use std::io;
 use std::num::NonZeroUsize;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::vec;
 
 use crate::domain::{InputRecord, Position};
 
@@ -18,24 +17,31 @@ use super::feed::Origin;
 use super::ndjson::LineReader;
 use super::records::{Form, RecordReader, Records};
 
-/// What is made of a record while its row is counted from the beginning of a piece.
-pub trait InPiece {
-    /// Tells how many rows came before that piece.
+/// What is made of the records of a piece.
+pub trait Gather {
+    /// Takes the next record. Its row is counted from the beginning of the piece.
+    fn add(&mut self, record: InputRecord<'_>);
+
+    /// Tells how many rows came before the piece.
     fn after(&mut self, rows: u64);
 }
 
-impl InPiece for InputRecord<'_> {
+/// All of them as they are.
+impl Gather for Vec<InputRecord<'static>> {
+    fn add(&mut self, record: InputRecord<'_>) {
+        self.push(record.into_owned());
+    }
+
     fn after(&mut self, rows: u64) {
-        self.position.row += rows;
+        self.iter_mut().for_each(|record| record.position.row += rows);
     }
 }
 
-/// The records of a feed, each with what was made of it beside the others. After an error nothing follows.
+/// What is made of the records of a feed, a piece at a time. After an error nothing follows.
 pub struct Parallel<T> {
     origin: Origin,
     bench: Arc<Bench<T>>,
     pieces: Receiver<Next<T>>,
-    current: vec::IntoIter<T>,
     /// How the piece at hand ended before its end.
     fault: Option<ReadFault>,
     /// What could not be cut.
@@ -60,9 +66,10 @@ enum Next<T> {
     End,
 }
 
-/// The records of a piece.
+/// A piece that was read.
 struct Judged<T> {
-    items: Vec<T>,
+    gathered: T,
+    rows: u64,
     blank_rows: u64,
     fault: Option<ReadFault>,
 }
@@ -74,10 +81,10 @@ type Task<T> = (Piece, SyncSender<Judged<T>>);
 struct Bench<T> {
     form: Form,
     examiner: Examiner,
-    work: Box<dyn Fn(InputRecord<'_>) -> T + Send + Sync>,
+    gather: Box<dyn Fn() -> T + Send + Sync>,
 }
 
-impl<T> Bench<T> {
+impl<T: Gather> Bench<T> {
     fn judge(&self, piece: &Piece) -> Judged<T> {
         match self.form {
             Form::Csv { delimiter } => self.judge_all(SliceReader::new(&piece.bytes, delimiter, piece.line)),
@@ -86,62 +93,57 @@ impl<T> Bench<T> {
     }
 
     fn judge_all(&self, mut records: impl RecordReader) -> Judged<T> {
-        let (mut items, mut row) = (Vec::new(), 0);
+        let (mut gathered, mut rows) = ((self.gather)(), 0);
         let fault = loop {
             match records.next_record() {
                 Ok(Some((line, scanned))) => {
-                    row += 1;
-                    items.push(self.examiner.examine(Position { row, line }, scanned, &self.work));
+                    rows += 1;
+                    self.examiner.examine(Position { row: rows, line }, scanned, |record| gathered.add(record));
                 }
                 Ok(None) => break None,
                 Err(fault) => break Some(fault),
             }
         };
-        Judged { items, blank_rows: records.blank_rows(), fault }
+        Judged { gathered, rows, blank_rows: records.blank_rows(), fault }
     }
 }
 
-impl<T: InPiece + Send + 'static> Parallel<T> {
+impl<T: Gather + Send + 'static> Parallel<T> {
     /// `blank_rows` are those that were skipped already.
     pub(super) fn start(
         origin: Origin,
         cutter: Cutter,
         blank_rows: u64,
         examiner: Examiner,
-        work: impl Fn(InputRecord<'_>) -> T + Send + Sync + 'static,
+        gather: impl Fn() -> T + Send + Sync + 'static,
     ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         // Filled by the one who cuts, who waits where the others are behind; drained by the benches, and in order by the iterator.
         let (tasks, todo) = sync_channel::<Task<T>>(cores);
         let (order, pieces) = sync_channel(2 * cores);
-        let bench = Arc::new(Bench { form: cutter.form(), examiner, work: Box::new(work) });
+        // No longer than there are pieces under way.
+        let (spare, spares) = channel();
+        let bench = Arc::new(Bench { form: cutter.form(), examiner, gather: Box::new(gather) });
         let todo = Arc::new(Mutex::new(todo));
         for _ in 0..cores {
-            let (todo, bench) = (Arc::clone(&todo), Arc::clone(&bench));
-            std::thread::spawn(move || judge_all(&todo, &bench));
+            let (todo, bench, spare) = (Arc::clone(&todo), Arc::clone(&bench), spare.clone());
+            std::thread::spawn(move || judge_all(&todo, &bench, &spare));
         }
-        std::thread::spawn(move || cut_all(cutter, &tasks, &order));
-        Self {
-            origin,
-            bench,
-            pieces,
-            current: Vec::new().into_iter(),
-            fault: None,
-            uncut: None,
-            rows: 0,
-            blank_rows,
-            is_over: false,
-        }
+        std::thread::spawn(move || cut_all(cutter, &spares, &tasks, &order));
+        Self { origin, bench, pieces, fault: None, uncut: None, rows: 0, blank_rows, is_over: false }
     }
 
     /// The next record of what could not be cut.
     fn next_uncut(&mut self) -> Option<Result<Option<T>, ReadFault>> {
         let uncut = self.uncut.as_mut()?;
-        let row = self.rows + 1;
         let next = match uncut.next_record() {
             Ok(Some((line, scanned))) => {
-                self.rows = row;
-                Ok(Some(self.bench.examiner.examine(Position { row, line }, scanned, &self.bench.work)))
+                self.rows += 1;
+                let mut gathered = (self.bench.gather)();
+                let position = Position { row: 1, line };
+                self.bench.examiner.examine(position, scanned, |record| gathered.add(record));
+                gathered.after(self.rows - 1);
+                Ok(Some(gathered))
             }
             Ok(None) => Ok(None),
             Err(fault) => Err(fault),
@@ -152,12 +154,13 @@ impl<T: InPiece + Send + 'static> Parallel<T> {
         Some(next)
     }
 
-    /// Takes up the records of a piece, whose rows are counted from its beginning.
-    fn take_up(&mut self, mut judged: Judged<T>) {
-        judged.items.iter_mut().for_each(|item| item.after(self.rows));
-        self.rows += judged.items.len() as u64;
-        self.blank_rows += judged.blank_rows;
-        (self.current, self.fault) = (judged.items.into_iter(), judged.fault);
+    fn take_up(&mut self, judged: Judged<T>) -> T {
+        let Judged { mut gathered, rows, blank_rows, fault } = judged;
+        gathered.after(self.rows);
+        self.rows += rows;
+        self.blank_rows += blank_rows;
+        self.fault = fault;
+        gathered
     }
 
     fn end(&mut self, end: Result<(), IntakeError>) -> Option<Result<T, IntakeError>> {
@@ -185,11 +188,11 @@ impl<T> Parallel<T> {
 }
 
 /// Cuts until the end, or until nobody wants more.
-fn cut_all<T>(cutter: Cutter, tasks: &SyncSender<Task<T>>, order: &SyncSender<Next<T>>) {
+fn cut_all<T>(cutter: Cutter, spares: &Receiver<Vec<u8>>, tasks: &SyncSender<Task<T>>, order: &SyncSender<Next<T>>) {
     let form = cutter.form();
     let mut cutter = Some(cutter);
     while let Some(next) = cutter.take() {
-        let sent = match next.cut() {
+        let sent = match next.cut(spares.try_recv().unwrap_or_default()) {
             Ok((Cut::Piece(piece), rest)) => {
                 cutter = rest;
                 let (done, judged) = sync_channel(1);
@@ -209,24 +212,22 @@ fn cut_all<T>(cutter: Cutter, tasks: &SyncSender<Task<T>>, order: &SyncSender<Ne
     drop(order.send(Next::End));
 }
 
-fn judge_all<T>(todo: &Mutex<Receiver<Task<T>>>, bench: &Bench<T>) {
+fn judge_all<T: Gather>(todo: &Mutex<Receiver<Task<T>>>, bench: &Bench<T>, spare: &Sender<Vec<u8>>) {
     loop {
         // Nothing can panic while it is held.
         let task = todo.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((piece, done)) = task else { return };
         // Whoever left does not want to know.
         drop(done.send(bench.judge(&piece)));
+        drop(spare.send(piece.into_spare()));
     }
 }
 
-impl<T: InPiece + Send + 'static> Iterator for Parallel<T> {
+impl<T: Gather + Send + 'static> Iterator for Parallel<T> {
     type Item = Result<T, IntakeError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some(record) = self.current.next() {
-                return Some(Ok(record));
-            }
             if self.is_over {
                 return None;
             }
@@ -235,13 +236,13 @@ impl<T: InPiece + Send + 'static> Iterator for Parallel<T> {
             }
             match self.next_uncut() {
                 None => {}
-                Some(Ok(Some(record))) => return Some(Ok(record)),
+                Some(Ok(Some(gathered))) => return Some(Ok(gathered)),
                 Some(Ok(None)) => return self.end_of_input(),
                 Some(Err(fault)) => return self.broken(fault),
             }
             match self.pieces.recv() {
                 Ok(Next::Piece(judged)) => match judged.recv() {
-                    Ok(judged) => self.take_up(judged),
+                    Ok(judged) => return Some(Ok(self.take_up(judged))),
                     Err(_) => return self.end(Err(IntakeError::Abandoned)),
                 },
                 Ok(Next::Uncut(records)) => self.uncut = Some(records),
@@ -253,7 +254,7 @@ impl<T: InPiece + Send + 'static> Iterator for Parallel<T> {
     }
 }
 
-impl<T: InPiece + Send + 'static> std::iter::FusedIterator for Parallel<T> {}
+impl<T: Gather + Send + 'static> std::iter::FusedIterator for Parallel<T> {}
 
 #[cfg(test)]
 mod tests {
@@ -287,9 +288,14 @@ mod tests {
     fn both(file: &tempfile::NamedTempFile) -> (Vec<String>, u64) {
         let mut plain = feed(file);
         let one: Vec<_> = plain.by_ref().map(|record| record.map_or_else(|e| e.to_string(), |r| shown(&r))).collect();
-        let mut parallel = feed(file).in_parallel(|record| record.into_owned()).unwrap();
-        let many: Vec<_> =
-            parallel.by_ref().map(|record| record.map_or_else(|e| e.to_string(), |r| shown(&r))).collect();
+        let mut parallel = feed(file).in_parallel(Vec::new).unwrap();
+        let mut many = Vec::new();
+        for piece in parallel.by_ref() {
+            match piece {
+                Ok(records) => many.extend(records.iter().map(shown)),
+                Err(error) => many.push(error.to_string()),
+            }
+        }
         assert!(one == many, "{} records and {}", one.len(), many.len());
         assert_eq!(plain.blank_rows(), parallel.blank_rows());
         (many, parallel.blank_rows())
@@ -319,10 +325,16 @@ mod tests {
     fn an_error_comes_after_the_records_before_it_and_ends_the_feed() {
         for unread in ["\"open".to_owned(), format!("\"{}", "open".repeat(2 << 20))] {
             let file = file(&(people(1000) + &unread));
-            let mut parallel = feed(&file).in_parallel(|record| record.into_owned()).unwrap();
-            let rows: Vec<_> = parallel.by_ref().take(1000).map(|record| record.unwrap().position.row).collect();
+            let mut parallel = feed(&file).in_parallel(Vec::new).unwrap();
+            let mut rows = Vec::new();
+            let error = loop {
+                match parallel.next().unwrap() {
+                    Ok(records) => rows.extend(records.iter().map(|record: &InputRecord<'_>| record.position.row)),
+                    Err(error) => break error,
+                }
+            };
             assert_eq!(rows, (1..=1000).collect::<Vec<_>>());
-            assert!(matches!(parallel.next(), Some(Err(IntakeError::OpenQuote { line: 2002, .. }))));
+            assert!(matches!(error, IntakeError::OpenQuote { line: 2002, .. }));
             assert!(parallel.next().is_none());
         }
     }
@@ -330,14 +342,24 @@ mod tests {
     #[test]
     fn whoever_stops_early_leaves_nothing_waiting_and_a_panic_is_an_error_and_no_end() {
         let file = file(&people(40_000));
-        drop(feed(&file).in_parallel(|record| record.into_owned()).unwrap().take(3).collect::<Vec<_>>());
-        let panics = feed(&file).in_parallel(|record| {
-            assert!(!record.verdict.email().is_some_and(|email| email.starts_with("p30000@")), "part of a test");
-            record.into_owned()
-        });
-        let panics = panics.unwrap();
+        drop(feed(&file).in_parallel(Vec::<InputRecord<'_>>::new).unwrap().take(3).collect::<Vec<_>>());
+        let panics = feed(&file).in_parallel(Panicking::default).unwrap();
         let (good, bad): (Vec<_>, Vec<_>) = panics.partition(Result::is_ok);
-        assert!(good.len() < 30_000);
+        let good: u64 = good.into_iter().map(|piece| piece.unwrap().0).sum();
+        assert!(good < 30_000);
         assert!(matches!(bad.as_slice(), [Err(IntakeError::Abandoned)]));
+    }
+
+    /// Counts records until it meets the one that it cannot stand.
+    #[derive(Debug, Default)]
+    struct Panicking(u64);
+
+    impl Gather for Panicking {
+        fn add(&mut self, record: InputRecord<'_>) {
+            assert!(!record.verdict.email().is_some_and(|email| email.starts_with("p30000@")), "part of a test");
+            self.0 += 1;
+        }
+
+        fn after(&mut self, _: u64) {}
     }
 }

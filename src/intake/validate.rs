@@ -13,22 +13,8 @@ use crate::domain::{
 use super::columns::{Cell, Column, ExtraFeeding, Mapping, Origin, Row, assemble, cell_text};
 use super::ndjson::kind;
 
-/// Judges a record. `region` is the country of phone numbers without `+`, where it is not the record's own; `oddities` is what reading
-/// already noticed and what holds nothing back.
-pub(super) fn judge<'a>(
-    mapping: &'a Mapping,
-    row: &impl Row<'a>,
-    region: Option<Country>,
-    oddities: Vec<Violation>,
-) -> Verdict<'a> {
-    match plain(mapping, row) {
-        Some(customer) if oddities.is_empty() => Verdict::Valid { customer, warnings: Vec::new() },
-        _ => judge_closely(mapping, row, region, oddities),
-    }
-}
-
 /// The customer of a record of which there is nothing to say. Nearly all are such, and need none of what words about them need.
-fn plain<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<NewCustomer<'a>> {
+pub(super) fn plain<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<NewCustomer<'a>> {
     let given = |field| {
         let cell = match &mapping.feeding(field).origin {
             Some(Origin::Column(column)) => row.cell(&column.place),
@@ -66,8 +52,9 @@ fn plain<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<NewCustomer<'a>
     findings.violations.is_empty().then_some(customer)
 }
 
-/// The same of any record, with all that there is to say.
-fn judge_closely<'a>(
+/// Judges any record. `region` is the country of phone numbers without `+`, where it is not the record's own; `oddities` is what reading
+/// already noticed and what holds nothing back.
+pub(super) fn judge<'a>(
     mapping: &'a Mapping,
     row: &impl Row<'a>,
     region: Option<Country>,
@@ -219,7 +206,9 @@ fn content_of<'a>(column: &'a Column, row: &impl Row<'a>) -> (&'a str, Cow<'a, s
 fn artefact(text: &str) -> Option<&'static str> {
     const ERRORS: [&str; 11] =
         ["#N/A", "#NA", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NULL!", "#NUM!", "#ERROR!", "#SPILL!", "#CALC!"];
-    if text.starts_with('#') && ERRORS.iter().any(|error| text.eq_ignore_ascii_case(error)) {
+    if !matches!(text.as_bytes(), [b'#' | b'=' | b'0'..=b'9', ..]) {
+        None
+    } else if text.starts_with('#') && ERRORS.iter().any(|error| text.eq_ignore_ascii_case(error)) {
         Some("is a spreadsheet's error value, not data; export the values again")
     } else if text.starts_with("=\"") || (text.starts_with('=') && text.contains(['(', '!', '+'])) {
         Some("is a spreadsheet formula, not its value; export the values")

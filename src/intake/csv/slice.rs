@@ -126,13 +126,16 @@ fn marks(bytes: &[u8], delimiter: u8) -> u64 {
 }
 
 fn marks_of_block(block: &[u8; BLOCK], delimiter: u8) -> u64 {
-    let signs = [delimiter, b'\n', b'\r', b'"'].map(u8x16::splat);
-    let (parts, _) = block.as_chunks::<16>();
-    parts.iter().rev().fold(0, |marks, part| {
+    let (delimiter, feed, carriage_return, quote) =
+        (u8x16::splat(delimiter), u8x16::splat(b'\n'), u8x16::splat(b'\r'), u8x16::splat(b'"'));
+    let (parts, _) = block.as_chunks();
+    let mut marks = 0;
+    for part in parts.iter().rev() {
         let part = u8x16::new(*part);
-        let [a, b, c, d] = signs.map(|sign| part.simd_eq(sign));
-        marks << 16 | u64::from((a | b | c | d).to_bitmask())
-    })
+        let marked = part.simd_eq(delimiter) | part.simd_eq(feed) | part.simd_eq(carriage_return) | part.simd_eq(quote);
+        marks = marks << 16 | u64::from(marked.to_bitmask());
+    }
+    marks
 }
 
 #[cfg(test)]
