@@ -5,6 +5,9 @@
 
 use std::collections::HashMap;
 use std::hash::BuildHasher as _;
+use std::num::NonZeroUsize;
+use std::panic::resume_unwind;
+use std::thread;
 
 use foldhash::quality::RandomState;
 
@@ -55,8 +58,28 @@ const fn short(hash: u64) -> u16 {
 #[derive(Debug)]
 pub struct Prints {
     printer: Printer,
-    /// By the first byte of the hash. Each is a list of chunks, so that none is ever copied to a larger place.
-    parts: Vec<Vec<Vec<Entry>>>,
+    /// By the first byte of the hash.
+    parts: Vec<Part>,
+}
+
+/// In chunks, so that nothing is ever copied to a larger place.
+#[derive(Clone, Debug, Default)]
+struct Part {
+    full: Vec<Vec<Entry>>,
+    last: Vec<Entry>,
+}
+
+impl Part {
+    fn push(&mut self, entry: Entry) {
+        if self.last.len() == self.last.capacity() {
+            self.full.push(std::mem::replace(&mut self.last, Vec::with_capacity(CHUNK)));
+        }
+        self.last.push(entry);
+    }
+
+    fn into_entries(self) -> impl Iterator<Item = Entry> {
+        self.full.into_iter().chain([self.last]).flatten()
+    }
 }
 
 impl Prints {
@@ -64,7 +87,7 @@ impl Prints {
     #[must_use]
     pub fn new(with_data: bool) -> Self {
         let printer = Printer { with_data, ..Printer::default() };
-        Self { printer, parts: vec![Vec::new(); usize::from(u8::MAX) + 1] }
+        Self { printer, parts: vec![Part::default(); usize::from(u8::MAX) + 1] }
     }
 
     #[must_use]
@@ -75,43 +98,50 @@ impl Prints {
     /// Lays down the print of the next valid record.
     pub fn add(&mut self, print: Print, row: u64) {
         let [part, hash @ ..] = print.email.to_be_bytes();
-        let part = &mut self.parts[usize::from(part)];
-        let entry = Entry::new(hash, u32::try_from(row).unwrap_or(u32::MAX), print);
-        match part.last_mut() {
-            Some(chunk) if chunk.len() < CHUNK => chunk.push(entry),
-            _ => {
-                let mut chunk = Vec::with_capacity(CHUNK);
-                chunk.push(entry);
-                part.push(chunk);
-            }
-        }
+        let row = u32::try_from(row).unwrap_or(u32::MAX);
+        self.parts[usize::from(part)].push(Entry::new(hash, row, print));
     }
 
-    /// Compares all.
+    /// Compares all, on all cores.
     #[must_use]
     pub fn compare(self) -> Duplicates {
-        let mut found = Duplicates::default();
-        let mut first = HashMap::with_hasher(self.printer.state.clone());
-        for part in self.parts {
-            first.clear();
-            for entry in part.into_iter().flatten() {
-                let first = *first.entry(entry.hash()).or_insert(entry);
-                if first != entry {
-                    found.count += 1;
-                    found.kyc_mails += u64::from(entry.send_kyc_mail());
-                    if self.printer.with_data {
-                        found.later.push(Duplicate {
-                            row: entry.row(),
-                            first: first.row(),
-                            same_data: first.data() == entry.data(),
-                        });
-                    }
+        let Self { printer, parts } = self;
+        let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let share = parts.len().div_ceil(cores);
+        let mut parts = parts.into_iter();
+        let shares: Vec<Vec<Part>> = (0..cores).map(|_| parts.by_ref().take(share).collect()).collect();
+        thread::scope(|scope| {
+            let printer = &printer;
+            let others: Vec<_> =
+                shares.into_iter().map(|share| scope.spawn(move || duplicates_among(share, printer))).collect();
+            let mut found = Duplicates::default();
+            for other in others {
+                found.add(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            }
+            found.later.sort_unstable_by_key(|duplicate| duplicate.row);
+            found
+        })
+    }
+}
+
+fn duplicates_among(parts: Vec<Part>, printer: &Printer) -> Duplicates {
+    let mut found = Duplicates::default();
+    let mut first = HashMap::with_hasher(printer.state.clone());
+    for part in parts {
+        first.clear();
+        for entry in part.into_entries() {
+            let first = *first.entry(entry.hash()).or_insert(entry);
+            if first != entry {
+                found.count += 1;
+                found.kyc_mails += u64::from(entry.send_kyc_mail());
+                if printer.with_data {
+                    let (row, first_row) = (entry.row(), first.row());
+                    found.later.push(Duplicate { row, first: first_row, same_data: first.data() == entry.data() });
                 }
             }
         }
-        found.later.sort_unstable_by_key(|duplicate| duplicate.row);
-        found
     }
+    found
 }
 
 /// So many entries are kept together.
@@ -174,6 +204,13 @@ pub struct Earlier {
 }
 
 impl Duplicates {
+    fn add(&mut self, other: Self) {
+        let Self { count, kyc_mails, mut later } = other;
+        self.count += count;
+        self.kyc_mails += kyc_mails;
+        self.later.append(&mut later);
+    }
+
     /// The first record with the e-mail of this one, unless it is this one; of prints with data.
     #[must_use]
     pub fn earlier(&self, row: u64) -> Option<Earlier> {

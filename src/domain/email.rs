@@ -47,6 +47,7 @@ impl<'a> Email<'a> {
 
     /// An address of the usual kind, of which there is nothing to say: as [`Email::parse`] makes it, without an oddity.
     #[must_use]
+    #[inline]
     pub fn plain(text: &'a str) -> Option<Self> {
         let domain = plain_domain(text.as_bytes())?;
         (!is_reserved(domain)).then_some(Self(Cow::Borrowed(text)))

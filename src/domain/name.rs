@@ -52,11 +52,13 @@ impl<'a> CustomerName<'a> {
 
     /// A name of which there is nothing to say: as [`CustomerName::parse`] makes it, without an oddity.
     #[must_use]
+    #[inline]
     pub fn plain(text: &'a str) -> Option<Self> {
         if is_plain(text) && trimmed(text).len() == text.len() {
-            return Some(Self(Cow::Borrowed(text)));
+            Some(Self(Cow::Borrowed(text)))
+        } else {
+            Self::parse(text).ok().filter(|name| name.oddity().is_none())
         }
-        Self::parse(text).ok().filter(|name| name.oddity().is_none())
     }
 
     #[must_use]
