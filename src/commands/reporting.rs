@@ -63,6 +63,7 @@ struct Surveyed {
 }
 
 impl Gather for Surveyed {
+    #[inline]
     fn add(&mut self, record: InputRecord<'_>) {
         self.prints.push(match &record.verdict {
             Verdict::Valid { customer, .. } => Some(self.printer.print(customer)),

@@ -99,11 +99,10 @@ const LETTERS: usize = 26;
 
 /// Where a code of two or three letters of any case stands among all that there could be.
 fn code_place(code: &[u8]) -> Option<usize> {
-    let letter = |byte: &u8| byte.is_ascii_alphabetic().then(|| usize::from(byte.to_ascii_uppercase() - b'A'));
-    let number = code.iter().try_fold(0, |number, byte| Some(number * LETTERS + letter(byte)?));
-    match code.len() {
-        2 => number,
-        3 => number.map(|number| LETTERS.pow(2) + number),
+    let letter = |byte: u8| byte.is_ascii_alphabetic().then(|| usize::from(byte.to_ascii_uppercase() - b'A'));
+    match *code {
+        [a, b] => Some(letter(a)? * LETTERS + letter(b)?),
+        [a, b, c] => Some(((1 + letter(a)?) * LETTERS + letter(b)?) * LETTERS + letter(c)?),
         _ => None,
     }
 }

@@ -59,8 +59,8 @@ pub struct NewCustomer<'a> {
     pub country: Country,
     pub kind: CustomerType,
     pub send_kyc_mail: bool,
-    /// More request fields (`--extra` and the documented ones), nested. Never one of the six names of [`Field`].
-    pub extra: Map<String, Value>,
+    /// More request fields (`--extra` and the documented ones), nested, where there are any. Never one of the six names of [`Field`].
+    pub extra: Option<Box<Map<String, Value>>>,
 }
 
 /// People's data stays out of logs and panics.

@@ -12,7 +12,9 @@ use email_address::{EmailAddress, Options};
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 use memchr::memrchr;
 use unicode_normalization::UnicodeNormalization as _;
+use wide::u8x16;
 
+use super::signs::{Signs, equal, within};
 use super::{Code, Flaw, trim};
 
 /// An address that passed validation, as it was given (trimmed).
@@ -169,45 +171,25 @@ fn last_label(domain: &[u8]) -> (&[u8], &[u8]) {
 /// hyphens and dots after it, in the end letters. It is too short to break a limit. All that is checked elsewhere allows those, so
 /// nothing else needs to look.
 fn plain_domain(text: &[u8]) -> Option<&[u8]> {
-    let at = text.iter().position(|byte| *byte == b'@').filter(|_| text.len() <= LONGEST_LABEL)?;
-    let (local, domain) = (&text[..at], &text[at + 1..]);
-    let (name, ending) = last_label(domain);
-    let is_ending = !name.is_empty() && ending.len() >= 2 && ending.iter().all(u8::is_ascii_alphabetic);
-    (is_ending && is_parted(local, LOCAL, LOCAL_BREAK) && is_parted(domain, LABEL, LABEL_BREAK)).then_some(domain)
-}
-
-/// Which signs may stand where, for [`plain_domain`].
-const SIGNS: [u8; 256] = {
-    let mut signs = [0; 256];
-    let mut sign = 0_u8;
-    while sign < 128 {
-        signs[sign as usize] = match sign {
-            b'-' => LOCAL | LABEL | LABEL_BREAK,
-            b'_' | b'+' => LOCAL,
-            b'.' => LOCAL | LOCAL_BREAK | LABEL | LABEL_BREAK,
-            _ if sign.is_ascii_alphanumeric() => LOCAL | LABEL,
-            _ => 0,
-        };
-        sign += 1;
+    let signs = Signs::of(text).filter(|_| text.len() <= LONGEST_LABEL)?;
+    let [both, only_local, at, dots, hyphens] = signs.that(|signs| {
+        let letters = within(signs | u8x16::splat(b' '), b'a', b'z');
+        let only_local = equal(signs, b'_') | equal(signs, b'+');
+        [letters | within(signs, b'0', b'9'), only_local, equal(signs, b'@'), equal(signs, b'.'), equal(signs, b'-')]
+    });
+    if at.count_ones() != 1 || both | at | dots | hyphens | only_local != signs.all() {
+        return None;
     }
-    signs
-};
-const LOCAL: u8 = 1;
-const LABEL: u8 = 2;
-/// Those of the one kind and of the other that stand only between others.
-const LOCAL_BREAK: u8 = 4;
-const LABEL_BREAK: u8 = 8;
-
-/// Whether all signs are of a kind and breaks stand between others. All are looked at, which is faster than stopping early.
-fn is_parted(text: &[u8], kind: u8, breaks: u8) -> bool {
-    let (mut of_all, mut of_neighbours, mut before) = (kind, 0, breaks);
-    for &byte in text {
-        let sign = SIGNS[usize::from(byte)];
-        of_all &= sign;
-        of_neighbours |= sign & before;
-        before = sign;
-    }
-    of_all & kind != 0 && (of_neighbours | before) & breaks == 0 && !text.is_empty()
+    let domain = !(at - 1) & !at & signs.all();
+    // No two of them are neighbours, and none stands at an end.
+    let breaks = at | dots | hyphens & domain;
+    let ends = 1 | (signs.all() & !(signs.all() >> 1));
+    let is_parted = breaks & (breaks << 1) == 0 && breaks & ends == 0;
+    let last_dot = 63_u32.checked_sub((dots & domain).leading_zeros())? as usize;
+    let ending = &text[last_dot + 1..];
+    let is_ending = ending.len() >= 2 && ending.iter().all(u8::is_ascii_alphabetic);
+    let begin = at.trailing_zeros() as usize + 1;
+    (only_local & domain == 0 && is_parted && is_ending).then_some(&text[begin..])
 }
 
 /// What two spellings of one address have in common: lower case, NFC. No games with dots or plus signs.
@@ -248,12 +230,16 @@ impl EmailKey {
 /// Letters of ASCII count as small ones.
 fn hash_of_lower_case(bytes: &[u8], hasher: &impl BuildHasher) -> u64 {
     let mut hasher = hasher.build_hasher();
+    let mut add = |word| hasher.write_u64(lower_case(u64::from_le_bytes(word)));
     let (words, rest) = bytes.as_chunks();
-    for word in words {
-        hasher.write_u64(lower_case(u64::from_le_bytes(*word)));
-    }
-    let rest = rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
-    hasher.write_u64(lower_case(rest));
+    words.iter().copied().for_each(&mut add);
+    // What is left over is taken together with what stands before it.
+    add(bytes.last_chunk().copied().unwrap_or_else(|| {
+        let mut word = [0; 8];
+        word[..rest.len()].copy_from_slice(rest);
+        word
+    }));
+    hasher.write_usize(bytes.len());
     hasher.finish()
 }
 

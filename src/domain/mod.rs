@@ -16,6 +16,7 @@ mod outcome;
 mod phone;
 mod phone_ranges;
 mod record;
+mod signs;
 mod tally;
 mod violation;
 

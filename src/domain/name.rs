@@ -5,6 +5,7 @@ use std::fmt;
 
 use unicode_normalization::{IsNormalized, UnicodeNormalization as _, is_nfc_quick};
 
+use super::signs::{Signs, equal, within};
 use super::{Code, Flaw, trim, trimmed};
 
 /// A trimmed, NFC-normalised name without control characters.
@@ -78,11 +79,13 @@ impl<'a> CustomerName<'a> {
     }
 }
 
-/// Printable ASCII within the limit, without the signs that [`garbling`] looks for. All bytes are looked at, which is faster than stopping
-/// early.
+/// Printable ASCII, not long, without the signs that [`garbling`] looks for.
 fn is_plain(name: &str) -> bool {
-    let is_plain = |byte| (b' '..=b'~').contains(&byte) && !matches!(byte, b'?' | b'"');
-    name.bytes().fold(true, |all, byte| all & is_plain(byte)) && (1..=LONGEST).contains(&name.len())
+    Signs::of(name.as_bytes()).is_some_and(|signs| {
+        let [printable, telling] =
+            signs.that(|signs| [within(signs, b' ', b'~'), equal(signs, b'?') | equal(signs, b'"')]);
+        !name.is_empty() && printable & !telling == signs.all()
+    })
 }
 
 fn composed(text: Cow<'_, str>) -> Cow<'_, str> {

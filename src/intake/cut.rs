@@ -13,7 +13,7 @@ use super::records::Form;
 pub(super) type Input = Box<dyn BufRead + Send>;
 
 /// About the size of a piece.
-const PIECE: usize = 256 * 1024;
+const PIECE: usize = 128 * 1024;
 /// A piece that would be larger holds a record beyond all limits.
 const LARGEST: usize = 4 * super::LONGEST_RECORD;
 

@@ -29,16 +29,13 @@ pub(super) struct Examiner {
 
 impl Examiner {
     /// Hands the record to `work`, for it may hold on to what was parsed on the way.
+    #[inline]
     pub(super) fn examine<T>(
         &self,
         position: Position,
         scanned: Scanned<'_>,
-        mut work: impl FnMut(InputRecord<'_>) -> T,
+        work: impl FnOnce(InputRecord<'_>) -> T,
     ) -> T {
-        let mut finish = |Judged { verdict, kept }: Judged<'_>| {
-            let raw = if self.want_raw || verdict.is_invalid() { raw(scanned) } else { None };
-            work(InputRecord { position, verdict, kept, raw })
-        };
         match scanned {
             Scanned::Cells { record, ended } => {
                 let row = CsvRow { record, text: record.text() };
@@ -46,27 +43,45 @@ impl Examiner {
                 let is_cut_off = self.may_be_cut && !ended;
                 match plain(&self.mapping, &row) {
                     Some(customer) if self.is_whole(&row) && !is_cut_off => {
-                        finish(Judged::valid(customer, keep(&self.mapping, &row)))
+                        work(self.plain_record(position, scanned, customer, &row))
                     }
                     _ => {
                         let judged = self.judge_cells(&row, position.line);
-                        finish(if is_cut_off { judged.cut_off() } else { judged })
+                        work(self.record(position, scanned, if is_cut_off { judged.cut_off() } else { judged }))
                     }
                 }
             }
             Scanned::Line { bytes, ended } => match self.object(bytes, ended) {
                 Ok(object) => {
                     let row = ObjectRow(&object);
-                    let kept = keep(&self.mapping, &row);
                     match plain(&self.mapping, &row) {
-                        Some(customer) => finish(Judged::valid(customer, kept)),
-                        None => finish(Judged { verdict: judge(&self.mapping, &row, self.region, Vec::new()), kept }),
+                        Some(customer) => work(self.plain_record(position, scanned, customer, &row)),
+                        None => work(self.record(position, scanned, self.judge_object(&row))),
                     }
                 }
-                Err(judged) => finish(judged),
+                Err(judged) => work(self.record(position, scanned, judged)),
             },
-            Scanned::TooLarge { limit } => finish(self.whole(too_large(limit), "")),
+            Scanned::TooLarge { limit } => work(self.record(position, scanned, self.whole(too_large(limit), ""))),
         }
+    }
+
+    #[inline]
+    fn plain_record<'a>(
+        &self,
+        position: Position,
+        scanned: Scanned<'_>,
+        customer: NewCustomer<'a>,
+        row: &impl Row<'a>,
+    ) -> InputRecord<'a> {
+        let raw = if self.want_raw { raw(scanned) } else { None };
+        let kept = if self.mapping.kept.is_empty() { Vec::new() } else { keep(&self.mapping, row) };
+        InputRecord { position, verdict: Verdict::Valid { customer, warnings: Vec::new() }, kept, raw }
+    }
+
+    fn record<'a>(&self, position: Position, scanned: Scanned<'_>, judged: Judged<'a>) -> InputRecord<'a> {
+        let Judged { verdict, kept } = judged;
+        let raw = if self.want_raw || verdict.is_invalid() { raw(scanned) } else { None };
+        InputRecord { position, verdict, kept, raw }
     }
 
     /// Whether there is nothing to be said of a row beyond its cells.
@@ -91,6 +106,10 @@ impl Examiner {
             Verdict::Invalid { email: email_cell(&self.mapping, row), problems: broken }
         };
         Judged { verdict, kept: keep(&self.mapping, row) }
+    }
+
+    fn judge_object<'a>(&'a self, row: &ObjectRow<'a>) -> Judged<'a> {
+        Judged { verdict: judge(&self.mapping, row, self.region, Vec::new()), kept: keep(&self.mapping, row) }
     }
 
     /// The object of a line, or what is to be said of a line that holds none.
@@ -162,11 +181,7 @@ struct Judged<'a> {
     kept: Vec<String>,
 }
 
-impl<'a> Judged<'a> {
-    fn valid(customer: NewCustomer<'a>, kept: Vec<String>) -> Self {
-        Self { verdict: Verdict::Valid { customer, warnings: Vec::new() }, kept }
-    }
-
+impl Judged<'_> {
     /// A record that may be only the beginning of one is never sent.
     fn cut_off(self) -> Self {
         let hint = "the input ends in the middle of this line, so the record may be cut off; if it is whole, end it with a line break";

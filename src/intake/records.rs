@@ -80,6 +80,7 @@ impl<R: BufRead> RecordReader for Records<R> {
 }
 
 impl RecordReader for SliceReader<'_> {
+    #[inline]
     fn next_record(&mut self) -> Result<Option<(u64, Scanned<'_>)>, ReadFault> {
         Ok(scanned(self.advance()?, || self.record()))
     }
@@ -103,6 +104,7 @@ impl<R: BufRead> RecordReader for LineReader<R> {
     }
 }
 
+#[inline]
 fn scanned<'a>(scan: csv::Scan, record: impl FnOnce() -> Record<'a>) -> Option<(u64, Scanned<'a>)> {
     match scan {
         csv::Scan::End => None,

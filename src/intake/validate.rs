@@ -32,8 +32,10 @@ pub(super) fn plain<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<NewC
     let phone = Phone::plain(plain_text(mapping, row, Field::Phone)?)?;
     let country = Country::plain(plain_text(mapping, row, Field::Country)?)?;
     let name = CustomerName::plain(name)?;
-    let extra = if mapping.extras.is_empty() { Map::new() } else { plain_extras(mapping, row)? };
-    Some(NewCustomer { name, email, phone, country, kind, send_kyc_mail, extra })
+    let mut findings = Findings { violations: Vec::new() };
+    let extra = findings.extras(&mapping.extras, row);
+    let customer = NewCustomer { name, email, phone, country, kind, send_kyc_mail, extra };
+    findings.violations.is_empty().then_some(customer)
 }
 
 /// What a record gives for a field, without the space around it; empty where it gives nothing. None where there is more to it.
@@ -49,12 +51,6 @@ fn plain_text<'a>(mapping: &'a Mapping, row: &impl Row<'a>, field: Field) -> Opt
         Cell::Absent => Some(""),
         Cell::Json(_) => None,
     }
-}
-
-fn plain_extras<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<Map<String, Value>> {
-    let mut findings = Findings { violations: Vec::new() };
-    let extra = findings.extras(&mapping.extras, row);
-    findings.violations.is_empty().then_some(extra)
 }
 
 /// Judges any record. `region` is the country of phone numbers without `+`, where it is not the record's own; `oddities` is what reading
@@ -263,7 +259,10 @@ impl Findings {
     }
 
     /// The further fields of the request; empty ones are left out.
-    fn extras<'a>(&mut self, feedings: &[ExtraFeeding], row: &impl Row<'a>) -> Map<String, Value> {
+    fn extras<'a>(&mut self, feedings: &[ExtraFeeding], row: &impl Row<'a>) -> Option<Box<Map<String, Value>>> {
+        if feedings.is_empty() {
+            return None;
+        }
         let mut extra = Map::new();
         for feeding in feedings {
             match extra_value(row.cell(&feeding.column.place)) {
@@ -272,7 +271,7 @@ impl Findings {
                 Err(flaw) => self.violations.push(complain(flaw, &feeding.column, row)),
             }
         }
-        extra
+        (!extra.is_empty()).then(|| Box::new(extra))
     }
 }
 

@@ -38,6 +38,7 @@ impl<'s> SliceReader<'s> {
     }
 
     /// As [`CsvReader::record`].
+    #[inline]
     pub(in crate::intake) fn record(&self) -> Record<'_> {
         match self.plain {
             Some(PlainLine { bytes, text, cells }) => Record { bytes, text, ends: &self.csv.ends[..cells], gap: 1 },
@@ -48,8 +49,10 @@ impl<'s> SliceReader<'s> {
     /// As [`CsvReader::advance`].
     pub(in crate::intake) fn advance(&mut self) -> Result<Scan, ReadFault> {
         loop {
-            if let Some(b'\n' | b'\r') = self.csv.input.first() {
-                self.csv.skip_line_ends()?;
+            match self.csv.input.first() {
+                Some(b'\n' | b'\r') => self.csv.skip_line_ends()?,
+                Some(_) => {}
+                None => return Ok(Scan::End),
             }
             let line = self.csv.lines.line;
             self.plain = self.read_plain_line();
