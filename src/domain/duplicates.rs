@@ -3,7 +3,7 @@
 //! Who asks while reading must keep a table of all e-mails at hand, half of it empty. So the prints of all records are laid down first, in
 //! the order of the input, and compared at the end, a small part at a time: that takes less than half of the memory and of the time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher as _;
 use std::num::NonZeroUsize;
 use std::panic::resume_unwind;
@@ -125,19 +125,32 @@ impl Prints {
 }
 
 fn duplicates_among(parts: Vec<Part>, printer: &Printer) -> Duplicates {
+    if printer.with_data { listed(parts, &printer.state) } else { counted(parts, &printer.state) }
+}
+
+fn counted(parts: Vec<Part>, state: &RandomState) -> Duplicates {
     let mut found = Duplicates::default();
-    let mut first = HashMap::with_capacity_and_hasher(CHUNK, printer.state.clone());
+    let mut known = HashSet::with_capacity_and_hasher(CHUNK, state.clone());
     for part in parts {
-        first.clear();
+        known.clear();
+        for entry in part.into_entries().filter(|entry| !known.insert(entry.hash())) {
+            found.count_one(entry);
+        }
+    }
+    found
+}
+
+fn listed(parts: Vec<Part>, state: &RandomState) -> Duplicates {
+    let mut found = Duplicates::default();
+    let mut known = HashMap::with_capacity_and_hasher(CHUNK, state.clone());
+    for part in parts {
+        known.clear();
         for entry in part.into_entries() {
-            let first = *first.entry(entry.hash()).or_insert(entry);
+            let first: Entry = *known.entry(entry.hash()).or_insert(entry);
             if first != entry {
-                found.count += 1;
-                found.kyc_mails += u64::from(entry.send_kyc_mail());
-                if printer.with_data {
-                    let (row, first_row) = (entry.row(), first.row());
-                    found.later.push(Duplicate { row, first: first_row, same_data: first.data() == entry.data() });
-                }
+                found.count_one(entry);
+                let same_data = first.data() == entry.data();
+                found.later.push(Duplicate { row: entry.row(), first: first.row(), same_data });
             }
         }
     }
@@ -204,6 +217,11 @@ pub struct Earlier {
 }
 
 impl Duplicates {
+    fn count_one(&mut self, entry: Entry) {
+        self.count += 1;
+        self.kyc_mails += u64::from(entry.send_kyc_mail());
+    }
+
     fn add(&mut self, other: Self) {
         let Self { count, kyc_mails, mut later } = other;
         self.count += count;

@@ -18,11 +18,7 @@ impl<'a> Signs<'a> {
     /// None where there are too many.
     #[inline]
     pub(super) fn of(text: &'a [u8]) -> Option<Self> {
-        let last = text.last_chunk().copied().unwrap_or_else(|| {
-            let mut last = [0; WIDTH];
-            last[..text.len()].copy_from_slice(text);
-            last
-        });
+        let last = text.last_chunk().copied().unwrap_or_else(|| short(text).to_le_bytes());
         (text.len() <= MOST).then(|| Self { whole: text.as_chunks().0, last, length: text.len() })
     }
 
@@ -48,6 +44,19 @@ impl<'a> Signs<'a> {
             *bits &= self.all();
         }
         bits
+    }
+}
+
+/// The bytes of a short text as an integer, the first the lowest. Its ends are put together, for what is copied byte by byte and then looked at
+/// as a whole is waited for.
+#[inline]
+fn short(text: &[u8]) -> u128 {
+    match (text.first_chunk(), text.last_chunk()) {
+        (Some(first), Some(last)) => {
+            let [first, last] = [first, last].map(|bytes| u128::from(u64::from_le_bytes(*bytes)));
+            first | last << (8 * (text.len() - 8))
+        }
+        _ => text.iter().rev().fold(0, |number, byte| number << 8 | u128::from(*byte)),
     }
 }
 

@@ -65,7 +65,7 @@ impl Examiner {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn plain_record<'a>(
         &self,
         position: Position,

@@ -80,7 +80,8 @@ impl<R: BufRead> RecordReader for Records<R> {
 }
 
 impl RecordReader for SliceReader<'_> {
-    #[inline]
+    // What is returned in memory and read at once is waited for.
+    #[inline(always)]
     fn next_record(&mut self) -> Result<Option<(u64, Scanned<'_>)>, ReadFault> {
         Ok(scanned(self.advance()?, || self.record()))
     }
@@ -104,7 +105,7 @@ impl<R: BufRead> RecordReader for LineReader<R> {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn scanned<'a>(scan: csv::Scan, record: impl FnOnce() -> Record<'a>) -> Option<(u64, Scanned<'a>)> {
     match scan {
         csv::Scan::End => None,

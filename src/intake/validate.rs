@@ -13,11 +13,14 @@ use crate::domain::{
 use super::columns::{Cell, Column, ExtraFeeding, Mapping, Origin, Row, assemble, cell_text};
 use super::ndjson::kind;
 
-/// The customer of a record of which there is nothing to say. Nearly all are such, and need none of what words about them need. In line, for a
-/// customer that is moved as soon as it is made takes longer than to make it.
+/// The customer of a record of which there is nothing to say. Nearly all are such, and need none of what words about them need.
+///
+/// In line, and the number last, which takes longest: a value that is moved as soon as it is made takes longer than to make it.
 #[inline(always)]
 pub(super) fn plain<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<NewCustomer<'a>> {
     let name = plain_text(mapping, row, Field::Name).filter(|name| artefact(name).is_none())?;
+    let name = CustomerName::plain(name)?;
+    let email = Email::plain(plain_text(mapping, row, Field::Email)?)?;
     let kind = match plain_text(mapping, row, Field::Type)? {
         "" if mapping.feeding(Field::Type).set.is_some() => return None,
         "" => CustomerType::default(),
@@ -28,14 +31,14 @@ pub(super) fn plain<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<NewC
         "" => true,
         text => parse_yes_no(text).ok()?,
     };
-    let email = Email::plain(plain_text(mapping, row, Field::Email)?)?;
-    let phone = Phone::plain(plain_text(mapping, row, Field::Phone)?)?;
-    let country = Country::plain(plain_text(mapping, row, Field::Country)?)?;
-    let name = CustomerName::plain(name)?;
     let mut findings = Findings { violations: Vec::new() };
     let extra = findings.extras(&mapping.extras, row);
-    let customer = NewCustomer { name, email, phone, country, kind, send_kyc_mail, extra };
-    findings.violations.is_empty().then_some(customer)
+    if !findings.violations.is_empty() {
+        return None;
+    }
+    let country = Country::plain(plain_text(mapping, row, Field::Country)?)?;
+    let phone = Phone::plain(plain_text(mapping, row, Field::Phone)?)?;
+    Some(NewCustomer { name, email, phone, country, kind, send_kyc_mail, extra })
 }
 
 /// What a record gives for a field, without the space around it; empty where it gives nothing. None where there is more to it.

@@ -38,7 +38,7 @@ impl<'s> SliceReader<'s> {
     }
 
     /// As [`CsvReader::record`].
-    #[inline]
+    #[inline(always)]
     pub(in crate::intake) fn record(&self) -> Record<'_> {
         match self.plain {
             Some(PlainLine { bytes, text, cells }) => Record { bytes, text, ends: &self.csv.ends[..cells], gap: 1 },
