@@ -52,13 +52,13 @@ measure() {
 }
 
 make >customers.csv
-# A slow program gets less to do: what counts is rows a second.
+# The slow ones get less to do: what counts is rows a second.
 few=$(((rows + 19) / 20))
 head -n $((few + 1)) customers.csv >few.csv
 cp "$here"/customers.*schema.json .
 cat >rules.mlr <<'END'
 strlen($customer_name) == 0 || strlen($customer_name) > 255
-  || $customer_email !=~ "^[^@[:space:]]{1,64}@([^@.[:space:]]{1,63}[.])+[A-Za-z]{2,63}$"
+  || strlen($customer_email) > 254 || $customer_email !=~ "^[^@[:space:]]+@([^@.[:space:]]+[.])+[A-Za-z]{2,}$"
   || $customer_phone !=~ "^[+][1-9][0-9]{6,14}$"
   || $customer_country !=~ "^[A-Z]{2,3}$"
 END
@@ -71,7 +71,7 @@ way 'qsv count' "$rows" "$qsv" count customers.csv
 way 'qsv validate, form only' "$rows" "$qsv" validate customers.csv
 way 'qsv validate, JSON Schema' "$rows" "$qsv" validate customers.csv customers.schema.json
 way 'mlr, read only' "$rows" mlr --icsv --ojson -S nothing customers.csv
-way 'mlr, the rules as a filter' "$rows" mlr --icsv --ojson -S filter -f rules.mlr customers.csv
+way 'mlr, the rules as a filter' "$few" mlr --icsv --ojson -S filter -f rules.mlr few.csv
 way 'frictionless validate' "$few" frictionless validate --schema customers.table-schema.json few.csv
 
 best=()
