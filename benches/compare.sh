@@ -4,7 +4,8 @@
 #   cargo build --release --bin customer-import --example scan && benches/compare.sh [ROWS, 1000000] [ROUNDS, 5]
 #
 # Whatever of xsv, qsv (or qsvlite), mlr and frictionless is on the PATH takes part. All go in turns and the best of each is told: machines are
-# noisy, and only the shares carry over to another one. Each program uses as many cores as it likes; "cores" says how many it kept busy.
+# noisy, and only the shares carry over to another one. Each program uses as many cores as it likes: "cores" says how many it kept busy, and the time
+# of all cores for a row is what a busy machine distorts least.
 # The rules are in customers.schema.json, as far as others can say them: they know neither countries nor their numbers, and no duplicates.
 set -eu
 
@@ -87,4 +88,5 @@ for i in "${!labels[@]}"; do
   echo "${labels[i]}|${counts[i]}|${best[i]}"
 done | tr ' ' '\t' | awk -F'|' '
   { split($3, seconds, "\t"); speed = $2 / seconds[1]; scan = scan ? scan : speed; gsub("\t", " ", $1)
-    printf "%-28s %10d rows/s %8.3f of the scan %6.1f cores\n", $1, speed, speed / scan, (seconds[2] + seconds[3]) / seconds[1] }'
+    printf "%-28s %10d rows/s %8.3f of the scan %6.1f cores %10.3f CPU µs/row\n",
+      $1, speed, speed / scan, (seconds[2] + seconds[3]) / seconds[1], (seconds[2] + seconds[3]) / $2 * 1000000 }'
