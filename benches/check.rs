@@ -10,6 +10,9 @@
     reason = "a tool for developers, not part of the program"
 )]
 
+#[path = "../examples/shared/scan.rs"]
+mod scan;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::hint::black_box;
@@ -55,13 +58,13 @@ fn main() {
     let way = |name, file: &PathBuf, run| Way { name, file: file.clone(), run };
     let groups = [
         vec![
-            way("csv: bare scan of the records", &csv, scan_csv),
+            way("csv: bare scan of the records", &csv, scan::scan),
             way("csv: read and judged, one thread", &csv, feed),
             way("csv: read and judged, all cores", &csv, parallel),
             way("csv: the program's check", &csv, check),
         ],
         vec![
-            way("csv, all numbers in E.164: bare scan", &e164, scan_csv),
+            way("csv, all numbers in E.164: bare scan", &e164, scan::scan),
             way("csv, all numbers in E.164: the program's check", &e164, check),
         ],
         vec![
@@ -114,15 +117,6 @@ fn make(rows: u64, csv: &Path, e164: &Path, ndjson: &Path) {
         });
         writeln!(ndjson, "{person}").unwrap();
     }
-}
-
-fn scan_csv(path: &Path) -> u64 {
-    let mut reader = csv::Reader::from_path(path).unwrap();
-    let (mut record, mut rows) = (csv::ByteRecord::new(), 0);
-    while reader.read_byte_record(&mut record).unwrap() {
-        rows += 1;
-    }
-    rows
 }
 
 fn parse_ndjson(path: &Path) -> u64 {

@@ -163,7 +163,8 @@ fn explained(violation: &Violation) -> String {
     match (column.is_empty(), value.is_empty()) {
         (true, _) => hint.clone().into_owned(),
         (false, true) => format!("{column}: {hint}"),
-        (false, false) => format!("{column} {value:?}: {hint}"),
+        // The value is fit for a message already: escaped once more it would not be what `check` shows.
+        (false, false) => format!("{column} \"{value}\": {hint}"),
     }
 }
 
@@ -173,4 +174,16 @@ fn told(violation: &Violation) -> String {
 
 fn join(parts: impl Iterator<Item = String>, between: &str) -> String {
     parts.collect::<Vec<_>>().join(between)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Code;
+
+    #[test]
+    fn a_line_break_in_a_value_is_escaped_once() {
+        let violation = Violation::new(Code::NameControlCharacters, "name", "Ada\nKing", "remove it");
+        assert_eq!(explained(&violation), r#"name "Ada\nKing": remove it"#);
+    }
 }
