@@ -7,6 +7,7 @@ use console::Term;
 
 use super::input::Input;
 use super::judge::{AsOf, Judge};
+use super::known::Known;
 use super::reporting::{Seen, Survey, Told};
 use super::{Failure, reporting, stdout};
 use crate::cli::{CheckArgs, ImportArgs, InputArgs, LogArgs, LogFormat, SummaryFormat};
@@ -78,6 +79,7 @@ pub(super) struct Planned {
     pub plan: Plan,
     pub diagnostics: Diagnostics,
     pub duplicates: Arc<Duplicates>,
+    pub known: Known,
 }
 
 /// Reads the whole input, counts what an import would do, and writes the reports that were named.
@@ -94,6 +96,7 @@ pub(super) fn plan(
         Some(ledger) => ledger.open_requests()?.len() as u64,
         None => 0,
     };
+    let mut known = Known::default();
     let mut note = |seen: &Seen<'_>| note(&mut plan, &mut diagnostics, pacing, seen);
     // Without a memory and without files the input alone tells all.
     let is_alone = ledger.is_none() && outputs.reports.is_empty() && outputs.rejects.is_none();
@@ -107,13 +110,17 @@ pub(super) fn plan(
         plan.kyc_mails -= duplicates.kyc_mails();
     } else {
         let judge = Judge::new(Arc::clone(&duplicates), ledger, AsOf::Now);
-        counted = reporting::pass(input, args, outputs, &judge, note)?;
+        counted = reporting::pass(input, args, outputs, &judge, |seen| {
+            let row = seen.told.as_ref().map_or(0, |told| told.record.position.row);
+            known.add(seen.status, duplicates.earlier(row));
+            note(seen);
+        })?;
     }
     plan.doubts_elsewhere = open.saturating_sub(counted.tally.get(Status::InDoubt));
     plan.tally = counted.tally;
     plan.columns = columns(&counted.mapping);
     plan.unused = counted.mapping.unused().to_vec();
-    Ok(Planned { plan, diagnostics, duplicates })
+    Ok(Planned { plan, diagnostics, duplicates, known })
 }
 
 /// What feeds each field of the request.

@@ -81,7 +81,7 @@ impl Judge {
             }
         }
         if let Some(standing) = standing {
-            remember(&mut line, &standing, &mut notes);
+            remember(&mut line, standing, &mut notes);
         }
         line.warning = notes.join("; ");
         Ok(line)
@@ -132,25 +132,24 @@ pub(super) fn invalid(record: &InputRecord<'_>) -> ReportLine {
 }
 
 /// What the last outcome left: ids and links of a customer that is there, the complaint where there is none.
-fn remember(line: &mut ReportLine, standing: &Standing, notes: &mut Vec<String>) {
+fn remember(line: &mut ReportLine, standing: Standing, notes: &mut Vec<String>) {
     if line.status == Status::InDoubt && standing.latest().is_none_or(|latest| latest.status != Status::InDoubt) {
         let message = "the run that sent it ended before an answer came".to_owned();
         return line.complain(&Complaint { code: ComplaintCode::NoAnswer, message });
     }
-    let Some(latest) = standing.latest() else { return };
+    let Some(latest) = standing.into_latest() else { return };
     match line.status {
         Status::Created | Status::AlreadyImported | Status::Changed | Status::Exists | Status::Duplicate => {
-            line.receipt = latest.receipt.clone();
+            line.receipt = latest.receipt;
         }
         Status::Rejected | Status::Failed | Status::InDoubt => {
-            line.error_code.clone_from(&latest.error_code);
-            line.error.clone_from(&latest.error);
+            (line.error_code, line.error) = (latest.error_code, latest.error);
         }
         Status::Invalid | Status::NotAttempted | Status::Valid => return,
     }
     if line.status != Status::Duplicate {
         (line.http_status, line.attempts) = (latest.http_status, latest.attempts);
-        notes.extend(Some(latest.warning.clone()).filter(|warning| !warning.is_empty()));
+        notes.extend(Some(latest.warning).filter(|warning| !warning.is_empty()));
     }
 }
 

@@ -13,7 +13,7 @@ use super::writer::{Intent, RunCounters, RunId, Target};
 use super::{LedgerError, schema};
 use crate::domain::{BootTime, EmailKey, Moment, Receipt, Status, Tally};
 
-/// A view of the ledger for reports, plans and people. It takes no lock and writes nothing.
+/// A view of the ledger for reports, plans and people, as it was when the view was opened. It hinders no writer and writes nothing.
 #[derive(Debug)]
 pub struct Reader {
     connection: Connection,
@@ -58,7 +58,10 @@ impl std::fmt::Debug for OpenRequest {
 impl Reader {
     pub fn open(path: &Path, target: &Target) -> Result<Self, LedgerError> {
         let connection = schema::open_for_reading(path)?;
-        let id = find_target(&connection, target).map_err(|error| LedgerError::sqlite(path, &error))?;
+        let failed = |error: rusqlite::Error| LedgerError::sqlite(path, &error);
+        // One transaction for all questions: the answers fit together, and a million of them need not lock the file a million times.
+        connection.execute_batch("BEGIN").map_err(failed)?;
+        let id = find_target(&connection, target).map_err(failed)?;
         Ok(Self { connection, path: path.to_owned(), target: id })
     }
 

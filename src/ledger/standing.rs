@@ -63,6 +63,11 @@ impl Standing {
         self.latest.as_ref()
     }
 
+    #[must_use]
+    pub fn into_latest(self) -> Option<PastOutcome> {
+        self.latest
+    }
+
     /// What a report as of `run` says of a record with this payload.
     #[must_use]
     pub fn status(&self, run: i64, payload: PayloadHash) -> Status {
