@@ -99,7 +99,8 @@ pub(super) fn plan(
     let mut known = Known::default();
     let mut note = |seen: &Seen<'_>| note(&mut plan, &mut diagnostics, pacing, seen);
     // Without a memory and without files the input alone tells all.
-    let is_alone = ledger.is_none() && outputs.reports.is_empty() && outputs.rejects.is_none();
+    let writes = !outputs.reports.is_empty() || outputs.rejects.is_some();
+    let is_alone = ledger.is_none() && !writes;
     let Survey { mut counted, duplicates } = reporting::survey(input, args, !is_alone, |seen| {
         if is_alone {
             note(seen);
@@ -110,6 +111,7 @@ pub(super) fn plan(
         plan.kyc_mails -= duplicates.kyc_mails();
     } else {
         let judge = Judge::new(Arc::clone(&duplicates), ledger, AsOf::Now);
+        let judge = if writes { judge } else { judge.for_counts() };
         counted = reporting::pass(input, args, outputs, &judge, |seen| {
             let row = seen.told.as_ref().map_or(0, |told| told.record.position.row);
             known.add(seen.status, duplicates.earlier(row));
