@@ -7,6 +7,7 @@ use console::Term;
 
 use super::input::Input;
 use super::judge::{AsOf, Judge};
+use super::known::Known;
 use super::reporting::{Survey, Told};
 use super::{Failure, reporting, stdout};
 use crate::cli::{CheckArgs, ImportArgs, InputArgs, LogArgs, LogFormat, SummaryFormat};
@@ -78,6 +79,7 @@ pub(super) struct Planned {
     pub plan: Plan,
     pub diagnostics: Diagnostics,
     pub duplicates: Arc<Duplicates>,
+    pub known: Known,
 }
 
 /// Reads the whole input, counts what an import would do, and writes the reports that were named.
@@ -94,8 +96,10 @@ pub(super) fn plan(
         Some(ledger) => ledger.open_requests()?.len() as u64,
         None => 0,
     };
+    let mut known = Known::default();
     // Without a memory and without files the input alone tells all.
-    let is_alone = ledger.is_none() && outputs.reports.is_empty() && outputs.rejects.is_none();
+    let writes = !outputs.reports.is_empty() || outputs.rejects.is_some();
+    let is_alone = ledger.is_none() && !writes;
     let Survey { mut counted, kyc_mails, duplicates } = reporting::survey(input, args, !is_alone, |told| {
         if is_alone {
             diagnose(&mut diagnostics, told);
@@ -106,7 +110,9 @@ pub(super) fn plan(
         plan.kyc_mails = kyc_mails;
     } else {
         let judge = Judge::new(Arc::clone(&duplicates), ledger, AsOf::Now);
+        let judge = if writes { judge } else { judge.for_counts() };
         counted = reporting::pass(input, args, outputs, &judge, |status, told| {
+            known.add(status, duplicates.earlier(told.record.position.row));
             diagnose(&mut diagnostics, told);
             count(&mut plan, pacing, status, told.record);
         })?;
@@ -115,7 +121,7 @@ pub(super) fn plan(
     plan.tally = counted.tally;
     plan.columns = columns(&counted.mapping);
     plan.unused = counted.mapping.unused().to_vec();
-    Ok(Planned { plan, diagnostics, duplicates })
+    Ok(Planned { plan, diagnostics, duplicates, known })
 }
 
 /// What feeds each field of the request.

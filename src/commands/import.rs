@@ -10,6 +10,7 @@ use tracing::Instrument as _;
 use super::check::{self, Pacing, Planned};
 use super::input::Input;
 use super::judge::{AsOf, Judge};
+use super::known::Known;
 use super::meter::Meter;
 use super::reporting::Counted;
 use super::sending::{self, Sending};
@@ -18,7 +19,7 @@ use super::{Failure, outlook, question, report, reporting, resume, suspects};
 use crate::api::{Credentials, TokenSource};
 use crate::cli::{ImportArgs, InputArgs, LogArgs, LogFormat, ProgressChoice, SummaryFormat};
 use crate::delivery::{self, Offer, Payload, RunEnd, Shutdown, Verdict};
-use crate::domain::{Duplicates, Status, Verdict as RecordVerdict};
+use crate::domain::{Duplicates, InputRecord, Status, Verdict as RecordVerdict};
 use crate::event::Event;
 use crate::exit::{Exit, Signal};
 use crate::ledger::{Ledger, Reader, RunCounters, RunId};
@@ -49,7 +50,7 @@ async fn import(args: &ImportArgs, log: &LogArgs, meter: &Meter) -> Result<Exit,
     sending::check_owner(&ledger, &world.credentials).await?;
     outlook::refuse_dead_token(&world.credentials)?;
     let input = Input::open(&args.input.input)?;
-    let Planned { plan, duplicates, .. } = plan(args, &input, &world, log)?;
+    let Planned { plan, duplicates, known, .. } = plan(args, &input, &world, log)?;
     meter.planned(plan.tally.total(), plan.tally.get(Status::InDoubt) + plan.doubts_elsewhere);
     world.tell_of_proxy();
     let wanted = args.sending.limit.map_or(plan.to_send, |limit| plan.to_send.min(limit.get()));
@@ -58,8 +59,8 @@ async fn import(args: &ImportArgs, log: &LogArgs, meter: &Meter) -> Result<Exit,
     let shutdown = Shutdown::default();
     let caught = signals::listen(shutdown.clone())
         .map_err(|error| Failure::new(Exit::Io, error).context("cannot listen to signals".to_owned()))?;
-    let input = Arc::new(input);
-    let import = Import { args, world, ledger, input, outputs, plan, duplicates, shutdown, caught, log, meter };
+    let (input, known) = (Arc::new(input), Arc::new(known));
+    let import = Import { args, world, ledger, input, outputs, plan, duplicates, known, shutdown, caught, log, meter };
     let run = import.ledger.begin_run(import.input.name()).await?;
     let span = tracing::error_span!(target: FOR_PROGRAMS, "import", run = run.name);
     let ended = import.send_and_report(&run, refused).instrument(span).await;
@@ -156,6 +157,7 @@ struct Import<'a> {
     outputs: Outputs,
     plan: Plan,
     duplicates: Arc<Duplicates>,
+    known: Arc<Known>,
     shutdown: Shutdown,
     caught: Caught,
     log: &'a LogArgs,
@@ -192,8 +194,8 @@ impl Import<'_> {
 
     async fn send(&self, run: &RunId) -> Result<Sent, Failure> {
         let (offers, offered) = mpsc::channel(AHEAD);
-        let (input, input_args) = (Arc::clone(&self.input), self.args.input.clone());
-        let reading = tokio::task::spawn_blocking(move || read(&input, &input_args, &offers));
+        let (input, input_args, known) = (Arc::clone(&self.input), self.args.input.clone(), Arc::clone(&self.known));
+        let reading = tokio::task::spawn_blocking(move || read(&input, &input_args, &known, &offers));
         let mut progress = Progress::start(self.progress_style(), self.plan.tally.total());
         let target = &self.world.settings;
         let sending = Sending {
@@ -352,21 +354,26 @@ fn log_end(exit: Exit, stopped: Option<&str>) {
 }
 
 /// Reads the input to its end, or until nobody wants more of it.
-fn read(input: &Input, args: &InputArgs, offers: &mpsc::Sender<Offer>) -> Result<(), Failure> {
-    for record in input.feed(args, false)? {
-        let record = record?;
-        let position = record.position;
-        let offer = match record.verdict {
-            RecordVerdict::Invalid { .. } => Offer::Invalid { position },
-            RecordVerdict::Valid { customer, .. } => {
-                Offer::Valid { position, email: customer.email.key(), payload: Payload::of(&customer) }
+fn read(input: &Input, args: &InputArgs, known: &Known, offers: &mpsc::Sender<Offer>) -> Result<(), Failure> {
+    for records in input.feed(args, false)?.in_parallel(Vec::<InputRecord<'_>>::new)? {
+        for record in records? {
+            if offers.blocking_send(offer(record, known)).is_err() {
+                return Ok(());
             }
-        };
-        if offers.blocking_send(offer).is_err() {
-            break;
         }
     }
     Ok(())
+}
+
+fn offer(record: InputRecord<'_>, known: &Known) -> Offer {
+    let position = record.position;
+    match (record.verdict, known.status(position.row)) {
+        (RecordVerdict::Invalid { .. }, _) => Offer::Settled { position, status: Status::Invalid },
+        (RecordVerdict::Valid { .. }, Some(status)) => Offer::Settled { position, status },
+        (RecordVerdict::Valid { customer, .. }, None) => {
+            Offer::Valid { position, email: customer.email.key(), payload: Payload::of(&customer) }
+        }
+    }
 }
 
 fn joined<T>(ended: Result<Result<T, Failure>, tokio::task::JoinError>) -> Result<T, Failure> {

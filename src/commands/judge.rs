@@ -9,7 +9,7 @@ use crate::domain::{
     Verdict, Violation,
 };
 use crate::intake::Gather;
-use crate::ledger::{PayloadHash, Reader, Standing};
+use crate::ledger::{PayloadHash, Reader, Standing, Told};
 
 /// As of when a line speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(super) enum AsOf {
 pub(super) struct Prepared {
     pub record: InputRecord<'static>,
     /// Of a valid one: what the ledger knows it by, and what would be sent.
-    sendable: Option<(EmailKey, Vec<u8>)>,
+    sendable: Option<(EmailKey, PayloadHash)>,
 }
 
 impl Gather for Vec<Prepared> {
@@ -42,7 +42,7 @@ impl Prepared {
     fn new(record: InputRecord<'_>) -> Self {
         let sendable = match &record.verdict {
             Verdict::Invalid { .. } => None,
-            Verdict::Valid { customer, .. } => Some((customer.email.key(), wire::body(customer))),
+            Verdict::Valid { customer, .. } => Some((customer.email.key(), PayloadHash::of(&wire::body(customer)))),
         };
         Self { record: record.into_owned(), sendable }
     }
@@ -54,27 +54,34 @@ pub(super) struct Judge {
     /// `None`: nothing was ever sent.
     ledger: Option<Reader>,
     as_of: AsOf,
+    /// Whether somebody reads the lines; otherwise they are counted, and their status is enough.
+    tells: bool,
 }
 
 impl Judge {
     pub(super) fn new(duplicates: Arc<Duplicates>, ledger: Option<Reader>, as_of: AsOf) -> Self {
-        Self { duplicates, ledger, as_of }
+        Self { duplicates, ledger, as_of, tells: true }
+    }
+
+    /// The same for lines that are only counted: they lack what the ledger would have to tell.
+    pub(super) fn for_counts(self) -> Self {
+        Self { tells: false, ..self }
     }
 
     pub(super) fn line(&self, prepared: &Prepared) -> Result<ReportLine, Failure> {
         match &prepared.sendable {
-            Some((key, body)) => self.sendable(&prepared.record, key, body),
+            Some((key, payload)) => self.sendable(&prepared.record, key, *payload),
             None => Ok(invalid(&prepared.record)),
         }
     }
 
-    fn sendable(&self, record: &InputRecord<'_>, key: &EmailKey, body: &[u8]) -> Result<ReportLine, Failure> {
+    fn sendable(&self, record: &InputRecord<'_>, key: &EmailKey, payload: PayloadHash) -> Result<ReportLine, Failure> {
         let position = record.position;
-        let standing = self.standing(key)?;
+        let (standing, past) = self.look_up(key)?;
         let earlier = self.duplicates.earlier(position.row).filter(|_| !self.claimed(standing.as_ref(), position));
         let status = match &earlier {
             Some(_) => Status::Duplicate,
-            None => self.status(standing.as_ref(), body),
+            None => self.status(standing.as_ref(), payload),
         };
         let mut line = line_of(record, status);
         let mut notes: Vec<_> = record.verdict.violations().iter().map(told).collect();
@@ -84,16 +91,21 @@ impl Judge {
                 notes.push(format!("{}: it has other data than row {row}", Code::DuplicateDiffers));
             }
         }
-        if let Some(standing) = standing {
-            remember(&mut line, &standing, &mut notes);
+        if let Some(standing) = standing.filter(|_| self.tells) {
+            remember(&mut line, &standing, past, &mut notes);
         }
         line.warning = notes.join("; ");
         Ok(line)
     }
 
-    fn standing(&self, email: &EmailKey) -> Result<Option<Standing>, Failure> {
-        let Some(ledger) = &self.ledger else { return Ok(None) };
-        Ok(ledger.standing(email, self.run())?)
+    fn look_up(&self, email: &EmailKey) -> Result<(Option<Standing>, Option<Told>), Failure> {
+        let Some(ledger) = &self.ledger else { return Ok((None, None)) };
+        if self.tells {
+            let (standing, told) = ledger.told(email, self.run())?.unzip();
+            Ok((standing, told.flatten()))
+        } else {
+            Ok((ledger.standing(email, self.run())?, None))
+        }
     }
 
     fn run(&self) -> Option<i64> {
@@ -109,9 +121,9 @@ impl Judge {
         claimed_row == Some(position.row)
     }
 
-    fn status(&self, standing: Option<&Standing>, body: &[u8]) -> Status {
+    fn status(&self, standing: Option<&Standing>, payload: PayloadHash) -> Status {
         let as_of = self.run().unwrap_or(i64::MAX);
-        let status = standing.map_or(Status::NotAttempted, |standing| standing.status(as_of, PayloadHash::of(body)));
+        let status = standing.map_or(Status::NotAttempted, |standing| standing.status(as_of, payload));
         match (self.as_of, status) {
             (AsOf::Now, Status::NotAttempted) => Status::Valid,
             (_, status) => status,
@@ -136,25 +148,24 @@ pub(super) fn invalid(record: &InputRecord<'_>) -> ReportLine {
 }
 
 /// What the last outcome left: ids and links of a customer that is there, the complaint where there is none.
-fn remember(line: &mut ReportLine, standing: &Standing, notes: &mut Vec<String>) {
+fn remember(line: &mut ReportLine, standing: &Standing, told: Option<Told>, notes: &mut Vec<String>) {
     if line.status == Status::InDoubt && standing.latest().is_none_or(|latest| latest.status != Status::InDoubt) {
         let message = "the run that sent it ended before an answer came".to_owned();
         return line.complain(&Complaint { code: ComplaintCode::NoAnswer, message });
     }
-    let Some(latest) = standing.latest() else { return };
+    let Some(told) = told else { return };
     match line.status {
         Status::Created | Status::AlreadyImported | Status::Changed | Status::Exists | Status::Duplicate => {
-            line.receipt = latest.receipt.clone();
+            line.receipt = told.receipt;
         }
         Status::Rejected | Status::Failed | Status::InDoubt => {
-            line.error_code.clone_from(&latest.error_code);
-            line.error.clone_from(&latest.error);
+            (line.error_code, line.error) = (told.error_code, told.error);
         }
         Status::Invalid | Status::NotAttempted | Status::Valid => return,
     }
     if line.status != Status::Duplicate {
-        (line.http_status, line.attempts) = (latest.http_status, latest.attempts);
-        notes.extend(Some(latest.warning.clone()).filter(|warning| !warning.is_empty()));
+        (line.http_status, line.attempts) = (told.http_status, told.attempts);
+        notes.extend(Some(told.warning).filter(|warning| !warning.is_empty()));
     }
 }
 

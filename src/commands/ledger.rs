@@ -64,7 +64,8 @@ fn show(target: &TargetArgs, as_json: bool) -> Result<Exit, Failure> {
 }
 
 fn show_one(email: &EmailKey, target: &TargetArgs, as_json: bool) -> Result<Exit, Failure> {
-    let standing = reader(target)?.standing(email, None)?;
+    let (standing, told) = reader(target)?.told(email, None)?.unzip();
+    let told = told.flatten();
     let latest = standing.as_ref().and_then(|standing| standing.latest());
     let open = standing.as_ref().is_some_and(|standing| standing.is_open());
     let status = match (open, latest) {
@@ -72,19 +73,19 @@ fn show_one(email: &EmailKey, target: &TargetArgs, as_json: bool) -> Result<Exit
         (false, Some(latest)) => Some(latest.status),
         (false, None) => standing.as_ref().map(|_| Status::NotAttempted),
     };
-    let receipt = latest.map(|latest| latest.receipt.clone()).unwrap_or_default();
-    let told = json!({
+    let receipt = told.as_ref().map(|told| told.receipt.clone()).unwrap_or_default();
+    let shown = json!({
         "email": email.as_str(),
         "status": status.map(Status::as_str),
         "id": receipt.id,
         "customer_id": receipt.customer_id,
         "created_at": receipt.created_at,
-        "error_code": latest.map(|latest| &latest.error_code),
-        "error": latest.map(|latest| &latest.error),
-        "warning": latest.map(|latest| &latest.warning),
+        "error_code": told.as_ref().map(|told| &told.error_code),
+        "error": told.as_ref().map(|told| &told.error),
+        "warning": told.as_ref().map(|told| &told.warning),
     });
     if as_json {
-        say(&told);
+        say(&shown);
         return Ok(Exit::Done);
     }
     let Some(status) = status else {
@@ -93,7 +94,7 @@ fn show_one(email: &EmailKey, target: &TargetArgs, as_json: bool) -> Result<Exit
     };
     let mut text = format!("{}: {status}\n", email.as_str());
     for (name, value) in
-        told.as_object().into_iter().flatten().filter(|(name, _)| !["email", "status"].contains(&name.as_str()))
+        shown.as_object().into_iter().flatten().filter(|(name, _)| !["email", "status"].contains(&name.as_str()))
     {
         if let Some(value) = value.as_str().filter(|value| !value.is_empty()) {
             let _ = writeln!(text, "  {name}: {}", value.escape_debug());

@@ -8,6 +8,7 @@ mod failure;
 mod import;
 mod input;
 mod judge;
+mod known;
 mod ledger;
 mod meter;
 mod outlook;

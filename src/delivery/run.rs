@@ -40,9 +40,10 @@ pub enum Offer {
         email: EmailKey,
         payload: Payload,
     },
-    /// Only counted.
-    Invalid {
+    /// It never needs a request; only counted.
+    Settled {
         position: Position,
+        status: Status,
     },
 }
 
@@ -214,7 +215,7 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
         let (mut requests, mut payloads) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
         for offer in batch.drain(..) {
             match offer {
-                Offer::Invalid { position } => self.settled(position, Status::Invalid),
+                Offer::Settled { position, status } => self.settled(position, status),
                 Offer::Valid { position, email, payload } => {
                     requests.push(ClaimRequest { email, payload: payload.hash, position });
                     payloads.push((position, payload));

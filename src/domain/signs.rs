@@ -19,7 +19,7 @@ impl<'a> Signs<'a> {
     #[inline]
     pub(super) fn of(text: &'a [u8]) -> Option<Self> {
         let last = text.last_chunk().copied().unwrap_or_else(|| short(text).to_le_bytes());
-        (text.len() <= MOST).then(|| Self { whole: text.as_chunks().0, last, length: text.len() })
+        (text.len() <= MOST).then_some(Self { whole: text.as_chunks().0, last, length: text.len() })
     }
 
     /// A bit for each sign, the first one's the lowest.

@@ -59,9 +59,11 @@ impl Examiner {
                         None => work(self.record(position, scanned, self.judge_object(&row))),
                     }
                 }
-                Err(judged) => work(self.record(position, scanned, judged)),
+                Err(problem) => work(self.record(position, scanned, self.whole(*problem))),
             },
-            Scanned::TooLarge { limit } => work(self.record(position, scanned, self.whole(too_large(limit), ""))),
+            Scanned::TooLarge { limit } => {
+                work(self.record(position, scanned, self.whole(too_large(limit).at("", ""))))
+            }
         }
     }
 
@@ -112,24 +114,24 @@ impl Examiner {
         Judged { verdict: judge(&self.mapping, row, self.region, Vec::new()), kept: keep(&self.mapping, row) }
     }
 
-    /// The object of a line, or what is to be said of a line that holds none.
-    fn object<'a>(&self, line: &'a [u8], ended: bool) -> Result<Object<'a>, Judged<'static>> {
+    /// The object of a line, or why there is none.
+    fn object<'a>(&self, line: &'a [u8], ended: bool) -> Result<Object<'a>, Box<Violation>> {
         let Ok(text) = std::str::from_utf8(line) else {
             let hint = Undecodable::first(line, self.encoding).map(|found| not_text(found, self.encoding, ""));
             let flaw = Flaw::new(Code::RowEncoding, hint.unwrap_or_default());
-            return Err(self.whole(flaw, &decode::shown(line, self.encoding)));
+            return Err(Box::new(flaw.at("", &decode::shown(line, self.encoding))));
         };
         parse_object(text).map_err(|mut flaw| {
             if !ended && flaw.code == Code::JsonSyntax {
                 flaw.hint.to_mut().push_str("; the file ends within this line");
             }
-            self.whole(flaw, text)
+            Box::new(flaw.at("", text))
         })
     }
 
     /// A record that could not be taken apart: only one thing can be said of it, and its kept cells are empty.
-    fn whole(&self, flaw: Flaw, value: &str) -> Judged<'static> {
-        let verdict = Verdict::Invalid { email: None, problems: vec![flaw.at("", value)] };
+    fn whole(&self, problem: Violation) -> Judged<'static> {
+        let verdict = Verdict::Invalid { email: None, problems: vec![problem] };
         Judged { verdict, kept: vec![String::new(); self.mapping.kept().len()] }
     }
 

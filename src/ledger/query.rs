@@ -8,12 +8,12 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::key::PayloadHash;
-use super::standing::{PastOutcome, Standing};
+use super::standing::{PastOutcome, Standing, Told};
 use super::writer::{Intent, RunCounters, RunId, Target};
 use super::{LedgerError, schema};
 use crate::domain::{BootTime, EmailKey, Moment, Receipt, Status, Tally};
 
-/// A view of the ledger for reports, plans and people. It takes no lock and writes nothing.
+/// A view of the ledger for reports, plans and people, as it was when the view was opened. It hinders no writer and writes nothing.
 #[derive(Debug)]
 pub struct Reader {
     connection: Connection,
@@ -58,7 +58,10 @@ impl std::fmt::Debug for OpenRequest {
 impl Reader {
     pub fn open(path: &Path, target: &Target) -> Result<Self, LedgerError> {
         let connection = schema::open_for_reading(path)?;
-        let id = find_target(&connection, target).map_err(|error| LedgerError::sqlite(path, &error))?;
+        let failed = |error: rusqlite::Error| LedgerError::sqlite(path, &error);
+        // One transaction for all questions: the answers fit together, and a million of them need not lock the file a million times.
+        connection.execute_batch("BEGIN").map_err(failed)?;
+        let id = find_target(&connection, target).map_err(failed)?;
         Ok(Self { connection, path: path.to_owned(), target: id })
     }
 
@@ -66,6 +69,12 @@ impl Reader {
     pub fn standing(&self, email: &EmailKey, run: Option<i64>) -> Result<Option<Standing>, LedgerError> {
         let Some(target) = self.target else { return Ok(None) };
         standing(&self.connection, target, email, run.unwrap_or(i64::MAX)).map_err(|error| self.failed(&error))
+    }
+
+    /// The same, and what there is to tell of the last outcome.
+    pub fn told(&self, email: &EmailKey, run: Option<i64>) -> Result<Option<(Standing, Option<Told>)>, LedgerError> {
+        let Some(target) = self.target else { return Ok(None) };
+        told(&self.connection, target, email, run.unwrap_or(i64::MAX)).map_err(|error| self.failed(&error))
     }
 
     /// The newest run over this input.
@@ -158,6 +167,24 @@ pub(super) fn find_target(connection: &Connection, target: &Target) -> rusqlite:
         .optional()
 }
 
+/// Asks for a record with its open request and the last outcome that a run or an earlier one left, and for more columns of that outcome.
+macro_rules! standing_with {
+    ($told:literal) => {
+        concat!(
+            "SELECT r.generation, r.claimed_run, r.claimed_row,
+                    i.run, i.generation, i.idempotency_key, i.payload_hash, i.body, i.attempt, i.key_since, i.sent_at,
+                    i.key_since_boot, i.key_since_uptime, i.sent_at_boot, i.sent_at_uptime,
+                    o.run, o.status, o.payload_hash",
+            $told,
+            " FROM records r
+             LEFT JOIN intents i ON i.record = r.id
+             LEFT JOIN outcomes o ON o.record = r.id AND o.run <= ?3
+             WHERE r.target = ?1 AND r.email_key = ?2
+             ORDER BY o.id DESC LIMIT 1"
+        )
+    };
+}
+
 /// The record with its open request and the last outcome that `run` or an earlier one left.
 pub(super) fn standing(
     connection: &Connection,
@@ -165,18 +192,27 @@ pub(super) fn standing(
     email: &EmailKey,
     run: i64,
 ) -> rusqlite::Result<Option<Standing>> {
-    let sql = "
-        SELECT r.generation, r.claimed_run, r.claimed_row,
-               i.run, i.generation, i.idempotency_key, i.payload_hash, i.body, i.attempt, i.key_since, i.sent_at,
-               o.run, o.status, o.payload_hash, o.http_status, o.attempts, o.error_code, o.error, o.warning,
-               o.server_id, o.customer_id, o.kyc_link, o.tos_link, o.kyc_status, o.tos_status, o.created_at, o.data,
-               i.key_since_boot, i.key_since_uptime, i.sent_at_boot, i.sent_at_uptime
-        FROM records r
-        LEFT JOIN intents i ON i.record = r.id
-        LEFT JOIN outcomes o
-               ON o.id = (SELECT id FROM outcomes WHERE record = r.id AND run <= ?3 ORDER BY id DESC LIMIT 1)
-        WHERE r.target = ?1 AND r.email_key = ?2";
-    connection.prepare_cached(sql)?.query_row(params![target, email.as_str(), run], read_standing).optional()
+    let mut asked = connection.prepare_cached(standing_with!(""))?;
+    asked.query_row(params![target, email.as_str(), run], read_standing).optional()
+}
+
+/// The same, and what there is to tell of that outcome.
+fn told(
+    connection: &Connection,
+    target: i64,
+    email: &EmailKey,
+    run: i64,
+) -> rusqlite::Result<Option<(Standing, Option<Told>)>> {
+    let mut asked = connection.prepare_cached(standing_with!(
+        ", o.http_status, o.attempts, o.error_code, o.error, o.warning,
+         o.server_id, o.customer_id, o.kyc_link, o.tos_link, o.kyc_status, o.tos_status, o.created_at, o.data"
+    ))?;
+    let read = |row: &Row<'_>| {
+        let standing = read_standing(row)?;
+        let told = standing.latest.map(|_| read_told(row)).transpose()?;
+        Ok((standing, told))
+    };
+    asked.query_row(params![target, email.as_str(), run], read).optional()
 }
 
 fn read_standing(row: &Row<'_>) -> rusqlite::Result<Standing> {
@@ -184,8 +220,8 @@ fn read_standing(row: &Row<'_>) -> rusqlite::Result<Standing> {
         Some(run) => Some((run, read_intent(row)?)),
         None => None,
     };
-    let latest = match row.get::<_, Option<i64>>(11)? {
-        Some(run) => Some(read_outcome(row, run)?),
+    let latest = match row.get::<_, Option<i64>>(15)? {
+        Some(run) => Some(PastOutcome { run, status: read_status(row, 16)?, payload: PayloadHash(row.get(17)?) }),
         None => None,
     };
     Ok(Standing { generation: row.get(0)?, claimed_run: row.get(1)?, claimed_row: row.get(2)?, open, latest })
@@ -198,30 +234,27 @@ fn read_intent(row: &Row<'_>) -> rusqlite::Result<Intent> {
         payload: PayloadHash(row.get(6)?),
         body: row.get(7)?,
         attempt: row.get(8)?,
-        key_since: Moment { wall: read_time(row, 9)?, boot: read_boot_time(row, 27)? },
-        sent_at: Moment { wall: read_time(row, 10)?, boot: read_boot_time(row, 29)? },
+        key_since: Moment { wall: read_time(row, 9)?, boot: read_boot_time(row, 11)? },
+        sent_at: Moment { wall: read_time(row, 10)?, boot: read_boot_time(row, 13)? },
     })
 }
 
-fn read_outcome(row: &Row<'_>, run: i64) -> rusqlite::Result<PastOutcome> {
-    Ok(PastOutcome {
-        run,
-        status: read_status(row, 12)?,
-        payload: PayloadHash(row.get(13)?),
-        http_status: row.get(14)?,
-        attempts: row.get(15)?,
-        error_code: row.get(16)?,
-        error: row.get(17)?,
-        warning: row.get(18)?,
+fn read_told(row: &Row<'_>) -> rusqlite::Result<Told> {
+    Ok(Told {
+        http_status: row.get(18)?,
+        attempts: row.get(19)?,
+        error_code: row.get(20)?,
+        error: row.get(21)?,
+        warning: row.get(22)?,
         receipt: Receipt {
-            id: row.get(19)?,
-            customer_id: row.get(20)?,
-            kyc_link: row.get(21)?,
-            tos_link: row.get(22)?,
-            kyc_status: row.get(23)?,
-            tos_status: row.get(24)?,
-            created_at: row.get(25)?,
-            data: row.get(26)?,
+            id: row.get(23)?,
+            customer_id: row.get(24)?,
+            kyc_link: row.get(25)?,
+            tos_link: row.get(26)?,
+            kyc_status: row.get(27)?,
+            tos_status: row.get(28)?,
+            created_at: row.get(29)?,
+            data: row.get(30)?,
         },
     })
 }

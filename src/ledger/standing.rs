@@ -15,12 +15,17 @@ pub struct Standing {
     pub(super) latest: Option<PastOutcome>,
 }
 
-/// The last outcome of a record.
-#[derive(Clone, Debug)]
+/// The last outcome of a record, as far as anything is decided by it.
+#[derive(Clone, Copy, Debug)]
 pub struct PastOutcome {
     pub(super) run: i64,
     pub status: Status,
     pub(super) payload: PayloadHash,
+}
+
+/// What there is to tell of the last outcome; most of what the ledger holds, and only reports and people want it.
+#[derive(Clone, Debug)]
+pub struct Told {
     pub receipt: Receipt,
     pub http_status: Option<u16>,
     pub attempts: u32,
@@ -88,17 +93,7 @@ pub(super) mod tests {
     use crate::domain::Moment;
 
     pub(in crate::ledger) fn standing(run: i64, status: Status, body: &[u8]) -> Standing {
-        let latest = PastOutcome {
-            run,
-            status,
-            payload: PayloadHash::of(body),
-            receipt: Receipt::default(),
-            http_status: None,
-            attempts: 1,
-            error_code: String::new(),
-            error: String::new(),
-            warning: String::new(),
-        };
+        let latest = PastOutcome { run, status, payload: PayloadHash::of(body) };
         Standing { generation: 0, claimed_run: run, claimed_row: 1, open: None, latest: Some(latest) }
     }
 

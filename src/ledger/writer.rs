@@ -605,9 +605,9 @@ mod tests {
         let next = begin(&ledger).await;
         let claim = claim_one(&ledger, &next, "A@EXAMPLE.com", b"x", 1).await;
         assert!(matches!(claim, Claim::Settled(Status::AlreadyImported)));
-        let standing = world.reader().standing(&EmailKey::of("a@example.com"), None).unwrap().unwrap();
+        let (standing, told) = world.reader().told(&EmailKey::of("a@example.com"), None).unwrap().unwrap();
         assert_eq!(standing.status(run.number, PayloadHash::of(b"x")), Status::Created);
-        assert_eq!(standing.latest().unwrap().receipt.customer_id.as_deref(), Some("c-1"));
+        assert_eq!(told.unwrap().receipt.customer_id.as_deref(), Some("c-1"));
     }
 
     #[tokio::test]
@@ -640,6 +640,38 @@ mod tests {
         assert_eq!(world.reader().open_requests().unwrap().len(), 1);
         ledger.settle(&run, &ticket, PayloadHash::of(b"x"), created("c-1")).await.unwrap();
         assert_eq!(world.reader().open_requests().unwrap().len(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_reader_goes_on_seeing_what_was_there_when_it_came_and_hinders_no_writer() {
+        let world = World::new();
+        let ledger = world.open();
+        let run = begin(&ledger).await;
+        let (reader, email) = (world.reader(), EmailKey::of("a@example.com"));
+        let ticket = ticket(&ledger, &run, "a@example.com", b"x").await;
+        ledger.settle(&run, &ticket, PayloadHash::of(b"x"), created("c-1")).await.unwrap();
+        assert!(reader.standing(&email, None).unwrap().is_none());
+        assert!(world.reader().standing(&email, None).unwrap().unwrap().latest().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_report_as_of_a_run_tells_of_its_outcome_and_of_no_later_one() {
+        let world = World::new();
+        let ledger = world.open();
+        let complaint = Complaint { code: ComplaintCode::GaveUp, message: "gave up".to_owned() };
+        let failed = Outcome { ending: Ending::Failed(complaint), ..created("") };
+        let mut runs = Vec::new();
+        for outcome in [failed, created("c-1")] {
+            let run = begin(&ledger).await;
+            let ticket = ticket(&ledger, &run, "a@example.com", b"x").await;
+            ledger.settle(&run, &ticket, PayloadHash::of(b"x"), outcome).await.unwrap();
+            runs.push(run.number);
+        }
+        let (reader, email) = (world.reader(), EmailKey::of("a@example.com"));
+        let told = |run| reader.told(&email, Some(run)).unwrap().unwrap();
+        assert!(told(0).1.is_none(), "the record is known, and nothing of how it ended");
+        assert_eq!(told(runs[0]).1.unwrap().error, "gave up");
+        assert_eq!(told(runs[1]).1.unwrap().receipt.customer_id.as_deref(), Some("c-1"));
     }
 
     #[tokio::test]

@@ -24,6 +24,12 @@ impl Lab {
         let sign = format!("status=\"{status}\"}} ");
         text.lines().find_map(|line| line.split_once(&sign)).unwrap().1.parse().unwrap()
     }
+
+    fn claims_of_the_last_run(&self, ledger: &str) -> u64 {
+        let sql = "SELECT count(*) FROM records WHERE claimed_run = (SELECT max(id) FROM runs)";
+        let ledger = rusqlite::Connection::open(self.path(ledger)).unwrap();
+        ledger.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
 }
 
 const METRICS: [&str; 2] = ["--metrics-file", "run.prom"];
@@ -50,6 +56,26 @@ fn of_two_thousand_rows_with_twenty_new_ones_only_these_are_sent() {
     assert_eq!(ran.summary()["requests"], 20);
     assert_eq!(ran.summary()["outcomes"]["already_imported"], 1980);
     server.has_each_once((0..2000).map(email));
+    assert_eq!(lab.claims_of_the_last_run("l.db"), 20, "those that were known cost no write either");
+}
+
+#[test]
+fn a_known_customer_that_comes_twice_is_known_on_its_first_row_and_a_duplicate_on_the_other() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    lab.customers(3);
+    let night = ["--ledger", "l.db"];
+    lab.import(&server, &night).ends(0);
+    let twice = "Other Name,P1@Example.com,+4917612345000,DEU\n";
+    lab.write("in.csv", format!("{}{twice}", customers(4)));
+    let ran = lab.import(&server, &[&night[..], &["--summary", "json"]].concat()).ends(0);
+    assert_eq!((server.requests(), &ran.summary()["requests"]), (4, &Value::from(1)));
+    let known = "already_imported";
+    assert_eq!(lab.statuses(), [known, known, known, "created", "duplicate"]);
+    assert_eq!(lab.claims_of_the_last_run("l.db"), 2, "which of two rows is the first is remembered");
+    let report = lab.report();
+    assert_eq!(report[4]["customer_id"], report[1]["customer_id"]);
+    server.has_each_once((0..4).map(email));
 }
 
 #[test]
