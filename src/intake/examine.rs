@@ -257,6 +257,7 @@ impl<'a> Row<'a> for CsvRow<'a> {
 struct ObjectRow<'a>(&'a Object<'a>);
 
 impl<'a> Row<'a> for ObjectRow<'a> {
+    #[inline]
     fn cell(&self, place: &Place) -> Cell<'a> {
         let Place::Key { name, dot } = place else { return Cell::Absent };
         match self.0.get(name) {

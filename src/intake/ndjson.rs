@@ -125,27 +125,33 @@ pub(super) fn parse_object(line: &str) -> Result<Object<'_>, Flaw> {
 }
 
 /// Keys and values in the order of the line; no key comes twice.
-#[derive(Default)]
 pub(super) struct Object<'a> {
     entries: Vec<(Cow<'a, str>, Item<'a>)>,
-    /// A bit for each length that a key has: most keys that are asked for and are not there are told by it.
-    lengths: u64,
+    /// A bit for each key: most keys that are asked for and are not there are told by it.
+    signs: u64,
 }
 
-const fn length_bit(key: &str) -> u64 {
-    1 << (key.len() % 64)
+/// Made of what keys differ in most often: their length and their end.
+const fn sign(key: &str) -> u64 {
+    let end = if let Some(end) = key.as_bytes().last() { *end as usize } else { 0 };
+    1 << ((key.len() + 5 * end) % 64)
 }
 
 impl<'a> Object<'a> {
+    fn new() -> Self {
+        // Room for what most have, so that it need not grow.
+        Self { entries: Vec::with_capacity(8), signs: 0 }
+    }
+
     pub(super) fn get(&self, key: &str) -> Option<&Item<'a>> {
-        if self.lengths & length_bit(key) == 0 {
+        if self.signs & sign(key) == 0 {
             return None;
         }
         self.entries().find(|(known, _)| *known == key).map(|(_, item)| item)
     }
 
     fn add(&mut self, key: Cow<'a, str>, item: Item<'a>) {
-        self.lengths |= length_bit(&key);
+        self.signs |= sign(&key);
         self.entries.push((key, item));
     }
 
@@ -326,7 +332,7 @@ impl<'de> Visitor<'de> for Whole<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Object<'de>, A::Error> {
         let seed = self.0.deeper()?;
-        let mut object = Object::default();
+        let mut object = Object::new();
         while let Some(key) = entries.next_key_seed(Key)? {
             self.0.check_key(&key, object.entries.len(), object.get(&key).is_some())?;
             let item = entries.next_value_seed(seed)?;

@@ -263,12 +263,13 @@ impl Findings {
 
     /// The further fields of the request; empty ones are left out.
     fn extras<'a>(&mut self, feedings: &[ExtraFeeding], row: &impl Row<'a>) -> Option<Box<Map<String, Value>>> {
-        if feedings.is_empty() {
-            return None;
-        }
         let mut extra = Map::new();
         for feeding in feedings {
-            match extra_value(row.cell(&feeding.column.place)) {
+            let cell = row.cell(&feeding.column.place);
+            if let Cell::Absent = cell {
+                continue;
+            }
+            match extra_value(cell) {
                 Ok(Some(value)) => insert(&mut extra, &feeding.path, value),
                 Ok(None) => {}
                 Err(flaw) => self.violations.push(complain(flaw, &feeding.column, row)),
