@@ -55,7 +55,7 @@ impl<'a> CustomerName<'a> {
     #[must_use]
     #[inline]
     pub fn plain(text: &'a str) -> Option<Self> {
-        if is_plain(text) && trimmed(text).len() == text.len() {
+        if (is_plain(text) || is_plain_in_any_script(text)) && trimmed(text).len() == text.len() {
             Some(Self(Cow::Borrowed(text)))
         } else {
             Self::parse(text).ok().filter(|name| name.oddity().is_none())
@@ -86,6 +86,16 @@ fn is_plain(name: &str) -> bool {
             signs.that(|signs| [within(signs, b' ', b'~'), equal(signs, b'?') | equal(signs, b'"')]);
         !name.is_empty() && printable & !telling == signs.all()
     })
+}
+
+/// The same of other scripts: letters that are composed whatever stands beside them, and no sign that could be the second half of a garbled one.
+fn is_plain_in_any_script(name: &str) -> bool {
+    let is_plain = |letter| match letter {
+        '?' | '"' | 'Œ' | 'œ' | 'Š' | 'š' | 'Ÿ' | 'Ž' | 'ž' | 'ƒ' | 'ˆ' | '˜' | '\u{2019}' => false,
+        ' '..='~' | '\u{c0}'.. => is_composed(letter),
+        _ => false,
+    };
+    (1..=LONGEST).contains(&name.len()) && name.chars().all(is_plain)
 }
 
 fn composed(text: Cow<'_, str>) -> Cow<'_, str> {
@@ -191,12 +201,30 @@ fn windows_1252(character: char) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use unicode_normalization::char::canonical_combining_class;
 
     use super::*;
 
     fn code(text: &str) -> Option<Code> {
         CustomerName::parse(text).err().map(|flaw| flaw.code)
+    }
+
+    proptest! {
+        #[test]
+        fn of_a_plain_name_there_is_nothing_to_say(
+            name in "([ -~]|[À-ɏ]|[ -¿]|[\u{300}-\u{36f}]|[Α-я]|[ŒœŠšŽžŸƒˆ˜’“€]|[\u{620}-\u{6ff}]|[か-が]|[一-丐]|[가-각]|\u{fffd}|\u{202e}){1,6}"
+        ) {
+            check_plain(&name);
+            // As it looks after a wrong encoding.
+            check_plain(&encoding_rs::WINDOWS_1252.decode_without_bom_handling(name.as_bytes()).0);
+        }
+    }
+
+    fn check_plain(name: &str) {
+        if let Some(plain) = CustomerName::plain(name) {
+            assert!(plain.oddity().is_none() && CustomerName::parse(name) == Ok(plain), "{name:?}");
+        }
     }
 
     #[test]
