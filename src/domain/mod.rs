@@ -49,5 +49,11 @@ pub(crate) fn trim(text: std::borrow::Cow<'_, str>) -> std::borrow::Cow<'_, str>
 #[inline]
 pub(crate) fn trimmed(text: &str) -> &str {
     let is_visible = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_graphic);
-    if is_visible(text.as_bytes().first()) && is_visible(text.as_bytes().last()) { text } else { text.trim() }
+    if is_visible(text.as_bytes().first()) && is_visible(text.as_bytes().last()) {
+        return text;
+    }
+    match (text.chars().next(), text.chars().next_back()) {
+        (Some(first), Some(last)) if !first.is_whitespace() && !last.is_whitespace() => text,
+        _ => text.trim(),
+    }
 }
