@@ -329,7 +329,64 @@ fn insert(object: &mut Map<String, Value>, path: &str, value: Value) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::super::columns::{Place, Roster};
+    use super::super::options::InputOptions;
     use super::*;
+
+    struct Cells<'a>(&'a [&'a str]);
+
+    impl<'a> Row<'a> for Cells<'a> {
+        fn cell(&self, place: &Place) -> Cell<'a> {
+            let Place::Index(index) = place else { return Cell::Absent };
+            self.0.get(*index).map_or(Cell::Absent, |text| Cell::Text(text))
+        }
+    }
+
+    const COLUMNS: [&str; 7] =
+        ["name", "email", "phone", "country", "customer_type", "send_kyc_mail", "customer_address.city"];
+
+    fn mapping(sets: &[&str]) -> Mapping {
+        let options =
+            InputOptions { sets: sets.iter().map(|set| set.parse().unwrap()).collect(), ..InputOptions::default() };
+        Mapping::resolve(&Roster::Header(COLUMNS.map(str::to_owned).to_vec()), &options).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn of_a_plain_record_there_is_nothing_to_say(
+            name in select(vec!["Ada", " Zoë ", "", "#N/A", "1E+10", "=A1", "1.5", "a?", "Ame\u{301}lie", "\u{202e}x"]),
+            email in select(vec!["a@b.de", " a@b.de ", "", "a@b.test", "Ada@B-C.org", "a@b", "ü@b.de", "=\"a@b.de\""]),
+            phone in select(vec!["+4915123456789", "'+4915123456789", "+49 151 23456789", "015123456789", "+49151", ""]),
+            country in select(vec!["DE", "deu", " DEU ", "Germany", "Congo", "XX", ""]),
+            others in (
+                select(vec!["", "business", " Individual", "firm"]),
+                select(vec!["", "no", "TRUE ", "maybe"]),
+                select(vec!["", "Köln", "#REF!"]),
+            ),
+            sets in select(vec![vec![], vec!["customer_type=business", "send_kyc_mail=no"], vec!["customer_country=FR"]]),
+        ) {
+            let (kind, mail, city) = others;
+            let (mapping, cells) = (mapping(&sets), [name, email, phone, country, kind, mail, city]);
+            let row = Cells(&cells);
+            if let Some(customer) = plain(&mapping, &row) {
+                match judge(&mapping, &row, None, Vec::new()) {
+                    Verdict::Valid { customer: judged, warnings } => {
+                        prop_assert!(customer == judged && warnings.is_empty(), "{:?}: {:?}", cells, warnings);
+                    }
+                    Verdict::Invalid { problems, .. } => prop_assert!(false, "{:?}: {:?}", cells, problems),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_usual_record_is_plain() {
+        let cells = ["Ada", "ada@kunde.de", "+4915123456789", "DE", "", "", "Köln"];
+        assert!(plain(&mapping(&[]), &Cells(&cells)).is_some());
+    }
 
     #[test]
     fn yes_and_no_have_three_words_each() {
