@@ -1,5 +1,7 @@
 //! Opening the file: whose it is, how old it is, and how it must be set.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -108,6 +110,7 @@ const OLD_AS_NEW: &[&str] = &["
 /// The writing connection to a file that exists: checked, brought to the newest schema, and set to sync every commit.
 pub(super) fn open_for_writing(path: &Path, creation: Creation) -> Result<Connection, LedgerError> {
     check_size(path)?;
+    read_through(path);
     let mut connection = connect(path)?;
     let version = recognise(&connection, path)?;
     if version == 0 && creation == Creation::Refused {
@@ -124,7 +127,7 @@ pub(super) fn open_for_writing(path: &Path, creation: Creation) -> Result<Connec
     migrate(&mut connection, version).map_err(failed)?;
     // SQLite goes on where the folder that now names its log cannot be synced; a log without a name is no memory.
     let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| LedgerError::io(folder, error))?;
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| LedgerError::io(folder, error))?;
     Ok(connection)
 }
 
@@ -159,6 +162,14 @@ fn check_size(path: &Path) -> Result<(), LedgerError> {
         }
         _ => Ok(()),
     }
+}
+
+/// Brings the file into memory before it is checked: the check goes along its trees, and disks are many times as fast along the file. What cannot be
+/// read is for the check to tell. Never while the file is connected to: closing it here would free the locks that SQLite holds on it.
+fn read_through(path: &Path) {
+    let Ok(mut file) = File::open(path) else { return };
+    let mut buffer = vec![0; 1 << 20];
+    while file.read(&mut buffer).is_ok_and(|length| length > 0) {}
 }
 
 fn connect(path: &Path) -> Result<Connection, LedgerError> {
