@@ -218,12 +218,18 @@ fn length_fault(error: ValidationError) -> &'static str {
 
 /// `4915123456789` in Germany: the number that it is if an export dropped its plus, where that is a known one of the same country.
 fn lost_plus(text: &str, region: Region) -> Option<PhoneNumber> {
-    if is_international(text) {
+    let code = PHONE_NUMBER_UTIL.get_country_code_for_region(region)?;
+    if is_international(text) || !may_begin_with(text, code) {
         return None;
     }
     let number = PHONE_NUMBER_UTIL.parse(format!("+{text}"), None).ok()?;
-    let is_of_region = PHONE_NUMBER_UTIL.get_country_code_for_region(region) == Some(number.country_code);
-    (is_of_region && PHONE_NUMBER_UTIL.is_valid_number(&number)).then_some(number)
+    (code == number.country_code && PHONE_NUMBER_UTIL.is_valid_number(&number)).then_some(number)
+}
+
+/// Whether the digits of a number may be a country code's and others; so few are that parsing most for it would be in vain.
+fn may_begin_with(text: &str, country_code: i32) -> bool {
+    let digits: String = text.chars().filter(|sign| sign.is_numeric()).collect();
+    !digits.is_ascii() || digits.starts_with(&country_code.to_string())
 }
 
 /// Between the number as it stands and the one with its plus put back. Where both are known and differ, only a person can say, and the
@@ -411,6 +417,15 @@ mod tests {
             if let Some(short) = Phone::plain(&text) {
                 prop_assert_eq!(Some(short.to_string()), parsed(&text), "{}", text);
             }
+        }
+
+        #[test]
+        fn only_what_begins_with_the_code_can_have_lost_its_plus(
+            text in "(49|1|44|00)?[0-9 ()/.-]{4,14}|[٠-٩0-9]{6,12}",
+            code in prop::sample::select(vec![49, 1, 44, 358]),
+        ) {
+            let parsed = PHONE_NUMBER_UTIL.parse(format!("+{text}"), None);
+            prop_assert!(may_begin_with(&text, code) || parsed.map_or(true, |number| number.country_code != code));
         }
 
         #[test]
