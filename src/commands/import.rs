@@ -143,9 +143,9 @@ fn refuse(args: &ImportArgs, plan: &Plan, world: &World) -> Option<String> {
     if args.sending.strict && invalid > 0 {
         return Some(format!("nothing was sent, for {invalid} records are invalid and --strict was given"));
     }
-    let ask = !args.yes && !world.is_loopback() && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-    (ask && !question::confirmed(plan, world.settings.base.as_str()))
-        .then(|| "nothing was sent, as you wished".to_owned())
+    let ask = !args.yes && !world.is_loopback() && question::is_possible();
+    let question = || format!("{}\nSend {} records to {}?", plan.to_text(), plan.to_send, world.settings.base.as_str());
+    (ask && !question::confirmed(&question())).then(|| "nothing was sent, as you wished".to_owned())
 }
 
 /// All that the sending needs.
