@@ -19,12 +19,12 @@ use super::{Failure, outlook, question, report, reporting, resume, suspects};
 use crate::api::{Credentials, TokenSource};
 use crate::cli::{ImportArgs, InputArgs, LogArgs, LogFormat, ProgressChoice, SummaryFormat};
 use crate::delivery::{self, Offer, Payload, RunEnd, Shutdown, Verdict};
-use crate::domain::{Duplicates, InputRecord, Status, Verdict as RecordVerdict};
+use crate::domain::{Duplicates, InputRecord, Status, Tally, Verdict as RecordVerdict};
 use crate::event::Event;
 use crate::exit::{Exit, Signal};
 use crate::ledger::{Ledger, Reader, RunCounters, RunId};
 use crate::logging::{FOR_PROGRAMS, masked};
-use crate::report::{Plan, Progress, Style, Summary};
+use crate::report::{Plan, Progress, Scope, Style, Summary};
 use crate::sandbox::{self, Sandbox};
 use crate::settings::{self, Outputs, TargetSettings};
 
@@ -196,7 +196,7 @@ impl Import<'_> {
         let (offers, offered) = mpsc::channel(AHEAD);
         let (input, input_args, known) = (Arc::clone(&self.input), self.args.input.clone(), Arc::clone(&self.known));
         let reading = tokio::task::spawn_blocking(move || read(&input, &input_args, &known, &offers));
-        let mut progress = Progress::start(self.progress_style(), self.plan.tally.total());
+        let mut progress = Progress::start(self.progress_style(), self.scope());
         let target = &self.world.settings;
         let sending = Sending {
             args: &self.args.sending,
@@ -219,6 +219,17 @@ impl Import<'_> {
             _ => why,
         });
         Ok(Sent { verdict: Some(verdict), counters, unread, stopped })
+    }
+
+    fn scope(&self) -> Scope {
+        let (tally, sending) = (&self.plan.tally, &self.args.sending);
+        let mut known = Tally::default();
+        known.add_many(Status::Exists, tally.get(Status::Exists));
+        if !sending.retry_rejected {
+            known.add_many(Status::Rejected, tally.get(Status::Rejected));
+        }
+        let limit = sending.limit.map(Into::into);
+        Scope { records: tally.total(), to_send: self.plan.to_send, limit, known }
     }
 
     fn progress_style(&self) -> Style {
