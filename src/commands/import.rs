@@ -50,7 +50,7 @@ async fn import(args: &ImportArgs, log: &LogArgs, meter: &Meter) -> Result<Exit,
     sending::check_owner(&ledger, &world.credentials).await?;
     outlook::refuse_dead_token(&world.credentials)?;
     let input = Input::open(&args.input.input)?;
-    let Planned { plan, duplicates, known, .. } = plan(args, &input, &world, log)?;
+    let Planned { plan, duplicates, known, .. } = plan(args, &input, &world, &outputs, log)?;
     meter.planned(plan.tally.total(), plan.tally.get(Status::InDoubt) + plan.doubts_elsewhere);
     world.tell_of_proxy();
     let wanted = args.sending.limit.map_or(plan.to_send, |limit| plan.to_send.min(limit.get()));
@@ -126,13 +126,13 @@ impl World {
     }
 }
 
-fn plan(args: &ImportArgs, input: &Input, world: &World, log: &LogArgs) -> Result<Planned, Failure> {
+fn plan(args: &ImportArgs, input: &Input, world: &World, outputs: &Outputs, log: &LogArgs) -> Result<Planned, Failure> {
     let ledger = check::reader(&world.settings)?;
     let nothing = Outputs { reports: Vec::new(), rejects: None };
     let pacing = Pacing { rate: args.sending.rate, retry_rejected: args.sending.retry_rejected };
     let planned = check::plan(input, &args.input, &nothing, ledger, &pacing)?;
     if planned.diagnostics.has_problems() || !log.quiet {
-        check::tell(&planned.diagnostics, log);
+        check::tell(&planned.diagnostics, log, &outputs.reports);
     }
     Ok(planned)
 }
