@@ -352,6 +352,10 @@ pub enum LedgerCommand {
         /// Everything of the target.
         #[arg(long = "target", id = "all")]
         all: bool,
+        /// Do not ask before everything, or a request that may have taken effect, is forgotten. It is typed each time: what is remembered
+        /// for imports is no consent to this.
+        #[arg(long)]
+        yes: bool,
         #[command(flatten)]
         target: TargetArgs,
     },

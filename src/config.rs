@@ -88,7 +88,7 @@ impl File<'_> {
         for (key, value) in table.get_ref() {
             let option = self.option(command, key)?;
             let entry = self.entry(option, key.get_ref(), value)?;
-            let ours = leaf.command.get_arguments().find(|own| own.get_long() == option.get_long());
+            let ours = leaf.command.get_arguments().find(|own| may_stand(own) && own.get_long() == option.get_long());
             if ours.is_some_and(|own| !leaf.is_given(own)) {
                 words.extend(entry);
             }
@@ -163,9 +163,12 @@ impl File<'_> {
 
 /// Every option of every command that may stand in a file: those that have an environment variable, too.
 fn collect<'a>(command: &'a Command, found: &mut Vec<&'a Arg>) {
-    let may_stand = |option: &&Arg| option.get_env().is_some() && option.get_id() != "config";
-    found.extend(command.get_arguments().filter(may_stand));
+    found.extend(command.get_arguments().filter(|option| may_stand(option)));
     command.get_subcommands().for_each(|command| collect(command, found));
+}
+
+fn may_stand(option: &Arg) -> bool {
+    option.get_env().is_some() && option.get_id() != "config"
 }
 
 fn plain(value: &DeValue<'_>) -> Option<String> {
@@ -211,6 +214,12 @@ mod tests {
     fn options_of_other_commands_may_stand_in_the_same_file() {
         assert_eq!(with("concurrency = 4\nregion = \"DE\"", &["check", "x"]).unwrap(), ["check", "--region=DE", "x"]);
         assert_eq!(with("account = \"a\"", &["ledger", "show"]).unwrap(), ["ledger", "show", "--account=a"]);
+    }
+
+    #[test]
+    fn a_yes_to_imports_is_none_to_forgetting() {
+        let forget = ["ledger", "forget", "--target"];
+        assert_eq!(with("yes = true", &forget).unwrap(), forget);
     }
 
     #[test]

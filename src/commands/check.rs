@@ -1,6 +1,7 @@
 //! `check`: the same reading and judging as an import, and then the plan instead of requests. No socket is opened (I9).
 
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use console::Term;
@@ -50,7 +51,7 @@ fn check(input: &Input, args: &CheckArgs, log: &LogArgs) -> Result<Exit, Failure
     };
     let Planned { plan, diagnostics, .. } =
         plan(input, &args.input, &outputs, ledger, &Pacing { rate: args.rate, retry_rejected: args.retry_rejected })?;
-    tell(&diagnostics, log);
+    tell(&diagnostics, log, &outputs.reports);
     let exit = if plan.tally.get(Status::Invalid) > 0 { Exit::SomeFailed } else { Exit::Done };
     match args.output.summary {
         SummaryFormat::Text => stdout::write(plan.to_text().as_bytes()),
@@ -146,19 +147,19 @@ fn count(plan: &mut Plan, pacing: &Pacing, status: Status, record: &InputRecord<
     }
 }
 
-/// What is wrong with the input, drawn for people or logged for programs.
-pub(super) fn tell(diagnostics: &Diagnostics, log: &LogArgs) {
+/// What is wrong with the input, drawn for people or logged for programs. The reports are those that tell it too, now or in the end.
+pub(super) fn tell(diagnostics: &Diagnostics, log: &LogArgs, reports: &[PathBuf]) {
     match log.log_format {
-        LogFormat::Text => print(diagnostics),
+        LogFormat::Text => print(diagnostics, reports),
         LogFormat::Json => diagnostics.log(),
     }
 }
 
 /// A closed stderr wants none.
-fn print(diagnostics: &Diagnostics) {
+fn print(diagnostics: &Diagnostics, reports: &[PathBuf]) {
     let terminal = Term::stderr();
     let width = terminal.size_checked().map_or(WIDTH_ELSEWHERE, |(_, columns)| usize::from(columns));
     let look = Look { width, styled: console::colors_enabled_stderr() };
     let mut stderr = std::io::stderr().lock();
-    drop(diagnostics.print(&mut stderr, look).and_then(|()| stderr.flush()));
+    drop(diagnostics.print(&mut stderr, look, reports).and_then(|()| stderr.flush()));
 }

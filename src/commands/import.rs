@@ -19,12 +19,12 @@ use super::{Failure, outlook, question, report, reporting, resume, suspects};
 use crate::api::{Credentials, TokenSource};
 use crate::cli::{ImportArgs, InputArgs, LogArgs, LogFormat, ProgressChoice, SummaryFormat};
 use crate::delivery::{self, Offer, Payload, RunEnd, Shutdown, Verdict};
-use crate::domain::{Duplicates, InputRecord, Status, Verdict as RecordVerdict};
+use crate::domain::{Duplicates, InputRecord, Status, Tally, Verdict as RecordVerdict};
 use crate::event::Event;
 use crate::exit::{Exit, Signal};
 use crate::ledger::{Ledger, Reader, RunCounters, RunId};
 use crate::logging::{FOR_PROGRAMS, masked};
-use crate::report::{Plan, Progress, Style, Summary};
+use crate::report::{Plan, Progress, Scope, Style, Summary};
 use crate::sandbox::{self, Sandbox};
 use crate::settings::{self, Outputs, TargetSettings};
 
@@ -50,7 +50,7 @@ async fn import(args: &ImportArgs, log: &LogArgs, meter: &Meter) -> Result<Exit,
     sending::check_owner(&ledger, &world.credentials).await?;
     outlook::refuse_dead_token(&world.credentials)?;
     let input = Input::open(&args.input.input)?;
-    let Planned { plan, duplicates, known, .. } = plan(args, &input, &world, log)?;
+    let Planned { plan, duplicates, known, .. } = plan(args, &input, &world, &outputs, log)?;
     meter.planned(plan.tally.total(), plan.tally.get(Status::InDoubt) + plan.doubts_elsewhere);
     world.tell_of_proxy();
     let wanted = args.sending.limit.map_or(plan.to_send, |limit| plan.to_send.min(limit.get()));
@@ -126,13 +126,13 @@ impl World {
     }
 }
 
-fn plan(args: &ImportArgs, input: &Input, world: &World, log: &LogArgs) -> Result<Planned, Failure> {
+fn plan(args: &ImportArgs, input: &Input, world: &World, outputs: &Outputs, log: &LogArgs) -> Result<Planned, Failure> {
     let ledger = check::reader(&world.settings)?;
     let nothing = Outputs { reports: Vec::new(), rejects: None };
     let pacing = Pacing { rate: args.sending.rate, retry_rejected: args.sending.retry_rejected };
     let planned = check::plan(input, &args.input, &nothing, ledger, &pacing)?;
     if planned.diagnostics.has_problems() || !log.quiet {
-        check::tell(&planned.diagnostics, log);
+        check::tell(&planned.diagnostics, log, &outputs.reports);
     }
     Ok(planned)
 }
@@ -143,9 +143,9 @@ fn refuse(args: &ImportArgs, plan: &Plan, world: &World) -> Option<String> {
     if args.sending.strict && invalid > 0 {
         return Some(format!("nothing was sent, for {invalid} records are invalid and --strict was given"));
     }
-    let ask = !args.yes && !world.is_loopback() && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-    (ask && !question::confirmed(plan, world.settings.base.as_str()))
-        .then(|| "nothing was sent, as you wished".to_owned())
+    let ask = !args.yes && !world.is_loopback() && question::is_possible();
+    let question = || format!("{}\nSend {} records to {}?", plan.to_text(), plan.to_send, world.settings.base.as_str());
+    (ask && !question::confirmed(&question())).then(|| "nothing was sent, as you wished".to_owned())
 }
 
 /// All that the sending needs.
@@ -196,7 +196,7 @@ impl Import<'_> {
         let (offers, offered) = mpsc::channel(AHEAD);
         let (input, input_args, known) = (Arc::clone(&self.input), self.args.input.clone(), Arc::clone(&self.known));
         let reading = tokio::task::spawn_blocking(move || read(&input, &input_args, &known, &offers));
-        let mut progress = Progress::start(self.progress_style(), self.plan.tally.total());
+        let mut progress = Progress::start(self.progress_style(), self.scope());
         let target = &self.world.settings;
         let sending = Sending {
             args: &self.args.sending,
@@ -219,6 +219,17 @@ impl Import<'_> {
             _ => why,
         });
         Ok(Sent { verdict: Some(verdict), counters, unread, stopped })
+    }
+
+    fn scope(&self) -> Scope {
+        let (tally, sending) = (&self.plan.tally, &self.args.sending);
+        let mut known = Tally::default();
+        known.add_many(Status::Exists, tally.get(Status::Exists));
+        if !sending.retry_rejected {
+            known.add_many(Status::Rejected, tally.get(Status::Rejected));
+        }
+        let limit = sending.limit.map(Into::into);
+        Scope { records: tally.total(), to_send: self.plan.to_send, limit, known }
     }
 
     fn progress_style(&self) -> Style {

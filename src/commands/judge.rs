@@ -173,7 +173,8 @@ fn explained(violation: &Violation) -> String {
     let Violation { column, value, hint, .. } = violation;
     match (column.is_empty(), value.is_empty()) {
         (true, _) => hint.clone().into_owned(),
-        (false, true) => format!("{column}: {hint}"),
+        // Bare, the name of a column could be taken for a word of ours: `note: this cell …`.
+        (false, true) => format!("column {column:?}: {hint}"),
         // The value is fit for a message already: escaped once more it would not be what `check` shows.
         (false, false) => format!("{column} \"{value}\": {hint}"),
     }
@@ -196,5 +197,11 @@ mod tests {
     fn a_line_break_in_a_value_is_escaped_once() {
         let violation = Violation::new(Code::NameControlCharacters, "name", "Ada\nKing", "remove it");
         assert_eq!(explained(&violation), r#"name "Ada\nKing": remove it"#);
+    }
+
+    #[test]
+    fn a_column_is_told_from_the_words_around_it() {
+        let violation = Violation::new(Code::RowSwallowedLines, "note", "", "this cell holds 11 line breaks");
+        assert_eq!(told(&violation), r#"row.swallowed_lines: column "note": this cell holds 11 line breaks"#);
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
 use super::sending::{self, Sending};
-use super::{Failure, import, outlook, signals, stdout};
+use super::{Failure, import, outlook, question, signals, stdout};
 use crate::api::Credentials;
 use crate::cli::{CredentialArgs, LedgerCommand, SendingArgs, TargetArgs};
 use crate::delivery::{self, Offer, Payload, Pull, PullStop, Shutdown};
@@ -22,7 +22,7 @@ pub(super) fn run(command: LedgerCommand) -> Result<Exit, Failure> {
         LedgerCommand::Show { email: Some(email), target, json } => show_one(&EmailKey::of(&email), &target, json),
         LedgerCommand::Show { email: None, target, json } => show(&target, json),
         LedgerCommand::Settle { email, created, target, .. } => settle(&EmailKey::of(&email), created, &target),
-        LedgerCommand::Forget { email, target, .. } => forget(email.as_deref(), &target),
+        LedgerCommand::Forget { email, target, yes, .. } => forget(email.as_deref(), &target, yes),
         LedgerCommand::Resolve { target, credentials, sending, json } => {
             sending::on_runtime(resolve(Sender::new(&target, &credentials, sending)?, json))
         }
@@ -136,8 +136,12 @@ fn settle(email: &EmailKey, created: Option<String>, target: &TargetArgs) -> Res
     })
 }
 
-fn forget(email: Option<&str>, target: &TargetArgs) -> Result<Exit, Failure> {
+fn forget(email: Option<&str>, target: &TargetArgs, yes: bool) -> Result<Exit, Failure> {
+    // Held from here on, so that what is asked about is what is forgotten.
     let ledger = open(target)?;
+    if let (Some(loss), false) = (loss(email, &reader(target)?)?, yes) {
+        consent(&loss)?;
+    }
     sending::on_runtime(async {
         let told = match email {
             Some(email) => {
@@ -157,6 +161,32 @@ fn forget(email: Option<&str>, target: &TargetArgs) -> Result<Exit, Failure> {
         stdout::write(told.as_bytes());
         Ok(Exit::Done)
     })
+}
+
+/// What is worth a question before it is forgotten: everything, and a request that may have taken effect.
+fn loss(email: Option<&str>, ledger: &Reader) -> Result<Option<String>, Failure> {
+    let open = ledger.open_requests()?;
+    let Some(email) = email else {
+        let records = ledger.states()?.total();
+        let told = format!("{records} records, {} of them in doubt, would be forgotten", open.len());
+        return Ok((records > 0).then_some(told));
+    };
+    let key = EmailKey::of(email);
+    let told = format!("{} is in doubt, perhaps created, and that would be forgotten", key.as_str());
+    Ok(open.iter().any(|doubt| doubt.email == key).then_some(told))
+}
+
+/// A yes of somebody at a terminal; where nobody can be asked it has to be typed beforehand.
+fn consent(loss: &str) -> Result<(), Failure> {
+    const AFTER: &str = "an input that holds what is forgotten is sent again";
+    if !question::is_possible() {
+        return Err(Failure::new(Exit::Usage, format!("{loss}, and {AFTER}; nothing was forgotten"))
+            .hint("give --yes if that is what you want; `customer-import ledger resolve` ends doubts"));
+    }
+    if question::confirmed(&format!("{loss}: {AFTER}. Forget?")) {
+        return Ok(());
+    }
+    Err(Failure::new(Exit::SomeFailed, "nothing was forgotten, as you wished"))
 }
 
 /// What `resolve` and `pull` send with.

@@ -1,14 +1,16 @@
-//! The question before a real import.
+//! The question before what cannot be taken back.
 
-use std::io::{BufRead as _, Write as _};
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
-use crate::report::Plan;
+/// Whether there is anybody to ask.
+pub(super) fn is_possible() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
 
-/// Shows the plan and asks. Anything but a clear yes is a no.
-pub(super) fn confirmed(plan: &Plan, target: &str) -> bool {
+/// Asks. Anything but a clear yes is a no.
+pub(super) fn confirmed(question: &str) -> bool {
     let mut stderr = std::io::stderr().lock();
-    let asked = write!(stderr, "{}\nSend {} records to {target}? [y/N] ", plan.to_text(), plan.to_send)
-        .and_then(|()| stderr.flush());
+    let asked = write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush());
     let mut answer = String::new();
     asked.is_ok() && std::io::stdin().lock().read_line(&mut answer).is_ok() && is_yes(&answer)
 }

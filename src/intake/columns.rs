@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::domain::Field;
 
-use super::error::{ColumnFault, map_option};
+use super::error::{ColumnFault, map_option, map_recipe, quoted};
 use super::options::{ExtraRule, InputOptions, MapRule, Part, Recipe};
 use super::presets::Preset;
 
@@ -377,6 +377,12 @@ fn feed(roster: &Roster, options: &InputOptions, field: Field) -> Result<Feeding
     Ok(Feeding { origin: found.or_else(later), set: set.map(|rule| rule.value.clone()), seen })
 }
 
+/// The first of a preset's sources of a field that the file has.
+fn preset_source(roster: &Roster, preset: Preset, field: Field) -> Option<&'static str> {
+    let is_there = |source: &&str| MapRule::made(field, source).is_ok_and(|rule| mapped(roster, &rule).is_ok());
+    preset.sources(field).iter().copied().find(|source| is_there(source))
+}
+
 /// What a preset says of a field, as far as the file has its columns.
 fn preset_origin(roster: &Roster, preset: Preset, field: Field) -> Option<Origin> {
     let origin = |source: &&str| mapped(roster, &MapRule::made(field, source).ok()?).ok();
@@ -419,10 +425,7 @@ fn check_required(roster: &Roster, feedings: &[Feeding; 6], given: Option<Preset
     if fields.is_empty() {
         return Ok(());
     }
-    let mut advice: Vec<String> = fields.iter().map(|&field| advise(field, roster.names())).collect();
-    if let Some(preset) = Preset::guess(roster.names()).filter(|preset| Some(*preset) != given) {
-        advice.insert(0, format!("this looks like an export of {}: --from {preset}; or", preset.title()));
-    }
+    let mut advice = advice(roster, &fields, given);
     if roster.names().iter().any(|name| name.contains('@')) {
         let header = "customer_name,customer_email,customer_phone,customer_country";
         advice = vec![format!("the first line looks like a customer: add a header line above it, such as {header}")];
@@ -430,28 +433,57 @@ fn check_required(roster: &Roster, feedings: &[Feeding; 6], given: Option<Preset
     Err(ColumnFault::Missing { fields, found: roster.names().to_vec(), advice })
 }
 
-/// The option to write for a field without a column, with a likely column where there is one.
+/// What to write for the fields that nothing feeds: the preset that feeds all or some of them, and options.
+fn advice(roster: &Roster, fields: &[Field], given: Option<Preset>) -> Vec<String> {
+    let guessed = Preset::guess(roster.names());
+    let found = |field| guessed.and_then(|preset| preset_source(roster, preset, field));
+    let option = |&field: &Field| match found(field) {
+        Some(source) => map_recipe(field, source),
+        None => advise(field, roster.names()),
+    };
+    let lacking: Vec<Field> = fields.iter().copied().filter(|&field| found(field).is_none()).collect();
+    let (mut advice, rest) = match guessed.filter(|preset| Some(*preset) != given) {
+        None => (Vec::new(), fields),
+        Some(preset) => {
+            let (joint, rest) = if lacking.is_empty() { ("; or", fields) } else { (", and with it", &lacking[..]) };
+            (vec![format!("this looks like an export of {}: --from {preset}{joint}", preset.title())], rest)
+        }
+    };
+    advice.extend(rest.iter().map(option));
+    let reason = given.or(guessed).and_then(|preset| lacking.iter().find_map(|&field| preset.reason_to_lack(field)));
+    if let (Some(last), Some(reason)) = (advice.last_mut(), reason) {
+        last.push_str("; ");
+        last.push_str(reason);
+    }
+    advice
+}
+
+/// The option to write for a field without a column, with the likely column. Of several that are as likely none is the answer.
 fn advise(field: Field, names: &[String]) -> String {
-    let with = |stems: &[&str]| names.iter().find(|name| stems.iter().any(|stem| fold(name).contains(stem)));
+    let with = |stems: &[&str]| -> Vec<String> {
+        let fits = |name: &&String| stems.iter().any(|stem| fold(name).contains(stem));
+        names.iter().filter(fits).cloned().collect()
+    };
     let likely = match field {
         Field::Name => {
             let first = with(&["firstname", "givenname", "forename"]);
             let last = with(&["lastname", "surname", "familyname"]);
-            match (first, last) {
-                (Some(first), Some(last)) => return format!("--map '{field}={{{first}}} {{{last}}}'"),
+            match (&first[..], &last[..]) {
+                ([first, ..], [last, ..]) => return map_recipe(field, &format!("{{{first}}} {{{last}}}")),
                 _ => with(&["name"]),
             }
         }
         Field::Email => with(&["mail"]),
         Field::Phone => with(&["phone", "mobile", "telephone", "cellphone"]),
         Field::Country => with(&["country", "nation"]),
-        Field::Type | Field::SendKycMail => None,
+        Field::Type | Field::SendKycMail => Vec::new(),
     };
-    let option = map_option(field, likely.map_or("COLUMN", String::as_str));
-    if field == Field::Country && likely.is_none() {
-        format!("{option} (or --set {field}=CODE for all)")
-    } else {
-        option
+    let option = || map_option(field, "COLUMN");
+    match &likely[..] {
+        [] if field == Field::Country => format!("{} (or --set {field}=CODE for all)", option()),
+        [] => option(),
+        [column] => map_option(field, column),
+        several => format!("{} ({})", option(), quoted(several).join(" or ")),
     }
 }
 
@@ -622,6 +654,41 @@ mod tests {
         assert!(hint.contains("--map 'customer_name={First Name} {Last Name}'"), "{hint}");
         assert!(hint.contains("--map 'customer_phone=Default Address Phone'"), "{hint}");
         assert!(hint.contains("--set customer_country=CODE"), "{hint}");
+    }
+
+    fn hint(names: &str, maps: &[&str]) -> String {
+        let fault = resolve(names, maps, &[], &[]).unwrap_err();
+        crate::intake::IntakeError::Columns { path: "x.csv".into(), fault }.hint().unwrap()
+    }
+
+    #[test]
+    fn of_several_likely_columns_none_is_guessed() {
+        let hint = hint("name,email,phone,Billing Country,ShippingCountry", &[]);
+        assert_eq!(hint, "--map customer_country=COLUMN (\"Billing Country\" or ShippingCountry)");
+    }
+
+    #[test]
+    fn a_known_export_tells_the_column_itself() {
+        let salesforce = "SystemModstamp,LastName,Email,Name,OtherCountry,MailingCountry,Phone,MobilePhone";
+        assert_eq!(
+            hint(salesforce, &["phone=Phone"]),
+            "this looks like an export of Salesforce: --from salesforce; or --map customer_country=MailingCountry"
+        );
+    }
+
+    #[test]
+    fn what_a_preset_does_not_feed_is_wanted_with_it() {
+        let stripe = "Created (UTC),Delinquent,Email,Name";
+        assert_eq!(
+            hint(stripe, &[]),
+            "this looks like an export of Stripe: --from stripe, and with it --map customer_phone=COLUMN --map customer_country=COLUMN \
+             (or --set customer_country=CODE for all); Stripe exports phone and country only where they were ticked: tick them and \
+             export again, or give them with --map or --set"
+        );
+        let given = InputOptions { preset: Some(Preset::Stripe), ..options(&[], &[], &[]) };
+        let fault = Mapping::resolve(&header(stripe), &given).unwrap_err();
+        let hint = crate::intake::IntakeError::Columns { path: "x.csv".into(), fault }.hint().unwrap();
+        assert!(hint.starts_with("--map customer_phone=COLUMN") && hint.contains("were ticked"), "{hint}");
     }
 
     #[test]

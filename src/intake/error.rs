@@ -170,7 +170,12 @@ pub(super) fn map_option(field: Field, column: &str) -> String {
     } else {
         column.to_owned()
     };
-    format!("--map {}", shell(&format!("{field}={escaped}")))
+    map_recipe(field, &escaped)
+}
+
+/// The same for what is a column or a template as it is typed.
+pub(super) fn map_recipe(field: Field, recipe: &str) -> String {
+    format!("--map {}", shell(&format!("{field}={recipe}")))
 }
 
 /// A word as a shell takes it.
@@ -192,7 +197,7 @@ fn list(names: &[String]) -> String {
 }
 
 /// Names with control characters escaped, in quotes where they would not stand out, cut where they are no names.
-fn quoted(names: &[String]) -> Vec<String> {
+pub(super) fn quoted(names: &[String]) -> Vec<String> {
     let shown = |name: &String| {
         let short: String = name.chars().take(60).collect();
         let plain = !short.is_empty()

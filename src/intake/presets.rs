@@ -86,6 +86,16 @@ impl Preset {
         }
     }
 
+    /// Why an export may lack a field that it could have.
+    pub(super) const fn reason_to_lack(self, field: Field) -> Option<&'static str> {
+        match (self, field) {
+            (Self::Stripe, Field::Phone | Field::Country) => Some(
+                "Stripe exports phone and country only where they were ticked: tick them and export again, or give them with --map or --set",
+            ),
+            _ => None,
+        }
+    }
+
     /// The export that a header is of, by columns that nobody else has.
     pub(super) fn guess(names: &[String]) -> Option<Self> {
         let has = |wanted: &[&str]| wanted.iter().all(|wanted| names.iter().any(|name| name == wanted));

@@ -12,8 +12,9 @@ const TEMPLATE: &str = "{wide_bar} {pos}/{len}\n{msg}";
 pub(super) struct Bar(ProgressBar);
 
 impl Bar {
-    pub(super) fn start(total: u64) -> Self {
-        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+    pub(super) fn start(counts: &Counts) -> Self {
+        let (_, all) = counts.reached();
+        let bar = ProgressBar::with_draw_target(Some(all), ProgressDrawTarget::stderr());
         if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
             bar.set_style(style);
         }
@@ -21,7 +22,8 @@ impl Bar {
     }
 
     pub(super) fn show(&self, counts: &Counts, now: Instant) {
-        self.0.set_position(counts.tally.total());
+        let (done, _) = counts.reached();
+        self.0.set_position(done);
         self.0.set_message(format!("{}  {}", counts.outcomes(), counts.pace(now)));
     }
 

@@ -1,7 +1,9 @@
 //! What is wrong with the input, for a person: the first ones in full, pointing at the cell, then how many of each.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use super::excerpt::Excerpt;
 use crate::domain::{Code, InputShape, Position, RawRecord, Severity, Violation};
@@ -38,6 +40,8 @@ struct Shown {
 struct Count {
     times: u64,
     first_row: u64,
+    /// What was said of the first one.
+    hint: Cow<'static, str>,
 }
 
 impl Diagnostics {
@@ -49,7 +53,11 @@ impl Diagnostics {
     /// Of a record, what is wrong with it, and the record itself where it is at hand.
     pub fn add(&mut self, position: Position, violations: &[Violation], shape: &InputShape, raw: Option<&RawRecord>) {
         for violation in violations {
-            let count = self.counts.entry(violation.code).or_insert(Count { times: 0, first_row: position.row });
+            let count = self.counts.entry(violation.code).or_insert_with(|| Count {
+                times: 0,
+                first_row: position.row,
+                hint: violation.hint.clone(),
+            });
             count.times += 1;
             self.problems += u64::from(violation.code.severity() == Severity::Problem);
             if is_loud(violation.code) {
@@ -68,7 +76,8 @@ impl Diagnostics {
         self.problems > 0
     }
 
-    pub fn print(&self, output: &mut dyn Write, look: Look) -> io::Result<()> {
+    /// What is not shown is in the reports, where some are asked for.
+    pub fn print(&self, output: &mut dyn Write, look: Look, reports: &[PathBuf]) -> io::Result<()> {
         for shown in &self.shown {
             self.print_one(output, shown, look)?;
         }
@@ -77,14 +86,24 @@ impl Diagnostics {
         }
         if self.loud > self.shown.len() as u64 {
             let (some, all) = (self.shown.len(), self.loud);
-            writeln!(output, "only the first {some} of {all} are shown; --report problems.csv writes them all\n")?;
+            let where_all_are = match reports {
+                [] => "--report problems.csv writes them all".to_owned(),
+                [report, ..] => format!("all of them go into {}", report.display()),
+            };
+            writeln!(output, "only the first {some} of {all} are shown; {where_all_are}\n")?;
         }
-        for (code, Count { times, first_row }) in &self.counts {
+        for (code, Count { times, first_row, hint }) in &self.counts {
             let kind = match code.severity() {
                 Severity::Problem => "problem",
                 Severity::Warning => "warning",
             };
-            writeln!(output, "  {times:>9}  {code} ({kind}, first in row {first_row})")?;
+            write!(output, "  {times:>9}  {code} ({kind}, first in row {first_row})")?;
+            if is_loud(*code) {
+                writeln!(output)?;
+            } else {
+                // It was not said above.
+                writeln!(output, ": {hint}")?;
+            }
         }
         writeln!(output)
     }
@@ -99,7 +118,7 @@ impl Diagnostics {
                 Severity::Warning => tracing::warn!(row, line, %column, %code, %hint, "{code}"),
             }
         }
-        for (code, Count { times, first_row }) in &self.counts {
+        for (code, Count { times, first_row, .. }) in &self.counts {
             match code.severity() {
                 Severity::Problem => tracing::error!(%code, records = times, first_row, "records with a problem"),
                 Severity::Warning => tracing::warn!(%code, records = times, first_row, "records with a warning"),
@@ -141,7 +160,7 @@ mod tests {
 
     fn printed(diagnostics: &Diagnostics) -> String {
         let mut output = Vec::new();
-        diagnostics.print(&mut output, Look { width: 80, styled: false }).unwrap();
+        diagnostics.print(&mut output, Look { width: 80, styled: false }, &[]).unwrap();
         String::from_utf8(output).unwrap()
     }
 
@@ -179,7 +198,8 @@ mod tests {
         let warnings = warnings.map(|(code, hint)| Violation::new(code, "", "", hint));
         diagnostics.add(Position { row: 2, line: 3 }, &warnings, &NDJSON, None);
         let text = printed(&diagnostics);
-        assert!(text.contains("from line 3 on") && !text.contains("a test address"), "{text}");
+        assert_eq!(text.matches("from line 3 on").count(), 1, "{text}");
+        assert!(text.contains("1  email.reserved_domain (warning, first in row 2): a test address\n"), "{text}");
         assert!(!diagnostics.has_problems());
     }
 
@@ -196,7 +216,11 @@ mod tests {
         }
         let text = printed(&diagnostics);
         assert_eq!(text.matches("fill it in").count(), IN_FULL);
-        assert!(text.contains("only the first 20 of 30"), "{text}");
+        assert!(text.contains("only the first 20 of 30 are shown; --report problems.csv"), "{text}");
+        let mut output = Vec::new();
+        diagnostics.print(&mut output, Look { width: 80, styled: false }, &["out.csv".into()]).unwrap();
+        let text = String::from_utf8(output).unwrap();
+        assert!(text.contains("30 are shown; all of them go into out.csv\n") && !text.contains("--report"), "{text}");
     }
 
     #[test]

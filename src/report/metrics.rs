@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::counts::Counts;
+use super::counts::{Counts, Scope};
 use crate::domain::{Status, Tally};
 use crate::event::Event;
 
@@ -53,7 +53,7 @@ impl Metrics {
 
     /// The input has so many records, and the ledger so many in doubt.
     pub fn planned(&mut self, records: u64, doubts: u64) {
-        self.work = Some(Work { counts: Counts::new(records), doubts });
+        self.work = Some(Work { counts: Counts::new(Scope { records, ..Scope::default() }), doubts });
     }
 
     pub fn on(&mut self, event: &Event, now: Instant) {
@@ -107,13 +107,13 @@ impl Metrics {
 
 impl Work {
     fn tell(&self, page: &mut Page<'_>, time: Duration) {
-        let Counts { tally, total, requests, throttled, retries, recovered, token_requests, .. } = &self.counts;
-        page.gauge("input_records", "Records in the input of the last run.", total);
+        let Counts { tally, scope, requests, throttled, retries, recovered, token_requests, .. } = &self.counts;
+        page.gauge("input_records", "Records in the input of the last run.", scope.records);
         page.family("records", "Records of the input by how they ended in the last run; open: not yet.");
         for status in Status::IMPORT {
             page.sample("records", Some(("status", status.as_str())), tally.get(status));
         }
-        page.sample("records", Some(("status", "open")), total.saturating_sub(tally.total()));
+        page.sample("records", Some(("status", "open")), scope.records.saturating_sub(tally.total()));
         let doubts = "Records in doubt in the ledger, whether in the input or not, at the start of the last run or at its report.";
         page.gauge("ledger_doubts", doubts, self.doubts);
         page.gauge("requests", "Requests of the last run, look-ups included.", requests);

@@ -23,6 +23,7 @@ mod progress;
 mod rejects;
 mod summary;
 
+pub use counts::Scope;
 pub use diagnostics::{Diagnostics, Look};
 pub use file::{ReportFile, ReportFormat};
 pub use human::about;

@@ -16,7 +16,7 @@ impl Plain {
         let line = heartbeat(counts, now);
         match self {
             Self::Text => self.note(&line),
-            Self::Log => tracing::info!(settled = counts.tally.total(), records = counts.total, "{line}"),
+            Self::Log => tracing::info!(settled = counts.tally.total(), records = counts.scope.records, "{line}"),
         }
     }
 
@@ -33,11 +33,14 @@ fn heartbeat(counts: &Counts, now: Instant) -> String {
     let parts = [counts.outcomes(), counts.pace(now)];
     let told: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     let told = if told.is_empty() { "none settled yet".to_owned() } else { told.join("; ") };
-    format!("{} of {} records: {told}", counts.tally.total(), counts.total)
+    let (done, all) = counts.reached();
+    let what = if counts.is_limited() { "records to send (--limit)" } else { "records" };
+    format!("{done} of {all} {what}: {told}")
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::counts::Scope;
     use super::*;
     use crate::domain::{Position, Status};
     use crate::event::Event;
@@ -45,9 +48,12 @@ mod tests {
     #[test]
     fn a_heartbeat_says_how_far_and_how_well() {
         let now = Instant::now();
-        let mut counts = Counts::new(4000);
+        let scope = Scope { records: 4000, to_send: 4000, ..Scope::default() };
+        let mut counts = Counts::new(scope.clone());
         assert_eq!(heartbeat(&counts, now), "0 of 4000 records: none settled yet");
         counts.on(&Event::Settled { position: Position { row: 1, line: 2 }, status: Status::Created }, now);
         assert_eq!(heartbeat(&counts, now), "1 of 4000 records: 1 created");
+        let counts = Counts::new(Scope { limit: Some(3), ..scope });
+        assert_eq!(heartbeat(&counts, now), "0 of 3 records to send (--limit): none settled yet");
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::bar::Bar;
-use super::counts::Counts;
+use super::counts::{Counts, Scope};
 use super::human::about;
 use super::plain::Plain;
 use crate::event::Event;
@@ -35,14 +35,15 @@ enum View {
 
 impl Progress {
     #[must_use]
-    pub fn start(style: Style, total: u64) -> Self {
+    pub fn start(style: Style, scope: Scope) -> Self {
+        let counts = Counts::new(scope);
         let view = match style {
-            Style::Bar => View::Bar(Bar::start(total)),
+            Style::Bar => View::Bar(Bar::start(&counts)),
             Style::Lines => View::Plain(Plain::Text),
             Style::Log => View::Plain(Plain::Log),
             Style::Silent => View::Silent,
         };
-        Self { counts: Counts::new(total), view }
+        Self { counts, view }
     }
 
     pub fn on(&mut self, event: &Event, now: Instant) {

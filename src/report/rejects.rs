@@ -81,7 +81,8 @@ impl Place {
     }
 
     /// A record with too few or too many cells keeps a wrong number of them: filled up, it would pass as whole when it is fed again unmended,
-    /// with its data in the wrong columns.
+    /// with its data in the wrong columns. One cell too many, to have the complaint under its name, would do the same: a spreadsheet drops
+    /// empty cells at the end when it saves. So the complaint of a short record stands behind its last cell, where it is no valid value.
     fn put(self, cells: &[Vec<u8>], error: &str) -> Vec<Vec<u8>> {
         let mut cells = cells.to_vec();
         match self.own {

@@ -33,15 +33,23 @@ const SHOWN_GROUPS: usize = 10;
 const MESSAGE_WIDTH: usize = 100;
 
 impl ErrorGroups {
+    /// A record with several problems counts for each of their codes, as it does before the run.
     pub fn add(&mut self, line: &ReportLine) {
-        let message = if line.status == Status::Invalid { String::new() } else { line.error.clone() };
-        let key = (line.error_code.clone(), message);
+        if line.status == Status::Invalid {
+            line.error_code.split(';').for_each(|code| self.count(code, "", line.position.row));
+        } else {
+            self.count(&line.error_code, &line.error, line.position.row);
+        }
+    }
+
+    fn count(&mut self, code: &str, message: &str, row: u64) {
+        let key = (code.to_owned(), message.to_owned());
         if let Some(place) = self.places.get(&key) {
             self.groups[*place].count += 1;
         } else if self.groups.len() < MOST_GROUPS {
             let (code, message) = key.clone();
             self.places.insert(key, self.groups.len());
-            self.groups.push(Group { code, message, count: 1, example_row: line.position.row });
+            self.groups.push(Group { code, message, count: 1, example_row: row });
         } else {
             self.beyond += 1;
         }
@@ -157,7 +165,7 @@ impl Summary {
         }
         let hidden: u64 = groups.iter().skip(SHOWN_GROUPS).map(|group| group.count).sum::<u64>() + self.errors.beyond;
         if hidden > 0 {
-            writeln!(text, "  {hidden:>9}  with other messages; the report has them all")?;
+            writeln!(text, "  {hidden:>9}  with other codes or words; the report has them all")?;
         }
         Ok(())
     }
@@ -273,6 +281,19 @@ mod tests {
         }
         assert!(!text.contains("in_doubt"), "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+
+    #[test]
+    fn a_record_counts_for_each_of_its_codes() {
+        let mut errors = ErrorGroups::default();
+        for (row, codes) in [(2, "name.missing"), (7, "name.missing;email.syntax")] {
+            let mut line = ReportLine::new(Position { row, line: row }, Status::Invalid, String::new(), Vec::new());
+            (line.error_code, line.error) = (codes.to_owned(), format!("words of row {row}"));
+            errors.add(&line);
+        }
+        let found: Vec<_> =
+            errors.sorted().iter().map(|group| (&*group.code, group.count, group.example_row)).collect();
+        assert_eq!(found, [("name.missing", 2, 2), ("email.syntax", 1, 7)]);
     }
 
     #[test]

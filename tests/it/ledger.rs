@@ -188,8 +188,24 @@ fn a_person_or_a_target_is_forgotten_on_demand() {
         assert!(!found, "the e-mail is still in {name}");
     }
     lab.ledger(&server, &["forget"]).ends(2);
-    lab.ledger(&server, &["forget", "--target"]).ends(0).says("2 records");
+    lab.ledger(&server, &["forget", "--target", "--yes"]).ends(0).says("2 records");
     lab.ledger(&server, &["show"]).ends(0).says("0 records");
+}
+
+#[test]
+fn without_a_clear_yes_neither_everything_nor_a_doubt_is_forgotten() {
+    let (lab, server) = with_a_doubt(&[]);
+    for whom in ["--target", "p1@example.com"] {
+        lab.ledger(&server, &["forget", whom]).ends(2).says("in doubt").says("--yes");
+    }
+    let mut command = lab.command(&["ledger", "forget", "--target", "--ledger", "l.db", "--base-url", &server.url]);
+    let ran = crate::harness::Ran::of(command.env("CUSTOMER_IMPORT_YES", "1")).ends(2);
+    ran.says("3 records, 1 of them in doubt, would be forgotten");
+    lab.ledger(&server, &["show"]).ends(0).says("3 records").says("in doubt: p1@example.com");
+    lab.ledger(&server, &["forget", "p0@example.com"]).ends(0);
+    lab.ledger(&server, &["forget", "p1@example.com", "--yes"]).ends(0);
+    lab.ledger(&server, &["forget", "--target", "--yes"]).ends(0).says("1 records");
+    lab.ledger(&server, &["forget", "--target"]).ends(0);
 }
 
 #[test]

@@ -49,6 +49,20 @@ fn the_messy_file_becomes_a_clean_import_with_what_is_printed() {
 }
 
 #[test]
+fn an_import_counts_problems_as_check_does_and_names_the_report_that_it_writes() {
+    let lab = Lab::new();
+    let bad = |n: usize| format!(",p{n}@example.com,{},DEU\n", if n < 20 { "12" } else { "+4917612345001" });
+    let text: String = std::iter::once(format!("{}\n", crate::harness::HEADER)).chain((0..30).map(bad)).collect();
+    lab.write("in.csv", text);
+    let ran = lab.run(&["import", "in.csv", "--sandbox"]).ends(1);
+    assert!(ran.stderr.contains("are shown; all of them go into in.report.csv"), "{}", ran.stderr);
+    for (count, code) in [("30", "name.missing"), ("20", "phone.impossible")] {
+        assert!(ran.stderr.contains(&format!("{count}  {code} (problem, first in row 1)")), "{}", ran.stderr);
+        assert!(ran.stdout.contains(&format!("{count}  {code} (row 1)")), "{}", ran.stdout);
+    }
+}
+
+#[test]
 fn a_check_report_names_every_problem_in_csv_and_ndjson() {
     let lab = Lab::new();
     let bad = |n: usize| format!(",nobody{n},12,Atlantis\n");
