@@ -104,7 +104,7 @@ mod tests {
 
         /// Only numbers that begin as a national one is dialled are left to the library.
         #[test]
-        fn what_the_table_refuses_the_library_refuses(digits in "(49|1|44|33|234|86|91|55|61)[1-9][0-9]{6,11}") {
+        fn what_the_table_refuses_the_library_refuses(digits in "(49|1|44|33|234|86|91|61)[1-9][0-9]{6,11}|55[1-8][0-9]{7,11}") {
             prop_assert!(is_in_use(digits.as_bytes()) || !by_the_library(&digits), "{digits}");
         }
     }
@@ -127,6 +127,12 @@ mod tests {
             .thompson(regex_automata::nfa::thompson::Config::new().utf8(false))
             .build(pattern)
             .unwrap()
+    }
+
+    /// Of what numbers begin with. The library keeps all patterns as those of whole numbers, and takes that away from these.
+    fn rule_of_beginnings(pattern: &str) -> Rule {
+        let inner = pattern.strip_prefix("^(?:").and_then(|pattern| pattern.strip_suffix(")$"));
+        rule(inner.unwrap_or(pattern))
     }
 
     fn beginning(rule: &Rule) -> StateID {
@@ -179,7 +185,7 @@ mod tests {
                 Some(Kind { lengths: desc.possible_length.clone(), form })
             };
             Self {
-                leading: known.leading_digits.as_deref().map(rule),
+                leading: known.leading_digits.as_deref().map(rule_of_beginnings),
                 kinds: kinds.into_iter().flatten().filter_map(kind).collect(),
             }
         }
@@ -214,6 +220,8 @@ mod tests {
     struct CountryCode {
         regions: Vec<Region>,
         stripped: Option<Rule>,
+        /// Whether something else is put in the place of what is stripped.
+        replaces: bool,
     }
 
     impl CountryCode {
@@ -222,8 +230,14 @@ mod tests {
         fn of(known: &[PhoneMetadata]) -> Self {
             Self {
                 regions: known.iter().map(Region::of).collect(),
-                stripped: known[0].national_prefix_for_parsing.as_deref().map(rule),
+                stripped: known[0].national_prefix_for_parsing.as_deref().map(rule_of_beginnings),
+                replaces: known[0].national_prefix_transform_rule.is_some(),
             }
+        }
+
+        /// The form that whatever remains after stripping must have, or else nothing is stripped.
+        fn general(&self) -> &Rule {
+            &self.regions[0].kinds[0].form
         }
 
         fn rules(&self) -> impl Iterator<Item = &Rule> {
@@ -236,11 +250,12 @@ mod tests {
                 leading: self.regions.iter().map(|region| region.leading.as_ref().map(beginning)).collect(),
                 led: vec![false; self.regions.len()],
                 stripped: self.stripped.as_ref().map(beginning),
+                remaining: Vec::new(),
                 length: 0,
             }
         }
 
-        /// `None`: whatever follows, no number is in use, or the library would strip its beginning.
+        /// `None`: whatever follows, no number is in use, or the library would put something else in the place of its beginning.
         fn follow(&self, progress: &Progress, digit: u8) -> Option<Progress> {
             let mut next = progress.clone();
             next.length += 1;
@@ -257,18 +272,22 @@ mod tests {
             if let (Some(rule), Some(state)) = (&self.stripped, &mut next.stripped) {
                 *state = rule.next_state(*state, digit);
                 // Stripping nothing changes nothing.
-                if rule.is_match_state(*state) && next.length > 1 {
+                let ended = rule.is_match_state(*state) && next.length > 1;
+                if ended && self.replaces {
                     return None;
                 }
+                let general = self.general();
+                next.remaining.extend(ended.then(|| beginning(general)));
+                next.remaining.iter_mut().for_each(|state| *state = general.next_state(*state, digit));
+                next.remaining.retain(|state| !general.is_dead_state(*state));
             }
             let alive = self.rules().zip(&next.forms).any(|(rule, state)| !rule.is_dead_state(*state));
             alive.then_some(next)
         }
 
         fn accepts(&self, progress: &Progress) -> bool {
-            if let (Some(rule), Some(state)) = (&self.stripped, progress.stripped)
-                && matches_here(rule, state)
-            {
+            // The library would strip its beginning.
+            if progress.remaining.iter().any(|state| matches_here(self.general(), *state)) {
                 return false;
             }
             let mut forms = progress.forms.iter();
@@ -300,6 +319,8 @@ mod tests {
         leading: Vec<Option<StateID>>,
         led: Vec<bool>,
         stripped: Option<StateID>,
+        /// What the rest is, after each beginning that could be stripped.
+        remaining: Vec<StateID>,
         length: usize,
     }
 
