@@ -110,7 +110,7 @@ impl Client {
     }
 
     /// Sends one `POST {base}/customer`, once.
-    pub async fn create(&self, token: &Token, key: &str, body: Vec<u8>, sent: &Sent) -> CreateAnswer {
+    pub async fn create(&self, token: &Token, key: &str, body: Vec<u8>, sent: Sent<'_>) -> CreateAnswer {
         let request = self.http.post(self.base.join(&["customer"]));
         let request = request.header(CONTENT_TYPE, JSON).header("idempotency-key", key).body(body);
         match send(bearing(request, token)).await {

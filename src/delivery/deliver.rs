@@ -89,10 +89,10 @@ pub(super) async fn deliver<S: Server>(
     wanted: Payload,
     place: OwnedSemaphorePermit,
 ) -> Result<Delivered, Failure> {
-    let open = ticket.take_resumed();
+    let (open, wanted) = (ticket.take_resumed(), Arc::new(wanted));
     let mut delivery = Delivery {
         life: Life::new(desk.policy),
-        payload: wanted.clone(),
+        payload: Arc::clone(&wanted),
         key: desk.ledger.key(&ticket, wanted.hash, ticket.generation())?,
         generation: ticket.generation(),
         place: Some(place),
@@ -116,9 +116,9 @@ struct Delivery<S> {
     desk: Arc<Desk<S>>,
     ticket: Ticket,
     /// What the input says now.
-    wanted: Payload,
+    wanted: Arc<Payload>,
     /// What the current key stands for.
-    payload: Payload,
+    payload: Arc<Payload>,
     key: String,
     generation: u32,
     life: Life,
@@ -133,7 +133,7 @@ impl<S: Server> Delivery<S> {
         self.life = Life::resumed(self.desk.policy, open.key_since, open.sent_at);
         self.generation = open.generation;
         self.key = open.key;
-        self.payload = Payload::stored(open.body, &self.wanted.email);
+        self.payload = Arc::new(Payload::stored(open.body, &self.wanted.email));
     }
 
     /// The API refused the old data for good, and the input has other data by now.
@@ -144,7 +144,7 @@ impl<S: Server> Delivery<S> {
 
     fn start_over(&mut self) -> Result<(), LedgerError> {
         self.life = Life::new(self.desk.policy);
-        self.payload = self.wanted.clone();
+        self.payload = Arc::clone(&self.wanted);
         self.key = self.desk.ledger.key(&self.ticket, self.payload.hash, self.generation)?;
         Ok(())
     }
@@ -337,7 +337,7 @@ impl<S: Server> Delivery<S> {
 
     fn renew_key(&mut self) -> Result<(), LedgerError> {
         self.generation += 1;
-        self.payload = self.wanted.clone();
+        self.payload = Arc::clone(&self.wanted);
         self.key = self.desk.ledger.key(&self.ticket, self.payload.hash, self.generation)?;
         Ok(())
     }

@@ -1,6 +1,5 @@
 //! What delivery asks of the server, and how the API answers it.
 
-use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -121,9 +120,8 @@ impl Api {
 impl Server for Api {
     async fn create(&self, token: &Token, request: Outgoing<'_>) -> CreateReply {
         let Outgoing { key, payload } = request;
-        let sent =
-            Sent::of(&payload.body).unwrap_or_else(|| Sent { email: payload.email.clone(), fields: BTreeSet::new() });
-        let answer = self.client.create(token, key, payload.body.clone(), &sent).await;
+        let sent = Sent { email: &payload.email, body: &payload.body };
+        let answer = self.client.create(token, key, payload.body.clone(), sent).await;
         CreateReply { result: answer.result, http_status: answer.http_status, allowance: answer.allowance }
     }
 
