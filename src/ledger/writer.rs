@@ -709,6 +709,25 @@ mod tests {
     }
 
     #[test]
+    fn a_reply_brings_those_of_the_others_even_where_nobody_waits_for_it() {
+        for is_awaited in [true, false] {
+            let (told, heard) = channel();
+            let note = |name: &'static str| -> Reply {
+                let told = told.clone();
+                Box::new(move |_| told.send(name).unwrap())
+            };
+            let (reply, answer) = oneshot::channel();
+            let waiting = is_awaited.then_some(answer);
+            let first: Reply = Box::new(move |others| drop(reply.send(others)));
+            let batch = Batch { replies: vec![first, note("second"), note("third")], ..Batch::new(1) };
+            batch.answer();
+            assert_eq!(heard.try_iter().count(), if is_awaited { 0 } else { 2 });
+            drop(waiting.map(|answer| answer.blocking_recv().unwrap()));
+            assert_eq!(heard.try_iter().count(), if is_awaited { 2 } else { 0 });
+        }
+    }
+
+    #[test]
     fn two_runs_on_one_ledger_are_refused() {
         let world = World::new();
         let _held = world.open();
