@@ -19,9 +19,10 @@ use super::{Failure, outlook, question, report, reporting, resume, suspects};
 use crate::api::{Credentials, TokenSource};
 use crate::cli::{ImportArgs, InputArgs, LogArgs, LogFormat, ProgressChoice, SummaryFormat};
 use crate::delivery::{self, Offer, Payload, RunEnd, Shutdown, Verdict};
-use crate::domain::{Duplicates, InputRecord, Status, Verdict as RecordVerdict};
+use crate::domain::{Duplicates, EmailKey, InputRecord, Position, Status, Verdict as RecordVerdict};
 use crate::event::Event;
 use crate::exit::{Exit, Signal};
+use crate::intake::Gather;
 use crate::ledger::{Ledger, Reader, RunCounters, RunId};
 use crate::logging::{FOR_PROGRAMS, masked};
 use crate::report::{Plan, Progress, Style, Summary};
@@ -29,7 +30,7 @@ use crate::sandbox::{self, Sandbox};
 use crate::settings::{self, Outputs, TargetSettings};
 
 /// How many records the reader may be ahead of the claims.
-const AHEAD: usize = 1024;
+const AHEAD: usize = 512;
 
 pub(super) fn run(args: &ImportArgs, log: &LogArgs) -> Result<Exit, Failure> {
     let meter = Meter::start(args)?;
@@ -355,9 +356,9 @@ fn log_end(exit: Exit, stopped: Option<&str>) {
 
 /// Reads the input to its end, or until nobody wants more of it.
 fn read(input: &Input, args: &InputArgs, known: &Known, offers: &mpsc::Sender<Offer>) -> Result<(), Failure> {
-    for records in input.feed(args, false)?.in_parallel(Vec::<InputRecord<'_>>::new)? {
-        for record in records? {
-            if offers.blocking_send(offer(record, known)).is_err() {
+    for candidates in input.feed(args, false)?.in_parallel(Vec::<Candidate>::new)? {
+        for candidate in candidates? {
+            if offers.blocking_send(candidate.offer(known)).is_err() {
                 return Ok(());
             }
         }
@@ -365,13 +366,34 @@ fn read(input: &Input, args: &InputArgs, known: &Known, offers: &mpsc::Sender<Of
     Ok(())
 }
 
-fn offer(record: InputRecord<'_>, known: &Known) -> Offer {
-    let position = record.position;
-    match (record.verdict, known.status(position.row)) {
-        (RecordVerdict::Invalid { .. }, _) => Offer::Settled { position, status: Status::Invalid },
-        (RecordVerdict::Valid { .. }, Some(status)) => Offer::Settled { position, status },
-        (RecordVerdict::Valid { customer, .. }, None) => {
-            Offer::Valid { position, email: customer.email.key(), payload: Payload::of(&customer) }
+/// All that sending needs of a record, and no more: many of them wait for their turn.
+struct Candidate {
+    position: Position,
+    /// Of a valid one.
+    sendable: Option<(EmailKey, Payload)>,
+}
+
+impl Gather for Vec<Candidate> {
+    fn add(&mut self, record: InputRecord<'_>) {
+        let sendable = match &record.verdict {
+            RecordVerdict::Invalid { .. } => None,
+            RecordVerdict::Valid { customer, .. } => Some((customer.email.key(), Payload::of(customer))),
+        };
+        self.push(Candidate { position: record.position, sendable });
+    }
+
+    fn after(&mut self, rows: u64) {
+        self.iter_mut().for_each(|candidate| candidate.position.row += rows);
+    }
+}
+
+impl Candidate {
+    fn offer(self, known: &Known) -> Offer {
+        let Self { position, sendable } = self;
+        match (sendable, known.status(position.row)) {
+            (None, _) => Offer::Settled { position, status: Status::Invalid },
+            (Some(_), Some(status)) => Offer::Settled { position, status },
+            (Some((email, payload)), None) => Offer::Valid { position, email, payload },
         }
     }
 }

@@ -18,7 +18,9 @@ use super::server::{Outgoing, Payload, Server};
 use super::tokens::{Admission, Tokens};
 use super::{Health, Shutdown};
 use crate::api::{LookupScan, PageResult, Token};
-use crate::domain::{AttemptResult, FoundCustomer, LookupResult, Moment, Outcome, Position, Status, StopReason};
+use crate::domain::{
+    AttemptResult, FoundCustomer, LookupResult, Moment, Outcome, Position, Receipt, Status, StopReason,
+};
 use crate::event::{Event, Request};
 use crate::ledger::{Intent, Ledger, LedgerError, RunId, Ticket};
 
@@ -211,7 +213,7 @@ impl<S: Server> Delivery<S> {
         if let AttemptResult::Throttled { retry_after } = reply.result {
             self.desk.pacer.throttled(retry_after);
         }
-        self.note(Note::Answer(reply.result.clone()));
+        self.note(Note::Answer(without_receipt(&reply.result)));
         if matches!(reply.result, AttemptResult::Unauthorized) {
             self.token_refused(&token).await?;
         } else if proves_the_token(&reply.result) {
@@ -401,6 +403,14 @@ impl<S: Server> Delivery<S> {
 
     fn now(&self) -> Moment {
         self.desk.clock.now()
+    }
+}
+
+/// The run judges how an answer went; whom it speaks of is the record's own business.
+fn without_receipt(result: &AttemptResult) -> AttemptResult {
+    match result {
+        AttemptResult::Created { .. } => AttemptResult::Created { receipt: Receipt::default(), other_email: None },
+        other => other.clone(),
     }
 }
 
