@@ -8,7 +8,7 @@ use crate::domain::{AttemptResult, Complaint, ComplaintCode, DoubtCause, StopRea
 /// The table of answers. The order of the arms is part of it: what the status alone decides comes first, then what makes an answer
 /// unbelievable, then what body and status say together, and doubt is what is left.
 #[must_use]
-pub fn classify(answer: &Answer, sent: &Sent) -> AttemptResult {
+pub fn classify(answer: &Answer, sent: Sent<'_>) -> AttemptResult {
     let (status, said) = hear(answer.status, &answer.body, sent);
     match (status, said) {
         (401, _) => AttemptResult::Unauthorized,

@@ -49,6 +49,8 @@ pub enum ClientError {
 pub struct Client {
     http: reqwest::Client,
     base: BaseUrl,
+    /// Where customers are created and looked up.
+    customers: Url,
 }
 
 impl fmt::Debug for Client {
@@ -101,7 +103,7 @@ impl Client {
             builder = builder.tls_certs_merge(certificates(path)?);
         }
         let http = builder.build().map_err(ClientError::Build)?;
-        Ok(Self { http, base: config.base })
+        Ok(Self { http, customers: config.base.join(&["customer"]), base: config.base })
     }
 
     #[must_use]
@@ -110,8 +112,8 @@ impl Client {
     }
 
     /// Sends one `POST {base}/customer`, once.
-    pub async fn create(&self, token: &Token, key: &str, body: Vec<u8>, sent: &Sent) -> CreateAnswer {
-        let request = self.http.post(self.base.join(&["customer"]));
+    pub async fn create(&self, token: &Token, key: &str, body: Vec<u8>, sent: Sent<'_>) -> CreateAnswer {
+        let request = self.http.post(self.customers.clone());
         let request = request.header(CONTENT_TYPE, JSON).header("idempotency-key", key).body(body);
         match send(bearing(request, token)).await {
             Ok(answer) => CreateAnswer {
@@ -166,7 +168,7 @@ impl Client {
     }
 
     fn customers_url(&self, email: Option<&str>, page: u32) -> Url {
-        let mut url = self.base.join(&["customer"]);
+        let mut url = self.customers.clone();
         url.query_pairs_mut()
             .extend_pairs(email.map(|email| ("email", email)))
             .append_pair("per_page", &PER_PAGE.to_string())

@@ -1,5 +1,7 @@
 //! What a body says, boiled down to the distinctions that matter.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::envelope::{Claim, Envelope, Unreadable, flat, named, text_of};
@@ -41,7 +43,7 @@ pub(super) enum Said {
 }
 
 /// The status to judge by, and what the body says. A failure within a 2xx is judged by its inner code, where it has one.
-pub(super) fn hear(status: u16, body: &Body, sent: &Sent) -> (u16, Said) {
+pub(super) fn hear(status: u16, body: &Body, sent: Sent<'_>) -> (u16, Said) {
     let envelope = match body {
         Body::Cut => return (status, Said::Cut),
         Body::TooLong => return (status, Said::TooLong),
@@ -61,7 +63,7 @@ pub(super) fn hear(status: u16, body: &Body, sent: &Sent) -> (u16, Said) {
     }
 }
 
-fn success(envelope: &Envelope<'_>, sent: &Sent) -> Said {
+fn success(envelope: &Envelope<'_>, sent: Sent<'_>) -> Said {
     let root = envelope.root();
     let place = envelope.data().into_iter().chain([root]).find_map(|map| Some((map, receipt(map)?)));
     let Some((map, receipt)) = place else { return Said::NoId };
@@ -85,14 +87,15 @@ pub(super) fn receipt(map: &Map<String, Value>) -> Option<Receipt> {
     (receipt.id.is_some() || receipt.customer_id.is_some()).then_some(receipt)
 }
 
-fn other_email(map: &Map<String, Value>, sent: &Sent) -> Option<String> {
+fn other_email(map: &Map<String, Value>, sent: Sent<'_>) -> Option<String> {
     let email = text_of(map, Field::Email.as_str()).or_else(|| text_of(map, "email"))?;
-    (EmailKey::of(&email) != EmailKey::of(&sent.email)).then(|| words::quote(&email))
+    (EmailKey::of(&email) != EmailKey::of(sent.email)).then(|| words::quote(&email))
 }
 
 /// Complaints about fields are the most exact and are heard first; sentences without a field count only where there are none.
-fn failure(status: u16, envelope: &Envelope<'_>, sent: &Sent) -> Said {
-    if let Some(map) = envelope.error_maps().find(|map| names_fields(map, sent)) {
+fn failure(status: u16, envelope: &Envelope<'_>, sent: Sent<'_>) -> Said {
+    let fields = sent.fields();
+    if let Some(map) = envelope.error_maps().find(|map| names_fields(map, sent.email, &fields)) {
         return field_errors(map);
     }
     let sentences = envelope.sentences();
@@ -130,15 +133,15 @@ pub(super) fn went_wrong(text: &str) -> bool {
 }
 
 /// Whether a map is a list of complaints by field. One that repeats the e-mail is an echo of the request, not a complaint.
-fn names_fields(map: &Map<String, Value>, sent: &Sent) -> bool {
-    let is_echo = map.values().any(|value| value.as_str() == Some(sent.email.as_str()));
-    !is_echo && map.iter().any(|(name, value)| is_field(name, sent) && !flat(value).is_empty())
+fn names_fields(map: &Map<String, Value>, email: &str, fields: &BTreeSet<String>) -> bool {
+    let is_echo = map.values().any(|value| value.as_str() == Some(email));
+    !is_echo && map.iter().any(|(name, value)| is_field(name, fields) && !flat(value).is_empty())
 }
 
 /// `customer_address.city` and `customer_address.0` are complaints about `customer_address`.
-fn is_field(name: &str, sent: &Sent) -> bool {
+fn is_field(name: &str, fields: &BTreeSet<String>) -> bool {
     let top = name.split('.').next().unwrap_or(name);
-    !is_note(name) && (is_email_field(top) || sent.fields.contains(top))
+    !is_note(name) && (is_email_field(top) || fields.contains(top))
 }
 
 /// `error` and `message` speak of the request as a whole, whatever the payload calls its fields.

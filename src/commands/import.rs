@@ -29,7 +29,7 @@ use crate::sandbox::{self, Sandbox};
 use crate::settings::{self, Outputs, TargetSettings};
 
 /// How many records the reader may be ahead of the claims.
-const AHEAD: usize = 1024;
+const AHEAD: usize = 512;
 
 pub(super) fn run(args: &ImportArgs, log: &LogArgs) -> Result<Exit, Failure> {
     let meter = Meter::start(args)?;

@@ -18,7 +18,9 @@ use super::server::{Outgoing, Payload, Server};
 use super::tokens::{Admission, Tokens};
 use super::{Health, Shutdown};
 use crate::api::{LookupScan, PageResult, Token};
-use crate::domain::{AttemptResult, FoundCustomer, LookupResult, Moment, Outcome, Position, Status, StopReason};
+use crate::domain::{
+    AttemptResult, FoundCustomer, LookupResult, Moment, Outcome, Position, Receipt, Status, StopReason,
+};
 use crate::event::{Event, Request};
 use crate::ledger::{Intent, Ledger, LedgerError, RunId, Ticket};
 
@@ -89,10 +91,10 @@ pub(super) async fn deliver<S: Server>(
     wanted: Payload,
     place: OwnedSemaphorePermit,
 ) -> Result<Delivered, Failure> {
-    let open = ticket.take_resumed();
+    let (open, wanted) = (ticket.take_resumed(), Arc::new(wanted));
     let mut delivery = Delivery {
         life: Life::new(desk.policy),
-        payload: wanted.clone(),
+        payload: Arc::clone(&wanted),
         key: desk.ledger.key(&ticket, wanted.hash, ticket.generation())?,
         generation: ticket.generation(),
         place: Some(place),
@@ -116,9 +118,9 @@ struct Delivery<S> {
     desk: Arc<Desk<S>>,
     ticket: Ticket,
     /// What the input says now.
-    wanted: Payload,
+    wanted: Arc<Payload>,
     /// What the current key stands for.
-    payload: Payload,
+    payload: Arc<Payload>,
     key: String,
     generation: u32,
     life: Life,
@@ -133,7 +135,7 @@ impl<S: Server> Delivery<S> {
         self.life = Life::resumed(self.desk.policy, open.key_since, open.sent_at);
         self.generation = open.generation;
         self.key = open.key;
-        self.payload = Payload::stored(open.body, &self.wanted.email);
+        self.payload = Arc::new(Payload::stored(open.body, &self.wanted.email));
     }
 
     /// The API refused the old data for good, and the input has other data by now.
@@ -144,7 +146,7 @@ impl<S: Server> Delivery<S> {
 
     fn start_over(&mut self) -> Result<(), LedgerError> {
         self.life = Life::new(self.desk.policy);
-        self.payload = self.wanted.clone();
+        self.payload = Arc::clone(&self.wanted);
         self.key = self.desk.ledger.key(&self.ticket, self.payload.hash, self.generation)?;
         Ok(())
     }
@@ -211,7 +213,7 @@ impl<S: Server> Delivery<S> {
         if let AttemptResult::Throttled { retry_after } = reply.result {
             self.desk.pacer.throttled(retry_after);
         }
-        self.note(Note::Answer(reply.result.clone()));
+        self.note(Note::Answer(without_receipt(&reply.result)));
         if matches!(reply.result, AttemptResult::Unauthorized) {
             self.token_refused(&token).await?;
         } else if proves_the_token(&reply.result) {
@@ -337,7 +339,7 @@ impl<S: Server> Delivery<S> {
 
     fn renew_key(&mut self) -> Result<(), LedgerError> {
         self.generation += 1;
-        self.payload = self.wanted.clone();
+        self.payload = Arc::clone(&self.wanted);
         self.key = self.desk.ledger.key(&self.ticket, self.payload.hash, self.generation)?;
         Ok(())
     }
@@ -401,6 +403,14 @@ impl<S: Server> Delivery<S> {
 
     fn now(&self) -> Moment {
         self.desk.clock.now()
+    }
+}
+
+/// The run judges how an answer went; whom it speaks of is the record's own business.
+fn without_receipt(result: &AttemptResult) -> AttemptResult {
+    match result {
+        AttemptResult::Created { .. } => AttemptResult::Created { receipt: Receipt::default(), other_email: None },
+        other => other.clone(),
     }
 }
 

@@ -1,6 +1,5 @@
 //! What delivery asks of the server, and how the API answers it.
 
-use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -16,38 +15,28 @@ pub struct Payload {
     pub(super) body: Vec<u8>,
     pub(super) hash: PayloadHash,
     pub(super) email: String,
-    name: String,
-    phone: String,
 }
 
 impl Payload {
     #[must_use]
     pub fn of(customer: &NewCustomer<'_>) -> Self {
         let body = wire::body(customer);
-        Self {
-            hash: PayloadHash::of(&body),
-            body,
-            email: customer.email.as_str().to_owned(),
-            name: customer.name.as_str().to_owned(),
-            phone: customer.phone.to_string(),
-        }
+        Self { hash: PayloadHash::of(&body), body, email: customer.email.as_str().to_owned() }
     }
 
     /// The bytes of an earlier run, as the ledger kept them; what they say is only for comparing.
     #[must_use]
     pub fn stored(body: Vec<u8>, email: &str) -> Self {
-        let (name, phone, email) = match wire::facts(&body) {
-            Some(facts) => (facts.name, facts.phone, facts.email),
-            None => (String::new(), String::new(), email.to_owned()),
-        };
-        Self { hash: PayloadHash::of(&body), body, email, name, phone }
+        let email = wire::facts(&body).map_or_else(|| email.to_owned(), |facts| facts.email);
+        Self { hash: PayloadHash::of(&body), body, email }
     }
 
     /// Whether a customer that a look-up found carries our name and phone.
     pub(super) fn is_shown_by(&self, customer: &FoundCustomer) -> bool {
+        let Some(ours) = wire::facts(&self.body) else { return false };
         let name = customer.name.as_deref().map(|name| name.trim().nfc().collect::<String>());
         let phone = customer.phone.as_deref().map(digits);
-        name.as_deref() == Some(&self.name) && phone == Some(digits(&self.phone))
+        name == Some(ours.name) && phone == Some(digits(&ours.phone))
     }
 }
 
@@ -121,9 +110,8 @@ impl Api {
 impl Server for Api {
     async fn create(&self, token: &Token, request: Outgoing<'_>) -> CreateReply {
         let Outgoing { key, payload } = request;
-        let sent =
-            Sent::of(&payload.body).unwrap_or_else(|| Sent { email: payload.email.clone(), fields: BTreeSet::new() });
-        let answer = self.client.create(token, key, payload.body.clone(), &sent).await;
+        let sent = Sent { email: &payload.email, body: &payload.body };
+        let answer = self.client.create(token, key, payload.body.clone(), sent).await;
         CreateReply { result: answer.result, http_status: answer.http_status, allowance: answer.allowance }
     }
 
@@ -160,4 +148,27 @@ fn from_source(token: Result<Token, AuthError>) -> GrantResult {
 
 fn reply(answer: LookupAnswer) -> LookupReply {
     LookupReply { page: answer.page, allowance: answer.allowance }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{EmailKey, Receipt};
+
+    #[test]
+    fn a_customer_is_ours_by_name_and_phone_and_a_body_that_tells_neither_is_nobodys() {
+        let found = |name: &str, phone: &str| FoundCustomer {
+            email: EmailKey::of("ada@example.org"),
+            receipt: Receipt::default(),
+            name: Some(name.to_owned()),
+            phone: Some(phone.to_owned()),
+        };
+        let body = br#"{"customer_email":"ada@example.org","customer_name":"Ada","customer_phone":"+12"}"#;
+        let ours = Payload::stored(body.to_vec(), "");
+        assert_eq!(ours.email, "ada@example.org");
+        assert!(ours.is_shown_by(&found(" Ada ", "1 2")));
+        assert!(!ours.is_shown_by(&found("Ada", "+13")));
+        assert!(!ours.is_shown_by(&found("Bob", "+12")));
+        assert!(!Payload::stored(b"{}".to_vec(), "ada@example.org").is_shown_by(&found("", "")));
+    }
 }

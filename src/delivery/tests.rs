@@ -136,7 +136,8 @@ impl World {
         let (offers, offered) = mpsc::channel(emails.len().max(1));
         for (row, email) in (1..).zip(emails) {
             let position = Position { row, line: row + 1 };
-            let payload = Payload::stored(format!("{{\"customer_email\":\"{email}\"}}").into(), email);
+            let body = format!(r#"{{"customer_email":"{email}","customer_name":"Ada","customer_phone":"+1"}}"#);
+            let payload = Payload::stored(body.into(), email);
             offers.try_send(Offer::Valid { position, email: EmailKey::of(email), payload }).unwrap();
         }
         drop(offers);
@@ -376,8 +377,8 @@ async fn a_failure_on_the_server_after_the_save_is_found_by_look_up() {
         let customer = FoundCustomer {
             email: EmailKey::of(email),
             receipt,
-            name: Some(String::new()),
-            phone: Some(String::new()),
+            name: Some("Ada".to_owned()),
+            phone: Some("+1".to_owned()),
         };
         PageResult::Rows { found: vec![customer], last_page: Some(1) }
     };

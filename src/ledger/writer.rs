@@ -236,11 +236,11 @@ impl Ledger {
         let work: Work = Box::new(move |connection| {
             let value = work(connection)?;
             // Whoever asked may be gone; what was written stays true.
-            Ok(Box::new(move || drop(reply.send(value))))
+            Ok(Box::new(move |others| drop(reply.send((value, others)))))
         });
         let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(Job { urgency, work }).is_ok());
         let answer = if sent { received(answer).await } else { None };
-        answer.ok_or_else(|| self.failure())
+        answer.map(|(value, _others)| value).ok_or_else(|| self.failure())
     }
 
     /// Why the writer is gone. It answers every job or leaves its reason behind.
@@ -270,8 +270,19 @@ pub(super) enum Urgency {
     Answered,
 }
 
-type Reply = Box<dyn FnOnce() + Send>;
+type Reply = Box<dyn FnOnce(Others) + Send>;
 type Work = Box<dyn FnOnce(&Connection) -> rusqlite::Result<Reply> + Send>;
+
+/// The replies of the same transaction to everybody else. To wake somebody on another thread takes a system call, on their own none: so
+/// the writer wakes one, who passes the others' replies on. They go out when this is dropped, even where that one is gone already.
+#[derive(Default)]
+struct Others(Vec<Reply>);
+
+impl Drop for Others {
+    fn drop(&mut self) {
+        self.0.drain(..).for_each(|reply| reply(Self::default()));
+    }
+}
 
 /// Something to write. The queue of jobs is filled by the tasks of records and by the run; each of them waits for its reply before it
 /// sends another job, so the queue is never longer than there are tasks.
@@ -331,7 +342,7 @@ impl Batch {
         let reply = (job.work)(connection)?;
         self.jobs += 1;
         match job.urgency {
-            Urgency::Answered => reply(),
+            Urgency::Answered => reply(Others::default()),
             Urgency::Soon | Urgency::Now => self.replies.push(reply),
         }
         if job.urgency == Urgency::Now || self.replies.len() >= self.enough {
@@ -352,7 +363,10 @@ impl Batch {
     }
 
     fn answer(self) {
-        self.replies.into_iter().for_each(|reply| reply());
+        let mut replies = self.replies.into_iter();
+        if let Some(first) = replies.next() {
+            first(Others(replies.collect()));
+        }
     }
 }
 
@@ -430,7 +444,7 @@ fn mark_claimed(connection: &Connection, target: i64, run: i64, request: &ClaimR
 
 fn write_intent(connection: &Connection, run: i64, record: i64, row: u64, intent: &Intent) -> rusqlite::Result<()> {
     connection
-        .prepare_cached("UPDATE records SET generation = ?2 WHERE id = ?1")?
+        .prepare_cached("UPDATE records SET generation = ?2 WHERE id = ?1 AND generation <> ?2")?
         .execute(params![record, intent.generation])?;
     connection
         .prepare_cached(
@@ -692,6 +706,25 @@ mod tests {
         assert!(broken.await.is_err());
         let refused = ledger.claim(&run, vec![request("a@example.com", b"x", 1)], ClaimPolicy::default()).await;
         assert!(matches!(refused, Err(LedgerError::Io { .. })));
+    }
+
+    #[test]
+    fn a_reply_brings_those_of_the_others_even_where_nobody_waits_for_it() {
+        for is_awaited in [true, false] {
+            let (told, heard) = channel();
+            let note = |name: &'static str| -> Reply {
+                let told = told.clone();
+                Box::new(move |_| told.send(name).unwrap())
+            };
+            let (reply, answer) = oneshot::channel();
+            let waiting = is_awaited.then_some(answer);
+            let first: Reply = Box::new(move |others| drop(reply.send(others)));
+            let batch = Batch { replies: vec![first, note("second"), note("third")], ..Batch::new(1) };
+            batch.answer();
+            assert_eq!(heard.try_iter().count(), if is_awaited { 0 } else { 2 });
+            drop(waiting.map(|answer| answer.blocking_recv().unwrap()));
+            assert_eq!(heard.try_iter().count(), if is_awaited { 2 } else { 0 });
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::domain::{DoubtCause, StopReason};
 
+const SENT: Sent<'static> = Sent { email: "ada@example.org", body: BODY };
 const BODY: &[u8] = br#"{"customer_email":"ada@example.org","customer_name":"Ada","customer_phone":"+1"}"#;
 
 fn config(address: SocketAddr) -> ClientConfig {
@@ -32,7 +33,7 @@ fn token() -> Token {
 
 async fn create(config: ClientConfig) -> CreateAnswer {
     let client = Client::new(config).unwrap();
-    client.create(&token(), "key-1", BODY.to_vec(), &Sent::of(BODY).unwrap()).await
+    client.create(&token(), "key-1", BODY.to_vec(), SENT).await
 }
 
 async fn request_of(stream: &mut TcpStream) -> String {
@@ -119,7 +120,7 @@ async fn a_host_without_an_address_is_surely_not_sent() {
     };
     // Without the system's certificates there is no client for `https`, and nothing to test.
     let Ok(client) = Client::new(config) else { return };
-    let answer = client.create(&token(), "k", BODY.to_vec(), &Sent::of(BODY).unwrap()).await;
+    let answer = client.create(&token(), "k", BODY.to_vec(), SENT).await;
     assert!(matches!(answer.result, AttemptResult::NotSent { .. }), "{answer:?}");
     assert!(!format!("{answer:?}").contains("invalid/x"), "{answer:?}");
 }
@@ -137,7 +138,7 @@ async fn a_tls_handshake_that_fails_is_surely_not_sent() {
         let base = BaseUrl::parse(&format!("https://{address}")).unwrap();
         // Without the system's certificates there is no client for `https`, and nothing to test.
         let Ok(client) = Client::new(ClientConfig { base, ..impatient(address) }) else { return };
-        let answer = client.create(&token(), "k", BODY.to_vec(), &Sent::of(BODY).unwrap()).await;
+        let answer = client.create(&token(), "k", BODY.to_vec(), SENT).await;
         assert!(matches!(answer.result, AttemptResult::NotSent { .. }), "{answer:?}");
         serving.abort();
     }
@@ -219,7 +220,7 @@ async fn redirects_are_not_followed() {
 #[tokio::test]
 async fn a_key_that_fits_no_header_stops_the_run_before_anything_is_sent() {
     let client = Client::new(config("127.0.0.1:9".parse().unwrap())).unwrap();
-    let answer = client.create(&token(), "a\r\nb", BODY.to_vec(), &Sent::of(BODY).unwrap()).await;
+    let answer = client.create(&token(), "a\r\nb", BODY.to_vec(), SENT).await;
     assert!(matches!(answer.result, AttemptResult::Stop(StopReason::Configuration(_))), "{answer:?}");
 }
 
