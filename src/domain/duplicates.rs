@@ -72,9 +72,14 @@ struct Part {
 impl Part {
     fn push(&mut self, entry: Entry) {
         if self.last.len() == self.last.capacity() {
-            self.full.push(std::mem::replace(&mut self.last, Vec::with_capacity(CHUNK)));
+            let full = std::mem::replace(&mut self.last, Vec::with_capacity(CHUNK));
+            self.full.extend(Some(full).filter(|full| !full.is_empty()));
         }
         self.last.push(entry);
+    }
+
+    fn len(&self) -> usize {
+        self.full.iter().map(Vec::len).sum::<usize>() + self.last.len()
     }
 
     fn into_entries(self) -> impl Iterator<Item = Entry> {
@@ -102,19 +107,23 @@ impl Prints {
         self.parts[usize::from(part)].push(Entry::new(hash, row, print));
     }
 
-    /// Compares all, on all cores.
+    /// Compares all, on all cores where there are many.
     #[must_use]
     pub fn compare(self) -> Duplicates {
         let Self { printer, parts } = self;
+        let entries: usize = parts.iter().map(Part::len).sum();
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let share = parts.len().div_ceil(cores);
+        let size = parts.len().div_ceil(cores.min(1 + entries / MANY));
         let mut parts = parts.into_iter();
-        let shares: Vec<Vec<Part>> = (0..cores).map(|_| parts.by_ref().take(share).collect()).collect();
+        let mut shares = std::iter::from_fn(|| Some(parts.by_ref().take(size).collect::<Vec<_>>()))
+            .take_while(|share| !share.is_empty());
+        let own = shares.next().unwrap_or_default();
+        let shares: Vec<_> = shares.collect();
         thread::scope(|scope| {
             let printer = &printer;
             let others: Vec<_> =
                 shares.into_iter().map(|share| scope.spawn(move || duplicates_among(share, printer))).collect();
-            let mut found = Duplicates::default();
+            let mut found = duplicates_among(own, printer);
             for other in others {
                 found.add(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
             }
@@ -123,6 +132,9 @@ impl Prints {
         })
     }
 }
+
+/// So many are worth a thread.
+const MANY: usize = 50_000;
 
 fn duplicates_among(parts: Vec<Part>, printer: &Printer) -> Duplicates {
     if printer.with_data { listed(parts, &printer.state) } else { counted(parts, &printer.state) }
@@ -292,6 +304,25 @@ mod tests {
             (1..=6).map(|row| duplicates.earlier(row).map(|first| (first.row, first.same_data))).collect();
         assert_eq!(found, [None, None, Some((1, true)), Some((1, false)), Some((2, false)), Some((2, false))]);
         assert_eq!((duplicates.count(), duplicates.kyc_mails()), (4, 3));
+    }
+
+    #[test]
+    fn many_are_compared_by_all_cores_with_the_same_result() {
+        let (rows, emails) = (3 * MANY as u64, 2 * MANY as u64);
+        for with_data in [true, false] {
+            let mut prints = Prints::new(with_data);
+            for row in 0..rows {
+                let email = (row % emails).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                prints.add(Print { email, data: 0, send_kyc_mail: row % 2 == 0 }, row + 1);
+            }
+            let duplicates = prints.compare();
+            assert_eq!((duplicates.count(), duplicates.kyc_mails()), (rows - emails, (rows - emails) / 2));
+            let earlier = (1..=rows).filter_map(|row| Some(row - duplicates.earlier(row)?.row));
+            assert_eq!(
+                earlier.filter(|distance| *distance == emails).count() as u64,
+                if with_data { rows - emails } else { 0 }
+            );
+        }
     }
 
     proptest! {
