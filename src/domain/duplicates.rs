@@ -52,7 +52,7 @@ const fn short(hash: u64) -> u16 {
     hash as u16 >> 1
 }
 
-/// The prints of an input's valid records: 13 bytes each, and with the room to grow and to compare 16 (measured with ten million). Two e-mails of one
+/// The prints of an input's valid records: 13 bytes each. Two e-mails of one
 /// hash are as good as impossible (one chance in a million for six million records); where it matters, in an import, the ledger decides on
 /// the whole e-mail. Of 32,000 duplicates with other data, one goes without the warning.
 #[derive(Debug)]
@@ -110,15 +110,14 @@ impl Prints {
     /// Compares all, on all cores where there are many.
     #[must_use]
     pub fn compare(self) -> Duplicates {
-        let Self { printer, parts } = self;
-        let entries: usize = parts.iter().map(Part::len).sum();
+        let Self { printer, parts: mut own } = self;
+        let entries: usize = own.iter().map(Part::len).sum();
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let size = parts.len().div_ceil(cores.min(1 + entries / MANY));
-        let mut parts = parts.into_iter();
-        let mut shares = std::iter::from_fn(|| Some(parts.by_ref().take(size).collect::<Vec<_>>()))
-            .take_while(|share| !share.is_empty());
-        let own = shares.next().unwrap_or_default();
-        let shares: Vec<_> = shares.collect();
+        let size = own.len().div_ceil(cores.min(1 + entries / MANY));
+        let mut shares = Vec::new();
+        while own.len() > size {
+            shares.push(own.split_off(own.len() - size));
+        }
         thread::scope(|scope| {
             let printer = &printer;
             let others: Vec<_> =

@@ -354,7 +354,7 @@ impl LineCounter {
     }
 }
 
-/// How many line ends a cell holds.
+/// How many line ends a cell, or whole records, hold.
 pub(super) fn line_ends(bytes: &[u8]) -> u64 {
     let mut lines = LineCounter { line: 0, after_return: false };
     lines.count(bytes);

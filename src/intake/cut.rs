@@ -5,8 +5,9 @@
 
 use std::io::{self, BufRead, Cursor, Read as _};
 
-use memchr::{memchr, memchr_iter, memchr2_iter, memrchr, memrchr2};
+use memchr::{memchr, memchr_iter, memrchr, memrchr2};
 
+use super::csv;
 use super::records::Form;
 
 /// How an input is read on.
@@ -145,18 +146,10 @@ fn closing_quote(bytes: &[u8], opening: usize) -> Option<usize> {
 
 /// As the readers count them.
 fn line_ends(form: Form, bytes: &[u8]) -> u64 {
-    let ends = match form {
-        Form::Ndjson { line_end } => memchr_iter(line_end, bytes).count(),
-        Form::Csv { .. } => {
-            let is_end = |at: &usize| bytes[*at] == b'\n' || bytes.get(at + 1) != Some(&b'\n');
-            if memchr(b'\r', bytes).is_none() {
-                memchr_iter(b'\n', bytes).count()
-            } else {
-                memchr2_iter(b'\n', b'\r', bytes).filter(is_end).count()
-            }
-        }
-    };
-    ends as u64
+    match form {
+        Form::Ndjson { line_end } => memchr_iter(line_end, bytes).count() as u64,
+        Form::Csv { .. } => csv::line_ends(bytes),
+    }
 }
 
 #[cfg(test)]
@@ -180,18 +173,14 @@ mod tests {
         found
     }
 
-    fn stream(form: Form, input: &[u8], line: u64) -> impl RecordReader {
-        Records::new(form, input, line)
-    }
-
     fn cut_anywhere(form: Form, text: &[u8]) {
-        let whole = cells(stream(form, text, 1));
+        let whole = cells(Records::new(form, text, 1));
         for length in 0..=text.len() {
             let Some(end) = last_record_end(form, &text[..length]) else { continue };
             assert!(end <= length);
             let (first, second) = text.split_at(end);
-            let mut parts = cells(stream(form, first, 1));
-            parts.extend(cells(stream(form, second, 1 + line_ends(form, first))));
+            let mut parts = cells(Records::new(form, first, 1));
+            parts.extend(cells(Records::new(form, second, 1 + line_ends(form, first))));
             assert!(parts == whole, "{:?} cut at {end}", String::from_utf8_lossy(text));
         }
     }

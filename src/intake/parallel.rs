@@ -87,12 +87,12 @@ struct Bench<T> {
 impl<T: Gather> Bench<T> {
     fn judge(&self, piece: &Piece) -> Judged<T> {
         match self.form {
-            Form::Csv { delimiter } => self.judge_all(SliceReader::new(&piece.bytes, delimiter, piece.line)),
-            Form::Ndjson { line_end } => self.judge_all(LineReader::new(&*piece.bytes, line_end, piece.line)),
+            Form::Csv { delimiter } => self.judge_records(SliceReader::new(&piece.bytes, delimiter, piece.line)),
+            Form::Ndjson { line_end } => self.judge_records(LineReader::new(&*piece.bytes, line_end, piece.line)),
         }
     }
 
-    fn judge_all(&self, mut records: impl RecordReader) -> Judged<T> {
+    fn judge_records(&self, mut records: impl RecordReader) -> Judged<T> {
         let (mut gathered, mut rows) = ((self.gather)(), 0);
         let fault = loop {
             match records.next_record() {

@@ -11,7 +11,6 @@ use super::{CsvReader, ReadFault, Record, Scan};
 /// Reads one record after the other.
 pub(in crate::intake) struct SliceReader<'s> {
     csv: CsvReader<&'s [u8]>,
-    delimiter: u8,
     /// All bytes, where all are text.
     text: Option<&'s str>,
     /// The record that was read last, where it is a plain line.
@@ -29,7 +28,7 @@ impl<'s> SliceReader<'s> {
     /// `line` is the number of the first line of the bytes.
     pub(in crate::intake) fn new(bytes: &'s [u8], delimiter: u8, line: u64) -> Self {
         let text = std::str::from_utf8(bytes).ok();
-        Self { csv: CsvReader::new(bytes, delimiter, line), delimiter, text, plain: None }
+        Self { csv: CsvReader::new(bytes, delimiter, line), text, plain: None }
     }
 
     /// As [`CsvReader::blank_rows`].
@@ -69,10 +68,10 @@ impl<'s> SliceReader<'s> {
 
     /// Nothing where the next line is not plain or its end is not there; then it is left as it is.
     fn read_plain_line(&mut self) -> Option<PlainLine<'s>> {
-        let rest = self.csv.input;
+        let (rest, delimiter) = (self.csv.input, self.csv.delimiter);
         let mut cells = 0;
         for block in (0..rest.len().min(LONGEST_CELL)).step_by(BLOCK) {
-            let mut marks = marks(&rest[block..], self.delimiter);
+            let mut marks = marks(&rest[block..], delimiter);
             while marks != 0 {
                 let at = block + marks.trailing_zeros() as usize;
                 marks &= marks - 1;
@@ -81,7 +80,7 @@ impl<'s> SliceReader<'s> {
                 }
                 self.csv.ends[cells] = at;
                 cells += 1;
-                if rest[at] != self.delimiter {
+                if rest[at] != delimiter {
                     let after = at + line_end(&rest[at..])?;
                     return Some(self.take_plain_line(at, after, cells));
                 }
