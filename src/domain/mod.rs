@@ -10,6 +10,7 @@ mod customer;
 mod duplicates;
 mod email;
 mod kind;
+mod letters;
 mod moment;
 mod name;
 mod outcome;
@@ -48,12 +49,38 @@ pub(crate) fn trim(text: std::borrow::Cow<'_, str>) -> std::borrow::Cow<'_, str>
 /// The same of a borrowed text. Nearly all have nothing around them, and then their ends tell so.
 #[inline]
 pub(crate) fn trimmed(text: &str) -> &str {
-    let is_visible = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_graphic);
-    if is_visible(text.as_bytes().first()) && is_visible(text.as_bytes().last()) {
-        return text;
+    match text.as_bytes() {
+        [first, .., last] if begins_no_space(*first) && ends_no_space(*last) => text,
+        _ => trimmed_by_letters(text),
     }
-    match (text.chars().next(), text.chars().next_back()) {
-        (Some(first), Some(last)) if !first.is_whitespace() && !last.is_whitespace() => text,
-        _ => text.trim(),
+}
+
+/// Out of line, for it is seldom needed.
+#[inline(never)]
+fn trimmed_by_letters(text: &str) -> &str {
+    text.trim()
+}
+
+/// Whether no white space of Unicode has this first byte.
+const fn begins_no_space(byte: u8) -> bool {
+    matches!(byte, b'!'..=b'~' | 0xc3..=0xe0 | 0xe4..)
+}
+
+/// Whether none has this last byte.
+const fn ends_no_space(byte: u8) -> bool {
+    matches!(byte, b'!'..=b'~' | 0x8b..=0x9e | 0xa1..=0xa7 | 0xaa..=0xae | 0xb0..)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn white_space_of_any_kind_is_trimmed_and_nothing_else() {
+        for character in '\0'..=char::MAX {
+            let text = format!("{character}a{character}");
+            assert_eq!(trimmed(&text), text.trim(), "{character:?}");
+            assert_eq!(trimmed(&text[..character.len_utf8()]), text[..character.len_utf8()].trim());
+        }
     }
 }

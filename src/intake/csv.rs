@@ -113,7 +113,7 @@ impl<'a> Record<'a> {
         if self.text.is_some() {
             return self.text;
         }
-        let text = std::str::from_utf8(self.bytes).ok()?;
+        let text = simdutf8::basic::from_utf8(self.bytes).ok()?;
         let is_cut_well = self.gap > 0 || self.ends.iter().all(|&end| text.is_char_boundary(end));
         is_cut_well.then_some(text)
     }

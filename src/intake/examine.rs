@@ -116,7 +116,7 @@ impl Examiner {
 
     /// The object of a line, or why there is none.
     fn object<'a>(&self, line: &'a [u8], ended: bool) -> Result<Object<'a>, Box<Violation>> {
-        let Ok(text) = std::str::from_utf8(line) else {
+        let Ok(text) = simdutf8::basic::from_utf8(line) else {
             let hint = Undecodable::first(line, self.encoding).map(|found| not_text(found, self.encoding, ""));
             let flaw = Flaw::new(Code::RowEncoding, hint.unwrap_or_default());
             return Err(Box::new(flaw.at("", &decode::shown(line, self.encoding))));

@@ -42,7 +42,7 @@ pub(super) fn plain<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<NewC
 }
 
 /// What a record gives for a field, without the space around it; empty where it gives nothing. None where there is more to it.
-#[inline]
+#[inline(always)]
 fn plain_text<'a>(mapping: &'a Mapping, row: &impl Row<'a>, field: Field) -> Option<&'a str> {
     let cell = match &mapping.feeding(field).origin {
         Some(Origin::Column(column)) => row.cell(&column.place),
@@ -263,6 +263,9 @@ impl Findings {
 
     /// The further fields of the request; empty ones are left out.
     fn extras<'a>(&mut self, feedings: &[ExtraFeeding], row: &impl Row<'a>) -> Option<Box<Map<String, Value>>> {
+        if feedings.is_empty() {
+            return None;
+        }
         let mut extra = Map::new();
         for feeding in feedings {
             let cell = row.cell(&feeding.column.place);

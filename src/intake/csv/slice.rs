@@ -3,6 +3,7 @@
 //! A line without quotes and lone returns needs no more than finding its delimiters, sixty-four bytes at a time, and its cells stay where they are. All
 //! others are csv-core's.
 
+use simdutf8::basic::from_utf8;
 use wide::u8x16;
 
 use super::super::{LONGEST_CELL, MOST_COLUMNS};
@@ -27,7 +28,7 @@ struct PlainLine<'s> {
 impl<'s> SliceReader<'s> {
     /// `line` is the number of the first line of the bytes.
     pub(in crate::intake) fn new(bytes: &'s [u8], delimiter: u8, line: u64) -> Self {
-        let text = std::str::from_utf8(bytes).ok();
+        let text = from_utf8(bytes).ok();
         Self { csv: CsvReader::new(bytes, delimiter, line), text, plain: None }
     }
 
