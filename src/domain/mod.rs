@@ -58,7 +58,9 @@ pub(crate) fn trimmed(text: &str) -> &str {
 /// Out of line, for it is seldom needed.
 #[inline(never)]
 fn trimmed_by_letters(text: &str) -> &str {
-    text.trim()
+    let is_visible = |letter: Option<char>| letter.is_some_and(|letter| !letter.is_whitespace());
+    let mut letters = text.chars();
+    if is_visible(letters.next()) && is_visible(letters.next_back()) { text } else { text.trim() }
 }
 
 /// Whether no white space of Unicode has this first byte.

@@ -104,31 +104,23 @@ fn is_plain_in_any_script(name: &str, signs: &Signs<'_>) -> bool {
         return false;
     }
     while begins != 0 {
-        if !is_untroubled_letter(&name.as_bytes()[begins.trailing_zeros() as usize..]) {
-            return is_plainly_composed(name);
-        }
+        let at = begins.trailing_zeros() as usize;
         begins &= begins - 1;
+        if !is_untroubled_letter(&name.as_bytes()[at..]) {
+            let Some(end) = end_of_plain_marks(name, at) else { return false };
+            begins &= u64::MAX.unbounded_shl(end);
+        }
     }
     true
 }
 
-/// Whether all that is no untroubled letter stays as it is after the one that stands before it.
-fn is_plainly_composed(name: &str) -> bool {
-    let mut rest = name;
-    while let Some(at) = rest.find(|letter| !is_untroubled(letter)) {
-        let marks = &rest[at..];
-        let end = at + marks.find(is_untroubled).unwrap_or(marks.len());
-        let marks = &rest[at..end];
-        if marks.chars().any(is_odd) {
-            return false;
-        }
-        let before = rest[..at].chars().next_back().map_or(0, char::len_utf8);
-        if !is_apart(marks) && !is_nfc(&rest[at - before..end]) {
-            return false;
-        }
-        rest = &rest[end..];
-    }
-    true
+/// Where the marks end that stand here, if they stay as they are after the letter before them.
+fn end_of_plain_marks(name: &str, begin: usize) -> Option<u32> {
+    let end = name[begin..].find(is_untroubled).map_or(name.len(), |length| begin + length);
+    let marks = &name[begin..end];
+    let letter = name[..begin].chars().next_back().map_or(0, char::len_utf8);
+    let is_plain = is_apart(marks) || !marks.chars().any(is_odd) && is_nfc(&name[begin - letter..end]);
+    u32::try_from(end).ok().filter(|_| is_plain)
 }
 
 /// Whether there may be something to say of a name because of a character, whatever stands beside it.
