@@ -82,8 +82,8 @@ impl Part {
         self.full.iter().map(Vec::len).sum::<usize>() + self.last.len()
     }
 
-    fn into_entries(self) -> impl Iterator<Item = Entry> {
-        self.full.into_iter().chain([self.last]).flatten()
+    fn into_chunks(self) -> impl Iterator<Item = Vec<Entry>> {
+        self.full.into_iter().chain([self.last])
     }
 }
 
@@ -144,8 +144,8 @@ fn counted(parts: Vec<Part>, state: &RandomState) -> Duplicates {
     let mut known = HashSet::with_capacity_and_hasher(CHUNK, state.clone());
     for part in parts {
         known.clear();
-        for entry in part.into_entries().filter(|entry| !known.insert(entry.hash())) {
-            found.count_one(entry);
+        for chunk in part.into_chunks() {
+            chunk.into_iter().filter(|entry| !known.insert(entry.hash())).for_each(|entry| found.count_one(entry));
         }
     }
     found
@@ -156,7 +156,7 @@ fn listed(parts: Vec<Part>, state: &RandomState) -> Duplicates {
     let mut known = HashMap::with_capacity_and_hasher(CHUNK, state.clone());
     for part in parts {
         known.clear();
-        for entry in part.into_entries() {
+        for entry in part.into_chunks().flatten() {
             let first: Entry = *known.entry(entry.hash()).or_insert(entry);
             if first != entry {
                 found.count_one(entry);

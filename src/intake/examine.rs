@@ -243,7 +243,7 @@ struct CsvRow<'a> {
 }
 
 impl<'a> Row<'a> for CsvRow<'a> {
-    #[inline]
+    #[inline(always)]
     fn cell(&self, place: &Place) -> Cell<'a> {
         let Place::Index(index) = place else { return Cell::Absent };
         let cell = match self.text {
