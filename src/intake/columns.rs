@@ -60,17 +60,24 @@ fn aliases(field: Field) -> &'static [&'static str] {
 
 /// What two spellings of one column name have in common.
 fn fold(name: &str) -> String {
+    folded(name).collect()
+}
+
+fn is_same(name: &str, other: &str) -> bool {
+    folded(name).eq(folded(other))
+}
+
+fn folded(name: &str) -> impl Iterator<Item = char> {
     name.chars()
         .filter(|character| !character.is_whitespace() && !matches!(character, '_' | '-' | '\u{feff}' | '\u{200b}'))
         .flat_map(char::to_lowercase)
-        .collect()
 }
 
 /// Whether a column of this name would be used without anybody asking, or is asked for: a sign that a header was read rightly.
 pub(super) fn is_known(name: &str, options: &InputOptions) -> bool {
     let folded = fold(name);
-    let asked = |typed: &str| fold(typed) == folded;
-    Field::ALL.into_iter().any(|field| fold(field.as_str()) == folded || aliases(field).contains(&&*folded))
+    let asked = |typed: &str| is_same(typed, name);
+    Field::ALL.into_iter().any(|field| asked(field.as_str()) || aliases(field).contains(&&*folded))
         || DOCUMENTED.contains(&name)
         || options.keep.iter().any(|typed| asked(typed))
         || options.extras.iter().any(|rule| asked(&rule.column))
@@ -111,7 +118,7 @@ impl Roster {
     /// The column that the user named: exactly so, or else but for case and separators.
     fn named(&self, typed: &str, option: &str) -> Result<Column, ColumnFault> {
         let exact = self.positions(|name| name == typed.trim());
-        let found = if exact.is_empty() { self.positions(|name| fold(name) == fold(typed)) } else { exact };
+        let found = if exact.is_empty() { self.positions(|name| is_same(name, typed)) } else { exact };
         match found[..] {
             [index] => Ok(self.column(index)),
             [] => Err(ColumnFault::Unknown {
@@ -132,7 +139,7 @@ impl Roster {
 
     /// The column that feeds a field without anybody saying so.
     fn obvious(&self, field: Field) -> Result<Option<Column>, ColumnFault> {
-        let own = self.positions(|name| fold(name) == fold(field.as_str()));
+        let own = self.positions(|name| is_same(name, field.as_str()));
         let found = if own.is_empty() { self.positions(|name| aliases(field).contains(&&*fold(name))) } else { own };
         match found[..] {
             [] => Ok(None),

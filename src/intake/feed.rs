@@ -81,14 +81,16 @@ impl Feed {
             .unwrap_or_else(|| sniff::delimiter(text, source.complete, |name| is_known(name.trim(), options)));
         opened.check(sniff::csv_decay(text, source.complete, delimiter, line), &source.head)?;
         let suggestion = opened.suggestion(&source.head);
-        let misread = Misread::of(text, delimiter, line, |name| is_known(name, options));
+        // Kept for the case that the columns are not found, and only then looked at.
+        let text = text.to_vec();
 
         let mut reader = Box::new(CsvReader::new(source.into_reader(skip), delimiter, line));
         let raw = opened.read_header(&mut reader, suggestion)?;
         let header: Vec<String> = raw.iter().map(|cell| String::from_utf8_lossy(cell).trim().to_owned()).collect();
-        let mapping = opened
-            .mapping(&Roster::Header(header.clone()), options)
-            .map_err(|error| error.explained(misread.as_ref()))?;
+        let mapping = opened.mapping(&Roster::Header(header.clone()), options).map_err(|error| {
+            let misread = Misread::of(&text, delimiter, line, |name| is_known(name, options));
+            error.explained(misread.as_ref())
+        })?;
         let shape = InputForm::Csv { delimiter, header: raw };
         Ok(Self::new(opened, Form::Csv { delimiter }, Records::Csv(reader), header, mapping, shape, options))
     }
