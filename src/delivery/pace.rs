@@ -35,8 +35,11 @@ const MINUTE: Duration = Duration::from_secs(60);
 pub(super) const UNTOLD_PAUSE: Duration = Duration::from_secs(60);
 /// Above this many requests a second, timers are too coarse for one request at a time.
 const FAST: f64 = 50.0;
-/// How much of a fast rate may leave at once.
-const BURST: Duration = Duration::from_millis(20);
+/// How much of a fast rate may leave at once; with the jitter of the way to the server it stays below a fiftieth of a second's worth.
+const BURST: Duration = Duration::from_millis(15);
+/// Requests arrive with the jitter of the way there. So much of an interval is added to each, so that a window of the server never sees
+/// one too many because of it.
+const SLACK: f64 = 0.002;
 /// A pace that changes by less is left as it is.
 const SAME_PACE: f64 = 0.02;
 
@@ -232,6 +235,7 @@ struct Gate {
     clock: Ticks,
     /// When the last request left.
     left_at: Option<Instant>,
+    is_answered: bool,
     /// When the limiter has room again, as far as it told.
     room_at: Instant,
     /// Only ever moves forward.
@@ -252,6 +256,7 @@ impl Gate {
             limiter: limiter(interval(per_minute), clock.clone()),
             clock,
             left_at: None,
+            is_answered: false,
             room_at: now,
             paused_until: now,
             breaker: Breaker::new(),
@@ -300,29 +305,39 @@ impl Gate {
 
     fn heard(&mut self, permit: Returned, was_probe: bool, now: Instant) -> Option<Event> {
         self.quota.returns(permit.allowance, permit.left, now);
+        if !std::mem::replace(&mut self.is_answered, true) {
+            // The first request had to connect, so nobody knows when it arrived: no later than this.
+            self.left_at = Some(now);
+            self.begin_anew(now);
+        }
         self.breaker.hears(permit.health, was_probe, now).map(|turn| match turn {
             Turn::Opened { pause } => Event::BreakerOpened { pause },
             Turn::Closed => Event::BreakerClosed,
         })
     }
 
-    /// A governor cannot change its quota, so it is replaced when the pace changes. The bucket of a new one is full, hence the next request
-    /// waits for the new interval since the last one.
     fn adapt(&mut self, now: Instant) -> Option<Event> {
         let per_minute = self.rate.under(&self.quota);
         if (per_minute - self.per_minute).abs() <= self.per_minute * SAME_PACE {
             return None;
         }
         self.per_minute = per_minute;
-        self.limiter = limiter(interval(per_minute), self.clock.clone());
-        self.room_at = self.left_at.map_or(now, |left_at| left_at + interval(per_minute));
+        self.begin_anew(now);
         Some(Event::Pace { per_minute })
+    }
+
+    /// A governor cannot change its quota, so it is replaced. The bucket of a new one is full, hence the next request waits for an interval
+    /// since the last one.
+    fn begin_anew(&mut self, now: Instant) {
+        let interval = interval(self.per_minute);
+        self.limiter = limiter(interval, self.clock.clone());
+        self.room_at = self.left_at.map_or(now, |left_at| left_at + interval);
     }
 }
 
 /// The time between two requests. No pace is slower than one request an hour.
 fn interval(per_minute: f64) -> Duration {
-    MINUTE.div_f64(per_minute.max(1.0 / 60.0))
+    MINUTE.div_f64(per_minute.max(1.0 / 60.0)).mul_f64(1.0 + SLACK)
 }
 
 /// Never, where there is no moment.
@@ -333,7 +348,7 @@ pub(super) async fn until(moment: Option<Instant>) {
     }
 }
 
-/// One request at a time up to 50 a second; above that 20 ms' worth at once, since timers tick in milliseconds.
+/// One request at a time up to 50 a second; above that 15 ms' worth at once, since timers tick in milliseconds.
 fn limiter(interval: Duration, clock: Ticks) -> Limiter {
     let interval = interval.max(Duration::from_nanos(1));
     let burst = if 1.0 / interval.as_secs_f64() > FAST { BURST.div_duration_f64(interval) } else { 1.0 };
@@ -400,7 +415,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_given_rate_is_exact_and_its_first_second_is_not_doubled() {
-        for (rate, first_second, in_twenty) in [("1/s", 1..=2, 20..=21), ("50/s", 50..=51, 1000..=1001)] {
+        for (rate, first_second, in_twenty) in [("1/s", 1..=1, 20..=20), ("50/s", 50..=50, 997..=1000)] {
             let (pacer, _told) = pacer(rate);
             let first = count(&pacer, Duration::from_secs(1)).await;
             assert!(first_second.contains(&first), "{rate}: {first} in the first second");
@@ -410,10 +425,24 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_fast_rate_is_kept_within_its_burst_of_twenty_milliseconds() {
+    async fn a_fast_rate_is_kept_within_its_burst() {
         let (pacer, _told) = pacer("1000/s");
         let permits = count(&pacer, Duration::from_secs(20)).await;
-        assert!((19_980..=20_020).contains(&permits), "{permits}");
+        assert!((19_940..=19_980).contains(&permits), "{permits}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_second_request_leaves_an_interval_after_the_answer_to_the_first() {
+        let (pacer, _told) = pacer("1/s");
+        let first = pacer.permit().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        first.report(Health::Conclusive, Allowance::default());
+        let answered = Instant::now();
+        for interval in 1..=2 {
+            pacer.permit().await.unwrap().report(Health::Conclusive, Allowance::default());
+            let since = answered.elapsed().as_secs_f64();
+            assert!((0.0..0.01).contains(&(since - f64::from(interval))), "{since}");
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -430,7 +459,7 @@ mod tests {
                     tokio::time::advance(Duration::from_millis(late)).await;
                 }
             }
-            assert!((999..=1001).contains(&left), "{left} of 1000 with {late} ms");
+            assert!((997..=999).contains(&left), "{left} of 1000 with {late} ms");
         }
     }
 
@@ -438,7 +467,7 @@ mod tests {
     async fn auto_starts_at_55_a_minute_and_follows_what_the_server_announces() {
         let (pacer, mut told) = pacer("auto");
         let before = count(&pacer, MINUTE).await;
-        assert!((55..=56).contains(&before), "{before}");
+        assert_eq!(before, 55);
         let after = count_under(&pacer, MINUTE, limit(120)).await;
         assert!((108..=111).contains(&after), "{after}");
         assert!(matches!(told.recv().await, Some(Event::Pace { per_minute }) if (per_minute - 110.0).abs() < 0.01));
@@ -448,7 +477,7 @@ mod tests {
     async fn a_given_rate_ignores_what_the_server_announces() {
         let (pacer, _told) = pacer("60/m");
         let permits = count_under(&pacer, MINUTE, limit(6000)).await;
-        assert!((60..=61).contains(&permits), "{permits}");
+        assert_eq!(permits, 60);
     }
 
     #[tokio::test(start_paused = true)]
@@ -494,7 +523,7 @@ mod tests {
         }
         let start = Instant::now();
         pacer.permit().await.unwrap().report(Health::Conclusive, Allowance::default());
-        assert!(start.elapsed() <= MINUTE);
+        assert!(start.elapsed() <= MINUTE.mul_f64(1.0 + SLACK));
     }
 
     #[test]
