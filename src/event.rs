@@ -33,6 +33,11 @@ pub enum Event {
     Pace {
         per_minute: f64,
     },
+    /// Not half of the requests leave that the pace allows, and only answers are waited for: both a minute.
+    PaceUnreached {
+        allowed: f64,
+        reached: f64,
+    },
     /// Too many failures in a row: one probe now and then until the server is back.
     BreakerOpened {
         pause: Duration,

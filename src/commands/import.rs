@@ -347,6 +347,7 @@ pub(super) fn log(event: &Event) {
         Event::NoToken { why } => tracing::debug!(why = masked(why), "a login failed"),
         Event::Request(_)
         | Event::Throttled { .. }
+        | Event::PaceUnreached { .. }
         | Event::BreakerOpened { .. }
         | Event::BreakerClosed
         | Event::LookupsOff { .. }

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use super::breaker::{Breaker, Health, Turn};
 use super::quota::Quota;
+use super::reach::Reach;
 use crate::api::Allowance;
 use crate::event::Event;
 
@@ -207,7 +208,10 @@ impl Pacing {
 
     fn grant(&mut self, ask: oneshot::Sender<Permit>) {
         let Some(control) = self.control.upgrade() else { return };
-        let returned = Returned { left: Instant::now(), health: Health::Unclear, allowance: Allowance::default() };
+        let now = Instant::now();
+        let unreached = self.gate.reach.leaves(interval(self.gate.per_minute), now);
+        self.tell(unreached);
+        let returned = Returned { left: now, health: Health::Unclear, allowance: Allowance::default() };
         let permit = Permit { probe: self.gate.breaker.leaves(), control, returned };
         // Whoever asked may have left in this instant; the permit then reports itself unused.
         drop(ask.send(permit));
@@ -219,9 +223,14 @@ impl Pacing {
             Control::Pause(pause) => Some(self.gate.pause(pause.unwrap_or(UNTOLD_PAUSE), now)),
             Control::Returned { permit, was_probe } => self.gate.heard(permit, was_probe, now),
         };
-        for event in told.into_iter().chain(self.gate.adapt(now)) {
-            drop(self.events.send(event));
-        }
+        self.tell(told);
+        let adapted = self.gate.adapt(now);
+        self.tell(adapted);
+    }
+
+    fn tell(&self, event: Option<Event>) {
+        // When the run is over nobody listens.
+        drop(event.map(|event| self.events.send(event)));
     }
 }
 
@@ -241,6 +250,7 @@ struct Gate {
     /// Only ever moves forward.
     paused_until: Instant,
     breaker: Breaker,
+    reach: Reach,
 }
 
 type Limiter = RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Nanos>>;
@@ -260,6 +270,7 @@ impl Gate {
             room_at: now,
             paused_until: now,
             breaker: Breaker::new(),
+            reach: Reach::new(now),
         }
     }
 
@@ -300,6 +311,7 @@ impl Gate {
     fn pause(&mut self, pause: Duration, now: Instant) -> Event {
         self.paused_until = self.paused_until.max(now + pause);
         self.quota.throttled(pause, now);
+        self.reach.begin_anew(self.paused_until);
         Event::Throttled { pause }
     }
 
@@ -310,7 +322,9 @@ impl Gate {
             self.left_at = Some(now);
             self.begin_anew(now);
         }
-        self.breaker.hears(permit.health, was_probe, now).map(|turn| match turn {
+        let turn = self.breaker.hears(permit.health, was_probe, now)?;
+        self.reach.begin_anew(now);
+        Some(match turn {
             Turn::Opened { pause } => Event::BreakerOpened { pause },
             Turn::Closed => Event::BreakerClosed,
         })
@@ -330,6 +344,7 @@ impl Gate {
     /// since the last one.
     fn begin_anew(&mut self, now: Instant) {
         let interval = interval(self.per_minute);
+        self.reach.begin_anew(now);
         self.limiter = limiter(interval, self.clock.clone());
         self.room_at = self.left_at.map_or(now, |left_at| left_at + interval);
     }
@@ -512,6 +527,24 @@ mod tests {
         assert!(second.is_err(), "a second request left while the probe was under way");
         probe.report(Health::Conclusive, Allowance::default());
         assert!(!pacer.permit().await.unwrap().is_probe());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_answers_that_hold_the_pace_back_are_told_and_pauses_of_the_api_are_not() {
+        for pause in [Duration::ZERO, Duration::from_secs(59)] {
+            let (pacer, mut told) = pacer("50/s");
+            for request in 0..600 {
+                let permit = pacer.permit().await.unwrap();
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                permit.report(Health::Conclusive, Allowance::default());
+                if request % 200 == 0 && !pause.is_zero() {
+                    pacer.throttled(Some(pause));
+                }
+            }
+            let mut events = std::iter::from_fn(|| told.try_recv().ok());
+            let is_told = events.any(|event| matches!(event, Event::PaceUnreached { .. }));
+            assert_eq!(is_told, pause.is_zero());
+        }
     }
 
     #[tokio::test(start_paused = true)]

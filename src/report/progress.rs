@@ -73,11 +73,15 @@ impl Progress {
     }
 }
 
-/// What is worth a line of its own. None of these can come often: a pause lasts a second at least, and so does an open breaker; logins
+/// What is worth a line of its own. None of these can come often: a pause lasts a second at least, and so does an open breaker; a pace that is not reached is told once; logins
 /// that fail come less and less often.
 fn notable(event: &Event) -> Option<String> {
     Some(match event {
         Event::Throttled { pause } => format!("the API asked for a pause: {}", about(*pause)),
+        Event::PaceUnreached { allowed, reached } => format!(
+            "{reached:.0} of {allowed:.0} requests a minute leave that the pace allows, for the answers take their time; \
+             a higher --concurrency lets more be under way"
+        ),
         Event::BreakerOpened { pause } => format!("the API seems to be down; one probe in {}", about(*pause)),
         Event::BreakerClosed => "the API is back".to_owned(),
         Event::LookupsOff { why } => format!("look-ups are not to be had: {}", masked(why)),
