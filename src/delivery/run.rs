@@ -98,7 +98,6 @@ pub async fn run<S: Server>(job: Job<S>, listener: impl FnMut(Event)) -> RunEnd 
 
 /// The same, by a given clock.
 pub(super) async fn run_by<S: Server>(clock: Clock, job: Job<S>, listener: impl FnMut(Event)) -> RunEnd {
-    job.ledger.expect_in_flight(job.concurrency.get());
     let (pacing, paced) = mpsc::unbounded_channel();
     let (notes, noted) = mpsc::unbounded_channel();
     let (server, pacer) = (Arc::new(job.server), Pacer::start(job.rate, pacing));
