@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Failure;
 use super::input::Input;
-use super::judge::{self, Judge, Prepared};
+use super::judge::{self, Judge, Noted, Prepared};
 use crate::cli::InputArgs;
 use crate::domain::{
     Duplicates, InputRecord, InputShape, Print, Printer, Prints, RawRecord, ReportLine, Status, Tally, Verdict,
@@ -40,7 +40,7 @@ impl Counted {
 /// A record, and the form of the input that it stands in.
 pub(super) struct Told<'a> {
     pub shape: &'a InputShape,
-    pub record: &'a InputRecord<'static>,
+    pub record: &'a Noted,
 }
 
 /// What the input alone tells.
@@ -59,7 +59,7 @@ struct Surveyed {
     /// In the order of the rows; none of an invalid one.
     prints: Vec<Option<Print>>,
     /// Those of which there is something to say.
-    told: Vec<InputRecord<'static>>,
+    told: Vec<Noted>,
 }
 
 impl Gather for Surveyed {
@@ -70,12 +70,12 @@ impl Gather for Surveyed {
             Verdict::Invalid { .. } => None,
         });
         if !record.verdict.violations().is_empty() {
-            self.told.push(record.into_owned());
+            self.told.push(Noted::of(record));
         }
     }
 
     fn after(&mut self, rows: u64) {
-        self.told.after(rows);
+        self.told.iter_mut().for_each(|record| record.position.row += rows);
     }
 }
 
@@ -103,7 +103,7 @@ pub(super) fn survey(
             }
         }
         for record in &surveyed.told {
-            if record.verdict.is_invalid() {
+            if record.is_invalid() {
                 counted.add(&judge::invalid(record));
             }
             tell(&Told { shape: &shape, record });
@@ -131,7 +131,7 @@ pub(super) fn pass(
     for prepared in pieces.by_ref() {
         for prepared in prepared? {
             let line = judge.line(&prepared)?;
-            let record = &prepared.record;
+            let record = &prepared.noted;
             counted.add(&line);
             files.write(&line, record.raw.as_ref())?;
             observe(line.status, &Told { shape: &shape, record });
