@@ -53,13 +53,25 @@ pub(super) struct Prepared {
     sendable: Option<(EmailKey, PayloadHash)>,
 }
 
-impl Gather for Vec<Prepared> {
+/// The records of a piece, in lists that are freed one by one while they are judged. None is large: after a large one allocators keep more of
+/// what is freed, in each thread.
+#[derive(Debug, Default)]
+pub(super) struct Pile(pub Vec<Vec<Prepared>>);
+
+/// How many records a list of a pile holds.
+const LIST: usize = 256;
+
+impl Gather for Pile {
     fn add(&mut self, record: InputRecord<'_>) {
-        self.push(Prepared::new(record));
+        let prepared = Prepared::new(record);
+        match self.0.last_mut().filter(|list| list.len() < LIST) {
+            Some(list) => list.push(prepared),
+            None => self.0.push(vec![prepared]),
+        }
     }
 
     fn after(&mut self, rows: u64) {
-        self.iter_mut().for_each(|prepared| prepared.noted.position.row += rows);
+        self.0.iter_mut().flatten().for_each(|prepared| prepared.noted.position.row += rows);
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Failure;
 use super::input::Input;
-use super::judge::{self, Judge, Noted, Prepared};
+use super::judge::{self, Judge, Noted, Pile};
 use crate::cli::InputArgs;
 use crate::domain::{
     Duplicates, InputRecord, InputShape, Print, Printer, Prints, RawRecord, ReportLine, Status, Tally, Verdict,
@@ -127,9 +127,9 @@ pub(super) fn pass(
     let feed = input.feed(args, outputs.rejects.is_some())?;
     let (shape, mut counted) = (feed.shape(), Counted::of(&feed));
     let mut files = Files::create(outputs, &feed)?;
-    let mut pieces = feed.in_parallel(Vec::<Prepared>::new)?;
-    for prepared in pieces.by_ref() {
-        for prepared in prepared? {
+    let mut pieces = feed.in_parallel(Pile::default)?;
+    for pile in pieces.by_ref() {
+        for prepared in pile?.0.into_iter().flatten() {
             let line = judge.line(&prepared)?;
             let record = &prepared.noted;
             counted.add(&line);

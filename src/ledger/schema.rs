@@ -168,7 +168,7 @@ fn check_size(path: &Path) -> Result<(), LedgerError> {
 /// read is for the check to tell. Never while the file is connected to: closing it here would free the locks that SQLite holds on it.
 fn read_through(path: &Path) {
     let Ok(mut file) = File::open(path) else { return };
-    let mut buffer = vec![0; 1 << 20];
+    let mut buffer = vec![0; 1 << 16];
     while file.read(&mut buffer).is_ok_and(|length| length > 0) {}
 }
 
