@@ -288,14 +288,17 @@ impl<S: Server> Delivery<S> {
         Ok(Ok(self.life.looked_up(Seen::Nothing, self.now())))
     }
 
-    /// Commits the outcome; only then is it shown (I4). The place is free as soon as the outcome has its place in the queue.
+    /// Commits the outcome; only then is it shown (I4). The place is free as soon as the outcome is in the queue, unless this may be a reason
+    /// to end the run: then nobody takes the place before the run has heard of it.
     async fn settle(&mut self, finish: Finish) -> Result<Delivered, Failure> {
         let Finish { ending, warnings, recovered } = finish;
         let (position, status) = (self.ticket.position(), ending.status());
         let outcome =
             Outcome { ending, http_status: self.life.http_status(), attempts: self.life.attempts(), warnings };
         let committed = self.desk.ledger.settle(&self.desk.run, &self.ticket, self.payload.hash, outcome);
-        self.place = None;
+        if matches!(status, Status::Created | Status::Exists) {
+            self.place = None;
+        }
         committed.await?;
         if recovered {
             self.tell(Event::Recovered { position });
@@ -308,9 +311,7 @@ impl<S: Server> Delivery<S> {
         if let Some(finish) = self.life.abandon() {
             return self.settle(finish).await;
         }
-        let committed = self.desk.ledger.release(&self.ticket);
-        self.place = None;
-        committed.await?;
+        self.desk.ledger.release(&self.ticket).await?;
         Ok(Delivered::Left)
     }
 

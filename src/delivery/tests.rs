@@ -111,6 +111,7 @@ struct World {
     rate: &'static str,
     concurrency: usize,
     limit: Option<u64>,
+    max_failures: Option<FailureLimit>,
     clock: Arc<Given>,
     start: Instant,
 }
@@ -133,6 +134,7 @@ impl World {
             rate: "1000/s",
             concurrency: 8,
             limit: None,
+            max_failures: None,
             clock: Arc::new(Given::new()),
             start: Instant::now(),
         }
@@ -163,7 +165,7 @@ impl World {
             rate: self.rate.parse().unwrap(),
             concurrency: NonZeroUsize::new(self.concurrency).unwrap(),
             retry: retry_policy(),
-            guard: GuardPolicy { max_failures: None, give_up_after: Duration::from_secs(30 * 60) },
+            guard: GuardPolicy { max_failures: self.max_failures, give_up_after: Duration::from_secs(30 * 60) },
             claims: ClaimPolicy::default(),
             lookups: true,
             limit: self.limit,
@@ -637,6 +639,21 @@ async fn the_same_rejection_over_and_over_stops_within_twenty_requests_and_those
     let ended = world.run(&borrowed(&emails), rejected, nobody).await;
     assert!(matches!(ended.end.verdict, Verdict::RejectedAlike { times: 20, .. }));
     assert!(world.log.lock().unwrap().sent.len() <= 28);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_takes_the_place_of_a_record_whose_end_is_a_reason_to_stop() {
+    let refused = AttemptResult::Rejected(complaint(ComplaintCode::FieldRejected));
+    for (result, max_failures) in [
+        (refused, Some(FailureLimit::Count(1))),
+        (AttemptResult::Stop(StopReason::Configuration("words".to_owned())), None),
+    ] {
+        let world = World { concurrency: 1, max_failures, ..World::new() };
+        let emails = many(5);
+        let ended = world.run(&borrowed(&emails), move |_, _| (result.clone(), Duration::ZERO), nobody).await;
+        assert!(!matches!(ended.end.verdict, Verdict::Finished));
+        assert_eq!(world.log.lock().unwrap().sent.len(), 1);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -202,10 +202,10 @@ impl Ledger {
         self.write(Urgency::Soon, move |connection| write_outcome(connection, run, record, payload, &outcome))
     }
 
-    /// Forgets the open request, in the same two steps: the server surely did nothing with it, and no outcome is due.
-    pub fn release(&self, ticket: &Ticket) -> impl Future<Output = Result<(), LedgerError>> + use<'_> {
+    /// Forgets the open request: the server surely did nothing with it, and no outcome is due.
+    pub async fn release(&self, ticket: &Ticket) -> Result<(), LedgerError> {
         let record = ticket.record;
-        self.write(Urgency::Soon, move |connection| erase_intent(connection, record))
+        self.write(Urgency::Soon, move |connection| erase_intent(connection, record)).await
     }
 
     /// Hands work in at once; the future waits until it is committed. What was handed in first is committed first, or together with what
