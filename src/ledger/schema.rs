@@ -147,6 +147,8 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, LedgerError> {
         connection.execute_batch(views).map_err(failed)?;
     }
     connection.pragma_update(None, "query_only", true).map_err(failed)?;
+    // Half of what is usual: an import holds a reader beside the writer, and look-ups meet few pages twice but those near the root.
+    connection.pragma_update(None, "cache_size", -1024).map_err(failed)?;
     Ok(connection)
 }
 
