@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Failure;
+use super::lists::Lists;
 use crate::api::wire;
 use crate::domain::{
     Code, Complaint, ComplaintCode, Duplicates, Earlier, EmailKey, InputRecord, Position, RawRecord, ReportLine,
@@ -53,25 +54,13 @@ pub(super) struct Prepared {
     sendable: Option<(EmailKey, PayloadHash)>,
 }
 
-/// The records of a piece, in lists that are freed one by one while they are judged. None is large: after a large one allocators keep more of
-/// what is freed, in each thread.
-#[derive(Debug, Default)]
-pub(super) struct Pile(pub Vec<Vec<Prepared>>);
-
-/// How many records a list of a pile holds.
-const LIST: usize = 256;
-
-impl Gather for Pile {
+impl Gather for Lists<Prepared> {
     fn add(&mut self, record: InputRecord<'_>) {
-        let prepared = Prepared::new(record);
-        match self.0.last_mut().filter(|list| list.len() < LIST) {
-            Some(list) => list.push(prepared),
-            None => self.0.push(vec![prepared]),
-        }
+        self.push(Prepared::new(record));
     }
 
     fn after(&mut self, rows: u64) {
-        self.0.iter_mut().flatten().for_each(|prepared| prepared.noted.position.row += rows);
+        self.iter_mut().for_each(|prepared| prepared.noted.position.row += rows);
     }
 }
 
