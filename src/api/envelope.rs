@@ -124,7 +124,7 @@ impl<'a> Envelope<'a> {
         }
         let whole = || std::str::from_utf8(self.bytes).ok();
         let data = serde_json::from_slice::<Data<'_>>(self.bytes).ok().and_then(|it| it.data).map(RawValue::get);
-        data.or_else(whole).map(|text| text.trim().replace(['\n', '\r'], " "))
+        data.or_else(whole).map(|text| on_one_line(text.trim()))
     }
 
     /// The maps in which servers put errors by field.
@@ -182,6 +182,14 @@ fn unreadable(body: &[u8]) -> Unreadable {
         Unreadable::Html
     } else {
         Unreadable::NotJson
+    }
+}
+
+/// Mostly it stands on one line already, and looking for one byte or the other is quick.
+fn on_one_line(text: &str) -> String {
+    match memchr::memchr2(b'\n', b'\r', text.as_bytes()) {
+        None => text.to_owned(),
+        Some(_) => text.replace(['\n', '\r'], " "),
     }
 }
 

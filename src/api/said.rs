@@ -89,7 +89,7 @@ pub(super) fn receipt(map: &Map<String, Value>) -> Option<Receipt> {
 
 fn other_email(map: &Map<String, Value>, sent: Sent<'_>) -> Option<String> {
     let email = text_of(map, Field::Email.as_str()).or_else(|| text_of(map, "email"))?;
-    (EmailKey::of(&email) != EmailKey::of(sent.email)).then(|| words::quote(&email))
+    (email != sent.email && EmailKey::of(&email) != EmailKey::of(sent.email)).then(|| words::quote(&email))
 }
 
 /// Complaints about fields are the most exact and are heard first; sentences without a field count only where there are none.

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use console::Term;
 
 use super::input::Input;
-use super::judge::{AsOf, Judge};
+use super::judge::{AsOf, Judge, Noted};
 use super::known::Known;
 use super::reporting::{Survey, Told};
 use super::{Failure, reporting, stdout};
 use crate::cli::{CheckArgs, ImportArgs, InputArgs, LogArgs, LogFormat, SummaryFormat};
 use crate::delivery::Rate;
-use crate::domain::{Duplicates, InputRecord, Status};
+use crate::domain::{Duplicates, Status};
 use crate::exit::Exit;
 use crate::intake::Mapping;
 use crate::ledger::{LedgerError, Reader};
@@ -134,14 +134,14 @@ fn columns(mapping: &Mapping) -> Vec<(String, String)> {
 
 fn diagnose(diagnostics: &mut Diagnostics, told: &Told<'_>) {
     let Told { shape, record } = told;
-    diagnostics.add(record.position, record.verdict.violations(), shape, record.raw.as_ref());
+    diagnostics.add(record.position, &record.violations, shape, record.raw.as_ref());
 }
 
 /// Counts a record that would be sent.
-fn count(plan: &mut Plan, pacing: &Pacing, status: Status, record: &InputRecord<'_>) {
+fn count(plan: &mut Plan, pacing: &Pacing, status: Status, record: &Noted) {
     let sends =
         matches!(status, Status::Valid | Status::InDoubt) || (status == Status::Rejected && pacing.retry_rejected);
-    if let (Some(mails), true) = (record.verdict.send_kyc_mail(), sends) {
+    if let (Some(mails), true) = (record.send_kyc_mail, sends) {
         plan.to_send += 1;
         plan.kyc_mails += u64::from(mails);
     }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::Failure;
+use super::lists::Lists;
 use crate::api::wire;
 use crate::domain::{
-    Code, Complaint, ComplaintCode, Duplicates, Earlier, EmailKey, InputRecord, Position, ReportLine, Severity, Status,
-    Verdict, Violation,
+    Code, Complaint, ComplaintCode, Duplicates, Earlier, EmailKey, InputRecord, Position, RawRecord, ReportLine,
+    Severity, Status, Verdict, Violation,
 };
 use crate::intake::Gather;
 use crate::ledger::{PayloadHash, Reader, Standing, Told};
@@ -20,21 +21,46 @@ pub(super) enum AsOf {
     Run(i64),
 }
 
+/// What lines and diagnostics need of a record. Whole pieces of the input wait in this form, so it is a small one.
+#[derive(Debug)]
+pub(super) struct Noted {
+    pub position: Position,
+    email: Option<Box<str>>,
+    pub violations: Box<[Violation]>,
+    kept: Vec<String>,
+    pub raw: Option<RawRecord>,
+    /// Of a valid one: whether it asks for an e-mail to the person.
+    pub send_kyc_mail: Option<bool>,
+}
+
+impl Noted {
+    pub(super) fn of(record: InputRecord<'_>) -> Self {
+        let (email, send_kyc_mail) = (record.verdict.email().map(Into::into), record.verdict.send_kyc_mail());
+        let InputRecord { position, verdict, kept, raw } = record;
+        let (Verdict::Valid { warnings: violations, .. } | Verdict::Invalid { problems: violations, .. }) = verdict;
+        Self { position, email, violations: violations.into_boxed_slice(), kept, raw, send_kyc_mail }
+    }
+
+    pub(super) const fn is_invalid(&self) -> bool {
+        self.send_kyc_mail.is_none()
+    }
+}
+
 /// A record with all that can be made of it without knowing the others.
 #[derive(Debug)]
 pub(super) struct Prepared {
-    pub record: InputRecord<'static>,
+    pub noted: Noted,
     /// Of a valid one: what the ledger knows it by, and what would be sent.
     sendable: Option<(EmailKey, PayloadHash)>,
 }
 
-impl Gather for Vec<Prepared> {
+impl Gather for Lists<Prepared> {
     fn add(&mut self, record: InputRecord<'_>) {
         self.push(Prepared::new(record));
     }
 
     fn after(&mut self, rows: u64) {
-        self.iter_mut().for_each(|prepared| prepared.record.position.row += rows);
+        self.iter_mut().for_each(|prepared| prepared.noted.position.row += rows);
     }
 }
 
@@ -44,7 +70,7 @@ impl Prepared {
             Verdict::Invalid { .. } => None,
             Verdict::Valid { customer, .. } => Some((customer.email.key(), PayloadHash::of(&wire::body(customer)))),
         };
-        Self { record: record.into_owned(), sendable }
+        Self { noted: Noted::of(record), sendable }
     }
 }
 
@@ -70,12 +96,12 @@ impl Judge {
 
     pub(super) fn line(&self, prepared: &Prepared) -> Result<ReportLine, Failure> {
         match &prepared.sendable {
-            Some((key, payload)) => self.sendable(&prepared.record, key, *payload),
-            None => Ok(invalid(&prepared.record)),
+            Some((key, payload)) => self.sendable(&prepared.noted, key, *payload),
+            None => Ok(invalid(&prepared.noted)),
         }
     }
 
-    fn sendable(&self, record: &InputRecord<'_>, key: &EmailKey, payload: PayloadHash) -> Result<ReportLine, Failure> {
+    fn sendable(&self, record: &Noted, key: &EmailKey, payload: PayloadHash) -> Result<ReportLine, Failure> {
         let position = record.position;
         let (standing, past) = self.look_up(key)?;
         let earlier = self.duplicates.earlier(position.row).filter(|_| !self.claimed(standing.as_ref(), position));
@@ -84,7 +110,7 @@ impl Judge {
             None => self.status(standing.as_ref(), payload),
         };
         let mut line = line_of(record, status);
-        let mut notes: Vec<_> = record.verdict.violations().iter().map(told).collect();
+        let mut notes: Vec<_> = record.violations.iter().map(told).collect();
         if let Some(Earlier { row, same_data }) = earlier {
             line.error = format!("row {row} has the same e-mail");
             if !same_data {
@@ -131,16 +157,16 @@ impl Judge {
     }
 }
 
-fn line_of(record: &InputRecord<'_>, status: Status) -> ReportLine {
-    let email = record.verdict.email().unwrap_or_default().to_owned();
+fn line_of(record: &Noted, status: Status) -> ReportLine {
+    let email = record.email.as_deref().unwrap_or_default().to_owned();
     ReportLine::new(record.position, status, email, record.kept.clone())
 }
 
 /// The line of a record that is never sent.
-pub(super) fn invalid(record: &InputRecord<'_>) -> ReportLine {
+pub(super) fn invalid(record: &Noted) -> ReportLine {
     let mut line = line_of(record, Status::Invalid);
     let (wrong, odd): (Vec<_>, Vec<_>) =
-        record.verdict.violations().iter().partition(|violation| violation.code.severity() == Severity::Problem);
+        record.violations.iter().partition(|violation| violation.code.severity() == Severity::Problem);
     line.error_code = join(wrong.iter().map(|violation| violation.code.as_str().to_owned()), ";");
     line.error = join(wrong.iter().map(|violation| explained(violation)), "; ");
     line.warning = join(odd.iter().map(|violation| told(violation)), "; ");

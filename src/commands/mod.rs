@@ -10,6 +10,7 @@ mod input;
 mod judge;
 mod known;
 mod ledger;
+mod lists;
 mod meter;
 mod outlook;
 mod question;

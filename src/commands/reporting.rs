@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::Failure;
 use super::input::Input;
-use super::judge::{self, Judge, Prepared};
+use super::judge::{self, Judge, Noted, Prepared};
+use super::lists::Lists;
 use crate::cli::InputArgs;
 use crate::domain::{
     Duplicates, InputRecord, InputShape, Print, Printer, Prints, RawRecord, ReportLine, Status, Tally, Verdict,
@@ -40,7 +41,7 @@ impl Counted {
 /// A record, and the form of the input that it stands in.
 pub(super) struct Told<'a> {
     pub shape: &'a InputShape,
-    pub record: &'a InputRecord<'static>,
+    pub record: &'a Noted,
 }
 
 /// What the input alone tells.
@@ -59,7 +60,7 @@ struct Surveyed {
     /// In the order of the rows; none of an invalid one.
     prints: Vec<Option<Print>>,
     /// Those of which there is something to say.
-    told: Vec<InputRecord<'static>>,
+    told: Lists<Noted>,
 }
 
 impl Gather for Surveyed {
@@ -70,12 +71,12 @@ impl Gather for Surveyed {
             Verdict::Invalid { .. } => None,
         });
         if !record.verdict.violations().is_empty() {
-            self.told.push(record.into_owned());
+            self.told.push(Noted::of(record));
         }
     }
 
     fn after(&mut self, rows: u64) {
-        self.told.after(rows);
+        self.told.iter_mut().for_each(|record| record.position.row += rows);
     }
 }
 
@@ -89,7 +90,7 @@ pub(super) fn survey(
     let feed = input.feed(args, false)?;
     let (shape, mut counted, mut prints) = (feed.shape(), Counted::of(&feed), Prints::new(compared));
     let printer = prints.printer();
-    let gather = move || Surveyed { printer: printer.clone(), prints: Vec::new(), told: Vec::new() };
+    let gather = move || Surveyed { printer: printer.clone(), prints: Vec::new(), told: Lists::default() };
     let mut pieces = feed.in_parallel(gather)?;
     let (mut row, mut kyc_mails) = (0, 0);
     for surveyed in pieces.by_ref() {
@@ -102,11 +103,11 @@ pub(super) fn survey(
                 prints.add(print, row);
             }
         }
-        for record in &surveyed.told {
-            if record.verdict.is_invalid() {
-                counted.add(&judge::invalid(record));
+        for record in surveyed.told {
+            if record.is_invalid() {
+                counted.add(&judge::invalid(&record));
             }
-            tell(&Told { shape: &shape, record });
+            tell(&Told { shape: &shape, record: &record });
         }
     }
     counted.tally.skipped(pieces.blank_rows());
@@ -127,11 +128,11 @@ pub(super) fn pass(
     let feed = input.feed(args, outputs.rejects.is_some())?;
     let (shape, mut counted) = (feed.shape(), Counted::of(&feed));
     let mut files = Files::create(outputs, &feed)?;
-    let mut pieces = feed.in_parallel(Vec::<Prepared>::new)?;
+    let mut pieces = feed.in_parallel(Lists::<Prepared>::default)?;
     for prepared in pieces.by_ref() {
         for prepared in prepared? {
             let line = judge.line(&prepared)?;
-            let record = &prepared.record;
+            let record = &prepared.noted;
             counted.add(&line);
             files.write(&line, record.raw.as_ref())?;
             observe(line.status, &Told { shape: &shape, record });

@@ -1,7 +1,9 @@
 //! The task of one record: it does what its `Life` decides, and waits where that says so.
 //!
-//! A place in flight is held from before the permit until the outcome is committed, and given back for every longer wait, so that records
-//! that wait block nobody.
+//! A place in flight is held from before the permit until the outcome is in the ledger's queue, and given back for every longer wait, so that
+//! records that wait block nobody. Whoever takes the place stands behind that outcome in the queue with its intent: so the ledger on the disk
+//! never holds more open requests than there are places (I7), and no place waits for a commit that is not its own. The outcomes that wait are
+//! bounded by that too: a place brings one, and no second before the commit of an intent that is behind the first in the queue.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -286,13 +288,18 @@ impl<S: Server> Delivery<S> {
         Ok(Ok(self.life.looked_up(Seen::Nothing, self.now())))
     }
 
-    /// Commits the outcome; only then is it shown (I4).
+    /// Commits the outcome; only then is it shown (I4). The place is free as soon as the outcome is in the queue, unless this may be a reason
+    /// to end the run: then nobody takes the place before the run has heard of it.
     async fn settle(&mut self, finish: Finish) -> Result<Delivered, Failure> {
         let Finish { ending, warnings, recovered } = finish;
         let (position, status) = (self.ticket.position(), ending.status());
         let outcome =
             Outcome { ending, http_status: self.life.http_status(), attempts: self.life.attempts(), warnings };
-        self.desk.ledger.settle(&self.desk.run, &self.ticket, self.payload.hash, outcome).await?;
+        let committed = self.desk.ledger.settle(&self.desk.run, &self.ticket, self.payload.hash, outcome);
+        if matches!(status, Status::Created | Status::Exists) {
+            self.place = None;
+        }
+        committed.await?;
         if recovered {
             self.tell(Event::Recovered { position });
         }

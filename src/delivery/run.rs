@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use futures::StreamExt as _;
+use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt as _, StreamExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
@@ -25,8 +26,10 @@ use crate::domain::{AttemptResult, EmailKey, Position, Status, StopReason};
 use crate::event::Event;
 use crate::ledger::{Claim, ClaimPolicy, ClaimRequest, Ledger, LedgerError, RunCounters, RunId, Ticket};
 
-/// How many records are claimed in one go.
-const BATCH: usize = 256;
+/// How many records are claimed in one go: few enough that the intents behind them in the ledger's queue do not wait for long.
+const BATCH: usize = 64;
+/// So many claimed records, as a multiple of the concurrency, are kept ready, so that a free place never waits for a claim.
+const READY_PER_PLACE: usize = 2;
 /// Records that were started and are not settled, waiting ones included, as a multiple of the concurrency.
 const STARTED_PER_PLACE: usize = 8;
 /// How often a run gives a sign of life.
@@ -98,7 +101,6 @@ pub async fn run<S: Server>(job: Job<S>, listener: impl FnMut(Event)) -> RunEnd 
 
 /// The same, by a given clock.
 pub(super) async fn run_by<S: Server>(clock: Clock, job: Job<S>, listener: impl FnMut(Event)) -> RunEnd {
-    job.ledger.expect_in_flight(job.concurrency.get());
     let (pacing, paced) = mpsc::unbounded_channel();
     let (notes, noted) = mpsc::unbounded_channel();
     let (server, pacer) = (Arc::new(job.server), Pacer::start(job.rate, pacing));
@@ -126,6 +128,7 @@ pub(super) async fn run_by<S: Server>(clock: Clock, job: Job<S>, listener: impl 
         desk: Arc::new(desk),
         listener,
         offers: Some(job.offers),
+        claiming: None,
         ready: VecDeque::new(),
         tasks: FuturesUnordered::new(),
         guard: Guard::new(job.guard, job.to_send),
@@ -139,12 +142,17 @@ pub(super) async fn run_by<S: Server>(clock: Clock, job: Job<S>, listener: impl 
     run.work(paced, noted).await
 }
 
+/// Records on their way through the ledger, and what it says of each.
+type Claiming = BoxFuture<'static, Result<Vec<(Claim, Position, Payload)>, LedgerError>>;
+
 /// The one owner of a run's state.
 struct Run<S, L> {
     desk: Arc<Desk<S>>,
     listener: L,
     /// `None` when nothing more is to come.
     offers: Option<mpsc::Receiver<Offer>>,
+    /// Handed in and not answered: one batch at a time, since records are claimed in input order.
+    claiming: Option<Claiming>,
     /// Claimed and not started, in input order.
     ready: VecDeque<(Ticket, Payload)>,
     tasks: FuturesUnordered<JoinHandle<Result<Delivered, Failure>>>,
@@ -181,7 +189,8 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
                 Some(end) = self.tasks.next(), if open => self.take_end(end),
                 () = until(self.guard.deadline()), if !draining => self.halt(self.guard.out_of_patience(Instant::now())),
                 Ok(place) = Arc::clone(&self.desk.places).acquire_owned(), if may_start => self.start(place),
-                _ = receive(&mut self.offers, &mut batch), if may_claim => self.claim(&mut batch).await,
+                Some(claims) = answered(&mut self.claiming) => self.take_claims(claims),
+                _ = receive(&mut self.offers, &mut batch), if may_claim => self.claim(&mut batch),
             }
         }
         if self.desk.shutdown.is_draining() && self.verdict.is_none() {
@@ -195,7 +204,7 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
     }
 
     fn is_done(&self) -> bool {
-        self.offers.is_none() && self.ready.is_empty() && self.tasks.is_empty()
+        self.offers.is_none() && self.claiming.is_none() && self.ready.is_empty() && self.tasks.is_empty()
     }
 
     fn may_start(&self) -> bool {
@@ -203,11 +212,12 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
     }
 
     fn may_claim(&self) -> bool {
-        self.offers.is_some() && self.ready.is_empty()
+        let few = self.ready.len() < self.concurrency.get() * READY_PER_PLACE;
+        self.offers.is_some() && self.claiming.is_none() && few
     }
 
     /// Claims what came in. An empty batch means that the input is at its end.
-    async fn claim(&mut self, batch: &mut Vec<Offer>) {
+    fn claim(&mut self, batch: &mut Vec<Offer>) {
         if batch.is_empty() {
             self.offers = None;
             return;
@@ -222,13 +232,29 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
                 }
             }
         }
-        match self.desk.ledger.claim(&self.desk.run, requests, self.claims).await {
-            Ok(claims) => claims.into_iter().zip(payloads).for_each(|(claim, (position, payload))| match claim {
+        let (desk, policy) = (Arc::clone(&self.desk), self.claims);
+        let claiming = async move {
+            let claims = desk.ledger.claim(&desk.run, requests, policy).await?;
+            Ok(claims
+                .into_iter()
+                .zip(payloads)
+                .map(|(claim, (position, payload))| (claim, position, payload))
+                .collect())
+        };
+        self.claiming = Some(claiming.boxed());
+    }
+
+    fn take_claims(&mut self, claims: Result<Vec<(Claim, Position, Payload)>, LedgerError>) {
+        let claims = match claims {
+            Ok(claims) => claims,
+            Err(error) => return self.drain(Verdict::LedgerFailed(error)),
+        };
+        for (claim, position, payload) in claims {
+            match claim {
                 Claim::Deliver(ticket) => self.ready.push_back((ticket, payload)),
                 Claim::Settled(status) => self.settled(position, status),
                 Claim::Duplicate { .. } => self.settled(position, Status::Duplicate),
-            }),
-            Err(error) => self.drain(Verdict::LedgerFailed(error)),
+            }
         }
     }
 
@@ -311,6 +337,7 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
 
     fn stop_starting(&mut self) {
         self.offers = None;
+        self.claiming = None;
         self.ready.clear();
     }
 
@@ -340,6 +367,13 @@ fn heart() -> Interval {
 /// Slow start widens only on answers that show the server coping.
 fn speaks_of_a_live_server(result: &AttemptResult) -> bool {
     matches!(result, AttemptResult::Created { .. } | AttemptResult::EmailExists(_) | AttemptResult::Rejected(_))
+}
+
+/// What the ledger says of the records that are being claimed. `None`, at once, when there are none.
+async fn answered<T>(claiming: &mut Option<BoxFuture<'static, T>>) -> Option<T> {
+    let answer = claiming.as_mut()?.await;
+    *claiming = None;
+    Some(answer)
 }
 
 /// The next records, at least one unless the input is at its end.

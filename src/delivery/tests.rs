@@ -2,21 +2,27 @@
 
 use std::collections::HashMap;
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 
 use super::clock::{Clock, tests::Given};
+use super::deliver::{Delivered, Desk, deliver};
+use super::pace::Pacer;
 use super::run::run_by;
+use super::tokens::Tokens;
 use super::*;
 use crate::api::{Allowance, GrantResult, PageResult, Token};
 use crate::domain::{
     AttemptResult, Complaint, ComplaintCode, DoubtCause, EmailKey, FoundCustomer, Position, Receipt, Status, StopReason,
 };
 use crate::event::Event;
-use crate::ledger::{ClaimPolicy, Creation, InputName, Ledger, LedgerError, PayloadHash, Reader, Target};
+use crate::ledger::{
+    Claim, ClaimPolicy, ClaimRequest, Creation, InputName, Ledger, LedgerError, PayloadHash, Reader, RunId, Target,
+};
 
 /// What the scripted server does with the n-th request for an e-mail, and how long it takes.
 type Script = Box<dyn Fn(&str, usize) -> (AttemptResult, Duration) + Send + Sync>;
@@ -28,6 +34,8 @@ struct Log {
     in_flight: HashMap<String, usize>,
     most_in_flight: usize,
     overlaps: usize,
+    /// Open requests in the ledger whenever a request came.
+    most_open: usize,
     lookups: usize,
     tokens: usize,
 }
@@ -46,6 +54,7 @@ impl Server for Scripted {
         assert!(intent_is_synced(&self.ledger, &email), "a request left before its intent was synced");
         let (result, takes) = {
             let mut log = self.log.lock().unwrap();
+            log.most_open = log.most_open.max(open_requests(&self.ledger));
             let earlier = log.sent.iter().filter(|(_, sent, _)| *sent == email).count();
             log.sent.push((Instant::now(), email.clone(), request.key.to_owned()));
             let of_this_email = log.in_flight.entry(email.clone()).or_default();
@@ -86,6 +95,10 @@ fn intent_is_synced(ledger: &std::path::Path, email: &str) -> bool {
     standing.is_some_and(|standing| standing.status(i64::MAX, PayloadHash::of(b"")) == Status::InDoubt)
 }
 
+fn open_requests(ledger: &std::path::Path) -> usize {
+    Reader::open(ledger, &target()).unwrap().open_requests().unwrap().len()
+}
+
 fn target() -> Target {
     Target { base_url: "https://api.example.com".to_owned(), account: "default".to_owned() }
 }
@@ -98,6 +111,7 @@ struct World {
     rate: &'static str,
     concurrency: usize,
     limit: Option<u64>,
+    max_failures: Option<FailureLimit>,
     clock: Arc<Given>,
     start: Instant,
 }
@@ -120,6 +134,7 @@ impl World {
             rate: "1000/s",
             concurrency: 8,
             limit: None,
+            max_failures: None,
             clock: Arc::new(Given::new()),
             start: Instant::now(),
         }
@@ -142,24 +157,15 @@ impl World {
         }
         drop(offers);
         let job = Job {
-            server: Scripted {
-                script: Box::new(script),
-                lookup: Box::new(lookup),
-                log: Arc::clone(&self.log),
-                ledger: self.path.clone(),
-            },
+            server: self.server(script, lookup),
             ledger,
             run,
             offers: offered,
             to_send: emails.len() as u64,
             rate: self.rate.parse().unwrap(),
             concurrency: NonZeroUsize::new(self.concurrency).unwrap(),
-            retry: RetryPolicy {
-                max_attempts: NonZeroU32::new(5).unwrap(),
-                settle: Duration::from_secs(90),
-                key_validity: Duration::from_secs(45 * 60),
-            },
-            guard: GuardPolicy { max_failures: None, give_up_after: Duration::from_secs(30 * 60) },
+            retry: retry_policy(),
+            guard: GuardPolicy { max_failures: self.max_failures, give_up_after: Duration::from_secs(30 * 60) },
             claims: ClaimPolicy::default(),
             lookups: true,
             limit: self.limit,
@@ -181,9 +187,26 @@ impl World {
         Ended { end, heartbeats, statuses }
     }
 
+    fn server(
+        &self,
+        script: impl Fn(&str, usize) -> (AttemptResult, Duration) + Send + Sync + 'static,
+        lookup: impl Fn(&str) -> PageResult + Send + Sync + 'static,
+    ) -> Scripted {
+        let log = Arc::clone(&self.log);
+        Scripted { script: Box::new(script), lookup: Box::new(lookup), log, ledger: self.path.clone() }
+    }
+
     fn keys(&self, email: &str) -> Vec<String> {
         let log = self.log.lock().unwrap();
         log.sent.iter().filter(|(_, sent, _)| sent == email).map(|(_, _, key)| key.clone()).collect()
+    }
+}
+
+fn retry_policy() -> RetryPolicy {
+    RetryPolicy {
+        max_attempts: NonZeroU32::new(5).unwrap(),
+        settle: Duration::from_secs(90),
+        key_validity: Duration::from_secs(45 * 60),
     }
 }
 
@@ -279,6 +302,63 @@ async fn the_places_in_flight_double_with_each_round_of_answers_up_to_the_concur
     let round = |at: &Instant| at.duration_since(start).as_millis() / 200;
     let in_round = |number| log.sent.iter().filter(|(at, ..)| round(at) == number).count();
     assert_eq!([0, 1, 2, 3, 4].map(in_round), [1, 2, 4, 8, 8]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn i7_the_ledger_never_holds_more_open_requests_than_there_are_places() {
+    let world = World { concurrency: 3, ..World::new() };
+    let emails = many(60);
+    let after = |email: &str, n| (created(email, n).0, Duration::from_millis(email.len() as u64 % 3));
+    let ended = world.run(&borrowed(&emails), after, nobody).await;
+    assert_eq!(ended.statuses.len(), 60);
+    assert_eq!(world.log.lock().unwrap().most_open, 3);
+}
+
+/// Somebody else writes into the ledger, and keeps its writer waiting until this is dropped.
+fn hold(ledger: &std::path::Path) -> rusqlite::Connection {
+    let other = rusqlite::Connection::open(ledger).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    other
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_is_free_before_its_outcome_is_committed() {
+    let world = World::new();
+    let ledger = Arc::new(Ledger::open(&world.path, target(), Creation::Allowed).unwrap());
+    let run = ledger.begin_run(InputName("input".to_owned())).await.unwrap();
+    let (email, position) = (EmailKey::of("a@example.com"), Position { row: 1, line: 2 });
+    let payload = Payload::stored(b"{}".to_vec(), email.as_str());
+    let request = ClaimRequest { email, payload: payload.hash, position };
+    let claims = ledger.claim(&run, vec![request], ClaimPolicy::default()).await.unwrap();
+    let Some(Claim::Deliver(ticket)) = claims.into_iter().next() else { panic!("no ticket") };
+
+    let held = Arc::new(Mutex::new(None));
+    let (holding, path) = (Arc::clone(&held), world.path.clone());
+    let script = move |email: &str, n| {
+        *holding.lock().unwrap() = Some(hold(&path));
+        created(email, n)
+    };
+    let places = Arc::new(Semaphore::new(1));
+    let desk = desk(&world, world.server(script, nobody), ledger, run, &places);
+    let place = Arc::clone(&places).acquire_owned().await.unwrap();
+    let delivery = tokio::spawn(deliver(Arc::new(desk), ticket, payload, place));
+
+    let _next = places.acquire().await.unwrap();
+    assert_eq!((open_requests(&world.path), delivery.is_finished()), (1, false));
+    drop(held.lock().unwrap().take());
+    assert!(matches!(delivery.await.unwrap(), Ok(Delivered::Settled { status: Status::Created, .. })));
+    assert_eq!(open_requests(&world.path), 0);
+}
+
+fn desk(world: &World, server: Scripted, ledger: Arc<Ledger>, run: RunId, places: &Arc<Semaphore>) -> Desk<Scripted> {
+    let (notes, _) = mpsc::unbounded_channel();
+    let (pacing, _) = mpsc::unbounded_channel();
+    let (server, shutdown) = (Arc::new(server), world.shutdown.clone());
+    let pacer = Pacer::start(world.rate.parse().unwrap(), pacing);
+    let tokens = Tokens::new(Arc::clone(&server), pacer.clone(), shutdown.clone(), notes.clone(), Duration::MAX);
+    let (places, clock) = (Arc::clone(places), Clock::Given(Arc::clone(&world.clock)));
+    let (policy, lookups) = (retry_policy(), AtomicBool::new(true));
+    Desk { server, ledger, run, pacer, tokens, places, policy, lookups, notes, shutdown, clock }
 }
 
 #[tokio::test(start_paused = true)]
@@ -559,6 +639,21 @@ async fn the_same_rejection_over_and_over_stops_within_twenty_requests_and_those
     let ended = world.run(&borrowed(&emails), rejected, nobody).await;
     assert!(matches!(ended.end.verdict, Verdict::RejectedAlike { times: 20, .. }));
     assert!(world.log.lock().unwrap().sent.len() <= 28);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_takes_the_place_of_a_record_whose_end_is_a_reason_to_stop() {
+    let refused = AttemptResult::Rejected(complaint(ComplaintCode::FieldRejected));
+    for (result, max_failures) in [
+        (refused, Some(FailureLimit::Count(1))),
+        (AttemptResult::Stop(StopReason::Configuration("words".to_owned())), None),
+    ] {
+        let world = World { concurrency: 1, max_failures, ..World::new() };
+        let emails = many(5);
+        let ended = world.run(&borrowed(&emails), move |_, _| (result.clone(), Duration::ZERO), nobody).await;
+        assert!(!matches!(ended.end.verdict, Verdict::Finished));
+        assert_eq!(world.log.lock().unwrap().sent.len(), 1);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,8 +16,8 @@
 //! thread ([`Ledger`] talks to it) owns the only writing connection. Readers ([`Reader`]) may come at any time.
 //!
 //! # What it costs
-//! The writer takes all that waits for it in one transaction. An intent is committed at once, for a sender waits for it; outcomes wait at
-//! most 25 ms for company, and not at all once they hold a quarter of the places in flight.
+//! The writer takes all that waits for it in one transaction, in the order in which it came. An intent is committed at once, for a sender waits
+//! for it, and takes the outcomes before it along; where none comes, outcomes wait for company for 25 ms.
 //!
 //! # How that is tried
 //! `examples/crash_campaign.rs` kills the program at random times and lets `tests/it/checker.rs` compare input, server, ledger and report: no

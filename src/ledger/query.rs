@@ -174,7 +174,7 @@ macro_rules! standing_with {
             "SELECT r.generation, r.claimed_run, r.claimed_row,
                     i.run, i.generation, i.idempotency_key, i.payload_hash, i.body, i.attempt, i.key_since, i.sent_at,
                     i.key_since_boot, i.key_since_uptime, i.sent_at_boot, i.sent_at_uptime,
-                    o.run, o.status, o.payload_hash",
+                    o.run, o.status, o.payload_hash, r.id",
             $told,
             " FROM records r
              LEFT JOIN intents i ON i.record = r.id
@@ -224,7 +224,14 @@ fn read_standing(row: &Row<'_>) -> rusqlite::Result<Standing> {
         Some(run) => Some(PastOutcome { run, status: read_status(row, 16)?, payload: PayloadHash(row.get(17)?) }),
         None => None,
     };
-    Ok(Standing { generation: row.get(0)?, claimed_run: row.get(1)?, claimed_row: row.get(2)?, open, latest })
+    Ok(Standing {
+        record: row.get(18)?,
+        generation: row.get(0)?,
+        claimed_run: row.get(1)?,
+        claimed_row: row.get(2)?,
+        open,
+        latest,
+    })
 }
 
 fn read_intent(row: &Row<'_>) -> rusqlite::Result<Intent> {
@@ -241,20 +248,20 @@ fn read_intent(row: &Row<'_>) -> rusqlite::Result<Intent> {
 
 fn read_told(row: &Row<'_>) -> rusqlite::Result<Told> {
     Ok(Told {
-        http_status: row.get(18)?,
-        attempts: row.get(19)?,
-        error_code: row.get(20)?,
-        error: row.get(21)?,
-        warning: row.get(22)?,
+        http_status: row.get(19)?,
+        attempts: row.get(20)?,
+        error_code: row.get(21)?,
+        error: row.get(22)?,
+        warning: row.get(23)?,
         receipt: Receipt {
-            id: row.get(23)?,
-            customer_id: row.get(24)?,
-            kyc_link: row.get(25)?,
-            tos_link: row.get(26)?,
-            kyc_status: row.get(27)?,
-            tos_status: row.get(28)?,
-            created_at: row.get(29)?,
-            data: row.get(30)?,
+            id: row.get(24)?,
+            customer_id: row.get(25)?,
+            kyc_link: row.get(26)?,
+            tos_link: row.get(27)?,
+            kyc_status: row.get(28)?,
+            tos_status: row.get(29)?,
+            created_at: row.get(30)?,
+            data: row.get(31)?,
         },
     })
 }

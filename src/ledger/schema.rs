@@ -147,6 +147,8 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, LedgerError> {
         connection.execute_batch(views).map_err(failed)?;
     }
     connection.pragma_update(None, "query_only", true).map_err(failed)?;
+    // Half of what is usual: an import holds a reader beside the writer, and look-ups meet few pages twice but those near the root.
+    connection.pragma_update(None, "cache_size", -1024).map_err(failed)?;
     Ok(connection)
 }
 
@@ -168,7 +170,7 @@ fn check_size(path: &Path) -> Result<(), LedgerError> {
 /// read is for the check to tell. Never while the file is connected to: closing it here would free the locks that SQLite holds on it.
 fn read_through(path: &Path) {
     let Ok(mut file) = File::open(path) else { return };
-    let mut buffer = vec![0; 1 << 20];
+    let mut buffer = vec![0; 1 << 16];
     while file.read(&mut buffer).is_ok_and(|length| length > 0) {}
 }
 

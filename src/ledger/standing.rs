@@ -7,6 +7,8 @@ use crate::domain::{Receipt, Status};
 /// What the ledger knows of one record as of some run.
 #[derive(Clone, Debug)]
 pub struct Standing {
+    /// Its place in the ledger.
+    pub(super) record: i64,
     pub(super) generation: u32,
     pub(super) claimed_run: i64,
     pub(super) claimed_row: u64,
@@ -94,7 +96,7 @@ pub(super) mod tests {
 
     pub(in crate::ledger) fn standing(run: i64, status: Status, body: &[u8]) -> Standing {
         let latest = PastOutcome { run, status, payload: PayloadHash::of(body) };
-        Standing { generation: 0, claimed_run: run, claimed_row: 1, open: None, latest: Some(latest) }
+        Standing { record: 1, generation: 0, claimed_run: run, claimed_row: 1, open: None, latest: Some(latest) }
     }
 
     pub(in crate::ledger) fn sent_by(run: i64, mut standing: Standing) -> Standing {

@@ -1,7 +1,6 @@
 //! The one thread that writes, and the handle by which the rest of the program talks to it.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
@@ -14,11 +13,11 @@ use tokio::sync::oneshot;
 use super::claim::{Claim, ClaimPolicy, ClaimRequest, Decision, Ticket, decide};
 use super::key::{self, KeyParts, PayloadHash};
 use super::lock::{Lock, real_file};
+use super::standing::Standing;
 use super::{LedgerError, query, schema};
-use crate::domain::{BootTime, Complaint, ComplaintCode, Ending, Moment, Outcome, Receipt};
+use crate::domain::{BootTime, Complaint, ComplaintCode, Ending, Moment, Outcome, Position, Receipt};
 
-/// How long an outcome may wait for company in its transaction. Whoever waits holds a place in flight, so a quarter of the places is
-/// company enough.
+/// How long an outcome may wait for company in its transaction. Mostly the next intent comes long before.
 const COMPANY: Duration = Duration::from_millis(25);
 /// No transaction takes more jobs than this, so that a sender's wait stays short under load.
 const MOST_JOBS: usize = 1024;
@@ -90,8 +89,6 @@ pub struct Ledger {
     jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
     failure: Arc<OnceLock<LedgerError>>,
-    /// So many waiting outcomes are committed at once.
-    enough: Arc<AtomicUsize>,
     _lock: Lock,
 }
 
@@ -106,34 +103,17 @@ impl Ledger {
 
         let failure = Arc::new(OnceLock::new());
         let (jobs, queue) = channel();
-        let enough = Arc::new(AtomicUsize::new(1));
-        let writer =
-            Writer { connection, path: path.clone(), failure: Arc::clone(&failure), enough: Arc::clone(&enough) };
+        let writer = Writer { connection, path: path.clone(), failure: Arc::clone(&failure) };
         let thread = std::thread::Builder::new()
             .name("ledger".to_owned())
             .spawn(move || writer.work(&queue))
             .map_err(|error| LedgerError::io(&path, error))?;
-        Ok(Self {
-            path,
-            target,
-            target_id,
-            secret,
-            jobs: Some(jobs),
-            thread: Some(thread),
-            failure,
-            enough,
-            _lock: lock,
-        })
+        Ok(Self { path, target, target_id, secret, jobs: Some(jobs), thread: Some(thread), failure, _lock: lock })
     }
 
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// How many records can wait for their outcome's commit at a time.
-    pub fn expect_in_flight(&self, places: usize) {
-        self.enough.store((places / 4).max(1), Ordering::Relaxed);
     }
 
     /// The idempotency key of a payload of this ticket's record.
@@ -208,16 +188,18 @@ impl Ledger {
         self.write(Urgency::Now, move |connection| write_intent(connection, run, record, row, &intent)).await
     }
 
-    /// Commits the outcome of a payload. Only after this returned may it be shown (I4). Where doubt stays, the open request stays too.
-    pub async fn settle(
+    /// Hands the outcome of a payload in; the future waits for its commit. Only after that may it be shown (I4). But as soon as this
+    /// returned, no intent can become durable before the outcome does, so another request may take the place of this one (I7). Where doubt
+    /// stays, the open request stays too.
+    pub fn settle(
         &self,
         run: &RunId,
         ticket: &Ticket,
         payload: PayloadHash,
         outcome: Outcome,
-    ) -> Result<(), LedgerError> {
+    ) -> impl Future<Output = Result<(), LedgerError>> + use<'_> {
         let (run, record) = (run.number, ticket.record);
-        self.write(Urgency::Soon, move |connection| write_outcome(connection, run, record, payload, &outcome)).await
+        self.write(Urgency::Soon, move |connection| write_outcome(connection, run, record, payload, &outcome))
     }
 
     /// Forgets the open request: the server surely did nothing with it, and no outcome is due.
@@ -226,8 +208,13 @@ impl Ledger {
         self.write(Urgency::Soon, move |connection| erase_intent(connection, record)).await
     }
 
-    /// Hands work to the writer and waits until it is committed.
-    pub(super) async fn write<T, W>(&self, urgency: Urgency, work: W) -> Result<T, LedgerError>
+    /// Hands work in at once; the future waits until it is committed. What was handed in first is committed first, or together with what
+    /// follows. Whoever hands in must wait or drop the future: the reply may have those of others with it.
+    pub(super) fn write<T, W>(
+        &self,
+        urgency: Urgency,
+        work: W,
+    ) -> impl Future<Output = Result<T, LedgerError>> + use<'_, T, W>
     where
         T: Send + 'static,
         W: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -239,8 +226,10 @@ impl Ledger {
             Ok(Box::new(move |others| drop(reply.send((value, others)))))
         });
         let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(Job { urgency, work }).is_ok());
-        let answer = if sent { received(answer).await } else { None };
-        answer.map(|(value, _others)| value).ok_or_else(|| self.failure())
+        async move {
+            let answer = if sent { received(answer).await } else { None };
+            answer.map(|(value, _others)| value).ok_or_else(|| self.failure())
+        }
     }
 
     /// Why the writer is gone. It answers every job or leaves its reason behind.
@@ -285,7 +274,8 @@ impl Drop for Others {
 }
 
 /// Something to write. The queue of jobs is filled by the tasks of records and by the run; each of them waits for its reply before it
-/// sends another job, so the queue is never longer than there are tasks.
+/// sends another job, so the queue is never longer than there are tasks. It is worked through in its order, and so are outcomes and
+/// intents committed.
 struct Job {
     urgency: Urgency,
     work: Work,
@@ -295,7 +285,6 @@ struct Writer {
     connection: Connection,
     path: PathBuf,
     failure: Arc<OnceLock<LedgerError>>,
-    enough: Arc<AtomicUsize>,
 }
 
 impl Writer {
@@ -312,7 +301,7 @@ impl Writer {
 
     fn transaction(&mut self, first: Job, queue: &Receiver<Job>) -> rusqlite::Result<()> {
         let transaction = self.connection.transaction()?;
-        let mut batch = Batch::new(self.enough.load(Ordering::Relaxed));
+        let mut batch = Batch::new();
         batch.take(first, &transaction)?;
         while let Some(job) = batch.next(queue) {
             batch.take(job, &transaction)?;
@@ -327,15 +316,13 @@ impl Writer {
 struct Batch {
     replies: Vec<Reply>,
     jobs: usize,
-    /// So many waiting replies are company enough.
-    enough: usize,
     /// `None`: somebody waits, commit as soon as nothing more is in the queue.
     until: Option<Instant>,
 }
 
 impl Batch {
-    fn new(enough: usize) -> Self {
-        Self { replies: Vec::new(), jobs: 0, enough, until: Some(Instant::now() + COMPANY) }
+    fn new() -> Self {
+        Self { replies: Vec::new(), jobs: 0, until: Some(Instant::now() + COMPANY) }
     }
 
     fn take(&mut self, job: Job, connection: &Connection) -> rusqlite::Result<()> {
@@ -345,7 +332,7 @@ impl Batch {
             Urgency::Answered => reply(Others::default()),
             Urgency::Soon | Urgency::Now => self.replies.push(reply),
         }
-        if job.urgency == Urgency::Now || self.replies.len() >= self.enough {
+        if job.urgency == Urgency::Now {
             self.until = None;
         }
         Ok(())
@@ -414,12 +401,12 @@ fn claim(
     let (generation, resumed) = match decide(known.as_ref(), &request, run, policy) {
         Decision::Duplicate { of_row } => return Ok(Claim::Duplicate { of_row }),
         Decision::Settled(status) => {
-            mark_claimed(connection, target, run, &request)?;
+            mark_claimed(connection, target, run, &request, known.as_ref())?;
             return Ok(Claim::Settled(status));
         }
         Decision::Deliver { generation, resumed } => (generation, resumed),
     };
-    let record = mark_claimed(connection, target, run, &request)?;
+    let record = mark_claimed(connection, target, run, &request, known.as_ref())?;
     if let Some((sent_by, intent)) = known.as_ref().and_then(|known| known.untold_doubt(run)) {
         // From now on the request is this run's; a report of the other one must still know how it left the record.
         write_outcome(connection, sent_by, record, intent.payload, &unheard())?;
@@ -435,11 +422,23 @@ fn unheard() -> Outcome {
     Outcome { ending: Ending::InDoubt(complaint), http_status: None, attempts: 1, warnings: Vec::new() }
 }
 
-fn mark_claimed(connection: &Connection, target: i64, run: i64, request: &ClaimRequest) -> rusqlite::Result<i64> {
-    let sql = "INSERT INTO records (target, email_key, claimed_run, claimed_row) VALUES (?1, ?2, ?3, ?4)
-               ON CONFLICT (target, email_key) DO UPDATE SET claimed_run = ?3, claimed_row = ?4 RETURNING id";
-    let claimed = params![target, request.email.as_str(), run, request.position.row];
-    connection.prepare_cached(sql)?.query_row(claimed, |row| row.get(0))
+fn mark_claimed(
+    connection: &Connection,
+    target: i64,
+    run: i64,
+    request: &ClaimRequest,
+    known: Option<&Standing>,
+) -> rusqlite::Result<i64> {
+    let ClaimRequest { email, position: Position { row, .. }, .. } = request;
+    if let Some(&Standing { record, .. }) = known {
+        connection
+            .prepare_cached("UPDATE records SET claimed_run = ?2, claimed_row = ?3 WHERE id = ?1")?
+            .execute(params![record, run, row])?;
+        return Ok(record);
+    }
+    connection
+        .prepare_cached("INSERT INTO records (target, email_key, claimed_run, claimed_row) VALUES (?1, ?2, ?3, ?4)")?
+        .insert(params![target, email.as_str(), run, row])
 }
 
 fn write_intent(connection: &Connection, run: i64, record: i64, row: u64, intent: &Intent) -> rusqlite::Result<()> {
@@ -535,7 +534,7 @@ pub(super) fn erase_intent(connection: &Connection, record: i64) -> rusqlite::Re
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{EmailKey, Position, Status};
+    use crate::domain::{EmailKey, Status};
 
     struct World {
         folder: tempfile::TempDir,
@@ -657,6 +656,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_outcome_is_in_the_queue_before_anybody_waits_for_it_and_written_before_what_is_handed_in_later() {
+        let world = World::new();
+        let ledger = world.open();
+        let run = begin(&ledger).await;
+        let ticket = ticket(&ledger, &run, "a@example.com", b"x").await;
+        ledger.intend(&run, &ticket, intent(&ledger, &ticket, b"x")).await.unwrap();
+        let committed = ledger.settle(&run, &ticket, PayloadHash::of(b"x"), created("c-1"));
+        let open = ledger.write(Urgency::Now, |connection| {
+            connection.query_row("SELECT count(*) FROM intents", [], |row| row.get::<_, u64>(0))
+        });
+        let (open, committed) = tokio::join!(open, committed);
+        assert_eq!((open.unwrap(), committed.is_ok()), (0, true));
+    }
+
+    #[tokio::test]
     async fn a_reader_goes_on_seeing_what_was_there_when_it_came_and_hinders_no_writer() {
         let world = World::new();
         let ledger = world.open();
@@ -719,7 +733,7 @@ mod tests {
             let (reply, answer) = oneshot::channel();
             let waiting = is_awaited.then_some(answer);
             let first: Reply = Box::new(move |others| drop(reply.send(others)));
-            let batch = Batch { replies: vec![first, note("second"), note("third")], ..Batch::new(1) };
+            let batch = Batch { replies: vec![first, note("second"), note("third")], ..Batch::new() };
             batch.answer();
             assert_eq!(heard.try_iter().count(), if is_awaited { 0 } else { 2 });
             drop(waiting.map(|answer| answer.blocking_recv().unwrap()));
