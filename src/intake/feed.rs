@@ -416,6 +416,13 @@ mod tests {
     }
 
     #[test]
+    fn a_row_in_which_the_file_ends_is_told_from_one_that_lacks_cells() {
+        let hint = |text: &str| read(&format!("{HEADER}{text}"))[0].verdict.violations()[0].hint.to_string();
+        assert!(hint("Ada").starts_with("has 1 cell where the header has 4: the file ends within this row"));
+        assert!(hint("Ada,a@kunde.de\n").starts_with("has 2 cells where the header has 4: a line break"));
+    }
+
+    #[test]
     fn undecodable_cells_are_told_and_not_replaced() {
         let mut bytes = format!("{HEADER}{}", GOOD.repeat(150)).into_bytes();
         bytes.extend_from_slice(b"J\xf6rg,j@kunde.de,+4915123456789,DE\n");
