@@ -132,7 +132,9 @@ fn check_structure(local: &str, ascii_domain: &str) -> Result<(), Flaw> {
 
 /// Forms of an address that standards allow and that are refused here, each with its own words.
 fn check_habits(text: &str) -> Result<(), Flaw> {
-    if text.contains('"') {
+    if text.len() > 1 && text.starts_with('"') && text.ends_with('"') {
+        Err(syntax("has quotes around it that belong to the cell: is there a space before the first one?"))
+    } else if text.contains('"') {
         Err(syntax("quotes are not accepted in an address"))
     } else if text.contains(['<', '>']) {
         Err(syntax("give the address alone, without a name and without < >"))
@@ -372,6 +374,13 @@ mod tests {
             assert_eq!(code(address), Some(Code::EmailSyntax), "{address}");
         }
         assert_eq!(code(" \u{a0}"), Some(Code::EmailMissing));
+    }
+
+    #[test]
+    fn quotes_around_an_address_are_told_from_those_in_it() {
+        let hint = |text: &str| Email::parse(text.to_owned()).unwrap_err().hint;
+        assert!(hint(" \"a@c.de\"").contains("around it"));
+        assert!(hint("\"a\"@c.de").contains("in an address"));
     }
 
     #[test]

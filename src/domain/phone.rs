@@ -264,6 +264,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_short_of_its_area_code_is_refused_however_it_is_written() {
+        // Canada has such numbers, for calls from Canada.
+        for text in ["+13104384", "+1 310 4384", "+1 310/4384"] {
+            assert_eq!(e164(text, None), Err(Code::PhoneImpossible), "{text}");
+        }
+    }
+
+    #[test]
     fn every_example_normalises_to_its_e164_and_the_short_ones_are_refused() {
         let table = include_str!("../../fixtures/data/phones-by-region.csv");
         let mut reader = csv::Reader::from_reader(table.as_bytes());

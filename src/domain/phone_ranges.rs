@@ -70,7 +70,7 @@ mod tests {
     use regex_automata::util::{primitives::StateID, syntax};
     use regex_automata::{Anchored, Input, MatchKind};
     use rlibphonenumber::{
-        PHONE_NUMBER_UTIL, PhoneMetadata, PhoneMetadataCollection, PhoneNumberDesc, PhoneNumberFormat,
+        NumberLengthType, PHONE_NUMBER_UTIL, PhoneMetadata, PhoneMetadataCollection, PhoneNumberDesc, PhoneNumberFormat,
     };
 
     use super::*;
@@ -97,7 +97,7 @@ mod tests {
         let text = format!("+{digits}");
         PHONE_NUMBER_UTIL.parse(&text, None).is_ok_and(|number| {
             PHONE_NUMBER_UTIL.is_valid_number(&number)
-                && PHONE_NUMBER_UTIL.is_possible_number(&number)
+                && matches!(PHONE_NUMBER_UTIL.is_possible_number_with_reason(&number), Ok(NumberLengthType::IsPossible))
                 && PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164) == text
         })
     }
@@ -171,9 +171,12 @@ mod tests {
     }
 
     impl Kind {
+        fn has_length(&self, length: usize) -> bool {
+            self.lengths.is_empty() || self.lengths.contains(&i32::try_from(length).unwrap())
+        }
+
         fn has(&self, state: StateID, length: usize) -> bool {
-            let fits = self.lengths.is_empty() || self.lengths.contains(&i32::try_from(length).unwrap());
-            fits && matches_here(&self.form, state)
+            self.has_length(length) && matches_here(&self.form, state)
         }
     }
 
@@ -307,6 +310,10 @@ mod tests {
         }
 
         fn accepts(&self, progress: &Progress) -> bool {
+            // The main region decides how long numbers are: what is shorter elsewhere may not be dialled from abroad.
+            if !self.regions[0].kinds[0].has_length(progress.length) {
+                return false;
+            }
             // The library would strip its beginning.
             if progress.remaining.iter().any(|state| matches_here(self.general(), *state)) {
                 return false;

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::Field;
 
-use super::misread::Misread;
 use super::presets::Preset;
 use super::unpack::UnpackFault;
 
@@ -84,11 +83,11 @@ impl IntakeError {
         }
     }
 
-    /// Missing columns, where the form of the file is the reason for it.
-    pub(super) fn explained(mut self, misread: Option<&Misread>) -> Self {
-        if let (Self::Columns { fault: ColumnFault::Missing { advice, .. }, .. }, Some(misread)) = (&mut self, misread)
+    /// Missing columns, where the form of the file is the reason for it, and what to do about that.
+    pub(super) fn advised(mut self, about_form: Option<String>) -> Self {
+        if let (Self::Columns { fault: ColumnFault::Missing { advice, .. }, .. }, Some(form)) = (&mut self, about_form)
         {
-            *advice = vec![misread.advice()];
+            *advice = vec![form];
         }
         self
     }

@@ -46,7 +46,7 @@ impl Examiner {
                         work(self.plain_record(position, scanned, customer, &row))
                     }
                     _ => {
-                        let judged = self.judge_cells(&row, position.line);
+                        let judged = self.judge_cells(&row, position.line, ended);
                         work(self.record(position, scanned, if is_cut_off { judged.cut_off() } else { judged }))
                     }
                 }
@@ -91,14 +91,14 @@ impl Examiner {
         row.text.is_some() && row.record.len() == self.header.len() && !row.record.has_line_breaks()
     }
 
-    fn judge_cells<'a>(&'a self, row: &CsvRow<'a>, line: u64) -> Judged<'a> {
+    fn judge_cells<'a>(&'a self, row: &CsvRow<'a>, line: u64, ended: bool) -> Judged<'a> {
         let record = row.record;
         let mut broken = Vec::new();
         if row.text.is_none() {
             broken.extend(self.encoding_problems(record, line));
         }
         if record.len() != self.header.len() {
-            broken.push(self.column_count(record));
+            broken.push(self.column_count(record, ended));
         }
         let oddities = self.swallowed_lines(record, line);
         let verdict = if broken.is_empty() {
@@ -139,16 +139,19 @@ impl Examiner {
         self.header.get(index).map_or("", String::as_str)
     }
 
-    fn column_count(&self, record: Record<'_>) -> Violation {
+    fn column_count(&self, record: Record<'_>, ended: bool) -> Violation {
         let (found, expected) = (record.len(), self.header.len());
-        let cause = if found < expected {
+        let cells = if found == 1 { "cell" } else { "cells" };
+        let cause = if found < expected && !ended {
+            "the file ends within this row: was it copied or written to its end?"
+        } else if found < expected {
             "a line break or a missing delimiter?"
         } else if record.cells().skip(expected).all(<[u8]>::is_empty) {
             "if every row ends with delimiters, end the header with as many"
         } else {
             "a delimiter in a cell that is not in quotes?"
         };
-        let hint = format!("has {found} cells where the header has {expected}: {cause}");
+        let hint = format!("has {found} {cells} where the header has {expected}: {cause}");
         Violation::new(Code::RowColumnCount, "", "", hint)
     }
 

@@ -89,7 +89,7 @@ impl Feed {
         let header: Vec<String> = raw.iter().map(|cell| String::from_utf8_lossy(cell).trim().to_owned()).collect();
         let mapping = opened.mapping(&Roster::Header(header.clone()), options).map_err(|error| {
             let misread = Misread::of(&text, delimiter, line, |name| is_known(name, options));
-            error.explained(misread.as_ref())
+            error.advised(misread.as_ref().map(Misread::advice))
         })?;
         let shape = InputForm::Csv { delimiter, header: raw };
         Ok(Self::new(opened, Form::Csv { delimiter }, Records::Csv(reader), header, mapping, shape, options))
@@ -99,9 +99,10 @@ impl Feed {
         let opened = Opened::of(&source);
         opened.check(sniff::ndjson_decay(&source.head, source.complete), &source.head)?;
         let keys = sample_keys(&source.head, source.complete);
+        let no_object = if keys.is_empty() { no_object(&source.head, source.complete) } else { None };
         let mapping = opened
             .mapping(&Roster::Keys(keys), options)
-            .map_err(|error| error.within(foreign::array_of_objects(&source.head)))?;
+            .map_err(|error| error.advised(no_object).within(foreign::array_of_objects(&source.head)))?;
         let form = Form::Ndjson { line_end: sniff::line_end(&source.head) };
         let records = Records::new(form, source.into_reader(0), 1);
         Ok(Self::new(opened, form, records, Vec::new(), mapping, InputForm::Ndjson, options))
@@ -303,6 +304,13 @@ fn sample_keys(head: &[u8], complete: bool) -> Vec<String> {
     keys
 }
 
+/// What to do about a file of which no line is an object; the first one tells why.
+fn no_object(head: &[u8], complete: bool) -> Option<String> {
+    let (line, flaw) = sniff::whole_lines(head, complete)
+        .find_map(|(line, bytes)| Some((line, parse_object(std::str::from_utf8(bytes).ok()?).err()?)))?;
+    Some(format!("line {line} is no JSON object ({}): write one object a line and nothing after it", flaw.hint))
+}
+
 fn collect_keys(object: &Map<String, Value>, prefix: &str, depth: u8, found: &mut dyn FnMut(String)) {
     for (key, value) in object {
         let name = format!("{prefix}.{key}");
@@ -415,6 +423,22 @@ mod tests {
         assert_eq!(codes(&records[0]), [Code::RowColumnCount]);
         assert_eq!(codes(&records[2]), [Code::RowColumnCount]);
         assert_eq!(records.iter().filter(|record| codes(record).is_empty()).count(), 2);
+    }
+
+    #[test]
+    fn a_file_without_one_object_is_told_by_its_first_line() {
+        let hint = |text: &str| feed(text.as_bytes(), &InputOptions::default()).unwrap_err().hint().unwrap_or_default();
+        assert!(
+            hint("{\"name\":\"Ada\"},\n{\"name\":\"Bo\"},\n").contains("line 1 is no JSON object (column 15: trailing")
+        );
+        assert!(hint("{\"name\":\"Ada\"},\n{\"name\":\"Bo\"}\n").contains("--map"));
+    }
+
+    #[test]
+    fn a_row_in_which_the_file_ends_is_told_from_one_that_lacks_cells() {
+        let hint = |text: &str| read(&format!("{HEADER}{text}"))[0].verdict.violations()[0].hint.to_string();
+        assert!(hint("Ada").starts_with("has 1 cell where the header has 4: the file ends within this row"));
+        assert!(hint("Ada,a@kunde.de\n").starts_with("has 2 cells where the header has 4: a line break"));
     }
 
     #[test]

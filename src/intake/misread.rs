@@ -17,6 +17,8 @@ pub(super) enum Misread {
     HeaderBelow { line: u64 },
     /// All of the header stands in one pair of quotes.
     Quoted,
+    /// A space before the quotes around a name makes them part of it.
+    Spaced,
     /// The cells are parted by this.
     Parted(char),
     /// There is one column, of a name that says nothing.
@@ -36,6 +38,9 @@ impl Misread {
             let is_quoted = text.trim_ascii_start().first() == Some(&b'"');
             return Some(if is_quoted { Self::Quoted } else { Self::Parted(parting) });
         }
+        if header.iter().any(|name| is_known(unquoted(name))) {
+            return Some(Self::Spaced);
+        }
         let below =
             DELIMITERS.iter().filter_map(|&delimiter| header_below(text, delimiter, line, known, &is_known)).min();
         below
@@ -52,6 +57,11 @@ impl Misread {
                              or take the quotes around the lines away"
                     .to_owned()
             }
+            Self::Spaced => {
+                "a space before a quote makes the quotes part of the name: take the spaces after the delimiters away, \
+                             in all lines"
+                    .to_owned()
+            }
             Self::Parted(' ') => "spaces seem to part the cells: save the file with commas instead".to_owned(),
             Self::Parted(sign) if u8::try_from(*sign).is_ok_and(is_delimiter) => {
                 format!("'{sign}' seems to part the cells: give --delimiter '{sign}'")
@@ -64,6 +74,12 @@ impl Misread {
             }
         }
     }
+}
+
+/// What stands in quotes after a space; nothing where none does.
+fn unquoted(name: &str) -> &str {
+    let after_space = name.strip_prefix(' ').map(|name| name.trim());
+    after_space.and_then(|name| name.strip_prefix('"')?.strip_suffix('"')).unwrap_or_default()
 }
 
 /// The sign between the names of a header that was read as one cell.
@@ -116,6 +132,8 @@ mod tests {
             assert_eq!(found.advice().contains("--delimiter"), sign.is_ascii() && sign != ' ', "{}", found.advice());
         }
         assert_eq!(misread("name  email  phone\n"), Some(Misread::Parted(' ')));
+        assert_eq!(misread("\"name\", \"email\"\n"), Some(Misread::Spaced));
+        assert_eq!(misread("\"name\", email\n"), None);
         assert_eq!(misread("Kunde\nA\n"), Some(Misread::OneColumn));
         assert_eq!(misread("email\na@b.de\n"), None);
         assert_eq!(misread("a@b.de\n"), None);

@@ -107,8 +107,6 @@ fn is_blank(row: &[String]) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
-
     #[test]
     fn values_arrive_code_point_for_code_point(
         made in made(),

@@ -134,7 +134,21 @@ impl Summary {
         if let Some(command) = &self.next_command {
             writeln!(text, "resume    {command}")?;
         }
+        if self.stopped.is_none() && self.mendable() > 0 {
+            writeln!(text, "\n{}", self.mending())?;
+        }
         Ok(())
+    }
+
+    /// What to do about what is invalid or rejected.
+    const fn mending(&self) -> &'static str {
+        match self.rejects {
+            Some(_) => "Mend the records in the file of rejects and import that.",
+            None => {
+                "Mend the invalid and rejected records where they are and run the command again:\n\
+                 nothing is created twice. --rejects mend.csv writes only them, to a file apart."
+            }
+        }
     }
 
     fn headline(&self) -> String {
@@ -146,10 +160,19 @@ impl Summary {
             }
             None if self.exit_code == 0 => format!("Done as far as was asked: {read}, some not attempted yet."),
             None if self.tally.get(Status::InDoubt) > 0 => {
-                format!("Finished, but some of the {read} are in doubt: run the same command again to find out.")
+                let doubts = self.tally.get(Status::InDoubt);
+                format!("Finished, with {doubts} of {read} in doubt: run the same command again to find out.")
             }
-            None => format!("Finished, but some of the {read} did not make it."),
+            None => {
+                let lost = self.mendable() + self.tally.get(Status::Failed);
+                format!("Finished, but {lost} of {read} did not make it.")
+            }
         }
+    }
+
+    /// How many records nothing but another content will bring in.
+    fn mendable(&self) -> u64 {
+        self.tally.get(Status::Invalid) + self.tally.get(Status::Rejected)
     }
 
     fn write_errors(&self, text: &mut String) -> std::fmt::Result {
@@ -276,6 +299,8 @@ mod tests {
             "api.rejected: no\\u{1b} (row 2)",
             "55.0/min",
             "resume    customer-import import a.csv",
+            "2 of 3 records did not make it",
+            "--rejects",
         ] {
             assert!(text.contains(words), "{words:?} in\n{text}");
         }
