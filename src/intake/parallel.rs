@@ -120,7 +120,7 @@ impl<T: Gather + Send + 'static> Parallel<T> {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         // Filled by the one who cuts, who waits where the others are behind; drained by the benches, and in order by the iterator.
         let (tasks, todo) = sync_channel::<Task<T>>(cores);
-        let (order, pieces) = sync_channel(2 * cores);
+        let (order, pieces) = sync_channel(cores);
         // No longer than there are pieces under way.
         let (spare, spares) = channel();
         let bench = Arc::new(Bench { form: cutter.form(), examiner, gather: Box::new(gather) });
