@@ -89,7 +89,8 @@ fn is_plain(name: &str) -> bool {
         [within(signs, b' ', b'~') & !telling, within(signs, 0x80, 0xff)]
     });
     let is_trimmed = !(name.is_empty() || name.starts_with(' ') || name.ends_with(' '));
-    is_trimmed && plain | beyond_ascii == signs.all() && (beyond_ascii == 0 || is_plain_in_any_script(name, &signs))
+    let is_printable = plain | beyond_ascii == signs.all();
+    is_trimmed && is_printable && !is_placeholder(name) && (beyond_ascii == 0 || is_plain_in_any_script(name, &signs))
 }
 
 /// The same of a name with letters beyond ASCII.
@@ -161,11 +162,19 @@ fn garbling(name: &str) -> Option<&'static str> {
         Some(
             "holds quotes that look like those around a cell: write a quote within a cell twice (\"\"), and nothing before the first one",
         )
+    } else if is_placeholder(name) {
+        Some("is what programs write where there is nothing: is it somebody's name?")
     } else if !is_ascii && is_mojibake(name) {
         Some("looks like UTF-8 that was read as Windows-1252 (`Ã©` for `é`); export it again as UTF-8")
     } else {
         None
     }
+}
+
+/// What programs write where there is nothing. (`None` and `Nan` may be people's names.)
+fn is_placeholder(name: &str) -> bool {
+    const PLACEHOLDERS: [&str; 4] = ["null", "n/a", "undefined", "[object object]"];
+    PLACEHOLDERS.iter().any(|placeholder| name.eq_ignore_ascii_case(placeholder))
 }
 
 /// Quotes around the whole: a space before the first one makes it part of the cell.
@@ -284,6 +293,7 @@ mod tests {
             "â€œMaxâ€\u{9d}",
             "\"Ada King\"",
             "Ada \\\"King\\\"",
+            "NULL",
         ] {
             let name = CustomerName(garbled.into());
             assert_eq!(name.oddity().map(|flaw| flaw.code), Some(Code::NameLooksGarbled), "{garbled}");
@@ -297,6 +307,8 @@ mod tests {
             "Øyvind Ås",
             "\"Hacksaw\" Jim \"D\"",
             "Ada \"A\" King",
+            "Nullson",
+            "Nan",
         ] {
             assert_eq!(CustomerName::parse(fine).unwrap().oddity(), None, "{fine}");
         }

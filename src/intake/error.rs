@@ -40,7 +40,7 @@ pub enum IntakeError {
         encoding: &'static str,
         suggestion: Option<&'static str>,
     },
-    #[error("{}, line {line}: a quote opens here and is not closed{}", path.display(), within(column))]
+    #[error("{}, line {line}: a quote opens here and is not closed, or not within 64 KiB{}", path.display(), within(column))]
     OpenQuote { path: PathBuf, line: u64, column: Option<String> },
     #[error("{}: {fault}", path.display())]
     Columns { path: PathBuf, fault: ColumnFault },
