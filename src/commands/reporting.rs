@@ -10,7 +10,8 @@ use super::judge::{self, Judge, Noted, Prepared};
 use super::lists::Lists;
 use crate::cli::InputArgs;
 use crate::domain::{
-    Duplicates, InputRecord, InputShape, Print, Printer, Prints, RawRecord, ReportLine, Status, Tally, Verdict,
+    Duplicates, InputRecord, InputShape, NewCustomer, Position, Print, Printer, Prints, RawRecord, ReportLine, Status,
+    Tally, Verdict,
 };
 use crate::exit::Exit;
 use crate::intake::{Feed, Gather, Mapping};
@@ -73,6 +74,11 @@ impl Gather for Surveyed {
         if !record.verdict.violations().is_empty() {
             self.told.push(Noted::of(record));
         }
+    }
+
+    #[inline]
+    fn add_plain(&mut self, _: Position, customer: NewCustomer<'_>) {
+        self.prints.push(Some(self.printer.print(&customer)));
     }
 
     fn after(&mut self, rows: u64) {

@@ -47,7 +47,7 @@ pub(crate) fn trim(text: std::borrow::Cow<'_, str>) -> std::borrow::Cow<'_, str>
 }
 
 /// The same of a borrowed text. Nearly all have nothing around them, and then their ends tell so.
-#[inline]
+#[inline(always)]
 pub(crate) fn trimmed(text: &str) -> &str {
     match text.as_bytes() {
         [first, .., last] if begins_no_space(*first) && ends_no_space(*last) => text,

@@ -37,7 +37,13 @@ pub enum Verdict<'a> {
     },
 }
 
-impl InputRecord<'_> {
+impl<'a> InputRecord<'a> {
+    /// A valid record of which there is nothing more to say.
+    #[must_use]
+    pub const fn plain(position: Position, customer: NewCustomer<'a>) -> Self {
+        Self { position, verdict: Verdict::Valid { customer, warnings: Vec::new() }, kept: Vec::new(), raw: None }
+    }
+
     /// The same, independent of the buffer that it was read into.
     #[must_use]
     pub fn into_owned(self) -> InputRecord<'static> {

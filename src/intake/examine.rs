@@ -27,6 +27,13 @@ pub(super) struct Examiner {
     pub(super) may_be_cut: bool,
 }
 
+/// What was made of a record.
+pub(super) enum Examined<'a> {
+    /// There is no more to know of it than its customer.
+    Plain(NewCustomer<'a>),
+    Record(InputRecord<'a>),
+}
+
 impl Examiner {
     /// Hands the record to `work`, for it may hold on to what was parsed on the way.
     #[inline]
@@ -34,7 +41,7 @@ impl Examiner {
         &self,
         position: Position,
         scanned: Scanned<'_>,
-        work: impl FnOnce(InputRecord<'_>) -> T,
+        work: impl FnOnce(Examined<'_>) -> T,
     ) -> T {
         match scanned {
             Scanned::Cells { record, ended } => {
@@ -74,16 +81,18 @@ impl Examiner {
         scanned: Scanned<'_>,
         customer: NewCustomer<'a>,
         row: &impl Row<'a>,
-    ) -> InputRecord<'a> {
-        let raw = if self.want_raw { raw(scanned) } else { None };
-        let kept = if self.mapping.kept.is_empty() { Vec::new() } else { keep(&self.mapping, row) };
-        InputRecord { position, verdict: Verdict::Valid { customer, warnings: Vec::new() }, kept, raw }
+    ) -> Examined<'a> {
+        if !self.want_raw && self.mapping.kept.is_empty() {
+            return Examined::Plain(customer);
+        }
+        let verdict = Verdict::Valid { customer, warnings: Vec::new() };
+        self.record(position, scanned, Judged { verdict, kept: keep(&self.mapping, row) })
     }
 
-    fn record<'a>(&self, position: Position, scanned: Scanned<'_>, judged: Judged<'a>) -> InputRecord<'a> {
+    fn record<'a>(&self, position: Position, scanned: Scanned<'_>, judged: Judged<'a>) -> Examined<'a> {
         let Judged { verdict, kept } = judged;
         let raw = if self.want_raw || verdict.is_invalid() { raw(scanned) } else { None };
-        InputRecord { position, verdict, kept, raw }
+        Examined::Record(InputRecord { position, verdict, kept, raw })
     }
 
     /// Whether there is nothing to be said of a row beyond its cells.

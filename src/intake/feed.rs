@@ -13,7 +13,7 @@ use super::csv::{CsvReader, ReadFault, Scan};
 use super::cut::{Cutter, Input};
 use super::decode;
 use super::error::IntakeError;
-use super::examine::Examiner;
+use super::examine::{Examined, Examiner};
 use super::foreign;
 use super::misread::Misread;
 use super::ndjson::{Item, parse_object};
@@ -186,7 +186,11 @@ impl Iterator for Feed {
         let next = match self.records.next_record() {
             Ok(Some((line, scanned))) => {
                 self.row += 1;
-                Ok(Some(self.examiner.examine(Position { row: self.row, line }, scanned, |record| record.into_owned())))
+                let position = Position { row: self.row, line };
+                Ok(Some(self.examiner.examine(position, scanned, |examined| match examined {
+                    Examined::Plain(customer) => InputRecord::plain(position, customer).into_owned(),
+                    Examined::Record(record) => record.into_owned(),
+                })))
             }
             Ok(None) => self.origin.check_unchanged().map(|()| None),
             Err(fault) => Err(self.origin.explain(fault, &self.examiner.header)),

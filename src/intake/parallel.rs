@@ -7,20 +7,26 @@ use std::num::NonZeroUsize;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::domain::{InputRecord, Position};
+use crate::domain::{InputRecord, NewCustomer, Position};
 
 use super::csv::{ReadFault, SliceReader};
 use super::cut::{Cut, Cutter, Input, Piece};
 use super::error::IntakeError;
-use super::examine::Examiner;
+use super::examine::{Examined, Examiner};
 use super::feed::Origin;
 use super::ndjson::LineReader;
-use super::records::{Form, RecordReader, Records};
+use super::records::{Form, RecordReader, Records, Scanned};
 
 /// What is made of the records of a piece.
 pub trait Gather {
     /// Takes the next record. Its row is counted from the beginning of the piece.
     fn add(&mut self, record: InputRecord<'_>);
+
+    /// The same of a record of which there is no more to know than its customer. Nearly all are such, so it is worth a way of its own where
+    /// that is a shorter one.
+    fn add_plain(&mut self, position: Position, customer: NewCustomer<'_>) {
+        self.add(InputRecord::plain(position, customer));
+    }
 
     /// Tells how many rows came before the piece.
     fn after(&mut self, rows: u64);
@@ -98,13 +104,21 @@ impl<T: Gather> Bench<T> {
             match records.next_record() {
                 Ok(Some((line, scanned))) => {
                     rows += 1;
-                    self.examiner.examine(Position { row: rows, line }, scanned, |record| gathered.add(record));
+                    self.examine(Position { row: rows, line }, scanned, &mut gathered);
                 }
                 Ok(None) => break None,
                 Err(fault) => break Some(fault),
             }
         };
         Judged { gathered, rows, blank_rows: records.blank_rows(), fault }
+    }
+
+    #[inline]
+    fn examine(&self, position: Position, scanned: Scanned<'_>, gathered: &mut T) {
+        self.examiner.examine(position, scanned, |examined| match examined {
+            Examined::Plain(customer) => gathered.add_plain(position, customer),
+            Examined::Record(record) => gathered.add(record),
+        });
     }
 }
 
@@ -141,7 +155,7 @@ impl<T: Gather + Send + 'static> Parallel<T> {
                 self.rows += 1;
                 let mut gathered = (self.bench.gather)();
                 let position = Position { row: 1, line };
-                self.bench.examiner.examine(position, scanned, |record| gathered.add(record));
+                self.bench.examine(position, scanned, &mut gathered);
                 gathered.after(self.rows - 1);
                 Ok(Some(gathered))
             }

@@ -207,12 +207,15 @@ fn content_of<'a>(column: &'a Column, row: &impl Row<'a>) -> (&'a str, Cow<'a, s
 }
 
 /// What spreadsheets leave in place of a value.
+#[inline]
 fn artefact(text: &str) -> Option<&'static str> {
+    if matches!(text.as_bytes(), [b'#' | b'=' | b'0'..=b'9', ..]) { named_artefact(text) } else { None }
+}
+
+fn named_artefact(text: &str) -> Option<&'static str> {
     const ERRORS: [&str; 11] =
         ["#N/A", "#NA", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NULL!", "#NUM!", "#ERROR!", "#SPILL!", "#CALC!"];
-    if !matches!(text.as_bytes(), [b'#' | b'=' | b'0'..=b'9', ..]) {
-        None
-    } else if text.starts_with('#') && ERRORS.iter().any(|error| text.eq_ignore_ascii_case(error)) {
+    if text.starts_with('#') && ERRORS.iter().any(|error| text.eq_ignore_ascii_case(error)) {
         Some("is a spreadsheet's error value, not data; export the values again")
     } else if text.starts_with("=\"") || (text.starts_with('=') && text.contains(['(', '!', '+'])) {
         Some("is a spreadsheet formula, not its value; export the values")
@@ -262,10 +265,12 @@ impl Findings {
     }
 
     /// The further fields of the request; empty ones are left out.
+    #[inline]
     fn extras<'a>(&mut self, feedings: &[ExtraFeeding], row: &impl Row<'a>) -> Option<Box<Map<String, Value>>> {
-        if feedings.is_empty() {
-            return None;
-        }
+        if feedings.is_empty() { None } else { self.some_extras(feedings, row) }
+    }
+
+    fn some_extras<'a>(&mut self, feedings: &[ExtraFeeding], row: &impl Row<'a>) -> Option<Box<Map<String, Value>>> {
         let mut extra = Map::new();
         for feeding in feedings {
             let cell = row.cell(&feeding.column.place);
