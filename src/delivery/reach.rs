@@ -41,8 +41,8 @@ impl Reach {
         if self.is_told || counted < COUNTED {
             return None;
         }
-        let (allowed, reached) = (per_minute(counted.div_duration_f64(interval), counted), self.requests);
-        let reached = per_minute(f64::from(reached), counted);
+        let allowed = per_minute(counted.div_duration_f64(interval), counted);
+        let reached = per_minute(f64::from(self.requests), counted);
         self.begin_anew(now);
         self.is_told = reached < allowed / 2.0;
         self.is_told.then_some(Event::PaceUnreached { allowed, reached })

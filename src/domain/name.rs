@@ -90,7 +90,7 @@ fn is_plain(name: &str) -> bool {
     });
     let is_trimmed = !(name.is_empty() || name.starts_with(' ') || name.ends_with(' '));
     let is_printable = plain | beyond_ascii == signs.all();
-    is_trimmed && is_printable && !is_placeholder(name) && (beyond_ascii == 0 || is_plain_in_any_script(name, &signs))
+    is_trimmed && is_printable && !means_nothing(name) && (beyond_ascii == 0 || is_plain_in_any_script(name, &signs))
 }
 
 /// The same of a name with letters beyond ASCII.
@@ -162,7 +162,7 @@ fn garbling(name: &str) -> Option<&'static str> {
         Some(
             "holds quotes that look like those around a cell: write a quote within a cell twice (\"\"), and nothing before the first one",
         )
-    } else if is_placeholder(name) {
+    } else if means_nothing(name) {
         Some("is what programs write where there is nothing: is it somebody's name?")
     } else if !is_ascii && is_mojibake(name) {
         Some("looks like UTF-8 that was read as Windows-1252 (`Ã©` for `é`); export it again as UTF-8")
@@ -172,9 +172,9 @@ fn garbling(name: &str) -> Option<&'static str> {
 }
 
 /// What programs write where there is nothing. (`None` and `Nan` may be people's names.)
-fn is_placeholder(name: &str) -> bool {
-    const PLACEHOLDERS: [&str; 4] = ["null", "n/a", "undefined", "[object object]"];
-    PLACEHOLDERS.iter().any(|placeholder| name.eq_ignore_ascii_case(placeholder))
+fn means_nothing(name: &str) -> bool {
+    const WORDS: [&str; 4] = ["null", "n/a", "undefined", "[object object]"];
+    WORDS.iter().any(|word| name.eq_ignore_ascii_case(word))
 }
 
 /// Quotes around the whole: a space before the first one makes it part of the cell.
