@@ -12,7 +12,7 @@ pub fn classify(answer: &Answer, sent: Sent<'_>) -> AttemptResult {
     let (status, said) = hear(answer.status, &answer.body, sent);
     match (status, said) {
         (401, _) => AttemptResult::Unauthorized,
-        (429, _) => AttemptResult::Throttled { retry_after: pause::throttle(&answer.headers, answer.received) },
+        (429, _) => AttemptResult::Throttled { pause: pause::throttle(&answer.headers, answer.received) },
         (300..=399, _) => configuration(redirect(answer)),
         (502 | 504 | 520..=529, said) => gateway(answer, &said),
 

@@ -27,7 +27,7 @@ pub enum GrantResult {
     /// Nothing is there to ask: redirect, 404, 405.
     NotOffered(String),
     Throttled {
-        retry_after: Option<Duration>,
+        pause: Duration,
     },
     /// No answer, 5xx, unreadable. Worth another try.
     Failed(Failing),
@@ -64,7 +64,7 @@ pub(super) fn grant(answer: &Answer, hide: impl Fn(&str) -> String) -> GrantResu
         None => format!("HTTP {status}"),
     };
     match (status, claim) {
-        (429, _) => GrantResult::Throttled { retry_after: pause::throttle(&answer.headers, answer.received) },
+        (429, _) => GrantResult::Throttled { pause: pause::throttle(&answer.headers, answer.received) },
         (300..=399 | 404 | 405, _) => GrantResult::NotOffered(described()),
         (401, _) => GrantResult::Refused(described()),
         // Worth another try, as for a customer.

@@ -39,7 +39,7 @@ pub enum PageResult {
     },
     Unauthorized,
     Throttled {
-        retry_after: Option<Duration>,
+        pause: Duration,
     },
     Failed {
         cause: String,
@@ -76,7 +76,7 @@ fn meaning(answer: &Answer, rows: impl FnOnce(&Envelope<'_>) -> PageResult) -> P
     };
     match (status, envelope, claim) {
         (401, ..) => PageResult::Unauthorized,
-        (429, ..) => PageResult::Throttled { retry_after: pause::throttle(&answer.headers, answer.received) },
+        (429, ..) => PageResult::Throttled { pause: pause::throttle(&answer.headers, answer.received) },
         (403..=405, ..) => PageResult::NotOffered { http_status: status },
         (300..=399, ..) => PageResult::Stop(StopReason::Configuration(redirect(answer))),
         (200..=299, Some(envelope), Some(Claim::Success | Claim::Silent)) => rows(&envelope),
@@ -222,7 +222,7 @@ impl LookupScan {
             PageResult::FilterIgnored => Some(LookupResult::FilterIgnored),
             PageResult::NotOffered { http_status } => Some(LookupResult::NotOffered { http_status }),
             PageResult::Unauthorized => Some(LookupResult::Unauthorized),
-            PageResult::Throttled { retry_after } => Some(LookupResult::Throttled { retry_after }),
+            PageResult::Throttled { pause } => Some(LookupResult::Throttled { pause }),
             PageResult::Failed { cause } => Some(LookupResult::Failed { cause }),
             PageResult::Stop(reason) => Some(LookupResult::Stop(reason)),
         }

@@ -4,15 +4,17 @@ use std::time::{Duration, SystemTime};
 
 use super::AnswerHeaders;
 
+/// How long everything waits after a 429 that does not say.
+pub(super) const UNTOLD: Duration = Duration::from_secs(60);
 /// The shortest and the longest pause that a header can ask for.
 const BOUNDS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3600));
 
 /// A reset below this is a number of seconds, not a time since 1970.
 const EARLIEST_TIME: u64 = 100_000_000;
 
-/// `Retry-After`, else `X-RateLimit-Reset`, within 1 s and 1 h. `None`: neither says anything readable.
-pub(super) fn throttle(headers: &AnswerHeaders, received: SystemTime) -> Option<Duration> {
-    retry_after(headers, received).or_else(|| reset(headers, received))
+/// `Retry-After`, else `X-RateLimit-Reset`, within 1 s and 1 h; a minute where neither says anything readable.
+pub(super) fn throttle(headers: &AnswerHeaders, received: SystemTime) -> Duration {
+    retry_after(headers, received).or_else(|| reset(headers, received)).unwrap_or(UNTOLD)
 }
 
 /// `Retry-After`, in seconds or as an HTTP date, within 1 s and 1 h.
@@ -92,7 +94,7 @@ mod tests {
             ("5", "2000000030", "", Some(5)),
         ] {
             let pause = throttle(&headers(retry_after, reset, date), received);
-            assert_eq!(pause, expected.map(Duration::from_secs), "{retry_after} / {reset} / {date}");
+            assert_eq!(pause, expected.map_or(UNTOLD, Duration::from_secs), "{retry_after} / {reset} / {date}");
         }
     }
 

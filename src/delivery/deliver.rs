@@ -58,7 +58,7 @@ pub(super) enum Note {
     /// A look-up was answered.
     Alive,
     /// A look-up was answered with 429.
-    Throttled(Option<Duration>),
+    Throttled(Duration),
 }
 
 /// How a task ended.
@@ -212,8 +212,8 @@ impl<S: Server> Delivery<S> {
 
         let counted = !permit.is_probe();
         permit.report(health(&reply.result), reply.allowance);
-        if let AttemptResult::Throttled { retry_after } = reply.result {
-            self.desk.pacer.throttled(retry_after);
+        if let AttemptResult::Throttled { pause } = reply.result {
+            self.desk.pacer.throttled(pause);
         }
         self.note(Note::Answer(without_receipt(&reply.result)));
         if matches!(reply.result, AttemptResult::Unauthorized) {
@@ -254,7 +254,7 @@ impl<S: Server> Delivery<S> {
             let health = lookup_health(&reply.page);
             permit.report(health, reply.allowance);
             match &reply.page {
-                PageResult::Throttled { retry_after } => self.note(Note::Throttled(*retry_after)),
+                PageResult::Throttled { pause } => self.note(Note::Throttled(*pause)),
                 _ if health == Health::Conclusive => self.note(Note::Alive),
                 _ => {}
             }
@@ -273,7 +273,7 @@ impl<S: Server> Delivery<S> {
                     self.switch_lookups_off(&format!("it answers {http_status} to look-ups"));
                 }
                 Some(LookupResult::Unauthorized) => self.token_refused(&token).await?,
-                Some(LookupResult::Throttled { retry_after }) => self.desk.pacer.throttled(retry_after),
+                Some(LookupResult::Throttled { pause }) => self.desk.pacer.throttled(pause),
                 Some(LookupResult::Stop(reason)) => return Ok(Ok(Step::Stop(reason))),
                 Some(LookupResult::Failed { cause }) => {
                     failures += 1;

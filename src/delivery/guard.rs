@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::pace::UNTOLD_PAUSE;
 use super::patience::Patience;
 use crate::domain::{AttemptResult, DoubtCause, Status, StopReason};
 
@@ -69,8 +68,8 @@ impl Guard {
     }
 
     /// The server wants silence, whatever was asked of it.
-    pub(super) fn throttled(&mut self, pause: Option<Duration>, now: Instant) -> Option<Halt> {
-        self.patience.throttled(pause.unwrap_or(UNTOLD_PAUSE), now);
+    pub(super) fn throttled(&mut self, pause: Duration, now: Instant) -> Option<Halt> {
+        self.patience.throttled(pause, now);
         self.out_of_patience(now)
     }
 
@@ -105,8 +104,8 @@ impl Guard {
         match result {
             AttemptResult::NotSent { .. } | AttemptResult::Unavailable { .. } => self.patience.failed(true, now),
             AttemptResult::Unanswered { .. } => self.patience.failed(false, now),
-            AttemptResult::Throttled { retry_after } => {
-                self.patience.throttled(retry_after.unwrap_or(UNTOLD_PAUSE), now);
+            AttemptResult::Throttled { pause } => {
+                self.patience.throttled(*pause, now);
             }
             _ => self.patience.conclusive(),
         }

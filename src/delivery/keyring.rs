@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::pace::UNTOLD_PAUSE;
 use super::retry::backoff;
 use super::server::Way;
 use crate::api::{Failing, GrantResult, Token};
@@ -156,9 +155,9 @@ impl Keyring {
         match (way, result) {
             (_, GrantResult::Granted { token, life }) => self.hold(way, token, life, asked_at),
             (_, GrantResult::Stop(reason)) => self.stopped = Some(reason),
-            (_, GrantResult::Throttled { retry_after }) => {
+            (_, GrantResult::Throttled { pause }) => {
                 // The pause itself is no fault of the server's; a second one right after it is.
-                let over = now + retry_after.unwrap_or(UNTOLD_PAUSE);
+                let over = now + pause;
                 self.failing_since.get_or_insert(over);
                 self.failures += 1;
                 // Those who send with a living token come first then.
@@ -412,7 +411,7 @@ mod tests {
 
     #[test]
     fn a_login_that_keeps_failing_is_given_up_in_time() {
-        for result in [failed(), GrantResult::Throttled { retry_after: Some(Duration::from_secs(60)) }] {
+        for result in [failed(), GrantResult::Throttled { pause: Duration::from_secs(60) }] {
             let mut bench = Bench::new();
             let (mut second, mut tries) = (0.0, 0);
             while let Errand::Obtain(way) = bench.plan(second) {
@@ -434,7 +433,7 @@ mod tests {
     fn a_refresh_that_is_throttled_leaves_the_sends_to_the_living_token() {
         for life in [Some(600), None] {
             let mut bench = Bench::logged_in(life);
-            let pause = GrantResult::Throttled { retry_after: Some(Duration::from_secs(30)) };
+            let pause = GrantResult::Throttled { pause: Duration::from_secs(30) };
             bench.obtains(480.0, &refresh("one"), pause.clone());
             bench.sends(510.0, "one");
             bench.sends(510.4, "one");

@@ -802,7 +802,7 @@ mod tests {
     #[test]
     fn neither_throttling_nor_refused_connections_nor_probes_cost_an_attempt() {
         let mut life = sent();
-        answer(&mut life, AttemptResult::Throttled { retry_after: None }, true, 1);
+        answer(&mut life, AttemptResult::Throttled { pause: Duration::from_secs(60) }, true, 1);
         answer(&mut life, AttemptResult::NotSent { cause: "refused".to_owned() }, true, 1);
         answer(&mut life, AttemptResult::Unauthorized, true, 1);
         life.answered(silence(), None, false, true, at(1));

@@ -32,8 +32,6 @@ pub enum Rate {
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
-/// How long everything waits after a 429 that does not say.
-pub(super) const UNTOLD_PAUSE: Duration = Duration::from_secs(60);
 /// Above this many requests a second, timers are too coarse for one request at a time.
 const FAST: f64 = 50.0;
 /// How much of a fast rate may leave at once; with the jitter of the way to the server it stays below a fiftieth of a second's worth.
@@ -116,7 +114,7 @@ impl Drop for Permit {
 
 #[derive(Debug)]
 enum Control {
-    Pause(Option<Duration>),
+    Pause(Duration),
     Returned { permit: Returned, was_probe: bool },
 }
 
@@ -148,8 +146,8 @@ impl Pacer {
     }
 
     /// The server asked for silence.
-    pub(super) fn throttled(&self, retry_after: Option<Duration>) {
-        drop(self.control.send(Control::Pause(retry_after)));
+    pub(super) fn throttled(&self, pause: Duration) {
+        drop(self.control.send(Control::Pause(pause)));
     }
 }
 
@@ -220,7 +218,7 @@ impl Pacing {
     fn obey(&mut self, command: Control) {
         let now = Instant::now();
         let told = match command {
-            Control::Pause(pause) => Some(self.gate.pause(pause.unwrap_or(UNTOLD_PAUSE), now)),
+            Control::Pause(pause) => Some(self.gate.pause(pause, now)),
             Control::Returned { permit, was_probe } => self.gate.heard(permit, was_probe, now),
         };
         self.tell(told);
@@ -499,19 +497,10 @@ mod tests {
     async fn a_pause_holds_everything_and_only_moves_forward() {
         let (pacer, _told) = pacer("1000/s");
         let start = Instant::now();
-        pacer.throttled(Some(Duration::from_secs(30)));
-        pacer.throttled(Some(Duration::from_secs(5)));
+        pacer.throttled(Duration::from_secs(30));
+        pacer.throttled(Duration::from_secs(5));
         pacer.permit().await.unwrap().report(Health::Conclusive, Allowance::default());
         assert!(start.elapsed() >= Duration::from_secs(30));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_pause_of_unknown_length_is_a_minute() {
-        let (pacer, _told) = pacer("1000/s");
-        let start = Instant::now();
-        pacer.throttled(None);
-        pacer.permit().await.unwrap().report(Health::Conclusive, Allowance::default());
-        assert!(start.elapsed() >= MINUTE);
     }
 
     #[tokio::test(start_paused = true)]
@@ -538,7 +527,7 @@ mod tests {
                 tokio::time::sleep(Duration::from_millis(200)).await;
                 permit.report(Health::Conclusive, Allowance::default());
                 if request % 200 == 0 && !pause.is_zero() {
-                    pacer.throttled(Some(pause));
+                    pacer.throttled(pause);
                 }
             }
             let mut events = std::iter::from_fn(|| told.try_recv().ok());

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::breaker::Health;
 use super::deliver::{Note, jitter};
-use super::pace::{Pacer, Rate, UNTOLD_PAUSE};
+use super::pace::{Pacer, Rate};
 use super::patience::Patience;
 use super::retry::backoff;
 use super::server::{LookupReply, Server};
@@ -98,10 +98,10 @@ impl<S: Server> Pulling<S> {
                         Some(_) | None => page += 1,
                     }
                 }
-                PageResult::Throttled { retry_after } => {
-                    self.pacer.throttled(retry_after);
+                PageResult::Throttled { pause } => {
+                    self.pacer.throttled(pause);
                     let now = Instant::now();
-                    patience.throttled(retry_after.unwrap_or(UNTOLD_PAUSE), now);
+                    patience.throttled(pause, now);
                     if let Some(why) = patience.is_over(now) {
                         return Err(PullStop::Stop(StopReason::Unreachable(why)));
                     }

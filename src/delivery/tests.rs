@@ -471,9 +471,7 @@ async fn a_failure_on_the_server_after_the_save_is_found_by_look_up() {
 async fn one_throttled_request_pauses_all_of_them_and_costs_no_attempt() {
     let world = World::new();
     let script = |email: &str, n| match (email, n) {
-        ("p3@example.com", 1..=9) => {
-            (AttemptResult::Throttled { retry_after: Some(Duration::from_secs(30)) }, Duration::ZERO)
-        }
+        ("p3@example.com", 1..=9) => (AttemptResult::Throttled { pause: Duration::from_secs(30) }, Duration::ZERO),
         _ => created("", n),
     };
     let emails = many(8);
@@ -492,7 +490,7 @@ async fn one_throttled_request_pauses_all_of_them_and_costs_no_attempt() {
 }
 
 fn throttled(seconds: u64) -> (AttemptResult, Duration) {
-    (AttemptResult::Throttled { retry_after: Some(Duration::from_secs(seconds)) }, Duration::ZERO)
+    (AttemptResult::Throttled { pause: Duration::from_secs(seconds) }, Duration::ZERO)
 }
 
 #[tokio::test(start_paused = true)]

@@ -150,9 +150,9 @@ impl<S: Server> Tokens<S> {
     fn hear(&self, permit: Permit, result: &GrantResult) {
         // Such a route often has a limit of its own, so what it announces is not heard; a pause that it wants is kept by all.
         permit.report(health(result), Allowance::default());
-        if let GrantResult::Throttled { retry_after } = result {
-            self.pacer.throttled(*retry_after);
-            drop(self.notes.send(Note::Throttled(*retry_after)));
+        if let GrantResult::Throttled { pause } = result {
+            self.pacer.throttled(*pause);
+            drop(self.notes.send(Note::Throttled(*pause)));
         }
     }
 

@@ -32,9 +32,9 @@ pub enum AttemptResult {
     KeyExpired,
     /// The server is still at it, or gave up waiting for the request (408, 425, 409 in progress).
     InProgress(Complaint),
-    /// Too many requests. `None`: the answer did not say for how long.
+    /// Too many requests: everybody waits for so long.
     Throttled {
-        retry_after: Option<Duration>,
+        pause: Duration,
     },
     /// 503: not now.
     Unavailable {
@@ -85,7 +85,7 @@ pub enum LookupResult {
     },
     Unauthorized,
     Throttled {
-        retry_after: Option<Duration>,
+        pause: Duration,
     },
     /// No answer, 5xx, unreadable. Worth another try.
     Failed {

@@ -198,7 +198,7 @@ async fn a_body_beyond_the_cap_is_not_read() {
     }
     let page = "HTTP/1.1 429 Too Many\r\nRetry-After: 3\r\nContent-Length: 99999999\r\n\r\n";
     let (address, _serving) = server(page, Duration::ZERO).await;
-    let throttled = AttemptResult::Throttled { retry_after: Some(Duration::from_secs(3)) };
+    let throttled = AttemptResult::Throttled { pause: Duration::from_secs(3) };
     assert_eq!(create(config(address)).await.result, throttled);
 }
 

@@ -165,11 +165,12 @@ fn a_scan_proves_absence_only_when_it_knows_that_it_saw_everything() {
 
 #[test]
 fn a_scan_ends_with_whatever_a_page_could_not_tell() {
+    let pause = Duration::from_secs(17);
     for (page, expected) in [
         (PageResult::FilterIgnored, LookupResult::FilterIgnored),
         (PageResult::NotOffered { http_status: 404 }, LookupResult::NotOffered { http_status: 404 }),
         (PageResult::Unauthorized, LookupResult::Unauthorized),
-        (PageResult::Throttled { retry_after: None }, LookupResult::Throttled { retry_after: None }),
+        (PageResult::Throttled { pause }, LookupResult::Throttled { pause }),
         (PageResult::Failed { cause: "x".into() }, LookupResult::Failed { cause: "x".into() }),
     ] {
         assert_eq!(LookupScan::new().add(page), Some(expected));

@@ -244,7 +244,7 @@ async fn run(server: &Arc<Mutex<Server>>, minutes: u32) {
                 }
                 tokio::time::sleep(takes).await;
                 permit.report(Health::Conclusive, told);
-                if wait.is_some() {
+                if let Some(wait) = wait {
                     pacer.throttled(wait);
                 }
             }

@@ -215,7 +215,7 @@ async fn a_login_that_is_refused_is_asked_once_and_stops_everybody() {
 #[tokio::test(start_paused = true)]
 async fn logins_that_are_throttled_and_fail_at_first_hold_everybody_back_and_then_go_on() {
     let instead: Instead = |_, nth| match nth {
-        1 => Some(GrantResult::Throttled { retry_after: Some(Duration::from_secs(20)) }),
+        1 => Some(GrantResult::Throttled { pause: Duration::from_secs(20) }),
         2..=4 => Some(GrantResult::Failed(Failing { cause: "HTTP 500".to_owned(), retry_after: None, is_down: false })),
         _ => None,
     };
