@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use super::clock::Clock;
 use super::keyring::Refusal;
 use super::life::{Finish, KeyChoice, Life, Pause, Seen, Step, health};
-use super::pace::Pacer;
+use super::pace::{Pacer, Permit};
 use super::retry::{RetryPolicy, backoff};
 use super::server::{Outgoing, Payload, Server};
 use super::tokens::{Admission, Tokens};
@@ -191,7 +191,7 @@ impl<S: Server> Delivery<S> {
     }
 
     /// One request: permit and token, intent, attempt. The intent is synced before the first byte leaves (I1), and nothing but its sync
-    /// is waited for after it, since the settle time counts from there.
+    /// and the door is waited for after it, since the settle time counts from there.
     async fn send(&mut self, key: KeyChoice) -> Result<Result<Step, Draining>, Failure> {
         let Admission { permit, token } = match self.admission().await {
             Ok(admission) => admission,
@@ -205,7 +205,7 @@ impl<S: Server> Delivery<S> {
             self.renew_key()?;
         }
         self.life.sends(key, now);
-        self.intend().await?;
+        self.intend(&permit).await?;
         self.life.leaves(self.now());
         self.tell(Event::Request(Request::Create));
         let reply = self.desk.server.create(&token, Outgoing { key: &self.key, payload: &self.payload }).await;
@@ -227,13 +227,14 @@ impl<S: Server> Delivery<S> {
         Ok(Ok(step))
     }
 
-    /// A later run counts the settle time from the moment in the intent, so the request must not leave after it: an intent whose sync
-    /// took longer than expected is written again.
-    async fn intend(&mut self) -> Result<(), LedgerError> {
+    /// A later run counts the settle time from the moment in the intent, so the request must not leave after it: an intent whose sync, or
+    /// whose wait at the door, took longer than expected is written again.
+    async fn intend(&mut self, permit: &Permit) -> Result<(), LedgerError> {
         let mut grace = SYNC_TIME;
         loop {
             let leaves_by = self.now().later(grace);
             self.desk.ledger.intend(&self.desk.run, &self.ticket, self.intent(leaves_by)).await?;
+            permit.leave().await;
             if !self.now().is_after(leaves_by) {
                 return Ok(());
             }
@@ -249,6 +250,7 @@ impl<S: Server> Delivery<S> {
                 Ok(admission) => admission,
                 Err(instead) => return Ok(instead),
             };
+            permit.leave().await;
             self.tell(Event::Request(Request::LookUp));
             let reply = self.desk.server.look_up(&token, &self.payload.email, scan.next_page()).await;
             let health = lookup_health(&reply.page);

@@ -3,8 +3,8 @@
 //! - [`run`] owns the state of a run: it claims records, starts a task for each, counts, and decides when to stop.
 //! - `deliver` is such a task: it does what `life` decides, and waits where `life` says so.
 //! - `life` is the whole rule of retries and doubts, pure.
-//! - `pace` hands out permits, the only way to send anything; `breaker` closes that gate when the server seems to be down; `reach`
-//!   sees whether the pace is reached.
+//! - `pace` hands out permits, the only way to send anything; `breaker` closes that gate when the server seems to be down; `door`
+//!   keeps those apart that leave late; `reach` sees whether the pace is reached.
 //! - `quota` is what `--rate auto` makes of the limit that the server announces, pure.
 //! - `tokens` leads every request through that gate with a token to send; `keyring` decides when a token is due and what then, pure.
 //! - `guard` decides from what comes back whether going on would harm; `patience` is its sense of time.
@@ -17,6 +17,7 @@
 mod breaker;
 mod clock;
 mod deliver;
+mod door;
 mod guard;
 mod keyring;
 mod life;

@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::breaker::{Breaker, Health, Turn};
+use super::door::Door;
 use super::quota::Quota;
 use super::reach::Reach;
 use crate::api::Allowance;
@@ -83,6 +84,7 @@ impl FromStr for Rate {
 pub(super) struct Permit {
     probe: bool,
     control: mpsc::UnboundedSender<Control>,
+    door: Door,
     returned: Returned,
 }
 
@@ -98,6 +100,11 @@ impl Permit {
     /// Attempts made while the breaker is open are not counted against their record.
     pub(super) fn is_probe(&self) -> bool {
         self.probe
+    }
+
+    /// Returns in the moment in which the request may leave: mostly at once. Called when nothing else is waited for.
+    pub(super) async fn leave(&self) {
+        self.door.pass().await;
     }
 
     pub(super) fn report(mut self, health: Health, allowance: Allowance) {
@@ -210,7 +217,7 @@ impl Pacing {
         let unreached = self.gate.reach.leaves(interval(self.gate.per_minute), now);
         self.tell(unreached);
         let returned = Returned { left: now, health: Health::Unclear, allowance: Allowance::default() };
-        let permit = Permit { probe: self.gate.breaker.leaves(), control, returned };
+        let permit = Permit { probe: self.gate.breaker.leaves(), control, door: self.gate.door.clone(), returned };
         // Whoever asked may have left in this instant; the permit then reports itself unused.
         drop(ask.send(permit));
     }
@@ -249,6 +256,7 @@ struct Gate {
     paused_until: Instant,
     breaker: Breaker,
     reach: Reach,
+    door: Door,
 }
 
 type Limiter = RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Nanos>>;
@@ -269,6 +277,7 @@ impl Gate {
             paused_until: now,
             breaker: Breaker::new(),
             reach: Reach::new(now),
+            door: Door::new(interval(per_minute)),
         }
     }
 
@@ -343,6 +352,7 @@ impl Gate {
     fn begin_anew(&mut self, now: Instant) {
         let interval = interval(self.per_minute);
         self.reach.begin_anew(now);
+        self.door.set_pace(interval);
         self.limiter = limiter(interval, self.clock.clone());
         self.room_at = self.left_at.map_or(now, |left_at| left_at + interval);
     }

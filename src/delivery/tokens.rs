@@ -133,6 +133,7 @@ impl<S: Server> Tokens<S> {
 
     /// One request to the API for a token.
     async fn request(&self, way: &Way, permit: Permit) {
+        permit.leave().await;
         self.tell(Event::Request(Request::Credentials));
         let result = self.obtain(way).await;
         self.hear(permit, &result);
