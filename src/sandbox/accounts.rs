@@ -1,6 +1,6 @@
 //! The customers of the one account, and the mails that went out to them.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -20,14 +20,14 @@ pub(super) struct Customer {
     pub(super) created_at: Timestamp,
 }
 
-/// All customers in the order they were saved.
+/// All customers in the order they were saved. The tables are trees: a hash table that doubles in size holds up all who wait for an answer.
 #[derive(Debug, Default)]
 pub(super) struct Accounts {
     customers: Vec<Arc<Customer>>,
     /// Customers per e-mail. More than one is what `racy` brings about.
-    per_email: HashMap<String, usize>,
-    by_id: HashMap<String, Arc<Customer>>,
-    mails: HashMap<String, usize>,
+    per_email: BTreeMap<String, usize>,
+    by_id: BTreeMap<String, Arc<Customer>>,
+    mails: BTreeMap<String, usize>,
 }
 
 /// Some of the customers looked for, and how many there are in all.

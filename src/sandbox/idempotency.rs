@@ -1,6 +1,6 @@
 //! The key store: a repeated key is answered with what was answered before, failures too.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use std::sync::Mutex as StdMutex;
 use tokio::{
@@ -29,7 +29,7 @@ pub(super) struct KeyStore {
     refuses_expired: bool,
     /// Whether overlapping requests with one key all run.
     racy: bool,
-    slots: StdMutex<HashMap<String, Slot>>,
+    slots: StdMutex<BTreeMap<String, Slot>>,
 }
 
 type Slot = Arc<Mutex<Option<Stored>>>;
