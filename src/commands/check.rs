@@ -49,8 +49,13 @@ fn check(input: &Input, args: &CheckArgs, log: &LogArgs) -> Result<Exit, Failure
         Some(settings) => reader(settings)?,
         None => None,
     };
-    let Planned { plan, diagnostics, .. } =
-        plan(input, &args.input, &outputs, ledger, &Pacing { rate: args.rate, retry_rejected: args.retry_rejected })?;
+    let Planned { plan, diagnostics, .. } = plan(
+        input,
+        &args.input,
+        &outputs,
+        ledger,
+        &Purpose { rate: args.rate, retry_rejected: args.retry_rejected, sends: false },
+    )?;
     tell(&diagnostics, log, &outputs.reports);
     let exit = if plan.tally.get(Status::Invalid) > 0 { Exit::SomeFailed } else { Exit::Done };
     match args.output.summary {
@@ -61,9 +66,11 @@ fn check(input: &Input, args: &CheckArgs, log: &LogArgs) -> Result<Exit, Failure
 }
 
 /// What the plan depends on beside the records.
-pub(super) struct Pacing {
+pub(super) struct Purpose {
     pub rate: Rate,
     pub retry_rejected: bool,
+    /// The plan will be carried out, and then it will be asked of each duplicate what it is one of.
+    pub sends: bool,
 }
 
 /// The ledger of a target, where there is one yet.
@@ -89,10 +96,14 @@ pub(super) fn plan(
     args: &InputArgs,
     outputs: &Outputs,
     ledger: Option<Reader>,
-    pacing: &Pacing,
+    purpose: &Purpose,
 ) -> Result<Planned, Failure> {
-    let mut plan = Plan::new(pacing.rate.per_minute());
+    let mut plan = Plan::new(purpose.rate.per_minute());
     let mut diagnostics = Diagnostics::new(&input.path().display().to_string());
+    let ledger = match ledger {
+        Some(ledger) if ledger.knows_any()? => Some(ledger),
+        _ => None,
+    };
     let open = match &ledger {
         Some(ledger) => ledger.open_requests()?.len() as u64,
         None => 0,
@@ -101,11 +112,12 @@ pub(super) fn plan(
     // Without a memory and without files the input alone tells all.
     let writes = !outputs.reports.is_empty() || outputs.rejects.is_some();
     let is_alone = ledger.is_none() && !writes;
-    let Survey { mut counted, kyc_mails, duplicates } = reporting::survey(input, args, !is_alone, |told| {
-        if is_alone {
-            diagnose(&mut diagnostics, told);
-        }
-    })?;
+    let Survey { mut counted, kyc_mails, duplicates } =
+        reporting::survey(input, args, purpose.sends || !is_alone, |told| {
+            if is_alone {
+                diagnose(&mut diagnostics, told);
+            }
+        })?;
     if is_alone {
         plan.to_send = counted.tally.get(Status::Valid);
         plan.kyc_mails = kyc_mails;
@@ -115,7 +127,7 @@ pub(super) fn plan(
         counted = reporting::pass(input, args, outputs, &judge, |status, told| {
             known.add(status, duplicates.earlier(told.record.position.row));
             diagnose(&mut diagnostics, told);
-            count(&mut plan, pacing, status, told.record);
+            count(&mut plan, purpose, status, told.record);
         })?;
     }
     plan.doubts_elsewhere = open.saturating_sub(counted.tally.get(Status::InDoubt));
@@ -138,9 +150,9 @@ fn diagnose(diagnostics: &mut Diagnostics, told: &Told<'_>) {
 }
 
 /// Counts a record that would be sent.
-fn count(plan: &mut Plan, pacing: &Pacing, status: Status, record: &Noted) {
+fn count(plan: &mut Plan, purpose: &Purpose, status: Status, record: &Noted) {
     let sends =
-        matches!(status, Status::Valid | Status::InDoubt) || (status == Status::Rejected && pacing.retry_rejected);
+        matches!(status, Status::Valid | Status::InDoubt) || (status == Status::Rejected && purpose.retry_rejected);
     if let (Some(mails), true) = (record.send_kyc_mail, sends) {
         plan.to_send += 1;
         plan.kyc_mails += u64::from(mails);

@@ -7,7 +7,7 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 use tracing::Instrument as _;
 
-use super::check::{self, Pacing, Planned};
+use super::check::{self, Planned, Purpose};
 use super::input::Input;
 use super::judge::{AsOf, Judge};
 use super::known::Known;
@@ -129,8 +129,8 @@ impl World {
 fn plan(args: &ImportArgs, input: &Input, world: &World, outputs: &Outputs, log: &LogArgs) -> Result<Planned, Failure> {
     let ledger = check::reader(&world.settings)?;
     let nothing = Outputs { reports: Vec::new(), rejects: None };
-    let pacing = Pacing { rate: args.sending.rate, retry_rejected: args.sending.retry_rejected };
-    let planned = check::plan(input, &args.input, &nothing, ledger, &pacing)?;
+    let purpose = Purpose { rate: args.sending.rate, retry_rejected: args.sending.retry_rejected, sends: true };
+    let planned = check::plan(input, &args.input, &nothing, ledger, &purpose)?;
     if planned.diagnostics.has_problems() || !log.quiet {
         check::tell(&planned.diagnostics, log, &outputs.reports);
     }

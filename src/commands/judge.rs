@@ -55,6 +55,8 @@ pub(super) struct Prepared {
 }
 
 impl Gather for Lists<Prepared> {
+    const PIECE: usize = 32 * 1024;
+
     fn add(&mut self, record: InputRecord<'_>) {
         self.push(Prepared::new(record));
     }

@@ -117,6 +117,8 @@ pub(super) fn survey(
         }
     }
     counted.tally.skipped(pieces.blank_rows());
+    // Its buffers are free before there are tables to compare with.
+    drop(pieces);
     let duplicates = prints.compare();
     counted.tally.turn(duplicates.count(), Status::Valid, Status::Duplicate);
     kyc_mails -= duplicates.kyc_mails();

@@ -169,7 +169,7 @@ fn listed(parts: Vec<Part>, state: &RandomState) -> Duplicates {
 }
 
 /// So many entries are kept together.
-const CHUNK: usize = 512;
+const CHUNK: usize = 256;
 
 /// Seven bytes of the hash, the row, and what the data are told apart by, the wish for an e-mail in the last bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

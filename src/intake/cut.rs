@@ -13,8 +13,8 @@ use super::records::Form;
 /// How an input is read on.
 pub(super) type Input = Box<dyn BufRead + Send>;
 
-/// About the size of a piece.
-const PIECE: usize = 128 * 1024;
+/// A buffer that had to be larger is not kept so large.
+const SPARE: usize = 128 * 1024;
 /// A piece that would be larger holds a record beyond all limits.
 const LARGEST: usize = 4 * super::LONGEST_RECORD;
 
@@ -41,12 +41,14 @@ pub(super) struct Cutter {
     /// What was read behind the last piece.
     ahead: Vec<u8>,
     line: u64,
+    /// About the size of a piece.
+    size: usize,
 }
 
 impl Cutter {
     /// `line` is the number of the first line that `input` gives.
-    pub(super) fn new(form: Form, input: Input, line: u64) -> Self {
-        Self { input, form, ahead: Vec::new(), line }
+    pub(super) fn new(form: Form, input: Input, line: u64, size: usize) -> Self {
+        Self { input, form, ahead: Vec::new(), line, size }
     }
 
     pub(super) fn form(&self) -> Form {
@@ -57,7 +59,7 @@ impl Cutter {
     pub(super) fn cut(mut self, mut bytes: Vec<u8>) -> io::Result<(Cut, Option<Self>)> {
         bytes.clear();
         bytes.append(&mut self.ahead);
-        let mut size = PIECE;
+        let mut size = self.size;
         loop {
             let room = size.saturating_sub(bytes.len());
             bytes.reserve_exact(room);
@@ -83,11 +85,11 @@ impl Cutter {
 }
 
 impl Piece {
-    /// The buffer, for the next piece; one that had to be larger is not kept so large.
+    /// The buffer, for the next piece.
     pub(super) fn into_spare(self) -> Vec<u8> {
         let mut bytes = self.bytes;
         bytes.clear();
-        bytes.shrink_to(PIECE);
+        bytes.shrink_to(SPARE);
         bytes
     }
 }
@@ -196,8 +198,10 @@ mod tests {
         }
     }
 
+    const SIZE: usize = 16 * 1024;
+
     fn pieces(form: Form, text: Vec<u8>) -> Vec<usize> {
-        let mut cutter = Some(Cutter::new(form, Box::new(Cursor::new(text)), 1));
+        let mut cutter = Some(Cutter::new(form, Box::new(Cursor::new(text)), 1, SIZE));
         let mut sizes = Vec::new();
         while let Some(next) = cutter.take() {
             let (cut, rest) = next.cut(Vec::new()).unwrap();
@@ -213,7 +217,7 @@ mod tests {
         let length = text.len();
         let sizes = pieces(Form::Csv { delimiter: b',' }, text);
         assert_eq!(sizes.iter().sum::<usize>(), length);
-        assert!(sizes.iter().all(|size| *size <= PIECE), "{sizes:?}");
+        assert!(sizes.iter().all(|size| *size <= SIZE), "{sizes:?}");
     }
 
     #[test]

@@ -142,7 +142,8 @@ impl Feed {
         let Self { origin, form, records, examiner, .. } = self;
         let blank_rows = records.blank_rows();
         let (rest, line) = records.into_rest().map_err(|error| origin.explain(error.into(), &examiner.header))?;
-        Ok(Parallel::start(origin, Cutter::new(form, rest, line), blank_rows, examiner, gather))
+        let cutter = Cutter::new(form, rest, line, T::PIECE);
+        Ok(Parallel::start(origin, cutter, blank_rows, examiner, gather))
     }
 
     /// Which column feeds what, for display.

@@ -19,6 +19,10 @@ use super::records::{Form, RecordReader, Records, Scanned};
 
 /// What is made of the records of a piece.
 pub trait Gather {
+    /// About how many bytes of the input are gathered at once. Several such pieces wait in memory at a time, so those of which much is kept
+    /// are better small.
+    const PIECE: usize = 128 * 1024;
+
     /// Takes the next record. Its row is counted from the beginning of the piece.
     fn add(&mut self, record: InputRecord<'_>);
 
@@ -34,6 +38,8 @@ pub trait Gather {
 
 /// All of them as they are.
 impl Gather for Vec<InputRecord<'static>> {
+    const PIECE: usize = 16 * 1024;
+
     fn add(&mut self, record: InputRecord<'_>) {
         self.push(record.into_owned());
     }

@@ -65,6 +65,12 @@ impl Reader {
         Ok(Self { connection, path: path.to_owned(), target: id })
     }
 
+    /// Whether it knows any record of this target.
+    pub fn knows_any(&self) -> Result<bool, LedgerError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM records WHERE target = ?1)";
+        self.connection.query_row(sql, [self.target], |row| row.get(0)).map_err(|error| self.failed(&error))
+    }
+
     /// What is known of an e-mail as of `run`; `None` as run asks for all that is known.
     pub fn standing(&self, email: &EmailKey, run: Option<i64>) -> Result<Option<Standing>, LedgerError> {
         let Some(target) = self.target else { return Ok(None) };

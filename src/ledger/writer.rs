@@ -442,9 +442,12 @@ fn mark_claimed(
 }
 
 fn write_intent(connection: &Connection, run: i64, record: i64, row: u64, intent: &Intent) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("UPDATE records SET generation = ?2 WHERE id = ?1 AND generation <> ?2")?
-        .execute(params![record, intent.generation])?;
+    // Generations only grow, and a record begins with 0.
+    if intent.generation > 0 {
+        connection
+            .prepare_cached("UPDATE records SET generation = ?2 WHERE id = ?1")?
+            .execute(params![record, intent.generation])?;
+    }
     connection
         .prepare_cached(
             "INSERT OR REPLACE INTO intents
