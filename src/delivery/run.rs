@@ -142,6 +142,9 @@ pub(super) async fn run_by<S: Server>(clock: Clock, job: Job<S>, listener: impl 
     run.work(paced, noted).await
 }
 
+/// How the task of a record ended.
+type End = Result<Result<Delivered, Failure>, tokio::task::JoinError>;
+
 /// Records on their way through the ledger, and what it says of each.
 type Claiming = BoxFuture<'static, Result<Vec<(Claim, Position, Payload)>, LedgerError>>;
 
@@ -185,10 +188,10 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
                 () = self.desk.shutdown.draining(), if !draining => self.drain(Verdict::Interrupted),
                 _ = heart.tick() => self.tell(Event::Heartbeat),
                 Some(event) = paced.recv() => self.tell(event),
-                Some(note) = noted.recv() => self.take_note(note),
-                Some(end) = self.tasks.next(), if open => self.take_end(end),
+                Some(note) = noted.recv() => self.take_notes(note, &mut noted),
+                Some(end) = self.tasks.next(), if open => self.take_ends(end),
                 () = until(self.guard.deadline()), if !draining => self.halt(self.guard.out_of_patience(Instant::now())),
-                Ok(place) = Arc::clone(&self.desk.places).acquire_owned(), if may_start => self.start(place),
+                Ok(place) = Arc::clone(&self.desk.places).acquire_owned(), if may_start => self.start_all(place),
                 Some(claims) = answered(&mut self.claiming) => self.take_claims(claims),
                 _ = receive(&mut self.offers, &mut batch), if may_claim => self.claim(&mut batch),
             }
@@ -197,9 +200,7 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
             self.verdict = Some(Verdict::Interrupted);
         }
         // What tasks told before they ended is still in the channel.
-        while let Ok(note) = noted.try_recv() {
-            self.take_note(note);
-        }
+        self.take_rest(&mut noted);
         RunEnd { verdict: self.verdict.unwrap_or(Verdict::Finished), counters: self.counters }
     }
 
@@ -258,6 +259,17 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
         }
     }
 
+    /// Starts as many records as there are places. To look at everything else between two of them takes longer than to start one.
+    fn start_all(&mut self, place: OwnedSemaphorePermit) {
+        self.start(place);
+        while self.may_start() {
+            match Arc::clone(&self.desk.places).try_acquire_owned() {
+                Ok(place) => self.start(place),
+                Err(_) => return,
+            }
+        }
+    }
+
     fn start(&mut self, place: OwnedSemaphorePermit) {
         if self.left_to_send == Some(0) {
             return self.drain_quietly(Verdict::LimitReached);
@@ -266,6 +278,17 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
             self.left_to_send = self.left_to_send.map(|left| left - 1);
             let task = deliver(Arc::clone(&self.desk), ticket, payload, place);
             self.tasks.push(tokio::spawn(task.in_current_span()));
+        }
+    }
+
+    fn take_notes(&mut self, note: Note, noted: &mut mpsc::UnboundedReceiver<Note>) {
+        self.take_note(note);
+        self.take_rest(noted);
+    }
+
+    fn take_rest(&mut self, noted: &mut mpsc::UnboundedReceiver<Note>) {
+        while let Ok(note) = noted.try_recv() {
+            self.take_note(note);
         }
     }
 
@@ -290,7 +313,14 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
         self.halt(halt);
     }
 
-    fn take_end(&mut self, end: Result<Result<Delivered, Failure>, tokio::task::JoinError>) {
+    fn take_ends(&mut self, end: End) {
+        self.take_end(end);
+        while let Some(Some(end)) = self.tasks.next().now_or_never() {
+            self.take_end(end);
+        }
+    }
+
+    fn take_end(&mut self, end: End) {
         match end {
             Ok(Ok(Delivered::Settled { position, status })) => {
                 self.settled(position, status);
