@@ -70,11 +70,16 @@ impl Sending<'_> {
     }
 }
 
+/// Answers are looked at a few at a time, so that those few lead to their next requests before others are looked at. All at once they would go
+/// through every step side by side, and none would be done before all of them are.
+const ANSWERS_AT_A_TIME: usize = 8;
+
 /// One thread is enough: the ledger has its own, and the API is what all wait for. Whoever leaves at once waits for nobody, not even for
 /// a reader that hangs on a dead disk.
 pub(super) fn on_runtime<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        .max_io_events_per_tick(ANSWERS_AT_A_TIME)
         .build()
         .map_err(|error| Failure::new(Exit::Io, error).context("cannot start the runtime".to_owned()))?;
     let done = runtime.block_on(work);
