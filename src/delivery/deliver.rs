@@ -193,7 +193,7 @@ impl<S: Server> Delivery<S> {
     /// One request: permit and token, intent, attempt. The intent is synced before the first byte leaves (I1), and nothing but its sync
     /// and the door is waited for after it, since the settle time counts from there.
     async fn send(&mut self, key: KeyChoice) -> Result<Result<Step, Draining>, Failure> {
-        let Admission { permit, token } = match self.admission().await {
+        let Admission { mut permit, token } = match self.admission().await {
             Ok(admission) => admission,
             Err(instead) => return Ok(instead),
         };
@@ -205,7 +205,7 @@ impl<S: Server> Delivery<S> {
             self.renew_key()?;
         }
         self.life.sends(key, now);
-        self.intend(&permit).await?;
+        self.intend(&mut permit).await?;
         self.life.leaves(self.now());
         self.tell(Event::Request(Request::Create));
         let reply = self.desk.server.create(&token, Outgoing { key: &self.key, payload: &self.payload }).await;
@@ -229,7 +229,7 @@ impl<S: Server> Delivery<S> {
 
     /// A later run counts the settle time from the moment in the intent, so the request must not leave after it: an intent whose sync, or
     /// whose wait at the door, took longer than expected is written again.
-    async fn intend(&mut self, permit: &Permit) -> Result<(), LedgerError> {
+    async fn intend(&mut self, permit: &mut Permit) -> Result<(), LedgerError> {
         let mut grace = SYNC_TIME;
         loop {
             let leaves_by = self.now().later(grace);
@@ -246,7 +246,7 @@ impl<S: Server> Delivery<S> {
     async fn look_up(&mut self) -> Result<Result<Step, Draining>, Failure> {
         let (mut scan, mut failures) = (LookupScan::new(), 0);
         while self.desk.lookups.load(Ordering::Relaxed) && failures < LOOKUP_TRIES {
-            let Admission { permit, token } = match self.admission().await {
+            let Admission { mut permit, token } = match self.admission().await {
                 Ok(admission) => admission,
                 Err(instead) => return Ok(instead),
             };

@@ -85,6 +85,7 @@ pub(super) struct Permit {
     probe: bool,
     control: mpsc::UnboundedSender<Control>,
     door: Door,
+    has_left: bool,
     returned: Returned,
 }
 
@@ -102,9 +103,13 @@ impl Permit {
         self.probe
     }
 
-    /// Returns in the moment in which the request may leave: mostly at once. Called when nothing else is waited for.
-    pub(super) async fn leave(&self) {
-        self.door.pass().await;
+    /// Returns in the moment in which the request may leave: mostly at once. Called when nothing else is waited for; whoever calls again, since
+    /// something was too late after all, is let out.
+    pub(super) async fn leave(&mut self) {
+        if !self.has_left {
+            self.door.pass().await;
+            self.has_left = true;
+        }
     }
 
     pub(super) fn report(mut self, health: Health, allowance: Allowance) {
@@ -217,7 +222,8 @@ impl Pacing {
         let unreached = self.gate.reach.leaves(interval(self.gate.per_minute), now);
         self.tell(unreached);
         let returned = Returned { left: now, health: Health::Unclear, allowance: Allowance::default() };
-        let permit = Permit { probe: self.gate.breaker.leaves(), control, door: self.gate.door.clone(), returned };
+        let (probe, door) = (self.gate.breaker.leaves(), self.gate.door.clone());
+        let permit = Permit { probe, control, door, has_left: false, returned };
         // Whoever asked may have left in this instant; the permit then reports itself unused.
         drop(ask.send(permit));
     }
@@ -544,6 +550,19 @@ mod tests {
             let is_told = events.any(|event| matches!(event, Event::PaceUnreached { .. }));
             assert_eq!(is_told, pause.is_zero());
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_permit_that_is_used_late_is_kept_from_the_next_one_and_counts_once() {
+        let (pacer, _told) = pacer("1/s");
+        let (mut late, mut next) = (pacer.permit().await.unwrap(), pacer.permit().await.unwrap());
+        late.leave().await;
+        let start = Instant::now();
+        for _ in 0..3 {
+            late.leave().await;
+            next.leave().await;
+        }
+        assert_eq!(start.elapsed().as_secs_f64().round(), 1.0);
     }
 
     #[tokio::test(start_paused = true)]

@@ -132,7 +132,7 @@ impl<S: Server> Tokens<S> {
     }
 
     /// One request to the API for a token.
-    async fn request(&self, way: &Way, permit: Permit) {
+    async fn request(&self, way: &Way, mut permit: Permit) {
         permit.leave().await;
         self.tell(Event::Request(Request::Credentials));
         let result = self.obtain(way).await;
