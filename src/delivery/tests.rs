@@ -292,6 +292,27 @@ async fn the_first_request_goes_alone_and_the_concurrency_is_never_exceeded() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_machine_that_stalls_now_and_then_keeps_its_pace_and_never_doubles_a_second() {
+    let world = World { rate: "1/s", ..World::new() };
+    let stalls = tokio::spawn(async {
+        loop {
+            tokio::time::sleep(Duration::from_millis(2950)).await;
+            tokio::time::advance(Duration::from_millis(700)).await;
+        }
+    });
+    let emails = many(60);
+    let ended = world.run(&borrowed(&emails), created, nobody).await;
+    stalls.abort();
+    assert!(all_are(&ended, Status::Created));
+    let log = world.log.lock().unwrap();
+    let time = log.sent[59].0 - log.sent[0].0;
+    // Nothing of a stall is made up for, since a second holds no second request; but it costs no more than itself.
+    assert!((59..=59 + 20).contains(&time.as_secs()), "{time:?}");
+    let apart = log.sent.windows(2).map(|pair| pair[1].0 - pair[0].0).min();
+    assert!(apart >= Some(Duration::from_secs(1)), "{apart:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_places_in_flight_double_with_each_round_of_answers_up_to_the_concurrency() {
     let world = World { concurrency: 8, ..World::new() };
     let emails = many(40);
