@@ -99,7 +99,7 @@ pub(super) fn plan(
     purpose: &Purpose,
 ) -> Result<Planned, Failure> {
     let mut plan = Plan::new(purpose.rate.per_minute());
-    let mut diagnostics = Diagnostics::new(&input.path().display().to_string());
+    let mut diagnostics = Diagnostics::new(&input.shown());
     let ledger = match ledger {
         Some(ledger) if ledger.knows_any()? => Some(ledger),
         _ => None,

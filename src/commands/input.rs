@@ -17,6 +17,7 @@ pub(super) struct Input {
     path: PathBuf,
     identity: InputIdentity,
     spooled: bool,
+    from_pipe: bool,
 }
 
 impl Input {
@@ -28,11 +29,16 @@ impl Input {
         let spooled = from_pipe || settings::is_spooled(named);
         let identity = identity(&path)
             .map_err(|error| Failure::new(Exit::Input, error).context(format!("cannot read {}", path.display())))?;
-        Ok(Self { path, identity, spooled })
+        Ok(Self { path, identity, spooled, from_pipe })
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What people know it by: nobody who piped it in has seen where it was spooled to, and a dry run leaves nothing there.
+    pub(super) fn shown(&self) -> String {
+        if self.from_pipe { "standard input".to_owned() } else { self.path.display().to_string() }
     }
 
     pub(super) fn is_spooled(&self) -> bool {

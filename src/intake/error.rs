@@ -111,7 +111,8 @@ impl IntakeError {
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 "check the path; a file named on the command line is looked for in the current folder".to_owned()
             }
-            Self::Read { .. } | Self::Empty { .. } | Self::Abandoned => return None,
+            Self::Read { .. } | Self::Abandoned => return None,
+            Self::Empty { .. } => "see whether the export that makes it came to its end, and make it again".to_owned(),
             Self::Directory { .. } => "name one file of it".to_owned(),
             Self::NotAFile { .. } => "for a pipe, give - as the input and pipe into this program".to_owned(),
             Self::Foreign { advice, .. } => (*advice).to_owned(),

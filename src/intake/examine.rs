@@ -210,7 +210,7 @@ impl Judged<'_> {
 }
 
 fn too_large(limit: &str) -> Flaw {
-    Flaw::new(Code::RowTooLarge, format!("has more than {limit} and was skipped"))
+    Flaw::new(Code::RowTooLarge, format!("has more than {limit} and was skipped: shorten it, and import it again"))
 }
 
 fn raw(scanned: Scanned<'_>) -> Option<RawRecord> {

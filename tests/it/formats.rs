@@ -68,7 +68,7 @@ fn a_last_line_without_its_end_from_a_pipe_is_not_sent_in_whatever_form_it_comes
     let cut = text.trim_end();
     let lab = Lab::new();
     for input in [cut.as_bytes().to_vec(), gzip(cut.as_bytes()), utf16(&format!("\u{feff}{cut}"))] {
-        piped(&lab, &["check", "-"], &input).ends(1).says("ends in the middle");
+        piped(&lab, &["check", "-"], &input).ends(1).says("standard input:2: row 1").says("ends in the middle");
     }
     for input in [text.as_bytes().to_vec(), zst(text.as_bytes()), utf16(&format!("\u{feff}{text}"))] {
         piped(&lab, &["check", "-"], &input).ends(0).says("1  to send");
