@@ -1,6 +1,5 @@
 //! `import`: read once and plan, ask, send, report.
 
-use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -17,14 +16,14 @@ use super::sending::{self, Sending};
 use super::signals::{self, Caught};
 use super::{Failure, outlook, question, report, reporting, resume, suspects};
 use crate::api::{Credentials, TokenSource};
-use crate::cli::{ImportArgs, InputArgs, LogArgs, LogFormat, ProgressChoice, SummaryFormat};
+use crate::cli::{ImportArgs, InputArgs, LogArgs, SummaryFormat};
 use crate::delivery::{self, Offer, Payload, RunEnd, Shutdown, Verdict};
 use crate::domain::{Duplicates, InputRecord, Status, Tally, Verdict as RecordVerdict};
 use crate::event::Event;
 use crate::exit::{Exit, Signal};
 use crate::ledger::{Ledger, Reader, RunCounters, RunId};
 use crate::logging::{FOR_PROGRAMS, masked};
-use crate::report::{Plan, Progress, Scope, Style, Summary};
+use crate::report::{Plan, Progress, Scope, Summary};
 use crate::sandbox::{self, Sandbox};
 use crate::settings::{self, Outputs, TargetSettings};
 
@@ -196,7 +195,7 @@ impl Import<'_> {
         let (offers, offered) = mpsc::channel(AHEAD);
         let (input, input_args, known) = (Arc::clone(&self.input), self.args.input.clone(), Arc::clone(&self.known));
         let reading = tokio::task::spawn_blocking(move || read(&input, &input_args, &known, &offers));
-        let mut progress = Progress::start(self.progress_style(), self.scope());
+        let mut progress = Progress::start(sending::progress_style(self.args.progress, self.log), self.scope());
         let target = &self.world.settings;
         let sending = Sending {
             args: &self.args.sending,
@@ -230,17 +229,6 @@ impl Import<'_> {
         }
         let limit = sending.limit.map(Into::into);
         Scope { records: tally.total(), to_send: self.plan.to_send, limit, known }
-    }
-
-    fn progress_style(&self) -> Style {
-        let terminal = std::io::stderr().is_terminal();
-        match self.args.progress {
-            ProgressChoice::Never => Style::Silent,
-            ProgressChoice::Auto if self.log.quiet => Style::Silent,
-            _ if self.log.log_format == LogFormat::Json => Style::Log,
-            _ if terminal => Style::Bar,
-            _ => Style::Lines,
-        }
     }
 
     /// The reports, the end of the run in the ledger, the summary.

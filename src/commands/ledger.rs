@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
@@ -9,22 +10,23 @@ use tokio::sync::mpsc;
 use super::sending::{self, Sending};
 use super::{Failure, import, outlook, question, signals, stdout};
 use crate::api::Credentials;
-use crate::cli::{CredentialArgs, LedgerCommand, SendingArgs, TargetArgs};
+use crate::cli::{CredentialArgs, LedgerCommand, LogArgs, ProgressChoice, SendingArgs, TargetArgs};
 use crate::delivery::{self, Offer, Payload, Pull, PullStop, Shutdown};
 use crate::domain::{Complaint, ComplaintCode, EmailKey, Ending, Position, Receipt, Status, Tally};
 use crate::event::Event;
 use crate::exit::Exit;
 use crate::ledger::{InputName, Ledger, OpenRequest, Reader};
+use crate::report::{Progress, Scope};
 use crate::settings::{self, TargetSettings};
 
-pub(super) fn run(command: LedgerCommand) -> Result<Exit, Failure> {
+pub(super) fn run(command: LedgerCommand, log: &LogArgs) -> Result<Exit, Failure> {
     match command {
         LedgerCommand::Show { email: Some(email), target, json } => show_one(&EmailKey::of(&email), &target, json),
         LedgerCommand::Show { email: None, target, json } => show(&target, json),
         LedgerCommand::Settle { email, created, target, .. } => settle(&EmailKey::of(&email), created, &target),
         LedgerCommand::Forget { email, target, yes, .. } => forget(email.as_deref(), &target, yes),
         LedgerCommand::Resolve { target, credentials, sending, json } => {
-            sending::on_runtime(resolve(Sender::new(&target, &credentials, sending)?, json))
+            sending::on_runtime(resolve(Sender::new(&target, &credentials, sending)?, json, log))
         }
         LedgerCommand::Pull { target, credentials, sending, json } => {
             sending::on_runtime(pull(Sender::new(&target, &credentials, sending)?, json))
@@ -230,7 +232,7 @@ fn listen(shutdown: &Shutdown) -> Result<signals::Caught, Failure> {
 }
 
 /// Every open request is offered as if its row stood in an input again: the life of a record does the rest.
-async fn resolve(sender: Sender, as_json: bool) -> Result<Exit, Failure> {
+async fn resolve(sender: Sender, as_json: bool, log: &LogArgs) -> Result<Exit, Failure> {
     let ledger = sender.ledger().await?;
     let open = Reader::open(&sender.settings.ledger, &sender.settings.target)?.open_requests()?;
     let shutdown = Shutdown::default();
@@ -249,14 +251,18 @@ async fn resolve(sender: Sender, as_json: bool) -> Result<Exit, Failure> {
     }
     drop(offers);
     let job = sender.sending().job(&ledger, &run, offered, doubts, &shutdown)?;
+    let scope = Scope { records: doubts, to_send: doubts, limit: None, known: Tally::default() };
+    let mut progress = Progress::start(sending::progress_style(ProgressChoice::Auto, log), scope);
     let mut tally = Tally::default();
     let end = delivery::run(job, |event| {
         import::log(&event);
+        progress.on(&event, Instant::now());
         if let Event::Settled { status, .. } = event {
             tally.add(status);
         }
     })
     .await;
+    progress.finish();
     let exit = Exit::of_run(&end.verdict, caught.get(), &tally);
     let stopped = import::words(&end.verdict);
     ledger.end_run(&run, end.counters, exit.code(), stopped.clone()).await?;

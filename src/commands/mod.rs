@@ -41,7 +41,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Import(args) => import::run(&args, &cli.log),
         Command::Check(args) => check::run(&args, &cli.log),
         Command::Report(args) => report::run(&args),
-        Command::Ledger(command) => ledger::run(*command),
+        Command::Ledger(command) => ledger::run(*command, &cli.log),
         Command::Sandbox(args) => sandbox::run(args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

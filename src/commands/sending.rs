@@ -1,6 +1,7 @@
 //! What every command that sends has in common: the client, the job, the runtime.
 
 use std::future::Future;
+use std::io::IsTerminal as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,10 +9,11 @@ use tokio::sync::mpsc;
 
 use super::Failure;
 use crate::api::{BaseUrl, Client, ClientConfig, Credentials};
-use crate::cli::SendingArgs;
+use crate::cli::{LogArgs, LogFormat, ProgressChoice, SendingArgs};
 use crate::delivery::{Api, GuardPolicy, Job, Offer, RetryPolicy, Shutdown};
 use crate::exit::Exit;
 use crate::ledger::{ClaimPolicy, Ledger, RunId};
+use crate::report::Style;
 
 /// How requests are made.
 pub(super) struct Sending<'a> {
@@ -67,6 +69,16 @@ impl Sending<'_> {
             limit: args.limit.map(Into::into),
             shutdown: shutdown.clone(),
         })
+    }
+}
+
+pub(super) fn progress_style(choice: ProgressChoice, log: &LogArgs) -> Style {
+    match choice {
+        ProgressChoice::Never => Style::Silent,
+        ProgressChoice::Auto if log.quiet => Style::Silent,
+        _ if log.log_format == LogFormat::Json => Style::Log,
+        _ if std::io::stderr().is_terminal() => Style::Bar,
+        _ => Style::Lines,
     }
 }
 

@@ -129,6 +129,15 @@ fn resolve_finishes_what_earlier_runs_left_in_doubt_whether_or_not_it_is_in_an_i
 }
 
 #[test]
+fn resolve_tells_what_it_waits_for_unless_it_is_to_be_quiet() {
+    for (quiet, says) in [(&[][..], true), (&["-q"], false)] {
+        let (lab, server) = with_a_doubt(&["--fault", "429:p1@example.com:first=2"]);
+        let ran = lab.ledger(&server, &[&["resolve"], &FAST[..], quiet].concat()).ends(0).says("1 in doubt, 1 created");
+        assert_eq!(ran.stderr.contains("the API asked for a pause"), says, "{}", ran.stderr);
+    }
+}
+
+#[test]
 fn a_doubt_can_be_settled_by_hand_and_nothing_else_can() {
     let (lab, server) = with_a_doubt(&[]);
     lab.ledger(&server, &["settle", "p0@example.com", "--absent"]).ends(2).says("no doubt");
