@@ -27,7 +27,7 @@ use crate::event::Event;
 use crate::ledger::{Claim, ClaimPolicy, ClaimRequest, Ledger, LedgerError, RunCounters, RunId, Ticket};
 
 /// How many records are claimed in one go: few enough that the intents behind them in the ledger's queue do not wait for long.
-const BATCH: usize = 64;
+const BATCH: usize = 32;
 /// So many claimed records, as a multiple of the concurrency, are kept ready, so that a free place never waits for a claim.
 const READY_PER_PLACE: usize = 2;
 /// Records that were started and are not settled, waiting ones included, as a multiple of the concurrency.
