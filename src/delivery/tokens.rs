@@ -99,35 +99,30 @@ impl<S: Server> Tokens<S> {
     }
 
     async fn next_permit(&self) -> Result<Option<Permit>, StopReason> {
-        self.wait_for_use().await;
+        // There is something to do with a permit, or nothing any more.
+        self.when(|errand| if let Errand::Wait(moment) = errand { Err(moment) } else { Ok(()) }).await;
+        // Nobody needs a permit to hear that the run is over.
+        let stopped = self.when(|errand| if let Errand::Stop(reason) = errand { Ok(reason) } else { Err(None) });
         tokio::select! {
             biased;
-            reason = self.stopped() => Err(reason),
+            reason = stopped => Err(reason),
             permit = self.pacer.permit() => Ok(permit),
         }
     }
 
-    /// Returns when there is something to do with a permit, or nothing any more.
-    async fn wait_for_use(&self) {
+    /// Waits until `found` makes something of what the token needs. It is asked again at the moment that it names, and whenever something
+    /// has changed.
+    async fn when<T>(&self, found: impl Fn(Errand) -> Result<T, Option<Instant>>) -> T {
         loop {
             let renewed = self.renewed.notified();
             let errand = self.keyring().plan(Instant::now());
-            let Errand::Wait(moment) = errand else { return };
-            tokio::select! {
-                () = renewed => {}
-                () = until(moment) => {}
+            match found(errand) {
+                Ok(found) => return found,
+                Err(again) => tokio::select! {
+                    () = renewed => {}
+                    () = until(again) => {}
+                },
             }
-        }
-    }
-
-    /// Nobody needs a permit to hear that the run is over.
-    async fn stopped(&self) -> StopReason {
-        loop {
-            let renewed = self.renewed.notified();
-            if let Errand::Stop(reason) = self.keyring().plan(Instant::now()) {
-                return reason;
-            }
-            renewed.await;
         }
     }
 
