@@ -99,10 +99,11 @@ impl Feed {
         let opened = Opened::of(&source);
         opened.check(sniff::ndjson_decay(&source.head, source.complete), &source.head)?;
         let keys = sample_keys(&source.head, source.complete);
-        let no_object = if keys.is_empty() { no_object(&source.head, source.complete) } else { None };
-        let mapping = opened
-            .mapping(&Roster::Keys(keys), options)
-            .map_err(|error| error.advised(no_object).within(foreign::array_of_objects(&source.head)))?;
+        let has_keys = !keys.is_empty();
+        let mapping = opened.mapping(&Roster::Keys(keys), options).map_err(|error| {
+            let no_object = if has_keys { None } else { no_object(&source.head, source.complete) };
+            error.advised(no_object).within(foreign::array_of_objects(&source.head))
+        })?;
         let form = Form::Ndjson { line_end: sniff::line_end(&source.head) };
         let records = Records::new(form, source.into_reader(0), 1);
         Ok(Self::new(opened, form, records, Vec::new(), mapping, InputForm::Ndjson, options))
