@@ -284,7 +284,7 @@ struct Writer {
     connection: Connection,
     path: PathBuf,
     failure: Arc<OnceLock<LedgerError>>,
-    /// How long it took.
+    /// How long the last transaction took to be committed, its sync above all.
     last_commit: Duration,
 }
 
