@@ -268,6 +268,15 @@ pub struct SendingArgs {
     /// Do not use `GET /customer`.
     #[arg(long, value_parser = FalseyValueParser::new(), env = "CUSTOMER_IMPORT_NO_LOOKUP", hide_env_values = true)]
     pub no_lookup: bool,
+    /// If no look-up can be had, let the server's unique e-mail guard a new key after an answered failure. Without it such a record ends in
+    /// doubt.
+    #[arg(
+        long,
+        value_parser = FalseyValueParser::new(),
+        env = "CUSTOMER_IMPORT_TRUST_UNIQUE_EMAIL",
+        hide_env_values = true
+    )]
+    pub trust_unique_email: bool,
     /// Send nothing if any record is invalid.
     #[arg(long, value_parser = FalseyValueParser::new(), env = "CUSTOMER_IMPORT_STRICT", hide_env_values = true)]
     pub strict: bool,

@@ -38,9 +38,16 @@ pub enum Event {
         allowed: f64,
         reached: f64,
     },
+    /// The server asked for a pause because it is not ready (503).
+    Unavailable {
+        pause: Duration,
+    },
+    /// No connection came about. Told when the cause changes, not for every request.
+    Unreachable(Trouble),
     /// Too many failures in a row: one probe now and then until the server is back.
     BreakerOpened {
         pause: Duration,
+        trouble: Option<Trouble>,
     },
     BreakerClosed,
     /// Look-ups are not to be had for the rest of the run.
@@ -59,6 +66,15 @@ pub enum Event {
     Draining {
         in_flight: usize,
     },
+}
+
+/// Why no request gets through.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trouble {
+    /// Fit to be shown: `cannot reach api.example.com (connection refused)`.
+    pub cause: String,
+    /// In how long the run gives up, unless something gets through.
+    pub gives_up_in: Duration,
 }
 
 /// What kind of request leaves.

@@ -66,6 +66,7 @@ impl Exit {
             Verdict::RejectedAlike { .. } => Self::Configuration,
             Verdict::Stopped(reason) => reason.into(),
             Verdict::LedgerFailed(error) => error.into(),
+            Verdict::Crashed(_) => Self::Io,
         }
     }
 

@@ -1,11 +1,13 @@
 //! An answer as it came, before anybody thinks about it.
 
 use std::fmt;
+use std::io::Read;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LOCATION, RETRY_AFTER};
+use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, LOCATION, RETRY_AFTER};
 
 use super::pause;
 
@@ -54,6 +56,8 @@ pub enum Body {
     Cut,
     /// Longer than 1 MiB; the rest was not read.
     TooLong,
+    /// Compressed, though that was not asked for, and not in a way that we can read.
+    Packed,
 }
 
 /// Bodies hold people's data and secret links.
@@ -63,6 +67,7 @@ impl fmt::Debug for Body {
             Self::Whole(bytes) => write!(f, "Whole({} bytes)", bytes.len()),
             Self::Cut => f.write_str("Cut"),
             Self::TooLong => f.write_str("TooLong"),
+            Self::Packed => f.write_str("Packed"),
         }
     }
 }
@@ -72,7 +77,8 @@ impl Answer {
     pub(super) async fn read(mut response: reqwest::Response) -> Self {
         let status = response.status().as_u16();
         let headers = AnswerHeaders::of(response.headers(), response.url());
-        let body = read_body(&mut response).await;
+        let packing = Packing::of(response.headers());
+        let body = packing.unpacked(read_body(&mut response).await);
         Self { status, headers, body, received: SystemTime::now() }
     }
 
@@ -102,6 +108,59 @@ async fn read_body(response: &mut reqwest::Response) -> Body {
             Ok(None) => return Body::Whole(bytes),
             Err(_) => return Body::Cut,
         }
+    }
+}
+
+/// How a body is compressed. Every request asks for none, but caches and gateways do it all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Packing {
+    /// It says of none, or its bytes will tell.
+    None,
+    Gzip,
+    Zlib,
+    Unknown,
+}
+
+impl Packing {
+    fn of(headers: &HeaderMap) -> Self {
+        let named =
+            headers.get(CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?").trim().to_ascii_lowercase());
+        match named.as_deref() {
+            None | Some("" | "identity") => Self::None,
+            Some("gzip" | "x-gzip") => Self::Gzip,
+            Some("deflate") => Self::Zlib,
+            Some(_) => Self::Unknown,
+        }
+    }
+
+    fn unpacked(self, body: Body) -> Body {
+        let Body::Whole(bytes) = body else { return body };
+        match self {
+            Self::Unknown => Body::Packed,
+            // No JSON and no page begins with these bytes.
+            Self::None | Self::Gzip if bytes.starts_with(GZIP) => read_out(MultiGzDecoder::new(&*bytes)),
+            Self::Zlib if is_zlib(&bytes) => read_out(ZlibDecoder::new(&*bytes)),
+            Self::Zlib if !bytes.starts_with(b"{") => read_out(DeflateDecoder::new(&*bytes)),
+            // A gateway that unpacks a body may forget to say so.
+            Self::None | Self::Gzip | Self::Zlib => Body::Whole(bytes),
+        }
+    }
+}
+
+const GZIP: &[u8] = &[0x1f, 0x8b];
+
+/// The two bytes that a zlib stream begins with are a multiple of 31.
+fn is_zlib(bytes: &[u8]) -> bool {
+    matches!(bytes, [first, second, ..] if first & 0x0f == 8 && u16::from_be_bytes([*first, *second]) % 31 == 0)
+}
+
+/// What unpacks, up to the cap.
+fn read_out(unpacked: impl Read) -> Body {
+    let mut bytes = Vec::new();
+    match unpacked.take(BODY_CAP as u64 + 1).read_to_end(&mut bytes) {
+        Ok(length) if length > BODY_CAP => Body::TooLong,
+        Ok(_) => Body::Whole(bytes),
+        Err(_) => Body::Cut,
     }
 }
 
@@ -156,6 +215,40 @@ mod tests {
         assert_eq!(allowance("0", "0"), (None, Some(0)));
         assert_eq!(allowance("99999999999", "-1"), (None, None));
         assert_eq!(allowance("", "many"), (None, None));
+    }
+
+    #[test]
+    fn a_body_that_came_packed_is_unpacked_up_to_the_cap() {
+        use flate2::Compression;
+        use flate2::read::{DeflateEncoder, GzEncoder, ZlibEncoder};
+        let packed = |mut encoder: Box<dyn Read>| {
+            let mut bytes = Vec::new();
+            encoder.read_to_end(&mut bytes).unwrap();
+            bytes
+        };
+        let json = b"{\"a\":1}".as_slice();
+        let whole = Body::Whole(json.to_vec());
+        let gzip = packed(Box::new(GzEncoder::new(json, Compression::fast())));
+        let headers =
+            |encoding: &str| HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_str(encoding).unwrap())]);
+        for (encoding, bytes) in [
+            ("gzip", gzip.clone()),
+            ("X-GZIP", gzip.clone()),
+            ("identity", gzip.clone()),
+            ("deflate", packed(Box::new(ZlibEncoder::new(json, Compression::fast())))),
+            ("deflate", packed(Box::new(DeflateEncoder::new(json, Compression::fast())))),
+            ("gzip", json.to_vec()),
+            ("deflate", json.to_vec()),
+            ("identity", json.to_vec()),
+        ] {
+            assert_eq!(Packing::of(&headers(encoding)).unpacked(Body::Whole(bytes)), whole, "{encoding}");
+        }
+        assert_eq!(Packing::of(&HeaderMap::new()).unpacked(Body::Whole(gzip.clone())), whole);
+        assert_eq!(Packing::of(&headers("br")).unpacked(Body::Whole(gzip.clone())), Body::Packed);
+        assert_eq!(Packing::Gzip.unpacked(Body::Whole(gzip[..gzip.len() - 3].to_vec())), Body::Cut);
+        let bomb = vec![b' '; BODY_CAP + 1];
+        let bomb = packed(Box::new(GzEncoder::new(std::io::Cursor::new(bomb), Compression::fast())));
+        assert_eq!(Packing::Gzip.unpacked(Body::Whole(bomb)), Body::TooLong);
     }
 
     #[test]

@@ -1,20 +1,25 @@
 //! What an answer to `POST {base}/customer` means. Pure: status and body judged together, in one table.
 
 use super::envelope::Unreadable;
-use super::said::{Said, hear};
+use super::said::{Heard, Said, hear};
 use super::{Answer, Sent, pause};
-use crate::domain::{AttemptResult, Complaint, ComplaintCode, DoubtCause, StopReason};
+use crate::domain::{
+    AttemptResult, Complaint, ComplaintCode, DoubtCause, EmailWords, Refusal, RefusalScope, StopReason,
+};
 
 /// The table of answers. The order of the arms is part of it: what the status alone decides comes first, then what makes an answer
 /// unbelievable, then what body and status say together, and doubt is what is left.
 #[must_use]
 pub fn classify(answer: &Answer, sent: Sent<'_>) -> AttemptResult {
-    let (status, said) = hear(answer.status, &answer.body, sent);
+    let Heard { status, said, by_application } = hear(answer.status, &answer.body, sent);
     match (status, said) {
         (401, _) => AttemptResult::Unauthorized,
         (429, _) => AttemptResult::Throttled { pause: pause::throttle(&answer.headers, answer.received) },
-        (300..=399, _) => configuration(redirect(answer)),
-        (502 | 504 | 520..=529, said) => gateway(answer, &said),
+        (300..=399, _) => AttemptResult::Stop(StopReason::Configuration(redirect(answer))),
+        (_, Said::Busy(words)) => {
+            AttemptResult::InProgress(Complaint { code: ComplaintCode::NoAnswer, message: words })
+        }
+        (502..=504 | 520..=529, said) => gateway(answer, &said),
 
         (_, said @ (Said::Cut | Said::TooLong)) => silence(answer, &said),
         (_, said @ Said::Contradiction) => unintelligible(answer, &said),
@@ -23,22 +28,30 @@ pub fn classify(answer: &Answer, sent: Sent<'_>) -> AttemptResult {
             AttemptResult::Created { receipt: *receipt, other_email }
         }
 
-        (500, said) => AttemptResult::ServerError(complaint(ComplaintCode::ServerError, answer, &said)),
-        (503, said) => AttemptResult::Unavailable {
-            retry_after: pause::retry_after(&answer.headers, answer.received),
-            complaint: complaint(ComplaintCode::ServerError, answer, &said),
-        },
-        (402 | 404 | 405 | 413 | 415, said) => configuration(shared_fault(status, answer, &said)),
-        (403, said) => AttemptResult::Forbidden(complaint(ComplaintCode::Rejected, answer, &said)),
+        (500, said) if by_application => {
+            AttemptResult::ServerError(complaint(ComplaintCode::ServerError, answer, &said))
+        }
+        (500, said) => gateway(answer, &said),
+
+        (413 | 414 | 431, said) => refused(RefusalScope::Record, by_application, too_large(answer, &said, sent)),
+        (402 | 404 | 405 | 410 | 415 | 419 | 421 | 426, said) => {
+            refused(RefusalScope::Endpoint, by_application, shared_fault(status, answer, &said))
+        }
+        (403, said @ Said::Unreadable(_)) => refused(RefusalScope::Firewall, false, firewall(answer, &said)),
+        (403, said) => refused(RefusalScope::Account, true, forbidden(answer, &said)),
         (408 | 425, said) => AttemptResult::InProgress(complaint(ComplaintCode::NoAnswer, answer, &said)),
 
         (200..=299 | 400..=499, Said::KeyExpired) => AttemptResult::KeyExpired,
-        (200..=299 | 400..=499, Said::KeyFault(words)) => configuration(key_fault(&words)),
-        (200..=299 | 400..=499, Said::Busy(words)) => {
-            AttemptResult::InProgress(Complaint { code: ComplaintCode::NoAnswer, message: words })
+        (200..=299 | 400..=499, Said::KeyFault(words)) => refused(RefusalScope::Endpoint, true, key_fault(&words)),
+        (200..=299 | 400..=499, Said::Email(EmailWords::Exists, message)) => {
+            email(EmailWords::Exists, Complaint { code: ComplaintCode::EmailExists, message })
         }
-        (200..=299 | 400..=499, Said::EmailExists(words)) => {
-            AttemptResult::EmailExists(Complaint { code: ComplaintCode::EmailExists, message: words })
+        (409, Said::Email(_, message)) => {
+            email(EmailWords::Conflict, Complaint { code: ComplaintCode::Rejected, message })
+        }
+        (409, said) => email(EmailWords::Conflict, complaint(ComplaintCode::Rejected, answer, &said)),
+        (200..=299 | 400..=499, Said::Email(words, message)) => {
+            email(words, Complaint { code: ComplaintCode::FieldRejected, message })
         }
         (200..=299 | 400..=499, Said::Fields(words)) => {
             AttemptResult::Rejected(Complaint { code: ComplaintCode::FieldRejected, message: words })
@@ -56,8 +69,7 @@ pub fn classify(answer: &Answer, sent: Sent<'_>) -> AttemptResult {
             | Said::NoId
             | Said::KeyExpired
             | Said::KeyFault(_)
-            | Said::Busy(_)
-            | Said::EmailExists(_)
+            | Said::Email(..)
             | Said::Fields(_)
             | Said::WentWrong(_)
             | Said::Reason(_)
@@ -67,24 +79,34 @@ pub fn classify(answer: &Answer, sent: Sent<'_>) -> AttemptResult {
     }
 }
 
-fn configuration(message: String) -> AttemptResult {
-    AttemptResult::Stop(StopReason::Configuration(message))
+fn email(words: EmailWords, complaint: Complaint) -> AttemptResult {
+    AttemptResult::EmailRefused { complaint, words }
+}
+
+fn refused(scope: RefusalScope, by_api: bool, message: String) -> AttemptResult {
+    let complaint = Complaint { code: ComplaintCode::Refused, message };
+    AttemptResult::Refused { complaint, refusal: Refusal { scope, by_api } }
 }
 
 /// The end of the connection came before the end of the answer: its status alone is no proof of anything.
 fn silence(answer: &Answer, said: &Said) -> AttemptResult {
     let code = if *said == Said::Cut { ComplaintCode::NoAnswer } else { ComplaintCode::Unreadable };
-    AttemptResult::Unanswered { cause: DoubtCause::Silence, complaint: complaint(code, answer, said) }
+    unanswered(DoubtCause::Silence, complaint(code, answer, said))
 }
 
+/// Somebody between us and the application answered, whatever the application is doing meanwhile.
 fn gateway(answer: &Answer, said: &Said) -> AttemptResult {
     let complaint = complaint(ComplaintCode::NoAnswer, answer, said);
-    AttemptResult::Unanswered { cause: DoubtCause::Gateway, complaint }
+    let pause = if answer.status == 503 { pause::retry_after(&answer.headers, answer.received) } else { None };
+    AttemptResult::Unanswered { cause: DoubtCause::Gateway, complaint, pause }
 }
 
 fn unintelligible(answer: &Answer, said: &Said) -> AttemptResult {
-    let complaint = complaint(ComplaintCode::Unreadable, answer, said);
-    AttemptResult::Unanswered { cause: DoubtCause::Unintelligible, complaint }
+    unanswered(DoubtCause::Unintelligible, complaint(ComplaintCode::Unreadable, answer, said))
+}
+
+fn unanswered(cause: DoubtCause, complaint: Complaint) -> AttemptResult {
+    AttemptResult::Unanswered { cause, complaint, pause: None }
 }
 
 pub(super) fn redirect(answer: &Answer) -> String {
@@ -95,11 +117,28 @@ pub(super) fn redirect(answer: &Answer) -> String {
 fn shared_fault(status: u16, answer: &Answer, said: &Said) -> String {
     let what = match status {
         402 => "the account needs a payment before it can create customers",
-        404 | 405 => "customers cannot be created at this address; check the base URL",
-        413 => "the server refuses requests of this size",
-        _ => "the server refuses JSON",
+        404 | 405 | 410 => "customers cannot be created at this address; check the base URL",
+        415 => "the server refuses JSON",
+        426 => "the server wants another version of the protocol",
+        _ => "the server refuses the request",
     };
     format!("{what} ({})", describe(answer, said))
+}
+
+fn too_large(answer: &Answer, said: &Said, sent: Sent<'_>) -> String {
+    format!(
+        "the server refuses a request of this size, a body of {} bytes ({})",
+        sent.body.len(),
+        describe(answer, said)
+    )
+}
+
+fn forbidden(answer: &Answer, said: &Said) -> String {
+    format!("the API forbids it ({})", describe(answer, said))
+}
+
+fn firewall(answer: &Answer, said: &Said) -> String {
+    format!("a firewall in front of the API refuses this record ({})", describe(answer, said))
 }
 
 fn key_fault(words: &str) -> String {
@@ -115,7 +154,7 @@ fn describe(answer: &Answer, said: &Said) -> String {
     let what = match said {
         Said::KeyFault(words)
         | Said::Busy(words)
-        | Said::EmailExists(words)
+        | Said::Email(_, words)
         | Said::Fields(words)
         | Said::WentWrong(words)
         | Said::Reason(words) => words,

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_TYPE};
 use url::Url;
 
 use super::lookup::{self, PER_PAGE};
@@ -157,7 +157,8 @@ impl Client {
         page: u32,
         meaning: impl FnOnce(&Answer) -> PageResult,
     ) -> LookupAnswer {
-        match send(bearing(self.http.get(self.customers_url(email, page)), token)).await {
+        let request = self.http.get(self.customers_url(email, page)).header(CACHE_CONTROL, "no-cache");
+        match send(bearing(request, token)).await {
             Ok(answer) => {
                 LookupAnswer { page: meaning(&answer), http_status: Some(answer.status), allowance: answer.allowance() }
             }
@@ -183,7 +184,8 @@ fn bearing(request: reqwest::RequestBuilder, token: &Token) -> reqwest::RequestB
 
 async fn send(request: reqwest::RequestBuilder) -> Result<Answer, Trouble> {
     // `Accept` keeps the server from answering errors with a redirect to a page for people.
-    let response = request.header(ACCEPT, JSON).send().await.map_err(Trouble::of)?;
+    let request = request.header(ACCEPT, JSON).header(ACCEPT_ENCODING, "identity");
+    let response = request.send().await.map_err(Trouble::of)?;
     Ok(Answer::read(response).await)
 }
 
@@ -192,7 +194,7 @@ fn granted(answer: Result<Answer, Trouble>, hide: impl Fn(&str) -> String) -> Gr
     let failed = |cause, is_down| GrantResult::Failed(Failing { cause, retry_after: None, is_down });
     match answer {
         Ok(answer) => grant::grant(&answer, hide),
-        Err(Trouble::NotSent(cause)) => failed(cause, true),
+        Err(Trouble::NotSent { cause, .. }) => failed(cause, true),
         Err(Trouble::Silence(cause)) => failed(cause, false),
         Err(Trouble::Refused(reason)) => GrantResult::Stop(refused(&reason)),
         Err(Trouble::Unsendable(reason)) => GrantResult::Stop(unsendable(&reason)),
@@ -202,7 +204,8 @@ fn granted(answer: Result<Answer, Trouble>, hide: impl Fn(&str) -> String) -> Gr
 /// A look-up creates nothing, so whether it was sent does not matter.
 fn without_answer(trouble: Trouble) -> PageResult {
     match trouble {
-        Trouble::NotSent(cause) | Trouble::Silence(cause) => PageResult::Failed { cause },
+        Trouble::NotSent { cause, .. } => PageResult::Failed { cause, is_down: true },
+        Trouble::Silence(cause) => PageResult::Failed { cause, is_down: false },
         Trouble::Refused(reason) => PageResult::Stop(refused(&reason)),
         Trouble::Unsendable(reason) => PageResult::Stop(unsendable(&reason)),
     }

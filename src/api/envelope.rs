@@ -8,6 +8,10 @@ use super::words;
 
 /// At most so many stray bytes may stand before the first `{`: the public server source prints a `7` there.
 const STRAY_CAP: usize = 64;
+/// At most so many bytes of notices may: a misconfigured PHP prints some hundred for each.
+const NOTICES_CAP: usize = 16 * 1024;
+/// So many `{` are tried. Notices quote code.
+const TRIES: usize = 64;
 
 /// A JSON object that an answer consists of.
 #[derive(Clone)]
@@ -23,6 +27,8 @@ pub(super) enum Unreadable {
     Empty,
     Html,
     NotJson,
+    /// Compressed in a way that was not asked for and that we cannot read.
+    Packed,
 }
 
 impl Unreadable {
@@ -31,6 +37,7 @@ impl Unreadable {
             Self::Empty => "an empty body",
             Self::Html => "an HTML page",
             Self::NotJson => "a body that is not a JSON object",
+            Self::Packed => "a body that is compressed in a way that was not asked for",
         }
     }
 }
@@ -49,12 +56,17 @@ pub(super) enum Claim {
 }
 
 impl<'a> Envelope<'a> {
-    /// A BOM and up to 64 stray bytes are skipped; nothing but whitespace may follow the object.
+    /// Reads the one object that a body holds. A BOM, up to 64 stray bytes or HTML notices before it, and HTML comments after it are skipped.
     pub(super) fn read(body: &'a [u8]) -> Result<Self, Unreadable> {
-        let start = body.iter().take(STRAY_CAP + 4).position(|&byte| byte == b'{');
-        let bytes = start.filter(|&start| stray(body, start) <= STRAY_CAP).map(|start| &body[start..]);
-        let root = bytes.and_then(|bytes| Some((bytes, serde_json::from_slice(bytes).ok()?)));
-        root.map(|(bytes, root)| Self { root, bytes }).ok_or_else(|| unreadable(body))
+        let found = object_of(body).filter(|found| has_nothing_else(body, found));
+        found.map(|Found { root, start, end }| Self { root, bytes: &body[start..end] }).ok_or_else(|| unreadable(body))
+    }
+
+    /// Whether only the application can have written it: its envelope, or the words that its framework has for an exception.
+    pub(super) fn is_the_applications(&self) -> bool {
+        let is_envelope = self.get("status").is_some() && self.get("status_code").is_some();
+        let is_exception = self.root.len() == 1 && self.get("message").and_then(Value::as_str) == Some("Server Error");
+        is_envelope || is_exception
     }
 
     pub(super) fn claim(&self) -> Claim {
@@ -167,10 +179,57 @@ enum Word {
     None,
 }
 
-/// Stray bytes before `start`, a BOM not counted.
-fn stray(body: &[u8], start: usize) -> usize {
-    const BOM: &[u8] = b"\xef\xbb\xbf";
-    if body.starts_with(BOM) { start - BOM.len() } else { start }
+/// An object within a body.
+struct Found {
+    root: Map<String, Value>,
+    start: usize,
+    end: usize,
+}
+
+/// The object of a body: at its first `{`, or, after notices that quote code, at the first one where a whole object begins.
+fn object_of(body: &[u8]) -> Option<Found> {
+    let most = NOTICES_CAP.min(body.len());
+    let mut starts = memchr::memchr_iter(b'{', &body[..most]).take(TRIES);
+    let first = starts.next()?;
+    whole_object(body, first).or_else(|| {
+        // Within the remains of an object that was cut off there may be a whole one.
+        starts.filter(|start| are_notices(without_mark(&body[..*start]))).find_map(|start| whole_object(body, start))
+    })
+}
+
+fn whole_object(body: &[u8], start: usize) -> Option<Found> {
+    let mut objects = serde_json::Deserializer::from_slice(&body[start..]).into_iter();
+    let root = objects.next()?.ok()?;
+    Some(Found { root, start, end: start + objects.byte_offset() })
+}
+
+/// Whether a body holds nothing that could be meant beside the object.
+fn has_nothing_else(body: &[u8], found: &Found) -> bool {
+    let (before, after) = (without_mark(&body[..found.start]), body[found.end..].trim_ascii());
+    (before.len() <= STRAY_CAP && !before.contains(&b'{') || are_notices(before)) && is_comments(after)
+}
+
+fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
+}
+
+/// Markup that a server printed before its answer. A page of its own is none, for what stands in it may be anything, and neither is what
+/// looks like the beginning of an object.
+fn are_notices(before: &[u8]) -> bool {
+    const PAGE: [&str; 7] = ["<html", "<!doctype", "<head", "<body", "<script", "<style", "<title"];
+    let text = String::from_utf8_lossy(before).to_ascii_lowercase();
+    let text = text.trim();
+    let begins_object = text.split('{').skip(1).any(|rest| rest.trim_start().starts_with('"'));
+    text.starts_with('<') && text.ends_with('>') && !begins_object && !PAGE.iter().any(|sign| text.contains(sign))
+}
+
+/// Nothing, or HTML comments one after the other.
+fn is_comments(mut after: &[u8]) -> bool {
+    while let Some(comment) = after.strip_prefix(b"<!--") {
+        let Some(end) = memchr::memmem::find(comment, b"-->") else { return false };
+        after = comment[end + 3..].trim_ascii_start();
+    }
+    after.is_empty()
 }
 
 fn unreadable(body: &[u8]) -> Unreadable {
@@ -235,6 +294,60 @@ mod tests {
         }
         let bom_and_64 = format!("\u{feff}{}{{}}", "x".repeat(64));
         assert!(Envelope::read(bom_and_64.as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn html_notices_before_the_object_and_comments_after_it_are_skipped() {
+        let notice = "<br />\n<b>Notice</b>:  Undefined index: {tier} in <b>/app/x.php</b> on line <b>{42}</b><br />\n";
+        for body in [
+            format!("{notice}{{\"a\":1}}"),
+            format!("\u{feff}{notice}{notice}{{\"a\":1}}"),
+            "{\"a\":1}\n<!-- page cached at 02:15 -->".to_owned(),
+            format!("{notice}{{\"a\":1}} <!-- {{\"b\":2}} --> <!-- x -->\n"),
+        ] {
+            let envelope = Envelope::read(body.as_bytes()).ok().unwrap();
+            assert_eq!((envelope.root().len(), envelope.get("a")), (1, Some(&Value::from(1))), "{body}");
+            assert_eq!(envelope.raw_data().as_deref(), Some("{\"a\":1}"), "{body}");
+        }
+    }
+
+    #[test]
+    fn two_objects_a_page_around_one_and_endless_notices_are_not_an_answer() {
+        let long = format!("<b>{}</b>{{\"a\":1}}", "x".repeat(NOTICES_CAP));
+        for body in [
+            "{\"a\":1}{\"b\":2}",
+            "<b>x</b>{}{\"a\":1}",
+            "{}<b>x</b>{\"a\":1}",
+            "{\"a\":1}<b>x</b>",
+            "{\"a\":1} <!-- open",
+            "{\"data\":{\"id\":1}",
+            "<b>x</b>{\"data\":{\"id\":1}",
+            "<b>x</b>{ \"data\": \"<b>\", \"more\": \"</b>\n{\"id\":1}",
+            "<html><script>var x = {\"id\":1}</script><!-- y -->",
+            "<!doctype html><p>{\"id\":1}",
+            "a notice without markup that is longer than sixty-four bytes, so that it may be anything {\"a\":1}",
+            &long,
+        ] {
+            assert!(Envelope::read(body.as_bytes()).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn only_the_envelope_and_the_frameworks_own_words_are_the_applications() {
+        let is_theirs = |body: &str| Envelope::read(body.as_bytes()).ok().unwrap().is_the_applications();
+        for body in [r#"{"status":"failed","status_code":500,"message":"x"}"#, r#"{"message":"Server Error"}"#] {
+            assert!(is_theirs(body), "{body}");
+        }
+        for body in [
+            r#"{"message":"Service Unavailable"}"#,
+            r#"{"message":"Internal Server Error"}"#,
+            r#"{"message":"Server Error","exception":"x"}"#,
+            r#"{"status":"failed","message":"x"}"#,
+            r#"{"status":500}"#,
+            "{}",
+        ] {
+            assert!(!is_theirs(body), "{body}");
+        }
     }
 
     #[test]

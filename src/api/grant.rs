@@ -47,7 +47,7 @@ pub struct Failing {
 pub(super) fn grant(answer: &Answer, hide: impl Fn(&str) -> String) -> GrantResult {
     let envelope = match &answer.body {
         Body::Whole(bytes) => Envelope::read(bytes).ok(),
-        Body::Cut | Body::TooLong => None,
+        Body::Cut | Body::TooLong | Body::Packed => None,
     };
     let claim = envelope.as_ref().map(Envelope::claim);
     let reason = || {

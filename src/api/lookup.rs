@@ -3,17 +3,19 @@
 //! The server's filter is a substring match in SQL, so rows that only look like the e-mail are expected, and the whole e-mail is compared
 //! here. A server that does not know the filter returns everybody: such an answer proves nothing, least of all that somebody is absent.
 
-use std::time::Duration;
+use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
+use std::time::{Duration, SystemTime};
 
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
-use unicode_normalization::UnicodeNormalization as _;
-use unicode_normalization::char::is_combining_mark;
 
 use super::classify::redirect;
 use super::envelope::{Claim, Envelope, text_of};
 use super::said::receipt;
 use super::{Answer, Body, pause, words};
-use crate::domain::{EmailKey, FoundCustomer, LookupResult, Receipt, StopReason};
+use crate::domain::{EmailKey, FoundCustomer, LookupResult, Matches, Receipt, StopReason, lookalike};
 
 /// How many rows a page is asked to have. The server may give fewer; its `pagination` says how many pages there are then.
 pub const PER_PAGE: u32 = 100;
@@ -28,10 +30,9 @@ const EMAIL_CAP: usize = 1000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PageResult {
     Rows {
-        /// The customers of this page whose whole e-mail key is the one asked for.
-        found: Vec<FoundCustomer>,
-        /// The number of the last page; `None` where the answer does not tell.
-        last_page: Option<u32>,
+        /// Of a look-up: the customers of this page that match. Of a list: all of them, as exact ones.
+        found: Matches,
+        extent: Extent,
     },
     FilterIgnored,
     NotOffered {
@@ -43,31 +44,47 @@ pub enum PageResult {
     },
     Failed {
         cause: String,
+        /// Nothing of the API itself answered.
+        is_down: bool,
     },
     Stop(StopReason),
+}
+
+/// What a page says of itself and of the whole list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// How many rows it has.
+    pub rows: u64,
+    /// The number of the last page; `None` if the answer does not tell.
+    pub last_page: Option<u32>,
+    /// How many rows all pages have together, if the answer tells.
+    pub total: Option<u64>,
+    /// Tells pages with other rows apart.
+    pub print: u64,
 }
 
 /// The meaning of one page of a look-up. Pure.
 #[must_use]
 pub fn page(answer: &Answer, email: &str, number: u32) -> PageResult {
-    meaning(answer, |envelope| rows(envelope, email, number))
+    meaning(answer, |envelope| rows(envelope, answer, email, number))
 }
 
 /// The meaning of one page of the list of all customers: every row counts. Pure.
 #[must_use]
 pub fn listing(answer: &Answer, number: u32) -> PageResult {
     meaning(answer, |envelope| match customers(envelope, number) {
-        Ok((rows, last_page)) => {
-            PageResult::Rows { found: rows.iter().filter_map(|row| found(row)).collect(), last_page }
+        Ok((rows, extent)) => {
+            let exact = rows.iter().filter_map(|row| found(row, answer)).collect();
+            PageResult::Rows { found: Matches { exact, lookalike: None }, extent }
         }
-        Err(cause) => PageResult::Failed { cause: cause.to_owned() },
+        Err(cause) => unusable(cause),
     })
 }
 
 fn meaning(answer: &Answer, rows: impl FnOnce(&Envelope<'_>) -> PageResult) -> PageResult {
     let envelope = match &answer.body {
         Body::Whole(bytes) => Envelope::read(bytes).ok(),
-        Body::Cut | Body::TooLong => None,
+        Body::Cut | Body::TooLong | Body::Packed => None,
     };
     let claim = envelope.as_ref().map(Envelope::claim);
     let status = match claim {
@@ -78,6 +95,9 @@ fn meaning(answer: &Answer, rows: impl FnOnce(&Envelope<'_>) -> PageResult) -> P
         (401, ..) => PageResult::Unauthorized,
         (429, ..) => PageResult::Throttled { pause: pause::throttle(&answer.headers, answer.received) },
         (403..=405, ..) => PageResult::NotOffered { http_status: status },
+        (503, ..) if answer.headers.retry_after.is_some() => {
+            PageResult::Throttled { pause: pause::throttle(&answer.headers, answer.received) }
+        }
         (300..=399, ..) => PageResult::Stop(StopReason::Configuration(redirect(answer))),
         (200..=299, Some(envelope), Some(Claim::Success | Claim::Silent)) => rows(&envelope),
         (_, envelope, _) => failed(answer, envelope.as_ref()),
@@ -87,21 +107,29 @@ fn meaning(answer: &Answer, rows: impl FnOnce(&Envelope<'_>) -> PageResult) -> P
 fn failed(answer: &Answer, envelope: Option<&Envelope<'_>>) -> PageResult {
     let reason = envelope.and_then(|envelope| envelope.sentences().into_iter().next());
     let reason = reason.map_or_else(|| "nothing readable".to_owned(), |reason| words::quote(&reason));
-    PageResult::Failed { cause: format!("HTTP {}: {reason}", answer.status) }
+    let is_down = matches!(answer.status, 502..=504 | 520..=529);
+    PageResult::Failed { cause: format!("HTTP {}: {reason}", answer.status), is_down }
 }
 
-fn rows(envelope: &Envelope<'_>, email: &str, number: u32) -> PageResult {
-    let (rows, last_page) = match customers(envelope, number) {
+/// The API answered, and not with what was asked for.
+fn unusable(cause: &str) -> PageResult {
+    PageResult::Failed { cause: cause.to_owned(), is_down: false }
+}
+
+fn rows(envelope: &Envelope<'_>, answer: &Answer, email: &str, number: u32) -> PageResult {
+    let (rows, extent) = match customers(envelope, number) {
         Ok(page) => page,
-        Err(cause) => return PageResult::Failed { cause: cause.to_owned() },
+        Err(cause) => return unusable(cause),
     };
-    if !rows.iter().all(|row| row_email(row).is_some_and(|found| is_like(&found, email))) {
+    // As many as were asked for tell whether the server filters; to compare more is work without end.
+    let asked_for = rows.iter().take(PER_PAGE as usize);
+    if !asked_for.into_iter().all(|row| row_email(row).is_some_and(|found| is_like(&found, email))) {
         return PageResult::FilterIgnored;
     }
-    PageResult::Rows { found: matches(&rows, email), last_page }
+    PageResult::Rows { found: matches(&rows, answer, email), extent }
 }
 
-type CustomerRows<'a> = (Vec<&'a Map<String, Value>>, Option<u32>);
+type CustomerRows<'a> = (Vec<&'a Map<String, Value>>, Extent);
 
 /// The rows of the page that was asked for, and the number of the last page where that can be told.
 fn customers<'a>(envelope: &'a Envelope<'_>, number: u32) -> Result<CustomerRows<'a>, &'static str> {
@@ -113,7 +141,20 @@ fn customers<'a>(envelope: &'a Envelope<'_>, number: u32) -> Result<CustomerRows
         return Err("another page than the one asked for");
     }
     let is_short = u32::try_from(rows.len()).is_ok_and(|count| count < PER_PAGE);
-    Ok((rows, pages.last.or_else(|| is_short.then_some(number))))
+    let extent = Extent {
+        rows: rows.len() as u64,
+        last_page: pages.last.or_else(|| is_short.then_some(number)),
+        total: pages.total,
+        print: print_of(&rows),
+    };
+    Ok((rows, extent))
+}
+
+/// Equal for equal rows.
+fn print_of(rows: &[&Map<String, Value>]) -> u64 {
+    let mut hasher = foldhash::quality::FixedState::default().build_hasher();
+    rows.iter().for_each(|row| Value::Object((*row).clone()).to_string().hash(&mut hasher));
+    hasher.finish()
 }
 
 /// The rows, in `data` or, as paginators do it, one level deeper.
@@ -125,20 +166,42 @@ fn list<'a>(envelope: &'a Envelope<'_>) -> Option<&'a Vec<Value>> {
     }
 }
 
-fn matches(rows: &[&Map<String, Value>], email: &str) -> Vec<FoundCustomer> {
-    let key = EmailKey::of(email);
-    rows.iter().filter_map(|row| found(row)).filter(|customer| customer.email == key).collect()
+/// The second match is the last one that is looked for: it shows that a person must look.
+fn matches(rows: &[&Map<String, Value>], answer: &Answer, email: &str) -> Matches {
+    let (key, form) = (EmailKey::of(email), lookalike(email));
+    let of = |row: &&Map<String, Value>| row_email(row).map(|found| EmailKey::of(&found));
+    let exact = rows.iter().filter(|row| of(row).is_some_and(|found| found == key));
+    let exact: Vec<_> = exact.filter_map(|row| found(row, answer)).take(2).collect();
+    let is_lookalike = |row: &&&Map<String, Value>| row_email(row).is_some_and(|found| lookalike(&found) == form);
+    let similar = if exact.is_empty() { rows.iter().take(PER_PAGE as usize).find(is_lookalike) } else { None };
+    Matches { exact, lookalike: similar.and_then(|row| found(row, answer)).map(Box::new) }
 }
 
-fn found(row: &Map<String, Value>) -> Option<FoundCustomer> {
+fn found(row: &Map<String, Value>, answer: &Answer) -> Option<FoundCustomer> {
     let data = Some(Value::Object(row.clone()).to_string());
     let any = |names: [&str; 3]| names.into_iter().find_map(|name| text_of(row, name));
+    let receipt = Receipt { data, ..receipt(row).unwrap_or_default() };
     Some(FoundCustomer {
         email: EmailKey::of(&row_email(row)?),
-        receipt: Receipt { data, ..receipt(row).unwrap_or_default() },
+        age: receipt.created_at.as_deref().and_then(|created_at| age(created_at, pause::server_clock_of(answer))),
+        receipt,
         name: any(["customer_name", "full_name", "name"]),
         phone: any(["customer_phone", "phone", "phone_number"]),
     })
+}
+
+/// How long before `now` a `created_at` is at least. A time without a zone may be in any: only what is long ago in all of them is old.
+fn age(created_at: &str, now: SystemTime) -> Option<Duration> {
+    const FURTHEST_ZONE: SignedDuration = SignedDuration::from_hours(12);
+    let text = created_at.trim();
+    let created = match text.parse::<Timestamp>() {
+        Ok(created) => created,
+        Err(_) => {
+            let latest = text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp() + FURTHEST_ZONE;
+            (latest < Timestamp::try_from(now).ok()?).then_some(latest)?
+        }
+    };
+    Some(Duration::try_from(Timestamp::try_from(now).ok()?.duration_since(created)).unwrap_or_default())
 }
 
 fn row_email(row: &Map<String, Value>) -> Option<String> {
@@ -149,6 +212,7 @@ fn row_email(row: &Map<String, Value>) -> Option<String> {
 struct Pages {
     current: Option<u32>,
     last: Option<u32>,
+    total: Option<u64>,
 }
 
 impl Pages {
@@ -156,8 +220,13 @@ impl Pages {
         let place = ["pagination", "meta", "data"]
             .into_iter()
             .find_map(|name| envelope.get(name).and_then(Value::as_object).filter(|map| map.contains_key("last_page")));
-        let number = |name: &str| text_of(place?, name)?.trim().parse().ok();
-        Self { current: number("current_page"), last: number("last_page").map(|last: u32| last.max(1)) }
+        let text = |name: &str| text_of(place?, name);
+        let number = |name: &str| text(name)?.trim().parse().ok();
+        Self {
+            current: number("current_page"),
+            last: number("last_page").map(|last: u32| last.max(1)),
+            total: text("total").and_then(|total| total.trim().parse().ok()),
+        }
     }
 }
 
@@ -166,13 +235,9 @@ fn is_like(found: &str, asked: &str) -> bool {
     if found.chars().count() > EMAIL_CAP {
         return false;
     }
-    let found: Vec<char> = folded(found).collect();
-    let pattern: Vec<char> = ['%'].into_iter().chain(folded(asked)).chain(['%']).collect();
+    let found: Vec<char> = lookalike(found).chars().collect();
+    let pattern: Vec<char> = ['%'].into_iter().chain(lookalike(asked).chars()).chain(['%']).collect();
     matches_pattern(&found, &pattern)
-}
-
-fn folded(text: &str) -> impl Iterator<Item = char> {
-    text.trim().nfkd().filter(|character| !is_combining_mark(*character)).flat_map(char::to_lowercase)
 }
 
 /// Greedy, going back to the last `%` where it fails.
@@ -200,13 +265,16 @@ fn matches_pattern(text: &[char], pattern: &[char]) -> bool {
 #[derive(Clone, Debug)]
 pub struct LookupScan {
     next: u32,
-    found: Vec<FoundCustomer>,
+    found: Matches,
+    rows: u64,
+    /// The page before, if it had rows.
+    before: Option<u64>,
 }
 
 impl LookupScan {
     #[must_use]
     pub const fn new() -> Self {
-        Self { next: 1, found: Vec::new() }
+        Self { next: 1, found: Matches { exact: Vec::new(), lookalike: None }, rows: 0, before: None }
     }
 
     /// The number of the page to ask for.
@@ -218,33 +286,56 @@ impl LookupScan {
     /// Takes the page that [`Self::next_page`] named. `None`: ask for the next one.
     pub fn add(&mut self, page: PageResult) -> Option<LookupResult> {
         match page {
-            PageResult::Rows { found, last_page } => self.add_rows(found, last_page),
+            PageResult::Rows { found, extent } => self.add_rows(found, &extent),
             PageResult::FilterIgnored => Some(LookupResult::FilterIgnored),
             PageResult::NotOffered { http_status } => Some(LookupResult::NotOffered { http_status }),
             PageResult::Unauthorized => Some(LookupResult::Unauthorized),
             PageResult::Throttled { pause } => Some(LookupResult::Throttled { pause }),
-            PageResult::Failed { cause } => Some(LookupResult::Failed { cause }),
+            PageResult::Failed { cause, .. } => Some(LookupResult::Failed { cause }),
             PageResult::Stop(reason) => Some(LookupResult::Stop(reason)),
         }
     }
 
-    fn add_rows(&mut self, found: Vec<FoundCustomer>, last_page: Option<u32>) -> Option<LookupResult> {
-        // A row can be on two pages when the list changes between the requests.
-        for customer in found {
-            if !self.found.contains(&customer) {
-                self.found.push(customer);
-            }
+    fn add_rows(&mut self, found: Matches, extent: &Extent) -> Option<LookupResult> {
+        let failed = |cause: &str| Some(LookupResult::Failed { cause: cause.to_owned() });
+        let Some(last) = extent.last_page else {
+            return failed("a full page that does not say how many there are");
+        };
+        if extent.rows > 0 && self.before == Some(extent.print) {
+            return failed("the same page twice");
         }
-        match last_page {
-            Some(last) if self.next >= last => Some(LookupResult::Customers(std::mem::take(&mut self.found))),
-            Some(_) if self.next < PAGES_CAP => {
-                self.next += 1;
-                None
-            }
-            Some(_) => Some(LookupResult::Failed { cause: format!("more than {PAGES_CAP} pages") }),
-            None => Some(LookupResult::Failed { cause: "a full page that does not say how many there are".to_owned() }),
+        self.before = (extent.rows > 0).then_some(extent.print);
+        self.rows += extent.rows;
+        self.found.extend(found);
+        // Two are as good as more: a person must look.
+        if self.found.exact.len() > 1 {
+            return self.ended();
+        }
+        if self.next < last {
+            return self.go_on(extent.rows);
+        }
+        match extent.total {
+            Some(total) if self.rows < total => failed("fewer customers than the answer says that there are"),
+            _ => self.ended(),
         }
     }
+
+    fn ended(&mut self) -> Option<LookupResult> {
+        Some(LookupResult::Customers(std::mem::take(&mut self.found)))
+    }
+
+    fn go_on(&mut self, rows: u64) -> Option<LookupResult> {
+        if rows == 0 || self.next >= PAGES_CAP {
+            let cause = if rows == 0 { "an empty page before the last one".to_owned() } else { too_many_pages() };
+            return Some(LookupResult::Failed { cause });
+        }
+        self.next += 1;
+        None
+    }
+}
+
+fn too_many_pages() -> String {
+    format!("more than {PAGES_CAP} pages")
 }
 
 impl Default for LookupScan {

@@ -35,6 +35,6 @@ pub use base_url::{BaseUrl, BaseUrlError};
 pub use classify::classify;
 pub use client::{Client, ClientConfig, ClientError, CreateAnswer, LookupAnswer};
 pub use grant::{Failing, GrantResult};
-pub use lookup::{LookupScan, PageResult};
+pub use lookup::{Extent, LookupScan, PageResult};
 pub use token::{Token, TokenError};
 pub use wire::{Sent, SentFacts};

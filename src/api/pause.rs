@@ -2,54 +2,57 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::AnswerHeaders;
+use super::{Answer, AnswerHeaders};
 
-/// How long everything waits after a 429 that does not say.
+/// How long every request waits after a 429 that does not say.
 pub(super) const UNTOLD: Duration = Duration::from_secs(60);
-/// The shortest and the longest pause that a header can ask for.
-const BOUNDS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3600));
+/// A shorter pause is none: a window of the server may end in the middle of a second.
+const SHORTEST: Duration = Duration::from_secs(1);
+/// A longer pause is a mistake of the server, and a number that is further from now is not a time.
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// A reset below this is a number of seconds, not a time since 1970.
-const EARLIEST_TIME: u64 = 100_000_000;
-
-/// `Retry-After`, else `X-RateLimit-Reset`, within 1 s and 1 h; a minute where neither says anything readable.
+/// `Retry-After`, else `X-RateLimit-Reset`; a minute if neither says anything that can be meant.
 pub(super) fn throttle(headers: &AnswerHeaders, received: SystemTime) -> Duration {
     retry_after(headers, received).or_else(|| reset(headers, received)).unwrap_or(UNTOLD)
 }
 
-/// `Retry-After`, in seconds or as an HTTP date, within 1 s and 1 h.
+/// `Retry-After`: an HTTP date, or a number as [`reset`] reads it.
 pub(super) fn retry_after(headers: &AnswerHeaders, received: SystemTime) -> Option<Duration> {
-    let text = headers.retry_after.as_deref()?.trim();
-    let pause = seconds(text).map(Duration::from_secs).or_else(|| {
-        let until = httpdate::parse_http_date(text).ok()?;
-        Some(until.duration_since(server_clock(headers, received)).unwrap_or_default())
-    })?;
-    Some(clamp(pause))
+    let (text, now) = (headers.retry_after.as_deref()?.trim(), server_clock(headers, received));
+    match httpdate::parse_http_date(text) {
+        Ok(until) => within_a_day(until.duration_since(now).unwrap_or_default()),
+        Err(_) => number(text, now),
+    }
 }
 
-/// `X-RateLimit-Reset`, as seconds to wait or as seconds since 1970, within 1 s and 1 h.
+/// `X-RateLimit-Reset`: seconds to wait, or a time since 1970 in seconds or milliseconds. What lies within a day of now is a time.
 pub(super) fn reset(headers: &AnswerHeaders, received: SystemTime) -> Option<Duration> {
-    let value = seconds(headers.rate_limit_reset.as_deref()?.trim())?;
-    if value < EARLIEST_TIME {
-        return Some(clamp(Duration::from_secs(value)));
+    number(headers.rate_limit_reset.as_deref()?.trim(), server_clock(headers, received))
+}
+
+fn number(text: &str, now: SystemTime) -> Option<Duration> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = text.parse::<u64>().ok().filter(|_| digits)?;
+    let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let times = [Duration::from_secs(number), Duration::from_millis(number)];
+    match times.into_iter().find(|time| time.abs_diff(now) <= DAY) {
+        Some(time) => within_a_day(time.saturating_sub(now)),
+        None => within_a_day(Duration::from_secs(number)),
     }
-    let now = server_clock(headers, received).duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Some(clamp(Duration::from_secs(value.saturating_sub(now.as_secs()))))
+}
+
+fn within_a_day(pause: Duration) -> Option<Duration> {
+    (pause <= DAY).then(|| pause.max(SHORTEST))
+}
+
+/// The same of a whole answer.
+pub(super) fn server_clock_of(answer: &Answer) -> SystemTime {
+    server_clock(&answer.headers, answer.received)
 }
 
 /// The server's own clock, where the answer shows it: ours may differ by hours.
 fn server_clock(headers: &AnswerHeaders, received: SystemTime) -> SystemTime {
     headers.date.as_deref().and_then(|date| httpdate::parse_http_date(date.trim()).ok()).unwrap_or(received)
-}
-
-/// A whole number; one too large for the type is still a number.
-fn seconds(text: &str) -> Option<u64> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    digits.then(|| text.parse().unwrap_or(u64::MAX))
-}
-
-fn clamp(pause: Duration) -> Duration {
-    pause.clamp(BOUNDS.0, BOUNDS.1)
 }
 
 #[cfg(test)]
@@ -69,14 +72,19 @@ mod tests {
     }
 
     #[test]
-    fn pauses_are_read_in_every_form_and_kept_within_bounds() {
+    fn pauses_are_read_in_every_form_and_what_cannot_be_meant_is_no_header() {
         let received = SystemTime::UNIX_EPOCH + Duration::from_secs(2_000_000_000);
         for (retry_after, reset, date, expected) in [
             ("7", "", "", Some(7)),
             (" 7 ", "", "", Some(7)),
             ("0", "", "", Some(1)),
-            ("999999999", "", "", Some(3600)),
-            ("99999999999999999999999", "", "", Some(3600)),
+            ("7200", "", "", Some(7200)),
+            ("86400", "", "", Some(86_400)),
+            ("86401", "", "", None),
+            ("999999999", "", "", None),
+            ("99999999999999999999999", "", "", None),
+            ("1.5", "", "", None),
+            ("+5", "", "", None),
             ("-5", "", "", None),
             ("soon", "", "", None),
             ("", "", "", None),
@@ -89,12 +97,21 @@ mod tests {
             ("", "1999999999", "", Some(1)),
             ("", "784887161", NOW, Some(10)),
             ("", "45", "", Some(45)),
-            ("", "99999999999999999999", "", Some(3600)),
+            ("", "99999999999999999999", "", None),
+            ("2000000003", "", "", Some(3)),
+            ("2000000003000", "", "", Some(3)),
+            ("2000086401", "", "", None),
+            ("1999999000", "", "", Some(1)),
+            ("784887154", "", NOW, Some(3)),
+            ("", "2000000003500", "", Some(3)),
+            ("", "784887161000", NOW, Some(10)),
+            ("999999999", "30", "", Some(30)),
+            ("Thu, 18 May 2034 03:33:30 GMT", "", "", None),
             ("", "x", "", None),
             ("5", "2000000030", "", Some(5)),
         ] {
-            let pause = throttle(&headers(retry_after, reset, date), received);
-            assert_eq!(pause, expected.map_or(UNTOLD, Duration::from_secs), "{retry_after} / {reset} / {date}");
+            let pause = throttle(&headers(retry_after, reset, date), received).as_secs();
+            assert_eq!(pause, expected.unwrap_or(UNTOLD.as_secs()), "{retry_after} / {reset} / {date}");
         }
     }
 

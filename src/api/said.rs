@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::envelope::{Claim, Envelope, Unreadable, flat, named, text_of};
-use super::taken::{is_about_email, says_taken};
+use super::taken::{email_words, is_about_email, names_email, says_taken};
 use super::{Body, Sent, words};
-use crate::domain::{EmailKey, Field, Receipt};
+use crate::domain::{EmailKey, EmailWords, Field, Receipt};
 
 /// The meaning of a body. Texts are the server's words, fit to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,8 +27,8 @@ pub(super) enum Said {
     KeyFault(String),
     /// A request with this key, or for this customer, is being worked on.
     Busy(String),
-    /// The e-mail is in use.
-    EmailExists(String),
+    /// A complaint about the e-mail that may mean that a customer has it.
+    Email(EmailWords, String),
     /// Complaints about fields of the payload.
     Fields(String),
     /// "Something went wrong".
@@ -42,26 +42,43 @@ pub(super) enum Said {
     TooLong,
 }
 
-/// The status to judge by, and what the body says. A failure within a 2xx is judged by its inner code, where it has one.
-pub(super) fn hear(status: u16, body: &Body, sent: Sent<'_>) -> (u16, Said) {
+/// What an answer says once its body was read.
+pub(super) struct Heard {
+    /// The status to judge by. A failure within a 2xx is judged by its inner code, or as a 422 if it has none.
+    pub status: u16,
+    pub said: Said,
+    /// Whether the application wrote it. A status alone proves nothing: gateways answer too.
+    pub by_application: bool,
+}
+
+pub(super) fn hear(status: u16, body: &Body, sent: Sent<'_>) -> Heard {
+    let unheard = |said| Heard { status, said, by_application: false };
     let envelope = match body {
-        Body::Cut => return (status, Said::Cut),
-        Body::TooLong => return (status, Said::TooLong),
+        Body::Cut => return unheard(Said::Cut),
+        Body::TooLong => return unheard(Said::TooLong),
+        Body::Packed => return unheard(Said::Unreadable(Unreadable::Packed)),
         Body::Whole(bytes) => Envelope::read(bytes),
     };
     let envelope = match envelope {
         Ok(envelope) => envelope,
-        Err(kind) => return (status, Said::Unreadable(kind)),
+        Err(kind) => return unheard(Said::Unreadable(kind)),
     };
+    let (status, said) = meaning(status, &envelope, sent);
+    Heard { status, said, by_application: envelope.is_the_applications() }
+}
+
+fn meaning(status: u16, envelope: &Envelope<'_>, sent: Sent<'_>) -> (u16, Said) {
     match (envelope.claim(), (200..=299).contains(&status)) {
-        (Claim::Success | Claim::Silent, true) => (status, success(&envelope, sent)),
-        (Claim::Failure(Some(code)), true) => (code, failure(code, &envelope, sent)),
-        (Claim::Failure(None), true) => (status, failure(status, &envelope, sent)),
+        (Claim::Success | Claim::Silent, true) => (status, success(envelope, sent)),
+        (Claim::Failure(Some(code)), true) => (code, failure(code, envelope, sent)),
+        (Claim::Failure(None), true) => (UNPROCESSABLE, failure(UNPROCESSABLE, envelope, sent)),
         (Claim::Unknown, true) => (status, Said::Nothing),
         (Claim::Contradiction, _) | (Claim::Success, false) => (status, Said::Contradiction),
-        (Claim::Failure(_) | Claim::Silent | Claim::Unknown, false) => (status, failure(status, &envelope, sent)),
+        (Claim::Failure(_) | Claim::Silent | Claim::Unknown, false) => (status, failure(status, envelope, sent)),
     }
 }
+
+const UNPROCESSABLE: u16 = 422;
 
 fn success(envelope: &Envelope<'_>, sent: Sent<'_>) -> Said {
     let root = envelope.root();
@@ -107,9 +124,11 @@ fn failure(status: u16, envelope: &Envelope<'_>, sent: Sent<'_>) -> Said {
     } else if let Some(words) = find(&is_about_key) {
         if words.to_lowercase().contains("expired") { Said::KeyExpired } else { Said::KeyFault(words) }
     } else if let Some(words) = find(&|text| is_about_email(text) && says_taken(text)) {
-        Said::EmailExists(words)
+        Said::Email(EmailWords::Exists, words)
     } else if let Some(words) = find(&went_wrong) {
         Said::WentWrong(words)
+    } else if let Some(words) = find(&|text| names_email(text) && email_words(text).is_some()) {
+        Said::Email(EmailWords::Unclear, words)
     } else if let Some(sentence) = sentences.first() {
         Said::Reason(words::quote(sentence))
     } else {
@@ -154,11 +173,15 @@ fn is_email_field(name: &str) -> bool {
 }
 
 fn field_errors(map: &Map<String, Value>) -> Said {
-    let about_email = map.iter().filter(|(name, _)| is_email_field(name)).map(|(_, value)| flat(value));
-    if let Some(text) = about_email.into_iter().find(|text| says_taken(text)) {
-        return Said::EmailExists(words::quote(&text));
-    }
+    let words = |text: &str| words::quote(text);
     let complaints = map.iter().filter(|(name, _)| !is_note(name)).map(|(name, value)| named(name, &flat(value)));
-    let complaints: Vec<String> = complaints.filter(|text| !text.is_empty()).collect();
-    Said::Fields(words::quote(&complaints.join("; ")))
+    let complaints = complaints.filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ");
+    let about_email = map.iter().filter(|(name, _)| is_email_field(name)).map(|(_, value)| flat(value));
+    let mut about_email =
+        about_email.filter(|text| !text.is_empty()).filter_map(|text| Some((email_words(&text)?, text)));
+    match about_email.next() {
+        Some((EmailWords::Exists, text)) => Said::Email(EmailWords::Exists, words(&text)),
+        Some((unclear, _)) => Said::Email(unclear, words(&complaints)),
+        None => Said::Fields(words(&complaints)),
+    }
 }

@@ -8,8 +8,8 @@ use crate::domain::{AttemptResult, Complaint, ComplaintCode, DoubtCause, StopRea
 /// How a request ended that got no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
-    /// No connection came about, so nothing of the request left.
-    NotSent(String),
+    /// No connection came about, so nothing of the request left. It is hopeless if trying again will not help.
+    NotSent { cause: String, hopeless: bool },
     /// The other side is not who it should be, or speaks no TLS that we accept. Asking again would not change that.
     Refused(String),
     /// The request itself cannot be written down: a fault of ours, the same for every record.
@@ -21,6 +21,7 @@ pub(super) enum Trouble {
 impl Trouble {
     /// Everything that is not surely unsent is possibly sent.
     pub(super) fn of(error: reqwest::Error) -> Self {
+        let host = error.url().and_then(|url| url.host_str()).unwrap_or("the API").to_owned();
         let error = error.without_url();
         if error.is_builder() {
             return Self::Unsendable(words::quote(&root_cause(&error)));
@@ -30,16 +31,17 @@ impl Trouble {
         }
         match refusal(&error) {
             Some(reason) => Self::Refused(words::quote(&reason)),
-            None => Self::NotSent(format!("no connection: {}", words::quote(&root_cause(&error)))),
+            None => unreached(&host, &error),
         }
     }
 
     pub(super) fn into_attempt(self) -> AttemptResult {
         match self {
-            Self::NotSent(cause) => AttemptResult::NotSent { cause },
+            Self::NotSent { cause, hopeless } => AttemptResult::NotSent { cause, hopeless },
             Self::Silence(message) => AttemptResult::Unanswered {
                 cause: DoubtCause::Silence,
                 complaint: Complaint { code: ComplaintCode::NoAnswer, message },
+                pause: None,
             },
             Self::Refused(reason) => AttemptResult::Stop(refused(&reason)),
             Self::Unsendable(reason) => AttemptResult::Stop(unsendable(&reason)),
@@ -58,6 +60,38 @@ pub(super) fn refused(reason: &str) -> StopReason {
 
 pub(super) fn unsendable(reason: &str) -> StopReason {
     StopReason::Configuration(format!("the request cannot be made: {reason}"))
+}
+
+/// Why no connection came about. Name look-up and proxy tell that only in their texts.
+fn unreached(host: &str, error: &(dyn Error + 'static)) -> Trouble {
+    // What the C libraries of Linux and of macOS say of a name that surely does not exist.
+    const NO_SUCH_NAME: [&str; 3] =
+        ["Name or service not known", "nodename nor servname provided", "Name does not resolve"];
+    let (texts, timed_out) = (chain(error).map(ToString::to_string).collect::<Vec<_>>(), is_timeout(error));
+    let says = |sign: &str| texts.iter().any(|text| text.contains(sign));
+    let (why, hopeless) = if NO_SUCH_NAME.into_iter().any(says) {
+        ("name not found".to_owned(), true)
+    } else if says("proxy authorization required") {
+        ("the proxy refuses our credentials (407)".to_owned(), true)
+    } else if timed_out {
+        ("no connection in time".to_owned(), false)
+    } else {
+        (words::quote(&plain(&root_cause(error))), false)
+    };
+    Trouble::NotSent { cause: format!("cannot reach {host} ({why})"), hopeless }
+}
+
+/// `Connection refused (os error 111)` without its number.
+fn plain(cause: &str) -> String {
+    let text = cause.split(" (os error").next().unwrap_or(cause);
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_lowercase().to_string()).unwrap_or_default();
+    // `TLS` and the like stay as they are.
+    if letters.clone().next().is_some_and(char::is_uppercase) { text.to_owned() } else { first + letters.as_str() }
+}
+
+fn is_timeout(error: &(dyn Error + 'static)) -> bool {
+    chain(error).any(|error| error.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_timeout))
 }
 
 fn no_answer(error: &reqwest::Error) -> String {
@@ -119,6 +153,23 @@ mod tests {
     fn a_connection_that_fails_otherwise_is_no_refusal() {
         for text in ["connection reset by peer", "tls handshake eof", "received fatal alert: InternalError"] {
             assert_eq!(refusal(&wrapped(text)), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_cause_of_a_connection_that_did_not_come_about_is_told_and_whether_to_hope() {
+        for (text, told, hopeless) in [
+            ("failed to lookup address information: Name or service not known", "name not found", true),
+            ("failed to lookup address information: Temporary failure in name resolution", "in name resolution", false),
+            ("tunnel error: proxy authorization required", "credentials (407)", true),
+            ("Connection refused (os error 111)", "(connection refused)", false),
+            ("TLS handshake eof", "(TLS handshake eof)", false),
+        ] {
+            let Trouble::NotSent { cause, hopeless: found } = unreached("api.example.com", &wrapped(text)) else {
+                panic!()
+            };
+            assert!(cause.starts_with("cannot reach api.example.com (") && cause.contains(told), "{cause}");
+            assert_eq!(found, hopeless, "{text}");
         }
     }
 

@@ -333,8 +333,10 @@ pub(super) fn log(event: &Event) {
         Event::Pace { per_minute } => tracing::debug!(per_minute, "the pace follows what the server announces"),
         Event::TokenRefused => tracing::debug!("the token was refused"),
         Event::NoToken { why } => tracing::debug!(why = masked(why), "a login failed"),
+        Event::Unreachable(trouble) => tracing::debug!(why = masked(&trouble.cause), "no connection"),
         Event::Request(_)
         | Event::Throttled { .. }
+        | Event::Unavailable { .. }
         | Event::PaceUnreached { .. }
         | Event::BreakerOpened { .. }
         | Event::BreakerClosed
@@ -391,5 +393,6 @@ pub(super) fn words(verdict: &Verdict) -> Option<String> {
         )),
         Verdict::Stopped(reason) => Some(reason.to_string()),
         Verdict::LedgerFailed(error) => Some(error.to_string()),
+        Verdict::Crashed(panic) => Some(format!("a fault of this program: {panic}; its record is in doubt")),
     }
 }

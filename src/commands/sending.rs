@@ -62,6 +62,7 @@ impl Sending<'_> {
                 max_attempts: args.max_attempts,
                 settle: args.settle,
                 key_validity: args.key_validity,
+                trust_unique_email: args.trust_unique_email,
             },
             guard: GuardPolicy { max_failures: args.max_failures, give_up_after: args.give_up_after },
             claims: ClaimPolicy { retry_rejected: args.retry_rejected },

@@ -1,4 +1,7 @@
 //! When the server seems to be down: one probe now and then instead of a storm. Pure: instants come in as arguments.
+//!
+//! Two things open it, each ten times in a row: requests that the API did not answer, and answers to a `POST` in which the application says
+//! that it failed. Look-ups and logins that work say nothing against the second, so only another answer to a `POST` ends that.
 
 use std::time::Duration;
 
@@ -9,9 +12,13 @@ use tokio::time::Instant;
 pub enum Health {
     /// No answer, or a proxy's: feeds the breaker.
     Failing,
-    /// Any answer of the API itself: closes it.
+    /// The application answered a `POST` and said that it failed; the first time for this record.
+    Broken,
+    /// The API answered something else than a `POST`.
+    Alive,
+    /// Any other answer of the API to a `POST`: closes the breaker.
     Conclusive,
-    /// Neither.
+    /// None of these.
     Unclear,
 }
 
@@ -19,10 +26,12 @@ const FAILURES_TO_OPEN: u32 = 10;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// Closed until ten failures in a row; then open, with a pause before each probe that doubles while probes fail.
+/// Closed until ten failures of a kind in a row; then open, with a pause before each probe that doubles while probes fail.
 #[derive(Debug)]
 pub(super) struct Breaker {
     failures: u32,
+    /// Records in a row whose `POST` the application failed at.
+    broken: u32,
     open: Option<Open>,
 }
 
@@ -43,7 +52,7 @@ pub(super) enum Turn {
 
 impl Breaker {
     pub(super) const fn new() -> Self {
-        Self { failures: 0, open: None }
+        Self { failures: 0, broken: 0, open: None }
     }
 
     /// From when on a request may leave; `None` while a probe is under way.
@@ -64,27 +73,34 @@ impl Breaker {
     }
 
     pub(super) fn hears(&mut self, health: Health, was_probe: bool, now: Instant) -> Option<Turn> {
+        self.count(health);
+        let is_bad = self.failures >= FAILURES_TO_OPEN || self.broken >= FAILURES_TO_OPEN;
         match (health, &mut self.open) {
-            (Health::Conclusive, open) => {
-                self.failures = 0;
-                open.take().map(|_| Turn::Closed)
-            }
-            (Health::Failing, None) => {
-                self.failures += 1;
-                (self.failures >= FAILURES_TO_OPEN).then(|| self.wait(FIRST_PAUSE, now))
-            }
+            (Health::Conclusive, open) => open.take().map(|_| Turn::Closed),
+            (Health::Alive, open) if !is_bad => open.take().map(|_| Turn::Closed),
+            (Health::Failing | Health::Broken, None) => is_bad.then(|| self.wait(FIRST_PAUSE, now)),
+            (Health::Alive | Health::Unclear, None) => None,
             // Answers to what left before it opened say nothing new.
             (_, Some(_)) if !was_probe => None,
-            (Health::Failing, Some(open)) => {
+            (Health::Failing | Health::Broken, Some(open)) => {
                 let pause = (open.pause * 2).min(LONGEST_PAUSE);
                 Some(self.wait(pause, now))
             }
-            (Health::Unclear, Some(open)) => {
+            (Health::Alive | Health::Unclear, Some(open)) => {
                 let pause = open.pause;
                 self.wait(pause, now);
                 None
             }
-            (Health::Unclear, None) => None,
+        }
+    }
+
+    fn count(&mut self, health: Health) {
+        match health {
+            Health::Failing => self.failures += 1,
+            Health::Broken => (self.failures, self.broken) = (0, self.broken + 1),
+            Health::Alive => self.failures = 0,
+            Health::Conclusive => (self.failures, self.broken) = (0, 0),
+            Health::Unclear => {}
         }
     }
 
@@ -132,6 +148,29 @@ mod tests {
         }
         assert_eq!(breaker.hears(Health::Conclusive, true, now), Some(Turn::Closed));
         assert_eq!(breaker.not_before(now), Some(now));
+    }
+
+    #[test]
+    fn ten_answered_failures_open_it_whatever_look_ups_say_and_only_a_post_closes_it() {
+        let now = Instant::now();
+        let mut breaker = Breaker::new();
+        for _ in 0..9 {
+            assert_eq!(breaker.hears(Health::Broken, false, now), None);
+            assert_eq!(breaker.hears(Health::Alive, false, now), None);
+        }
+        assert_eq!(breaker.hears(Health::Broken, false, now), Some(Turn::Opened { pause: FIRST_PAUSE }));
+        assert!(breaker.leaves());
+        assert_eq!(breaker.hears(Health::Alive, true, now), None, "look-ups worked all the time");
+        assert_eq!(breaker.not_before(now), Some(now + FIRST_PAUSE));
+        assert_eq!(breaker.hears(Health::Conclusive, true, now), Some(Turn::Closed));
+    }
+
+    #[test]
+    fn a_look_up_that_works_closes_one_that_opened_because_nothing_answered() {
+        let now = Instant::now();
+        let mut breaker = opened(now);
+        breaker.leaves();
+        assert_eq!(breaker.hears(Health::Alive, true, now), Some(Turn::Closed));
     }
 
     #[test]

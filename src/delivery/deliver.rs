@@ -6,14 +6,14 @@
 //! bounded by that too: a place brings one, and no second before the commit of an intent that is behind the first in the queue.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use super::clock::Clock;
 use super::keyring::Refusal;
-use super::life::{Finish, KeyChoice, Life, Pause, Seen, Step, health};
+use super::life::{Finish, KeyChoice, Life, Pause, Proof, Seen, Sighting, Step, health};
 use super::pace::{Pacer, Permit};
 use super::retry::{RetryPolicy, backoff};
 use super::server::{Outgoing, Payload, Server};
@@ -21,12 +21,12 @@ use super::tokens::{Admission, Tokens};
 use super::{Health, Shutdown};
 use crate::api::{LookupScan, PageResult, Token};
 use crate::domain::{
-    AttemptResult, FoundCustomer, LookupResult, Moment, Outcome, Position, Receipt, Status, StopReason,
+    AttemptResult, EmailKey, Ending, LookupResult, Matches, Moment, Outcome, Position, Receipt, Status, StopReason,
 };
 use crate::event::{Event, Request};
 use crate::ledger::{Intent, Ledger, LedgerError, RunId, Ticket};
 
-/// A look-up that failed this often counts as not to be had.
+/// If so many look-ups of a record failed, it counts as having none.
 const LOOKUP_TRIES: u32 = 5;
 /// What the sync of an intent is expected to take at most.
 const SYNC_TIME: Duration = Duration::from_millis(250);
@@ -46,17 +46,48 @@ pub(super) struct Desk<S> {
     /// False once the server showed that it has no look-up for us.
     pub lookups: AtomicBool,
     pub notes: mpsc::UnboundedSender<Note>,
+    /// What the answers to all records have shown so far; written by the run.
+    pub shown: watch::Receiver<Shown>,
+    /// How many records wait for [`Self::shown`] to confirm the refusal that they ended with.
+    pub awaiting: AtomicUsize,
     pub shutdown: Shutdown,
     pub clock: Clock,
+}
+
+/// How many answers have shown so far that the API works.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Shown {
+    pub ordinary: u64,
+    pub successes: u64,
+}
+
+impl Shown {
+    /// Whether one that shows `proof` came since `then`.
+    fn proves(self, proof: Proof, then: Self) -> bool {
+        match proof {
+            Proof::OrdinaryAnswer => self.ordinary > then.ordinary,
+            Proof::Success => self.successes > then.successes,
+        }
+    }
 }
 
 /// What a task tells the run while it works.
 #[derive(Debug)]
 pub(super) enum Note {
     Event(Event),
-    Answer(AttemptResult),
+    /// What came of a request to create the customer of a row.
+    Answer {
+        row: u64,
+        result: AttemptResult,
+    },
+    /// A look-up showed that a refusal is one, in these words.
+    RejectedAfterAll(String),
+    /// A record waits for [`Desk::shown`].
+    Awaiting,
     /// A look-up was answered.
     Alive,
+    /// No connection for a look-up.
+    Unreached(String),
     /// A look-up was answered with 429.
     Throttled(Duration),
 }
@@ -101,6 +132,9 @@ pub(super) async fn deliver<S: Server>(
         generation: ticket.generation(),
         place: Some(place),
         refusals: 0,
+        lookup_failures: 0,
+        was_broken: false,
+        doubted_email: false,
         desk,
         ticket,
         wanted,
@@ -130,6 +164,12 @@ struct Delivery<S> {
     place: Option<OwnedSemaphorePermit>,
     /// Current tokens refused in a row.
     refusals: u32,
+    /// Look-ups that failed, those that an open breaker let through aside.
+    lookup_failures: u32,
+    /// The application failed at this record before.
+    was_broken: bool,
+    /// The last answer was a refusal that only a look-up can tell the meaning of.
+    doubted_email: bool,
 }
 
 impl<S: Server> Delivery<S> {
@@ -177,7 +217,7 @@ impl<S: Server> Delivery<S> {
                 },
                 // `send` renews the token itself; a life asks for it only through an answer.
                 Step::RenewToken => Ok(Step::Send { key: KeyChoice::Same, after: Pause::None }),
-                Step::Finish(finish) => return self.settle(finish).await,
+                Step::Finish(finish) => return self.end(finish).await,
                 Step::Stop(reason) => {
                     self.leave().await?;
                     return Err(Failure::Stop(reason));
@@ -211,11 +251,14 @@ impl<S: Server> Delivery<S> {
         let reply = self.desk.server.create(&token, Outgoing { key: &self.key, payload: &self.payload }).await;
 
         let counted = !permit.is_probe();
-        permit.report(health(&reply.result), reply.allowance);
-        if let AttemptResult::Throttled { pause } = reply.result {
-            self.desk.pacer.throttled(pause);
+        permit.report(self.health_by(&reply.result), reply.allowance);
+        match &reply.result {
+            AttemptResult::Throttled { pause } => self.desk.pacer.throttled(*pause),
+            AttemptResult::Unanswered { pause: Some(pause), .. } => self.desk.pacer.unavailable(*pause),
+            _ => {}
         }
-        self.note(Note::Answer(without_receipt(&reply.result)));
+        self.doubted_email = matches!(reply.result, AttemptResult::EmailRefused { .. });
+        self.note(Note::Answer { row: self.ticket.position().row, result: without_receipt(&reply.result) });
         if matches!(reply.result, AttemptResult::Unauthorized) {
             self.token_refused(&token).await?;
         } else if proves_the_token(&reply.result) {
@@ -242,59 +285,130 @@ impl<S: Server> Delivery<S> {
         }
     }
 
-    /// A look-up reads all pages, each with a permit of its own.
+    /// What an answer says of the server. Of one record's failures only the first counts: the server replays what it stored.
+    fn health_by(&mut self, result: &AttemptResult) -> Health {
+        match health(result) {
+            Health::Broken if std::mem::replace(&mut self.was_broken, true) => Health::Unclear,
+            health => health,
+        }
+    }
+
+    /// Asks for the e-mail as it was sent, and, if that finds nobody, as the ledger spells it.
     async fn look_up(&mut self) -> Result<Result<Step, Draining>, Failure> {
-        let (mut scan, mut failures) = (LookupScan::new(), 0);
-        while self.desk.lookups.load(Ordering::Relaxed) && failures < LOOKUP_TRIES {
+        let (typed, key) = (self.payload.email.clone(), EmailKey::of(&self.payload.email));
+        let spellings = [Some(typed.as_str()), Some(key.as_str()).filter(|key| *key != typed)];
+        let mut found = Matches::default();
+        for email in spellings.into_iter().flatten() {
+            match self.look_up_spelling(email).await? {
+                Ok(Some(matches)) => found.extend(matches),
+                Ok(None) => return Ok(Ok(self.life.looked_up(Seen::Nothing, self.now()))),
+                Err(instead) => return Ok(instead),
+            }
+            if !found.exact.is_empty() {
+                break;
+            }
+        }
+        let seen = self.seen(found);
+        Ok(Ok(self.life.looked_up(seen, self.now())))
+    }
+
+    /// Reads all pages, each with a permit of its own. `None`: no look-up can be had. The inner error is what comes instead.
+    async fn look_up_spelling(
+        &mut self,
+        email: &str,
+    ) -> Result<Result<Option<Matches>, Result<Step, Draining>>, Failure> {
+        let mut scan = LookupScan::new();
+        while self.desk.lookups.load(Ordering::Relaxed) && self.lookup_failures < LOOKUP_TRIES {
             let Admission { mut permit, token } = match self.admission().await {
                 Ok(admission) => admission,
-                Err(instead) => return Ok(instead),
+                Err(instead) => return Ok(Err(instead)),
             };
             permit.leave().await;
             self.tell(Event::Request(Request::LookUp));
-            let reply = self.desk.server.look_up(&token, &self.payload.email, scan.next_page()).await;
-            let health = lookup_health(&reply.page);
-            permit.report(health, reply.allowance);
-            match &reply.page {
-                PageResult::Throttled { pause } => self.note(Note::Throttled(*pause)),
-                _ if health == Health::Conclusive => self.note(Note::Alive),
-                _ => {}
-            }
-            if matches!(reply.page, PageResult::Rows { .. }) {
-                self.token_accepted(&token);
-            }
+            let reply = self.desk.server.look_up(&token, email, scan.next_page()).await;
+            let counted = !permit.is_probe();
+            permit.report(lookup_health(&reply.page), reply.allowance);
+            self.hear_page(&reply.page, &token);
             match scan.add(reply.page) {
                 None => {}
-                Some(LookupResult::Customers(customers)) => {
-                    return Ok(Ok(self.life.looked_up(Seen::Customers(self.compare(customers)), self.now())));
-                }
-                Some(LookupResult::FilterIgnored) => {
-                    self.switch_lookups_off("it does not filter by e-mail");
-                }
+                Some(LookupResult::Customers(matches)) => return Ok(Ok(Some(matches))),
+                Some(LookupResult::FilterIgnored) => self.switch_lookups_off("it does not filter by e-mail"),
                 Some(LookupResult::NotOffered { http_status }) => {
                     self.switch_lookups_off(&format!("it answers {http_status} to look-ups"));
                 }
                 Some(LookupResult::Unauthorized) => self.token_refused(&token).await?,
                 Some(LookupResult::Throttled { pause }) => self.desk.pacer.throttled(pause),
-                Some(LookupResult::Stop(reason)) => return Ok(Ok(Step::Stop(reason))),
+                Some(LookupResult::Stop(reason)) => return Ok(Err(Ok(Step::Stop(reason)))),
                 Some(LookupResult::Failed { cause }) => {
-                    failures += 1;
+                    self.lookup_failures += u32::from(counted);
                     tracing::debug!(row = self.ticket.position().row, %cause, "a look-up failed");
-                    let pause = Pause::Backoff { failures, at_least: Duration::ZERO };
-                    if failures < LOOKUP_TRIES && self.wait(pause).await.is_err() {
-                        return Ok(Err(Draining));
+                    let more = self.lookup_failures < LOOKUP_TRIES;
+                    if more && self.wait(self.life.between_lookups()).await.is_err() {
+                        return Ok(Err(Err(Draining)));
                     }
+                    scan = LookupScan::new();
                 }
             }
         }
-        Ok(Ok(self.life.looked_up(Seen::Nothing, self.now())))
+        Ok(Ok(None))
+    }
+
+    /// What the run and the token should hear of a page.
+    fn hear_page(&mut self, page: &PageResult, token: &Token) {
+        match page {
+            PageResult::Throttled { pause } => self.note(Note::Throttled(*pause)),
+            PageResult::Failed { cause, is_down: true } => self.note(Note::Unreached(cause.clone())),
+            PageResult::Failed { is_down: false, .. } => {}
+            PageResult::Rows { .. } => {
+                self.token_accepted(token);
+                self.note(Note::Alive);
+            }
+            _ => self.note(Note::Alive),
+        }
+    }
+
+    fn seen(&self, found: Matches) -> Seen {
+        match (found.exact.is_empty(), found.lookalike) {
+            (true, Some(lookalike)) => Seen::Lookalike(lookalike),
+            _ => {
+                let ours = |customer| Sighting { is_ours: self.payload.is_shown_by(&customer), customer };
+                Seen::Exactly(found.exact.into_iter().map(ours).collect())
+            }
+        }
+    }
+
+    /// A refusal that may be meant for every record is an outcome only if the run goes on to an answer that shows otherwise.
+    async fn end(&mut self, mut finish: Finish) -> Result<Delivered, Failure> {
+        if let Some(proof) = finish.pending
+            && !self.is_confirmed(proof).await
+            && let Ending::Rejected(complaint) = finish.ending
+        {
+            finish.ending = Ending::NotAttempted(complaint);
+        }
+        self.settle(finish).await
+    }
+
+    /// Waits for an answer to another record. False: the run drains first.
+    async fn is_confirmed(&mut self, proof: Proof) -> bool {
+        self.place = None;
+        let desk = Arc::clone(&self.desk);
+        let mut shown = desk.shown.clone();
+        let then = *shown.borrow_and_update();
+        desk.awaiting.fetch_add(1, Ordering::Relaxed);
+        self.note(Note::Awaiting);
+        let confirmed = desk.shutdown.unless_draining(shown.wait_for(|now| now.proves(proof, then))).await;
+        desk.awaiting.fetch_sub(1, Ordering::Relaxed);
+        matches!(confirmed, Some(Ok(_)))
     }
 
     /// Commits the outcome; only then is it shown (I4). The place is free as soon as the outcome is in the queue, unless this may be a reason
     /// to end the run: then nobody takes the place before the run has heard of it.
     async fn settle(&mut self, finish: Finish) -> Result<Delivered, Failure> {
-        let Finish { ending, warnings, recovered } = finish;
+        let Finish { ending, warnings, recovered, .. } = finish;
         let (position, status) = (self.ticket.position(), ending.status());
+        if let (Ending::Rejected(complaint), true) = (&ending, self.doubted_email) {
+            self.note(Note::RejectedAfterAll(complaint.message.clone()));
+        }
         let outcome =
             Outcome { ending, http_status: self.life.http_status(), attempts: self.life.attempts(), warnings };
         let committed = self.desk.ledger.settle(&self.desk.run, &self.ticket, self.payload.hash, outcome);
@@ -305,7 +419,7 @@ impl<S: Server> Delivery<S> {
         if recovered {
             self.tell(Event::Recovered { position });
         }
-        Ok(Delivered::Settled { position, status })
+        Ok(if status == Status::NotAttempted { Delivered::Left } else { Delivered::Settled { position, status } })
     }
 
     /// The run ends before this record does. What may have been created stays in doubt; what surely was not is left as it was found.
@@ -389,11 +503,6 @@ impl<S: Server> Delivery<S> {
         }
     }
 
-    fn compare(&self, customers: Vec<FoundCustomer>) -> Vec<(FoundCustomer, bool)> {
-        let ours = |customer: &FoundCustomer| self.payload.is_shown_by(customer);
-        customers.into_iter().map(|customer| (customer.clone(), ours(&customer))).collect()
-    }
-
     fn tell_of_retry(&self, step: &Step) {
         if let Step::Send { .. } | Step::LookUp { .. } = step {
             let (position, attempt) = (self.ticket.position(), self.life.attempts());
@@ -428,14 +537,18 @@ fn proves_the_token(result: &AttemptResult) -> bool {
     matches!(
         result,
         AttemptResult::Created { .. }
-            | AttemptResult::EmailExists(_)
+            | AttemptResult::EmailRefused { .. }
             | AttemptResult::Rejected(_)
             | AttemptResult::KeyExpired
     )
 }
 
 fn lookup_health(page: &PageResult) -> Health {
-    if matches!(page, PageResult::Failed { .. }) { Health::Unclear } else { Health::Conclusive }
+    match page {
+        PageResult::Failed { is_down: true, .. } => Health::Failing,
+        PageResult::Failed { is_down: false, .. } => Health::Unclear,
+        _ => Health::Alive,
+    }
 }
 
 /// Random enough to keep retries of different records apart; a predictable one harms nobody.

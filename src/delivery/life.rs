@@ -4,20 +4,27 @@
 //! - A request that surely did nothing is sent again with the same key.
 //! - After *silence* (no answer that can be believed) nothing is sent before the settle time is over. Then, while the server still knows the
 //!   key, the same key and bytes go again: that brings the stored answer, or does the work for the first time. With an older key a look-up
-//!   comes first, and only two look-ups a settle time apart prove that the customer is absent. A key that brought two answers without
-//!   meaning will bring a third, since the server replays what it stored: then a look-up comes first too.
-//! - After an *answered failure* the server is done, so one look-up decides. Where none is to be had the same key goes once more, for it
-//!   may replay a success, and then a new one, which the server's unique e-mail guards.
-//! - A new key is made only where absence is proven, or where nothing but the server's refusal of a second customer can be at stake.
-//! - What the API says it has already is compared with what we sent, if one of our requests may have created it: ours is `created`,
-//!   anybody else's is `exists`.
-//! - Whoever gives up says so truthfully: `failed` only where surely nothing was created, `in_doubt` otherwise.
+//!   comes first. A key that brought two answers without meaning will bring a third, since the server replays what it stored: then a
+//!   look-up comes first too.
+//! - After an *answered failure* the server is done, so a look-up decides, a little later, because replicas lag. If none can be had, the
+//!   same key goes once more, for it may replay a success. Another failure leaves doubt, unless the user trusts the server's unique e-mail
+//!   to guard a new key.
+//! - A refusal says nothing about an earlier request whose effect is unknown. It is *kept* while a look-up finds out: if the customer is
+//!   there, that is the outcome; if it is absent, the refusal stands.
+//! - A refusal about the e-mail may mean that the API has the customer, in any words: a look-up decides.
+//! - Absence that ends a doubt of ours must be seen twice, a settle time apart: a replica may lag, and a request may still be at work.
+//! - A new key is made only where absence is proven, or on the user's trust in the unique e-mail. In the second case the doubt stays.
+//! - A customer that a look-up finds is `created` if it carries our name and phone, one of our requests was in doubt, and it is not older
+//!   than the first of them; any other is `exists`.
+//! - Giving up is told truthfully: `failed` and `rejected` only if surely nothing was created, `in_doubt` otherwise.
 
 use std::time::Duration;
 
+use super::Health;
 use super::retry::RetryPolicy;
 use crate::domain::{
-    AttemptResult, Complaint, ComplaintCode, DoubtCause, Ending, FoundCustomer, Moment, Receipt, StopReason, Warning,
+    AttemptResult, Complaint, ComplaintCode, DoubtCause, EmailWords, Ending, FoundCustomer, Moment, Receipt,
+    RefusalScope, StopReason, Warning,
 };
 
 /// What to do next with the record.
@@ -33,7 +40,7 @@ pub(super) enum Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KeyChoice {
     Same,
-    /// The next generation: what was sent before is proven to have had no effect, or is guarded by the server's unique e-mail.
+    /// The next generation: what was sent before is proven to have had no effect, or the user trusts the unique e-mail.
     New,
 }
 
@@ -50,38 +57,68 @@ pub(super) enum Pause {
 pub(super) struct Finish {
     pub ending: Ending,
     pub warnings: Vec<Warning>,
-    /// A doubt of ours ended with knowledge.
+    /// A doubt of ours ended with proof.
     pub recovered: bool,
+    /// A refusal that may be meant for every record: it is an outcome only after another record's answer shows that it is not.
+    pub pending: Option<Proof>,
+}
+
+/// What shows that a refusal was meant for one record alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// Another record's data was looked at.
+    OrdinaryAnswer,
+    /// Another record was taken: data may be judged before rights are.
+    Success,
 }
 
 /// What a look-up brought, as far as this record is concerned.
 #[derive(Debug, PartialEq)]
 pub(super) enum Seen {
-    /// The customers with exactly this e-mail, each with the answer to "does it carry our name and phone?"
-    Customers(Vec<(FoundCustomer, bool)>),
-    /// No look-up is to be had.
+    /// The customers with exactly this e-mail; none means absent.
+    Exactly(Vec<Sighting>),
+    /// None with exactly this e-mail, and one that a server may call equal.
+    Lookalike(Box<FoundCustomer>),
+    /// No look-up can be had.
     Nothing,
+}
+
+/// A customer with exactly this e-mail.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Sighting {
+    pub customer: FoundCustomer,
+    /// It carries our name and phone.
+    pub is_ours: bool,
 }
 
 /// Whether one of our requests may have created the customer, and what the last of them left us with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Doubt {
     None,
-    /// 503 or 402 should mean that nothing was done, but it may be a proxy that says so, after it passed the request on.
-    Slight,
+    /// A new key is in use because the user trusts the unique e-mail; an older request may have created the customer.
+    Trusted,
     /// The server answered that it failed; it is done.
     Answered,
     /// No answer that can be believed; the server may still be at it.
     Silent,
 }
 
-/// What made the look-up necessary.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Question {
-    /// Did the request that went unanswered, or failed, create the customer?
-    DidItWork,
-    /// The API says that it has this e-mail: who is it?
-    WhoIsIt,
+/// A refusal that waits for a look-up: it stands if the customer is absent.
+#[derive(Clone, Debug, PartialEq)]
+enum Kept {
+    /// About the data.
+    Data(Complaint),
+    /// About the e-mail.
+    Email(EmailWords, Complaint),
+    /// About the request as such.
+    Request(RefusalScope, Complaint),
+}
+
+impl Kept {
+    fn complaint(&self) -> &Complaint {
+        let (Self::Data(complaint) | Self::Email(_, complaint) | Self::Request(_, complaint)) = self;
+        complaint
+    }
 }
 
 #[derive(Debug)]
@@ -94,15 +131,23 @@ pub(super) struct Life {
     doubt: Doubt,
     /// Some request since the last proof went unanswered, whatever was answered later.
     was_silent: bool,
+    /// There was a doubt at some time in this life.
+    ever_doubted: bool,
+    /// When the first request of this life left, or that of an earlier run which it resumes.
+    first_sent: Option<Moment>,
     key_since: Option<Moment>,
     sent_at: Option<Moment>,
-    question: Question,
-    /// It began with the open request of an earlier run.
-    resumed: bool,
-    /// An answered failure was asked again with its own key, for want of a look-up.
+    /// The server no longer knows the current key.
+    key_is_dead: bool,
+    kept: Option<Kept>,
+    /// The look-up that is due must see the customer absent twice.
+    must_see_twice: bool,
+    /// The current key was asked once more after an answered failure, for want of a look-up.
     replayed: bool,
-    /// When a first look-up, after silence, did not find the customer.
+    /// When a first look-up did not find the customer.
     absent_since: Option<Moment>,
+    /// Absence was proven in this life: who is there later came by a request of ours.
+    was_absent: bool,
     /// Answers in a row that came whole and meant nothing.
     unintelligible: u32,
     last: Option<Complaint>,
@@ -112,6 +157,13 @@ pub(super) struct Life {
 /// So many answers without meaning to one key are enough.
 const MEANINGLESS: u32 = 2;
 
+/// How long replicas of the server may lag behind an answered failure.
+const REPLICA_LAG: Duration = Duration::from_secs(5);
+
+/// By so much a customer may seem older than our request and still be its work: `created_at` and `Date` are whole seconds each, and the
+/// database's clock and the web server's differ a little.
+const CLOCK_SLACK: Duration = Duration::from_secs(5);
+
 impl Life {
     pub(super) fn new(policy: RetryPolicy) -> Self {
         Self {
@@ -120,12 +172,16 @@ impl Life {
             failures: 0,
             doubt: Doubt::None,
             was_silent: false,
+            ever_doubted: false,
+            first_sent: None,
             key_since: None,
             sent_at: None,
-            question: Question::DidItWork,
-            resumed: false,
+            key_is_dead: false,
+            kept: None,
+            must_see_twice: false,
             replayed: false,
             absent_since: None,
+            was_absent: false,
             unintelligible: 0,
             last: None,
             http_status: None,
@@ -135,8 +191,8 @@ impl Life {
     /// The life of a record whose request of an earlier run has no known effect.
     pub(super) fn resumed(policy: RetryPolicy, key_since: Moment, sent_at: Moment) -> Self {
         let mut life = Self::new(policy);
-        (life.doubt, life.was_silent, life.resumed) = (Doubt::Silent, true, true);
-        (life.key_since, life.sent_at) = (Some(key_since), Some(sent_at));
+        (life.doubt, life.was_silent, life.ever_doubted, life.must_see_twice) = (Doubt::Silent, true, true, true);
+        (life.first_sent, life.key_since, life.sent_at) = (Some(key_since), Some(key_since), Some(sent_at));
         let message = "the run that sent it ended before an answer came".to_owned();
         life.last = Some(Complaint { code: ComplaintCode::NoAnswer, message });
         life
@@ -154,7 +210,7 @@ impl Life {
         self.key_since
     }
 
-    /// True where leaving now leaves a request whose effect is unknown.
+    /// True if leaving now leaves a request whose effect is unknown.
     pub(super) fn in_doubt(&self) -> bool {
         self.doubt != Doubt::None
     }
@@ -162,6 +218,11 @@ impl Life {
     pub(super) fn last_complaint(&self) -> Complaint {
         let unknown = || Complaint { code: ComplaintCode::GaveUp, message: "no answer yet".to_owned() };
         self.last.clone().unwrap_or_else(unknown)
+    }
+
+    /// How long to wait between two look-ups of which the first brought no answer.
+    pub(super) fn between_lookups(&self) -> Pause {
+        Pause::For(self.policy.settle)
     }
 
     pub(super) fn first_step(&self, now: Moment) -> Step {
@@ -172,20 +233,21 @@ impl Life {
     }
 
     /// A wait may have outlived the key. Asked at the last moment before a send.
-    pub(super) fn last_check(&self, key: KeyChoice, now: Moment) -> Option<Step> {
-        let outlived = key == KeyChoice::Same && self.was_silent && self.key_is_old(now);
-        outlived.then_some(Step::LookUp { after: Pause::None })
+    pub(super) fn last_check(&mut self, key: KeyChoice, now: Moment) -> Option<Step> {
+        let outlived = key == KeyChoice::Same && self.in_doubt() && !self.key_is_young(now, Duration::ZERO);
+        outlived.then(|| self.ask(Pause::None))
     }
 
-    fn key_is_old(&self, now: Moment) -> bool {
-        self.key_since.is_some_and(|since| !self.policy.key_is_fresh(since, now, Duration::ZERO))
+    fn key_is_young(&self, now: Moment, wait: Duration) -> bool {
+        !self.key_is_dead && self.key_since.is_some_and(|since| self.policy.key_is_fresh(since, now, wait))
     }
 
     /// The next request is about to be intended.
     pub(super) fn sends(&mut self, key: KeyChoice, now: Moment) {
         if key == KeyChoice::New || self.key_since.is_none() {
-            self.key_since = Some(now);
+            (self.key_since, self.key_is_dead, self.replayed) = (Some(now), false, false);
         }
+        self.first_sent.get_or_insert(now);
         self.sent_at = Some(now);
     }
 
@@ -194,7 +256,7 @@ impl Life {
         self.sent_at = Some(now);
     }
 
-    /// What came of a request. `counted` is false for probes of an open breaker; `lookups` says whether look-ups are to be had.
+    /// What came of a request. `counted` is false for probes of an open breaker; `lookups` says whether look-ups can be had.
     pub(super) fn answered(
         &mut self,
         result: AttemptResult,
@@ -214,26 +276,29 @@ impl Life {
                 let warnings = other_email.map(Warning::AnswerOtherEmail).into_iter().collect();
                 self.finish(Ending::Created(receipt), warnings)
             }
-            AttemptResult::EmailExists(complaint) => self.ask_who(complaint, lookups),
-            AttemptResult::Rejected(complaint) => self.finish(Ending::Rejected(complaint), Vec::new()),
-            AttemptResult::NotSent { .. } | AttemptResult::Throttled { .. } => self.again(Duration::ZERO),
-            AttemptResult::Unavailable { retry_after, complaint } => {
-                self.last = Some(complaint);
-                self.doubt_slightly();
-                self.again_unless_exhausted(retry_after.unwrap_or_default(), lookups, now)
+            AttemptResult::Rejected(complaint) => self.refused(Kept::Data(complaint), lookups, now),
+            AttemptResult::EmailRefused { complaint, words } => {
+                self.refused(Kept::Email(words, complaint), lookups, now)
             }
-            AttemptResult::Forbidden(complaint) => {
-                self.last = Some(complaint);
-                self.again_unless_exhausted(Duration::ZERO, lookups, now)
+            AttemptResult::Refused { complaint, refusal } if refusal.by_api && !self.in_doubt() => {
+                self.stands(Kept::Request(refusal.scope, complaint))
             }
+            AttemptResult::Refused { complaint, refusal } => {
+                self.refused(Kept::Request(refusal.scope, complaint), lookups, now)
+            }
+            AttemptResult::NotSent { cause, .. } => {
+                self.hear(Complaint { code: ComplaintCode::NoAnswer, message: cause });
+                self.again()
+            }
+            AttemptResult::Throttled { .. } => self.again(),
             AttemptResult::Unanswered { complaint, .. } | AttemptResult::InProgress(complaint) => {
                 self.falls_silent(complaint, lookups, now)
             }
             AttemptResult::ServerError(complaint) => self.server_failed(complaint, lookups, now),
-            AttemptResult::KeyExpired => self.key_expired(lookups),
+            AttemptResult::KeyExpired => self.key_expired(lookups, now),
             AttemptResult::Unauthorized => Step::RenewToken,
             AttemptResult::Stop(reason) => {
-                self.doubt_a_stop(http_status);
+                self.doubt_a_stop(http_status, &reason);
                 Step::Stop(reason)
             }
         }
@@ -241,72 +306,106 @@ impl Life {
 
     /// What a look-up brought.
     pub(super) fn looked_up(&mut self, seen: Seen, now: Moment) -> Step {
-        match (self.question, seen) {
-            (Question::WhoIsIt, Seen::Nothing) => self.exists_unseen(),
-            (Question::DidItWork, Seen::Nothing) => self.undecidable(now),
-            (question, Seen::Customers(customers)) => match <[_; 1]>::try_from(customers) {
-                Ok([(customer, ours)]) => self.found(customer.receipt, ours),
-                Err(several) if several.len() > 1 => self.found_several(several),
-                Err(_) if question == Question::WhoIsIt => self.exists_unseen(),
-                Err(_) => self.absent(now),
+        match seen {
+            Seen::Nothing => self.undecidable(now),
+            Seen::Lookalike(customer) => match (&self.kept, self.in_doubt()) {
+                // The API says that it has this e-mail, and this is what it means by that.
+                (Some(Kept::Email(..)), false) => {
+                    let warning = Warning::OtherSpelling(customer.email.as_str().to_owned());
+                    self.finish(Ending::Exists(customer.receipt), vec![warning])
+                }
+                _ => self.absent(now),
+            },
+            Seen::Exactly(customers) => match <[_; 1]>::try_from(customers) {
+                Ok([sighting]) => self.found(sighting, now),
+                Err(several) if several.is_empty() => self.absent(now),
+                Err(several) => self.found_several(several),
             },
         }
     }
 
-    /// The life ends from outside, by an interrupt or a stop of the run. `None`: nothing is known of the record that was not known before.
+    /// The life ends from outside, by an interrupt or a stop of the run. `None`: nothing came of it that is worth telling.
     pub(super) fn abandon(&self) -> Option<Finish> {
-        let ending = if self.question == Question::WhoIsIt {
-            Ending::Exists(Receipt::default())
-        } else if self.in_doubt() {
-            Ending::InDoubt(self.last_complaint())
-        } else if self.attempts > 0 || self.resumed {
-            Ending::Failed(self.last_complaint())
+        let ending = if self.in_doubt() {
+            Ending::InDoubt(self.words())
         } else {
-            return None;
+            Ending::NotAttempted(self.kept.as_ref().map(Kept::complaint).or(self.last.as_ref())?.clone())
         };
-        let unproven = self.question == Question::WhoIsIt && self.in_doubt();
-        let warnings = if unproven { vec![Warning::ProbablyOurs] } else { Vec::new() };
-        Some(Finish { ending, warnings, recovered: false })
+        Some(Finish { ending, warnings: Vec::new(), recovered: false, pending: None })
     }
 
     fn finish(&self, ending: Ending, warnings: Vec<Warning>) -> Step {
-        let open = matches!(self.doubt, Doubt::Answered | Doubt::Silent);
-        let recovered = open && !matches!(ending, Ending::InDoubt(_));
-        Step::Finish(Finish { ending, warnings, recovered })
+        let recovered = self.ever_doubted && !matches!(ending, Ending::InDoubt(_));
+        Step::Finish(Finish { ending, warnings, recovered, pending: None })
     }
 
-    fn again(&self, at_least: Duration) -> Step {
-        Step::Send { key: KeyChoice::Same, after: self.backoff(at_least) }
+    fn again(&self) -> Step {
+        Step::Send { key: KeyChoice::Same, after: self.backoff() }
     }
 
-    fn backoff(&self, at_least: Duration) -> Pause {
-        Pause::Backoff { failures: self.failures, at_least }
+    fn backoff(&self) -> Pause {
+        Pause::Backoff { failures: self.failures, at_least: Duration::ZERO }
     }
 
     fn exhausted(&self) -> bool {
         self.attempts >= self.policy.max_attempts.get()
     }
 
-    fn again_unless_exhausted(&mut self, at_least: Duration, lookups: bool, now: Moment) -> Step {
-        match (self.exhausted(), self.in_doubt()) {
-            (false, _) => self.again(at_least),
-            (true, false) => self.give_up(),
-            (true, true) if lookups => self.ask(Question::DidItWork, self.backoff(Duration::ZERO)),
-            (true, true) => self.undecidable(now),
+    fn hear(&mut self, complaint: Complaint) {
+        self.last = Some(complaint);
+    }
+
+    /// The words that tell best why a record ends in doubt: those of a refusal that could not be believed, else of the last answer.
+    fn words(&self) -> Complaint {
+        self.kept.as_ref().map_or_else(|| self.last_complaint(), |kept| kept.complaint().clone())
+    }
+
+    fn doubts(&mut self, doubt: Doubt, complaint: Complaint) {
+        (self.doubt, self.ever_doubted, self.must_see_twice) = (doubt, true, true);
+        (self.absent_since, self.kept) = (None, None);
+        self.hear(complaint);
+    }
+
+    /// A refusal. Unless it is about the data, and nothing of ours is in doubt, it needs a look-up.
+    fn refused(&mut self, kept: Kept, lookups: bool, now: Moment) -> Step {
+        self.hear(kept.complaint().clone());
+        let wait = match &kept {
+            Kept::Data(_) if !self.in_doubt() => return self.stands(kept),
+            Kept::Email(EmailWords::Conflict, _) => self.until_settled(now),
+            _ => Duration::ZERO,
+        };
+        self.must_see_twice = self.in_doubt() || matches!(kept, Kept::Email(EmailWords::Conflict, _));
+        (self.kept, self.absent_since) = (Some(kept), None);
+        if lookups { Step::LookUp { after: Pause::For(wait) } } else { self.undecidable(now) }
+    }
+
+    /// The refusal is the outcome.
+    fn stands(&self, kept: Kept) -> Step {
+        let pending = match &kept {
+            Kept::Request(RefusalScope::Endpoint | RefusalScope::Firewall, _) => Some(Proof::OrdinaryAnswer),
+            Kept::Request(RefusalScope::Account, _) => Some(Proof::Success),
+            Kept::Request(RefusalScope::Record, _) | Kept::Data(_) | Kept::Email(..) => None,
+        };
+        let complaint = match kept {
+            Kept::Data(complaint) | Kept::Request(_, complaint) => complaint,
+            Kept::Email(EmailWords::Exists, complaint) => not_listed(complaint),
+            Kept::Email(_, complaint) => complaint,
+        };
+        match self.finish(Ending::Rejected(complaint), Vec::new()) {
+            Step::Finish(finish) => Step::Finish(Finish { pending, ..finish }),
+            other => other,
         }
     }
 
     fn falls_silent(&mut self, complaint: Complaint, lookups: bool, now: Moment) -> Step {
-        (self.doubt, self.was_silent) = (Doubt::Silent, true);
-        self.absent_since = None;
-        self.last = Some(complaint);
+        self.doubts(Doubt::Silent, complaint);
+        self.was_silent = true;
+        let settled = Pause::For(self.until_settled(now));
         match (self.exhausted(), lookups) {
-            (false, true) if self.unintelligible >= MEANINGLESS => {
-                self.ask(Question::DidItWork, Pause::For(self.until_settled(now)))
-            }
+            (false, true) if self.unintelligible >= MEANINGLESS => self.ask(settled),
             (false, _) => self.resolve_silence(now),
-            (true, true) => self.ask(Question::DidItWork, Pause::For(self.until_settled(now))),
-            (true, false) => self.undecidable(now),
+            (true, true) => self.ask(settled),
+            (true, false) => self.in_doubt_for_good(),
         }
     }
 
@@ -314,10 +413,7 @@ impl Life {
     fn resolve_silence(&self, now: Moment) -> Step {
         let wait = self.until_settled(now);
         let after = Pause::For(wait);
-        match self.key_since {
-            Some(since) if self.policy.key_is_fresh(since, now, wait) => Step::Send { key: KeyChoice::Same, after },
-            _ => Step::LookUp { after },
-        }
+        if self.key_is_young(now, wait) { Step::Send { key: KeyChoice::Same, after } } else { Step::LookUp { after } }
     }
 
     fn until_settled(&self, now: Moment) -> Duration {
@@ -325,54 +421,48 @@ impl Life {
     }
 
     fn server_failed(&mut self, complaint: Complaint, lookups: bool, now: Moment) -> Step {
-        self.doubt = Doubt::Answered;
-        self.last = Some(complaint);
-        if lookups { self.ask(Question::DidItWork, self.backoff(Duration::ZERO)) } else { self.undecidable(now) }
+        self.doubts(Doubt::Answered, complaint);
+        let at_least = REPLICA_LAG.min(self.policy.settle);
+        if lookups { self.ask(Pause::Backoff { failures: self.failures, at_least }) } else { self.undecidable(now) }
     }
 
-    fn key_expired(&mut self, lookups: bool) -> Step {
+    fn key_expired(&mut self, lookups: bool, now: Moment) -> Step {
         let message = "the server no longer knows the idempotency key".to_owned();
-        match (self.in_doubt(), lookups) {
-            (false, false) => self.with_new_key(),
-            (true, false) => {
-                let complaint = Complaint { code: ComplaintCode::NoAnswer, message };
-                self.finish(Ending::InDoubt(complaint), Vec::new())
-            }
-            (_, true) => {
-                self.last.get_or_insert(Complaint { code: ComplaintCode::NoAnswer, message });
-                // A look-up that is not to be had after all must not send this key again.
-                self.replayed = true;
-                self.ask(Question::DidItWork, Pause::None)
-            }
-        }
+        self.last.get_or_insert(Complaint { code: ComplaintCode::NoAnswer, message });
+        self.key_is_dead = true;
+        if lookups { self.ask(Pause::None) } else { self.undecidable(now) }
     }
 
-    fn ask_who(&mut self, complaint: Complaint, lookups: bool) -> Step {
-        self.last = Some(complaint);
-        if lookups { self.ask(Question::WhoIsIt, Pause::None) } else { self.exists_unseen() }
-    }
-
-    fn ask(&mut self, question: Question, after: Pause) -> Step {
-        self.question = question;
+    /// Looks the customer up, to learn whether a request of ours created it.
+    fn ask(&mut self, after: Pause) -> Step {
+        (self.kept, self.absent_since) = (None, None);
+        let once_is_enough = self.policy.trust_unique_email && !self.was_silent && self.doubt == Doubt::Answered;
+        self.must_see_twice = self.in_doubt() && !once_is_enough;
         Step::LookUp { after }
     }
 
-    fn found(&self, receipt: Receipt, ours: bool) -> Step {
-        if self.in_doubt() && ours {
-            self.finish(Ending::Created(receipt), vec![Warning::RecoveredByLookup])
-        } else {
-            self.finish(Ending::Exists(receipt), Vec::new())
+    fn found(&self, sighting: Sighting, now: Moment) -> Step {
+        let Sighting { customer, is_ours } = sighting;
+        let FoundCustomer { receipt, age, .. } = customer;
+        let since_first_send = self.first_sent.map(|sent| now.surely_since(sent)).unwrap_or_default();
+        let is_older = age.is_some_and(|age| age > since_first_send + CLOCK_SLACK);
+        // What made the very first request fail may have been the customer.
+        let only_failures = matches!(self.doubt, Doubt::Answered | Doubt::Trusted) && !self.was_silent;
+        let may_be_the_reason = only_failures && !self.was_absent && age.is_none();
+        match (self.in_doubt() && is_ours && !is_older, may_be_the_reason) {
+            (true, false) => self.finish(Ending::Created(receipt), vec![Warning::RecoveredByLookup]),
+            (true, true) => self.finish(Ending::Exists(receipt), vec![Warning::PerhapsOurs]),
+            (false, _) => self.finish(Ending::Exists(receipt), Vec::new()),
         }
     }
 
     /// The server has the e-mail more than once. If one of our requests may be behind it, a person must look.
-    fn found_several(&self, customers: Vec<(FoundCustomer, bool)>) -> Step {
-        let ids: Vec<_> =
-            customers.iter().filter_map(|(customer, _)| customer.receipt.customer_id.as_deref()).collect();
-        let message = format!("the API has {} customers with this e-mail: {}", customers.len(), ids.join(", "));
-        match customers.into_iter().next() {
-            Some((first, _)) if !self.in_doubt() => {
-                self.finish(Ending::Exists(first.receipt), vec![Warning::SeveralFound(message)])
+    fn found_several(&self, several: Vec<Sighting>) -> Step {
+        let ids: Vec<_> = several.iter().filter_map(|seen| seen.customer.receipt.customer_id.as_deref()).collect();
+        let message = format!("the API has {} customers with this e-mail: {}", several.len(), ids.join(", "));
+        match several.into_iter().next() {
+            Some(first) if !self.in_doubt() => {
+                self.finish(Ending::Exists(first.customer.receipt), vec![Warning::SeveralFound(message)])
             }
             _ => self.finish(Ending::InDoubt(Complaint { code: ComplaintCode::EmailExists, message }), Vec::new()),
         }
@@ -381,40 +471,57 @@ impl Life {
     fn absent(&mut self, now: Moment) -> Step {
         let seen_before = self.absent_since.is_some();
         let wait = self.policy.settles_in(*self.absent_since.get_or_insert(now), now);
-        if self.was_silent && !(seen_before && wait.is_zero()) {
+        if self.must_see_twice && !(seen_before && wait.is_zero()) {
             return Step::LookUp { after: Pause::For(wait) };
         }
-        (self.doubt, self.was_silent, self.absent_since, self.replayed) = (Doubt::None, false, None, false);
-        if self.exhausted() { self.give_up() } else { self.with_new_key() }
+        (self.doubt, self.was_silent, self.absent_since, self.first_sent) = (Doubt::None, false, None, None);
+        self.was_absent = true;
+        match self.kept.take() {
+            Some(kept) => self.stands(kept),
+            None if self.exhausted() => self.give_up(),
+            None => self.with_new_key(),
+        }
     }
 
     fn with_new_key(&self) -> Step {
-        Step::Send { key: KeyChoice::New, after: self.backoff(Duration::ZERO) }
+        Step::Send { key: KeyChoice::New, after: self.backoff() }
     }
 
     /// A question that no look-up can answer.
     fn undecidable(&mut self, now: Moment) -> Step {
-        let too_old = self.was_silent && self.key_is_old(now);
-        match self.doubt {
-            Doubt::None if self.exhausted() => self.give_up(),
-            Doubt::None => self.with_new_key(),
-            // The server answered and is done: the same key once more, then a new one, which its unique e-mail guards.
-            Doubt::Slight | Doubt::Answered if !self.exhausted() && !too_old => {
-                if std::mem::replace(&mut self.replayed, true) {
-                    self.with_new_key()
-                } else {
-                    self.again(Duration::ZERO)
-                }
+        match (self.doubt, self.kept.take()) {
+            (Doubt::None, Some(Kept::Email(EmailWords::Exists, _))) => {
+                self.finish(Ending::Exists(Receipt::default()), vec![Warning::LookupUnavailable])
             }
-            Doubt::Slight | Doubt::Answered | Doubt::Silent => {
-                self.finish(Ending::InDoubt(self.last_complaint()), Vec::new())
+            (Doubt::None, Some(kept)) => self.stands(kept),
+            (Doubt::None, None) if self.exhausted() => self.give_up(),
+            (Doubt::None, None) => self.with_new_key(),
+            (_, kept @ Some(_)) => {
+                self.kept = kept;
+                self.in_doubt_for_good()
             }
+            (_, None) if self.exhausted() => self.in_doubt_for_good(),
+            (Doubt::Silent, None) if self.key_is_young(now, self.until_settled(now)) => self.resolve_silence(now),
+            (Doubt::Silent, None) => self.in_doubt_for_good(),
+            (Doubt::Trusted | Doubt::Answered, None) => self.after_a_failure(now),
         }
     }
 
-    fn exists_unseen(&self) -> Step {
-        let warnings = if self.in_doubt() { vec![Warning::ProbablyOurs] } else { Vec::new() };
-        self.finish(Ending::Exists(Receipt::default()), warnings)
+    /// After an answered failure without a look-up: the same key once, for it may replay a success. After silence that was done already.
+    fn after_a_failure(&mut self, now: Moment) -> Step {
+        let asked_again = std::mem::replace(&mut self.replayed, true) || self.was_silent;
+        if !asked_again && self.key_is_young(now, Duration::ZERO) {
+            self.again()
+        } else if self.policy.trust_unique_email {
+            self.doubt = Doubt::Trusted;
+            self.with_new_key()
+        } else {
+            self.in_doubt_for_good()
+        }
+    }
+
+    fn in_doubt_for_good(&self) -> Step {
+        self.finish(Ending::InDoubt(self.words()), Vec::new())
     }
 
     fn give_up(&self) -> Step {
@@ -423,20 +530,23 @@ impl Life {
         self.finish(Ending::Failed(Complaint { code: ComplaintCode::GaveUp, message }), Vec::new())
     }
 
-    fn doubt_slightly(&mut self) {
-        if self.doubt == Doubt::None {
-            self.doubt = Doubt::Slight;
-        }
-    }
-
-    /// A 302 or 303 may well follow a customer that was saved, and so may a 402; 307 and 308 say that nothing was done here.
-    fn doubt_a_stop(&mut self, http_status: Option<u16>) {
-        if let Some(status @ (300..=306 | 402)) = http_status {
-            (self.doubt, self.was_silent) = (Doubt::Silent, true);
+    /// A redirect of the kinds 300 to 306 may well follow a customer that was saved; 307 and 308 say that nothing was done here.
+    fn doubt_a_stop(&mut self, http_status: Option<u16>, reason: &StopReason) {
+        if let Some(status @ 300..=306) = http_status {
             let message = format!("the server answered {status}, which tells nothing of the customer");
-            self.last = Some(Complaint { code: ComplaintCode::Unreadable, message });
+            self.doubts(Doubt::Silent, Complaint { code: ComplaintCode::Unreadable, message });
+            self.was_silent = true;
+        } else {
+            self.hear(Complaint { code: ComplaintCode::Refused, message: reason.to_string() });
         }
     }
+}
+
+/// The API says that it has the e-mail, and does not list the customer.
+fn not_listed(complaint: Complaint) -> Complaint {
+    const WHY: &str =
+        "the API says that it has this e-mail, but its list does not: deleted there, or another account's";
+    Complaint { message: format!("{WHY} ({})", complaint.message), ..complaint }
 }
 
 fn means_nothing(result: &AttemptResult) -> bool {
@@ -444,7 +554,7 @@ fn means_nothing(result: &AttemptResult) -> bool {
 }
 
 /// Attempts that surely changed nothing, and for which the record cannot be blamed, cost it nothing.
-fn costs_an_attempt(result: &AttemptResult) -> bool {
+pub(super) fn costs_an_attempt(result: &AttemptResult) -> bool {
     !matches!(
         result,
         AttemptResult::NotSent { .. }
@@ -455,369 +565,22 @@ fn costs_an_attempt(result: &AttemptResult) -> bool {
 }
 
 /// The health that the breaker sees.
-pub(super) fn health(result: &AttemptResult) -> super::Health {
-    use super::Health;
+pub(super) fn health(result: &AttemptResult) -> Health {
     match result {
-        AttemptResult::NotSent { .. }
-        | AttemptResult::Unavailable { .. }
-        | AttemptResult::Unanswered { cause: DoubtCause::Gateway, .. } => Health::Failing,
+        AttemptResult::NotSent { .. } | AttemptResult::Unanswered { cause: DoubtCause::Gateway, .. } => Health::Failing,
+        AttemptResult::ServerError(_) => Health::Broken,
         AttemptResult::Unanswered { cause: DoubtCause::Silence | DoubtCause::Unintelligible, .. } => Health::Unclear,
         AttemptResult::Created { .. }
-        | AttemptResult::EmailExists(_)
+        | AttemptResult::EmailRefused { .. }
         | AttemptResult::Rejected(_)
-        | AttemptResult::ServerError(_)
+        | AttemptResult::Refused { .. }
         | AttemptResult::KeyExpired
         | AttemptResult::InProgress(_)
         | AttemptResult::Throttled { .. }
         | AttemptResult::Unauthorized
-        | AttemptResult::Forbidden(_)
         | AttemptResult::Stop(_) => Health::Conclusive,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::num::NonZeroU32;
-
-    use jiff::Timestamp;
-
-    use super::*;
-    use crate::domain::{BootTime, EmailKey};
-
-    const SETTLE: i64 = 90;
-
-    fn policy() -> RetryPolicy {
-        RetryPolicy {
-            max_attempts: NonZeroU32::new(5).unwrap(),
-            settle: Duration::from_secs(90),
-            key_validity: Duration::from_secs(45 * 60),
-        }
-    }
-
-    fn at(seconds: i64) -> Moment {
-        by_clocks(seconds, seconds)
-    }
-
-    /// Seconds by the wall clock, and by the boot clock.
-    fn by_clocks(wall: i64, boot: i64) -> Moment {
-        let uptime = Duration::from_secs(u64::try_from(1_000_000 + boot).unwrap());
-        let wall = Timestamp::from_second(1_700_000_000 + wall).unwrap();
-        Moment { wall, boot: Some(BootTime { boot: 1, uptime }) }
-    }
-
-    fn wait(seconds: i64) -> Pause {
-        Pause::For(Duration::from_secs(seconds.unsigned_abs()))
-    }
-
-    fn words(code: ComplaintCode) -> Complaint {
-        Complaint { code, message: "words".to_owned() }
-    }
-
-    fn silence() -> AttemptResult {
-        AttemptResult::Unanswered { cause: DoubtCause::Silence, complaint: words(ComplaintCode::NoAnswer) }
-    }
-
-    fn failure() -> AttemptResult {
-        AttemptResult::ServerError(words(ComplaintCode::ServerError))
-    }
-
-    fn taken() -> AttemptResult {
-        AttemptResult::EmailExists(words(ComplaintCode::EmailExists))
-    }
-
-    fn receipt() -> Receipt {
-        Receipt { customer_id: Some("c-1".to_owned()), ..Receipt::default() }
-    }
-
-    fn customer(ours: bool) -> Seen {
-        Seen::Customers(vec![(
-            FoundCustomer { email: EmailKey::of("a@example.com"), receipt: receipt(), name: None, phone: None },
-            ours,
-        )])
-    }
-
-    fn nobody() -> Seen {
-        Seen::Customers(Vec::new())
-    }
-
-    /// A life that has sent its first request at second 0.
-    fn sent() -> Life {
-        let mut life = Life::new(policy());
-        life.sends(KeyChoice::Same, at(0));
-        life
-    }
-
-    fn answer(life: &mut Life, result: AttemptResult, lookups: bool, second: i64) -> Step {
-        life.answered(result, None, true, lookups, at(second))
-    }
-
-    fn same_key_after(seconds: i64) -> Step {
-        Step::Send { key: KeyChoice::Same, after: wait(seconds) }
-    }
-
-    fn is_new_key(step: &Step) -> bool {
-        matches!(step, Step::Send { key: KeyChoice::New, .. })
-    }
-
-    fn ending(step: Step) -> Ending {
-        match step {
-            Step::Finish(finish) => finish.ending,
-            other => panic!("expected an end, got {other:?}"),
-        }
-    }
-
-    #[test]
-    fn silence_waits_for_the_settle_time_and_sends_the_same_key_again() {
-        let mut life = sent();
-        assert_eq!(answer(&mut life, silence(), true, 75), same_key_after(SETTLE - 75));
-    }
-
-    #[test]
-    fn silence_with_an_old_key_looks_up_twice_before_a_new_key() {
-        let mut life = Life::resumed(policy(), at(-3600), at(-3600));
-        assert_eq!(life.first_step(at(0)), Step::LookUp { after: wait(0) });
-        assert_eq!(life.looked_up(nobody(), at(0)), Step::LookUp { after: wait(SETTLE) });
-        assert!(is_new_key(&life.looked_up(nobody(), at(SETTLE))));
-        assert!(!life.in_doubt());
-    }
-
-    #[test]
-    fn a_key_that_grew_old_while_waiting_is_not_sent() {
-        let mut life = sent();
-        answer(&mut life, silence(), true, 1);
-        assert_eq!(life.last_check(KeyChoice::Same, at(90)), None);
-        assert_eq!(life.last_check(KeyChoice::Same, at(45 * 60)), Some(Step::LookUp { after: Pause::None }));
-    }
-
-    #[test]
-    fn two_answers_without_meaning_to_one_key_are_enough() {
-        let meaningless = || AttemptResult::Unanswered {
-            cause: DoubtCause::Unintelligible,
-            complaint: words(ComplaintCode::Unreadable),
-        };
-        let mut life = sent();
-        assert_eq!(answer(&mut life, meaningless(), true, 1), same_key_after(SETTLE - 1));
-        assert_eq!(answer(&mut life, meaningless(), true, 2), Step::LookUp { after: wait(SETTLE - 2) });
-    }
-
-    #[test]
-    fn a_send_from_the_future_is_waited_for_from_now() {
-        let life = Life::resumed(policy(), at(500), at(500));
-        assert_eq!(life.first_step(at(0)), Step::LookUp { after: wait(SETTLE) });
-    }
-
-    #[test]
-    fn a_wall_clock_that_was_set_makes_the_key_old_and_the_wait_neither_shorter_nor_longer() {
-        for wall in [-86_400, 86_400] {
-            let mut life = sent();
-            let step = life.answered(silence(), None, true, true, by_clocks(wall, 75));
-            assert_eq!(step, Step::LookUp { after: wait(SETTLE - 75) }, "{wall}");
-            let (first, second) = (by_clocks(wall, SETTLE), by_clocks(wall, 2 * SETTLE));
-            assert_eq!(life.looked_up(nobody(), first), Step::LookUp { after: wait(SETTLE) }, "{wall}");
-            assert!(is_new_key(&life.looked_up(nobody(), second)), "{wall}");
-        }
-    }
-
-    #[test]
-    fn a_machine_that_slept_has_waited_and_its_keys_have_aged() {
-        let mut life = sent();
-        assert_eq!(answer(&mut life, silence(), true, 600), same_key_after(0));
-        let mut life = sent();
-        assert_eq!(answer(&mut life, silence(), true, 2 * 3600), Step::LookUp { after: wait(0) });
-    }
-
-    #[test]
-    fn an_answered_failure_looks_up_once_and_renews_the_key() {
-        let mut life = sent();
-        let step = answer(&mut life, failure(), true, 1);
-        assert!(matches!(step, Step::LookUp { after: Pause::Backoff { .. } }));
-        assert!(is_new_key(&life.looked_up(nobody(), at(2))));
-    }
-
-    #[test]
-    fn an_answered_failure_that_had_saved_is_created() {
-        let mut life = sent();
-        answer(&mut life, failure(), true, 1);
-        let Step::Finish(finish) = life.looked_up(customer(true), at(2)) else { panic!("not finished") };
-        assert_eq!(finish.ending, Ending::Created(receipt()));
-        assert_eq!(finish.warnings, [Warning::RecoveredByLookup]);
-        assert!(finish.recovered);
-    }
-
-    #[test]
-    fn an_answered_failure_without_look_ups_tries_the_same_key_once_then_a_new_one() {
-        let mut life = sent();
-        assert!(matches!(answer(&mut life, failure(), false, 1), Step::Send { key: KeyChoice::Same, .. }));
-        assert!(is_new_key(&answer(&mut life, failure(), false, 2)));
-    }
-
-    #[test]
-    fn an_unrecoverable_failure_without_look_ups_ends_in_doubt() {
-        let mut life = sent();
-        for second in 1..5 {
-            assert!(matches!(answer(&mut life, failure(), false, second), Step::Send { .. }));
-        }
-        assert!(matches!(ending(answer(&mut life, failure(), false, 5)), Ending::InDoubt(_)));
-    }
-
-    #[test]
-    fn an_email_that_the_api_has_is_looked_up_for_its_id() {
-        let mut life = sent();
-        assert_eq!(answer(&mut life, taken(), true, 1), Step::LookUp { after: Pause::None });
-        assert_eq!(ending(life.looked_up(customer(true), at(1))), Ending::Exists(receipt()), "none of ours was open");
-    }
-
-    #[test]
-    fn an_email_that_the_api_has_after_our_silence_is_ours_when_name_and_phone_agree() {
-        for (ours, expected) in [(true, Ending::Created(receipt())), (false, Ending::Exists(receipt()))] {
-            let mut life = sent();
-            answer(&mut life, silence(), true, 1);
-            life.sends(KeyChoice::Same, at(SETTLE));
-            answer(&mut life, taken(), true, SETTLE);
-            assert_eq!(ending(life.looked_up(customer(ours), at(SETTLE))), expected);
-        }
-    }
-
-    #[test]
-    fn an_email_that_the_api_has_exists_even_when_nobody_can_look() {
-        for lookups in [true, false] {
-            let mut life = sent();
-            answer(&mut life, silence(), lookups, 1);
-            let mut step = answer(&mut life, taken(), lookups, 2);
-            if lookups {
-                step = life.looked_up(Seen::Nothing, at(2));
-            }
-            let Step::Finish(finish) = step else { panic!("not finished") };
-            assert_eq!(finish.ending, Ending::Exists(Receipt::default()));
-            assert_eq!(finish.warnings, [Warning::ProbablyOurs]);
-        }
-    }
-
-    #[test]
-    fn several_customers_after_a_doubt_of_ours_need_a_person() {
-        let mut life = sent();
-        answer(&mut life, failure(), true, 1);
-        let Seen::Customers(one) = customer(true) else { unreachable!() };
-        let two = Seen::Customers(one.iter().cloned().chain(one.iter().cloned()).collect());
-        assert!(matches!(ending(life.looked_up(two, at(2))), Ending::InDoubt(_)));
-    }
-
-    #[test]
-    fn an_old_key_and_no_look_up_is_in_doubt() {
-        let mut life = Life::resumed(policy(), at(-3600), at(-3600));
-        life.first_step(at(0));
-        assert!(matches!(ending(life.looked_up(Seen::Nothing, at(0))), Ending::InDoubt(_)));
-    }
-
-    #[test]
-    fn an_expired_key_looks_up_and_then_renews() {
-        let mut life = sent();
-        answer(&mut life, failure(), true, 1);
-        assert_eq!(answer(&mut life, AttemptResult::KeyExpired, true, 2), Step::LookUp { after: Pause::None });
-        assert!(is_new_key(&life.looked_up(nobody(), at(2))));
-    }
-
-    #[test]
-    fn an_expired_key_after_silence_without_look_ups_is_in_doubt() {
-        let mut life = sent();
-        answer(&mut life, silence(), false, 1);
-        assert!(matches!(ending(answer(&mut life, AttemptResult::KeyExpired, false, 91)), Ending::InDoubt(_)));
-    }
-
-    fn unavailable() -> AttemptResult {
-        AttemptResult::Unavailable { retry_after: None, complaint: words(ComplaintCode::ServerError) }
-    }
-
-    #[test]
-    fn a_server_that_was_never_available_fails_only_where_a_look_up_proves_it() {
-        for lookups in [true, false] {
-            let mut life = sent();
-            for second in 1..5 {
-                let step = answer(&mut life, unavailable(), lookups, second);
-                assert!(matches!(step, Step::Send { key: KeyChoice::Same, .. }));
-            }
-            let mut step = answer(&mut life, unavailable(), lookups, 5);
-            if lookups {
-                assert!(matches!(step, Step::LookUp { .. }));
-                step = life.looked_up(nobody(), at(6));
-            }
-            let expected = if lookups { Ending::Failed as fn(_) -> _ } else { Ending::InDoubt };
-            let (found, wanted) = (ending(step).status(), expected(words(ComplaintCode::GaveUp)).status());
-            assert_eq!(found, wanted);
-        }
-    }
-
-    #[test]
-    fn an_email_taken_after_a_503_is_compared_with_ours() {
-        let mut life = sent();
-        answer(&mut life, unavailable(), true, 1);
-        answer(&mut life, taken(), true, 2);
-        assert_eq!(ending(life.looked_up(customer(true), at(2))), Ending::Created(receipt()));
-    }
-
-    #[test]
-    fn silence_then_a_failure_then_an_old_key_ends_instead_of_going_round() {
-        let mut life = sent();
-        answer(&mut life, silence(), true, 1);
-        answer(&mut life, failure(), true, 100);
-        let step = life.last_check(KeyChoice::Same, at(3600));
-        assert_eq!(step, Some(Step::LookUp { after: Pause::None }));
-        assert!(matches!(ending(life.looked_up(Seen::Nothing, at(3600))), Ending::InDoubt(_)));
-        assert_eq!(life.last_check(KeyChoice::New, at(3600)), None, "a new key is young");
-    }
-
-    #[test]
-    fn a_life_that_is_cut_short_tells_what_is_known() {
-        let mut life = sent();
-        assert_eq!(life.abandon(), None);
-        answer(&mut life, taken(), true, 1);
-        assert!(matches!(life.abandon(), Some(Finish { ending: Ending::Exists(_), .. })));
-        let mut life = Life::resumed(policy(), at(-3600), at(-3600));
-        assert!(matches!(life.abandon(), Some(Finish { ending: Ending::InDoubt(_), .. })));
-        life.looked_up(nobody(), at(0));
-        life.looked_up(nobody(), at(SETTLE));
-        assert!(matches!(life.abandon(), Some(Finish { ending: Ending::Failed(_), .. })), "proven absent");
-    }
-
-    #[test]
-    fn the_last_silence_is_looked_up_and_absence_seen_twice_is_a_failure() {
-        let mut life = sent();
-        for second in 1..5 {
-            answer(&mut life, silence(), true, second);
-        }
-        assert_eq!(answer(&mut life, silence(), true, 5), Step::LookUp { after: wait(SETTLE - 5) });
-        life.looked_up(nobody(), at(100));
-        assert!(matches!(ending(life.looked_up(nobody(), at(100 + SETTLE))), Ending::Failed(_)));
-    }
-
-    #[test]
-    fn the_last_silence_without_look_ups_is_in_doubt() {
-        let mut life = sent();
-        for second in 1..5 {
-            answer(&mut life, silence(), false, second);
-        }
-        assert!(matches!(ending(answer(&mut life, silence(), false, 5)), Ending::InDoubt(_)));
-    }
-
-    #[test]
-    fn neither_throttling_nor_refused_connections_nor_probes_cost_an_attempt() {
-        let mut life = sent();
-        answer(&mut life, AttemptResult::Throttled { pause: Duration::from_secs(60) }, true, 1);
-        answer(&mut life, AttemptResult::NotSent { cause: "refused".to_owned() }, true, 1);
-        answer(&mut life, AttemptResult::Unauthorized, true, 1);
-        life.answered(silence(), None, false, true, at(1));
-        assert_eq!(life.attempts(), 0);
-        answer(&mut life, silence(), true, 1);
-        assert_eq!(life.attempts(), 1);
-    }
-
-    #[test]
-    fn a_redirect_that_may_follow_a_save_leaves_doubt_and_one_that_cannot_leaves_none() {
-        for (status, doubt) in [(302, true), (303, true), (402, true), (307, false), (308, false), (404, false)] {
-            let mut life = sent();
-            let stop = AttemptResult::Stop(StopReason::Configuration("elsewhere".to_owned()));
-            life.answered(stop, Some(status), true, true, at(1));
-            assert_eq!(life.in_doubt(), doubt, "{status}");
-        }
-    }
-}
+mod tests;

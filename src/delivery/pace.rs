@@ -126,8 +126,14 @@ impl Drop for Permit {
 
 #[derive(Debug)]
 enum Control {
-    Pause(Duration),
-    Returned { permit: Returned, was_probe: bool },
+    /// Too many requests were sent.
+    Throttled(Duration),
+    /// The server is not ready.
+    Unavailable(Duration),
+    Returned {
+        permit: Returned,
+        was_probe: bool,
+    },
 }
 
 /// A handle to the pacing task. The task ends when the last handle and the last permit are gone.
@@ -157,9 +163,14 @@ impl Pacer {
         granted.await.ok()
     }
 
-    /// The server asked for silence.
+    /// The server asked for a pause because too many requests came (429).
     pub(super) fn throttled(&self, pause: Duration) {
-        drop(self.control.send(Control::Pause(pause)));
+        drop(self.control.send(Control::Throttled(pause)));
+    }
+
+    /// The server asked for a pause because it is not ready (503).
+    pub(super) fn unavailable(&self, pause: Duration) {
+        drop(self.control.send(Control::Unavailable(pause)));
     }
 }
 
@@ -231,7 +242,8 @@ impl Pacing {
     fn obey(&mut self, command: Control) {
         let now = Instant::now();
         let told = match command {
-            Control::Pause(pause) => Some(self.gate.pause(pause, now)),
+            Control::Throttled(pause) => Some(self.gate.throttled(pause, now)),
+            Control::Unavailable(pause) => Some(self.gate.unavailable(pause, now)),
             Control::Returned { permit, was_probe } => self.gate.heard(permit, was_probe, now),
         };
         self.tell(told);
@@ -321,11 +333,20 @@ impl Gate {
         now.checked_sub(half).unwrap_or(now).max(self.room_at).max(self.paused_until).min(now)
     }
 
-    fn pause(&mut self, pause: Duration, now: Instant) -> Event {
-        self.paused_until = self.paused_until.max(now + pause);
+    fn throttled(&mut self, pause: Duration, now: Instant) -> Event {
         self.quota.throttled(pause, now);
-        self.reach.begin_anew(self.paused_until);
+        self.pause(pause, now);
         Event::Throttled { pause }
+    }
+
+    fn unavailable(&mut self, pause: Duration, now: Instant) -> Event {
+        self.pause(pause, now);
+        Event::Unavailable { pause }
+    }
+
+    fn pause(&mut self, pause: Duration, now: Instant) {
+        self.paused_until = self.paused_until.max(now + pause);
+        self.reach.begin_anew(self.paused_until);
     }
 
     fn heard(&mut self, permit: Returned, was_probe: bool, now: Instant) -> Option<Event> {
@@ -338,7 +359,7 @@ impl Gate {
         let turn = self.breaker.hears(permit.health, was_probe, now)?;
         self.reach.begin_anew(now);
         Some(match turn {
-            Turn::Opened { pause } => Event::BreakerOpened { pause },
+            Turn::Opened { pause } => Event::BreakerOpened { pause, trouble: None },
             Turn::Closed => Event::BreakerClosed,
         })
     }
@@ -525,7 +546,7 @@ mod tests {
         for _ in 0..10 {
             pacer.permit().await.unwrap().report(Health::Failing, Allowance::default());
         }
-        assert_eq!(told.recv().await, Some(Event::BreakerOpened { pause: Duration::from_secs(1) }));
+        assert_eq!(told.recv().await, Some(Event::BreakerOpened { pause: Duration::from_secs(1), trouble: None }));
         let probe = pacer.permit().await.unwrap();
         assert!(probe.is_probe());
         let second = tokio::time::timeout(Duration::from_secs(600), pacer.permit()).await;

@@ -17,6 +17,8 @@ const PAUSES: u32 = 10;
 pub(super) struct Patience {
     limit: Duration,
     trial: Option<Trial>,
+    /// Why the last request failed.
+    cause: String,
 }
 
 /// The time since the last conclusive answer.
@@ -35,16 +37,18 @@ struct Trial {
 
 impl Patience {
     pub(super) const fn new(limit: Duration) -> Self {
-        Self { limit, trial: None }
+        Self { limit, trial: None, cause: String::new() }
     }
 
     /// The server answered, and meant it.
     pub(super) fn conclusive(&mut self) {
         self.trial = None;
+        self.cause.clear();
     }
 
     /// No answer, or nobody's.
-    pub(super) fn failed(&mut self, unreachable: bool, now: Instant) {
+    pub(super) fn failed(&mut self, unreachable: bool, cause: &str, now: Instant) {
+        cause.clone_into(&mut self.cause);
         let trial = self.trial(now);
         (trial.unreachable, trial.pauses) = (unreachable, 0);
     }
@@ -56,6 +60,16 @@ impl Patience {
         trial.pauses += u32::from(now >= trial.paused_until);
         trial.since += until - trial.paused_until.max(now);
         (trial.paused_until, trial.unreachable) = (until, false);
+    }
+
+    /// Why the last request failed, if nothing worked since.
+    pub(super) fn cause(&self) -> Option<&str> {
+        self.trial.map(|_| self.cause.as_str()).filter(|cause| !cause.is_empty())
+    }
+
+    /// When to give up at the earliest, whatever is heard meanwhile.
+    pub(super) fn gives_up_at(&self) -> Option<Instant> {
+        self.trial.map(|trial| trial.since + self.limit)
     }
 
     /// When to give up, unless something is heard before.
@@ -72,12 +86,10 @@ impl Patience {
         let time = jiff::SignedDuration::try_from(now - trial.begun).unwrap_or(jiff::SignedDuration::MAX);
         let time = time.round(jiff::Unit::Second).unwrap_or(time);
         Some(if trial.pauses >= PAUSES {
-            format!(
-                "the API said nothing but \"too many requests\" (429) for {time:#}, through {} pauses",
-                trial.pauses
-            )
+            format!("the API did nothing but ask for pauses (429) for {time:#}, {} times in a row", trial.pauses)
         } else {
-            format!("no conclusive answer from the API for {time:#}")
+            let cause = self.cause().map(|cause| format!(": {cause}")).unwrap_or_default();
+            format!("no conclusive answer from the API for {time:#}{cause}")
         })
     }
 
@@ -97,11 +109,11 @@ mod tests {
     fn time_counts_from_the_first_failure_after_a_conclusive_answer() {
         let (mut patience, start) = (Patience::new(LIMIT), Instant::now());
         assert_eq!(patience.deadline(), None);
-        patience.failed(true, start);
-        patience.failed(true, start + 5 * SECOND);
+        patience.failed(true, "refused", start);
+        patience.failed(true, "refused", start + 5 * SECOND);
         assert_eq!(patience.deadline(), Some(start + LIMIT));
         assert_eq!(patience.is_over(start + 59 * SECOND), None);
-        assert!(patience.is_over(start + LIMIT).is_some_and(|why| why.contains("1m")));
+        assert!(patience.is_over(start + LIMIT).is_some_and(|why| why.contains("1m") && why.ends_with("refused")));
         patience.conclusive();
         assert_eq!((patience.deadline(), patience.is_over(start + LIMIT)), (None, None));
     }
@@ -109,7 +121,7 @@ mod tests {
     #[test]
     fn after_silence_the_clock_alone_ends_nothing() {
         let (mut patience, start) = (Patience::new(LIMIT), Instant::now());
-        patience.failed(false, start);
+        patience.failed(false, "refused", start);
         assert_eq!(patience.deadline(), None);
         assert!(patience.is_over(start + LIMIT).is_some());
     }
@@ -122,7 +134,7 @@ mod tests {
         // The others in flight hear of the same pause.
         (0..20).for_each(|_| patience.throttled(hour, start + SECOND));
         assert_eq!(patience.is_over(start + hour + 59 * SECOND), None);
-        patience.failed(true, start + hour + 2 * SECOND);
+        patience.failed(true, "refused", start + hour + 2 * SECOND);
         let beyond = start + hour + SECOND + LIMIT;
         assert_eq!(patience.deadline(), Some(beyond));
         assert!(patience.is_over(beyond).is_some());

@@ -86,14 +86,14 @@ impl<S: Server> Pulling<S> {
             let (reply, token) = self.ask(page).await?;
             pulled.requests += 1;
             match reply.page {
-                PageResult::Rows { found, last_page } => {
+                PageResult::Rows { found, extent } => {
                     failures = 0;
                     patience.conclusive();
                     self.tokens.accepted(&token);
-                    pulled.customers += found.len() as u64;
-                    let known = found.into_iter().map(|customer| (customer.email, customer.receipt)).collect();
+                    pulled.customers += found.exact.len() as u64;
+                    let known = found.exact.into_iter().map(|customer| (customer.email, customer.receipt)).collect();
                     pulled.learnt += self.ledger.learn(&self.run, known).await.map_err(PullStop::Ledger)?;
-                    match last_page {
+                    match extent.last_page {
                         Some(last) if page >= last => return Ok(()),
                         Some(_) | None => page += 1,
                     }
@@ -110,7 +110,7 @@ impl<S: Server> Pulling<S> {
                     failures += 1;
                     self.tokens.refused(&token);
                 }
-                PageResult::Failed { cause } => {
+                PageResult::Failed { cause, .. } => {
                     failures += 1;
                     tracing::debug!(page, %cause, "a page failed");
                     tokio::time::sleep(backoff(failures, jitter())).await;

@@ -14,6 +14,8 @@ pub struct RetryPolicy {
     pub settle: Duration,
     /// How long the server is trusted to know a key.
     pub key_validity: Duration,
+    /// `--trust-unique-email`: where no look-up can be had, the server's unique e-mail guards a new key after an answered failure.
+    pub trust_unique_email: bool,
 }
 
 impl RetryPolicy {
@@ -64,6 +66,7 @@ mod tests {
             max_attempts: NonZeroU32::MIN,
             settle: Duration::from_secs(90),
             key_validity: Duration::from_secs(60),
+            trust_unique_email: false,
         };
         let at = |seconds: i64| Moment { wall: Timestamp::from_second(1_000_000 + seconds).unwrap(), boot: None };
         let fresh = |since, wait| policy.key_is_fresh(at(since), at(0), Duration::from_secs(wait));

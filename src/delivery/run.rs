@@ -3,27 +3,28 @@
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tracing::Instrument as _;
 
 use super::clock::Clock;
-use super::deliver::{Delivered, Desk, Failure, Note, deliver};
-use super::guard::{Guard, GuardPolicy, Halt};
+use super::deliver::{Delivered, Desk, Failure, Note, Shown, deliver};
+use super::guard::{Guard, GuardPolicy, Halt, is_ordinary};
+use super::life::costs_an_attempt;
 use super::pace::{Pacer, Rate, until};
 use super::retry::RetryPolicy;
 use super::server::{Payload, Server};
 use super::shutdown::Shutdown;
 use super::tokens::Tokens;
 use crate::domain::{AttemptResult, EmailKey, Position, Status, StopReason};
-use crate::event::Event;
+use crate::event::{Event, Trouble};
 use crate::ledger::{Claim, ClaimPolicy, ClaimRequest, Ledger, LedgerError, RunCounters, RunId, Ticket};
 
 /// How many records are claimed in one go: few enough that the intents behind them in the ledger's queue do not wait for long.
@@ -86,6 +87,8 @@ pub enum Verdict {
     },
     Stopped(StopReason),
     LedgerFailed(LedgerError),
+    /// The task of a record panicked: a fault of this program. Its request is in doubt.
+    Crashed(String),
 }
 
 #[derive(Clone, Debug)]
@@ -101,8 +104,13 @@ pub async fn run<S: Server>(job: Job<S>, listener: impl FnMut(Event)) -> RunEnd 
 
 /// The same, by a given clock.
 pub(super) async fn run_by<S: Server>(clock: Clock, job: Job<S>, listener: impl FnMut(Event)) -> RunEnd {
+    let ever_created = match job.ledger.has_created().await {
+        Ok(ever) => ever,
+        Err(error) => return RunEnd { verdict: Verdict::LedgerFailed(error), counters: RunCounters::default() },
+    };
     let (pacing, paced) = mpsc::unbounded_channel();
     let (notes, noted) = mpsc::unbounded_channel();
+    let (showing, shown) = watch::channel(Shown::default());
     let (server, pacer) = (Arc::new(job.server), Pacer::start(job.rate, pacing));
     let desk = Desk {
         tokens: Tokens::new(
@@ -121,6 +129,8 @@ pub(super) async fn run_by<S: Server>(clock: Clock, job: Job<S>, listener: impl 
         policy: job.retry,
         lookups: AtomicBool::new(job.lookups),
         notes,
+        shown,
+        awaiting: AtomicUsize::new(0),
         shutdown: job.shutdown,
         clock,
     };
@@ -131,12 +141,14 @@ pub(super) async fn run_by<S: Server>(clock: Clock, job: Job<S>, listener: impl 
         claiming: None,
         ready: VecDeque::new(),
         tasks: FuturesUnordered::new(),
-        guard: Guard::new(job.guard, job.to_send),
+        guard: Guard::new(job.guard, job.to_send, ever_created),
         claims: job.claims,
         concurrency: job.concurrency,
         places: 1,
         left_to_send: job.limit,
         counters: RunCounters::default(),
+        showing,
+        trouble: None,
         verdict: None,
     };
     run.work(paced, noted).await
@@ -167,7 +179,11 @@ struct Run<S, L> {
     /// What `--limit` still allows.
     left_to_send: Option<u64>,
     counters: RunCounters,
-    /// The first reason to end, once there is one.
+    /// What the answers have shown so far, for records whose refusal waits for it.
+    showing: watch::Sender<Shown>,
+    /// The cause that was told last of why no connection comes about.
+    trouble: Option<String>,
+    /// The first reason to end, once there is one. A reached limit gives way to any other.
     verdict: Option<Verdict>,
 }
 
@@ -180,6 +196,7 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
         let mut batch = Vec::with_capacity(BATCH);
         let mut heart = heart();
         while !self.is_done() {
+            self.confirm_the_last();
             let (may_start, may_claim) = (self.may_start(), self.may_claim());
             let (open, draining) = (!self.tasks.is_empty(), self.desk.shutdown.is_draining());
             tokio::select! {
@@ -187,7 +204,7 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
                 () = self.desk.shutdown.leaving() => break,
                 () = self.desk.shutdown.draining(), if !draining => self.drain(Verdict::Interrupted),
                 _ = heart.tick() => self.tell(Event::Heartbeat),
-                Some(event) = paced.recv() => self.tell(event),
+                Some(event) = paced.recv() => self.tell_of_pace(event),
                 Some(note) = noted.recv() => self.take_notes(note, &mut noted),
                 Some(end) = self.tasks.next(), if open => self.take_ends(end),
                 () = until(self.guard.deadline()), if !draining => self.halt(self.guard.out_of_patience(Instant::now())),
@@ -196,7 +213,7 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
                 _ = receive(&mut self.offers, &mut batch), if may_claim => self.claim(&mut batch),
             }
         }
-        if self.desk.shutdown.is_draining() && self.verdict.is_none() {
+        if self.desk.shutdown.is_draining() && matches!(self.verdict, None | Some(Verdict::LimitReached)) {
             self.verdict = Some(Verdict::Interrupted);
         }
         // What tasks told before they ended is still in the channel.
@@ -208,8 +225,26 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
         self.offers.is_none() && self.claiming.is_none() && self.ready.is_empty() && self.tasks.is_empty()
     }
 
+    /// Records whose refusal only waits for others do not count: otherwise they would keep those others from being started.
     fn may_start(&self) -> bool {
-        !self.ready.is_empty() && self.tasks.len() < self.concurrency.get() * STARTED_PER_PLACE
+        let at_work = self.tasks.len().saturating_sub(self.awaiting());
+        !self.ready.is_empty() && at_work < self.concurrency.get() * STARTED_PER_PLACE
+    }
+
+    fn awaiting(&self) -> usize {
+        self.desk.awaiting.load(Ordering::Relaxed)
+    }
+
+    /// When nothing is left but records whose refusal waits for others, no others will come, and the run was not stopped for them.
+    fn confirm_the_last(&self) {
+        let nothing_comes = self.offers.is_none() && self.claiming.is_none() && self.ready.is_empty();
+        if nothing_comes && !self.tasks.is_empty() && self.tasks.len() == self.awaiting() {
+            self.show(|shown| (shown.ordinary, shown.successes) = (shown.ordinary + 1, shown.successes + 1));
+        }
+    }
+
+    fn show(&self, what: impl FnOnce(&mut Shown)) {
+        self.showing.send_modify(what);
     }
 
     fn may_claim(&self) -> bool {
@@ -295,8 +330,19 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
     fn take_note(&mut self, note: Note) {
         match note {
             Note::Event(event) => self.tell(event),
-            Note::Answer(result) => self.take_answer(&result),
+            Note::Answer { row, result } => self.take_answer(row, &result),
+            Note::RejectedAfterAll(words) => {
+                let halt = self.guard.rejected_after_all(&words);
+                self.halt(halt);
+            }
+            // The loop looks whether that is all that is left.
+            Note::Awaiting => {}
             Note::Alive => self.guard.alive(),
+            Note::Unreached(cause) => {
+                let halt = self.guard.unreached(&cause, Instant::now());
+                self.tell_of_trouble(&cause);
+                self.halt(halt);
+            }
             Note::Throttled(pause) => {
                 let halt = self.guard.throttled(pause, Instant::now());
                 self.halt(halt);
@@ -304,13 +350,48 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
         }
     }
 
-    fn take_answer(&mut self, result: &AttemptResult) {
-        if self.places < self.concurrency.get() && speaks_of_a_live_server(result) {
+    fn take_answer(&mut self, row: u64, result: &AttemptResult) {
+        if self.places < self.concurrency.get() && costs_an_attempt(result) {
             self.places += 1;
             self.desk.places.add_permits(1);
         }
-        let halt = self.guard.answered(result, Instant::now());
+        if is_ordinary(result) {
+            self.show(|shown| {
+                shown.ordinary += 1;
+                shown.successes += u64::from(!matches!(result, AttemptResult::Rejected(_)));
+            });
+        }
+        let halt = self.guard.answered(row, result, Instant::now());
+        match result {
+            AttemptResult::NotSent { cause, .. } => self.tell_of_trouble(cause),
+            _ => self.trouble = None,
+        }
         self.halt(halt);
+    }
+
+    /// Tells why no connection comes about, once for each cause in a row.
+    fn tell_of_trouble(&mut self, cause: &str) {
+        if self.trouble.as_deref() == Some(cause) {
+            return;
+        }
+        self.trouble = Some(cause.to_owned());
+        if let Some(trouble) = self.current_trouble() {
+            self.tell(Event::Unreachable(trouble));
+        }
+    }
+
+    fn current_trouble(&self) -> Option<Trouble> {
+        let (cause, gives_up_at) = self.guard.trouble()?;
+        let gives_up_in = gives_up_at.saturating_duration_since(Instant::now());
+        Some(Trouble { cause: cause.to_owned(), gives_up_in })
+    }
+
+    fn tell_of_pace(&mut self, event: Event) {
+        let event = match event {
+            Event::BreakerOpened { pause, .. } => Event::BreakerOpened { pause, trouble: self.current_trouble() },
+            other => other,
+        };
+        self.tell(event);
     }
 
     fn take_ends(&mut self, end: End) {
@@ -331,10 +412,7 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
             Ok(Err(Failure::Stop(reason))) => self.drain(Verdict::Stopped(reason)),
             Ok(Err(Failure::Ledger(error))) => self.drain(Verdict::LedgerFailed(error)),
             // The intent is in the ledger, so the record is in doubt and not lost.
-            Err(panic) => {
-                let reason = StopReason::Unreachable(format!("a delivery task failed: {panic}"));
-                self.drain(Verdict::Stopped(reason));
-            }
+            Err(panic) => self.drain(Verdict::Crashed(panic.to_string())),
         }
     }
 
@@ -351,7 +429,7 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
 
     /// Starts nothing new, for the first reason given.
     fn drain(&mut self, verdict: Verdict) {
-        if self.verdict.is_none() {
+        if matches!(self.verdict, None | Some(Verdict::LimitReached)) {
             self.tell(Event::Draining { in_flight: self.tasks.len() });
             self.verdict = Some(verdict);
         }
@@ -392,11 +470,6 @@ fn heart() -> Interval {
     let mut heart = tokio::time::interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
     heart.set_missed_tick_behavior(MissedTickBehavior::Delay);
     heart
-}
-
-/// Slow start widens only on answers that show the server coping.
-fn speaks_of_a_live_server(result: &AttemptResult) -> bool {
-    matches!(result, AttemptResult::Created { .. } | AttemptResult::EmailExists(_) | AttemptResult::Rejected(_))
 }
 
 /// What the ledger says of the records that are being claimed. `None`, at once, when there are none.

@@ -162,6 +162,7 @@ mod tests {
             receipt: Receipt::default(),
             name: Some(name.to_owned()),
             phone: Some(phone.to_owned()),
+            age: None,
         };
         let body = br#"{"customer_email":"ada@example.org","customer_name":"Ada","customer_phone":"+12"}"#;
         let ours = Payload::stored(body.to_vec(), "");

@@ -2,22 +2,23 @@
 
 use std::collections::HashMap;
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
 use super::clock::{Clock, tests::Given};
-use super::deliver::{Delivered, Desk, deliver};
+use super::deliver::{Delivered, Desk, Shown, deliver};
 use super::pace::Pacer;
 use super::run::run_by;
 use super::tokens::Tokens;
 use super::*;
-use crate::api::{Allowance, GrantResult, PageResult, Token};
+use crate::api::{Allowance, Extent, GrantResult, PageResult, Token};
 use crate::domain::{
-    AttemptResult, Complaint, ComplaintCode, DoubtCause, EmailKey, FoundCustomer, Position, Receipt, Status, StopReason,
+    AttemptResult, Complaint, ComplaintCode, DoubtCause, EmailKey, EmailWords, FoundCustomer, Matches, Position,
+    Receipt, Refusal, RefusalScope, Status, StopReason,
 };
 use crate::event::Event;
 use crate::ledger::{
@@ -207,6 +208,7 @@ fn retry_policy() -> RetryPolicy {
         max_attempts: NonZeroU32::new(5).unwrap(),
         settle: Duration::from_secs(90),
         key_validity: Duration::from_secs(45 * 60),
+        trust_unique_email: false,
     }
 }
 
@@ -228,11 +230,20 @@ fn complaint(code: ComplaintCode) -> Complaint {
 }
 
 fn silence() -> AttemptResult {
-    AttemptResult::Unanswered { cause: DoubtCause::Silence, complaint: complaint(ComplaintCode::NoAnswer) }
+    unanswered(DoubtCause::Silence)
+}
+
+fn unanswered(cause: DoubtCause) -> AttemptResult {
+    AttemptResult::Unanswered { cause, complaint: complaint(ComplaintCode::NoAnswer), pause: None }
 }
 
 fn nobody(_: &str) -> PageResult {
-    PageResult::Rows { found: Vec::new(), last_page: Some(1) }
+    found(Vec::new())
+}
+
+fn found(exact: Vec<FoundCustomer>) -> PageResult {
+    let extent = Extent { rows: exact.len() as u64, last_page: Some(1), ..Extent::default() };
+    PageResult::Rows { found: Matches { exact, lookalike: None }, extent }
 }
 
 fn many(count: usize) -> Vec<String> {
@@ -379,7 +390,8 @@ fn desk(world: &World, server: Scripted, ledger: Arc<Ledger>, run: RunId, places
     let tokens = Tokens::new(Arc::clone(&server), pacer.clone(), shutdown.clone(), notes.clone(), Duration::MAX);
     let (places, clock) = (Arc::clone(places), Clock::Given(Arc::clone(&world.clock)));
     let (policy, lookups) = (retry_policy(), AtomicBool::new(true));
-    Desk { server, ledger, run, pacer, tokens, places, policy, lookups, notes, shutdown, clock }
+    let (shown, awaiting) = (watch::channel(Shown::default()).1, AtomicUsize::new(0));
+    Desk { server, ledger, run, pacer, tokens, places, policy, lookups, notes, shown, awaiting, shutdown, clock }
 }
 
 #[tokio::test(start_paused = true)]
@@ -466,7 +478,7 @@ async fn a_failure_on_the_server_takes_a_new_key_once_the_customer_is_seen_to_be
     assert!(all_are(&ended, Status::Created));
     let keys = world.keys("a@example.com");
     assert_ne!(keys[0], keys[1]);
-    assert_eq!(world.log.lock().unwrap().lookups, 1);
+    assert_eq!(world.log.lock().unwrap().lookups, 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -480,8 +492,9 @@ async fn a_failure_on_the_server_after_the_save_is_found_by_look_up() {
             receipt,
             name: Some("Ada".to_owned()),
             phone: Some("+1".to_owned()),
+            age: Some(Duration::ZERO),
         };
-        PageResult::Rows { found: vec![customer], last_page: Some(1) }
+        found(vec![customer])
     };
     let ended = world.run(&["a@example.com"], script, lookup).await;
     assert!(all_are(&ended, Status::Created), "{:?}", ended.statuses);
@@ -581,7 +594,8 @@ async fn tokens_that_are_refused_one_after_the_other_stop_the_run_and_leave_no_d
 async fn a_server_that_is_down_is_probed_and_given_up_on_without_burning_a_record() {
     let world = World::new();
     let start = Instant::now();
-    let refused = |_: &str, _| (AttemptResult::NotSent { cause: "refused".to_owned() }, Duration::ZERO);
+    let refused =
+        |_: &str, _| (AttemptResult::NotSent { cause: "refused".to_owned(), hopeless: false }, Duration::ZERO);
     let emails = many(20);
     let ended = world.run(&borrowed(&emails), refused, nobody).await;
     assert!(matches!(ended.end.verdict, Verdict::Stopped(StopReason::Unreachable(_))));
@@ -597,7 +611,11 @@ async fn a_server_that_comes_back_is_gone_on_with() {
     let start = Instant::now();
     let down = move |email: &str, n| {
         let back = start.elapsed() > Duration::from_secs(120);
-        if back { created(email, n) } else { (AttemptResult::NotSent { cause: String::new() }, Duration::ZERO) }
+        if back {
+            created(email, n)
+        } else {
+            (AttemptResult::NotSent { cause: String::new(), hopeless: false }, Duration::ZERO)
+        }
     };
     let emails = many(20);
     let ended = world.run(&borrowed(&emails), down, nobody).await;
@@ -675,10 +693,188 @@ async fn nobody_takes_the_place_of_a_record_whose_end_is_a_reason_to_stop() {
     }
 }
 
+fn refused(scope: RefusalScope) -> (AttemptResult, Duration) {
+    let (complaint, refusal) = (complaint(ComplaintCode::Refused), Refusal { scope, by_api: true });
+    (AttemptResult::Refused { complaint, refusal }, Duration::from_millis(50))
+}
+
+impl World {
+    /// Somebody was created at this target by an earlier run.
+    async fn that_worked_before(self) -> Self {
+        self.run(&["before@example.com"], created, nobody).await;
+        self.log.lock().unwrap().sent.clear();
+        self
+    }
+
+    /// What a report as of the last run would say of an e-mail.
+    fn outcome(&self, email: &str) -> (Status, String) {
+        let reader = Reader::open(&self.path, &target()).unwrap();
+        let (standing, told) = reader.told(&EmailKey::of(email), None).unwrap().unwrap();
+        let status = standing.latest().map_or(Status::NotAttempted, |latest| latest.status);
+        (status, told.map(|told| told.error).unwrap_or_default())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_of_one_record_is_its_outcome_once_others_are_answered() {
+    for scope in [RefusalScope::Record, RefusalScope::Endpoint, RefusalScope::Account, RefusalScope::Firewall] {
+        let world = World { concurrency: 1, ..World::new() }.that_worked_before().await;
+        let script = move |email: &str, n| if email == "p1@example.com" { refused(scope) } else { created(email, n) };
+        let emails = many(4);
+        let ended = world.run(&borrowed(&emails), script, nobody).await;
+        assert!(matches!(ended.end.verdict, Verdict::Finished), "{scope:?}: {:?}", ended.end.verdict);
+        assert_eq!(ended.statuses[1], (2, Status::Rejected), "{scope:?}");
+        assert_eq!(ended.statuses.len(), 4, "{scope:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusals_that_stop_the_run_leave_their_records_not_attempted_and_say_why() {
+    for (scope, records) in [(RefusalScope::Endpoint, 3), (RefusalScope::Account, 3), (RefusalScope::Firewall, 20)] {
+        let world = World { concurrency: 1, ..World::new() }.that_worked_before().await;
+        let emails = many(40);
+        let ended = world.run(&borrowed(&emails), move |_, _| refused(scope), nobody).await;
+        assert!(matches!(ended.end.verdict, Verdict::Stopped(_)), "{scope:?}: {:?}", ended.end.verdict);
+        assert!(ended.statuses.is_empty(), "{scope:?}: {:?}", ended.statuses);
+        assert_eq!(world.log.lock().unwrap().sent.len(), records, "{scope:?}");
+        assert_eq!(world.outcome("p0@example.com"), (Status::NotAttempted, "words".to_owned()), "{scope:?}");
+        assert_eq!(Reader::open(&world.path, &target()).unwrap().open_requests().unwrap().len(), 0);
+        let next = World { shutdown: Shutdown::default(), ..world };
+        let ended = next.run(&borrowed(&emails), created, nobody).await;
+        assert!(ended.statuses.len() == 40 && all_are(&ended, Status::Created), "{scope:?}: {:?}", ended.statuses);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusals_at_the_very_end_are_outcomes_if_the_run_was_not_stopped_for_them() {
+    let world = World::new().that_worked_before().await;
+    let script = |email: &str, n| if email < "p2" { created(email, n) } else { refused(RefusalScope::Endpoint) };
+    let emails = many(4);
+    let ended = world.run(&borrowed(&emails), script, nobody).await;
+    assert!(matches!(ended.end.verdict, Verdict::Finished), "{:?}", ended.end.verdict);
+    let statuses: Vec<_> = ended.statuses.iter().map(|(_, status)| *status).collect();
+    assert_eq!(statuses, [Status::Created, Status::Created, Status::Rejected, Status::Rejected]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_that_never_worked_stops_the_run_at_its_first_refusal() {
+    let world = World::new();
+    let emails = many(10);
+    let ended = world.run(&borrowed(&emails), |_, _| refused(RefusalScope::Endpoint), nobody).await;
+    assert!(matches!(ended.end.verdict, Verdict::Stopped(StopReason::Configuration(_))), "{:?}", ended.end.verdict);
+    assert_eq!(world.log.lock().unwrap().sent.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reached_limit_does_not_hide_what_stops_the_run_afterwards() {
+    let slow = |result| (result, Duration::from_secs(5));
+    for stop in [AttemptResult::Stop(StopReason::Configuration("words".to_owned())), AttemptResult::Unauthorized] {
+        let world = World { limit: Some(3), concurrency: 4, ..World::new() };
+        let emails = many(10);
+        let script =
+            move |email: &str, n| if email == "p2@example.com" { slow(stop.clone()) } else { created(email, n) };
+        let ended = world.run(&borrowed(&emails), script, nobody).await;
+        assert!(matches!(ended.end.verdict, Verdict::Stopped(_)), "{:?}", ended.end.verdict);
+    }
+    let world = World { limit: Some(1), ..World::new() };
+    let shutdown = world.shutdown.clone();
+    let script = move |email: &str, n| {
+        let shutdown = shutdown.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            shutdown.drain();
+        });
+        if n == 1 { slow(silence()) } else { created(email, n) }
+    };
+    let emails = many(3);
+    let ended = world.run(&borrowed(&emails), script, nobody).await;
+    assert!(matches!(ended.end.verdict, Verdict::Interrupted), "{:?}", ended.end.verdict);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateways_answer_waits_for_the_settle_time_like_silence() {
+    let world = World::new();
+    let script = |email: &str, n| match n {
+        1 => (unanswered(DoubtCause::Gateway), Duration::from_secs(1)),
+        _ => created(email, n),
+    };
+    let ended = world.run(&["a@example.com"], script, nobody).await;
+    assert!(all_are(&ended, Status::Created));
+    let keys = world.keys("a@example.com");
+    assert_eq!(keys[0], keys[1]);
+    let log = world.log.lock().unwrap();
+    assert!(log.sent[1].0 - log.sent[0].0 >= Duration::from_secs(90));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_503_that_names_a_pause_pauses_everything_and_is_no_429() {
+    let world = World { concurrency: 1, ..World::new() };
+    let script = |email: &str, n| match (email, n) {
+        ("p1@example.com", 1) => {
+            let complaint = complaint(ComplaintCode::NoAnswer);
+            let pause = Some(Duration::from_secs(300));
+            (AttemptResult::Unanswered { cause: DoubtCause::Gateway, complaint, pause }, Duration::ZERO)
+        }
+        _ => created(email, n),
+    };
+    let emails = many(6);
+    let ended = world.run(&borrowed(&emails), script, nobody).await;
+    assert!(all_are(&ended, Status::Created));
+    assert_eq!(ended.end.counters.throttled, 0);
+    let log = world.log.lock().unwrap();
+    assert!(log.sent[2].0 - log.sent[1].0 >= Duration::from_secs(300));
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_of_the_first_request_opens_the_ramp_too() {
+    let world = World { concurrency: 4, ..World::new() };
+    let script = |email: &str, n| {
+        if email == "p0@example.com" && n == 1 { (silence(), Duration::from_secs(75)) } else { created(email, n) }
+    };
+    let emails = many(40);
+    world.run(&borrowed(&emails), script, nobody).await;
+    assert_eq!(world.log.lock().unwrap().most_in_flight, 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn look_ups_that_fail_are_tried_five_times_a_settle_time_apart() {
+    let world = World::new();
+    let start = Instant::now();
+    let script = |_: &str, _| (AttemptResult::ServerError(complaint(ComplaintCode::ServerError)), Duration::ZERO);
+    let failing = |_: &str| PageResult::Failed { cause: "HTTP 500".to_owned(), is_down: false };
+    let ended = world.run(&["a@example.com"], script, failing).await;
+    assert!(all_are(&ended, Status::InDoubt), "{:?}", ended.statuses);
+    let log = world.log.lock().unwrap();
+    assert_eq!((log.lookups, log.sent.len()), (5, 2), "and the same key once more");
+    assert!(start.elapsed() >= Duration::from_secs(4 * 90));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_key_that_the_ledger_knows_is_asked_for_where_the_typed_spelling_finds_nobody() {
+    let world = World::new();
+    let script = |_: &str, _| (AttemptResult::ServerError(complaint(ComplaintCode::ServerError)), Duration::ZERO);
+    let lookup = |email: &str| {
+        let customer = FoundCustomer {
+            email: EmailKey::of(email),
+            receipt: Receipt { customer_id: Some("c-9".to_owned()), ..Receipt::default() },
+            name: Some("Ada".to_owned()),
+            phone: Some("+1".to_owned()),
+            age: Some(Duration::ZERO),
+        };
+        if email == "ada@example.com" { found(vec![customer]) } else { nobody(email) }
+    };
+    let ended = world.run(&["Ada@Example.com"], script, lookup).await;
+    assert!(all_are(&ended, Status::Created), "{:?}", ended.statuses);
+    assert_eq!(world.log.lock().unwrap().sent.len(), 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn look_ups_that_the_server_does_not_offer_are_tried_once() {
     let world = World::new();
-    let taken = |_: &str, _| (AttemptResult::EmailExists(complaint(ComplaintCode::EmailExists)), Duration::ZERO);
+    let taken = |_: &str, _| {
+        let complaint = complaint(ComplaintCode::EmailExists);
+        (AttemptResult::EmailRefused { complaint, words: EmailWords::Exists }, Duration::ZERO)
+    };
     let emails = many(5);
     let ended = world.run(&borrowed(&emails), taken, |_| PageResult::NotOffered { http_status: 404 }).await;
     assert!(all_are(&ended, Status::Exists));
@@ -689,7 +885,7 @@ async fn look_ups_that_the_server_does_not_offer_are_tried_once() {
 async fn a_panic_in_a_delivery_stops_the_run_and_leaves_its_record_in_doubt() {
     let world = World::new();
     let ended = world.run(&["a@example.com"], |_, _| panic!("this panic is part of a test"), nobody).await;
-    assert!(matches!(ended.end.verdict, Verdict::Stopped(_)));
+    assert!(matches!(ended.end.verdict, Verdict::Crashed(_)));
     assert!(intent_is_synced(&world.path, "a@example.com"));
 }
 

@@ -193,7 +193,7 @@ fn health(result: &GrantResult) -> Health {
         | GrantResult::NoToken
         | GrantResult::NotOffered(_)
         | GrantResult::Throttled { .. }
-        | GrantResult::Stop(_) => Health::Conclusive,
+        | GrantResult::Stop(_) => Health::Alive,
     }
 }
 

@@ -11,6 +11,7 @@ mod duplicates;
 mod email;
 mod kind;
 mod letters;
+mod lookalike;
 mod moment;
 mod name;
 mod outcome;
@@ -21,12 +22,15 @@ mod signs;
 mod tally;
 mod violation;
 
-pub use attempt::{AttemptResult, DoubtCause, FoundCustomer, LookupResult, StopReason};
+pub use attempt::{
+    AttemptResult, DoubtCause, EmailWords, FoundCustomer, LookupResult, Matches, Refusal, RefusalScope, StopReason,
+};
 pub use country::Country;
 pub use customer::{Field, NewCustomer};
 pub use duplicates::{Duplicates, Earlier, Print, Printer, Prints};
 pub use email::{Email, EmailKey};
 pub use kind::CustomerType;
+pub use lookalike::lookalike;
 pub use moment::{BootTime, Moment};
 pub use name::CustomerName;
 pub use outcome::{Complaint, ComplaintCode, Ending, Outcome, Receipt, Status, Warning};

@@ -76,6 +76,8 @@ pub enum Ending {
     Rejected(Complaint),
     Failed(Complaint),
     InDoubt(Complaint),
+    /// The run ended first, and nothing of this record is open. The complaint says what came of what was tried.
+    NotAttempted(Complaint),
 }
 
 impl Ending {
@@ -87,6 +89,7 @@ impl Ending {
             Self::Rejected(_) => Status::Rejected,
             Self::Failed(_) => Status::Failed,
             Self::InDoubt(_) => Status::InDoubt,
+            Self::NotAttempted(_) => Status::NotAttempted,
         }
     }
 }
@@ -128,6 +131,7 @@ pub struct Complaint {
 pub enum ComplaintCode {
     FieldRejected,
     Rejected,
+    Refused,
     EmailExists,
     NoAnswer,
     ServerError,
@@ -136,9 +140,10 @@ pub enum ComplaintCode {
 }
 
 impl ComplaintCode {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::FieldRejected,
         Self::Rejected,
+        Self::Refused,
         Self::EmailExists,
         Self::NoAnswer,
         Self::ServerError,
@@ -151,6 +156,7 @@ impl ComplaintCode {
         match self {
             Self::FieldRejected => "api.field_rejected",
             Self::Rejected => "api.rejected",
+            Self::Refused => "api.refused",
             Self::EmailExists => "api.email_exists",
             Self::NoAnswer => "api.no_answer",
             Self::ServerError => "api.server_error",
@@ -172,8 +178,13 @@ pub enum Warning {
     AnswerOtherEmail(String),
     /// The answer was lost; a look-up found the customer.
     RecoveredByLookup,
-    /// An earlier attempt of ours went unanswered, the API now has the e-mail, and no look-up could tell who created it.
-    ProbablyOurs,
+    /// The server answered our first request with a failure and has the customer now, without saying since when: it may be ours, and it may
+    /// have been the reason for the failure.
+    PerhapsOurs,
+    /// The API says that it has the e-mail, and no look-up could show the customer.
+    LookupUnavailable,
+    /// The API has a customer whose e-mail it calls the same, though it is spelt otherwise.
+    OtherSpelling(String),
     /// The API has more than one customer with this e-mail.
     SeveralFound(String),
 }
@@ -186,9 +197,13 @@ impl fmt::Display for Warning {
                 f.write_str("recovered.by_lookup: the answer was lost, a look-up found the customer")
             }
             Self::SeveralFound(what) => write!(f, "lookup.several: {what}"),
-            Self::ProbablyOurs => f.write_str(
-                "recovered.unproven: an unanswered attempt of this tool probably created it; no look-up could prove it",
+            Self::PerhapsOurs => f.write_str(
+                "recovered.unproven: this tool's request failed at the server, which has the customer now and does not say since when",
             ),
+            Self::LookupUnavailable => f.write_str(
+                "lookup.unavailable: the API says that it has this e-mail; no look-up could show the customer",
+            ),
+            Self::OtherSpelling(email) => write!(f, "lookup.other_spelling: the API has it as {email}"),
         }
     }
 }

@@ -90,7 +90,7 @@ pub(super) fn decide(known: Option<&Standing>, request: &ClaimRequest, run: i64,
             Decision::Settled(settled)
         }
         // A failure is proven to have created nothing, and the server may have stored its answer under the old key.
-        Status::NotAttempted if known.has_failed() => {
+        Status::NotAttempted if known.came_to_nothing() => {
             Decision::Deliver { generation: known.generation + 1, resumed: None }
         }
         Status::Failed

@@ -49,8 +49,9 @@ impl Standing {
         self.open.is_some() || self.latest.as_ref().is_some_and(is_there)
     }
 
-    pub(super) fn has_failed(&self) -> bool {
-        self.latest.as_ref().is_some_and(|latest| latest.status == Status::Failed)
+    /// It was tried, and surely nothing came of it; the server may have stored its answer under the key.
+    pub(super) fn came_to_nothing(&self) -> bool {
+        self.latest.as_ref().is_some_and(|latest| matches!(latest.status, Status::Failed | Status::NotAttempted))
     }
 
     /// The run that sent the open request, where no outcome tells of its doubt yet: it ended before it could.

@@ -167,6 +167,17 @@ impl Ledger {
         .await
     }
 
+    /// Whether any customer of this target was ever created, by any run.
+    pub async fn has_created(&self) -> Result<bool, LedgerError> {
+        let target = self.target_id;
+        self.write(Urgency::Now, move |connection| {
+            let sql = "SELECT EXISTS (SELECT 1 FROM outcomes o JOIN records r ON r.id = o.record
+                                      WHERE r.target = ?1 AND o.status = 'created')";
+            connection.query_row(sql, [target], |row| row.get(0))
+        })
+        .await
+    }
+
     /// Claims records in the order given; the answers come in the same order.
     pub async fn claim(
         &self,
@@ -500,9 +511,10 @@ pub(super) fn write_outcome(
     let nothing = Receipt::default();
     let (receipt, complaint) = match &outcome.ending {
         Ending::Created(receipt) | Ending::Exists(receipt) => (receipt, None),
-        Ending::Rejected(complaint) | Ending::Failed(complaint) | Ending::InDoubt(complaint) => {
-            (&nothing, Some(complaint))
-        }
+        Ending::Rejected(complaint)
+        | Ending::Failed(complaint)
+        | Ending::InDoubt(complaint)
+        | Ending::NotAttempted(complaint) => (&nothing, Some(complaint)),
     };
     let (code, message) = complaint.map_or(("", ""), |Complaint { code, message }| (code.as_str(), message));
     let warning = outcome.warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");

@@ -24,7 +24,8 @@ impl Bar {
     pub(super) fn show(&self, counts: &Counts, now: Instant) {
         let (done, _) = counts.reached();
         self.0.set_position(done);
-        self.0.set_message(format!("{}  {}", counts.outcomes(), counts.pace(now)));
+        let trouble = counts.trouble.as_deref().unwrap_or_default();
+        self.0.set_message(format!("{}  {}  {trouble}", counts.outcomes(), counts.pace(now)));
     }
 
     /// A line above the bar.

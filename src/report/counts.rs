@@ -28,6 +28,8 @@ pub(super) struct Counts {
     pub token_requests: u64,
     /// When the first request left.
     first: Option<Instant>,
+    /// Why no request gets through at the moment.
+    pub trouble: Option<String>,
 }
 
 impl Counts {
@@ -41,12 +43,22 @@ impl Counts {
             recovered: 0,
             token_requests: 0,
             first: None,
+            trouble: None,
         }
     }
 
     pub(super) fn on(&mut self, event: &Event, now: Instant) {
         match event {
-            Event::Settled { status, .. } => self.tally.add(*status),
+            Event::Settled { status, .. } => {
+                self.tally.add(*status);
+                if matches!(status, Status::Created | Status::Exists | Status::Rejected) {
+                    self.trouble = None;
+                }
+            }
+            Event::Unreachable(trouble) | Event::BreakerOpened { trouble: Some(trouble), .. } => {
+                self.trouble = Some(trouble.cause.clone());
+            }
+            Event::BreakerClosed => self.trouble = None,
             Event::Request(request) => {
                 self.requests += 1;
                 self.token_requests += u64::from(matches!(request, Request::Credentials));

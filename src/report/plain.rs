@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::time::Instant;
 
 use super::counts::Counts;
+use crate::logging::masked;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Plain {
@@ -30,7 +31,7 @@ impl Plain {
 }
 
 fn heartbeat(counts: &Counts, now: Instant) -> String {
-    let parts = [counts.outcomes(), counts.pace(now)];
+    let parts = [counts.outcomes(), counts.pace(now), counts.trouble.as_deref().map(masked).unwrap_or_default()];
     let told: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     let told = if told.is_empty() { "none settled yet".to_owned() } else { told.join("; ") };
     let (done, all) = counts.reached();
@@ -43,7 +44,8 @@ mod tests {
     use super::super::counts::Scope;
     use super::*;
     use crate::domain::{Position, Status};
-    use crate::event::Event;
+    use crate::event::{Event, Trouble};
+    use std::time::Duration;
 
     #[test]
     fn a_heartbeat_says_how_far_and_how_well() {
@@ -52,6 +54,13 @@ mod tests {
         let mut counts = Counts::new(scope.clone());
         assert_eq!(heartbeat(&counts, now), "0 of 4000 records: none settled yet");
         counts.on(&Event::Settled { position: Position { row: 1, line: 2 }, status: Status::Created }, now);
+        assert_eq!(heartbeat(&counts, now), "1 of 4000 records: 1 created");
+        let cause = "cannot reach api.example.com (connection refused)".to_owned();
+        let trouble = Trouble { cause, gives_up_in: Duration::from_secs(60) };
+        counts.on(&Event::Unreachable(trouble), now);
+        let told = "1 of 4000 records: 1 created; cannot reach api.example.com (connection refused)";
+        assert_eq!(heartbeat(&counts, now), told);
+        counts.on(&Event::BreakerClosed, now);
         assert_eq!(heartbeat(&counts, now), "1 of 4000 records: 1 created");
         let counts = Counts::new(Scope { limit: Some(3), ..scope });
         assert_eq!(heartbeat(&counts, now), "0 of 3 records to send (--limit): none settled yet");

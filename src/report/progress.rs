@@ -2,11 +2,13 @@
 
 use std::time::Instant;
 
+use jiff::Zoned;
+
 use super::bar::Bar;
 use super::counts::{Counts, Scope};
 use super::human::about;
 use super::plain::Plain;
-use crate::event::Event;
+use crate::event::{Event, Trouble};
 use crate::logging::masked;
 
 /// How progress is shown.
@@ -82,11 +84,19 @@ fn notable(event: &Event) -> Option<String> {
             "{reached:.0} of {allowed:.0} requests a minute leave that the pace allows, for the answers take their time; \
              a higher --concurrency lets more be under way"
         ),
-        Event::BreakerOpened { pause } => format!("the API seems to be down; one probe in {}", about(*pause)),
+        Event::Unavailable { pause } => format!("the API is not ready (503) and asked for a pause: {}", about(*pause)),
+        Event::Unreachable(trouble) => format!("{}; {}", masked(&trouble.cause), gives_up(trouble)),
+        Event::BreakerOpened { pause, trouble: Some(trouble) } => {
+            format!("{}; next try in {}, {}", masked(&trouble.cause), about(*pause), gives_up(trouble))
+        }
+        Event::BreakerOpened { pause, trouble: None } => {
+            format!("the API fails again and again; next try in {}", about(*pause))
+        }
         Event::BreakerClosed => "the API is back".to_owned(),
         Event::LookupsOff { why } => format!("look-ups are not to be had: {}", masked(why)),
         Event::TokenRefused => "the API refused the token; another one is asked for".to_owned(),
         Event::NoToken { why } => format!("the login failed and will be tried again: {}", masked(why)),
+        Event::Draining { in_flight: 0 } => return None,
         Event::Draining { in_flight } => format!("stopping; waiting for {in_flight} records in flight"),
         Event::Pace { .. }
         | Event::Settled { .. }
@@ -97,6 +107,12 @@ fn notable(event: &Event) -> Option<String> {
             return None;
         }
     })
+}
+
+/// When the run gives up, by the clock on the wall.
+fn gives_up(trouble: &Trouble) -> String {
+    let at = Zoned::now().checked_add(trouble.gives_up_in);
+    at.map_or_else(|_| "trying for ever".to_owned(), |at| format!("giving up at {}", at.strftime("%H:%M")))
 }
 
 #[cfg(test)]

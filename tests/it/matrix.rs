@@ -8,6 +8,7 @@ fn every_test_that_the_fault_matrix_names_exists() {
         "tests/it",
         "src/domain",
         "src/delivery",
+        "src/delivery/life",
         "src/delivery/tokens",
         "src/delivery/quota",
         "src/ledger",

@@ -30,7 +30,10 @@ fn a_server_that_is_back_after_a_while_is_gone_on_with() {
     // Longer than ten attempts and the first pause of the breaker.
     std::thread::sleep(std::time::Duration::from_secs(3));
     door.open();
-    Ran::from(import.wait_with_output().unwrap()).ends(0).says("the API seems to be down").says("the API is back");
+    Ran::from(import.wait_with_output().unwrap())
+        .ends(0)
+        .says("(connection refused); next try in")
+        .says("the API is back");
     server.has_each_once((0..ROWS).map(email));
 }
 

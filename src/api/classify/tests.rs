@@ -31,16 +31,22 @@ fn class(result: &AttemptResult) -> String {
     match result {
         AttemptResult::NotSent { .. } => "not sent".to_owned(),
         AttemptResult::Created { .. } => "created".to_owned(),
-        AttemptResult::EmailExists(complaint) => format!("exists: {}", complaint.message),
+        AttemptResult::EmailRefused { complaint, words: EmailWords::Exists } => {
+            format!("exists: {}", complaint.message)
+        }
+        AttemptResult::EmailRefused { complaint, words: EmailWords::Unclear } => {
+            format!("unclear: {}", complaint.message)
+        }
+        AttemptResult::EmailRefused { words: EmailWords::Conflict, .. } => "conflict".to_owned(),
         AttemptResult::Rejected(complaint) => format!("{}: {}", complaint.code.as_str(), complaint.message),
         AttemptResult::Unanswered { cause, .. } => format!("{cause:?}"),
         AttemptResult::ServerError(_) => "server error".to_owned(),
         AttemptResult::KeyExpired => "key expired".to_owned(),
         AttemptResult::InProgress(_) => "in progress".to_owned(),
         AttemptResult::Throttled { .. } => "throttled".to_owned(),
-        AttemptResult::Unavailable { .. } => "unavailable".to_owned(),
         AttemptResult::Unauthorized => "unauthorized".to_owned(),
-        AttemptResult::Forbidden(_) => "forbidden".to_owned(),
+        AttemptResult::Refused { refusal: Refusal { scope, by_api: true }, .. } => format!("{scope:?}"),
+        AttemptResult::Refused { refusal: Refusal { scope, by_api: false }, .. } => format!("{scope:?} by a page"),
         AttemptResult::Stop(StopReason::Configuration(_)) => "stop".to_owned(),
         AttemptResult::Stop(other) => format!("{other:?}"),
     }
@@ -129,20 +135,24 @@ fn a_failure_within_a_2xx_is_judged_by_its_own_code() {
         (201, r#"{"status":"failed","status_code":401,"data":{"error":"Unauthenticated"}}"#, "unauthorized"),
         (200, r#"{"status":"failed","status_code":429,"message":"Too Many Attempts."}"#, "throttled"),
         (200, r#"{"status":"failed","status_code":500,"message":"Server Error"}"#, "server error"),
-        (200, r#"{"status":"failed","status_code":503}"#, "unavailable"),
+        (200, r#"{"status":"failed","status_code":503}"#, "Gateway"),
         (200, r#"{"status":"failed","status_code":400,"message":"Too young"}"#, "api.rejected: Too young"),
         (200, r#"{"status_code":400,"message":"Too young"}"#, "api.rejected: Too young"),
         (200, r#"{"status":"failed","data":{"customer_email":"is taken"}}"#, "exists: is taken"),
         (200, r#"{"status":"failed","data":{"customer_phone":"bad"}}"#, "api.field_rejected: customer_phone: bad"),
         (200, r#"{"status":"failed","message":"Something went wrong"}"#, "server error"),
-        (200, r#"{"status":"failed","message":"Too young"}"#, "Unintelligible"),
+        (200, r#"{"status":"failed","message":"Too young"}"#, "api.rejected: Too young"),
+        (200, r#"{"status":"error","message":"Email is in use"}"#, "exists: Email is in use"),
+        (200, r#"{"success":false,"error":"Kein Zugang"}"#, "api.rejected: Kein Zugang"),
+        (200, r#"{"status":"failed","status_code":404,"message":"x"}"#, "Endpoint"),
+        (200, r#"{"status":"failed","status_code":409,"message":"x"}"#, "conflict"),
         (200, r#"{"status":"failed","data":{"id":"1"}}"#, "Unintelligible"),
     ]);
 }
 
 #[test]
 fn a_success_within_another_status_is_doubt() {
-    for status in [400, 402, 403, 404, 408, 409, 413, 422, 451, 500, 501, 503] {
+    for status in [400, 402, 403, 404, 408, 409, 413, 422, 451, 500, 501] {
         assert_eq!(class(&result(status, REFERENCE)), "Unintelligible", "{status}");
         assert_eq!(class(&result(status, SOURCE)), "Unintelligible", "{status}");
     }
@@ -152,6 +162,7 @@ fn a_success_within_another_status_is_doubt() {
         (429, SOURCE, "throttled"),
         (302, SOURCE, "stop"),
         (502, SOURCE, "Gateway"),
+        (503, SOURCE, "Gateway"),
     ]);
 }
 
@@ -203,6 +214,46 @@ fn what_only_sounds_like_an_email_in_use_is_not() {
 }
 
 #[test]
+fn any_other_complaint_about_the_email_and_any_other_409_may_mean_that_it_is_in_use() {
+    table(&[
+        (
+            422,
+            r#"{"data":{"customer_email":["ist bereits vergeben"]}}"#,
+            "unclear: customer_email: ist bereits vergeben",
+        ),
+        (400, r#"{"errors":{"email":["ya está en uso"]}}"#, "unclear: email: ya está en uso"),
+        (422, r#"{"message":"E-Mail wird bereits verwendet"}"#, "unclear: E-Mail wird bereits verwendet"),
+        (422, r#"{"message":"El correo ya existe"}"#, "unclear: El correo ya existe"),
+        (
+            422,
+            r#"{"errors":{"customer_email":["no"],"customer_name":["too long"]}}"#,
+            "unclear: customer_email: no; customer_name: too long",
+        ),
+        (422, r#"{"errors":{"customer_email":["must be unique"]}}"#, "exists: must be unique"),
+        (409, r#"{"message":"Email is in use"}"#, "exists: Email is in use"),
+        (409, r#"{"message":"Conflict"}"#, "conflict"),
+        (409, r#"{"errors":{"customer_phone":["taken"]}}"#, "conflict"),
+        (409, r#"{"message":"Something went wrong"}"#, "conflict"),
+        (409, "", "conflict"),
+        (409, "<html></html>", "conflict"),
+        (
+            422,
+            r#"{"data":{"customer_email":["The email format is invalid."]}}"#,
+            "api.field_rejected: customer_email: The email format is invalid.",
+        ),
+        (400, r#"{"message":"The email is invalid"}"#, "api.rejected: The email is invalid"),
+    ]);
+}
+
+#[test]
+fn words_of_in_progress_win_over_any_status_that_may_come_from_the_application() {
+    let body = r#"{"message":"A request with this idempotency key is still being processed"}"#;
+    for status in [400, 402, 403, 404, 409, 413, 422, 500, 502, 503, 504] {
+        assert_eq!(class(&result(status, body)), "in progress", "{status}");
+    }
+}
+
+#[test]
 fn complaints_about_fields_reject_in_the_words_of_the_server() {
     table(&[
         (
@@ -244,9 +295,24 @@ fn an_exception_on_the_server_is_doubt_with_an_answer() {
         (400, &format!("7{WENT_WRONG}"), "server error"),
         (422, r#"{"message":"Something went wrong"}"#, "server error"),
         (500, r#"{"message":"Server Error"}"#, "server error"),
-        (500, "<html>oops</html>", "server error"),
-        (500, "", "server error"),
+        (500, &format!("7{}", r#"{"status":"failed","status_code":500,"message":"x"}"#), "server error"),
         (500, EXISTS, "server error"),
+    ]);
+}
+
+#[test]
+fn a_500_that_the_application_did_not_write_and_every_503_prove_nothing() {
+    let envelope = r#"{"status":"failed","status_code":503,"message":"down"}"#;
+    table(&[
+        (500, "<html>oops</html>", "Gateway"),
+        (500, "", "Gateway"),
+        (500, r#"{"message":"Internal server error"}"#, "Gateway"),
+        (500, r#"{"message":"Server Error","exception":"x"}"#, "Gateway"),
+        (500, r#"{"status":"failed"}"#, "Gateway"),
+        (503, r#"{"message":"Service Unavailable"}"#, "Gateway"),
+        (503, r#"{"message":"Server Error"}"#, "Gateway"),
+        (503, envelope, "Gateway"),
+        (503, "", "Gateway"),
     ]);
 }
 
@@ -254,9 +320,9 @@ fn an_exception_on_the_server_is_doubt_with_an_answer() {
 fn the_fate_of_the_key_is_told_apart() {
     table(&[
         (400, r#"{"error":"Idempotency-Key expired. Please use a new key."}"#, "key expired"),
-        (400, r#"{"error":"Idempotency-Key is required for this request."}"#, "stop"),
-        (400, r#"{"status":"failed","status_code":400,"data":{"error":"Idempotency key missing"}}"#, "stop"),
-        (422, r#"{"error":{"message":"Idempotency-Key was used with another payload"}}"#, "stop"),
+        (400, r#"{"error":"Idempotency-Key is required for this request."}"#, "Endpoint"),
+        (400, r#"{"status":"failed","status_code":400,"data":{"error":"Idempotency key missing"}}"#, "Endpoint"),
+        (422, r#"{"error":{"message":"Idempotency-Key was used with another payload"}}"#, "Endpoint"),
         (409, r#"{"error":"A request with this Idempotency-Key is being processed"}"#, "in progress"),
     ]);
 }
@@ -269,17 +335,26 @@ fn what_the_status_decides() {
         (307, "<html></html>", "stop"),
         (401, r#"{"message":"Unauthenticated."}"#, "unauthorized"),
         (401, "", "unauthorized"),
-        (402, "", "stop"),
-        (403, "<html></html>", "forbidden"),
-        (404, r#"{"message":"Not Found"}"#, "stop"),
-        (405, "", "stop"),
+        (402, "", "Endpoint by a page"),
+        (402, r#"{"status":"failed","status_code":402,"message":"pay"}"#, "Endpoint"),
+        (403, "<html></html>", "Firewall by a page"),
+        (403, "", "Firewall by a page"),
+        (403, r#"{"message":"Forbidden"}"#, "Account"),
+        (404, r#"{"message":"Not Found"}"#, "Endpoint by a page"),
+        (405, "", "Endpoint by a page"),
         (408, "", "in progress"),
-        (413, "<html></html>", "stop"),
-        (415, "", "stop"),
+        (410, r#"{"message":"Gone"}"#, "Endpoint by a page"),
+        (413, "<html></html>", "Record by a page"),
+        (413, r#"{"status":"failed","status_code":413,"message":"x"}"#, "Record"),
+        (414, "", "Record by a page"),
+        (415, "", "Endpoint by a page"),
+        (419, r#"{"message":"Page Expired"}"#, "Endpoint by a page"),
+        (421, "", "Endpoint by a page"),
         (425, "", "in progress"),
+        (426, "", "Endpoint by a page"),
         (429, "<html></html>", "throttled"),
+        (431, "", "Record by a page"),
         (502, "<html></html>", "Gateway"),
-        (503, "", "unavailable"),
         (504, "", "Gateway"),
         (520, "", "Gateway"),
         (524, r#"{"message":"x"}"#, "Gateway"),
@@ -295,13 +370,11 @@ fn other_refusals_need_a_readable_reason() {
         (400, r#"{"error":"Invalid request"}"#, "api.rejected: Invalid request"),
         (400, r#"{"errors":["a","b"]}"#, "api.rejected: a, b"),
         (418, r#"{"data":"Too young"}"#, "api.rejected: Too young"),
-        (409, r#"{"message":"Conflict"}"#, "api.rejected: Conflict"),
         (400, r#"{"message":"Request failed.","data":{"error":"Account locked"}}"#, "api.rejected: Account locked"),
         (400, r#"{"message":"<html>no</html>"}"#, "api.rejected: an HTML page"),
         (400, r#"{"status":"failed","status_code":400}"#, "Unintelligible"),
         (400, r#"{"foo":1}"#, "Unintelligible"),
         (400, r#"["Invalid request"]"#, "Unintelligible"),
-        (409, "", "Unintelligible"),
         (422, "<html></html>", "Unintelligible"),
     ]);
 }
@@ -315,7 +388,7 @@ fn a_body_that_does_not_end_is_silence_unless_the_status_is_enough() {
                 401 => "unauthorized",
                 429 => "throttled",
                 300..=399 => "stop",
-                502 | 504 | 520..=529 => "Gateway",
+                502..=504 | 520..=529 => "Gateway",
                 _ => "Silence",
             };
             assert_eq!(class(&classify(&answer, SENT)), expected, "{status}");
@@ -323,17 +396,19 @@ fn a_body_that_does_not_end_is_silence_unless_the_status_is_enough() {
     }
 }
 
-/// The class of every status with a body that says nothing.
-fn by_status_alone(status: u16) -> &'static str {
+/// The class of every status with a body that says nothing, and whether that body is JSON.
+fn by_status_alone(status: u16, is_json: bool) -> &'static str {
     match status {
-        300..=399 | 402 | 404 | 405 | 413 | 415 => "stop",
+        300..=399 => "stop",
+        402 | 404 | 405 | 410 | 415 | 419 | 421 | 426 => "Endpoint by a page",
+        413 | 414 | 431 => "Record by a page",
         401 => "unauthorized",
-        403 => "forbidden",
+        403 if is_json => "Account",
+        403 => "Firewall by a page",
         408 | 425 => "in progress",
+        409 => "conflict",
         429 => "throttled",
-        500 => "server error",
-        502 | 504 | 520..=529 => "Gateway",
-        503 => "unavailable",
+        500 | 502..=504 | 520..=529 => "Gateway",
         _ => "Unintelligible",
     }
 }
@@ -341,20 +416,25 @@ fn by_status_alone(status: u16) -> &'static str {
 #[test]
 fn every_status_with_every_kind_of_body_has_its_class() {
     for status in 100..=599 {
-        let silent = by_status_alone(status);
         for body in ["", "<html></html>", "7", "{", r#"{"foo":[]}"#, "\0\u{1b}"] {
-            assert_eq!(class(&result(status, body)), silent, "{status} {body}");
+            assert_eq!(
+                class(&result(status, body)),
+                by_status_alone(status, body.len() > 8 && body.starts_with('{')),
+                "{status} {body}"
+            );
         }
         let good = match status {
             200..=299 => "created",
-            300..=399 | 401 | 429 | 502 | 504 | 520..=529 => silent,
+            300..=399 | 401 | 429 | 502..=504 | 520..=529 => by_status_alone(status, true),
             _ => "Unintelligible",
         };
         assert_eq!(class(&result(status, REFERENCE)), good, "{status}");
+        let silent = by_status_alone(status, true);
         let refused = match status {
             200..=299 => "api.rejected: Invalid request",
             400..=499 if silent == "Unintelligible" => "api.rejected: Invalid request",
-            _ => silent,
+            500 => "server error",
+            _ => silent.trim_end_matches(" by a page"),
         };
         let envelope = r#"{"status":"error","status_code":400,"error":"Invalid request"}"#;
         assert_eq!(class(&result(status, envelope)), refused, "{status}");
@@ -372,12 +452,15 @@ fn pauses_come_from_the_headers() {
     let with =
         |status, headers: &AnswerHeaders| classify(&Answer { headers: headers.clone(), ..answer(status, "") }, SENT);
     assert_eq!(with(429, &headers), AttemptResult::Throttled { pause });
-    assert!(
-        matches!(with(503, &headers), AttemptResult::Unavailable { retry_after, .. } if retry_after == Some(pause))
-    );
+    let asked = |result| match result {
+        AttemptResult::Unanswered { pause, .. } => pause,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(asked(with(503, &headers)), Some(pause));
+    assert_eq!(asked(with(502, &headers)), None);
     let reset_only = AnswerHeaders { retry_after: None, ..headers };
     assert_eq!(with(429, &reset_only), AttemptResult::Throttled { pause: Duration::from_secs(30) });
-    assert!(matches!(with(503, &reset_only), AttemptResult::Unavailable { retry_after: None, .. }));
+    assert_eq!(asked(with(503, &reset_only)), None);
     assert_eq!(result(429, ""), AttemptResult::Throttled { pause: Duration::from_secs(60) });
 }
 
@@ -394,6 +477,12 @@ fn words_of_the_server_are_tamed() {
     let AttemptResult::Rejected(complaint) = result(400, &body) else { panic!("not rejected") };
     assert!(complaint.message.starts_with("a\\nb\\u{1b}[31mx"), "{}", complaint.message);
     assert!(complaint.message.chars().count() < 230);
+}
+
+#[test]
+fn a_request_that_is_too_large_is_refused_with_its_size() {
+    let AttemptResult::Refused { complaint, .. } = result(413, "<html></html>") else { panic!("not refused") };
+    assert!(complaint.message.contains(&format!("{} bytes", SENT.body.len())), "{}", complaint.message);
 }
 
 #[test]

@@ -20,8 +20,9 @@ fn row(id: &str, email: &str) -> String {
 
 fn body(rows: &[String], current: u32, last: u32) -> String {
     format!(
-        r#"{{"status":"success","status_code":200,"message":"ok","data":[{}],"pagination":{{"total":1,"per_page":100,"current_page":{current},"last_page":{last}}}}}"#,
-        rows.join(",")
+        r#"{{"status":"success","status_code":200,"message":"ok","data":[{}],"pagination":{{"total":{},"per_page":100,"current_page":{current},"last_page":{last}}}}}"#,
+        rows.join(","),
+        rows.len()
     )
 }
 
@@ -32,7 +33,7 @@ fn asked(email: &str, rows: &[&str]) -> PageResult {
 
 fn ids(page: PageResult) -> Vec<String> {
     let PageResult::Rows { found, .. } = page else { panic!("{page:?}") };
-    found.into_iter().filter_map(|customer| customer.receipt.customer_id).collect()
+    found.exact.into_iter().filter_map(|customer| customer.receipt.customer_id).collect()
 }
 
 #[test]
@@ -50,6 +51,15 @@ fn wildcards_of_the_servers_filter_are_no_sign_of_a_missing_filter() {
     assert_eq!(ids(asked("a%b@example.org", &["a.lot.b@example.org", "ab@example.org"])), [""; 0]);
     assert_eq!(asked("a_b@example.org", &["ab@example.org"]), PageResult::FilterIgnored);
     assert_eq!(ids(asked("jose@example.org", &["josé@example.org"])), [""; 0]);
+    for (typed, found) in
+        [("søren@x.org", "soren@x.org"), ("lukasz@x.org", "Łukasz@x.org"), ("strasse@x.org", "straße@x.org")]
+    {
+        let PageResult::Rows { found: matches, .. } = asked(typed, &[found]) else { panic!("{typed}") };
+        assert!(
+            matches.exact.is_empty() && matches.lookalike.is_some_and(|it| it.email == EmailKey::of(found)),
+            "{typed}"
+        );
+    }
 }
 
 #[test]
@@ -79,15 +89,13 @@ fn a_row_without_an_email_proves_that_nothing_was_filtered() {
 
 #[test]
 fn a_found_customer_carries_what_the_row_has() {
-    let PageResult::Rows { found, last_page } = asked("ada@example.org", &["ada@example.org"]) else {
-        panic!("no rows")
-    };
-    let [customer] = found.as_slice() else { panic!("{found:?}") };
+    let PageResult::Rows { found, extent } = asked("ada@example.org", &["ada@example.org"]) else { panic!("no rows") };
+    let [customer] = found.exact.as_slice() else { panic!("{found:?}") };
     assert_eq!(customer.name.as_deref(), Some("Ada"));
     assert_eq!(customer.phone.as_deref(), Some("+1"));
     assert_eq!(customer.receipt.kyc_status.as_deref(), Some("pending"));
     assert!(customer.receipt.data.as_deref().is_some_and(|data| data.contains("\"customer_id\":\"0\"")));
-    assert_eq!(last_page, Some(1));
+    assert_eq!((extent.last_page, extent.rows, extent.total), (Some(1), 1, Some(1)));
 }
 
 #[test]
@@ -128,7 +136,7 @@ fn statuses_of_a_page_have_their_class() {
 #[test]
 fn pages_are_counted_in_every_usual_shape() {
     let last = |body: &str| match page(&answer(200, body), "a@b.c", 1) {
-        PageResult::Rows { last_page, .. } => last_page,
+        PageResult::Rows { extent, .. } => extent.last_page,
         other => panic!("{other:?}"),
     };
     assert_eq!(last(&body(&[], 1, 7)), Some(7));
@@ -141,26 +149,86 @@ fn pages_are_counted_in_every_usual_shape() {
 
 fn some(id: &str) -> FoundCustomer {
     let receipt = Receipt { customer_id: Some(id.to_owned()), ..Receipt::default() };
-    FoundCustomer { email: EmailKey::of("a@example.com"), receipt, name: None, phone: None }
+    FoundCustomer { email: EmailKey::of("a@example.com"), receipt, name: None, phone: None, age: None }
+}
+
+/// A page with these customers and another row, unlike any other page.
+fn rows(exact: Vec<FoundCustomer>, last_page: Option<u32>, total: Option<u64>, print: u64) -> PageResult {
+    let extent = Extent { rows: exact.len() as u64 + 1, last_page, total, print };
+    PageResult::Rows { found: Matches { exact, lookalike: None }, extent }
+}
+
+fn empty(last_page: Option<u32>, total: Option<u64>) -> PageResult {
+    PageResult::Rows { found: Matches::default(), extent: Extent { last_page, total, ..Extent::default() } }
+}
+
+fn found_in(result: Option<LookupResult>) -> Vec<FoundCustomer> {
+    match result {
+        Some(LookupResult::Customers(matches)) => matches.exact,
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
 fn a_scan_reads_all_pages_and_keeps_each_customer_once() {
     let mut scan = LookupScan::new();
     assert_eq!(scan.next_page(), 1);
-    assert_eq!(scan.add(PageResult::Rows { found: vec![some("1")], last_page: Some(3) }), None);
-    assert_eq!(scan.add(PageResult::Rows { found: vec![some("1")], last_page: Some(3) }), None);
+    assert_eq!(scan.add(rows(vec![some("1")], Some(3), None, 1)), None);
+    assert_eq!(scan.add(rows(vec![some("1")], Some(3), None, 2)), None);
     assert_eq!(scan.next_page(), 3);
-    let end = scan.add(PageResult::Rows { found: vec![some("2")], last_page: Some(3) });
-    assert_eq!(end, Some(LookupResult::Customers(vec![some("1"), some("2")])));
+    assert_eq!(found_in(scan.add(rows(vec![some("1")], Some(3), None, 3))), [some("1")]);
+}
+
+#[test]
+fn a_scan_stops_at_the_second_match() {
+    let mut scan = LookupScan::new();
+    assert_eq!(scan.add(rows(vec![some("1")], Some(900), None, 1)), None);
+    assert_eq!(found_in(scan.add(rows(vec![some("2")], Some(900), None, 2))), [some("1"), some("2")]);
 }
 
 #[test]
 fn a_scan_proves_absence_only_when_it_knows_that_it_saw_everything() {
-    let absent = LookupScan::new().add(PageResult::Rows { found: vec![], last_page: Some(1) });
-    assert_eq!(absent, Some(LookupResult::Customers(vec![])));
-    let unknown = LookupScan::new().add(PageResult::Rows { found: vec![], last_page: None });
-    assert!(matches!(unknown, Some(LookupResult::Failed { .. })));
+    assert_eq!(found_in(LookupScan::new().add(empty(Some(1), None))), []);
+    assert_eq!(found_in(LookupScan::new().add(rows(vec![], Some(1), Some(1), 1))), []);
+    let after_a_page = |next: PageResult| {
+        let mut scan = LookupScan::new();
+        assert_eq!(scan.add(rows(vec![], Some(3), None, 1)), None);
+        scan.add(next)
+    };
+    for (unsure, what) in [
+        (LookupScan::new().add(empty(None, None)), "a full page without pagination"),
+        (LookupScan::new().add(rows(vec![], Some(1), Some(2), 1)), "fewer rows than the total"),
+        (LookupScan::new().add(empty(Some(1), Some(1))), "no row of one"),
+        (LookupScan::new().add(empty(Some(2), None)), "an empty page before the last"),
+        (after_a_page(rows(vec![], Some(3), None, 1)), "the same page again"),
+        (after_a_page(empty(Some(3), None)), "a missing page"),
+    ] {
+        assert!(matches!(unsure, Some(LookupResult::Failed { .. })), "{what}: {unsure:?}");
+    }
+}
+
+#[test]
+fn a_customer_is_as_old_as_its_date_says_by_the_servers_own_clock() {
+    let now = "Sun, 29 Nov 2026 12:00:00 GMT";
+    for (created_at, seconds) in [
+        ("2026-11-29T11:59:50.392Z", Some(9)),
+        ("2026-11-29T12:59:50+01:00", Some(10)),
+        ("2025-11-29T12:00:00.000000Z", Some(365 * 24 * 3600)),
+        ("2026-11-29T12:00:05Z", Some(0)),
+        // Without a zone only what is old in every zone is old.
+        ("2026-11-29 11:59:50", None),
+        ("2026-11-28 12:00:00", Some(12 * 3600)),
+        ("yesterday", None),
+        ("", None),
+    ] {
+        let now = httpdate::parse_http_date(now).unwrap();
+        assert_eq!(age(created_at, now).map(|age| age.as_secs()), seconds, "{created_at}");
+    }
+    let row = r#"{"customer_id":"1","customer_email":"a@b.c","created_at":"2026-11-29T11:59:50Z"}"#;
+    let headers = AnswerHeaders { date: Some(now.to_owned()), ..AnswerHeaders::default() };
+    let answer = Answer { headers, ..answer(200, &body(&[row.to_owned()], 1, 1)) };
+    let PageResult::Rows { found, .. } = page(&answer, "a@b.c", 1) else { panic!() };
+    assert_eq!(found.exact[0].age, Some(Duration::from_secs(10)));
 }
 
 #[test]
@@ -171,7 +239,7 @@ fn a_scan_ends_with_whatever_a_page_could_not_tell() {
         (PageResult::NotOffered { http_status: 404 }, LookupResult::NotOffered { http_status: 404 }),
         (PageResult::Unauthorized, LookupResult::Unauthorized),
         (PageResult::Throttled { pause }, LookupResult::Throttled { pause }),
-        (PageResult::Failed { cause: "x".into() }, LookupResult::Failed { cause: "x".into() }),
+        (PageResult::Failed { cause: "x".into(), is_down: true }, LookupResult::Failed { cause: "x".into() }),
     ] {
         assert_eq!(LookupScan::new().add(page), Some(expected));
     }
@@ -180,7 +248,6 @@ fn a_scan_ends_with_whatever_a_page_could_not_tell() {
 #[test]
 fn a_scan_of_a_thousand_pages_gives_up() {
     let mut scan = LookupScan::new();
-    let page = || PageResult::Rows { found: vec![], last_page: Some(u32::MAX) };
-    let pages = (1..).find(|_| scan.add(page()).is_some());
+    let pages = (1..).find(|page| scan.add(rows(vec![], Some(u32::MAX), None, *page)).is_some());
     assert_eq!(pages, Some(1000));
 }
