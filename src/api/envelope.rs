@@ -206,7 +206,8 @@ fn whole_object(body: &[u8], start: usize) -> Option<Found> {
 /// Whether a body holds nothing that could be meant beside the object.
 fn has_nothing_else(body: &[u8], found: &Found) -> bool {
     let (before, after) = (without_mark(&body[..found.start]), body[found.end..].trim_ascii());
-    (before.len() <= STRAY_CAP && !before.contains(&b'{') || are_notices(before)) && is_comments(after)
+    let are_strays = before.len() <= STRAY_CAP && memchr::memchr2(b'{', b'<', before).is_none();
+    (are_strays || are_notices(before)) && is_comments(after)
 }
 
 fn without_mark(bytes: &[u8]) -> &[u8] {
