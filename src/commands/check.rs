@@ -88,6 +88,8 @@ pub(super) struct Planned {
     pub diagnostics: Diagnostics,
     pub duplicates: Arc<Duplicates>,
     pub known: Known,
+    /// The names of the kept columns as the input has them.
+    pub kept: Vec<String>,
 }
 
 /// Reads the whole input, counts what an import would do, and writes the reports that were named.
@@ -112,7 +114,7 @@ pub(super) fn plan(
     // Without a memory and without files the input alone tells all.
     let writes = !outputs.reports.is_empty() || outputs.rejects.is_some();
     let is_alone = ledger.is_none() && !writes;
-    let Survey { mut counted, kyc_mails, duplicates } =
+    let Survey { mapping, mut counted, kyc_mails, duplicates } =
         reporting::survey(input, args, purpose.sends || !is_alone, |told| {
             if is_alone {
                 diagnose(&mut diagnostics, told);
@@ -132,9 +134,10 @@ pub(super) fn plan(
     }
     plan.doubts_elsewhere = open.saturating_sub(counted.tally.get(Status::InDoubt));
     plan.tally = counted.tally;
-    plan.columns = columns(&counted.mapping);
-    plan.unused = counted.mapping.unused().to_vec();
-    Ok(Planned { plan, diagnostics, duplicates, known })
+    plan.columns = columns(&mapping);
+    plan.unused = mapping.unused().to_vec();
+    let kept = mapping.kept().to_vec();
+    Ok(Planned { plan, diagnostics, duplicates, known, kept })
 }
 
 /// What feeds each field of the request.

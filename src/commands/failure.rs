@@ -36,6 +36,12 @@ impl Failure {
         self
     }
 
+    /// What failed and why, without the next step.
+    #[must_use]
+    pub fn words(&self) -> String {
+        format!("{:#}", self.error)
+    }
+
     #[must_use]
     pub fn of_run(mut self, name: &str) -> Self {
         self.run = Some(name.to_owned());

@@ -1,9 +1,10 @@
 //! `import`: read once and plan, ask, send, report.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
 use super::check::{self, Planned, Purpose};
@@ -14,7 +15,7 @@ use super::meter::Meter;
 use super::reporting::Counted;
 use super::sending::{self, Sending};
 use super::signals::{self, Caught};
-use super::{Failure, outlook, question, report, reporting, resume, suspects};
+use super::{Failure, from_ledger, outlook, question, report, reporting, resume, suspects};
 use crate::api::{Credentials, TokenSource};
 use crate::cli::{ImportArgs, InputArgs, LogArgs, SummaryFormat};
 use crate::delivery::{self, Offer, Payload, RunEnd, Shutdown, Verdict};
@@ -29,6 +30,8 @@ use crate::settings::{self, Outputs, TargetSettings};
 
 /// How many records the reader may be ahead of the claims.
 const AHEAD: usize = 512;
+/// How often the input is compared with itself while nothing is read from it.
+const LOOK: Duration = Duration::from_secs(1);
 
 pub(super) fn run(args: &ImportArgs, log: &LogArgs) -> Result<Exit, Failure> {
     let meter = Meter::start(args)?;
@@ -49,7 +52,7 @@ async fn import(args: &ImportArgs, log: &LogArgs, meter: &Meter) -> Result<Exit,
     sending::check_owner(&ledger, &world.credentials).await?;
     outlook::refuse_dead_token(&world.credentials)?;
     let input = Input::open(&args.input.input)?;
-    let Planned { plan, duplicates, known, .. } = plan(args, &input, &world, &outputs, log)?;
+    let Planned { plan, duplicates, known, kept, .. } = plan(args, &input, &world, &outputs, log)?;
     meter.planned(plan.tally.total(), plan.tally.get(Status::InDoubt) + plan.doubts_elsewhere);
     world.tell_of_proxy();
     let wanted = args.sending.limit.map_or(plan.to_send, |limit| plan.to_send.min(limit.get()));
@@ -59,7 +62,8 @@ async fn import(args: &ImportArgs, log: &LogArgs, meter: &Meter) -> Result<Exit,
     let caught = signals::listen(shutdown.clone())
         .map_err(|error| Failure::new(Exit::Io, error).context("cannot listen to signals".to_owned()))?;
     let (input, known) = (Arc::new(input), Arc::new(known));
-    let import = Import { args, world, ledger, input, outputs, plan, duplicates, known, shutdown, caught, log, meter };
+    let import =
+        Import { args, world, ledger, input, outputs, plan, duplicates, known, kept, shutdown, caught, log, meter };
     let run = import.ledger.begin_run(import.input.name()).await?;
     let span = tracing::error_span!(target: FOR_PROGRAMS, "import", run = run.name);
     let ended = import.send_and_report(&run, refused).instrument(span).await;
@@ -157,6 +161,8 @@ struct Import<'a> {
     plan: Plan,
     duplicates: Arc<Duplicates>,
     known: Arc<Known>,
+    /// The names of the kept columns.
+    kept: Vec<String>,
     shutdown: Shutdown,
     caught: Caught,
     log: &'a LogArgs,
@@ -184,8 +190,9 @@ impl Import<'_> {
         if self.shutdown.is_leaving() {
             return Err(self.left_at_once());
         }
-        let exit = self.report(run, sent, begun).await?;
-        if exit == Exit::Done {
+        let (exit, is_resumable) = self.report(run, sent, begun).await?;
+        // The command that resumes names a spooled input.
+        if exit == Exit::Done && !is_resumable {
             self.input.forget();
         }
         Ok(exit)
@@ -194,7 +201,12 @@ impl Import<'_> {
     async fn send(&self, run: &RunId) -> Result<Sent, Failure> {
         let (offers, offered) = mpsc::channel(AHEAD);
         let (input, input_args, known) = (Arc::clone(&self.input), self.args.input.clone(), Arc::clone(&self.known));
-        let reading = tokio::task::spawn_blocking(move || read(&input, &input_args, &known, &offers));
+        let stop = self.shutdown.clone();
+        // An input that cannot be read on stops the sending, too.
+        let reading = tokio::task::spawn_blocking(move || {
+            read(&input, &input_args, &known, &offers).inspect_err(|_| stop.drain())
+        });
+        let watching = tokio::spawn(watch(Arc::clone(&self.input), self.shutdown.clone()));
         let mut progress = Progress::start(sending::progress_style(self.args.progress, self.log), self.scope());
         let target = &self.world.settings;
         let sending = Sending {
@@ -211,6 +223,7 @@ impl Import<'_> {
         })
         .await;
         progress.finish();
+        watching.abort();
         let unread = if self.shutdown.is_leaving() { None } else { joined(reading.await).err() };
         let RunEnd { verdict, counters } = end;
         let stopped = words(&verdict).map(|why| match &verdict {
@@ -231,12 +244,21 @@ impl Import<'_> {
         Scope { records: tally.total(), to_send: self.plan.to_send, limit, known }
     }
 
-    /// The reports, the end of the run in the ledger, the summary.
-    async fn report(&self, run: &RunId, sent: Sent, begun: Instant) -> Result<Exit, Failure> {
+    /// The reports, the end of the run in the ledger, the summary. Also returns whether the summary says how to resume.
+    async fn report(&self, run: &RunId, sent: Sent, begun: Instant) -> Result<(Exit, bool), Failure> {
         let Sent { verdict, counters, unread, mut stopped } = sent;
         let counted = match unread {
             Some(failure) => Err(failure),
             None => self.count(run).await,
+        };
+        let counted = match counted {
+            Err(unread) if unread.exit == Exit::Input => {
+                // A run that the input stopped looks like one that was interrupted.
+                let why = stopped.filter(|_| !matches!(verdict, Some(Verdict::Interrupted)));
+                let ledger_failed = matches!(verdict, Some(Verdict::LedgerFailed(_)));
+                return Err(self.report_from_ledger(run, counters, why, ledger_failed, unread, begun).await);
+            }
+            counted => counted,
         };
         let exit = match (&counted, &verdict) {
             (Err(failure), _) => failure.exit,
@@ -260,7 +282,27 @@ impl Import<'_> {
         log_end(exit, stopped.as_deref());
         let unfinished = [Status::NotAttempted, Status::Failed, Status::InDoubt];
         let resumable = !self.world.forgets() && unfinished.into_iter().any(|status| counted.tally.get(status) > 0);
-        let summary = Summary {
+        let next_command = resumable.then(|| resume::command(&self.input));
+        let summary = self.summary(run, counters, counted, begun, exit, stopped, next_command)?;
+        // Whoever wants to hear only of trouble, from cron, gets no mail about a night that went well.
+        if !(self.log.quiet && exit == Exit::Done && self.args.output.summary == SummaryFormat::Text) {
+            report::print(&summary, self.args.output.summary);
+        }
+        Ok((exit, resumable))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "each is another part of what is told")]
+    fn summary(
+        &self,
+        run: &RunId,
+        counters: RunCounters,
+        counted: Counted,
+        begun: Instant,
+        exit: Exit,
+        stopped: Option<String>,
+        next_command: Option<String>,
+    ) -> Result<Summary, Failure> {
+        Ok(Summary {
             run: run.name.clone(),
             target: self.world.settings.base.as_str().to_owned(),
             tally: counted.tally,
@@ -275,13 +317,63 @@ impl Import<'_> {
             rejects: self.outputs.rejects.clone(),
             exit_code: exit.code(),
             stopped,
-            next_command: resumable.then(|| resume::command(&self.input)),
+            next_command,
+        })
+    }
+
+    /// The same if the input changed or cannot be read any more: what the ledger knows is reported all the same.
+    async fn report_from_ledger(
+        &self,
+        run: &RunId,
+        counters: RunCounters,
+        why: Option<String>,
+        ledger_failed: bool,
+        unread: Failure,
+        begun: Instant,
+    ) -> Failure {
+        let counted = match self.count_from_ledger(run).await {
+            Ok(counted) => counted,
+            Err(failure) => return failure.hint(self.hint_to_resume()),
         };
-        // Whoever wants to hear only of trouble, from cron, gets no mail about a night that went well.
-        if !(self.log.quiet && exit == Exit::Done && self.args.output.summary == SummaryFormat::Text) {
-            report::print(&summary, self.args.output.summary);
+        let exit = unread.exit;
+        let words = [why, Some(unread.words()), Some(self.made_from_ledger(&counted.tally))];
+        let stopped = words.into_iter().flatten().collect::<Vec<_>>().join("; ");
+        if let Ok(doubts) = self.doubts() {
+            self.meter.reported(&counted.tally, doubts);
         }
-        Ok(exit)
+        let ended = self.ledger.end_run(run, counters, exit.code(), Some(stopped.clone())).await;
+        if let (Err(error), false) = (ended, ledger_failed) {
+            return error.into();
+        }
+        log_end(exit, Some(&stopped));
+        let command = Some(resume::command(&self.input));
+        match self.summary(run, counters, counted, begun, exit, Some(stopped.clone()), command) {
+            // Rejects need the cells of the input.
+            Ok(summary) => report::print(&Summary { rejects: None, ..summary }, self.args.output.summary),
+            Err(failure) => return failure,
+        }
+        Failure::new(exit, stopped).hint(format!(
+            "nothing that was read after a change was sent; see whether the file is what it should be, then resume with: {}",
+            resume::command(&self.input)
+        ))
+    }
+
+    fn made_from_ledger(&self, tally: &Tally) -> String {
+        let missing = self.plan.tally.total().saturating_sub(tally.total());
+        let mut words = "the report was made from the ledger, because the input cannot be read again".to_owned();
+        if missing > 0 {
+            words.push_str(&format!("; {missing} rows that were not reached, or needed no request, are not in it"));
+        }
+        if self.outputs.rejects.is_some() {
+            words.push_str("; no file of rejects was written");
+        }
+        words
+    }
+
+    async fn count_from_ledger(&self, run: &RunId) -> Result<Counted, Failure> {
+        let (reader, run, outputs, kept) = (self.reader()?, run.number, self.outputs.clone(), self.kept.clone());
+        let pass = tokio::task::spawn_blocking(move || from_ledger::pass(&reader, run, &outputs, &kept));
+        self.unless_leaving(pass).await
     }
 
     /// The pass over the input that makes the reports; a second signal does not wait for it.
@@ -289,10 +381,14 @@ impl Import<'_> {
         let judge = Judge::new(Arc::clone(&self.duplicates), Some(self.reader()?), AsOf::Run(run.number));
         let (input, args, outputs) = (Arc::clone(&self.input), self.args.input.clone(), self.outputs.clone());
         let pass = tokio::task::spawn_blocking(move || reporting::pass(&input, &args, &outputs, &judge, |_, _| {}));
+        self.unless_leaving(pass).await
+    }
+
+    async fn unless_leaving<T>(&self, pass: JoinHandle<Result<T, Failure>>) -> Result<T, Failure> {
         tokio::select! {
             biased;
             () = self.shutdown.leaving() => Err(self.left_at_once()),
-            counted = pass => joined(counted),
+            done = pass => joined(done),
         }
     }
 
@@ -359,12 +455,28 @@ fn log_end(exit: Exit, stopped: Option<&str>) {
 fn read(input: &Input, args: &InputArgs, known: &Known, offers: &mpsc::Sender<Offer>) -> Result<(), Failure> {
     for records in input.feed(args, false)?.in_parallel(Vec::<InputRecord<'_>>::new)? {
         for record in records? {
-            if offers.blocking_send(offer(record, known)).is_err() {
+            let offer = offer(record, known);
+            if matches!(offer, Offer::Valid { .. }) {
+                input.check_unchanged()?;
+            }
+            if offers.blocking_send(offer).is_err() {
                 return Ok(());
             }
         }
     }
     Ok(())
+}
+
+/// Stops the run soon after the input changed, also when all of it has been read.
+async fn watch(input: Arc<Input>, shutdown: Shutdown) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let input = Arc::clone(&input);
+        // A thread of its own may hang on a dead disk; the runtime may not.
+        if let Ok(Err(_)) = tokio::task::spawn_blocking(move || input.check_unchanged()).await {
+            return shutdown.drain();
+        }
+    }
 }
 
 fn offer(record: InputRecord<'_>, known: &Known) -> Offer {

@@ -3,19 +3,20 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::Failure;
 use crate::cli::InputArgs;
 use crate::exit::Exit;
-use crate::intake::{Feed, InputIdentity, IntakeError, identity};
+use crate::intake::{Feed, InputFile};
 use crate::ledger::InputName;
 use crate::settings;
 
-/// A file to read, several times and each time the same.
+/// A file to read, several times and each time the same. It stays open until the command ends.
 #[derive(Debug)]
 pub(super) struct Input {
-    path: PathBuf,
-    identity: InputIdentity,
+    file: Arc<InputFile>,
+    name: InputName,
     spooled: bool,
     from_pipe: bool,
 }
@@ -27,18 +28,19 @@ impl Input {
         let from_pipe = named == Path::new("-");
         let path = if from_pipe { spool()? } else { named.to_owned() };
         let spooled = from_pipe || settings::is_spooled(named);
-        let identity = identity(&path)
-            .map_err(|error| Failure::new(Exit::Input, error).context(format!("cannot read {}", path.display())))?;
-        Ok(Self { path, identity, spooled, from_pipe })
+        let file = InputFile::open(&path)?;
+        // Asked for while the name leads to the file; later another file may have it, or none.
+        let name = path.canonicalize().unwrap_or(path);
+        Ok(Self { file, name: InputName(name.to_string_lossy().into_owned()), spooled, from_pipe })
     }
 
     pub(super) fn path(&self) -> &Path {
-        &self.path
+        self.file.path()
     }
 
     /// What people know it by: nobody who piped it in has seen where it was spooled to, and a dry run leaves nothing there.
     pub(super) fn shown(&self) -> String {
-        if self.from_pipe { "standard input".to_owned() } else { self.path.display().to_string() }
+        if self.from_pipe { "standard input".to_owned() } else { self.path().display().to_string() }
     }
 
     pub(super) fn is_spooled(&self) -> bool {
@@ -47,23 +49,23 @@ impl Input {
 
     /// What the ledger knows the input by.
     pub(super) fn name(&self) -> InputName {
-        let path = self.path.canonicalize().unwrap_or_else(|_| self.path.clone());
-        InputName(path.to_string_lossy().into_owned())
+        self.name.clone()
     }
 
     /// Reads it from the start. A file that is no longer what it was is refused.
     pub(super) fn feed(&self, args: &InputArgs, want_raw: bool) -> Result<Feed, Failure> {
-        let feed = Feed::open(&self.path, &settings::input_options(args, want_raw, self.spooled)?)?;
-        if feed.identity() != Some(&self.identity) {
-            return Err(IntakeError::Changed { path: self.path.clone() }.into());
-        }
-        Ok(feed)
+        Ok(Feed::of_file(&self.file, &settings::input_options(args, want_raw, self.spooled)?)?)
+    }
+
+    /// Refuses an input that changed since it was opened.
+    pub(super) fn check_unchanged(&self) -> Result<(), Failure> {
+        Ok(self.file.check_unchanged()?)
     }
 
     /// A spooled input is kept until a run of it ends well.
     pub(super) fn forget(&self) {
         if self.spooled {
-            drop(std::fs::remove_file(&self.path));
+            drop(std::fs::remove_file(self.path()));
         }
     }
 }

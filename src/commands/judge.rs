@@ -176,7 +176,7 @@ pub(super) fn invalid(record: &Noted) -> ReportLine {
 }
 
 /// What the last outcome left: ids and links of a customer that is there, the complaint where there is none.
-fn remember(line: &mut ReportLine, standing: &Standing, told: Option<Told>, notes: &mut Vec<String>) {
+pub(super) fn remember(line: &mut ReportLine, standing: &Standing, told: Option<Told>, notes: &mut Vec<String>) {
     if line.status == Status::InDoubt && standing.latest().is_none_or(|latest| latest.status != Status::InDoubt) {
         let message = "the run that sent it ended before an answer came".to_owned();
         return line.complain(&Complaint { code: ComplaintCode::NoAnswer, message });

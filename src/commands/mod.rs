@@ -5,6 +5,7 @@
 
 mod check;
 mod failure;
+mod from_ledger;
 mod import;
 mod input;
 mod judge;

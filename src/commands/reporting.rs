@@ -18,20 +18,15 @@ use crate::intake::{Feed, Gather, Mapping};
 use crate::report::{ErrorGroups, Rejects, ReportFile};
 use crate::settings::Outputs;
 
-/// What a pass found.
-#[derive(Debug)]
+/// What a pass counted.
+#[derive(Debug, Default)]
 pub(super) struct Counted {
-    pub mapping: Mapping,
     pub tally: Tally,
     pub errors: ErrorGroups,
 }
 
 impl Counted {
-    fn of(feed: &Feed) -> Self {
-        Self { mapping: feed.mapping().clone(), tally: Tally::default(), errors: ErrorGroups::default() }
-    }
-
-    fn add(&mut self, line: &ReportLine) {
+    pub(super) fn add(&mut self, line: &ReportLine) {
         self.tally.add(line.status);
         if is_complaint(line.status) {
             self.errors.add(line);
@@ -48,6 +43,7 @@ pub(super) struct Told<'a> {
 /// What the input alone tells.
 #[derive(Debug)]
 pub(super) struct Survey {
+    pub mapping: Mapping,
     /// Of valid records and duplicates and invalid ones only.
     pub counted: Counted,
     /// How many of the valid records ask for an e-mail to the person.
@@ -94,7 +90,8 @@ pub(super) fn survey(
     mut tell: impl FnMut(&Told<'_>),
 ) -> Result<Survey, Failure> {
     let feed = input.feed(args, false)?;
-    let (shape, mut counted, mut prints) = (feed.shape(), Counted::of(&feed), Prints::new(compared));
+    let (shape, mapping) = (feed.shape(), feed.mapping().clone());
+    let (mut counted, mut prints) = (Counted::default(), Prints::new(compared));
     let printer = prints.printer();
     let gather = move || Surveyed { printer: printer.clone(), prints: Vec::new(), told: Lists::default() };
     let mut pieces = feed.in_parallel(gather)?;
@@ -122,7 +119,7 @@ pub(super) fn survey(
     let duplicates = prints.compare();
     counted.tally.turn(duplicates.count(), Status::Valid, Status::Duplicate);
     kyc_mails -= duplicates.kyc_mails();
-    Ok(Survey { counted, kyc_mails, duplicates: Arc::new(duplicates) })
+    Ok(Survey { mapping, counted, kyc_mails, duplicates: Arc::new(duplicates) })
 }
 
 /// Judges every record, shows each and how it stands to `observe`, and writes the files that were asked for. They appear only once all are whole.
@@ -134,7 +131,7 @@ pub(super) fn pass(
     mut observe: impl FnMut(Status, &Told<'_>),
 ) -> Result<Counted, Failure> {
     let feed = input.feed(args, outputs.rejects.is_some())?;
-    let (shape, mut counted) = (feed.shape(), Counted::of(&feed));
+    let (shape, mut counted) = (feed.shape(), Counted::default());
     let mut files = Files::create(outputs, &feed)?;
     let mut pieces = feed.in_parallel(Lists::<Prepared>::default)?;
     for prepared in pieces.by_ref() {
@@ -156,26 +153,32 @@ fn is_complaint(status: Status) -> bool {
 }
 
 /// The files of one pass.
-struct Files {
+pub(super) struct Files {
     reports: Vec<(PathBuf, ReportFile)>,
     rejects: Option<(PathBuf, Rejects)>,
 }
 
 impl Files {
     fn create(outputs: &Outputs, feed: &Feed) -> Result<Self, Failure> {
-        let create = |path: &PathBuf| match ReportFile::create(path, feed.kept_names()) {
+        let mut files = Self::of_reports(outputs, feed.kept_names())?;
+        if let Some(path) = &outputs.rejects {
+            let rejects = Rejects::create(path, &feed.shape()).map_err(|error| unwritable(path, &error))?;
+            files.rejects = Some((path.clone(), rejects));
+        }
+        Ok(files)
+    }
+
+    /// The reports alone: rejects need the form of the input.
+    pub(super) fn of_reports(outputs: &Outputs, kept: &[String]) -> Result<Self, Failure> {
+        let create = |path: &PathBuf| match ReportFile::create(path, kept) {
             Ok(file) => Ok((path.clone(), file)),
             Err(error) => Err(unwritable(path, &error)),
         };
         let reports = outputs.reports.iter().map(create).collect::<Result<_, _>>()?;
-        let rejects = outputs.rejects.as_ref().map(|path| match Rejects::create(path, &feed.shape()) {
-            Ok(file) => Ok((path.clone(), file)),
-            Err(error) => Err(unwritable(path, &error)),
-        });
-        Ok(Self { reports, rejects: rejects.transpose()? })
+        Ok(Self { reports, rejects: None })
     }
 
-    fn write(&mut self, line: &ReportLine, raw: Option<&RawRecord>) -> Result<(), Failure> {
+    pub(super) fn write(&mut self, line: &ReportLine, raw: Option<&RawRecord>) -> Result<(), Failure> {
         for (path, report) in &mut self.reports {
             report.write(line).map_err(|error| unwritable(path, &error))?;
         }
@@ -192,7 +195,7 @@ impl Files {
         Ok(())
     }
 
-    fn commit(self) -> Result<(), Failure> {
+    pub(super) fn commit(self) -> Result<(), Failure> {
         for (path, report) in self.reports {
             report.commit().map_err(|error| unwritable(&path, &error))?;
         }

@@ -7,6 +7,7 @@ use crate::domain::Field;
 
 use super::presets::Preset;
 use super::unpack::UnpackFault;
+use super::watched::InputChanged;
 
 /// A file that cannot be customers, or cannot be read on. A bad record is none of these.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +45,7 @@ pub enum IntakeError {
     OpenQuote { path: PathBuf, line: u64, column: Option<String> },
     #[error("{}: {fault}", path.display())]
     Columns { path: PathBuf, fault: ColumnFault },
-    #[error("{} was changed while it was read", path.display())]
+    #[error("the input changed while it was read: {}", path.display())]
     Changed { path: PathBuf },
     #[error("a thread that reads the input failed; this is a fault of this program")]
     Abandoned,
@@ -77,6 +78,9 @@ impl IntakeError {
     /// Reading failed: the file, or what it was packed with.
     pub(super) fn reading(path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
+        if source.get_ref().is_some_and(|inner| inner.is::<InputChanged>()) {
+            return Self::Changed { path };
+        }
         match source.get_ref().and_then(|inner| inner.downcast_ref::<UnpackFault>()) {
             Some(fault) => Self::Packed { path, fault: fault.clone() },
             None => Self::Read { path, source },

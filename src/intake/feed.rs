@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use encoding_rs::{Encoding, UTF_8};
 use serde_json::{Map, Value};
@@ -21,7 +22,8 @@ use super::options::{Format, InputOptions};
 use super::parallel::{Gather, Parallel};
 use super::records::{Form, RecordReader as _, Records};
 use super::sniff::{self, Decay};
-use super::source::{InputIdentity, Source, identity};
+use super::source::Source;
+use super::watched::InputFile;
 use super::{DEEPEST, MOST_COLUMNS};
 
 /// An iterator over the records of a file. After an error nothing follows.
@@ -47,7 +49,15 @@ impl Feed {
     /// # Errors
     /// Where the file cannot be customers.
     pub fn open(path: &Path, options: &InputOptions) -> Result<Self, IntakeError> {
-        Self::over(Source::open(path, options.encoding)?, options)
+        Self::of_file(&InputFile::open(path)?, options)
+    }
+
+    /// The same for a file that is open already. Each feed reads it from its beginning.
+    ///
+    /// # Errors
+    /// If the file cannot be customers, or changed since it was opened.
+    pub fn of_file(file: &Arc<InputFile>, options: &InputOptions) -> Result<Self, IntakeError> {
+        Self::over(Source::of_file(file, options.encoding)?, options)
     }
 
     /// The same for what is no file: it can be read once, and nothing watches it for change. The name is for messages.
@@ -118,10 +128,10 @@ impl Feed {
         shape: InputForm,
         options: &InputOptions,
     ) -> Self {
-        let Opened { path, identity, encoding, wants_mark } = opened;
+        let Opened { path, file, encoding, wants_mark } = opened;
         let InputOptions { region, want_raw, may_be_cut, .. } = *options;
         Self {
-            origin: Origin { path, identity },
+            origin: Origin { path, file },
             form,
             records,
             examiner: Examiner { mapping, header, encoding, region, want_raw, may_be_cut },
@@ -170,12 +180,6 @@ impl Feed {
     pub fn blank_rows(&self) -> u64 {
         self.records.blank_rows()
     }
-
-    /// The state of the file when it was opened.
-    #[must_use]
-    pub fn identity(&self) -> Option<&InputIdentity> {
-        self.origin.identity.as_ref()
-    }
 }
 
 impl Iterator for Feed {
@@ -207,19 +211,14 @@ impl std::iter::FusedIterator for Feed {}
 /// Where an input comes from, for whoever must say what is wrong with it.
 pub(super) struct Origin {
     path: PathBuf,
-    /// The state of the file when it was opened, where it is a file.
-    identity: Option<InputIdentity>,
+    /// What is watched for change, if it is a file.
+    file: Option<Arc<InputFile>>,
 }
 
 impl Origin {
     /// A file that changed meanwhile was not read as one thing.
     pub(super) fn check_unchanged(&self) -> Result<(), IntakeError> {
-        match &self.identity {
-            Some(then) if identity(&self.path).ok().as_ref() != Some(then) => {
-                Err(IntakeError::Changed { path: self.path.clone() })
-            }
-            _ => Ok(()),
-        }
+        self.file.as_ref().map_or(Ok(()), |file| file.check_unchanged())
     }
 
     /// A file that was written to meanwhile may look cut or damaged; that it changed is what explains it.
@@ -240,15 +239,15 @@ fn broken(fault: ReadFault, path: &Path, header: &[String]) -> IntakeError {
 /// What is known of an input before its columns are.
 struct Opened {
     path: PathBuf,
-    identity: Option<InputIdentity>,
+    file: Option<Arc<InputFile>>,
     encoding: &'static Encoding,
     wants_mark: bool,
 }
 
 impl Opened {
     fn of(source: &Source) -> Self {
-        let Source { path, identity, encoding, wants_mark, .. } = source;
-        Self { path: path.clone(), identity: identity.clone(), encoding, wants_mark: *wants_mark }
+        let Source { path, file, encoding, wants_mark, .. } = source;
+        Self { path: path.clone(), file: file.clone(), encoding, wants_mark: *wants_mark }
     }
 
     fn mapping(&self, roster: &Roster, options: &InputOptions) -> Result<Mapping, IntakeError> {

@@ -5,7 +5,8 @@
 //! is an error.
 //!
 //! - `options`: what the user may say about the input
-//! - `source`: the file as text, its beginning, whether it changed meanwhile
+//! - `watched`: the file itself, opened once and compared with itself after every read
+//! - `source`: the file as text, and its beginning
 //! - `unpack`, `decode`: gzip and zstd; other encodings than UTF-8
 //! - `foreign`: what is neither CSV nor NDJSON
 //! - `sniff`: format, delimiter and share of undecodable records, from the first bytes
@@ -40,6 +41,7 @@ mod sniff;
 mod source;
 mod unpack;
 mod validate;
+mod watched;
 
 pub use columns::Mapping;
 pub use error::{ColumnFault, IntakeError};
@@ -47,8 +49,8 @@ pub use feed::Feed;
 pub use options::{ExtraRule, Format, InputOptions, MapRule, RuleError, SetRule, parse_delimiter, parse_encoding};
 pub use parallel::{Gather, Parallel};
 pub use presets::Preset;
-pub use source::{InputIdentity, identity};
 pub use unpack::UnpackFault;
+pub use watched::InputFile;
 
 /// The longest cell, in bytes.
 const LONGEST_CELL: usize = 64 * 1024;

@@ -262,7 +262,13 @@ impl<T: Gather + Send + 'static> Iterator for Parallel<T> {
             }
             match self.pieces.recv() {
                 Ok(Next::Piece(judged)) => match judged.recv() {
-                    Ok(judged) => return Some(Ok(self.take_up(judged))),
+                    // It was read before a change that shows by now, and yet nothing more is handed on.
+                    Ok(judged) => {
+                        return match self.origin.check_unchanged() {
+                            Ok(()) => Some(Ok(self.take_up(judged))),
+                            changed => self.end(changed),
+                        };
+                    }
                     Err(_) => return self.end(Err(IntakeError::Abandoned)),
                 },
                 Ok(Next::Uncut(records)) => self.uncut = Some(records),

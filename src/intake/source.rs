@@ -1,9 +1,8 @@
-//! The file: unpacked, decoded, its beginning, and whether the file changed while it was read.
+//! The file as text: unpacked, decoded, and its beginning.
 
-use std::fs::{File, Metadata};
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::sync::Arc;
 
 use encoding_rs::{Encoding, UTF_8};
 
@@ -11,46 +10,8 @@ use super::decode::{self, ToUtf8};
 use super::error::IntakeError;
 use super::foreign;
 use super::unpack::{Packing, Unpacker};
+use super::watched::InputFile;
 use super::{HEAD, LONGEST_RECORD};
-
-/// What tells one state of a file from another.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InputIdentity {
-    size: u64,
-    modified: Option<SystemTime>,
-    /// Device and inode, where there are such things: a file renamed over another is another file.
-    inode: (u64, u64),
-}
-
-impl InputIdentity {
-    #[must_use]
-    pub fn size(&self) -> u64 {
-        self.size
-    }
-
-    fn of(metadata: &Metadata) -> Self {
-        Self { size: metadata.len(), modified: metadata.modified().ok(), inode: inode(metadata) }
-    }
-}
-
-#[cfg(unix)]
-fn inode(metadata: &Metadata) -> (u64, u64) {
-    use std::os::unix::fs::MetadataExt as _;
-    (metadata.dev(), metadata.ino())
-}
-
-#[cfg(not(unix))]
-fn inode(_: &Metadata) -> (u64, u64) {
-    (0, 0)
-}
-
-/// The state of a file now.
-///
-/// # Errors
-/// Whatever the operating system says.
-pub fn identity(path: impl AsRef<Path>) -> io::Result<InputIdentity> {
-    std::fs::metadata(path).map(|metadata| InputIdentity::of(&metadata))
-}
 
 /// An opened input whose beginning was read.
 pub(super) struct Source {
@@ -64,27 +25,17 @@ pub(super) struct Source {
     /// Whether a copy of it needs a mark to be read as UTF-8 whatever else is said.
     pub(super) wants_mark: bool,
     rest: Stream,
-    pub(super) identity: Option<InputIdentity>,
+    /// What it is read from, if that is a file.
+    pub(super) file: Option<Arc<InputFile>>,
 }
 
 type Stream = Box<dyn Read + Send>;
 
 impl Source {
-    /// Opens a file, reads its beginning and refuses what is no text that could hold customers.
-    pub(super) fn open(path: &Path, encoding: Option<&'static Encoding>) -> Result<Self, IntakeError> {
-        let broken = |error| IntakeError::reading(path, error);
-        let metadata = std::fs::metadata(path).map_err(broken)?;
-        if metadata.is_dir() {
-            return Err(IntakeError::Directory { path: path.to_owned() });
-        }
-        // A pipe can be read only once, and the input is read twice.
-        if !metadata.is_file() {
-            return Err(IntakeError::NotAFile { path: path.to_owned() });
-        }
-        let file = File::open(path).map_err(broken)?;
-        let identity = InputIdentity::of(&file.metadata().map_err(broken)?);
-        let mut source = Self::over(path, Box::new(file), encoding)?;
-        source.identity = Some(identity);
+    /// Reads the beginning of a file and refuses what is no text that could hold customers.
+    pub(super) fn of_file(file: &Arc<InputFile>, encoding: Option<&'static Encoding>) -> Result<Self, IntakeError> {
+        let mut source = Self::over(file.path(), Box::new(file.reader()), encoding)?;
+        source.file = Some(Arc::clone(file));
         Ok(source)
     }
 
@@ -116,7 +67,7 @@ impl Source {
             return Err(foreign(looks));
         }
         let wants_mark = mark.is_some() || encoding != UTF_8;
-        Ok(Self { path: path.to_owned(), head, complete, encoding, wants_mark, rest, identity: None })
+        Ok(Self { path: path.to_owned(), head, complete, encoding, wants_mark, rest, file: None })
     }
 
     /// The whole input from behind the first `skip` bytes of the head.
@@ -258,24 +209,5 @@ mod tests {
         let mut all = Vec::new();
         source.into_reader(0).read_to_end(&mut all).unwrap();
         assert_eq!(all, long);
-    }
-
-    #[test]
-    fn a_directory_and_a_missing_file_are_told() {
-        let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(Source::open(folder.path(), None), Err(IntakeError::Directory { .. })));
-        let missing = Source::open(&folder.path().join("no.csv"), None).err().unwrap();
-        assert!(matches!(missing, IntakeError::Read { .. }) && missing.hint().is_some());
-    }
-
-    #[test]
-    fn identity_changes_with_content_and_with_replacement() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.csv");
-        std::fs::write(&path, "a").unwrap();
-        let before = identity(&path).unwrap();
-        assert_eq!(before, identity(&path).unwrap());
-        std::fs::write(&path, "ab").unwrap();
-        assert_ne!(before, identity(&path).unwrap());
     }
 }

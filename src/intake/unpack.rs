@@ -8,6 +8,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use flate2::bufread::GzDecoder;
 
 use super::HEAD;
+use super::watched::InputChanged;
 
 /// The largest window of zstd that is unpacked, as a power of two: 8 MiB, what every unpacker is asked to support (RFC 8878, 3.1.1.1.2) and
 /// all that `zstd` uses up to level 19.
@@ -162,7 +163,7 @@ fn explained(error: io::Error) -> io::Error {
     if error.raw_os_error().is_some() || error.kind() == io::ErrorKind::Interrupted {
         return error;
     }
-    if error.get_ref().is_some_and(|inner| inner.is::<UnpackFault>()) {
+    if error.get_ref().is_some_and(|inner| inner.is::<UnpackFault>() || inner.is::<InputChanged>()) {
         return error;
     }
     let text = error.to_string();

@@ -40,6 +40,16 @@ pub struct SharedId {
     pub records: u64,
 }
 
+/// What is known of a record that a run claimed.
+#[derive(Debug)]
+pub struct Claimed {
+    pub row: u64,
+    /// The key of the e-mail; as it was typed it stands in the input only.
+    pub email: String,
+    pub standing: Standing,
+    pub told: Option<Told>,
+}
+
 /// A request whose effect is unknown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct OpenRequest {
@@ -81,6 +91,28 @@ impl Reader {
     pub fn told(&self, email: &EmailKey, run: Option<i64>) -> Result<Option<(Standing, Option<Told>)>, LedgerError> {
         let Some(target) = self.target else { return Ok(None) };
         told(&self.connection, target, email, run.unwrap_or(i64::MAX)).map_err(|error| self.failed(&error))
+    }
+
+    /// Shows what is known, as of `run`, of each record that it claimed, in the order of its rows.
+    pub fn each_claimed<E: From<LedgerError>>(
+        &self,
+        run: i64,
+        mut show: impl FnMut(Claimed) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let Some(target) = self.target else { return Ok(()) };
+        let failed = |error: rusqlite::Error| E::from(self.failed(&error));
+        // Customers that were learnt have row 0.
+        let sql = "SELECT claimed_row, email_key FROM records
+                   WHERE target = ?1 AND claimed_run = ?2 AND claimed_row > 0 ORDER BY claimed_row";
+        let mut asked = self.connection.prepare(sql).map_err(failed)?;
+        let mut rows = asked.query(params![target, run]).map_err(failed)?;
+        while let Some(found) = rows.next().map_err(failed)? {
+            let (row, email): (u64, String) = found.get(0).and_then(|row| Ok((row, found.get(1)?))).map_err(failed)?;
+            if let Some((standing, told)) = self.told(&EmailKey::of(&email), Some(run))? {
+                show(Claimed { row, email, standing, told })?;
+            }
+        }
+        Ok(())
     }
 
     /// The newest run over this input.

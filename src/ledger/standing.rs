@@ -88,6 +88,18 @@ impl Standing {
             other => other,
         }
     }
+    /// What a report as of `run` says of a record that this run claimed and whose input is not at hand. What an earlier run found out
+    /// about other data proves nothing, so a refusal counts only if it is of this run.
+    #[must_use]
+    pub fn status_without_data(&self, run: i64) -> Status {
+        match &self.latest {
+            Some(latest) if latest.status == Status::Rejected && latest.run != run && self.open.is_none() => {
+                Status::NotAttempted
+            }
+            Some(latest) => self.status(run, latest.payload),
+            None => self.status(run, PayloadHash([0; 32])),
+        }
+    }
 }
 
 #[cfg(test)]

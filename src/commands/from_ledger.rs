@@ -1,0 +1,35 @@
+//! The reports of a run whose input cannot be read any more: made from the ledger's rows of the run.
+
+use super::Failure;
+use super::judge::remember;
+use super::reporting::{Counted, Files};
+use crate::domain::{Position, ReportLine, Status};
+use crate::ledger::{Claimed, Reader};
+use crate::settings::Outputs;
+
+/// Writes the reports from what the ledger knows of the rows that a run claimed, in the order of the rows. Lines of the input, e-mails
+/// as they were typed and kept cells are not in the ledger, so these are missing; for the same reason there are no rejects.
+pub(super) fn pass(ledger: &Reader, run: i64, outputs: &Outputs, kept: &[String]) -> Result<Counted, Failure> {
+    let mut counted = Counted::default();
+    let mut files = Files::of_reports(outputs, kept)?;
+    ledger.each_claimed(run, |claimed| {
+        let line = line(claimed, run, kept.len());
+        counted.add(&line);
+        files.write(&line, None)
+    })?;
+    files.commit()?;
+    Ok(counted)
+}
+
+fn line(claimed: Claimed, run: i64, kept: usize) -> ReportLine {
+    let Claimed { row, email, standing, told } = claimed;
+    let status = standing.status_without_data(run);
+    let mut line = ReportLine::new(Position { row, line: 0 }, status, email, vec![String::new(); kept]);
+    let mut notes = Vec::new();
+    remember(&mut line, &standing, told, &mut notes);
+    if status == Status::AlreadyImported {
+        notes.push("whether its data changed since then is not known".to_owned());
+    }
+    line.warning = notes.join("; ");
+    line
+}
