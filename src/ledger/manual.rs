@@ -1,10 +1,10 @@
 //! What people do to a ledger: settle a doubt by hand, learn what the account has, forget somebody.
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, params};
 use sha2::{Digest as _, Sha256};
 
 use super::key::PayloadHash;
-use super::writer::{Ledger, RunId, Urgency, erase_intent, write_outcome};
+use super::writer::{Ledger, RunId, Urgency, erase_intent, unheard, write_outcome};
 use super::{LedgerError, query};
 use crate::domain::{EmailKey, Ending, Outcome, Receipt};
 
@@ -30,18 +30,26 @@ impl Ledger {
         if known { Ok(()) } else { Err(other()) }
     }
 
-    /// Ends a doubt with what a person found out. False where the e-mail is in no doubt.
+    /// Ends a doubt with what a person found out. This is an outcome of the run that sent the request, and of this one. Returns false
+    /// if the e-mail is not in doubt.
     pub async fn settle_by_hand(&self, run: &RunId, email: EmailKey, ending: Ending) -> Result<bool, LedgerError> {
         let (target, run) = (self.target_id, run.number);
         self.write(Urgency::Now, move |connection| {
-            let sql = "SELECT r.id, i.payload_hash, i.attempt FROM records r JOIN intents i ON i.record = r.id
-                       WHERE r.target = ?1 AND r.email_key = ?2";
-            let open = connection
-                .query_row(sql, params![target, email.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-                .optional()?;
-            let Some((record, payload, attempts)) = open else { return Ok(false) };
-            let outcome = Outcome { ending, http_status: None, attempts, warnings: Vec::new() };
-            write_outcome(connection, run, record, PayloadHash(payload), &outcome)?;
+            let known = query::standing(connection, target, &email, i64::MAX)?;
+            let Some((standing, (sent_by, intent))) =
+                known.as_ref().and_then(|known| known.open.as_ref().map(|open| (known, open)))
+            else {
+                return Ok(false);
+            };
+            let (record, payload) = (standing.record, intent.payload);
+            if standing.untold_doubt(run).is_some() {
+                write_outcome(connection, *sent_by, record, payload, &unheard())?;
+            }
+            let outcome = Outcome { ending, http_status: None, attempts: intent.attempt, warnings: Vec::new() };
+            // A report as of the run that sent the request says how it ended, too.
+            for run in [*sent_by, run] {
+                write_outcome(connection, run, record, payload, &outcome)?;
+            }
             erase_intent(connection, record)?;
             Ok(true)
         })

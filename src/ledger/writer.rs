@@ -434,7 +434,7 @@ fn claim(
 }
 
 /// How a run that was killed left a request.
-fn unheard() -> Outcome {
+pub(super) fn unheard() -> Outcome {
     let message = "the run that sent it ended before an answer came".to_owned();
     let complaint = Complaint { code: ComplaintCode::NoAnswer, message };
     Outcome { ending: Ending::InDoubt(complaint), http_status: None, attempts: 1, warnings: Vec::new() }

@@ -149,6 +149,44 @@ fn a_doubt_can_be_settled_by_hand_and_nothing_else_can() {
 }
 
 #[test]
+fn a_doubt_that_was_settled_by_hand_is_an_outcome_of_the_run_that_sent_it() {
+    for (args, status, code) in [(&["--created", "c-1"][..], "created", 0), (&["--absent"], "failed", 1)] {
+        let lab = Lab::new();
+        let server = Server::start(&lab, &["--latency", "60s"]);
+        lab.customers(1);
+        let mut child = lab
+            .command(&lab.import_args(&server, &["--ledger", "l.db"]))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let patience = Instant::now() + Duration::from_secs(30);
+        while server.posts().is_empty() {
+            assert!(Instant::now() < patience);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let report = ["report", "in.csv", "--base-url", &server.url, "--ledger", "l.db"];
+        lab.run(&report).ends(4);
+        assert_eq!(lab.statuses(), ["in_doubt"]);
+        lab.ledger(&server, &[&["settle", "p0@example.com"], args].concat()).ends(0);
+        lab.run(&report).ends(code);
+        assert_eq!(lab.statuses(), [status]);
+        assert_eq!(lab.report()[0]["customer_id"], if code == 0 { "c-1" } else { "" });
+    }
+}
+
+#[test]
+fn a_doubt_that_its_run_told_of_and_that_was_settled_by_hand_is_an_outcome_of_that_run() {
+    let (lab, server) = with_a_doubt(&[]);
+    lab.ledger(&server, &["settle", "p1@example.com", "--created", "c-1"]).ends(0);
+    lab.run(&["report", "in.csv", "--base-url", &server.url, "--ledger", "l.db"]).ends(0);
+    assert_eq!(lab.statuses(), ["created"; 3]);
+    assert_eq!(lab.report()[1]["customer_id"], "c-1");
+}
+
+#[test]
 fn a_doubt_settled_as_absent_is_sent_again() {
     let lab = Lab::new();
     let server = Server::start(&lab, &["--fault", "reset-before:p0@example.com:first=1"]);
