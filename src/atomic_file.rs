@@ -32,10 +32,29 @@ impl AtomicFile {
         Ok(self)
     }
 
-    pub fn commit(self) -> io::Result<()> {
+    /// Writes the rest and syncs it. The file is whole then, and not at its place yet.
+    pub fn finish(self) -> io::Result<WholeFile> {
         let file = self.writer.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.as_file().sync_all()?;
-        file.persist(&self.path).map_err(|error| error.error)?;
+        Ok(WholeFile { file, path: self.path })
+    }
+
+    pub fn commit(self) -> io::Result<()> {
+        self.finish()?.put_in_place()
+    }
+}
+
+/// A file that is whole and synced, and leaves no trace unless it is put in place. Of files that belong together none should be put in place
+/// before all are whole.
+#[derive(Debug)]
+pub struct WholeFile {
+    file: NamedTempFile,
+    path: PathBuf,
+}
+
+impl WholeFile {
+    pub fn put_in_place(self) -> io::Result<()> {
+        self.file.persist(&self.path).map_err(|error| error.error)?;
         // The rename itself must outlive a power cut too.
         File::open(folder(&self.path))?.sync_all()
     }
@@ -86,6 +105,21 @@ mod tests {
         file.write_all(b"new").unwrap();
         file.commit().unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
+    }
+
+    #[test]
+    fn a_whole_file_is_not_seen_before_it_is_put_in_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.csv");
+        std::fs::write(&path, "old").unwrap();
+        drop(AtomicFile::create(&path).unwrap().finish().unwrap());
+        let mut file = AtomicFile::create(&path).unwrap();
+        file.write_all(b"new").unwrap();
+        let whole = file.finish().unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
+        whole.put_in_place().unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[cfg(unix)]

@@ -195,19 +195,67 @@ impl Files {
         Ok(())
     }
 
+    /// Puts the files in their places as soon as all of them are whole.
     pub(super) fn commit(self) -> Result<(), Failure> {
+        let mut whole = Vec::new();
         for (path, report) in self.reports {
-            report.commit().map_err(|error| unwritable(&path, &error))?;
+            whole.push((report.finish().map_err(|error| unwritable(&path, &error))?, path));
         }
         if let Some((path, rejects)) = self.rejects {
-            rejects.commit().map_err(|error| unwritable(&path, &error))?;
+            whole.push((rejects.finish().map_err(|error| unwritable(&path, &error))?, path));
+        }
+        let mut replaced = Vec::new();
+        let mut waiting = whole.into_iter();
+        for (file, path) in waiting.by_ref() {
+            if let Err(error) = file.put_in_place() {
+                let unchanged: Vec<_> = waiting.map(|(_, path)| path).collect();
+                return Err(unwritable(&path, &torn(error, &replaced, &unchanged)));
+            }
+            replaced.push(path);
         }
         Ok(())
     }
+}
+
+/// An error and what it means for the other files of the same run.
+fn torn(error: std::io::Error, replaced: &[PathBuf], unchanged: &[PathBuf]) -> String {
+    let list = |paths: &[PathBuf]| paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
+    let mut words = error.to_string();
+    if !replaced.is_empty() {
+        words.push_str(&format!("; of this run already: {}", list(replaced)));
+    }
+    if !unchanged.is_empty() {
+        words.push_str(&format!("; still as before: {}", list(unchanged)));
+    }
+    words
 }
 
 fn unwritable(path: &Path, error: &dyn std::fmt::Display) -> Failure {
     Failure::new(Exit::Io, error)
         .context(format!("cannot write {}", path.display()))
         .hint("the ledger has everything: when the disk is well again, `customer-import report` makes the files")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(reports: &[PathBuf]) -> Files {
+        Files::of_reports(&Outputs { reports: reports.to_vec(), rejects: None }, &[]).unwrap()
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_put_in_place_names_the_others_that_are_new_and_old() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = ["a.csv", "b.csv", "c.ndjson"].map(|name| folder.path().join(name));
+        std::fs::write(&paths[2], "old").unwrap();
+        let files = files(&paths);
+        std::fs::create_dir_all(paths[1].join("in the way")).unwrap();
+        let failure = files.commit().unwrap_err();
+        assert_eq!(failure.exit, Exit::Io);
+        let (words, [a, b, c]) = (failure.words(), paths.each_ref().map(|path| path.display().to_string()));
+        assert!(words.starts_with(&format!("cannot write {b}: ")), "{words}");
+        assert!(words.ends_with(&format!("; of this run already: {a}; still as before: {c}")), "{words}");
+        assert_eq!(std::fs::read_to_string(&paths[2]).unwrap(), "old");
+    }
 }

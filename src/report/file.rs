@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::csv::CsvReport;
 use super::ndjson::NdjsonReport;
-use crate::atomic_file::AtomicFile;
+use crate::atomic_file::{AtomicFile, WholeFile};
 use crate::domain::ReportLine;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl ReportFormat {
     }
 }
 
-/// A report that appears when it is committed.
+/// A report that appears when it is finished and put in place.
 #[derive(Debug)]
 pub struct ReportFile(Inner);
 
@@ -58,10 +58,10 @@ impl ReportFile {
         }
     }
 
-    pub fn commit(self) -> io::Result<()> {
+    pub fn finish(self) -> io::Result<WholeFile> {
         match self.0 {
-            Inner::Csv(report) => report.finish()?.commit(),
-            Inner::Ndjson(report) => report.finish().commit(),
+            Inner::Csv(report) => report.finish()?.finish(),
+            Inner::Ndjson(report) => report.finish().finish(),
         }
     }
 }

@@ -11,7 +11,7 @@ use std::path::Path;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::atomic_file::AtomicFile;
+use crate::atomic_file::{AtomicFile, WholeFile};
 use crate::domain::{InputForm, InputShape, RawRecord};
 
 const ERROR: &str = "error";
@@ -55,10 +55,10 @@ impl Rejects {
         }
     }
 
-    pub fn commit(self) -> io::Result<()> {
+    pub fn finish(self) -> io::Result<WholeFile> {
         match self.0 {
-            Inner::Csv { writer, .. } => writer.into_inner().map_err(csv::IntoInnerError::into_error)?.commit(),
-            Inner::Ndjson(file) => file.commit(),
+            Inner::Csv { writer, .. } => writer.into_inner().map_err(csv::IntoInnerError::into_error)?.finish(),
+            Inner::Ndjson(file) => file.finish(),
         }
     }
 }
@@ -153,7 +153,7 @@ mod tests {
         for record in records {
             rejects.write(&RawRecord::Cells(cells(record)), "bad").unwrap();
         }
-        rejects.commit().unwrap();
+        rejects.finish().unwrap().put_in_place().unwrap();
         std::fs::read_to_string(path).unwrap()
     }
 

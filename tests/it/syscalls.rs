@@ -384,3 +384,28 @@ fn a_report_command_that_is_killed_or_failed_at_any_call_leaves_the_old_report_o
         assert_eq!(rows(&trial.report()).len(), ROWS);
     });
 }
+
+#[test]
+fn of_two_reports_none_is_put_in_place_before_both_are_whole() {
+    if strace_is_missing() {
+        return;
+    }
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    let trial = Trial::new(&server, "two-reports", World::New);
+    trial.completes();
+    let again =
+        ["report", "in.csv", "--base-url", &server.url, "--ledger", "l.db", "--report", "a.csv", "--report", "b.csv"];
+    let reset = || ["a.csv", "b.csv"].map(|name| trial.lab.write(name, "old"));
+    let is_old = |name: &str| trial.lab.read(name) == "old";
+
+    reset();
+    trial.run_traced(&["-e", "inject=fsync:error=ENOSPC:when=2"], &again).ends(74).says("cannot write b.csv");
+    assert!(is_old("a.csv") && is_old("b.csv"));
+    reset();
+    let ran = trial.run_traced(&["-e", "inject=renameat:error=EIO:when=2"], &again).ends(74);
+    ran.says("cannot write b.csv").says("of this run already: a.csv");
+    assert!(!is_old("a.csv") && is_old("b.csv"));
+    trial.lab.run(&again).ends(0);
+    assert!(!is_old("a.csv") && !is_old("b.csv"));
+}
