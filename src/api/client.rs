@@ -40,7 +40,7 @@ pub enum ClientError {
     CaFile { path: PathBuf, source: io::Error },
     #[error("{} holds no certificate in PEM form", path.display())]
     NoCertificate { path: PathBuf },
-    #[error("cannot set up HTTPS; are the certificates of the system installed, and is the proxy's address right?")]
+    #[error("cannot set up HTTPS")]
     Build(#[source] reqwest::Error),
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io::Write as _;
 
-use crate::api::AuthError;
+use crate::api::{AuthError, ClientError};
 use crate::cli::LogFormat;
 use crate::exit::Exit;
 use crate::intake::IntakeError;
@@ -22,6 +22,11 @@ pub struct Failure {
 impl Failure {
     pub fn new(exit: Exit, message: impl Display) -> Self {
         Self { exit, error: anyhow::Error::msg(message.to_string()), hint: None, run: None }
+    }
+
+    /// Keeps the causes of an error, too.
+    pub fn of(exit: Exit, error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self { exit, error: anyhow::Error::new(error), hint: None, run: None }
     }
 
     #[must_use]
@@ -103,6 +108,22 @@ impl From<IntakeError> for Failure {
     fn from(error: IntakeError) -> Self {
         let hint = error.hint();
         Self { exit: Exit::Input, error: anyhow::Error::new(error), hint, run: None }
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        let hint = match &error {
+            ClientError::CaFile { .. } => "see to the path and the rights of what --ca-file names",
+            ClientError::NoCertificate { .. } => {
+                "--ca-file wants text that begins with -----BEGIN CERTIFICATE-----; \
+                 a binary certificate becomes that by: openssl x509 -inform der -in FILE -out ca.pem"
+            }
+            ClientError::Build(_) => {
+                "are the certificates of the system installed (ca-certificates), and is the proxy's address right?"
+            }
+        };
+        Self::of(Exit::Configuration, error).hint(hint)
     }
 }
 

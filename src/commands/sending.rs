@@ -32,8 +32,7 @@ impl Sending<'_> {
             ca_file: self.ca_file.map(Path::to_owned),
             concurrency: self.args.concurrency.get(),
         };
-        let client = Client::new(config).map_err(|error| Failure::new(Exit::Configuration, error))?;
-        Ok(Api::new(client, Arc::clone(self.credentials)))
+        Ok(Api::new(Client::new(config)?, Arc::clone(self.credentials)))
     }
 
     pub(super) fn job(

@@ -100,3 +100,22 @@ fn what_stands_in_the_environment_counts_and_what_nobody_knows_is_refused() {
         .ends(0)
         .says("0  KYC e-mails");
 }
+
+#[test]
+fn a_file_that_cannot_be_read_is_told_with_its_cause_and_a_hint() {
+    let lab = Lab::new();
+    for command in ["import", "check", "report"] {
+        lab.run(&[command, "nope.csv", "--base-url", "https://example.com", "--ledger", "l.db"])
+            .ends(65)
+            .says("cannot read nope.csv: No such file or directory")
+            .says("hint: check the path");
+    }
+    lab.customers(1);
+    lab.write("der.pem", "not a certificate");
+    let import = ["import", "in.csv", "--base-url", "https://127.0.0.1:9", "--yes", "--ca-file"];
+    lab.run(&[&import[..], &["nope.pem"]].concat())
+        .ends(78)
+        .says("cannot read the certificate file nope.pem: No such file or directory")
+        .says("hint: see to the path");
+    lab.run(&[&import[..], &["der.pem"]].concat()).ends(78).says("holds no certificate").says("hint: --ca-file wants");
+}
