@@ -37,6 +37,26 @@ fn ndjson_and_standard_input_are_imported_alike() {
 }
 
 #[test]
+fn standard_input_is_kept_as_long_as_a_command_that_is_told_as_next_needs_it() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    let args = [&["import", "-", "--base-url", &server.url, "--limit", "3"], &FAST[..]].concat();
+    let mut child = lab.command(&args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(crate::harness::customers(5).as_bytes()).unwrap();
+    let ran = Ran::from(child.wait_with_output().unwrap()).ends(0);
+    let next = ran.stdout.lines().find_map(|line| line.strip_prefix("resume    ")).expect("a next command").to_owned();
+    let spool = lab.path("state/customer-import/spool");
+    assert_eq!(std::fs::read_dir(&spool).unwrap().count(), 1);
+
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", &next]).current_dir(lab.path("")).env("CUSTOMER_IMPORT_TOKEN", "t");
+    shell.env("XDG_STATE_HOME", lab.path("state")).stdin(Stdio::null());
+    Ran::of(&mut shell).ends(0).says("Done: 5 records");
+    server.has_each_once((0..5).map(email));
+    assert_eq!(std::fs::read_dir(&spool).unwrap().count(), 0, "nothing needs it any more");
+}
+
+#[test]
 fn a_second_run_of_the_same_file_posts_nothing_and_knows_all_ids() {
     let lab = Lab::new();
     let server = Server::start(&lab, &[]);
