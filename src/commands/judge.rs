@@ -1,5 +1,8 @@
 //! What is to be said of each record: validation, the duplicates of this input, and the ledger, brought together in one line.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use super::Failure;
@@ -84,11 +87,27 @@ pub(super) struct Judge {
     as_of: AsOf,
     /// Whether somebody reads the lines; otherwise they are counted, and their status is enough.
     tells: bool,
+    firsts: RefCell<Firsts>,
+}
+
+/// The e-mails of the records that seem to have duplicates. Two e-mails of one print are told apart by a second hash.
+#[derive(Debug, Default)]
+struct Firsts {
+    state: RandomState,
+    /// By the row that the prints name as the first, and the second hash of an e-mail: the row that really is its first.
+    rows: HashMap<(u64, u64), u64>,
+}
+
+impl Firsts {
+    /// The first row of an e-mail among the rows of one print; this row if there was none before.
+    fn first(&mut self, print: u64, email: &EmailKey, row: u64) -> u64 {
+        *self.rows.entry((print, self.state.hash_one(email.as_str()))).or_insert(row)
+    }
 }
 
 impl Judge {
     pub(super) fn new(duplicates: Arc<Duplicates>, ledger: Option<Reader>, as_of: AsOf) -> Self {
-        Self { duplicates, ledger, as_of, tells: true }
+        Self { duplicates, ledger, as_of, tells: true, firsts: RefCell::default() }
     }
 
     /// The same for lines that are only counted: they lack what the ledger would have to tell.
@@ -96,6 +115,7 @@ impl Judge {
         Self { tells: false, ..self }
     }
 
+    /// What a record says that comes in its turn: all lines are asked for in the order of the input.
     pub(super) fn line(&self, prepared: &Prepared) -> Result<ReportLine, Failure> {
         match &prepared.sendable {
             Some((key, payload)) => self.sendable(&prepared.noted, key, *payload),
@@ -106,7 +126,7 @@ impl Judge {
     fn sendable(&self, record: &Noted, key: &EmailKey, payload: PayloadHash) -> Result<ReportLine, Failure> {
         let position = record.position;
         let (standing, past) = self.look_up(key)?;
-        let earlier = self.duplicates.earlier(position.row).filter(|_| !self.claimed(standing.as_ref(), position));
+        let earlier = self.earlier(key, position.row);
         let status = match &earlier {
             Some(_) => Status::Duplicate,
             None => self.status(standing.as_ref(), payload),
@@ -143,10 +163,17 @@ impl Judge {
         }
     }
 
-    /// The ledger compared the whole e-mail: what it let this very row claim is no duplicate.
-    fn claimed(&self, standing: Option<&Standing>, position: Position) -> bool {
-        let claimed_row = standing.zip(self.run()).and_then(|(standing, run)| standing.claimed_row(run));
-        claimed_row == Some(position.row)
+    /// The earlier record of the same e-mail. The e-mails are compared and not their rows in the ledger, because the
+    /// file may have been edited since its rows were claimed.
+    fn earlier(&self, email: &EmailKey, row: u64) -> Option<Earlier> {
+        let earlier = self.duplicates.earlier(row);
+        let print = match earlier {
+            Some(Earlier { row, .. }) => row,
+            None if self.duplicates.has_later(row) => row,
+            None => return None,
+        };
+        let first = self.firsts.borrow_mut().first(print, email, row);
+        earlier.filter(|_| first != row).map(|earlier| Earlier { row: first, ..earlier })
     }
 
     fn status(&self, standing: Option<&Standing>, payload: PayloadHash) -> Status {
@@ -220,6 +247,16 @@ fn join(parts: impl Iterator<Item = String>, between: &str) -> String {
 mod tests {
     use super::*;
     use crate::domain::Code;
+
+    #[test]
+    fn two_emails_of_one_print_are_no_duplicates_of_each_other() {
+        let mut firsts = Firsts::default();
+        let [one, other] = ["a@example.com", "b@example.com"].map(EmailKey::of);
+        let rows = [(&one, 3), (&other, 5), (&one, 7), (&other, 8)];
+        let found: Vec<_> = rows.into_iter().map(|(email, row)| firsts.first(3, email, row)).collect();
+        assert_eq!(found, [3, 5, 3, 5]);
+        assert_eq!(firsts.first(4, &one, 9), 9, "another print is another e-mail");
+    }
 
     #[test]
     fn a_line_break_in_a_value_is_escaped_once() {

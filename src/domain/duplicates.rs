@@ -127,6 +127,9 @@ impl Prints {
                 found.add(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
             }
             found.later.sort_unstable_by_key(|duplicate| duplicate.row);
+            found.firsts = found.later.iter().map(|duplicate| duplicate.first).collect();
+            found.firsts.sort_unstable();
+            found.firsts.dedup();
             found
         })
     }
@@ -211,6 +214,8 @@ pub struct Duplicates {
     kyc_mails: u64,
     /// By row, where the prints were taken with data.
     later: Vec<Duplicate>,
+    /// The rows that these are duplicates of, in order.
+    firsts: Vec<u32>,
 }
 
 #[derive(Debug)]
@@ -234,7 +239,7 @@ impl Duplicates {
     }
 
     fn add(&mut self, other: Self) {
-        let Self { count, kyc_mails, mut later } = other;
+        let Self { count, kyc_mails, mut later, .. } = other;
         self.count += count;
         self.kyc_mails += kyc_mails;
         self.later.append(&mut later);
@@ -246,6 +251,12 @@ impl Duplicates {
         let at = self.later.binary_search_by_key(&row, |duplicate| duplicate.row.into()).ok()?;
         let Duplicate { first, same_data, .. } = self.later[at];
         Some(Earlier { row: first.into(), same_data })
+    }
+
+    /// Whether a later record has the e-mail of this one, which is the first with it; of prints with data.
+    #[must_use]
+    pub fn has_later(&self, row: u64) -> bool {
+        self.firsts.binary_search_by_key(&row, |first| u64::from(*first)).is_ok()
     }
 
     #[must_use]
@@ -338,7 +349,11 @@ mod tests {
             }
             let duplicates = prints.compare();
             let found: Vec<_> = (1..).take(expected.len()).map(|row| duplicates.earlier(row)).collect();
-            prop_assert_eq!(found, expected);
+            prop_assert_eq!(&found, &expected);
+            let firsts: HashSet<_> = expected.iter().flatten().map(|earlier| earlier.row).collect();
+            for row in 1..=expected.len() as u64 {
+                prop_assert_eq!(duplicates.has_later(row), firsts.contains(&row));
+            }
         }
     }
 }

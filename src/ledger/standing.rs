@@ -39,7 +39,7 @@ pub struct Told {
 impl Standing {
     /// The row of `run`'s input that claimed the record; the first valid one of its e-mail.
     #[must_use]
-    pub fn claimed_row(&self, run: i64) -> Option<u64> {
+    pub(super) fn claimed_row(&self, run: i64) -> Option<u64> {
         (self.claimed_run == run).then_some(self.claimed_row)
     }
 
