@@ -79,6 +79,15 @@ impl Exit {
         }
     }
 
+    /// Of a report: done only if every record ended.
+    #[must_use]
+    pub fn of_report(tally: &Tally) -> Self {
+        match Self::of_records(tally) {
+            Self::Done if tally.get(Status::NotAttempted) > 0 => Self::SomeFailed,
+            other => other,
+        }
+    }
+
     #[must_use]
     pub fn of_records(tally: &Tally) -> Self {
         if tally.get(Status::InDoubt) > 0 {
@@ -148,6 +157,14 @@ mod tests {
         let forgotten = tally(&[Status::Created, Status::NotAttempted]);
         assert_eq!(Exit::of_run(&Verdict::Finished, None, &forgotten), Exit::Io);
         assert_eq!(Exit::of_run(&Verdict::LimitReached, None, &forgotten), Exit::Done);
+    }
+
+    #[test]
+    fn a_report_of_records_that_did_not_end_is_never_called_done() {
+        let code = |statuses: &[Status]| Exit::of_report(&tally(statuses)).code();
+        assert_eq!(code(&[Status::Created, Status::Duplicate]), 0);
+        assert_eq!(code(&[Status::Created, Status::NotAttempted]), 1);
+        assert_eq!(code(&[Status::InDoubt, Status::NotAttempted]), 4);
     }
 
     #[test]

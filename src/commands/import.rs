@@ -317,6 +317,7 @@ impl Import<'_> {
             rejects: self.outputs.rejects.clone(),
             exit_code: exit.code(),
             stopped,
+            unended: None,
             next_command,
         })
     }

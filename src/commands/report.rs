@@ -5,8 +5,8 @@ use super::judge::{AsOf, Judge};
 use super::{Failure, reporting, stdout};
 use crate::cli::{ReportArgs, SummaryFormat};
 use crate::exit::Exit;
-use crate::ledger::{Reader, RunInfo};
-use crate::report::Summary;
+use crate::ledger::{Reader, RunInfo, RunState};
+use crate::report::{Summary, Unended};
 use crate::settings::{self, Outputs, TargetSettings};
 
 pub(super) fn run(args: &ReportArgs) -> Result<Exit, Failure> {
@@ -14,13 +14,16 @@ pub(super) fn run(args: &ReportArgs) -> Result<Exit, Failure> {
     let input = Input::open(&args.input.input)?;
     let outputs =
         Outputs::with_default(&args.output, &args.input.input, &settings::own_files(Some(&settings.ledger), None))?;
-    let ledger = Reader::open(&settings.ledger, &settings.target)?;
-    let run = find_run(&ledger, &args.run, &input)?;
+    let (ledger, run, state) = look_up(&settings, &args.run, &input)?;
     let duplicates = reporting::survey(&input, &args.input, true, |_| {})?.duplicates;
     let judge = Judge::new(duplicates, Some(ledger), AsOf::Run(run.id.number));
     let counted = reporting::pass(&input, &args.input, &outputs, &judge, |_, _| {})?;
-    let exit = Exit::of_records(&counted.tally);
-    let until = run.ended_at.unwrap_or_else(jiff::Timestamp::now);
+    let exit = Exit::of_report(&counted.tally);
+    let (unended, until) = match state {
+        RunState::Ended(at) => (None, at),
+        RunState::Running => (Some(Unended::RunningSince(run.started_at)), jiff::Timestamp::now()),
+        RunState::CutOff => (Some(Unended::CutOffAfter(run.started_at)), run.started_at),
+    };
     let summary = Summary {
         run: run.id.name,
         target: settings.target.base_url.clone(),
@@ -36,10 +39,24 @@ pub(super) fn run(args: &ReportArgs) -> Result<Exit, Failure> {
         rejects: outputs.rejects,
         exit_code: exit.code(),
         stopped: run.stopped,
+        unended,
         next_command: None,
     };
     print(&summary, args.output.summary);
     Ok(exit)
+}
+
+/// The ledger, the run that is asked for, and how far it is.
+fn look_up(settings: &TargetSettings, wanted: &str, input: &Input) -> Result<(Reader, RunInfo, RunState), Failure> {
+    let look = || -> Result<_, Failure> {
+        let ledger = Reader::open(&settings.ledger, &settings.target)?;
+        let run = find_run(&ledger, wanted, input)?;
+        let state = ledger.state_of(&run)?;
+        Ok((ledger, run, state))
+    };
+    let first = look()?;
+    // It may have ended after it was looked up and before its lock was.
+    if first.2 == RunState::CutOff { look() } else { Ok(first) }
 }
 
 fn find_run(ledger: &Reader, wanted: &str, input: &Input) -> Result<RunInfo, Failure> {

@@ -27,6 +27,14 @@ impl Lock {
     }
 }
 
+/// Whether some process holds the ledger just now. It looks by taking a share of the lock for an instant, so only a run that seems to be
+/// alive or killed is worth asking for.
+pub(super) fn is_held(ledger: &Path) -> bool {
+    let Ok(real) = ledger.canonicalize() else { return false };
+    let Ok(file) = File::open(beside(&real, ".lock")) else { return false };
+    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+}
+
 /// The real name of the ledger's file. Before the file exists a link to it has no real name, so where that is allowed it is made first.
 /// SQLite gives its side files the rights of the main one, so that must be right from its first moment.
 pub(super) fn real_file(path: &Path, creation: Creation) -> Result<PathBuf, LedgerError> {

@@ -41,6 +41,6 @@ mod writer;
 pub use claim::{Claim, ClaimPolicy, ClaimRequest, Ticket};
 pub use error::LedgerError;
 pub use key::PayloadHash;
-pub use query::{Claimed, OpenRequest, Reader, RunInfo, SharedId};
+pub use query::{Claimed, OpenRequest, Reader, RunInfo, RunState, SharedId};
 pub use standing::{PastOutcome, Standing, Told};
 pub use writer::{Creation, InputName, Intent, Ledger, RunCounters, RunId, Target};

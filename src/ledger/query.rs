@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::key::PayloadHash;
 use super::standing::{PastOutcome, Standing, Told};
 use super::writer::{Intent, RunCounters, RunId, Target};
-use super::{LedgerError, schema};
+use super::{LedgerError, lock, schema};
 use crate::domain::{BootTime, EmailKey, Moment, Receipt, Status, Tally};
 
 /// A view of the ledger for reports, plans and people, as it was when the view was opened. It hinders no writer and writes nothing.
@@ -31,6 +31,15 @@ pub struct RunInfo {
     pub ended_at: Option<Timestamp>,
     pub exit_code: Option<u8>,
     pub stopped: Option<String>,
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunState {
+    Ended(Timestamp),
+    Running,
+    /// It was killed, or the machine went down.
+    CutOff,
 }
 
 /// An id that the server gave to several records.
@@ -149,6 +158,17 @@ impl Reader {
                 sent_at: read_time(row, 3)?,
             })
         })
+    }
+
+    /// How far a run is. A run that did not end is alive if it is the newest of the ledger and somebody holds that. One that is not alive may
+    /// have ended after this view of the ledger was opened, so only another view can tell that it was cut off.
+    pub fn state_of(&self, run: &RunInfo) -> Result<RunState, LedgerError> {
+        if let Some(ended_at) = run.ended_at {
+            return Ok(RunState::Ended(ended_at));
+        }
+        let newest: Vec<i64> = self.list("SELECT max(id) FROM runs", [], |row| row.get(0))?;
+        let is_alive = newest == [run.id.number] && lock::is_held(&self.path);
+        Ok(if is_alive { RunState::Running } else { RunState::CutOff })
     }
 
     /// How many records of this target ended how, by their last outcome; those with a request in doubt count as in doubt.

@@ -31,7 +31,7 @@ pub use metrics::Metrics;
 pub use plan::Plan;
 pub use progress::{Progress, Style};
 pub use rejects::Rejects;
-pub use summary::{ErrorGroups, Summary};
+pub use summary::{ErrorGroups, Summary, Unended};
 
 /// The columns of a report, before the kept ones. A contract: other programs read them.
 const COLUMNS: [&str; 16] = [

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -63,6 +64,13 @@ impl ErrorGroups {
     }
 }
 
+/// A run that has no end, and when it began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unended {
+    RunningSince(Timestamp),
+    CutOffAfter(Timestamp),
+}
+
 /// What a run did.
 #[derive(Debug)]
 pub struct Summary {
@@ -82,6 +90,8 @@ pub struct Summary {
     pub exit_code: u8,
     /// Why the run stopped before its end.
     pub stopped: Option<String>,
+    /// Of a run that did not end: what it counts besides outcomes is not known then.
+    pub unended: Option<Unended>,
     /// The command that resumes, where one is needed.
     pub next_command: Option<String>,
 }
@@ -115,16 +125,10 @@ impl Summary {
         writeln!(text)?;
         writeln!(text, "run       {}", self.run)?;
         writeln!(text, "target    {}", self.target)?;
-        writeln!(
-            text,
-            "requests  {} in {}{}, {} throttled, {}, {} recovered",
-            self.requests,
-            about(self.duration),
-            self.pace(),
-            self.throttled,
-            if self.retries == 1 { "1 retry".to_owned() } else { format!("{} retries", self.retries) },
-            self.recovered
-        )?;
+        match self.unended {
+            None => writeln!(text, "requests  {}", self.requests())?,
+            Some(_) => writeln!(text, "requests  counted when a run ends")?,
+        }
         for report in &self.reports {
             writeln!(text, "report    {}", report.display())?;
         }
@@ -134,10 +138,22 @@ impl Summary {
         if let Some(command) = &self.next_command {
             writeln!(text, "resume    {command}")?;
         }
-        if self.stopped.is_none() && self.mendable() > 0 {
+        if self.stopped.is_none() && self.unended.is_none() && self.mendable() > 0 {
             writeln!(text, "\n{}", self.mending())?;
         }
         Ok(())
+    }
+
+    fn requests(&self) -> String {
+        format!(
+            "{} in {}{}, {} throttled, {}, {} recovered",
+            self.requests,
+            about(self.duration),
+            self.pace(),
+            self.throttled,
+            if self.retries == 1 { "1 retry".to_owned() } else { format!("{} retries", self.retries) },
+            self.recovered
+        )
     }
 
     /// What to do about what is invalid or rejected.
@@ -153,20 +169,25 @@ impl Summary {
 
     fn headline(&self) -> String {
         let read = count(self.tally.total(), "record");
-        match &self.stopped {
-            Some(why) => format!("Stopped: {}.", visible(why)),
-            None if self.exit_code == 0 && self.tally.get(Status::NotAttempted) == 0 => {
-                format!("Done: {read}, every one where it should be.")
+        let (doubts, waiting) = (self.tally.get(Status::InDoubt), self.tally.get(Status::NotAttempted));
+        let lost = self.mendable() + self.tally.get(Status::Failed);
+        match (self.unended, &self.stopped) {
+            (Some(Unended::RunningSince(begun)), _) => {
+                format!("Running since {begun:.0}: {waiting} of {read} not sent yet, {doubts} in flight or in doubt.")
             }
-            None if self.exit_code == 0 => format!("Done as far as was asked: {read}, some not attempted yet."),
-            None if self.tally.get(Status::InDoubt) > 0 => {
-                let doubts = self.tally.get(Status::InDoubt);
+            (Some(Unended::CutOffAfter(begun)), _) => format!(
+                "Cut off: the run of {begun:.0} was killed; {waiting} of {read} not sent, {doubts} in doubt. \
+                 Run the same import again."
+            ),
+            (None, Some(why)) => format!("Stopped: {}.", visible(why)),
+            (None, None) if doubts > 0 => {
                 format!("Finished, with {doubts} of {read} in doubt: run the same command again to find out.")
             }
-            None => {
-                let lost = self.mendable() + self.tally.get(Status::Failed);
-                format!("Finished, but {lost} of {read} did not make it.")
+            (None, None) if lost > 0 => format!("Finished, but {lost} of {read} did not make it."),
+            (None, None) if waiting > 0 => {
+                format!("Done as far as was asked: {read}, some not attempted yet.")
             }
+            (None, None) => format!("Done: {read}, every one where it should be."),
         }
     }
 
@@ -206,6 +227,15 @@ impl Summary {
             .into_iter()
             .map(|status| (status.as_str().to_owned(), self.tally.get(status).into()))
             .collect();
+        let known = |number: u64| self.unended.is_none().then_some(number);
+        let running_since = match self.unended {
+            Some(Unended::RunningSince(begun)) => Some(begun.to_string()),
+            _ => None,
+        };
+        let seconds = match self.unended {
+            Some(Unended::CutOffAfter(_)) => None,
+            _ => Some(self.duration.as_secs_f64()),
+        };
         json!({
             "version": 1,
             "run": self.run,
@@ -213,11 +243,13 @@ impl Summary {
             "records_read": self.tally.total(),
             "outcomes": outcomes,
             "blank_rows": self.tally.blank_rows(),
-            "requests": self.requests,
-            "throttled": self.throttled,
-            "retries": self.retries,
-            "recovered": self.recovered,
-            "seconds": self.duration.as_secs_f64(),
+            "requests": known(self.requests),
+            "throttled": known(self.throttled),
+            "retries": known(self.retries),
+            "recovered": known(self.recovered),
+            "seconds": seconds,
+            "running_since": running_since,
+            "cut_off": matches!(self.unended, Some(Unended::CutOffAfter(_))),
             "reports": self.reports,
             "rejects": self.rejects,
             "errors": self.errors.sorted(),
@@ -276,6 +308,7 @@ mod tests {
             rejects: None,
             exit_code: 1,
             stopped: None,
+            unended: None,
             next_command: Some("customer-import import a.csv".to_owned()),
         }
     }
@@ -330,5 +363,21 @@ mod tests {
             errors.add(&line);
         }
         assert_eq!((errors.groups.len(), errors.beyond), (MOST_GROUPS, 1000 - MOST_GROUPS as u64));
+    }
+
+    #[test]
+    fn a_run_that_did_not_end_is_not_called_ended() {
+        let begun: Timestamp = "2026-01-02T03:04:05.678Z".parse().unwrap();
+        let statuses = [Status::Created, Status::InDoubt, Status::NotAttempted, Status::Invalid];
+        let running = Summary { unended: Some(Unended::RunningSince(begun)), ..summary(&statuses) };
+        let text = running.to_text();
+        assert!(text.starts_with("Running since 2026-01-02T03:04:05Z: 1 of 4 records not sent yet"), "{text}");
+        let cut_off = Summary { unended: Some(Unended::CutOffAfter(begun)), ..summary(&statuses) };
+        assert!(cut_off.to_text().starts_with("Cut off: the run of 2026-01-02T03:04:05Z was killed"));
+        for summary in [running, cut_off] {
+            let (text, json) = (summary.to_text(), summary.to_json());
+            assert!(!text.contains("Finished") && !text.contains("Done") && !text.contains("Mend"), "{text}");
+            assert_eq!((&json["requests"], &json["retries"]), (&Value::Null, &Value::Null));
+        }
     }
 }

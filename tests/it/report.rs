@@ -1,5 +1,8 @@
 //! Reports, made from input and ledger at any time.
 
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 
 use crate::harness::{Lab, Server, rows};
@@ -58,4 +61,76 @@ fn a_report_that_cannot_be_written_is_refused_before_anything_is_sent() {
     std::os::unix::fs::symlink("/dev/full", lab.path("out.csv")).unwrap();
     lab.import(&server, &["--report", "out.csv"]).ends(74);
     assert_eq!(server.requests(), 0, "it is refused before anything is sent");
+}
+
+/// An import of many rows that has begun to send.
+fn begun(lab: &Lab, server: &Server) -> Child {
+    lab.customers(500);
+    let args = lab.import_args(server, &["--concurrency", "2"]);
+    let child = lab.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let patience = Instant::now() + Duration::from_secs(30);
+    while server.posts().len() < 3 {
+        assert!(Instant::now() < patience);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child
+}
+
+#[test]
+fn a_report_during_a_run_says_since_when_it_runs_and_after_a_kill_that_it_was_cut_off() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &["--latency", "100ms"]);
+    let mut child = begun(&lab, &server);
+    let report = ["report", "in.csv", "--base-url", &server.url];
+    let running = lab.run(&report);
+    assert!([1, 4].contains(&running.code), "{running:?}");
+    assert!(running.stdout.starts_with("Running since 20"), "{}", running.stdout);
+    assert!(!running.stdout.contains("Finished"), "{}", running.stdout);
+    let told = lab.run(&[&report[..], &["--summary", "json"]].concat()).summary();
+    assert!(told["running_since"].is_string() && told["requests"].is_null() && told["cut_off"] == false, "{told}");
+
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let killed = lab.run(&report);
+    assert!([1, 4].contains(&killed.code), "{killed:?}");
+    assert!(killed.stdout.starts_with("Cut off: the run of 20"), "{}", killed.stdout);
+}
+
+#[test]
+fn a_report_is_done_only_if_every_record_ended() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &["--latency", "20ms"]);
+    let mut child = begun(&lab, &server);
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM).unwrap();
+    child.wait().unwrap();
+    let report = ["report", "in.csv", "--base-url", &server.url];
+    lab.run(&report).ends(1).says("Stopped: interrupted").says("not_attempted");
+
+    lab.import(&server, &["--limit", "2"]).ends(0);
+    lab.run(&report).ends(1).says("some not attempted yet");
+    lab.customers(3);
+    lab.import(&server, &[]).ends(0);
+    lab.run(&report).ends(0).says("Done");
+}
+
+#[test]
+fn a_report_of_an_edited_file_calls_no_customer_created_twice() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    let row = |name: &str| format!("{name},{name}@example.com,+4917612345678,DEU\n");
+    let file = |names: &[&str]| {
+        let rows: String = names.iter().map(|name| row(name)).collect();
+        lab.write("in.csv", format!("{}\n{rows}", crate::harness::HEADER));
+    };
+    file(&["x", "a", "a"]);
+    lab.import(&server, &[]).ends(0);
+    assert_eq!(lab.statuses(), ["created", "created", "duplicate"]);
+    for (names, statuses) in [
+        (&["a", "a", "x"][..], &["created", "duplicate", "created"][..]),
+        (&["a", "x", "a", "a"], &["created", "created", "duplicate", "duplicate"]),
+    ] {
+        file(names);
+        lab.run(&["report", "in.csv", "--base-url", &server.url]).ends(0);
+        assert_eq!(lab.statuses(), statuses);
+    }
 }
