@@ -3,14 +3,14 @@
 //! The ledger stores these bytes before they leave and sends the very same ones again after a crash, so making them must be a function of
 //! the customer alone: all names sorted, at every depth, and no blanks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::{Field, NewCustomer};
+use crate::domain::{Field, Json, JsonObject, NewCustomer};
 
 /// Most bodies are shorter.
 const USUAL_LENGTH: usize = 256;
@@ -38,11 +38,11 @@ enum Plain<'a> {
     Flag(bool),
 }
 
-impl From<Plain<'_>> for Value {
+impl From<Plain<'_>> for Json {
     fn from(plain: Plain<'_>) -> Self {
         match plain {
-            Plain::Text(text) => text.into(),
-            Plain::Flag(flag) => flag.into(),
+            Plain::Text(text) => Self::Text(text.to_owned()),
+            Plain::Flag(flag) => Self::Bool(flag),
         }
     }
 }
@@ -57,28 +57,16 @@ impl Serialize for Flat<'_> {
 }
 
 /// The documented fields come last, so that no extra one can replace them.
-fn canonical(mut documented: [(Field, Plain<'_>); 6], extra: Option<&Map<String, Value>>) -> Vec<u8> {
+fn canonical(mut documented: [(Field, Plain<'_>); 6], extra: Option<&JsonObject>) -> Vec<u8> {
     documented.sort_unstable_by_key(|(field, _)| field.as_str());
     // The usual case needs no copy of names and values, and gives the same bytes: a flat object in order.
     let mut body = Vec::with_capacity(USUAL_LENGTH);
     if extra.is_none() && serde_json::to_writer(&mut body, &Flat(documented)).is_ok() {
         return body;
     }
-    let extra = extra.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone()));
-    let documented = documented.into_iter().map(|(field, value)| (field.as_str().to_owned(), value.into()));
-    sorted(Value::Object(extra.chain(documented).collect())).to_string().into_bytes()
-}
-
-/// The same value, the names of every object in order, whatever order the map type of `serde_json` happens to keep.
-fn sorted(value: Value) -> Value {
-    match value {
-        Value::Object(map) => {
-            let names: BTreeMap<_, _> = map.into_iter().map(|(name, value)| (name, sorted(value))).collect();
-            Value::Object(names.into_iter().collect())
-        }
-        Value::Array(values) => Value::Array(values.into_iter().map(sorted).collect()),
-        other => other,
-    }
+    let mut members = extra.cloned().unwrap_or_default();
+    members.extend(documented.into_iter().map(|(field, value)| (field.as_str().to_owned(), value.into())));
+    Json::Object(members).to_string().into_bytes()
 }
 
 /// What the ledger keeps of a body after it was erased.
@@ -158,8 +146,9 @@ mod tests {
         ]
     }
 
-    fn extra(value: Value) -> Map<String, Value> {
-        value.as_object().cloned().unwrap()
+    fn extra(value: Value) -> JsonObject {
+        let Json::Object(members) = value.into() else { panic!("no object") };
+        members
     }
 
     #[test]

@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value};
-
-use super::{Country, CustomerName, CustomerType, Email, Phone};
+use super::{Country, CustomerName, CustomerType, Email, JsonObject, Phone};
 
 /// The documented fields of a customer. The names are those of the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,7 +58,7 @@ pub struct NewCustomer<'a> {
     pub kind: CustomerType,
     pub send_kyc_mail: bool,
     /// More request fields (`--extra` and the documented ones), nested, where there are any. Never one of the six names of [`Field`].
-    pub extra: Option<Box<Map<String, Value>>>,
+    pub extra: Option<Box<JsonObject>>,
 }
 
 /// People's data stays out of logs and panics.

@@ -276,7 +276,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::{Country, CustomerName, CustomerType, Email, Phone};
+    use crate::domain::{Country, CustomerName, CustomerType, Email, Json, Phone};
 
     fn customer(email: &str, name: &'static str) -> NewCustomer<'static> {
         NewCustomer {
@@ -297,7 +297,7 @@ mod tests {
         let mut silent = customer("b@kunde.de", "Ada");
         silent.send_kyc_mail = false;
         let mut numbered = customer("b@kunde.de", "Ada");
-        numbered.extra = Some(Box::new(serde_json::Map::from_iter([("customer_idNumber".to_owned(), "7".into())])));
+        numbered.extra = Some(Box::new([("customer_idNumber".to_owned(), Json::Text("7".to_owned()))].into()));
         let people = [
             customer("A@kunde.de", "Ada"),
             customer("b@kunde.de", "Ada"),

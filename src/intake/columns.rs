@@ -5,9 +5,7 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
-
-use crate::domain::Field;
+use crate::domain::{Field, Json};
 
 use super::error::{ColumnFault, map_option, map_recipe, quoted};
 use super::options::{ExtraRule, InputOptions, MapRule, Part, Recipe};
@@ -182,7 +180,7 @@ pub(super) enum Cell<'a> {
     Absent,
     Text(&'a str),
     /// Anything of JSON but strings and null.
-    Json(&'a Value),
+    Json(&'a Json),
 }
 
 /// A record whose cells can be asked for.
@@ -579,13 +577,14 @@ fn collapse_spaces(text: &str) -> String {
     collapsed
 }
 
-/// A cell as text: numbers and truth values as JSON writes them, structures not at all.
+/// A cell as text: numbers as they were written, truth values as JSON writes them, structures not at all.
 #[inline]
 pub(super) fn cell_text(cell: Cell<'_>) -> Cow<'_, str> {
     match cell {
         Cell::Text(text) => Cow::Borrowed(text),
-        Cell::Json(Value::Number(number)) => Cow::Owned(number.to_string()),
-        Cell::Json(Value::Bool(value)) => Cow::Borrowed(if *value { "true" } else { "false" }),
+        Cell::Json(Json::Integer(number)) => Cow::Owned(number.to_string()),
+        Cell::Json(Json::Number(number)) => Cow::Borrowed(number),
+        Cell::Json(Json::Bool(value)) => Cow::Borrowed(if *value { "true" } else { "false" }),
         Cell::Absent | Cell::Json(_) => Cow::Borrowed(""),
     }
 }

@@ -1,9 +1,10 @@
 //! One record as it stands in the input, and what is to be said of it. Pure: the same bytes give the same verdict on any thread.
 
 use encoding_rs::{Encoding, UTF_8};
-use serde_json::{Map, Value};
 
-use crate::domain::{Code, Country, Flaw, InputRecord, NewCustomer, Position, RawRecord, Verdict, Violation};
+use crate::domain::{
+    Code, Country, Flaw, InputRecord, Json, JsonObject, NewCustomer, Position, RawRecord, Verdict, Violation,
+};
 
 use super::columns::{Cell, Column, Mapping, Place, Row, cell_text};
 use super::csv::{Record, line_ends};
@@ -242,7 +243,7 @@ fn not_text(found: Undecodable, encoding: &'static Encoding, place: &str) -> Str
 /// The cells of the kept columns; one that is no text stays empty.
 fn keep<'a>(mapping: &Mapping, row: &impl Row<'a>) -> Vec<String> {
     let text = |column: &Column| match row.cell(&column.place) {
-        Cell::Json(value @ (Value::Array(_) | Value::Object(_))) => value.to_string(),
+        Cell::Json(value @ (Json::Array(_) | Json::Object(_))) => value.to_string(),
         cell => cell_text(cell).into_owned(),
     };
     mapping.kept.iter().map(text).collect()
@@ -280,25 +281,29 @@ impl<'a> Row<'a> for ObjectRow<'a> {
     }
 }
 
-fn cell_of(value: &Value) -> Cell<'_> {
+fn cell_of(value: &Json) -> Cell<'_> {
     match value {
-        Value::Null => Cell::Absent,
-        Value::String(text) => Cell::Text(text),
+        Json::Null => Cell::Absent,
+        Json::Text(text) => Cell::Text(text),
         other => Cell::Json(other),
     }
 }
 
 /// The way through nested objects that the dots of a key name, the first of them at `dot`.
-fn within<'a>(object: &'a Object<'a>, key: &str, dot: usize) -> Option<&'a Value> {
+fn within<'a>(object: &'a Object<'a>, key: &str, dot: usize) -> Option<&'a Json> {
     let Item::Other(value) = object.get(key.get(..dot)?)? else { return None };
-    find(value.as_object()?, key.get(dot + 1..)?)
+    find(members(value)?, key.get(dot + 1..)?)
 }
 
 /// A key as it stands, or the way through nested objects that its dots name.
-fn find<'a>(object: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
+fn find<'a>(object: &'a JsonObject, key: &str) -> Option<&'a Json> {
     if let Some(value) = object.get(key) {
         return Some(value);
     }
     let (first, rest) = key.split_once('.')?;
-    find(object.get(first)?.as_object()?, rest)
+    find(members(object.get(first)?)?, rest)
+}
+
+fn members(value: &Json) -> Option<&JsonObject> {
+    if let Json::Object(members) = value { Some(members) } else { None }
 }

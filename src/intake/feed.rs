@@ -4,10 +4,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::domain::{InputForm, InputRecord, InputShape, Json, JsonObject, Position};
 use encoding_rs::{Encoding, UTF_8};
-use serde_json::{Map, Value};
-
-use crate::domain::{InputForm, InputRecord, InputShape, Position};
 
 use super::columns::{Mapping, Roster, is_known};
 use super::csv::{CsvReader, ReadFault, Scan};
@@ -300,7 +298,7 @@ fn sample_keys(head: &[u8], complete: bool) -> Vec<String> {
             }
         };
         for (key, item) in object.entries() {
-            if let Item::Other(Value::Object(inner)) = item {
+            if let Item::Other(Json::Object(inner)) = item {
                 collect_keys(inner, key, DEEPEST, &mut found);
             }
             found(key.to_owned());
@@ -316,10 +314,10 @@ fn no_object(head: &[u8], complete: bool) -> Option<String> {
     Some(format!("line {line} is no JSON object ({}): write one object a line and nothing after it", flaw.hint))
 }
 
-fn collect_keys(object: &Map<String, Value>, prefix: &str, depth: u8, found: &mut dyn FnMut(String)) {
+fn collect_keys(object: &JsonObject, prefix: &str, depth: u8, found: &mut dyn FnMut(String)) {
     for (key, value) in object {
         let name = format!("{prefix}.{key}");
-        if let Value::Object(inner) = value
+        if let Json::Object(inner) = value
             && depth > 0
         {
             collect_keys(inner, &name, depth - 1, found);
@@ -510,8 +508,8 @@ mod tests {
         assert_eq!(customer.kind.as_str(), "business");
         assert!(customer.send_kyc_mail);
         assert_eq!(
-            Value::Object(*customer.extra.clone().unwrap()),
-            serde_json::json!({"customer_address": {"city": "Köln"}})
+            Json::Object(*customer.extra.clone().unwrap()),
+            serde_json::json!({"customer_address": {"city": "Köln"}}).into()
         );
         assert_eq!(records[0].kept, ["x"]);
     }
@@ -544,19 +542,58 @@ mod tests {
     }
 
     #[test]
-    fn numbers_too_large_to_be_exact_and_structures_are_no_values() {
-        let text =
-            r#"{"name":["A"],"email":7,"phone":4.9e11,"country":true,"customer_idNumber":123456789012345678901234}"#;
+    fn structures_and_numbers_are_no_texts() {
+        let text = r#"{"name":["A"],"email":7,"phone":4.9e11,"country":true}"#;
         assert_eq!(
             codes(&read(text)[0]),
-            [
-                Code::NameMissing,
-                Code::EmailSyntax,
-                Code::CountryUnknown,
-                Code::PhoneSpreadsheetDamage,
-                Code::CellSpreadsheetDamage,
-            ]
+            [Code::NameMissing, Code::EmailSyntax, Code::CountryUnknown, Code::PhoneSpreadsheetDamage,]
         );
+    }
+
+    #[test]
+    fn numbers_are_kept_and_sent_digit_for_digit() {
+        let numbers = [
+            "98765432109876543210987",
+            "4503599627370496.123456",
+            "1e2",
+            "1E+2",
+            "-0",
+            "-0.0",
+            "1.0",
+            "0.10",
+            "7",
+            "-7",
+            "18446744073709551615",
+            "18446744073709551616",
+        ];
+        for number in numbers {
+            let nested = format!(r#"{{"a":[{number},{{"b":{number},"c":[],"d":"\u00e9","e":null,"f":true}}]}}"#);
+            let text = format!(
+                r#"{{"name":"Ada","email":"ada@kunde.de","phone":"+4915123456789","country":"DE","n":{number},"o": {nested}}}"#
+            );
+            let options = InputOptions {
+                extras: vec!["x.n=n".parse().unwrap(), "x.o=o".parse().unwrap()],
+                keep: ["n", "o", "o.a"].map(str::to_owned).to_vec(),
+                ..InputOptions::default()
+            };
+            let records = read_with(text.as_bytes(), &options);
+            let nested = nested.replace("\\u00e9", "é");
+            let array = nested.strip_prefix(r#"{"a":"#).unwrap().strip_suffix('}').unwrap();
+            assert_eq!(records[0].kept, [number, &nested, array]);
+            let extra = Json::Object(*customer(&records[0]).extra.clone().unwrap());
+            assert_eq!(extra.to_string(), format!(r#"{{"x":{{"n":{number},"o":{nested}}}}}"#));
+        }
+    }
+
+    #[test]
+    fn numbers_that_a_float_would_make_one_are_other_data() {
+        let row = |number: &str| {
+            format!(r#"{{"name":"Ada","email":"ada@kunde.de","phone":"+4915123456789","country":"DE","n":{number}}}"#)
+        };
+        let text = [row("98765432109876543210987"), row("98765432109876543210988")].join("\n");
+        let options = InputOptions { extras: vec!["n=n".parse().unwrap()], ..InputOptions::default() };
+        let records = read_with(text.as_bytes(), &options);
+        assert_ne!(customer(&records[0]).extra, customer(&records[1]).extra);
     }
 
     #[test]
@@ -568,7 +605,7 @@ mod tests {
         assert_eq!((customer.name.as_str(), &*customer.phone.to_string()), ("Ada", "+12015550123"));
         assert!(!customer.send_kyc_mail);
         let expected = serde_json::json!({"customer_idNumber": 12, "customer_address": {"city": "Köln"}});
-        assert_eq!(Value::Object(*customer.extra.clone().unwrap()), expected);
+        assert_eq!(Json::Object(*customer.extra.clone().unwrap()), expected.into());
     }
 
     #[test]

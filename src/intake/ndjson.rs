@@ -1,17 +1,19 @@
 //! Lines of NDJSON, in bounded memory, and what an object of one holds.
 //!
 //! serde_json parses; the visitor here adds what it leaves open: a key that comes twice, nesting beyond the limit, strings beyond it.
+//! Numbers are carried as they are written. serde_json gives integers exactly and all others as floats, so a line that has such a number
+//! is parsed a second time, for its text.
 
 use std::borrow::Cow;
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, BufRead};
 
-use serde::Deserializer as _;
-use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
-use crate::domain::{Code, Flaw};
+use crate::domain::{Code, Flaw, Json, JsonObject};
 
 use super::{DEEPEST, LONGEST_CELL, LONGEST_RECORD, MOST_COLUMNS};
 
@@ -107,16 +109,21 @@ impl<R: BufRead> LineReader<R> {
 
 /// The object that a line holds, as far as possible in the line's own bytes.
 pub(super) fn parse_object(line: &str) -> Result<Object<'_>, Flaw> {
-    let fault = Cell::new(None);
+    let (fault, has_floats) = (Cell::new(None), Cell::new(false));
     let mut reader = serde_json::Deserializer::from_str(line);
-    let strict = Strict { depth: 0, fault: &fault };
+    let strict = Strict { depth: 0, fault: &fault, has_floats: &has_floats };
     let parsed = if line.trim_ascii_start().starts_with('{') {
         reader.deserialize_map(Whole(strict)).map(Ok)
     } else {
-        strict.deserialize(&mut reader).map(|item| Err(kind(&item.into_value())))
+        strict.deserialize(&mut reader).map(|item| Err(kind(&item.into_json())))
     };
     match parsed.and_then(|parsed| reader.end().map(|()| parsed)) {
-        Ok(Ok(object)) => Ok(object),
+        Ok(Ok(mut object)) => {
+            if has_floats.get() {
+                object.set_numbers(line).map_err(|error| explain(&error, None))?;
+            }
+            Ok(object)
+        }
         Ok(Err(kind)) => {
             Err(Flaw::new(Code::JsonNotAnObject, format!("{kind} stands here; each line must be one object")))
         }
@@ -150,6 +157,17 @@ impl<'a> Object<'a> {
         self.entries().find(|(known, _)| *known == key).map(|(_, item)| item)
     }
 
+    /// Puts in the numbers as the line has them: serde_json's visitors see them as floats.
+    fn set_numbers(&mut self, line: &'a str) -> serde_json::Result<()> {
+        let Members(raw) = serde_json::from_str(line)?;
+        for ((_, item), raw) in self.entries.iter_mut().zip(raw) {
+            if let Item::Other(value) = item {
+                *value = as_written(raw)?;
+            }
+        }
+        Ok(())
+    }
+
     fn add(&mut self, key: Cow<'a, str>, item: Item<'a>) {
         self.signs |= sign(&key);
         self.entries.push((key, item));
@@ -164,27 +182,83 @@ impl<'a> Object<'a> {
 pub(super) enum Item<'a> {
     Text(Cow<'a, str>),
     /// Anything but a string.
-    Other(Value),
+    Other(Json),
 }
 
 impl Item<'_> {
-    fn into_value(self) -> Value {
+    fn into_json(self) -> Json {
         match self {
-            Self::Text(text) => Value::String(text.into_owned()),
+            Self::Text(text) => Json::Text(text.into_owned()),
             Self::Other(value) => value,
         }
     }
 }
 
 /// The JSON type of a value, for messages.
-pub(super) fn kind(value: &Value) -> &'static str {
+pub(super) fn kind(value: &Json) -> &'static str {
     match value {
-        Value::Null => "null",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
+        Json::Null => "null",
+        Json::Bool(_) => "true or false",
+        Json::Integer(_) | Json::Number(_) => "a number",
+        Json::Text(_) => "a string",
+        Json::Array(_) => "an array",
+        Json::Object(_) => "an object",
+    }
+}
+
+/// A value of a line that was found to be sound, with its numbers as they stand there. What is nested is parsed once a level, of which there
+/// are few.
+fn as_written(raw: &RawValue) -> serde_json::Result<Json> {
+    let text = raw.get();
+    Ok(match text.as_bytes().first() {
+        Some(b'{') => {
+            let members: BTreeMap<String, &RawValue> = serde_json::from_str(text)?;
+            let members = members.into_iter().map(|(name, raw)| Ok((name, as_written(raw)?)));
+            Json::Object(members.collect::<serde_json::Result<_>>()?)
+        }
+        Some(b'[') => {
+            let items: Vec<&RawValue> = serde_json::from_str(text)?;
+            Json::Array(items.into_iter().map(as_written).collect::<serde_json::Result<_>>()?)
+        }
+        Some(b'"') => Json::Text(serde_json::from_str(text)?),
+        Some(b't' | b'f') => Json::Bool(serde_json::from_str(text)?),
+        Some(b'n') => Json::Null,
+        _ => number(text),
+    })
+}
+
+fn number(text: &str) -> Json {
+    match text.parse() {
+        // There is no negative zero among integers.
+        Ok(integer) if text != "-0" => Json::Integer(integer),
+        _ => Json::Number(text.into()),
+    }
+}
+
+/// The values of an object in the order of the line.
+struct Members<'a>(Vec<&'a RawValue>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
+struct InOrder;
+
+impl<'de> Visitor<'de> for InOrder {
+    type Value = Members<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Members<'de>, A::Error> {
+        let mut values = Vec::new();
+        while let Some((IgnoredAny, value)) = entries.next_entry()? {
+            values.push(value);
+        }
+        Ok(Members(values))
     }
 }
 
@@ -222,6 +296,8 @@ struct Strict<'a> {
     depth: u8,
     /// Set before an error of our own is raised, for serde's errors carry only words.
     fault: &'a Cell<Option<Fault>>,
+    /// Set when a number cannot be told from its value how it was written.
+    has_floats: &'a Cell<bool>,
 }
 
 impl Strict<'_> {
@@ -272,23 +348,25 @@ impl<'de> Visitor<'de> for Strict<'_> {
     }
 
     fn visit_unit<E>(self) -> Result<Item<'de>, E> {
-        Ok(Item::Other(Value::Null))
+        Ok(Item::Other(Json::Null))
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<Item<'de>, E> {
-        Ok(Item::Other(Value::Bool(value)))
+        Ok(Item::Other(Json::Bool(value)))
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Item<'de>, E> {
-        Ok(Item::Other(Value::Number(value.into())))
+        Ok(Item::Other(Json::Integer(value.into())))
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Item<'de>, E> {
-        Ok(Item::Other(Value::Number(value.into())))
+        Ok(Item::Other(Json::Integer(value.into())))
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Item<'de>, E> {
-        Ok(Item::Other(Number::from_f64(value).map_or(Value::Null, Value::Number)))
+    fn visit_f64<E>(self, _: f64) -> Result<Item<'de>, E> {
+        self.has_floats.set(true);
+        // It is put in as it was written once the line has proved to be sound.
+        Ok(Item::Other(Json::Number(Box::default())))
     }
 
     fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Item<'de>, E> {
@@ -303,20 +381,20 @@ impl<'de> Visitor<'de> for Strict<'_> {
         let seed = self.deeper()?;
         let mut array = Vec::new();
         while let Some(item) = items.next_element_seed(seed)? {
-            array.push(item.into_value());
+            array.push(item.into_json());
         }
-        Ok(Item::Other(Value::Array(array)))
+        Ok(Item::Other(Json::Array(array)))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Item<'de>, A::Error> {
         let seed = self.deeper()?;
-        let mut object = Map::new();
+        let mut object = JsonObject::new();
         while let Some(key) = entries.next_key_seed(Key)? {
             self.check_key(&key, object.len(), object.contains_key(&*key))?;
             let value = entries.next_value_seed(seed)?;
-            object.insert(key.into_owned(), value.into_value());
+            object.insert(key.into_owned(), value.into_json());
         }
-        Ok(Item::Other(Value::Object(object)))
+        Ok(Item::Other(Json::Object(object)))
     }
 }
 

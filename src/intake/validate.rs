@@ -2,12 +2,11 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Map, Value};
 use unicode_normalization::UnicodeNormalization as _;
 
 use crate::domain::{
-    Code, Country, CustomerName, CustomerType, Email, Field, Flaw, NewCustomer, Phone, Severity, Verdict, Violation,
-    trim, trimmed,
+    Code, Country, CustomerName, CustomerType, Email, Field, Flaw, Json, JsonObject, NewCustomer, Phone, Severity,
+    Verdict, Violation, trim, trimmed,
 };
 
 use super::columns::{Cell, Column, ExtraFeeding, Mapping, Origin, Row, assemble, cell_text};
@@ -131,7 +130,7 @@ struct Given<'a> {
     /// Trimmed; empty where nothing is given.
     text: Cow<'a, str>,
     /// The JSON value, where it is no string.
-    json: Option<&'a Value>,
+    json: Option<&'a Json>,
 }
 
 impl<'a> Given<'a> {
@@ -154,7 +153,7 @@ impl<'a> Given<'a> {
     /// Arrays and objects are no value of any field.
     fn check_structure(&self) -> Result<(), Flaw> {
         match self.json {
-            Some(value @ (Value::Array(_) | Value::Object(_))) => Err(self.misfit(value)),
+            Some(value @ (Json::Array(_) | Json::Object(_))) => Err(self.misfit(value)),
             _ => Ok(()),
         }
     }
@@ -168,7 +167,7 @@ impl<'a> Given<'a> {
         }
     }
 
-    fn misfit(&self, value: &Value) -> Flaw {
+    fn misfit(&self, value: &Json) -> Flaw {
         let code = match self.field {
             Field::Name => Code::NameMissing,
             Field::Email => Code::EmailSyntax,
@@ -186,7 +185,7 @@ impl<'a> Given<'a> {
 }
 
 /// The name of what feeds a field, and what a record has there.
-fn content<'a>(origin: &'a Origin, row: &impl Row<'a>) -> (&'a str, Cow<'a, str>, Option<&'a Value>) {
+fn content<'a>(origin: &'a Origin, row: &impl Row<'a>) -> (&'a str, Cow<'a, str>, Option<&'a Json>) {
     match origin {
         Origin::Column(column) => content_of(column, row),
         Origin::Template { typed, pieces } => (typed, Cow::Owned(assemble(pieces, row)), None),
@@ -199,7 +198,7 @@ fn content<'a>(origin: &'a Origin, row: &impl Row<'a>) -> (&'a str, Cow<'a, str>
 }
 
 #[inline]
-fn content_of<'a>(column: &'a Column, row: &impl Row<'a>) -> (&'a str, Cow<'a, str>, Option<&'a Value>) {
+fn content_of<'a>(column: &'a Column, row: &impl Row<'a>) -> (&'a str, Cow<'a, str>, Option<&'a Json>) {
     match row.cell(&column.place) {
         Cell::Text(text) => (&column.name, Cow::Borrowed(trimmed(text)), None),
         cell => (&column.name, trim(cell_text(cell)), if let Cell::Json(value) = cell { Some(value) } else { None }),
@@ -266,12 +265,12 @@ impl Findings {
 
     /// The further fields of the request; empty ones are left out.
     #[inline]
-    fn extras<'a>(&mut self, feedings: &[ExtraFeeding], row: &impl Row<'a>) -> Option<Box<Map<String, Value>>> {
+    fn extras<'a>(&mut self, feedings: &[ExtraFeeding], row: &impl Row<'a>) -> Option<Box<JsonObject>> {
         if feedings.is_empty() { None } else { self.some_extras(feedings, row) }
     }
 
-    fn some_extras<'a>(&mut self, feedings: &[ExtraFeeding], row: &impl Row<'a>) -> Option<Box<Map<String, Value>>> {
-        let mut extra = Map::new();
+    fn some_extras<'a>(&mut self, feedings: &[ExtraFeeding], row: &impl Row<'a>) -> Option<Box<JsonObject>> {
+        let mut extra = JsonObject::new();
         for feeding in feedings {
             let cell = row.cell(&feeding.column.place);
             if let Cell::Absent = cell {
@@ -292,43 +291,27 @@ fn complain<'a>(flaw: Flaw, column: &Column, row: &impl Row<'a>) -> Violation {
 }
 
 /// The value of a further field: text is text, JSON keeps its type.
-fn extra_value(cell: Cell<'_>) -> Result<Option<Value>, Flaw> {
+fn extra_value(cell: Cell<'_>) -> Result<Option<Json>, Flaw> {
     match cell {
         Cell::Absent => Ok(None),
         Cell::Text(text) => match (text.trim(), artefact(text.trim())) {
             ("", _) => Ok(None),
             (_, Some(hint)) => Err(Flaw::new(Code::CellSpreadsheetDamage, hint)),
-            (text, None) => Ok(Some(Value::String(text.nfc().collect()))),
+            (text, None) => Ok(Some(Json::Text(text.nfc().collect()))),
         },
-        Cell::Json(value) if is_exact(value) => Ok(Some(value.clone())),
-        Cell::Json(_) => Err(Flaw::new(
-            Code::CellSpreadsheetDamage,
-            "holds a number too large to be carried exactly; write it as a string",
-        )),
-    }
-}
-
-/// Beyond 2^53 a number with a fraction, or one that fits no 64-bit integer, has lost digits.
-fn is_exact(value: &Value) -> bool {
-    match value {
-        Value::Number(number) => {
-            number.is_u64() || number.is_i64() || number.as_f64().is_some_and(|f| f.abs() < 9_007_199_254_740_992.0)
-        }
-        Value::Array(items) => items.iter().all(is_exact),
-        Value::Object(entries) => entries.values().all(is_exact),
-        Value::Null | Value::Bool(_) | Value::String(_) => true,
+        Cell::Json(value) => Ok(Some(value.clone())),
     }
 }
 
 /// Puts a value where a dotted path says. Paths do not clash: [`Mapping`] saw to it.
-fn insert(object: &mut Map<String, Value>, path: &str, value: Value) {
+fn insert(object: &mut JsonObject, path: &str, value: Json) {
     match path.split_once('.') {
         None => {
             object.insert(path.to_owned(), value);
         }
         Some((first, rest)) => {
-            let inner = object.entry(first).or_insert_with(|| Value::Object(Map::new()));
-            if let Value::Object(inner) = inner {
+            let inner = object.entry(first.to_owned()).or_insert_with(|| Json::Object(JsonObject::new()));
+            if let Json::Object(inner) = inner {
                 insert(inner, rest, value);
             }
         }
@@ -421,10 +404,10 @@ mod tests {
 
     #[test]
     fn paths_nest() {
-        let mut object = Map::new();
-        insert(&mut object, "a.b", Value::from(1));
-        insert(&mut object, "a.c.d", Value::from(2));
-        insert(&mut object, "e", Value::from(3));
-        assert_eq!(Value::Object(object), serde_json::json!({"a": {"b": 1, "c": {"d": 2}}, "e": 3}));
+        let mut object = JsonObject::new();
+        insert(&mut object, "a.b", Json::Integer(1));
+        insert(&mut object, "a.c.d", Json::Integer(2));
+        insert(&mut object, "e", Json::Integer(3));
+        assert_eq!(Json::Object(object).to_string(), r#"{"a":{"b":1,"c":{"d":2}},"e":3}"#);
     }
 }

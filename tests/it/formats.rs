@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::process::Stdio;
 
 use crate::harness::{HEADER, Lab, Ran, Server, customers, email, rows};
+use crate::proxy::{Harm, Proxy};
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -363,4 +364,24 @@ fn memory_stays_flat_whatever_comes() {
     let object = "{\"name\":\"A\",\"email\":\"a@example.com\",\"phone\":\"+4917612345001\",\"country\":\"DE\"}\n";
     check("line.ndjson", object, b"{\"x\":", 1, "row.too_large");
     check("deep.ndjson", object, b"[[[[[[[[", 1, "row.too_large");
+}
+
+#[test]
+fn numbers_of_ndjson_are_kept_and_sent_digit_for_digit() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    let proxy = Proxy::start(&server, Harm::None);
+    let person = r#""name":"Ada","email":"ada@example.com","phone":"+4915123456789","country":"DEU""#;
+    lab.write(
+        "in.ndjson",
+        format!(
+            r#"{{{person},"legacy":98765432109876543210987,"score":{{"x":[4503599627370496.123456,1e2,-0,1.0]}}}}"#
+        ),
+    );
+    let import = ["import", "in.ndjson", "--base-url", &proxy.url, "--keep", "legacy", "--extra", "score=score"];
+    lab.run(&[&import[..], &["--report", "out.csv", "--report", "out.ndjson", "--settle", "300ms"]].concat()).ends(0);
+    let body = proxy.seen(|seen| String::from_utf8(seen.bodies[0].clone()).unwrap());
+    assert!(body.ends_with(r#""score":{"x":[4503599627370496.123456,1e2,-0,1.0]},"send_kyc_mail":true}"#), "{body}");
+    assert_eq!(rows(&lab.path("out.csv"))[0]["legacy"], "98765432109876543210987");
+    assert!(lab.read("out.ndjson").contains(r#""legacy":"98765432109876543210987""#));
 }
