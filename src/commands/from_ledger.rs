@@ -26,7 +26,7 @@ fn line(claimed: Claimed, run: i64, kept: usize) -> ReportLine {
     let status = standing.status_without_data(run);
     let mut line = ReportLine::new(Position { row, line: 0 }, status, email, vec![String::new(); kept]);
     let mut notes = Vec::new();
-    remember(&mut line, &standing, told, &mut notes);
+    remember(&mut line, &standing, told, Some(run), &mut notes);
     if status == Status::AlreadyImported {
         notes.push("whether its data changed since then is not known".to_owned());
     }

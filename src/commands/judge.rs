@@ -140,7 +140,7 @@ impl Judge {
             }
         }
         if let Some(standing) = standing.filter(|_| self.tells) {
-            remember(&mut line, &standing, past, &mut notes);
+            remember(&mut line, &standing, past, self.run(), &mut notes);
         }
         line.warning = notes.join("; ");
         Ok(line)
@@ -203,7 +203,13 @@ pub(super) fn invalid(record: &Noted) -> ReportLine {
 }
 
 /// What the last outcome left: ids and links of a customer that is there, the complaint where there is none.
-pub(super) fn remember(line: &mut ReportLine, standing: &Standing, told: Option<Told>, notes: &mut Vec<String>) {
+pub(super) fn remember(
+    line: &mut ReportLine,
+    standing: &Standing,
+    told: Option<Told>,
+    run: Option<i64>,
+    notes: &mut Vec<String>,
+) {
     if line.status == Status::InDoubt && standing.latest().is_none_or(|latest| latest.status != Status::InDoubt) {
         let message = "the run that sent it ended before an answer came".to_owned();
         return line.complain(&Complaint { code: ComplaintCode::NoAnswer, message });
@@ -214,6 +220,9 @@ pub(super) fn remember(line: &mut ReportLine, standing: &Standing, told: Option<
             line.receipt = told.receipt;
         }
         Status::Rejected | Status::Failed | Status::InDoubt => {
+            (line.error_code, line.error) = (told.error_code, told.error);
+        }
+        Status::NotAttempted if run.is_some_and(|run| standing.was_left_by(run)) => {
             (line.error_code, line.error) = (told.error_code, told.error);
         }
         Status::Invalid | Status::NotAttempted | Status::Valid => return,

@@ -132,7 +132,9 @@ mod tests {
     #[test]
     fn what_ended_without_a_customer_is_taken_up_again() {
         // What failed may be stored under its key, so it gets another; other data has another key anyway.
-        for (was, body, expected) in [(Status::Failed, b"x", 1), (Status::Rejected, b"y", 0)] {
+        for (was, body, expected) in
+            [(Status::Failed, b"x", 1), (Status::NotAttempted, b"x", 1), (Status::Rejected, b"y", 0)]
+        {
             let decision = claim(&standing(1, was, b"x"), body, ClaimPolicy::default());
             assert!(
                 matches!(decision, Decision::Deliver { generation, resumed: None } if generation == expected),

@@ -61,6 +61,12 @@ impl Standing {
         (*sent_by != now_in && !told).then_some((*sent_by, intent))
     }
 
+    /// Whether `run` tried the record, ended before it, and left nothing open: its last outcome then says what came of the trying.
+    #[must_use]
+    pub fn was_left_by(&self, run: i64) -> bool {
+        self.latest.is_some_and(|latest| latest.status == Status::NotAttempted && latest.run == run)
+    }
+
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.open.is_some()
@@ -88,6 +94,7 @@ impl Standing {
             other => other,
         }
     }
+
     /// What a report as of `run` says of a record that this run claimed and whose input is not at hand. What an earlier run found out
     /// about other data proves nothing, so a refusal counts only if it is of this run.
     #[must_use]
@@ -142,6 +149,8 @@ pub(super) mod tests {
             (Status::Failed, 2, mine, Status::Failed),
             (Status::Failed, 1, mine, Status::NotAttempted),
             (Status::InDoubt, 1, mine, Status::InDoubt),
+            (Status::NotAttempted, 1, mine, Status::NotAttempted),
+            (Status::NotAttempted, 2, other, Status::NotAttempted),
         ];
         for (was, by, payload, expected) in table {
             assert_eq!(standing(by, was, b"x").status(2, payload), expected, "{was} in run {by}");
