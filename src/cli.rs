@@ -402,11 +402,24 @@ pub struct SandboxArgs {
     /// Check e-mails and keys, wait, and only then rely on it: overlapping requests double.
     #[arg(long)]
     pub racy: bool,
+    /// Honour only idempotency keys: an e-mail may have any number of customers.
+    #[arg(long, conflicts_with = "email_only")]
+    pub key_only: bool,
+    /// Honour only the unique e-mail: the same as --idempotency none.
+    #[arg(long, conflicts_with = "idempotency")]
+    pub email_only: bool,
     /// Offer no look-up.
     #[arg(long)]
     pub no_lookup: bool,
+    /// Pack every answer with gzip, though the client did not ask for it.
+    #[arg(long)]
+    pub packed: bool,
+    /// Write an HTML notice before the JSON of every answer and a comment after it.
+    #[arg(long)]
+    pub notices: bool,
     /// What goes wrong, and for whom: by rate (500:0.1), by e-mail (500:a*@example.com), for the first requests of an e-mail
-    /// (500:first=2). Repeatable.
+    /// (500:first=2). gateway-503=4s answers in a gateway's place while the work goes on for 4 s. An unknown kind prints all of
+    /// them. Repeatable.
     #[arg(long = "fault", value_name = "KIND[:RATE|:PATTERN]")]
     pub faults: Vec<sandbox::Fault>,
     /// Where chance begins: the same seed brings the same faults.

@@ -5,7 +5,7 @@ use super::{Failure, stdout};
 use crate::cli::SandboxArgs;
 use crate::delivery::Shutdown;
 use crate::exit::Exit;
-use crate::sandbox::{self, Config};
+use crate::sandbox::{self, Config, IdempotencyMode};
 
 pub(super) fn run(args: SandboxArgs) -> Result<Exit, Failure> {
     let failed = |error: std::io::Error| Failure::new(Exit::Io, error).context("cannot start the sandbox".to_owned());
@@ -29,11 +29,14 @@ fn config(args: SandboxArgs) -> Config {
         token: args.let_in,
         credentials: args.login,
         token_life: args.token_life,
-        idempotency: args.idempotency,
+        idempotency: if args.email_only { IdempotencyMode::None } else { args.idempotency },
         key_life: args.key_life,
         latency: args.latency,
         racy: args.racy,
+        unique_email: !args.key_only,
         lookup: !args.no_lookup,
+        packed: args.packed,
+        notices: args.notices,
         faults: args.faults,
         seed: args.seed,
         log: args.log,

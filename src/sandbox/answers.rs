@@ -11,7 +11,7 @@ use super::{
     config::Dialect,
     form::Complaints,
     reply::Reply,
-    throttle::{Standing, unix_second_after, whole_seconds},
+    throttle::{Standing, unix_millis_after, unix_second_after, whole_seconds},
 };
 
 pub(super) const RATE_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
@@ -47,6 +47,15 @@ impl Dialect {
     /// This account already has a customer with that e-mail.
     pub(super) fn duplicate(self) -> Reply {
         let complaints = json!({"customer_email": ["Customer email already exists."]});
+        match self {
+            Self::Seed | Self::Laravel => Reply::json(422, &failed(422, complaints)),
+            Self::Docs => Reply::json(422, &docs_invalid(&complaints)),
+        }
+    }
+
+    /// Somebody else has this phone: what some servers say to the second request for one customer.
+    pub(super) fn phone_taken(self) -> Reply {
+        let complaints = json!({"customer_phone": ["The customer phone has already been taken."]});
         match self {
             Self::Seed | Self::Laravel => Reply::json(422, &failed(422, complaints)),
             Self::Docs => Reply::json(422, &docs_invalid(&complaints)),
@@ -117,6 +126,69 @@ pub(super) fn taken() -> Reply {
     Reply::json(400, &json!({"status": "failed", "status_code": 400, "message": message}))
 }
 
+/// The duplicate as a conflict, in words that `choice` (0 to 1) picks: other words, other languages, none at all.
+pub(super) fn conflict(choice: f64) -> Reply {
+    let message = |words: &str| json!({"message": words});
+    let bodies = [
+        message("Email is in use"),
+        message("customer_email must be unique"),
+        message("Diese E-Mail-Adresse wird bereits verwendet."),
+        message("El correo electr\u{f3}nico ya est\u{e1} en uso."),
+        json!({}),
+    ];
+    Reply::json(409, pick(&bodies, choice))
+}
+
+/// A gateway that has waited long enough: what the common ones say, picked by `choice` (0 to 1).
+pub(super) fn gateway(status: u16, choice: f64) -> Reply {
+    let replies = match status {
+        500 => vec![
+            Reply::html(500, "500 Internal Server Error"),
+            Reply::json(500, &json!({"message": "Internal server error"})),
+            Reply::empty(500),
+        ],
+        503 => vec![
+            Reply::json(503, &json!({"message": "Service Unavailable"})),
+            Reply::html(503, "Application error"),
+            Reply::html(503, "503 Backend fetch failed"),
+            Reply::text(503, "upstream connect error or disconnect/reset before headers. reset reason: overflow"),
+        ],
+        504 => vec![
+            Reply::html(504, "504 Gateway Time-out"),
+            Reply::json(504, &json!({"message": "Endpoint request timed out"})),
+            Reply::text(504, "upstream request timeout"),
+        ],
+        _ => vec![Reply::html(status, &title(status))],
+    };
+    pick(&replies, choice).clone()
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place among a few")]
+fn pick<T>(choices: &[T], choice: f64) -> &T {
+    let place = (choice * choices.len() as f64) as usize;
+    &choices[place.min(choices.len() - 1)]
+}
+
+/// A refusal in an HTTP success, without a code.
+pub(super) fn error_words() -> Reply {
+    Reply::json(200, &json!({"status": "error", "message": "This customer cannot be accepted."}))
+}
+
+/// Over the limit, with the pause's end where others write its length.
+pub(super) fn throttled_until(wait: Duration) -> Reply {
+    Reply::json(429, &json!({"message": "Too Many Attempts."})).with(header::RETRY_AFTER, unix_second_after(wait))
+}
+
+/// Over the limit, with the pause's end in milliseconds.
+pub(super) fn throttled_until_millis(wait: Duration) -> Reply {
+    Reply::json(429, &json!({"message": "Too Many Attempts."})).with(RATE_RESET, unix_millis_after(wait))
+}
+
+/// Down for a while, and says for how long.
+pub(super) fn unavailable(wait: Duration) -> Reply {
+    Reply::html(503, "503 Service Temporarily Unavailable").with(header::RETRY_AFTER, whole_seconds(wait))
+}
+
 /// A failure wrapped in an HTTP success.
 pub(super) fn inner_failure() -> Reply {
     Reply::json(200, &failed(422, json!({"customer_name": ["The customer name field format is invalid."]})))
@@ -177,6 +249,12 @@ pub(super) fn page(page: &Page, base_url: &str) -> Reply {
     let mut body = success(200, "Records retrieved successfully", json!(rows));
     body["pagination"] = pagination;
     Reply::json(200, &body)
+}
+
+/// All customers at once, as from a server that knows no pages.
+pub(super) fn whole_list(page: &Page) -> Reply {
+    let rows: Vec<Value> = page.rows.iter().map(|row| listed_customer(row)).collect();
+    Reply::json(200, &success(200, "Records retrieved successfully", json!(rows)))
 }
 
 /// One customer.

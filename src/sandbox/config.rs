@@ -241,8 +241,14 @@ pub struct Config {
     pub racy: bool,
     /// Time that passes between check and save when `racy`.
     pub racy_gap: Duration,
+    /// Whether an e-mail is taken once a customer has it. Without it only keys keep a customer from being made twice.
+    pub unique_email: bool,
     /// Whether customers can be looked up.
     pub lookup: bool,
+    /// Whether every answer is packed with gzip, though nobody asked for it.
+    pub packed: bool,
+    /// Whether the application's JSON has an HTML notice before it and a comment after it.
+    pub notices: bool,
     /// What goes wrong. The first fault that hits a request is the one that happens.
     pub faults: Vec<Fault>,
     /// File the request log is appended to.
@@ -268,7 +274,10 @@ impl Default for Config {
             latency: Latency::default(),
             racy: false,
             racy_gap: Duration::from_millis(30),
+            unique_email: true,
             lookup: true,
+            packed: false,
+            notices: false,
             faults: Vec::new(),
             log: None,
             token: None,
@@ -290,7 +299,10 @@ impl fmt::Debug for Config {
             .field("key_life", &self.key_life)
             .field("latency", &self.latency)
             .field("racy", &self.racy)
+            .field("unique_email", &self.unique_email)
             .field("lookup", &self.lookup)
+            .field("packed", &self.packed)
+            .field("notices", &self.notices)
             .field("faults", &self.faults)
             .field("log", &self.log)
             .field("seed", &self.seed)

@@ -1,37 +1,43 @@
 //! `POST /customer`: saved once or not at all, and told truly or otherwise.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 
 use super::{
-    accounts::Customer,
+    accounts::{Accounts, Customer},
     answers,
     call::Call,
+    chance::roll,
     config::IdempotencyMode,
     connection::Ending,
     exchange::{World, pass},
-    faults::{Damage, Fault, Kind, Moment, Upset},
+    faults::{Damage, DuplicateWords, Fault, Kind, Moment, Struck, Upset},
     form::{Form, Refusal},
     hold::hold,
     idempotency::Verdict,
     outcome::Outcome,
-    record::Event,
+    record::{Author, Event},
     reply::Reply,
 };
 
 impl World {
     /// The request, with what happens to it on its way in and out.
     pub(super) async fn create(&self, n: u64, call: &Call, body: &[u8]) -> Outcome {
-        let fault = self.faults.of_post(call.email.as_deref().unwrap_or_default());
+        let struck = self.faults.of_post(call.email.as_deref().unwrap_or_default());
+        let fault = struck.fault;
         let kind = fault.map(Fault::kind);
+        if let (Some(fault), Some(Kind::Gateway(status, time))) = (fault, kind) {
+            let reply = answers::gateway(status, roll(self.config.seed, &["gateway"], n));
+            return Outcome::given_up(reply, time).struck_by(fault);
+        }
         if let (Some(fault), Some(Kind::OnTheWay(Moment::Before, damage))) = (fault, kind) {
             return self.damaged(Outcome::refused(Reply::empty(200)), damage).struck_by(fault);
         }
         if let Some(Kind::Delay(Moment::Before, time)) = kind {
             pass(time).await;
         }
-        let outcome = self.create_once(n, call, body, fault).await;
+        let outcome = self.create_once(n, call, body, struck, Duration::ZERO).await;
         match (fault, kind) {
             (Some(fault), Some(Kind::OnTheWay(Moment::After, damage))) => {
                 self.damaged(outcome, damage).struck_by(fault)
@@ -45,8 +51,16 @@ impl World {
         }
     }
 
+    /// The rest of the work on a request that a gateway gave up on.
+    pub(super) async fn work_on(&self, n: u64, call: &Call, time: Duration) {
+        let Some(body) = &call.body else { return };
+        let outcome = self.create_once(n, call, call.fields(body), Struck::default(), time).await;
+        self.log.write(outcome.done(n));
+    }
+
     /// What becomes of an answer on the way.
     fn damaged(&self, mut outcome: Outcome, damage: Damage) -> Outcome {
+        outcome.author = author(damage);
         match damage {
             Damage::Reset => outcome.ending = Ending::Reset,
             Damage::Stall => outcome.ending = Ending::Never,
@@ -58,21 +72,27 @@ impl World {
             Damage::Garbage => outcome.reply = outcome.reply.prefixed("7"),
             Damage::Redirect => outcome.reply = Reply::to_login(),
             Damage::ExpiredKey => outcome.reply = answers::key_expired(),
+            Damage::Firewall => outcome.reply = Reply::html(403, "403 Forbidden"),
+            Damage::ThrottleUnix(time) => outcome.reply = answers::throttled_until(time),
+            Damage::ThrottleMillis(time) => outcome.reply = answers::throttled_until_millis(time),
+            Damage::Unavailable(time) => outcome.reply = answers::unavailable(time),
+            Damage::Gzip => outcome.reply = outcome.reply.packed(),
+            Damage::Notice => outcome.reply = outcome.reply.noticed(),
         }
         outcome
     }
 
-    /// Answers from the key store, or works and stores the answer.
-    async fn create_once(&self, n: u64, call: &Call, body: &[u8], fault: Option<&Fault>) -> Outcome {
+    /// Answers from the key store, or works for at least `time` and stores the answer.
+    async fn create_once(&self, n: u64, call: &Call, body: &[u8], struck: Struck<'_>, time: Duration) -> Outcome {
         if self.config.idempotency == IdempotencyMode::None {
-            return self.work(n, body, fault).await;
+            return self.work(n, body, struck, time).await;
         }
         let Some(key) = call.key() else { return Outcome::refused(self.config.dialect.key_missing()) };
         match self.keys.open(key).await {
             Verdict::Replay(answer) => Outcome::replayed(answer),
             Verdict::Expired => Outcome::refused(answers::key_expired()),
             Verdict::Run(turn) => {
-                let outcome = self.work(n, body, fault).await;
+                let outcome = self.work(n, body, struck, time).await;
                 turn.keep(outcome.answer()).await;
                 outcome
             }
@@ -80,23 +100,19 @@ impl World {
     }
 
     /// The work itself: validate, save, tell.
-    async fn work(&self, n: u64, body: &[u8], fault: Option<&Fault>) -> Outcome {
+    async fn work(&self, n: u64, body: &[u8], struck: Struck<'_>, time: Duration) -> Outcome {
         let dialect = self.config.dialect;
         let form = match Form::read(body, dialect) {
             Ok(form) => form,
             Err(Refusal::Unreadable) => return Outcome::executed(answers::unreadable()),
             Err(Refusal::Invalid(complaints)) => return Outcome::executed(dialect.invalid(&complaints)),
         };
+        let fault = struck.fault;
         let kind = fault.map(Fault::kind);
         if let (Some(fault), Some(Kind::Inside(Moment::Before, upset))) = (fault, kind) {
             return Outcome::executed(self.upset(upset, Value::Null)).struck_by(fault);
         }
-        let Some(customer) = self.save(n, &form).await else {
-            return match fault.filter(|_| kind == Some(Kind::TakenWords)) {
-                Some(fault) => Outcome::executed(answers::taken()).struck_by(fault),
-                None => Outcome::executed(dialect.duplicate()),
-            };
-        };
+        let Some(customer) = self.save(n, &form, time).await else { return self.duplicate(n, struck.words) };
         let success = dialect.created(&customer);
         let outcome = match (fault, kind) {
             (Some(fault), Some(Kind::Inside(Moment::After, upset))) => {
@@ -105,6 +121,22 @@ impl World {
             _ => Outcome::executed(Reply::json(dialect.created_status(), &success)),
         };
         Outcome { customer_id: Some(customer.customer_id.clone()), mail: form.mail, ..outcome }
+    }
+
+    /// The refusal of a duplicate, in the usual words or in others.
+    fn duplicate(&self, n: u64, words: Option<&Fault>) -> Outcome {
+        let reply = match words.map(Fault::kind) {
+            Some(Kind::Duplicates(DuplicateWords::Taken)) => answers::taken(),
+            Some(Kind::Duplicates(DuplicateWords::Conflict)) => {
+                answers::conflict(roll(self.config.seed, &["conflict"], n))
+            }
+            Some(Kind::Duplicates(DuplicateWords::Phone)) => self.config.dialect.phone_taken(),
+            _ => self.config.dialect.duplicate(),
+        };
+        match words {
+            Some(words) => Outcome::executed(reply).struck_by(words),
+            None => Outcome::executed(reply),
+        }
     }
 
     /// What the application says when it is upset, where it would have told of a success.
@@ -116,21 +148,23 @@ impl World {
             Upset::Seven => dialect.went_wrong(true),
             Upset::InnerFailure => answers::inner_failure(),
             Upset::OuterFailure => Reply::json(500, &success),
+            Upset::ErrorWords => answers::error_words(),
+            Upset::SoftDeleted => dialect.duplicate(),
             Upset::NoId => Reply::json(dialect.created_status(), &without_ids(success)),
             Upset::OtherEmail => Reply::json(dialect.created_status(), &with_other_email(success)),
         }
     }
 
-    /// Saves a customer whose e-mail is free. Check and save are one step, unless the server is racy.
-    async fn save(&self, n: u64, form: &Form) -> Option<Arc<Customer>> {
-        if self.config.racy {
-            if self.ask_accounts(|accounts| accounts.with_email(&form.email) > 0) {
-                return None;
-            }
-            pass(self.config.racy_gap).await;
+    /// Saves a customer whose e-mail is free, after `time`. Check and save are one step, unless the server is racy: then the
+    /// time passes between them.
+    async fn save(&self, n: u64, form: &Form, time: Duration) -> Option<Arc<Customer>> {
+        let is_taken = |accounts: &Accounts| self.config.unique_email && accounts.with_email(&form.email) > 0;
+        if self.config.racy && self.ask_accounts(is_taken) {
+            return None;
         }
+        pass(if self.config.racy { time.max(self.config.racy_gap) } else { time }).await;
         let mut accounts = hold(&self.accounts);
-        if !self.config.racy && accounts.with_email(&form.email) > 0 {
+        if !self.config.racy && is_taken(&accounts) {
             return None;
         }
         let customer = accounts.add(form);
@@ -142,6 +176,22 @@ impl World {
             mail: form.mail,
         });
         Some(customer)
+    }
+}
+
+/// Who wrote the answer that the client gets to see.
+fn author(damage: Damage) -> Author {
+    match damage {
+        Damage::Reset | Damage::Stall | Damage::CutBody | Damage::CutHead => Author::Nobody,
+        Damage::Status(_)
+        | Damage::Html
+        | Damage::Empty
+        | Damage::Redirect
+        | Damage::Firewall
+        | Damage::ThrottleUnix(_)
+        | Damage::ThrottleMillis(_)
+        | Damage::Unavailable(_) => Author::Gateway,
+        Damage::Garbage | Damage::ExpiredKey | Damage::Gzip | Damage::Notice => Author::Application,
     }
 }
 

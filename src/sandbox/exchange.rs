@@ -24,7 +24,7 @@ use super::{
     hold::hold,
     idempotency::KeyStore,
     outcome::Outcome,
-    record::{AuthSeen, Event, Log, Record},
+    record::{AuthSeen, Author, Event, Log, Record},
     reply::Reply,
     throttle::{Standing, Throttle},
 };
@@ -90,9 +90,13 @@ impl World {
         refuses
     }
 
+    /// The number of the next request.
+    pub(super) fn number(&self) -> u64 {
+        self.requests.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
     /// Serves a request from its arrival to its answer, and leaves both in the log.
-    pub(super) async fn serve(&self, call: &Call) -> Outcome {
-        let n = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
+    pub(super) async fn serve(&self, n: u64, call: &Call) -> Outcome {
         let auth = self.auth.judge(&call.headers, Instant::now());
         self.log.write(call.received(n, auth));
         // Half of the time passes before the work and half after it, so that a client can be lost on either side.
@@ -104,9 +108,16 @@ impl World {
         if mistaken_for_a_browser(call, &outcome) {
             outcome.reply = Reply::to_login();
         }
-        outcome.reply = answers::standing(outcome.reply, standing);
+        outcome.reply = answers::standing(self.dressed(outcome.reply, outcome.author), standing);
         self.log.write(outcome.answered(n));
         outcome
+    }
+
+    /// The answer as the server's settings leave it: with notices in it, packed.
+    fn dressed(&self, reply: Reply, author: Author) -> Reply {
+        let has_notices = self.config.notices && author == Author::Application && reply.is_json();
+        let reply = if has_notices { reply.noticed() } else { reply };
+        if self.config.packed && !reply.is_packed() { reply.packed() } else { reply }
     }
 
     /// Counts the request, unless it asks for a token: nobody's limit is known before that.
@@ -190,9 +201,13 @@ impl World {
                 Outcome::refused(self.config.dialect.status_fault(status)).struck_by(fault)
             }
             Some((fault, Kind::Lookup(LookupFault::Stall))) => {
-                Outcome { ending: Ending::Never, ..page(email) }.struck_by(fault)
+                Outcome { ending: Ending::Never, author: Author::Nobody, ..page(email) }.struck_by(fault)
             }
             Some((fault, Kind::Lookup(LookupFault::IgnoresFilter))) => page(None).struck_by(fault),
+            Some((fault, Kind::Lookup(LookupFault::IgnoresPage))) => {
+                let whole = hold(&self.accounts).page(email, usize::MAX, 1);
+                Outcome::executed(answers::whole_list(&whole)).struck_by(fault)
+            }
             _ => page(email),
         }
     }

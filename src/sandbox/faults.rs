@@ -25,18 +25,29 @@
 //! | `outer-failure` | saved; HTTP 500 around a success |
 //! | `redirect` | nothing saved; HTTP 302 to `/login` |
 //! | `expired-key` | nothing saved; "Idempotency-Key expired" |
+//! | `gateway-NNN=D` | a gateway answers HTTP status NNN (500 to 599) with a body of its own, and the application works on: it checks and saves D later (`--racy`: checks at once, saves D later) |
+//! | `403-page` | nothing saved; a firewall's HTML page, HTTP 403 |
+//! | `throttle-unix=D` · `throttle-millis=D` | nothing saved; HTTP 429 with `Retry-After` as the Unix time D from now · with only `X-RateLimit-Reset`, in Unix milliseconds |
+//! | `unavailable=D` | nothing saved; HTTP 503 with `Retry-After: D` in seconds |
+//! | `gzip` · `notice` | saved; the answer is packed though nobody asked for it · has an HTML notice before the JSON and a comment after it |
+//! | `error-200` · `error-200-after` | HTTP 200 with `{"status":"error","message":…}` and no code: nothing saved · saved |
+//! | `soft-deleted` | nothing saved; refused as a duplicate of a customer whom no look-up lists |
 //! | `taken-words` | a duplicate is refused as "has already been taken", HTTP 400, instead of in the usual words |
+//! | `taken-409` | a duplicate is refused with HTTP 409 and other words: of other languages, or none |
+//! | `refuse-again` | a duplicate is refused for its *phone*, HTTP 422 |
 //! | `lookup-NNN` · `lookup-stall` | look-ups are answered with HTTP status NNN · never |
 //! | `lookup-ignores-filter` | look-ups list every customer, whatever e-mail was asked for |
+//! | `list-ignores-page` | the list comes whole and without `pagination`, whatever page was asked for |
 //! | `login-NNN` · `refresh-NNN` | logins · refreshes are answered with HTTP status NNN (rate and `first` only, counted in such requests) |
 //! | `login-no-token` | logins succeed without a token (likewise) |
 //! | `refresh-revokes` | a refresh is the end of the token that it was asked for with (likewise) |
 //!
-//! What the application itself answers (`400`, `422`, `500`, `error-400`, `seven`, `no-id`, `other-email`,
-//! `inner-failure`, `outer-failure`, with `-after` too) is kept in the key store and replayed. What happens on the way
+//! What the application itself answers (`400`, `422`, `500`, `error-400`, `seven`, `no-id`, `other-email`, `error-200`,
+//! `inner-failure`, `outer-failure`, `soft-deleted`, with `-after` too) is kept in the key store and replayed. What happens on the way
 //! (everything else) is not: behind it the store holds the true answer, or none if nothing was done. For a request
 //! that is answered from the store only faults on the way happen. The `-after` faults of the application need
-//! something that was saved: a duplicate is answered as one.
+//! something that was saved: a duplicate is answered as one. The faults that only choose the words for a duplicate
+//! (`taken-words`, `taken-409`, `refuse-again`) go together with any other fault.
 
 use std::{
     collections::HashMap,
@@ -77,8 +88,10 @@ pub(super) enum Kind {
     Inside(Moment, Upset),
     /// Time passes.
     Delay(Moment, Duration),
-    /// Duplicates are told in other words.
-    TakenWords,
+    /// A gateway answers with this status, and the application works on for so long.
+    Gateway(u16, Duration),
+    /// Duplicates are refused in other words.
+    Duplicates(DuplicateWords),
     /// With `GET /customer`.
     Lookup(LookupFault),
     /// With logins.
@@ -107,6 +120,20 @@ pub(super) enum Damage {
     Garbage,
     Redirect,
     ExpiredKey,
+    Firewall,
+    ThrottleUnix(Duration),
+    ThrottleMillis(Duration),
+    Unavailable(Duration),
+    Gzip,
+    Notice,
+}
+
+/// How a duplicate is refused, if not in the usual words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DuplicateWords {
+    Taken,
+    Conflict,
+    Phone,
 }
 
 /// What the application does wrong.
@@ -119,6 +146,8 @@ pub(super) enum Upset {
     OtherEmail,
     InnerFailure,
     OuterFailure,
+    ErrorWords,
+    SoftDeleted,
 }
 
 /// What look-ups do wrong.
@@ -127,6 +156,16 @@ pub(super) enum LookupFault {
     Status(u16),
     Stall,
     IgnoresFilter,
+    IgnoresPage,
+}
+
+/// The faults that strike one `POST`.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Struck<'a> {
+    /// What goes wrong.
+    pub(super) fault: Option<&'a Fault>,
+    /// How it is refused, if it turns out to be a duplicate.
+    pub(super) words: Option<&'a Fault>,
 }
 
 /// What goes wrong when a token is asked for.
@@ -166,10 +205,23 @@ impl Fault {
         "outer-failure",
         "redirect",
         "expired-key",
+        "gateway-NNN=D",
+        "403-page",
+        "throttle-unix=D",
+        "throttle-millis=D",
+        "unavailable=D",
+        "gzip",
+        "notice",
+        "error-200",
+        "error-200-after",
+        "soft-deleted",
         "taken-words",
+        "taken-409",
+        "refuse-again",
         "lookup-NNN",
         "lookup-stall",
         "lookup-ignores-filter",
+        "list-ignores-page",
         "login-NNN",
         "login-no-token",
         "refresh-NNN",
@@ -186,6 +238,10 @@ impl Fault {
 
     fn is_for_lookups(&self) -> bool {
         matches!(self.kind, Kind::Lookup(_))
+    }
+
+    fn is_about_words(&self) -> bool {
+        matches!(self.kind, Kind::Duplicates(_))
     }
 
     /// Whether it strikes before any e-mail is known.
@@ -295,9 +351,18 @@ impl Kind {
             "outer-failure" => Self::Inside(After, Upset::OuterFailure),
             "no-id" => Self::Inside(After, Upset::NoId),
             "other-email" => Self::Inside(After, Upset::OtherEmail),
-            "taken-words" => Self::TakenWords,
+            "403-page" => Self::OnTheWay(Before, Damage::Firewall),
+            "gzip" => Self::OnTheWay(After, Damage::Gzip),
+            "notice" => Self::OnTheWay(After, Damage::Notice),
+            "error-200" => Self::Inside(Before, Upset::ErrorWords),
+            "error-200-after" => Self::Inside(After, Upset::ErrorWords),
+            "soft-deleted" => Self::Inside(Before, Upset::SoftDeleted),
+            "taken-words" => Self::Duplicates(DuplicateWords::Taken),
+            "taken-409" => Self::Duplicates(DuplicateWords::Conflict),
+            "refuse-again" => Self::Duplicates(DuplicateWords::Phone),
             "lookup-stall" => Self::Lookup(LookupFault::Stall),
             "lookup-ignores-filter" => Self::Lookup(LookupFault::IgnoresFilter),
+            "list-ignores-page" => Self::Lookup(LookupFault::IgnoresPage),
             "login-no-token" => Self::LogIn(GrantFault::NoToken),
             "refresh-revokes" => Self::Refresh(GrantFault::Revokes),
             _ => return None,
@@ -306,12 +371,27 @@ impl Kind {
 
     /// The kinds with a status or a duration in them.
     fn measured(name: &str) -> Option<Self> {
-        if let Some(time) = name.strip_prefix("late=") {
-            return Some(Self::Delay(Moment::Before, parse_duration(time).ok()?));
+        match name.split_once('=') {
+            Some((kind, time)) => Self::timed(kind, parse_duration(time).ok()?),
+            None => Self::numbered(name),
         }
-        if let Some(time) = name.strip_prefix("slow=") {
-            return Some(Self::Delay(Moment::After, parse_duration(time).ok()?));
-        }
+    }
+
+    fn timed(kind: &str, time: Duration) -> Option<Self> {
+        Some(match kind {
+            "late" => Self::Delay(Moment::Before, time),
+            "slow" => Self::Delay(Moment::After, time),
+            "throttle-unix" => Self::OnTheWay(Moment::Before, Damage::ThrottleUnix(time)),
+            "throttle-millis" => Self::OnTheWay(Moment::Before, Damage::ThrottleMillis(time)),
+            "unavailable" => Self::OnTheWay(Moment::Before, Damage::Unavailable(time)),
+            _ => {
+                let status = failure_status(kind.strip_prefix("gateway-")?)?;
+                (status >= 500).then_some(Self::Gateway(status, time))?
+            }
+        })
+    }
+
+    fn numbered(name: &str) -> Option<Self> {
         if let Some(status) = name.strip_prefix("lookup-") {
             return Some(Self::Lookup(LookupFault::Status(failure_status(status)?)));
         }
@@ -367,10 +447,14 @@ impl FaultPlan {
         self.first_hit("", nth, |fault| fault.kind == Kind::Refuse).is_some()
     }
 
-    /// The fault that hits the next `POST` for this e-mail.
-    pub(super) fn of_post(&self, email: &str) -> Option<&Fault> {
-        let nth = self.count(&self.posts, email)?;
-        self.first_hit(email, nth, |fault| !fault.is_for_lookups() && !fault.is_for_nobody())
+    /// The faults that hit the next `POST` for this e-mail.
+    pub(super) fn of_post(&self, email: &str) -> Struck<'_> {
+        let Some(nth) = self.count(&self.posts, email) else { return Struck::default() };
+        let is_for_posts = |fault: &Fault| !fault.is_for_lookups() && !fault.is_for_nobody();
+        Struck {
+            fault: self.first_hit(email, nth, |fault| is_for_posts(fault) && !fault.is_about_words()),
+            words: self.first_hit(email, nth, Fault::is_about_words),
+        }
     }
 
     /// The fault that hits the next login.
@@ -433,7 +517,21 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_told_what_could() {
-        for wrong in ["", "rest-after", "200", "600", "late", "late=x", "lookup-200", "lookup-"] {
+        for wrong in [
+            "",
+            "rest-after",
+            "200",
+            "600",
+            "late",
+            "late=x",
+            "lookup-200",
+            "lookup-",
+            "gateway-503",
+            "gateway-400=1s",
+            "gateway-503=x",
+            "throttle-unix",
+            "other=1s",
+        ] {
             let error = wrong.parse::<Fault>().unwrap_err().to_string();
             assert!(error.contains("reset-before, reset-after"), "{error}");
         }
@@ -446,10 +544,10 @@ mod tests {
     #[test]
     fn the_first_requests_of_each_matching_email_are_hit() {
         let plan = FaultPlan::new(0, vec![fault("500:flaky*@example.com:first=2")]);
-        let hits: Vec<bool> = (0..4).map(|_| plan.of_post("flaky1@example.com").is_some()).collect();
+        let hits: Vec<bool> = (0..4).map(|_| plan.of_post("flaky1@example.com").fault.is_some()).collect();
         assert_eq!(hits, [true, true, false, false]);
-        assert!(plan.of_post("flaky2@example.com").is_some());
-        assert!(plan.of_post("steady@example.com").is_none());
+        assert!(plan.of_post("flaky2@example.com").fault.is_some());
+        assert!(plan.of_post("steady@example.com").fault.is_none());
         assert!(plan.of_lookup("flaky3@example.com").is_none(), "a look-up is no post");
     }
 
@@ -457,7 +555,7 @@ mod tests {
     fn a_rate_hits_its_share_and_the_same_ones_again() {
         let strikes = || {
             let plan = FaultPlan::new(3, vec![fault("cut:0.2")]);
-            (0..2000).map(|n| plan.of_post(&format!("c{n}@example.com")).is_some()).collect::<Vec<_>>()
+            (0..2000).map(|n| plan.of_post(&format!("c{n}@example.com")).fault.is_some()).collect::<Vec<_>>()
         };
         let hits = strikes().into_iter().filter(|hit| *hit).count();
         assert!((300..500).contains(&hits), "{hits} of 2000");
@@ -467,8 +565,17 @@ mod tests {
     #[test]
     fn the_first_fault_that_hits_is_the_one() {
         let plan = FaultPlan::new(0, vec![fault("cut:first=1"), fault("503")]);
-        assert_eq!(plan.of_post("a@example.com").unwrap().name(), "cut");
-        assert_eq!(plan.of_post("a@example.com").unwrap().name(), "503");
+        assert_eq!(plan.of_post("a@example.com").fault.unwrap().name(), "cut");
+        assert_eq!(plan.of_post("a@example.com").fault.unwrap().name(), "503");
+    }
+
+    #[test]
+    fn words_for_a_duplicate_go_together_with_another_fault() {
+        let plan = FaultPlan::new(0, vec![fault("taken-409"), fault("cut:first=1"), fault("taken-words")]);
+        let first = plan.of_post("a@example.com");
+        assert_eq!((first.fault.unwrap().name(), first.words.unwrap().name()), ("cut", "taken-409"));
+        let second = plan.of_post("a@example.com");
+        assert_eq!((second.fault, second.words.unwrap().name()), (None, "taken-409"));
     }
 
     #[test]
@@ -476,6 +583,6 @@ mod tests {
         let plan = FaultPlan::new(0, vec![fault("refuse:first=1")]);
         assert!(plan.refuses());
         assert!(!plan.refuses());
-        assert!(plan.of_post("a@example.com").is_none());
+        assert!(plan.of_post("a@example.com").fault.is_none());
     }
 }

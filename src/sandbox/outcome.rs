@@ -1,6 +1,14 @@
 //! How a request ended.
 
-use super::{connection::Ending, faults::Fault, idempotency::Answer, record::Event, reply::Reply};
+use std::time::Duration;
+
+use super::{
+    connection::Ending,
+    faults::Fault,
+    idempotency::Answer,
+    record::{Author, Event},
+    reply::Reply,
+};
 
 /// How a request ended: the answer, and what the log is to know.
 #[derive(Debug)]
@@ -14,6 +22,9 @@ pub(super) struct Outcome {
     pub(super) customer_id: Option<String>,
     pub(super) mail: bool,
     pub(super) fault: Option<String>,
+    pub(super) author: Author,
+    /// How long the application takes from now on, if a gateway answered in its place.
+    pub(super) unfinished: Option<Duration>,
 }
 
 impl Outcome {
@@ -27,6 +38,8 @@ impl Outcome {
             customer_id: None,
             mail: false,
             fault: None,
+            author: Author::Application,
+            unfinished: None,
         }
     }
 
@@ -38,6 +51,11 @@ impl Outcome {
     /// Answered from the key store.
     pub(super) fn replayed(answer: Answer) -> Self {
         Self { replayed: true, customer_id: answer.customer_id, ..Self::refused(answer.reply) }
+    }
+
+    /// Answered by a gateway, while the application works on for so long.
+    pub(super) fn given_up(reply: Reply, time: Duration) -> Self {
+        Self { author: Author::Gateway, unfinished: Some(time), ..Self::refused(reply) }
     }
 
     /// Notes the fault that made it what it is.
@@ -64,6 +82,13 @@ impl Outcome {
             customer_id: self.customer_id.clone(),
             mail: self.mail,
             fault: self.fault.clone(),
+            author: self.author,
+            working: self.unfinished.is_some(),
         }
+    }
+
+    /// What the log says when the work outlived the answer.
+    pub(super) fn done(&self, n: u64) -> Event {
+        Event::Done { n, executed: self.executed, customer_id: self.customer_id.clone() }
     }
 }

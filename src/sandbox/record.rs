@@ -76,7 +76,37 @@ pub enum Event {
         mail: bool,
         /// The fault that struck.
         fault: Option<String>,
+        /// Who wrote the answer.
+        author: Author,
+        /// Whether the application goes on with the request all the same; a `done` tells when it stopped.
+        working: bool,
     },
+    /// The application has stopped work on a request that a gateway answered before.
+    Done {
+        /// Number of the request.
+        n: u64,
+        /// Whether the request was worked on, rather than turned away or answered from the store.
+        executed: bool,
+        /// The customer the work made or the answer would have spoken of.
+        customer_id: Option<String>,
+    },
+    /// The client left before its request was answered.
+    Left {
+        /// Number of the request.
+        n: u64,
+    },
+}
+
+/// Who wrote an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Author {
+    /// The API itself.
+    Application,
+    /// Something in front of it, which knows nothing of the work.
+    Gateway,
+    /// No whole answer left.
+    Nobody,
 }
 
 /// What a request's token was found to be.

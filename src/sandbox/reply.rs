@@ -1,11 +1,18 @@
 //! An answer before it goes out: kept apart from axum's, for it is stored, replayed and spoiled on the way.
 
+use std::io::Write as _;
+
 use axum::{
     body::{Body, Bytes},
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::Response,
 };
+use flate2::{Compression, write::GzEncoder};
 use serde_json::Value;
+
+const NOTICE: &str = "<br />\n<b>Deprecated</b>:  Optional parameter $account declared before required parameter $customer in \
+                      <b>/var/www/app/Http/Controllers/CustomerController.php</b> on line <b>57</b><br />\n";
+const COMMENT: &str = "\n<!-- 0.043 s, 12 queries -->\n";
 
 /// Status, headers and body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +34,10 @@ impl Reply {
              </body>\n</html>\n"
         );
         Self::new(status, "text/html; charset=utf-8", page)
+    }
+
+    pub(super) fn text(status: u16, words: &str) -> Self {
+        Self::new(status, "text/plain", words.to_owned())
     }
 
     pub(super) fn empty(status: u16) -> Self {
@@ -55,6 +66,35 @@ impl Reply {
     pub(super) fn prefixed(mut self, stray: &str) -> Self {
         self.body = [stray.as_bytes(), &self.body].concat().into();
         self
+    }
+
+    /// The body with an interpreter's notice before it and a cache's comment after it.
+    #[must_use]
+    pub(super) fn noticed(mut self) -> Self {
+        self.body = [NOTICE.as_bytes(), &self.body, COMMENT.as_bytes()].concat().into();
+        self
+    }
+
+    /// The body packed with gzip.
+    #[must_use]
+    pub(super) fn packed(mut self) -> Self {
+        let mut packed = Vec::new();
+        let mut encoder = GzEncoder::new(&mut packed, Compression::default());
+        // Writing to memory does not fail.
+        if encoder.write_all(&self.body).and_then(|()| encoder.try_finish()).is_err() {
+            return self;
+        }
+        drop(encoder);
+        self.body = packed.into();
+        self.with(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"))
+    }
+
+    pub(super) fn is_packed(&self) -> bool {
+        self.headers.iter().any(|(name, _)| name == header::CONTENT_ENCODING)
+    }
+
+    pub(super) fn is_json(&self) -> bool {
+        self.headers.iter().any(|(name, kind)| name == header::CONTENT_TYPE && kind == "application/json")
     }
 
     /// The answer to send, with another body in place of its own if need be.

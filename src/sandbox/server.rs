@@ -17,7 +17,8 @@ use super::{
     config::Config,
     connection::{Door, Line},
     exchange::World,
-    record::Record,
+    outcome::Outcome,
+    record::{Event, Record},
 };
 
 /// How long a stop waits for requests under way.
@@ -63,10 +64,44 @@ async fn serve(listener: TcpListener, house: House) -> io::Result<()> {
 /// Reads a request and works on it in a task of its own: as on a real server, the work goes on when the client leaves.
 async fn handle(State(house): State<House>, ConnectInfo(line): ConnectInfo<Line>, request: Request) -> Response {
     let call = Call::read(request, house.world.body_limit()).await;
-    let world = Arc::clone(&house.world);
-    match tokio::spawn(async move { world.serve(&call).await }).await {
+    let (world, n) = (Arc::clone(&house.world), house.world.number());
+    let presence = Presence { world: &house.world, n, is_over: false };
+    let response = match tokio::spawn(exchange(world, n, call)).await {
         Ok(outcome) => line.answer(outcome.reply, outcome.ending, &house.stopping).await,
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    };
+    presence.ends();
+    response
+}
+
+/// The exchange, and the work that goes on after it if a gateway gave up.
+async fn exchange(world: Arc<World>, n: u64, call: Call) -> Outcome {
+    let outcome = world.serve(n, &call).await;
+    if let Some(time) = outcome.unfinished {
+        tokio::spawn(async move { world.work_on(n, &call, time).await });
+    }
+    outcome
+}
+
+/// A client that waits for its answer. If it leaves, hyper drops what answers it, and this writes that down.
+#[derive(Debug)]
+struct Presence<'a> {
+    world: &'a World,
+    n: u64,
+    is_over: bool,
+}
+
+impl Presence<'_> {
+    fn ends(mut self) {
+        self.is_over = true;
+    }
+}
+
+impl Drop for Presence<'_> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.world.log.write(Event::Left { n: self.n });
+        }
     }
 }
 

@@ -362,6 +362,11 @@ async fn answers_are_spoiled_in_every_named_way() {
         ("no-id", 200, "\"success\"", 1),
         ("other-email", 200, "somebody.else@example.com", 1),
         ("inner-failure", 200, "\"status_code\":422", 0),
+        ("error-200", 200, "{\"message\":\"This customer cannot be accepted.\",\"status\":\"error\"}", 0),
+        ("error-200-after", 200, "{\"message\":\"This customer cannot be accepted.\",\"status\":\"error\"}", 1),
+        ("notice", 200, "<b>Deprecated</b>", 1),
+        ("403-page", 403, "<h1>403 Forbidden</h1>", 0),
+        ("soft-deleted", 422, "Customer email already exists.", 0),
         ("outer-failure", 500, "\"success\"", 1),
         ("redirect", 302, "login", 0),
         ("expired-key", 400, "Please use a new key", 0),
@@ -374,7 +379,7 @@ async fn answers_are_spoiled_in_every_named_way() {
         assert!(text.contains(words) && (words.is_empty() == text.is_empty()), "{kind}: {text}");
         assert_eq!(
             text.contains("\"customer_id\":"),
-            ["garbage", "other-email", "outer-failure"].contains(&kind),
+            ["garbage", "notice", "other-email", "outer-failure"].contains(&kind),
             "{kind}"
         );
         assert_eq!(sandbox.customers(), customers, "{kind}");
@@ -418,4 +423,183 @@ async fn the_log_tells_of_arrival_saving_and_answer_in_that_order() {
         (&json!(200), &json!(true), &json!(true))
     );
     assert_eq!((&lines[2]["replayed"], &lines[2]["fault"]), (&json!(false), &Value::Null));
+}
+
+/// Waits until the application has stopped work that outlived its answer.
+async fn done(sandbox: &Sandbox) -> Event {
+    loop {
+        let done = sandbox.records().into_iter().find(|record| matches!(record.event, Event::Done { .. }));
+        match done {
+            Some(record) => return record.event,
+            None => tokio::time::sleep(Duration::from_millis(2)).await,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_gives_up_at_once_and_the_work_goes_on() {
+    for status in [500, 502, 503, 504, 520] {
+        let sandbox = faulty(&[&format!("gateway-{status}=60ms:first=1")]).await;
+        let response = post(&sandbox, "k1", &body(ANN)).send().await.unwrap();
+        assert_eq!((response.status().as_u16(), sandbox.customers()), (status, 0));
+        let Some(Event::Answered { author, working, executed, .. }) = sandbox.records().pop().map(|last| last.event)
+        else {
+            panic!("no answer in the log")
+        };
+        assert_eq!((author, working, executed), (Author::Gateway, true, false));
+        let Event::Done { executed, customer_id, .. } = done(&sandbox).await else { panic!() };
+        assert!(executed && customer_id.is_some());
+        assert_eq!(sandbox.customers(), 1);
+        let (replayed, answer) = send(post(&sandbox, "k1", &body(ANN))).await;
+        assert_eq!((replayed, &answer["status"]), (200, &json!("success")), "the store has the true answer");
+    }
+}
+
+#[tokio::test]
+async fn the_work_behind_a_gateway_goes_on_when_the_client_leaves() {
+    let sandbox =
+        faulty_with(Config { latency: "60ms".parse().unwrap(), ..Config::default() }, &["gateway-503=60ms"]).await;
+    let request = post(&sandbox, "k1", &body(ANN)).timeout(Duration::from_millis(20));
+    assert!(request.send().await.unwrap_err().is_timeout());
+    done(&sandbox).await;
+    assert_eq!(sandbox.customers(), 1);
+    assert!(sandbox.records().iter().any(|record| matches!(record.event, Event::Left { n: 1 })));
+}
+
+#[tokio::test]
+async fn a_second_request_during_the_work_doubles_only_at_a_racy_server() {
+    for (racy, customers) in [(true, 2), (false, 1)] {
+        let config = Config { racy, idempotency: IdempotencyMode::None, ..Config::default() };
+        let sandbox = faulty_with(config, &["gateway-503=80ms:first=1"]).await;
+        post(&sandbox, "k1", &body(ANN)).send().await.unwrap();
+        post(&sandbox, "k2", &body(ANN)).send().await.unwrap();
+        done(&sandbox).await;
+        assert_eq!(sandbox.customers_with(ANN), customers, "racy: {racy}");
+    }
+}
+
+#[tokio::test]
+async fn gateways_differ_in_what_they_write() {
+    for status in [500, 503, 504] {
+        let sandbox = faulty(&[&format!("gateway-{status}=0s")]).await;
+        let mut bodies = std::collections::BTreeSet::new();
+        for n in 0..40 {
+            let email = format!("p{n}@example.com");
+            let response = post(&sandbox, &email, &body(&email)).send().await.unwrap();
+            bodies.insert(response.text().await.unwrap());
+        }
+        assert!(bodies.len() >= 3, "{bodies:?}");
+        assert!(
+            !bodies.iter().any(|body| body.contains("status_code") || body.contains("Server Error\"")),
+            "{bodies:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_got_its_answer_has_not_left() {
+    let sandbox = sandbox(Config::default()).await;
+    send(post(&sandbox, "k1", &body(ANN))).await;
+    send(get(&sandbox, "/customer")).await;
+    assert!(!sandbox.records().iter().any(|record| matches!(record.event, Event::Left { .. })));
+}
+
+#[tokio::test]
+async fn with_keys_only_an_email_has_a_customer_for_each_key() {
+    let sandbox = sandbox(Config { unique_email: false, ..Config::default() }).await;
+    let (_, first) = send(post(&sandbox, "k1", &body(ANN))).await;
+    let (_, again) = send(post(&sandbox, "k1", &body(ANN))).await;
+    assert_eq!((first, sandbox.customers()), (again, 1));
+    assert_eq!(send(post(&sandbox, "k2", &body(ANN))).await.0, 200);
+    assert_eq!((sandbox.customers_with(ANN), sandbox.mails_to(ANN)), (2, 2));
+}
+
+fn unpacked(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(bytes), &mut text).unwrap();
+    text
+}
+
+#[tokio::test]
+async fn answers_are_packed_by_a_switch_or_for_some() {
+    let all = sandbox(Config { packed: true, ..Config::default() }).await;
+    let some = faulty(&["gzip:ann*"]).await;
+    for sandbox in [&all, &some] {
+        let response = post(sandbox, "k1", &body(ANN)).send().await.unwrap();
+        assert_eq!(response.headers()["content-encoding"], "gzip");
+        assert!(unpacked(&response.bytes().await.unwrap()).contains("\"customer_id\""));
+    }
+    let listed = get(&all, "/customer?email=ann").send().await.unwrap();
+    assert!(unpacked(&listed.bytes().await.unwrap()).contains("\"pagination\""));
+    let listed = get(&some, "/customer?email=ann").send().await.unwrap();
+    assert!(!listed.headers().contains_key("content-encoding"));
+}
+
+#[tokio::test]
+async fn notices_surround_what_the_application_writes_and_nothing_else() {
+    let config = Config { notices: true, ..Config::default() };
+    let sandbox = faulty_with(config, &["502:bob*"]).await;
+    let text = post(&sandbox, "k1", &body(ANN)).send().await.unwrap().text().await.unwrap();
+    assert!(text.starts_with("<br />\n<b>Deprecated</b>") && text.ends_with("queries -->\n"), "{text}");
+    let listed = get(&sandbox, "/customer?email=ann").send().await.unwrap().text().await.unwrap();
+    assert!(listed.starts_with("<br />"), "{listed}");
+    let page = post(&sandbox, "k2", &body("bob@example.com")).send().await.unwrap().text().await.unwrap();
+    assert!(page.starts_with("<!DOCTYPE html>"), "{page}");
+}
+
+#[tokio::test]
+async fn a_soft_deleted_customer_is_taken_and_not_listed() {
+    let sandbox = faulty(&["soft-deleted:gone*", "taken-409"]).await;
+    let (status, answer) = send(post(&sandbox, "k1", &body("gone@example.com"))).await;
+    assert_eq!((status, &answer["data"]["customer_email"][0]), (422, &json!("Customer email already exists.")));
+    let (_, listed) = send(get(&sandbox, "/customer?email=gone")).await;
+    assert_eq!((&listed["data"], sandbox.customers()), (&json!([]), 0));
+}
+
+#[tokio::test]
+async fn duplicates_are_refused_in_other_words_and_other_codes() {
+    let (conflicts, phones) = (faulty(&["taken-409"]).await, faulty(&["refuse-again"]).await);
+    send(post(&conflicts, "k", &body(ANN))).await;
+    send(post(&phones, "k", &body(ANN))).await;
+    let mut words = std::collections::BTreeSet::new();
+    for n in 0..60 {
+        let (status, answer) = send(post(&conflicts, &format!("k{n}"), &body(ANN))).await;
+        assert_eq!(status, 409);
+        words.insert(answer.to_string());
+    }
+    assert!(words.contains("{}") && words.len() == 5, "{words:?}");
+    let (status, answer) = send(post(&phones, "k2", &body(ANN))).await;
+    assert_eq!((status, answer["data"].as_object().unwrap().keys().next().unwrap().as_str()), (422, "customer_phone"));
+    assert_eq!((conflicts.customers(), phones.customers()), (1, 1));
+}
+
+#[tokio::test]
+async fn pauses_are_written_as_times_and_as_lengths() {
+    let now = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64;
+    let sandbox = faulty(&["throttle-unix=3s:a*", "throttle-millis=3s:b*", "unavailable=3s"]).await;
+    let asked = now();
+    let pause = async |email: &str, status: u16, name: &str| {
+        let response = post(&sandbox, email, &body(email)).send().await.unwrap();
+        assert_eq!(response.status().as_u16(), status);
+        response.headers()[name].to_str().unwrap().parse::<u64>().unwrap()
+    };
+    let seconds = pause("a@example.com", 429, "retry-after").await;
+    assert!((asked / 1000 + 3..=now() / 1000 + 4).contains(&seconds), "{seconds}");
+    let millis = pause("b@example.com", 429, "x-ratelimit-reset").await;
+    assert!((asked + 3000..=now() + 3000).contains(&millis), "{millis}");
+    assert_eq!(pause("c@example.com", 503, "retry-after").await, 3);
+    assert_eq!(sandbox.customers(), 0);
+}
+
+#[tokio::test]
+async fn a_list_can_come_whole_whatever_page_is_asked_for() {
+    let sandbox = faulty(&["list-ignores-page"]).await;
+    for n in 0..30 {
+        let email = format!("p{n}@example.com");
+        send(post(&sandbox, &email, &body(&email))).await;
+    }
+    for page in [1, 2, 99] {
+        let (_, answer) = send(get(&sandbox, &format!("/customer?per_page=10&page={page}"))).await;
+        assert_eq!((answer["data"].as_array().unwrap().len(), answer.get("pagination")), (30, None));
+    }
 }

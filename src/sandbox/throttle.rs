@@ -70,6 +70,12 @@ pub(super) fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
+/// The Unix millisecond `wait` from now.
+pub(super) fn unix_millis_after(wait: Duration) -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from((now + wait).as_millis()).unwrap_or(u64::MAX)
+}
+
 /// The Unix second `wait` from now, rounded up.
 pub(super) fn unix_second_after(wait: Duration) -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
