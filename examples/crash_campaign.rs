@@ -47,6 +47,7 @@ struct Sum {
     most_over: Option<String>,
     faults: BTreeMap<&'static str, usize>,
     unfinished: u64,
+    unresolved: usize,
 }
 
 impl Sum {
@@ -55,6 +56,7 @@ impl Sum {
         self.kills += outcome.kills;
         self.unanswered.extend(&outcome.unanswered);
         self.unfinished += u64::from(!outcome.completed);
+        self.unresolved += outcome.verdicts.iter().map(|verdict| verdict.unresolved.len()).sum::<usize>();
         if outcome.unanswered.iter().any(|unanswered| *unanswered > outcome.concurrency) {
             self.most_over = Some(format!("seed {}: more unanswered than in flight", outcome.seed));
         }
@@ -76,6 +78,7 @@ impl Sum {
             println!("{kind:<26} {found}");
         }
         println!("not finished in five runs  {}", self.unfinished);
+        println!("left in doubt, unknowable  {} (no fault: these worlds let nobody find out)", self.unresolved);
         let mean = self.unanswered.iter().sum::<usize>() as f64 / self.unanswered.len().max(1) as f64;
         let most = self.unanswered.iter().max().copied().unwrap_or_default();
         println!("unanswered after a kill    {mean:.2} on average, {most} at most (at most 8 in flight)");

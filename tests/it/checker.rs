@@ -6,24 +6,51 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Debug, Formatter};
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::Value;
 
-/// What is wrong, one line for each case. Clean where all are empty.
+/// Two requests for one e-mail may follow each other sooner than the settle time by this share of it: the client counts from just before
+/// its intent is synced, the server from when the request came.
+const SPARE: f64 = 0.5;
+
+/// What the world of a trial allows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    /// The client's settle time: after silence, nothing may come for an e-mail before it is over.
+    pub(crate) settle: Duration,
+    /// Whether the client has no way to find out what became of a request. Then it may say so at the end.
+    pub(crate) is_blind: bool,
+}
+
+impl Rules {
+    pub(crate) fn new(settle: Duration) -> Self {
+        Self { settle, is_blind: false }
+    }
+}
+
+/// What is wrong, one line for each case. Clean if all are empty but `unresolved`.
 #[derive(Default)]
 pub(crate) struct Verdict {
     /// A customer of the input whom the server does not have, at the end.
     pub(crate) lost: Vec<String>,
     /// An e-mail with more than one customer or more than one mail.
     pub(crate) doubled: Vec<String>,
-    /// A customer whom the input does not have.
+    /// A customer whom the input does not have, or whom the server never accepts.
     pub(crate) unexpected: Vec<String>,
-    /// A line of the report that the server's log contradicts, and lines too many or too few.
+    /// An e-mail that was posted and is not in the planned input (I11).
+    pub(crate) unplanned: Vec<String>,
+    /// A line of the report that the server's log contradicts, and lines too many or too few. The log is read after all work
+    /// is over, so that work that outlived its answer counts (I12).
     pub(crate) untrue: Vec<String>,
-    /// An e-mail with two requests at work at the same time.
+    /// An e-mail with two requests at work at the same time, whenever they were answered.
     pub(crate) overlapping: Vec<String>,
+    /// A request that followed a silent one for the same e-mail before the settle time was over.
+    pub(crate) too_soon: Vec<String>,
     /// A request that came without the ledger knowing of it.
     pub(crate) unannounced: Vec<String>,
+    /// A record that is `in_doubt` at the end, in a world that lets nobody find out. Not a fault.
+    pub(crate) unresolved: Vec<String>,
 }
 
 impl Verdict {
@@ -31,19 +58,21 @@ impl Verdict {
         self.counts().iter().all(|(_, found)| *found == 0)
     }
 
-    fn kinds(&self) -> [(&'static str, &Vec<String>); 6] {
+    fn kinds(&self) -> [(&'static str, &Vec<String>); 8] {
         [
             ("lost", &self.lost),
             ("doubled", &self.doubled),
             ("unexpected", &self.unexpected),
+            ("unplanned", &self.unplanned),
             ("untrue", &self.untrue),
             ("overlapping", &self.overlapping),
+            ("too_soon", &self.too_soon),
             ("unannounced", &self.unannounced),
         ]
     }
 
     /// Each kind of fault with how often it was found.
-    pub(crate) fn counts(&self) -> [(&'static str, usize); 6] {
+    pub(crate) fn counts(&self) -> [(&'static str, usize); 8] {
         self.kinds().map(|(kind, cases)| (kind, cases.len()))
     }
 }
@@ -56,7 +85,7 @@ impl Debug for Verdict {
 }
 
 /// The rows of an input: its e-mails in order, and whether a row can be a customer. The inputs of trials are made so that this is plain to
-/// see: what cannot be one has no `@`.
+/// see: what cannot be one has no `@`, whom the server refuses each time begins with `never`, and whom it has and does not list with `gone`.
 pub(crate) struct Input {
     rows: Vec<String>,
 }
@@ -67,10 +96,20 @@ impl Input {
         Self { rows }
     }
 
-    /// The e-mails that must each become one customer.
-    fn wanted(&self) -> BTreeSet<String> {
+    /// The e-mails that may be posted.
+    fn planned(&self) -> BTreeSet<String> {
         self.rows.iter().filter(|email| email.contains('@')).map(|email| email.to_lowercase()).collect()
     }
+
+    /// The e-mails that must each become one customer.
+    fn wanted(&self) -> BTreeSet<String> {
+        self.planned().into_iter().filter(|email| is_accepted(email)).collect()
+    }
+}
+
+/// Whether the server can be brought to make a customer of this e-mail.
+pub(crate) fn is_accepted(email: &str) -> bool {
+    !email.starts_with("never") && !email.starts_with("gone")
 }
 
 /// What the server wrote down about one e-mail.
@@ -78,15 +117,41 @@ impl Input {
 struct Known {
     ids: Vec<String>,
     mails: usize,
-    /// When each request to create it came, and when the server was done with it.
-    posts: Vec<(f64, f64)>,
+    posts: Vec<Post>,
     /// Whether the last of them got an answer that leaves doubt: kept back, damaged on purpose, or a failure (a stored one, too).
     is_doubtful: bool,
+}
+
+/// One request to create a customer.
+#[derive(Clone, Debug)]
+struct Post {
+    came: f64,
+    /// When the server stopped work on it. Infinite as long as it did not.
+    ended: f64,
+    /// Whether the client left before its answer.
+    was_left: bool,
+    /// Whether its answer says nothing about the work.
+    is_silent: bool,
+    /// Whether its answer is a success with an id.
+    is_success: bool,
 }
 
 /// The server's log.
 pub(crate) struct Log {
     people: BTreeMap<String, Known>,
+}
+
+/// Answers of the application that nobody can read as the end of the work.
+const UNINTELLIGIBLE: [&str; 2] = ["no-id", "outer-failure"];
+
+/// Whether an answer says nothing about the work: none, a gateway's, an unreadable one, or one that says that it goes on.
+fn is_silence(answered: &Value) -> bool {
+    let Some(status) = answered["status"].as_u64() else { return true };
+    match answered["author"].as_str().unwrap_or_default() {
+        "application" => answered["fault"].as_str().is_some_and(|fault| UNINTELLIGIBLE.contains(&fault)),
+        "gateway" => matches!(status, 200..=299 | 408 | 409 | 425 | 500..),
+        _ => true,
+    }
 }
 
 impl Log {
@@ -104,7 +169,13 @@ impl Log {
                 "received" if text("method") == "POST" && !text("email").is_empty() => {
                     let email = text("email").to_lowercase();
                     let known = people.entry(email.clone()).or_default();
-                    known.posts.push((time, time));
+                    known.posts.push(Post {
+                        came: time,
+                        ended: f64::INFINITY,
+                        was_left: false,
+                        is_silent: false,
+                        is_success: false,
+                    });
                     known.is_doubtful = false;
                     open.insert(number, (email, known.posts.len() - 1));
                 }
@@ -114,17 +185,45 @@ impl Log {
                     known.mails += usize::from(event["mail"] == true);
                 }
                 "answered" => {
-                    if let Some((email, post)) = open.remove(&number) {
-                        let known = people.get_mut(&email).unwrap();
-                        known.posts[post].1 = time;
+                    if let Some((email, at)) = open.get(&number) {
+                        let known = people.get_mut(email).unwrap();
                         let succeeded = event["status"].as_u64().is_some_and(|status| status / 100 == 2);
                         known.is_doubtful = !event["fault"].is_null() || !succeeded;
+                        let post = &mut known.posts[*at];
+                        post.ended = if event["working"] == true { f64::INFINITY } else { time };
+                        post.is_silent = is_silence(&event);
+                        post.is_success = succeeded && !post.is_silent;
+                    }
+                }
+                "done" | "left" => {
+                    if let Some((email, at)) = open.get(&number) {
+                        let post = &mut people.get_mut(email).unwrap().posts[*at];
+                        match text("event").as_str() {
+                            "done" => post.ended = time,
+                            _ => post.was_left = true,
+                        }
                     }
                 }
                 _ => {}
             }
         }
         Self { people }
+    }
+
+    /// Whether the server is still at work on a request.
+    pub(crate) fn is_at_work(&self) -> bool {
+        self.people.values().flat_map(|known| &known.posts).any(|post| post.ended.is_infinite())
+    }
+
+    /// Takes into account that a client died at `time` and did not know how the requests for these e-mails had ended: whatever
+    /// success was on its way to it is silence to the next one.
+    pub(crate) fn forget_answers(&mut self, time: f64, unanswered: &BTreeSet<String>) {
+        for email in unanswered {
+            let posts = self.people.get_mut(email).into_iter().flat_map(|known| &mut known.posts);
+            if let Some(last) = posts.filter(|post| post.came <= time).last() {
+                last.is_silent |= last.is_success;
+            }
+        }
     }
 
     pub(crate) fn is_doubtful(&self, email: &str) -> bool {
@@ -166,20 +265,24 @@ impl Memory {
 }
 
 /// What holds at any moment, also right after a death.
-pub(crate) fn check_midway(input: &Input, log: &Log, memory: &Memory) -> Verdict {
+pub(crate) fn check_midway(input: &Input, log: &Log, memory: &Memory, rules: Rules) -> Verdict {
     let mut verdict = Verdict::default();
-    let wanted = input.wanted();
+    let (wanted, planned) = (input.wanted(), input.planned());
     for (email, known) in &log.people {
         if known.ids.len() > 1 || known.mails > 1 {
             verdict.doubled.push(format!("{email}: {} customers, {} mails", known.ids.len(), known.mails));
         }
-        if !wanted.contains(email) {
+        if !known.ids.is_empty() && !wanted.contains(email) {
             verdict.unexpected.push(email.clone());
         }
-        let mut posts = known.posts.clone();
-        posts.sort_by(|one, other| one.0.total_cmp(&other.0));
-        if posts.windows(2).any(|pair| pair[1].0 < pair[0].1) {
-            verdict.overlapping.push(format!("{email}: {posts:?}"));
+        if !known.posts.is_empty() && !planned.contains(email) {
+            verdict.unplanned.push(email.clone());
+        }
+        if overlap(&known.posts) {
+            verdict.overlapping.push(format!("{email}: {:?}", known.posts));
+        }
+        if was_hasty(&known.posts, rules.settle) {
+            verdict.too_soon.push(format!("{email}: {:?}", known.posts));
         }
         if !known.posts.is_empty() && !memory.emails.contains(email) {
             verdict.unannounced.push(email.clone());
@@ -188,27 +291,50 @@ pub(crate) fn check_midway(input: &Input, log: &Log, memory: &Memory) -> Verdict
     verdict
 }
 
+/// Requests are in the order in which they came.
+fn overlap(posts: &[Post]) -> bool {
+    posts.windows(2).any(|pair| pair[1].came < pair[0].ended)
+}
+
+fn was_hasty(posts: &[Post], settle: Duration) -> bool {
+    let wait = settle.as_secs_f64() * 1000.0 * (1.0 - SPARE);
+    posts.windows(2).any(|pair| (pair[0].is_silent || pair[0].was_left) && pair[1].came < pair[0].came + wait)
+}
+
 /// What must hold when all is done.
-pub(crate) fn check_end(input: &Input, log: &Log, memory: &Memory, report: &Path) -> Verdict {
-    let mut verdict = check_midway(input, log, memory);
-    verdict.lost = input.wanted().into_iter().filter(|email| log.ids(email).is_empty()).collect();
-    verdict.untrue = contradictions(input, log, report);
+pub(crate) fn check_end(input: &Input, log: &Log, memory: &Memory, report: &Path, rules: Rules) -> Verdict {
+    let mut verdict = check_midway(input, log, memory, rules);
+    let lines = read_csv(report);
+    let in_doubt = lines.iter().filter(|line| line["status"] == "in_doubt" && rules.is_blind);
+    verdict.unresolved = in_doubt.map(|line| line["customer_email"].to_lowercase()).collect();
+    let missing = input.wanted().into_iter().filter(|email| log.ids(email).is_empty());
+    verdict.lost = missing.filter(|email| !verdict.unresolved.contains(email)).collect();
+    verdict.untrue = contradictions(input, log, &lines, rules);
     verdict
 }
 
-fn contradictions(input: &Input, log: &Log, report: &Path) -> Vec<String> {
-    let lines = read_csv(report);
+/// What the server says against each line of a report that tells of some records only.
+pub(crate) fn check_lines(log: &Log, report: &Path, rules: Rules) -> Vec<String> {
+    let judge = |line: BTreeMap<String, String>| {
+        let email = line["customer_email"].clone();
+        let why = contradiction(&email, &line, log.ids(&email.to_lowercase()), rules)?;
+        Some(format!("{email}: {why}: {line:?}"))
+    };
+    read_csv(report).into_iter().filter_map(judge).collect()
+}
+
+fn contradictions(input: &Input, log: &Log, lines: &[BTreeMap<String, String>], rules: Rules) -> Vec<String> {
     let mut untrue = Vec::new();
     if lines.len() != input.rows.len() {
         untrue.push(format!("{} lines for {} rows", lines.len(), input.rows.len()));
     }
     let mut row = 0;
-    for (email, line) in input.rows.iter().zip(&lines) {
+    for (email, line) in input.rows.iter().zip(lines) {
         row += 1;
         if line["row"] != row.to_string() || line["customer_email"] != *email {
             untrue.push(format!("line {row} is about another row: {line:?}"));
         }
-        if let Some(why) = contradiction(email, line, log.ids(&email.to_lowercase())) {
+        if let Some(why) = contradiction(email, line, log.ids(&email.to_lowercase()), rules) {
             untrue.push(format!("row {row}: {why}: {line:?}"));
         }
     }
@@ -216,12 +342,15 @@ fn contradictions(input: &Input, log: &Log, report: &Path) -> Vec<String> {
 }
 
 /// What the server says against one line.
-fn contradiction(email: &str, line: &BTreeMap<String, String>, ids: &[String]) -> Option<&'static str> {
+fn contradiction(email: &str, line: &BTreeMap<String, String>, ids: &[String], rules: Rules) -> Option<&'static str> {
     let told = &line["customer_id"];
+    // Without look-ups the server's words are all there is: nobody sees that it does not list a customer, or what a duplicate is one of.
+    let is_hearsay = rules.is_blind && told.is_empty() && (line["status"] == "duplicate" || !is_accepted(email));
     let is_theirs = ids.contains(told);
     match line["status"].as_str() {
         "created" | "already_imported" if !is_theirs => Some("no customer of this id was created for it"),
         // Where nobody can look, who exists has no id.
+        "exists" | "duplicate" if is_hearsay => None,
         "exists" | "duplicate" if ids.is_empty() || !(told.is_empty() || is_theirs) => {
             Some("it is not at the server so")
         }
@@ -236,6 +365,8 @@ fn contradiction(email: &str, line: &BTreeMap<String, String>, ids: &[String]) -
     }
 }
 
+/// A report that was never made has no lines.
 fn read_csv(path: &Path) -> Vec<BTreeMap<String, String>> {
-    csv::Reader::from_path(path).unwrap().deserialize().map(Result::unwrap).collect()
+    let Ok(mut reader) = csv::Reader::from_path(path) else { return Vec::new() };
+    reader.deserialize().map(Result::unwrap).collect()
 }

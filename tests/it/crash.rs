@@ -1,17 +1,19 @@
-//! One trial of the crash campaign: a world made from a seed, an import that is killed in the middle, more than once, and then run to its
-//! end; and the checker's verdict after every death and at the end. The short form is a test, the long one an example.
+//! One trial of the crash campaign: a world made from a seed, somebody who meddles, an import that is killed in the middle, more than
+//! once, and then run to its end; and the checker's verdict after every death and at the end. The short form is a test, the long one an
+//! example.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::checker::{Input, Log, Memory, Verdict, check_end, check_midway};
+use crate::checker::{Input, Log, Memory, Rules, Verdict, check_end, check_lines, check_midway, is_accepted};
 
 /// What goes wrong at the server. All of it leaves the promise standing: requests that do not overlap are told apart by their key or their
 /// e-mail, and no request is worked on for longer than the settle time.
-const FAULTS: [&str; 13] = [
+const FAULTS: [&str; 17] = [
     "reset-before",
     "reset-after",
     "cut",
@@ -25,10 +27,36 @@ const FAULTS: [&str; 13] = [
     "seven-after",
     "500",
     "500-after",
+    "503-after",
+    "504-after",
+    "gzip",
+    "notice",
 ];
 
+/// Gateways that give up on a request while the application works on, for less than the settle time.
+const GATEWAYS: [&str; 6] = [
+    "gateway-500=30ms",
+    "gateway-500=100ms",
+    "gateway-503=30ms",
+    "gateway-503=100ms",
+    "gateway-504=60ms",
+    "gateway-502=60ms",
+];
+
+/// Refusals that leave no customer behind, whoever they strike.
+const REFUSALS: [&str; 6] = ["403-page", "403", "413", "422", "451", "error-200"];
+
+/// Pauses that one request earns for all of them.
+const PAUSES: [&str; 3] = ["throttle-unix=1s", "throttle-millis=1s", "unavailable=1s"];
+
 /// Short enough for a thousand trials, and longer than the sandbox ever works on a request.
-const SETTLE: &str = "250ms";
+const SETTLE: Duration = Duration::from_millis(250);
+
+/// Longer than any run over so few rows has a reason to take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// So wide that the input does not fit into one read: as much as a cell may hold, nearly.
+const PADDING: usize = 60_000;
 
 /// What a trial brought.
 pub(crate) struct Outcome {
@@ -89,47 +117,131 @@ impl Chance {
     }
 }
 
+/// What a person does to a run in the middle of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meddling {
+    None,
+    /// Removes the lock file, and starts a second run at once.
+    RemovesLock,
+    /// Copies another file over the input, in place.
+    RewritesInput,
+}
+
 /// All that a seed decides before the first run.
 struct World {
     server: Vec<String>,
+    client: Vec<String>,
     rows: Vec<String>,
+    padding: usize,
+    meddling: Meddling,
+    is_blind: bool,
     concurrency: usize,
     kills: u64,
 }
 
 impl World {
-    fn of(chance: &mut Chance) -> Self {
+    fn of(chance: &mut Chance, knows_trust: bool) -> Self {
         let mut server = vec!["--dialect".to_owned(), chance.one_of(&["seed", "docs", "laravel"]).to_owned()];
         let latency = chance.one_of(&["0s", "1ms..5ms", "2ms..15ms", "10ms..40ms"]);
         server.extend(["--latency".to_owned(), latency.to_owned(), "--seed".to_owned(), chance.next().to_string()]);
-        for _ in 0..chance.below(4) {
-            let rate = chance.one_of(&["0.02", "0.05", "0.15"]);
-            server.extend(["--fault".to_owned(), format!("{}:{rate}", chance.one_of(&FAULTS))]);
+        let rules = rules_of(chance);
+        server.extend(rules.iter().map(|rule| (*rule).to_owned()));
+        for habit in ["--racy", "--packed", "--notices"] {
+            if chance.one_in(3) {
+                server.push(habit.to_owned());
+            }
         }
-        if chance.one_in(3) {
-            server.push("--racy".to_owned());
-        }
-        // One of the two rules must hold, and somebody must be able to look where neither answer nor key tells.
-        match chance.below(4) {
-            0 => server.extend(["--idempotency".to_owned(), "none".to_owned()]),
-            1 => server.push("--no-lookup".to_owned()),
-            _ => {}
-        }
+        let is_blind = rules.contains(&"--no-lookup");
+        let may_trust = knows_trust && is_blind && !rules.contains(&"--key-only");
+        let client = client_of(chance, may_trust);
         let count = 5 + chance.below(26);
+        server.extend(faults_of(chance, count).into_iter().flat_map(|fault| ["--fault".to_owned(), fault]));
         let rows = (0..count).map(|row| row_of(chance, row)).collect();
+        let meddling = match chance.below(8) {
+            0 => Meddling::RemovesLock,
+            1 => Meddling::RewritesInput,
+            _ => Meddling::None,
+        };
+        let padding = if meddling == Meddling::RewritesInput { PADDING } else { 0 };
         let concurrency = usize::try_from(1 + chance.below(8)).unwrap();
-        Self { server, rows, concurrency, kills: 1 + chance.below(3) }
+        Self { server, client, rows, padding, meddling, is_blind, concurrency, kills: 1 + chance.below(3) }
     }
 }
 
-/// Mostly a customer; now and then nobody, or somebody who came before.
+/// What keeps a customer from being made twice: one of the two rules holds at least. Without look-ups not every doubt can be resolved.
+fn rules_of(chance: &mut Chance) -> &'static [&'static str] {
+    match chance.below(12) {
+        0 | 1 => &["--email-only"],
+        2 | 3 => &["--key-only"],
+        4 | 5 => &["--no-lookup"],
+        6 => &["--key-only", "--no-lookup"],
+        7 => &["--email-only", "--no-lookup"],
+        _ => &[],
+    }
+}
+
+fn client_of(chance: &mut Chance, may_trust: bool) -> Vec<String> {
+    let mut client = Vec::new();
+    if chance.one_in(6) {
+        client.extend(["--key-validity".to_owned(), "300ms".to_owned()]);
+    }
+    if may_trust && chance.one_in(2) {
+        client.push("--trust-unique-email".to_owned());
+    }
+    client
+}
+
+/// The first that hits a request is the one that happens, so those for certain people come first.
+fn faults_of(chance: &mut Chance, count: u64) -> Vec<String> {
+    let mut faults = vec!["soft-deleted:gone*".to_owned(), format!("{}:never*", chance.one_of(&REFUSALS))];
+    if chance.one_in(8) {
+        faults.push(format!("{}:p{}@example.com:first=1", chance.one_of(&PAUSES), chance.below(count)));
+    }
+    let mut rated = |chance: &mut Chance, kind: &str, rates: &[&str]| {
+        let rate = chance.one_of(rates);
+        faults.push(format!("{kind}:{rate}"));
+    };
+    for _ in 0..chance.below(3) {
+        let kind = chance.one_of(&GATEWAYS);
+        rated(chance, kind, &["0.05", "0.15", "0.3"]);
+    }
+    for _ in 0..chance.below(4) {
+        let kind = chance.one_of(&FAULTS);
+        rated(chance, kind, &["0.02", "0.05", "0.15"]);
+    }
+    if chance.one_in(4) {
+        let kind = chance.one_of(&REFUSALS);
+        rated(chance, kind, &["0.05"]);
+    }
+    if chance.one_in(2) {
+        faults.push(chance.one_of(&["taken-words", "taken-409", "refuse-again"]).to_owned());
+    }
+    faults
+}
+
+/// Mostly a customer; now and then nobody, somebody who came before, or somebody whom the server never takes.
 fn row_of(chance: &mut Chance, row: u64) -> String {
-    let email = match chance.below(20) {
-        0 => "nobody".to_owned(),
-        1 if row > 0 => format!("P{}@Example.com", chance.below(row)),
+    let email = match chance.below(40) {
+        0 | 1 => "nobody".to_owned(),
+        2 | 3 if row > 0 => format!("P{}@Example.com", chance.below(row)),
+        4 => format!("never{row}@example.com"),
+        5 => format!("gone{row}@example.com"),
         _ => format!("p{row}@example.com"),
     };
-    format!("Person {row},{email},+4917612345{row:03},DEU\n")
+    format!("Person {row},{email},+4917612345{row:03},DEU")
+}
+
+/// A file of these rows, each as wide as is asked for.
+fn file_of(rows: &[String], padding: usize) -> String {
+    let padding = "x".repeat(padding);
+    let header = "customer_name,customer_email,customer_phone,customer_country,note\n";
+    let rows = rows.iter().map(|row| format!("{row},{padding}\n"));
+    std::iter::once(header.to_owned()).chain(rows).collect()
+}
+
+/// Another file of as many people, whom nobody planned to create.
+fn others(count: usize) -> Vec<String> {
+    (0..count).map(|row| format!("Other {row},q{row}@example.com,+4917612346{row:03},DEU")).collect()
 }
 
 /// The stand-in of the API; it dies with this value.
@@ -167,7 +279,9 @@ struct Trial<'a> {
     program: &'a Path,
     folder: tempfile::TempDir,
     server: Server,
-    concurrency: usize,
+    world: World,
+    /// When a run was killed, and whose answers it did not know.
+    deaths: Vec<(f64, BTreeSet<String>)>,
 }
 
 impl Trial<'_> {
@@ -177,19 +291,27 @@ impl Trial<'_> {
 
     fn import(&self) -> Command {
         let mut command = Command::new(self.program);
+        let settle = format!("{}ms", SETTLE.as_millis());
         command
-            .args(["import", "in.csv", "--base-url", &self.server.url, "--ledger", "l.db", "--settle", SETTLE])
-            .args(["--rate", "1000/s", "--timeout", "200ms", "--max-attempts", "40"])
-            .args(["--concurrency", &self.concurrency.to_string()])
+            .args(["import", "in.csv", "--base-url", &self.server.url, "--ledger", "l.db", "--settle", &settle])
+            .args(["--rate", "1000/s", "--timeout", "200ms", "--max-attempts", "40", "--retry-rejected"])
+            .args(["--concurrency", &self.world.concurrency.to_string()])
+            .args(&self.world.client)
             .current_dir(self.folder.path())
             .env("CUSTOMER_IMPORT_TOKEN", "any")
-            .stdin(Stdio::null());
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
         command
+    }
+
+    /// Starts an import whose words go to a file.
+    fn start(&self, words: &str) -> Child {
+        self.import().stderr(File::create(self.path(words)).unwrap()).spawn().unwrap()
     }
 
     /// Starts an import and kills it after a while. `true` if there was something left to kill.
     fn kill_after(&self, time: Duration) -> bool {
-        let mut child = self.import().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = self.start("killed.txt");
         // The moment of death is what is tried here; there is nothing to wait for instead.
         std::thread::sleep(time);
         let is_alive = child.try_wait().unwrap().is_none();
@@ -198,31 +320,105 @@ impl Trial<'_> {
         is_alive
     }
 
+    /// Removes the lock of a run after a while and starts another.
+    fn remove_lock_after(&self, time: Duration) {
+        let mut first = self.start("first.txt");
+        std::thread::sleep(time);
+        drop(std::fs::remove_file(self.path("l.db.lock")));
+        let mut second = self.start("second.txt");
+        ended(&mut first);
+        ended(&mut second);
+    }
+
+    /// Copies another file over the input of a run after a while, and puts the planned one back when it has ended. Returns the
+    /// exit code.
+    fn rewrite_input_after(&self, time: Duration) -> Option<i32> {
+        let mut child = self.start("rewritten.txt");
+        std::thread::sleep(time);
+        let others = file_of(&others(self.world.rows.len()), self.world.padding);
+        std::fs::write(self.path("in.csv"), others).unwrap();
+        let code = ended(&mut child);
+        std::fs::copy(self.path("planned.csv"), self.path("in.csv")).unwrap();
+        code
+    }
+
     fn input(&self) -> Input {
-        Input::read(&self.path("in.csv"))
+        Input::read(&self.path("planned.csv"))
     }
 
     fn log(&self) -> Log {
-        Log::read(&self.path("server.log"))
+        let mut log = Log::read(&self.path("server.log"));
+        for (time, unanswered) in &self.deaths {
+            log.forget_answers(*time, unanswered);
+        }
+        log
+    }
+
+    /// The log after all work is over, also work on requests that were answered long before.
+    fn whole_log(&self) -> Log {
+        let begun = Instant::now();
+        loop {
+            let log = self.log();
+            if !log.is_at_work() || begun.elapsed() > PATIENCE {
+                return log;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     fn memory(&self) -> Memory {
         Memory::read(&self.path("l.db"))
     }
+
+    fn rules(&self) -> Rules {
+        Rules { settle: SETTLE, is_blind: self.world.is_blind }
+    }
+}
+
+/// Waits for the end of a run, and returns its exit code. `None` if it was killed, at the latest when patience is at its end.
+fn ended(child: &mut Child) -> Option<i32> {
+    let begun = Instant::now();
+    while begun.elapsed() < PATIENCE {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code();
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    drop(child.kill());
+    drop(child.wait());
+    None
+}
+
+/// Milliseconds since the Unix epoch, as the server counts them.
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64() * 1000.0
+}
+
+/// Whether the program has an option: worlds that need a newer one are not made for an older.
+fn knows(program: &Path, option: &str) -> bool {
+    let help = Command::new(program).args(["import", "--help"]).output().unwrap();
+    String::from_utf8_lossy(&help.stdout).contains(option)
 }
 
 /// Runs the trial of a seed with a program.
 pub(crate) fn run(program: &Path, seed: u64) -> Outcome {
     let mut chance = Chance(seed);
-    let world = World::of(&mut chance);
+    let world = World::of(&mut chance, knows(program, "--trust-unique-email"));
     let folder = tempfile::tempdir().unwrap();
-    let header = "customer_name,customer_email,customer_phone,customer_country\n";
-    std::fs::write(folder.path().join("in.csv"), format!("{header}{}", world.rows.concat())).unwrap();
+    for name in ["planned.csv", "in.csv"] {
+        std::fs::write(folder.path().join(name), file_of(&world.rows, world.padding)).unwrap();
+    }
     let server = Server::start(program, folder.path(), &world.server);
-    let trial = Trial { program, folder, server, concurrency: world.concurrency };
     let mut outcome = Outcome {
         seed,
-        world: format!("{} rows, {} in flight, {}", world.rows.len(), world.concurrency, world.server.join(" ")),
+        world: format!(
+            "{} rows, {} in flight, {}, {:?}, {}",
+            world.rows.len(),
+            world.concurrency,
+            world.server.join(" "),
+            world.meddling,
+            world.client.join(" ")
+        ),
         kills: 0,
         unanswered: Vec::new(),
         concurrency: world.concurrency,
@@ -230,8 +426,37 @@ pub(crate) fn run(program: &Path, seed: u64) -> Outcome {
         last: String::new(),
         completed: false,
     };
+    let mut trial = Trial { program, folder, server, world, deaths: Vec::new() };
+    meddle(&trial, &mut chance, &mut outcome);
+    kill(&mut trial, &mut chance, &mut outcome);
+    finish(&trial, &mut outcome);
+    outcome
+}
+
+/// A run that somebody meddles with, to its end.
+fn meddle(trial: &Trial<'_>, chance: &mut Chance, outcome: &mut Outcome) {
+    let time = Duration::from_millis(20 + chance.below(180));
+    let code = match trial.world.meddling {
+        Meddling::None => return,
+        Meddling::RemovesLock => {
+            trial.remove_lock_after(time);
+            None
+        }
+        Meddling::RewritesInput => trial.rewrite_input_after(time),
+    };
+    let log = trial.whole_log();
+    let mut verdict = check_midway(&trial.input(), &log, &trial.memory(), trial.rules());
+    let report = trial.path("in.report.csv");
+    if code == Some(65) && report.exists() {
+        // It tells of the records of this run, whichever they are.
+        verdict.untrue = check_lines(&log, &report, trial.rules());
+    }
+    outcome.verdicts.push(verdict);
+}
+
+fn kill(trial: &mut Trial<'_>, chance: &mut Chance, outcome: &mut Outcome) {
     let mut before = BTreeSet::new();
-    for _ in 0..world.kills {
+    for _ in 0..trial.world.kills {
         // A run over so few rows takes about as long, and one that first waits for its doubts to settle somewhat longer.
         let life = if outcome.kills == 0 { 150 } else { 500 };
         if !trial.kill_after(Duration::from_millis(chance.below(life))) {
@@ -242,36 +467,45 @@ pub(crate) fn run(program: &Path, seed: u64) -> Outcome {
         let (memory, log) = (trial.memory(), trial.log());
         let cut_off = memory.unanswered.difference(&before).filter(|email| !log.is_doubtful(email));
         outcome.unanswered.push(cut_off.count());
-        outcome.verdicts.push(check_midway(&trial.input(), &log, &memory));
+        outcome.verdicts.push(check_midway(&trial.input(), &log, &memory, trial.rules()));
+        trial.deaths.push((now(), memory.unanswered.clone()));
         before = memory.unanswered;
     }
-    finish(&trial, &mut outcome);
-    outcome
 }
 
 /// Without further deaths, a few runs must do: a record that failed is taken up by the next one.
 fn finish(trial: &Trial<'_>, outcome: &mut Outcome) {
     for _ in 0..5 {
-        let ran = trial.import().output().unwrap();
-        outcome.last = format!("{:?}: {}", ran.status, String::from_utf8_lossy(&ran.stderr));
-        let ends = read_statuses(&trial.path("in.report.csv"));
-        outcome.completed = ran.status.code().is_some_and(|code| code <= 1)
+        let code = ended(&mut trial.start("last.txt"));
+        outcome.last = format!("{code:?}: {}", std::fs::read_to_string(trial.path("last.txt")).unwrap());
+        let may_end_in_doubt = trial.world.is_blind && code == Some(4);
+        let ends = read_ends(&trial.path("in.report.csv"));
+        outcome.completed = (may_end_in_doubt || code.is_some_and(|code| code <= 1))
             && !ends.is_empty()
-            && ends.iter().all(|status| is_end(status));
+            && ends.iter().all(|(email, status)| is_end(email, status, trial.world.is_blind));
         if outcome.completed {
             break;
         }
     }
-    let (input, log, memory) = (trial.input(), trial.log(), trial.memory());
-    outcome.verdicts.push(check_end(&input, &log, &memory, &trial.path("in.report.csv")));
+    let (log, report) = (trial.whole_log(), trial.path("in.report.csv"));
+    outcome.verdicts.push(check_end(&trial.input(), &log, &trial.memory(), &report, trial.rules()));
 }
 
-fn is_end(status: &str) -> bool {
-    ["created", "already_imported", "exists", "duplicate", "invalid"].contains(&status)
+/// Whether nothing is left to do about a record: also nothing that anybody could do.
+fn is_end(email: &str, status: &str, is_blind: bool) -> bool {
+    match status {
+        "created" | "already_imported" | "exists" | "duplicate" | "invalid" => true,
+        "rejected" => !is_accepted(email),
+        "in_doubt" => is_blind,
+        _ => false,
+    }
 }
 
-fn read_statuses(report: &Path) -> Vec<String> {
+fn read_ends(report: &Path) -> Vec<(String, String)> {
     let Ok(mut reader) = csv::Reader::from_path(report) else { return Vec::new() };
-    let Some(column) = reader.headers().unwrap().iter().position(|name| name == "status") else { return Vec::new() };
-    reader.records().map(|row| row.unwrap()[column].to_owned()).collect()
+    let headers = reader.headers().unwrap().clone();
+    let place = |wanted: &str| headers.iter().position(|name| name == wanted);
+    let (Some(email), Some(status)) = (place("customer_email"), place("status")) else { return Vec::new() };
+    let pair = |row: csv::StringRecord| (row[email].to_owned(), row[status].to_owned());
+    reader.records().map(|row| pair(row.unwrap())).collect()
 }

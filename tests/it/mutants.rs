@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::checker::{Input, Log, Memory, Verdict, check_end, check_midway};
-use crate::harness::{Lab, Server, customers};
+use crate::checker::{Input, Log, Memory, Rules, Verdict, check_end, check_midway};
+use crate::harness::{HEADER, Lab, Server};
 
 /// Longer than the server ever works on a request here.
 const SETTLE: Duration = Duration::from_millis(150);
@@ -31,17 +31,27 @@ enum Flaw {
     TimeoutCountsAsCreated,
     ReportLeavesARowOut,
     NeverAsksAgain,
+    StatusProvesTheEnd,
+    RefusalEndsADoubt,
+    NewKeyAfterAnyFailure,
+    SendsWhatItFinds,
+    GoesOnWithoutItsLock,
+    GatewayMeansFailed,
+    HastyAfterAGateway,
 }
 
-/// Where the client is killed: at the row of this number, just before or just after its request left.
-#[derive(Clone, Copy, Debug)]
-enum Death {
+/// What happens to the client: it is killed just after the request of this row left; or, before that row, somebody else changes the
+/// input or removes its lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Blow {
     Never,
-    AfterSend(usize),
+    DeathAfterSend(usize),
+    ChangeBefore(usize),
+    LockGoneBefore(usize),
 }
 
 /// What outlives a death.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Disk {
     /// The key of every request that may have left.
     intents: BTreeMap<String, String>,
@@ -52,35 +62,65 @@ struct Disk {
 
 struct Client<'a> {
     flaw: Flaw,
-    server: &'a Server,
+    url: &'a str,
     disk: Disk,
     /// Written and not synced; a death takes it away.
     unsynced: Vec<(String, String)>,
     keys: u32,
 }
 
-struct Died;
+/// Why a run ended before its input did.
+#[derive(Debug, PartialEq, Eq)]
+enum Stopped {
+    Died,
+    /// The input is another than the one that was planned.
+    InputChanged,
+    LockGone,
+}
 
 /// What a request brought, to a client that knows little.
 enum Answer {
     Created(String),
+    /// Refused, in words that say that there is such a customer or in others.
     Taken,
     Refused,
+    /// The application says that it failed: its work is over, whatever came of it.
+    Failed,
+    /// Something in front of the application says so: its work may go on.
+    Gateway,
     Nothing,
+}
+
+/// What a look-up brought.
+enum Found {
+    Id(String),
+    Absent,
+    /// Look-ups are not to be had.
+    Unknown,
 }
 
 impl<'a> Client<'a> {
     fn new(flaw: Flaw, server: &'a Server) -> Self {
-        Self { flaw, server, disk: Disk::default(), unsynced: Vec::new(), keys: 0 }
+        Self { flaw, url: &server.url, disk: Disk::default(), unsynced: Vec::new(), keys: 0 }
     }
 
-    fn run(&mut self, emails: &[String], death: Death) -> Result<(), Died> {
+    fn run(&mut self, lab: &Lab, planned: &[String], blow: Blow) -> Result<(), Stopped> {
         self.unsynced.clear();
         let skipped = if self.flaw == Flaw::ResumeByLineNumber { self.disk.lines_done } else { 0 };
-        for (row, email) in emails.iter().enumerate().skip(skipped) {
-            let dies = matches!(death, Death::AfterSend(at) if at == row);
+        for row in skipped..planned.len() {
+            if blow == Blow::ChangeBefore(row) {
+                lab.write("in.csv", file_of(&strangers(planned.len())));
+            }
+            if blow == Blow::LockGoneBefore(row) && self.flaw != Flaw::GoesOnWithoutItsLock {
+                return Err(Stopped::LockGone);
+            }
+            let found = emails_in(&lab.read("in.csv"));
+            if found != planned && self.flaw != Flaw::SendsWhatItFinds {
+                return Err(Stopped::InputChanged);
+            }
+            let email = &found[row];
             if !self.disk.outcomes.contains_key(email) {
-                self.deliver(email, dies)?;
+                self.deliver(email, blow == Blow::DeathAfterSend(row))?;
             }
             self.disk.lines_done = row + 1;
         }
@@ -88,9 +128,10 @@ impl<'a> Client<'a> {
         Ok(())
     }
 
-    fn deliver(&mut self, email: &str, dies: bool) -> Result<(), Died> {
+    fn deliver(&mut self, email: &str, dies: bool) -> Result<(), Stopped> {
         let known = self.disk.intents.get(email).cloned();
-        if known.is_some() {
+        let mut is_in_doubt = known.is_some();
+        if is_in_doubt {
             // The request of an earlier life may still be at work.
             std::thread::sleep(SETTLE);
         }
@@ -100,38 +141,70 @@ impl<'a> Client<'a> {
                 key = self.new_key();
             }
             self.intend(email, &key);
+            let begun = Instant::now();
             let answer = self.send(email, &key);
             if dies {
-                return Err(Died);
+                return Err(Stopped::Died);
             }
             if self.flaw == Flaw::IntentAfterSend {
                 self.disk.intents.insert(email.to_owned(), key.clone());
             }
-            let end = match answer {
-                Answer::Created(id) => Some(("created", id)),
-                Answer::Taken if self.flaw == Flaw::FreshKeyPerSend => Some(("rejected", String::new())),
-                Answer::Taken => Some(("exists", String::new())),
-                Answer::Refused if self.flaw == Flaw::RefusalCountsAsCreated => Some(("created", "?".to_owned())),
-                Answer::Refused => Some(("rejected", String::new())),
-                Answer::Nothing => match self.flaw {
-                    Flaw::TimeoutCountsAsCreated => Some(("created", "?".to_owned())),
-                    Flaw::NeverAsksAgain => Some(("failed", String::new())),
-                    Flaw::BlindRetryAfterTimeout => {
-                        key = self.new_key();
-                        None
-                    }
-                    _ => {
-                        std::thread::sleep(SETTLE);
-                        None
-                    }
-                },
-            };
-            if let Some(end) = end {
+            if let Some(end) = self.judge(email, &answer, is_in_doubt) {
                 self.disk.outcomes.insert(email.to_owned(), end);
                 return Ok(());
             }
+            is_in_doubt = true;
+            match (answer, self.flaw) {
+                (Answer::Nothing, Flaw::BlindRetryAfterTimeout) | (Answer::Gateway, Flaw::StatusProvesTheEnd) => {
+                    key = self.new_key();
+                }
+                (Answer::Gateway, Flaw::HastyAfterAGateway) => {}
+                (Answer::Failed, Flaw::NewKeyAfterAnyFailure) => key = self.new_key(),
+                (Answer::Failed, _) => match self.look_up_twice(email, begun) {
+                    Found::Id(id) => {
+                        self.disk.outcomes.insert(email.to_owned(), ("created", id));
+                        return Ok(());
+                    }
+                    Found::Absent => {
+                        (key, is_in_doubt) = (self.new_key(), false);
+                    }
+                    Found::Unknown => {}
+                },
+                _ => settle(begun),
+            }
         }
+        let end = if is_in_doubt { "in_doubt" } else { "failed" };
+        self.disk.outcomes.insert(email.to_owned(), (end, String::new()));
         Ok(())
+    }
+
+    /// How the record ends with this answer, if it does.
+    fn judge(&self, email: &str, answer: &Answer, is_in_doubt: bool) -> Option<(&'static str, String)> {
+        let nobody = String::new();
+        let trusts_refusals = self.flaw == Flaw::RefusalEndsADoubt;
+        match (answer, self.flaw) {
+            (Answer::Created(id), _) => Some(("created", id.clone())),
+            (Answer::Taken, Flaw::FreshKeyPerSend) => Some(("rejected", nobody)),
+            (Answer::Refused, Flaw::RefusalCountsAsCreated) => Some(("created", "?".to_owned())),
+            (Answer::Taken | Answer::Refused, _) if is_in_doubt && !trusts_refusals => {
+                Some(match self.look_up_twice(email, Instant::now()) {
+                    Found::Id(id) => ("created", id),
+                    Found::Absent => ("rejected", nobody),
+                    Found::Unknown => ("in_doubt", nobody),
+                })
+            }
+            (Answer::Taken, _) => Some(match self.look_up(email) {
+                Found::Id(id) => ("exists", id),
+                Found::Absent => ("rejected", nobody),
+                Found::Unknown => ("exists", nobody),
+            }),
+            (Answer::Refused, _) => Some(("rejected", nobody)),
+            (Answer::Nothing, Flaw::TimeoutCountsAsCreated) => Some(("created", "?".to_owned())),
+            (Answer::Nothing, Flaw::NeverAsksAgain) | (Answer::Gateway, Flaw::GatewayMeansFailed) => {
+                Some(("failed", nobody))
+            }
+            (Answer::Failed | Answer::Gateway | Answer::Nothing, _) => None,
+        }
     }
 
     fn intend(&mut self, email: &str, key: &str) {
@@ -153,15 +226,39 @@ impl<'a> Client<'a> {
         let body =
             json!({"customer_name": "A", "customer_email": email, "customer_phone": phone, "customer_country": "DEU"});
         let patience = if self.flaw == Flaw::BlindRetryAfterTimeout { IMPATIENCE } else { PATIENCE };
-        let answer = exchange(&self.server.url, key, &body.to_string(), patience);
+        let head = format!("Content-Type: application/json\r\nIdempotency-Key: {key}\r\n");
+        let answer = exchange(self.url, "POST", "", &head, &body.to_string(), patience);
         let Some((status, body)) = answer else { return Answer::Nothing };
         let id = body["data"]["customer_id"].as_str().or(body["customer_id"].as_str());
         match (status, id) {
             (200..300, Some(id)) => Answer::Created(id.to_owned()),
-            (400..500, _) if body.to_string().contains("already") => Answer::Taken,
+            (400..500, _) if body.to_string().contains("already exists") => Answer::Taken,
             (400..500, _) => Answer::Refused,
+            (500, _) if body == json!({"message": "Server Error"}) => Answer::Failed,
+            (500.., _) => Answer::Gateway,
             _ => Answer::Nothing,
         }
+    }
+
+    /// Nobody is absent who was looked for only once.
+    fn look_up_twice(&self, email: &str, begun: Instant) -> Found {
+        settle(begun);
+        match self.look_up(email) {
+            Found::Absent => {
+                std::thread::sleep(SETTLE);
+                self.look_up(email)
+            }
+            told => told,
+        }
+    }
+
+    fn look_up(&self, email: &str) -> Found {
+        let query = format!("?email={}", email.replace('@', "%40"));
+        let answer = exchange(self.url, "GET", &query, "", "", 10 * PATIENCE);
+        let Some((200, body)) = answer else { return Found::Unknown };
+        let rows = body["data"].as_array().into_iter().flatten();
+        let id = rows.filter(|row| row["customer_email"] == email).find_map(|row| row["customer_id"].as_str());
+        id.map_or(Found::Absent, |id| Found::Id(id.to_owned()))
     }
 
     fn memory(&self) -> Memory {
@@ -182,16 +279,20 @@ impl<'a> Client<'a> {
     }
 }
 
+fn settle(begun: Instant) {
+    std::thread::sleep(SETTLE.saturating_sub(begun.elapsed()));
+}
+
 /// One request on a connection of its own. `None`: no whole answer in time.
-fn exchange(url: &str, key: &str, body: &str, patience: Duration) -> Option<(u16, Value)> {
+fn exchange(url: &str, method: &str, query: &str, more: &str, body: &str, patience: Duration) -> Option<(u16, Value)> {
     let address = url.strip_prefix("http://")?.split('/').next()?;
     let path = url.strip_prefix("http://")?.strip_prefix(address)?;
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(patience)).ok()?;
     let length = body.len();
     let head = format!(
-        "POST {path}/customer HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer any\r\nAccept: application/json\r\n\
-         Content-Type: application/json\r\nIdempotency-Key: {key}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+        "{method} {path}/customer{query} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer any\r\n\
+         Accept: application/json\r\n{more}Content-Length: {length}\r\nConnection: close\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).ok()?;
     stream.write_all(body.as_bytes()).ok()?;
@@ -200,98 +301,219 @@ fn exchange(url: &str, key: &str, body: &str, patience: Duration) -> Option<(u16
     let answer = String::from_utf8(answer).ok()?;
     let (head, body) = answer.split_once("\r\n\r\n")?;
     let status = head.split(' ').nth(1)?.parse().ok()?;
-    Some((status, serde_json::from_str(body).ok()?))
+    // What is not JSON still has a status.
+    Some((status, serde_json::from_str(body).unwrap_or_default()))
 }
 
-/// The life of a client: a death, an input that was sorted the other way meanwhile, a run to the end, a report.
-fn life(flaw: Flaw, server_options: &[&str], death: Death, extra: &[&str]) -> (Verdict, Verdict) {
+fn file_of(emails: &[String]) -> String {
+    let rows: String = emails.iter().map(|email| format!("A,{email},+4917612345678,DEU\n")).collect();
+    format!("{HEADER}\n{rows}")
+}
+
+fn emails_in(file: &str) -> Vec<String> {
+    file.lines().skip(1).filter_map(|line| line.split(',').nth(1)).map(str::to_owned).collect()
+}
+
+/// As many people as there are rows, whom nobody planned to create.
+fn strangers(count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("stranger{n}@example.com")).collect()
+}
+
+fn people(extra: &[&str]) -> Vec<String> {
+    (0..6).map(crate::harness::email).chain(extra.iter().map(|email| (*email).to_owned())).collect()
+}
+
+fn planned(lab: &Lab, emails: &[String]) -> Input {
+    Input::read(&lab.write("planned.csv", file_of(emails)))
+}
+
+/// The log after all work is over.
+fn whole_log(lab: &Lab) -> Log {
+    loop {
+        let log = Log::read(&lab.path("server.log"));
+        if !log.is_at_work() {
+            return log;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The life of a client: a blow, an input that was sorted the other way meanwhile, a run to the end, a report.
+fn life(flaw: Flaw, server_options: &[&str], blow: Blow, extra: &[&str]) -> (Verdict, Verdict) {
     let lab = Lab::new();
     let server = Server::start(&lab, server_options);
-    let mut emails: Vec<String> =
-        (0..6).map(crate::harness::email).chain(extra.iter().map(|email| (*email).to_owned())).collect();
-    let input = |emails: &[String]| {
-        let header = customers(0);
-        let rows: String = emails.iter().map(|email| format!("A,{email},+4917612345678,DEU\n")).collect();
-        Input::read(&lab.write("in.csv", format!("{header}{rows}")))
-    };
-    let log = || Log::read(&lab.path("server.log"));
+    let rules = Rules { settle: SETTLE, is_blind: server_options.contains(&"--no-lookup") };
+    let mut emails = people(extra);
+    lab.write("in.csv", file_of(&emails));
     let mut client = Client::new(flaw, &server);
-    let died = client.run(&emails, death).is_err();
-    assert_eq!(died, !matches!(death, Death::Never));
-    // What is at work is worked on to its end; the log is complete then.
-    std::thread::sleep(SETTLE);
-    let midway = check_midway(&input(&emails), &log(), &client.memory());
+    let stopped = client.run(&lab, &emails, blow).err();
+    assert_eq!(stopped == Some(Stopped::Died), matches!(blow, Blow::DeathAfterSend(_)));
+    let midway = check_midway(&planned(&lab, &emails), &whole_log(&lab), &client.memory(), rules);
     emails.reverse();
-    let _ = client.run(&emails, Death::Never);
-    std::thread::sleep(SETTLE);
+    lab.write("in.csv", file_of(&emails));
+    let _ = client.run(&lab, &emails, Blow::Never);
     client.report(&lab, &emails);
-    let end = check_end(&input(&emails), &log(), &client.memory(), &lab.path("report.csv"));
+    let end = check_end(&planned(&lab, &emails), &whole_log(&lab), &client.memory(), &lab.path("report.csv"), rules);
     (midway, end)
+}
+
+/// Two clients with one ledger: the lock of the first is removed before its third row, and the second starts at once from what the disk
+/// holds then.
+fn two_at_once(flaw: Flaw) -> Verdict {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &["--email-only", "--racy", "--latency", "40ms"]);
+    let emails = people(&[]);
+    lab.write("in.csv", file_of(&emails));
+    let mut first = Client::new(flaw, &server);
+    for email in &emails[..2] {
+        first.deliver(email, false).unwrap();
+    }
+    let mut second = Client { disk: first.disk.clone(), keys: 100, ..Client::new(flaw, &server) };
+    std::thread::scope(|scope| {
+        scope.spawn(|| drop(first.run(&lab, &emails, Blow::LockGoneBefore(0))));
+        scope.spawn(|| second.run(&lab, &emails, Blow::Never).unwrap());
+    });
+    second.report(&lab, &emails);
+    let memory = second.memory();
+    check_end(&planned(&lab, &emails), &whole_log(&lab), &memory, &lab.path("report.csv"), Rules::new(SETTLE))
 }
 
 /// A server that answers the first request of one customer too late, after it saved it.
 const SLOW_ONCE: [&str; 4] = ["--latency", "10ms", "--fault", "stall:p2@example.com:first=1"];
 /// A server that takes its time, and checks e-mails before it saves them.
 const SLOW_AND_RACY: [&str; 3] = ["--latency", "100ms", "--racy"];
+/// A gateway in front of a server that honours only the e-mail, and that checks before it saves.
+const GATEWAY_AND_RACY: [&str; 4] = ["--email-only", "--racy", "--fault", "gateway-503=60ms:p2@example.com:first=1"];
+/// A gateway that answers with an error page, or with words that look like the application's.
+const GATEWAY_500: [&str; 2] = ["--fault", "gateway-500=60ms:p*:first=1"];
+/// A lost answer, and a second request that is refused for the phone.
+const LOST_AND_REFUSED: [&str; 5] =
+    ["--email-only", "--fault", "reset-after:p2@example.com:first=1", "--fault", "refuse-again"];
+/// A server that honours only the key, saves and then fails.
+const FAILS_AND_HONOURS_KEYS: [&str; 3] = ["--key-only", "--fault", "500-after:p2@example.com:first=1"];
 
 #[test]
 fn a_client_that_does_it_right_is_found_faultless() {
-    for death in [Death::Never, Death::AfterSend(0), Death::AfterSend(3), Death::AfterSend(5)] {
-        let (midway, end) = life(Flaw::None, &["--fault", "reset-after:p2@example.com:first=1"], death, &[]);
-        assert!(midway.is_clean() && end.is_clean(), "{death:?}: {midway:?} {end:?}");
+    for blow in [
+        Blow::Never,
+        Blow::DeathAfterSend(0),
+        Blow::DeathAfterSend(3),
+        Blow::DeathAfterSend(5),
+        Blow::ChangeBefore(2),
+        Blow::LockGoneBefore(2),
+    ] {
+        let (midway, end) = life(Flaw::None, &["--fault", "reset-after:p2@example.com:first=1"], blow, &[]);
+        assert!(midway.is_clean() && end.is_clean(), "{blow:?}: {midway:?} {end:?}");
+    }
+    let end = two_at_once(Flaw::None);
+    assert!(end.is_clean(), "{end:?}");
+}
+
+#[test]
+fn a_client_that_does_it_right_is_found_faultless_in_the_worlds_of_the_wrong_ones() {
+    let blind = [&FAILS_AND_HONOURS_KEYS[..], &["--no-lookup"]].concat();
+    for world in [&GATEWAY_AND_RACY[..], &GATEWAY_500, &LOST_AND_REFUSED, &FAILS_AND_HONOURS_KEYS, &SLOW_ONCE, &blind] {
+        let (midway, end) = life(Flaw::None, world, Blow::Never, &[]);
+        assert!(midway.is_clean() && end.is_clean(), "{world:?}: {midway:?} {end:?}");
+        let unresolved: &[&str] = if world == blind { &["p2@example.com"] } else { &[] };
+        assert_eq!(end.unresolved, unresolved, "{world:?}");
     }
 }
 
 #[test]
 fn a_fresh_key_for_every_send_is_caught() {
-    let (_, end) = life(Flaw::FreshKeyPerSend, &SLOW_ONCE, Death::Never, &[]);
+    let (_, end) = life(Flaw::FreshKeyPerSend, &SLOW_ONCE, Blow::Never, &[]);
     assert!(!end.untrue.is_empty(), "{end:?}");
 }
 
 #[test]
 fn an_intent_that_is_written_after_the_send_is_caught() {
-    let (midway, _) = life(Flaw::IntentAfterSend, &[], Death::AfterSend(3), &[]);
+    let (midway, _) = life(Flaw::IntentAfterSend, &[], Blow::DeathAfterSend(3), &[]);
     assert_eq!(midway.unannounced, ["p3@example.com"]);
 }
 
 #[test]
 fn an_intent_that_is_not_synced_is_caught() {
-    let (midway, _) = life(Flaw::NoSync, &[], Death::AfterSend(3), &[]);
+    let (midway, _) = life(Flaw::NoSync, &[], Blow::DeathAfterSend(3), &[]);
     assert_eq!(midway.unannounced, ["p3@example.com"]);
 }
 
 #[test]
 fn a_blind_retry_after_a_timeout_is_caught() {
-    let (_, end) = life(Flaw::BlindRetryAfterTimeout, &SLOW_AND_RACY, Death::Never, &[]);
+    let (_, end) = life(Flaw::BlindRetryAfterTimeout, &SLOW_AND_RACY, Blow::Never, &[]);
     assert!(!end.overlapping.is_empty() && !end.doubled.is_empty(), "{end:?}");
 }
 
 #[test]
 fn resuming_by_line_number_is_caught() {
-    let (_, end) = life(Flaw::ResumeByLineNumber, &[], Death::AfterSend(3), &[]);
+    let (_, end) = life(Flaw::ResumeByLineNumber, &[], Blow::DeathAfterSend(3), &[]);
     assert!(!end.lost.is_empty(), "{end:?}");
 }
 
 #[test]
 fn a_refusal_that_counts_as_created_is_caught() {
-    let (_, end) = life(Flaw::RefusalCountsAsCreated, &[], Death::Never, &["refused@example.com"]);
+    let (_, end) = life(Flaw::RefusalCountsAsCreated, &[], Blow::Never, &["refused@example.com"]);
     assert!(!end.untrue.is_empty(), "{end:?}");
 }
 
 #[test]
 fn a_timeout_that_counts_as_created_is_caught() {
-    let (_, end) = life(Flaw::TimeoutCountsAsCreated, &SLOW_ONCE, Death::Never, &[]);
+    let (_, end) = life(Flaw::TimeoutCountsAsCreated, &SLOW_ONCE, Blow::Never, &[]);
     assert!(!end.untrue.is_empty(), "{end:?}");
 }
 
 #[test]
 fn a_timeout_that_counts_as_failed_is_caught() {
-    let (_, end) = life(Flaw::NeverAsksAgain, &SLOW_ONCE, Death::Never, &[]);
+    let (_, end) = life(Flaw::NeverAsksAgain, &SLOW_ONCE, Blow::Never, &[]);
     assert!(!end.untrue.is_empty(), "{end:?}");
 }
 
 #[test]
 fn a_row_that_is_missing_in_the_report_is_caught() {
-    let (_, end) = life(Flaw::ReportLeavesARowOut, &[], Death::Never, &[]);
+    let (_, end) = life(Flaw::ReportLeavesARowOut, &[], Blow::Never, &[]);
     assert!(!end.untrue.is_empty(), "{end:?}");
+}
+
+#[test]
+fn a_503_that_counts_as_the_end_of_the_work_is_caught() {
+    let (_, end) = life(Flaw::StatusProvesTheEnd, &GATEWAY_AND_RACY, Blow::Never, &[]);
+    assert!(!end.doubled.is_empty() && !end.overlapping.is_empty() && !end.too_soon.is_empty(), "{end:?}");
+}
+
+#[test]
+fn a_retry_before_the_settle_time_after_a_gateways_answer_is_caught() {
+    // Same key, and a server that waits with it: nobody is doubled, and yet it was too soon.
+    let (_, end) = life(Flaw::HastyAfterAGateway, &GATEWAY_500, Blow::Never, &[]);
+    assert!(end.doubled.is_empty() && !end.overlapping.is_empty() && end.too_soon.len() == 6, "{end:?}");
+}
+
+#[test]
+fn a_gateways_500_that_counts_as_failed_is_caught_by_work_that_ends_later() {
+    let (_, end) = life(Flaw::GatewayMeansFailed, &GATEWAY_500, Blow::Never, &[]);
+    assert_eq!(end.untrue.len(), 6, "{end:?}");
+}
+
+#[test]
+fn a_refusal_that_ends_a_doubt_is_caught() {
+    let (_, end) = life(Flaw::RefusalEndsADoubt, &LOST_AND_REFUSED, Blow::Never, &[]);
+    assert_eq!(end.untrue.len(), 1, "{end:?}");
+}
+
+#[test]
+fn a_new_key_after_a_failure_at_a_server_that_honours_only_keys_is_caught() {
+    let (_, end) = life(Flaw::NewKeyAfterAnyFailure, &FAILS_AND_HONOURS_KEYS, Blow::Never, &[]);
+    assert_eq!(end.doubled.len(), 1, "{end:?}");
+}
+
+#[test]
+fn sending_what_was_read_after_the_input_changed_is_caught() {
+    let (midway, _) = life(Flaw::SendsWhatItFinds, &[], Blow::ChangeBefore(2), &[]);
+    assert_eq!(midway.unplanned, (2..6).map(|n| format!("stranger{n}@example.com")).collect::<Vec<_>>());
+    assert_eq!(midway.unexpected.len(), 4, "{midway:?}");
+}
+
+#[test]
+fn going_on_without_the_lock_is_caught() {
+    let end = two_at_once(Flaw::GoesOnWithoutItsLock);
+    assert!(!end.overlapping.is_empty() && !end.doubled.is_empty(), "{end:?}");
 }
