@@ -109,7 +109,7 @@ fn main() -> ExitCode {
         &checker::Log::read(&folder.path().join("server.log")),
         &checker::Memory::read(&folder.path().join("l.db")),
         &folder.path().join("in.report.csv"),
-        checker::Rules::new(Duration::from_secs(90)),
+        checker::Rules { settle: Duration::from_secs(90), is_blind: false },
     );
     let summary: Value = serde_json::from_slice(&ended.stdout).unwrap();
     traffic.print(&options);

@@ -23,12 +23,6 @@ pub(crate) struct Rules {
     pub(crate) is_blind: bool,
 }
 
-impl Rules {
-    pub(crate) fn new(settle: Duration) -> Self {
-        Self { settle, is_blind: false }
-    }
-}
-
 /// What is wrong, one line for each case. Clean if all are empty but `unresolved`.
 #[derive(Default)]
 pub(crate) struct Verdict {
@@ -47,7 +41,7 @@ pub(crate) struct Verdict {
     pub(crate) overlapping: Vec<String>,
     /// A request that followed a silent one for the same e-mail before the settle time was over.
     pub(crate) too_soon: Vec<String>,
-    /// A request that came without the ledger knowing of it.
+    /// A request that came without the ledger knowing of it. It may forget one that was refused.
     pub(crate) unannounced: Vec<String>,
     /// A record that is `in_doubt` at the end, in a world that lets nobody find out. Not a fault.
     pub(crate) unresolved: Vec<String>,
@@ -123,7 +117,7 @@ struct Known {
 }
 
 /// One request to create a customer.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Post {
     came: f64,
     /// When the server stopped work on it. Infinite as long as it did not.
@@ -134,6 +128,28 @@ struct Post {
     is_silent: bool,
     /// Whether its answer is a success with an id.
     is_success: bool,
+    /// Whether it was turned away, and is over.
+    is_refused: bool,
+}
+
+/// When and how, for people: `946..995 ms, success`.
+impl Debug for Post {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        // The last minutes are enough to tell them apart.
+        let short = |time: f64| time % 1_000_000.0;
+        write!(f, "{:.0}..", short(self.came))?;
+        match self.ended.is_finite() {
+            true => write!(f, "{:.0} ms", short(self.ended))?,
+            false => f.write_str(" at work")?,
+        }
+        let marks = [
+            (self.is_success, "success"),
+            (self.is_refused, "refused"),
+            (self.is_silent, "silent"),
+            (self.was_left, "left"),
+        ];
+        marks.iter().filter(|(holds, _)| *holds).try_for_each(|(_, mark)| write!(f, ", {mark}"))
+    }
 }
 
 /// The server's log.
@@ -175,6 +191,7 @@ impl Log {
                         was_left: false,
                         is_silent: false,
                         is_success: false,
+                        is_refused: false,
                     });
                     known.is_doubtful = false;
                     open.insert(number, (email, known.posts.len() - 1));
@@ -193,6 +210,8 @@ impl Log {
                         post.ended = if event["working"] == true { f64::INFINITY } else { time };
                         post.is_silent = is_silence(&event);
                         post.is_success = succeeded && !post.is_silent;
+                        let is_refusal = event["status"].as_u64().is_some_and(|status| status / 100 == 4);
+                        post.is_refused = is_refusal && !post.is_silent && event["customer_id"].is_null();
                     }
                 }
                 "done" | "left" => {
@@ -284,7 +303,7 @@ pub(crate) fn check_midway(input: &Input, log: &Log, memory: &Memory, rules: Rul
         if was_hasty(&known.posts, rules.settle) {
             verdict.too_soon.push(format!("{email}: {:?}", known.posts));
         }
-        if !known.posts.is_empty() && !memory.emails.contains(email) {
+        if known.posts.iter().any(|post| !post.is_refused) && !memory.emails.contains(email) {
             verdict.unannounced.push(email.clone());
         }
     }

@@ -36,9 +36,9 @@ const FAULTS: [&str; 17] = [
 /// Gateways that give up on a request while the application works on, for less than the settle time.
 const GATEWAYS: [&str; 6] = [
     "gateway-500=30ms",
-    "gateway-500=100ms",
+    "gateway-500=80ms",
     "gateway-503=30ms",
-    "gateway-503=100ms",
+    "gateway-503=80ms",
     "gateway-504=60ms",
     "gateway-502=60ms",
 ];
@@ -55,8 +55,9 @@ const SETTLE: Duration = Duration::from_millis(250);
 /// Longer than any run over so few rows has a reason to take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// So wide that the input does not fit into one read: as much as a cell may hold, nearly.
+/// As much as a cell may hold, nearly: with some of them in a row, the program cannot read far ahead of what it sends.
 const PADDING: usize = 60_000;
+const PADDED_CELLS: usize = 4;
 
 /// What a trial brought.
 pub(crate) struct Outcome {
@@ -146,8 +147,11 @@ impl World {
         server.extend(["--latency".to_owned(), latency.to_owned(), "--seed".to_owned(), chance.next().to_string()]);
         let rules = rules_of(chance);
         server.extend(rules.iter().map(|rule| (*rule).to_owned()));
-        for habit in ["--racy", "--packed", "--notices"] {
-            if chance.one_in(3) {
+        if chance.one_in(3) {
+            server.push("--racy".to_owned());
+        }
+        for habit in ["--packed", "--notices"] {
+            if chance.one_in(5) {
                 server.push(habit.to_owned());
             }
         }
@@ -156,7 +160,7 @@ impl World {
         let client = client_of(chance, may_trust);
         let count = 5 + chance.below(26);
         server.extend(faults_of(chance, count).into_iter().flat_map(|fault| ["--fault".to_owned(), fault]));
-        let rows = (0..count).map(|row| row_of(chance, row)).collect();
+        let rows = rows_of(chance, count);
         let meddling = match chance.below(8) {
             0 => Meddling::RemovesLock,
             1 => Meddling::RewritesInput,
@@ -219,24 +223,35 @@ fn faults_of(chance: &mut Chance, count: u64) -> Vec<String> {
     faults
 }
 
-/// Mostly a customer; now and then nobody, somebody who came before, or somebody whom the server never takes.
-fn row_of(chance: &mut Chance, row: u64) -> String {
-    let email = match chance.below(40) {
-        0 | 1 => "nobody".to_owned(),
-        2 | 3 if row > 0 => format!("P{}@Example.com", chance.below(row)),
-        4 => format!("never{row}@example.com"),
-        5 => format!("gone{row}@example.com"),
-        _ => format!("p{row}@example.com"),
+/// Refusals of so few records say nothing about the run as a whole.
+const MOST_REFUSED: usize = 2;
+
+/// Mostly customers; now and then nobody, somebody who came before, or somebody whom the server never takes.
+fn rows_of(chance: &mut Chance, count: u64) -> Vec<String> {
+    let mut refused = 0;
+    let mut row_of = |row: u64| {
+        let email = match chance.below(40) {
+            0 | 1 => "nobody".to_owned(),
+            2 | 3 if row > 0 => format!("P{}@Example.com", chance.below(row)),
+            4 if refused < MOST_REFUSED => {
+                refused += 1;
+                format!("never{row}@example.com")
+            }
+            5 => format!("gone{row}@example.com"),
+            _ => format!("p{row}@example.com"),
+        };
+        format!("Person {row},{email},+4917612345{row:03},DEU")
     };
-    format!("Person {row},{email},+4917612345{row:03},DEU")
+    (0..count).map(&mut row_of).collect()
 }
 
-/// A file of these rows, each as wide as is asked for.
+/// A file of these rows, each with this many characters in each cell that nobody needs.
 fn file_of(rows: &[String], padding: usize) -> String {
-    let padding = "x".repeat(padding);
-    let header = "customer_name,customer_email,customer_phone,customer_country,note\n";
-    let rows = rows.iter().map(|row| format!("{row},{padding}\n"));
-    std::iter::once(header.to_owned()).chain(rows).collect()
+    let notes: String = (0..PADDED_CELLS).map(|n| format!(",note_{n}")).collect();
+    let padding = format!(",{}", "x".repeat(padding)).repeat(PADDED_CELLS);
+    let header = format!("customer_name,customer_email,customer_phone,customer_country{notes}\n");
+    let rows = rows.iter().map(|row| format!("{row}{padding}\n"));
+    std::iter::once(header).chain(rows).collect()
 }
 
 /// Another file of as many people, whom nobody planned to create.
@@ -330,16 +345,23 @@ impl Trial<'_> {
         ended(&mut second);
     }
 
-    /// Copies another file over the input of a run after a while, and puts the planned one back when it has ended. Returns the
-    /// exit code.
+    /// Copies another file over the input of a run a while after its first request, when the plan is made, and puts the planned
+    /// one back when it has ended. Returns the exit code.
     fn rewrite_input_after(&self, time: Duration) -> Option<i32> {
         let mut child = self.start("rewritten.txt");
+        while !self.has_posts() && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(2));
+        }
         std::thread::sleep(time);
         let others = file_of(&others(self.world.rows.len()), self.world.padding);
         std::fs::write(self.path("in.csv"), others).unwrap();
         let code = ended(&mut child);
-        std::fs::copy(self.path("planned.csv"), self.path("in.csv")).unwrap();
+        std::fs::write(self.path("in.csv"), file_of(&self.world.rows, self.world.padding)).unwrap();
         code
+    }
+
+    fn has_posts(&self) -> bool {
+        std::fs::read_to_string(self.path("server.log")).is_ok_and(|log| log.contains(r#""method":"POST""#))
     }
 
     fn input(&self) -> Input {
@@ -405,9 +427,9 @@ pub(crate) fn run(program: &Path, seed: u64) -> Outcome {
     let mut chance = Chance(seed);
     let world = World::of(&mut chance, knows(program, "--trust-unique-email"));
     let folder = tempfile::tempdir().unwrap();
-    for name in ["planned.csv", "in.csv"] {
-        std::fs::write(folder.path().join(name), file_of(&world.rows, world.padding)).unwrap();
-    }
+    // What the checker reads, and what somebody may write over.
+    std::fs::write(folder.path().join("planned.csv"), file_of(&world.rows, 0)).unwrap();
+    std::fs::write(folder.path().join("in.csv"), file_of(&world.rows, world.padding)).unwrap();
     let server = Server::start(program, folder.path(), &world.server);
     let mut outcome = Outcome {
         seed,
@@ -435,11 +457,12 @@ pub(crate) fn run(program: &Path, seed: u64) -> Outcome {
 
 /// A run that somebody meddles with, to its end.
 fn meddle(trial: &Trial<'_>, chance: &mut Chance, outcome: &mut Outcome) {
-    let time = Duration::from_millis(20 + chance.below(180));
+    let longest = if chance.one_in(2) { 20 } else { 120 };
+    let time = Duration::from_millis(chance.below(longest));
     let code = match trial.world.meddling {
         Meddling::None => return,
         Meddling::RemovesLock => {
-            trial.remove_lock_after(time);
+            trial.remove_lock_after(time + Duration::from_millis(50));
             None
         }
         Meddling::RewritesInput => trial.rewrite_input_after(time),
@@ -455,7 +478,7 @@ fn meddle(trial: &Trial<'_>, chance: &mut Chance, outcome: &mut Outcome) {
 }
 
 fn kill(trial: &mut Trial<'_>, chance: &mut Chance, outcome: &mut Outcome) {
-    let mut before = BTreeSet::new();
+    let mut before = trial.memory().unanswered;
     for _ in 0..trial.world.kills {
         // A run over so few rows takes about as long, and one that first waits for its doubts to settle somewhat longer.
         let life = if outcome.kills == 0 { 150 } else { 500 };

@@ -375,7 +375,13 @@ fn two_at_once(flaw: Flaw) -> Verdict {
     });
     second.report(&lab, &emails);
     let memory = second.memory();
-    check_end(&planned(&lab, &emails), &whole_log(&lab), &memory, &lab.path("report.csv"), Rules::new(SETTLE))
+    check_end(
+        &planned(&lab, &emails),
+        &whole_log(&lab),
+        &memory,
+        &lab.path("report.csv"),
+        Rules { settle: SETTLE, is_blind: false },
+    )
 }
 
 /// A server that answers the first request of one customer too late, after it saved it.
