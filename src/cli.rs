@@ -417,9 +417,9 @@ pub struct SandboxArgs {
     /// Write an HTML notice before the JSON of every answer and a comment after it.
     #[arg(long)]
     pub notices: bool,
-    /// What goes wrong, and for whom: by rate (500:0.1), by e-mail (500:a*@example.com), for the first requests of an e-mail
-    /// (500:first=2). gateway-503=4s answers in a gateway's place while the work goes on for 4 s. An unknown kind prints all of
-    /// them. Repeatable.
+    /// What goes wrong, and for whom: by rate (500:0.1), by e-mail (500:a*@example.com), for the
+    /// first requests of an e-mail (500:first=2). gateway-503=4s answers in a gateway's place while
+    /// the work goes on for 4 s. An unknown kind prints all of them. Repeatable.
     #[arg(long = "fault", value_name = "KIND[:RATE|:PATTERN]")]
     pub faults: Vec<sandbox::Fault>,
     /// Where chance begins: the same seed brings the same faults.

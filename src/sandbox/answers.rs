@@ -126,7 +126,8 @@ pub(super) fn taken() -> Reply {
     Reply::json(400, &json!({"status": "failed", "status_code": 400, "message": message}))
 }
 
-/// The duplicate as a conflict, in words that `choice` (0 to 1) picks: other words, other languages, none at all.
+/// The duplicate as a conflict, in words that `choice` (0 to 1) picks: other words, other
+/// languages, none at all.
 pub(super) fn conflict(choice: f64) -> Reply {
     let message = |words: &str| json!({"message": words});
     let bodies = [

@@ -241,7 +241,8 @@ pub struct Config {
     pub racy: bool,
     /// Time that passes between check and save when `racy`.
     pub racy_gap: Duration,
-    /// Whether an e-mail is taken once a customer has it. Without it only keys keep a customer from being made twice.
+    /// Whether an e-mail is taken once a customer has it. Without it only keys keep a customer from
+    /// being made twice.
     pub unique_email: bool,
     /// Whether customers can be looked up.
     pub lookup: bool,

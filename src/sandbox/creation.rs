@@ -155,8 +155,8 @@ impl World {
         }
     }
 
-    /// Saves a customer whose e-mail is free, after `time`. Check and save are one step, unless the server is racy: then the
-    /// time passes between them.
+    /// Saves a customer whose e-mail is free, after `time`. Check and save are one step, unless the
+    /// server is racy: then the time passes between them.
     async fn save(&self, n: u64, form: &Form, time: Duration) -> Option<Arc<Customer>> {
         let is_taken = |accounts: &Accounts| self.config.unique_email && accounts.with_email(&form.email) > 0;
         if self.config.racy && self.ask_accounts(is_taken) {

@@ -42,12 +42,13 @@
 //! | `login-no-token` | logins succeed without a token (likewise) |
 //! | `refresh-revokes` | a refresh is the end of the token that it was asked for with (likewise) |
 //!
-//! What the application itself answers (`400`, `422`, `500`, `error-400`, `seven`, `no-id`, `other-email`, `error-200`,
-//! `inner-failure`, `outer-failure`, `soft-deleted`, with `-after` too) is kept in the key store and replayed. What happens on the way
-//! (everything else) is not: behind it the store holds the true answer, or none if nothing was done. For a request
-//! that is answered from the store only faults on the way happen. The `-after` faults of the application need
-//! something that was saved: a duplicate is answered as one. The faults that only choose the words for a duplicate
-//! (`taken-words`, `taken-409`, `refuse-again`) go together with any other fault.
+//! What the application itself answers (`400`, `422`, `500`, `error-400`, `seven`, `no-id`,
+//! `other-email`, `error-200`, `inner-failure`, `outer-failure`, `soft-deleted`, with `-after` too)
+//! is kept in the key store and replayed. What happens on the way (everything else) is not: behind
+//! it the store holds the true answer, or none if nothing was done. For a request that is answered
+//! from the store only faults on the way happen. The `-after` faults of the application need
+//! something that was saved: a duplicate is answered as one. The faults that only choose the words
+//! for a duplicate (`taken-words`, `taken-409`, `refuse-again`) go together with any other fault.
 
 use std::{
     collections::HashMap,

@@ -20,8 +20,8 @@
 //! # Rules
 //! - Every request leaves two lines in the log, `received` and `answered`, and each customer saved a line `created`,
 //!   written while the customers are still locked: the log's order is the order of events.
-//! - Work that outlives its answer (`answered` says `working`) ends with a line `done`. A client that goes before its
-//!   answer leaves a line `left`.
+//! - Work that outlives its answer (`answered` says `working`) ends with a line `done`. A client
+//!   that goes before its answer leaves a line `left`.
 //! - No token and no secret is written to the log.
 //! - Chance is a function of the seed, the e-mail and the count of its requests: the same run has the same faults.
 

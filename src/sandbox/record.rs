@@ -78,7 +78,8 @@ pub enum Event {
         fault: Option<String>,
         /// Who wrote the answer.
         author: Author,
-        /// Whether the application goes on with the request all the same; a `done` tells when it stopped.
+        /// Whether the application goes on with the request all the same; a `done` tells when it
+        /// stopped.
         working: bool,
     },
     /// The application has stopped work on a request that a gateway answered before.

@@ -83,7 +83,8 @@ async fn exchange(world: Arc<World>, n: u64, call: Call) -> Outcome {
     outcome
 }
 
-/// A client that waits for its answer. If it leaves, hyper drops what answers it, and this writes that down.
+/// A client that waits for its answer. If it leaves, hyper drops what answers it, and this writes
+/// that down.
 #[derive(Debug)]
 struct Presence<'a> {
     world: &'a World,

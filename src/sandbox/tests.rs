@@ -575,7 +575,7 @@ async fn duplicates_are_refused_in_other_words_and_other_codes() {
 
 #[tokio::test]
 async fn pauses_are_written_as_times_and_as_lengths() {
-    let now = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64;
+    let now = || throttle::unix_millis_after(Duration::ZERO);
     let sandbox = faulty(&["throttle-unix=3s:a*", "throttle-millis=3s:b*", "unavailable=3s"]).await;
     let asked = now();
     let pause = async |email: &str, status: u16, name: &str| {

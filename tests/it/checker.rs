@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// Two requests for one e-mail may follow each other sooner than the settle time by this share of it: the client counts from just before
-/// its intent is synced, the server from when the request came.
+/// Two requests for one e-mail may follow each other sooner than the settle time by this share of
+/// it: the client counts from just before its intent is synced, the server from when the request
+/// came.
 const SPARE: f64 = 0.5;
 
 /// What the world of a trial allows.
@@ -19,7 +20,8 @@ const SPARE: f64 = 0.5;
 pub(crate) struct Rules {
     /// The client's settle time: after silence, nothing may come for an e-mail before it is over.
     pub(crate) settle: Duration,
-    /// Whether the client has no way to find out what became of a request. Then it may say so at the end.
+    /// Whether the client has no way to find out what became of a request. Then it may say so at
+    /// the end.
     pub(crate) is_blind: bool,
 }
 
@@ -34,8 +36,8 @@ pub(crate) struct Verdict {
     pub(crate) unexpected: Vec<String>,
     /// An e-mail that was posted and is not in the planned input (I11).
     pub(crate) unplanned: Vec<String>,
-    /// A line of the report that the server's log contradicts, and lines too many or too few. The log is read after all work
-    /// is over, so that work that outlived its answer counts (I12).
+    /// A line of the report that the server's log contradicts, and lines too many or too few. The
+    /// log is read after all work is over, so that work that outlived its answer counts (I12).
     pub(crate) untrue: Vec<String>,
     /// An e-mail with two requests at work at the same time, whenever they were answered.
     pub(crate) overlapping: Vec<String>,
@@ -78,8 +80,9 @@ impl Debug for Verdict {
     }
 }
 
-/// The rows of an input: its e-mails in order, and whether a row can be a customer. The inputs of trials are made so that this is plain to
-/// see: what cannot be one has no `@`, whom the server refuses each time begins with `never`, and whom it has and does not list with `gone`.
+/// The rows of an input: its e-mails in order, and whether a row can be a customer. The inputs of
+/// trials are made so that this is plain to see: what cannot be one has no `@`, whom the server
+/// refuses each time begins with `never`, and whom it has and does not list with `gone`.
 pub(crate) struct Input {
     rows: Vec<String>,
 }
@@ -160,7 +163,8 @@ pub(crate) struct Log {
 /// Answers of the application that nobody can read as the end of the work.
 const UNINTELLIGIBLE: [&str; 2] = ["no-id", "outer-failure"];
 
-/// Whether an answer says nothing about the work: none, a gateway's, an unreadable one, or one that says that it goes on.
+/// Whether an answer says nothing about the work: none, a gateway's, an unreadable one, or one that
+/// says that it goes on.
 fn is_silence(answered: &Value) -> bool {
     let Some(status) = answered["status"].as_u64() else { return true };
     match answered["author"].as_str().unwrap_or_default() {
@@ -234,8 +238,8 @@ impl Log {
         self.people.values().flat_map(|known| &known.posts).any(|post| post.ended.is_infinite())
     }
 
-    /// Takes into account that a client died at `time` and did not know how the requests for these e-mails had ended: whatever
-    /// success was on its way to it is silence to the next one.
+    /// Takes into account that a client died at `time` and did not know how the requests for these
+    /// e-mails had ended: whatever success was on its way to it is silence to the next one.
     pub(crate) fn forget_answers(&mut self, time: f64, unanswered: &BTreeSet<String>) {
         for email in unanswered {
             let posts = self.people.get_mut(email).into_iter().flat_map(|known| &mut known.posts);
@@ -363,7 +367,8 @@ fn contradictions(input: &Input, log: &Log, lines: &[BTreeMap<String, String>], 
 /// What the server says against one line.
 fn contradiction(email: &str, line: &BTreeMap<String, String>, ids: &[String], rules: Rules) -> Option<&'static str> {
     let told = &line["customer_id"];
-    // Without look-ups the server's words are all there is: nobody sees that it does not list a customer, or what a duplicate is one of.
+    // Without look-ups the server's words are all there is: nobody sees that it does not list a
+    // customer, or what a duplicate is one of.
     let is_hearsay = rules.is_blind && told.is_empty() && (line["status"] == "duplicate" || !is_accepted(email));
     let is_theirs = ids.contains(told);
     match line["status"].as_str() {
@@ -388,4 +393,91 @@ fn contradiction(email: &str, line: &BTreeMap<String, String>, ids: &[String], r
 fn read_csv(path: &Path) -> Vec<BTreeMap<String, String>> {
     let Ok(mut reader) = csv::Reader::from_path(path) else { return Vec::new() };
     reader.deserialize().map(Result::unwrap).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETTLE: Duration = Duration::from_millis(200);
+
+    /// The verdict on one person, `p@example.com`, of whom the server wrote this down.
+    fn verdict(log: &str, deaths: &[f64]) -> Verdict {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("log"), log).unwrap();
+        std::fs::write(path("in.csv"), "customer_email\np@example.com\n").unwrap();
+        let emails = BTreeSet::from(["p@example.com".to_owned()]);
+        let mut log = Log::read(&path("log"));
+        deaths.iter().for_each(|time| log.forget_answers(*time, &emails));
+        let memory = Memory { emails, unanswered: BTreeSet::new() };
+        check_midway(&Input::read(&path("in.csv")), &log, &memory, Rules { settle: SETTLE, is_blind: false })
+    }
+
+    fn post(n: u64, t: u64) -> String {
+        format!("{{\"t\":{t},\"event\":\"received\",\"n\":{n},\"method\":\"POST\",\"email\":\"p@example.com\"}}\n")
+    }
+
+    fn answer(n: u64, t: u64, status: u16, author: &str, working: bool) -> String {
+        format!(
+            "{{\"t\":{t},\"event\":\"answered\",\"n\":{n},\"status\":{status},\"author\":\"{author}\",\
+             \"working\":{working},\"fault\":null,\"customer_id\":null}}\n"
+        )
+    }
+
+    fn event(kind: &str, n: u64, t: u64) -> String {
+        format!("{{\"t\":{t},\"event\":\"{kind}\",\"n\":{n}}}\n")
+    }
+
+    #[test]
+    fn work_that_outlives_its_answer_overlaps_with_the_next_request() {
+        let begun = [post(1, 0), answer(1, 10, 503, "gateway", true)].concat();
+        let late = [post(2, 300), answer(2, 310, 200, "application", false)].concat();
+        let overlapping = verdict(&[&begun, &late, &event("done", 1, 400)[..]].concat(), &[]);
+        assert_eq!((overlapping.overlapping.len(), overlapping.too_soon.len()), (1, 0), "{overlapping:?}");
+        let done = verdict(&[&begun, &event("done", 1, 250)[..], &late].concat(), &[]);
+        assert!(done.is_clean(), "{done:?}");
+        let at_work = verdict(&[begun, late].concat(), &[]);
+        assert_eq!(at_work.overlapping.len(), 1, "{at_work:?}");
+    }
+
+    #[test]
+    fn a_request_soon_after_a_silent_one_is_too_soon_and_after_an_answered_one_is_not() {
+        let silences = [
+            answer(1, 10, 503, "gateway", false),
+            answer(1, 10, 200, "gateway", false),
+            answer(1, 10, 200, "nobody", false),
+            answer(1, 10, 408, "gateway", false),
+            [event("left", 1, 5), answer(1, 10, 200, "application", false)].concat(),
+        ];
+        for silence in silences {
+            for (again, hasty) in [(50, true), (210, false)] {
+                let found = verdict(&[post(1, 0), silence.clone(), post(2, again)].concat(), &[]);
+                assert_eq!(!found.too_soon.is_empty(), hasty, "{again} {silence}: {found:?}");
+            }
+        }
+        for (status, author) in [(500, "application"), (422, "application"), (403, "gateway"), (429, "application")] {
+            let log = [post(1, 0), answer(1, 10, status, author, false), post(2, 50)].concat();
+            let found = verdict(&log, &[]);
+            assert!(found.too_soon.is_empty(), "{status} {author}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_success_that_died_with_the_client_is_silence() {
+        let log = [post(1, 0), answer(1, 10, 200, "application", false), post(2, 50)].concat();
+        assert!(verdict(&log, &[]).too_soon.is_empty());
+        assert_eq!(verdict(&log, &[20.0]).too_soon.len(), 1);
+    }
+
+    #[test]
+    fn a_request_that_was_refused_may_be_forgotten_and_no_other() {
+        for (status, author, forgotten) in
+            [(403, "gateway", true), (503, "gateway", false), (200, "application", false)]
+        {
+            let log = [post(1, 0), answer(1, 10, status, author, false)].concat().replace("p@example", "q@example");
+            assert_eq!(verdict(&log, &[]).unannounced.is_empty(), forgotten, "{status}");
+            assert_eq!(verdict(&log, &[]).unplanned, ["q@example.com"]);
+        }
+    }
 }

@@ -1,6 +1,6 @@
-//! One trial of the crash campaign: a world made from a seed, somebody who meddles, an import that is killed in the middle, more than
-//! once, and then run to its end; and the checker's verdict after every death and at the end. The short form is a test, the long one an
-//! example.
+//! One trial of the crash campaign: a world made from a seed, somebody who meddles, an import that
+//! is killed in the middle, more than once, and then run to its end; and the checker's verdict
+//! after every death and at the end. The short form is a test, the long one an example.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -33,7 +33,8 @@ const FAULTS: [&str; 17] = [
     "notice",
 ];
 
-/// Gateways that give up on a request while the application works on, for less than the settle time.
+/// Gateways that give up on a request while the application works on, for less than the settle
+/// time.
 const GATEWAYS: [&str; 6] = [
     "gateway-500=30ms",
     "gateway-500=80ms",
@@ -55,7 +56,8 @@ const SETTLE: Duration = Duration::from_millis(250);
 /// Longer than any run over so few rows has a reason to take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// As much as a cell may hold, nearly: with some of them in a row, the program cannot read far ahead of what it sends.
+/// As much as a cell may hold, nearly: with some of them in a row, the program cannot read far
+/// ahead of what it sends.
 const PADDING: usize = 60_000;
 const PADDED_CELLS: usize = 4;
 
@@ -172,7 +174,8 @@ impl World {
     }
 }
 
-/// What keeps a customer from being made twice: one of the two rules holds at least. Without look-ups not every doubt can be resolved.
+/// What keeps a customer from being made twice: one of the two rules holds at least. Without
+/// look-ups not every doubt can be resolved.
 fn rules_of(chance: &mut Chance) -> &'static [&'static str] {
     match chance.below(12) {
         0 | 1 => &["--email-only"],
@@ -226,7 +229,8 @@ fn faults_of(chance: &mut Chance, count: u64) -> Vec<String> {
 /// Refusals of so few records say nothing about the run as a whole.
 const MOST_REFUSED: usize = 2;
 
-/// Mostly customers; now and then nobody, somebody who came before, or somebody whom the server never takes.
+/// Mostly customers; now and then nobody, somebody who came before, or somebody whom the server
+/// never takes.
 fn rows_of(chance: &mut Chance, count: u64) -> Vec<String> {
     let mut refused = 0;
     let mut row_of = |row: u64| {
@@ -345,8 +349,8 @@ impl Trial<'_> {
         ended(&mut second);
     }
 
-    /// Copies another file over the input of a run a while after its first request, when the plan is made, and puts the planned
-    /// one back when it has ended. Returns the exit code.
+    /// Copies another file over the input of a run a while after its first request, when the plan
+    /// is made, and puts the planned one back when it has ended. Returns the exit code.
     fn rewrite_input_after(&self, time: Duration) -> Option<i32> {
         let mut child = self.start("rewritten.txt");
         while !self.has_posts() && child.try_wait().unwrap().is_none() {
@@ -397,7 +401,8 @@ impl Trial<'_> {
     }
 }
 
-/// Waits for the end of a run, and returns its exit code. `None` if it was killed, at the latest when patience is at its end.
+/// Waits for the end of a run, and returns its exit code. `None` if it was killed, at the latest
+/// when patience is at its end.
 fn ended(child: &mut Child) -> Option<i32> {
     let begun = Instant::now();
     while begun.elapsed() < PATIENCE {

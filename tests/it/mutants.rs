@@ -40,8 +40,8 @@ enum Flaw {
     HastyAfterAGateway,
 }
 
-/// What happens to the client: it is killed just after the request of this row left; or, before that row, somebody else changes the
-/// input or removes its lock.
+/// What happens to the client: it is killed just after the request of this row left; or, before
+/// that row, somebody else changes the input or removes its lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Blow {
     Never,
@@ -338,7 +338,8 @@ fn whole_log(lab: &Lab) -> Log {
     }
 }
 
-/// The life of a client: a blow, an input that was sorted the other way meanwhile, a run to the end, a report.
+/// The life of a client: a blow, an input that was sorted the other way meanwhile, a run to the
+/// end, a report.
 fn life(flaw: Flaw, server_options: &[&str], blow: Blow, extra: &[&str]) -> (Verdict, Verdict) {
     let lab = Lab::new();
     let server = Server::start(&lab, server_options);
@@ -357,8 +358,8 @@ fn life(flaw: Flaw, server_options: &[&str], blow: Blow, extra: &[&str]) -> (Ver
     (midway, end)
 }
 
-/// Two clients with one ledger: the lock of the first is removed before its third row, and the second starts at once from what the disk
-/// holds then.
+/// Two clients with one ledger: the lock of the first is removed before its third row, and the
+/// second starts at once from what the disk holds then.
 fn two_at_once(flaw: Flaw) -> Verdict {
     let lab = Lab::new();
     let server = Server::start(&lab, &["--email-only", "--racy", "--latency", "40ms"]);
