@@ -411,7 +411,7 @@ pub struct SandboxArgs {
     /// Offer no look-up.
     #[arg(long)]
     pub no_lookup: bool,
-    /// Pack every answer with gzip, though the client did not ask for it.
+    /// Pack every answer with gzip although the client did not ask for it.
     #[arg(long)]
     pub packed: bool,
     /// Write an HTML notice before the JSON of every answer and a comment after it.

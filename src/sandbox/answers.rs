@@ -53,7 +53,7 @@ impl Dialect {
         }
     }
 
-    /// Somebody else has this phone: what some servers say to the second request for one customer.
+    /// The phone is taken: how some servers refuse a second request for one customer.
     pub(super) fn phone_taken(self) -> Reply {
         let complaints = json!({"customer_phone": ["The customer phone has already been taken."]});
         match self {

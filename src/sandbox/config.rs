@@ -246,7 +246,7 @@ pub struct Config {
     pub unique_email: bool,
     /// Whether customers can be looked up.
     pub lookup: bool,
-    /// Whether every answer is packed with gzip, though nobody asked for it.
+    /// Whether every answer is packed with gzip although the client did not ask for it.
     pub packed: bool,
     /// Whether the application's JSON has an HTML notice before it and a comment after it.
     pub notices: bool,

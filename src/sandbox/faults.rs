@@ -29,9 +29,9 @@
 //! | `403-page` | nothing saved; a firewall's HTML page, HTTP 403 |
 //! | `throttle-unix=D` · `throttle-millis=D` | nothing saved; HTTP 429 with `Retry-After` as the Unix time D from now · with only `X-RateLimit-Reset`, in Unix milliseconds |
 //! | `unavailable=D` | nothing saved; HTTP 503 with `Retry-After: D` in seconds |
-//! | `gzip` · `notice` | saved; the answer is packed though nobody asked for it · has an HTML notice before the JSON and a comment after it |
+//! | `gzip` · `notice` | saved; the answer is packed although the client did not ask for it · has an HTML notice before the JSON and a comment after it |
 //! | `error-200` · `error-200-after` | HTTP 200 with `{"status":"error","message":…}` and no code: nothing saved · saved |
-//! | `soft-deleted` | nothing saved; refused as a duplicate of a customer whom no look-up lists |
+//! | `soft-deleted` | nothing saved; refused as a duplicate of a customer that look-ups do not list |
 //! | `taken-words` | a duplicate is refused as "has already been taken", HTTP 400, instead of in the usual words |
 //! | `taken-409` | a duplicate is refused with HTTP 409 and other words: of other languages, or none |
 //! | `refuse-again` | a duplicate is refused for its *phone*, HTTP 422 |

@@ -32,7 +32,7 @@ pub(crate) struct Verdict {
     pub(crate) lost: Vec<String>,
     /// An e-mail with more than one customer or more than one mail.
     pub(crate) doubled: Vec<String>,
-    /// A customer whom the input does not have, or whom the server never accepts.
+    /// A customer that is not in the input, or that the server never accepts.
     pub(crate) unexpected: Vec<String>,
     /// An e-mail that was posted and is not in the planned input (I11).
     pub(crate) unplanned: Vec<String>,
@@ -45,7 +45,7 @@ pub(crate) struct Verdict {
     pub(crate) too_soon: Vec<String>,
     /// A request that came without the ledger knowing of it. It may forget one that was refused.
     pub(crate) unannounced: Vec<String>,
-    /// A record that is `in_doubt` at the end, in a world that lets nobody find out. Not a fault.
+    /// A record that is `in_doubt` at the end, in a world without a way to find out. Not a fault.
     pub(crate) unresolved: Vec<String>,
 }
 
@@ -81,8 +81,8 @@ impl Debug for Verdict {
 }
 
 /// The rows of an input: its e-mails in order, and whether a row can be a customer. The inputs of
-/// trials are made so that this is plain to see: what cannot be one has no `@`, whom the server
-/// refuses each time begins with `never`, and whom it has and does not list with `gone`.
+/// trials are made so that this is plain to see: what cannot be one has no `@`, an e-mail
+/// that the server always refuses begins with `never`, and one that it has but does not list with `gone`.
 pub(crate) struct Input {
     rows: Vec<String>,
 }
@@ -160,7 +160,7 @@ pub(crate) struct Log {
     people: BTreeMap<String, Known>,
 }
 
-/// Answers of the application that nobody can read as the end of the work.
+/// Faults after which the application's answer does not prove the end of its work.
 const UNINTELLIGIBLE: [&str; 2] = ["no-id", "outer-failure"];
 
 /// Whether an answer says nothing about the work: none, a gateway's, an unreadable one, or one that
@@ -401,7 +401,7 @@ mod tests {
 
     const SETTLE: Duration = Duration::from_millis(200);
 
-    /// The verdict on one person, `p@example.com`, of whom the server wrote this down.
+    /// The verdict on one input row, `p@example.com`, if this is the server's log.
     fn verdict(log: &str, deaths: &[f64]) -> Verdict {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);

@@ -44,7 +44,7 @@ const GATEWAYS: [&str; 6] = [
     "gateway-502=60ms",
 ];
 
-/// Refusals that leave no customer behind, whoever they strike.
+/// Refusals that never leave a customer behind.
 const REFUSALS: [&str; 6] = ["403-page", "403", "413", "422", "451", "error-200"];
 
 /// Pauses that one request earns for all of them.
@@ -249,7 +249,7 @@ fn rows_of(chance: &mut Chance, count: u64) -> Vec<String> {
     (0..count).map(&mut row_of).collect()
 }
 
-/// A file of these rows, each with this many characters in each cell that nobody needs.
+/// A file of these rows, each with this many characters in each unused cell.
 fn file_of(rows: &[String], padding: usize) -> String {
     let notes: String = (0..PADDED_CELLS).map(|n| format!(",note_{n}")).collect();
     let padding = format!(",{}", "x".repeat(padding)).repeat(PADDED_CELLS);
@@ -258,7 +258,7 @@ fn file_of(rows: &[String], padding: usize) -> String {
     std::iter::once(header).chain(rows).collect()
 }
 
-/// Another file of as many people, whom nobody planned to create.
+/// The rows of another file, as many, that are not planned.
 fn others(count: usize) -> Vec<String> {
     (0..count).map(|row| format!("Other {row},q{row}@example.com,+4917612346{row:03},DEU")).collect()
 }
@@ -432,7 +432,7 @@ pub(crate) fn run(program: &Path, seed: u64) -> Outcome {
     let mut chance = Chance(seed);
     let world = World::of(&mut chance, knows(program, "--trust-unique-email"));
     let folder = tempfile::tempdir().unwrap();
-    // What the checker reads, and what somebody may write over.
+    // The first is for the checker, the second may be overwritten.
     std::fs::write(folder.path().join("planned.csv"), file_of(&world.rows, 0)).unwrap();
     std::fs::write(folder.path().join("in.csv"), file_of(&world.rows, world.padding)).unwrap();
     let server = Server::start(program, folder.path(), &world.server);
@@ -460,7 +460,7 @@ pub(crate) fn run(program: &Path, seed: u64) -> Outcome {
     outcome
 }
 
-/// A run that somebody meddles with, to its end.
+/// Runs the import once to its end while its lock or its input is taken away.
 fn meddle(trial: &Trial<'_>, chance: &mut Chance, outcome: &mut Outcome) {
     let longest = if chance.one_in(2) { 20 } else { 120 };
     let time = Duration::from_millis(chance.below(longest));

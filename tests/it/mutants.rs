@@ -240,7 +240,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Nobody is absent who was looked for only once.
+    /// An e-mail counts as absent only if two look-ups do not find it.
     fn look_up_twice(&self, email: &str, begun: Instant) -> Found {
         settle(begun);
         match self.look_up(email) {
@@ -314,7 +314,7 @@ fn emails_in(file: &str) -> Vec<String> {
     file.lines().skip(1).filter_map(|line| line.split(',').nth(1)).map(str::to_owned).collect()
 }
 
-/// As many people as there are rows, whom nobody planned to create.
+/// As many e-mails as there are rows, none of them planned.
 fn strangers(count: usize) -> Vec<String> {
     (0..count).map(|n| format!("stranger{n}@example.com")).collect()
 }
