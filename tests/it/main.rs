@@ -37,3 +37,5 @@ mod syscalls;
 mod tables;
 mod torn;
 mod trust;
+mod untrue;
+mod world;
