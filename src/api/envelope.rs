@@ -221,7 +221,10 @@ fn are_notices(before: &[u8]) -> bool {
     let text = String::from_utf8_lossy(before).to_ascii_lowercase();
     let text = text.trim();
     let begins_object = text.split('{').skip(1).any(|rest| rest.trim_start().starts_with('"'));
-    text.starts_with('<') && text.ends_with('>') && !begins_object && !PAGE.iter().any(|sign| text.contains(sign))
+    // The stray bytes may stand behind the notices.
+    let strays = text.rsplit('>').next().unwrap_or_default();
+    let ends_well = strays.len() <= STRAY_CAP && !strays.contains(['{', '"']);
+    text.starts_with('<') && ends_well && !begins_object && !PAGE.iter().any(|sign| text.contains(sign))
 }
 
 /// Nothing, or HTML comments one after the other.
@@ -302,6 +305,7 @@ mod tests {
         let notice = "<br />\n<b>Notice</b>:  Undefined index: {tier} in <b>/app/x.php</b> on line <b>{42}</b><br />\n";
         for body in [
             format!("{notice}{{\"a\":1}}"),
+            format!("{notice}7{{\"a\":1}}"),
             format!("\u{feff}{notice}{notice}{{\"a\":1}}"),
             "{\"a\":1}\n<!-- page cached at 02:15 -->".to_owned(),
             format!("{notice}{{\"a\":1}} <!-- {{\"b\":2}} --> <!-- x -->\n"),

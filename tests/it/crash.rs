@@ -143,7 +143,7 @@ struct World {
 }
 
 impl World {
-    fn of(chance: &mut Chance, knows_trust: bool) -> Self {
+    fn of(chance: &mut Chance) -> Self {
         let mut server = vec!["--dialect".to_owned(), chance.one_of(&["seed", "docs", "laravel"]).to_owned()];
         let latency = chance.one_of(&["0s", "1ms..5ms", "2ms..15ms", "10ms..40ms"]);
         server.extend(["--latency".to_owned(), latency.to_owned(), "--seed".to_owned(), chance.next().to_string()]);
@@ -158,7 +158,7 @@ impl World {
             }
         }
         let is_blind = rules.contains(&"--no-lookup");
-        let may_trust = knows_trust && is_blind && !rules.contains(&"--key-only");
+        let may_trust = is_blind && !rules.contains(&"--key-only");
         let client = client_of(chance, may_trust);
         let count = 5 + chance.below(26);
         server.extend(faults_of(chance, count).into_iter().flat_map(|fault| ["--fault".to_owned(), fault]));
@@ -421,16 +421,10 @@ fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64() * 1000.0
 }
 
-/// Whether the program has an option: worlds that need a newer one are not made for an older.
-fn knows(program: &Path, option: &str) -> bool {
-    let help = Command::new(program).args(["import", "--help"]).output().unwrap();
-    String::from_utf8_lossy(&help.stdout).contains(option)
-}
-
 /// Runs the trial of a seed with a program.
 pub(crate) fn run(program: &Path, seed: u64) -> Outcome {
     let mut chance = Chance(seed);
-    let world = World::of(&mut chance, knows(program, "--trust-unique-email"));
+    let world = World::of(&mut chance);
     let folder = tempfile::tempdir().unwrap();
     // The first is for the checker, the second may be overwritten.
     std::fs::write(folder.path().join("planned.csv"), file_of(&world.rows, 0)).unwrap();

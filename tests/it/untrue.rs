@@ -330,7 +330,7 @@ fn a8_a_refusal_about_the_email_in_any_words_is_looked_up_and_exists() {
 fn a8_a_conflict_in_unknown_words_is_believed_absent_only_when_seen_twice() {
     let lab = Lab::new();
     let world = World::start(|request, book| match request.is_post {
-        true => Reply::json(409, &json!({"message": "Email is in use"})),
+        true => Reply::json(409, &json!({"message": "Conflict"})),
         false => book.list_like(request),
     });
     lab.customers(1);
