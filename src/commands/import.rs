@@ -318,6 +318,7 @@ impl Import<'_> {
             exit_code: exit.code(),
             stopped,
             unended: None,
+            partial: false,
             next_command,
         })
     }
@@ -350,7 +351,9 @@ impl Import<'_> {
         let command = Some(resume::command(&self.input));
         match self.summary(run, counters, counted, begun, exit, Some(stopped.clone()), command) {
             // Rejects need the cells of the input.
-            Ok(summary) => report::print(&Summary { rejects: None, ..summary }, self.args.output.summary),
+            Ok(summary) => {
+                report::print(&Summary { partial: true, rejects: None, ..summary }, self.args.output.summary);
+            }
             Err(failure) => return failure,
         }
         Failure::new(exit, stopped).hint(format!(
@@ -361,7 +364,8 @@ impl Import<'_> {
 
     fn made_from_ledger(&self, tally: &Tally) -> String {
         let missing = self.plan.tally.total().saturating_sub(tally.total());
-        let mut words = "the report was made from the ledger, because the input cannot be read again".to_owned();
+        let why = if self.input.check_unchanged().is_err() { "changed" } else { "cannot be read again" };
+        let mut words = format!("the report was made from the ledger, because the input {why}");
         if missing > 0 {
             words.push_str(&format!("; {missing} rows that were not reached, or needed no request, are not in it"));
         }

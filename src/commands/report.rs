@@ -40,6 +40,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<Exit, Failure> {
         exit_code: exit.code(),
         stopped: run.stopped,
         unended,
+        partial: false,
         next_command: None,
     };
     print(&summary, args.output.summary);

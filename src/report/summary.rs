@@ -92,6 +92,8 @@ pub struct Summary {
     pub stopped: Option<String>,
     /// Of a run that did not end: what it counts besides outcomes is not known then.
     pub unended: Option<Unended>,
+    /// Whether records of the input are missing in the reports and in the counts.
+    pub partial: bool,
     /// The command that resumes, where one is needed.
     pub next_command: Option<String>,
 }
@@ -114,7 +116,8 @@ impl Summary {
                 writeln!(text, "  {number:>9}  {:<16}  {}", status.as_str(), meaning(status))?;
             }
         }
-        writeln!(text, "  {:>9}  records read", self.tally.total())?;
+        let what = if self.partial { "records in the report" } else { "records read" };
+        writeln!(text, "  {:>9}  {what}", self.tally.total())?;
         if self.tally.blank_rows() > 0 {
             writeln!(text, "  {:>9}  blank rows skipped", self.tally.blank_rows())?;
         }
@@ -242,6 +245,7 @@ impl Summary {
             "target": self.target,
             "records_read": self.tally.total(),
             "outcomes": outcomes,
+            "partial": self.partial,
             "blank_rows": self.tally.blank_rows(),
             "requests": known(self.requests),
             "throttled": known(self.throttled),
@@ -309,6 +313,7 @@ mod tests {
             exit_code: 1,
             stopped: None,
             unended: None,
+            partial: false,
             next_command: Some("customer-import import a.csv".to_owned()),
         }
     }

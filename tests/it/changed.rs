@@ -160,8 +160,13 @@ fn a_changed_input_gets_a_report_from_the_ledger_and_the_run_can_be_resumed() {
     let ran = running.end().ends(65);
     assert!(ran.stdout.contains("Stopped: the input changed while it was read"), "{}", ran.stdout);
     for said in [&ran.stdout, &ran.stderr] {
-        assert!(said.contains("the report was made from the ledger") && said.contains("are not in it"), "{said}");
+        assert!(
+            said.contains("the report was made from the ledger, because the input changed; ")
+                && said.contains("are not in it"),
+            "{said}"
+        );
     }
+    assert!(ran.stdout.contains("records in the report") && !ran.stdout.contains("records read"), "{}", ran.stdout);
     assert!(!lab.path("mend.csv").exists(), "rejects need the cells of the input");
     let report = crate::harness::rows(&lab.path("out.csv"));
     let rows: Vec<u64> = report.iter().map(|row| row["row"].parse().unwrap()).collect();
