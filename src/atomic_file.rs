@@ -44,8 +44,8 @@ impl AtomicFile {
     }
 }
 
-/// A file that is whole and synced, and leaves no trace unless it is put in place. Of files that belong together none should be put in place
-/// before all are whole.
+/// A file that is whole and synced, and leaves no trace unless it is put in place. Of files that
+/// belong together none should be put in place before all are whole.
 #[derive(Debug)]
 pub struct WholeFile {
     file: NamedTempFile,

@@ -244,7 +244,8 @@ impl Import<'_> {
         Scope { records: tally.total(), to_send: self.plan.to_send, limit, known }
     }
 
-    /// The reports, the end of the run in the ledger, the summary. Also returns whether the summary says how to resume.
+    /// The reports, the end of the run in the ledger, the summary. Also returns whether the summary
+    /// says how to resume.
     async fn report(&self, run: &RunId, sent: Sent, begun: Instant) -> Result<(Exit, bool), Failure> {
         let Sent { verdict, counters, unread, mut stopped } = sent;
         let counted = match unread {
@@ -284,7 +285,8 @@ impl Import<'_> {
         let resumable = !self.world.forgets() && unfinished.into_iter().any(|status| counted.tally.get(status) > 0);
         let next_command = resumable.then(|| resume::command(&self.input));
         let summary = self.summary(run, counters, counted, begun, exit, stopped, next_command)?;
-        // Whoever wants to hear only of trouble, from cron, gets no mail about a night that went well.
+        // Whoever wants to hear only of trouble, from cron, gets no mail about a night that went
+        // well.
         if !(self.log.quiet && exit == Exit::Done && self.args.output.summary == SummaryFormat::Text) {
             report::print(&summary, self.args.output.summary);
         }
@@ -323,7 +325,8 @@ impl Import<'_> {
         })
     }
 
-    /// The same if the input changed or cannot be read any more: what the ledger knows is reported all the same.
+    /// The same if the input changed or cannot be read any more: what the ledger knows is reported
+    /// all the same.
     async fn report_from_ledger(
         &self,
         run: &RunId,

@@ -90,11 +90,13 @@ pub(super) struct Judge {
     firsts: RefCell<Firsts>,
 }
 
-/// The e-mails of the records that seem to have duplicates. Two e-mails of one print are told apart by a second hash.
+/// The e-mails of the records that seem to have duplicates. Two e-mails of one print are told apart
+/// by a second hash.
 #[derive(Debug, Default)]
 struct Firsts {
     state: RandomState,
-    /// By the row that the prints name as the first, and the second hash of an e-mail: the row that really is its first.
+    /// By the row that the prints name as the first, and the second hash of an e-mail: the row that
+    /// really is its first.
     rows: HashMap<(u64, u64), u64>,
 }
 
@@ -115,7 +117,8 @@ impl Judge {
         Self { tells: false, ..self }
     }
 
-    /// What a record says that comes in its turn: all lines are asked for in the order of the input.
+    /// What a record says that comes in its turn: all lines are asked for in the order of the
+    /// input.
     pub(super) fn line(&self, prepared: &Prepared) -> Result<ReportLine, Failure> {
         match &prepared.sendable {
             Some((key, payload)) => self.sendable(&prepared.noted, key, *payload),
@@ -163,8 +166,8 @@ impl Judge {
         }
     }
 
-    /// The earlier record of the same e-mail. The e-mails are compared and not their rows in the ledger, because the
-    /// file may have been edited since its rows were claimed.
+    /// The earlier record of the same e-mail. The e-mails are compared and not their rows in the
+    /// ledger, because the file may have been edited since its rows were claimed.
     fn earlier(&self, email: &EmailKey, row: u64) -> Option<Earlier> {
         let earlier = self.duplicates.earlier(row);
         let print = match earlier {

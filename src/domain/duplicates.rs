@@ -253,7 +253,8 @@ impl Duplicates {
         Some(Earlier { row: first.into(), same_data })
     }
 
-    /// Whether a later record has the e-mail of this one, which is the first with it; of prints with data.
+    /// Whether a later record has the e-mail of this one, which is the first with it; of prints
+    /// with data.
     #[must_use]
     pub fn has_later(&self, row: u64) -> bool {
         self.firsts.binary_search_by_key(&row, |first| u64::from(*first)).is_ok()

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
-/// A value of JSON whose numbers stay as they were written, because a float would lose digits of them.
+/// A value of JSON whose numbers stay as they were written, because a float would lose digits of
+/// them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Json {
     Null,

@@ -577,7 +577,8 @@ fn collapse_spaces(text: &str) -> String {
     collapsed
 }
 
-/// A cell as text: numbers as they were written, truth values as JSON writes them, structures not at all.
+/// A cell as text: numbers as they were written, truth values as JSON writes them, structures not
+/// at all.
 #[inline]
 pub(super) fn cell_text(cell: Cell<'_>) -> Cow<'_, str> {
     match cell {

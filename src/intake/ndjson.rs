@@ -1,8 +1,8 @@
 //! Lines of NDJSON, in bounded memory, and what an object of one holds.
 //!
 //! serde_json parses; the visitor here adds what it leaves open: a key that comes twice, nesting beyond the limit, strings beyond it.
-//! Numbers are carried as they are written. serde_json gives integers exactly and all others as floats, so a line that has such a number
-//! is parsed a second time, for its text.
+//! Numbers are carried as they are written. serde_json gives integers exactly and all others as
+//! floats, so a line that has such a number is parsed a second time, for its text.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -206,8 +206,8 @@ pub(super) fn kind(value: &Json) -> &'static str {
     }
 }
 
-/// A value of a line that was found to be sound, with its numbers as they stand there. What is nested is parsed once a level, of which there
-/// are few.
+/// A value of a line that was found to be sound, with its numbers as they stand there. What is
+/// nested is parsed once a level, of which there are few.
 fn as_written(raw: &RawValue) -> serde_json::Result<Json> {
     let text = raw.get();
     Ok(match text.as_bytes().first() {

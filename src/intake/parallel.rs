@@ -262,7 +262,8 @@ impl<T: Gather + Send + 'static> Iterator for Parallel<T> {
             }
             match self.pieces.recv() {
                 Ok(Next::Piece(judged)) => match judged.recv() {
-                    // It was read before a change that shows by now, and yet nothing more is handed on.
+                    // It was read before a change that shows by now, and yet nothing more is handed
+                    // on.
                     Ok(judged) => {
                         return match self.origin.check_unchanged() {
                             Ok(()) => Some(Ok(self.take_up(judged))),

@@ -1,8 +1,10 @@
-//! The input file: opened once, read from its beginning as often as needed, and compared with itself after every read.
+//! The input file: opened once, read from its beginning as often as needed, and compared with
+//! itself after every read.
 //!
-//! The descriptor stays open from the plan to the report. So a new file that is renamed over the name, or
-//! the removal of the name, does not disturb a run. What was read is handed on only if the file is still
-//! in the state in which it was opened; a write shows in the file's times before its bytes can be read.
+//! The descriptor stays open from the plan to the report. So a new file that is renamed over the
+//! name, or the removal of the name, does not disturb a run. What was read is handed on only if the
+//! file is still in the state in which it was opened; a write shows in the file's times before its
+//! bytes can be read.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -29,7 +31,8 @@ enum Seen {
     Changed,
 }
 
-/// Says that an input is not what it was. It travels within an [`io::Error`] through the layers that read.
+/// Says that an input is not what it was. It travels within an [`io::Error`] through the layers
+/// that read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the input changed while it was read")]
 pub(super) struct InputChanged;
@@ -38,7 +41,8 @@ pub(super) struct InputChanged;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct State {
     content: Content,
-    /// When the inode changed last. Nobody can set this time, so it shows a write whose author restored the modification time.
+    /// When the inode changed last. Nobody can set this time, so it shows a write whose author
+    /// restored the modification time.
     inode_changed: (i64, i64),
     circumstances: Circumstances,
 }
@@ -59,8 +63,8 @@ struct Circumstances {
 }
 
 impl State {
-    /// Whether the content may still be taken for the same. A later inode change is no change of the content
-    /// if another name, mode, owner or place explains it.
+    /// Whether the content may still be taken for the same. A later inode change is no change of
+    /// the content if another name, mode, owner or place explains it.
     fn is_still(&self, now: &Self) -> bool {
         let is_explained = self.circumstances != now.circumstances;
         self.content == now.content && (self.inode_changed == now.inode_changed || is_explained)
@@ -127,8 +131,8 @@ struct Reader {
 }
 
 impl Read for Reader {
-    /// Returns bytes only if the file is unchanged after they were read. The end of the file counts as read, too:
-    /// a file that was cut must not look like a shorter one.
+    /// Returns bytes only if the file is unchanged after they were read. The end of the file counts
+    /// as read, too: a file that was cut must not look like a shorter one.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = read_at(&self.file.file, buffer, self.at)?;
         self.file.compare()?;

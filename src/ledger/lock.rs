@@ -27,8 +27,8 @@ impl Lock {
     }
 }
 
-/// Whether some process holds the ledger just now. It looks by taking a share of the lock for an instant, so only a run that seems to be
-/// alive or killed is worth asking for.
+/// Whether some process holds the ledger just now. It looks by taking a share of the lock for an
+/// instant, so only a run that seems to be alive or killed is worth asking for.
 pub(super) fn is_held(ledger: &Path) -> bool {
     let Ok(real) = ledger.canonicalize() else { return false };
     let Ok(file) = File::open(beside(&real, ".lock")) else { return false };

@@ -30,8 +30,8 @@ impl Ledger {
         if known { Ok(()) } else { Err(other()) }
     }
 
-    /// Ends a doubt with what a person found out. This is an outcome of the run that sent the request, and of this one. Returns false
-    /// if the e-mail is not in doubt.
+    /// Ends a doubt with what a person found out. This is an outcome of the run that sent the
+    /// request, and of this one. Returns false if the e-mail is not in doubt.
     pub async fn settle_by_hand(&self, run: &RunId, email: EmailKey, ending: Ending) -> Result<bool, LedgerError> {
         let (target, run) = (self.target_id, run.number);
         self.write(Urgency::Now, move |connection| {

@@ -160,8 +160,9 @@ impl Reader {
         })
     }
 
-    /// How far a run is. A run that did not end is alive if it is the newest of the ledger and somebody holds that. One that is not alive may
-    /// have ended after this view of the ledger was opened, so only another view can tell that it was cut off.
+    /// How far a run is. A run that did not end is alive if it is the newest of the ledger and
+    /// somebody holds that. One that is not alive may have ended after this view of the ledger was
+    /// opened, so only another view can tell that it was cut off.
     pub fn state_of(&self, run: &RunInfo) -> Result<RunState, LedgerError> {
         if let Some(ended_at) = run.ended_at {
             return Ok(RunState::Ended(ended_at));

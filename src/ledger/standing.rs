@@ -94,9 +94,9 @@ impl Standing {
             other => other,
         }
     }
-
-    /// What a report as of `run` says of a record that this run claimed and whose input is not at hand. What an earlier run found out
-    /// about other data proves nothing, so a refusal counts only if it is of this run.
+    /// What a report as of `run` says of a record that this run claimed and whose input is not at
+    /// hand. What an earlier run found out about other data proves nothing, so a refusal counts
+    /// only if it is of this run.
     #[must_use]
     pub fn status_without_data(&self, run: i64) -> Status {
         match &self.latest {
@@ -155,6 +155,25 @@ pub(super) mod tests {
         for (was, by, payload, expected) in table {
             assert_eq!(standing(by, was, b"x").status(2, payload), expected, "{was} in run {by}");
         }
+    }
+
+    #[test]
+    fn without_the_data_of_the_input_a_refusal_of_an_earlier_run_proves_nothing() {
+        let table = [
+            (Status::Created, 2, Status::Created),
+            (Status::Created, 1, Status::AlreadyImported),
+            (Status::Exists, 1, Status::Exists),
+            (Status::Rejected, 2, Status::Rejected),
+            (Status::Rejected, 1, Status::NotAttempted),
+            (Status::Failed, 2, Status::Failed),
+            (Status::Failed, 1, Status::NotAttempted),
+        ];
+        for (was, by, expected) in table {
+            assert_eq!(standing(by, was, b"x").status_without_data(2), expected, "{was} in run {by}");
+        }
+        assert_eq!(sent_by(2, standing(1, Status::Rejected, b"x")).status_without_data(2), Status::InDoubt);
+        let nothing = Standing { latest: None, ..standing(2, Status::Created, b"x") };
+        assert_eq!(nothing.status_without_data(2), Status::NotAttempted);
     }
 
     #[test]
