@@ -94,6 +94,7 @@ impl Standing {
             other => other,
         }
     }
+
     /// What a report as of `run` says of a record that this run claimed and whose input is not at
     /// hand. What an earlier run found out about other data proves nothing, so a refusal counts
     /// only if it is of this run.
