@@ -21,7 +21,7 @@ pub(super) enum Trouble {
 impl Trouble {
     /// Everything that is not surely unsent is possibly sent.
     pub(super) fn of(error: reqwest::Error) -> Self {
-        let host = error.url().and_then(|url| url.host_str()).unwrap_or("the API").to_owned();
+        let host = error.url().map_or_else(|| "the API".to_owned(), host_of);
         let error = error.without_url();
         if error.is_builder() {
             return Self::Unsendable(words::quote(&root_cause(&error)));
@@ -60,6 +60,12 @@ pub(super) fn refused(reason: &str) -> StopReason {
 
 pub(super) fn unsendable(reason: &str) -> StopReason {
     StopReason::Configuration(format!("the request cannot be made: {reason}"))
+}
+
+/// The host, and the port if it is not the usual one.
+fn host_of(url: &url::Url) -> String {
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}{port}", url.host_str().unwrap_or_default())
 }
 
 /// Why no connection came about. Name look-up and proxy tell that only in their texts.

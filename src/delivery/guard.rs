@@ -167,7 +167,9 @@ impl Guard {
 
     /// Why nothing gets through at the moment, and when the run gives up.
     pub(super) fn trouble(&self) -> Option<(&str, Instant)> {
-        self.patience.cause().zip(self.patience.gives_up_at())
+        let (cause, gives_up_at) = self.patience.cause().zip(self.patience.gives_up_at())?;
+        let no_hope_at = self.hopeless_since.map(|since| since + HOPELESS);
+        Some((cause, no_hope_at.map_or(gives_up_at, |at| at.min(gives_up_at))))
     }
 
     /// The reason to give up, once it has come to that.
@@ -267,7 +269,11 @@ impl Guard {
             return None;
         }
         let since = *self.hopeless_since.get_or_insert(now);
-        (now.saturating_duration_since(since) >= HOPELESS).then(|| Halt::Stop(StopReason::Configuration(cause.clone())))
+        (now.saturating_duration_since(since) >= HOPELESS).then(|| {
+            let words =
+                format!("{cause}, for {} s; check the base URL, and the proxy if there is one", HOPELESS.as_secs());
+            Halt::Stop(StopReason::Configuration(words))
+        })
     }
 }
 
@@ -430,6 +436,7 @@ mod tests {
         let after = |seconds| start + Duration::from_secs(seconds);
         let mut from_the_start = guard(None);
         assert_eq!(from_the_start.answered(1, &nowhere, start), None);
+        assert_eq!(from_the_start.trouble(), Some(("cannot reach x (name not found)", after(60))));
         assert_eq!(from_the_start.answered(1, &nowhere, after(59)), None);
         assert!(is_stop(from_the_start.answered(1, &nowhere, after(60)).as_ref(), Exit::Configuration));
         let mut later = guard(None);
