@@ -107,9 +107,14 @@ impl From<&LedgerError> for Exit {
             LedgerError::Missing(_)
             | LedgerError::Foreign { .. }
             | LedgerError::SeveralNames { .. }
+            | LedgerError::MountPoint(_)
+            | LedgerError::NetworkDisk { .. }
             | LedgerError::Newer { .. }
             | LedgerError::OtherAccount { .. } => Self::Configuration,
-            LedgerError::Damaged { .. } | LedgerError::Io { .. } => Self::Io,
+            LedgerError::Damaged { .. }
+            | LedgerError::Unlockable { .. }
+            | LedgerError::Lost { .. }
+            | LedgerError::Io { .. } => Self::Io,
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::api::AuthError;
 use crate::cli::LogFormat;
 use crate::exit::Exit;
 use crate::intake::IntakeError;
-use crate::ledger::LedgerError;
+use crate::ledger::{LedgerError, LostName};
 use crate::logging::masked;
 
 #[derive(Debug)]
@@ -77,6 +77,10 @@ impl From<LedgerError> for Failure {
             }
             LedgerError::Foreign { .. } => "name another file with --ledger",
             LedgerError::SeveralNames { .. } => "remove the other names (`find / -samefile` lists them)",
+            LedgerError::MountPoint(_) => "mount the folder that holds it instead of the file",
+            LedgerError::NetworkDisk { .. } => "name a local disk with --ledger",
+            LedgerError::Unlockable { .. } => "a network disk? name a local one with --ledger",
+            LedgerError::Lost { lost, .. } => hint_of_lost(lost),
             LedgerError::OtherAccount { .. } => {
                 "use that account's credentials (tokens and --account-id do not compare: go on with what came first), \
                  or give this account a name of its own: --account NAME"
@@ -90,6 +94,19 @@ impl From<LedgerError> for Failure {
             }
         };
         Self::new(exit, error).hint(hint)
+    }
+}
+
+/// What to do about a name that was taken from a run.
+pub(super) fn hint_of_lost(lost: &LostName) -> &'static str {
+    match lost {
+        LostName::LockFile(_) => "leave the lock file alone while a run is at work; run the same command again",
+        LostName::Ledger { now: Some(_) } => {
+            "give the ledger its name back before anything is imported again: a new ledger would send everything once more"
+        }
+        LostName::Ledger { now: None } => {
+            "import nothing that the report calls created, exists or in_doubt: a new ledger would send it once more"
+        }
     }
 }
 
