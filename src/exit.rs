@@ -34,6 +34,16 @@ pub enum Signal {
     Terminate,
 }
 
+impl std::fmt::Display for Signal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Hangup => "SIGHUP (hangup)",
+            Self::Interrupt => "SIGINT (interrupt)",
+            Self::Terminate => "SIGTERM (termination)",
+        })
+    }
+}
+
 impl Exit {
     #[must_use]
     pub const fn code(self) -> u8 {

@@ -24,6 +24,11 @@ impl Failure {
         Self { exit, error: anyhow::Error::msg(message.to_string()), hint: None, run: None }
     }
 
+    /// With the causes of the error, which are printed behind it.
+    pub fn caused(exit: Exit, error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self { exit, error: anyhow::Error::new(error), hint: None, run: None }
+    }
+
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -113,7 +118,8 @@ pub(super) fn hint_of_lost(lost: &LostName) -> &'static str {
 impl From<IntakeError> for Failure {
     fn from(error: IntakeError) -> Self {
         let hint = error.hint();
-        Self { exit: Exit::Input, error: anyhow::Error::new(error), hint, run: None }
+        let exit = if error.is_of_the_machine() { Exit::Io } else { Exit::Input };
+        Self { exit, error: anyhow::Error::new(error), hint, run: None }
     }
 }
 

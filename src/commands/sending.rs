@@ -4,15 +4,17 @@ use std::future::Future;
 use std::io::IsTerminal as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
 use super::Failure;
-use crate::api::{BaseUrl, Client, ClientConfig, Credentials};
+use crate::api::{BaseUrl, Client, ClientConfig, ClientError, Credentials, Route};
 use crate::cli::{LogArgs, LogFormat, ProgressChoice, SendingArgs};
 use crate::delivery::{Api, GuardPolicy, Job, Offer, RetryPolicy, Shutdown};
 use crate::exit::Exit;
 use crate::ledger::{ClaimPolicy, Ledger, RunId};
+use crate::limits;
 use crate::report::Style;
 
 /// How requests are made.
@@ -21,6 +23,7 @@ pub(super) struct Sending<'a> {
     pub credentials: &'a Arc<Credentials>,
     pub ca_file: Option<&'a Path>,
     pub base: &'a BaseUrl,
+    pub route: &'a Route,
 }
 
 impl Sending<'_> {
@@ -31,8 +34,20 @@ impl Sending<'_> {
             connect_timeout: self.args.connect_timeout,
             ca_file: self.ca_file.map(Path::to_owned),
             concurrency: self.args.concurrency.get(),
+            route: self.route.clone(),
         };
-        let client = Client::new(config).map_err(|error| Failure::new(Exit::Configuration, error))?;
+        let client = Client::new(config).map_err(|error| {
+            let hint = match &error {
+                ClientError::CaFile { .. } => "check the path that --ca-file names, and the rights of the file",
+                ClientError::NoCertificate { .. } => {
+                    "--ca-file takes certificates in PEM form (-----BEGIN CERTIFICATE-----)"
+                }
+                ClientError::Build(_) => {
+                    "install the package of the system's certificates, often called ca-certificates"
+                }
+            };
+            Failure::caused(Exit::Configuration, error).hint(hint)
+        })?;
         Ok(Api::new(client, Arc::clone(self.credentials)))
     }
 
@@ -92,18 +107,53 @@ pub(super) fn on_runtime<T>(work: impl Future<Output = Result<T, Failure>>) -> R
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_io_events_per_tick(ANSWERS_AT_A_TIME)
+        .thread_keep_alive(FOREVER)
         .build()
-        .map_err(|error| Failure::new(Exit::Io, error).context("cannot start the runtime".to_owned()))?;
+        .map_err(|error| {
+            let why = limits::behind(&error).map_or_else(|| error.to_string(), |limit| format!("{limit} ({error})"));
+            Failure::new(Exit::Io, why).context("cannot start the runtime".to_owned())
+        })?;
+    first_helper(&runtime)?;
     let done = runtime.block_on(work);
     runtime.shutdown_background();
     done
 }
 
+/// The runtime keeps the threads on which it looks up names and reads files.
+const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
+
+/// The runtime panics if it cannot start the first of those threads, and needs no other. So it starts while that can still be refused.
+fn first_helper(runtime: &tokio::runtime::Runtime) -> Result<(), Failure> {
+    let tried = std::thread::Builder::new().name("first helper".to_owned()).spawn(|| ());
+    drop(tried.map_err(|error| Failure::new(Exit::Io, limits::no_thread(&error)))?.join());
+    drop(runtime.spawn_blocking(|| ()));
+    Ok(())
+}
+
+/// How requests reach the API; a proxy that is named and cannot be used is refused.
+pub(super) fn route(base: &BaseUrl) -> Result<Route, Failure> {
+    Route::to(base, |name| std::env::var_os(name)).map_err(|error| {
+        let hint = format!(
+            "correct {name} or unset it (to go around a proxy: NO_PROXY={})",
+            base.host(),
+            name = error.variable
+        );
+        Failure::new(Exit::Configuration, error).hint(hint)
+    })
+}
+
+/// Customers' data goes through a proxy where one is set up; that must not go unseen.
+pub(super) fn tell_of_proxy(route: &Route) {
+    if let Route::Proxy(proxy) = route {
+        tracing::info!("requests go through the proxy {} ({})", proxy.host(), proxy.variable());
+    }
+}
+
 /// Another account behind the same name would be taken for the customers of the first; where the credentials tell whose they are, that is
 /// refused.
-pub(super) async fn check_owner(ledger: &Ledger, credentials: &Credentials) -> Result<(), Failure> {
-    if let Some(owner) = credentials.owner().await? {
-        ledger.check_owner(&owner).await?;
+pub(super) async fn check_owner(ledger: &Ledger, owner: Option<&str>) -> Result<(), Failure> {
+    if let Some(owner) = owner {
+        ledger.check_owner(owner).await?;
     }
     Ok(())
 }

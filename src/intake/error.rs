@@ -48,6 +48,8 @@ pub enum IntakeError {
     Changed { path: PathBuf },
     #[error("a thread that reads the input failed; this is a fault of this program")]
     Abandoned,
+    #[error("{}", crate::limits::no_thread(.0))]
+    NoThread(io::Error),
 }
 
 fn within(column: &Option<String>) -> String {
@@ -104,6 +106,16 @@ impl IntakeError {
         self
     }
 
+    /// Whether the machine is at fault, and not the input.
+    #[must_use]
+    pub fn is_of_the_machine(&self) -> bool {
+        match self {
+            Self::NoThread(_) => true,
+            Self::Read { source, .. } => crate::limits::behind(source).is_some(),
+            _ => false,
+        }
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
@@ -111,7 +123,7 @@ impl IntakeError {
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 "check the path; a file named on the command line is looked for in the current folder".to_owned()
             }
-            Self::Read { .. } | Self::Abandoned => return None,
+            Self::Read { .. } | Self::Abandoned | Self::NoThread(_) => return None,
             Self::Empty { .. } => "see whether the export that makes it came to its end, and make it again".to_owned(),
             Self::Directory { .. } => "name one file of it".to_owned(),
             Self::NotAFile { .. } => "for a pipe, give - as the input and pipe into this program".to_owned(),

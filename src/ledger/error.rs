@@ -1,9 +1,12 @@
 //! What can be wrong with a ledger. Each ends the run; which exit code it picks is decided in `exit`.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+
+use crate::limits;
 
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum LedgerError {
@@ -92,9 +95,23 @@ impl LostName {
     }
 }
 
+/// The size of the ledger's file or of its log, whichever is larger.
+fn largest(path: &Path) -> u64 {
+    let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+    size(path).max(size(&super::lock::beside(path, "-wal")))
+}
+
 impl LedgerError {
     pub(super) fn io(path: &Path, error: impl std::fmt::Display) -> Self {
         Self::Io { path: path.to_owned(), why: error.to_string() }
+    }
+
+    /// An error of a file, with the limit behind it if there is one.
+    pub(super) fn file(path: &Path, error: &io::Error) -> Self {
+        match limits::behind(error) {
+            Some(limit) => Self::io(path, format!("{limit} ({error})")),
+            None => Self::io(path, error),
+        }
     }
 
     /// The database's own word decides whether the file is damaged, foreign or out of reach.
@@ -104,7 +121,10 @@ impl LedgerError {
         match error.sqlite_error_code() {
             Some(DatabaseCorrupt) => Self::Damaged { path, why },
             Some(NotADatabase) => Self::Foreign { path, why },
-            _ => Self::Io { path, why },
+            _ => match limits::suspected(largest(&path)) {
+                Some(limit) => Self::Io { path, why: format!("{limit} ({why})") },
+                None => Self::Io { path, why },
+            },
         }
     }
 

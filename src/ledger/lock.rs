@@ -42,14 +42,14 @@ impl Lock {
     pub(super) fn acquire(ledger: &Path) -> Result<Self, LedgerError> {
         place::check(ledger)?;
         let path = beside(ledger, ".lock");
-        let mut file = Held::open(&path, owner_only().read(true).write(true), ledger)?;
+        let mut file = Held::open(&path, owner_only().read(true).write(true))?;
         let mut options = OpenOptions::new();
         options.read(true).write(true);
         match file.lock(ledger) {
             Err(LedgerError::Locked(_)) => return Err(file.occupied(ledger)),
             locked => locked?,
         }
-        let database = Held::open(ledger, &options, ledger)?;
+        let database = Held::open(ledger, &options)?;
         if cfg!(target_os = "linux") {
             // Who holds it wrote its name into a lock file that is gone.
             database.lock(ledger)?;
@@ -98,9 +98,9 @@ impl Drop for Lock {
 }
 
 impl Held {
-    fn open(path: &Path, options: &OpenOptions, ledger: &Path) -> Result<Self, LedgerError> {
-        let failed = |error| LedgerError::io(ledger, error);
-        let file = options.open(path).map_err(|error| LedgerError::io(path, error))?;
+    fn open(path: &Path, options: &OpenOptions) -> Result<Self, LedgerError> {
+        let failed = |error| LedgerError::file(path, &error);
+        let file = options.open(path).map_err(failed)?;
         let identity = file.metadata().map(|file| identity(&file)).map_err(failed)?;
         Ok(Self { file, path: path.to_owned(), identity })
     }
@@ -192,7 +192,7 @@ fn identity(_: &Metadata) -> Option<(u64, u64)> {
 /// The real name of the ledger's file. Before the file exists a link to it has no real name, so where that is allowed it is made first.
 /// SQLite gives its side files the rights of the main one, so that must be right from its first moment.
 pub(super) fn real_file(path: &Path, creation: Creation) -> Result<PathBuf, LedgerError> {
-    let failed = |error: io::Error| LedgerError::io(path, error);
+    let failed = |error: io::Error| LedgerError::file(path, &error);
     if creation == Creation::Allowed && !path.exists() {
         place::check(path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")))?;
         owner_only().write(true).open(path).map_err(failed)?;

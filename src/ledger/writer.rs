@@ -17,6 +17,7 @@ use super::lock::{Lock, real_file};
 use super::standing::Standing;
 use super::{LedgerError, query, schema};
 use crate::domain::{BootTime, Complaint, ComplaintCode, Ending, Moment, Outcome, Position, Receipt};
+use crate::limits;
 
 /// How long an outcome may wait for company in its transaction. Mostly the next intent comes long before.
 const COMPANY: Duration = Duration::from_millis(25);
@@ -118,7 +119,7 @@ impl Ledger {
         let thread = std::thread::Builder::new()
             .name("ledger".to_owned())
             .spawn(move || writer.work(&queue))
-            .map_err(|error| LedgerError::io(&path, error))?;
+            .map_err(|error| LedgerError::io(&path, limits::no_thread(&error)))?;
         Ok(Self { path, target, target_id, secret, jobs: Some(jobs), thread: Some(thread), failure, lost, lock })
     }
 
