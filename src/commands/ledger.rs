@@ -12,7 +12,7 @@ use super::signals::Signals;
 use super::{Failure, import, outlook, question, stdout};
 use crate::api::{Credentials, Route};
 use crate::cli::{CredentialArgs, LedgerCommand, LogArgs, ProgressChoice, SendingArgs, TargetArgs};
-use crate::delivery::{self, Offer, Payload, Pull, PullStop};
+use crate::delivery::{self, Offer, Payload, Pull, PullStop, Repeated};
 use crate::domain::{Complaint, ComplaintCode, EmailKey, Ending, Position, Receipt, Status, Tally};
 use crate::event::Event;
 use crate::exit::{Exit, Signal};
@@ -327,6 +327,11 @@ async fn pull(
         PullStop::Ledger(error) => error.into(),
         PullStop::Stop(reason) => Failure::new(Exit::from(&reason), reason),
     });
+    if let Some(Repeated { page, promised }) = pulled.repeated {
+        let more = promised.filter(|promised| *promised > page);
+        let incomplete = more.map_or(String::new(), |all| format!(", although it counts {all}: not all customers are learnt"));
+        tracing::warn!("the pull ended at page {page}, because the API lists the same customers there again{incomplete}");
+    }
     let exit = failure.as_ref().map_or(Exit::Done, |failure| failure.exit);
     let counters = crate::ledger::RunCounters { requests: pulled.requests, ..Default::default() };
     ledger.end_run(&run, counters, exit.code(), None).await?;
