@@ -329,8 +329,11 @@ async fn pull(
     });
     if let Some(Repeated { page, promised }) = pulled.repeated {
         let more = promised.filter(|promised| *promised > page);
-        let incomplete = more.map_or(String::new(), |all| format!(", although it counts {all}: not all customers are learnt"));
-        tracing::warn!("the pull ended at page {page}, because the API lists the same customers there again{incomplete}");
+        let incomplete =
+            more.map_or(String::new(), |all| format!(", although it counts {all}: not all customers are learnt"));
+        tracing::warn!(
+            "the pull ended at page {page}, because the API lists the same customers there again{incomplete}"
+        );
     }
     let exit = failure.as_ref().map_or(Exit::Done, |failure| failure.exit);
     let counters = crate::ledger::RunCounters { requests: pulled.requests, ..Default::default() };

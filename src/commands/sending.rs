@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io::IsTerminal as _;
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -122,12 +123,17 @@ pub(super) fn on_runtime<T>(work: impl Future<Output = Result<T, Failure>>) -> R
 /// The runtime keeps the threads on which it looks up names and reads files.
 const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
 
-/// The runtime panics if it cannot start the first of those threads, and needs no other. So it starts while that can still be refused.
+/// The runtime panics if it cannot start the first of those threads, and needs no other. So the first starts while that can be refused; a
+/// panic at this place means nothing else.
 fn first_helper(runtime: &tokio::runtime::Runtime) -> Result<(), Failure> {
     let tried = std::thread::Builder::new().name("first helper".to_owned()).spawn(|| ());
     drop(tried.map_err(|error| Failure::new(Exit::Io, limits::no_thread(&error)))?.join());
-    drop(runtime.spawn_blocking(|| ()));
-    Ok(())
+    let told = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let started = std::panic::catch_unwind(AssertUnwindSafe(|| drop(runtime.spawn_blocking(|| ()))));
+    std::panic::set_hook(told);
+    let none_left = |_| Failure::new(Exit::Io, limits::no_thread(&std::io::ErrorKind::WouldBlock.into()));
+    started.map_err(none_left)
 }
 
 /// How requests reach the API; a proxy that is named and cannot be used is refused.
