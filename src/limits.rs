@@ -33,6 +33,12 @@ pub fn behind(error: &io::Error) -> Option<&'static str> {
     }
 }
 
+/// An error of a file in words, with the limit behind it if there is one.
+#[must_use]
+pub fn told(error: &io::Error) -> String {
+    behind(error).map_or_else(|| error.to_string(), |limit| format!("{limit} ({error})"))
+}
+
 /// The limit that may be behind the error of a library which does not give the system's own, found by trying. `size` is how large the file
 /// is that was written to.
 #[must_use]

@@ -13,6 +13,7 @@ use crate::domain::Country;
 use crate::exit::Exit;
 use crate::intake::InputOptions;
 use crate::ledger::{Creation, Ledger, Target};
+use crate::limits;
 use crate::report::ReportFormat;
 
 /// The variable that may hold the token itself.
@@ -295,9 +296,9 @@ const PROBE: &str = ".customer-import.";
 /// A report that cannot be written is better known before the run than after it.
 fn writable(path: &Path) -> Result<(), Failure> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    atomic_file::temporary(folder, PROBE)
-        .map(drop)
-        .map_err(|error| Failure::new(Exit::Io, error).context(format!("cannot write {}", path.display())))?;
+    atomic_file::temporary(folder, PROBE).map(drop).map_err(|error| {
+        Failure::new(Exit::Io, limits::told(&error)).context(format!("cannot write {}", path.display()))
+    })?;
     atomic_file::sweep(path);
     atomic_file::sweep_all(folder, PROBE);
     atomic_file::refuse_what_is_no_file(path)

@@ -110,7 +110,7 @@ pub(super) fn hint_of_lost(lost: &LostName) -> &'static str {
             "give the ledger its name back before anything is imported again: a new ledger would send everything once more"
         }
         LostName::Ledger { now: None } => {
-            "import nothing that the report calls created, exists or in_doubt: a new ledger would send it once more"
+            "run `customer-import ledger pull` before the next import, so that a new ledger knows whom this run created"
         }
     }
 }

@@ -320,15 +320,18 @@ impl Import<'_> {
     /// What the reports are made from: the ledger by its name, or a copy if the name leads elsewhere.
     async fn memory(&self, verdict: &Option<Verdict>) -> Result<Memory, Failure> {
         let settings = self.world.settings.clone();
-        if !matches!(verdict, Some(Verdict::LedgerFailed(error)) if error.is_without_name()) {
+        let Some(Verdict::LedgerFailed(lost)) = verdict else { return Ok(Memory { settings, copy: None }) };
+        if !lost.is_without_name() {
             return Ok(Memory { settings, copy: None });
         }
-        let failed = |error: std::io::Error| {
-            Failure::new(Exit::Io, error).context("cannot copy the ledger for the report".to_owned())
+        // Where the ledger is now matters more than why there is no report.
+        let failed = |error: &dyn std::fmt::Display| {
+            Failure::from(lost.clone())
+                .context(format!("cannot make the report of a run that lost its ledger ({error})"))
         };
-        let copy = tempfile::Builder::new().prefix(".customer-import.").tempdir().map_err(failed)?;
+        let copy = tempfile::Builder::new().prefix(".customer-import.").tempdir().map_err(|error| failed(&error))?;
         let ledger = copy.path().join("ledger.db");
-        self.ledger.copy_to(ledger.clone()).await?;
+        self.ledger.copy_to(ledger.clone()).await.map_err(|error| failed(&error))?;
         Ok(Memory { settings: TargetSettings { ledger, ..settings }, copy: Some(copy) })
     }
 

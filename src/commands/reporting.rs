@@ -15,6 +15,7 @@ use crate::domain::{
 };
 use crate::exit::Exit;
 use crate::intake::{Feed, Gather, Mapping};
+use crate::limits;
 use crate::report::{ErrorGroups, Rejects, ReportFile};
 use crate::settings::Outputs;
 
@@ -203,8 +204,8 @@ impl Files {
     }
 }
 
-fn unwritable(path: &Path, error: &dyn std::fmt::Display) -> Failure {
-    Failure::new(Exit::Io, error)
+fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(Exit::Io, limits::told(error))
         .context(format!("cannot write {}", path.display()))
         .hint("the ledger has everything: when the disk is well again, `customer-import report` makes the files")
 }

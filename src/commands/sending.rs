@@ -110,10 +110,7 @@ pub(super) fn on_runtime<T>(work: impl Future<Output = Result<T, Failure>>) -> R
         .max_io_events_per_tick(ANSWERS_AT_A_TIME)
         .thread_keep_alive(FOREVER)
         .build()
-        .map_err(|error| {
-            let why = limits::behind(&error).map_or_else(|| error.to_string(), |limit| format!("{limit} ({error})"));
-            Failure::new(Exit::Io, why).context("cannot start the runtime".to_owned())
-        })?;
+        .map_err(|error| Failure::new(Exit::Io, limits::told(&error)).context("cannot start the runtime".to_owned()))?;
     first_helper(&runtime)?;
     let done = runtime.block_on(work);
     runtime.shutdown_background();

@@ -37,8 +37,9 @@ impl Signals {
     /// for by one of the functions below.
     pub(super) fn listen() -> Result<Self, Failure> {
         let shutdown = Shutdown::default();
-        let caught = listen(shutdown.clone())
-            .map_err(|error| Failure::new(Exit::Io, error).context("cannot listen to signals".to_owned()))?;
+        let caught = listen(shutdown.clone()).map_err(|error| {
+            Failure::new(Exit::Io, limits::told(&error)).context("cannot listen to signals".to_owned())
+        })?;
         Ok(Self { shutdown, caught })
     }
 

@@ -108,10 +108,7 @@ impl LedgerError {
 
     /// An error of a file, with the limit behind it if there is one.
     pub(super) fn file(path: &Path, error: &io::Error) -> Self {
-        match limits::behind(error) {
-            Some(limit) => Self::io(path, format!("{limit} ({error})")),
-            None => Self::io(path, error),
-        }
+        Self::io(path, limits::told(error))
     }
 
     /// The database's own word decides whether the file is damaged, foreign or out of reach.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::harness::{Lab, Server, email, exit_code};
+use crate::harness::{Lab, Server, email, exit_code, skipped};
 use crate::{machine, many};
 
 /// Starts an import and waits until the server has seen so many posts; the server's log is the event that is waited for.
@@ -71,7 +71,7 @@ fn the_first_signal_drains_and_reports_and_says_how_to_resume() {
         (Signal::HUP, 129, "SIGHUP (hangup)"),
     ] {
         if machine::is_ignored(sent) {
-            println!("skipped: this test was started with {words} ignored, and so is what it starts");
+            skipped(&format!("this test was started with {words} ignored, and so is what it starts"));
             continue;
         }
         let lab = Lab::new();

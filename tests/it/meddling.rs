@@ -3,7 +3,7 @@
 
 use std::process::{Child, Command, Stdio};
 
-use crate::harness::{Lab, Ran, Server, email};
+use crate::harness::{Lab, Ran, Server, email, skipped};
 
 const ROWS: usize = 40;
 
@@ -117,10 +117,10 @@ fn a_ledger_that_is_a_mount_point_of_its_own_is_refused() {
     mounted.args(["-m", "sh", "-c", "mount --bind real.db l.db || exit 99; exec \"$0\" \"$@\""]);
     mounted.arg(program.get_program()).args(program.get_args()).stdin(Stdio::null()).current_dir(lab.path(""));
     mounted.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let Ok(output) = mounted.output() else { return println!("skipped: there is no unshare") };
+    let Ok(output) = mounted.output() else { return skipped("there is no unshare") };
     let ran = Ran::from(output);
     if ran.code == 99 || ran.stderr.contains("unshare:") {
-        return println!("skipped: nothing can be mounted here: {}", ran.stderr);
+        return skipped(&format!("nothing can be mounted here: {}", ran.stderr));
     }
     ran.ends(78).says("mount point").says("mount the folder");
     assert_eq!(server.posts().len(), 1);

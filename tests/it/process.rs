@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::harness::{FAST, Lab, Ran, Server, email};
+use crate::harness::{FAST, Lab, Ran, Server, email, skipped};
 
 const ROWS: usize = 20;
 
@@ -226,7 +226,7 @@ fn the_second_signal_leaves_no_temporary_report() {
 #[test]
 fn a_thread_that_cannot_be_had_is_told_with_its_limit_and_never_a_panic() {
     if Command::new("strace").arg("-V").output().is_err() {
-        return println!("skipped: there is no strace");
+        return skipped("there is no strace");
     }
     let lab = Lab::new();
     let server = Server::start(&lab, &[]);
@@ -252,4 +252,14 @@ fn a_thread_that_cannot_be_had_is_told_with_its_limit_and_never_a_panic() {
     }
     assert!(refused > 3, "only {refused} threads were refused");
     server.has_each_once((0..ROWS).map(email));
+}
+
+#[test]
+fn a_file_size_limit_is_named_when_it_stops_a_report_and_leaves_nothing_behind() {
+    let lab = Lab::new();
+    lab.customers(200);
+    let script = "ulimit -f 1 && exec \"$0\" \"$@\"";
+    let mut check = through_shell(&lab, script, &["check", "in.csv", "--report", "in.report.csv"]);
+    Ran::of(&mut check).ends(74).says("cannot write in.report.csv").says("RLIMIT_FSIZE");
+    assert_eq!(temporary(&lab), [""; 0]);
 }
