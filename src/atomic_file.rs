@@ -12,6 +12,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::NamedTempFile;
 
+use crate::limits;
+
 /// Becomes the file at its path when it is committed; dropped before that, it leaves no trace. Only its owner can read it, unless that is asked for.
 #[derive(Debug)]
 pub struct AtomicFile {
@@ -39,7 +41,7 @@ impl AtomicFile {
     }
 
     pub fn commit(self) -> io::Result<()> {
-        let file = self.writer.into_inner().map_err(io::IntoInnerError::into_error)?;
+        let file = self.writer.into_inner().map_err(|error| limits::named(error.into_error()))?;
         file.as_file().sync_all()?;
         file.persist(&self.path).map_err(|error| error.error)?;
         // The rename itself must outlive a power cut too.
@@ -49,11 +51,11 @@ impl AtomicFile {
 
 impl Write for AtomicFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.writer.write(bytes)
+        self.writer.write(bytes).map_err(limits::named)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.writer.flush()
+        self.writer.flush().map_err(limits::named)
     }
 }
 

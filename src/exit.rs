@@ -124,6 +124,7 @@ impl From<&LedgerError> for Exit {
             LedgerError::Damaged { .. }
             | LedgerError::Unlockable { .. }
             | LedgerError::Lost { .. }
+            | LedgerError::Limit { .. }
             | LedgerError::Io { .. } => Self::Io,
         }
     }

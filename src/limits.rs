@@ -33,23 +33,33 @@ pub fn behind(error: &io::Error) -> Option<&'static str> {
     }
 }
 
-/// An error of a file in words, with the limit behind it if there is one.
+/// An error of a file in words, with the limit behind it if there is one. Libraries that add words to an error drop its number, so it is
+/// also tried whether a file can be opened.
 #[must_use]
 pub fn told(error: &io::Error) -> String {
-    behind(error).map_or_else(|| error.to_string(), |limit| format!("{limit} ({error})"))
+    behind(error).or_else(no_descriptor).map_or_else(|| error.to_string(), |limit| format!("{limit} ({error})"))
+}
+
+/// The error of a write in words that survive what libraries make of it on its way up.
+#[must_use]
+pub fn named(error: io::Error) -> io::Error {
+    match behind(&error) {
+        Some(limit) => io::Error::other(format!("{limit} ({error})")),
+        None => error,
+    }
+}
+
+fn no_descriptor() -> Option<&'static str> {
+    let opened = if cfg!(unix) { std::fs::File::open("/dev/null").err() } else { None };
+    opened.as_ref().and_then(behind)
 }
 
 /// The limit that may be behind the error of a library which does not give the system's own, found by trying. `size` is how large the file
 /// is that was written to.
 #[must_use]
 pub fn suspected(size: u64) -> Option<&'static str> {
-    #[cfg(unix)]
-    if let Err(error) = std::fs::File::open("/dev/null")
-        && let Some(limit) = behind(&error)
-    {
-        return Some(limit);
-    }
-    is_at_size_limit(size).then_some("the limit on the size of a file (RLIMIT_FSIZE, ulimit -f) is reached")
+    const SIZE: &str = "the limit on the size of a file (RLIMIT_FSIZE, ulimit -f) is reached";
+    no_descriptor().or_else(|| is_at_size_limit(size).then_some(SIZE))
 }
 
 /// No page of a database is larger than this, so a file that has less room than this cannot grow by one.
@@ -80,6 +90,8 @@ mod tests {
             );
         }
         assert_eq!((of(28), of(13)), ("", ""));
+        let wrapped = named(io::Error::from(io::ErrorKind::FileTooLarge)).to_string();
+        assert!(wrapped.contains("RLIMIT_FSIZE") && told(&io::Error::other(wrapped.clone())) == wrapped, "named once");
     }
 
     #[test]

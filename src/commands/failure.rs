@@ -8,7 +8,11 @@ use crate::cli::LogFormat;
 use crate::exit::Exit;
 use crate::intake::IntakeError;
 use crate::ledger::{LedgerError, LostName};
+use crate::limits;
 use crate::logging::masked;
+
+/// What to do about a limit that a message names.
+const RAISE: &str = "raise that limit, then run the same command again";
 
 #[derive(Debug)]
 pub struct Failure {
@@ -33,6 +37,11 @@ impl Failure {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// For work that needs a thread of its own and cannot have one.
+    pub fn no_thread(error: &std::io::Error) -> Self {
+        Self::new(Exit::Io, limits::no_thread(error)).hint(RAISE)
     }
 
     #[must_use]
@@ -94,6 +103,7 @@ impl From<LedgerError> for Failure {
             LedgerError::Damaged { .. } => {
                 "nothing more was sent; put back a copy of its newest state, then run the same command again"
             }
+            LedgerError::Limit { .. } => RAISE,
             LedgerError::Io { .. } => {
                 "nothing more was sent; see to the disk and its rights, then run the same command again"
             }
@@ -118,7 +128,8 @@ pub(super) fn hint_of_lost(lost: &LostName) -> &'static str {
 impl From<IntakeError> for Failure {
     fn from(error: IntakeError) -> Self {
         let hint = error.hint();
-        let exit = if error.is_of_the_machine() { Exit::Io } else { Exit::Input };
+        let (exit, hint) =
+            if error.is_of_the_machine() { (Exit::Io, Some(RAISE.to_owned())) } else { (Exit::Input, hint) };
         Self { exit, error: anyhow::Error::new(error), hint, run: None }
     }
 }

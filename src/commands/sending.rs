@@ -124,12 +124,12 @@ const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
 /// panic at this place means nothing else.
 fn first_helper(runtime: &tokio::runtime::Runtime) -> Result<(), Failure> {
     let tried = std::thread::Builder::new().name("first helper".to_owned()).spawn(|| ());
-    drop(tried.map_err(|error| Failure::new(Exit::Io, limits::no_thread(&error)))?.join());
+    drop(tried.map_err(|error| Failure::no_thread(&error))?.join());
     let told = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
     let started = std::panic::catch_unwind(AssertUnwindSafe(|| drop(runtime.spawn_blocking(|| ()))));
     std::panic::set_hook(told);
-    let none_left = |_| Failure::new(Exit::Io, limits::no_thread(&std::io::ErrorKind::WouldBlock.into()));
+    let none_left = |_| Failure::no_thread(&std::io::ErrorKind::WouldBlock.into());
     started.map_err(none_left)
 }
 

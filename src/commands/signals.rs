@@ -2,11 +2,13 @@
 //! shell's `&` have it, stays ignored.
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
 
-use super::{Failure, sending};
+use super::Failure;
 use crate::delivery::Shutdown;
 use crate::exit::{Exit, Signal};
 use crate::limits;
@@ -57,16 +59,74 @@ impl Signals {
     }
 
     fn stopped(&self) -> Failure {
-        let signal = self.caught.get().unwrap_or(Signal::Interrupt);
-        Failure::new(Exit::Interrupted(signal), format!("stopped by {signal}; nothing was sent"))
+        stopped(self.caught.get().unwrap_or(Signal::Interrupt))
     }
+}
+
+/// What a command that sends nothing waits for.
+enum Heard<T> {
+    Listening,
+    Deaf(std::io::Error),
+    Signal(Signal),
+    Done(Result<T, Failure>),
 }
 
 /// A whole command that may block and sends nothing: a signal ends it, and what it has not finished is removed.
 pub(super) fn interruptible<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
-    sending::on_runtime(async { Signals::listen()?.beside(work).await })
+    let (tell, heard) = channel();
+    let telling = tell.clone();
+    let start = |work: Box<dyn FnOnce() + Send>| std::thread::Builder::new().spawn(work).map(drop);
+    start(Box::new(move || hear(&telling))).map_err(|error| Failure::no_thread(&error))?;
+    let mut work = Some(Box::new(move || {
+        let done = catch_unwind(AssertUnwindSafe(work));
+        drop(tell.send(Heard::Done(done.unwrap_or_else(|_| Err(of_this_program())))));
+    }));
+    loop {
+        match heard.recv() {
+            Ok(Heard::Listening) => {
+                if let Some(work) = work.take() {
+                    start(work).map_err(|error| Failure::no_thread(&error))?;
+                }
+            }
+            Ok(Heard::Deaf(error)) => return Err(deaf(&error)),
+            Ok(Heard::Signal(signal)) => return Err(stopped(signal)),
+            Ok(Heard::Done(done)) => return done,
+            Err(_) => return Err(of_this_program()),
+        }
+    }
+}
+
+/// Tells of the first signal, on a thread that needs nothing else.
+fn hear<T>(telling: &Sender<Heard<T>>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+    let listening = runtime.and_then(|runtime| {
+        let guard = runtime.enter();
+        let source = Source::new()?;
+        drop(guard);
+        Ok((runtime, source))
+    });
+    match listening {
+        Ok((runtime, mut source)) => {
+            drop(telling.send(Heard::Listening));
+            drop(telling.send(Heard::Signal(runtime.block_on(source.next()))));
+        }
+        Err(error) => drop(telling.send(Heard::Deaf(error))),
+    }
+}
+
+fn deaf(error: &std::io::Error) -> Failure {
+    Failure::new(Exit::Io, limits::told(error)).context("cannot listen to signals".to_owned())
+}
+
+fn stopped(signal: Signal) -> Failure {
+    Failure::new(Exit::Interrupted(signal), format!("stopped by {signal}; nothing was sent"))
+}
+
+/// A thread that panics tells why by itself.
+fn of_this_program() -> Failure {
+    Failure::new(Exit::Io, "a thread failed; this is a fault of this program")
 }
 
 /// Starts work on a thread of its own at once, and waits for it. Unlike the runtime's own threads, one that cannot be had is an error.
@@ -77,11 +137,8 @@ pub(super) fn on_thread<T: Send + 'static>(
     std::thread::Builder::new()
         .name("work".to_owned())
         .spawn(move || drop(done.send(work())))
-        .map_err(|error| Failure::new(Exit::Io, limits::no_thread(&error)))?;
-    Ok(async move {
-        // A thread that fails tells why by itself.
-        result.await.unwrap_or_else(|_| Err(Failure::new(Exit::Io, "a thread failed; this is a fault of this program")))
-    })
+        .map_err(|error| Failure::no_thread(&error))?;
+    Ok(async move { result.await.unwrap_or_else(|_| Err(of_this_program())) })
 }
 
 /// Listens from now on, for the life of the runtime.
@@ -103,8 +160,8 @@ pub(super) fn listen(shutdown: Shutdown) -> std::io::Result<Caught> {
 #[cfg(unix)]
 pub(super) fn survive_size_limit() {
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else { return };
-    if let (Some(number), false) = (SIZE_LIMIT, Ignored::now().has(SIZE_LIMIT.unwrap_or_default())) {
+    let Some(number) = SIZE_LIMIT.filter(|number| !Ignored::now().has(*number)) else { return };
+    if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() {
         // The handler stays when what it would wake up is gone.
         runtime.block_on(async { drop(signal(SignalKind::from_raw(number))) });
     }

@@ -11,7 +11,7 @@ use super::unpack::UnpackFault;
 /// A file that cannot be customers, or cannot be read on. A bad record is none of these.
 #[derive(Debug, thiserror::Error)]
 pub enum IntakeError {
-    #[error("cannot read {}", path.display())]
+    #[error("cannot read {}{}", path.display(), behind(source))]
     Read { path: PathBuf, source: io::Error },
     #[error("{} cannot be unpacked: {fault}", path.display())]
     Packed { path: PathBuf, fault: UnpackFault },
@@ -50,6 +50,11 @@ pub enum IntakeError {
     Abandoned,
     #[error("{}", crate::limits::no_thread(.0))]
     NoThread(io::Error),
+}
+
+/// Names a limit, which the system's own words do not.
+fn behind(error: &io::Error) -> String {
+    crate::limits::behind(error).map(|limit| format!(": {limit}")).unwrap_or_default()
 }
 
 fn within(column: &Option<String>) -> String {

@@ -33,6 +33,9 @@ pub enum LedgerError {
     /// It was renamed, removed or replaced while it was held.
     #[error("{}", lost.told(path))]
     Lost { path: PathBuf, lost: LostName },
+    /// Of the process or the system, and not of the disk.
+    #[error("the ledger {} cannot be used: {why}", path.display())]
+    Limit { path: PathBuf, why: String },
     #[error("the ledger {} cannot be used: {why}", path.display())]
     Io { path: PathBuf, why: String },
 }
@@ -108,7 +111,10 @@ impl LedgerError {
 
     /// An error of a file, with the limit behind it if there is one.
     pub(super) fn file(path: &Path, error: &io::Error) -> Self {
-        Self::io(path, limits::told(error))
+        match limits::behind(error) {
+            Some(_) => Self::Limit { path: path.to_owned(), why: limits::told(error) },
+            None => Self::io(path, error),
+        }
     }
 
     /// The database's own word decides whether the file is damaged, foreign or out of reach.
@@ -119,7 +125,7 @@ impl LedgerError {
             Some(DatabaseCorrupt) => Self::Damaged { path, why },
             Some(NotADatabase) => Self::Foreign { path, why },
             _ => match limits::suspected(largest(&path)) {
-                Some(limit) => Self::Io { path, why: format!("{limit} ({why})") },
+                Some(limit) => Self::Limit { path, why: format!("{limit} ({why})") },
                 None => Self::Io { path, why },
             },
         }

@@ -62,9 +62,10 @@ impl Lock {
 
     /// Fails if one of the names no longer leads to the file that is held. It costs two calls of `stat`.
     pub(super) fn check(&self) -> Result<(), LedgerError> {
-        let lost = if !self.has_ledger() {
+        let has = |held: &Held| held.has_name().map_err(|error| LedgerError::file(&held.path, &error));
+        let lost = if !has(&self.database)? {
             LostName::Ledger { now: self.database.now() }
-        } else if !self.file.has_name() {
+        } else if !has(&self.file)? {
             LostName::LockFile(self.file.path.clone())
         } else {
             return Ok(());
@@ -74,7 +75,7 @@ impl Lock {
 
     /// Whether the ledger's name still leads to the file that is held.
     pub(super) fn has_ledger(&self) -> bool {
-        self.database.has_name()
+        self.database.has_name().unwrap_or(false)
     }
 
     /// Writes down who holds the ledger, for the run that finds it locked. What cannot be written is not told, which harms nothing.
@@ -112,8 +113,12 @@ impl Held {
         })
     }
 
-    fn has_name(&self) -> bool {
-        std::fs::metadata(&self.path).is_ok_and(|named| identity(&named) == self.identity)
+    fn has_name(&self) -> io::Result<bool> {
+        match std::fs::metadata(&self.path) {
+            Ok(named) => Ok(identity(&named) == self.identity),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Where the file is now, if the system can tell and it is anywhere.

@@ -119,7 +119,7 @@ impl Ledger {
         let thread = std::thread::Builder::new()
             .name("ledger".to_owned())
             .spawn(move || writer.work(&queue))
-            .map_err(|error| LedgerError::io(&path, limits::no_thread(&error)))?;
+            .map_err(|error| LedgerError::Limit { path: path.clone(), why: limits::no_thread(&error) })?;
         Ok(Self { path, target, target_id, secret, jobs: Some(jobs), thread: Some(thread), failure, lost, lock })
     }
 
