@@ -1,25 +1,33 @@
 //! A file that is there whole or not at all: written beside its place, synced, and renamed over it.
+//!
+//! Until then it is a temporary file, which may hold people's data and must not be left behind. It is removed when it is dropped, and by
+//! [`abandon_all`] if the process ends while another thread still writes it. Against a kill neither helps. So each is locked while it is in
+//! use, and whoever writes the same file next removes the unlocked ones ([`sweep`]).
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::NamedTempFile;
+
+use crate::limits;
 
 /// Becomes the file at its path when it is committed; dropped before that, it leaves no trace. Only its owner can read it, unless that is asked for.
 #[derive(Debug)]
 pub struct AtomicFile {
     writer: BufWriter<NamedTempFile>,
     path: PathBuf,
+    /// After the file: it ends when there is nothing left to remove.
+    _in_use: InUse,
 }
 
 impl AtomicFile {
     pub fn create(path: &Path) -> io::Result<Self> {
         refuse_what_is_no_file(path)?;
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        // A killed process leaves this behind: the name says whose it was.
-        let file = tempfile::Builder::new().prefix(&format!(".{name}.")).suffix(".tmp").tempfile_in(folder(path))?;
-        Ok(Self { writer: BufWriter::new(file), path: path.to_owned() })
+        let (file, in_use) = temporary(folder(path), &prefix(path))?;
+        Ok(Self { writer: BufWriter::new(file), path: path.to_owned(), _in_use: in_use })
     }
 
     /// For what another service must read; nobody's data belongs into it. The umask has no say: it speaks for files that a user makes.
@@ -34,9 +42,9 @@ impl AtomicFile {
 
     /// Writes the rest and syncs it. The file is whole then, and not at its place yet.
     pub fn finish(self) -> io::Result<WholeFile> {
-        let file = self.writer.into_inner().map_err(io::IntoInnerError::into_error)?;
+        let file = self.writer.into_inner().map_err(|error| limits::named(error.into_error()))?;
         file.as_file().sync_all()?;
-        Ok(WholeFile { file, path: self.path })
+        Ok(WholeFile { file, path: self.path, _in_use: self._in_use })
     }
 
     pub fn commit(self) -> io::Result<()> {
@@ -50,6 +58,8 @@ impl AtomicFile {
 pub struct WholeFile {
     file: NamedTempFile,
     path: PathBuf,
+    /// As in [`AtomicFile`].
+    _in_use: InUse,
 }
 
 impl WholeFile {
@@ -62,11 +72,11 @@ impl WholeFile {
 
 impl Write for AtomicFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.writer.write(bytes)
+        self.writer.write(bytes).map_err(limits::named)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.writer.flush()
+        self.writer.flush().map_err(limits::named)
     }
 }
 
@@ -80,6 +90,111 @@ pub fn refuse_what_is_no_file(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+/// A killed process leaves a file of this name behind: it says whose it was.
+fn prefix(path: &Path) -> String {
+    format!(".{}.", path.file_name().unwrap_or_default().to_string_lossy())
+}
+
+const SUFFIX: &str = ".tmp";
+
+/// The library puts so many letters and digits between prefix and suffix.
+const RANDOM: usize = 6;
+
+/// How often a new file may be taken for one that was left behind, by somebody who sweeps in the moment before it is locked.
+const TRIES: u32 = 10;
+
+/// A locked temporary file, owner-only, with a name that [`sweep_all`] knows by its prefix. Keep the second value as long as the file.
+///
+/// # Errors
+/// Whatever the operating system says; and when the process is about to end.
+pub fn temporary(folder: &Path, prefix: &str) -> io::Result<(NamedTempFile, InUse)> {
+    for _ in 0..TRIES {
+        let file = tempfile::Builder::new().prefix(prefix).suffix(SUFFIX).tempfile_in(folder)?;
+        // Where there are no locks nothing is swept either.
+        let locked = file.as_file().try_lock();
+        if locked.is_ok() && !file.path().exists() {
+            continue;
+        }
+        let in_use = InUse::add(file.path())?;
+        return Ok((file, in_use));
+    }
+    Err(io::Error::other("temporary files disappear as soon as they are made"))
+}
+
+/// The temporary files of this process. `None`: it is about to end, and there may be no more.
+static ALL_IN_USE: Mutex<Option<BTreeSet<PathBuf>>> = Mutex::new(Some(BTreeSet::new()));
+
+fn all_in_use() -> MutexGuard<'static, Option<BTreeSet<PathBuf>>> {
+    ALL_IN_USE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A temporary file that is to be removed if the process ends.
+#[derive(Debug)]
+pub struct InUse(PathBuf);
+
+impl InUse {
+    fn add(path: &Path) -> io::Result<Self> {
+        let mut all = all_in_use();
+        let all = all.as_mut().ok_or(io::ErrorKind::Interrupted)?;
+        all.insert(path.to_owned());
+        Ok(Self(path.to_owned()))
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        if let Some(all) = all_in_use().as_mut() {
+            all.remove(&self.0);
+        }
+    }
+}
+
+/// Removes the temporary files of threads that the end of the process does not wait for. For the last moment: afterwards none can be made.
+pub fn abandon_all() {
+    for path in all_in_use().take().unwrap_or_default() {
+        drop(std::fs::remove_file(path));
+    }
+}
+
+/// Removes what killed processes left behind when they wrote this file.
+pub fn sweep(path: &Path) {
+    sweep_all(folder(path), &prefix(path));
+}
+
+/// The same for any prefix that was given to [`temporary`]. What cannot be removed stays, and harms nothing but its owner's wish to have it gone.
+pub fn sweep_all(folder: &Path, prefix: &str) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let is_plain = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if is_plain && name.to_str().is_some_and(|name| is_temporary(name, prefix)) {
+            drop(remove_if_left_behind(&entry.path()));
+        }
+    }
+}
+
+fn is_temporary(name: &str, prefix: &str) -> bool {
+    let random = name.strip_prefix(prefix).and_then(|rest| rest.strip_suffix(SUFFIX));
+    random.is_some_and(|random| random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+}
+
+/// Whoever uses the file holds its lock; another user's is not opened.
+fn remove_if_left_behind(path: &Path) -> io::Result<()> {
+    let file = File::options().write(true).open(path)?;
+    if file.try_lock().is_ok() && is_own(&file)? { std::fs::remove_file(path) } else { Ok(()) }
+}
+
+/// A privileged user can open everybody's. The files that this process makes show whose they are.
+#[cfg(target_os = "linux")]
+fn is_own(file: &File) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt as _;
+    Ok(file.metadata()?.uid() == rustix::process::geteuid().as_raw())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_own(_: &File) -> io::Result<bool> {
+    Ok(true)
 }
 
 fn folder(path: &Path) -> &Path {
@@ -120,6 +235,33 @@ mod tests {
         whole.put_in_place().unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_killed_process_left_behind_is_swept_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.csv");
+        let kept = [
+            "report.csv",
+            ".report.csv.abc.tmp",
+            ".report.csv.abcdef.bak",
+            ".other.csv.abcdef.tmp",
+            ".report.csv.ab-def.tmp",
+        ];
+        for name in kept.into_iter().chain([".report.csv.aB3def.tmp"]) {
+            std::fs::write(folder.path().join(name), "p0@example.com").unwrap();
+        }
+        let in_use = AtomicFile::create(&path).unwrap();
+        sweep(&path);
+        let mut left: Vec<_> = std::fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        assert!(!left.contains(&".report.csv.aB3def.tmp".to_owned()), "{left:?}");
+        assert_eq!(left.len(), kept.len() + 1, "{left:?}");
+        in_use.commit().unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"");
     }
 
     #[cfg(unix)]

@@ -34,6 +34,16 @@ pub enum Signal {
     Terminate,
 }
 
+impl std::fmt::Display for Signal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Hangup => "SIGHUP (hangup)",
+            Self::Interrupt => "SIGINT (interrupt)",
+            Self::Terminate => "SIGTERM (termination)",
+        })
+    }
+}
+
 impl Exit {
     #[must_use]
     pub const fn code(self) -> u8 {
@@ -117,9 +127,15 @@ impl From<&LedgerError> for Exit {
             LedgerError::Missing(_)
             | LedgerError::Foreign { .. }
             | LedgerError::SeveralNames { .. }
+            | LedgerError::MountPoint(_)
+            | LedgerError::NetworkDisk { .. }
             | LedgerError::Newer { .. }
             | LedgerError::OtherAccount { .. } => Self::Configuration,
-            LedgerError::Damaged { .. } | LedgerError::Io { .. } => Self::Io,
+            LedgerError::Damaged { .. }
+            | LedgerError::Unlockable { .. }
+            | LedgerError::Lost { .. }
+            | LedgerError::Limit { .. }
+            | LedgerError::Io { .. } => Self::Io,
         }
     }
 }

@@ -39,6 +39,7 @@ pub mod event;
 pub mod exit;
 pub mod intake;
 pub mod ledger;
+pub mod limits;
 pub mod logging;
 pub mod report;
 pub mod sandbox;

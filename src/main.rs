@@ -1,4 +1,4 @@
-//! Parse, start logging, run, print a failure once, return a code. Nobody else exits the process.
+//! Parse, start logging, run, print a failure once, remove what threads left, return a code. Nobody else exits the process.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -7,7 +7,7 @@ use clap::Parser as _;
 use customer_import::cli::{Cli, LogArgs, LogFormat};
 use customer_import::commands::{self, Failure};
 use customer_import::exit::Exit;
-use customer_import::{config, logging};
+use customer_import::{atomic_file, config, logging};
 
 fn main() -> ExitCode {
     let typed: Vec<_> = std::env::args_os().collect();
@@ -16,13 +16,12 @@ fn main() -> ExitCode {
     let cli = words.and_then(|words| parse(words, fallback.log_format));
     let log = cli.as_ref().map_or(fallback, |cli| cli.log);
     logging::start(&log);
-    match cli.and_then(commands::run) {
-        Ok(exit) => ExitCode::from(exit.code()),
-        Err(failure) => {
-            failure.print(log.log_format);
-            ExitCode::from(failure.exit.code())
-        }
-    }
+    let exit = cli.and_then(commands::run).unwrap_or_else(|failure| {
+        failure.print(log.log_format);
+        failure.exit
+    });
+    atomic_file::abandon_all();
+    ExitCode::from(exit.code())
 }
 
 fn parse(words: Vec<OsString>, format: LogFormat) -> Result<Cli, Failure> {

@@ -13,6 +13,7 @@ use crate::domain::Country;
 use crate::exit::Exit;
 use crate::intake::InputOptions;
 use crate::ledger::{Creation, Ledger, Target};
+use crate::limits;
 use crate::report::ReportFormat;
 
 /// The variable that may hold the token itself.
@@ -46,11 +47,20 @@ impl TargetSettings {
         args.base_url.as_deref().map(|url| Self::at(url, args)).transpose()
     }
 
-    /// The ledger for writing; one that is new is told of, unless it is thrown away anyway.
+    /// The ledger for writing, if there is one; else nothing is made. A link that leads to nothing yet is no ledger.
+    pub fn open_existing_ledger(&self) -> Result<Option<Ledger>, Failure> {
+        if self.creation == Creation::Allowed && !self.ledger.exists() {
+            return Ok(None);
+        }
+        Ok(Some(Ledger::open(&self.ledger, self.target.clone(), self.creation)?))
+    }
+
+    /// The ledger for writing; one that is new is told of, unless it is thrown away anyway. Call this for a new one when nothing can be refused
+    /// any more.
     pub fn open_ledger(&self, tell: bool) -> Result<Ledger, Failure> {
         let path = &self.ledger;
         if let (Some(folder), Creation::Allowed) = (path.parent(), self.creation) {
-            std::fs::create_dir_all(folder).map_err(|error| {
+            make_private_folder(folder).map_err(|error| {
                 Failure::new(Exit::Io, error).context(format!("cannot make the folder {}", folder.display()))
             })?;
         }
@@ -73,6 +83,15 @@ impl TargetSettings {
         let target = Target { base_url: base.as_str().to_owned(), account: args.account.clone() };
         Ok(Self { base, target, ledger, creation })
     }
+}
+
+/// Makes a folder, and those above it, that only their owner can enter. What is there stays as it is.
+pub fn make_private_folder(folder: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
 }
 
 /// Where ledgers and spooled inputs live unless the user says otherwise.
@@ -271,13 +290,17 @@ fn default_report(input: &Path) -> PathBuf {
     name.into()
 }
 
+/// The beginning of the names of files that only show that a folder can be written to.
+const PROBE: &str = ".customer-import.";
+
 /// A report that cannot be written is better known before the run than after it.
 fn writable(path: &Path) -> Result<(), Failure> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let probe = tempfile::Builder::new().prefix(".customer-import.").tempfile_in(folder);
-    probe
-        .map(drop)
-        .map_err(|error| Failure::new(Exit::Io, error).context(format!("cannot write {}", path.display())))?;
+    atomic_file::temporary(folder, PROBE).map(drop).map_err(|error| {
+        Failure::new(Exit::Io, limits::told(&error)).context(format!("cannot write {}", path.display()))
+    })?;
+    atomic_file::sweep(path);
+    atomic_file::sweep_all(folder, PROBE);
     atomic_file::refuse_what_is_no_file(path)
         .map_err(|error| Failure::new(Exit::Io, error).context(format!("cannot write {}", path.display())))
 }

@@ -11,7 +11,9 @@ use url::Url;
 
 use super::lookup::{self, PER_PAGE};
 use super::transport::{Trouble, refused, unsendable};
-use super::{Allowance, Answer, AppAccount, BaseUrl, Failing, GrantResult, PageResult, Sent, Token, classify, grant};
+use super::{
+    Allowance, Answer, AppAccount, BaseUrl, Failing, GrantResult, PageResult, Route, Sent, Token, classify, grant,
+};
 use crate::domain::AttemptResult;
 
 /// Below the idle limits of the usual servers and proxies, so that a request is rarely written into a connection that is being closed.
@@ -31,6 +33,7 @@ pub struct ClientConfig {
     pub ca_file: Option<PathBuf>,
     /// How many connections are worth keeping.
     pub concurrency: usize,
+    pub route: Route,
 }
 
 /// Why there can be no client. A fault of the configuration.
@@ -93,9 +96,11 @@ impl Client {
             .connect_timeout(config.connect_timeout)
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(config.concurrency);
-        if config.base.is_loopback() {
-            builder = builder.no_proxy();
-        }
+        builder = if config.base.is_loopback() {
+            builder.no_proxy()
+        } else {
+            config.route.apply(builder).map_err(ClientError::Build)?
+        };
         if !config.base.is_encrypted() {
             // The library wants certificates even where none will be used; a rehearsal must not need any.
             builder = builder.tls_certs_only([]);

@@ -7,8 +7,12 @@ use crate::api::{AuthError, ClientError};
 use crate::cli::LogFormat;
 use crate::exit::Exit;
 use crate::intake::IntakeError;
-use crate::ledger::LedgerError;
+use crate::ledger::{LedgerError, LostName};
+use crate::limits;
 use crate::logging::masked;
+
+/// What to do about a limit that a message names.
+const RAISE: &str = "raise that limit, then run the same command again";
 
 #[derive(Debug)]
 pub struct Failure {
@@ -33,6 +37,11 @@ impl Failure {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// For work that needs a thread of its own and cannot have one.
+    pub fn no_thread(error: &std::io::Error) -> Self {
+        Self::new(Exit::Io, limits::no_thread(error)).hint(RAISE)
     }
 
     #[must_use]
@@ -88,6 +97,10 @@ impl From<LedgerError> for Failure {
             }
             LedgerError::Foreign { .. } => "name another file with --ledger",
             LedgerError::SeveralNames { .. } => "remove the other names (`find / -samefile` lists them)",
+            LedgerError::MountPoint(_) => "mount the folder that holds it instead of the file",
+            LedgerError::NetworkDisk { .. } => "name a local disk with --ledger",
+            LedgerError::Unlockable { .. } => "a network disk? name a local one with --ledger",
+            LedgerError::Lost { lost, .. } => hint_of_lost(lost),
             LedgerError::OtherAccount { .. } => {
                 "use that account's credentials (tokens and --account-id do not compare: go on with what came first), \
                  or give this account a name of its own: --account NAME"
@@ -96,6 +109,7 @@ impl From<LedgerError> for Failure {
             LedgerError::Damaged { .. } => {
                 "nothing more was sent; put back a copy of its newest state, then run the same command again"
             }
+            LedgerError::Limit { .. } => RAISE,
             LedgerError::Io { .. } => {
                 "nothing more was sent; see to the disk and its rights, then run the same command again"
             }
@@ -104,10 +118,25 @@ impl From<LedgerError> for Failure {
     }
 }
 
+/// What to do about a name that was taken from a run.
+pub(super) fn hint_of_lost(lost: &LostName) -> &'static str {
+    match lost {
+        LostName::LockFile(_) => "leave the lock file alone while a run is at work; run the same command again",
+        LostName::Ledger { now: Some(_) } => {
+            "give the ledger its name back before anything is imported again: a new ledger would send everything once more"
+        }
+        LostName::Ledger { now: None } => {
+            "run `customer-import ledger pull` before the next import, so that a new ledger knows whom this run created"
+        }
+    }
+}
+
 impl From<IntakeError> for Failure {
     fn from(error: IntakeError) -> Self {
         let hint = error.hint();
-        Self { exit: Exit::Input, error: anyhow::Error::new(error), hint, run: None }
+        let (exit, hint) =
+            if error.is_of_the_machine() { (Exit::Io, Some(RAISE.to_owned())) } else { (Exit::Input, hint) };
+        Self { exit, error: anyhow::Error::new(error), hint, run: None }
     }
 }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
 use super::check::{self, Planned, Purpose};
@@ -14,15 +13,15 @@ use super::known::Known;
 use super::meter::Meter;
 use super::reporting::Counted;
 use super::sending::{self, Sending};
-use super::signals::{self, Caught};
-use super::{Failure, from_ledger, outlook, question, report, reporting, resume, suspects};
-use crate::api::{Credentials, TokenSource};
+use super::signals::{self, Caught, Signals};
+use super::{Failure, failure, from_ledger, outlook, question, report, reporting, resume, suspects};
+use crate::api::{Credentials, Route, TokenSource};
 use crate::cli::{ImportArgs, InputArgs, LogArgs, SummaryFormat};
 use crate::delivery::{self, Offer, Payload, RunEnd, Shutdown, Verdict};
 use crate::domain::{Duplicates, InputRecord, Status, Tally, Verdict as RecordVerdict};
 use crate::event::Event;
 use crate::exit::{Exit, Signal};
-use crate::ledger::{Ledger, Reader, RunCounters, RunId};
+use crate::ledger::{Ledger, LedgerError, Reader, RunCounters, RunId};
 use crate::logging::{FOR_PROGRAMS, masked};
 use crate::report::{Plan, Progress, Scope, Summary};
 use crate::sandbox::{self, Sandbox};
@@ -45,23 +44,45 @@ pub(super) fn run(args: &ImportArgs, log: &LogArgs) -> Result<Exit, Failure> {
 }
 
 async fn import(args: &ImportArgs, log: &LogArgs, meter: &Meter) -> Result<Exit, Failure> {
-    let world = World::of(args).await?;
+    let signals = Signals::listen()?;
+    let world = World::of(args, &signals).await?;
     let others = settings::own_files(Some(&world.settings.ledger), Some(&args.credentials));
     let outputs = Outputs::with_default(&args.output, &args.input.input, &others)?;
-    let ledger = Arc::new(world.settings.open_ledger(!world.forgets())?);
-    sending::check_owner(&ledger, &world.credentials).await?;
+    let owner = signals.or_stop(async { Ok(world.credentials.owner().await?) }).await?;
     outlook::refuse_dead_token(&world.credentials)?;
-    let input = Input::open(&args.input.input)?;
-    let Planned { plan, duplicates, known, kept, .. } = plan(args, &input, &world, &outputs, log)?;
+    // What cannot be made now cannot be made later.
+    drop(world.sending(args).api()?);
+    // A ledger that exists is locked before the plan, which may take long. A new one is made when nothing can be refused any more.
+    let settings = world.settings.clone();
+    let ledger = signals.beside(move || settings.open_existing_ledger()).await?;
+    let named = args.input.input.clone();
+    let input = Arc::new(signals.beside(move || Input::open(&named)).await?);
+    let mut planned = plan(args, &input, &world, &signals).await?;
+    let ledger = match ledger {
+        Some(ledger) => ledger,
+        None => {
+            let (settings, tell) = (world.settings.clone(), !world.forgets());
+            let ledger = signals.beside(move || settings.open_ledger(tell)).await?;
+            // Another run may have made it meanwhile, and what it did is no part of the plan.
+            if check::reader(&world.settings)?.is_some_and(|reader| reader.knows_any().unwrap_or(true)) {
+                planned = plan(args, &input, &world, &signals).await?;
+            }
+            ledger
+        }
+    };
+    let ledger = Arc::new(ledger);
+    sending::check_owner(&ledger, owner.as_deref()).await?;
+    let Planned { plan, diagnostics, duplicates, known, kept } = planned;
+    if diagnostics.has_problems() || !log.quiet {
+        check::tell(&diagnostics, log, &outputs.reports);
+    }
     meter.planned(plan.tally.total(), plan.tally.get(Status::InDoubt) + plan.doubts_elsewhere);
-    world.tell_of_proxy();
+    sending::tell_of_proxy(&world.route);
     let wanted = args.sending.limit.map_or(plan.to_send, |limit| plan.to_send.min(limit.get()));
     outlook::warn_of_early_end(&world.credentials, plan.time_for(wanted));
-    let refused = refuse(args, &plan, &world);
-    let shutdown = Shutdown::default();
-    let caught = signals::listen(shutdown.clone())
-        .map_err(|error| Failure::new(Exit::Io, error).context("cannot listen to signals".to_owned()))?;
-    let (input, known) = (Arc::new(input), Arc::new(known));
+    let refused = refuse(args, &plan, &world, &signals).await?;
+    let Signals { shutdown, caught } = signals;
+    let known = Arc::new(known);
     let import =
         Import { args, world, ledger, input, outputs, plan, duplicates, known, kept, shutdown, caught, log, meter };
     let run = import.ledger.begin_run(import.input.name()).await?;
@@ -74,17 +95,30 @@ async fn import(args: &ImportArgs, log: &LogArgs, meter: &Meter) -> Result<Exit,
 struct World {
     settings: TargetSettings,
     credentials: Arc<Credentials>,
+    route: Route,
     sandbox: Option<(Sandbox, Option<tempfile::TempDir>)>,
 }
 
 impl World {
-    async fn of(args: &ImportArgs) -> Result<Self, Failure> {
+    async fn of(args: &ImportArgs, signals: &Signals) -> Result<Self, Failure> {
         if args.sandbox {
             return Self::sandbox(args).await;
         }
         let settings = TargetSettings::required(&args.target)?;
-        let credentials = Arc::new(settings::credentials(&args.credentials)?);
-        Ok(Self { settings, credentials, sandbox: None })
+        let route = sending::route(&settings.base)?;
+        let named = args.credentials.clone();
+        let credentials = Arc::new(signals.beside(move || settings::credentials(&named)).await?);
+        Ok(Self { settings, credentials, route, sandbox: None })
+    }
+
+    fn sending<'a>(&'a self, args: &'a ImportArgs) -> Sending<'a> {
+        Sending {
+            args: &args.sending,
+            credentials: &self.credentials,
+            ca_file: args.credentials.ca_file.as_deref(),
+            base: &self.settings.base,
+            route: &self.route,
+        }
     }
 
     /// A world that forgets: what it is asked to remember goes with it, unless a ledger was named.
@@ -105,19 +139,7 @@ impl World {
         // Its port changes with every start; its name in the ledger does not.
         settings.target.base_url = "sandbox".to_owned();
         let credentials = Arc::new(Credentials::Source(TokenSource::fixed(&"sandbox".into())?));
-        Ok(Self { settings, credentials, sandbox: Some((sandbox, throw_away)) })
-    }
-
-    /// Customers' data goes through a proxy where one is set up; that must not go unseen.
-    fn tell_of_proxy(&self) {
-        let set = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"].into_iter().find_map(|name| {
-            let proxy = std::env::var(name).ok().filter(|value| !value.is_empty())?;
-            let host = url::Url::parse(&proxy).ok().and_then(|proxy| proxy.host_str().map(str::to_owned));
-            Some((name, host.unwrap_or_else(|| "a proxy".to_owned())))
-        });
-        if let (Some((name, host)), false) = (set, self.is_loopback()) {
-            tracing::info!("requests go through {host} ({name}), unless NO_PROXY says otherwise");
-        }
+        Ok(Self { settings, credentials, route: Route::Direct, sandbox: Some((sandbox, throw_away)) })
     }
 
     fn forgets(&self) -> bool {
@@ -129,26 +151,28 @@ impl World {
     }
 }
 
-fn plan(args: &ImportArgs, input: &Input, world: &World, outputs: &Outputs, log: &LogArgs) -> Result<Planned, Failure> {
-    let ledger = check::reader(&world.settings)?;
-    let nothing = Outputs { reports: Vec::new(), rejects: None };
+async fn plan(args: &ImportArgs, input: &Arc<Input>, world: &World, signals: &Signals) -> Result<Planned, Failure> {
+    let (input, input_args, settings) = (Arc::clone(input), args.input.clone(), world.settings.clone());
     let purpose = Purpose { rate: args.sending.rate, retry_rejected: args.sending.retry_rejected, sends: true };
-    let planned = check::plan(input, &args.input, &nothing, ledger, &purpose)?;
-    if planned.diagnostics.has_problems() || !log.quiet {
-        check::tell(&planned.diagnostics, log, &outputs.reports);
-    }
-    Ok(planned)
+    let work = move || {
+        let nothing = Outputs { reports: Vec::new(), rejects: None };
+        check::plan(&input, &input_args, &nothing, check::reader(&settings)?, &purpose)
+    };
+    signals.beside(work).await
 }
 
 /// Why nothing is sent after all, although the input can be read.
-fn refuse(args: &ImportArgs, plan: &Plan, world: &World) -> Option<String> {
+async fn refuse(args: &ImportArgs, plan: &Plan, world: &World, signals: &Signals) -> Result<Option<String>, Failure> {
     let invalid = plan.tally.get(Status::Invalid);
     if args.sending.strict && invalid > 0 {
-        return Some(format!("nothing was sent, for {invalid} records are invalid and --strict was given"));
+        return Ok(Some(format!("nothing was sent, for {invalid} records are invalid and --strict was given")));
     }
-    let ask = !args.yes && !world.is_loopback() && question::is_possible();
-    let question = || format!("{}\nSend {} records to {}?", plan.to_text(), plan.to_send, world.settings.base.as_str());
-    (ask && !question::confirmed(&question())).then(|| "nothing was sent, as you wished".to_owned())
+    if args.yes || world.is_loopback() || !question::is_possible() {
+        return Ok(None);
+    }
+    let question = format!("{}\nSend {} records to {}?", plan.to_text(), plan.to_send, world.settings.base.as_str());
+    let confirmed = signals.beside(move || Ok(question::confirmed(&question))).await?;
+    Ok((!confirmed).then(|| "nothing was sent, as you wished".to_owned()))
 }
 
 /// All that the sending needs.
@@ -180,6 +204,15 @@ struct Sent {
     stopped: Option<String>,
 }
 
+/// What a summary tells of the end of a run.
+struct Told {
+    counters: RunCounters,
+    counted: Counted,
+    exit: Exit,
+    stopped: Option<String>,
+    next_command: Option<String>,
+}
+
 impl Import<'_> {
     async fn send_and_report(self, run: &RunId, refused: Option<String>) -> Result<Exit, Failure> {
         let begun = Instant::now();
@@ -203,19 +236,11 @@ impl Import<'_> {
         let (input, input_args, known) = (Arc::clone(&self.input), self.args.input.clone(), Arc::clone(&self.known));
         let stop = self.shutdown.clone();
         // An input that cannot be read on stops the sending, too.
-        let reading = tokio::task::spawn_blocking(move || {
-            read(&input, &input_args, &known, &offers).inspect_err(|_| stop.drain())
-        });
+        let reading =
+            signals::on_thread(move || read(&input, &input_args, &known, &offers).inspect_err(|_| stop.drain()))?;
         let watching = tokio::spawn(watch(Arc::clone(&self.input), self.shutdown.clone()));
         let mut progress = Progress::start(sending::progress_style(self.args.progress, self.log), self.scope());
-        let target = &self.world.settings;
-        let sending = Sending {
-            args: &self.args.sending,
-            credentials: &self.world.credentials,
-            ca_file: self.args.credentials.ca_file.as_deref(),
-            base: &target.base,
-        };
-        let job = sending.job(&self.ledger, run, offered, self.plan.to_send, &self.shutdown)?;
+        let job = self.world.sending(self.args).job(&self.ledger, run, offered, self.plan.to_send, &self.shutdown)?;
         let end = delivery::run(job, |event| {
             log(&event);
             self.meter.on(&event);
@@ -224,9 +249,9 @@ impl Import<'_> {
         .await;
         progress.finish();
         watching.abort();
-        let unread = if self.shutdown.is_leaving() { None } else { joined(reading.await).err() };
+        let unread = if self.shutdown.is_leaving() { None } else { reading.await.err() };
         let RunEnd { verdict, counters } = end;
-        let stopped = words(&verdict).map(|why| match &verdict {
+        let stopped = words(&verdict, self.caught.get()).map(|why| match &verdict {
             Verdict::RejectedAlike { words, .. } => format!("{why}; {}", suspects::hint(words, &self.plan.columns)),
             _ => why,
         });
@@ -248,16 +273,17 @@ impl Import<'_> {
     /// says how to resume.
     async fn report(&self, run: &RunId, sent: Sent, begun: Instant) -> Result<(Exit, bool), Failure> {
         let Sent { verdict, counters, unread, mut stopped } = sent;
+        let memory = self.memory(&verdict).await?;
         let counted = match unread {
             Some(failure) => Err(failure),
-            None => self.count(run).await,
+            None => self.count(run, &memory).await,
         };
         let counted = match counted {
             Err(unread) if unread.exit == Exit::Input => {
                 // A run that the input stopped looks like one that was interrupted.
-                let why = stopped.filter(|_| !matches!(verdict, Some(Verdict::Interrupted)));
-                let ledger_failed = matches!(verdict, Some(Verdict::LedgerFailed(_)));
-                return Err(self.report_from_ledger(run, counters, why, ledger_failed, unread, begun).await);
+                let stopped = stopped.filter(|_| !matches!(verdict, Some(Verdict::Interrupted)));
+                let sent = Sent { verdict, counters, unread: None, stopped };
+                return Err(self.report_from_ledger(run, &memory, begun, sent, unread).await);
             }
             counted => counted,
         };
@@ -271,7 +297,7 @@ impl Import<'_> {
             stopped =
                 Some(format!("the ledger is damaged: it knows no end of {forgotten} records that were dealt with"));
         }
-        if let (Ok(counted), Ok(doubts)) = (&counted, self.doubts()) {
+        if let (Ok(counted), Ok(doubts)) = (&counted, memory.doubts()) {
             self.meter.reported(&counted.tally, doubts);
         }
         // A ledger that failed before cannot take this either, and the verdict has said so.
@@ -282,9 +308,12 @@ impl Import<'_> {
         let counted = counted.map_err(|failure| failure.hint(self.hint_to_resume()))?;
         log_end(exit, stopped.as_deref());
         let unfinished = [Status::NotAttempted, Status::Failed, Status::InDoubt];
-        let resumable = !self.world.forgets() && unfinished.into_iter().any(|status| counted.tally.get(status) > 0);
+        let resumable = !self.world.forgets()
+            && !memory.is_copy()
+            && unfinished.into_iter().any(|status| counted.tally.get(status) > 0);
         let next_command = resumable.then(|| resume::command(&self.input));
-        let summary = self.summary(run, counters, counted, begun, exit, stopped, next_command)?;
+        let told = Told { counters, counted, exit, stopped, next_command };
+        let summary = self.summary(run, &memory, begun, told)?;
         // Whoever wants to hear only of trouble, from cron, gets no mail about a night that went
         // well.
         if !(self.log.quiet && exit == Exit::Done && self.args.output.summary == SummaryFormat::Text) {
@@ -293,17 +322,8 @@ impl Import<'_> {
         Ok((exit, resumable))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "each is another part of what is told")]
-    fn summary(
-        &self,
-        run: &RunId,
-        counters: RunCounters,
-        counted: Counted,
-        begun: Instant,
-        exit: Exit,
-        stopped: Option<String>,
-        next_command: Option<String>,
-    ) -> Result<Summary, Failure> {
+    fn summary(&self, run: &RunId, memory: &Memory, begun: Instant, told: Told) -> Result<Summary, Failure> {
+        let Told { counters, counted, exit, stopped, next_command } = told;
         Ok(Summary {
             run: run.name.clone(),
             target: self.world.settings.base.as_str().to_owned(),
@@ -314,7 +334,7 @@ impl Import<'_> {
             recovered: counters.recovered,
             duration: begun.elapsed(),
             errors: counted.errors,
-            shared_ids: report::shared_ids(&self.world.settings, run.number)?,
+            shared_ids: report::shared_ids(&memory.settings, run.number)?,
             reports: self.outputs.reports.clone(),
             rejects: self.outputs.rejects.clone(),
             exit_code: exit.code(),
@@ -330,39 +350,40 @@ impl Import<'_> {
     async fn report_from_ledger(
         &self,
         run: &RunId,
-        counters: RunCounters,
-        why: Option<String>,
-        ledger_failed: bool,
-        unread: Failure,
+        memory: &Memory,
         begun: Instant,
+        sent: Sent,
+        unread: Failure,
     ) -> Failure {
-        let counted = match self.count_from_ledger(run).await {
+        let Sent { verdict, counters, stopped: why, .. } = sent;
+        let counted = match self.count_from_ledger(run, memory).await {
             Ok(counted) => counted,
             Err(failure) => return failure.hint(self.hint_to_resume()),
         };
         let exit = unread.exit;
         let words = [why, Some(unread.words()), Some(self.made_from_ledger(&counted.tally))];
         let stopped = words.into_iter().flatten().collect::<Vec<_>>().join("; ");
-        if let Ok(doubts) = self.doubts() {
+        if let Ok(doubts) = memory.doubts() {
             self.meter.reported(&counted.tally, doubts);
         }
         let ended = self.ledger.end_run(run, counters, exit.code(), Some(stopped.clone())).await;
-        if let (Err(error), false) = (ended, ledger_failed) {
+        if let (Err(error), false) = (ended, matches!(verdict, Some(Verdict::LedgerFailed(_)))) {
             return error.into();
         }
         log_end(exit, Some(&stopped));
-        let command = Some(resume::command(&self.input));
-        match self.summary(run, counters, counted, begun, exit, Some(stopped.clone()), command) {
+        let command = resume::command(&self.input);
+        let hint = format!(
+            "nothing that was read after a change was sent; see whether the file is what it should be, then resume with: {command}"
+        );
+        let told = Told { counters, counted, exit, stopped: Some(stopped.clone()), next_command: Some(command) };
+        match self.summary(run, memory, begun, told) {
             // Rejects need the cells of the input.
             Ok(summary) => {
                 report::print(&Summary { partial: true, rejects: None, ..summary }, self.args.output.summary);
             }
             Err(failure) => return failure,
         }
-        Failure::new(exit, stopped).hint(format!(
-            "nothing that was read after a change was sent; see whether the file is what it should be, then resume with: {}",
-            resume::command(&self.input)
-        ))
+        Failure::new(exit, stopped).hint(hint)
     }
 
     fn made_from_ledger(&self, tally: &Tally) -> String {
@@ -378,35 +399,44 @@ impl Import<'_> {
         words
     }
 
-    async fn count_from_ledger(&self, run: &RunId) -> Result<Counted, Failure> {
-        let (reader, run, outputs, kept) = (self.reader()?, run.number, self.outputs.clone(), self.kept.clone());
-        let pass = tokio::task::spawn_blocking(move || from_ledger::pass(&reader, run, &outputs, &kept));
+    async fn count_from_ledger(&self, run: &RunId, memory: &Memory) -> Result<Counted, Failure> {
+        let (reader, run, outputs, kept) = (memory.reader()?, run.number, self.outputs.clone(), self.kept.clone());
+        let pass = signals::on_thread(move || from_ledger::pass(&reader, run, &outputs, &kept))?;
         self.unless_leaving(pass).await
     }
 
     /// The pass over the input that makes the reports; a second signal does not wait for it.
-    async fn count(&self, run: &RunId) -> Result<Counted, Failure> {
-        let judge = Judge::new(Arc::clone(&self.duplicates), Some(self.reader()?), AsOf::Run(run.number));
+    async fn count(&self, run: &RunId, memory: &Memory) -> Result<Counted, Failure> {
+        let judge = Judge::new(Arc::clone(&self.duplicates), Some(memory.reader()?), AsOf::Run(run.number));
         let (input, args, outputs) = (Arc::clone(&self.input), self.args.input.clone(), self.outputs.clone());
-        let pass = tokio::task::spawn_blocking(move || reporting::pass(&input, &args, &outputs, &judge, |_, _| {}));
+        let pass = signals::on_thread(move || reporting::pass(&input, &args, &outputs, &judge, |_, _| {}))?;
         self.unless_leaving(pass).await
     }
 
-    async fn unless_leaving<T>(&self, pass: JoinHandle<Result<T, Failure>>) -> Result<T, Failure> {
+    async fn unless_leaving<T>(&self, pass: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
         tokio::select! {
             biased;
             () = self.shutdown.leaving() => Err(self.left_at_once()),
-            done = pass => joined(done),
+            done = pass => done,
         }
     }
 
-    fn reader(&self) -> Result<Reader, Failure> {
-        let settings = &self.world.settings;
-        Ok(Reader::open(&settings.ledger, &settings.target)?)
-    }
-
-    fn doubts(&self) -> Result<u64, Failure> {
-        Ok(self.reader()?.open_requests()?.len() as u64)
+    /// What the reports are made from: the ledger by its name, or a copy if the name leads elsewhere.
+    async fn memory(&self, verdict: &Option<Verdict>) -> Result<Memory, Failure> {
+        let settings = self.world.settings.clone();
+        let Some(Verdict::LedgerFailed(lost)) = verdict else { return Ok(Memory { settings, copy: None }) };
+        if !lost.is_without_name() {
+            return Ok(Memory { settings, copy: None });
+        }
+        // Where the ledger is now matters more than why there is no report.
+        let failed = |error: &dyn std::fmt::Display| {
+            Failure::from(lost.clone())
+                .context(format!("cannot make the report of a run that lost its ledger ({error})"))
+        };
+        let copy = tempfile::Builder::new().prefix(".customer-import.").tempdir().map_err(|error| failed(&error))?;
+        let ledger = copy.path().join("ledger.db");
+        self.ledger.copy_to(ledger.clone()).await.map_err(|error| failed(&error))?;
+        Ok(Memory { settings: TargetSettings { ledger, ..settings }, copy: Some(copy) })
     }
 
     fn left_at_once(&self) -> Failure {
@@ -417,6 +447,28 @@ impl Import<'_> {
 
     fn hint_to_resume(&self) -> String {
         format!("what was done is in the ledger; resume with: {}", resume::command(&self.input))
+    }
+}
+
+/// A ledger to read from.
+struct Memory {
+    settings: TargetSettings,
+    /// Removed with this value.
+    copy: Option<tempfile::TempDir>,
+}
+
+impl Memory {
+    fn reader(&self) -> Result<Reader, Failure> {
+        Ok(Reader::open(&self.settings.ledger, &self.settings.target)?)
+    }
+
+    fn doubts(&self) -> Result<u64, Failure> {
+        Ok(self.reader()?.open_requests()?.len() as u64)
+    }
+
+    /// The ledger has lost its name, so the same command would begin a new one.
+    const fn is_copy(&self) -> bool {
+        self.copy.is_some()
     }
 }
 
@@ -498,20 +550,20 @@ fn offer(record: InputRecord<'_>, known: &Known) -> Offer {
     }
 }
 
-fn joined<T>(ended: Result<Result<T, Failure>, tokio::task::JoinError>) -> Result<T, Failure> {
-    ended.unwrap_or_else(|panic| Err(Failure::new(Exit::Io, panic)))
-}
-
 /// Why a run stopped before its end.
-pub(super) fn words(verdict: &Verdict) -> Option<String> {
+pub(super) fn words(verdict: &Verdict, signal: Option<Signal>) -> Option<String> {
     match verdict {
         Verdict::Finished | Verdict::LimitReached => None,
-        Verdict::Interrupted => Some("interrupted".to_owned()),
+        Verdict::Interrupted => Some(signal.map_or("interrupted".to_owned(), |signal| format!("stopped by {signal}"))),
         Verdict::TooManyFailures(count) => Some(format!("{count} records were rejected or failed (--max-failures)")),
         Verdict::RejectedAlike { times, words } => Some(format!(
             "{times} records in a row were rejected in the same words ({words}), most likely because of a wrong mapping"
         )),
         Verdict::Stopped(reason) => Some(reason.to_string()),
+        Verdict::LedgerFailed(LedgerError::Lost { path, lost }) => {
+            let error = LedgerError::Lost { path: path.clone(), lost: lost.clone() };
+            Some(format!("{error}; {}", failure::hint_of_lost(lost)))
+        }
         Verdict::LedgerFailed(error) => Some(error.to_string()),
         Verdict::Crashed(panic) => Some(format!("a fault of this program: {panic}; its record is in doubt")),
     }

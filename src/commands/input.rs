@@ -1,11 +1,11 @@
 //! The input of a command: a file as it is, or standard input spooled to one.
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Failure;
+use crate::atomic_file;
 use crate::cli::InputArgs;
 use crate::exit::Exit;
 use crate::intake::{Feed, InputFile};
@@ -70,15 +70,20 @@ impl Input {
     }
 }
 
+/// The beginning of the name of a spooled input that is not whole yet. It goes if the process does; a whole one stays.
+const UNFINISHED: &str = ".stdin-";
+
 fn spool() -> Result<PathBuf, Failure> {
     let folder = settings::spool_dir()?;
     let write = || -> io::Result<PathBuf> {
-        std::fs::create_dir_all(&folder)?;
-        let mut file = tempfile::Builder::new().prefix("stdin-").tempfile_in(&folder)?;
+        settings::make_private_folder(&folder)?;
+        atomic_file::sweep_all(&folder, UNFINISHED);
+        let (mut file, _in_use) = atomic_file::temporary(&folder, UNFINISHED)?;
         io::copy(&mut io::stdin().lock(), &mut file)?;
         file.as_file().sync_all()?;
-        let (file, path): (File, PathBuf) = file.keep()?;
-        drop(file);
+        let name = file.path().file_name().unwrap_or_default().to_string_lossy();
+        let path = folder.join(name.trim_start_matches('.').trim_end_matches(".tmp"));
+        file.persist_noclobber(&path)?;
         Ok(path)
     };
     write().map_err(|error| {

@@ -8,13 +8,14 @@ use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
 use super::sending::{self, Sending};
-use super::{Failure, import, outlook, question, signals, stdout};
-use crate::api::Credentials;
+use super::signals::Signals;
+use super::{Failure, import, outlook, question, stdout};
+use crate::api::{Credentials, Route};
 use crate::cli::{CredentialArgs, LedgerCommand, LogArgs, ProgressChoice, SendingArgs, TargetArgs};
-use crate::delivery::{self, Offer, Payload, Pull, PullStop, Shutdown};
+use crate::delivery::{self, Offer, Payload, Pull, PullStop, Repeated};
 use crate::domain::{Complaint, ComplaintCode, EmailKey, Ending, Position, Receipt, Status, Tally};
 use crate::event::Event;
-use crate::exit::Exit;
+use crate::exit::{Exit, Signal};
 use crate::ledger::{InputName, Ledger, OpenRequest, Reader};
 use crate::report::{Progress, Scope};
 use crate::settings::{self, TargetSettings};
@@ -26,10 +27,10 @@ pub(super) fn run(command: LedgerCommand, log: &LogArgs) -> Result<Exit, Failure
         LedgerCommand::Settle { email, created, target, .. } => settle(&EmailKey::of(&email), created, &target),
         LedgerCommand::Forget { email, target, yes, .. } => forget(email.as_deref(), &target, yes),
         LedgerCommand::Resolve { target, credentials, sending, json } => {
-            sending::on_runtime(resolve(Sender::new(&target, &credentials, sending)?, json, log))
+            sending::on_runtime(resolve(&target, &credentials, sending, json, log))
         }
         LedgerCommand::Pull { target, credentials, sending, json } => {
-            sending::on_runtime(pull(Sender::new(&target, &credentials, sending)?, json))
+            sending::on_runtime(pull(&target, &credentials, sending, json))
         }
     }
 }
@@ -195,24 +196,36 @@ fn consent(loss: &str) -> Result<(), Failure> {
 struct Sender {
     settings: TargetSettings,
     credentials: Arc<Credentials>,
+    owner: Option<String>,
+    route: Route,
     ca_file: Option<std::path::PathBuf>,
     args: SendingArgs,
 }
 
 impl Sender {
-    fn new(target: &TargetArgs, credentials: &CredentialArgs, args: SendingArgs) -> Result<Self, Failure> {
-        Ok(Self {
-            settings: TargetSettings::required(target)?,
-            credentials: Arc::new(settings::credentials(credentials)?),
-            ca_file: credentials.ca_file.clone(),
-            args,
-        })
+    /// With everything that can be refused before a ledger is made.
+    async fn new(
+        target: &TargetArgs,
+        credentials: &CredentialArgs,
+        args: SendingArgs,
+        signals: &Signals,
+    ) -> Result<Self, Failure> {
+        let settings = TargetSettings::required(target)?;
+        let (route, named) = (sending::route(&settings.base)?, credentials.clone());
+        let ca_file = named.ca_file.clone();
+        let credentials = Arc::new(signals.beside(move || settings::credentials(&named)).await?);
+        let owner = signals.or_stop(async { Ok(credentials.owner().await?) }).await?;
+        outlook::refuse_dead_token(&credentials)?;
+        let sender = Self { settings, credentials, owner, route, ca_file, args };
+        drop(sender.sending().api()?);
+        Ok(sender)
     }
 
-    async fn ledger(&self) -> Result<Arc<Ledger>, Failure> {
-        let ledger = self.settings.open_ledger(true)?;
-        sending::check_owner(&ledger, &self.credentials).await?;
-        outlook::refuse_dead_token(&self.credentials)?;
+    async fn ledger(&self, signals: &Signals) -> Result<Arc<Ledger>, Failure> {
+        let settings = self.settings.clone();
+        let ledger = signals.beside(move || settings.open_ledger(true)).await?;
+        sending::check_owner(&ledger, self.owner.as_deref()).await?;
+        sending::tell_of_proxy(&self.route);
         Ok(Arc::new(ledger))
     }
 
@@ -222,21 +235,24 @@ impl Sender {
             credentials: &self.credentials,
             ca_file: self.ca_file.as_deref(),
             base: &self.settings.base,
+            route: &self.route,
         }
     }
 }
 
-fn listen(shutdown: &Shutdown) -> Result<signals::Caught, Failure> {
-    signals::listen(shutdown.clone())
-        .map_err(|error| Failure::new(Exit::Io, error).context("cannot listen to signals".to_owned()))
-}
-
 /// Every open request is offered as if its row stood in an input again: the life of a record does the rest.
-async fn resolve(sender: Sender, as_json: bool, log: &LogArgs) -> Result<Exit, Failure> {
-    let ledger = sender.ledger().await?;
+async fn resolve(
+    target: &TargetArgs,
+    credentials: &CredentialArgs,
+    args: SendingArgs,
+    as_json: bool,
+    log: &LogArgs,
+) -> Result<Exit, Failure> {
+    let signals = Signals::listen()?;
+    let sender = Sender::new(target, credentials, args, &signals).await?;
+    let ledger = sender.ledger(&signals).await?;
+    let Signals { shutdown, caught } = signals;
     let open = Reader::open(&sender.settings.ledger, &sender.settings.target)?.open_requests()?;
-    let shutdown = Shutdown::default();
-    let caught = listen(&shutdown)?;
     let run = ledger.begin_run(InputName("ledger resolve".to_owned())).await?;
     let (offers, offered) = mpsc::channel(open.len().max(1));
     let doubts = open.len() as u64;
@@ -264,7 +280,7 @@ async fn resolve(sender: Sender, as_json: bool, log: &LogArgs) -> Result<Exit, F
     .await;
     progress.finish();
     let exit = Exit::of_run(&end.verdict, caught.get(), &tally);
-    let stopped = import::words(&end.verdict);
+    let stopped = import::words(&end.verdict, caught.get());
     ledger.end_run(&run, end.counters, exit.code(), stopped.clone()).await?;
     if as_json {
         say(
@@ -282,10 +298,16 @@ async fn resolve(sender: Sender, as_json: bool, log: &LogArgs) -> Result<Exit, F
     Ok(exit)
 }
 
-async fn pull(sender: Sender, as_json: bool) -> Result<Exit, Failure> {
-    let ledger = sender.ledger().await?;
-    let shutdown = Shutdown::default();
-    let caught = listen(&shutdown)?;
+async fn pull(
+    target: &TargetArgs,
+    credentials: &CredentialArgs,
+    args: SendingArgs,
+    as_json: bool,
+) -> Result<Exit, Failure> {
+    let signals = Signals::listen()?;
+    let sender = Sender::new(target, credentials, args, &signals).await?;
+    let ledger = sender.ledger(&signals).await?;
+    let Signals { shutdown, caught } = signals;
     let run = ledger.begin_run(InputName("ledger pull".to_owned())).await?;
     let server = sender.sending().api()?;
     let pulled = delivery::pull(Pull {
@@ -299,11 +321,20 @@ async fn pull(sender: Sender, as_json: bool) -> Result<Exit, Failure> {
     .await;
     let failure = pulled.end.err().map(|stop| match stop {
         PullStop::Interrupted => {
-            Failure::new(Exit::Interrupted(caught.get().unwrap_or(crate::exit::Signal::Interrupt)), "interrupted")
+            let signal = caught.get().unwrap_or(Signal::Interrupt);
+            Failure::new(Exit::Interrupted(signal), format!("stopped by {signal}"))
         }
         PullStop::Ledger(error) => error.into(),
         PullStop::Stop(reason) => Failure::new(Exit::from(&reason), reason),
     });
+    if let Some(Repeated { page, promised }) = pulled.repeated {
+        let more = promised.filter(|promised| *promised > page);
+        let incomplete =
+            more.map_or(String::new(), |all| format!(", although it counts {all}: not all customers are learnt"));
+        tracing::warn!(
+            "the pull ended at page {page}, because the API lists the same customers there again{incomplete}"
+        );
+    }
     let exit = failure.as_ref().map_or(Exit::Done, |failure| failure.exit);
     let counters = crate::ledger::RunCounters { requests: pulled.requests, ..Default::default() };
     ledger.end_run(&run, counters, exit.code(), None).await?;

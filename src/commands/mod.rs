@@ -37,11 +37,12 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         return Err(Failure::new(Exit::Usage, format!("no option has this environment variable: {}", unknown.join(", ")))
             .hint("unset it, or correct its name: it is CUSTOMER_IMPORT_ and the option's name, such as CUSTOMER_IMPORT_BASE_URL"));
     }
+    signals::survive_size_limit();
     match cli.command {
-        Command::Import(args) if args.dry_run => check::run(&(*args).into(), &cli.log),
+        Command::Import(args) if args.dry_run => signals::interruptible(move || check::run(&(*args).into(), &cli.log)),
         Command::Import(args) => import::run(&args, &cli.log),
-        Command::Check(args) => check::run(&args, &cli.log),
-        Command::Report(args) => report::run(&args),
+        Command::Check(args) => signals::interruptible(move || check::run(&args, &cli.log)),
+        Command::Report(args) => signals::interruptible(move || report::run(&args)),
         Command::Ledger(command) => ledger::run(*command, &cli.log),
         Command::Sandbox(args) => sandbox::run(args),
         Command::Completions { shell } => {

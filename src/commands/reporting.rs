@@ -15,6 +15,7 @@ use crate::domain::{
 };
 use crate::exit::Exit;
 use crate::intake::{Feed, Gather, Mapping};
+use crate::limits;
 use crate::report::{ErrorGroups, Rejects, ReportFile};
 use crate::settings::Outputs;
 
@@ -209,7 +210,7 @@ impl Files {
         for (file, path) in waiting.by_ref() {
             if let Err(error) = file.put_in_place() {
                 let unchanged: Vec<_> = waiting.map(|(_, path)| path).collect();
-                return Err(unwritable(&path, &torn(error, &replaced, &unchanged)));
+                return Err(unwritable(&path, &torn(&error, &replaced, &unchanged)));
             }
             replaced.push(path);
         }
@@ -218,9 +219,9 @@ impl Files {
 }
 
 /// An error and what it means for the other files of the same run.
-fn torn(error: std::io::Error, replaced: &[PathBuf], unchanged: &[PathBuf]) -> String {
+fn torn(error: &std::io::Error, replaced: &[PathBuf], unchanged: &[PathBuf]) -> String {
     let list = |paths: &[PathBuf]| paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
-    let mut words = error.to_string();
+    let mut words = limits::told(error);
     if !replaced.is_empty() {
         words.push_str(&format!("; of this run already: {}", list(replaced)));
     }

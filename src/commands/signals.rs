@@ -1,9 +1,17 @@
-//! INT, TERM and HUP: the first drains, the second leaves at once.
+//! INT, TERM and HUP: the first drains, the second leaves at once. A signal that was ignored when the program started, as `nohup` and a
+//! shell's `&` have it, stays ignored.
 
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::oneshot;
+
+use super::Failure;
 use crate::delivery::Shutdown;
-use crate::exit::Signal;
+use crate::exit::{Exit, Signal};
+use crate::limits;
 
 /// The first signal that came, once one did.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +25,120 @@ impl Caught {
     fn first(&self, signal: Signal) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(signal);
     }
+}
+
+/// What a command does with signals: what they ask for, and which one came first.
+#[derive(Clone, Debug)]
+pub(super) struct Signals {
+    pub shutdown: Shutdown,
+    pub caught: Caught,
+}
+
+impl Signals {
+    /// Listens from now on, for the life of the runtime. From here on a signal does nothing by itself, so whatever may block must be waited
+    /// for by one of the functions below.
+    pub(super) fn listen() -> Result<Self, Failure> {
+        let shutdown = Shutdown::default();
+        let caught = listen(shutdown.clone()).map_err(|error| {
+            Failure::new(Exit::Io, limits::told(&error)).context("cannot listen to signals".to_owned())
+        })?;
+        Ok(Self { shutdown, caught })
+    }
+
+    /// Waits for the work, unless a signal comes first.
+    pub(super) async fn or_stop<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        self.shutdown.unless_draining(work).await.unwrap_or_else(|| Err(self.stopped()))
+    }
+
+    /// The same for work that may block, on a thread of its own. After a signal that thread goes on until the process ends.
+    pub(super) async fn beside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        self.or_stop(on_thread(work)?).await
+    }
+
+    fn stopped(&self) -> Failure {
+        stopped(self.caught.get().unwrap_or(Signal::Interrupt))
+    }
+}
+
+/// What a command that sends nothing waits for.
+enum Heard<T> {
+    Listening,
+    Deaf(std::io::Error),
+    Signal(Signal),
+    Done(Result<T, Failure>),
+}
+
+/// A whole command that may block and sends nothing: a signal ends it, and what it has not finished is removed.
+pub(super) fn interruptible<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let (tell, heard) = channel();
+    let telling = tell.clone();
+    let start = |work: Box<dyn FnOnce() + Send>| std::thread::Builder::new().spawn(work).map(drop);
+    start(Box::new(move || hear(&telling))).map_err(|error| Failure::no_thread(&error))?;
+    let mut work = Some(Box::new(move || {
+        let done = catch_unwind(AssertUnwindSafe(work));
+        drop(tell.send(Heard::Done(done.unwrap_or_else(|_| Err(of_this_program())))));
+    }));
+    loop {
+        match heard.recv() {
+            Ok(Heard::Listening) => {
+                if let Some(work) = work.take() {
+                    start(work).map_err(|error| Failure::no_thread(&error))?;
+                }
+            }
+            Ok(Heard::Deaf(error)) => return Err(deaf(&error)),
+            Ok(Heard::Signal(signal)) => return Err(stopped(signal)),
+            Ok(Heard::Done(done)) => return done,
+            Err(_) => return Err(of_this_program()),
+        }
+    }
+}
+
+/// Tells of the first signal, on a thread that needs nothing else.
+fn hear<T>(telling: &Sender<Heard<T>>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+    let listening = runtime.and_then(|runtime| {
+        let guard = runtime.enter();
+        let source = Source::new()?;
+        drop(guard);
+        Ok((runtime, source))
+    });
+    match listening {
+        Ok((runtime, mut source)) => {
+            drop(telling.send(Heard::Listening));
+            drop(telling.send(Heard::Signal(runtime.block_on(source.next()))));
+        }
+        Err(error) => drop(telling.send(Heard::Deaf(error))),
+    }
+}
+
+fn deaf(error: &std::io::Error) -> Failure {
+    Failure::new(Exit::Io, limits::told(error)).context("cannot listen to signals".to_owned())
+}
+
+fn stopped(signal: Signal) -> Failure {
+    Failure::new(Exit::Interrupted(signal), format!("stopped by {signal}; nothing was sent"))
+}
+
+/// A thread that panics tells why by itself.
+fn of_this_program() -> Failure {
+    Failure::new(Exit::Io, "a thread failed; this is a fault of this program")
+}
+
+/// Starts work on a thread of its own at once, and waits for it. Unlike the runtime's own threads, one that cannot be had is an error.
+pub(super) fn on_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<impl Future<Output = Result<T, Failure>>, Failure> {
+    let (done, result) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("work".to_owned())
+        .spawn(move || drop(done.send(work())))
+        .map_err(|error| Failure::no_thread(&error))?;
+    Ok(async move { result.await.unwrap_or_else(|_| Err(of_this_program())) })
 }
 
 /// Listens from now on, for the life of the runtime.
@@ -33,30 +155,83 @@ pub(super) fn listen(shutdown: Shutdown) -> std::io::Result<Caught> {
     Ok(caught)
 }
 
+/// Turns the signal that tells of a file-size limit into an error of the write, as long as this process lives. Nothing else can be done
+/// about it without the caller's runtime, and what fails here only leaves the signal as deadly as it was.
+#[cfg(unix)]
+pub(super) fn survive_size_limit() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Some(number) = SIZE_LIMIT.filter(|number| !Ignored::now().has(*number)) else { return };
+    if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() {
+        // The handler stays when what it would wake up is gone.
+        runtime.block_on(async { drop(signal(SignalKind::from_raw(number))) });
+    }
+}
+
+#[cfg(not(unix))]
+pub(super) fn survive_size_limit() {}
+
+/// SIGXFSZ, where its number is known.
+#[cfg(unix)]
+const SIZE_LIMIT: Option<i32> =
+    if cfg!(all(target_os = "linux", any(target_arch = "mips", target_arch = "mips64"))) { None } else { Some(25) };
+
+/// The signals that this process ignores, as far as the system tells.
+#[cfg(unix)]
+#[derive(Clone, Copy, Debug, Default)]
+struct Ignored(u64);
+
+#[cfg(unix)]
+impl Ignored {
+    fn now() -> Self {
+        Self::of(&std::fs::read_to_string("/proc/self/status").unwrap_or_default())
+    }
+
+    /// Of a text like `/proc/self/status`. Where it is missing nothing is known to be ignored.
+    fn of(status: &str) -> Self {
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        Self(mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default())
+    }
+
+    fn has(self, signal: i32) -> bool {
+        u32::try_from(signal - 1).is_ok_and(|bit| self.0.checked_shr(bit).is_some_and(|rest| rest & 1 == 1))
+    }
+}
+
+/// `None` for a signal that stays ignored.
 #[cfg(unix)]
 struct Source {
-    hangup: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
+    hangup: Option<tokio::signal::unix::Signal>,
+    interrupt: Option<tokio::signal::unix::Signal>,
+    terminate: Option<tokio::signal::unix::Signal>,
 }
 
 #[cfg(unix)]
 impl Source {
     fn new() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
+        let ignored = Ignored::now();
+        let listen = |kind: SignalKind| (!ignored.has(kind.as_raw_value())).then(|| signal(kind)).transpose();
         Ok(Self {
-            hangup: signal(SignalKind::hangup())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
+            hangup: listen(SignalKind::hangup())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
         })
     }
 
     async fn next(&mut self) -> Signal {
         tokio::select! {
-            _ = self.hangup.recv() => Signal::Hangup,
-            _ = self.interrupt.recv() => Signal::Interrupt,
-            _ = self.terminate.recv() => Signal::Terminate,
+            () = came(&mut self.hangup) => Signal::Hangup,
+            () = came(&mut self.interrupt) => Signal::Interrupt,
+            () = came(&mut self.terminate) => Signal::Terminate,
         }
+    }
+}
+
+#[cfg(unix)]
+async fn came(signal: &mut Option<tokio::signal::unix::Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
     }
 }
 
@@ -73,6 +248,22 @@ impl Source {
         match tokio::signal::ctrl_c().await {
             Ok(()) => Signal::Interrupt,
             Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ignored_signals_are_read_from_the_mask_of_the_process() {
+        let ignored =
+            Ignored::of("Name:\tx\nSigBlk:\t0000000000000002\nSigIgn:\t0000000000001003\nSigCgt:\t0000000000000000\n");
+        let found: Vec<_> = (0..=70).filter(|signal| ignored.has(*signal)).collect();
+        assert_eq!(found, [1, 2, 13]);
+        for unknown in ["", "SigIgn:\tx\n"] {
+            assert!(!(1..=64).any(|signal| Ignored::of(unknown).has(signal)), "{unknown:?}");
         }
     }
 }

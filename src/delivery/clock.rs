@@ -49,17 +49,27 @@ mod system {
     }
 }
 
-/// The wall clock alone.
-#[cfg(not(target_os = "linux"))]
-mod system {
+/// No clock that all processes of a boot share, but one that nobody sets within this process: for as long as it lives it stands for a boot,
+/// with a number that no other process has. It may stand still while the machine sleeps, which only lengthens a wait.
+#[cfg(any(test, not(target_os = "linux")))]
+#[cfg_attr(target_os = "linux", allow(dead_code))]
+mod process {
+    use std::sync::LazyLock;
+    use std::time::{Duration, Instant};
+
+    static START: LazyLock<(u128, Instant)> = LazyLock::new(|| (uuid::Uuid::now_v7().as_u128(), Instant::now()));
+
     pub(super) fn boot() -> Option<u128> {
-        None
+        Some(START.0)
     }
 
-    pub(super) fn uptime() -> Option<std::time::Duration> {
-        None
+    pub(super) fn uptime() -> Option<Duration> {
+        Some(START.1.elapsed())
     }
 }
+
+#[cfg(not(target_os = "linux"))]
+use process as system;
 
 #[cfg(test)]
 pub(super) mod tests {
@@ -102,7 +112,18 @@ pub(super) mod tests {
         }
     }
 
-    #[cfg(target_os = "linux")]
+    #[test]
+    fn where_a_boot_has_no_clock_the_process_has_one_that_nobody_sets() {
+        let now = || BootTime { boot: process::boot().unwrap(), uptime: process::uptime().unwrap() };
+        let (then, wall) = (now(), Timestamp::from_second(1_700_000_000).unwrap());
+        std::thread::sleep(Duration::from_millis(20));
+        let before = Moment { wall, boot: Some(then) };
+        let set_forward = Moment { wall: wall + Duration::from_secs(3600), boot: Some(now()) };
+        let passed = set_forward.surely_since(before);
+        assert!((Duration::from_millis(20)..Duration::from_secs(60)).contains(&passed), "{passed:?}");
+        assert_eq!(set_forward.at_most_since(before), None, "the clocks disagree, so nobody knows");
+    }
+
     #[test]
     fn this_system_has_both_clocks_and_they_agree() {
         let clock = Clock::system();

@@ -37,7 +37,7 @@ mod tokens;
 pub use breaker::Health;
 pub use guard::{FailureLimit, GuardPolicy};
 pub use pace::Rate;
-pub use pull::{Pull, PullStop, Pulled, pull};
+pub use pull::{Pull, PullStop, Pulled, Repeated, pull};
 pub use retry::RetryPolicy;
 pub use run::{Job, Offer, RunEnd, Verdict, run};
 pub use server::{Api, CreateReply, LookupReply, Outgoing, Payload, Server, Way};

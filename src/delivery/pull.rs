@@ -1,5 +1,6 @@
 //! Learning the customers that the account has already, page by page and at the run's pace, so that they are never posted.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use super::server::{LookupReply, Server};
 use super::shutdown::Shutdown;
 use super::tokens::{Admission, Tokens};
 use crate::api::{PageResult, Token};
-use crate::domain::StopReason;
+use crate::domain::{EmailKey, StopReason};
 use crate::event::Event;
 use crate::ledger::{Ledger, LedgerError, RunId};
 
@@ -39,7 +40,17 @@ pub struct Pulled {
     pub customers: u64,
     pub learnt: u64,
     pub requests: u64,
+    /// The page at which it ended because that brought nobody new.
+    pub repeated: Option<Repeated>,
     pub end: Result<(), PullStop>,
+}
+
+/// A page that brought only customers of an earlier one: the API gives the same list whatever page is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repeated {
+    pub page: u32,
+    /// How many pages there are, if the API says so. If that is more, the list is not complete.
+    pub promised: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -57,7 +68,7 @@ pub async fn pull<S: Server>(pull: Pull<S>) -> Pulled {
     let (server, pacer) = (Arc::new(server), Pacer::start(rate, events));
     let tokens = Tokens::new(Arc::clone(&server), pacer.clone(), shutdown.clone(), notes, give_up_after);
     let pulling = Pulling { server, ledger, run, pacer, tokens, give_up_after, shutdown };
-    let mut pulled = Pulled { customers: 0, learnt: 0, requests: 0, end: Ok(()) };
+    let mut pulled = Pulled { customers: 0, learnt: 0, requests: 0, repeated: None, end: Ok(()) };
     pulled.end = pulling.read_pages(&mut pulled).await;
     while let Ok(note) = noted.try_recv() {
         pulled.requests += u64::from(matches!(note, Note::Event(Event::Request(_))));
@@ -79,6 +90,7 @@ impl<S: Server> Pulling<S> {
     async fn read_pages(&self, pulled: &mut Pulled) -> Result<(), PullStop> {
         let (mut page, mut failures) = (1, 0);
         let mut patience = Patience::new(self.give_up_after);
+        let mut seen = Seen::default();
         loop {
             if self.shutdown.is_draining() || failures >= TRIES {
                 return Err(if failures < TRIES { PullStop::Interrupted } else { gave_up() });
@@ -90,6 +102,12 @@ impl<S: Server> Pulling<S> {
                     failures = 0;
                     patience.conclusive();
                     self.tokens.accepted(&token);
+                    let emails: HashSet<_> = found.exact.iter().map(|customer| customer.email.clone()).collect();
+                    if seen.has_all(&emails, extent.last_page.is_some()) {
+                        pulled.repeated = Some(Repeated { page, promised: extent.last_page });
+                        return Ok(());
+                    }
+                    seen.add(emails);
                     pulled.customers += found.exact.len() as u64;
                     let known = found.exact.into_iter().map(|customer| (customer.email, customer.receipt)).collect();
                     pulled.learnt += self.ledger.learn(&self.run, known).await.map_err(PullStop::Ledger)?;
@@ -136,10 +154,54 @@ impl<S: Server> Pulling<S> {
     }
 }
 
+/// The customers of the first page and of the latest one. An API that does not know pages repeats the first, and one that ends them early
+/// repeats the last. To keep all of them would take memory that grows with the account.
+#[derive(Debug, Default)]
+struct Seen {
+    first: Option<HashSet<EmailKey>>,
+    latest: HashSet<EmailKey>,
+}
+
+impl Seen {
+    /// Whether a page brings nobody new. An empty one says so only if the API does not count its pages: else its rows may have no e-mails.
+    fn has_all(&self, page: &HashSet<EmailKey>, is_counted: bool) -> bool {
+        let Some(first) = &self.first else { return false };
+        if page.is_empty() { !is_counted } else { page.is_subset(first) || page.is_subset(&self.latest) }
+    }
+
+    fn add(&mut self, page: HashSet<EmailKey>) {
+        self.first.get_or_insert_with(|| page.clone());
+        self.latest = page;
+    }
+}
+
 fn gave_up() -> PullStop {
     PullStop::Stop(StopReason::Unreachable(format!("a page of the list failed {TRIES} times")))
 }
 
 fn unclear(what: &str) -> PullStop {
     PullStop::Stop(StopReason::Configuration(what.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(numbers: std::ops::Range<u32>) -> HashSet<EmailKey> {
+        numbers.map(|n| EmailKey::of(&format!("p{n}@example.com"))).collect()
+    }
+
+    #[test]
+    fn a_page_of_an_earlier_pages_customers_brings_nobody_new() {
+        let mut seen = Seen::default();
+        assert!(!seen.has_all(&page(0..100), false) && !seen.has_all(&page(0..0), false), "the first page");
+        seen.add(page(0..100));
+        assert!(seen.has_all(&page(0..100), false) && seen.has_all(&page(0..100), true), "the whole list once more");
+        assert!(!seen.has_all(&page(1..101), false), "one more was created meanwhile");
+        seen.add(page(100..200));
+        assert!(seen.has_all(&page(150..200), true), "the last page once more");
+        assert!(seen.has_all(&page(0..100), true), "from the beginning again");
+        assert!(!seen.has_all(&page(200..300), true));
+        assert!(seen.has_all(&page(0..0), false) && !seen.has_all(&page(0..0), true));
+    }
 }

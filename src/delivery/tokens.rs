@@ -54,7 +54,10 @@ impl<S: Server> Tokens<S> {
     /// run may have been told to stop, or to pause.
     pub(super) async fn admit(&self) -> Result<Option<Admission>, StopReason> {
         loop {
-            self.ask_source().await;
+            // A source may block for as long as it likes; whoever is told to stop does not wait for it.
+            if self.shutdown.unless_draining(self.ask_source()).await.is_none() {
+                return Ok(None);
+            }
             let Some(permit) = self.shutdown.unless_draining(self.next_permit()).await.transpose()?.flatten() else {
                 return Ok(None);
             };
@@ -64,7 +67,9 @@ impl<S: Server> Tokens<S> {
                 Errand::Obtain(way) if self.server.logs_in() => self.request(&way, permit).await,
                 Errand::Obtain(way) => {
                     drop(permit);
-                    self.obtain(&way).await;
+                    if self.shutdown.unless_draining(self.obtain(&way)).await.is_none() {
+                        return Ok(None);
+                    }
                 }
                 Errand::Wait(_) => {}
                 Errand::Stop(reason) => return Err(reason),

@@ -2,7 +2,7 @@
 //!
 //! The wall clock means something to every process that will ever read it, but people and daemons set it. The boot clock is set by nobody
 //! and runs on while the machine sleeps, but begins anew with every boot. So within one boot that one tells how much time passed, the
-//! other has to agree, and from one boot to the next the wall clock is all there is.
+//! other has to agree, and from one boot to the next the wall clock is all there is. Where a system has no such clock, a process is a boot.
 
 use std::time::Duration;
 

@@ -12,7 +12,7 @@ use super::watched::InputChanged;
 /// A file that cannot be customers, or cannot be read on. A bad record is none of these.
 #[derive(Debug, thiserror::Error)]
 pub enum IntakeError {
-    #[error("cannot read {}", path.display())]
+    #[error("cannot read {}{}", path.display(), behind(source))]
     Read { path: PathBuf, source: io::Error },
     #[error("{} cannot be unpacked: {fault}", path.display())]
     Packed { path: PathBuf, fault: UnpackFault },
@@ -49,6 +49,13 @@ pub enum IntakeError {
     Changed { path: PathBuf },
     #[error("a thread that reads the input failed; this is a fault of this program")]
     Abandoned,
+    #[error("{}", crate::limits::no_thread(.0))]
+    NoThread(io::Error),
+}
+
+/// Names a limit, which the system's own words do not.
+fn behind(error: &io::Error) -> String {
+    crate::limits::behind(error).map(|limit| format!(": {limit}")).unwrap_or_default()
 }
 
 fn within(column: &Option<String>) -> String {
@@ -108,6 +115,16 @@ impl IntakeError {
         self
     }
 
+    /// Whether the machine is at fault, and not the input.
+    #[must_use]
+    pub fn is_of_the_machine(&self) -> bool {
+        match self {
+            Self::NoThread(_) => true,
+            Self::Read { source, .. } => crate::limits::behind(source).is_some(),
+            _ => false,
+        }
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
@@ -115,7 +132,7 @@ impl IntakeError {
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 "check the path; a file named on the command line is looked for in the current folder".to_owned()
             }
-            Self::Read { .. } | Self::Abandoned => return None,
+            Self::Read { .. } | Self::Abandoned | Self::NoThread(_) => return None,
             Self::Empty { .. } => "see whether the export that makes it came to its end, and make it again".to_owned(),
             Self::Directory { .. } => "name one file of it".to_owned(),
             Self::NotAFile { .. } => "for a pipe, give - as the input and pipe into this program".to_owned(),

@@ -152,7 +152,7 @@ impl Feed {
         let blank_rows = records.blank_rows();
         let (rest, line) = records.into_rest().map_err(|error| origin.explain(error.into(), &examiner.header))?;
         let cutter = Cutter::new(form, rest, line, T::PIECE);
-        Ok(Parallel::start(origin, cutter, blank_rows, examiner, gather))
+        Parallel::start(origin, cutter, blank_rows, examiner, gather).map_err(IntakeError::NoThread)
     }
 
     /// Which column feeds what, for display.

@@ -136,7 +136,7 @@ impl<T: Gather + Send + 'static> Parallel<T> {
         blank_rows: u64,
         examiner: Examiner,
         gather: impl Fn() -> T + Send + Sync + 'static,
-    ) -> Self {
+    ) -> io::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         // Filled by the one who cuts, who waits where the others are behind; drained by the benches, and in order by the iterator.
         let (tasks, todo) = sync_channel::<Task<T>>(cores);
@@ -147,10 +147,10 @@ impl<T: Gather + Send + 'static> Parallel<T> {
         let todo = Arc::new(Mutex::new(todo));
         for _ in 0..cores {
             let (todo, bench, spare) = (Arc::clone(&todo), Arc::clone(&bench), spare.clone());
-            std::thread::spawn(move || judge_all(&todo, &bench, &spare));
+            start_thread("judge", move || judge_all(&todo, &bench, &spare))?;
         }
-        std::thread::spawn(move || cut_all(cutter, &spares, &tasks, &order));
-        Self { origin, bench, pieces, fault: None, uncut: None, rows: 0, blank_rows, is_over: false }
+        start_thread("cutter", move || cut_all(cutter, &spares, &tasks, &order))?;
+        Ok(Self { origin, bench, pieces, fault: None, uncut: None, rows: 0, blank_rows, is_over: false })
     }
 
     /// The next record of what could not be cut.
@@ -205,6 +205,11 @@ impl<T> Parallel<T> {
     pub fn blank_rows(&self) -> u64 {
         self.blank_rows
     }
+}
+
+/// An error if the system has no thread to give. Those that were started before end by themselves when their channels do.
+fn start_thread(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(work).map(drop)
 }
 
 /// Cuts until the end, or until nobody wants more.

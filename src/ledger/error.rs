@@ -1,30 +1,120 @@
 //! What can be wrong with a ledger. Each ends the run; which exit code it picks is decided in `exit`.
 
+use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use crate::limits;
 
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum LedgerError {
-    #[error("another run holds the ledger {}", .0.display())]
-    Locked(PathBuf),
+    #[error("{0}")]
+    Locked(Occupied),
     #[error("there is no ledger at {}", .0.display())]
     Missing(PathBuf),
     #[error("{} is not a ledger of this program: {why}", path.display())]
     Foreign { path: PathBuf, why: String },
     #[error("the ledger {} has {names} names (hard links), each with a lock of its own", path.display())]
     SeveralNames { path: PathBuf, names: u64 },
+    #[error("the ledger {} is a mount point of its own: runs that see it by another mount have another lock", .0.display())]
+    MountPoint(PathBuf),
+    #[error("{} lies on a network file system ({kind}), where locks do not keep other machines out", path.display())]
+    NetworkDisk { path: PathBuf, kind: &'static str },
     #[error("{} was written by a newer version of this program (schema {found}, this one knows {known})", path.display())]
     Newer { path: PathBuf, found: i64, known: i64 },
     #[error("the ledger knows {account:?} at {base_url} as another account than the one of this token")]
     OtherAccount { base_url: String, account: String },
     #[error("the ledger {} is damaged: {why}", path.display())]
     Damaged { path: PathBuf, why: String },
+    #[error("{} cannot be locked: {why}", path.display())]
+    Unlockable { path: PathBuf, why: String },
+    /// It was renamed, removed or replaced while it was held.
+    #[error("{}", lost.told(path))]
+    Lost { path: PathBuf, lost: LostName },
+    /// Of the process or the system, and not of the disk.
+    #[error("the ledger {} cannot be used: {why}", path.display())]
+    Limit { path: PathBuf, why: String },
     #[error("the ledger {} cannot be used: {why}", path.display())]
     Io { path: PathBuf, why: String },
+}
+
+/// A ledger that another run holds.
+#[derive(Clone, Debug)]
+pub struct Occupied {
+    pub path: PathBuf,
+    /// `None` if the holder did not write it down.
+    pub by: Option<Holder>,
+}
+
+/// What a run writes about itself into the lock file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    pub process: u32,
+    pub host: Option<String>,
+    pub since: Timestamp,
+    pub run: Option<String>,
+}
+
+impl fmt::Display for Occupied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "another run holds the ledger {}", self.path.display())?;
+        let Some(Holder { process, host, since, run }) = &self.by else { return Ok(()) };
+        write!(f, ": process {process}")?;
+        if let Some(host) = host {
+            write!(f, " on {host}")?;
+        }
+        write!(f, " since {} UTC", since.strftime("%Y-%m-%d %H:%M:%S"))?;
+        run.as_ref().map_or(Ok(()), |run| write!(f, " (run {run})"))
+    }
+}
+
+/// Which name no longer leads to the file that a run holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LostName {
+    LockFile(PathBuf),
+    Ledger {
+        /// The held file's name now. `None`: it has none any more, or the system does not tell it.
+        now: Option<PathBuf>,
+    },
+}
+
+impl LostName {
+    fn told(&self, ledger: &Path) -> String {
+        let ledger = ledger.display();
+        match self {
+            Self::LockFile(path) => {
+                format!("the lock file {} of the ledger was removed or replaced during the run", path.display())
+            }
+            Self::Ledger { now: Some(now) } => {
+                format!("the ledger {ledger} was renamed during the run; what this run did is in {}", now.display())
+            }
+            Self::Ledger { now: None } => format!(
+                "the ledger {ledger} was removed or replaced during the run; its file has no name any more, \
+                 and what this run did stands only in the report"
+            ),
+        }
+    }
+}
+
+/// The size of the ledger's file or of its log, whichever is larger.
+fn largest(path: &Path) -> u64 {
+    let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+    size(path).max(size(&super::lock::beside(path, "-wal")))
 }
 
 impl LedgerError {
     pub(super) fn io(path: &Path, error: impl std::fmt::Display) -> Self {
         Self::Io { path: path.to_owned(), why: error.to_string() }
+    }
+
+    /// An error of a file, with the limit behind it if there is one.
+    pub(super) fn file(path: &Path, error: &io::Error) -> Self {
+        match limits::behind(error) {
+            Some(_) => Self::Limit { path: path.to_owned(), why: limits::told(error) },
+            None => Self::io(path, error),
+        }
     }
 
     /// The database's own word decides whether the file is damaged, foreign or out of reach.
@@ -34,7 +124,16 @@ impl LedgerError {
         match error.sqlite_error_code() {
             Some(DatabaseCorrupt) => Self::Damaged { path, why },
             Some(NotADatabase) => Self::Foreign { path, why },
-            _ => Self::Io { path, why },
+            _ => match limits::suspected(largest(&path)) {
+                Some(limit) => Self::Limit { path, why: format!("{limit} ({why})") },
+                None => Self::Io { path, why },
+            },
         }
+    }
+
+    /// Whether the name of the ledger leads elsewhere than to the file that was written to.
+    #[must_use]
+    pub const fn is_without_name(&self) -> bool {
+        matches!(self, Self::Lost { lost: LostName::Ledger { .. }, .. })
     }
 }

@@ -1,30 +1,213 @@
-//! At most one process writes. The lock is a file of its own beside the ledger, since SQLite's file is opened by readers too.
+//! At most one process writes.
 //!
-//! The lock belongs to the file, so it is named after the file's one real name, however the ledger was called.
+//! A run locks two files for its whole life. `<ledger>.lock` is there on every system. On Linux the database file is locked too, because a
+//! lock file can be removed in mid-run, and a second run would make and lock a new one. `flock` and SQLite's own locks do not meet there.
+//! But SQLite's locks end as soon as this process closes *any* descriptor of the file, so the one that holds the lock is opened before
+//! SQLite opens the file and closed after SQLite closed it.
+//!
+//! The locks belong to files, and names can be led elsewhere. So a run compares, before it permits a request, what each name leads to with
+//! what it holds ([`Lock::check`]), by `stat` and never by opening. The ledger is called by its one real name, however the user named it.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io;
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use super::{Creation, LedgerError};
+use jiff::Timestamp;
+
+use super::error::{Holder, LostName, Occupied};
+use super::{Creation, LedgerError, place};
+
+/// How often a lock is tried, and how long a look at it takes at most: it is taken and given back without anything between.
+const GLANCES: u32 = 4;
+const GLANCE: Duration = Duration::from_millis(5);
+
+/// No text about a holder is longer.
+const HOLDER_CAP: u64 = 1024;
 
 /// Held for as long as the value lives. The kernel frees it on any death of the process.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    /// Closed after the database, so that this is never without its lock as long as SQLite may write.
+    file: Held,
+    database: Held,
+    since: Timestamp,
+}
+
+/// A file that is open, and the name that led to it.
+#[derive(Debug)]
+struct Held {
+    file: File,
+    path: PathBuf,
+    identity: Option<(u64, u64)>,
 }
 
 impl Lock {
-    /// `ledger` is what [`real_file`] gave.
+    /// `ledger` is what [`real_file`] gave. Call this before SQLite opens the file.
     pub(super) fn acquire(ledger: &Path) -> Result<Self, LedgerError> {
+        place::check(ledger)?;
         let path = beside(ledger, ".lock");
-        let file = owner_only().write(true).open(&path).map_err(|error| LedgerError::io(&path, error))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(LedgerError::Locked(ledger.to_owned())),
-            Err(TryLockError::Error(error)) => Err(LedgerError::io(&path, error)),
+        let mut file = Held::open(&path, owner_only().read(true).write(true))?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        match file.lock(ledger) {
+            Err(LedgerError::Locked(_)) => return Err(file.occupied(ledger)),
+            locked => locked?,
+        }
+        let database = Held::open(ledger, &options)?;
+        if cfg!(target_os = "linux") {
+            // Who holds it wrote its name into a lock file that is gone.
+            database.lock(ledger)?;
+        }
+        let lock = Self { file, database, since: Timestamp::now() };
+        lock.check()?;
+        lock.note(None);
+        Ok(lock)
+    }
+
+    /// Fails if one of the names no longer leads to the file that is held. It costs two calls of `stat`.
+    pub(super) fn check(&self) -> Result<(), LedgerError> {
+        let has = |held: &Held| held.has_name().map_err(|error| LedgerError::file(&held.path, &error));
+        let lost = if !has(&self.database)? {
+            LostName::Ledger { now: self.database.now() }
+        } else if !has(&self.file)? {
+            LostName::LockFile(self.file.path.clone())
+        } else {
+            return Ok(());
+        };
+        Err(LedgerError::Lost { path: self.database.path.clone(), lost })
+    }
+
+    /// Whether the ledger's name still leads to the file that is held.
+    pub(super) fn has_ledger(&self) -> bool {
+        self.database.has_name().unwrap_or(false)
+    }
+
+    /// Writes down who holds the ledger, for the run that finds it locked. What cannot be written is not told, which harms nothing.
+    pub(super) fn note(&self, run: Option<&str>) {
+        let holder =
+            Holder { process: std::process::id(), host: host(), since: self.since, run: run.map(str::to_owned) };
+        let mut file = &self.file.file;
+        let written = file
+            .rewind()
+            .and_then(|()| self.file.file.set_len(0))
+            .and_then(|()| file.write_all(text(&holder).as_bytes()));
+        drop(written);
+    }
+}
+
+impl Drop for Lock {
+    /// A text that outlives its holder would be read as the next one's.
+    fn drop(&mut self) {
+        drop(self.file.file.set_len(0));
+    }
+}
+
+impl Held {
+    fn open(path: &Path, options: &OpenOptions) -> Result<Self, LedgerError> {
+        let failed = |error| LedgerError::file(path, &error);
+        let file = options.open(path).map_err(failed)?;
+        let identity = file.metadata().map(|file| identity(&file)).map_err(failed)?;
+        Ok(Self { file, path: path.to_owned(), identity })
+    }
+
+    fn lock(&self, ledger: &Path) -> Result<(), LedgerError> {
+        self.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => LedgerError::Locked(Occupied { path: ledger.to_owned(), by: None }),
+            TryLockError::Error(error) => LedgerError::Unlockable { path: self.path.clone(), why: error.to_string() },
+        })
+    }
+
+    /// A report may look whether the ledger is held ([`is_held`]) in this very moment, so one refusal proves nothing.
+    fn try_lock(&self) -> Result<(), TryLockError> {
+        for _ in 1..GLANCES {
+            match self.file.try_lock() {
+                Err(TryLockError::WouldBlock) => std::thread::sleep(GLANCE),
+                locked => return locked,
+            }
+        }
+        self.file.try_lock()
+    }
+
+    fn has_name(&self) -> io::Result<bool> {
+        match std::fs::metadata(&self.path) {
+            Ok(named) => Ok(identity(&named) == self.identity),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
+            Err(error) => Err(error),
         }
     }
+
+    /// Where the file is now, if the system can tell and it is anywhere.
+    #[cfg(target_os = "linux")]
+    fn now(&self) -> Option<PathBuf> {
+        use std::os::fd::AsRawFd as _;
+        let path = std::fs::read_link(format!("/proc/self/fd/{}", self.file.as_raw_fd())).ok()?;
+        // The system marks the path of a removed file, so the name that it gives must lead to this one.
+        std::fs::metadata(&path).is_ok_and(|named| identity(&named) == self.identity).then_some(path)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn now(&self) -> Option<PathBuf> {
+        None
+    }
+
+    /// The refusal, with what the holder wrote about itself.
+    fn occupied(&mut self, ledger: &Path) -> LedgerError {
+        let mut written = String::new();
+        let read = (&mut self.file).take(HOLDER_CAP).read_to_string(&mut written);
+        let by =
+            read.ok().and_then(|_| holder(&written)).filter(|holder| is_credible(holder, host().as_deref(), is_alive));
+        LedgerError::Locked(Occupied { path: ledger.to_owned(), by })
+    }
+}
+
+fn text(holder: &Holder) -> String {
+    let Holder { process, host, since, run } = holder;
+    let host = host.iter().map(|host| format!("host {host}\n"));
+    let run = run.iter().map(|run| format!("run {run}\n"));
+    [format!("process {process}\nsince {since}\n")].into_iter().chain(host).chain(run).collect()
+}
+
+/// `None` if the text does not say who it is, because it is cut or of another version.
+fn holder(text: &str) -> Option<Holder> {
+    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    let value = |name: &str| {
+        whole.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).filter(|value| !value.is_empty())
+    };
+    Some(Holder {
+        process: value("process")?.parse().ok()?,
+        since: value("since")?.parse().ok()?,
+        host: value("host").map(str::to_owned),
+        run: value("run").map(str::to_owned),
+    })
+}
+
+/// A killed run leaves its text behind, and the run that locks the file next needs a moment to replace it. So a process of this host that is
+/// gone is not the holder.
+fn is_credible(holder: &Holder, here: Option<&str>, is_alive: impl Fn(u32) -> bool) -> bool {
+    holder.host.as_deref() != here || is_alive(holder.process)
+}
+
+fn is_alive(process: u32) -> bool {
+    !cfg!(target_os = "linux") || Path::new("/proc").join(process.to_string()).exists()
+}
+
+fn host() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty() && name.chars().all(plain))
+}
+
+#[cfg(unix)]
+fn identity(file: &Metadata) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    Some((file.dev(), file.ino()))
+}
+
+/// Elsewhere an open file cannot be renamed or removed.
+#[cfg(not(unix))]
+fn identity(_: &Metadata) -> Option<(u64, u64)> {
+    None
 }
 
 /// Whether some process holds the ledger just now. It looks by taking a share of the lock for an
@@ -38,8 +221,9 @@ pub(super) fn is_held(ledger: &Path) -> bool {
 /// The real name of the ledger's file. Before the file exists a link to it has no real name, so where that is allowed it is made first.
 /// SQLite gives its side files the rights of the main one, so that must be right from its first moment.
 pub(super) fn real_file(path: &Path, creation: Creation) -> Result<PathBuf, LedgerError> {
-    let failed = |error: io::Error| LedgerError::io(path, error);
-    if creation == Creation::Allowed {
+    let failed = |error: io::Error| LedgerError::file(path, &error);
+    if creation == Creation::Allowed && !path.exists() {
+        place::check(path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")))?;
         owner_only().write(true).open(path).map_err(failed)?;
     }
     let real = path.canonicalize().map_err(|error| match error.kind() {
@@ -83,14 +267,134 @@ fn owner_only() -> OpenOptions {
 mod tests {
     use super::*;
 
+    struct World {
+        folder: tempfile::TempDir,
+        ledger: PathBuf,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let ledger = folder.path().canonicalize().unwrap().join("a.db");
+            std::fs::write(&ledger, "").unwrap();
+            Self { folder, ledger }
+        }
+
+        fn lock_file(&self) -> PathBuf {
+            beside(&self.ledger, ".lock")
+        }
+
+        fn refused(&self) -> Occupied {
+            match Lock::acquire(&self.ledger) {
+                Err(LedgerError::Locked(occupied)) => occupied,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
     #[test]
     fn a_second_holder_is_refused_until_the_first_lets_go() {
-        let folder = tempfile::tempdir().unwrap();
-        let ledger = folder.path().join("a.db");
-        let held = Lock::acquire(&ledger).unwrap();
-        assert!(matches!(Lock::acquire(&ledger), Err(LedgerError::Locked(_))));
+        let world = World::new();
+        let held = Lock::acquire(&world.ledger).unwrap();
+        world.refused();
         drop(held);
-        assert!(Lock::acquire(&ledger).is_ok());
+        assert!(Lock::acquire(&world.ledger).is_ok());
+    }
+
+    #[test]
+    fn a_report_that_looks_whether_the_ledger_is_held_keeps_no_run_from_it() {
+        let world = World::new();
+        drop(Lock::acquire(&world.ledger).unwrap());
+        let (looks, ledger) = (std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true)), world.ledger.clone());
+        let looking = std::sync::Arc::clone(&looks);
+        let looker = std::thread::spawn(move || {
+            while looking.load(std::sync::atomic::Ordering::Relaxed) {
+                is_held(&ledger);
+            }
+        });
+        // This one looks without a pause, and a busy machine may take the core from it in the middle of a look: then the tries are over
+        // before it is. Without them not one in two would succeed.
+        let taken = (0..200).filter(|_| Lock::acquire(&world.ledger).is_ok()).count();
+        looks.store(false, std::sync::atomic::Ordering::Relaxed);
+        looker.join().unwrap();
+        assert!(taken >= 150, "{taken}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_second_holder_is_refused_though_the_lock_file_was_removed() {
+        let world = World::new();
+        let held = Lock::acquire(&world.ledger).unwrap();
+        std::fs::remove_file(world.lock_file()).unwrap();
+        assert_eq!(world.refused().by, None, "nobody wrote anything into the new lock file");
+        let lost = held.check().unwrap_err();
+        assert!(matches!(&lost, LedgerError::Lost { lost: LostName::LockFile(_), .. }), "{lost:?}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_ledger_that_was_renamed_removed_or_replaced_is_noticed_and_its_new_name_told() {
+        type Meddling = fn(&Path, &Path);
+        let meddlings: [(&str, Meddling, bool); 4] = [
+            ("renamed", |ledger, other| std::fs::rename(ledger, other).unwrap(), true),
+            ("removed", |ledger, _| std::fs::remove_file(ledger).unwrap(), false),
+            (
+                "replaced",
+                |ledger, other| {
+                    std::fs::write(other, "").unwrap();
+                    std::fs::rename(other, ledger).unwrap();
+                },
+                false,
+            ),
+            (
+                "a link in its place",
+                |ledger, other| {
+                    std::fs::rename(ledger, other).unwrap();
+                    std::fs::write(other.with_extension("new"), "").unwrap();
+                    std::os::unix::fs::symlink(other.with_extension("new"), ledger).unwrap();
+                },
+                true,
+            ),
+        ];
+        for (how, meddle, is_somewhere) in meddlings {
+            let world = World::new();
+            let other = world.ledger.with_file_name("b.db");
+            let held = Lock::acquire(&world.ledger).unwrap();
+            assert!(held.check().is_ok(), "{how}");
+            meddle(&world.ledger, &other);
+            let expected = Some(other).filter(|_| is_somewhere && cfg!(target_os = "linux"));
+            match held.check() {
+                Err(LedgerError::Lost { lost: LostName::Ledger { now }, .. }) => assert_eq!(now, expected, "{how}"),
+                checked => panic!("{how}: {checked:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_refused_run_is_told_who_holds_the_ledger() {
+        let world = World::new();
+        let held = Lock::acquire(&world.ledger).unwrap();
+        held.note(Some("0198-run"));
+        let Occupied { by, .. } = world.refused();
+        let by = by.unwrap();
+        assert_eq!((by.process, by.since, by.run.as_deref()), (std::process::id(), held.since, Some("0198-run")));
+        assert_eq!(by.host, host());
+        drop(held);
+        assert_eq!(std::fs::read(world.lock_file()).unwrap(), b"", "the text ends with the lock");
+    }
+
+    #[test]
+    fn a_text_of_no_holder_is_not_repeated() {
+        let since: Timestamp = "2026-11-29T02:15:03Z".parse().unwrap();
+        let told = Holder { process: 12, host: Some("a".to_owned()), since, run: None };
+        assert_eq!(holder(&text(&told)), Some(told.clone()));
+        for broken in
+            ["", "process 12\n", "process 12\nsince 2026-11-2", "process x\nsince 2026-11-29T02:15:03Z\n", "\0\0"]
+        {
+            assert_eq!(holder(broken), None, "{broken:?}");
+        }
+        assert!(is_credible(&told, Some("a"), |_| true) && is_credible(&told, Some("b"), |_| false));
+        assert!(!is_credible(&told, Some("a"), |_| false), "a run that was killed");
     }
 
     #[cfg(unix)]
@@ -109,10 +413,8 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn a_file_with_two_hard_links_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let (file, link) = (folder.path().join("a.db"), folder.path().join("link.db"));
-        std::fs::write(&file, "").unwrap();
-        std::fs::hard_link(&file, link).unwrap();
-        assert!(matches!(real_file(&file, Creation::Allowed), Err(LedgerError::SeveralNames { names: 2, .. })));
+        let world = World::new();
+        std::fs::hard_link(&world.ledger, world.folder.path().join("link.db")).unwrap();
+        assert!(matches!(real_file(&world.ledger, Creation::Allowed), Err(LedgerError::SeveralNames { names: 2, .. })));
     }
 }

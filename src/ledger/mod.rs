@@ -11,9 +11,11 @@
 //! 6. After the first error of the file nothing more is written, and, since no intent can be committed, nothing more is sent.
 //!
 //! # Who may do what
-//! One process at a time writes: it holds an exclusive lock on `<ledger>.lock`, which the kernel frees on any death. The file is made
-//! before it is locked and locked by its real name, so that links to it share the lock; hard links are refused. In that process one
-//! thread ([`Ledger`] talks to it) owns the only writing connection. Readers ([`Reader`]) may come at any time.
+//! One process at a time writes: it holds an exclusive lock on `<ledger>.lock`, and on Linux on the database file too, which the kernel frees
+//! on any death. The file is made before it is locked and locked by its real name, so that links to it share the lock; hard links, mount
+//! points and network file systems are refused. A run that finds that a name no longer leads to its file permits no further request, writes
+//! what is in flight into the file that it holds, and closes it without touching anything by name. In that process one thread ([`Ledger`]
+//! talks to it) owns the only writing connection. Readers ([`Reader`]) may come at any time.
 //!
 //! # What it costs
 //! The writer takes all that waits for it in one transaction, in the order in which it came. An intent is committed at once, for a sender waits
@@ -33,13 +35,14 @@ mod error;
 mod key;
 mod lock;
 mod manual;
+mod place;
 mod query;
 mod schema;
 mod standing;
 mod writer;
 
 pub use claim::{Claim, ClaimPolicy, ClaimRequest, Ticket};
-pub use error::LedgerError;
+pub use error::{Holder, LedgerError, LostName, Occupied};
 pub use key::PayloadHash;
 pub use query::{Claimed, OpenRequest, Reader, RunInfo, RunState, SharedId};
 pub use standing::{PastOutcome, Standing, Told};

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tokio::sync::oneshot;
 
@@ -16,6 +17,7 @@ use super::lock::{Lock, real_file};
 use super::standing::Standing;
 use super::{LedgerError, query, schema};
 use crate::domain::{BootTime, Complaint, ComplaintCode, Ending, Moment, Outcome, Position, Receipt};
+use crate::limits;
 
 /// How long an outcome may wait for company in its transaction. Mostly the next intent comes long before.
 const COMPANY: Duration = Duration::from_millis(25);
@@ -84,30 +86,50 @@ pub struct Ledger {
     pub(super) target: Target,
     pub(super) target_id: i64,
     pub(super) secret: Vec<u8>,
-    jobs: Option<Sender<Job>>,
+    jobs: Option<Sender<Message>>,
     thread: Option<JoinHandle<()>>,
     failure: Arc<OnceLock<LedgerError>>,
-    _lock: Lock,
+    lost: Arc<OnceLock<LedgerError>>,
+    /// Freed after the thread closed the database.
+    lock: Arc<Lock>,
 }
 
 impl Ledger {
     pub fn open(path: &Path, target: Target, creation: Creation) -> Result<Self, LedgerError> {
         let path = real_file(path, creation)?;
-        let lock = Lock::acquire(&path)?;
+        let lock = Arc::new(Lock::acquire(&path)?);
         let connection = schema::open_for_writing(&path, creation)?;
+        // SQLite opened whatever the name led to.
+        lock.check()?;
         let failed = |error: rusqlite::Error| LedgerError::sqlite(&path, &error);
         let secret = secret_of(&connection, &path)?;
         let target_id = register(&connection, &target).map_err(failed)?;
 
-        let failure = Arc::new(OnceLock::new());
+        let (failure, lost) = (Arc::new(OnceLock::new()), Arc::new(OnceLock::new()));
         let (jobs, queue) = channel();
-        let writer =
-            Writer { connection, path: path.clone(), failure: Arc::clone(&failure), last_commit: Duration::ZERO };
+        let writer = Writer {
+            connection,
+            lock: Arc::clone(&lock),
+            path: path.clone(),
+            failure: Arc::clone(&failure),
+            lost: Arc::clone(&lost),
+            last_commit: Duration::ZERO,
+            pending: None,
+        };
         let thread = std::thread::Builder::new()
             .name("ledger".to_owned())
             .spawn(move || writer.work(&queue))
-            .map_err(|error| LedgerError::io(&path, error))?;
-        Ok(Self { path, target, target_id, secret, jobs: Some(jobs), thread: Some(thread), failure, _lock: lock })
+            .map_err(|error| LedgerError::Limit { path: path.clone(), why: limits::no_thread(&error) })?;
+        Ok(Self { path, target, target_id, secret, jobs: Some(jobs), thread: Some(thread), failure, lost, lock })
+    }
+
+    /// Writes a copy of the whole ledger to a file that does not exist yet. A run that lost the name of its ledger makes its report from one,
+    /// because nothing else may open the file that it holds.
+    pub async fn copy_to(&self, path: PathBuf) -> Result<(), LedgerError> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(Message::Copy { to: path, reply }).is_ok());
+        let answer = if sent { received(answer).await } else { None };
+        answer.ok_or_else(|| self.failure())?
     }
 
     #[must_use]
@@ -129,14 +151,16 @@ impl Ledger {
 
     pub async fn begin_run(&self, input: InputName) -> Result<RunId, LedgerError> {
         let (target, name) = (self.target_id, uuid::Uuid::now_v7().to_string());
-        self.write(Urgency::Now, move |connection| {
+        let run = self.write(Urgency::Now, move |connection| {
             connection.execute(
                 "INSERT INTO runs (name, target, input, started_at) VALUES (?1, ?2, ?3, ?4)",
                 params![name, target, input.0, Timestamp::now().as_millisecond()],
             )?;
             Ok(RunId { number: connection.last_insert_rowid(), name })
-        })
-        .await
+        });
+        let run = run.await?;
+        self.lock.note(Some(&run.name));
+        Ok(run)
     }
 
     pub async fn end_run(
@@ -147,7 +171,7 @@ impl Ledger {
         stopped: Option<String>,
     ) -> Result<(), LedgerError> {
         let number = run.number;
-        self.write(Urgency::Now, move |connection| {
+        self.write_anywhere(Urgency::Now, move |connection| {
             connection.execute(
                 "UPDATE runs SET requests = ?2, throttled = ?3, retries = ?4, recovered = ?5,
                                  exit_code = ?6, stopped = ?7, ended_at = ?8 WHERE id = ?1",
@@ -209,19 +233,46 @@ impl Ledger {
         outcome: Outcome,
     ) -> impl Future<Output = Result<(), LedgerError>> + use<'_> {
         let (run, record) = (run.number, ticket.record);
-        self.write(Urgency::Soon, move |connection| write_outcome(connection, run, record, payload, &outcome))
+        self.write_anywhere(Urgency::Soon, move |connection| write_outcome(connection, run, record, payload, &outcome))
     }
 
     /// Forgets the open request: the server surely did nothing with it, and no outcome is due.
     pub async fn release(&self, ticket: &Ticket) -> Result<(), LedgerError> {
         let record = ticket.record;
-        self.write(Urgency::Soon, move |connection| erase_intent(connection, record)).await
+        self.write_anywhere(Urgency::Soon, move |connection| erase_intent(connection, record)).await
     }
 
     /// Hands work in at once; the future waits until it is committed. What was handed in first is committed first, or together with what
-    /// follows. Whoever hands in must wait or drop the future: the reply may have those of others with it.
+    /// follows. Whoever hands in must wait or drop the future: the reply may have those of others with it. The work is refused if the
+    /// ledger's names no longer lead to the files that this process holds.
     pub(super) fn write<T, W>(
         &self,
+        urgency: Urgency,
+        work: W,
+    ) -> impl Future<Output = Result<T, LedgerError>> + use<'_, T, W>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.hand_in(Needs::Names, urgency, work)
+    }
+
+    /// The same for work that only completes what was permitted before, so it is written into the file that is held, whatever its name.
+    fn write_anywhere<T, W>(
+        &self,
+        urgency: Urgency,
+        work: W,
+    ) -> impl Future<Output = Result<T, LedgerError>> + use<'_, T, W>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.hand_in(Needs::Nothing, urgency, work)
+    }
+
+    fn hand_in<T, W>(
+        &self,
+        needs: Needs,
         urgency: Urgency,
         work: W,
     ) -> impl Future<Output = Result<T, LedgerError>> + use<'_, T, W>
@@ -235,16 +286,17 @@ impl Ledger {
             // Whoever asked may be gone; what was written stays true.
             Ok(Box::new(move |others| drop(reply.send((value, others)))))
         });
-        let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(Job { urgency, work }).is_ok());
+        let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(Message::Job(Job { needs, urgency, work })).is_ok());
         async move {
             let answer = if sent { received(answer).await } else { None };
             answer.map(|(value, _others)| value).ok_or_else(|| self.failure())
         }
     }
 
-    /// Why the writer is gone. It answers every job or leaves its reason behind.
+    /// Why the writer did not answer. It answers every job or leaves its reason behind.
     fn failure(&self) -> LedgerError {
-        self.failure.get().cloned().unwrap_or_else(|| LedgerError::io(&self.path, "its writer is gone"))
+        let reason = self.failure.get().or_else(|| self.lost.get());
+        reason.cloned().unwrap_or_else(|| LedgerError::io(&self.path, "its writer is gone"))
     }
 }
 
@@ -269,6 +321,14 @@ pub(super) enum Urgency {
     Answered,
 }
 
+/// What must be true for a job to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Needs {
+    /// The ledger's names lead to the files that are held.
+    Names,
+    Nothing,
+}
+
 type Reply = Box<dyn FnOnce(Others) + Send>;
 type Work = Box<dyn FnOnce(&Connection) -> rusqlite::Result<Reply> + Send>;
 
@@ -287,42 +347,110 @@ impl Drop for Others {
 /// sends another job, so the queue is never longer than there are tasks. It is worked through in its order, and so are outcomes and
 /// intents committed.
 struct Job {
+    needs: Needs,
     urgency: Urgency,
     work: Work,
 }
 
+enum Message {
+    Job(Job),
+    /// Asked for when nothing else is handed in; not within a transaction.
+    Copy {
+        to: PathBuf,
+        reply: oneshot::Sender<Result<(), LedgerError>>,
+    },
+}
+
 struct Writer {
+    /// Closed before the lock goes.
     connection: Connection,
+    lock: Arc<Lock>,
     path: PathBuf,
     failure: Arc<OnceLock<LedgerError>>,
+    /// A name was lost. It stays so, even if the name comes back.
+    lost: Arc<OnceLock<LedgerError>>,
     /// How long the last transaction took to be committed, its sync above all.
     last_commit: Duration,
+    /// Came while a transaction was open, and waits for its end.
+    pending: Option<Message>,
 }
 
 impl Writer {
     /// Writes until nobody can ask any more, or until the first error: what the file system did to a failed sync is anybody's guess, so
     /// nothing is written after it. Jobs that wait then see their reply dropped.
-    fn work(mut self, queue: &Receiver<Job>) {
-        while let Ok(first) = queue.recv() {
-            if let Err(error) = self.transaction(first, queue) {
+    fn work(mut self, queue: &Receiver<Message>) {
+        while let Some(message) = self.pending.take().or_else(|| queue.recv().ok()) {
+            let done = match message {
+                Message::Job(first) => self.transaction(first, queue),
+                Message::Copy { to, reply } => {
+                    drop(reply.send(self.copy(&to)));
+                    Ok(())
+                }
+            };
+            if let Err(error) = done {
                 drop(self.failure.set(LedgerError::sqlite(&self.path, &error)));
-                return;
+                break;
             }
         }
+        self.close();
     }
 
-    fn transaction(&mut self, first: Job, queue: &Receiver<Job>) -> rusqlite::Result<()> {
+    fn transaction(&mut self, first: Job, queue: &Receiver<Message>) -> rusqlite::Result<()> {
         let transaction = self.connection.transaction()?;
         let mut batch = Batch::new(self.last_commit);
-        batch.take(first, &transaction)?;
-        while let Some(job) = batch.next(queue) {
-            batch.take(job, &transaction)?;
+        let mut names = Names { lock: &self.lock, lost: &self.lost, checked: false };
+        batch.take(first, &transaction, &mut names)?;
+        while let Some(message) = batch.next(queue) {
+            match message {
+                Message::Job(job) => batch.take(job, &transaction, &mut names)?,
+                Message::Copy { .. } => {
+                    self.pending = Some(message);
+                    break;
+                }
+            }
         }
         let begun = Instant::now();
         transaction.commit()?;
         self.last_commit = begun.elapsed();
         batch.answer();
         Ok(())
+    }
+
+    fn copy(&self, to: &Path) -> Result<(), LedgerError> {
+        let copied = self.connection.execute("VACUUM INTO ?1", [to.to_string_lossy()]);
+        copied.map(drop).map_err(|error| LedgerError::sqlite(to, &error))
+    }
+
+    /// The last connection that SQLite closes moves the log into the file and removes the log *by its name*, which may be another ledger's by
+    /// now. So a file without its name is closed without that. Its log is moved into it first, by what is open: whoever gives the file a name
+    /// again would not think of the log.
+    fn close(self) {
+        if self.lock.has_ledger() {
+            return;
+        }
+        let moved = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        let closing = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        if let (Err(error), _) | (_, Err(error)) = (moved, closing.map(drop)) {
+            tracing::warn!("the ledger without its name was not closed well: {error}");
+        }
+    }
+}
+
+/// Whether the names of the ledger still lead to what is held: compared once in a transaction, when the first job of it needs them.
+struct Names<'a> {
+    lock: &'a Lock,
+    lost: &'a OnceLock<LedgerError>,
+    checked: bool,
+}
+
+impl Names<'_> {
+    fn are_lost(&mut self) -> bool {
+        if !std::mem::replace(&mut self.checked, true)
+            && let Err(error) = self.lock.check()
+        {
+            drop(self.lost.set(error));
+        }
+        self.lost.get().is_some()
     }
 }
 
@@ -342,7 +470,11 @@ impl Batch {
         Self { replies: Vec::new(), until: Some(Instant::now() + COMPANY), patience }
     }
 
-    fn take(&mut self, job: Job, connection: &Connection) -> rusqlite::Result<()> {
+    /// Does the job, or drops it with its reply if it needs names that are lost.
+    fn take(&mut self, job: Job, connection: &Connection, names: &mut Names<'_>) -> rusqlite::Result<()> {
+        if job.needs == Needs::Names && names.are_lost() {
+            return Ok(());
+        }
         let begun = Instant::now();
         let reply = (job.work)(connection)?;
         self.patience = self.patience.saturating_sub(begun.elapsed());
@@ -357,7 +489,7 @@ impl Batch {
     }
 
     /// The next job that may join the transaction.
-    fn next(&self, queue: &Receiver<Job>) -> Option<Job> {
+    fn next(&self, queue: &Receiver<Message>) -> Option<Message> {
         if self.patience.is_zero() {
             return None;
         }
@@ -744,6 +876,51 @@ mod tests {
         assert!(matches!(refused, Err(LedgerError::Io { .. })));
     }
 
+    /// The ledger is renamed while a request is in flight.
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_ledger_without_its_name_permits_nothing_more_and_takes_what_is_in_flight() {
+        let world = World::new();
+        let ledger = world.open();
+        let run = begin(&ledger).await;
+        let first = ticket(&ledger, &run, "a@example.com", b"x").await;
+        let second = ticket(&ledger, &run, "b@example.com", b"x").await;
+        ledger.intend(&run, &first, intent(&ledger, &first, b"x")).await.unwrap();
+        std::fs::rename(world.path(), world.folder.path().join("b.db")).unwrap();
+        let refused = ledger.intend(&run, &second, intent(&ledger, &second, b"x")).await.unwrap_err();
+        assert!(refused.is_without_name(), "{refused}");
+        ledger.settle(&run, &first, PayloadHash::of(b"x"), created("c-1")).await.unwrap();
+        std::fs::rename(world.folder.path().join("b.db"), world.path()).unwrap();
+        let still = ledger.intend(&run, &second, intent(&ledger, &second, b"x")).await;
+        assert!(still.is_err(), "a name that came back does not tell what happened meanwhile");
+        ledger.end_run(&run, RunCounters::default(), 74, None).await.unwrap();
+
+        let copy = world.folder.path().join("copy.db");
+        ledger.copy_to(copy.clone()).await.unwrap();
+        let reader = query::Reader::open(&copy, &World::target()).unwrap();
+        let (_, told) = reader.told(&EmailKey::of("a@example.com"), None).unwrap().unwrap();
+        assert_eq!(told.unwrap().receipt.customer_id.as_deref(), Some("c-1"));
+    }
+
+    /// Its log stays behind under the old name, so the file itself must have everything.
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_renamed_ledger_is_whole_without_its_log_and_another_files_log_is_left_alone() {
+        let world = World::new();
+        let ledger = world.open();
+        let run = begin(&ledger).await;
+        let ticket = ticket(&ledger, &run, "a@example.com", b"x").await;
+        ledger.settle(&run, &ticket, PayloadHash::of(b"x"), created("c-1")).await.unwrap();
+        let (log, renamed) = (world.folder.path().join("a.db-wal"), world.folder.path().join("b.db"));
+        std::fs::rename(world.path(), &renamed).unwrap();
+        std::fs::remove_file(&log).unwrap();
+        std::fs::write(&log, "another ledger's").unwrap();
+        drop(ledger);
+        assert_eq!(std::fs::read_to_string(&log).unwrap(), "another ledger's");
+        let reader = query::Reader::open(&renamed, &World::target()).unwrap();
+        assert!(reader.told(&EmailKey::of("a@example.com"), None).unwrap().unwrap().1.is_some());
+    }
+
     #[test]
     fn a_reply_brings_those_of_the_others_even_where_nobody_waits_for_it() {
         for is_awaited in [true, false] {
@@ -769,13 +946,16 @@ mod tests {
         let (jobs, queue) = channel();
         for _ in 0..100 {
             let work: Work = Box::new(|_| Ok(Box::new(drop)));
-            jobs.send(Job { urgency: Urgency::Now, work }).unwrap();
+            jobs.send(Message::Job(Job { needs: Needs::Nothing, urgency: Urgency::Now, work })).unwrap();
         }
+        let world = World::new();
+        let path = real_file(&world.path(), Creation::Allowed).unwrap();
+        let (lock, lost) = (Lock::acquire(&path).unwrap(), OnceLock::new());
         let taken = |patience| {
-            let mut batch = Batch::new(patience);
-            batch.take(queue.recv().unwrap(), &connection).unwrap();
-            while let Some(job) = batch.next(&queue) {
-                batch.take(job, &connection).unwrap();
+            let (mut batch, mut names) = (Batch::new(patience), Names { lock: &lock, lost: &lost, checked: false });
+            let mut first = Some(queue.recv().unwrap());
+            while let Some(Message::Job(job)) = first.take().or_else(|| batch.next(&queue)) {
+                batch.take(job, &connection, &mut names).unwrap();
             }
             batch.replies.len()
         };

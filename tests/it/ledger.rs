@@ -286,3 +286,36 @@ fn a_last_record_that_a_pipe_cut_off_is_not_sent() {
     assert_eq!(child.wait().unwrap().code(), Some(1));
     server.has_each_once((0..2).map(email));
 }
+
+/// Answers every request with the same list.
+fn list_without_pages(customers: usize) -> String {
+    use std::io::{Read as _, Write as _};
+    let rows: Vec<_> = (0..customers).map(|n| format!(r#"{{"id":"i-{n}","customer_email":"{}"}}"#, email(n))).collect();
+    let body = format!(r#"{{"status":"success","status_code":200,"data":[{}]}}"#, rows.join(","));
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/api", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let mut client = client.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                if client.read(&mut byte).unwrap_or_default() == 0 {
+                    break;
+                }
+                request.push(byte[0]);
+            }
+            let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close";
+            drop(write!(client, "{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()));
+        }
+    });
+    url
+}
+
+#[test]
+fn a_pull_from_an_api_that_gives_its_whole_list_whatever_page_is_asked_for_ends() {
+    let lab = Lab::new();
+    let url = list_without_pages(150);
+    let ran = lab.run(&["ledger", "pull", "--base-url", &url, "--ledger", "l.db", "--rate", "500/s"]).ends(0);
+    ran.says("150 customers seen, 150 of them new").says("the pull ended at page 2");
+}

@@ -19,6 +19,7 @@ fn config(address: SocketAddr) -> ClientConfig {
         connect_timeout: Duration::from_secs(10),
         ca_file: None,
         concurrency: 8,
+        route: Route::default(),
     }
 }
 

@@ -1,0 +1,103 @@
+//! What an operating system's limit looks like from inside, and what it is called.
+//!
+//! A limit shows up as an error of whatever needed the next descriptor, thread or byte, far from its cause. These functions name the limit,
+//! so that a disk or a server is not blamed for it.
+
+use std::io;
+
+/// Why no thread could be started, with the limit that is behind it.
+#[must_use]
+pub fn no_thread(error: &io::Error) -> String {
+    let limit = match error.kind() {
+        io::ErrorKind::WouldBlock => {
+            ": the limit on processes and threads (RLIMIT_NPROC, ulimit -u, or the container's) is reached"
+        }
+        io::ErrorKind::OutOfMemory => ": the limit on memory (RLIMIT_AS, ulimit -v, or the container's) is reached",
+        _ => "",
+    };
+    format!("cannot start a thread{limit} ({error})")
+}
+
+/// The limit behind an error of a file, if there is one.
+#[must_use]
+pub fn behind(error: &io::Error) -> Option<&'static str> {
+    const OWN_FILES: i32 = 24;
+    const ALL_FILES: i32 = 23;
+    match error.raw_os_error() {
+        Some(OWN_FILES) if cfg!(unix) => Some("the limit on open files (RLIMIT_NOFILE, ulimit -n) is reached"),
+        Some(ALL_FILES) if cfg!(unix) => Some("the system's limit on open files is reached"),
+        _ if error.kind() == io::ErrorKind::FileTooLarge => {
+            Some("the limit on the size of a file (RLIMIT_FSIZE, ulimit -f) is reached")
+        }
+        _ => None,
+    }
+}
+
+/// An error of a file in words, with the limit behind it if there is one. Libraries that add words to an error drop its number, so it is
+/// also tried whether a file can be opened.
+#[must_use]
+pub fn told(error: &io::Error) -> String {
+    behind(error).or_else(no_descriptor).map_or_else(|| error.to_string(), |limit| format!("{limit} ({error})"))
+}
+
+/// The error of a write in words that survive what libraries make of it on its way up.
+#[must_use]
+pub fn named(error: io::Error) -> io::Error {
+    match behind(&error) {
+        Some(limit) => io::Error::other(format!("{limit} ({error})")),
+        None => error,
+    }
+}
+
+fn no_descriptor() -> Option<&'static str> {
+    let opened = if cfg!(unix) { std::fs::File::open("/dev/null").err() } else { None };
+    opened.as_ref().and_then(behind)
+}
+
+/// The limit that may be behind the error of a library which does not give the system's own, found by trying. `size` is how large the file
+/// is that was written to.
+#[must_use]
+pub fn suspected(size: u64) -> Option<&'static str> {
+    const SIZE: &str = "the limit on the size of a file (RLIMIT_FSIZE, ulimit -f) is reached";
+    no_descriptor().or_else(|| is_at_size_limit(size).then_some(SIZE))
+}
+
+/// No page of a database is larger than this, so a file that has less room than this cannot grow by one.
+#[cfg(target_os = "linux")]
+const LARGEST_WRITE: u64 = 64 * 1024;
+
+#[cfg(target_os = "linux")]
+fn is_at_size_limit(size: u64) -> bool {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current;
+    limit.is_some_and(|limit| size.saturating_add(LARGEST_WRITE) > limit)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_at_size_limit(_: u64) -> bool {
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_a_limit_names_it_and_any_other_error_does_not() {
+        let of = |code| behind(&io::Error::from_raw_os_error(code)).unwrap_or_default();
+        if cfg!(unix) {
+            assert!(
+                of(24).contains("RLIMIT_NOFILE") && of(23).contains("open files") && of(27).contains("RLIMIT_FSIZE")
+            );
+        }
+        assert_eq!((of(28), of(13)), ("", ""));
+        let wrapped = named(io::Error::from(io::ErrorKind::FileTooLarge)).to_string();
+        assert!(wrapped.contains("RLIMIT_FSIZE") && told(&io::Error::other(wrapped.clone())) == wrapped, "named once");
+    }
+
+    #[test]
+    fn a_thread_that_cannot_be_started_is_blamed_on_the_limit_that_its_error_means() {
+        let words = no_thread(&io::Error::from(io::ErrorKind::WouldBlock));
+        assert!(words.contains("RLIMIT_NPROC"), "{words}");
+        assert!(!no_thread(&io::Error::from(io::ErrorKind::PermissionDenied)).contains("limit"));
+    }
+}
