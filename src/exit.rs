@@ -125,14 +125,15 @@ impl From<&LedgerError> for Exit {
         match error {
             LedgerError::Locked(_) => Self::Locked,
             LedgerError::Missing(_)
+            | LedgerError::Empty(_)
             | LedgerError::Foreign { .. }
             | LedgerError::SeveralNames { .. }
             | LedgerError::MountPoint(_)
             | LedgerError::NetworkDisk { .. }
+            | LedgerError::Unlockable { .. }
             | LedgerError::Newer { .. }
             | LedgerError::OtherAccount { .. } => Self::Configuration,
             LedgerError::Damaged { .. }
-            | LedgerError::Unlockable { .. }
             | LedgerError::Lost { .. }
             | LedgerError::Limit { .. }
             | LedgerError::Io { .. } => Self::Io,
@@ -166,6 +167,12 @@ mod tests {
         use Status::{AlreadyImported, Changed, Created, Duplicate, Exists, NotAttempted};
         let fine = tally(&[Created, Exists, AlreadyImported, Changed, Duplicate, NotAttempted]);
         assert_eq!(Exit::of_run(&Verdict::LimitReached, None, &fine), Exit::Done);
+    }
+
+    #[test]
+    fn a_fault_of_this_program_is_not_blamed_on_the_server() {
+        let crashed = Verdict::Crashed("a task panicked".to_owned());
+        assert_eq!(Exit::of_run(&crashed, None, &Tally::default()), Exit::Io);
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! What it means when no answer came at all: was anything sent?
 
 use std::error::Error;
+use std::io;
 
 use super::words;
 use crate::domain::{AttemptResult, Complaint, ComplaintCode, DoubtCause, StopReason};
+use crate::limits;
 
 /// How a request ended that got no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,10 +83,18 @@ fn unreached(host: &str, error: &(dyn Error + 'static)) -> Trouble {
         ("the proxy refuses our credentials (407)".to_owned(), true)
     } else if timed_out {
         ("no connection in time".to_owned(), false)
+    } else if let Some(limit) = limit_of(error) {
+        (limit, false)
     } else {
         (words::quote(&plain(&root_cause(error))), false)
     };
     Trouble::NotSent { cause: format!("cannot reach {host} ({why})"), hopeless }
+}
+
+/// The limit of this machine that keeps a connection from being made.
+fn limit_of(error: &(dyn Error + 'static)) -> Option<String> {
+    let of = |error: &(dyn Error + 'static)| error.downcast_ref::<io::Error>().and_then(limits::behind);
+    chain(error).find_map(of).map(str::to_owned)
 }
 
 /// `Connection refused (os error 111)` without its number.
@@ -130,8 +140,6 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use super::*;
 
     #[derive(Debug, thiserror::Error)]

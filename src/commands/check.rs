@@ -73,11 +73,15 @@ pub(super) struct Purpose {
     pub sends: bool,
 }
 
-/// The ledger of a target, where there is one yet.
+/// The ledger of a target, if there is one yet. One that another run is just beginning is not.
 pub(super) fn reader(settings: &TargetSettings) -> Result<Option<Reader>, Failure> {
     match Reader::open(&settings.ledger, &settings.target) {
         Ok(reader) => Ok(Some(reader)),
-        Err(LedgerError::Missing(_)) if settings.creation == crate::ledger::Creation::Allowed => Ok(None),
+        Err(LedgerError::Missing(_) | LedgerError::Empty(_))
+            if settings.creation == crate::ledger::Creation::Allowed =>
+        {
+            Ok(None)
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -95,6 +95,7 @@ impl From<LedgerError> for Failure {
             LedgerError::Missing(_) => {
                 "is its disk mounted? A first import makes a ledger when --require-ledger is not given"
             }
+            LedgerError::Empty(_) => "a first import makes a ledger of it",
             LedgerError::Foreign { .. } => "name another file with --ledger",
             LedgerError::SeveralNames { .. } => "remove the other names (`find / -samefile` lists them)",
             LedgerError::MountPoint(_) => "mount the folder that holds it instead of the file",

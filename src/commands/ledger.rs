@@ -12,7 +12,7 @@ use super::signals::Signals;
 use super::{Failure, import, outlook, question, stdout};
 use crate::api::{Credentials, Route};
 use crate::cli::{CredentialArgs, LedgerCommand, LogArgs, ProgressChoice, SendingArgs, TargetArgs};
-use crate::delivery::{self, Offer, Payload, Pull, PullStop, Repeated};
+use crate::delivery::{self, Offer, Payload, Pull, PullStop, Pulled, Repeated};
 use crate::domain::{Complaint, ComplaintCode, EmailKey, Ending, Position, Receipt, Status, Tally};
 use crate::event::Event;
 use crate::exit::{Exit, Signal};
@@ -319,6 +319,7 @@ async fn pull(
         shutdown,
     })
     .await;
+    let incomplete = incomplete(&pulled);
     let failure = pulled.end.err().map(|stop| match stop {
         PullStop::Interrupted => {
             let signal = caught.get().unwrap_or(Signal::Interrupt);
@@ -327,14 +328,10 @@ async fn pull(
         PullStop::Ledger(error) => error.into(),
         PullStop::Stop(reason) => Failure::new(Exit::from(&reason), reason),
     });
-    if let Some(Repeated { page, promised }) = pulled.repeated {
-        let more = promised.filter(|promised| *promised > page);
-        let incomplete =
-            more.map_or(String::new(), |all| format!(", although it counts {all}: not all customers are learnt"));
-        tracing::warn!(
-            "the pull ended at page {page}, because the API lists the same customers there again{incomplete}"
-        );
+    if let Some(Repeated { page, .. }) = pulled.repeated {
+        tracing::warn!("the pull ended at page {page}, because the API lists the same customers there again");
     }
+    let failure = failure.or(incomplete);
     let exit = failure.as_ref().map_or(Exit::Done, |failure| failure.exit);
     let counters = crate::ledger::RunCounters { requests: pulled.requests, ..Default::default() };
     ledger.end_run(&run, counters, exit.code(), None).await?;
@@ -349,6 +346,17 @@ async fn pull(
         Some(failure) => Err(failure.hint("what was learnt stays learnt; run the same command again")),
         None => Ok(exit),
     }
+}
+
+/// A list that is shorter than the API says is not all that it has.
+fn incomplete(pulled: &Pulled) -> Option<Failure> {
+    let promised = pulled.repeated.and_then(|Repeated { page, promised }| promised.filter(|promised| *promised > page));
+    let why = match (pulled.missing, promised) {
+        (0, None) => return None,
+        (0, Some(pages)) => format!("the API counts {pages} pages and lists other customers on none of the last ones"),
+        (missing, _) => format!("the API counts {missing} more customers than it lists"),
+    };
+    Some(Failure::new(Exit::Unavailable, format!("not all customers were learnt: {why}")))
 }
 
 fn outcomes(tally: &Tally) -> Map<String, Value> {

@@ -42,6 +42,8 @@ pub struct Pulled {
     pub requests: u64,
     /// The page at which it ended because that brought nobody new.
     pub repeated: Option<Repeated>,
+    /// How many rows fewer came than the API says that there are.
+    pub missing: u64,
     pub end: Result<(), PullStop>,
 }
 
@@ -68,7 +70,7 @@ pub async fn pull<S: Server>(pull: Pull<S>) -> Pulled {
     let (server, pacer) = (Arc::new(server), Pacer::start(rate, events));
     let tokens = Tokens::new(Arc::clone(&server), pacer.clone(), shutdown.clone(), notes, give_up_after);
     let pulling = Pulling { server, ledger, run, pacer, tokens, give_up_after, shutdown };
-    let mut pulled = Pulled { customers: 0, learnt: 0, requests: 0, repeated: None, end: Ok(()) };
+    let mut pulled = Pulled { customers: 0, learnt: 0, requests: 0, repeated: None, missing: 0, end: Ok(()) };
     pulled.end = pulling.read_pages(&mut pulled).await;
     while let Ok(note) = noted.try_recv() {
         pulled.requests += u64::from(matches!(note, Note::Event(Event::Request(_))));
@@ -90,7 +92,7 @@ impl<S: Server> Pulling<S> {
     async fn read_pages(&self, pulled: &mut Pulled) -> Result<(), PullStop> {
         let (mut page, mut failures) = (1, 0);
         let mut patience = Patience::new(self.give_up_after);
-        let mut seen = Seen::default();
+        let (mut seen, mut rows) = (Seen::default(), 0);
         loop {
             if self.shutdown.is_draining() || failures >= TRIES {
                 return Err(if failures < TRIES { PullStop::Interrupted } else { gave_up() });
@@ -108,6 +110,8 @@ impl<S: Server> Pulling<S> {
                         return Ok(());
                     }
                     seen.add(emails);
+                    rows += extent.rows;
+                    pulled.missing = extent.total.map_or(0, |total| total.saturating_sub(rows));
                     pulled.customers += found.exact.len() as u64;
                     let known = found.exact.into_iter().map(|customer| (customer.email, customer.receipt)).collect();
                     pulled.learnt += self.ledger.learn(&self.run, known).await.map_err(PullStop::Ledger)?;

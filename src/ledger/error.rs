@@ -14,6 +14,9 @@ pub enum LedgerError {
     Locked(Occupied),
     #[error("there is no ledger at {}", .0.display())]
     Missing(PathBuf),
+    /// Perhaps another run has just begun to make it.
+    #[error("the ledger {} is empty", .0.display())]
+    Empty(PathBuf),
     #[error("{} is not a ledger of this program: {why}", path.display())]
     Foreign { path: PathBuf, why: String },
     #[error("the ledger {} has {names} names (hard links), each with a lock of its own", path.display())]

@@ -127,7 +127,7 @@ pub(super) fn open_for_writing(path: &Path, creation: Creation) -> Result<Connec
     migrate(&mut connection, version).map_err(failed)?;
     // SQLite goes on where the folder that now names its log cannot be synced; a log without a name is no memory.
     let folder = path.parent().unwrap_or(Path::new("."));
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| LedgerError::io(folder, error))?;
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| LedgerError::file(folder, &error))?;
     Ok(connection)
 }
 
@@ -140,8 +140,7 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, LedgerError> {
     let failed = |error: rusqlite::Error| LedgerError::sqlite(path, &error);
     let version = recognise(&connection, path)?;
     if version == 0 {
-        let why = "it is empty; an import makes a ledger of it".to_owned();
-        return Err(LedgerError::Foreign { path: path.to_owned(), why });
+        return Err(LedgerError::Empty(path.to_owned()));
     }
     for (_, views) in (1..).zip(OLD_AS_NEW).filter(|(old, _)| *old == version) {
         connection.execute_batch(views).map_err(failed)?;

@@ -287,11 +287,11 @@ fn a_last_record_that_a_pipe_cut_off_is_not_sent() {
     server.has_each_once((0..2).map(email));
 }
 
-/// Answers every request with the same list.
-fn list_without_pages(customers: usize) -> String {
+/// Answers every request with the same list, and with more beside it.
+fn list_without_pages(customers: usize, more: &str) -> String {
     use std::io::{Read as _, Write as _};
     let rows: Vec<_> = (0..customers).map(|n| format!(r#"{{"id":"i-{n}","customer_email":"{}"}}"#, email(n))).collect();
-    let body = format!(r#"{{"status":"success","status_code":200,"data":[{}]}}"#, rows.join(","));
+    let body = format!(r#"{{"status":"success","status_code":200,"data":[{}]{more}}}"#, rows.join(","));
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/api", listener.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -315,7 +315,20 @@ fn list_without_pages(customers: usize) -> String {
 #[test]
 fn a_pull_from_an_api_that_gives_its_whole_list_whatever_page_is_asked_for_ends() {
     let lab = Lab::new();
-    let url = list_without_pages(150);
+    let url = list_without_pages(150, "");
     let ran = lab.run(&["ledger", "pull", "--base-url", &url, "--ledger", "l.db", "--rate", "500/s"]).ends(0);
     ran.says("150 customers seen, 150 of them new").says("the pull ended at page 2");
+}
+
+#[test]
+fn a_pull_that_got_fewer_customers_than_the_api_counts_is_not_done() {
+    let lab = Lab::new();
+    let pull = |more: &str| {
+        let url = list_without_pages(150, more);
+        lab.run(&["ledger", "pull", "--base-url", &url, "--ledger", "l.db", "--rate", "500/s"]).ends(69)
+    };
+    pull(r#","pagination":{"total":151,"last_page":1}"#)
+        .says("150 customers seen")
+        .says("not all customers were learnt: the API counts 1 more customers than it lists");
+    pull(r#","pagination":{"last_page":7}"#).says("not all customers were learnt: the API counts 7 pages");
 }

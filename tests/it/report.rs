@@ -104,7 +104,7 @@ fn a_report_is_done_only_if_every_record_ended() {
     rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM).unwrap();
     child.wait().unwrap();
     let report = ["report", "in.csv", "--base-url", &server.url];
-    lab.run(&report).ends(1).says("Stopped: interrupted").says("not_attempted");
+    lab.run(&report).ends(1).says("Stopped: stopped by SIGTERM (termination)").says("not_attempted");
 
     lab.import(&server, &["--limit", "2"]).ends(0);
     lab.run(&report).ends(1).says("some not attempted yet");

@@ -325,6 +325,23 @@ fn a_request_leaves_no_later_than_the_ledger_says_however_slow_the_disk_is() {
     assert!(received <= known, "it came {} ms later", received - known);
 }
 
+/// As some network file systems do it.
+#[test]
+fn a_ledger_that_cannot_be_locked_is_refused_with_what_it_may_be() {
+    if strace_is_missing() {
+        return;
+    }
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    for error in ["ENOLCK", "EOPNOTSUPP", "EIO"] {
+        let trial = Trial::new(&server, error, World::Used);
+        let inject = format!("inject=flock:error={error}");
+        let ran = trial.run_traced(&["-e", "trace=flock", "-e", &inject], &trial.args()).ends(78);
+        ran.says("l.db").says("a network disk? name a local one with --ledger");
+        assert_eq!(posts_after(&server, &trial.emails()[2..], 0.0), 0, "{error}");
+    }
+}
+
 #[test]
 fn a_report_that_cannot_be_put_in_place_ends_the_import_with_74_and_is_made_from_the_ledger() {
     if strace_is_missing() {
