@@ -184,11 +184,11 @@ impl Guard {
                 if let Some(pause) = pause {
                     self.patience.throttled(*pause, now);
                 }
-                self.patience.failed(false, &complaint.message, now);
+                self.patience.failed(false, &failing(complaint), now);
             }
             AttemptResult::Throttled { pause } => self.patience.throttled(*pause, now),
             AttemptResult::ServerError(complaint) if self.broken.add(row) >= BROKEN => {
-                self.patience.failed(false, &complaint.message, now);
+                self.patience.failed(false, &failing(complaint), now);
             }
             _ => self.patience.conclusive(),
         }
@@ -280,6 +280,11 @@ impl Guard {
 /// Answers that only an API gives that is there, lets us in, and looks at the data.
 pub(super) fn is_ordinary(result: &AttemptResult) -> bool {
     matches!(result, AttemptResult::Created { .. } | AttemptResult::EmailRefused { .. } | AttemptResult::Rejected(_))
+}
+
+/// Why nothing gets done although there is a connection.
+fn failing(complaint: &Complaint) -> String {
+    format!("the API fails ({})", complaint.message)
 }
 
 fn is_created(result: &AttemptResult) -> bool {
