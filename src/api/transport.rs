@@ -52,12 +52,22 @@ impl Trouble {
 }
 
 pub(super) fn refused(reason: &str) -> StopReason {
-    let is_certificate = reason.contains("certificate");
-    let hint = "; if it has a certificate authority of its own, name that one's file with --ca-file";
-    StopReason::Configuration(format!(
-        "the server cannot be trusted: {reason}{}",
-        if is_certificate { hint } else { "" }
-    ))
+    let advice = advice(reason).map(|advice| format!("; {advice}")).unwrap_or_default();
+    StopReason::Configuration(format!("the server cannot be trusted: {reason}{advice}"))
+}
+
+/// What to do about a certificate that was refused, by the reason that the TLS library gives.
+fn advice(reason: &str) -> Option<&'static str> {
+    let says = |sign: &str| reason.contains(sign);
+    if says("expired") || says("not valid yet") || says("NotValidYet") {
+        Some("check the clock of this machine; if it is right, the server needs a new certificate")
+    } else if says("not valid for name") || says("NotValidForName") {
+        Some("check the host in the base URL")
+    } else if says("certificate") {
+        Some("if it has a certificate authority of its own, name that one's file with --ca-file")
+    } else {
+        None
+    }
 }
 
 pub(super) fn unsendable(reason: &str) -> StopReason {
@@ -188,10 +198,21 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_names_the_way_out() {
-        let AttemptResult::Stop(reason) = Trouble::Refused("invalid peer certificate".to_owned()).into_attempt() else {
-            panic!("no stop");
-        };
-        assert!(reason.to_string().contains("--ca-file"));
+    fn a_refusal_names_the_way_out_that_fits_its_reason() {
+        for (reason, way_out) in [
+            ("invalid peer certificate: UnknownIssuer", "--ca-file"),
+            ("invalid peer certificate: certificate expired: verification time 1 (UNIX)", "clock"),
+            ("invalid peer certificate: certificate not valid yet: verification time 1 (UNIX)", "clock"),
+            (
+                "invalid peer certificate: certificate not valid for name \"x\"; certificate is only valid for y",
+                "base URL",
+            ),
+        ] {
+            let AttemptResult::Stop(stop) = Trouble::Refused(reason.to_owned()).into_attempt() else {
+                panic!("no stop")
+            };
+            assert!(stop.to_string().contains(way_out), "{stop}");
+        }
+        assert_eq!(advice("peer is incompatible: ServerDoesNotSupportTls12Or13"), None);
     }
 }
