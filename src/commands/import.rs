@@ -324,6 +324,7 @@ impl Import<'_> {
 
     fn summary(&self, run: &RunId, memory: &Memory, begun: Instant, told: Told) -> Result<Summary, Failure> {
         let Told { counters, counted, exit, stopped, next_command } = told;
+        let is_kept = !self.world.forgets() && !memory.is_copy();
         Ok(Summary {
             run: run.name.clone(),
             target: self.world.settings.base.as_str().to_owned(),
@@ -342,6 +343,7 @@ impl Import<'_> {
             unended: None,
             partial: false,
             next_command,
+            settle_command: is_kept.then(|| resume::settle(&self.world.settings)),
         })
     }
 

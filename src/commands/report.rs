@@ -2,7 +2,7 @@
 
 use super::input::Input;
 use super::judge::{AsOf, Judge};
-use super::{Failure, reporting, stdout};
+use super::{Failure, reporting, resume, stdout};
 use crate::cli::{ReportArgs, SummaryFormat};
 use crate::exit::Exit;
 use crate::ledger::{Reader, RunInfo, RunState};
@@ -42,6 +42,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<Exit, Failure> {
         unended,
         partial: false,
         next_command: None,
+        settle_command: Some(resume::settle(&settings)),
     };
     print(&summary, args.output.summary);
     Ok(exit)

@@ -1,11 +1,23 @@
-//! The exact command that resumes a run: the one that was typed, with a spooled standard input named by its file.
+//! Commands that are printed as the next step, so that they work when pasted: the one that resumes a run, which is the one that was typed,
+//! with a spooled standard input named by its file; and the one that ends a doubt by hand.
 
 use super::input::Input;
+use crate::settings::TargetSettings;
 
 pub(super) fn command(input: &Input) -> String {
     let spooled = input.is_spooled().then(|| input.path().display().to_string());
     let typed = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
     words(typed, spooled.as_deref())
+}
+
+/// Ends the doubt of an e-mail; EMAIL and ID are for the user to fill in.
+pub(super) fn settle(settings: &TargetSettings) -> String {
+    let program = std::env::args_os().next().unwrap_or_default();
+    let ledger = settings.ledger.display().to_string();
+    let named = [settings.base.as_str(), "--ledger", &ledger, "--account", &settings.target.account];
+    let command = [&program.to_string_lossy(), "ledger", "settle", "EMAIL", "--created", "ID", "--base-url"];
+    let words = command.into_iter().chain(named).map(quoted);
+    words.collect::<Vec<_>>().join(" ")
 }
 
 fn words(typed: impl Iterator<Item = String>, spooled: Option<&str>) -> String {

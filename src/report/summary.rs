@@ -96,6 +96,8 @@ pub struct Summary {
     pub partial: bool,
     /// The command that resumes, where one is needed.
     pub next_command: Option<String>,
+    /// The command that ends a doubt by hand, if there is one that no run may be able to end.
+    pub settle_command: Option<String>,
 }
 
 impl Summary {
@@ -140,6 +142,13 @@ impl Summary {
         }
         if let Some(command) = &self.next_command {
             writeln!(text, "resume    {command}")?;
+        }
+        if let Some(command) = self.settle_command.as_ref().filter(|_| self.tally.get(Status::InDoubt) > 0) {
+            writeln!(
+                text,
+                "\nIf a doubt stays, look the e-mail up at the API and say what you found (--absent instead of --created ID,"
+            )?;
+            writeln!(text, "if nobody is there):\n{command}")?;
         }
         if self.stopped.is_none() && self.unended.is_none() && self.mendable() > 0 {
             writeln!(text, "\n{}", self.mending())?;
@@ -261,6 +270,7 @@ impl Summary {
             "exit_code": self.exit_code,
             "stopped": self.stopped,
             "next_command": self.next_command,
+            "settle_command": self.settle_command.as_ref().filter(|_| self.tally.get(Status::InDoubt) > 0),
         })
     }
 }
@@ -315,6 +325,7 @@ mod tests {
             unended: None,
             partial: false,
             next_command: Some("customer-import import a.csv".to_owned()),
+            settle_command: Some("customer-import ledger settle EMAIL --created ID".to_owned()),
         }
     }
 
@@ -342,7 +353,10 @@ mod tests {
         ] {
             assert!(text.contains(words), "{words:?} in\n{text}");
         }
-        assert!(!text.contains("in_doubt"), "{text}");
+        assert!(!text.contains("in_doubt") && !text.contains("settle"), "{text}");
+        let doubtful = summary(&[Status::Created, Status::InDoubt]);
+        assert!(doubtful.to_text().contains("\ncustomer-import ledger settle EMAIL --created ID\n"));
+        assert!(doubtful.to_json()["settle_command"].is_string());
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     }
 

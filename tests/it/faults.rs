@@ -94,6 +94,7 @@ fn a_stored_failure_without_look_ups_is_in_doubt_unless_the_unique_email_is_trus
         let keys: std::collections::BTreeSet<_> = server.posts().iter().map(|post| post["key"].to_string()).collect();
         assert_eq!(keys.len(), 5, "{fault}: a new key may be a second customer");
     }
+    the_command_that_is_told_ends_a_doubt();
     let lab = Lab::new();
     let server = Server::start(&lab, &["--no-lookup", "--fault", "500:first=1"]);
     lab.customers(5);
@@ -107,6 +108,21 @@ fn a_stored_failure_without_look_ups_is_in_doubt_unless_the_unique_email_is_trus
     lab.import(&server, &["--trust-unique-email"]).ends(4);
     assert_eq!(lab.statuses(), ["in_doubt"; 5]);
     server.has_each_once((0..5).map(email));
+}
+
+/// Pasted as it is, but for the e-mail and the id that a person fills in.
+fn the_command_that_is_told_ends_a_doubt() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &["--no-lookup", "--fault", "500-after:first=1"]);
+    lab.customers(1);
+    let told = lab.import(&server, &["--ledger", "l.db"]).ends(4).stdout;
+    let command = told.lines().find(|line| line.contains(" ledger settle ")).unwrap();
+    let customer = &server.customers()[&email(0)][0];
+    let command = command.replace("EMAIL", &email(0)).replace(" ID ", &format!(" {customer} "));
+    let settled = std::process::Command::new("sh").args(["-c", &command]).current_dir(lab.path("")).output().unwrap();
+    assert!(settled.status.success(), "{command}: {settled:?}");
+    lab.import(&server, &["--ledger", "l.db"]).ends(0);
+    assert_eq!(lab.report()[0]["customer_id"], *customer);
 }
 
 #[test]
