@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 
@@ -38,6 +38,9 @@ struct Options {
     #[arg(long, default_value_t = 8)]
     jobs: usize,
 }
+
+/// Short enough for a thousand trials.
+const SETTLE: Duration = Duration::from_millis(250);
 
 #[derive(Default)]
 struct Sum {
@@ -107,7 +110,7 @@ fn main() -> ExitCode {
                     if trial >= options.trials {
                         return;
                     }
-                    let outcome = crash::run(&program, options.seed + trial);
+                    let outcome = crash::run(&program, options.seed + trial, SETTLE);
                     let mut sum = sum.lock().unwrap();
                     sum.add(&outcome);
                     if !outcome.is_clean() {

@@ -50,9 +50,6 @@ const REFUSALS: [&str; 6] = ["403-page", "403", "413", "422", "451", "error-200"
 /// Pauses that one request earns for all of them.
 const PAUSES: [&str; 3] = ["throttle-unix=1s", "throttle-millis=1s", "unavailable=1s"];
 
-/// Short enough for a thousand trials, and longer than the sandbox ever works on a request.
-const SETTLE: Duration = Duration::from_millis(250);
-
 /// Longer than any run over so few rows has a reason to take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -299,6 +296,7 @@ struct Trial<'a> {
     folder: tempfile::TempDir,
     server: Server,
     world: World,
+    settle: Duration,
     /// When a run was killed, and whose answers it did not know.
     deaths: Vec<(f64, BTreeSet<String>)>,
 }
@@ -310,7 +308,7 @@ impl Trial<'_> {
 
     fn import(&self) -> Command {
         let mut command = Command::new(self.program);
-        let settle = format!("{}ms", SETTLE.as_millis());
+        let settle = format!("{}ms", self.settle.as_millis());
         command
             .args(["import", "in.csv", "--base-url", &self.server.url, "--ledger", "l.db", "--settle", &settle])
             .args(["--rate", "1000/s", "--timeout", "200ms", "--max-attempts", "40", "--retry-rejected"])
@@ -397,7 +395,7 @@ impl Trial<'_> {
     }
 
     fn rules(&self) -> Rules {
-        Rules { settle: SETTLE, is_blind: self.world.is_blind }
+        Rules { settle: self.settle, is_blind: self.world.is_blind }
     }
 }
 
@@ -421,8 +419,8 @@ fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64() * 1000.0
 }
 
-/// Runs the trial of a seed with a program.
-pub(crate) fn run(program: &Path, seed: u64) -> Outcome {
+/// Runs the trial of a seed with a program. The settle time must be longer than the sandbox ever works on a request.
+pub(crate) fn run(program: &Path, seed: u64, settle: Duration) -> Outcome {
     let mut chance = Chance(seed);
     let world = World::of(&mut chance);
     let folder = tempfile::tempdir().unwrap();
@@ -447,7 +445,7 @@ pub(crate) fn run(program: &Path, seed: u64) -> Outcome {
         last: String::new(),
         completed: false,
     };
-    let mut trial = Trial { program, folder, server, world, deaths: Vec::new() };
+    let mut trial = Trial { program, folder, server, world, settle, deaths: Vec::new() };
     meddle(&trial, &mut chance, &mut outcome);
     kill(&mut trial, &mut chance, &mut outcome);
     finish(&trial, &mut outcome);
@@ -480,7 +478,8 @@ fn kill(trial: &mut Trial<'_>, chance: &mut Chance, outcome: &mut Outcome) {
     let mut before = trial.memory().unanswered;
     for _ in 0..trial.world.kills {
         // A run over so few rows takes about as long, and one that first waits for its doubts to settle somewhat longer.
-        let life = if outcome.kills == 0 { 150 } else { 500 };
+        let waits = 2 * u64::try_from(trial.settle.as_millis()).unwrap();
+        let life = if outcome.kills == 0 { 150 } else { waits };
         if !trial.kill_after(Duration::from_millis(chance.below(life))) {
             continue;
         }
