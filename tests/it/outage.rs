@@ -59,3 +59,21 @@ fn a_server_that_is_gone_for_good_ends_with_69_in_time_burns_no_record_and_the_r
     lab.run(&args).ends(0);
     server.has_each_once((0..ROWS).map(email));
 }
+
+#[test]
+fn why_the_api_cannot_be_reached_is_said_at_once_in_summary_report_and_json_log() {
+    let lab = Lab::new();
+    lab.customers(3);
+    // Nobody listens where somebody just did.
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (url, why) = (format!("http://{address}/api"), format!("cannot reach {address} (connection refused)"));
+    let import = ["import", "in.csv", "--base-url", &url, "--ledger", "l.db", "--give-up-after", "1s"];
+    let ran = lab.run(&import).ends(69);
+    assert!(ran.stderr.contains(&format!("{why}; giving up at ")), "{}", ran.stderr);
+    assert!(ran.stdout.contains(&format!("no conclusive answer from the API for 1s: {why}")), "{}", ran.stdout);
+    let first = &lab.report()[0];
+    assert_eq!((&*first["status"], &*first["error_code"], &*first["error"]), ("not_attempted", "api.no_answer", &*why));
+    let logged = lab.run(&[&import[..], &["--log-format", "json"]].concat()).ends(69).stderr;
+    let lines: Vec<serde_json::Value> = logged.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.iter().any(|line| line.to_string().contains(&why)), "{logged}");
+}
