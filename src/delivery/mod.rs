@@ -14,6 +14,7 @@
 //!
 //! This module knows nothing of files and terminals: records come in through a channel, [`Event`](crate::event::Event)s go out.
 
+mod apart;
 mod breaker;
 mod clock;
 mod deliver;

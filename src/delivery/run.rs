@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tracing::Instrument as _;
 
+use super::apart::{Apart, Look};
 use super::clock::Clock;
 use super::deliver::{Delivered, Desk, Failure, Note, Shown, deliver};
 use super::guard::{Guard, GuardPolicy, Halt, is_ordinary};
@@ -108,6 +109,10 @@ pub(super) async fn run_by<S: Server>(clock: Clock, job: Job<S>, listener: impl 
         Ok(ever) => ever,
         Err(error) => return RunEnd { verdict: Verdict::LedgerFailed(error), counters: RunCounters::default() },
     };
+    let apart = match look_alikes(&clock, &job).await {
+        Ok(apart) => apart,
+        Err(error) => return RunEnd { verdict: Verdict::LedgerFailed(error), counters: RunCounters::default() },
+    };
     let (pacing, paced) = mpsc::unbounded_channel();
     let (notes, noted) = mpsc::unbounded_channel();
     let (showing, shown) = watch::channel(Shown::default());
@@ -140,6 +145,7 @@ pub(super) async fn run_by<S: Server>(clock: Clock, job: Job<S>, listener: impl 
         offers: Some(job.offers),
         claiming: None,
         ready: VecDeque::new(),
+        apart,
         tasks: FuturesUnordered::new(),
         guard: Guard::new(job.guard, job.to_send, ever_created),
         claims: job.claims,
@@ -154,8 +160,20 @@ pub(super) async fn run_by<S: Server>(clock: Clock, job: Job<S>, listener: impl 
     run.work(paced, noted).await
 }
 
-/// How the task of a record ended.
-type End = Result<Result<Delivered, Failure>, tokio::task::JoinError>;
+/// Returns what keeps look-alikes apart, with the doubts of earlier runs that the server may still be at work on.
+async fn look_alikes<S>(clock: &Clock, job: &Job<S>) -> Result<Apart<(Ticket, Payload)>, LedgerError> {
+    let mut apart = Apart::new(job.concurrency.get().saturating_mul(STARTED_PER_PLACE));
+    let (now, begin, settle) = (clock.now(), Instant::now(), job.retry.settle);
+    for (email, sent_at) in job.ledger.sent_within(settle, now).await? {
+        let rest = settle.saturating_sub(now.surely_since(sent_at));
+        apart.doubt(apart.look(&email), begin + rest, begin);
+    }
+    Ok(apart)
+}
+
+/// How the task of a record ended, and what its e-mail looks like.
+type Task = (Look, Result<Delivered, Failure>);
+type End = Result<Task, tokio::task::JoinError>;
 
 /// Records on their way through the ledger, and what it says of each.
 type Claiming = BoxFuture<'static, Result<Vec<(Claim, Position, Payload)>, LedgerError>>;
@@ -170,7 +188,9 @@ struct Run<S, L> {
     claiming: Option<Claiming>,
     /// Claimed and not started, in input order.
     ready: VecDeque<(Ticket, Payload)>,
-    tasks: FuturesUnordered<JoinHandle<Result<Delivered, Failure>>>,
+    /// Holds the claimed records whose look-alike must end first.
+    apart: Apart<(Ticket, Payload)>,
+    tasks: FuturesUnordered<JoinHandle<Task>>,
     guard: Guard,
     claims: ClaimPolicy,
     concurrency: NonZeroUsize,
@@ -207,6 +227,7 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
                 Some(event) = paced.recv() => self.tell_of_pace(event),
                 Some(note) = noted.recv() => self.take_notes(note, &mut noted),
                 Some(end) = self.tasks.next(), if open => self.take_ends(end),
+                () = until(self.apart.free_at()) => self.take_freed(),
                 () = until(self.guard.deadline()), if !draining => self.halt(self.guard.out_of_patience(Instant::now())),
                 Ok(place) = Arc::clone(&self.desk.places).acquire_owned(), if may_start => self.start_all(place),
                 Some(claims) = answered(&mut self.claiming) => self.take_claims(claims),
@@ -222,7 +243,11 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
     }
 
     fn is_done(&self) -> bool {
-        self.offers.is_none() && self.claiming.is_none() && self.ready.is_empty() && self.tasks.is_empty()
+        self.offers.is_none()
+            && self.claiming.is_none()
+            && self.ready.is_empty()
+            && self.apart.is_empty()
+            && self.tasks.is_empty()
     }
 
     /// Records whose refusal only waits for others do not count: otherwise they would keep those others from being started.
@@ -237,7 +262,9 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
 
     /// When nothing is left but records whose refusal waits for others, no others will come, and the run was not stopped for them.
     fn confirm_the_last(&self) {
-        let nothing_comes = self.offers.is_none() && self.claiming.is_none() && self.ready.is_empty();
+        // If no more can be put aside nothing more is claimed, and what is aside may wait for one of these records.
+        let no_offers = self.offers.is_none() || !self.apart.has_room();
+        let nothing_comes = no_offers && self.claiming.is_none() && self.ready.is_empty();
         if nothing_comes && !self.tasks.is_empty() && self.tasks.len() == self.awaiting() {
             self.show(|shown| (shown.ordinary, shown.successes) = (shown.ordinary + 1, shown.successes + 1));
         }
@@ -249,7 +276,7 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
 
     fn may_claim(&self) -> bool {
         let few = self.ready.len() < self.concurrency.get() * READY_PER_PLACE;
-        self.offers.is_some() && self.claiming.is_none() && few
+        self.offers.is_some() && self.claiming.is_none() && few && self.apart.has_room()
     }
 
     /// Claims what came in. An empty batch means that the input is at its end.
@@ -309,10 +336,22 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
         if self.left_to_send == Some(0) {
             return self.drain_quietly(Verdict::LimitReached);
         }
-        if let Some((ticket, payload)) = self.ready.pop_front() {
+        let now = Instant::now();
+        while let Some((ticket, payload)) = self.ready.pop_front() {
+            let (look, resolves) = (self.apart.look(ticket.email()), ticket.is_resumed());
+            let Some((ticket, payload)) = self.apart.admit(look, resolves, (ticket, payload), now) else { continue };
             self.left_to_send = self.left_to_send.map(|left| left - 1);
-            let task = deliver(Arc::clone(&self.desk), ticket, payload, place);
+            let delivery = deliver(Arc::clone(&self.desk), ticket, payload, place);
+            let task = async move { (look, delivery.await) };
             self.tasks.push(tokio::spawn(task.in_current_span()));
+            return;
+        }
+    }
+
+    /// Lets records start whose look-alikes are out of the way.
+    fn take_freed(&mut self) {
+        for record in self.apart.take_freed(Instant::now()).into_iter().rev() {
+            self.ready.push_front(record);
         }
     }
 
@@ -402,18 +441,34 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
     }
 
     fn take_end(&mut self, end: End) {
+        let end = match end {
+            Ok((look, end)) => {
+                self.let_look_alikes_go(look, &end);
+                end
+            }
+            // The intent is in the ledger, so the record is in doubt and not lost.
+            Err(panic) => return self.drain(Verdict::Crashed(panic.to_string())),
+        };
         match end {
-            Ok(Ok(Delivered::Settled { position, status })) => {
+            Ok(Delivered::Settled { position, status }) => {
                 self.settled(position, status);
                 let halt = self.guard.settled(status);
                 self.halt(halt);
             }
-            Ok(Ok(Delivered::Left)) => {}
-            Ok(Err(Failure::Stop(reason))) => self.drain(Verdict::Stopped(reason)),
-            Ok(Err(Failure::Ledger(error))) => self.drain(Verdict::LedgerFailed(error)),
-            // The intent is in the ledger, so the record is in doubt and not lost.
-            Err(panic) => self.drain(Verdict::Crashed(panic.to_string())),
+            Ok(Delivered::Left) => {}
+            Err(Failure::Stop(reason)) => self.drain(Verdict::Stopped(reason)),
+            Err(Failure::Ledger(error)) => self.drain(Verdict::LedgerFailed(error)),
         }
+    }
+
+    /// A record that ended in doubt may have sent its last request only now.
+    fn let_look_alikes_go(&mut self, look: Look, end: &Result<Delivered, Failure>) {
+        if matches!(end, Ok(Delivered::Settled { status: Status::InDoubt, .. })) {
+            let now = Instant::now();
+            self.apart.doubt(look, now + self.desk.policy.settle, now);
+        }
+        self.apart.ended(look);
+        self.take_freed();
     }
 
     /// Ends the run, where there is a reason to.
@@ -447,6 +502,7 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
         self.offers = None;
         self.claiming = None;
         self.ready.clear();
+        self.apart.clear();
     }
 
     fn settled(&mut self, position: Position, status: Status) {

@@ -9,6 +9,9 @@ use unicode_normalization::char::is_combining_mark;
 /// Returns the form that all look-alikes of a text share.
 #[must_use]
 pub fn lookalike(text: &str) -> String {
+    if text.is_ascii() {
+        return text.trim().to_ascii_lowercase();
+    }
     let plain = text.trim().nfkd().filter(|letter| !is_combining_mark(*letter)).flat_map(char::to_lowercase);
     let mut form = String::with_capacity(text.len());
     for letter in plain.filter(|letter| !is_combining_mark(*letter)) {

@@ -60,6 +60,12 @@ impl Ticket {
         self.generation
     }
 
+    /// Whether it has a request of an earlier run to resolve.
+    #[must_use]
+    pub fn is_resumed(&self) -> bool {
+        self.resumed.is_some()
+    }
+
     /// The request of an earlier run whose effect is unknown. It must be resolved, with its own bytes, before anything else is sent.
     pub fn take_resumed(&mut self) -> Option<Intent> {
         self.resumed.take().map(|intent| *intent)

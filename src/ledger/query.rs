@@ -226,6 +226,23 @@ pub(super) fn find_target(connection: &Connection, target: &Target) -> rusqlite:
         .optional()
 }
 
+/// The open requests of a target that left within `time` before `now`.
+pub(super) fn sent_within(
+    connection: &Connection,
+    target: i64,
+    time: Duration,
+    now: Moment,
+) -> rusqlite::Result<Vec<(EmailKey, Moment)>> {
+    let sql = "SELECT r.email_key, i.sent_at, i.sent_at_boot, i.sent_at_uptime
+               FROM intents i JOIN records r ON r.id = i.record WHERE r.target = ?1";
+    let mut asked = connection.prepare(sql)?;
+    let sent = asked.query_map([target], |row| {
+        let email: String = row.get(0)?;
+        Ok((EmailKey::of(&email), Moment { wall: read_time(row, 1)?, boot: read_boot_time(row, 2)? }))
+    })?;
+    sent.filter(|sent| sent.as_ref().map_or(true, |(_, sent_at)| now.surely_since(*sent_at) < time)).collect()
+}
+
 /// Asks for a record with its open request and the last outcome that a run or an earlier one left, and for more columns of that outcome.
 macro_rules! standing_with {
     ($told:literal) => {

@@ -16,7 +16,7 @@ use super::key::{self, KeyParts, PayloadHash};
 use super::lock::{Lock, real_file};
 use super::standing::Standing;
 use super::{LedgerError, query, schema};
-use crate::domain::{BootTime, Complaint, ComplaintCode, Ending, Moment, Outcome, Position, Receipt};
+use crate::domain::{BootTime, Complaint, ComplaintCode, EmailKey, Ending, Moment, Outcome, Position, Receipt};
 use crate::limits;
 
 /// How long an outcome may wait for company in its transaction. Mostly the next intent comes long before.
@@ -200,6 +200,12 @@ impl Ledger {
             connection.query_row(sql, [target], |row| row.get(0))
         })
         .await
+    }
+
+    /// The e-mails of this target's requests whose effect is unknown and that left within `time` before `now`, and when they did.
+    pub async fn sent_within(&self, time: Duration, now: Moment) -> Result<Vec<(EmailKey, Moment)>, LedgerError> {
+        let target = self.target_id;
+        self.write(Urgency::Now, move |connection| query::sent_within(connection, target, time, now)).await
     }
 
     /// Claims records in the order given; the answers come in the same order.
