@@ -402,6 +402,9 @@ pub struct SandboxArgs {
     /// Check e-mails and keys, wait, and only then rely on it: overlapping requests double.
     #[arg(long)]
     pub racy: bool,
+    /// Call e-mails equal that differ in accents and width only, as most collations of MySQL do.
+    #[arg(long)]
+    pub folded: bool,
     /// Honour only idempotency keys: an e-mail may have any number of customers.
     #[arg(long, conflicts_with = "email_only")]
     pub key_only: bool,

@@ -34,6 +34,7 @@ fn config(args: SandboxArgs) -> Config {
         latency: args.latency,
         racy: args.racy,
         unique_email: !args.key_only,
+        folded: args.folded,
         lookup: !args.no_lookup,
         packed: args.packed,
         notices: args.notices,

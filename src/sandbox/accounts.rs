@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
+use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
 use uuid::Uuid;
 
 use super::{form::Form, pattern::like};
@@ -28,6 +29,8 @@ pub(super) struct Accounts {
     per_email: BTreeMap<String, usize>,
     by_id: BTreeMap<String, Arc<Customer>>,
     mails: BTreeMap<String, usize>,
+    /// Whether accents and width do not count either.
+    folded: bool,
 }
 
 /// Some of the customers looked for, and how many there are in all.
@@ -47,6 +50,11 @@ impl Page {
 }
 
 impl Accounts {
+    /// No customers yet; `folded` if e-mails are equal that differ in accents and width only.
+    pub(super) fn new(folded: bool) -> Self {
+        Self { folded, ..Self::default() }
+    }
+
     /// Saves a customer, without asking whether the e-mail is free, and counts the mail if one goes out.
     pub(super) fn add(&mut self, form: &Form) -> Arc<Customer> {
         let customer = Arc::new(Customer {
@@ -59,7 +67,7 @@ impl Accounts {
             kind: form.kind.clone(),
             created_at: Timestamp::now(),
         });
-        let key = key(&form.email);
+        let key = self.key(&form.email);
         if form.mail {
             *self.mails.entry(key.clone()).or_default() += 1;
         }
@@ -76,12 +84,12 @@ impl Accounts {
 
     /// Customers with this e-mail.
     pub(super) fn with_email(&self, email: &str) -> usize {
-        self.per_email.get(&key(email)).copied().unwrap_or_default()
+        self.per_email.get(&self.key(email)).copied().unwrap_or_default()
     }
 
     /// Mails sent to this person.
     pub(super) fn mails_to(&self, email: &str) -> usize {
-        self.mails.get(&key(email)).copied().unwrap_or_default()
+        self.mails.get(&self.key(email)).copied().unwrap_or_default()
     }
 
     pub(super) fn by_id(&self, customer_id: &str) -> Option<Arc<Customer>> {
@@ -91,16 +99,18 @@ impl Accounts {
     /// One page of those whose e-mail is `LIKE '%text%'`, or of all.
     pub(super) fn page(&self, text: Option<&str>, per_page: usize, number: usize) -> Page {
         let (per_page, number) = (per_page.max(1), number.max(1));
-        let wanted = |customer: &&Arc<Customer>| text.is_none_or(|text| like(&customer.email, text));
+        let wanted =
+            |customer: &&Arc<Customer>| text.is_none_or(|text| like(&self.key(&customer.email), &self.key(text)));
         let found: Vec<_> = self.customers.iter().filter(wanted).collect();
         let rows = found.iter().skip((number - 1).saturating_mul(per_page)).take(per_page);
         Page { rows: rows.map(|row| Arc::clone(row)).collect(), total: found.len(), per_page, number }
     }
-}
 
-/// E-mails are compared without regard to case, as the usual collation does.
-fn key(email: &str) -> String {
-    email.to_lowercase()
+    /// E-mails are compared without regard to case, as the usual collations do. Most of them also ignore accents and width.
+    fn key(&self, email: &str) -> String {
+        if self.folded { email.nfkd().filter(|c| !is_combining_mark(*c)).collect::<String>() } else { email.to_owned() }
+            .to_lowercase()
+    }
 }
 
 #[cfg(test)]

@@ -244,6 +244,8 @@ pub struct Config {
     /// Whether an e-mail is taken once a customer has it. Without it only keys keep a customer from
     /// being made twice.
     pub unique_email: bool,
+    /// Whether e-mails are equal that differ in accents and width only, as for most collations of MySQL.
+    pub folded: bool,
     /// Whether customers can be looked up.
     pub lookup: bool,
     /// Whether every answer is packed with gzip although the client did not ask for it.
@@ -276,6 +278,7 @@ impl Default for Config {
             racy: false,
             racy_gap: Duration::from_millis(30),
             unique_email: true,
+            folded: false,
             lookup: true,
             packed: false,
             notices: false,
@@ -301,6 +304,7 @@ impl fmt::Debug for Config {
             .field("latency", &self.latency)
             .field("racy", &self.racy)
             .field("unique_email", &self.unique_email)
+            .field("folded", &self.folded)
             .field("lookup", &self.lookup)
             .field("packed", &self.packed)
             .field("notices", &self.notices)

@@ -50,7 +50,7 @@ impl World {
     pub(super) fn new(config: Config, base_url: String) -> io::Result<Self> {
         Ok(Self {
             base_url,
-            accounts: Mutex::default(),
+            accounts: Mutex::new(Accounts::new(config.folded)),
             throttle: Mutex::new(Throttle::new(config.limit)),
             auth: Auth::new(&config),
             keys: KeyStore::new(&config),

@@ -3,7 +3,7 @@
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::harness::{Lab, Ran, Server, email, exit_code};
+use crate::harness::{HEADER, Lab, Ran, Server, email, exit_code};
 
 const ROWS: usize = 20;
 
@@ -87,4 +87,24 @@ fn a_ledger_with_two_hard_links_is_refused() {
     let ran = Ran::of(&mut lab.command(&lab.import_args(&server, &["--ledger", "m.db"])));
     ran.ends(78);
     assert!(server.posts().is_empty());
+}
+
+/// The server checks, waits and saves, and calls both e-mails of a pair equal: requests that overlap make two customers.
+#[test]
+fn a_server_that_calls_two_e_mails_equal_never_gets_both_at_once() {
+    const PAIRS: usize = 30;
+    let lab = Lab::new();
+    let server = Server::start(&lab, &["--racy", "--folded", "--idempotency", "none"]);
+    let pair = |n: usize| {
+        let row = |email: String| format!("Person {n},{email},+4917612345{n:03},DEU\n");
+        [row(format!("jose{n}@example.com")), row(format!("josé{n}@example.com"))].concat()
+    };
+    lab.write("in.csv", format!("{HEADER}\n{}", (0..PAIRS).map(pair).collect::<String>()));
+    lab.import(&server, &[]).ends(0);
+    assert_eq!(server.customers().values().map(Vec::len).sum::<usize>(), PAIRS, "one of each pair, and no second one");
+    let statuses = lab.statuses();
+    assert_eq!(statuses.iter().filter(|status| *status == "created").count(), PAIRS, "{statuses:?}");
+    assert_eq!(statuses.iter().filter(|status| *status == "exists").count(), PAIRS, "{statuses:?}");
+    let warned = lab.report().into_iter().filter(|row| row["warning"].contains("lookup.other_spelling")).count();
+    assert_eq!(warned, PAIRS);
 }
