@@ -14,6 +14,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::cli::Cli;
 use crate::commands::Failure;
+use crate::domain::shown;
 use crate::exit::Exit;
 
 /// A file that is read by many is no place for these.
@@ -27,9 +28,8 @@ pub fn words(typed: Vec<OsString>) -> Result<Vec<OsString>, Failure> {
     command.build();
     let leaf = Leaf::of(&command, &matches);
     let Ok(Some(path)) = leaf.matches.try_get_one::<PathBuf>("config") else { return Ok(typed) };
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        Failure::new(Exit::Usage, error).context(format!("cannot read --config {}", path.display()))
-    })?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::new(Exit::Usage, error).context(format!("cannot read --config {}", shown(path))))?;
     let added = File { path, text: &text }.words(&command, &leaf)?;
     let at = leaf.end_in(&typed);
     Ok([&typed[..at], &added, &typed[at..]].concat())
@@ -157,7 +157,7 @@ impl File<'_> {
     fn wrong(&self, span: Option<Range<usize>>, why: &str) -> Failure {
         let before = &self.text[..span.map_or(0, |span| span.start.min(self.text.len()))];
         let line = before.matches('\n').count() + 1;
-        Failure::new(Exit::Usage, format!("{}, line {line}: {why}", self.path.display()))
+        Failure::new(Exit::Usage, format!("{}, line {line}: {why}", shown(&self.path)))
     }
 }
 

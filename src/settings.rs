@@ -9,7 +9,7 @@ use crate::api::{AppAccount, BaseUrl, Credentials, TokenSource};
 use crate::atomic_file;
 use crate::cli::{CredentialArgs, InputArgs, OutputArgs, TargetArgs};
 use crate::commands::Failure;
-use crate::domain::Country;
+use crate::domain::{Country, shown};
 use crate::exit::Exit;
 use crate::intake::InputOptions;
 use crate::ledger::{Creation, Ledger, Target};
@@ -61,20 +61,21 @@ impl TargetSettings {
         let path = &self.ledger;
         if let (Some(folder), Creation::Allowed) = (path.parent(), self.creation) {
             make_private_folder(folder).map_err(|error| {
-                Failure::new(Exit::Io, error).context(format!("cannot make the folder {}", folder.display()))
+                Failure::new(Exit::Io, error).context(format!("cannot make the folder {}", shown(folder)))
             })?;
         }
         let is_new = !path.exists();
         let ledger = Ledger::open(path, self.target.clone(), self.creation)?;
         if is_new && tell {
-            tracing::info!("a new ledger was made: {}; keep it, it is what prevents doubles", path.display());
+            tracing::info!("a new ledger was made: {}; keep it, it is what prevents doubles", shown(path));
         }
         Ok(ledger)
     }
 
     fn at(url: &str, args: &TargetArgs) -> Result<Self, Failure> {
-        let base =
-            BaseUrl::parse(url).map_err(|error| Failure::new(Exit::Usage, format!("--base-url {url}: {error}")))?;
+        let base = BaseUrl::parse(url).map_err(|error| {
+            Failure::new(Exit::Usage, format!("--base-url {}: {error}", BaseUrl::without_secrets(url)))
+        })?;
         let ledger = match &args.ledger {
             Some(path) => path.clone(),
             None => state_dir()?.join(ledger_name(base.host(), &args.account)),
@@ -224,16 +225,16 @@ impl Outputs {
     fn checked(self, input: &Path, others: &[PathBuf]) -> Result<Self, Failure> {
         for report in &self.reports {
             ReportFormat::of(report)
-                .map_err(|error| Failure::new(Exit::Usage, format!("--report {}: {error}", report.display())))?;
+                .map_err(|error| Failure::new(Exit::Usage, format!("--report {}: {error}", shown(report))))?;
         }
         let all: Vec<_> = self.reports.iter().chain(&self.rejects).collect();
         for (index, path) in all.iter().enumerate() {
             if all[..index].iter().any(|other| same_file(other, path)) {
-                return Err(Failure::new(Exit::Usage, format!("{} is named twice", path.display()))
+                return Err(Failure::new(Exit::Usage, format!("{} is named twice", shown(path)))
                     .hint("every report and the rejects are files of their own"));
             }
             if others.iter().map(PathBuf::as_path).chain([input]).any(|other| same_file(other, path)) {
-                return Err(Failure::new(Exit::Usage, format!("{} would be written over", path.display())).hint(
+                return Err(Failure::new(Exit::Usage, format!("{} would be written over", shown(path))).hint(
                     "a report or the rejects cannot take the place of the input, the ledger or the credentials",
                 ));
             }
@@ -248,7 +249,7 @@ pub fn check_metrics_file(path: &Path, outputs: &OutputArgs, input: &Path, other
     let report = default_report(input);
     let outputs = outputs.reports.iter().chain(&outputs.rejects).chain([&report]).map(PathBuf::as_path);
     if others.iter().map(PathBuf::as_path).chain(outputs).chain([input]).any(|other| same_file(other, path)) {
-        return Err(Failure::new(Exit::Usage, format!("--metrics-file {} would be written over", path.display()))
+        return Err(Failure::new(Exit::Usage, format!("--metrics-file {} would be written over", shown(path)))
             .hint("the metrics cannot take the place of the input, a report, the ledger or the credentials"));
     }
     writable(path)
@@ -297,12 +298,12 @@ const PROBE: &str = ".customer-import.";
 fn writable(path: &Path) -> Result<(), Failure> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     atomic_file::temporary(folder, PROBE).map(drop).map_err(|error| {
-        Failure::new(Exit::Io, limits::told(&error)).context(format!("cannot write {}", path.display()))
+        Failure::new(Exit::Io, limits::told(&error)).context(format!("cannot write {}", shown(path)))
     })?;
     atomic_file::sweep(path);
     atomic_file::sweep_all(folder, PROBE);
     atomic_file::refuse_what_is_no_file(path)
-        .map_err(|error| Failure::new(Exit::Io, error).context(format!("cannot write {}", path.display())))
+        .map_err(|error| Failure::new(Exit::Io, error).context(format!("cannot write {}", shown(path))))
 }
 
 #[cfg(test)]

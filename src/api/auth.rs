@@ -16,7 +16,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
 
 use super::{AppAccount, Token, TokenError};
-use crate::domain::StopReason;
+use crate::domain::{StopReason, shown};
 
 /// No token is longer; whatever is, is something else.
 const TOKEN_CAP: u64 = 64 * 1024;
@@ -38,9 +38,9 @@ pub enum AuthError {
     Empty(&'static str),
     #[error("the {0} holds no UTF-8 text")]
     NoText(&'static str),
-    #[error("cannot read the {what} {}: {source}", path.display())]
+    #[error("cannot read the {what} {}: {source}", shown(path))]
     File { what: &'static str, path: PathBuf, source: io::Error },
-    #[error("others may read the {what} {}; hint: chmod 600 {}", path.display(), path.display())]
+    #[error("others may read the {what} {}; hint: chmod 600 {}", shown(path), shown(path))]
     Exposed { what: &'static str, path: PathBuf },
     #[error("cannot run the token command: {0}")]
     Command(io::Error),

@@ -6,6 +6,11 @@ use std::str::FromStr;
 
 use url::{Host, Url};
 
+use crate::domain::shorten;
+
+/// The longest text that is shown of what is not an address, in characters.
+const SHOWN: usize = 200;
+
 /// The checked, normalised address of the API: two spellings of one address are equal, for the ledger knows a target by it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BaseUrl {
@@ -52,6 +57,18 @@ impl BaseUrl {
         refuse_cleartext(&url)?;
         let text = url.as_str().trim_end_matches('/').to_owned();
         Ok(Self { url, text })
+    }
+
+    /// A text that may be an address, fit to be shown: what may be a secret in it is left out, whether or not it can be read as one.
+    #[must_use]
+    pub fn without_secrets(text: &str) -> String {
+        let text = text.trim();
+        let (scheme, rest) = text.split_once("://").map_or(("", text), |(scheme, rest)| (scheme, rest));
+        // A password that is not encoded may hold a `/`, a `?` or a `#`, so the last `@` of all counts.
+        let (secret, rest) = rest.rsplit_once('@').map_or(("", rest), |(_, rest)| ("***@", rest));
+        let (rest, query) = rest.find(['?', '#']).map_or((rest, ""), |at| (&rest[..at], "?***"));
+        let sign = if text.contains("://") { "://" } else { "" };
+        shorten(&format!("{scheme}{sign}{secret}{rest}{query}"), SHOWN)
     }
 
     /// The normalised address, without a `/` at its end.
@@ -206,5 +223,21 @@ mod tests {
         assert_eq!(base.join(&["customer"]).as_str(), "https://example.com/api/v1/customer");
         assert_eq!(base.join(&["customer", "a/b?c"]).as_str(), "https://example.com/api/v1/customer/a%2Fb%3Fc");
         assert_eq!(BaseUrl::parse("https://example.com").unwrap().join(&["auth", "login"]).path(), "/auth/login");
+    }
+
+    #[test]
+    fn what_is_shown_of_a_refused_address_has_no_password_and_no_token() {
+        for (text, shown) in [
+            ("https://u:SECRET@api.example.com/v1", "https://***@api.example.com/v1"),
+            ("https://u:SEC/RET?#@api.example.com/v1", "https://***@api.example.com/v1"),
+            ("https://api.example.com/v1?token=SECRET", "https://api.example.com/v1?***"),
+            ("https://api.example.com/v1#SECRET", "https://api.example.com/v1?***"),
+            ("u:SECRET@api.example.com", "***@api.example.com"),
+            ("https://u:SECRET@api.example.com?token=SECRET@x", "https://***@x"),
+            ("ftp://api.example.com", "ftp://api.example.com"),
+            ("https://a\u{1b}[2J\nb", "https://a\\u{1b}[2J\\nb"),
+        ] {
+            assert_eq!(BaseUrl::without_secrets(text), shown);
+        }
     }
 }

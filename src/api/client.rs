@@ -14,7 +14,7 @@ use super::transport::{Trouble, refused, unsendable};
 use super::{
     Allowance, Answer, AppAccount, BaseUrl, Failing, GrantResult, PageResult, Route, Sent, Token, classify, grant,
 };
-use crate::domain::AttemptResult;
+use crate::domain::{AttemptResult, shown};
 
 /// Below the idle limits of the usual servers and proxies, so that a request is rarely written into a connection that is being closed.
 const IDLE: Duration = Duration::from_secs(4);
@@ -39,9 +39,9 @@ pub struct ClientConfig {
 /// Why there can be no client. A fault of the configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    #[error("cannot read the certificate file {}", path.display())]
+    #[error("cannot read the certificate file {}", shown(path))]
     CaFile { path: PathBuf, source: io::Error },
-    #[error("{} holds no certificate in PEM form", path.display())]
+    #[error("{} holds no certificate in PEM form", shown(path))]
     NoCertificate { path: PathBuf },
     #[error("cannot set up HTTPS")]
     Build(#[source] reqwest::Error),

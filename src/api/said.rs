@@ -96,9 +96,9 @@ pub(super) fn receipt(map: &Map<String, Value>) -> Option<Receipt> {
         customer_id: text("customer_id"),
         kyc_link: text("kyc_link"),
         tos_link: text("tos_link"),
-        kyc_status: text("kyc_status").or_else(|| text("customer_kyc_status")),
-        tos_status: text("tos_status"),
-        created_at: text("created_at"),
+        kyc_status: text("kyc_status").or_else(|| text("customer_kyc_status")).as_deref().map(words::quote),
+        tos_status: text("tos_status").as_deref().map(words::quote),
+        created_at: text("created_at").as_deref().map(words::quote),
         data: None,
     };
     (receipt.id.is_some() || receipt.customer_id.is_some()).then_some(receipt)

@@ -1,5 +1,7 @@
 //! The words of a server, made fit for a report and a terminal.
 
+use crate::domain::shorten;
+
 /// The longest text that is quoted, in characters.
 const QUOTED: usize = 200;
 
@@ -9,12 +11,7 @@ pub(super) fn quote(text: &str) -> String {
     if is_html(text) {
         return "an HTML page".to_owned();
     }
-    let mut characters = text.chars();
-    let mut quoted: String = characters.by_ref().take(QUOTED).flat_map(visible).collect();
-    if characters.next().is_some() {
-        quoted.push('…');
-    }
-    quoted
+    shorten(text, QUOTED)
 }
 
 /// Whether a text is a page rather than a message.
@@ -22,15 +19,6 @@ pub(super) fn is_html(text: &str) -> bool {
     const SIGNS: [&str; 5] = ["<html", "<!doctype", "<head", "<body", "</"];
     let text = text.to_ascii_lowercase();
     SIGNS.iter().any(|sign| text.contains(sign))
-}
-
-/// Control, format and direction characters in their escaped form, all others as they are.
-fn visible(character: char) -> impl Iterator<Item = char> {
-    let hidden = character.is_control()
-        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-    let escaped = hidden.then(|| character.escape_default());
-    let plain = (!hidden).then_some(character);
-    escaped.into_iter().flatten().chain(plain)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::Failure;
 use crate::atomic_file;
 use crate::cli::InputArgs;
+use crate::domain::shown;
 use crate::exit::Exit;
 use crate::intake::{Feed, InputFile};
 use crate::ledger::InputName;
@@ -40,7 +41,7 @@ impl Input {
 
     /// What people know it by: nobody who piped it in has seen where it was spooled to, and a dry run leaves nothing there.
     pub(super) fn shown(&self) -> String {
-        if self.from_pipe { "standard input".to_owned() } else { self.path().display().to_string() }
+        if self.from_pipe { "standard input".to_owned() } else { shown(self.path()).to_string() }
     }
 
     pub(super) fn is_spooled(&self) -> bool {
@@ -87,6 +88,6 @@ fn spool() -> Result<PathBuf, Failure> {
         Ok(path)
     };
     write().map_err(|error| {
-        Failure::new(Exit::Io, error).context(format!("cannot spool standard input to {}", folder.display()))
+        Failure::new(Exit::Io, error).context(format!("cannot spool standard input to {}", shown(&folder)))
     })
 }

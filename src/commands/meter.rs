@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::Failure;
 use crate::atomic_file::AtomicFile;
 use crate::cli::ImportArgs;
-use crate::domain::Tally;
+use crate::domain::{Tally, shown};
 use crate::event::Event;
 use crate::exit::Exit;
 use crate::report::Metrics;
@@ -65,7 +65,7 @@ impl Meter {
         if let Some((path, metrics)) = &self.file
             && let Err(error) = replace(path, &text(&metrics.borrow()))
         {
-            tracing::error!("cannot write the metrics to {}: {error}", path.display());
+            tracing::error!("cannot write the metrics to {}: {error}", shown(path));
         }
     }
 }

@@ -4,6 +4,7 @@ use super::input::Input;
 use super::judge::{AsOf, Judge};
 use super::{Failure, reporting, resume, stdout};
 use crate::cli::{ReportArgs, SummaryFormat};
+use crate::domain::shown;
 use crate::exit::Exit;
 use crate::ledger::{Reader, RunInfo, RunState};
 use crate::report::{Summary, Unended};
@@ -65,7 +66,7 @@ fn find_run(ledger: &Reader, wanted: &str, input: &Input) -> Result<RunInfo, Fai
     let found = if wanted == "last" { ledger.last_run(&input.name().0)? } else { ledger.run(wanted)? };
     found.ok_or_else(|| {
         let message = if wanted == "last" {
-            format!("the ledger knows no run over {}", input.path().display())
+            format!("the ledger knows no run over {}", shown(input.path()))
         } else {
             format!("the ledger knows no run {wanted}")
         };

@@ -11,7 +11,7 @@ use super::lists::Lists;
 use crate::cli::InputArgs;
 use crate::domain::{
     Duplicates, InputRecord, InputShape, NewCustomer, Position, Print, Printer, Prints, RawRecord, ReportLine, Status,
-    Tally, Verdict,
+    Tally, Verdict, shown,
 };
 use crate::exit::Exit;
 use crate::intake::{Feed, Gather, Mapping};
@@ -220,7 +220,7 @@ impl Files {
 
 /// An error and what it means for the other files of the same run.
 fn torn(error: &std::io::Error, replaced: &[PathBuf], unchanged: &[PathBuf]) -> String {
-    let list = |paths: &[PathBuf]| paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
+    let list = |paths: &[PathBuf]| paths.iter().map(|path| shown(path).to_string()).collect::<Vec<_>>().join(", ");
     let mut words = limits::told(error);
     if !replaced.is_empty() {
         words.push_str(&format!("; of this run already: {}", list(replaced)));
@@ -233,7 +233,7 @@ fn torn(error: &std::io::Error, replaced: &[PathBuf], unchanged: &[PathBuf]) -> 
 
 fn unwritable(path: &Path, error: &dyn std::fmt::Display) -> Failure {
     Failure::new(Exit::Io, error)
-        .context(format!("cannot write {}", path.display()))
+        .context(format!("cannot write {}", shown(path)))
         .hint("the ledger has everything: when the disk is well again, `customer-import report` makes the files")
 }
 

@@ -24,7 +24,7 @@ use super::Health;
 use super::retry::RetryPolicy;
 use crate::domain::{
     AttemptResult, Complaint, ComplaintCode, DoubtCause, EmailWords, Ending, FoundCustomer, Moment, Receipt,
-    RefusalScope, StopReason, Warning,
+    RefusalScope, StopReason, Warning, shorten,
 };
 
 /// What to do next with the record.
@@ -163,6 +163,9 @@ const REPLICA_LAG: Duration = Duration::from_secs(5);
 /// By so much a customer may seem older than our request and still be its work: `created_at` and `Date` are whole seconds each, and the
 /// database's clock and the web server's differ a little.
 const CLOCK_SLACK: Duration = Duration::from_secs(5);
+
+/// The longest e-mail or id of another customer that is told, in characters.
+const TOLD: usize = 254;
 
 impl Life {
     pub(super) fn new(policy: RetryPolicy) -> Self {
@@ -311,7 +314,7 @@ impl Life {
             Seen::Lookalike(customer) => match (&self.kept, self.in_doubt()) {
                 // The API says that it has this e-mail, and this is what it means by that.
                 (Some(Kept::Email(..)), false) => {
-                    let warning = Warning::OtherSpelling(customer.email.as_str().to_owned());
+                    let warning = Warning::OtherSpelling(shorten(customer.email.as_str(), TOLD));
                     self.finish(Ending::Exists(customer.receipt), vec![warning])
                 }
                 _ => self.absent(now),
@@ -458,7 +461,8 @@ impl Life {
 
     /// The server has the e-mail more than once. If one of our requests may be behind it, a person must look.
     fn found_several(&self, several: Vec<Sighting>) -> Step {
-        let ids: Vec<_> = several.iter().filter_map(|seen| seen.customer.receipt.customer_id.as_deref()).collect();
+        let ids = several.iter().filter_map(|seen| seen.customer.receipt.customer_id.as_deref());
+        let ids: Vec<_> = ids.map(|id| shorten(id, TOLD)).collect();
         let message = format!("the API has {} customers with this e-mail: {}", several.len(), ids.join(", "));
         match several.into_iter().next() {
             Some(first) if !self.in_doubt() => {

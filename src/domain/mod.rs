@@ -21,6 +21,7 @@ mod phone_ranges;
 mod record;
 mod signs;
 mod tally;
+mod text;
 mod violation;
 
 pub use attempt::{
@@ -39,7 +40,8 @@ pub use outcome::{Complaint, ComplaintCode, Ending, Outcome, Receipt, Status, Wa
 pub use phone::Phone;
 pub use record::{InputForm, InputRecord, InputShape, Position, RawRecord, ReportLine, Verdict};
 pub use tally::Tally;
-pub use violation::{Code, Flaw, Severity, Violation, shorten, visible};
+pub use text::{Shown, is_hidden, on_one_line, shorten, shown, visible};
+pub use violation::{Code, Flaw, Severity, Violation};
 
 /// The text without the white space around it.
 #[inline]

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::text::shorten;
+
 /// Whether a record may be sent in spite of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
@@ -125,26 +127,6 @@ impl Violation {
 /// The longest value that a message quotes, in characters.
 const SHOWN: usize = 60;
 
-/// A value fit for a message: one line, no control characters, at most so many characters.
-#[must_use]
-pub fn shorten(value: &str, most: usize) -> String {
-    let mut characters = value.chars();
-    let mut shown: String = characters.by_ref().take(most).flat_map(visible).collect();
-    if characters.next().is_some() {
-        shown.push('…');
-    }
-    shown
-}
-
-/// Control, format and direction characters in their escaped form, all others as they are.
-pub fn visible(character: char) -> impl Iterator<Item = char> {
-    let hidden = character.is_control()
-        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-    let escaped = hidden.then(|| character.escape_default());
-    let plain = (!hidden).then_some(character);
-    escaped.into_iter().flatten().chain(plain)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,7 +135,8 @@ mod tests {
     fn values_are_shortened_and_control_characters_escaped() {
         let violation = Violation::new(Code::NameControlCharacters, "name", "a\u{1b}[31m\nb", "remove it");
         assert_eq!(violation.value, "a\\u{1b}[31m\\nb");
-        assert_eq!(shorten(&"é".repeat(61), SHOWN), format!("{}…", "é".repeat(60)));
+        let long = Violation::new(Code::NameTooLong, "name", &"é".repeat(61), "shorten it");
+        assert_eq!(long.value, format!("{}…", "é".repeat(60)));
     }
 
     #[test]

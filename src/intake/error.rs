@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::domain::Field;
+use crate::domain::{Field, shown};
 
 use super::presets::Preset;
 use super::unpack::UnpackFault;
@@ -12,27 +12,27 @@ use super::watched::InputChanged;
 /// A file that cannot be customers, or cannot be read on. A bad record is none of these.
 #[derive(Debug, thiserror::Error)]
 pub enum IntakeError {
-    #[error("cannot read {}{}", path.display(), behind(source))]
+    #[error("cannot read {}{}", shown(path), behind(source))]
     Read { path: PathBuf, source: io::Error },
-    #[error("{} cannot be unpacked: {fault}", path.display())]
+    #[error("{} cannot be unpacked: {fault}", shown(path))]
     Packed { path: PathBuf, fault: UnpackFault },
-    #[error("{} is a directory, not a file", path.display())]
+    #[error("{} is a directory, not a file", shown(path))]
     Directory { path: PathBuf },
-    #[error("{} is no regular file", path.display())]
+    #[error("{} is no regular file", shown(path))]
     NotAFile { path: PathBuf },
-    #[error("{} is empty", path.display())]
+    #[error("{} is empty", shown(path))]
     Empty { path: PathBuf },
-    #[error("{} is not CSV or NDJSON: it looks like {what}", path.display())]
+    #[error("{} is not CSV or NDJSON: it looks like {what}", shown(path))]
     Foreign { path: PathBuf, what: &'static str, advice: &'static str },
-    #[error("{} is text in {found} without a byte order mark", path.display())]
+    #[error("{} is text in {found} without a byte order mark", shown(path))]
     Utf16 { path: PathBuf, found: &'static str },
-    #[error("{} is in UTF-8, not in {named}", path.display())]
+    #[error("{} is in UTF-8, not in {named}", shown(path))]
     AlreadyUtf8 { path: PathBuf, named: &'static str },
-    #[error("{}, line {line}: the header is not {encoding}", path.display())]
+    #[error("{}, line {line}: the header is not {encoding}", shown(path))]
     HeaderEncoding { path: PathBuf, line: u64, encoding: &'static str, suggestion: Option<&'static str> },
-    #[error("{}, line {line}: the header has more than {what}", path.display())]
+    #[error("{}, line {line}: the header has more than {what}", shown(path))]
     HeaderTooLarge { path: PathBuf, line: u64, what: &'static str },
-    #[error("{}: {undecodable} of the first {of} records are not {encoding}, the first on line {line}", path.display())]
+    #[error("{}: {undecodable} of the first {of} records are not {encoding}, the first on line {line}", shown(path))]
     Encoding {
         path: PathBuf,
         undecodable: u64,
@@ -41,11 +41,15 @@ pub enum IntakeError {
         encoding: &'static str,
         suggestion: Option<&'static str>,
     },
-    #[error("{}, line {line}: a quote opens here and is not closed, or not within 64 KiB{}", path.display(), within(column))]
+    #[error(
+        "{}, line {line}: a quote opens here and is not closed, or not within 64 KiB{}",
+        shown(path),
+        within(column)
+    )]
     OpenQuote { path: PathBuf, line: u64, column: Option<String> },
-    #[error("{}: {fault}", path.display())]
+    #[error("{}: {fault}", shown(path))]
     Columns { path: PathBuf, fault: ColumnFault },
-    #[error("the input changed while it was read: {}", path.display())]
+    #[error("the input changed while it was read: {}", shown(path))]
     Changed { path: PathBuf },
     #[error("a thread that reads the input failed; this is a fault of this program")]
     Abandoned,

@@ -6,40 +6,41 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use crate::domain::shown;
 use crate::limits;
 
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum LedgerError {
     #[error("{0}")]
     Locked(Occupied),
-    #[error("there is no ledger at {}", .0.display())]
+    #[error("there is no ledger at {}", shown(.0))]
     Missing(PathBuf),
     /// Perhaps another run has just begun to make it.
-    #[error("the ledger {} is empty", .0.display())]
+    #[error("the ledger {} is empty", shown(.0))]
     Empty(PathBuf),
-    #[error("{} is not a ledger of this program: {why}", path.display())]
+    #[error("{} is not a ledger of this program: {why}", shown(path))]
     Foreign { path: PathBuf, why: String },
-    #[error("the ledger {} has {names} names (hard links), each with a lock of its own", path.display())]
+    #[error("the ledger {} has {names} names (hard links), each with a lock of its own", shown(path))]
     SeveralNames { path: PathBuf, names: u64 },
-    #[error("the ledger {} is a mount point of its own: runs that see it by another mount have another lock", .0.display())]
+    #[error("the ledger {} is a mount point of its own: runs that see it by another mount have another lock", shown(.0))]
     MountPoint(PathBuf),
-    #[error("{} lies on a network file system ({kind}), where locks do not keep other machines out", path.display())]
+    #[error("{} lies on a network file system ({kind}), where locks do not keep other machines out", shown(path))]
     NetworkDisk { path: PathBuf, kind: &'static str },
-    #[error("{} was written by a newer version of this program (schema {found}, this one knows {known})", path.display())]
+    #[error("{} was written by a newer version of this program (schema {found}, this one knows {known})", shown(path))]
     Newer { path: PathBuf, found: i64, known: i64 },
     #[error("the ledger knows {account:?} at {base_url} as another account than the one of this token")]
     OtherAccount { base_url: String, account: String },
-    #[error("the ledger {} is damaged: {why}", path.display())]
+    #[error("the ledger {} is damaged: {why}", shown(path))]
     Damaged { path: PathBuf, why: String },
-    #[error("{} cannot be locked: {why}", path.display())]
+    #[error("{} cannot be locked: {why}", shown(path))]
     Unlockable { path: PathBuf, why: String },
     /// It was renamed, removed or replaced while it was held.
     #[error("{}", lost.told(path))]
     Lost { path: PathBuf, lost: LostName },
     /// Of the process or the system, and not of the disk.
-    #[error("the ledger {} cannot be used: {why}", path.display())]
+    #[error("the ledger {} cannot be used: {why}", shown(path))]
     Limit { path: PathBuf, why: String },
-    #[error("the ledger {} cannot be used: {why}", path.display())]
+    #[error("the ledger {} cannot be used: {why}", shown(path))]
     Io { path: PathBuf, why: String },
 }
 
@@ -62,7 +63,7 @@ pub struct Holder {
 
 impl fmt::Display for Occupied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "another run holds the ledger {}", self.path.display())?;
+        write!(f, "another run holds the ledger {}", shown(&self.path))?;
         let Some(Holder { process, host, since, run }) = &self.by else { return Ok(()) };
         write!(f, ": process {process}")?;
         if let Some(host) = host {
@@ -85,13 +86,13 @@ pub enum LostName {
 
 impl LostName {
     fn told(&self, ledger: &Path) -> String {
-        let ledger = ledger.display();
+        let ledger = shown(ledger);
         match self {
             Self::LockFile(path) => {
-                format!("the lock file {} of the ledger was removed or replaced during the run", path.display())
+                format!("the lock file {} of the ledger was removed or replaced during the run", shown(path))
             }
             Self::Ledger { now: Some(now) } => {
-                format!("the ledger {ledger} was renamed during the run; what this run did is in {}", now.display())
+                format!("the ledger {ledger} was renamed during the run; what this run did is in {}", shown(now))
             }
             Self::Ledger { now: None } => format!(
                 "the ledger {ledger} was removed or replaced during the run; its file has no name any more, \

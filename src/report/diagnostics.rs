@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use super::excerpt::Excerpt;
-use crate::domain::{Code, InputShape, Position, RawRecord, Severity, Violation};
+use crate::domain::{Code, InputShape, Position, RawRecord, Severity, Violation, shown};
 
 /// More are counted only.
 const IN_FULL: usize = 20;
@@ -88,7 +88,7 @@ impl Diagnostics {
             let (some, all) = (self.shown.len(), self.loud);
             let where_all_are = match reports {
                 [] => "--report problems.csv writes them all".to_owned(),
-                [report, ..] => format!("all of them go into {}", report.display()),
+                [report, ..] => format!("all of them go into {}", shown(report)),
             };
             writeln!(output, "only the first {some} of {all} are shown; {where_all_are}\n")?;
         }

@@ -21,18 +21,6 @@ pub(super) fn count(number: u64, one: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
 }
 
-/// Control characters escaped, so that foreign words cannot steer a terminal.
-pub(super) fn visible(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
-}
-
-/// At most so many characters, with a sign that there was more.
-pub(super) fn shortened(text: &str, most: usize) -> String {
-    let mut characters = text.chars();
-    let head: String = characters.by_ref().take(most).collect();
-    if characters.next().is_some() { format!("{head}…") } else { head }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,11 +39,5 @@ mod tests {
         ] {
             assert_eq!(about(Duration::from_secs(seconds)), words);
         }
-    }
-
-    #[test]
-    fn foreign_words_cannot_steer_a_terminal() {
-        assert_eq!(visible("a\u{1b}[2Jé\n"), "a\\u{1b}[2Jé\\n");
-        assert_eq!(shortened("abc", 2), "ab…");
     }
 }

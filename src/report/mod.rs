@@ -14,6 +14,7 @@ mod csv;
 mod diagnostics;
 mod excerpt;
 mod file;
+mod formula;
 mod human;
 mod metrics;
 mod ndjson;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::human::about;
-use crate::domain::{Status, Tally, visible};
+use crate::domain::{Status, Tally, on_one_line};
 
 #[derive(Debug)]
 pub struct Plan {
@@ -128,7 +128,7 @@ impl Plan {
 
 /// The name of a column on a terminal.
 fn shown(name: &str) -> String {
-    if name.is_empty() { "(without a name)".to_owned() } else { name.chars().flat_map(visible).collect() }
+    if name.is_empty() { "(without a name)".to_owned() } else { on_one_line(name) }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::path::Path;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::formula::inert;
 use crate::atomic_file::{AtomicFile, WholeFile};
 use crate::domain::{InputForm, InputShape, RawRecord};
 
@@ -46,7 +47,7 @@ impl Rejects {
     pub fn write(&mut self, record: &RawRecord, error: &str) -> io::Result<()> {
         match (&mut self.0, record) {
             (Inner::Csv { writer, place }, RawRecord::Cells(cells)) => {
-                Ok(writer.write_record(place.put(cells, error))?)
+                Ok(writer.write_record(place.put(cells, &inert(error)))?)
             }
             (Inner::Ndjson(file), RawRecord::Line(line)) => writeln!(file, "{}", object(line, error)?),
             (Inner::Csv { .. }, RawRecord::Line(_)) | (Inner::Ndjson(_), RawRecord::Cells(_)) => {
@@ -139,6 +140,7 @@ fn object(line: &[u8], error: &str) -> serde_json::Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::formula::tests::PAYLOADS;
     use super::*;
 
     fn cells(values: &[&str]) -> Vec<Vec<u8>> {
@@ -161,6 +163,23 @@ mod tests {
     fn cells_come_back_in_the_inputs_own_form_with_the_complaint_at_the_end() {
         let text = csv_of(&["name", "mail"], &[&["a;b", " x\ny "], &["\"q\"", ""]], b';');
         assert_eq!(text, "name;mail;error\n\"a;b\";\" x\ny \";bad\n\"\"\"q\"\"\";;bad\n");
+    }
+
+    #[test]
+    fn a_complaint_is_no_formula_and_the_cells_are_as_they_were_read() {
+        for payload in PAYLOADS {
+            for header in [&["name", "mail"][..], &["name", "error"]] {
+                let folder = tempfile::tempdir().unwrap();
+                let path = folder.path().join("rejects.csv");
+                let form = InputForm::Csv { delimiter: b',', header: cells(header) };
+                let mut rejects = Rejects::create(&path, &InputShape { form, byte_order_mark: false }).unwrap();
+                rejects.write(&RawRecord::Cells(cells(&[payload, "x"])), payload).unwrap();
+                rejects.finish().unwrap().put_in_place().unwrap();
+                let record = csv::Reader::from_path(&path).unwrap().records().next().unwrap().unwrap();
+                assert_eq!(&record[0], payload);
+                assert_eq!(record[record.len() - 1], format!("'{payload}"));
+            }
+        }
     }
 
     #[test]

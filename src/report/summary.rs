@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::human::{about, count, shortened, visible};
-use crate::domain::{ReportLine, Status, Tally};
+use super::human::{about, count};
+use crate::domain::{ReportLine, Status, Tally, on_one_line, shorten, shown};
 
 /// Complaints grouped by what they say.
 #[derive(Debug, Default)]
@@ -125,7 +125,7 @@ impl Summary {
         }
         self.write_errors(text)?;
         for (id, records) in &self.shared_ids {
-            writeln!(text, "\nATTENTION: the API gave one id to {records} records: {}", visible(id))?;
+            writeln!(text, "\nATTENTION: the API gave one id to {records} records: {}", shorten(id, MESSAGE_WIDTH))?;
         }
         writeln!(text)?;
         writeln!(text, "run       {}", self.run)?;
@@ -135,10 +135,10 @@ impl Summary {
             Some(_) => writeln!(text, "requests  counted when a run ends")?,
         }
         for report in &self.reports {
-            writeln!(text, "report    {}", report.display())?;
+            writeln!(text, "report    {}", shown(report))?;
         }
         if let Some(rejects) = &self.rejects {
-            writeln!(text, "rejects   {}", rejects.display())?;
+            writeln!(text, "rejects   {}", shown(rejects))?;
         }
         if let Some(command) = &self.next_command {
             writeln!(text, "resume    {command}")?;
@@ -191,7 +191,7 @@ impl Summary {
                 "Cut off: the run of {begun:.0} was killed; {waiting} of {read} not sent, {doubts} in doubt. \
                  Run the same import again."
             ),
-            (None, Some(why)) => format!("Stopped: {}.", visible(why)),
+            (None, Some(why)) => format!("Stopped: {}.", on_one_line(why)),
             (None, None) if doubts > 0 => {
                 format!("Finished, with {doubts} of {read} in doubt: run the same command again to find out.")
             }
@@ -215,7 +215,7 @@ impl Summary {
         }
         writeln!(text)?;
         for group in groups.iter().take(SHOWN_GROUPS) {
-            let words = visible(&shortened(&group.message, MESSAGE_WIDTH));
+            let words = shorten(&group.message, MESSAGE_WIDTH);
             let words = if words.is_empty() { String::new() } else { format!(": {words}") };
             writeln!(text, "  {:>9}  {}{words} (row {})", group.count, group.code, group.example_row)?;
         }

@@ -730,3 +730,25 @@ fn a_redirect_that_may_follow_a_save_leaves_doubt_and_one_that_cannot_leaves_non
         assert_eq!(life.in_doubt(), doubt, "{status}");
     }
 }
+
+#[test]
+fn what_the_server_has_instead_is_told_in_few_words_however_much_it_says() {
+    let large = |email: &str, id: &str| {
+        let receipt = Receipt { customer_id: Some(id.repeat(450_000)), ..receipt() };
+        let customer = FoundCustomer { email: EmailKey::of(email), receipt, ..customer(false, None).customer };
+        Sighting { customer, is_ours: false }
+    };
+    let warnings = |seen| {
+        let mut life = State::Fresh.life();
+        answer(&mut life, taken(), true, 1005);
+        match life.looked_up(seen, at(1010)) {
+            Step::Finish(finish) => finish.warnings.iter().map(ToString::to_string).collect::<String>(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let several = warnings(exactly(&[large("a@example.com", "x"), large("a@example.com", "y")]));
+    assert!(several.contains("lookup.several") && several.len() < 1000, "{} bytes", several.len());
+    let other = large(&format!("{}\u{202e}@example.com", "á".repeat(450_000)), "x");
+    let other = warnings(Seen::Lookalike(Box::new(other.customer)));
+    assert!(other.contains("lookup.other_spelling") && other.len() < 1000, "{} bytes", other.len());
+}

@@ -1,0 +1,109 @@
+//! Text from outside, made fit for people: words of the server, cells of the input, names of files.
+//!
+//! Whatever goes to a terminal, a log or a report passes through here once. Characters that steer a terminal, turn the direction of
+//! writing or cannot be seen are escaped, and long texts are cut.
+
+use std::fmt::{self, Write as _};
+use std::path::Path;
+
+/// At most `most` characters of a text as one line, with a sign if there was more.
+#[must_use]
+pub fn shorten(text: &str, most: usize) -> String {
+    let mut characters = text.chars();
+    let mut shown: String = characters.by_ref().take(most).flat_map(visible).collect();
+    if characters.next().is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// A whole text as one line.
+#[must_use]
+pub fn on_one_line(text: &str) -> String {
+    text.chars().flat_map(visible).collect()
+}
+
+/// Characters that hide, steer or turn what is shown in their escaped form, all others as they are.
+pub fn visible(character: char) -> impl Iterator<Item = char> {
+    let hidden = is_hidden(character);
+    let escaped = hidden.then(|| character.escape_default());
+    let plain = (!hidden).then_some(character);
+    escaped.into_iter().flatten().chain(plain)
+}
+
+/// Whether a character is a control or format character, turns the direction of writing, or is a letter that cannot be seen. Marks that
+/// choose the shape of the character before them are not: names in Chinese and Japanese have them.
+#[must_use]
+pub fn is_hidden(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{ad}' // soft hyphen
+                | '\u{34f}' // grapheme joiner
+                | '\u{61c}' // Arabic letter mark
+                | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' // Hangul fillers
+                | '\u{17b4}' | '\u{17b5}' // Khmer vowels without a shape
+                | '\u{180b}'..='\u{180f}' // Mongolian selectors
+                | '\u{200b}'..='\u{200f}' // zero width, direction marks
+                | '\u{2028}'..='\u{202e}' // line and paragraph separators, embeddings, overrides
+                | '\u{2060}'..='\u{206f}' // word joiner, invisible operators, isolates
+                | '\u{feff}' // byte order mark
+                | '\u{fff9}'..='\u{fffb}' // annotations
+                | '\u{1bca0}'..='\u{1bca3}' // shorthand
+                | '\u{1d173}'..='\u{1d17a}' // musical
+                | '\u{e0000}'..='\u{e00ff}' | '\u{e01f0}'..='\u{e0fff}' // tags
+        )
+}
+
+/// The name of a file as one line.
+#[must_use]
+pub const fn shown(path: &Path) -> Shown<'_> {
+    Shown(path)
+}
+
+/// What [`shown`] returns.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a>(&'a Path);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.to_string_lossy().chars().flat_map(visible).try_for_each(|character| f.write_char(character))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_steers_a_terminal_turns_the_writing_or_cannot_be_seen_is_escaped() {
+        for (hidden, escaped) in [
+            ("\u{1b}[2J", "\\u{1b}[2J"),
+            ("\u{9b}2J", "\\u{9b}2J"),
+            ("\r\n\t\0", "\\r\\n\\t\\u{0}"),
+            ("\u{202e}gpj.exe", "\\u{202e}gpj.exe"),
+            ("\u{2066}a\u{2069}", "\\u{2066}a\\u{2069}"),
+            ("\u{61c}", "\\u{61c}"),
+            ("\u{200b}\u{200d}\u{2060}\u{feff}", "\\u{200b}\\u{200d}\\u{2060}\\u{feff}"),
+            ("\u{ad}\u{34f}\u{3164}\u{180e}", "\\u{ad}\\u{34f}\\u{3164}\\u{180e}"),
+            ("\u{e0001}\u{e0041}\u{e007f}", "\\u{e0001}\\u{e0041}\\u{e007f}"),
+            ("\u{2028}\u{85}", "\\u{2028}\\u{85}"),
+        ] {
+            assert_eq!(on_one_line(hidden), escaped);
+            assert_eq!(shorten(hidden, 100), escaped);
+            assert_eq!(shown(Path::new(hidden)).to_string(), escaped);
+        }
+        for plain in
+            ["", "Ærøskøbing", "葛\u{e0100}城", "محمد", "नमस्ते", "👍\u{fe0f}", "a\u{300}", "\\u{1b}", "ab\u{a0}c"]
+        {
+            assert_eq!(on_one_line(plain), plain);
+        }
+    }
+
+    #[test]
+    fn a_long_text_is_cut_and_says_so() {
+        assert_eq!(shorten(&"é".repeat(61), 60), format!("{}…", "é".repeat(60)));
+        assert_eq!(shorten("abc", 3), "abc");
+        assert_eq!(shorten(&"\u{202e}".repeat(100_000), 200).len(), 200 * 8 + '…'.len_utf8());
+    }
+}
