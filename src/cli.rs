@@ -241,7 +241,7 @@ pub struct CredentialArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Pace, retries, limits")]
 pub struct SendingArgs {
-    /// `auto` follows what the server announces and leaves a margin; N/s, N/m or N/h is exact.
+    /// `auto` follows what the server announces, leaves a margin and never exceeds 6000/m; N/s, N/m or N/h is exact.
     #[arg(long, default_value = "auto", env = "CUSTOMER_IMPORT_RATE", hide_env_values = true)]
     pub rate: Rate,
     /// Most requests in flight.

@@ -5,7 +5,7 @@
 //! answer tells the limit and how much of it remained when that request was counted; when the window ends is told rarely.
 //!
 //! # The rules
-//! - The pace is 55 of 60 parts of the limit, or what others leave of it. Others are seen by what remains: whatever it fell by beyond our own
+//! - The pace is 55 of 60 parts of the limit, but at most 6,000 a minute, or what others leave of it. Others are seen by what remains: whatever it fell by beyond our own
 //!   requests was theirs. They are believed to be there at once, and to be gone only by halves, a window at a time.
 //! - With no more left than a small reserve nothing is sent before the window's end, for the next request might be one too many.
 //! - A window ends, at the latest, a minute after its first answer came. A remainder that rises shows that it ended before.
@@ -29,6 +29,8 @@ const RESERVE: f64 = 1.0 / 20.0;
 const LEAST: f64 = 1.0 / 12.0;
 /// The limit, in requests a minute, until one is seen.
 const UNSEEN_LIMIT: f64 = 60.0;
+/// The highest pace, in requests a minute, whatever the limit: a header must not take the brake off. A higher one needs `--rate`.
+const HIGHEST: f64 = 6000.0;
 const MINUTE: Duration = Duration::from_secs(60);
 /// Resets are told in whole seconds.
 const RESET_ROUNDING: Duration = Duration::from_secs(1);
@@ -105,7 +107,7 @@ impl Quota {
     pub(super) fn per_minute(&self) -> f64 {
         let (limit, others) = (self.limit(), self.others_now());
         let share = (limit * SHARE).min(limit - limit * RESERVE - others).max(limit * LEAST);
-        self.most.map_or(share, |most| share.min(most))
+        share.min(self.most.unwrap_or(HIGHEST)).min(HIGHEST)
     }
 
     /// From when on a request may leave, as far as what remains is concerned.

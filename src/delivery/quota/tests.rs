@@ -41,6 +41,21 @@ fn the_pace_is_55_of_60_parts_of_the_limit_and_55_until_one_is_seen() {
 }
 
 #[test]
+fn no_limit_takes_the_brake_off() {
+    for (limit, per_minute) in [(6545, 5999.58), (6546, 6000.0), (1_000_000, 6000.0), (u32::MAX, 6000.0)] {
+        assert_pace(&after(limit, [limit - 1]).0, per_minute);
+    }
+    let (mut quota, mut now) = after(u32::MAX, [u32::MAX - 1]);
+    quota.throttled(SECOND, now);
+    for _ in 0..100 {
+        now += MINUTE;
+        quota.leaves(now);
+        quota.returns(allowance(u32::MAX, 1_000_000), now, now + LATENCY);
+    }
+    assert_pace(&quota, 6000.0);
+}
+
+#[test]
 fn our_own_requests_are_never_taken_for_those_of_others() {
     let (quota, now) = after(60, (5..60).rev());
     assert_pace(&quota, 55.0);
