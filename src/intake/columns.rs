@@ -61,7 +61,7 @@ fn fold(name: &str) -> String {
     folded(name).collect()
 }
 
-fn is_same(name: &str, other: &str) -> bool {
+pub(super) fn is_same(name: &str, other: &str) -> bool {
     folded(name).eq(folded(other))
 }
 

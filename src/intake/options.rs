@@ -7,6 +7,7 @@ use encoding_rs::{Encoding, X_USER_DEFINED};
 
 use crate::domain::{Country, CustomerType, Field};
 
+use super::columns::is_same;
 use super::presets::Preset;
 use super::validate::parse_yes_no;
 
@@ -210,7 +211,8 @@ impl FromStr for ExtraRule {
         if segments.clone().count() > usize::from(super::DEEPEST) {
             return Err(RuleError::new(format!("{path:?} is nested too deep")));
         }
-        if let Some(field) = segments.next().and_then(Field::parse) {
+        let is_field = |segment: &str| Field::ALL.into_iter().find(|field| is_same(field.as_str(), segment));
+        if let Some(field) = segments.next().and_then(is_field) {
             return Err(RuleError::new(format!("{field} is a field of its own: use --map {field}={column}")));
         }
         Ok(Self { path: path.to_owned(), column: column.to_owned() })
@@ -326,7 +328,18 @@ mod tests {
     #[test]
     fn extra_paths_are_names_and_none_of_the_six() {
         assert!("customer_address.city=City".parse::<ExtraRule>().is_ok());
-        for typed in ["a..b=x", ".a=x", "customer_name=x", "customer_email.x=y", "a="] {
+        for typed in [
+            "a..b=x",
+            ".a=x",
+            "customer_name=x",
+            "customer_email.x=y",
+            "a=",
+            "Customer_Email=x",
+            "CUSTOMER-EMAIL=x",
+            "customer email=x",
+            "customerPhone.x=y",
+            "Send_KYC_mail=x",
+        ] {
             assert!(typed.parse::<ExtraRule>().is_err(), "{typed}");
         }
     }

@@ -135,7 +135,12 @@ struct Tape {
 impl Log {
     /// Opens the file for appending, if there is to be one.
     pub(super) fn open(path: Option<&Path>) -> io::Result<Self> {
-        let file = path.map(|path| OpenOptions::new().append(true).create(true).open(path)).transpose()?;
+        let mut options = OpenOptions::new();
+        options.append(true).create(true);
+        // It names people.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = path.map(|path| options.open(path)).transpose()?;
         Ok(Self(Mutex::new(Tape { file, recent: VecDeque::new() })))
     }
 
@@ -187,6 +192,13 @@ mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines.len(), 3);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let new = folder.path().join("new.ndjson");
+            Log::open(Some(&new)).unwrap();
+            assert_eq!(std::fs::metadata(new).unwrap().permissions().mode() & 0o077, 0, "it names people");
+        }
         assert_eq!(lines[1]["event"], "created");
         assert_eq!(lines[1]["n"], 7);
         assert_eq!(lines[1]["mail"], true);
