@@ -157,7 +157,7 @@ impl File<'_> {
     fn wrong(&self, span: Option<Range<usize>>, why: &str) -> Failure {
         let before = &self.text[..span.map_or(0, |span| span.start.min(self.text.len()))];
         let line = before.matches('\n').count() + 1;
-        Failure::new(Exit::Usage, format!("{}, line {line}: {why}", shown(&self.path)))
+        Failure::new(Exit::Usage, format!("{}, line {line}: {why}", shown(self.path)))
     }
 }
 

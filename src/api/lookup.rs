@@ -15,7 +15,7 @@ use super::classify::redirect;
 use super::envelope::{Claim, Envelope, text_of};
 use super::said::receipt;
 use super::{Answer, Body, pause, words};
-use crate::domain::{EmailKey, FoundCustomer, LookupResult, Matches, Receipt, StopReason, lookalike};
+use crate::domain::{Data, EmailKey, FoundCustomer, LookupResult, Matches, Receipt, StopReason, lookalike};
 
 /// How many rows a page is asked to have. The server may give fewer; its `pagination` says how many pages there are then.
 pub const PER_PAGE: u32 = 100;
@@ -23,7 +23,7 @@ pub const PER_PAGE: u32 = 100;
 /// A look-up by a whole e-mail that has more pages than this asks the wrong question.
 const PAGES_CAP: u32 = 1000;
 
-/// A longer e-mail in an answer is none.
+/// A longer e-mail in an answer is none, in bytes.
 const EMAIL_CAP: usize = 1000;
 
 /// What one page of a look-up brought.
@@ -178,7 +178,7 @@ fn matches(rows: &[&Map<String, Value>], answer: &Answer, email: &str) -> Matche
 }
 
 fn found(row: &Map<String, Value>, answer: &Answer) -> Option<FoundCustomer> {
-    let data = Some(Value::Object(row.clone()).to_string());
+    let data = Data::of(Some(Value::Object(row.clone()).to_string()));
     let any = |names: [&str; 3]| names.into_iter().find_map(|name| text_of(row, name));
     let receipt = Receipt { data, ..receipt(row).unwrap_or_default() };
     Some(FoundCustomer {
@@ -232,10 +232,11 @@ impl Pages {
 
 /// Whether a row can come from `LIKE '%asked%'`: `_` stands for any character and `%` for any run of them, case and accents do not count.
 fn is_like(found: &str, asked: &str) -> bool {
-    if found.chars().count() > EMAIL_CAP {
+    if found.len() > EMAIL_CAP {
         return false;
     }
-    let found: Vec<char> = lookalike(found).chars().collect();
+    // Some letters stand for many.
+    let found: Vec<char> = lookalike(found).chars().take(EMAIL_CAP).collect();
     let pattern: Vec<char> = ['%'].into_iter().chain(lookalike(asked).chars()).chain(['%']).collect();
     matches_pattern(&found, &pattern)
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::envelope::{Claim, Envelope, Unreadable, flat, named, text_of};
 use super::taken::{email_words, is_about_email, names_email, says_taken};
 use super::{Body, Sent, words};
-use crate::domain::{EmailKey, EmailWords, Field, Receipt};
+use crate::domain::{Data, EmailKey, EmailWords, Field, Receipt};
 
 /// The meaning of a body. Texts are the server's words, fit to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +84,7 @@ fn success(envelope: &Envelope<'_>, sent: Sent<'_>) -> Said {
     let root = envelope.root();
     let place = envelope.data().into_iter().chain([root]).find_map(|map| Some((map, receipt(map)?)));
     let Some((map, receipt)) = place else { return Said::NoId };
-    let receipt = Box::new(Receipt { data: envelope.raw_data(), ..receipt });
+    let receipt = Box::new(Receipt { data: Data::of(envelope.raw_data()), ..receipt });
     Said::Created { receipt, other_email: other_email(map, sent) }
 }
 
@@ -99,7 +99,7 @@ pub(super) fn receipt(map: &Map<String, Value>) -> Option<Receipt> {
         kyc_status: text("kyc_status").or_else(|| text("customer_kyc_status")).as_deref().map(words::quote),
         tos_status: text("tos_status").as_deref().map(words::quote),
         created_at: text("created_at").as_deref().map(words::quote),
-        data: None,
+        data: Data::None,
     };
     (receipt.id.is_some() || receipt.customer_id.is_some()).then_some(receipt)
 }

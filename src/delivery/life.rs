@@ -337,7 +337,10 @@ impl Life {
         Some(Finish { ending, warnings: Vec::new(), recovered: false, pending: None })
     }
 
-    fn finish(&self, ending: Ending, warnings: Vec<Warning>) -> Step {
+    fn finish(&self, ending: Ending, mut warnings: Vec<Warning>) -> Step {
+        if let Ending::Created(receipt) | Ending::Exists(receipt) = &ending {
+            warnings.extend(receipt.data.warning());
+        }
         let recovered = self.ever_doubted && !matches!(ending, Ending::InDoubt(_));
         Step::Finish(Finish { ending, warnings, recovered, pending: None })
     }

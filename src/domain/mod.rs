@@ -36,7 +36,7 @@ pub use kind::CustomerType;
 pub use lookalike::lookalike;
 pub use moment::{BootTime, Moment};
 pub use name::CustomerName;
-pub use outcome::{Complaint, ComplaintCode, Ending, Outcome, Receipt, Status, Warning};
+pub use outcome::{Complaint, ComplaintCode, Data, Ending, Outcome, Receipt, Status, Warning};
 pub use phone::Phone;
 pub use record::{InputForm, InputRecord, InputShape, Position, RawRecord, ReportLine, Verdict};
 pub use tally::Tally;

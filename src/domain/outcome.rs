@@ -115,8 +115,49 @@ pub struct Receipt {
     pub kyc_status: Option<String>,
     pub tos_status: Option<String>,
     pub created_at: Option<String>,
-    /// The server's `data` as received, as JSON text.
-    pub data: Option<String>,
+    pub data: Data,
+}
+
+/// The server's `data` of a customer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Data {
+    #[default]
+    None,
+    /// As received, as JSON text.
+    Kept(String),
+    /// It has so many bytes that it is not kept.
+    TooLarge(usize),
+}
+
+impl Data {
+    /// The most that is kept, in bytes.
+    pub const MOST: usize = 64 * 1024;
+
+    #[must_use]
+    pub fn of(text: Option<String>) -> Self {
+        match text {
+            None => Self::None,
+            Some(text) if text.len() > Self::MOST => Self::TooLarge(text.len()),
+            Some(text) => Self::Kept(text),
+        }
+    }
+
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Kept(text) => Some(text),
+            Self::None | Self::TooLarge(_) => None,
+        }
+    }
+
+    /// What the report should mention of it.
+    #[must_use]
+    pub fn warning(&self) -> Option<Warning> {
+        match self {
+            Self::TooLarge(bytes) => Some(Warning::AnswerDataTooLarge(*bytes)),
+            Self::None | Self::Kept(_) => None,
+        }
+    }
 }
 
 /// Why the API did not create a customer, in the words of the server where it had any.
@@ -176,6 +217,8 @@ impl ComplaintCode {
 pub enum Warning {
     /// The server's answer names another e-mail than the one sent.
     AnswerOtherEmail(String),
+    /// The server's `data` has so many bytes that it is not kept.
+    AnswerDataTooLarge(usize),
     /// The answer was lost; a look-up found the customer.
     RecoveredByLookup,
     /// The server answered our first request with a failure and has the customer now, without saying since when: it may be ours, and it may
@@ -193,6 +236,9 @@ impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AnswerOtherEmail(email) => write!(f, "answer.other_email: the answer names {email}"),
+            Self::AnswerDataTooLarge(bytes) => {
+                write!(f, "answer.data_too_large: the server's data has {bytes} bytes and is not kept")
+            }
             Self::RecoveredByLookup => {
                 f.write_str("recovered.by_lookup: the answer was lost, a look-up found the customer")
             }

@@ -117,7 +117,8 @@ fn learn(connection: &Connection, target: i64, run: i64, email: &EmailKey, recei
          ON CONFLICT (target, email_key) DO UPDATE SET email_key = email_key RETURNING id",
         )?
         .query_row(params![target, email.as_str(), run], |row| row.get(0))?;
-    let outcome = Outcome { ending: Ending::Exists(receipt), http_status: None, attempts: 0, warnings: Vec::new() };
+    let warnings = receipt.data.warning().into_iter().collect();
+    let outcome = Outcome { ending: Ending::Exists(receipt), http_status: None, attempts: 0, warnings };
     write_outcome(connection, run, record, NEVER_SENT, &outcome)?;
     Ok(true)
 }

@@ -11,7 +11,7 @@ use super::key::PayloadHash;
 use super::standing::{PastOutcome, Standing, Told};
 use super::writer::{Intent, RunCounters, RunId, Target};
 use super::{LedgerError, lock, schema};
-use crate::domain::{BootTime, EmailKey, Moment, Receipt, Status, Tally};
+use crate::domain::{BootTime, Data, EmailKey, Moment, Receipt, Status, Tally};
 
 /// A view of the ledger for reports, plans and people, as it was when the view was opened. It hinders no writer and writes nothing.
 #[derive(Debug)]
@@ -337,7 +337,8 @@ fn read_told(row: &Row<'_>) -> rusqlite::Result<Told> {
             kyc_status: row.get(28)?,
             tos_status: row.get(29)?,
             created_at: row.get(30)?,
-            data: row.get(31)?,
+            // What an earlier version kept was not bounded.
+            data: row.get::<_, Option<String>>(31)?.map_or(Data::None, Data::Kept),
         },
     })
 }

@@ -681,7 +681,7 @@ pub(super) fn write_outcome(
             receipt.kyc_status,
             receipt.tos_status,
             receipt.created_at,
-            receipt.data
+            receipt.data.text()
         ])?;
     if matches!(outcome.ending, Ending::InDoubt(_)) { Ok(()) } else { erase_intent(connection, record) }
 }

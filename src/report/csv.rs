@@ -98,7 +98,7 @@ mod tests {
                 kyc_status: some(),
                 tos_status: some(),
                 created_at: some(),
-                data: None,
+                ..Receipt::default()
             };
             let (error, warning, kept) = (payload.to_owned(), payload.to_owned(), vec![payload.to_owned()]);
             let text = written(&ReportLine { receipt, error, warning, kept, ..line() });

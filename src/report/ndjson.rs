@@ -54,7 +54,7 @@ fn serialized(line: &ReportLine, kept: &[String]) -> serde_json::Result<Vec<u8>>
     for (name, value) in kept.iter().zip(&line.kept) {
         map.serialize_entry(name, value)?;
     }
-    map.serialize_entry("data", &data(receipt.data.as_deref()))?;
+    map.serialize_entry("data", &data(receipt.data.text()))?;
     map.end()?;
     Ok(text)
 }
@@ -72,13 +72,13 @@ fn data(text: Option<&str>) -> Option<&RawValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Position, Receipt, Status};
+    use crate::domain::{Data, Position, Receipt, Status};
 
     #[test]
     fn every_field_is_there_and_data_comes_as_received() {
         let position = Position { row: 1, line: 2 };
         let mut line = ReportLine::new(position, Status::Created, "a@example.com".to_owned(), vec!["=1".to_owned()]);
-        line.receipt = Receipt { data: Some(r#"{"z":1.50,"a":[]}"#.to_owned()), ..Receipt::default() };
+        line.receipt = Receipt { data: Data::of(Some(r#"{"z":1.50,"a":[]}"#.to_owned())), ..Receipt::default() };
         let mut report = NdjsonReport::new(Vec::new(), &["status".to_owned()]);
         report.write(&line).unwrap();
         let text = String::from_utf8(report.finish()).unwrap();

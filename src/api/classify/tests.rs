@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::super::{AnswerHeaders, Body, Sent};
 use super::*;
-use crate::domain::Receipt;
+use crate::domain::{Data, Receipt};
 
 /// The names of its fields are what counts. Some are called `error` and `message`; an error under them is still about the whole request.
 const SENT: Sent<'static> = Sent {
@@ -95,7 +95,7 @@ fn the_receipt_is_carried_byte_for_byte() {
             kyc_status: text("approved"),
             tos_status: text("pending"),
             created_at: text("2024-12-01T18:46:15.392Z"),
-            data: text(data),
+            data: Data::Kept(data.to_owned()),
         }
     );
     assert_eq!(other_email, None, "case does not make another e-mail");
@@ -506,4 +506,37 @@ proptest::proptest! {
             proptest::prop_assert!(!["created", "not sent"].contains(&result.as_str()));
         }
     }
+}
+
+#[test]
+fn data_above_64_kib_is_not_kept_and_its_size_is_told() {
+    let kept = |size: usize| {
+        let rest = r#"{"customer_id":"c1","more":""}"#.len();
+        let data = format!(r#"{{"customer_id":"c1","more":"{}"}}"#, "x".repeat(size - rest));
+        match result(200, &format!(r#"{{"status":"success","data":{data}}}"#)) {
+            AttemptResult::Created { receipt, .. } => {
+                assert_eq!(receipt.customer_id.as_deref(), Some("c1"));
+                receipt.data
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(matches!(kept(64 * 1024), Data::Kept(text) if text.len() == 64 * 1024));
+    assert_eq!(kept(64 * 1024 + 1), Data::TooLarge(64 * 1024 + 1));
+    assert_eq!(kept(1000 * 1024), Data::TooLarge(1000 * 1024));
+}
+
+#[test]
+fn what_the_server_says_of_a_customer_beside_ids_and_links_is_short_and_shows_what_it_hides() {
+    let long = "x".repeat(100_000);
+    let body = format!(
+        r#"{{"status":"success","data":{{"id":"a\u001b","kyc_status":"{long}","tos_status":"ok\u202e","created_at":"\u001b[2J"}}}}"#
+    );
+    let AttemptResult::Created { receipt, .. } = result(200, &body) else { panic!("not created") };
+    assert_eq!(receipt.id.as_deref(), Some("a\u{1b}"), "ids are never touched");
+    assert_eq!(receipt.kyc_status, Some(format!("{}…", "x".repeat(200))));
+    assert_eq!(
+        (receipt.tos_status.as_deref(), receipt.created_at.as_deref()),
+        (Some("ok\\u{202e}"), Some("\\u{1b}[2J"))
+    );
 }
