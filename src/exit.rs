@@ -131,6 +131,7 @@ impl From<&LedgerError> for Exit {
             | LedgerError::MountPoint(_)
             | LedgerError::NetworkDisk { .. }
             | LedgerError::Unlockable { .. }
+            | LedgerError::Distrusted { .. }
             | LedgerError::Newer { .. }
             | LedgerError::OtherAccount { .. } => Self::Configuration,
             LedgerError::Damaged { .. }

@@ -44,3 +44,4 @@ pub mod logging;
 pub mod report;
 pub mod sandbox;
 pub mod settings;
+pub mod trusted_file;

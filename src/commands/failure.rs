@@ -2,7 +2,9 @@
 
 use std::fmt::Display;
 use std::io::Write as _;
+use std::path::Path;
 
+use super::resume::quoted;
 use crate::api::{AuthError, ClientError};
 use crate::cli::LogFormat;
 use crate::exit::Exit;
@@ -10,6 +12,7 @@ use crate::intake::IntakeError;
 use crate::ledger::{LedgerError, LostName};
 use crate::limits;
 use crate::logging::masked;
+use crate::trusted_file::Distrust;
 
 /// What to do about a limit that a message names.
 const RAISE: &str = "raise that limit, then run the same command again";
@@ -91,6 +94,7 @@ impl From<LedgerError> for Failure {
     fn from(error: LedgerError) -> Self {
         let exit = Exit::from(&error);
         let hint = match &error {
+            LedgerError::Distrusted { path, why } => return Self::new(exit, &error).hint(hint_of_distrust(path, *why)),
             LedgerError::Locked(_) => "wait until that run ends; `report` and `check` can be used meanwhile",
             LedgerError::Missing(_) => {
                 "is its disk mounted? A first import makes a ledger when --require-ledger is not given"
@@ -116,6 +120,20 @@ impl From<LedgerError> for Failure {
             }
         };
         Self::new(exit, error).hint(hint)
+    }
+}
+
+/// The command that mends it, if there is one. It must not be followed blindly: whoever could write
+/// the file may have done so.
+pub(super) fn hint_of_distrust(path: &Path, why: Distrust) -> String {
+    let path = quoted(&path.to_string_lossy());
+    match (why, why.remedy()) {
+        (Distrust::Owner { owner, .. }, Some(remedy)) => {
+            format!("run this as user {owner}; or, if you know what put it there and trust it: {remedy} {path}")
+        }
+        (_, Some(remedy)) => format!("if nobody else changed anything there: {remedy} {path}"),
+        (Distrust::SeveralNames(_), None) => format!("remove the other names: find / -samefile {path}"),
+        (_, None) => "remove it, or name another file".to_owned(),
     }
 }
 

@@ -36,7 +36,7 @@ const ACCOUNT: &str = "--account-id";
 const HIDDEN: &str = "ACCOUNT_ID";
 
 /// As a POSIX shell reads it back.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_./:=@%+,-".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

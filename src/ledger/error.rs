@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::domain::shown;
 use crate::limits;
+use crate::trusted_file::Distrust;
 
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum LedgerError {
@@ -26,6 +27,9 @@ pub enum LedgerError {
     MountPoint(PathBuf),
     #[error("{} lies on a network file system ({kind}), where locks do not keep other machines out", shown(path))]
     NetworkDisk { path: PathBuf, kind: &'static str },
+    /// Others than this user can change what the ledger says.
+    #[error("{} {why}", shown(path))]
+    Distrusted { path: PathBuf, why: Distrust },
     #[error("{} was written by a newer version of this program (schema {found}, this one knows {known})", shown(path))]
     Newer { path: PathBuf, found: i64, known: i64 },
     #[error("the ledger knows {account:?} at {base_url} as another account than the one of this token")]

@@ -16,7 +16,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::error::{Holder, LostName, Occupied};
-use super::{Creation, LedgerError, place};
+use super::{Creation, LedgerError, ownership, place};
+use crate::trusted_file;
 
 /// How often a lock is tried, and how long a look at it takes at most: it is taken and given back without anything between.
 const GLANCES: u32 = 4;
@@ -46,10 +47,12 @@ impl Lock {
     /// `ledger` is what [`real_file`] gave. Call this before SQLite opens the file.
     pub(super) fn acquire(ledger: &Path) -> Result<Self, LedgerError> {
         place::check(ledger)?;
+        ownership::check(ledger)?;
         let path = beside(ledger, ".lock");
         let mut file = Held::open(&path, owner_only().read(true).write(true))?;
         let mut options = OpenOptions::new();
         options.read(true).write(true);
+        trusted_file::never_following(&mut options);
         match file.lock(ledger) {
             Err(LedgerError::Locked(_)) => return Err(file.occupied(ledger)),
             locked => locked?,
@@ -107,7 +110,10 @@ impl Held {
     fn open(path: &Path, options: &OpenOptions) -> Result<Self, LedgerError> {
         let failed = |error| LedgerError::file(path, &error);
         let file = options.open(path).map_err(failed)?;
-        let identity = file.metadata().map(|file| identity(&file)).map_err(failed)?;
+        let opened = file.metadata().map_err(failed)?;
+        // The name may lead elsewhere than when it was looked at.
+        ownership::check_file(path, &opened, true)?;
+        let identity = identity(&opened);
         Ok(Self { file, path: path.to_owned(), identity })
     }
 
@@ -214,7 +220,9 @@ fn identity(_: &Metadata) -> Option<(u64, u64)> {
 /// instant, so only a run that seems to be alive or killed is worth asking for.
 pub(super) fn is_held(ledger: &Path) -> bool {
     let Ok(real) = ledger.canonicalize() else { return false };
-    let Ok(file) = File::open(beside(&real, ".lock")) else { return false };
+    let mut options = OpenOptions::new();
+    trusted_file::never_following(options.read(true));
+    let Ok(file) = options.open(beside(&real, ".lock")) else { return false };
     matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
 }
 
@@ -222,9 +230,14 @@ pub(super) fn is_held(ledger: &Path) -> bool {
 /// SQLite gives its side files the rights of the main one, so that must be right from its first moment.
 pub(super) fn real_file(path: &Path, creation: Creation) -> Result<PathBuf, LedgerError> {
     let failed = |error: io::Error| LedgerError::file(path, &error);
+    ownership::check_link(path)?;
     if creation == Creation::Allowed && !path.exists() {
-        place::check(path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")))?;
-        owner_only().write(true).open(path).map_err(failed)?;
+        place::check(place::folder(path))?;
+        ownership::check_folder(place::folder(path))?;
+        // The ledger itself may be a link that leads to nothing yet.
+        let mut options = owner_only();
+        trusted_file::never_waiting(options.write(true));
+        options.open(path).map_err(failed)?;
     }
     let real = path.canonicalize().map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => LedgerError::Missing(path.to_owned()),
@@ -254,10 +267,11 @@ pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// Options that create a file only its owner can read.
-fn owner_only() -> OpenOptions {
+/// Options that create a file only its owner can read, and never follow a link or wait.
+pub(super) fn owner_only() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.create(true).truncate(false);
+    trusted_file::never_following(&mut options);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options

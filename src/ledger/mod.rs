@@ -35,6 +35,7 @@ mod error;
 mod key;
 mod lock;
 mod manual;
+mod ownership;
 mod place;
 mod query;
 mod schema;

@@ -8,6 +8,11 @@ use std::path::Path;
 
 use super::LedgerError;
 
+/// The folder of a file.
+pub(super) fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Refuses a ledger file, or the folder of a ledger that is yet to be made, if it lies in the wrong place.
 pub(super) fn check(path: &Path) -> Result<(), LedgerError> {
     if path.is_file() && system::is_mount_point(path) {

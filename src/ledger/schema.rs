@@ -9,7 +9,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
 use super::lock::beside;
-use super::{Creation, LedgerError};
+use super::{Creation, LedgerError, ownership};
 
 /// Marks the file as ours ("cimp").
 const APPLICATION_ID: i64 = 0x6369_6d70;
@@ -123,6 +123,7 @@ pub(super) fn open_for_writing(path: &Path, creation: Creation) -> Result<Connec
     if intact != "ok" {
         return Err(LedgerError::Damaged { path: path.to_owned(), why: intact });
     }
+    ownership::narrow(path)?;
     harden(&connection).map_err(failed)?;
     migrate(&mut connection, version).map_err(failed)?;
     // SQLite goes on where the folder that now names its log cannot be synced; a log without a name is no memory.
@@ -136,12 +137,17 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, LedgerError> {
     if !path.exists() {
         return Err(LedgerError::Missing(path.to_owned()));
     }
+    ownership::check_link(path)?;
+    // SQLite follows a link too, and has its side files beside the file that it leads to.
+    let real = path.canonicalize().map_err(|error| LedgerError::file(path, &error))?;
+    ownership::check(&real)?;
     let connection = connect(path)?;
     let failed = |error: rusqlite::Error| LedgerError::sqlite(path, &error);
     let version = recognise(&connection, path)?;
     if version == 0 {
         return Err(LedgerError::Empty(path.to_owned()));
     }
+    ownership::narrow(&real)?;
     for (_, views) in (1..).zip(OLD_AS_NEW).filter(|(old, _)| *old == version) {
         connection.execute_batch(views).map_err(failed)?;
     }

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use super::claim::{Claim, ClaimPolicy, ClaimRequest, Decision, Ticket, decide};
 use super::key::{self, KeyParts, PayloadHash};
-use super::lock::{Lock, real_file};
+use super::lock::{Lock, owner_only, real_file};
 use super::standing::Standing;
 use super::{LedgerError, query, schema};
 use crate::domain::{BootTime, Complaint, ComplaintCode, EmailKey, Ending, Moment, Outcome, Position, Receipt};
@@ -423,6 +423,8 @@ impl Writer {
     }
 
     fn copy(&self, to: &Path) -> Result<(), LedgerError> {
+        // SQLite would make it readable for others; an empty file is as good as none for it.
+        owner_only().write(true).open(to).map_err(|error| LedgerError::file(to, &error))?;
         let copied = self.connection.execute("VACUUM INTO ?1", [to.to_string_lossy()]);
         copied.map(drop).map_err(|error| LedgerError::sqlite(to, &error))
     }

@@ -28,6 +28,7 @@ mod matrix;
 mod meddling;
 mod mending;
 mod mutants;
+mod ours;
 mod outage;
 mod presets;
 mod process;
