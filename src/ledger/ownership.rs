@@ -122,7 +122,8 @@ fn distrusted(path: &Path, why: Distrust) -> LedgerError {
     LedgerError::Distrusted { path: path.to_owned(), why }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
