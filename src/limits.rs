@@ -5,14 +5,53 @@
 
 use std::io;
 
+/// What may keep a process from getting memory.
+pub const MEMORY: &str = "the limit on memory (RLIMIT_AS, ulimit -v, or the container's)";
+
+/// What a run needs beyond the program itself: the stacks of its threads, and the pieces of the input that it holds.
+const LEAST_MEMORY: usize = 24 * 1024 * 1024;
+
+/// What this process lacks from its start. Tables, keys and names need random bytes, and libraries panic or abort if they get none, or no
+/// memory; so both are tried before anything else is.
+#[must_use]
+pub fn lacking() -> Option<String> {
+    if let Err(error) = getrandom::u32() {
+        return Some(format!(
+            "the system gives no random bytes (getrandom, or /dev/urandom, or the container's seccomp profile: {error})"
+        ));
+    }
+    (!has_memory(LEAST_MEMORY)).then(|| {
+        let mib = LEAST_MEMORY / (1024 * 1024);
+        format!("there are less than {mib} MiB of memory left: {MEMORY} is reached")
+    })
+}
+
+fn has_memory(bytes: usize) -> bool {
+    Vec::<u8>::new().try_reserve_exact(bytes).is_ok()
+}
+
+#[cfg(target_os = "linux")]
+fn is_memory_limited() -> bool {
+    rustix::process::getrlimit(rustix::process::Resource::As).current.is_some()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_memory_limited() -> bool {
+    false
+}
+
 /// Why no thread could be started, with the limit that is behind it.
 #[must_use]
 pub fn no_thread(error: &io::Error) -> String {
     let limit = match error.kind() {
+        // The system says the same if there is no memory for the stack.
+        io::ErrorKind::WouldBlock if is_memory_limited() => {
+            &format!(": {MEMORY}, or the one on processes and threads (RLIMIT_NPROC, ulimit -u), is reached")
+        }
         io::ErrorKind::WouldBlock => {
             ": the limit on processes and threads (RLIMIT_NPROC, ulimit -u, or the container's) is reached"
         }
-        io::ErrorKind::OutOfMemory => ": the limit on memory (RLIMIT_AS, ulimit -v, or the container's) is reached",
+        io::ErrorKind::OutOfMemory => &format!(": {MEMORY} is reached"),
         _ => "",
     };
     format!("cannot start a thread{limit} ({error})")

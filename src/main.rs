@@ -7,9 +7,15 @@ use clap::Parser as _;
 use customer_import::cli::{Cli, LogArgs, LogFormat};
 use customer_import::commands::{self, Failure};
 use customer_import::exit::Exit;
-use customer_import::{atomic_file, config, logging};
+use customer_import::{atomic_file, config, limits, logging};
 
 fn main() -> ExitCode {
+    if let Some(what) = limits::lacking() {
+        // Logging needs what there may not be.
+        let failure = Failure::new(Exit::Io, what);
+        failure.print(LogFormat::Text);
+        return ExitCode::from(failure.exit.code());
+    }
     let typed: Vec<_> = std::env::args_os().collect();
     let words = config::words(typed.clone());
     let fallback = LogArgs::of_misunderstood(words.as_ref().unwrap_or(&typed));

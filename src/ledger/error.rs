@@ -127,11 +127,12 @@ impl LedgerError {
 
     /// The database's own word decides whether the file is damaged, foreign or out of reach.
     pub(super) fn sqlite(path: &Path, error: &rusqlite::Error) -> Self {
-        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase, OutOfMemory};
         let (path, why) = (path.to_owned(), error.to_string());
         match error.sqlite_error_code() {
             Some(DatabaseCorrupt) => Self::Damaged { path, why },
             Some(NotADatabase) => Self::Foreign { path, why },
+            Some(OutOfMemory) => Self::Limit { path, why: format!("{} is reached ({why})", limits::MEMORY) },
             _ => match limits::suspected(largest(&path)) {
                 Some(limit) => Self::Limit { path, why: format!("{limit} ({why})") },
                 None => Self::Io { path, why },

@@ -159,3 +159,40 @@ fn a_ledger_in_a_folder_that_cannot_be_one_is_told_before_anything_is_sent() {
     lab.import(&server, &["--ledger", "in.csv/l.db"]).ends(74).says("in.csv");
     assert_eq!(server.requests(), 0);
 }
+
+#[test]
+fn a_machine_without_entropy_or_memory_is_told_by_name_before_anything_is_sent() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    lab.customers(ROWS);
+    let program = lab.command(&lab.import_args(&server, &[]));
+    let mut traced = Command::new("strace");
+    traced.args(["-f", "-qq", "-o", "trace", "-e", "trace=getrandom", "-e", "inject=getrandom:error=EIO"]);
+    traced.arg(program.get_program()).args(program.get_args()).stdin(Stdio::null()).current_dir(lab.path(""));
+    traced.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    if Command::new("strace")
+        .args(["-qq", "-o", "trace", "true"])
+        .current_dir(lab.path(""))
+        .status()
+        .is_ok_and(|it| it.success())
+    {
+        Ran::of(&mut traced).ends(74).says("no random bytes");
+    } else {
+        crate::harness::skipped("strace cannot be used here");
+    }
+    // From too little to enough. Below the first, the system cannot even load the program.
+    let mut codes = Vec::new();
+    for kib in (40_000..400_000).step_by(20_000) {
+        let ran = with_ulimit(&lab, &server, &format!("-v {kib}"), &[]);
+        assert!(!ran.stderr.contains("panicked"), "{kib} KiB: {ran:?}");
+        assert!(ran.code == 0 || ran.stderr.contains("RLIMIT_AS") || !is_loaded(&ran), "{kib} KiB: {ran:?}");
+        codes.push(ran.code);
+    }
+    assert!(codes.contains(&0), "{codes:?}");
+    server.has_each_once(emails());
+}
+
+/// Whether the program came so far that it could say anything.
+fn is_loaded(ran: &Ran) -> bool {
+    !ran.stderr.contains("cannot map") && !ran.stderr.contains("cannot allocate memory") && ran.code != 139
+}

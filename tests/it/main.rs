@@ -17,6 +17,7 @@ mod faults;
 mod foreign;
 mod formats;
 mod harness;
+mod hostile;
 mod identity;
 mod import;
 mod killed;
