@@ -4,6 +4,7 @@
 //! same. So an option means the same wherever it stands, and is read by the same rules.
 
 use std::ffi::OsString;
+use std::io::{self, Read as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +17,7 @@ use crate::cli::Cli;
 use crate::commands::Failure;
 use crate::domain::shown;
 use crate::exit::Exit;
+use crate::trusted_file;
 
 /// A file that is read by many is no place for these.
 const SECRETS: [&str; 5] = ["token", "app-secret", "app_secret", "secret", "password"];
@@ -28,11 +30,25 @@ pub fn words(typed: Vec<OsString>) -> Result<Vec<OsString>, Failure> {
     command.build();
     let leaf = Leaf::of(&command, &matches);
     let Ok(Some(path)) = leaf.matches.try_get_one::<PathBuf>("config") else { return Ok(typed) };
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::new(Exit::Usage, error).context(format!("cannot read --config {}", shown(path))))?;
+    let text = read(path)?;
     let added = File { path, text: &text }.words(&command, &leaf)?;
     let at = leaf.end_in(&typed);
     Ok([&typed[..at], &added, &typed[at..]].concat())
+}
+
+/// The text of a file that only root and the user can have written. It can name a command that is run.
+fn read(path: &Path) -> Result<String, Failure> {
+    let cannot = |error: io::Error| {
+        let exit = if error.kind() == io::ErrorKind::InvalidInput { Exit::Configuration } else { Exit::Usage };
+        Failure::new(exit, error).context(format!("cannot read --config {}", path.display()))
+    };
+    let mut file = trusted_file::open(path).map_err(cannot)?;
+    trusted_file::check_configuration(&file)
+        .map_err(cannot)?
+        .map_err(|why| Failure::distrusted("--config ", path, why))?;
+    let mut text = String::new();
+    file.read_to_string(&mut text).map_err(cannot)?;
+    Ok(text)
 }
 
 /// The command that was typed, with its subcommands.

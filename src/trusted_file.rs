@@ -39,7 +39,7 @@ impl Distrust {
 /// program was given as a descriptor, such as `<(…)` of a shell, can be read too.
 ///
 /// # Errors
-/// What the system says, and [`Distrust::Kind`] as an error of the kind `InvalidInput`.
+/// What the system says, and an error of the kind `InvalidInput` for what is not a plain file.
 pub fn open(path: &Path) -> io::Result<File> {
     let may_be_pipe = is_descriptor(path);
     // Opening a device can do something to it, so the name is looked at first.
@@ -67,7 +67,7 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
 fn check_kind(file: &Metadata, may_be_pipe: bool) -> io::Result<()> {
     match kind(file) {
         Some(PIPE) if may_be_pipe => Ok(()),
-        Some(kind) => Err(io::Error::new(io::ErrorKind::InvalidInput, Distrust::Kind(kind))),
+        Some(kind) => Err(io::Error::new(io::ErrorKind::InvalidInput, format!("it {}", Distrust::Kind(kind)))),
         None => Ok(()),
     }
 }

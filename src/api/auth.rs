@@ -4,7 +4,6 @@
 //! decide. Any other source is asked again when its token was refused; one that has nothing better to offer ends the run.
 
 use std::fmt;
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -17,6 +16,7 @@ use tokio::sync::Mutex;
 
 use super::{AppAccount, Token, TokenError};
 use crate::domain::{StopReason, shown};
+use crate::trusted_file;
 
 /// No token is longer; whatever is, is something else.
 const TOKEN_CAP: u64 = 64 * 1024;
@@ -97,7 +97,7 @@ impl Source {
         match self {
             Self::Static(token) => Ok(token.clone()),
             Self::File(path) => from_file(path.clone()).await,
-            Self::Command(command) => from_command(command).await,
+            Self::Command(command) => from_command(command, COMMAND_LIMIT).await,
         }
     }
 
@@ -135,7 +135,7 @@ impl TokenSource {
         Self::of(Source::File(path))
     }
 
-    /// A command for `sh` that prints a token.
+    /// A command for `/bin/sh` that prints a token.
     #[must_use]
     pub fn command(command: String) -> Self {
         Self::of(Source::Command(command))
@@ -210,8 +210,8 @@ async fn from_file(path: PathBuf) -> Result<Token, AuthError> {
 /// The check is made on the file that was opened, so that the name cannot be given to another one in between.
 pub(super) fn read_private(what: &'static str, path: &Path) -> Result<Vec<u8>, AuthError> {
     let failed = |source| AuthError::File { what, path: path.to_owned(), source };
-    let file = File::open(path).map_err(failed)?;
-    if is_exposed(&file).map_err(failed)? {
+    let file = trusted_file::open(path).map_err(failed)?;
+    if trusted_file::is_exposed(&file).map_err(failed)? {
         return Err(AuthError::Exposed { what, path: path.to_owned() });
     }
     let mut bytes = Vec::new();
@@ -219,30 +219,58 @@ pub(super) fn read_private(what: &'static str, path: &Path) -> Result<Vec<u8>, A
     Ok(bytes)
 }
 
+/// The shell is the system's, whatever PATH says. It leads a process group, so that what it started
+/// ends with it.
+async fn from_command(command: &str, limit: Duration) -> Result<Token, AuthError> {
+    let mut shell = Command::new("/bin/sh");
+    shell.arg("-c").arg(command).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+    #[cfg(unix)]
+    shell.process_group(0);
+    let mut child = shell.kill_on_drop(true).spawn().map_err(AuthError::Command)?;
+    let group = Group::of(&child);
+    let printed = tokio::time::timeout(limit, printed(&mut child)).await.map_err(|_| AuthError::CommandSlow)?;
+    group.leave_alone();
+    token_of(printed?)
+}
+
+/// The processes of a command that was not waited for to its end. They are killed when this is
+/// dropped, because the time limit is over or the program leaves.
+struct Group {
+    #[cfg(unix)]
+    leader: Option<rustix::process::Pid>,
+}
+
 #[cfg(unix)]
-fn is_exposed(file: &File) -> io::Result<bool> {
-    use std::os::unix::fs::PermissionsExt as _;
-    Ok(file.metadata()?.permissions().mode() & 0o077 != 0)
+impl Group {
+    fn of(child: &Child) -> Self {
+        let leader = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
+        Self { leader }
+    }
+
+    /// The command ended by itself. What it left running, it left on purpose.
+    fn leave_alone(mut self) {
+        self.leader = None;
+    }
 }
 
-/// Elsewhere permissions are not told by a mode.
+#[cfg(unix)]
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(leader) = self.leader {
+            // An error means that none of them is left.
+            let _ = rustix::process::kill_process_group(leader, rustix::process::Signal::KILL);
+        }
+    }
+}
+
+/// Elsewhere only the shell itself is ended.
 #[cfg(not(unix))]
-fn is_exposed(_: &File) -> io::Result<bool> {
-    Ok(false)
-}
+impl Group {
+    fn of(_: &Child) -> Self {
+        Self {}
+    }
 
-async fn from_command(command: &str) -> Result<Token, AuthError> {
-    let mut child = Command::new("sh")
-        .arg("-c")
-        .arg(command)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(AuthError::Command)?;
-    let printed = tokio::time::timeout(COMMAND_LIMIT, printed(&mut child)).await;
-    token_of(printed.map_err(|_| AuthError::CommandSlow)??)
+    fn leave_alone(self) {}
 }
 
 async fn printed(child: &mut Child) -> Result<Vec<u8>, AuthError> {

@@ -15,6 +15,7 @@ use super::{
     Allowance, Answer, AppAccount, BaseUrl, Failing, GrantResult, PageResult, Route, Sent, Token, classify, grant,
 };
 use crate::domain::{AttemptResult, shown};
+use crate::trusted_file;
 
 /// Below the idle limits of the usual servers and proxies, so that a request is rarely written into a connection that is being closed.
 const IDLE: Duration = Duration::from_secs(4);
@@ -217,7 +218,7 @@ fn without_answer(trouble: Trouble) -> PageResult {
 }
 
 fn certificates(path: &Path) -> Result<Vec<reqwest::Certificate>, ClientError> {
-    let pem = std::fs::read(path).map_err(|source| ClientError::CaFile { path: path.to_owned(), source })?;
+    let pem = trusted_file::read(path).map_err(|source| ClientError::CaFile { path: path.to_owned(), source })?;
     match reqwest::Certificate::from_pem_bundle(&pem) {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
         Ok(_) | Err(_) => Err(ClientError::NoCertificate { path: path.to_owned() }),

@@ -47,6 +47,11 @@ impl Failure {
         Self::new(Exit::Io, limits::no_thread(error)).hint(RAISE)
     }
 
+    /// For a file that others than the user can speak through. `what` says which one it is.
+    pub fn distrusted(what: &str, path: &Path, why: Distrust) -> Self {
+        Self::new(Exit::Configuration, format!("{what}{} {why}", path.display())).hint(hint_of_distrust(path, why))
+    }
+
     #[must_use]
     pub fn context(mut self, what: String) -> Self {
         self.error = self.error.context(what);
@@ -94,7 +99,7 @@ impl From<LedgerError> for Failure {
     fn from(error: LedgerError) -> Self {
         let exit = Exit::from(&error);
         let hint = match &error {
-            LedgerError::Distrusted { path, why } => return Self::new(exit, &error).hint(hint_of_distrust(path, *why)),
+            LedgerError::Distrusted { path, why } => return Self::distrusted("", path, *why),
             LedgerError::Locked(_) => "wait until that run ends; `report` and `check` can be used meanwhile",
             LedgerError::Missing(_) => {
                 "is its disk mounted? A first import makes a ledger when --require-ledger is not given"
@@ -125,7 +130,7 @@ impl From<LedgerError> for Failure {
 
 /// The command that mends it, if there is one. It must not be followed blindly: whoever could write
 /// the file may have done so.
-pub(super) fn hint_of_distrust(path: &Path, why: Distrust) -> String {
+fn hint_of_distrust(path: &Path, why: Distrust) -> String {
     let path = quoted(&path.to_string_lossy());
     match (why, why.remedy()) {
         (Distrust::Owner { owner, .. }, Some(remedy)) => {

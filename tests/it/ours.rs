@@ -3,6 +3,8 @@
 
 use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::harness::{Lab, Ran, Server, skipped};
 
@@ -114,4 +116,105 @@ fn a_folder_that_the_group_may_write_is_told_of_and_one_that_everybody_may_write
     allow(&folder, 0o1777);
     let sticky = lab.import(&server, &["--ledger", "l.db"]).ends(0);
     assert!(!sticky.stderr.contains("chmod"), "{}", sticky.stderr);
+}
+
+#[test]
+fn a_configuration_that_others_own_or_may_write_is_not_obeyed_and_one_that_they_may_read_is() {
+    let (lab, server) = imported();
+    let config = lab.write("c.toml", "token-command = \"touch obeyed; echo test-token\"\n");
+    let import = || {
+        let args = lab.import_args(&server, &["--ledger", "l.db", "--config", "c.toml"]);
+        Ran::of(lab.command(&args).env_remove("CUSTOMER_IMPORT_TOKEN"))
+    };
+    allow(&config, 0o666);
+    import().ends(78).says("can be written by every user").says("chmod o-w ");
+    allow(&config, 0o644);
+    if give_away(&config) {
+        import().ends(78).says("belongs to user 65534").says("chown 0 ");
+        chown(&config, Some(0), None).unwrap();
+    }
+    assert!(!lab.path("obeyed").exists());
+    import().ends(0);
+    assert!(lab.path("obeyed").exists());
+}
+
+#[test]
+fn a_token_command_is_run_by_the_shell_of_the_system_and_not_of_the_path() {
+    let (lab, server) = imported();
+    std::fs::create_dir(lab.path("bin")).unwrap();
+    let planted = lab.write("bin/sh", "#!/bin/sh\ntouch obeyed\necho test-token\n");
+    allow(&planted, 0o755);
+    let args = lab.import_args(&server, &["--ledger", "l.db", "--token-command", "echo test-token"]);
+    let mut import = lab.command(&args);
+    let path = format!("{}:{}", lab.path("bin").display(), std::env::var("PATH").unwrap());
+    Ran::of(import.env_remove("CUSTOMER_IMPORT_TOKEN").env("PATH", path)).ends(0);
+    assert!(!lab.path("obeyed").exists());
+}
+
+#[test]
+fn what_a_token_command_started_ends_when_a_signal_ends_the_program() {
+    use rustix::process::{Pid, Signal, kill_process};
+    let lab = Lab::new();
+    lab.customers(1);
+    let command = "sleep 600 & echo $! > started.new; mv started.new started; wait";
+    let args = ["import", "in.csv", "--base-url", "http://127.0.0.1:9/api", "--token-command", command];
+    let mut import = lab.command(&args);
+    let run = import.env_remove("CUSTOMER_IMPORT_TOKEN").stderr(Stdio::null()).spawn().unwrap();
+    soon("the command never began", || lab.path("started").exists());
+    kill_process(Pid::from_child(&run), Signal::TERM).unwrap();
+    Ran::from(run.wait_with_output().unwrap()).ends(143);
+    let process = lab.read("started").trim().to_owned();
+    soon("it outlived the program", || !is_at_work(&process));
+}
+
+#[track_caller]
+fn soon(what: &str, is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// One that ended can stay in the list until its parent asks for its end.
+fn is_at_work(process: &str) -> bool {
+    let state = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    state.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with(['Z', 'X']))
+}
+
+#[test]
+fn a_named_pipe_in_the_place_of_a_file_is_refused_at_once() {
+    for (name, args, code) in [
+        ("l.db", &[][..], 78),
+        ("l.db.lock", &[], 78),
+        ("l.db-wal", &[], 78),
+        ("c.toml", &["--config", "c.toml"], 78),
+        ("ca.pem", &["--ca-file", "ca.pem"], 78),
+        ("token", &["--token-file", "token"], 77),
+        ("secret", &["--account-id", "YWRh", "--app-secret-file", "secret"], 77),
+    ] {
+        let lab = Lab::new();
+        lab.customers(1);
+        assert!(Command::new("mkfifo").args(["-m", "600"]).arg(lab.path(name)).status().unwrap().success());
+        let target = ["import", "in.csv", "--base-url", "https://127.0.0.1:9/api", "--ledger", "l.db"];
+        let mut import = lab.command(&[&target, args].concat());
+        if code == 77 {
+            import.env_remove("CUSTOMER_IMPORT_TOKEN");
+        }
+        let begun = Instant::now();
+        Ran::of(&mut import).ends(code).says("is a named pipe");
+        assert!(begun.elapsed() < Duration::from_secs(20), "{name}: {:?}", begun.elapsed());
+    }
+}
+
+#[test]
+fn a_token_can_come_through_a_pipe_that_a_shell_made() {
+    use std::io::Write as _;
+    let (lab, server) = imported();
+    let args = lab.import_args(&server, &["--ledger", "l.db", "--token-file", "/dev/stdin"]);
+    let mut import = lab.command(&args);
+    import.env_remove("CUSTOMER_IMPORT_TOKEN").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut run = import.spawn().unwrap();
+    run.stdin.take().unwrap().write_all(b"test-token\n").unwrap();
+    Ran::from(run.wait_with_output().unwrap()).ends(0);
 }

@@ -84,8 +84,8 @@ fn fifo(lab: &Lab, name: &str) {
 #[test]
 fn a_token_file_that_blocks_leaves_a_signal_heard_and_nothing_behind() {
     for args in [
-        &["--token-file", "secret"][..],
-        &["--account-id", "YWRh", "--app-secret-file", "secret"],
+        &["--token-file", "/dev/stdin"][..],
+        &["--account-id", "YWRh", "--app-secret-file", "/dev/fd/0"],
         &["--token-command", "cat secret"],
     ] {
         let lab = Lab::new();
@@ -94,7 +94,9 @@ fn a_token_file_that_blocks_leaves_a_signal_heard_and_nothing_behind() {
         let args = [&["import", "in.csv", "--base-url", "http://127.0.0.1:9/api", "--ledger", "l.db"], args].concat();
         let mut import = lab.command(&args);
         import.env_remove("CUSTOMER_IMPORT_TOKEN").stdout(Stdio::piped()).stderr(Stdio::piped());
-        let run = import.spawn().unwrap();
+        let mut run = import.stdin(Stdio::piped()).spawn().unwrap();
+        // Nobody writes to it, and it stays open.
+        let _secret = run.stdin.take();
         wait_until("it never listened", || catches(&run, Signal::TERM));
         send(&run, Signal::TERM);
         ended_soon(run).ends(143).says("stopped by SIGTERM (termination)");

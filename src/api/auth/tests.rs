@@ -121,3 +121,50 @@ async fn a_command_that_takes_too_long_is_given_up() {
     let slow = TokenSource::command("exec sleep 60".to_owned()).token().await;
     assert!(matches!(slow, Err(AuthError::CommandSlow)), "{slow:?}");
 }
+
+/// Whether a process is at work. One that ended can stay in the list until somebody asks for its end.
+#[cfg(target_os = "linux")]
+fn is_at_work(process: &str) -> bool {
+    let state = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    state.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with(['Z', 'X']))
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_a_command_started_ends_with_its_time_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let started = folder.path().join("started");
+    let command = format!("sleep 600 & echo $! > '{}'; wait", started.display());
+    // A busy machine may need some time to start it.
+    for limit in [1, 5, 25].map(Duration::from_secs) {
+        let slow = from_command(&command, limit).await;
+        assert!(matches!(slow, Err(AuthError::CommandSlow)), "{slow:?}");
+        if started.exists() {
+            break;
+        }
+    }
+    let process = fs::read_to_string(&started).unwrap();
+    // The signal is on its way.
+    for _ in 0..500 {
+        if !is_at_work(process.trim()) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("process {process} outlived the time limit");
+}
+
+#[tokio::test]
+async fn what_a_command_leaves_running_on_purpose_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let left = folder.path().join("left");
+    let command = format!("(sleep 0.2; echo x > '{}') > /dev/null & echo abc", left.display());
+    assert_eq!(TokenSource::command(command).token().await.unwrap().expose(), "abc");
+    for _ in 0..2000 {
+        if left.exists() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it was ended with the command");
+}
