@@ -92,9 +92,26 @@ pub fn refuse_what_is_no_file(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Does with the name and its folder all that a report does, and leaves nothing behind. So what would fail
+/// at the end of a run fails before it.
+///
+/// # Errors
+/// What the system says, and that something else than a plain file is there.
+pub fn try_out(path: &Path) -> io::Result<()> {
+    refuse_what_is_no_file(path)?;
+    temporary(folder(path), &prefix(path)).map(drop)?;
+    File::open(folder(path))?.sync_all()
+}
+
+/// A name can have 255 bytes on the usual file systems. So much of it leaves room for what is added.
+const LONGEST: usize = 200;
+
 /// A killed process leaves a file of this name behind: it says whose it was.
 fn prefix(path: &Path) -> String {
-    format!(".{}.", path.file_name().unwrap_or_default().to_string_lossy())
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let ends = name.char_indices().map(|(start, c)| start + c.len_utf8());
+    let end = ends.take_while(|end| *end <= LONGEST).last().unwrap_or_default();
+    format!(".{}.", &name[..end])
 }
 
 const SUFFIX: &str = ".tmp";
@@ -262,6 +279,20 @@ mod tests {
         assert_eq!(left.len(), kept.len() + 1, "{left:?}");
         in_use.commit().unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"");
+    }
+
+    #[test]
+    fn a_name_as_long_as_the_file_system_allows_can_be_written_and_a_longer_one_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a".repeat(255), "é".repeat(127)] {
+            let path = folder.path().join(&name);
+            try_out(&path).unwrap();
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "a trial leaves nothing behind");
+            AtomicFile::create(&path).unwrap().commit().unwrap();
+            assert!(path.exists());
+            std::fs::remove_file(&path).unwrap();
+        }
+        assert!(try_out(&folder.path().join("a".repeat(256))).is_err());
     }
 
     #[cfg(unix)]

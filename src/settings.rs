@@ -291,19 +291,13 @@ fn default_report(input: &Path) -> PathBuf {
     name.into()
 }
 
-/// The beginning of the names of files that only show that a folder can be written to.
-const PROBE: &str = ".customer-import.";
-
 /// A report that cannot be written is better known before the run than after it.
 fn writable(path: &Path) -> Result<(), Failure> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    atomic_file::temporary(folder, PROBE).map(drop).map_err(|error| {
+    atomic_file::try_out(path).map_err(|error| {
         Failure::new(Exit::Io, limits::told(&error)).context(format!("cannot write {}", shown(path)))
     })?;
     atomic_file::sweep(path);
-    atomic_file::sweep_all(folder, PROBE);
-    atomic_file::refuse_what_is_no_file(path)
-        .map_err(|error| Failure::new(Exit::Io, error).context(format!("cannot write {}", shown(path))))
+    Ok(())
 }
 
 #[cfg(test)]

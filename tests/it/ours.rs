@@ -218,3 +218,96 @@ fn a_token_can_come_through_a_pipe_that_a_shell_made() {
     run.stdin.take().unwrap().write_all(b"test-token\n").unwrap();
     Ran::from(run.wait_with_output().unwrap()).ends(0);
 }
+
+/// Everything in a folder and below, with its mode.
+fn modes(folder: &Path) -> Vec<(String, bool, u32)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let (path, kind) = (entry.path(), entry.file_type().unwrap());
+        if kind.is_dir() {
+            found.extend(modes(&path));
+        }
+        // SQLite may have removed it since.
+        let mode = std::fs::symlink_metadata(&path).map(|file| file.permissions().mode() & 0o777);
+        found.extend(mode.ok().map(|mode| (path.display().to_string(), kind.is_dir(), mode)));
+    }
+    found
+}
+
+#[test]
+fn whatever_the_umask_folders_are_0700_and_files_0600() {
+    use rustix::process::{Pid, Signal, kill_process};
+    let lab = Lab::new();
+    let server = Server::start(&lab, &["--latency", "100ms"]);
+    lab.customers(50);
+    let program = lab.command(&[]).get_program().to_str().unwrap().to_owned();
+    let script = format!(
+        "umask 000; exec '{program}' import - --base-url '{}' --rate 500/s --settle 300ms --concurrency 1 \
+         --report out.csv --report out.ndjson --rejects rejects.csv < in.csv",
+        server.url
+    );
+    // The environment of the lab, for a shell.
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script]).current_dir(lab.path("")).stdout(Stdio::null()).stderr(Stdio::null());
+    for (name, value) in lab.command(&[]).get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    let run = shell.spawn().unwrap();
+    soon("nothing was sent", || server.posts().len() >= 3);
+    let made = modes(&lab.path("state"));
+    kill_process(Pid::from_child(&run), Signal::TERM).unwrap();
+    Ran::from(run.wait_with_output().unwrap()).ends(143);
+    for ending in [".db", ".db-wal", ".db-shm", ".db.lock", "spool"] {
+        assert!(made.iter().any(|(path, ..)| path.ends_with(ending)), "{ending}: {made:?}");
+    }
+    let outputs = ["out.csv", "out.ndjson", "rejects.csv"].map(|name| (name.to_owned(), false, mode(&lab.path(name))));
+    for (path, is_folder, mode) in made.into_iter().chain(modes(&lab.path("state"))).chain(outputs) {
+        assert_eq!(mode, if is_folder { 0o700 } else { 0o600 }, "{path} is {mode:o}");
+    }
+}
+
+#[test]
+fn an_output_that_could_not_be_written_at_the_end_is_refused_before_anything_is_sent() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    lab.customers(2);
+    let (too_long, longest) = (format!("{}.csv", "a".repeat(252)), format!("{}.csv", "a".repeat(251)));
+    for option in ["--report", "--rejects", "--metrics-file"] {
+        lab.import(&server, &["--ledger", "l.db", option, &too_long]).ends(74).says("File name too long");
+    }
+    assert_eq!(server.requests(), 0);
+    lab.import(&server, &["--ledger", "l.db", "--report", &longest]).ends(0);
+    assert!(lab.path(&longest).exists());
+}
+
+#[test]
+fn an_output_in_a_folder_that_cannot_be_read_is_refused_before_anything_is_sent() {
+    use std::os::unix::process::CommandExt as _;
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    lab.customers(1);
+    let folder = lab.path("drop");
+    std::fs::create_dir(&folder).unwrap();
+    allow(&folder, 0o300);
+    let args = lab.import_args(&server, &["--ledger", "own/l.db", "--report", "drop/r.csv"]);
+    let mut import = lab.command(&args);
+    // Root can read it all the same, so somebody else must run this.
+    if rustix::process::geteuid().is_root() {
+        std::fs::create_dir(lab.path("own")).unwrap();
+        for path in ["", "drop", "own", "in.csv"] {
+            chown(lab.path(path), Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        let program = lab.path("program");
+        std::fs::copy(import.get_program(), &program).unwrap();
+        allow(&program, 0o755);
+        let envs: Vec<_> =
+            import.get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))).collect();
+        import = Command::new(program);
+        import.args(&args).current_dir(lab.path("")).stdin(Stdio::null()).envs(envs).uid(NOBODY).gid(NOBODY);
+    }
+    Ran::of(&mut import).ends(74).says("cannot write drop/r.csv").says("Permission denied");
+    assert_eq!(server.requests(), 0);
+}
