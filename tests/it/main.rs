@@ -38,6 +38,7 @@ mod races;
 mod refused;
 mod report;
 mod stops;
+mod supply;
 mod syscalls;
 mod tables;
 mod torn;
