@@ -92,15 +92,16 @@ pub fn refuse_what_is_no_file(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Does with the name and its folder all that a report does, and leaves nothing behind. So what would fail
-/// at the end of a run fails before it.
+/// Makes the temporary file of a report, opens its folder, and leaves nothing behind. So a name that
+/// cannot be used fails before a run and not after it.
 ///
 /// # Errors
 /// What the system says, and that something else than a plain file is there.
 pub fn try_out(path: &Path) -> io::Result<()> {
     refuse_what_is_no_file(path)?;
     temporary(folder(path), &prefix(path)).map(drop)?;
-    File::open(folder(path))?.sync_all()
+    // It is opened to be synced after the rename. A sync here would say nothing of that one.
+    File::open(folder(path)).map(drop)
 }
 
 /// A name can have 255 bytes on the usual file systems. So much of it leaves room for what is added.
