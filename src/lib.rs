@@ -41,6 +41,7 @@ pub mod intake;
 pub mod ledger;
 pub mod limits;
 pub mod logging;
+pub mod output;
 pub mod report;
 pub mod sandbox;
 pub mod settings;

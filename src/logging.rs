@@ -4,10 +4,12 @@
 
 use std::io::{self, Write};
 
+use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::cli::{LogArgs, LogFormat};
+use crate::output::{self, Weight};
 
 /// What only programs want to know, for people see it elsewhere: which run a line belongs to, and how that ended. Off in text.
 pub const FOR_PROGRAMS: &str = "for_programs";
@@ -16,9 +18,11 @@ const HELD_BACK: &str = "hyper=warn,hyper_util=warn,h2=warn,reqwest=warn,rustls=
 
 /// Starts logging for the whole process.
 pub fn start(args: &LogArgs) {
+    output::start(args.log_format == LogFormat::Json);
     let programs = if args.log_format == LogFormat::Json { level(args) } else { "off" };
     let filter = EnvFilter::new(format!("{},{HELD_BACK},{FOR_PROGRAMS}={programs}", level(args)));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Stderr).with_target(false);
+    let logs =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(Stderr(Weight::Ordinary)).with_target(false);
     // Only a second start in one process can fail, and then the first one holds.
     match args.log_format {
         LogFormat::Json => drop(logs.json().flatten_event(true).with_span_list(false).try_init()),
@@ -35,13 +39,13 @@ const fn level(args: &LogArgs) -> &'static str {
     }
 }
 
-/// Standard error that never fails: a closed one never stops an import.
+/// Standard error that never fails and never blocks.
 #[derive(Clone, Copy, Debug)]
-struct Stderr;
+struct Stderr(Weight);
 
 impl Write for Stderr {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        drop(io::stderr().write_all(bytes));
+        output::show(bytes, self.0);
         Ok(bytes.len())
     }
 
@@ -55,6 +59,11 @@ impl<'a> MakeWriter<'a> for Stderr {
 
     fn make_writer(&'a self) -> Self {
         *self
+    }
+
+    /// Errors are few, and the last of them says why a run stopped.
+    fn make_writer_for(&'a self, event: &Metadata<'_>) -> Self {
+        Self(if *event.level() == Level::ERROR { Weight::Needed } else { Weight::Ordinary })
     }
 }
 

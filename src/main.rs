@@ -1,4 +1,4 @@
-//! Parse, start logging, run, print a failure once, remove what threads left, return a code. Nobody else exits the process.
+//! Parse, start logging, run, print a failure once, remove what threads left, wait until all is shown, return a code. Nobody else exits the process.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -7,7 +7,7 @@ use clap::Parser as _;
 use customer_import::cli::{Cli, LogArgs, LogFormat};
 use customer_import::commands::{self, Failure};
 use customer_import::exit::Exit;
-use customer_import::{atomic_file, config, limits, logging};
+use customer_import::{atomic_file, config, limits, logging, output};
 
 fn main() -> ExitCode {
     if let Some(what) = limits::lacking() {
@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         failure.exit
     });
     atomic_file::abandon_all();
+    output::flush();
     ExitCode::from(exit.code())
 }
 

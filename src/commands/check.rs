@@ -1,6 +1,5 @@
 //! `check`: the same reading and judging as an import, and then the plan instead of requests. No socket is opened (I9).
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,6 +16,7 @@ use crate::domain::{Duplicates, Status};
 use crate::exit::Exit;
 use crate::intake::Mapping;
 use crate::ledger::{LedgerError, Reader};
+use crate::output::{self, Weight};
 use crate::report::{Diagnostics, Look, Plan};
 use crate::settings::{self, Outputs, TargetSettings};
 
@@ -174,11 +174,14 @@ pub(super) fn tell(diagnostics: &Diagnostics, log: &LogArgs, reports: &[PathBuf]
     }
 }
 
-/// A closed stderr wants none.
 fn print(diagnostics: &Diagnostics, reports: &[PathBuf]) {
     let terminal = Term::stderr();
     let width = terminal.size_checked().map_or(WIDTH_ELSEWHERE, |(_, columns)| usize::from(columns));
     let look = Look { width, styled: console::colors_enabled_stderr() };
-    let mut stderr = std::io::stderr().lock();
-    drop(diagnostics.print(&mut stderr, look, reports).and_then(|()| stderr.flush()));
+    let mut drawn = Vec::new();
+    // Memory takes all that is written to it.
+    drop(diagnostics.print(&mut drawn, look, reports));
+    if !drawn.is_empty() {
+        output::show(&drawn, Weight::Ordinary);
+    }
 }

@@ -1,7 +1,6 @@
 //! What ends a command early: the exit code, the words, the next step.
 
 use std::fmt::Display;
-use std::io::Write as _;
 use std::path::Path;
 
 use super::resume::quoted;
@@ -12,6 +11,7 @@ use crate::intake::IntakeError;
 use crate::ledger::{LedgerError, LostName};
 use crate::limits;
 use crate::logging::masked;
+use crate::output::{self, Weight};
 use crate::trusted_file::Distrust;
 
 /// What to do about a limit that a message names.
@@ -70,10 +70,10 @@ impl Failure {
         self
     }
 
-    /// The one place that prints the chain of an error. A closed stderr is no reason to fail differently.
+    /// The one place that prints the chain of an error. A stderr that is closed or not read is not a reason to fail differently.
     pub fn print(&self, format: LogFormat) {
         match format {
-            LogFormat::Text => drop(std::io::stderr().lock().write_all(format!("error: {self}\n").as_bytes())),
+            LogFormat::Text => output::show(format!("error: {self}\n").as_bytes(), Weight::Needed),
             LogFormat::Json => tracing::error!(
                 exit_code = self.exit.code(),
                 run = self.run.as_deref(),

@@ -14,7 +14,7 @@ use super::meter::Meter;
 use super::reporting::Counted;
 use super::sending::{self, Sending};
 use super::signals::{self, Caught, Signals};
-use super::{Failure, failure, from_ledger, outlook, question, report, reporting, resume, suspects};
+use super::{Failure, failure, from_ledger, outlook, question, report, reporting, resume, stdout, suspects};
 use crate::api::{Credentials, Route, TokenSource};
 use crate::cli::{ImportArgs, InputArgs, LogArgs, SummaryFormat};
 use crate::delivery::{self, Offer, Payload, RunEnd, Shutdown, Verdict};
@@ -317,9 +317,13 @@ impl Import<'_> {
         // Whoever wants to hear only of trouble, from cron, gets no mail about a night that went
         // well.
         if !(self.log.quiet && exit == Exit::Done && self.args.output.summary == SummaryFormat::Text) {
-            report::print(&summary, self.args.output.summary);
+            self.print(&summary).await;
         }
         Ok((exit, resumable))
+    }
+
+    async fn print(&self, summary: &Summary) {
+        stdout::write_unless_signalled(report::shown(summary, self.args.output.summary), &self.caught).await;
     }
 
     fn summary(&self, run: &RunId, memory: &Memory, begun: Instant, told: Told) -> Result<Summary, Failure> {
@@ -381,7 +385,7 @@ impl Import<'_> {
         match self.summary(run, memory, begun, told) {
             // Rejects need the cells of the input.
             Ok(summary) => {
-                report::print(&Summary { partial: true, rejects: None, ..summary }, self.args.output.summary);
+                self.print(&Summary { partial: true, rejects: None, ..summary }).await;
             }
             Err(failure) => return failure,
         }

@@ -282,10 +282,11 @@ async fn resolve(
     let exit = Exit::of_run(&end.verdict, caught.get(), &tally);
     let stopped = import::words(&end.verdict, caught.get());
     ledger.end_run(&run, end.counters, exit.code(), stopped.clone()).await?;
-    if as_json {
-        say(
-            &json!({"version": 1, "doubts": doubts, "outcomes": outcomes(&tally), "exit_code": exit.code(), "stopped": stopped}),
-        );
+    let said = if as_json {
+        let outcomes = outcomes(&tally);
+        let code = exit.code();
+        let said = json!({"version": 1, "doubts": doubts, "outcomes": outcomes, "exit_code": code, "stopped": stopped});
+        format!("{said}\n")
     } else {
         let told: Vec<_> = Status::IMPORT
             .into_iter()
@@ -293,8 +294,9 @@ async fn resolve(
             .map(|status| format!(", {} {status}", tally.get(status)))
             .collect();
         let stopped = stopped.map(|why| format!("\nstopped: {}", why.escape_debug())).unwrap_or_default();
-        stdout::write(format!("{doubts} in doubt{}{stopped}\n", told.concat()).as_bytes());
-    }
+        format!("{doubts} in doubt{}{stopped}\n", told.concat())
+    };
+    stdout::write_unless_signalled(said, &caught).await;
     Ok(exit)
 }
 
@@ -335,13 +337,14 @@ async fn pull(
     let exit = failure.as_ref().map_or(Exit::Done, |failure| failure.exit);
     let counters = crate::ledger::RunCounters { requests: pulled.requests, ..Default::default() };
     ledger.end_run(&run, counters, exit.code(), None).await?;
-    if as_json {
-        say(&json!({"version": 1, "customers": pulled.customers, "learnt": pulled.learnt, "exit_code": exit.code()}));
+    let said = if as_json {
+        let said =
+            json!({"version": 1, "customers": pulled.customers, "learnt": pulled.learnt, "exit_code": exit.code()});
+        format!("{said}\n")
     } else {
-        stdout::write(
-            format!("{} customers seen, {} of them new to the ledger\n", pulled.customers, pulled.learnt).as_bytes(),
-        );
-    }
+        format!("{} customers seen, {} of them new to the ledger\n", pulled.customers, pulled.learnt)
+    };
+    stdout::write_unless_signalled(said, &caught).await;
     match failure {
         Some(failure) => Err(failure.hint("what was learnt stays learnt; run the same command again")),
         None => Ok(exit),

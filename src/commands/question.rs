@@ -1,6 +1,8 @@
 //! The question before what cannot be taken back.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::io::{BufRead as _, IsTerminal as _};
+
+use crate::output::{self, Weight};
 
 /// Whether there is anybody to ask.
 pub(super) fn is_possible() -> bool {
@@ -9,10 +11,9 @@ pub(super) fn is_possible() -> bool {
 
 /// Asks. Anything but a clear yes is a no.
 pub(super) fn confirmed(question: &str) -> bool {
-    let mut stderr = std::io::stderr().lock();
-    let asked = write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush());
+    output::show(format!("{question} [y/N] ").as_bytes(), Weight::Needed);
     let mut answer = String::new();
-    asked.is_ok() && std::io::stdin().lock().read_line(&mut answer).is_ok() && is_yes(&answer)
+    std::io::stdin().lock().read_line(&mut answer).is_ok() && is_yes(&answer)
 }
 
 fn is_yes(answer: &str) -> bool {

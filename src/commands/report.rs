@@ -45,7 +45,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<Exit, Failure> {
         next_command: None,
         settle_command: Some(resume::settle(&settings)),
     };
-    print(&summary, args.output.summary);
+    stdout::write(shown(&summary, args.output.summary).as_bytes());
     Ok(exit)
 }
 
@@ -82,9 +82,9 @@ pub(super) fn shared_ids(settings: &TargetSettings, run: i64) -> Result<Vec<(Str
     Ok(shared.into_iter().map(|shared| (shared.customer_id, shared.records)).collect())
 }
 
-pub(super) fn print(summary: &Summary, format: SummaryFormat) {
+pub(super) fn shown(summary: &Summary, format: SummaryFormat) -> String {
     match format {
-        SummaryFormat::Text => stdout::write(summary.to_text().as_bytes()),
-        SummaryFormat::Json => stdout::write(format!("{}\n", summary.to_json()).as_bytes()),
+        SummaryFormat::Text => summary.to_text(),
+        SummaryFormat::Json => format!("{}\n", summary.to_json()),
     }
 }

@@ -14,8 +14,9 @@ pub(super) fn run(args: SandboxArgs) -> Result<Exit, Failure> {
         let port = args.port;
         let sandbox = sandbox::start(config(args), port).await.map_err(failed)?;
         let shutdown = Shutdown::default();
-        let _caught = signals::listen(shutdown.clone()).map_err(failed)?;
-        stdout::write(format!("sandbox at {} (nothing is kept; end it with Ctrl-C)\n", sandbox.base_url()).as_bytes());
+        let caught = signals::listen(shutdown.clone()).map_err(failed)?;
+        let place = format!("sandbox at {} (nothing is kept; end it with Ctrl-C)\n", sandbox.base_url());
+        stdout::write_unless_signalled(place, &caught).await;
         shutdown.draining().await;
         sandbox.stop().await;
         Ok(Exit::Done)

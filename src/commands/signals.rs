@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::Failure;
 use crate::delivery::Shutdown;
@@ -15,15 +15,27 @@ use crate::limits;
 
 /// The first signal that came, once one did.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Caught(Arc<Mutex<Option<Signal>>>);
+pub(super) struct Caught(Arc<Heeded>);
+
+#[derive(Debug, Default)]
+struct Heeded {
+    first: Mutex<Option<Signal>>,
+    came: Notify,
+}
 
 impl Caught {
     pub(super) fn get(&self) -> Option<Signal> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.0.first.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn first(&self, signal: Signal) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(signal);
+    /// Waits for a signal that comes from now on.
+    pub(super) async fn next(&self) {
+        self.0.came.notified().await;
+    }
+
+    fn add(&self, signal: Signal) {
+        self.0.first.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(signal);
+        self.0.came.notify_waiters();
     }
 }
 
@@ -147,10 +159,13 @@ pub(super) fn listen(shutdown: Shutdown) -> std::io::Result<Caught> {
     let mut source = Source::new()?;
     let told = caught.clone();
     tokio::spawn(async move {
-        told.first(source.next().await);
+        told.add(source.next().await);
         shutdown.drain();
-        source.next().await;
+        told.add(source.next().await);
         shutdown.leave();
+        loop {
+            told.add(source.next().await);
+        }
     });
     Ok(caught)
 }

@@ -1,8 +1,35 @@
-//! Standard output carries data. Whoever closes it early has seen enough: that is no failure.
+//! Standard output carries data, so nothing of it is dropped: a reader that is slow is waited for. A reader that closed it has seen enough,
+//! and that is not a failure.
 
 use std::io::Write as _;
 
+use super::signals::{self, Caught};
+use crate::output::{self, Weight};
+
+/// What came before on standard error is shown before, because both may be the same terminal.
 pub(super) fn write(bytes: &[u8]) {
+    output::flush();
     let mut stdout = std::io::stdout().lock();
     drop(stdout.write_all(bytes).and_then(|()| stdout.flush()));
 }
+
+/// The same for a command that listens to signals: the next one ends the waiting for a reader that does not read.
+pub(super) async fn write_unless_signalled(text: String, caught: &Caught) {
+    let bytes = text.into_bytes();
+    let copy = bytes.clone();
+    let writing = signals::on_thread(move || {
+        write(&copy);
+        Ok(())
+    });
+    match writing {
+        Ok(written) => tokio::select! {
+            biased;
+            _ = written => {}
+            () = caught.next() => output::show(UNREAD.as_bytes(), Weight::Needed),
+        },
+        // Without a thread there is no other way.
+        Err(_) => write(&bytes),
+    }
+}
+
+const UNREAD: &str = "standard output is not read, so what stands there is incomplete; the ledger has everything\n";

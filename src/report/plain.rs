@@ -1,10 +1,10 @@
 //! Lines where there is no terminal: the sign of life that a log of cron or systemd keeps, as text for people or as log lines for programs.
 
-use std::io::Write as _;
 use std::time::Instant;
 
 use super::counts::Counts;
 use crate::logging::masked;
+use crate::output;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Plain {
@@ -21,10 +21,9 @@ impl Plain {
         }
     }
 
-    /// Nobody may be listening; the import goes on all the same.
     pub(super) fn note(self, line: &str) {
         match self {
-            Self::Text => drop(writeln!(std::io::stderr(), "{line}")),
+            Self::Text => output::line(line),
             Self::Log => tracing::info!("{line}"),
         }
     }

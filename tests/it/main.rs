@@ -43,5 +43,6 @@ mod syscalls;
 mod tables;
 mod torn;
 mod trust;
+mod unread;
 mod untrue;
 mod world;
