@@ -42,6 +42,7 @@ pub mod ledger;
 pub mod limits;
 pub mod logging;
 pub mod output;
+pub mod redact;
 pub mod report;
 pub mod sandbox;
 pub mod settings;

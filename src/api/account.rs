@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 
 use super::auth::{AuthError, read_private};
+use crate::redact::Redactor;
 
 const WHAT: &str = "app secret file";
 
@@ -57,11 +58,13 @@ impl AppAccount {
         serde_json::to_vec(&login).unwrap_or_default()
     }
 
-    /// The server's words without what it may repeat of the account.
-    pub(super) fn hide(&self, words: &str) -> String {
-        let email = decoded(self.id());
-        let hidden = [Some(self.secret.expose_secret()), Some(self.id()), email.as_deref()];
-        hidden.into_iter().flatten().fold(words.to_owned(), |words, secret| words.replace(secret, "***"))
+    /// Lets a redactor know all that a server may repeat of the account.
+    pub(super) fn teach(&self, secrets: &Redactor) {
+        secrets.learn(self.secret.expose_secret());
+        secrets.learn(self.id());
+        if let Some(email) = decoded(self.id()) {
+            secrets.learn(&email);
+        }
     }
 }
 
@@ -99,7 +102,9 @@ mod tests {
         // The id is `ada@example.org`.
         let account = account("YWRhQGV4YW1wbGUub3Jn", "s3cret").unwrap();
         assert_eq!(format!("{account:?}"), "AppAccount(***)");
-        let words = account.hide("no s3cret of YWRhQGV4YW1wbGUub3Jn (ada@example.org)");
+        let secrets = Redactor::default();
+        account.teach(&secrets);
+        let words = secrets.hide("no s3cret of YWRhQGV4YW1wbGUub3Jn (ada@example.org)").into_owned();
         assert_eq!(words, "no *** of *** (***)");
     }
 

@@ -9,7 +9,8 @@ use std::time::{Duration, SystemTime};
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, LOCATION, RETRY_AFTER};
 
-use super::pause;
+use super::{pause, words};
+use crate::redact::Redactor;
 
 /// The longest body that is read.
 pub(super) const BODY_CAP: usize = 1 << 20;
@@ -22,6 +23,8 @@ pub struct Answer {
     pub body: Body,
     /// Our clock when the answer arrived, for headers that name a time.
     pub received: SystemTime,
+    /// What the words of this answer must not repeat.
+    pub secrets: Redactor,
 }
 
 /// The headers that matter, as they came.
@@ -74,12 +77,17 @@ impl fmt::Debug for Body {
 
 impl Answer {
     /// Reads a response to its end, to the cap, or to the end of the time that the client gives it.
-    pub(super) async fn read(mut response: reqwest::Response) -> Self {
+    pub(super) async fn read(mut response: reqwest::Response, secrets: Redactor) -> Self {
         let status = response.status().as_u16();
         let headers = AnswerHeaders::of(response.headers(), response.url());
         let packing = Packing::of(response.headers());
         let body = packing.unpacked(read_body(&mut response).await);
-        Self { status, headers, body, received: SystemTime::now() }
+        Self { status, headers, body, received: SystemTime::now(), secrets }
+    }
+
+    /// The server's words, without our secrets and fit to be shown. What they mean is to be found out before.
+    pub(super) fn quote(&self, text: &str) -> String {
+        words::quote(&words::without_links(&self.secrets.hide(text)))
     }
 
     pub(super) fn allowance(&self) -> Allowance {
@@ -207,7 +215,13 @@ mod tests {
                 rate_limit_remaining: Some(remaining.to_owned()),
                 ..AnswerHeaders::default()
             };
-            let answer = Answer { status: 200, headers, body: Body::Cut, received: SystemTime::now() };
+            let answer = Answer {
+                status: 200,
+                headers,
+                body: Body::Cut,
+                received: SystemTime::now(),
+                secrets: Redactor::default(),
+            };
             let Allowance { limit, remaining, .. } = answer.allowance();
             (limit.map(NonZeroU32::get), remaining)
         };

@@ -11,7 +11,7 @@ use crate::domain::{
 /// unbelievable, then what body and status say together, and doubt is what is left.
 #[must_use]
 pub fn classify(answer: &Answer, sent: Sent<'_>) -> AttemptResult {
-    let Heard { status, said, by_application } = hear(answer.status, &answer.body, sent);
+    let Heard { status, said, by_application } = hear(answer, sent);
     match (status, said) {
         (401, _) => AttemptResult::Unauthorized,
         (429, _) => AttemptResult::Throttled { pause: pause::throttle(&answer.headers, answer.received) },
@@ -110,7 +110,8 @@ fn unanswered(cause: DoubtCause, complaint: Complaint) -> AttemptResult {
 }
 
 pub(super) fn redirect(answer: &Answer) -> String {
-    let to = answer.headers.location_host.as_deref().map(|host| format!(" to {host}")).unwrap_or_default();
+    let to =
+        answer.headers.location_host.as_deref().map(|host| format!(" to {}", answer.quote(host))).unwrap_or_default();
     format!("the server redirects{to} instead of answering (HTTP {}); check the base URL", answer.status)
 }
 

@@ -10,11 +10,13 @@ use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_TYPE};
 use url::Url;
 
 use super::lookup::{self, PER_PAGE};
+use super::repeated::{hide_in_attempt, hide_in_page};
 use super::transport::{Trouble, refused, unsendable};
 use super::{
     Allowance, Answer, AppAccount, BaseUrl, Failing, GrantResult, PageResult, Route, Sent, Token, classify, grant,
 };
 use crate::domain::{AttemptResult, shown};
+use crate::redact::Redactor;
 use crate::trusted_file;
 
 /// Below the idle limits of the usual servers and proxies, so that a request is rarely written into a connection that is being closed.
@@ -55,6 +57,8 @@ pub struct Client {
     base: BaseUrl,
     /// Where customers are created and looked up.
     customers: Url,
+    /// Every secret that was sent. Only these can come back.
+    secrets: Redactor,
 }
 
 impl fmt::Debug for Client {
@@ -109,7 +113,9 @@ impl Client {
             builder = builder.tls_certs_merge(certificates(path)?);
         }
         let http = builder.build().map_err(ClientError::Build)?;
-        Ok(Self { http, customers: config.base.join(&["customer"]), base: config.base })
+        let secrets = Redactor::default();
+        config.route.teach(&secrets);
+        Ok(Self { http, customers: config.base.join(&["customer"]), base: config.base, secrets })
     }
 
     #[must_use]
@@ -121,12 +127,12 @@ impl Client {
     pub async fn create(&self, token: &Token, key: &str, body: Vec<u8>, sent: Sent<'_>) -> CreateAnswer {
         let request = self.http.post(self.customers.clone());
         let request = request.header(CONTENT_TYPE, JSON).header("idempotency-key", key).body(body);
-        match send(bearing(request, token)).await {
-            Ok(answer) => CreateAnswer {
-                result: classify(&answer, sent),
-                http_status: Some(answer.status),
-                allowance: answer.allowance(),
-            },
+        match self.send(self.bearing(request, token)).await {
+            Ok(answer) => {
+                let mut result = classify(&answer, sent);
+                hide_in_attempt(&mut result, &self.secrets);
+                CreateAnswer { result, http_status: Some(answer.status), allowance: answer.allowance() }
+            }
             Err(trouble) => {
                 CreateAnswer { result: trouble.into_attempt(), http_status: None, allowance: Allowance::default() }
             }
@@ -147,13 +153,15 @@ impl Client {
     pub async fn log_in(&self, account: &AppAccount) -> GrantResult {
         let request = self.http.post(self.base.join(&["auth", "login"]));
         let request = request.header(CONTENT_TYPE, JSON).body(account.body());
-        granted(send(request).await, |words| account.hide(words))
+        account.teach(&self.secrets);
+        granted(self.send(request).await)
     }
 
     /// Sends one `GET {base}/auth/refresh-token`, once.
     pub async fn refresh(&self, token: &Token, account: &AppAccount) -> GrantResult {
         let request = self.http.get(self.base.join(&["auth", "refresh-token"]));
-        granted(send(bearing(request, token)).await, |words| account.hide(words))
+        account.teach(&self.secrets);
+        granted(self.send(self.bearing(request, token)).await)
     }
 
     async fn page(
@@ -164,9 +172,11 @@ impl Client {
         meaning: impl FnOnce(&Answer) -> PageResult,
     ) -> LookupAnswer {
         let request = self.http.get(self.customers_url(email, page)).header(CACHE_CONTROL, "no-cache");
-        match send(bearing(request, token)).await {
+        match self.send(self.bearing(request, token)).await {
             Ok(answer) => {
-                LookupAnswer { page: meaning(&answer), http_status: Some(answer.status), allowance: answer.allowance() }
+                let mut page = meaning(&answer);
+                hide_in_page(&mut page, &self.secrets);
+                LookupAnswer { page, http_status: Some(answer.status), allowance: answer.allowance() }
             }
             Err(trouble) => {
                 LookupAnswer { page: without_answer(trouble), http_status: None, allowance: Allowance::default() }
@@ -182,24 +192,25 @@ impl Client {
             .append_pair("page", &page.to_string());
         url
     }
-}
 
-fn bearing(request: reqwest::RequestBuilder, token: &Token) -> reqwest::RequestBuilder {
-    request.bearer_auth(token.expose())
-}
+    fn bearing(&self, request: reqwest::RequestBuilder, token: &Token) -> reqwest::RequestBuilder {
+        self.secrets.learn_token(token.expose());
+        request.bearer_auth(token.expose())
+    }
 
-async fn send(request: reqwest::RequestBuilder) -> Result<Answer, Trouble> {
-    // `Accept` keeps the server from answering errors with a redirect to a page for people.
-    let request = request.header(ACCEPT, JSON).header(ACCEPT_ENCODING, "identity");
-    let response = request.send().await.map_err(Trouble::of)?;
-    Ok(Answer::read(response).await)
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Answer, Trouble> {
+        // `Accept` keeps the server from answering errors with a redirect to a page for people.
+        let request = request.header(ACCEPT, JSON).header(ACCEPT_ENCODING, "identity");
+        let response = request.send().await.map_err(|error| Trouble::of(error).without(&self.secrets))?;
+        Ok(Answer::read(response, self.secrets.clone()).await)
+    }
 }
 
 /// The limit that such an answer announces is that of its own route, and of no interest.
-fn granted(answer: Result<Answer, Trouble>, hide: impl Fn(&str) -> String) -> GrantResult {
+fn granted(answer: Result<Answer, Trouble>) -> GrantResult {
     let failed = |cause, is_down| GrantResult::Failed(Failing { cause, retry_after: None, is_down });
     match answer {
-        Ok(answer) => grant::grant(&answer, hide),
+        Ok(answer) => grant::grant(&answer),
         Err(Trouble::NotSent { cause, .. }) => failed(cause, true),
         Err(Trouble::Silence(cause)) => failed(cause, false),
         Err(Trouble::Refused(reason)) => GrantResult::Stop(refused(&reason)),

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::envelope::{Claim, Envelope, text_of};
 use super::said::went_wrong;
-use super::{Answer, Body, Token, pause, words};
+use super::{Answer, Body, Token, pause};
 use crate::domain::StopReason;
 
 /// A life beyond this is a slip of the server's; to renew once a day does no harm.
@@ -43,24 +43,20 @@ pub struct Failing {
     pub is_down: bool,
 }
 
-/// `hide` takes out of the server's words what nobody may see.
-pub(super) fn grant(answer: &Answer, hide: impl Fn(&str) -> String) -> GrantResult {
+pub(super) fn grant(answer: &Answer) -> GrantResult {
     let envelope = match &answer.body {
         Body::Whole(bytes) => Envelope::read(bytes).ok(),
         Body::Cut | Body::TooLong | Body::Packed => None,
     };
     let claim = envelope.as_ref().map(Envelope::claim);
-    let reason = || {
-        let said = envelope.as_ref().and_then(|envelope| envelope.sentences().into_iter().next())?;
-        Some(words::quote(&hide(&said)))
-    };
+    let reason = || envelope.as_ref().and_then(|envelope| envelope.sentences().into_iter().next());
     let status = match (answer.status, claim) {
         (200..=299, Some(Claim::Failure(Some(inner)))) => inner,
         (status, _) => status,
     };
     let is_exception = || reason().is_some_and(|reason| went_wrong(&reason.to_lowercase()));
     let described = || match reason() {
-        Some(reason) => format!("HTTP {status}: {reason}"),
+        Some(reason) => format!("HTTP {status}: {}", answer.quote(&reason)),
         None => format!("HTTP {status}"),
     };
     match (status, claim) {
@@ -111,11 +107,14 @@ mod tests {
 
     use super::*;
     use crate::api::AnswerHeaders;
+    use crate::redact::Redactor;
 
     fn of(status: u16, body: &str) -> GrantResult {
         let headers = AnswerHeaders { retry_after: Some("7".to_owned()), ..AnswerHeaders::default() };
         let body = Body::Whole(body.as_bytes().to_vec());
-        grant(&Answer { status, headers, body, received: SystemTime::UNIX_EPOCH }, |words| words.replace("me", "***"))
+        let secrets = Redactor::default();
+        secrets.learn("me");
+        grant(&Answer { status, headers, body, received: SystemTime::UNIX_EPOCH, secrets })
     }
 
     fn kind(result: &GrantResult) -> &'static str {

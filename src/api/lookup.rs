@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use super::classify::redirect;
 use super::envelope::{Claim, Envelope, text_of};
 use super::said::receipt;
-use super::{Answer, Body, pause, words};
+use super::{Answer, Body, pause};
 use crate::domain::{Data, EmailKey, FoundCustomer, LookupResult, Matches, Receipt, StopReason, lookalike};
 
 /// How many rows a page is asked to have. The server may give fewer; its `pagination` says how many pages there are then.
@@ -106,7 +106,7 @@ fn meaning(answer: &Answer, rows: impl FnOnce(&Envelope<'_>) -> PageResult) -> P
 
 fn failed(answer: &Answer, envelope: Option<&Envelope<'_>>) -> PageResult {
     let reason = envelope.and_then(|envelope| envelope.sentences().into_iter().next());
-    let reason = reason.map_or_else(|| "nothing readable".to_owned(), |reason| words::quote(&reason));
+    let reason = reason.map_or_else(|| "nothing readable".to_owned(), |reason| answer.quote(&reason));
     let is_down = matches!(answer.status, 502..=504 | 520..=529);
     PageResult::Failed { cause: format!("HTTP {}: {reason}", answer.status), is_down }
 }

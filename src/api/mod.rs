@@ -9,7 +9,8 @@
 //! - [`GrantResult`]: what an answer to a login or a refresh means. Pure.
 //!
 //! The rules: every request is one call, so that the caller can ask the pace and the ledger first; whatever is not surely unsent counts as
-//! possibly sent; a customer counts as created only with an id from the server. Neither errors nor `Debug` show a token, a body or a query.
+//! possibly sent; a customer counts as created only with an id from the server. Neither errors nor `Debug` show a token, a body or a query,
+//! and what a server repeats of our secrets is hidden before anybody else reads it.
 
 mod account;
 mod answer;
@@ -22,6 +23,7 @@ mod grant;
 pub mod lookup;
 mod pause;
 mod proxy;
+mod repeated;
 mod said;
 mod taken;
 mod token;

@@ -9,6 +9,7 @@ use std::fmt;
 use hyper_util::client::proxy::matcher::Matcher;
 
 use super::BaseUrl;
+use crate::redact::Redactor;
 
 /// The variables for HTTPS, the first that holds something wins. `HTTP_PROXY` would be for targets on this machine, which are never proxied.
 const VARIABLES: [(&str, &str); 2] = [("HTTPS_PROXY", "https_proxy"), ("ALL_PROXY", "all_proxy")];
@@ -85,6 +86,17 @@ impl Route {
             .map_err(|flaw| ProxyError { variable: name, flaw })
     }
 
+    /// Lets a redactor know the password of the proxy, as it is sent and as it is written in the address.
+    pub(super) fn teach(&self, secrets: &Redactor) {
+        let Self::Proxy(proxy) = self else { return };
+        let Some((login, _)) = proxy.url.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@')) else { return };
+        secrets.learn(login);
+        if let Some((_, password)) = login.split_once(':') {
+            secrets.learn(password);
+            secrets.learn(&percent_decoded(password));
+        }
+    }
+
     pub(super) fn apply(&self, builder: reqwest::ClientBuilder) -> reqwest::Result<reqwest::ClientBuilder> {
         Ok(match self {
             Self::System => builder,
@@ -92,6 +104,13 @@ impl Route {
             Self::Proxy(proxy) => builder.no_proxy().proxy(reqwest::Proxy::all(&proxy.url)?),
         })
     }
+}
+
+/// As the library decodes what it sends.
+fn percent_decoded(text: &str) -> String {
+    // Of a form a `+` would be a blank.
+    let form = format!("x={}", text.replace('+', "%2B").replace('&', "%26"));
+    url::form_urlencoded::parse(form.as_bytes()).map(|(_, value)| value.into_owned()).next().unwrap_or_default()
 }
 
 impl Proxy {

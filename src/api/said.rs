@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::envelope::{Claim, Envelope, Unreadable, flat, named, text_of};
 use super::taken::{email_words, is_about_email, names_email, says_taken};
-use super::{Body, Sent, words};
+use super::{Answer, Body, Sent, words};
 use crate::domain::{Data, EmailKey, EmailWords, Field, Receipt};
 
 /// The meaning of a body. Texts are the server's words, fit to be shown.
@@ -51,9 +51,10 @@ pub(super) struct Heard {
     pub by_application: bool,
 }
 
-pub(super) fn hear(status: u16, body: &Body, sent: Sent<'_>) -> Heard {
+pub(super) fn hear(answer: &Answer, sent: Sent<'_>) -> Heard {
+    let status = answer.status;
     let unheard = |said| Heard { status, said, by_application: false };
-    let envelope = match body {
+    let envelope = match &answer.body {
         Body::Cut => return unheard(Said::Cut),
         Body::TooLong => return unheard(Said::TooLong),
         Body::Packed => return unheard(Said::Unreadable(Unreadable::Packed)),
@@ -63,29 +64,31 @@ pub(super) fn hear(status: u16, body: &Body, sent: Sent<'_>) -> Heard {
         Ok(envelope) => envelope,
         Err(kind) => return unheard(Said::Unreadable(kind)),
     };
-    let (status, said) = meaning(status, &envelope, sent);
+    let (status, said) = meaning(answer, &envelope, sent);
     Heard { status, said, by_application: envelope.is_the_applications() }
 }
 
-fn meaning(status: u16, envelope: &Envelope<'_>, sent: Sent<'_>) -> (u16, Said) {
+fn meaning(answer: &Answer, envelope: &Envelope<'_>, sent: Sent<'_>) -> (u16, Said) {
+    let status = answer.status;
+    let failed = |code| (code, failure(code, answer, envelope, sent));
     match (envelope.claim(), (200..=299).contains(&status)) {
-        (Claim::Success | Claim::Silent, true) => (status, success(envelope, sent)),
-        (Claim::Failure(Some(code)), true) => (code, failure(code, envelope, sent)),
-        (Claim::Failure(None), true) => (UNPROCESSABLE, failure(UNPROCESSABLE, envelope, sent)),
+        (Claim::Success | Claim::Silent, true) => (status, success(answer, envelope, sent)),
+        (Claim::Failure(Some(code)), true) => failed(code),
+        (Claim::Failure(None), true) => failed(UNPROCESSABLE),
         (Claim::Unknown, true) => (status, Said::Nothing),
         (Claim::Contradiction, _) | (Claim::Success, false) => (status, Said::Contradiction),
-        (Claim::Failure(_) | Claim::Silent | Claim::Unknown, false) => (status, failure(status, envelope, sent)),
+        (Claim::Failure(_) | Claim::Silent | Claim::Unknown, false) => failed(status),
     }
 }
 
 const UNPROCESSABLE: u16 = 422;
 
-fn success(envelope: &Envelope<'_>, sent: Sent<'_>) -> Said {
+fn success(answer: &Answer, envelope: &Envelope<'_>, sent: Sent<'_>) -> Said {
     let root = envelope.root();
     let place = envelope.data().into_iter().chain([root]).find_map(|map| Some((map, receipt(map)?)));
     let Some((map, receipt)) = place else { return Said::NoId };
     let receipt = Box::new(Receipt { data: Data::of(envelope.raw_data()), ..receipt });
-    Said::Created { receipt, other_email: other_email(map, sent) }
+    Said::Created { receipt, other_email: other_email(answer, map, sent) }
 }
 
 /// What a map tells of a customer; `None` without an id.
@@ -104,33 +107,31 @@ pub(super) fn receipt(map: &Map<String, Value>) -> Option<Receipt> {
     (receipt.id.is_some() || receipt.customer_id.is_some()).then_some(receipt)
 }
 
-fn other_email(map: &Map<String, Value>, sent: Sent<'_>) -> Option<String> {
+fn other_email(answer: &Answer, map: &Map<String, Value>, sent: Sent<'_>) -> Option<String> {
     let email = text_of(map, Field::Email.as_str()).or_else(|| text_of(map, "email"))?;
-    (email != sent.email && EmailKey::of(&email) != EmailKey::of(sent.email)).then(|| words::quote(&email))
+    (email != sent.email && EmailKey::of(&email) != EmailKey::of(sent.email)).then(|| answer.quote(&email))
 }
 
 /// Complaints about fields are the most exact and are heard first; sentences without a field count only where there are none.
-fn failure(status: u16, envelope: &Envelope<'_>, sent: Sent<'_>) -> Said {
+fn failure(status: u16, answer: &Answer, envelope: &Envelope<'_>, sent: Sent<'_>) -> Said {
     let fields = sent.fields();
     if let Some(map) = envelope.error_maps().find(|map| names_fields(map, sent.email, &fields)) {
-        return field_errors(map);
+        return field_errors(answer, map);
     }
     let sentences = envelope.sentences();
-    let find = |test: &dyn Fn(&str) -> bool| {
-        sentences.iter().find(|sentence| test(&sentence.to_lowercase())).map(|sentence| words::quote(sentence))
-    };
+    let find = |test: &dyn Fn(&str) -> bool| sentences.iter().find(|sentence| test(&sentence.to_lowercase()));
     if let Some(words) = find(&|text| is_busy(status, text)) {
-        Said::Busy(words)
+        Said::Busy(answer.quote(words))
     } else if let Some(words) = find(&is_about_key) {
-        if words.to_lowercase().contains("expired") { Said::KeyExpired } else { Said::KeyFault(words) }
+        if words.to_lowercase().contains("expired") { Said::KeyExpired } else { Said::KeyFault(answer.quote(words)) }
     } else if let Some(words) = find(&|text| is_about_email(text) && says_taken(text)) {
-        Said::Email(EmailWords::Exists, words)
+        Said::Email(EmailWords::Exists, answer.quote(words))
     } else if let Some(words) = find(&went_wrong) {
-        Said::WentWrong(words)
+        Said::WentWrong(answer.quote(words))
     } else if let Some(words) = find(&|text| names_email(text) && email_words(text).is_some()) {
-        Said::Email(EmailWords::Unclear, words)
+        Said::Email(EmailWords::Unclear, answer.quote(words))
     } else if let Some(sentence) = sentences.first() {
-        Said::Reason(words::quote(sentence))
+        Said::Reason(answer.quote(sentence))
     } else {
         Said::Nothing
     }
@@ -172,8 +173,8 @@ fn is_email_field(name: &str) -> bool {
     name == Field::Email.as_str() || name == "email"
 }
 
-fn field_errors(map: &Map<String, Value>) -> Said {
-    let words = |text: &str| words::quote(text);
+fn field_errors(answer: &Answer, map: &Map<String, Value>) -> Said {
+    let words = |text: &str| answer.quote(text);
     let complaints = map.iter().filter(|(name, _)| !is_note(name)).map(|(name, value)| named(name, &flat(value)));
     let complaints = complaints.filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ");
     let about_email = map.iter().filter(|(name, _)| is_email_field(name)).map(|(_, value)| flat(value));

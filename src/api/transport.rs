@@ -6,6 +6,7 @@ use std::io;
 use super::words;
 use crate::domain::{AttemptResult, Complaint, ComplaintCode, DoubtCause, StopReason};
 use crate::limits;
+use crate::redact::Redactor;
 
 /// How a request ended that got no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +35,17 @@ impl Trouble {
         match refusal(&error) {
             Some(reason) => Self::Refused(words::quote(&reason)),
             None => unreached(&host, &error),
+        }
+    }
+
+    /// The same without our secrets: its words may be those of a proxy or of a certificate.
+    pub(super) fn without(self, secrets: &Redactor) -> Self {
+        let hide = |text: String| secrets.hide(&text).into_owned();
+        match self {
+            Self::NotSent { cause, hopeless } => Self::NotSent { cause: hide(cause), hopeless },
+            Self::Refused(reason) => Self::Refused(hide(reason)),
+            Self::Unsendable(reason) => Self::Unsendable(hide(reason)),
+            Self::Silence(cause) => Self::Silence(hide(cause)),
         }
     }
 

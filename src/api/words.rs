@@ -1,5 +1,7 @@
 //! The words of a server, made fit for a report and a terminal.
 
+use std::borrow::Cow;
+
 use crate::domain::shorten;
 
 /// The longest text that is quoted, in characters.
@@ -12,6 +14,20 @@ pub(super) fn quote(text: &str) -> String {
         return "an HTML page".to_owned();
     }
     shorten(text, QUOTED)
+}
+
+/// The text with links cut down to their hosts: the rest of one lets whoever has it act for a person.
+pub(super) fn without_links(text: &str) -> Cow<'_, str> {
+    const ENDS: &[char] = &['"', '\'', '<', '>', '(', ')', '[', ']', '{', '}', ',', ';', '`'];
+    let is_end = |c: char| c.is_whitespace() || ENDS.contains(&c);
+    let (mut kept, mut rest) = (String::new(), text);
+    while let Some((before, after)) = rest.split_once("://") {
+        let link = &after[..after.find(is_end).unwrap_or(after.len())];
+        let host = &link[..link.find(['/', '?', '#']).unwrap_or(link.len())];
+        kept.extend([before, "://", host, if link.len() > host.len() + 1 { "/***" } else { &link[host.len()..] }]);
+        rest = &after[link.len()..];
+    }
+    if kept.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(kept + rest) }
 }
 
 /// Whether a text is a page rather than a message.
@@ -30,6 +46,21 @@ mod tests {
         assert_eq!(quote(&"é".repeat(201)), format!("{}…", "é".repeat(200)));
         assert_eq!(quote(&"é".repeat(200)), "é".repeat(200));
         assert_eq!(quote(" a\r\nb\u{1b}[31m\u{202e} "), "a\\r\\nb\\u{1b}[31m\\u{202e}");
+    }
+
+    #[test]
+    fn of_links_only_the_hosts_are_shown() {
+        for (text, shown) in [
+            ("see https://kyc.example.com/a/b?c=d, please", "see https://kyc.example.com/***, please"),
+            (
+                "https://a.example https://b.example/ (http://c.example?x)",
+                "https://a.example https://b.example/ (http://c.example/***)",
+            ),
+            ("no link: a/b :/ x", "no link: a/b :/ x"),
+            ("://", "://"),
+        ] {
+            assert_eq!(without_links(text), shown);
+        }
     }
 
     #[test]

@@ -323,7 +323,7 @@ impl Import<'_> {
     }
 
     async fn print(&self, summary: &Summary) {
-        stdout::write_unless_signalled(report::shown(summary, self.args.output.summary), &self.caught).await;
+        stdout::write_unless_signalled(report::rendered(summary, self.args.output.summary), &self.caught).await;
     }
 
     fn summary(&self, run: &RunId, memory: &Memory, begun: Instant, told: Told) -> Result<Summary, Failure> {

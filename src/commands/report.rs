@@ -45,7 +45,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<Exit, Failure> {
         next_command: None,
         settle_command: Some(resume::settle(&settings)),
     };
-    stdout::write(shown(&summary, args.output.summary).as_bytes());
+    stdout::write(rendered(&summary, args.output.summary).as_bytes());
     Ok(exit)
 }
 
@@ -82,7 +82,7 @@ pub(super) fn shared_ids(settings: &TargetSettings, run: i64) -> Result<Vec<(Str
     Ok(shared.into_iter().map(|shared| (shared.customer_id, shared.records)).collect())
 }
 
-pub(super) fn shown(summary: &Summary, format: SummaryFormat) -> String {
+pub(super) fn rendered(summary: &Summary, format: SummaryFormat) -> String {
     match format {
         SummaryFormat::Text => summary.to_text(),
         SummaryFormat::Json => format!("{}\n", summary.to_json()),

@@ -37,6 +37,7 @@ mod proxy;
 mod races;
 mod refused;
 mod report;
+mod secrets;
 mod stops;
 mod supply;
 mod syscalls;

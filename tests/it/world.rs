@@ -193,7 +193,12 @@ fn read(stream: &TcpStream) -> Option<Request> {
     let asked = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "email");
     let is_post = first.starts_with("POST");
     // A request for the whole list counts as a look-up of the empty text.
-    let email = if is_post { body["customer_email"].as_str()? } else { asked.as_ref().map_or("", |(_, text)| text) };
+    // A login has no e-mail.
+    let email = if is_post {
+        body["customer_email"].as_str().unwrap_or_default()
+    } else {
+        asked.as_ref().map_or("", |(_, text)| text)
+    };
     let email = email.to_owned();
     Some(Request { is_post, email, key, body, nth: 0 })
 }

@@ -19,6 +19,7 @@ fn answer(status: u16, body: impl AsRef<[u8]>) -> Answer {
         headers: AnswerHeaders::default(),
         body: Body::Whole(body.as_ref().to_vec()),
         received: SystemTime::UNIX_EPOCH + Duration::from_secs(2_000_000_000),
+        secrets: crate::redact::Redactor::default(),
     }
 }
 

@@ -9,6 +9,7 @@ fn answer(status: u16, body: &str) -> Answer {
         headers: AnswerHeaders::default(),
         body: Body::Whole(body.as_bytes().to_vec()),
         received: SystemTime::UNIX_EPOCH,
+        secrets: crate::redact::Redactor::default(),
     }
 }
 

@@ -1,0 +1,268 @@
+//! Takes the secrets of a run out of texts that somebody else wrote.
+//!
+//! A server may repeat what it was sent, in its words or in the data of a customer. Whoever reads such a text hides the secrets in it before
+//! anything keeps or shows it. What is known of a secret is the text itself and the forms in which servers and frameworks print it: base64
+//! (also in the middle of other bytes, as in `Authorization: Basic`), percent-encoded, and escaped as in JSON.
+
+use std::borrow::Cow;
+use std::collections::{BTreeSet, VecDeque};
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use base64::Engine as _;
+use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
+
+/// What stands in the place of a secret.
+const HIDDEN: &str = "***";
+
+/// A shorter text is hidden only as a word of its own: within others it is no secret but a few letters.
+const SHORT: usize = 8;
+
+/// So many bytes of a form are looked for at once; the rest is compared where they are found.
+const PREFIX: usize = 16;
+
+/// Renewed tokens are known for so many renewals. The older ones are over.
+const TOKENS: usize = 4;
+
+/// Knows the secrets of a run. Clones know the same.
+#[derive(Clone, Default)]
+pub struct Redactor(Arc<RwLock<Known>>);
+
+#[derive(Default)]
+struct Known {
+    lasting: Vec<String>,
+    /// The newest is the last.
+    tokens: VecDeque<String>,
+    finder: Option<Arc<Finder>>,
+}
+
+impl Redactor {
+    /// A secret that is one for the whole run.
+    pub fn learn(&self, secret: &str) {
+        let secret = secret.trim();
+        if secret.is_empty() || self.read(|known| known.lasting.iter().any(|it| it == secret)) {
+            return;
+        }
+        self.change(|known| known.lasting.push(secret.to_owned()));
+    }
+
+    /// A token, which others follow. Cheap for the one that was learnt last.
+    pub fn learn_token(&self, token: &str) {
+        if self.read(|known| known.tokens.iter().rev().any(|it| it == token)) {
+            return;
+        }
+        self.change(|known| {
+            known.tokens.push_back(token.to_owned());
+            if known.tokens.len() > TOKENS {
+                known.tokens.pop_front();
+            }
+        });
+    }
+
+    /// The text without the secrets in it.
+    #[must_use]
+    pub fn hide<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let found = self.find(text);
+        if found.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        let (mut hidden, mut done) = (String::with_capacity(text.len()), 0);
+        for Range { start, end } in found {
+            hidden.push_str(&text[done..start]);
+            hidden.push_str(HIDDEN);
+            done = end;
+        }
+        hidden.push_str(&text[done..]);
+        Cow::Owned(hidden)
+    }
+
+    #[must_use]
+    pub fn is_in(&self, text: &str) -> bool {
+        !self.find(text).is_empty()
+    }
+
+    /// Where secrets stand, in order and apart from each other.
+    fn find(&self, text: &str) -> Vec<Range<usize>> {
+        match self.read(|known| known.finder.clone()) {
+            Some(finder) => finder.find(text),
+            None => Vec::new(),
+        }
+    }
+
+    fn read<T>(&self, look: impl FnOnce(&Known) -> T) -> T {
+        look(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Known)) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        change(&mut known);
+        let forms: BTreeSet<_> = known.lasting.iter().chain(&known.tokens).flat_map(|secret| forms(secret)).collect();
+        known.finder = Finder::of(forms).map(Arc::new);
+    }
+}
+
+/// Secrets are not shown.
+impl fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Redactor(***)")
+    }
+}
+
+/// Looks for all forms of all secrets at once.
+struct Finder {
+    prefixes: AhoCorasick,
+    /// By the number of their prefix.
+    forms: Vec<String>,
+}
+
+impl Finder {
+    /// `None` if there are none.
+    fn of(forms: BTreeSet<String>) -> Option<Self> {
+        let forms: Vec<_> = forms.into_iter().collect();
+        let prefixes = forms.iter().map(|form| &form.as_bytes()[..form.len().min(PREFIX)]);
+        let prefixes = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .kind(Some(AhoCorasickKind::DFA))
+            .build(prefixes)
+            .ok()
+            .filter(|_| !forms.is_empty())?;
+        Some(Self { prefixes, forms })
+    }
+
+    fn find(&self, text: &str) -> Vec<Range<usize>> {
+        let begin = |found: aho_corasick::Match| (found.start(), &self.forms[found.pattern().as_usize()]);
+        let whole = |(start, form): (usize, &String)| is_at(text, start, form).then(|| start..start + form.len());
+        let mut found: Vec<_> = self.prefixes.find_overlapping_iter(text).map(begin).filter_map(whole).collect();
+        if found.len() > 1 {
+            found.sort_by_key(|range| range.start);
+            found = merged(found);
+        }
+        found
+    }
+}
+
+/// Host names lose the case of what they are made of, so case counts only for what is short.
+fn is_at(text: &str, start: usize, form: &str) -> bool {
+    let end = start + form.len();
+    let Some(found) = text.get(start..end) else { return false };
+    if form.len() >= SHORT {
+        return found.eq_ignore_ascii_case(form);
+    }
+    let is_apart = |neighbour: Option<char>| neighbour.is_none_or(|neighbour| !neighbour.is_alphanumeric());
+    found == form && is_apart(text[..start].chars().next_back()) && is_apart(text[end..].chars().next())
+}
+
+fn merged(sorted: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    let mut merged: Vec<Range<usize>> = Vec::with_capacity(sorted.len());
+    for range in sorted {
+        match merged.last_mut() {
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+            _ => merged.push(range),
+        }
+    }
+    merged
+}
+
+/// A secret in all the forms in which it is recognised.
+fn forms(secret: &str) -> Vec<String> {
+    let percent: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+    let in_json = serde_json::to_string(secret).unwrap_or_default();
+    let mut forms = vec![secret.to_owned(), percent, in_json.trim_matches('"').to_owned()];
+    for engine in [BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD] {
+        forms.push(engine.encode(secret));
+        let within =
+            (0..3).map(|before| within(&engine.encode([&vec![0; before], secret.as_bytes()].concat()), before));
+        // What depends on the bytes around it is cut off, and what is left of a short secret may be anything.
+        forms.extend(within.filter(|form| form.len() >= SHORT));
+    }
+    // PHP writes slashes of JSON so.
+    forms.extend(
+        forms.iter().filter(|form| form.contains('/')).map(|form| form.replace('/', "\\/")).collect::<Vec<_>>(),
+    );
+    forms
+}
+
+/// The part of a base64 text that does not depend on the bytes before and behind those that are meant.
+fn within(encoded: &str, before: usize) -> String {
+    let bytes = encoded.len() * 6 / 8;
+    let (start, end) = ((before * 8).div_ceil(6), bytes * 8 / 6);
+    encoded.get(start..end).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::prelude::BASE64_STANDARD;
+
+    use super::*;
+
+    fn knowing(secrets: &[&str]) -> Redactor {
+        let redactor = Redactor::default();
+        secrets.iter().for_each(|secret| redactor.learn(secret));
+        redactor
+    }
+
+    #[test]
+    fn a_secret_is_hidden_in_every_form_that_servers_print() {
+        const SECRET: &str = "s3cr?t/\"pass\\word+1";
+        let redactor = knowing(&[SECRET]);
+        let basic = BASE64_STANDARD.encode(format!("me:{SECRET}"));
+        for form in [
+            SECRET.to_owned(),
+            SECRET.to_uppercase(),
+            BASE64_STANDARD.encode(SECRET),
+            BASE64_URL_SAFE_NO_PAD.encode(SECRET),
+            serde_json::to_string(SECRET).unwrap(),
+            serde_json::to_string(SECRET).unwrap().replace('/', "\\/"),
+            url::form_urlencoded::byte_serialize(SECRET.as_bytes()).collect(),
+        ] {
+            let hidden = redactor.hide(&form);
+            assert!(hidden.len() <= "\"***\"".len() && hidden.contains(HIDDEN), "{form}: {hidden}");
+        }
+        for around in ["a:", "ab:", "abc:"] {
+            let hidden = redactor.hide(&BASE64_STANDARD.encode(format!("{around}{SECRET}!!"))).into_owned();
+            assert!(hidden.contains(HIDDEN) && hidden.len() < 20, "{hidden}");
+        }
+        assert!(redactor.hide(&basic).len() < 16, "{}", redactor.hide(&basic));
+    }
+
+    #[test]
+    fn short_secrets_are_hidden_only_as_words_of_their_own() {
+        let redactor = knowing(&["key", "p4ss-w"]);
+        for (text, hidden) in [
+            ("the key is wrong", "the *** is wrong"),
+            ("(key)", "(***)"),
+            ("monkey keys Key", "monkey keys Key"),
+            ("p4ss-w.", "***."),
+            ("p4ss-wide", "p4ss-wide"),
+        ] {
+            assert_eq!(redactor.hide(text), hidden);
+        }
+    }
+
+    #[test]
+    fn secrets_that_overlap_and_stand_in_each_other_leave_nothing() {
+        let redactor = knowing(&["abcdefgh", "efghijkl", "abcdefghijklmnop"]);
+        assert_eq!(redactor.hide("x abcdefghijkl y abcdefghijklmnop z"), "x *** y *** z");
+        assert_eq!(redactor.hide("é abcdefgh é"), "é *** é");
+    }
+
+    #[test]
+    fn nothing_is_known_at_first_and_an_empty_secret_is_none() {
+        let redactor = knowing(&["", " \n"]);
+        assert_eq!(redactor.hide("anything"), "anything");
+        assert!(!redactor.is_in(""));
+    }
+
+    #[test]
+    fn renewed_tokens_are_known_for_some_renewals_and_lasting_secrets_for_ever() {
+        let redactor = knowing(&["lasting-secret"]);
+        for n in 0..=TOKENS {
+            redactor.learn_token(&format!("token-number-{n}"));
+        }
+        let told = redactor.hide("lasting-secret token-number-0 token-number-1 token-number-4").into_owned();
+        assert_eq!(told, "*** token-number-0 *** ***");
+        assert!(!format!("{redactor:?}").contains("token"));
+    }
+}
