@@ -2,6 +2,7 @@
 //!
 //! Libraries that speak of headers and bodies are held at warnings whatever is asked for: a token or a person must not get out that way.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use tracing::{Level, Metadata};
@@ -73,6 +74,26 @@ pub fn masked(text: &str) -> String {
     text.split_inclusive(char::is_whitespace).map(masked_word).collect()
 }
 
+/// So many digits in a row may be a phone number.
+const PHONE: usize = 7;
+
+/// Words without the phone numbers in them.
+#[must_use]
+pub fn without_numbers(text: &str) -> Cow<'_, str> {
+    let is_digit = |c: char| c.is_ascii_digit();
+    if !text.split(|c| !is_digit(c)).any(|digits| digits.len() >= PHONE) {
+        return Cow::Borrowed(text);
+    }
+    let (mut kept, mut rest) = (String::new(), text);
+    while let Some(start) = rest.find(is_digit) {
+        let end = rest[start..].find(|c| !is_digit(c)).map_or(rest.len(), |length| start + length);
+        kept.push_str(&rest[..start]);
+        kept.push_str(if end - start >= PHONE { "***" } else { &rest[start..end] });
+        rest = &rest[end..];
+    }
+    Cow::Owned(kept + rest)
+}
+
 fn masked_word(word: &str) -> String {
     match word.split_once('@') {
         Some((local, domain)) => {
@@ -85,11 +106,21 @@ fn masked_word(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::masked;
+    use super::{masked, without_numbers};
 
     #[test]
     fn emails_in_the_words_of_others_are_masked() {
         assert_eq!(masked("the mail \"jane.doe@example.com\" is bad"), "the mail j***@e*** is bad");
         assert_eq!(masked("nothing to hide"), "nothing to hide");
+    }
+
+    #[test]
+    fn numbers_that_may_be_a_phones_are_masked_and_others_stay() {
+        assert_eq!(
+            without_numbers("may mean +4917612345678 or +123456 (ISO 3166-1)"),
+            "may mean +*** or +123456 (ISO 3166-1)"
+        );
+        assert_eq!(without_numbers("1234567"), "***");
+        assert_eq!(without_numbers("line 12"), "line 12");
     }
 }

@@ -1,5 +1,6 @@
 //! `check`: the same reading and judging as an import, and then the plan instead of requests. No socket is opened (I9).
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -177,7 +178,8 @@ pub(super) fn tell(diagnostics: &Diagnostics, log: &LogArgs, reports: &[PathBuf]
 fn print(diagnostics: &Diagnostics, reports: &[PathBuf]) {
     let terminal = Term::stderr();
     let width = terminal.size_checked().map_or(WIDTH_ELSEWHERE, |(_, columns)| usize::from(columns));
-    let look = Look { width, styled: console::colors_enabled_stderr() };
+    let masked = !std::io::stderr().is_terminal();
+    let look = Look { width, styled: console::colors_enabled_stderr(), masked };
     let mut drawn = Vec::new();
     // Memory takes all that is written to it.
     drop(diagnostics.print(&mut drawn, look, reports));

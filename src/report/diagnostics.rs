@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use super::excerpt::Excerpt;
+use super::excerpt::{Excerpt, masked_cell};
 use crate::domain::{Code, InputShape, Position, RawRecord, Severity, Violation, shown};
+use crate::logging::without_numbers;
 
 /// More are counted only.
 const IN_FULL: usize = 20;
@@ -17,6 +18,8 @@ pub struct Look {
     /// In columns.
     pub width: usize,
     pub styled: bool,
+    /// Whether people's data are shown only in their form: anywhere but on a terminal.
+    pub masked: bool,
 }
 
 #[derive(Debug)]
@@ -102,6 +105,7 @@ impl Diagnostics {
                 writeln!(output)?;
             } else {
                 // It was not said above.
+                let hint = if look.masked { without_numbers(hint) } else { Cow::Borrowed(&**hint) };
                 writeln!(output, ": {hint}")?;
             }
         }
@@ -114,8 +118,10 @@ impl Diagnostics {
             &self.shown
         {
             match code.severity() {
-                Severity::Problem => tracing::error!(row, line, %column, %code, %hint, "{code}"),
-                Severity::Warning => tracing::warn!(row, line, %column, %code, %hint, "{code}"),
+                Severity::Problem => {
+                    tracing::error!(row, line, %column, %code, hint = %without_numbers(hint), "{code}")
+                }
+                Severity::Warning => tracing::warn!(row, line, %column, %code, hint = %without_numbers(hint), "{code}"),
             }
         }
         for (code, Count { times, first_row, .. }) in &self.counts {
@@ -136,12 +142,15 @@ impl Diagnostics {
         write!(output, ": {code}")?;
         // Bytes that are no text can only be told, not drawn.
         if !value.is_empty() && (excerpt.is_none() || *code == Code::RowEncoding) {
+            let value = if look.masked { masked_cell(value) } else { value.clone() };
             write!(output, ": `{value}`")?;
         }
         writeln!(output)?;
         if let Some(excerpt) = excerpt {
+            let excerpt = if look.masked { Cow::Owned(excerpt.masked()) } else { Cow::Borrowed(excerpt) };
             writeln!(output, "{}", excerpt.draw(*line, look.width, look.styled))?;
         }
+        let hint = if look.masked { without_numbers(hint) } else { Cow::Borrowed(&**hint) };
         writeln!(output, "    {hint}\n")
     }
 }
@@ -160,7 +169,7 @@ mod tests {
 
     fn printed(diagnostics: &Diagnostics) -> String {
         let mut output = Vec::new();
-        diagnostics.print(&mut output, Look { width: 80, styled: false }, &[]).unwrap();
+        diagnostics.print(&mut output, Look { width: 80, styled: false, masked: false }, &[]).unwrap();
         String::from_utf8(output).unwrap()
     }
 
@@ -192,6 +201,26 @@ mod tests {
     }
 
     #[test]
+    fn what_does_not_go_to_a_terminal_has_codes_columns_and_hints_and_nobodys_data() {
+        let mut diagnostics = Diagnostics::new("in.csv");
+        let hint = "may mean +4917612345678 or +17612345678; write it with +";
+        let violation = Violation::new(Code::PhoneNoCountryCode, "Phone", "17612345678", hint);
+        let form = InputForm::Csv { delimiter: b',', header: vec![b"Name".to_vec(), b"Phone".to_vec()] };
+        let shape = InputShape { form, byte_order_mark: false };
+        let raw = RawRecord::Cells(vec![b"Ann".to_vec(), b"17612345678".to_vec()]);
+        for raw in [Some(&raw), None] {
+            diagnostics.add(Position { row: 7, line: 9 }, std::slice::from_ref(&violation), &shape, raw);
+        }
+        let mut output = Vec::new();
+        diagnostics.print(&mut output, Look { width: 80, styled: false, masked: true }, &[]).unwrap();
+        let text = String::from_utf8(output).unwrap();
+        let drawn = "column \"Phone\": phone.no_country_code\n  |\n9 | ***,***********\n  |     ^^^^^^^^^^^\n";
+        assert!(text.contains(drawn), "{text}");
+        assert!(text.contains("phone.no_country_code: `***********`"), "{text}");
+        assert!(text.contains("may mean +*** or +***; write it with +") && !text.contains("1761"), "{text}");
+    }
+
+    #[test]
     fn a_stray_quote_is_suspected_aloud_and_other_warnings_are_counted() {
         let mut diagnostics = Diagnostics::new("in.csv");
         let warnings = [(Code::RowSwallowedLines, "from line 3 on"), (Code::EmailReservedDomain, "a test address")];
@@ -218,7 +247,7 @@ mod tests {
         assert_eq!(text.matches("fill it in").count(), IN_FULL);
         assert!(text.contains("only the first 20 of 30 are shown; --report problems.csv"), "{text}");
         let mut output = Vec::new();
-        diagnostics.print(&mut output, Look { width: 80, styled: false }, &["out.csv".into()]).unwrap();
+        diagnostics.print(&mut output, Look { width: 80, styled: false, masked: false }, &["out.csv".into()]).unwrap();
         let text = String::from_utf8(output).unwrap();
         assert!(text.contains("30 are shown; all of them go into out.csv\n") && !text.contains("--report"), "{text}");
     }

@@ -64,6 +64,14 @@ impl Excerpt {
         Some(Self { text, span })
     }
 
+    /// The same shape without what stands in it: people's data do not go into logs and mails.
+    pub(super) fn masked(&self) -> Self {
+        let Self { text, span } = self;
+        let [before, pointed, after] = [&text[..span.start], &text[span.clone()], &text[span.end..]].map(masked_cell);
+        let span = before.len()..before.len() + pointed.len();
+        Self { text: before + &pointed + &after, span }
+    }
+
     /// What is pointed at is never cut by the renderer, so a place too narrow for it gets its beginning.
     fn narrowed(&self, room: usize) -> Self {
         let pointed = &self.text[self.span.clone()];
@@ -83,6 +91,20 @@ impl Excerpt {
         let snippet = Snippet::source(&text).line_start(number).annotation(AnnotationKind::Primary.span(span));
         renderer.term_width(width).render(&[Group::with_level(Level::ERROR).element(snippet)])
     }
+}
+
+/// Letters and digits as stars, as wide as they are; signs, blanks and delimiters tell about the form of a cell and stay.
+pub(super) fn masked_cell(text: &str) -> String {
+    let mut masked = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_ascii() && !character.is_ascii_alphanumeric() || character == '…' {
+            masked.push(character);
+        } else {
+            let width = console::measure_text_width(character.encode_utf8(&mut [0; 4]));
+            masked.extend(std::iter::repeat_n('*', width));
+        }
+    }
+    masked
 }
 
 /// What stands beside the pointed part in a narrow place: the margin, and the dots of what was cut on both sides.
@@ -150,6 +172,15 @@ mod tests {
     fn the_cell_is_marked_under_its_line() {
         let drawn = csv(&["Ann", "030 1"], "phone").unwrap().draw(13, 80, false);
         assert_eq!(drawn, "   |\n13 | Ann,030 1\n   |     ^^^^^");
+    }
+
+    #[test]
+    fn a_masked_record_keeps_its_shape_and_its_marks_and_none_of_its_letters_and_digits() {
+        let excerpt = csv(&["王 Ånn-e\u{301}", "+49 (30) 1234@x.y"], "phone").unwrap().masked();
+        assert_eq!(excerpt.text, "** ***-*,+** (**) ****@*.*");
+        assert_eq!(pointed(&excerpt), "+** (**) ****@*.*");
+        let excerpt = json(r#"{"name":"Ada","phone":"030"}"#, "phone").unwrap().masked();
+        assert_eq!((excerpt.text.as_str(), pointed(&excerpt)), (r#"{"****":"***","*****":"***"}"#, r#""***""#));
     }
 
     #[test]
