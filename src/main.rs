@@ -7,7 +7,7 @@ use clap::Parser as _;
 use customer_import::cli::{Cli, LogArgs, LogFormat};
 use customer_import::commands::{self, Failure};
 use customer_import::exit::Exit;
-use customer_import::{atomic_file, config, limits, logging, output};
+use customer_import::{atomic_file, config, fault, limits, logging, memory, output};
 
 fn main() -> ExitCode {
     if let Some(what) = limits::lacking() {
@@ -16,19 +16,25 @@ fn main() -> ExitCode {
         failure.print(LogFormat::Text);
         return ExitCode::from(failure.exit.code());
     }
+    memory::keep_out_of_dumps();
+    fault::show_panics();
+    let exit = fault::caught(run);
+    atomic_file::abandon_all();
+    output::flush();
+    ExitCode::from(exit.code())
+}
+
+fn run() -> Exit {
     let typed: Vec<_> = std::env::args_os().collect();
     let words = config::words(typed.clone());
     let fallback = LogArgs::of_misunderstood(words.as_ref().unwrap_or(&typed));
     let cli = words.and_then(|words| parse(words, fallback.log_format));
     let log = cli.as_ref().map_or(fallback, |cli| cli.log);
     logging::start(&log);
-    let exit = cli.and_then(commands::run).unwrap_or_else(|failure| {
+    cli.and_then(commands::run).unwrap_or_else(|failure| {
         failure.print(log.log_format);
         failure.exit
-    });
-    atomic_file::abandon_all();
-    output::flush();
-    ExitCode::from(exit.code())
+    })
 }
 
 fn parse(words: Vec<OsString>, format: LogFormat) -> Result<Cli, Failure> {

@@ -55,7 +55,7 @@ impl Queue {
 
     fn tell_dropped(&mut self) {
         if self.dropped > 0 {
-            let notice = dropped(std::mem::take(&mut self.dropped), IN_JSON.load(Ordering::Relaxed));
+            let notice = dropped(std::mem::take(&mut self.dropped), is_json());
             self.append(notice.into_bytes());
         }
     }
@@ -190,6 +190,12 @@ fn shared() -> Option<&'static Shared> {
 pub fn start(in_json: bool) {
     IN_JSON.store(in_json, Ordering::Relaxed);
     shared();
+}
+
+/// Whether all lines are to be JSON.
+#[must_use]
+pub fn is_json() -> bool {
+    IN_JSON.load(Ordering::Relaxed)
 }
 
 /// Shows whole lines. Never waits, and a closed standard error is as good as an open one.

@@ -26,6 +26,7 @@ use super::shutdown::Shutdown;
 use super::tokens::Tokens;
 use crate::domain::{AttemptResult, EmailKey, Position, Status, StopReason};
 use crate::event::{Event, Trouble};
+use crate::fault;
 use crate::ledger::{Claim, ClaimPolicy, ClaimRequest, Ledger, LedgerError, RunCounters, RunId, Ticket};
 
 /// How many records are claimed in one go: few enough that the intents behind them in the ledger's queue do not wait for long.
@@ -447,7 +448,7 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
                 end
             }
             // The intent is in the ledger, so the record is in doubt and not lost.
-            Err(panic) => return self.drain(Verdict::Crashed(panic.to_string())),
+            Err(error) => return self.drain(Verdict::Crashed(panic_of(error))),
         };
         match end {
             Ok(Delivered::Settled { position, status }) => {
@@ -519,6 +520,11 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
         }
         (self.listener)(event);
     }
+}
+
+/// Why a task ended without an end, and nothing of the data that a panic may show.
+fn panic_of(error: tokio::task::JoinError) -> String {
+    error.try_into_panic().map_or_else(|error| error.to_string(), |panic| fault::words(&*panic))
 }
 
 /// After a suspension it goes on at its old interval and makes up for nothing.

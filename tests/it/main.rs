@@ -14,6 +14,7 @@ mod cron;
 mod cuts;
 mod door;
 mod faults;
+mod faults_of_ours;
 mod foreign;
 mod formats;
 mod harness;
