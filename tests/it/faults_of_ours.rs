@@ -15,6 +15,7 @@ const FORMAT: &str = "PANIC_IN_FORMAT";
 
 /// The way through `main` of a command that panics.
 #[test]
+#[ignore = "the tests below run it in a process of its own"]
 #[expect(clippy::exit, reason = "the process that this is part of is the one that is looked at")]
 fn the_child_that_panics() {
     let Ok(format) = std::env::var(FORMAT) else { return };
@@ -34,7 +35,7 @@ fn the_child_that_panics() {
 
 fn panicking(format: &str) -> Ran {
     let mut child = Command::new(std::env::current_exe().unwrap());
-    let child = child.args(["--exact", "faults_of_ours::the_child_that_panics", "--nocapture"]);
+    let child = child.args(["--exact", "faults_of_ours::the_child_that_panics", "--nocapture", "--include-ignored"]);
     Ran::of(child.env(FORMAT, format).env_remove("RUST_BACKTRACE").stdin(Stdio::null())).ends(74)
 }
 

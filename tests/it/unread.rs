@@ -11,7 +11,6 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use crate::harness::{Lab, Server, email, exit_code};
 
-/// With `-vv` their lines are several times what a pipe holds.
 const ROWS: usize = 1000;
 
 /// A pipe without room for one more byte. Its reader only keeps it open.
@@ -54,7 +53,8 @@ fn a_standard_error_that_nobody_reads_does_not_stop_an_import() {
         let server = Server::start(&lab, &[]);
         lab.customers(ROWS);
         let mut import = lab.command(&import_args(&server, more));
-        let child = import.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let (_reader, stderr) = full_pipe();
+        let child = import.stdout(Stdio::null()).stderr(stderr).spawn().unwrap();
         assert_eq!(ended(child, |_| ()), 0);
         assert_eq!(lab.statuses(), vec!["created"; ROWS]);
     }
