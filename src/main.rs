@@ -14,6 +14,7 @@ fn main() -> ExitCode {
         // Logging needs what there may not be.
         let failure = Failure::new(Exit::Io, what);
         failure.print(LogFormat::Text);
+        output::flush();
         return ExitCode::from(failure.exit.code());
     }
     memory::keep_out_of_dumps();
