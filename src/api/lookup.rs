@@ -180,7 +180,7 @@ fn matches(rows: &[&Map<String, Value>], answer: &Answer, email: &str) -> Matche
 fn found(row: &Map<String, Value>, answer: &Answer) -> Option<FoundCustomer> {
     let data = Data::of(Some(Value::Object(row.clone()).to_string()));
     let any = |names: [&str; 3]| names.into_iter().find_map(|name| text_of(row, name));
-    let receipt = Receipt { data, ..receipt(row).unwrap_or_default() };
+    let receipt = Receipt { data, ..receipt(answer, row).unwrap_or_default() };
     Some(FoundCustomer {
         email: EmailKey::of(&row_email(row)?),
         age: receipt.created_at.as_deref().and_then(|created_at| age(created_at, pause::server_clock_of(answer))),

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::envelope::{Claim, Envelope, Unreadable, flat, named, text_of};
 use super::taken::{email_words, is_about_email, names_email, says_taken};
-use super::{Answer, Body, Sent, words};
+use super::{Answer, Body, Sent};
 use crate::domain::{Data, EmailKey, EmailWords, Field, Receipt};
 
 /// The meaning of a body. Texts are the server's words, fit to be shown.
@@ -85,23 +85,23 @@ const UNPROCESSABLE: u16 = 422;
 
 fn success(answer: &Answer, envelope: &Envelope<'_>, sent: Sent<'_>) -> Said {
     let root = envelope.root();
-    let place = envelope.data().into_iter().chain([root]).find_map(|map| Some((map, receipt(map)?)));
+    let place = envelope.data().into_iter().chain([root]).find_map(|map| Some((map, receipt(answer, map)?)));
     let Some((map, receipt)) = place else { return Said::NoId };
     let receipt = Box::new(Receipt { data: Data::of(envelope.raw_data()), ..receipt });
     Said::Created { receipt, other_email: other_email(answer, map, sent) }
 }
 
 /// What a map tells of a customer; `None` without an id.
-pub(super) fn receipt(map: &Map<String, Value>) -> Option<Receipt> {
+pub(super) fn receipt(answer: &Answer, map: &Map<String, Value>) -> Option<Receipt> {
     let text = |name| text_of(map, name);
     let receipt = Receipt {
         id: text("id"),
         customer_id: text("customer_id"),
         kyc_link: text("kyc_link"),
         tos_link: text("tos_link"),
-        kyc_status: text("kyc_status").or_else(|| text("customer_kyc_status")).as_deref().map(words::quote),
-        tos_status: text("tos_status").as_deref().map(words::quote),
-        created_at: text("created_at").as_deref().map(words::quote),
+        kyc_status: text("kyc_status").or_else(|| text("customer_kyc_status")).map(|text| answer.quote(&text)),
+        tos_status: text("tos_status").map(|text| answer.quote(&text)),
+        created_at: text("created_at").map(|text| answer.quote(&text)),
         data: Data::None,
     };
     (receipt.id.is_some() || receipt.customer_id.is_some()).then_some(receipt)

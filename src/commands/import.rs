@@ -538,8 +538,10 @@ async fn watch(input: Arc<Input>, shutdown: Shutdown) {
     loop {
         tokio::time::sleep(LOOK).await;
         let input = Arc::clone(&input);
-        // A thread of its own may hang on a dead disk; the runtime may not.
-        if let Ok(Err(_)) = tokio::task::spawn_blocking(move || input.check_unchanged()).await {
+        // A thread of its own may hang on a dead disk; the runtime may not. If none can be had, the next look will do: each record is
+        // compared before it is sent anyway.
+        let Ok(looking) = signals::on_thread(move || input.check_unchanged()) else { continue };
+        if looking.await.is_err() {
             return shutdown.drain();
         }
     }
@@ -566,8 +568,7 @@ pub(super) fn words(verdict: &Verdict, signal: Option<Signal>) -> Option<String>
             "{times} records in a row were rejected in the same words ({words}), most likely because of a wrong mapping"
         )),
         Verdict::Stopped(reason) => Some(reason.to_string()),
-        Verdict::LedgerFailed(LedgerError::Lost { path, lost }) => {
-            let error = LedgerError::Lost { path: path.clone(), lost: lost.clone() };
+        Verdict::LedgerFailed(error @ LedgerError::Lost { lost, .. }) => {
             Some(format!("{error}; {}", failure::hint_of_lost(lost)))
         }
         Verdict::LedgerFailed(error) => Some(error.to_string()),

@@ -337,12 +337,16 @@ impl Life {
         Some(Finish { ending, warnings: Vec::new(), recovered: false, pending: None })
     }
 
-    fn finish(&self, ending: Ending, mut warnings: Vec<Warning>) -> Step {
+    fn finish(&self, ending: Ending, warnings: Vec<Warning>) -> Step {
+        Step::Finish(self.end(ending, warnings))
+    }
+
+    fn end(&self, ending: Ending, mut warnings: Vec<Warning>) -> Finish {
         if let Ending::Created(receipt) | Ending::Exists(receipt) = &ending {
             warnings.extend(receipt.data.warning());
         }
         let recovered = self.ever_doubted && !matches!(ending, Ending::InDoubt(_));
-        Step::Finish(Finish { ending, warnings, recovered, pending: None })
+        Finish { ending, warnings, recovered, pending: None }
     }
 
     fn again(&self) -> Step {
@@ -397,10 +401,7 @@ impl Life {
             Kept::Email(EmailWords::Exists, complaint) => not_listed(complaint),
             Kept::Email(_, complaint) => complaint,
         };
-        match self.finish(Ending::Rejected(complaint), Vec::new()) {
-            Step::Finish(finish) => Step::Finish(Finish { pending, ..finish }),
-            other => other,
-        }
+        Step::Finish(Finish { pending, ..self.end(Ending::Rejected(complaint), Vec::new()) })
     }
 
     fn falls_silent(&mut self, complaint: Complaint, lookups: bool, now: Moment) -> Step {

@@ -528,6 +528,20 @@ fn data_above_64_kib_is_not_kept_and_its_size_is_told() {
 }
 
 #[test]
+fn a_secret_is_hidden_before_the_words_around_it_are_shortened() {
+    let (secret, long) = ("s3cret/of-ours", "x".repeat(195));
+    let body = format!(
+        r#"{{"status":"success","data":{{"id":"{secret}","kyc_status":"{long}{secret}","tos_status":"a {secret}","created_at":"a {secret}"}}}}"#
+    );
+    let answer = answer(200, body);
+    answer.secrets.learn(secret);
+    let AttemptResult::Created { receipt, .. } = classify(&answer, SENT) else { panic!("not created") };
+    assert_eq!(receipt.id.as_deref(), Some(secret), "ids are never touched");
+    assert_eq!(receipt.kyc_status, Some(format!("{long}***")), "not the beginning of the secret");
+    assert_eq!((receipt.tos_status.as_deref(), receipt.created_at.as_deref()), (Some("a ***"), Some("a ***")));
+}
+
+#[test]
 fn what_the_server_says_of_a_customer_beside_ids_and_links_is_short_and_shows_what_it_hides() {
     let long = "x".repeat(100_000);
     let body = format!(
