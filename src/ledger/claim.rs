@@ -1,8 +1,8 @@
 //! May this record be sent? The ledger is asked before anything else, and a settled record costs no request and no permit.
 
-use super::key::PayloadHash;
-use super::standing::Standing;
-use super::writer::Intent;
+use super::idempotency_key::PayloadHash;
+use super::queue::Intent;
+use super::record_state::Standing;
 use crate::domain::{EmailKey, Position, Status};
 
 /// A valid record that asks to be sent.
@@ -110,7 +110,7 @@ pub(super) fn decide(known: Option<&Standing>, request: &ClaimRequest, run: i64,
 
 #[cfg(test)]
 mod tests {
-    use super::super::standing::tests::{sent_by, standing};
+    use super::super::record_state::tests::{sent_by, standing};
     use super::*;
 
     fn request(body: &[u8]) -> ClaimRequest {

@@ -109,7 +109,7 @@ impl LostName {
 /// The size of the ledger's file or of its log, whichever is larger.
 fn largest(path: &Path) -> u64 {
     let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
-    size(path).max(size(&super::lock::beside(path, "-wal")))
+    size(path).max(size(&super::sqlite::lock::beside(path, "-wal")))
 }
 
 impl LedgerError {

@@ -32,19 +32,14 @@
 
 mod claim;
 mod error;
-mod key;
-mod lock;
-mod manual;
-mod ownership;
-mod place;
-mod query;
-mod schema;
-mod standing;
-mod writer;
+mod idempotency_key;
+mod queue;
+mod record_state;
+mod sqlite;
 
 pub use claim::{Claim, ClaimPolicy, ClaimRequest, Ticket};
 pub use error::{Holder, LedgerError, LostName, Occupied};
-pub use key::PayloadHash;
-pub use query::{Claimed, OpenRequest, Reader, RunInfo, RunState, SharedId};
-pub use standing::{PastOutcome, Standing, Told};
-pub use writer::{Creation, InputName, Intent, Ledger, RunCounters, RunId, Target};
+pub use idempotency_key::PayloadHash;
+pub use queue::{Creation, InputName, Intent, Ledger, RunCounters, RunId, Target};
+pub use record_state::{PastOutcome, Standing, Told};
+pub use sqlite::read::{Claimed, OpenRequest, Reader, RunInfo, RunState, SharedId};

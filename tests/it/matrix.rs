@@ -12,6 +12,7 @@ fn every_test_that_the_fault_matrix_names_exists() {
         "src/delivery/tokens",
         "src/delivery/quota",
         "src/ledger",
+        "src/ledger/sqlite",
         "src/api",
         "src/intake",
     ] {

@@ -9,7 +9,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
 use super::lock::beside;
-use super::{Creation, LedgerError, ownership};
+use super::ownership;
+use crate::ledger::{Creation, LedgerError};
 
 /// Marks the file as ours ("cimp").
 const APPLICATION_ID: i64 = 0x6369_6d70;
@@ -108,7 +109,7 @@ const OLD_AS_NEW: &[&str] = &["
 "];
 
 /// The writing connection to a file that exists: checked, brought to the newest schema, and set to sync every commit.
-pub(super) fn open_for_writing(path: &Path, creation: Creation) -> Result<Connection, LedgerError> {
+pub(in crate::ledger) fn open_for_writing(path: &Path, creation: Creation) -> Result<Connection, LedgerError> {
     check_size(path)?;
     read_through(path);
     let mut connection = connect(path)?;
@@ -133,7 +134,7 @@ pub(super) fn open_for_writing(path: &Path, creation: Creation) -> Result<Connec
 }
 
 /// A connection that only reads, beside whoever writes.
-pub(super) fn open_for_reading(path: &Path) -> Result<Connection, LedgerError> {
+pub(in crate::ledger) fn open_for_reading(path: &Path) -> Result<Connection, LedgerError> {
     if !path.exists() {
         return Err(LedgerError::Missing(path.to_owned()));
     }
@@ -351,7 +352,7 @@ mod tests {
         of_version_1(&path);
         let open = |connection: &Connection| {
             let email = crate::domain::EmailKey::of("e");
-            let standing = super::super::query::standing(connection, 1, &email, 1).unwrap().unwrap();
+            let standing = super::super::read::standing(connection, 1, &email, 1).unwrap().unwrap();
             standing.open.unwrap().1
         };
         let before = std::fs::read(&path).unwrap();

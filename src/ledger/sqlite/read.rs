@@ -7,11 +7,12 @@ use jiff::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::key::PayloadHash;
-use super::standing::{PastOutcome, Standing, Told};
-use super::writer::{Intent, RunCounters, RunId, Target};
-use super::{LedgerError, lock, schema};
+use super::{lock, schema};
 use crate::domain::{BootTime, Data, EmailKey, Moment, Receipt, Status, Tally};
+use crate::ledger::LedgerError;
+use crate::ledger::idempotency_key::PayloadHash;
+use crate::ledger::queue::{Intent, RunCounters, RunId, Target};
+use crate::ledger::record_state::{PastOutcome, Standing, Told};
 
 /// A view of the ledger for reports, plans and people, as it was when the view was opened. It hinders no writer and writes nothing.
 #[derive(Debug)]
@@ -216,7 +217,7 @@ impl Reader {
     }
 }
 
-pub(super) fn find_target(connection: &Connection, target: &Target) -> rusqlite::Result<Option<i64>> {
+pub(in crate::ledger) fn find_target(connection: &Connection, target: &Target) -> rusqlite::Result<Option<i64>> {
     connection
         .query_row(
             "SELECT id FROM targets WHERE base_url = ?1 AND account = ?2",
@@ -227,7 +228,7 @@ pub(super) fn find_target(connection: &Connection, target: &Target) -> rusqlite:
 }
 
 /// The open requests of a target that left within `time` before `now`.
-pub(super) fn sent_within(
+pub(in crate::ledger) fn sent_within(
     connection: &Connection,
     target: i64,
     time: Duration,
@@ -262,7 +263,7 @@ macro_rules! standing_with {
 }
 
 /// The record with its open request and the last outcome that `run` or an earlier one left.
-pub(super) fn standing(
+pub(in crate::ledger) fn standing(
     connection: &Connection,
     target: i64,
     email: &EmailKey,

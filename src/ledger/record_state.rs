@@ -1,7 +1,7 @@
 //! What the ledger knows of one record, and what that means for a claim or a report. Pure.
 
-use super::key::PayloadHash;
-use super::writer::Intent;
+use super::idempotency_key::PayloadHash;
+use super::queue::Intent;
 use crate::domain::{Receipt, Status};
 
 /// What the ledger knows of one record as of some run.

@@ -3,10 +3,11 @@
 use rusqlite::{Connection, params};
 use sha2::{Digest as _, Sha256};
 
-use super::key::PayloadHash;
-use super::writer::{Ledger, RunId, Urgency, erase_intent, unheard, write_outcome};
-use super::{LedgerError, query};
+use super::read;
 use crate::domain::{EmailKey, Ending, Outcome, Receipt};
+use crate::ledger::LedgerError;
+use crate::ledger::idempotency_key::PayloadHash;
+use crate::ledger::queue::{Ledger, RunId, Urgency, erase_intent, unheard, write_outcome};
 
 /// The data of customers that were learnt and never sent: no payload has this hash, so none equals it.
 const NEVER_SENT: PayloadHash = PayloadHash([0; 32]);
@@ -35,7 +36,7 @@ impl Ledger {
     pub async fn settle_by_hand(&self, run: &RunId, email: EmailKey, ending: Ending) -> Result<bool, LedgerError> {
         let (target, run) = (self.target_id, run.number);
         self.write(Urgency::Now, move |connection| {
-            let known = query::standing(connection, target, &email, i64::MAX)?;
+            let known = read::standing(connection, target, &email, i64::MAX)?;
             let Some((standing, (sent_by, intent))) =
                 known.as_ref().and_then(|known| known.open.as_ref().map(|open| (known, open)))
             else {
@@ -106,7 +107,7 @@ impl Ledger {
 }
 
 fn learn(connection: &Connection, target: i64, run: i64, email: &EmailKey, receipt: Receipt) -> rusqlite::Result<bool> {
-    let known = query::standing(connection, target, email, i64::MAX)?;
+    let known = read::standing(connection, target, email, i64::MAX)?;
     if known.is_some_and(|standing| standing.is_settled()) {
         return Ok(false);
     }

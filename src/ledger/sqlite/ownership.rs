@@ -10,8 +10,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 
-use super::LedgerError;
 use super::lock::beside;
+use crate::ledger::LedgerError;
 use crate::trusted_file::{self, Distrust, Folder};
 
 /// The names beside a ledger that SQLite and the lock use.

@@ -11,11 +11,12 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tokio::sync::oneshot;
 
+use super::LedgerError;
 use super::claim::{Claim, ClaimPolicy, ClaimRequest, Decision, Ticket, decide};
-use super::key::{self, KeyParts, PayloadHash};
-use super::lock::{Lock, owner_only, real_file};
-use super::standing::Standing;
-use super::{LedgerError, query, schema};
+use super::idempotency_key::{self, KeyParts, PayloadHash};
+use super::record_state::Standing;
+use super::sqlite::lock::{Lock, owner_only, real_file};
+use super::sqlite::{read, schema};
 use crate::domain::{BootTime, Complaint, ComplaintCode, EmailKey, Ending, Moment, Outcome, Position, Receipt};
 use crate::limits;
 
@@ -146,7 +147,7 @@ impl Ledger {
             payload,
             generation,
         };
-        key::derive(&self.secret, &parts).map_err(|error| LedgerError::io(&self.path, error))
+        idempotency_key::derive(&self.secret, &parts).map_err(|error| LedgerError::io(&self.path, error))
     }
 
     pub async fn begin_run(&self, input: InputName) -> Result<RunId, LedgerError> {
@@ -205,7 +206,7 @@ impl Ledger {
     /// The e-mails of this target's requests whose effect is unknown and that left within `time` before `now`, and when they did.
     pub async fn sent_within(&self, time: Duration, now: Moment) -> Result<Vec<(EmailKey, Moment)>, LedgerError> {
         let target = self.target_id;
-        self.write(Urgency::Now, move |connection| query::sent_within(connection, target, time, now)).await
+        self.write(Urgency::Now, move |connection| read::sent_within(connection, target, time, now)).await
     }
 
     /// Claims records in the order given; the answers come in the same order.
@@ -540,7 +541,7 @@ fn secret_of(connection: &Connection, path: &Path) -> Result<Vec<u8>, LedgerErro
 }
 
 fn register(connection: &Connection, target: &Target) -> rusqlite::Result<i64> {
-    if let Some(id) = query::find_target(connection, target)? {
+    if let Some(id) = read::find_target(connection, target)? {
         return Ok(id);
     }
     connection
@@ -555,7 +556,7 @@ fn claim(
     request: ClaimRequest,
     policy: ClaimPolicy,
 ) -> rusqlite::Result<Claim> {
-    let known = query::standing(connection, target, &request.email, run)?;
+    let known = read::standing(connection, target, &request.email, run)?;
     let (generation, resumed) = match decide(known.as_ref(), &request, run, policy) {
         Decision::Duplicate { of_row } => return Ok(Claim::Duplicate { of_row }),
         Decision::Settled(status) => {
@@ -719,8 +720,8 @@ mod tests {
             Ledger::open(&self.path(), Self::target(), Creation::Allowed).unwrap()
         }
 
-        fn reader(&self) -> query::Reader {
-            query::Reader::open(&self.path(), &Self::target()).unwrap()
+        fn reader(&self) -> read::Reader {
+            read::Reader::open(&self.path(), &Self::target()).unwrap()
         }
     }
 
@@ -905,7 +906,7 @@ mod tests {
 
         let copy = world.folder.path().join("copy.db");
         ledger.copy_to(copy.clone()).await.unwrap();
-        let reader = query::Reader::open(&copy, &World::target()).unwrap();
+        let reader = read::Reader::open(&copy, &World::target()).unwrap();
         let (_, told) = reader.told(&EmailKey::of("a@example.com"), None).unwrap().unwrap();
         assert_eq!(told.unwrap().receipt.customer_id.as_deref(), Some("c-1"));
     }
@@ -925,7 +926,7 @@ mod tests {
         std::fs::write(&log, "another ledger's").unwrap();
         drop(ledger);
         assert_eq!(std::fs::read_to_string(&log).unwrap(), "another ledger's");
-        let reader = query::Reader::open(&renamed, &World::target()).unwrap();
+        let reader = read::Reader::open(&renamed, &World::target()).unwrap();
         assert!(reader.told(&EmailKey::of("a@example.com"), None).unwrap().unwrap().1.is_some());
     }
 

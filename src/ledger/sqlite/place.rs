@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use super::LedgerError;
+use crate::ledger::LedgerError;
 
 /// The folder of a file.
 pub(super) fn folder(path: &Path) -> &Path {
