@@ -13,7 +13,7 @@ use crate::domain::{
     Severity, Status, Verdict, Violation,
 };
 use crate::intake::Gather;
-use crate::ledger::{PayloadHash, Reader, Standing, Told};
+use crate::ledger::{PayloadHash, Reader, RecordState, StoredOutcome};
 
 /// As of when a line speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,13 +149,13 @@ impl Judge {
         Ok(line)
     }
 
-    fn look_up(&self, email: &EmailKey) -> Result<(Option<Standing>, Option<Told>), Failure> {
+    fn look_up(&self, email: &EmailKey) -> Result<(Option<RecordState>, Option<StoredOutcome>), Failure> {
         let Some(ledger) = &self.ledger else { return Ok((None, None)) };
         if self.tells {
-            let (standing, told) = ledger.told(email, self.run())?.unzip();
+            let (standing, told) = ledger.outcome(email, self.run())?.unzip();
             Ok((standing, told.flatten()))
         } else {
-            Ok((ledger.standing(email, self.run())?, None))
+            Ok((ledger.state(email, self.run())?, None))
         }
     }
 
@@ -179,7 +179,7 @@ impl Judge {
         earlier.filter(|_| first != row).map(|earlier| Earlier { row: first, ..earlier })
     }
 
-    fn status(&self, standing: Option<&Standing>, payload: PayloadHash) -> Status {
+    fn status(&self, standing: Option<&RecordState>, payload: PayloadHash) -> Status {
         let as_of = self.run().unwrap_or(i64::MAX);
         let status = standing.map_or(Status::NotAttempted, |standing| standing.status(as_of, payload));
         match (self.as_of, status) {
@@ -208,8 +208,8 @@ pub(super) fn invalid(record: &Noted) -> ReportLine {
 /// What the last outcome left: ids and links of a customer that is there, the complaint where there is none.
 pub(super) fn remember(
     line: &mut ReportLine,
-    standing: &Standing,
-    told: Option<Told>,
+    standing: &RecordState,
+    told: Option<StoredOutcome>,
     run: Option<i64>,
     notes: &mut Vec<String>,
 ) {

@@ -42,7 +42,7 @@ fn reader(target: &TargetArgs) -> Result<Reader, Failure> {
 
 fn show(target: &TargetArgs, as_json: bool) -> Result<Exit, Failure> {
     let ledger = reader(target)?;
-    let (states, runs, open) = (ledger.states()?, ledger.runs()?, ledger.open_requests()?);
+    let (states, runs, open) = (ledger.tally()?, ledger.runs()?, ledger.open_requests()?);
     if as_json {
         let doubts: Vec<_> = open
             .iter()
@@ -67,7 +67,7 @@ fn show(target: &TargetArgs, as_json: bool) -> Result<Exit, Failure> {
 }
 
 fn show_one(email: &EmailKey, target: &TargetArgs, as_json: bool) -> Result<Exit, Failure> {
-    let (standing, told) = reader(target)?.told(email, None)?.unzip();
+    let (standing, told) = reader(target)?.outcome(email, None)?.unzip();
     let told = told.flatten();
     let latest = standing.as_ref().and_then(|standing| standing.latest());
     let open = standing.as_ref().is_some_and(|standing| standing.is_open());
@@ -170,7 +170,7 @@ fn forget(email: Option<&str>, target: &TargetArgs, yes: bool) -> Result<Exit, F
 fn loss(email: Option<&str>, ledger: &Reader) -> Result<Option<String>, Failure> {
     let open = ledger.open_requests()?;
     let Some(email) = email else {
-        let records = ledger.states()?.total();
+        let records = ledger.tally()?.total();
         let told = format!("{records} records, {} of them in doubt, would be forgotten", open.len());
         return Ok((records > 0).then_some(told));
     };

@@ -93,7 +93,7 @@ impl Server for Scripted {
 /// Seen through another connection, so only what is committed counts.
 fn intent_is_synced(ledger: &std::path::Path, email: &str) -> bool {
     let reader = Reader::open(ledger, &target()).unwrap();
-    let standing = reader.standing(&EmailKey::of(email), None).unwrap();
+    let standing = reader.state(&EmailKey::of(email), None).unwrap();
     standing.is_some_and(|standing| standing.status(i64::MAX, PayloadHash::of(b"")) == Status::InDoubt)
 }
 
@@ -216,7 +216,7 @@ fn retry_policy() -> RetryPolicy {
 /// Duplicates and settled records have their outcome from before.
 fn is_committed(ledger: &std::path::Path, email: &str, status: Status) -> bool {
     let reader = Reader::open(ledger, &target()).unwrap();
-    let standing = reader.standing(&EmailKey::of(email), None).unwrap();
+    let standing = reader.state(&EmailKey::of(email), None).unwrap();
     !matches!(status, Status::Created | Status::Exists | Status::Rejected)
         || standing.and_then(|standing| standing.latest().map(|latest| latest.status)) == Some(status)
 }
@@ -820,7 +820,7 @@ impl World {
     /// What a report as of the last run would say of an e-mail.
     fn outcome(&self, email: &str) -> (Status, String) {
         let reader = Reader::open(&self.path, &target()).unwrap();
-        let (standing, told) = reader.told(&EmailKey::of(email), None).unwrap().unwrap();
+        let (standing, told) = reader.outcome(&EmailKey::of(email), None).unwrap().unwrap();
         let status = standing.latest().map_or(Status::NotAttempted, |latest| latest.status);
         (status, told.map(|told| told.error).unwrap_or_default())
     }

@@ -2,7 +2,7 @@
 
 use super::idempotency_key::PayloadHash;
 use super::queue::Intent;
-use super::record_state::Standing;
+use super::record_state::RecordState;
 use crate::domain::{EmailKey, Position, Status};
 
 /// A valid record that asks to be sent.
@@ -79,7 +79,7 @@ pub(super) enum Decision {
 }
 
 /// The whole rule of claiming.
-pub(super) fn decide(known: Option<&Standing>, request: &ClaimRequest, run: i64, policy: ClaimPolicy) -> Decision {
+pub(super) fn decide(known: Option<&RecordState>, request: &ClaimRequest, run: i64, policy: ClaimPolicy) -> Decision {
     let Some(known) = known else { return Decision::Deliver { generation: 0, resumed: None } };
     if let Some(of_row) = known.claimed_row(run) {
         return Decision::Duplicate { of_row };
@@ -118,7 +118,7 @@ mod tests {
         ClaimRequest { email: EmailKey::of("a@example.com"), payload: PayloadHash::of(body), position }
     }
 
-    fn claim(known: &Standing, body: &[u8], policy: ClaimPolicy) -> Decision {
+    fn claim(known: &RecordState, body: &[u8], policy: ClaimPolicy) -> Decision {
         decide(Some(known), &request(body), 2, policy)
     }
 

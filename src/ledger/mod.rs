@@ -41,5 +41,5 @@ pub use claim::{Claim, ClaimPolicy, ClaimRequest, Ticket};
 pub use error::{Holder, LedgerError, LostName, Occupied};
 pub use idempotency_key::PayloadHash;
 pub use queue::{Creation, InputName, Intent, Ledger, RunCounters, RunId, Target};
-pub use record_state::{PastOutcome, Standing, Told};
+pub use record_state::{PastOutcome, RecordState, StoredOutcome};
 pub use sqlite::read::{Claimed, OpenRequest, Reader, RunInfo, RunState, SharedId};

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use super::LedgerError;
 use super::claim::{Claim, ClaimPolicy, ClaimRequest, Decision, Ticket, decide};
 use super::idempotency_key::{self, KeyParts, PayloadHash};
-use super::record_state::Standing;
+use super::record_state::RecordState;
 use super::sqlite::lock::{Lock, owner_only, real_file};
 use super::sqlite::{read, schema};
 use crate::domain::{BootTime, Complaint, ComplaintCode, EmailKey, Ending, Moment, Outcome, Position, Receipt};
@@ -586,10 +586,10 @@ fn mark_claimed(
     target: i64,
     run: i64,
     request: &ClaimRequest,
-    known: Option<&Standing>,
+    known: Option<&RecordState>,
 ) -> rusqlite::Result<i64> {
     let ClaimRequest { email, position: Position { row, .. }, .. } = request;
-    if let Some(&Standing { record, .. }) = known {
+    if let Some(&RecordState { record, .. }) = known {
         connection
             .prepare_cached("UPDATE records SET claimed_run = ?2, claimed_row = ?3 WHERE id = ?1")?
             .execute(params![record, run, row])?;
@@ -781,7 +781,7 @@ mod tests {
         let next = begin(&ledger).await;
         let claim = claim_one(&ledger, &next, "A@EXAMPLE.com", b"x", 1).await;
         assert!(matches!(claim, Claim::Settled(Status::AlreadyImported)));
-        let (standing, told) = world.reader().told(&EmailKey::of("a@example.com"), None).unwrap().unwrap();
+        let (standing, told) = world.reader().outcome(&EmailKey::of("a@example.com"), None).unwrap().unwrap();
         assert_eq!(standing.status(run.number, PayloadHash::of(b"x")), Status::Created);
         assert_eq!(told.unwrap().receipt.customer_id.as_deref(), Some("c-1"));
     }
@@ -841,8 +841,8 @@ mod tests {
         let (reader, email) = (world.reader(), EmailKey::of("a@example.com"));
         let ticket = ticket(&ledger, &run, "a@example.com", b"x").await;
         ledger.settle(&run, &ticket, PayloadHash::of(b"x"), created("c-1")).await.unwrap();
-        assert!(reader.standing(&email, None).unwrap().is_none());
-        assert!(world.reader().standing(&email, None).unwrap().unwrap().latest().is_some());
+        assert!(reader.state(&email, None).unwrap().is_none());
+        assert!(world.reader().state(&email, None).unwrap().unwrap().latest().is_some());
     }
 
     #[tokio::test]
@@ -859,7 +859,7 @@ mod tests {
             runs.push(run.number);
         }
         let (reader, email) = (world.reader(), EmailKey::of("a@example.com"));
-        let told = |run| reader.told(&email, Some(run)).unwrap().unwrap();
+        let told = |run| reader.outcome(&email, Some(run)).unwrap().unwrap();
         assert!(told(0).1.is_none(), "the record is known, and nothing of how it ended");
         assert_eq!(told(runs[0]).1.unwrap().error, "gave up");
         assert_eq!(told(runs[1]).1.unwrap().receipt.customer_id.as_deref(), Some("c-1"));
@@ -907,7 +907,7 @@ mod tests {
         let copy = world.folder.path().join("copy.db");
         ledger.copy_to(copy.clone()).await.unwrap();
         let reader = read::Reader::open(&copy, &World::target()).unwrap();
-        let (_, told) = reader.told(&EmailKey::of("a@example.com"), None).unwrap().unwrap();
+        let (_, told) = reader.outcome(&EmailKey::of("a@example.com"), None).unwrap().unwrap();
         assert_eq!(told.unwrap().receipt.customer_id.as_deref(), Some("c-1"));
     }
 
@@ -927,7 +927,7 @@ mod tests {
         drop(ledger);
         assert_eq!(std::fs::read_to_string(&log).unwrap(), "another ledger's");
         let reader = read::Reader::open(&renamed, &World::target()).unwrap();
-        assert!(reader.told(&EmailKey::of("a@example.com"), None).unwrap().unwrap().1.is_some());
+        assert!(reader.outcome(&EmailKey::of("a@example.com"), None).unwrap().unwrap().1.is_some());
     }
 
     #[test]

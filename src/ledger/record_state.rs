@@ -6,7 +6,7 @@ use crate::domain::{Receipt, Status};
 
 /// What the ledger knows of one record as of some run.
 #[derive(Clone, Debug)]
-pub struct Standing {
+pub struct RecordState {
     /// Its place in the ledger.
     pub(super) record: i64,
     pub(super) generation: u32,
@@ -27,7 +27,7 @@ pub struct PastOutcome {
 
 /// What there is to tell of the last outcome; most of what the ledger holds, and only reports and people want it.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct StoredOutcome {
     pub receipt: Receipt,
     pub http_status: Option<u16>,
     pub attempts: u32,
@@ -36,7 +36,7 @@ pub struct Told {
     pub warning: String,
 }
 
-impl Standing {
+impl RecordState {
     /// The row of `run`'s input that claimed the record; the first valid one of its e-mail.
     #[must_use]
     pub(super) fn claimed_row(&self, run: i64) -> Option<u64> {
@@ -115,12 +115,12 @@ pub(super) mod tests {
     use super::*;
     use crate::domain::Moment;
 
-    pub(in crate::ledger) fn standing(run: i64, status: Status, body: &[u8]) -> Standing {
+    pub(in crate::ledger) fn standing(run: i64, status: Status, body: &[u8]) -> RecordState {
         let latest = PastOutcome { run, status, payload: PayloadHash::of(body) };
-        Standing { record: 1, generation: 0, claimed_run: run, claimed_row: 1, open: None, latest: Some(latest) }
+        RecordState { record: 1, generation: 0, claimed_run: run, claimed_row: 1, open: None, latest: Some(latest) }
     }
 
-    pub(in crate::ledger) fn sent_by(run: i64, mut standing: Standing) -> Standing {
+    pub(in crate::ledger) fn sent_by(run: i64, mut standing: RecordState) -> RecordState {
         let now = Moment { wall: jiff::Timestamp::UNIX_EPOCH, boot: None };
         let intent = Intent {
             generation: 0,
@@ -173,7 +173,7 @@ pub(super) mod tests {
             assert_eq!(standing(by, was, b"x").status_without_data(2), expected, "{was} in run {by}");
         }
         assert_eq!(sent_by(2, standing(1, Status::Rejected, b"x")).status_without_data(2), Status::InDoubt);
-        let nothing = Standing { latest: None, ..standing(2, Status::Created, b"x") };
+        let nothing = RecordState { latest: None, ..standing(2, Status::Created, b"x") };
         assert_eq!(nothing.status_without_data(2), Status::NotAttempted);
     }
 

@@ -12,7 +12,7 @@ use crate::domain::{BootTime, Data, EmailKey, Moment, Receipt, Status, Tally};
 use crate::ledger::LedgerError;
 use crate::ledger::idempotency_key::PayloadHash;
 use crate::ledger::queue::{Intent, RunCounters, RunId, Target};
-use crate::ledger::record_state::{PastOutcome, Standing, Told};
+use crate::ledger::record_state::{PastOutcome, RecordState, StoredOutcome};
 
 /// A view of the ledger for reports, plans and people, as it was when the view was opened. It hinders no writer and writes nothing.
 #[derive(Debug)]
@@ -56,8 +56,8 @@ pub struct Claimed {
     pub row: u64,
     /// The key of the e-mail; as it was typed it stands in the input only.
     pub email: String,
-    pub standing: Standing,
-    pub told: Option<Told>,
+    pub standing: RecordState,
+    pub told: Option<StoredOutcome>,
 }
 
 /// A request whose effect is unknown.
@@ -92,13 +92,17 @@ impl Reader {
     }
 
     /// What is known of an e-mail as of `run`; `None` as run asks for all that is known.
-    pub fn standing(&self, email: &EmailKey, run: Option<i64>) -> Result<Option<Standing>, LedgerError> {
+    pub fn state(&self, email: &EmailKey, run: Option<i64>) -> Result<Option<RecordState>, LedgerError> {
         let Some(target) = self.target else { return Ok(None) };
         standing(&self.connection, target, email, run.unwrap_or(i64::MAX)).map_err(|error| self.failed(&error))
     }
 
     /// The same, and what there is to tell of the last outcome.
-    pub fn told(&self, email: &EmailKey, run: Option<i64>) -> Result<Option<(Standing, Option<Told>)>, LedgerError> {
+    pub fn outcome(
+        &self,
+        email: &EmailKey,
+        run: Option<i64>,
+    ) -> Result<Option<(RecordState, Option<StoredOutcome>)>, LedgerError> {
         let Some(target) = self.target else { return Ok(None) };
         told(&self.connection, target, email, run.unwrap_or(i64::MAX)).map_err(|error| self.failed(&error))
     }
@@ -118,7 +122,7 @@ impl Reader {
         let mut rows = asked.query(params![target, run]).map_err(failed)?;
         while let Some(found) = rows.next().map_err(failed)? {
             let (row, email): (u64, String) = found.get(0).and_then(|row| Ok((row, found.get(1)?))).map_err(failed)?;
-            if let Some((standing, told)) = self.told(&EmailKey::of(&email), Some(run))? {
+            if let Some((standing, told)) = self.outcome(&EmailKey::of(&email), Some(run))? {
                 show(Claimed { row, email, standing, told })?;
             }
         }
@@ -174,7 +178,7 @@ impl Reader {
     }
 
     /// How many records of this target ended how, by their last outcome; those with a request in doubt count as in doubt.
-    pub fn states(&self) -> Result<Tally, LedgerError> {
+    pub fn tally(&self) -> Result<Tally, LedgerError> {
         let sql = "SELECT CASE WHEN i.record IS NOT NULL THEN 'in_doubt' ELSE coalesce(o.status, 'not_attempted') END, count(*)
                    FROM records r
                    LEFT JOIN intents i ON i.record = r.id
@@ -268,7 +272,7 @@ pub(in crate::ledger) fn standing(
     target: i64,
     email: &EmailKey,
     run: i64,
-) -> rusqlite::Result<Option<Standing>> {
+) -> rusqlite::Result<Option<RecordState>> {
     let mut asked = connection.prepare_cached(standing_with!(""))?;
     asked.query_row(params![target, email.as_str(), run], read_standing).optional()
 }
@@ -279,7 +283,7 @@ fn told(
     target: i64,
     email: &EmailKey,
     run: i64,
-) -> rusqlite::Result<Option<(Standing, Option<Told>)>> {
+) -> rusqlite::Result<Option<(RecordState, Option<StoredOutcome>)>> {
     let mut asked = connection.prepare_cached(standing_with!(
         ", o.http_status, o.attempts, o.error_code, o.error, o.warning,
          o.server_id, o.customer_id, o.kyc_link, o.tos_link, o.kyc_status, o.tos_status, o.created_at, o.data"
@@ -292,7 +296,7 @@ fn told(
     asked.query_row(params![target, email.as_str(), run], read).optional()
 }
 
-fn read_standing(row: &Row<'_>) -> rusqlite::Result<Standing> {
+fn read_standing(row: &Row<'_>) -> rusqlite::Result<RecordState> {
     let open = match row.get::<_, Option<i64>>(3)? {
         Some(run) => Some((run, read_intent(row)?)),
         None => None,
@@ -301,7 +305,7 @@ fn read_standing(row: &Row<'_>) -> rusqlite::Result<Standing> {
         Some(run) => Some(PastOutcome { run, status: read_status(row, 16)?, payload: PayloadHash(row.get(17)?) }),
         None => None,
     };
-    Ok(Standing {
+    Ok(RecordState {
         record: row.get(18)?,
         generation: row.get(0)?,
         claimed_run: row.get(1)?,
@@ -323,8 +327,8 @@ fn read_intent(row: &Row<'_>) -> rusqlite::Result<Intent> {
     })
 }
 
-fn read_told(row: &Row<'_>) -> rusqlite::Result<Told> {
-    Ok(Told {
+fn read_told(row: &Row<'_>) -> rusqlite::Result<StoredOutcome> {
+    Ok(StoredOutcome {
         http_status: row.get(19)?,
         attempts: row.get(20)?,
         error_code: row.get(21)?,
