@@ -24,7 +24,7 @@ pub(super) fn pass(ledger: &Reader, run: i64, outputs: &Outputs, kept: &[String]
 }
 
 fn line(claimed: Claimed, run: i64, kept: usize) -> ReportLine {
-    let Claimed { row, email, standing, told } = claimed;
+    let Claimed { row, email, state: standing, outcome: told } = claimed;
     let status = standing.status_without_data(run);
     let mut line = ReportLine::new(Position { row, line: 0 }, status, email, vec![String::new(); kept]);
     let mut notes = Vec::new();

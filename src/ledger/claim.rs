@@ -1,7 +1,7 @@
 //! May this record be sent? The ledger is asked before anything else, and a settled record costs no request and no permit.
 
 use super::idempotency_key::PayloadHash;
-use super::queue::Intent;
+use super::model::Intent;
 use super::record_state::RecordState;
 use crate::domain::{EmailKey, Position, Status};
 
@@ -35,7 +35,6 @@ pub enum Claim {
 /// The right to send one record in this run. Only a claim gives one, and only one a record and run.
 #[derive(Debug)]
 pub struct Ticket {
-    pub(super) record: i64,
     pub(super) email: EmailKey,
     pub(super) position: Position,
     pub(super) generation: u32,

@@ -106,12 +106,6 @@ impl LostName {
     }
 }
 
-/// The size of the ledger's file or of its log, whichever is larger.
-fn largest(path: &Path) -> u64 {
-    let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
-    size(path).max(size(&super::sqlite::lock::beside(path, "-wal")))
-}
-
 impl LedgerError {
     pub(super) fn io(path: &Path, error: impl std::fmt::Display) -> Self {
         Self::Io { path: path.to_owned(), why: error.to_string() }
@@ -122,21 +116,6 @@ impl LedgerError {
         match limits::behind(error) {
             Some(_) => Self::Limit { path: path.to_owned(), why: limits::told(error) },
             None => Self::io(path, error),
-        }
-    }
-
-    /// The database's own word decides whether the file is damaged, foreign or out of reach.
-    pub(super) fn sqlite(path: &Path, error: &rusqlite::Error) -> Self {
-        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase, OutOfMemory};
-        let (path, why) = (path.to_owned(), error.to_string());
-        match error.sqlite_error_code() {
-            Some(DatabaseCorrupt) => Self::Damaged { path, why },
-            Some(NotADatabase) => Self::Foreign { path, why },
-            Some(OutOfMemory) => Self::Limit { path, why: format!("{} is reached ({why})", limits::MEMORY) },
-            _ => match limits::suspected(largest(&path)) {
-                Some(limit) => Self::Limit { path, why: format!("{limit} ({why})") },
-                None => Self::Io { path, why },
-            },
         }
     }
 

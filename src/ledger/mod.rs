@@ -31,15 +31,28 @@
 //! turns one byte of a cell into another is seen only where the database's own structure suffers; SQLite keeps no checksums of cells.
 
 mod claim;
+#[cfg(test)]
+mod conformance;
 mod error;
+mod handle;
 mod idempotency_key;
+#[cfg(test)]
+mod memory;
+mod model;
+mod open;
 mod queue;
+mod reader;
 mod record_state;
 mod sqlite;
+mod store;
 
 pub use claim::{Claim, ClaimPolicy, ClaimRequest, Ticket};
 pub use error::{Holder, LedgerError, LostName, Occupied};
+pub use handle::Ledger;
 pub use idempotency_key::PayloadHash;
-pub use queue::{Creation, InputName, Intent, Ledger, RunCounters, RunId, Target};
-pub use record_state::{PastOutcome, RecordState, StoredOutcome};
-pub use sqlite::read::{Claimed, OpenRequest, Reader, RunInfo, RunState, SharedId};
+pub use model::{
+    Claimed, Creation, InputName, Intent, KnownRecord, OpenRequest, PastOutcome, RunCounters, RunId, RunInfo, RunState,
+    SharedId, StoredOutcome, Target,
+};
+pub use reader::Reader;
+pub use record_state::RecordState;

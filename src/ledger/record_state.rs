@@ -1,39 +1,18 @@
 //! What the ledger knows of one record, and what that means for a claim or a report. Pure.
 
 use super::idempotency_key::PayloadHash;
-use super::queue::Intent;
-use crate::domain::{Receipt, Status};
+use super::model::{Intent, PastOutcome};
+use crate::domain::Status;
 
 /// What the ledger knows of one record as of some run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordState {
-    /// Its place in the ledger.
-    pub(super) record: i64,
     pub(super) generation: u32,
     pub(super) claimed_run: i64,
     pub(super) claimed_row: u64,
     /// A request whose effect is unknown, and the run that sent it.
     pub(super) open: Option<(i64, Intent)>,
     pub(super) latest: Option<PastOutcome>,
-}
-
-/// The last outcome of a record, as far as anything is decided by it.
-#[derive(Clone, Copy, Debug)]
-pub struct PastOutcome {
-    pub(super) run: i64,
-    pub status: Status,
-    pub(super) payload: PayloadHash,
-}
-
-/// What there is to tell of the last outcome; most of what the ledger holds, and only reports and people want it.
-#[derive(Clone, Debug)]
-pub struct StoredOutcome {
-    pub receipt: Receipt,
-    pub http_status: Option<u16>,
-    pub attempts: u32,
-    pub error_code: String,
-    pub error: String,
-    pub warning: String,
 }
 
 impl RecordState {
@@ -117,7 +96,7 @@ pub(super) mod tests {
 
     pub(in crate::ledger) fn standing(run: i64, status: Status, body: &[u8]) -> RecordState {
         let latest = PastOutcome { run, status, payload: PayloadHash::of(body) };
-        RecordState { record: 1, generation: 0, claimed_run: run, claimed_row: 1, open: None, latest: Some(latest) }
+        RecordState { generation: 0, claimed_run: run, claimed_row: 1, open: None, latest: Some(latest) }
     }
 
     pub(in crate::ledger) fn sent_by(run: i64, mut standing: RecordState) -> RecordState {

@@ -29,7 +29,7 @@ const HOLDER_CAP: u64 = 1024;
 
 /// Held for as long as the value lives. The kernel frees it on any death of the process.
 #[derive(Debug)]
-pub(in crate::ledger) struct Lock {
+pub(super) struct Lock {
     /// Closed after the database, so that this is never without its lock as long as SQLite may write.
     file: Held,
     database: Held,
@@ -46,7 +46,7 @@ struct Held {
 
 impl Lock {
     /// `ledger` is what [`real_file`] gave. Call this before SQLite opens the file.
-    pub(in crate::ledger) fn acquire(ledger: &Path) -> Result<Self, LedgerError> {
+    pub(super) fn acquire(ledger: &Path) -> Result<Self, LedgerError> {
         place::check(ledger)?;
         ownership::check(ledger)?;
         let path = beside(ledger, ".lock");
@@ -70,7 +70,7 @@ impl Lock {
     }
 
     /// Fails if one of the names no longer leads to the file that is held. It costs two calls of `stat`.
-    pub(in crate::ledger) fn check(&self) -> Result<(), LedgerError> {
+    pub(super) fn check(&self) -> Result<(), LedgerError> {
         let has = |held: &Held| held.has_name().map_err(|error| LedgerError::file(&held.path, &error));
         let lost = if !has(&self.database)? {
             LostName::Ledger { now: self.database.now() }
@@ -83,12 +83,12 @@ impl Lock {
     }
 
     /// Whether the ledger's name still leads to the file that is held.
-    pub(in crate::ledger) fn has_ledger(&self) -> bool {
+    pub(super) fn has_ledger(&self) -> bool {
         self.database.has_name().unwrap_or(false)
     }
 
     /// Writes down who holds the ledger, for the run that finds it locked. What cannot be written is not told, which harms nothing.
-    pub(in crate::ledger) fn note(&self, run: Option<&str>) {
+    pub(super) fn note(&self, run: Option<&str>) {
         let holder =
             Holder { process: std::process::id(), host: host(), since: self.since, run: run.map(str::to_owned) };
         let mut file = &self.file.file;
@@ -219,7 +219,7 @@ fn identity(_: &Metadata) -> Option<(u64, u64)> {
 
 /// Whether some process holds the ledger just now. It looks by taking a share of the lock for an
 /// instant, so only a run that seems to be alive or killed is worth asking for.
-pub(in crate::ledger) fn is_held(ledger: &Path) -> bool {
+pub(super) fn is_held(ledger: &Path) -> bool {
     let Ok(real) = ledger.canonicalize() else { return false };
     let mut options = OpenOptions::new();
     trusted_file::never_following(options.read(true));
@@ -229,7 +229,7 @@ pub(in crate::ledger) fn is_held(ledger: &Path) -> bool {
 
 /// The real name of the ledger's file. Before the file exists a link to it has no real name, so where that is allowed it is made first.
 /// SQLite gives its side files the rights of the main one, so that must be right from its first moment.
-pub(in crate::ledger) fn real_file(path: &Path, creation: Creation) -> Result<PathBuf, LedgerError> {
+pub(super) fn real_file(path: &Path, creation: Creation) -> Result<PathBuf, LedgerError> {
     let failed = |error: io::Error| LedgerError::file(path, &error);
     ownership::check_link(path)?;
     if creation == Creation::Allowed && !path.exists() {
@@ -262,14 +262,14 @@ fn names_of(_: &Path) -> io::Result<u64> {
 }
 
 /// The name of a side file.
-pub(in crate::ledger) fn beside(path: &Path, ending: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     name.into()
 }
 
 /// Options that create a file only its owner can read, and never follow a link or wait.
-pub(in crate::ledger) fn owner_only() -> OpenOptions {
+pub(super) fn owner_only() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.create(true).truncate(false);
     trusted_file::never_following(&mut options);

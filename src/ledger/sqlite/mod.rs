@@ -1,8 +1,50 @@
-//! The ledger as one SQLite file: its schema, who may write it, and what is asked of it.
+//! The ledger as one SQLite file.
+//!
+//! - `lock`: at most one process writes, and it notices when a name no longer leads to its file.
+//! - `place`, `ownership`: where the file may lie, and whose it must be.
+//! - `schema`: opening the file, its tables, and the migrations of older ones.
+//! - `write`: the [`Store`](super::store::Store); `maintenance`: its operations by hand.
+//! - `read`: the [`LedgerReader`](super::store::LedgerReader).
+//!
+//! Nothing outside of this folder speaks SQL.
 
-pub(super) mod lock;
+mod lock;
 mod maintenance;
 mod ownership;
 mod place;
-pub(super) mod read;
-pub(super) mod schema;
+mod read;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod write;
+
+pub(super) use read::SqliteReader;
+pub(super) use write::SqliteStore;
+
+use std::path::Path;
+
+use crate::ledger::LedgerError;
+use crate::limits;
+
+impl LedgerError {
+    /// What the database says decides whether the file is damaged, foreign or out of reach.
+    fn sqlite(path: &Path, error: &rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase, OutOfMemory};
+        let (path, why) = (path.to_owned(), error.to_string());
+        match error.sqlite_error_code() {
+            Some(DatabaseCorrupt) => Self::Damaged { path, why },
+            Some(NotADatabase) => Self::Foreign { path, why },
+            Some(OutOfMemory) => Self::Limit { path, why: format!("{} is reached ({why})", limits::MEMORY) },
+            _ => match limits::suspected(largest(&path)) {
+                Some(limit) => Self::Limit { path, why: format!("{limit} ({why})") },
+                None => Self::Io { path, why },
+            },
+        }
+    }
+}
+
+/// The size of the ledger's file or of its log, whichever is larger.
+fn largest(path: &Path) -> u64 {
+    let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+    size(path).max(size(&lock::beside(path, "-wal")))
+}

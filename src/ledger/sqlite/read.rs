@@ -11,132 +11,30 @@ use super::{lock, schema};
 use crate::domain::{BootTime, Data, EmailKey, Moment, Receipt, Status, Tally};
 use crate::ledger::LedgerError;
 use crate::ledger::idempotency_key::PayloadHash;
-use crate::ledger::queue::{Intent, RunCounters, RunId, Target};
-use crate::ledger::record_state::{PastOutcome, RecordState, StoredOutcome};
+use crate::ledger::model::{
+    Claimed, Intent, KnownRecord, OpenRequest, PastOutcome, RunCounters, RunId, RunInfo, RunState, SharedId,
+    StoredOutcome, Target,
+};
+use crate::ledger::record_state::RecordState;
+use crate::ledger::store::LedgerReader;
 
-/// A view of the ledger for reports, plans and people, as it was when the view was opened. It hinders no writer and writes nothing.
+/// A connection that only reads. One transaction holds its view of the file from the first question on.
 #[derive(Debug)]
-pub struct Reader {
+pub(in crate::ledger) struct SqliteReader {
     connection: Connection,
     path: PathBuf,
+    /// `None` if the file does not know the target.
     target: Option<i64>,
 }
 
-/// What is known of a run.
-#[derive(Clone, Debug)]
-pub struct RunInfo {
-    pub id: RunId,
-    pub counters: RunCounters,
-    pub started_at: Timestamp,
-    /// Absent while it runs, and after a kill.
-    pub ended_at: Option<Timestamp>,
-    pub exit_code: Option<u8>,
-    pub stopped: Option<String>,
-}
-
-/// How far a run is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RunState {
-    Ended(Timestamp),
-    Running,
-    /// It was killed, or the machine went down.
-    CutOff,
-}
-
-/// An id that the server gave to several records.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SharedId {
-    pub customer_id: String,
-    pub records: u64,
-}
-
-/// What is known of a record that a run claimed.
-#[derive(Debug)]
-pub struct Claimed {
-    pub row: u64,
-    /// The key of the e-mail; as it was typed it stands in the input only.
-    pub email: String,
-    pub standing: RecordState,
-    pub told: Option<StoredOutcome>,
-}
-
-/// A request whose effect is unknown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct OpenRequest {
-    pub email: EmailKey,
-    pub row: u64,
-    pub body: Vec<u8>,
-    pub sent_at: Timestamp,
-}
-
-impl std::fmt::Debug for OpenRequest {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("OpenRequest").field("row", &self.row).field("sent_at", &self.sent_at).finish_non_exhaustive()
-    }
-}
-
-impl Reader {
-    pub fn open(path: &Path, target: &Target) -> Result<Self, LedgerError> {
+impl SqliteReader {
+    pub(in crate::ledger) fn open(path: &Path, target: &Target) -> Result<Self, LedgerError> {
         let connection = schema::open_for_reading(path)?;
         let failed = |error: rusqlite::Error| LedgerError::sqlite(path, &error);
         // One transaction for all questions: the answers fit together, and a million of them need not lock the file a million times.
         connection.execute_batch("BEGIN").map_err(failed)?;
         let id = find_target(&connection, target).map_err(failed)?;
         Ok(Self { connection, path: path.to_owned(), target: id })
-    }
-
-    /// Whether it knows any record of this target.
-    pub fn knows_any(&self) -> Result<bool, LedgerError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM records WHERE target = ?1)";
-        self.connection.query_row(sql, [self.target], |row| row.get(0)).map_err(|error| self.failed(&error))
-    }
-
-    /// What is known of an e-mail as of `run`; `None` as run asks for all that is known.
-    pub fn state(&self, email: &EmailKey, run: Option<i64>) -> Result<Option<RecordState>, LedgerError> {
-        let Some(target) = self.target else { return Ok(None) };
-        standing(&self.connection, target, email, run.unwrap_or(i64::MAX)).map_err(|error| self.failed(&error))
-    }
-
-    /// The same, and what there is to tell of the last outcome.
-    pub fn outcome(
-        &self,
-        email: &EmailKey,
-        run: Option<i64>,
-    ) -> Result<Option<(RecordState, Option<StoredOutcome>)>, LedgerError> {
-        let Some(target) = self.target else { return Ok(None) };
-        told(&self.connection, target, email, run.unwrap_or(i64::MAX)).map_err(|error| self.failed(&error))
-    }
-
-    /// Shows what is known, as of `run`, of each record that it claimed, in the order of its rows.
-    pub fn each_claimed<E: From<LedgerError>>(
-        &self,
-        run: i64,
-        mut show: impl FnMut(Claimed) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let Some(target) = self.target else { return Ok(()) };
-        let failed = |error: rusqlite::Error| E::from(self.failed(&error));
-        // Customers that were learnt have row 0.
-        let sql = "SELECT claimed_row, email_key FROM records
-                   WHERE target = ?1 AND claimed_run = ?2 AND claimed_row > 0 ORDER BY claimed_row";
-        let mut asked = self.connection.prepare(sql).map_err(failed)?;
-        let mut rows = asked.query(params![target, run]).map_err(failed)?;
-        while let Some(found) = rows.next().map_err(failed)? {
-            let (row, email): (u64, String) = found.get(0).and_then(|row| Ok((row, found.get(1)?))).map_err(failed)?;
-            if let Some((standing, told)) = self.outcome(&EmailKey::of(&email), Some(run))? {
-                show(Claimed { row, email, standing, told })?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The newest run over this input.
-    pub fn last_run(&self, input: &str) -> Result<Option<RunInfo>, LedgerError> {
-        self.find_run("input = ?2", input)
-    }
-
-    /// The run of this name.
-    pub fn run(&self, name: &str) -> Result<Option<RunInfo>, LedgerError> {
-        self.find_run("name = ?2", name)
     }
 
     fn find_run(&self, condition: &str, value: &str) -> Result<Option<RunInfo>, LedgerError> {
@@ -148,61 +46,6 @@ impl Reader {
             .query_row(&sql, params![self.target, value], read_run)
             .optional()
             .map_err(|error| self.failed(&error))
-    }
-
-    /// The requests of this target whose effect is unknown, the oldest first.
-    pub fn open_requests(&self) -> Result<Vec<OpenRequest>, LedgerError> {
-        let sql = "SELECT r.email_key, i.row, i.body, i.sent_at FROM intents i JOIN records r ON r.id = i.record
-                   WHERE r.target = ?1 ORDER BY i.sent_at, r.id";
-        self.list(sql, [self.target], |row| {
-            let email: String = row.get(0)?;
-            Ok(OpenRequest {
-                email: EmailKey::of(&email),
-                row: row.get(1)?,
-                body: row.get(2)?,
-                sent_at: read_time(row, 3)?,
-            })
-        })
-    }
-
-    /// How far a run is. A run that did not end is alive if it is the newest of the ledger and
-    /// somebody holds that. One that is not alive may have ended after this view of the ledger was
-    /// opened, so only another view can tell that it was cut off.
-    pub fn state_of(&self, run: &RunInfo) -> Result<RunState, LedgerError> {
-        if let Some(ended_at) = run.ended_at {
-            return Ok(RunState::Ended(ended_at));
-        }
-        let newest: Vec<i64> = self.list("SELECT max(id) FROM runs", [], |row| row.get(0))?;
-        let is_alive = newest == [run.id.number] && lock::is_held(&self.path);
-        Ok(if is_alive { RunState::Running } else { RunState::CutOff })
-    }
-
-    /// How many records of this target ended how, by their last outcome; those with a request in doubt count as in doubt.
-    pub fn tally(&self) -> Result<Tally, LedgerError> {
-        let sql = "SELECT CASE WHEN i.record IS NOT NULL THEN 'in_doubt' ELSE coalesce(o.status, 'not_attempted') END, count(*)
-                   FROM records r
-                   LEFT JOIN intents i ON i.record = r.id
-                   LEFT JOIN outcomes o ON o.id = (SELECT max(id) FROM outcomes WHERE record = r.id)
-                   WHERE r.target = ?1 GROUP BY 1";
-        let counts = self.list(sql, [self.target], |row| Ok((read_status(row, 0)?, row.get::<_, u64>(1)?)))?;
-        let mut tally = Tally::default();
-        counts.into_iter().for_each(|(status, count)| tally.add_many(status, count));
-        Ok(tally)
-    }
-
-    /// How many runs this target has seen.
-    pub fn runs(&self) -> Result<u64, LedgerError> {
-        let counts: Vec<u64> =
-            self.list("SELECT count(*) FROM runs WHERE target = ?1", [self.target], |row| row.get(0))?;
-        Ok(counts.into_iter().sum())
-    }
-
-    /// The ids that a run brought for more than one record; an alarm, for each customer has one of its own.
-    pub fn shared_ids(&self, run: i64) -> Result<Vec<SharedId>, LedgerError> {
-        let sql = "SELECT customer_id, count(DISTINCT record) FROM outcomes
-                   WHERE run = ?1 AND status = 'created' AND customer_id IS NOT NULL
-                   GROUP BY customer_id HAVING count(DISTINCT record) > 1 ORDER BY 2 DESC LIMIT 10";
-        self.list(sql, [run], |row| Ok(SharedId { customer_id: row.get(0)?, records: row.get(1)? }))
     }
 
     fn list<T>(
@@ -221,7 +64,88 @@ impl Reader {
     }
 }
 
-pub(in crate::ledger) fn find_target(connection: &Connection, target: &Target) -> rusqlite::Result<Option<i64>> {
+impl LedgerReader for SqliteReader {
+    fn knows_any(&self) -> Result<bool, LedgerError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM records WHERE target = ?1)";
+        self.connection.query_row(sql, [self.target], |row| row.get(0)).map_err(|error| self.failed(&error))
+    }
+
+    /// A prepared question a record: there is no round trip to save, and a plan that never changes.
+    fn states(&self, emails: &[EmailKey], as_of: i64) -> Result<Vec<Option<RecordState>>, LedgerError> {
+        let Some(target) = self.target else { return Ok(emails.iter().map(|_| None).collect()) };
+        let state = |email| Ok(record(&self.connection, target, email, as_of)?.map(|(_, state)| state));
+        emails.iter().map(state).collect::<rusqlite::Result<_>>().map_err(|error| self.failed(&error))
+    }
+
+    fn outcomes(&self, emails: &[EmailKey], as_of: i64) -> Result<Vec<Option<KnownRecord>>, LedgerError> {
+        let Some(target) = self.target else { return Ok(emails.iter().map(|_| None).collect()) };
+        let outcome = |email| outcome(&self.connection, target, email, as_of);
+        emails.iter().map(outcome).collect::<rusqlite::Result<_>>().map_err(|error| self.failed(&error))
+    }
+
+    fn each_claimed(&self, run: i64, show: &mut dyn FnMut(Claimed) -> bool) -> Result<(), LedgerError> {
+        let Some(target) = self.target else { return Ok(()) };
+        each_claimed(&self.connection, target, run, show).map_err(|error| self.failed(&error))
+    }
+
+    fn last_run(&self, input: &str) -> Result<Option<RunInfo>, LedgerError> {
+        self.find_run("input = ?2", input)
+    }
+
+    fn run(&self, name: &str) -> Result<Option<RunInfo>, LedgerError> {
+        self.find_run("name = ?2", name)
+    }
+
+    fn open_requests(&self) -> Result<Vec<OpenRequest>, LedgerError> {
+        let sql = "SELECT r.email_key, i.row, i.body, i.sent_at FROM intents i JOIN records r ON r.id = i.record
+                   WHERE r.target = ?1 ORDER BY i.sent_at, r.id";
+        self.list(sql, [self.target], |row| {
+            let email: String = row.get(0)?;
+            Ok(OpenRequest {
+                email: EmailKey::of(&email),
+                row: row.get(1)?,
+                body: row.get(2)?,
+                sent_at: read_time(row, 3)?,
+            })
+        })
+    }
+
+    fn state_of(&self, run: &RunInfo) -> Result<RunState, LedgerError> {
+        if let Some(ended_at) = run.ended_at {
+            return Ok(RunState::Ended(ended_at));
+        }
+        let newest: Vec<i64> = self.list("SELECT max(id) FROM runs", [], |row| row.get(0))?;
+        let is_alive = newest == [run.id.number] && lock::is_held(&self.path);
+        Ok(if is_alive { RunState::Running } else { RunState::CutOff })
+    }
+
+    fn tally(&self) -> Result<Tally, LedgerError> {
+        let sql = "SELECT CASE WHEN i.record IS NOT NULL THEN 'in_doubt' ELSE coalesce(o.status, 'not_attempted') END, count(*)
+                   FROM records r
+                   LEFT JOIN intents i ON i.record = r.id
+                   LEFT JOIN outcomes o ON o.id = (SELECT max(id) FROM outcomes WHERE record = r.id)
+                   WHERE r.target = ?1 GROUP BY 1";
+        let counts = self.list(sql, [self.target], |row| Ok((read_status(row, 0)?, row.get::<_, u64>(1)?)))?;
+        let mut tally = Tally::default();
+        counts.into_iter().for_each(|(status, count)| tally.add_many(status, count));
+        Ok(tally)
+    }
+
+    fn runs(&self) -> Result<u64, LedgerError> {
+        let counts: Vec<u64> =
+            self.list("SELECT count(*) FROM runs WHERE target = ?1", [self.target], |row| row.get(0))?;
+        Ok(counts.into_iter().sum())
+    }
+
+    fn shared_ids(&self, run: i64) -> Result<Vec<SharedId>, LedgerError> {
+        let sql = "SELECT customer_id, count(DISTINCT record) FROM outcomes
+                   WHERE run = ?1 AND status = 'created' AND customer_id IS NOT NULL
+                   GROUP BY customer_id HAVING count(DISTINCT record) > 1 ORDER BY 2 DESC LIMIT 10";
+        self.list(sql, [run], |row| Ok(SharedId { customer_id: row.get(0)?, records: row.get(1)? }))
+    }
+}
+
+pub(super) fn find_target(connection: &Connection, target: &Target) -> rusqlite::Result<Option<i64>> {
     connection
         .query_row(
             "SELECT id FROM targets WHERE base_url = ?1 AND account = ?2",
@@ -232,7 +156,7 @@ pub(in crate::ledger) fn find_target(connection: &Connection, target: &Target) -
 }
 
 /// The open requests of a target that left within `time` before `now`.
-pub(in crate::ledger) fn sent_within(
+pub(super) fn sent_within(
     connection: &Connection,
     target: i64,
     time: Duration,
@@ -249,14 +173,14 @@ pub(in crate::ledger) fn sent_within(
 }
 
 /// Asks for a record with its open request and the last outcome that a run or an earlier one left, and for more columns of that outcome.
-macro_rules! standing_with {
-    ($told:literal) => {
+macro_rules! state_with {
+    ($more:literal) => {
         concat!(
             "SELECT r.generation, r.claimed_run, r.claimed_row,
                     i.run, i.generation, i.idempotency_key, i.payload_hash, i.body, i.attempt, i.key_since, i.sent_at,
                     i.key_since_boot, i.key_since_uptime, i.sent_at_boot, i.sent_at_uptime,
                     o.run, o.status, o.payload_hash, r.id",
-            $told,
+            $more,
             " FROM records r
              LEFT JOIN intents i ON i.record = r.id
              LEFT JOIN outcomes o ON o.record = r.id AND o.run <= ?3
@@ -266,37 +190,55 @@ macro_rules! standing_with {
     };
 }
 
-/// The record with its open request and the last outcome that `run` or an earlier one left.
-pub(in crate::ledger) fn standing(
+/// The id of a record, and its state: its open request, and the last outcome that `run` or an earlier
+/// one left. `None` if it is unknown.
+pub(super) fn record(
     connection: &Connection,
     target: i64,
     email: &EmailKey,
     run: i64,
-) -> rusqlite::Result<Option<RecordState>> {
-    let mut asked = connection.prepare_cached(standing_with!(""))?;
-    asked.query_row(params![target, email.as_str(), run], read_standing).optional()
+) -> rusqlite::Result<Option<(i64, RecordState)>> {
+    let mut asked = connection.prepare_cached(state_with!(""))?;
+    asked.query_row(params![target, email.as_str(), run], |row| Ok((row.get(18)?, read_state(row)?))).optional()
 }
 
-/// The same, and what there is to tell of that outcome.
-fn told(
-    connection: &Connection,
-    target: i64,
-    email: &EmailKey,
-    run: i64,
-) -> rusqlite::Result<Option<(RecordState, Option<StoredOutcome>)>> {
-    let mut asked = connection.prepare_cached(standing_with!(
+/// The state, and the rest of that outcome.
+fn outcome(connection: &Connection, target: i64, email: &EmailKey, run: i64) -> rusqlite::Result<Option<KnownRecord>> {
+    let mut asked = connection.prepare_cached(state_with!(
         ", o.http_status, o.attempts, o.error_code, o.error, o.warning,
          o.server_id, o.customer_id, o.kyc_link, o.tos_link, o.kyc_status, o.tos_status, o.created_at, o.data"
     ))?;
     let read = |row: &Row<'_>| {
-        let standing = read_standing(row)?;
-        let told = standing.latest.map(|_| read_told(row)).transpose()?;
-        Ok((standing, told))
+        let state = read_state(row)?;
+        let outcome = state.latest.map(|_| read_outcome(row)).transpose()?;
+        Ok((state, outcome))
     };
     asked.query_row(params![target, email.as_str(), run], read).optional()
 }
 
-fn read_standing(row: &Row<'_>) -> rusqlite::Result<RecordState> {
+fn each_claimed(
+    connection: &Connection,
+    target: i64,
+    run: i64,
+    show: &mut dyn FnMut(Claimed) -> bool,
+) -> rusqlite::Result<()> {
+    // Customers that were learnt have row 0.
+    let sql = "SELECT claimed_row, email_key FROM records
+               WHERE target = ?1 AND claimed_run = ?2 AND claimed_row > 0 ORDER BY claimed_row";
+    let mut asked = connection.prepare(sql)?;
+    let mut rows = asked.query(params![target, run])?;
+    while let Some(found) = rows.next()? {
+        let (row, email): (u64, String) = (found.get(0)?, found.get(1)?);
+        if let Some((state, outcome)) = outcome(connection, target, &EmailKey::of(&email), run)?
+            && !show(Claimed { row, email, state, outcome })
+        {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn read_state(row: &Row<'_>) -> rusqlite::Result<RecordState> {
     let open = match row.get::<_, Option<i64>>(3)? {
         Some(run) => Some((run, read_intent(row)?)),
         None => None,
@@ -305,14 +247,7 @@ fn read_standing(row: &Row<'_>) -> rusqlite::Result<RecordState> {
         Some(run) => Some(PastOutcome { run, status: read_status(row, 16)?, payload: PayloadHash(row.get(17)?) }),
         None => None,
     };
-    Ok(RecordState {
-        record: row.get(18)?,
-        generation: row.get(0)?,
-        claimed_run: row.get(1)?,
-        claimed_row: row.get(2)?,
-        open,
-        latest,
-    })
+    Ok(RecordState { generation: row.get(0)?, claimed_run: row.get(1)?, claimed_row: row.get(2)?, open, latest })
 }
 
 fn read_intent(row: &Row<'_>) -> rusqlite::Result<Intent> {
@@ -327,7 +262,7 @@ fn read_intent(row: &Row<'_>) -> rusqlite::Result<Intent> {
     })
 }
 
-fn read_told(row: &Row<'_>) -> rusqlite::Result<StoredOutcome> {
+fn read_outcome(row: &Row<'_>) -> rusqlite::Result<StoredOutcome> {
     Ok(StoredOutcome {
         http_status: row.get(19)?,
         attempts: row.get(20)?,

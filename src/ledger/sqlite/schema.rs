@@ -109,7 +109,7 @@ const OLD_AS_NEW: &[&str] = &["
 "];
 
 /// The writing connection to a file that exists: checked, brought to the newest schema, and set to sync every commit.
-pub(in crate::ledger) fn open_for_writing(path: &Path, creation: Creation) -> Result<Connection, LedgerError> {
+pub(super) fn open_for_writing(path: &Path, creation: Creation) -> Result<Connection, LedgerError> {
     check_size(path)?;
     read_through(path);
     let mut connection = connect(path)?;
@@ -134,7 +134,7 @@ pub(in crate::ledger) fn open_for_writing(path: &Path, creation: Creation) -> Re
 }
 
 /// A connection that only reads, beside whoever writes.
-pub(in crate::ledger) fn open_for_reading(path: &Path) -> Result<Connection, LedgerError> {
+pub(super) fn open_for_reading(path: &Path) -> Result<Connection, LedgerError> {
     if !path.exists() {
         return Err(LedgerError::Missing(path.to_owned()));
     }
@@ -352,8 +352,8 @@ mod tests {
         of_version_1(&path);
         let open = |connection: &Connection| {
             let email = crate::domain::EmailKey::of("e");
-            let standing = super::super::read::standing(connection, 1, &email, 1).unwrap().unwrap();
-            standing.open.unwrap().1
+            let (_, state) = super::super::read::record(connection, 1, &email, 1).unwrap().unwrap();
+            state.open.unwrap().1
         };
         let before = std::fs::read(&path).unwrap();
         let read = open(&open_for_reading(&path).unwrap());

@@ -1,0 +1,173 @@
+//! The ledger as the rest of the program writes it: one method per operation.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+
+use super::LedgerError;
+use super::claim::{Claim, ClaimPolicy, ClaimRequest, Ticket};
+use super::idempotency_key::{self, KeyParts, PayloadHash};
+use super::model::{InputName, Intent, RunCounters, RunId, Target};
+use super::queue::{Needs, Queue, Urgency};
+use super::store::{Op, OpReply, Store};
+use crate::domain::{EmailKey, Ending, Moment, Outcome, Receipt};
+
+/// The ledger of this process, held exclusively. Dropping it waits for the writing thread and lets
+/// the next run in.
+#[derive(Debug)]
+pub struct Ledger {
+    target: Target,
+    /// Makes keys unguessable. It is made with the ledger.
+    secret: Vec<u8>,
+    queue: Queue,
+}
+
+impl Ledger {
+    /// Starts the thread that writes to an open store. `path` is the ledger's name for messages.
+    pub(super) fn over(
+        store: impl Store + 'static,
+        path: PathBuf,
+        target: Target,
+        secret: Vec<u8>,
+    ) -> Result<Self, LedgerError> {
+        Ok(Self { target, secret, queue: Queue::start(store, path)? })
+    }
+
+    /// Writes a copy of the whole ledger to a file that does not exist yet. A run that lost the name of
+    /// its ledger makes its report from such a copy, because nothing else may open the file that it holds.
+    pub async fn copy_to(&self, path: PathBuf) -> Result<(), LedgerError> {
+        self.queue.copy_to(path).await
+    }
+
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.queue.path()
+    }
+
+    /// Returns the idempotency key of a payload of this ticket's record.
+    pub fn key(&self, ticket: &Ticket, payload: PayloadHash, generation: u32) -> Result<String, LedgerError> {
+        let parts = KeyParts {
+            base_url: &self.target.base_url,
+            account: &self.target.account,
+            email: &ticket.email,
+            payload,
+            generation,
+        };
+        idempotency_key::derive(&self.secret, &parts).map_err(|error| LedgerError::io(self.path(), error))
+    }
+
+    pub async fn begin_run(&self, input: InputName) -> Result<RunId, LedgerError> {
+        let name = uuid::Uuid::now_v7().to_string();
+        let op = Op::BeginRun { name: name.clone(), input };
+        let number = self.permit(Urgency::Now, op, OpReply::run).await?;
+        Ok(RunId { number, name })
+    }
+
+    pub async fn end_run(
+        &self,
+        run: &RunId,
+        counters: RunCounters,
+        exit_code: u8,
+        stopped: Option<String>,
+    ) -> Result<(), LedgerError> {
+        let op = Op::EndRun { run: run.number, counters, exit_code, stopped };
+        self.complete(Urgency::Now, op).await
+    }
+
+    /// Returns whether any run ever created a customer of this target.
+    pub async fn has_created(&self) -> Result<bool, LedgerError> {
+        self.permit(Urgency::Now, Op::HasCreated, OpReply::is).await
+    }
+
+    /// Returns the e-mails of this target's requests whose effect is unknown and that left within
+    /// `time` before `now`, and when they did.
+    pub async fn sent_within(&self, time: Duration, now: Moment) -> Result<Vec<(EmailKey, Moment)>, LedgerError> {
+        self.permit(Urgency::Now, Op::SentWithin { time, now }, OpReply::sent).await
+    }
+
+    /// Claims records in the order given; the answers come in the same order.
+    pub async fn claim(
+        &self,
+        run: &RunId,
+        requests: Vec<ClaimRequest>,
+        policy: ClaimPolicy,
+    ) -> Result<Vec<Claim>, LedgerError> {
+        let op = Op::Claim { run: run.number, requests, policy };
+        self.permit(Urgency::Answered, op, OpReply::claims).await
+    }
+
+    /// Makes the intent durable. Only after this returned may the first byte be sent (I1).
+    pub async fn intend(&self, run: &RunId, ticket: &Ticket, intent: Intent) -> Result<(), LedgerError> {
+        let op = Op::Intend { run: run.number, email: ticket.email.clone(), row: ticket.position.row, intent };
+        self.permit(Urgency::Now, op, OpReply::done).await
+    }
+
+    /// Hands the outcome of a payload in; the future waits for its commit. Only after that may it be
+    /// shown (I4). As soon as this returned, no intent can become durable before the outcome does, so
+    /// another request may take the slot of this one (I7). If doubt stays, the open request stays too.
+    pub fn settle(
+        &self,
+        run: &RunId,
+        ticket: &Ticket,
+        payload: PayloadHash,
+        outcome: Outcome,
+    ) -> impl Future<Output = Result<(), LedgerError>> + use<'_> {
+        let op = Op::Settle { run: run.number, email: ticket.email.clone(), payload, outcome };
+        self.complete(Urgency::Soon, op)
+    }
+
+    /// Forgets the open request, because the server surely did nothing with it and no outcome is due.
+    pub async fn release(&self, ticket: &Ticket) -> Result<(), LedgerError> {
+        self.complete(Urgency::Soon, Op::Release { email: ticket.email.clone() }).await
+    }
+
+    /// Checks whose token this target is used with. The first owner is kept, as a hash only; another
+    /// one is an error.
+    pub async fn check_owner(&self, owner: &str) -> Result<(), LedgerError> {
+        let owner = Sha256::new().chain_update(&self.secret).chain_update(owner).finalize().to_vec();
+        if self.permit(Urgency::Now, Op::CheckOwner { owner }, OpReply::is).await? {
+            return Ok(());
+        }
+        let Target { base_url, account } = self.target.clone();
+        Err(LedgerError::OtherAccount { base_url, account })
+    }
+
+    /// Ends a doubt with what a person found out. This is an outcome of the run that sent the
+    /// request, and of this one. Returns false if the e-mail is not in doubt.
+    pub async fn settle_by_hand(&self, run: &RunId, email: EmailKey, ending: Ending) -> Result<bool, LedgerError> {
+        self.permit(Urgency::Now, Op::SettleByHand { run: run.number, email, ending }, OpReply::is).await
+    }
+
+    /// Learns customers that the account has. A known customer stays as it is known. Returns the
+    /// number of new ones.
+    pub async fn learn(&self, run: &RunId, customers: Vec<(EmailKey, Receipt)>) -> Result<u64, LedgerError> {
+        self.permit(Urgency::Now, Op::Learn { run: run.number, customers }, OpReply::count).await
+    }
+
+    /// Erases a person. Returns false if the ledger does not know the e-mail.
+    pub async fn forget_email(&self, email: EmailKey) -> Result<bool, LedgerError> {
+        self.permit(Urgency::Now, Op::ForgetEmail { email }, OpReply::is).await
+    }
+
+    /// Erases everything of the target, runs included. Returns the number of records.
+    pub async fn forget_target(&self) -> Result<u64, LedgerError> {
+        self.permit(Urgency::Now, Op::ForgetTarget, OpReply::count).await
+    }
+
+    /// Hands in an operation that permits something new. It is refused if the ledger is not held any more.
+    fn permit<T>(
+        &self,
+        urgency: Urgency,
+        op: Op,
+        read: fn(OpReply) -> Option<T>,
+    ) -> impl Future<Output = Result<T, LedgerError>> + use<'_, T> {
+        self.queue.hand_in(Needs::Hold, urgency, op, read)
+    }
+
+    /// Hands in an operation that only completes what was permitted before, so it is written even if
+    /// the ledger lost its name.
+    fn complete(&self, urgency: Urgency, op: Op) -> impl Future<Output = Result<(), LedgerError>> + use<'_> {
+        self.queue.hand_in(Needs::Nothing, urgency, op, OpReply::done)
+    }
+}

@@ -1,0 +1,174 @@
+//! What the ledger keeps and what it answers, whichever store keeps it. Data only.
+
+use jiff::Timestamp;
+
+use super::idempotency_key::PayloadHash;
+use super::record_state::RecordState;
+use crate::domain::{Complaint, ComplaintCode, Data, EmailKey, Ending, Moment, Outcome, Receipt, Status};
+
+/// An account of a server. A ledger keeps each target's runs and records apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Normalised.
+    pub base_url: String,
+    pub account: String,
+}
+
+/// A run, by its place in the order of runs and by its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunId {
+    pub number: i64,
+    pub name: String,
+}
+
+/// The input as the ledger remembers it: an absolute path, or the name of a spooled standard input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputName(pub String);
+
+/// What a run counted beside its outcomes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RunCounters {
+    pub requests: u64,
+    pub throttled: u64,
+    pub retries: u64,
+    pub recovered: u64,
+}
+
+/// A request that may leave as soon as this is durable.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Intent {
+    pub generation: u32,
+    pub key: String,
+    pub payload: PayloadHash,
+    pub body: Vec<u8>,
+    /// Which attempt of the run it is, counted from 1.
+    pub attempt: u32,
+    /// When this key was first used.
+    pub key_since: Moment,
+    /// It left no later than this, if it left.
+    pub sent_at: Moment,
+}
+
+/// Leaves out the body, because it is a person's data.
+impl std::fmt::Debug for Intent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Intent").field("key", &self.key).field("attempt", &self.attempt).finish_non_exhaustive()
+    }
+}
+
+/// Whether a missing ledger may be created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Creation {
+    Allowed,
+    Refused,
+}
+
+/// The last outcome of a record, as far as decisions depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PastOutcome {
+    pub(super) run: i64,
+    pub status: Status,
+    pub(super) payload: PayloadHash,
+}
+
+/// The rest of the last outcome. It is most of what the ledger holds, and only reports and people
+/// read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredOutcome {
+    pub receipt: Receipt,
+    pub http_status: Option<u16>,
+    pub attempts: u32,
+    pub error_code: String,
+    pub error: String,
+    pub warning: String,
+}
+
+/// What is known of a record: its state, and the rest of its last outcome if it has one.
+pub type KnownRecord = (RecordState, Option<StoredOutcome>);
+
+/// What is known of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunInfo {
+    pub id: RunId,
+    pub counters: RunCounters,
+    pub started_at: Timestamp,
+    /// Absent while it runs, and after a kill.
+    pub ended_at: Option<Timestamp>,
+    pub exit_code: Option<u8>,
+    pub stopped: Option<String>,
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunState {
+    Ended(Timestamp),
+    Running,
+    /// It was killed, or the machine went down.
+    CutOff,
+}
+
+/// An id that the server gave to several records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedId {
+    pub customer_id: String,
+    pub records: u64,
+}
+
+/// What is known of a record that a run claimed.
+#[derive(Debug)]
+pub struct Claimed {
+    pub row: u64,
+    /// The key of the e-mail. The input alone has it as it was typed.
+    pub email: String,
+    pub state: RecordState,
+    pub outcome: Option<StoredOutcome>,
+}
+
+/// A request whose effect is unknown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OpenRequest {
+    pub email: EmailKey,
+    pub row: u64,
+    pub body: Vec<u8>,
+    pub sent_at: Timestamp,
+}
+
+impl std::fmt::Debug for OpenRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OpenRequest").field("row", &self.row).field("sent_at", &self.sent_at).finish_non_exhaustive()
+    }
+}
+
+/// The outcome of a request whose run was killed before an answer came.
+pub(super) fn unheard() -> Outcome {
+    let message = "the run that sent it ended before an answer came".to_owned();
+    let complaint = Complaint { code: ComplaintCode::NoAnswer, message };
+    Outcome { ending: Ending::InDoubt(complaint), http_status: None, attempts: 1, warnings: Vec::new() }
+}
+
+/// The outcome of a customer that a page of the API showed and that this program never sent.
+pub(super) fn learnt(receipt: Receipt) -> Outcome {
+    let warnings = receipt.data.warning().into_iter().collect();
+    Outcome { ending: Ending::Exists(receipt), http_status: None, attempts: 0, warnings }
+}
+
+/// Takes an outcome apart into what a store keeps: its status, and the receipt, the complaint's code
+/// and words, and the warnings in one line.
+pub(super) fn stored(outcome: Outcome) -> (Status, StoredOutcome) {
+    let Outcome { ending, http_status, attempts, warnings } = outcome;
+    let status = ending.status();
+    let (mut receipt, error_code, error) = match ending {
+        Ending::Created(receipt) | Ending::Exists(receipt) => (receipt, String::new(), String::new()),
+        Ending::Rejected(complaint)
+        | Ending::Failed(complaint)
+        | Ending::InDoubt(complaint)
+        | Ending::NotAttempted(complaint) => {
+            (Receipt::default(), complaint.code.as_str().to_owned(), complaint.message)
+        }
+    };
+    if matches!(receipt.data, Data::TooLarge(_)) {
+        receipt.data = Data::None;
+    }
+    let warning = warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    (status, StoredOutcome { receipt, http_status, attempts, error_code, error, warning })
+}

@@ -1,0 +1,30 @@
+//! Which store keeps a ledger. The choice is made here, once, by how the ledger is named.
+
+use std::path::Path;
+
+use super::model::{Creation, Target};
+use super::reader::Reader;
+use super::sqlite::{SqliteReader, SqliteStore};
+use super::{Ledger, LedgerError};
+
+impl Ledger {
+    /// Opens the ledger for writing and holds it until it is dropped.
+    ///
+    /// # Errors
+    /// When another run holds it, when it is missing and may not be created, or when it cannot be trusted.
+    pub fn open(path: &Path, target: Target, creation: Creation) -> Result<Self, LedgerError> {
+        let store = SqliteStore::open(path, &target, creation)?;
+        let (path, secret) = (store.path().to_owned(), store.secret()?);
+        Self::over(store, path, target, secret)
+    }
+}
+
+impl Reader {
+    /// Opens a view of the ledger as it is now.
+    ///
+    /// # Errors
+    /// When there is no ledger, or when it cannot be trusted.
+    pub fn open(path: &Path, target: &Target) -> Result<Self, LedgerError> {
+        SqliteReader::open(path, target).map(Self::over)
+    }
+}
