@@ -65,7 +65,8 @@ impl SqliteStore {
 
     fn work(&mut self, op: Op) -> rusqlite::Result<OpReply> {
         if self.connection.is_autocommit() {
-            self.connection.execute_batch("BEGIN")?;
+            // A transaction that has read before it writes does not wait for another writer: it fails at once.
+            self.connection.execute_batch("BEGIN IMMEDIATE")?;
         }
         let (connection, target) = (&self.connection, self.target);
         Ok(match op {
