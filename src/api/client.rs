@@ -13,7 +13,8 @@ use super::lookup::{self, PER_PAGE};
 use super::repeated::{hide_in_attempt, hide_in_page};
 use super::transport::{Trouble, refused, unsendable};
 use super::{
-    Allowance, Answer, AppAccount, BaseUrl, Failing, GrantResult, PageResult, Route, Sent, Token, classify, grant,
+    Allowance, Answer, AppAccount, BaseUrl, Departure, Failing, GrantResult, PageResult, Route, Sent, Token, classify,
+    grant,
 };
 use crate::domain::{AttemptResult, shown};
 use crate::redact::Redactor;
@@ -123,10 +124,17 @@ impl Client {
         &self.base
     }
 
-    /// Sends one `POST {base}/customer`, once.
-    pub async fn create(&self, token: &Token, key: &str, body: Vec<u8>, sent: Sent<'_>) -> CreateAnswer {
+    /// Sends one `POST {base}/customer`, once, and only if `leave` is open right before its first byte.
+    pub async fn create(
+        &self,
+        token: &Token,
+        key: &str,
+        body: Vec<u8>,
+        sent: Sent<'_>,
+        leave: &Departure,
+    ) -> CreateAnswer {
         let request = self.http.post(self.customers.clone());
-        let request = request.header(CONTENT_TYPE, JSON).header("idempotency-key", key).body(body);
+        let request = request.header(CONTENT_TYPE, JSON).header("idempotency-key", key).body(leave.body(body));
         match self.send(self.bearing(request, token)).await {
             Ok(answer) => {
                 let mut result = classify(&answer, sent);
@@ -134,6 +142,8 @@ impl Client {
                 CreateAnswer { result, http_status: Some(answer.status), allowance: answer.allowance() }
             }
             Err(trouble) => {
+                // The library calls a body that gives no bytes a failed request, as if something had been sent.
+                let trouble = if leave.is_missed() { Trouble::late() } else { trouble };
                 CreateAnswer { result: trouble.into_attempt(), http_status: None, allowance: Allowance::default() }
             }
         }

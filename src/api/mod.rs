@@ -3,6 +3,7 @@
 //! - [`BaseUrl`]: where it is.
 //! - [`wire`]: what is sent, as bytes that stay the same.
 //! - [`Client`]: one request, one answer, nothing done behind the caller's back: no redirects, no retries of its own.
+//! - [`Departure`]: the last check before a request leaves.
 //! - [`Answer`] → [`classify()`] → [`AttemptResult`](crate::domain::AttemptResult): what an answer to a `POST` means. Pure.
 //! - [`lookup`]: what an answer to a look-up means, and how its pages add up. Pure.
 //! - [`Credentials`]: where bearer tokens come from. [`TokenSource`]: handed over, file or command; [`AppAccount`]: login and refresh.
@@ -18,6 +19,7 @@ mod auth;
 mod base_url;
 mod classify;
 mod client;
+mod departure;
 mod envelope;
 mod grant;
 pub mod lookup;
@@ -37,6 +39,7 @@ pub use auth::{AuthError, Credentials, TokenSource};
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use classify::classify;
 pub use client::{Client, ClientConfig, ClientError, CreateAnswer, LookupAnswer};
+pub use departure::Departure;
 pub use grant::{Failing, GrantResult};
 pub use lookup::{Extent, LookupScan, PageResult};
 pub use proxy::{Proxy, ProxyError, Route};

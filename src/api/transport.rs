@@ -38,6 +38,11 @@ impl Trouble {
         }
     }
 
+    /// The request missed the moment until which it could leave.
+    pub(super) fn late() -> Self {
+        Self::NotSent { cause: "held back because it could not leave in time".to_owned(), hopeless: false }
+    }
+
     /// The same without our secrets: its words may be those of a proxy or of a certificate.
     pub(super) fn without(self, secrets: &Redactor) -> Self {
         let hide = |text: String| secrets.hide(&text).into_owned();

@@ -65,6 +65,7 @@ impl Sending<'_> {
             retry: RetryPolicy {
                 max_attempts: args.max_attempts,
                 settle: args.settle,
+                connect_timeout: args.connect_timeout.min(args.timeout),
                 key_validity: args.key_validity,
                 trust_unique_email: args.trust_unique_email,
             },

@@ -104,7 +104,7 @@ pub(super) mod tests {
             self.set.lock().unwrap().1 += time;
         }
 
-        pub(super) fn now(&self) -> Moment {
+        pub(in crate::delivery) fn now(&self) -> Moment {
             let (wall, slept) = *self.set.lock().unwrap();
             let (began, passed) = (Timestamp::from_second(1_700_000_000).unwrap(), self.start.elapsed());
             let boot = BootTime { boot: 1, uptime: Duration::from_secs(1_000_000) + passed + slept };

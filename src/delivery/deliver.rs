@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::time::Instant;
 
 use super::clock::Clock;
 use super::keyring::Refusal;
@@ -19,7 +20,7 @@ use super::retry::{RetryPolicy, backoff};
 use super::server::{Outgoing, Payload, Server};
 use super::tokens::{Admission, Tokens};
 use super::{Health, Shutdown};
-use crate::api::{LookupScan, PageResult, Token};
+use crate::api::{Departure, LookupScan, PageResult, Token};
 use crate::domain::{
     AttemptResult, EmailKey, Ending, LookupResult, Matches, Moment, Outcome, Position, Receipt, Status, StopReason,
 };
@@ -30,6 +31,11 @@ use crate::ledger::{Intent, Ledger, LedgerError, RunId, Ticket};
 const LOOKUP_TRIES: u32 = 5;
 /// What the sync of an intent is expected to take at most.
 const SYNC_TIME: Duration = Duration::from_millis(250);
+/// The longest time that an intent is given to become durable. A ledger that takes longer is too slow
+/// to send with, and a later run waits no longer than this for the requests of a stopped one.
+const LONGEST_GRACE: Duration = Duration::from_secs(10);
+/// How much later than its end a token's own claim of it may be believed by the server.
+const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
 /// A record whose requests alone are refused so often in a row, each time with the current token, would have tokens renewed for ever.
 const TOKEN_TRIES: u32 = 3;
 
@@ -233,7 +239,7 @@ impl<S: Server> Delivery<S> {
     /// One request: permit and token, intent, attempt. The intent is synced before the first byte leaves (I1), and nothing but its sync
     /// and the door is waited for after it, since the settle time counts from there.
     async fn send(&mut self, key: KeyChoice) -> Result<Result<Step, Draining>, Failure> {
-        let Admission { mut permit, token } = match self.admission().await {
+        let Admission { mut permit, token, ends_at } = match self.admission().await {
             Ok(admission) => admission,
             Err(instead) => return Ok(instead),
         };
@@ -245,13 +251,20 @@ impl<S: Server> Delivery<S> {
             self.renew_key()?;
         }
         self.life.sends(key, now);
-        self.intend(&mut permit).await?;
+        let token_until = self.token_until(&token, ends_at);
+        let leave = match self.intend(&mut permit, token_until).await? {
+            Ok(leaves_by) => self.departure(leaves_by),
+            Err(draining) => return Ok(Err(draining)),
+        };
         self.life.leaves(self.now());
         self.tell(Event::Request(Request::Create));
-        let reply = self.desk.server.create(&token, Outgoing { key: &self.key, payload: &self.payload }).await;
+        let outgoing = Outgoing { key: &self.key, payload: &self.payload, leave: leave.clone() };
+        let reply = self.desk.server.create(&token, outgoing).await;
 
         let counted = !permit.is_probe();
-        permit.report(self.health_by(&reply.result), reply.allowance);
+        // That a request was held back says nothing of the server.
+        let health = if leave.is_missed() { Health::Unclear } else { self.health_by(&reply.result) };
+        permit.report(health, reply.allowance);
         match &reply.result {
             AttemptResult::Throttled { pause } => self.desk.pacer.throttled(*pause),
             AttemptResult::Unanswered { pause: Some(pause), .. } => self.desk.pacer.unavailable(*pause),
@@ -271,18 +284,39 @@ impl<S: Server> Delivery<S> {
     }
 
     /// A later run counts the settle time from the moment in the intent, so the request must not leave after it: an intent whose sync, or
-    /// whose wait at the door, took longer than expected is written again.
-    async fn intend(&mut self, permit: &mut Permit) -> Result<(), LedgerError> {
+    /// whose wait at the door, took longer than expected is written again. Returns the moment in the intent.
+    async fn intend(
+        &mut self,
+        permit: &mut Permit,
+        token_until: Option<Moment>,
+    ) -> Result<Result<Moment, Draining>, LedgerError> {
         let mut grace = SYNC_TIME;
         loop {
             let leaves_by = self.now().later(grace);
-            self.desk.ledger.intend(&self.desk.run, &self.ticket, self.intent(leaves_by)).await?;
+            let intent = self.intent(leaves_by, token_until);
+            self.desk.ledger.intend(&self.desk.run, &self.ticket, intent).await?;
             permit.leave().await;
             if !self.now().is_after(leaves_by) {
-                return Ok(());
+                return Ok(Ok(leaves_by));
             }
-            grace *= 2;
+            if grace == LONGEST_GRACE && self.desk.shutdown.is_draining() {
+                return Ok(Err(Draining));
+            }
+            grace = longer(grace);
         }
+    }
+
+    /// Lets the first byte leave only until connecting must have ended, however long this process was
+    /// stopped in between (S2).
+    fn departure(&self, leaves_by: Moment) -> Departure {
+        let (clock, send_by) = (self.desk.clock.clone(), leaves_by.later(self.desk.policy.connect_timeout));
+        Departure::while_in_time(move || !clock.now().is_after(send_by))
+    }
+
+    /// Returns a moment after which the server surely refuses the token, or `None` if its life is unknown.
+    fn token_until(&self, token: &Token, ends_at: Option<Instant>) -> Option<Moment> {
+        let left = ends_at.map(|end| self.now().later(end.saturating_duration_since(Instant::now())));
+        left.or_else(|| Some(Moment { wall: token.ends_at()?, boot: None }.later(CLOCK_SKEW)))
     }
 
     /// What an answer says of the server. Of one record's failures only the first counts: the server replays what it stored.
@@ -319,7 +353,7 @@ impl<S: Server> Delivery<S> {
     ) -> Result<Result<Option<Matches>, Result<Step, Draining>>, Failure> {
         let mut scan = LookupScan::new();
         while self.desk.lookups.load(Ordering::Relaxed) && self.lookup_failures < LOOKUP_TRIES {
-            let Admission { mut permit, token } = match self.admission().await {
+            let Admission { mut permit, token, .. } = match self.admission().await {
                 Ok(admission) => admission,
                 Err(instead) => return Ok(Err(instead)),
             };
@@ -467,7 +501,7 @@ impl<S: Server> Delivery<S> {
         Ok(())
     }
 
-    fn intent(&self, leaves_by: Moment) -> Intent {
+    fn intent(&self, leaves_by: Moment, token_until: Option<Moment>) -> Intent {
         Intent {
             generation: self.generation,
             key: self.key.clone(),
@@ -476,6 +510,7 @@ impl<S: Server> Delivery<S> {
             attempt: self.life.attempts() + 1,
             key_since: self.life.key_since().unwrap_or(leaves_by),
             sent_at: leaves_by,
+            token_until,
         }
     }
 
@@ -522,6 +557,11 @@ impl<S: Server> Delivery<S> {
     fn now(&self) -> Moment {
         self.desk.clock.now()
     }
+}
+
+/// The grace of the next intent if this one was not durable in time.
+pub(super) fn longer(grace: Duration) -> Duration {
+    (grace * 2).min(LONGEST_GRACE)
 }
 
 /// The run judges how an answer went; whom it speaks of is the record's own business.

@@ -74,6 +74,7 @@ pub(super) struct Keyring {
 struct Held {
     token: Token,
     asked_at: Instant,
+    received_at: Instant,
     life: Option<Duration>,
     is_used: bool,
     is_refused: bool,
@@ -107,6 +108,12 @@ impl Keyring {
             unused: 0,
             stopped: None,
         }
+    }
+
+    /// When the current token ends at the latest: its life may count from the moment in which it came.
+    /// `None` if its life is unknown.
+    pub(super) fn ends_at(&self) -> Option<Instant> {
+        self.held.as_ref().and_then(|held| held.received_at.checked_add(held.life?))
     }
 
     /// What would be done now.
@@ -153,7 +160,7 @@ impl Keyring {
     pub(super) fn obtained(&mut self, way: &Way, result: GrantResult, asked_at: Instant, now: Instant, jitter: f64) {
         self.renewing = false;
         match (way, result) {
-            (_, GrantResult::Granted { token, life }) => self.hold(way, token, life, asked_at),
+            (_, GrantResult::Granted { token, life }) => self.hold(way, token, life, asked_at, now),
             (_, GrantResult::Stop(reason)) => self.stopped = Some(reason),
             (_, GrantResult::Throttled { pause }) => {
                 // The pause itself is no fault of the server's; a second one right after it is.
@@ -185,7 +192,7 @@ impl Keyring {
         }
     }
 
-    fn hold(&mut self, way: &Way, token: Token, life: Option<Duration>, asked_at: Instant) {
+    fn hold(&mut self, way: &Way, token: Token, life: Option<Duration>, asked_at: Instant, received_at: Instant) {
         let was_wasted = self.held.as_ref().is_some_and(|held| !held.is_used);
         self.unused = if was_wasted { self.unused + 1 } else { 0 };
         if self.unused >= UNUSED {
@@ -196,7 +203,7 @@ impl Keyring {
         }
         self.logged_in_again |= self.logs_in && matches!(way, Way::Anew { .. }) && self.refusals > 0;
         (self.must_log_in, self.failures, self.not_before, self.failing_since) = (false, 0, None, None);
-        self.held = Some(Held { token, asked_at, life, is_used: false, is_refused: false });
+        self.held = Some(Held { token, asked_at, received_at, life, is_used: false, is_refused: false });
     }
 
     fn failed(&mut self, failing: &Failing, now: Instant, jitter: f64) {
@@ -347,6 +354,7 @@ mod tests {
         assert_eq!(bench.keyring.take(asked_at), Errand::Obtain(anew(None)));
         bench.keyring.obtained(&anew(None), granted("one", Some(3)), asked_at, now, 1.0);
         assert_eq!(bench.plan(2.5), Errand::Obtain(refresh("one")));
+        assert_eq!(bench.keyring.ends_at(), Some(bench.at(5.5)), "no later than if it counts from the answer");
     }
 
     #[test]
@@ -355,6 +363,7 @@ mod tests {
         assert_eq!(bench.plan(479.0), send("one"));
         assert_eq!(bench.plan(480.0), Errand::Obtain(refresh("one")));
         assert_eq!(bench.plan(9999.0), Errand::Obtain(refresh("one")));
+        assert_eq!(bench.keyring.ends_at(), None);
     }
 
     #[test]

@@ -149,7 +149,7 @@ impl<S: Server> Pulling<S> {
     /// One request at the run's pace.
     async fn ask(&self, page: u32) -> Result<(LookupReply, Token), PullStop> {
         let admitted = self.tokens.admit().await.map_err(PullStop::Stop)?;
-        let Admission { mut permit, token } = admitted.ok_or(PullStop::Interrupted)?;
+        let Admission { mut permit, token, .. } = admitted.ok_or(PullStop::Interrupted)?;
         permit.leave().await;
         let reply = self.server.list(&token, page).await;
         let failed = matches!(reply.page, PageResult::Failed { .. });

@@ -12,6 +12,8 @@ pub struct RetryPolicy {
     pub max_attempts: NonZeroU32,
     /// How long after the start of a send its effect may still appear at the server.
     pub settle: Duration,
+    /// How long a request may take to connect: it may leave so much later than its intent says.
+    pub connect_timeout: Duration,
     /// How long the server is trusted to know a key.
     pub key_validity: Duration,
     /// `--trust-unique-email`: where no look-up can be had, the server's unique e-mail guards a new key after an answered failure.
@@ -65,6 +67,7 @@ mod tests {
         let policy = RetryPolicy {
             max_attempts: NonZeroU32::MIN,
             settle: Duration::from_secs(90),
+            connect_timeout: Duration::from_secs(10),
             key_validity: Duration::from_secs(60),
             trust_unique_email: false,
         };

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use unicode_normalization::UnicodeNormalization as _;
 
-use crate::api::{Allowance, AuthError, Client, Credentials, GrantResult, LookupAnswer, PageResult, Sent, Token, wire};
+use crate::api::{
+    Allowance, AuthError, Client, Credentials, Departure, GrantResult, LookupAnswer, PageResult, Sent, Token, wire,
+};
 use crate::domain::{AttemptResult, FoundCustomer, NewCustomer};
 use crate::ledger::PayloadHash;
 
@@ -56,6 +58,8 @@ fn digits(phone: &str) -> String {
 pub struct Outgoing<'a> {
     pub key: &'a str,
     pub payload: &'a Payload,
+    /// Asked right before the first byte leaves.
+    pub leave: Departure,
 }
 
 /// What came of it.
@@ -109,9 +113,9 @@ impl Api {
 
 impl Server for Api {
     async fn create(&self, token: &Token, request: Outgoing<'_>) -> CreateReply {
-        let Outgoing { key, payload } = request;
+        let Outgoing { key, payload, leave } = request;
         let sent = Sent { email: &payload.email, body: &payload.body };
-        let answer = self.client.create(token, key, payload.body.clone(), sent).await;
+        let answer = self.client.create(token, key, payload.body.clone(), sent, &leave).await;
         CreateReply { result: answer.result, http_status: answer.http_status, allowance: answer.allowance }
     }
 

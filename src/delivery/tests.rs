@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
 use super::clock::{Clock, tests::Given};
-use super::deliver::{Delivered, Desk, Shown, deliver};
+use super::deliver::{Delivered, Desk, Shown, deliver, longer};
 use super::pace::Pacer;
 use super::run::run_by;
 use super::tokens::Tokens;
@@ -40,6 +40,8 @@ struct Log {
     most_open: usize,
     lookups: usize,
     tokens: usize,
+    /// The keys of requests that were held back, by their e-mail.
+    held_back: Vec<(String, String)>,
 }
 
 /// A server that keeps a log of its own and follows a script.
@@ -48,12 +50,24 @@ struct Scripted {
     lookup: Box<dyn Fn(&str) -> PageResult + Send + Sync>,
     log: Arc<Mutex<Log>>,
     ledger: std::path::PathBuf,
+    clock: Arc<Given>,
+    /// For how long the next requests find the process stopped while they connect.
+    stops: Arc<Mutex<Vec<Duration>>>,
+    token_life: Option<Duration>,
 }
 
 impl Server for Scripted {
     async fn create(&self, _token: &Token, request: Outgoing<'_>) -> CreateReply {
         let email = request.payload.email.clone();
         assert!(intent_is_synced(&self.ledger, &email), "a request left before its intent was synced");
+        if let Some(time) = self.stops.lock().unwrap().pop() {
+            self.clock.sleep(time);
+        }
+        if !request.leave.is_open() {
+            self.log.lock().unwrap().held_back.push((email, request.key.to_owned()));
+            let result = AttemptResult::NotSent { cause: "late".to_owned(), hopeless: false };
+            return CreateReply { result, http_status: None, allowance: Allowance::default() };
+        }
         let (result, takes) = {
             let mut log = self.log.lock().unwrap();
             log.most_open = log.most_open.max(open_requests(&self.ledger));
@@ -86,7 +100,7 @@ impl Server for Scripted {
     async fn obtain(&self, _way: &Way) -> GrantResult {
         let mut log = self.log.lock().unwrap();
         log.tokens += 1;
-        GrantResult::Granted { token: Token::parse(&format!("t{}", log.tokens)).unwrap(), life: None }
+        GrantResult::Granted { token: Token::parse(&format!("t{}", log.tokens)).unwrap(), life: self.token_life }
     }
 }
 
@@ -115,6 +129,8 @@ struct World {
     limit: Option<u64>,
     max_failures: Option<FailureLimit>,
     clock: Arc<Given>,
+    stops: Arc<Mutex<Vec<Duration>>>,
+    token_life: Option<Duration>,
     start: Instant,
 }
 
@@ -138,6 +154,8 @@ impl World {
             limit: None,
             max_failures: None,
             clock: Arc::new(Given::new()),
+            stops: Arc::default(),
+            token_life: None,
             start: Instant::now(),
         }
     }
@@ -195,7 +213,15 @@ impl World {
         lookup: impl Fn(&str) -> PageResult + Send + Sync + 'static,
     ) -> Scripted {
         let log = Arc::clone(&self.log);
-        Scripted { script: Box::new(script), lookup: Box::new(lookup), log, ledger: self.path.clone() }
+        Scripted {
+            script: Box::new(script),
+            lookup: Box::new(lookup),
+            log,
+            ledger: self.path.clone(),
+            clock: Arc::clone(&self.clock),
+            stops: Arc::clone(&self.stops),
+            token_life: self.token_life,
+        }
     }
 
     fn keys(&self, email: &str) -> Vec<String> {
@@ -208,6 +234,7 @@ fn retry_policy() -> RetryPolicy {
     RetryPolicy {
         max_attempts: NonZeroU32::new(5).unwrap(),
         settle: Duration::from_secs(90),
+        connect_timeout: Duration::from_secs(10),
         key_validity: Duration::from_secs(45 * 60),
         trust_unique_email: false,
     }
@@ -1005,4 +1032,64 @@ async fn a_ledger_held_by_another_run_is_refused() {
     let world = World::new();
     let _held = Ledger::open(&world.path, target(), Creation::Allowed).unwrap();
     assert!(matches!(Ledger::open(&world.path, target(), Creation::Allowed), Err(LedgerError::Locked(_))));
+}
+
+/// The intent may leave for 250 ms, and connecting may take 10 s more.
+#[tokio::test(start_paused = true)]
+async fn s2_a_request_of_a_process_that_was_stopped_between_commit_and_first_byte_is_held_back() {
+    for (stopped, is_held_back) in [(5, false), (10, false), (11, true), (3600, true)] {
+        let world = World::new();
+        world.stops.lock().unwrap().push(Duration::from_secs(stopped));
+        let ended = world.run(&["a@example.com"], created, nobody).await;
+        assert_eq!(ended.statuses, [(1, Status::Created)], "{stopped} s");
+        let held_back: Vec<_> = world.log.lock().unwrap().held_back.iter().map(|(_, key)| key.clone()).collect();
+        assert_eq!(held_back.len(), usize::from(is_held_back), "{stopped} s");
+        let keys = world.keys("a@example.com");
+        assert_eq!(keys.len(), 1, "{stopped} s");
+        assert!(held_back.iter().all(|key| *key == keys[0]), "the same key goes again");
+        let reader = Reader::open(&world.path, &target()).unwrap();
+        let (_, outcome) = reader.outcome(&EmailKey::of("a@example.com"), None).unwrap().unwrap();
+        assert_eq!(outcome.unwrap().attempts, 1, "what was held back is no attempt");
+    }
+}
+
+#[test]
+fn s2_an_intent_is_given_ten_seconds_at_most_to_become_durable() {
+    let graces: Vec<_> = std::iter::successors(Some(Duration::from_millis(250)), |grace| Some(longer(*grace)))
+        .take(8)
+        .map(|grace| grace.as_millis())
+        .collect();
+    assert_eq!(graces, [250, 500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_intent_says_until_when_its_token_can_live() {
+    for life in [None, Some(Duration::from_secs(600))] {
+        let world = World { token_life: life, ..World::new() };
+        let begin = async || {
+            let ledger = Arc::new(Ledger::open(&world.path, target(), Creation::Allowed).unwrap());
+            let run = ledger.begin_run(InputName("input".to_owned())).await.unwrap();
+            let (email, position) = (EmailKey::of("a@example.com"), Position { row: 1, line: 2 });
+            let request = ClaimRequest { email, payload: PayloadHash::of(b"{}"), position };
+            let claims = ledger.claim(&run, vec![request], ClaimPolicy::default()).await.unwrap();
+            let Some(Claim::Deliver(ticket)) = claims.into_iter().next() else { panic!("no ticket") };
+            (ledger, run, ticket)
+        };
+        let (ledger, run, ticket) = begin().await;
+        let script = |_: &str, _| (silence(), Duration::from_secs(60));
+        let (places, payload) = (Arc::new(Semaphore::new(1)), Payload::stored(b"{}".to_vec(), "a@example.com"));
+        let place = Arc::clone(&places).acquire_owned().await.unwrap();
+        let desk = desk(&world, world.server(script, nobody), ledger, run, &places);
+        let now = world.clock.now();
+        // The process ends while the request is under way.
+        let delivery = deliver(Arc::new(desk), ticket, payload, place);
+        assert!(tokio::time::timeout(Duration::from_secs(1), delivery).await.is_err());
+        let (_, _, mut ticket) = begin().await;
+        let found = ticket.take_resumed().unwrap().token_until;
+        assert_eq!(found.is_some(), life.is_some());
+        if let (Some(found), Some(life)) = (found, life) {
+            let sure = now.later(life);
+            assert!(!sure.is_after(found) && !found.is_after(sure.later(Duration::from_secs(1))), "{found:?}");
+        }
+    }
 }

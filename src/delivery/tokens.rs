@@ -20,6 +20,8 @@ use crate::event::{Event, Request};
 pub(super) struct Admission {
     pub permit: Permit,
     pub token: Token,
+    /// When the server refuses the token at the latest. `None` if that is unknown.
+    pub ends_at: Option<Instant>,
 }
 
 /// Hands out admissions, and keeps the token that goes with them.
@@ -61,9 +63,12 @@ impl<S: Server> Tokens<S> {
             let Some(permit) = self.shutdown.unless_draining(self.next_permit()).await.transpose()?.flatten() else {
                 return Ok(None);
             };
-            let errand = self.keyring().take(Instant::now());
+            let (errand, ends_at) = {
+                let mut keyring = self.keyring();
+                (keyring.take(Instant::now()), keyring.ends_at())
+            };
             match errand {
-                Errand::Send(token) => return Ok(Some(Admission { permit, token })),
+                Errand::Send(token) => return Ok(Some(Admission { permit, token, ends_at })),
                 Errand::Obtain(way) if self.server.logs_in() => self.request(&way, permit).await,
                 Errand::Obtain(way) => {
                     drop(permit);

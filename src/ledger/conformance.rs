@@ -147,6 +147,7 @@ fn intent(ledger: &Ledger, ticket: &Ticket) -> Intent {
         attempt: 3,
         key_since: moment(0, false),
         sent_at: moment(60, true),
+        token_until: None,
     }
 }
 
@@ -218,7 +219,8 @@ async fn every_field_of_an_intent_comes_back(place: &impl Place) {
     let ledger = place.open(&target());
     let run = begin(&ledger).await;
     let first = ticket(&ledger, &run, "a", 5).await;
-    let wanted = Intent { generation: 2, body: vec![0, 255, 10], ..intent(&ledger, &first) };
+    let token_until = Some(moment(600, true));
+    let wanted = Intent { generation: 2, body: vec![0, 255, 10], token_until, ..intent(&ledger, &first) };
     ledger.intend(&run, &first, wanted.clone()).await.unwrap();
     let reader = place.reader(&target());
     let state = reader.state(&email("a"), None).unwrap().unwrap();
@@ -228,7 +230,9 @@ async fn every_field_of_an_intent_comes_back(place: &impl Place) {
         reader.open_requests().unwrap(),
         [OpenRequest { email: email("a"), row: 5, body: wanted.body, sent_at }]
     );
-    let swapped = Intent { key_since: moment(1, true), sent_at: moment(2, false), ..intent(&ledger, &first) };
+    let token_until = Some(moment(3, false));
+    let swapped =
+        Intent { key_since: moment(1, true), sent_at: moment(2, false), token_until, ..intent(&ledger, &first) };
     ledger.intend(&run, &first, swapped.clone()).await.unwrap();
     let state = place.reader(&target()).state(&email("a"), None).unwrap().unwrap();
     assert_eq!(state.open, Some((run.number, swapped)), "a later intent takes the place of an earlier one");

@@ -47,6 +47,8 @@ pub struct Intent {
     pub key_since: Moment,
     /// It left no later than this, if it left.
     pub sent_at: Moment,
+    /// From this moment on the server refuses the token of this request. `None` if that is unknown.
+    pub token_until: Option<Moment>,
 }
 
 /// Leaves out the body, because it is a person's data.

@@ -109,6 +109,7 @@ pub(super) mod tests {
             attempt: 1,
             key_since: now,
             sent_at: now,
+            token_until: None,
         };
         standing.open = Some((run, intent));
         standing

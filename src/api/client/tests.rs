@@ -32,9 +32,13 @@ fn token() -> Token {
     Token::parse("t0ken").unwrap()
 }
 
+fn at_any_time() -> Departure {
+    Departure::while_in_time(|| true)
+}
+
 async fn create(config: ClientConfig) -> CreateAnswer {
     let client = Client::new(config).unwrap();
-    client.create(&token(), "key-1", BODY.to_vec(), SENT).await
+    client.create(&token(), "key-1", BODY.to_vec(), SENT, &at_any_time()).await
 }
 
 async fn request_of(stream: &mut TcpStream) -> String {
@@ -124,7 +128,7 @@ async fn a_host_without_an_address_is_surely_not_sent() {
     };
     // Without the system's certificates there is no client for `https`, and nothing to test.
     let Ok(client) = Client::new(config) else { return };
-    let answer = client.create(&token(), "k", BODY.to_vec(), SENT).await;
+    let answer = client.create(&token(), "k", BODY.to_vec(), SENT, &at_any_time()).await;
     assert!(matches!(answer.result, AttemptResult::NotSent { .. }), "{answer:?}");
     assert!(!format!("{answer:?}").contains("invalid/x"), "{answer:?}");
 }
@@ -142,7 +146,7 @@ async fn a_tls_handshake_that_fails_is_surely_not_sent() {
         let base = BaseUrl::parse(&format!("https://{address}")).unwrap();
         // Without the system's certificates there is no client for `https`, and nothing to test.
         let Ok(client) = Client::new(ClientConfig { base, ..impatient(address) }) else { return };
-        let answer = client.create(&token(), "k", BODY.to_vec(), SENT).await;
+        let answer = client.create(&token(), "k", BODY.to_vec(), SENT, &at_any_time()).await;
         assert!(matches!(answer.result, AttemptResult::NotSent { .. }), "{answer:?}");
         serving.abort();
     }
@@ -224,7 +228,7 @@ async fn redirects_are_not_followed() {
 #[tokio::test]
 async fn a_key_that_fits_no_header_stops_the_run_before_anything_is_sent() {
     let client = Client::new(config("127.0.0.1:9".parse().unwrap())).unwrap();
-    let answer = client.create(&token(), "a\r\nb", BODY.to_vec(), SENT).await;
+    let answer = client.create(&token(), "a\r\nb", BODY.to_vec(), SENT, &at_any_time()).await;
     assert!(matches!(answer.result, AttemptResult::Stop(StopReason::Configuration(_))), "{answer:?}");
 }
 
@@ -307,4 +311,66 @@ async fn a_login_without_an_answer_failed_and_nothing_of_the_account_is_shown() 
     let gone = Client::new(config("127.0.0.1:9".parse().unwrap())).unwrap().log_in(&account()).await;
     assert!(matches!(&gone, GrantResult::Failed(Failing { is_down: true, .. })), "{gone:?}");
     assert!(!format!("{cut:?}{gone:?}").contains("s3cret"));
+}
+
+/// Answers every request as created and returns what it read, once the client has hung up.
+async fn reading_server() -> (SocketAddr, JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let answer = http("201 Created", "", r#"{"status":"success","status_code":201,"data":{"customer_id":"c1"}}"#);
+    let serving = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut read = String::new();
+        loop {
+            let request = request_of(&mut stream).await;
+            if request.is_empty() {
+                return read;
+            }
+            read.push_str(&request);
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    (address, serving)
+}
+
+#[tokio::test]
+async fn s2_a_request_that_is_late_is_surely_not_sent_on_a_new_connection_and_on_a_kept_one() {
+    for earlier in [0, 1] {
+        let (address, serving) = reading_server().await;
+        let client = Client::new(config(address)).unwrap();
+        for _ in 0..earlier {
+            let answer = client.create(&token(), "early", BODY.to_vec(), SENT, &at_any_time()).await;
+            assert!(matches!(answer.result, AttemptResult::Created { .. }), "{answer:?}");
+        }
+        let late = Departure::while_in_time(|| false);
+        let answer = client.create(&token(), "late", BODY.to_vec(), SENT, &late).await;
+        assert!(late.is_missed());
+        assert!(matches!(answer.result, AttemptResult::NotSent { hopeless: false, .. }), "{answer:?}");
+        assert_eq!(answer.http_status, None);
+        drop(client);
+        let read = serving.await.unwrap();
+        assert_eq!((read.matches("POST").count(), read.contains("late")), (earlier, false), "{read}");
+    }
+}
+
+#[tokio::test]
+async fn s2_the_departure_is_asked_once_and_after_the_connection_is_made() {
+    let (address, serving) = reading_server().await;
+    let asked = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let counted = std::sync::Arc::clone(&asked);
+    let leave = Departure::while_in_time(move || {
+        counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        true
+    });
+    let nowhere = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let unreached = Client::new(config(nowhere)).unwrap();
+    let answer = unreached.create(&token(), "k", BODY.to_vec(), SENT, &leave).await;
+    assert!(matches!(answer.result, AttemptResult::NotSent { .. }), "{answer:?}");
+    assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), 0, "no connection, so nothing could leave");
+    let client = Client::new(config(address)).unwrap();
+    client.create(&token(), "k", BODY.to_vec(), SENT, &leave).await;
+    assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), 1);
+    drop(client);
+    let read = serving.await.unwrap().to_lowercase();
+    assert!(read.contains(&format!("content-length: {}\r\n", BODY.len())) && !read.contains("chunked"), "{read}");
 }

@@ -13,6 +13,7 @@ fn policy() -> RetryPolicy {
     RetryPolicy {
         max_attempts: NonZeroU32::new(5).unwrap(),
         settle: Duration::from_secs(90),
+        connect_timeout: Duration::from_secs(10),
         key_validity: Duration::from_secs(45 * 60),
         trust_unique_email: false,
     }

@@ -112,7 +112,7 @@ async fn send_for(time: Duration, rate: &str, doorman: Doorman) -> (Seen, Arc<Do
         let (tokens, doorman, seen) = (Arc::clone(&tokens), Arc::clone(&doorman), Arc::clone(&seen));
         tokio::spawn(async move {
             loop {
-                let Admission { permit, token } = match tokens.admit().await {
+                let Admission { permit, token, .. } = match tokens.admit().await {
                     Ok(Some(admission)) => admission,
                     Ok(None) => return,
                     Err(reason) => return seen.lock().unwrap().stopped.push(reason),

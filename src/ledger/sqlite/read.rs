@@ -179,7 +179,8 @@ macro_rules! state_with {
             "SELECT r.generation, r.claimed_run, r.claimed_row,
                     i.run, i.generation, i.idempotency_key, i.payload_hash, i.body, i.attempt, i.key_since, i.sent_at,
                     i.key_since_boot, i.key_since_uptime, i.sent_at_boot, i.sent_at_uptime,
-                    o.run, o.status, o.payload_hash, r.id",
+                    o.run, o.status, o.payload_hash, r.id,
+                    i.token_until, i.token_until_boot, i.token_until_uptime",
             $more,
             " FROM records r
              LEFT JOIN intents i ON i.record = r.id
@@ -259,26 +260,30 @@ fn read_intent(row: &Row<'_>) -> rusqlite::Result<Intent> {
         attempt: row.get(8)?,
         key_since: Moment { wall: read_time(row, 9)?, boot: read_boot_time(row, 11)? },
         sent_at: Moment { wall: read_time(row, 10)?, boot: read_boot_time(row, 13)? },
+        token_until: match row.get::<_, Option<i64>>(19)? {
+            Some(_) => Some(Moment { wall: read_time(row, 19)?, boot: read_boot_time(row, 20)? }),
+            None => None,
+        },
     })
 }
 
 fn read_outcome(row: &Row<'_>) -> rusqlite::Result<StoredOutcome> {
     Ok(StoredOutcome {
-        http_status: row.get(19)?,
-        attempts: row.get(20)?,
-        error_code: row.get(21)?,
-        error: row.get(22)?,
-        warning: row.get(23)?,
+        http_status: row.get(22)?,
+        attempts: row.get(23)?,
+        error_code: row.get(24)?,
+        error: row.get(25)?,
+        warning: row.get(26)?,
         receipt: Receipt {
-            id: row.get(24)?,
-            customer_id: row.get(25)?,
-            kyc_link: row.get(26)?,
-            tos_link: row.get(27)?,
-            kyc_status: row.get(28)?,
-            tos_status: row.get(29)?,
-            created_at: row.get(30)?,
+            id: row.get(27)?,
+            customer_id: row.get(28)?,
+            kyc_link: row.get(29)?,
+            tos_link: row.get(30)?,
+            kyc_status: row.get(31)?,
+            tos_status: row.get(32)?,
+            created_at: row.get(33)?,
             // What an earlier version kept was not bounded.
-            data: row.get::<_, Option<String>>(31)?.map_or(Data::None, Data::Kept),
+            data: row.get::<_, Option<String>>(34)?.map_or(Data::None, Data::Kept),
         },
     })
 }

@@ -99,14 +99,31 @@ const MIGRATIONS: &[&str] = &[
     ALTER TABLE intents ADD COLUMN sent_at_boot BLOB;
     ALTER TABLE intents ADD COLUMN sent_at_uptime INTEGER;
 ",
+    "
+    -- From this moment on the server refuses the token of the request.
+    ALTER TABLE intents ADD COLUMN token_until INTEGER;
+    ALTER TABLE intents ADD COLUMN token_until_boot BLOB;
+    ALTER TABLE intents ADD COLUMN token_until_uptime INTEGER;
+    -- A program that knows this version may use the file, even if the file's own version is newer. A step
+    -- that such a program could not live with sets its own version here.
+    CREATE TABLE compatible (oldest INTEGER NOT NULL) STRICT;
+    INSERT INTO compatible (oldest) VALUES (3);
+",
 ];
 
 /// For each old version, from 1: how its tables look to a reader that expects the newest.
-const OLD_AS_NEW: &[&str] = &["
+const OLD_AS_NEW: &[&str] = &[
+    "
     CREATE TEMP VIEW intents AS
-    SELECT *, NULL AS key_since_boot, NULL AS key_since_uptime, NULL AS sent_at_boot, NULL AS sent_at_uptime
+    SELECT *, NULL AS key_since_boot, NULL AS key_since_uptime, NULL AS sent_at_boot, NULL AS sent_at_uptime,
+           NULL AS token_until, NULL AS token_until_boot, NULL AS token_until_uptime
     FROM main.intents;
-"];
+",
+    "
+    CREATE TEMP VIEW intents AS
+    SELECT *, NULL AS token_until, NULL AS token_until_boot, NULL AS token_until_uptime FROM main.intents;
+",
+];
 
 /// The writing connection to a file that exists: checked, brought to the newest schema, and set to sync every commit.
 pub(super) fn open_for_writing(path: &Path, creation: Creation) -> Result<Connection, LedgerError> {
@@ -199,10 +216,25 @@ fn recognise(connection: &Connection, path: &Path) -> Result<i64, LedgerError> {
     let known = newest();
     match (application, version, content.optional().map_err(failed)?) {
         (0, 0, None) => Ok(0),
-        (APPLICATION_ID, found, _) if found > known => Err(LedgerError::Newer { path: path.to_owned(), found, known }),
+        (APPLICATION_ID, found, _)
+            if found > known && oldest(connection).map_err(failed)?.is_none_or(|oldest| oldest > known) =>
+        {
+            Err(LedgerError::Newer { path: path.to_owned(), found, known })
+        }
         (APPLICATION_ID, found, _) => Ok(found),
         _ => Err(LedgerError::Foreign { path: path.to_owned(), why: "it is some other program's database".to_owned() }),
     }
+}
+
+/// The version that a program must know to use a file of a newer version. `None` if the file does not
+/// say, or says it in a way that this program does not know.
+fn oldest(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema JOIN pragma_table_info('compatible') column
+                              WHERE sqlite_schema.name = 'compatible' AND column.name = 'oldest')";
+    if !connection.query_row(sql, [], |row| row.get(0))? {
+        return Ok(None);
+    }
+    connection.query_row("SELECT oldest FROM compatible", [], |row| row.get(0)).optional()
 }
 
 const fn newest() -> i64 {
@@ -329,39 +361,47 @@ mod tests {
         assert!(matches!(open_for_writing(&path), Err(LedgerError::Damaged { .. })));
     }
 
-    /// With a doubt of a run that the first version left.
-    fn of_version_1(path: &Path) {
+    /// With a doubt of a run that this version left.
+    fn of_version(version: usize, path: &Path) {
         let ledger = Connection::open(path).unwrap();
-        ledger.execute_batch(MIGRATIONS[0]).unwrap();
-        ledger.pragma_update(None, "user_version", 1).unwrap();
+        MIGRATIONS[..version].iter().for_each(|step| ledger.execute_batch(step).unwrap());
+        ledger.pragma_update(None, "user_version", version as i64).unwrap();
         ledger.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
         ledger
             .execute_batch(
                 "INSERT INTO targets (base_url, account) VALUES ('a', 'b');
                  INSERT INTO runs (name, target, input, started_at) VALUES ('r', 1, 'i', 0);
                  INSERT INTO records (target, email_key, claimed_run, claimed_row) VALUES (1, 'e', 1, 1);
-                 INSERT INTO intents VALUES (1, 1, 1, 0, 'k', zeroblob(32), x'7b7d', 1, 1000, 2000);",
+                 INSERT INTO intents (record, run, row, generation, idempotency_key, payload_hash, body, attempt,
+                                      key_since, sent_at)
+                 VALUES (1, 1, 1, 0, 'k', zeroblob(32), x'7b7d', 1, 1000, 2000);",
             )
             .unwrap();
+        if version > 1 {
+            ledger.execute_batch("UPDATE intents SET sent_at_boot = zeroblob(16), sent_at_uptime = 5").unwrap();
+        }
     }
 
     #[test]
     fn a_ledger_of_an_older_version_is_read_as_it_is_and_brought_up_to_date_by_the_next_writer() {
-        let folder = folder();
-        let path = folder.path().join("a.db");
-        of_version_1(&path);
         let open = |connection: &Connection| {
             let email = crate::domain::EmailKey::of("e");
             let (_, state) = super::super::read::record(connection, 1, &email, 1).unwrap().unwrap();
             state.open.unwrap().1
         };
-        let before = std::fs::read(&path).unwrap();
-        let read = open(&open_for_reading(&path).unwrap());
-        assert_eq!(std::fs::read(&path).unwrap(), before);
-        assert_eq!((read.key.as_str(), read.sent_at.wall.as_millisecond(), read.sent_at.boot), ("k", 2000, None));
-        let writer = open_for_writing(&path).unwrap();
-        assert_eq!(open(&writer), read);
-        assert_eq!(open(&open_for_reading(&path).unwrap()), read);
+        for version in 1..MIGRATIONS.len() {
+            let folder = folder();
+            let path = folder.path().join("a.db");
+            of_version(version, &path);
+            let before = std::fs::read(&path).unwrap();
+            let read = open(&open_for_reading(&path).unwrap());
+            assert_eq!(std::fs::read(&path).unwrap(), before, "{version}");
+            assert_eq!((read.key.as_str(), read.sent_at.wall.as_millisecond()), ("k", 2000), "{version}");
+            assert_eq!((read.sent_at.boot.is_some(), read.token_until), (version > 1, None), "{version}");
+            let writer = open_for_writing(&path).unwrap();
+            assert_eq!(open(&writer), read, "{version}");
+            assert_eq!(open(&open_for_reading(&path).unwrap()), read, "{version}");
+        }
     }
 
     #[test]
@@ -373,9 +413,45 @@ mod tests {
     fn a_newer_schema_is_refused() {
         let folder = folder();
         let path = folder.path().join("a.db");
-        open_for_writing(&path).unwrap().pragma_update(None, "user_version", newest() + 1).unwrap();
+        of_newer_version(&path, "UPDATE compatible SET oldest = user_version FROM pragma_user_version");
         assert!(matches!(open_for_writing(&path), Err(LedgerError::Newer { .. })));
         assert!(matches!(open_for_reading(&path), Err(LedgerError::Newer { .. })));
+    }
+
+    /// As the next version of this program might make it.
+    fn of_newer_version(path: &Path, change: &str) {
+        let ledger = open_for_writing(path).unwrap();
+        ledger.pragma_update(None, "user_version", newest() + 1).unwrap();
+        ledger.execute_batch(change).unwrap();
+    }
+
+    #[test]
+    fn a_newer_schema_that_does_not_say_whom_it_serves_is_refused() {
+        for change in
+            ["DROP TABLE compatible", "DELETE FROM compatible", "ALTER TABLE compatible RENAME oldest TO other"]
+        {
+            let folder = folder();
+            let path = folder.path().join("a.db");
+            of_newer_version(&path, change);
+            assert!(matches!(open_for_reading(&path), Err(LedgerError::Newer { .. })), "{change}");
+            assert!(matches!(open_for_writing(&path), Err(LedgerError::Newer { .. })), "{change}");
+        }
+    }
+
+    #[test]
+    fn a_newer_schema_that_only_added_to_this_one_is_used_and_stays_newer() {
+        let folder = folder();
+        let path = folder.path().join("a.db");
+        of_newer_version(&path, "ALTER TABLE intents ADD COLUMN later INTEGER");
+        let version = |connection: &Connection| {
+            connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)).unwrap()
+        };
+        assert_eq!(version(&open_for_reading(&path).unwrap()), newest() + 1);
+        assert_eq!(version(&open_for_writing(&path).unwrap()), newest() + 1);
+        let target = crate::ledger::Target { base_url: "a".to_owned(), account: "b".to_owned() };
+        let store = super::super::SqliteStore::open(&path, &target, Creation::Refused).unwrap();
+        drop(store);
+        assert!(open_for_reading(&path).is_ok());
     }
 
     #[test]

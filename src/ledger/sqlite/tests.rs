@@ -68,6 +68,7 @@ fn intent(ledger: &Ledger, ticket: &Ticket, body: &[u8]) -> Intent {
         attempt: 1,
         key_since: now,
         sent_at: Moment { boot: None, ..now },
+        token_until: None,
     }
 }
 

@@ -264,8 +264,9 @@ fn write_intent(connection: &Connection, run: i64, record: i64, row: u64, intent
         .prepare_cached(
             "INSERT OR REPLACE INTO intents
              (record, run, row, generation, idempotency_key, payload_hash, body, attempt, key_since, sent_at,
-              key_since_boot, key_since_uptime, sent_at_boot, sent_at_uptime)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+              key_since_boot, key_since_uptime, sent_at_boot, sent_at_uptime,
+              token_until, token_until_boot, token_until_uptime)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
         )?
         .execute(params![
             record,
@@ -281,7 +282,10 @@ fn write_intent(connection: &Connection, run: i64, record: i64, row: u64, intent
             boot(intent.key_since),
             uptime(intent.key_since),
             boot(intent.sent_at),
-            uptime(intent.sent_at)
+            uptime(intent.sent_at),
+            intent.token_until.map(|until| until.wall.as_millisecond()),
+            intent.token_until.and_then(boot),
+            intent.token_until.and_then(uptime)
         ])?;
     Ok(())
 }
