@@ -164,6 +164,7 @@ struct Job {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly every message is a job; a copy is asked for once a run at most")]
 enum Message {
     Job(Job),
     /// Waits for the end of the open batch.
