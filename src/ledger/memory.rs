@@ -31,6 +31,8 @@ struct Committed {
     targets: BTreeMap<(String, String), Kept>,
     /// How many commits succeed before the next one crashes. `None`: all.
     commits_left: Option<u32>,
+    /// The next operation crashes.
+    fails_to_apply: bool,
     /// How many stores hold a ledger.
     holders: u32,
 }
@@ -71,9 +73,15 @@ impl MemoryLedger {
         self.0.lock().unwrap().commits_left = Some(commits);
     }
 
+    /// Lets the store crash within the next batch.
+    pub(super) fn fail_to_apply(&self) {
+        self.0.lock().unwrap().fails_to_apply = true;
+    }
+
     /// The machine is up again.
     pub(super) fn restart(&self) {
-        self.0.lock().unwrap().commits_left = None;
+        let mut committed = self.0.lock().unwrap();
+        (committed.commits_left, committed.fails_to_apply) = (None, false);
     }
 }
 
@@ -102,6 +110,7 @@ fn crash() -> LedgerError {
 
 impl Store for MemoryStore {
     fn apply(&mut self, op: Op) -> Result<OpReply, LedgerError> {
+        self.is_crashed |= self.ledger.0.lock().unwrap().fails_to_apply;
         if self.is_crashed {
             return Err(crash());
         }

@@ -128,7 +128,8 @@ type Answered = (OpReply, Others);
 /// An answer that waits for the commit.
 #[derive(Debug)]
 struct Waiting {
-    reply: OpReply,
+    /// `None` if the operation failed: as long as this is not dropped, the task that asked waits.
+    reply: Option<OpReply>,
     answer: oneshot::Sender<Answered>,
 }
 
@@ -136,7 +137,9 @@ impl Waiting {
     fn send(self, others: Others) {
         // The task that asked may be gone; what was written stays true, and the others' answers go out
         // when the value that could not be sent is dropped.
-        drop(self.answer.send((self.reply, others)));
+        if let Some(reply) = self.reply {
+            drop(self.answer.send((reply, others)));
+        }
     }
 }
 
@@ -174,6 +177,9 @@ enum Message {
     },
 }
 
+/// The reason is in [`Writer::failure`].
+struct Failed;
+
 struct Writer<S> {
     store: S,
     failure: Arc<OnceLock<LedgerError>>,
@@ -197,15 +203,25 @@ impl<S: Store> Writer<S> {
                     Ok(())
                 }
             };
-            if let Err(error) = done {
-                drop(self.failure.set(error));
+            if done.is_err() {
                 break;
             }
         }
     }
 
-    fn batch(&mut self, first: Job, queue: &Receiver<Message>) -> Result<(), LedgerError> {
+    /// An error is written down before the answers of its jobs are dropped, because each task that sees
+    /// its answer dropped asks for the reason.
+    fn batch(&mut self, first: Job, queue: &Receiver<Message>) -> Result<(), Failed> {
         let mut batch = Batch::new(self.last_commit);
+        if let Err(error) = self.commit(&mut batch, first, queue) {
+            drop(self.failure.set(error));
+            return Err(Failed);
+        }
+        batch.answer();
+        Ok(())
+    }
+
+    fn commit(&mut self, batch: &mut Batch, first: Job, queue: &Receiver<Message>) -> Result<(), LedgerError> {
         batch.take(first, &mut self.store, &self.lost)?;
         while let Some(message) = batch.next(queue) {
             match message {
@@ -219,7 +235,6 @@ impl<S: Store> Writer<S> {
         let begun = Instant::now();
         self.store.commit()?;
         self.last_commit = begun.elapsed();
-        batch.answer();
         Ok(())
     }
 }
@@ -249,11 +264,18 @@ impl Batch {
             return Ok(());
         }
         let begun = Instant::now();
-        let waiting = Waiting { reply: store.apply(job.op)?, answer: job.answer };
+        let (reply, failure) = match store.apply(job.op) {
+            Ok(reply) => (Some(reply), None),
+            Err(error) => (None, Some(error)),
+        };
+        let waiting = Waiting { reply, answer: job.answer };
         self.patience = self.patience.saturating_sub(begun.elapsed());
         match job.urgency {
-            Urgency::Answered => waiting.send(Others::default()),
-            Urgency::Soon | Urgency::Now => self.waiting.push(waiting),
+            Urgency::Answered if failure.is_none() => waiting.send(Others::default()),
+            _ => self.waiting.push(waiting),
+        }
+        if let Some(error) = failure {
+            return Err(error);
         }
         if job.urgency == Urgency::Now {
             self.until = None;
@@ -306,9 +328,38 @@ mod tests {
     use super::super::memory::MemoryLedger;
     use super::*;
 
-    fn job() -> (Job, oneshot::Receiver<Answered>) {
+    fn job(urgency: Urgency) -> (Job, oneshot::Receiver<Answered>) {
         let (answer, answered) = oneshot::channel();
-        (Job { needs: Needs::Nothing, urgency: Urgency::Now, op: Op::HasCreated, answer }, answered)
+        (Job { needs: Needs::Nothing, urgency, op: Op::HasCreated, answer }, answered)
+    }
+
+    /// A task that saw its answer dropped asks at once for the reason.
+    #[test]
+    fn the_reason_of_a_failed_transaction_is_there_before_a_reply_is_dropped() {
+        for fails_in_apply in [true, false] {
+            for _ in 0..20 {
+                let ledger = MemoryLedger::default();
+                let store = ledger.open(&super::super::conformance::target());
+                let queue = Queue::start(store, PathBuf::from("memory")).unwrap();
+                // After a commit there is time for company.
+                let (first, committed) = job(Urgency::Now);
+                assert!(queue.send(Message::Job(first)));
+                committed.blocking_recv().unwrap();
+                if fails_in_apply {
+                    ledger.fail_to_apply()
+                } else {
+                    ledger.crash_after(0)
+                }
+                let ((first, mut dropped), (second, _)) = (job(Urgency::Soon), job(Urgency::Now));
+                assert!(queue.send(Message::Job(first)));
+                // The first may have ended the writer.
+                queue.send(Message::Job(second));
+                while matches!(dropped.try_recv(), Err(oneshot::error::TryRecvError::Empty)) {
+                    std::hint::spin_loop();
+                }
+                assert!(queue.failure.get().is_some(), "its writer is gone, and nothing says why");
+            }
+        }
     }
 
     #[test]
@@ -316,7 +367,7 @@ mod tests {
         for is_awaited in [true, false] {
             let [(first, waiting), (second, mut heard), (third, mut too)] = std::array::from_fn(|_| {
                 let (answer, answered) = oneshot::channel();
-                (Waiting { reply: OpReply::Done, answer }, answered)
+                (Waiting { reply: Some(OpReply::Done), answer }, answered)
             });
             let waiting = is_awaited.then_some(waiting);
             let batch = Batch { waiting: vec![first, second, third], ..Batch::new(Duration::ZERO) };
@@ -334,7 +385,7 @@ mod tests {
         let (jobs, queue) = channel();
         let mut answers = Vec::new();
         for _ in 0..100 {
-            let (job, answered) = job();
+            let (job, answered) = job(Urgency::Now);
             answers.push(answered);
             jobs.send(Message::Job(job)).unwrap();
         }
