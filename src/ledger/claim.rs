@@ -1,4 +1,5 @@
-//! May this record be sent? The ledger is asked before anything else, and a settled record costs no request and no permit.
+//! May this record be sent? The ledger is asked before anything else, and a settled record costs no
+//! request and no permit.
 
 use super::idempotency_key::PayloadHash;
 use super::model::Intent;
@@ -65,7 +66,8 @@ impl Ticket {
         self.resumed.is_some()
     }
 
-    /// The request of an earlier run whose effect is unknown. It must be resolved, with its own bytes, before anything else is sent.
+    /// The request of an earlier run whose effect is unknown. It must be resolved, with its own
+    /// bytes, before anything else is sent.
     pub fn take_resumed(&mut self) -> Option<Intent> {
         self.resumed.take().map(|intent| *intent)
     }
@@ -87,14 +89,16 @@ pub(super) fn decide(known: Option<&RecordState>, request: &ClaimRequest, run: i
         return Decision::Deliver { generation: open.generation, resumed: Some(Box::new(open.clone())) };
     }
     match known.status(run, request.payload) {
-        // The server replays a stored refusal to its old key, so asking again in earnest takes a new one.
+        // The server replays a stored refusal to its old key, so asking again in earnest takes a
+        // new one.
         Status::Rejected if policy.retry_rejected => {
             Decision::Deliver { generation: known.generation + 1, resumed: None }
         }
         settled @ (Status::AlreadyImported | Status::Changed | Status::Exists | Status::Rejected | Status::Created) => {
             Decision::Settled(settled)
         }
-        // A failure is proven to have created nothing, and the server may have stored its answer under the old key.
+        // A failure is proven to have created nothing, and the server may have stored its answer
+        // under the old key.
         Status::NotAttempted if known.came_to_nothing() => {
             Decision::Deliver { generation: known.generation + 1, resumed: None }
         }
@@ -136,7 +140,8 @@ mod tests {
 
     #[test]
     fn what_ended_without_a_customer_is_taken_up_again() {
-        // What failed may be stored under its key, so it gets another; other data has another key anyway.
+        // What failed may be stored under its key, so it gets another; other data has another key
+        // anyway.
         for (was, body, expected) in
             [(Status::Failed, b"x", 1), (Status::NotAttempted, b"x", 1), (Status::Rejected, b"y", 0)]
         {

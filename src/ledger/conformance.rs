@@ -569,8 +569,8 @@ async fn runs_are_numbered_in_their_order(place: &impl Place) {
     assert_eq!(reader.state_of(&cut_off).unwrap(), RunState::CutOff, "only the newest can be alive");
 }
 
-/// Two records go their way until the store crashes in place of the n-th commit. Returns which of them
-/// may have been sent, and which were shown as created.
+/// Two records go their way until the store crashes in place of the n-th commit. Returns which of
+/// them may have been sent, and which were shown as created.
 async fn until_the_crash(ledger: &Ledger) -> (Vec<&'static str>, Vec<&'static str>) {
     let (mut sent, mut shown) = (Vec::new(), Vec::new());
     let Ok(run) = ledger.begin_run(InputName("i".to_owned())).await else { return (sent, shown) };

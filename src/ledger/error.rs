@@ -1,4 +1,5 @@
-//! What can be wrong with a ledger. Each ends the run; which exit code it picks is decided in `exit`.
+//! What can be wrong with a ledger. Each ends the run; which exit code it picks is decided in
+//! `exit`.
 
 use std::fmt;
 use std::io;

@@ -34,8 +34,9 @@ impl Ledger {
         Ok(Self { target, secret, queue: Queue::start(store, path)? })
     }
 
-    /// Writes a copy of the whole ledger to a file that does not exist yet. A run that lost the name of
-    /// its ledger makes its report from such a copy, because nothing else may open the file that it holds.
+    /// Writes a copy of the whole ledger to a file that does not exist yet. A run that lost the
+    /// name of its ledger makes its report from such a copy, because nothing else may open the file
+    /// that it holds.
     pub async fn copy_to(&self, path: PathBuf) -> Result<(), LedgerError> {
         self.queue.copy_to(path).await
     }
@@ -103,9 +104,10 @@ impl Ledger {
         self.permit(Urgency::Now, op, OpReply::done).await
     }
 
-    /// Hands the outcome of a payload in; the future waits for its commit. Only after that may it be
-    /// shown (I4). As soon as this returned, no intent can become durable before the outcome does, so
-    /// another request may take the slot of this one (I7). If doubt stays, the open request stays too.
+    /// Hands the outcome of a payload in; the future waits for its commit. Only after that may it
+    /// be shown (I4). As soon as this returned, no intent can become durable before the outcome
+    /// does, so another request may take the slot of this one (I7). If doubt stays, the open
+    /// request stays too.
     pub fn settle(
         &self,
         run: &RunId,
@@ -117,13 +119,14 @@ impl Ledger {
         self.complete(Urgency::Soon, op)
     }
 
-    /// Forgets the open request, because the server surely did nothing with it and no outcome is due.
+    /// Forgets the open request, because the server surely did nothing with it and no outcome is
+    /// due.
     pub async fn release(&self, ticket: &Ticket) -> Result<(), LedgerError> {
         self.complete(Urgency::Soon, Op::Release { email: ticket.email.clone() }).await
     }
 
-    /// Checks whose token this target is used with. The first owner is kept, as a hash only; another
-    /// one is an error.
+    /// Checks whose token this target is used with. The first owner is kept, as a hash only;
+    /// another one is an error.
     pub async fn check_owner(&self, owner: &str) -> Result<(), LedgerError> {
         let owner = Sha256::new().chain_update(&self.secret).chain_update(owner).finalize().to_vec();
         if self.permit(Urgency::Now, Op::CheckOwner { owner }, OpReply::is).await? {
@@ -155,7 +158,8 @@ impl Ledger {
         self.permit(Urgency::Now, Op::ForgetTarget, OpReply::count).await
     }
 
-    /// Hands in an operation that permits something new. It is refused if the ledger is not held any more.
+    /// Hands in an operation that permits something new. It is refused if the ledger is not held
+    /// any more.
     fn permit<T>(
         &self,
         urgency: Urgency,
@@ -165,8 +169,8 @@ impl Ledger {
         self.queue.hand_in(Needs::Hold, urgency, op, read)
     }
 
-    /// Hands in an operation that only completes what was permitted before, so it is written even if
-    /// the ledger lost its name.
+    /// Hands in an operation that only completes what was permitted before, so it is written even
+    /// if the ledger lost its name.
     fn complete(&self, urgency: Urgency, op: Op) -> impl Future<Output = Result<(), LedgerError>> + use<'_> {
         self.queue.hand_in(Needs::Nothing, urgency, op, OpReply::done)
     }

@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::domain::EmailKey;
 
-/// What two requests have in common when they carry the same data.
+/// Equal for two requests that carry the same data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PayloadHash(pub(super) [u8; 32]);
 
@@ -16,8 +16,9 @@ impl PayloadHash {
     }
 }
 
-/// Everything a key stands for. The same parts give the same key after any crash; without the ledger's secret nobody can guess it, which
-/// matters because a server may keep its keys for all accounts in one place.
+/// Everything a key stands for. The same parts give the same key after any crash; without the
+/// ledger's secret it cannot be guessed, which matters because a server may keep its keys for all
+/// accounts in one place.
 pub(super) struct KeyParts<'a> {
     pub base_url: &'a str,
     pub account: &'a str,
@@ -26,10 +27,10 @@ pub(super) struct KeyParts<'a> {
     pub generation: u32,
 }
 
-/// An HMAC over the parts, laid out as a version 4 UUID, for that is the shape servers expect.
+/// Returns an HMAC over the parts, laid out as a version 4 UUID, because servers expect that shape.
 pub(super) fn derive(secret: &[u8], parts: &KeyParts<'_>) -> Result<String, hmac::digest::InvalidLength> {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret)?;
-    // Lengths first, so that no two lists of parts read alike.
+    // Lengths come first, so that no two lists of parts give the same bytes.
     for part in [parts.base_url.as_bytes(), parts.account.as_bytes(), parts.email.as_str().as_bytes(), &parts.payload.0]
     {
         mac.update(&(part.len() as u64).to_be_bytes());

@@ -1,8 +1,8 @@
 //! A ledger in memory, for tests: the simplest store that keeps the promises of [`Store`], and one
 //! that can crash between any two commits.
 //!
-//! What is committed lives in a [`MemoryLedger`], which outlives the stores that are opened over it,
-//! as a disk outlives processes.
+//! What is committed lives in a [`MemoryLedger`], which outlives the stores that are opened over
+//! it, as a disk outlives processes.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -67,8 +67,8 @@ impl MemoryLedger {
         MemoryReader { kept, is_held: committed.holders > 0 }
     }
 
-    /// Lets so many commits succeed. The store crashes in place of the next one: nothing of that batch
-    /// is kept, and the store answers nothing any more.
+    /// Lets so many commits succeed. The store crashes in place of the next one: nothing of that
+    /// batch is kept, and the store answers nothing any more.
     pub(super) fn crash_after(&self, commits: u32) {
         self.0.lock().unwrap().commits_left = Some(commits);
     }

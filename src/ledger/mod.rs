@@ -1,34 +1,50 @@
-//! The memory of what was sent and what came of it: one SQLite file.
+//! What was sent and what came of it, kept so that any crash leaves the next run enough to go on.
 //!
 //! # What is true at every instant
-//! 1. A record is known by its target and its e-mail key. Where it stands in a file means nothing.
-//! 2. Before the first byte of a request leaves, its *intent* (key, bytes, time) is committed and synced. So whatever kills the
-//!    program, every request that may have reached the server is known to the next run, with the very bytes to send again.
-//! 3. An outcome is committed before anybody is told of it. So nothing that was shown or reported can be forgotten.
-//! 4. An intent stays until an outcome that ends all doubt is committed, in the same transaction. So an intent that is found by a later run
-//!    is exactly a request whose effect is unknown.
+//! 1. A record is known by its target and its e-mail key. Its position in a file means nothing.
+//! 2. Before the first byte of a request leaves, its *intent* (key, bytes, times) is durable. So
+//!    whatever ends the program, the next run knows every request that may have reached the server,
+//!    and has the very bytes to send again.
+//! 3. An outcome is durable before it is shown. So nothing that was shown or reported is forgotten.
+//! 4. An intent stays until an outcome that ends all doubt is durable, in the same batch. So an
+//!    intent that a later run finds is exactly a request whose effect is unknown.
 //! 5. Outcomes are only ever added. So a report can be made as of any run.
-//! 6. After the first error of the file nothing more is written, and, since no intent can be committed, nothing more is sent.
+//! 6. After the first error of the store nothing more is written. Because no intent can become
+//!    durable then, nothing more is sent.
+//!
+//! # How it works
+//! - [`Ledger`] (`handle`) is how the program writes: each method makes an operation of its
+//!   arguments and waits for the answer.
+//! - `queue` commits in groups: one thread takes all operations that wait, in their order, and
+//!   commits them as one batch. An intent is committed at once, because a sender waits for it, and
+//!   takes the outcomes before it along. Without one, outcomes wait up to 25 ms for company.
+//! - `store` is the boundary: operations as data, and what a database must promise.
+//! - `sqlite` keeps the ledger in one file. `memory` keeps it for tests and can crash between any
+//!   two commits. `conformance` runs the same tests, each named after its guarantee, for every
+//!   store.
+//! - [`Reader`] is how reports, plans and people read: a view as of the moment that it was opened.
+//! - `claim` and `record_state` are the rules, pure: may a record be sent, and what is its status?
 //!
 //! # Who may do what
-//! One process at a time writes: it holds an exclusive lock on `<ledger>.lock`, and on Linux on the database file too, which the kernel frees
-//! on any death. The file is made before it is locked and locked by its real name, so that links to it share the lock; hard links, mount
-//! points and network file systems are refused. A run that finds that a name no longer leads to its file permits no further request, writes
-//! what is in flight into the file that it holds, and closes it without touching anything by name. In that process one thread ([`Ledger`]
-//! talks to it) owns the only writing connection. Readers ([`Reader`]) may come at any time.
-//!
-//! # What it costs
-//! The writer takes all that waits for it in one transaction, in the order in which it came. An intent is committed at once, for a sender waits
-//! for it, and takes the outcomes before it along; where none comes, outcomes wait for company for 25 ms.
+//! One process at a time writes, and it holds the ledger for its whole life. With SQLite it holds
+//! an exclusive lock on `<ledger>.lock`, and on Linux on the database file too; the kernel frees
+//! both when the process dies. The file is made before it is locked, and locked by its real name,
+//! so that links to it share the lock. Hard links, mount points and network file systems are
+//! refused. If a name no longer leads to its file, the run permits no further request, writes what
+//! is in flight into the file that it holds, and closes it without touching anything by name.
+//! Readers may come at any time.
 //!
 //! # How that is tried
-//! `examples/crash_campaign.rs` kills the program at random times and lets `tests/it/checker.rs` compare input, server, ledger and report: no
-//! harm in 5,363 kills, so less than 0.06 % with 95 % confidence. `docs/fault-matrix.md` names the test of every other fault.
+//! `examples/crash_campaign.rs` kills the program at random times, and `tests/it/checker.rs`
+//! compares input, server, ledger and report: no harm in 5,363 kills, so less than 0.06 % with 95 %
+//! confidence. `docs/fault-matrix.md` names the test of every other fault.
 //!
 //! # What it cannot promise
-//! Two ledgers for one account, a ledger that was deleted or restored from an old copy, and a server that honours neither its idempotency
-//! key nor its unique e-mail: against these only the server's own refusal of a second customer with the same e-mail helps. A disk that
-//! turns one byte of a cell into another is seen only where the database's own structure suffers; SQLite keeps no checksums of cells.
+//! Two ledgers for one account, a ledger that was deleted or restored from an old copy, and a
+//! server that honours neither its idempotency key nor its unique e-mail: against these only the
+//! server's own refusal of a second customer with the same e-mail helps. If a disk turns one byte
+//! of a cell into another, this is noticed only if the database's own structure suffers, because
+//! SQLite keeps no checksums of cells.
 
 mod claim;
 #[cfg(test)]

@@ -154,8 +154,8 @@ pub(super) fn learnt(receipt: Receipt) -> Outcome {
     Outcome { ending: Ending::Exists(receipt), http_status: None, attempts: 0, warnings }
 }
 
-/// Takes an outcome apart into what a store keeps: its status, and the receipt, the complaint's code
-/// and words, and the warnings in one line.
+/// Takes an outcome apart into what a store keeps: its status, and the receipt, the complaint's
+/// code and words, and the warnings in one line.
 pub(super) fn stored(outcome: Outcome) -> (Status, StoredOutcome) {
     let Outcome { ending, http_status, attempts, warnings } = outcome;
     let status = ending.status();

@@ -11,7 +11,8 @@ impl Ledger {
     /// Opens the ledger for writing and holds it until it is dropped.
     ///
     /// # Errors
-    /// When another run holds it, when it is missing and may not be created, or when it cannot be trusted.
+    /// When another run holds it, when it is missing and may not be created, or when it cannot be
+    /// trusted.
     pub fn open(path: &Path, target: Target, creation: Creation) -> Result<Self, LedgerError> {
         let store = SqliteStore::open(path, &target, creation)?;
         let (path, secret) = (store.path().to_owned(), store.secret()?);

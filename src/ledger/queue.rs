@@ -2,8 +2,8 @@
 //!
 //! Every task hands operations in and waits for their answers. The thread takes all that waits in
 //! one batch, in the order in which it came, and commits the batch. That order is what keeps the
-//! number of open requests small after a kill (I7): an intent that was handed in after an outcome is
-//! never durable before it.
+//! number of open requests small after a kill (I7): an intent that was handed in after an outcome
+//! is never durable before it.
 //!
 //! The queue knows no database; the [`Store`] behind it does.
 
@@ -19,7 +19,8 @@ use super::LedgerError;
 use super::store::{Op, OpReply, Store};
 use crate::limits;
 
-/// How long an outcome may wait for company in its batch. Usually the next intent comes long before.
+/// How long an outcome may wait for company in its batch. Usually the next intent comes long
+/// before.
 const COMPANY: Duration = Duration::from_millis(25);
 
 /// The handle of the queue. Dropping it waits until the thread has closed the store.
@@ -52,8 +53,8 @@ impl Queue {
     }
 
     /// Hands an operation in at once; the future waits until it is committed. What was handed in
-    /// first is committed first, or together with what follows. Await the future or drop it, because
-    /// the answer may carry those of other tasks.
+    /// first is committed first, or together with what follows. Await the future or drop it,
+    /// because the answer may carry those of other tasks.
     pub(super) fn hand_in<T>(
         &self,
         needs: Needs,
@@ -96,7 +97,8 @@ impl Drop for Queue {
     fn drop(&mut self) {
         drop(self.jobs.take());
         if let Some(thread) = self.thread.take() {
-            // A panic there was reported by the thread itself, and every waiting task saw its answer dropped.
+            // A panic there was reported by the thread itself, and every waiting task saw its
+            // answer dropped.
             drop(thread.join());
         }
     }
@@ -135,8 +137,8 @@ struct Waiting {
 
 impl Waiting {
     fn send(self, others: Others) {
-        // The task that asked may be gone; what was written stays true, and the others' answers go out
-        // when the value that could not be sent is dropped.
+        // The task that asked may be gone; what was written stays true, and the others' answers go
+        // out when the value that could not be sent is dropped.
         if let Some(reply) = self.reply {
             drop(self.answer.send((reply, others)));
         }
@@ -144,8 +146,8 @@ impl Waiting {
 }
 
 /// The answers of the same batch to all other tasks. Waking a task on another thread takes a system
-/// call, and waking one on the same thread takes none. So the writer wakes one task, which passes the
-/// others' answers on. They go out when this is dropped, even if that task is gone already.
+/// call, and waking one on the same thread takes none. So the writer wakes one task, which passes
+/// the others' answers on. They go out when this is dropped, even if that task is gone already.
 #[derive(Debug, Default)]
 struct Others(Vec<Waiting>);
 
@@ -192,8 +194,9 @@ struct Writer<S> {
 }
 
 impl<S: Store> Writer<S> {
-    /// Writes until no task can ask any more, or until the first error: what a failed sync left on the
-    /// disk is unknown, so nothing is written after it. Tasks that wait then see their answer dropped.
+    /// Writes until no task can ask any more, or until the first error: what a failed sync left on
+    /// the disk is unknown, so nothing is written after it. Tasks that wait then see their answer
+    /// dropped.
     fn work(mut self, queue: &Receiver<Message>) {
         while let Some(message) = self.pending.take().or_else(|| queue.recv().ok()) {
             let done = match message {
@@ -209,8 +212,8 @@ impl<S: Store> Writer<S> {
         }
     }
 
-    /// An error is written down before the answers of its jobs are dropped, because each task that sees
-    /// its answer dropped asks for the reason.
+    /// An error is written down before the answers of its jobs are dropped, because each task that
+    /// sees its answer dropped asks for the reason.
     fn batch(&mut self, first: Job, queue: &Receiver<Message>) -> Result<(), Failed> {
         let mut batch = Batch::new(self.last_commit);
         if let Err(error) = self.commit(&mut batch, first, queue) {
@@ -251,9 +254,9 @@ struct Batch {
 }
 
 impl Batch {
-    /// Under load the queue is never empty. Jobs are then taken for as long as the last commit took.
-    /// So no sender waits for much longer than two commits, and at most half of the time passes
-    /// without one, however fast the disk is.
+    /// Under load the queue is never empty. Jobs are then taken for as long as the last commit
+    /// took. So no sender waits for much longer than two commits, and at most half of the time
+    /// passes without one, however fast the disk is.
     fn new(patience: Duration) -> Self {
         Self { waiting: Vec::new(), until: Some(Instant::now() + COMPANY), patience, is_hold_checked: false }
     }

@@ -9,7 +9,8 @@ use crate::domain::{EmailKey, Tally};
 /// How many records a store is asked for at a time.
 pub(super) const PIECE: usize = 500;
 
-/// A view of the ledger as it was when the view was opened. It does not hinder a writer and writes nothing.
+/// A view of the ledger as it was when the view was opened. It does not hinder a writer and writes
+/// nothing.
 #[derive(Debug)]
 pub struct Reader {
     store: Box<dyn LedgerReader>,
@@ -74,13 +75,14 @@ impl Reader {
         self.store.open_requests()
     }
 
-    /// Returns how far a run is. If it seems cut off, ask another view, because the run may have ended
-    /// after this one was opened.
+    /// Returns how far a run is. If it seems cut off, ask another view, because the run may have
+    /// ended after this one was opened.
     pub fn state_of(&self, run: &RunInfo) -> Result<RunState, LedgerError> {
         self.store.state_of(run)
     }
 
-    /// Counts the records of this target by their last outcome; those with an open request count as in doubt.
+    /// Counts the records of this target by their last outcome; those with an open request count as
+    /// in doubt.
     pub fn tally(&self) -> Result<Tally, LedgerError> {
         self.store.tally()
     }
@@ -90,8 +92,8 @@ impl Reader {
         self.store.runs()
     }
 
-    /// Returns the ids that a run got for more than one record. Each is an alarm, because every customer
-    /// has an id of its own.
+    /// Returns the ids that a run got for more than one record. Each is an alarm, because every
+    /// customer has an id of its own.
     pub fn shared_ids(&self, run: i64) -> Result<Vec<SharedId>, LedgerError> {
         self.store.shared_ids(run)
     }

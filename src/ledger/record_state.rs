@@ -22,25 +22,29 @@ impl RecordState {
         (self.claimed_run == run).then_some(self.claimed_row)
     }
 
-    /// A request whose effect is unknown, or an outcome that says that the customer is there: whatever is learnt later changes nothing.
+    /// A request whose effect is unknown, or an outcome that says that the customer is there:
+    /// whatever is learnt later changes nothing.
     pub(super) fn is_settled(&self) -> bool {
         let is_there = |latest: &PastOutcome| matches!(latest.status, Status::Created | Status::Exists);
         self.open.is_some() || self.latest.as_ref().is_some_and(is_there)
     }
 
-    /// It was tried, and surely nothing came of it; the server may have stored its answer under the key.
+    /// It was tried, and surely nothing came of it; the server may have stored its answer under the
+    /// key.
     pub(super) fn came_to_nothing(&self) -> bool {
         self.latest.as_ref().is_some_and(|latest| matches!(latest.status, Status::Failed | Status::NotAttempted))
     }
 
-    /// The run that sent the open request, where no outcome tells of its doubt yet: it ended before it could.
+    /// The run that sent the open request, where no outcome tells of its doubt yet: it ended before
+    /// it could.
     pub(super) fn untold_doubt(&self, now_in: i64) -> Option<(i64, &Intent)> {
         let (sent_by, intent) = self.open.as_ref()?;
         let told = self.latest.as_ref().is_some_and(|latest| latest.run == *sent_by);
         (*sent_by != now_in && !told).then_some((*sent_by, intent))
     }
 
-    /// Whether `run` tried the record, ended before it, and left nothing open: its last outcome then says what came of the trying.
+    /// Whether `run` tried the record, ended before it, and left nothing open: its last outcome
+    /// then says what came of the trying.
     #[must_use]
     pub fn was_left_by(&self, run: i64) -> bool {
         self.latest.is_some_and(|latest| latest.status == Status::NotAttempted && latest.run == run)

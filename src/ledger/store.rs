@@ -131,8 +131,8 @@ pub(super) trait LedgerReader: std::fmt::Debug + Send {
     /// The same, with the rest of each last outcome.
     fn outcomes(&self, emails: &[EmailKey], as_of: i64) -> Result<Vec<Option<KnownRecord>>, LedgerError>;
 
-    /// Shows what is known, as of the run, of each record that it claimed, in the order of its rows,
-    /// until `show` returns false.
+    /// Shows what is known, as of the run, of each record that it claimed, in the order of its
+    /// rows, until `show` returns false.
     fn each_claimed(&self, run: i64, show: &mut dyn FnMut(Claimed) -> bool) -> Result<(), LedgerError>;
 
     /// Returns the newest run over this input.
@@ -155,6 +155,7 @@ pub(super) trait LedgerReader: std::fmt::Debug + Send {
     /// Counts the runs.
     fn runs(&self) -> Result<u64, LedgerError>;
 
-    /// Returns the ids that a run got for more than one record, at most ten, the most frequent first.
+    /// Returns the ids that a run got for more than one record, at most ten, the most frequent
+    /// first.
     fn shared_ids(&self, run: i64) -> Result<Vec<SharedId>, LedgerError>;
 }

@@ -1,12 +1,14 @@
 //! At most one process writes.
 //!
-//! A run locks two files for its whole life. `<ledger>.lock` is there on every system. On Linux the database file is locked too, because a
-//! lock file can be removed in mid-run, and a second run would make and lock a new one. `flock` and SQLite's own locks do not meet there.
-//! But SQLite's locks end as soon as this process closes *any* descriptor of the file, so the one that holds the lock is opened before
-//! SQLite opens the file and closed after SQLite closed it.
+//! A run locks two files for its whole life. `<ledger>.lock` is there on every system. On Linux the
+//! database file is locked too, because a lock file can be removed in mid-run, and a second run
+//! would make and lock a new one. `flock` and SQLite's own locks do not meet there. But SQLite's
+//! locks end as soon as this process closes *any* descriptor of the file, so the one that holds the
+//! lock is opened before SQLite opens the file and closed after SQLite closed it.
 //!
-//! The locks belong to files, and names can be led elsewhere. So a run compares, before it permits a request, what each name leads to with
-//! what it holds ([`Lock::check`]), by `stat` and never by opening. The ledger is called by its one real name, however the user named it.
+//! The locks belong to files, and names can be led elsewhere. So a run compares, before it permits
+//! a request, what each name leads to with what it holds ([`Lock::check`]), by `stat` and never by
+//! opening. The ledger is called by its one real name, however the user named it.
 
 use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -20,7 +22,8 @@ use crate::ledger::error::{Holder, LostName, Occupied};
 use crate::ledger::{Creation, LedgerError};
 use crate::trusted_file;
 
-/// How often a lock is tried, and how long a look at it takes at most: it is taken and given back without anything between.
+/// How often a lock is tried, and how long a look at it takes at most: it is taken and given back
+/// without anything between.
 const GLANCES: u32 = 4;
 const GLANCE: Duration = Duration::from_millis(5);
 
@@ -30,7 +33,8 @@ const HOLDER_CAP: u64 = 1024;
 /// Held for as long as the value lives. The kernel frees it on any death of the process.
 #[derive(Debug)]
 pub(super) struct Lock {
-    /// Closed after the database, so that this is never without its lock as long as SQLite may write.
+    /// Closed after the database, so that this is never without its lock as long as SQLite may
+    /// write.
     file: Held,
     database: Held,
     since: Timestamp,
@@ -69,7 +73,8 @@ impl Lock {
         Ok(lock)
     }
 
-    /// Fails if one of the names no longer leads to the file that is held. It costs two calls of `stat`.
+    /// Fails if one of the names no longer leads to the file that is held. It costs two calls of
+    /// `stat`.
     pub(super) fn check(&self) -> Result<(), LedgerError> {
         let has = |held: &Held| held.has_name().map_err(|error| LedgerError::file(&held.path, &error));
         let lost = if !has(&self.database)? {
@@ -87,7 +92,8 @@ impl Lock {
         self.database.has_name().unwrap_or(false)
     }
 
-    /// Writes down who holds the ledger, for the run that finds it locked. What cannot be written is not told, which harms nothing.
+    /// Writes down who holds the ledger, so that a run that finds it locked can say it. A failed
+    /// write harms nothing and is ignored.
     pub(super) fn note(&self, run: Option<&str>) {
         let holder =
             Holder { process: std::process::id(), host: host(), since: self.since, run: run.map(str::to_owned) };
@@ -125,7 +131,8 @@ impl Held {
         })
     }
 
-    /// A report may look whether the ledger is held ([`is_held`]) in this very moment, so one refusal proves nothing.
+    /// A report may look whether the ledger is held ([`is_held`]) in this very moment, so one
+    /// refusal proves nothing.
     fn try_lock(&self) -> Result<(), TryLockError> {
         for _ in 1..GLANCES {
             match self.file.try_lock() {
@@ -149,7 +156,8 @@ impl Held {
     fn now(&self) -> Option<PathBuf> {
         use std::os::fd::AsRawFd as _;
         let path = std::fs::read_link(format!("/proc/self/fd/{}", self.file.as_raw_fd())).ok()?;
-        // The system marks the path of a removed file, so the name that it gives must lead to this one.
+        // The system marks the path of a removed file, so the name that it gives must lead to this
+        // one.
         std::fs::metadata(&path).is_ok_and(|named| identity(&named) == self.identity).then_some(path)
     }
 
@@ -189,8 +197,8 @@ fn holder(text: &str) -> Option<Holder> {
     })
 }
 
-/// A killed run leaves its text behind, and the run that locks the file next needs a moment to replace it. So a process of this host that is
-/// gone is not the holder.
+/// A killed run leaves its text behind, and the run that locks the file next needs a moment to
+/// replace it. So a process of this host that is gone is not the holder.
 fn is_credible(holder: &Holder, here: Option<&str>, is_alive: impl Fn(u32) -> bool) -> bool {
     holder.host.as_deref() != here || is_alive(holder.process)
 }
@@ -327,8 +335,9 @@ mod tests {
                 is_held(&ledger);
             }
         });
-        // This one looks without a pause, and a busy machine may take the core from it in the middle of a look: then the tries are over
-        // before it is. Without them not one in two would succeed.
+        // This one looks without a pause, and a busy machine may take the core from it in the
+        // middle of a look: then the tries are over before it is. Without them not one in two would
+        // succeed.
         let taken = (0..200).filter(|_| Lock::acquire(&world.ledger).is_ok()).count();
         looks.store(false, std::sync::atomic::Ordering::Relaxed);
         looker.join().unwrap();

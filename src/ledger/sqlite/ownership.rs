@@ -38,7 +38,8 @@ pub(super) fn check_link(path: &Path) -> Result<(), LedgerError> {
     }
 }
 
-/// Hard links to the ledger itself are an error of their own for writers, and do not hinder readers.
+/// Hard links to the ledger itself are an error of their own for writers, and do not hinder
+/// readers.
 pub(super) fn check_file(path: &Path, file: &Metadata, may_have_names: bool) -> Result<(), LedgerError> {
     match trusted_file::check_own(file) {
         Err(Distrust::SeveralNames(_)) if may_have_names => Ok(()),
@@ -46,7 +47,8 @@ pub(super) fn check_file(path: &Path, file: &Metadata, may_have_names: bool) -> 
     }
 }
 
-/// Refuses a folder in which every user may replace files, and tells of one in which some others may.
+/// Refuses a folder in which every user may replace files, and tells of one in which some others
+/// may.
 pub(super) fn check_folder(folder: &Path) -> Result<(), LedgerError> {
     let Some(there) = there(&folder.canonicalize().unwrap_or_else(|_| folder.to_owned()))? else { return Ok(()) };
     match trusted_file::check_folder(&there).map_err(|why| distrusted(folder, why))? {

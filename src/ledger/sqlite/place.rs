@@ -1,8 +1,9 @@
 //! Whether a ledger may lie where it lies.
 //!
-//! Two kinds of places are refused, because there the locks do not keep a second run out: a network file system, where another machine
-//! may not see them, and a file that is a mount point of its own, as a container runtime makes it from `-v l.db:/l.db`. In the second case
-//! every container sees the same file, but each has its own lock file and its own log beside it.
+//! Two kinds of places are refused, because there the locks do not keep a second run out: a network
+//! file system, where another machine may not see them, and a file that is a mount point of its
+//! own, as a container runtime makes it from `-v l.db:/l.db`. In the second case every container
+//! sees the same file, but each has its own lock file and its own log beside it.
 
 use std::path::Path;
 
@@ -13,7 +14,8 @@ pub(super) fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Refuses a ledger file, or the folder of a ledger that is yet to be made, if it lies in the wrong place.
+/// Refuses a ledger file, or the folder of a ledger that is yet to be made, if it lies in the wrong
+/// place.
 pub(super) fn check(path: &Path) -> Result<(), LedgerError> {
     if path.is_file() && system::is_mount_point(path) {
         return Err(LedgerError::MountPoint(path.to_owned()));
@@ -33,7 +35,8 @@ mod system {
 
     use super::table::{FUSE, is_listed, kind_of_fuse, kind_of_magic};
 
-    /// Old kernels do not answer this in `statx`; the list of mounts does, for this process's own view.
+    /// Old kernels do not answer this in `statx`; the list of mounts does, for this process's own
+    /// view.
     pub(super) fn is_mount_point(path: &Path) -> bool {
         let attributes = statx(CWD, path, AtFlags::empty(), StatxFlags::BASIC_STATS)
             .map(|file| (file.stx_attributes, file.stx_attributes_mask));
@@ -44,7 +47,8 @@ mod system {
     }
 
     pub(super) fn network(path: &Path) -> Option<&'static str> {
-        // The kernel's type of this number differs between architectures; the magic itself has 32 bits everywhere.
+        // The kernel's type of this number differs between architectures; the magic itself has 32
+        // bits everywhere.
         #[allow(clippy::unnecessary_cast, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let magic = statfs(path).ok()?.f_type as u32;
         if magic == FUSE {
@@ -77,23 +81,27 @@ mod system {
 mod table {
     use std::path::Path;
 
-    /// Says nothing about where the data are; the kind of such a mount stands in the list of mounts.
+    /// Says nothing about where the data are; the kind of such a mount stands in the list of
+    /// mounts.
     pub(super) const FUSE: u32 = 0x6573_5546;
 
-    /// File systems whose files other machines can open too, by the number that `statfs` gives. Local ones, `overlay` and plain FUSE are
-    /// not in it.
+    /// File systems whose files other machines can open too, by the number that `statfs` gives.
+    /// Local ones, `overlay` and plain FUSE are not in it.
     const NETWORK: [(u32, &str); 15] = [
-        // flock becomes a lock on bytes there, which collides with SQLite's own, and old servers lock nothing.
+        // flock becomes a lock on bytes there, which collides with SQLite's own, and old servers
+        // lock nothing.
         (0x0000_6969, "NFS"),
         // These three are one protocol; with the option `nobrl` locks stay on this machine.
         (0x0000_517b, "SMB"),
         (0xff53_4d42, "CIFS"),
         (0xfe53_4d42, "SMB2"),
-        // Shares of virtual machines; the host does not see the guest's locks, and shared memory of two guests is not shared.
+        // Shares of virtual machines; the host does not see the guest's locks, and shared memory of
+        // two guests is not shared.
         (0x0102_1997, "9p"),
         (0x786f_4256, "a VirtualBox share"),
         (0xbacb_acbc, "a VMware share"),
-        // Cluster file systems: locks may be off or local (`localflock`), and SQLite's log needs memory that all users of a file share.
+        // Cluster file systems: locks may be off or local (`localflock`), and SQLite's log needs
+        // memory that all users of a file share.
         (0x00c3_6400, "Ceph"),
         (0x0bd0_0bd0, "Lustre"),
         (0x1983_0326, "BeeGFS"),
@@ -158,7 +166,8 @@ mod table {
         }
     }
 
-    /// The kernel writes a space, a tab, a line end and a backslash of a path as three octal digits.
+    /// The kernel writes a space, a tab, a line end and a backslash of a path as three octal
+    /// digits.
     fn unescaped(point: &str) -> String {
         [(r"\040", " "), (r"\011", "\t"), (r"\012", "\n"), (r"\134", r"\")]
             .into_iter()

@@ -18,7 +18,8 @@ use crate::ledger::model::{
 use crate::ledger::record_state::RecordState;
 use crate::ledger::store::LedgerReader;
 
-/// A connection that only reads. One transaction holds its view of the file from the first question on.
+/// A connection that only reads. One transaction holds its view of the file from the first question
+/// on.
 #[derive(Debug)]
 pub(in crate::ledger) struct SqliteReader {
     connection: Connection,
@@ -31,7 +32,8 @@ impl SqliteReader {
     pub(in crate::ledger) fn open(path: &Path, target: &Target) -> Result<Self, LedgerError> {
         let connection = schema::open_for_reading(path)?;
         let failed = |error: rusqlite::Error| LedgerError::sqlite(path, &error);
-        // One transaction for all questions: the answers fit together, and a million of them need not lock the file a million times.
+        // One transaction for all questions: the answers fit together, and a million of them need
+        // not lock the file a million times.
         connection.execute_batch("BEGIN").map_err(failed)?;
         let id = find_target(&connection, target).map_err(failed)?;
         Ok(Self { connection, path: path.to_owned(), target: id })
@@ -172,7 +174,8 @@ pub(super) fn sent_within(
     sent.filter(|sent| sent.as_ref().map_or(true, |(_, sent_at)| now.surely_since(*sent_at) < time)).collect()
 }
 
-/// Asks for a record with its open request and the last outcome that a run or an earlier one left, and for more columns of that outcome.
+/// Asks for a record with its open request and the last outcome that a run or an earlier one left,
+/// and for more columns of that outcome.
 macro_rules! state_with {
     ($more:literal) => {
         concat!(
@@ -191,8 +194,8 @@ macro_rules! state_with {
     };
 }
 
-/// The id of a record, and its state: its open request, and the last outcome that `run` or an earlier
-/// one left. `None` if it is unknown.
+/// The id of a record, and its state: its open request, and the last outcome that `run` or an
+/// earlier one left. `None` if it is unknown.
 pub(super) fn record(
     connection: &Connection,
     target: i64,

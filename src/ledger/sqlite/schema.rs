@@ -18,7 +18,8 @@ const APPLICATION_ID: i64 = 0x6369_6d70;
 /// No database of SQLite is shorter.
 const SMALLEST_PAGE: u64 = 512;
 
-/// Each step leads from one schema version to the next. Steps are never changed or reordered, only added.
+/// Each step leads from one schema version to the next. Steps are never changed or reordered, only
+/// added.
 const MIGRATIONS: &[&str] = &[
     "
     CREATE TABLE secret (bytes BLOB NOT NULL) STRICT;
@@ -125,7 +126,8 @@ const OLD_AS_NEW: &[&str] = &[
 ",
 ];
 
-/// The writing connection to a file that exists: checked, brought to the newest schema, and set to sync every commit.
+/// The writing connection to a file that exists: checked, brought to the newest schema, and set to
+/// sync every commit.
 pub(super) fn open_for_writing(path: &Path, creation: Creation) -> Result<Connection, LedgerError> {
     check_size(path)?;
     read_through(path);
@@ -136,7 +138,8 @@ pub(super) fn open_for_writing(path: &Path, creation: Creation) -> Result<Connec
         return Err(LedgerError::Foreign { path: path.to_owned(), why });
     }
     let failed = |error: rusqlite::Error| LedgerError::sqlite(path, &error);
-    // The quick one does not compare the indexes with their tables, and a record that its index lacks would be sent again.
+    // The quick one does not compare the indexes with their tables, and a record that its index
+    // lacks would be sent again.
     let intact: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(failed)?;
     if intact != "ok" {
         return Err(LedgerError::Damaged { path: path.to_owned(), why: intact });
@@ -144,13 +147,14 @@ pub(super) fn open_for_writing(path: &Path, creation: Creation) -> Result<Connec
     ownership::narrow(path)?;
     harden(&connection).map_err(failed)?;
     migrate(&mut connection, version).map_err(failed)?;
-    // SQLite goes on where the folder that now names its log cannot be synced; a log without a name is no memory.
+    // SQLite goes on if the folder that names its log cannot be synced, but a log whose name is lost
+    // is lost too.
     let folder = path.parent().unwrap_or(Path::new("."));
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| LedgerError::file(folder, &error))?;
     Ok(connection)
 }
 
-/// A connection that only reads, beside whoever writes.
+/// Returns a connection that only reads and does not hinder a writer.
 pub(super) fn open_for_reading(path: &Path) -> Result<Connection, LedgerError> {
     if !path.exists() {
         return Err(LedgerError::Missing(path.to_owned()));
@@ -170,7 +174,8 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, LedgerError> {
         connection.execute_batch(views).map_err(failed)?;
     }
     connection.pragma_update(None, "query_only", true).map_err(failed)?;
-    // Half of what is usual: an import holds a reader beside the writer, and look-ups meet few pages twice but those near the root.
+    // Half of what is usual: an import holds a reader beside the writer, and look-ups meet few
+    // pages twice but those near the root.
     connection.pragma_update(None, "cache_size", -1024).map_err(failed)?;
     Ok(connection)
 }
@@ -189,8 +194,9 @@ fn check_size(path: &Path) -> Result<(), LedgerError> {
     }
 }
 
-/// Brings the file into memory before it is checked: the check goes along its trees, and disks are many times as fast along the file. What cannot be
-/// read is for the check to tell. Never while the file is connected to: closing it here would free the locks that SQLite holds on it.
+/// Brings the file into memory before it is checked: the check goes along its trees, and disks are
+/// many times as fast along the file. What cannot be read is for the check to tell. Never while the
+/// file is connected to: closing it here would free the locks that SQLite holds on it.
 fn read_through(path: &Path) {
     let Ok(mut file) = File::open(path) else { return };
     let mut buffer = vec![0; 1 << 16];
@@ -202,12 +208,14 @@ fn connect(path: &Path) -> Result<Connection, LedgerError> {
     let failed = |error: rusqlite::Error| LedgerError::sqlite(path, &error);
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     connection.busy_timeout(Duration::from_secs(10)).map_err(failed)?;
-    // A plan must not depend on the values that are looked for: without this every question is parsed anew, which takes ten times as long.
+    // A plan must not depend on the values that are looked for: without this every question is
+    // parsed anew, which takes ten times as long.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(failed)?;
     Ok(connection)
 }
 
-/// The schema version of a ledger of ours, 0 for a file without content; all others are refused before anything is written to them.
+/// The schema version of a ledger of ours, 0 for a file without content; all others are refused
+/// before anything is written to them.
 fn recognise(connection: &Connection, path: &Path) -> Result<i64, LedgerError> {
     let failed = |error: rusqlite::Error| LedgerError::sqlite(path, &error);
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(failed);
@@ -226,8 +234,8 @@ fn recognise(connection: &Connection, path: &Path) -> Result<i64, LedgerError> {
     }
 }
 
-/// The version that a program must know to use a file of a newer version. `None` if the file does not
-/// say, or says it in a way that this program does not know.
+/// The version that a program must know to use a file of a newer version. `None` if the file does
+/// not say, or says it in a way that this program does not know.
 fn oldest(connection: &Connection) -> rusqlite::Result<Option<i64>> {
     let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema JOIN pragma_table_info('compatible') column
                               WHERE sqlite_schema.name = 'compatible' AND column.name = 'oldest')";
@@ -241,7 +249,8 @@ const fn newest() -> i64 {
     MIGRATIONS.len() as i64
 }
 
-/// FULL syncs the log at every commit: what is committed is there after a power cut. Erased bodies must not linger in free pages.
+/// FULL syncs the log at every commit: what is committed is there after a power cut. Erased bodies
+/// must not linger in free pages.
 fn harden(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "full")?;

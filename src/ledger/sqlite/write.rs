@@ -65,7 +65,8 @@ impl SqliteStore {
 
     fn work(&mut self, op: Op) -> rusqlite::Result<OpReply> {
         if self.connection.is_autocommit() {
-            // A transaction that has read before it writes does not wait for another writer: it fails at once.
+            // A transaction that has read before it writes does not wait for another writer: it
+            // fails at once.
             self.connection.execute_batch("BEGIN IMMEDIATE")?;
         }
         let (connection, target) = (&self.connection, self.target);
@@ -143,10 +144,10 @@ impl Store for SqliteStore {
 }
 
 impl Drop for SqliteStore {
-    /// The last connection that SQLite closes moves the log into the file and removes the log *by its
-    /// name*, which may be another ledger's by now. So a file without its name is closed without that.
-    /// Its log is moved into it first, through the open connection, because a user who gives the file a
-    /// name again would not think of the log.
+    /// The last connection that SQLite closes moves the log into the file and removes the log *by
+    /// its name*, which may be another ledger's by now. So a file without its name is closed
+    /// without that. Its log is moved into it first, through the open connection, because a user
+    /// who gives the file a name again would not think of the log.
     fn drop(&mut self) {
         // A batch that failed is not committed.
         if !self.connection.is_autocommit() {
@@ -221,7 +222,8 @@ fn claim(
     };
     let record = mark_claimed(connection, target, run, &request, record)?;
     if let Some((sent_by, intent)) = known.as_ref().and_then(|known| known.untold_doubt(run)) {
-        // From now on the request is this run's; a report of the other one must still know how it left the record.
+        // From now on the request is this run's; a report of the other one must still know how it
+        // left the record.
         write_outcome(connection, sent_by, record, intent.payload, unheard())?;
     }
     let ClaimRequest { email, position, .. } = request;
