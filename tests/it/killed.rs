@@ -128,3 +128,92 @@ fn a_report_of_a_killed_run_still_tells_its_doubts_after_another_run_resolved_th
     lab.run(&[&report[..], &["--run", run]].concat()).ends(4);
     assert_eq!(lab.statuses(), ["created", "in_doubt"]);
 }
+
+/// A server that cannot be connected to until [`Self::open`], because its queue of connections is full.
+struct Crowded {
+    listener: std::net::TcpListener,
+    crowd: Vec<std::net::TcpStream>,
+}
+
+impl Crowded {
+    fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let listener = runtime.block_on(async {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+            socket.listen(1).unwrap().into_std().unwrap()
+        });
+        listener.set_nonblocking(false).unwrap();
+        let (address, short) = (listener.local_addr().unwrap(), Duration::from_millis(200));
+        let mut crowd = Vec::new();
+        while let Ok(stream) = std::net::TcpStream::connect_timeout(&address, short) {
+            crowd.push(stream);
+            assert!(crowd.len() < 100, "the queue never fills");
+        }
+        Self { listener, crowd }
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}", self.listener.local_addr().unwrap())
+    }
+
+    fn open(&mut self) {
+        for _ in self.crowd.drain(..) {
+            drop(self.listener.accept().unwrap());
+        }
+    }
+
+    /// Answers the first request that comes; connections that bring none are closed by the client.
+    fn answer(&self, arrived: impl FnOnce()) {
+        use std::io::{Read as _, Write as _};
+        loop {
+            let (mut stream, _) = self.listener.accept().unwrap();
+            let mut request = [0; 4096];
+            if stream.read(&mut request).unwrap_or(0) == 0 {
+                continue;
+            }
+            arrived();
+            let body = r#"{"status":"success","status_code":201,"data":{"customer_id":"c1"}}"#;
+            let length = body.len();
+            write!(stream, "HTTP/1.1 201 Created\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")
+                .unwrap();
+            return;
+        }
+    }
+}
+
+/// The connection comes about while the program is stopped. When it goes on, the time that its intent
+/// names is over, so it must write down another intent before anything leaves.
+#[cfg(target_os = "linux")]
+#[test]
+fn s2_a_program_that_was_stopped_while_it_connected_sends_nothing_that_its_ledger_calls_over() {
+    const CONNECT: &str = "2s";
+    let (lab, mut server) = (Lab::new(), Crowded::new());
+    lab.customers(1);
+    let url = server.url();
+    let args = ["import", "in.csv", "--base-url", &url, "--ledger", "l.db", "--connect-timeout", CONNECT];
+    let quiet = ["--timeout", "60s", "--rate", "10/s", "--no-lookup"];
+    let child =
+        lab.command(&[&args[..], &quiet].concat()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let sent_at = || -> Option<i64> {
+        let ledger = rusqlite::Connection::open(lab.path("l.db")).ok()?;
+        ledger.query_row("SELECT sent_at FROM intents", [], |row| row.get(0)).ok()
+    };
+    let patience = Instant::now() + Duration::from_secs(30);
+    while !lab.path("l.db").exists() || sent_at().is_none() {
+        assert!(Instant::now() < patience, "no intent was written down");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let first = sent_at().unwrap();
+    signal(&child, Signal::STOP);
+    server.open();
+    std::thread::sleep(Duration::from_secs(5));
+    signal(&child, Signal::CONT);
+    server.answer(|| {
+        let (now, known) = (jiff::Timestamp::now().as_millisecond(), sent_at().unwrap());
+        assert!(known > first, "the intent of before the stop is still the one of this request");
+        assert!(now - known < 2000, "it came {} ms after the moment that the ledger knows", now - known);
+    });
+    let ran = crate::harness::Ran::from(child.wait_with_output().unwrap()).ends(0);
+    assert_eq!(lab.statuses(), ["created"], "{}", ran.stderr);
+}
