@@ -342,8 +342,9 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
             let (look, resolves) = (self.apart.look(ticket.email()), ticket.is_resumed());
             let Some((ticket, payload)) = self.apart.admit(look, resolves, (ticket, payload), now) else { continue };
             self.left_to_send = self.left_to_send.map(|left| left - 1);
-            let delivery = deliver(Arc::clone(&self.desk), ticket, payload, place);
-            let task = async move { (look, delivery.await) };
+            let desk = Arc::clone(&self.desk);
+            // Called inside the block, because a future that is captured and then awaited takes up its room twice.
+            let task = async move { (look, deliver(desk, ticket, payload, place).await) };
             self.tasks.push(tokio::spawn(task.in_current_span()));
             return;
         }
