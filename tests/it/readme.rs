@@ -253,3 +253,29 @@ fn every_source_file_that_a_page_names_exists() {
         }
     }
 }
+
+#[test]
+fn recipes_and_workflows_call_steps_that_exist_and_pin_what_they_use() {
+    let read = |name: &str| std::fs::read_to_string(root().join(name)).unwrap();
+    let (script, recipes, workflow) = (read(".ci/run"), read("justfile"), read(".github/workflows/ci.yml"));
+    let mut count = 0;
+    let is_comment = |line: &&str| line.trim_start().starts_with('#');
+    for line in recipes.lines().chain(workflow.lines()).filter(|line| !is_comment(line)) {
+        let Some((_, steps)) = line.split_once(".ci/run ") else { continue };
+        for step in steps.split(' ').filter(|step| step.bytes().all(|byte| byte == b'-' || byte.is_ascii_lowercase())) {
+            assert!(script.contains(&format!("step_{step}()")), "{line}");
+            count += 1;
+        }
+    }
+    assert!(count > 8, "only {count} steps are called");
+    for line in workflow.lines().filter_map(|line| line.trim().strip_prefix("- uses: ")) {
+        let (_, version) = line.split_once('@').unwrap();
+        let commit = version.split(' ').next().unwrap();
+        assert!(commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit()), "{line}");
+    }
+    let manifest = read("Cargo.toml");
+    let (_, version) = manifest.split_once("rust-version = \"").unwrap();
+    let version = version.split('"').next().unwrap();
+    assert!(workflow.contains(&format!("toolchain install {version} ")), "{version}");
+    assert!(read("README.md").contains(&format!("Rust {version} or newer")), "{version}");
+}
