@@ -1,5 +1,5 @@
-//! The README and the pages of `docs/` do not drift: their commands parse, their keys are options, their links lead
-//! somewhere, and what they show on a terminal is what the program prints.
+//! The README and the pages of `docs/` do not drift: their commands parse, their keys are options,
+//! their links lead to files, and what they show on a terminal is what the program prints.
 
 use std::path::{Path, PathBuf};
 
@@ -155,8 +155,8 @@ fn every_link_of_a_page_leads_to_a_file() {
     assert!(count > 30, "only {count} links were found");
 }
 
-/// A line without what differs from run to run: digits and ids, and how many spaces they take. The cells of an excerpt
-/// are masked, as they are if standard error is not a terminal.
+/// A line without what differs from run to run: digits and ids, and how many spaces they take. The
+/// cells of an excerpt are masked, as they are if standard error is not a terminal.
 fn lasting(line: &str) -> String {
     if let Some((number, cells)) = line.split_once(" | ")
         && number.bytes().all(|byte| byte.is_ascii_digit())
@@ -236,7 +236,7 @@ fn every_test_that_the_architecture_names_for_an_invariant_exists() {
 
 #[test]
 fn every_source_file_that_a_page_names_exists() {
-    // The pages describe the house that is being built; until its last room stands, some names lead nowhere.
+    // The pages describe the folders of src after the move that `reconcile` ends. Remove this then.
     if !root().join("src/reconcile").exists() {
         return crate::harness::skipped("the new folders of src are not there yet");
     }

@@ -1,7 +1,9 @@
-//! `docs/reference/` says what the program says. `UPDATE=1 cargo test --test it reference::` writes its tables anew.
+//! `docs/reference/` says what the program says.
+//! `UPDATE=1 cargo test --test it reference::` writes its tables anew.
 //!
-//! A table stands between `<!-- generated: NAME -->` and `<!-- end -->`; the text around it is written by hand. What a
-//! code means is written here, in matches without a wildcard, so a new code does not compile until it is explained.
+//! A table stands between `<!-- generated: NAME -->` and `<!-- end -->`; the text around it is
+//! written by hand. What a code means is written here, in matches without a wildcard, so a new code
+//! does not compile until it is explained.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -150,7 +152,7 @@ fn options() -> String {
             headings.push(&row.heading);
         }
     }
-    // What every command has comes first; what only one command has comes last and bears its name, in lowercase.
+    // What every command has comes first. What only one command has comes last, under its name.
     headings.sort_by_key(|heading| (*heading != EVERY, heading.starts_with(char::is_lowercase)));
     let mut text = String::new();
     for heading in headings {
