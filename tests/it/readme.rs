@@ -14,19 +14,9 @@ fn root() -> &'static Path {
 
 /// Every page that people read, with its text.
 fn pages() -> Vec<(PathBuf, String)> {
-    fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                collect(&path, found);
-            } else if path.extension().is_some_and(|extension| extension == "md") {
-                found.push(path);
-            }
-        }
-    }
     let mut found: Vec<_> =
         ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"].map(|name| root().join(name)).into();
-    collect(&root().join("docs"), &mut found);
+    found.extend(files(&root().join("docs"), "md"));
     found.sort();
     found.into_iter().map(|path| (path.clone(), std::fs::read_to_string(path).unwrap())).collect()
 }
@@ -205,21 +195,18 @@ fn quoted(text: &str) -> Vec<String> {
     prose.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
-/// All sources below some folders, as one text.
-fn sources(folders: &[&str]) -> String {
-    fn collect(folder: &Path, text: &mut String) {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                collect(&path, text);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                text.push_str(&std::fs::read_to_string(path).unwrap());
-            }
+/// All files below a folder that have this extension.
+fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path, extension));
+        } else if path.extension().is_some_and(|each| each == extension) {
+            found.push(path);
         }
     }
-    let mut text = String::new();
-    folders.iter().for_each(|folder| collect(&root().join(folder), &mut text));
-    text
+    found
 }
 
 #[test]
@@ -227,7 +214,8 @@ fn every_test_that_the_architecture_names_for_an_invariant_exists() {
     let architecture = std::fs::read_to_string(root().join("docs/architecture.md")).unwrap();
     let (_, invariants) = architecture.split_once("## Invariants").unwrap();
     let (invariants, _) = invariants.split_once("\n## ").unwrap();
-    let sources = sources(&["src", "tests"]);
+    let sources = ["src", "tests"].into_iter().flat_map(|folder| files(&root().join(folder), "rs"));
+    let sources: String = sources.map(|path| std::fs::read_to_string(path).unwrap()).collect();
     let named: Vec<_> = quoted(invariants).into_iter().filter(|name| name.matches('_').count() > 2).collect();
     assert!(named.len() >= 12, "{named:?}");
     let missing: Vec<_> = named.iter().filter(|name| !sources.contains(&format!("fn {name}()"))).collect();
@@ -250,6 +238,14 @@ fn every_source_file_that_a_page_names_exists() {
     for (path, text) in pages {
         for name in quoted(&text).into_iter().filter(is_path) {
             assert!(root().join(&name).exists(), "{}: {name}", path.display());
+        }
+    }
+    let architecture = std::fs::read_to_string(root().join("docs/architecture.md")).unwrap();
+    let (_, formerly) = architecture.split_once("## Formerly").unwrap();
+    let sources = files(&root().join("src"), "rs");
+    for row in formerly.lines().filter_map(|line| line.split(" | ").nth(1)) {
+        for name in quoted(row).into_iter().filter(|name| name.ends_with(".rs")) {
+            assert!(sources.iter().any(|path| path.ends_with(&name)), "\"Formerly\" leads to {name}");
         }
     }
 }
