@@ -9,11 +9,12 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
-use super::clock::{Clock, tests::Given};
-use super::deliver::{Delivered, Desk, Shown, deliver};
-use super::pace::Pacer;
-use super::run::run_by;
-use super::tokens::Tokens;
+use super::auth::admission::Tokens;
+use super::rate::pacer::Pacer;
+use super::record::clock::Clock;
+use super::record::clock::tests::Given;
+use super::record::deliver::{Delivered, Desk, Shown, deliver};
+use super::run::engine::run_by;
 use super::*;
 use crate::api::{Allowance, Extent, GrantResult, PageResult, Token};
 use crate::domain::{

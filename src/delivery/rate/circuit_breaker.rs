@@ -28,7 +28,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Closed until ten failures of a kind in a row; then open, with a pause before each probe that doubles while probes fail.
 #[derive(Debug)]
-pub(super) struct Breaker {
+pub(crate) struct Breaker {
     failures: u32,
     /// Records in a row whose `POST` the application failed at.
     broken: u32,
@@ -45,18 +45,18 @@ struct Open {
 
 /// A change worth telling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Turn {
+pub(crate) enum Turn {
     Opened { pause: Duration },
     Closed,
 }
 
 impl Breaker {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { failures: 0, broken: 0, open: None }
     }
 
     /// From when on a request may leave; `None` while a probe is under way.
-    pub(super) fn not_before(&self, now: Instant) -> Option<Instant> {
+    pub(crate) fn not_before(&self, now: Instant) -> Option<Instant> {
         match self.open {
             None => Some(now),
             Some(Open { probing: true, .. }) => None,
@@ -65,14 +65,14 @@ impl Breaker {
     }
 
     /// A request leaves. True where it is a probe.
-    pub(super) fn leaves(&mut self) -> bool {
+    pub(crate) fn leaves(&mut self) -> bool {
         if let Some(open) = &mut self.open {
             open.probing = true;
         }
         self.open.is_some()
     }
 
-    pub(super) fn hears(&mut self, health: Health, was_probe: bool, now: Instant) -> Option<Turn> {
+    pub(crate) fn hears(&mut self, health: Health, was_probe: bool, now: Instant) -> Option<Turn> {
         self.count(health);
         let is_bad = self.failures >= FAILURES_TO_OPEN || self.broken >= FAILURES_TO_OPEN;
         match (health, &mut self.open) {

@@ -20,8 +20,8 @@
 
 use std::time::Duration;
 
-use super::Health;
 use super::retry::RetryPolicy;
+use crate::delivery::rate::circuit_breaker::Health;
 use crate::domain::{
     AttemptResult, Complaint, ComplaintCode, DoubtCause, EmailWords, Ending, FoundCustomer, Moment, Receipt,
     RefusalScope, StopReason, Warning, shorten,
@@ -29,7 +29,7 @@ use crate::domain::{
 
 /// What to do next with the record.
 #[derive(Debug, PartialEq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     Send { key: KeyChoice, after: Pause },
     LookUp { after: Pause },
     RenewToken,
@@ -38,7 +38,7 @@ pub(super) enum Step {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum KeyChoice {
+pub(crate) enum KeyChoice {
     Same,
     /// The next generation: what was sent before is proven to have had no effect, or the user trusts the unique e-mail.
     New,
@@ -46,7 +46,7 @@ pub(super) enum KeyChoice {
 
 /// How long to wait before a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pause {
+pub(crate) enum Pause {
     None,
     Backoff { failures: u32, at_least: Duration },
     For(Duration),
@@ -54,7 +54,7 @@ pub(super) enum Pause {
 
 /// The end of the life.
 #[derive(Debug, PartialEq)]
-pub(super) struct Finish {
+pub(crate) struct Finish {
     pub ending: Ending,
     pub warnings: Vec<Warning>,
     /// A doubt of ours ended with proof.
@@ -65,7 +65,7 @@ pub(super) struct Finish {
 
 /// What shows that a refusal was meant for one record alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Proof {
+pub(crate) enum Proof {
     /// Another record's data was looked at.
     OrdinaryAnswer,
     /// Another record was taken: data may be judged before rights are.
@@ -74,7 +74,7 @@ pub(super) enum Proof {
 
 /// What a look-up brought, as far as this record is concerned.
 #[derive(Debug, PartialEq)]
-pub(super) enum Seen {
+pub(crate) enum Seen {
     /// The customers with exactly this e-mail; none means absent.
     Exactly(Vec<Sighting>),
     /// None with exactly this e-mail, and one that a server may call equal.
@@ -85,7 +85,7 @@ pub(super) enum Seen {
 
 /// A customer with exactly this e-mail.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Sighting {
+pub(crate) struct Sighting {
     pub customer: FoundCustomer,
     /// It carries our name and phone.
     pub is_ours: bool,
@@ -122,7 +122,7 @@ impl Kept {
 }
 
 #[derive(Debug)]
-pub(super) struct Life {
+pub(crate) struct Life {
     policy: RetryPolicy,
     /// Counted attempts of this run.
     attempts: u32,
@@ -168,7 +168,7 @@ const CLOCK_SLACK: Duration = Duration::from_secs(5);
 const TOLD: usize = 254;
 
 impl Life {
-    pub(super) fn new(policy: RetryPolicy) -> Self {
+    pub(crate) fn new(policy: RetryPolicy) -> Self {
         Self {
             policy,
             attempts: 0,
@@ -192,7 +192,7 @@ impl Life {
     }
 
     /// The life of a record whose request of an earlier run has no known effect.
-    pub(super) fn resumed(policy: RetryPolicy, key_since: Moment, sent_at: Moment) -> Self {
+    pub(crate) fn resumed(policy: RetryPolicy, key_since: Moment, sent_at: Moment) -> Self {
         let mut life = Self::new(policy);
         (life.doubt, life.was_silent, life.ever_doubted, life.must_see_twice) = (Doubt::Silent, true, true, true);
         (life.first_sent, life.key_since, life.sent_at) = (Some(key_since), Some(key_since), Some(sent_at));
@@ -201,34 +201,34 @@ impl Life {
         life
     }
 
-    pub(super) fn attempts(&self) -> u32 {
+    pub(crate) fn attempts(&self) -> u32 {
         self.attempts
     }
 
-    pub(super) fn http_status(&self) -> Option<u16> {
+    pub(crate) fn http_status(&self) -> Option<u16> {
         self.http_status
     }
 
-    pub(super) fn key_since(&self) -> Option<Moment> {
+    pub(crate) fn key_since(&self) -> Option<Moment> {
         self.key_since
     }
 
     /// True if leaving now leaves a request whose effect is unknown.
-    pub(super) fn in_doubt(&self) -> bool {
+    pub(crate) fn in_doubt(&self) -> bool {
         self.doubt != Doubt::None
     }
 
-    pub(super) fn last_complaint(&self) -> Complaint {
+    pub(crate) fn last_complaint(&self) -> Complaint {
         let unknown = || Complaint { code: ComplaintCode::GaveUp, message: "no answer yet".to_owned() };
         self.last.clone().unwrap_or_else(unknown)
     }
 
     /// How long to wait between two look-ups of which the first brought no answer.
-    pub(super) fn between_lookups(&self) -> Pause {
+    pub(crate) fn between_lookups(&self) -> Pause {
         Pause::For(self.policy.settle)
     }
 
-    pub(super) fn first_step(&self, now: Moment) -> Step {
+    pub(crate) fn first_step(&self, now: Moment) -> Step {
         match self.sent_at {
             Some(_) => self.resolve_silence(now),
             None => Step::Send { key: KeyChoice::Same, after: Pause::None },
@@ -236,7 +236,7 @@ impl Life {
     }
 
     /// A wait may have outlived the key. Asked at the last moment before a send.
-    pub(super) fn last_check(&mut self, key: KeyChoice, now: Moment) -> Option<Step> {
+    pub(crate) fn last_check(&mut self, key: KeyChoice, now: Moment) -> Option<Step> {
         let outlived = key == KeyChoice::Same && self.in_doubt() && !self.key_is_young(now, Duration::ZERO);
         outlived.then(|| self.ask(Pause::None))
     }
@@ -246,7 +246,7 @@ impl Life {
     }
 
     /// The next request is about to be intended.
-    pub(super) fn sends(&mut self, key: KeyChoice, now: Moment) {
+    pub(crate) fn sends(&mut self, key: KeyChoice, now: Moment) {
         if key == KeyChoice::New || self.key_since.is_none() {
             (self.key_since, self.key_is_dead, self.replayed) = (Some(now), false, false);
         }
@@ -255,12 +255,12 @@ impl Life {
     }
 
     /// The intent is synced: from now on the request can have an effect.
-    pub(super) fn leaves(&mut self, now: Moment) {
+    pub(crate) fn leaves(&mut self, now: Moment) {
         self.sent_at = Some(now);
     }
 
     /// What came of a request. `counted` is false for probes of an open breaker; `lookups` says whether look-ups can be had.
-    pub(super) fn answered(
+    pub(crate) fn answered(
         &mut self,
         result: AttemptResult,
         http_status: Option<u16>,
@@ -308,7 +308,7 @@ impl Life {
     }
 
     /// What a look-up brought.
-    pub(super) fn looked_up(&mut self, seen: Seen, now: Moment) -> Step {
+    pub(crate) fn looked_up(&mut self, seen: Seen, now: Moment) -> Step {
         match seen {
             Seen::Nothing => self.undecidable(now),
             Seen::Lookalike(customer) => match (&self.kept, self.in_doubt()) {
@@ -328,7 +328,7 @@ impl Life {
     }
 
     /// The life ends from outside, by an interrupt or a stop of the run. `None`: nothing came of it that is worth telling.
-    pub(super) fn abandon(&self) -> Option<Finish> {
+    pub(crate) fn abandon(&self) -> Option<Finish> {
         let ending = if self.in_doubt() {
             Ending::InDoubt(self.words())
         } else {
@@ -562,7 +562,7 @@ fn means_nothing(result: &AttemptResult) -> bool {
 }
 
 /// Attempts that surely changed nothing, and for which the record cannot be blamed, cost it nothing.
-pub(super) fn costs_an_attempt(result: &AttemptResult) -> bool {
+pub(crate) fn costs_an_attempt(result: &AttemptResult) -> bool {
     !matches!(
         result,
         AttemptResult::NotSent { .. }
@@ -573,7 +573,7 @@ pub(super) fn costs_an_attempt(result: &AttemptResult) -> bool {
 }
 
 /// The health that the breaker sees.
-pub(super) fn health(result: &AttemptResult) -> Health {
+pub(crate) fn health(result: &AttemptResult) -> Health {
     match result {
         AttemptResult::NotSent { .. } | AttemptResult::Unanswered { cause: DoubtCause::Gateway, .. } => Health::Failing,
         AttemptResult::ServerError(_) => Health::Broken,

@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::mpsc;
 
-use super::super::breaker::Health;
-use super::super::pace::Pacer;
 use super::*;
+use crate::delivery::rate::circuit_breaker::Health;
+use crate::delivery::rate::pacer::Pacer;
 
 const SECOND: Duration = Duration::from_secs(1);
 const LATENCY: Duration = Duration::from_millis(200);

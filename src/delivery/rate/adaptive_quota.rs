@@ -43,7 +43,7 @@ const AFTER_429: f64 = 0.5;
 const RECOVERY: f64 = 1.25;
 
 #[derive(Debug)]
-pub(super) struct Quota {
+pub(crate) struct Quota {
     limit: Option<NonZeroU32>,
     window: Option<Window>,
     /// Answers to requests that left before this may speak of a window that is over.
@@ -89,7 +89,7 @@ struct Sent {
 }
 
 impl Quota {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(crate) fn new(now: Instant) -> Self {
         Self {
             limit: None,
             window: None,
@@ -104,21 +104,21 @@ impl Quota {
     }
 
     /// The pace, in requests a minute.
-    pub(super) fn per_minute(&self) -> f64 {
+    pub(crate) fn per_minute(&self) -> f64 {
         let (limit, others) = (self.limit(), self.others_now());
         let share = (limit * SHARE).min(limit - limit * RESERVE - others).max(limit * LEAST);
         share.min(self.most.unwrap_or(HIGHEST)).min(HIGHEST)
     }
 
     /// From when on a request may leave, as far as what remains is concerned.
-    pub(super) fn not_before(&self, now: Instant) -> Instant {
+    pub(crate) fn not_before(&self, now: Instant) -> Instant {
         let scarce =
             |window: &&Window| now < window.ends_by && self.left(window, now) <= (self.limit() * RESERVE).floor();
         self.window.as_ref().filter(scarce).map_or(now, |window| window.ends_by)
     }
 
     /// A request of ours leaves.
-    pub(super) fn leaves(&mut self, now: Instant) {
+    pub(crate) fn leaves(&mut self, now: Instant) {
         self.close_if_over(now);
         self.sent.leaves(now);
         self.under_way += 1;
@@ -128,7 +128,7 @@ impl Quota {
     }
 
     /// A request that left at `left` is done with, answered or not.
-    pub(super) fn returns(&mut self, allowance: Allowance, left: Instant, now: Instant) {
+    pub(crate) fn returns(&mut self, allowance: Allowance, left: Instant, now: Instant) {
         self.under_way = self.under_way.saturating_sub(1);
         self.close_if_over(now);
         self.recover(now);
@@ -143,7 +143,7 @@ impl Quota {
     }
 
     /// The server asked for silence: its window is used up, and another one is open afterwards.
-    pub(super) fn throttled(&mut self, pause: Duration, now: Instant) {
+    pub(crate) fn throttled(&mut self, pause: Duration, now: Instant) {
         if now >= self.unthrottled_since {
             let sent = f64::from(self.sent.in_a_minute()).max(UNSEEN_LIMIT);
             self.most = Some((self.per_minute().min(sent) * AFTER_429).max(UNSEEN_LIMIT * LEAST));

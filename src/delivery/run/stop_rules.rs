@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::patience::Patience;
+use super::give_up::Patience;
 use crate::domain::{AttemptResult, Complaint, DoubtCause, RefusalScope, Status, StopReason};
 
 /// `--max-failures N|P%`.
@@ -25,7 +25,7 @@ pub struct GuardPolicy {
 
 /// Why to stop.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Halt {
+pub(crate) enum Halt {
     TooManyFailures(u64),
     /// Records in a row were rejected in the same words.
     RejectedAlike {
@@ -47,7 +47,7 @@ const BROKEN: u32 = 10;
 const HOPELESS: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
-pub(super) struct Guard {
+pub(crate) struct Guard {
     patience: Patience,
     most_failures: Option<u64>,
     failures: u64,
@@ -92,7 +92,7 @@ impl InARow {
 
 impl Guard {
     /// `ever_created` says whether the ledger knows of a customer that was ever created at this target.
-    pub(super) fn new(policy: GuardPolicy, to_send: u64, ever_created: bool) -> Self {
+    pub(crate) fn new(policy: GuardPolicy, to_send: u64, ever_created: bool) -> Self {
         Self {
             patience: Patience::new(policy.give_up_after),
             most_failures: policy.max_failures.map(|limit| limit.of(to_send)),
@@ -110,7 +110,7 @@ impl Guard {
     }
 
     /// The server answered something else than a request to create. That says nothing against an application that fails at all of those.
-    pub(super) fn alive(&mut self) {
+    pub(crate) fn alive(&mut self) {
         self.was_answered = true;
         if self.broken.count() < BROKEN {
             self.patience.conclusive();
@@ -118,20 +118,20 @@ impl Guard {
     }
 
     /// A request that is none to create brought no connection.
-    pub(super) fn unreached(&mut self, cause: &str, now: Instant) -> Option<Halt> {
+    pub(crate) fn unreached(&mut self, cause: &str, now: Instant) -> Option<Halt> {
         self.patience.failed(true, cause, now);
         self.out_of_patience(now)
     }
 
     /// The server wants silence, whatever was asked of it.
-    pub(super) fn throttled(&mut self, pause: Duration, now: Instant) -> Option<Halt> {
+    pub(crate) fn throttled(&mut self, pause: Duration, now: Instant) -> Option<Halt> {
         self.was_answered = true;
         self.patience.throttled(pause, now);
         self.out_of_patience(now)
     }
 
     /// An answer to the request of a row, or its absence.
-    pub(super) fn answered(&mut self, row: u64, result: &AttemptResult, now: Instant) -> Option<Halt> {
+    pub(crate) fn answered(&mut self, row: u64, result: &AttemptResult, now: Instant) -> Option<Halt> {
         self.was_answered |= !matches!(result, AttemptResult::NotSent { .. });
         self.watch_refusals(row, result);
         self.watch_time(row, result, now);
@@ -147,13 +147,13 @@ impl Guard {
     }
 
     /// A refusal that was found to be one only after a look-up.
-    pub(super) fn rejected_after_all(&mut self, words: &str) -> Option<Halt> {
+    pub(crate) fn rejected_after_all(&mut self, words: &str) -> Option<Halt> {
         self.rejected(words);
         self.words_of_one_kind()
     }
 
     /// An outcome.
-    pub(super) fn settled(&mut self, status: Status) -> Option<Halt> {
+    pub(crate) fn settled(&mut self, status: Status) -> Option<Halt> {
         if matches!(status, Status::Rejected | Status::Failed) {
             self.failures += 1;
         }
@@ -161,19 +161,19 @@ impl Guard {
     }
 
     /// When to give up, unless a conclusive answer comes first.
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    pub(crate) fn deadline(&self) -> Option<Instant> {
         self.patience.deadline()
     }
 
     /// Why nothing gets through at the moment, and when the run gives up.
-    pub(super) fn trouble(&self) -> Option<(&str, Instant)> {
+    pub(crate) fn trouble(&self) -> Option<(&str, Instant)> {
         let (cause, gives_up_at) = self.patience.cause().zip(self.patience.gives_up_at())?;
         let no_hope_at = self.hopeless_since.map(|since| since + HOPELESS);
         Some((cause, no_hope_at.map_or(gives_up_at, |at| at.min(gives_up_at))))
     }
 
     /// The reason to give up, once it has come to that.
-    pub(super) fn out_of_patience(&self, now: Instant) -> Option<Halt> {
+    pub(crate) fn out_of_patience(&self, now: Instant) -> Option<Halt> {
         self.patience.is_over(now).map(|why| Halt::Stop(StopReason::Unreachable(why)))
     }
 
@@ -278,7 +278,7 @@ impl Guard {
 }
 
 /// Answers that only an API gives that is there, lets us in, and looks at the data.
-pub(super) fn is_ordinary(result: &AttemptResult) -> bool {
+pub(crate) fn is_ordinary(result: &AttemptResult) -> bool {
     matches!(result, AttemptResult::Created { .. } | AttemptResult::EmailRefused { .. } | AttemptResult::Rejected(_))
 }
 

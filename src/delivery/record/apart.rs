@@ -14,10 +14,10 @@ use crate::domain::{EmailKey, lookalike};
 
 /// A hash of the form that look-alikes share. If two forms have the same hash, their records are sent one after the other, no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Look(u64);
+pub(crate) struct Look(u64);
 
 #[derive(Debug)]
-pub(super) struct Apart<T> {
+pub(crate) struct Apart<T> {
     hasher: RandomState,
     under_way: HashSet<Look>,
     /// Until when requests in doubt may be at work on the server.
@@ -29,17 +29,17 @@ pub(super) struct Apart<T> {
 
 impl<T> Apart<T> {
     /// `room` is how many records may be aside before no more should be claimed.
-    pub(super) fn new(room: usize) -> Self {
+    pub(crate) fn new(room: usize) -> Self {
         let (under_way, doubts, aside) = (HashSet::new(), HashMap::new(), VecDeque::new());
         Self { hasher: RandomState::new(), under_way, doubts, aside, room }
     }
 
-    pub(super) fn look(&self, email: &EmailKey) -> Look {
+    pub(crate) fn look(&self, email: &EmailKey) -> Look {
         Look(self.hasher.hash_one(lookalike(email.as_str())))
     }
 
     /// Notes a request in doubt.
-    pub(super) fn doubt(&mut self, look: Look, until: Instant, now: Instant) {
+    pub(crate) fn doubt(&mut self, look: Look, until: Instant, now: Instant) {
         if self.doubts.len() == self.doubts.capacity() {
             self.doubts.retain(|_, until| *until > now);
         }
@@ -49,7 +49,7 @@ impl<T> Apart<T> {
 
     /// Returns the record if it may start now, and puts it aside if not. A record that resolves a doubt of its own waits for its settle
     /// time by itself, so it only waits for look-alikes that are under way.
-    pub(super) fn admit(&mut self, look: Look, resolves: bool, record: T, now: Instant) -> Option<T> {
+    pub(crate) fn admit(&mut self, look: Look, resolves: bool, record: T, now: Instant) -> Option<T> {
         if self.under_way.contains(&look) || (!resolves && self.is_in_doubt(look, now)) {
             self.aside.push_back((look, record));
             return None;
@@ -59,12 +59,12 @@ impl<T> Apart<T> {
     }
 
     /// A record that was started has ended.
-    pub(super) fn ended(&mut self, look: Look) {
+    pub(crate) fn ended(&mut self, look: Look) {
         self.under_way.remove(&look);
     }
 
     /// Takes back the records that may be able to start by now, in their order.
-    pub(super) fn take_freed(&mut self, now: Instant) -> Vec<T> {
+    pub(crate) fn take_freed(&mut self, now: Instant) -> Vec<T> {
         if self.aside.is_empty() {
             return Vec::new();
         }
@@ -83,21 +83,21 @@ impl<T> Apart<T> {
     }
 
     /// The next moment at which [`Self::take_freed`] brings something without an end of another record.
-    pub(super) fn free_at(&self) -> Option<Instant> {
+    pub(crate) fn free_at(&self) -> Option<Instant> {
         let idle = self.aside.iter().filter(|(look, _)| !self.under_way.contains(look));
         idle.filter_map(|(look, _)| self.doubts.get(look).copied()).min()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.aside.is_empty()
     }
 
-    pub(super) fn has_room(&self) -> bool {
+    pub(crate) fn has_room(&self) -> bool {
         self.aside.len() < self.room
     }
 
     /// Forgets the records that are aside.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.aside.clear();
     }
 

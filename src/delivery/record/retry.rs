@@ -40,7 +40,7 @@ const LONGEST: Duration = Duration::from_secs(60);
 
 /// Exponential with full jitter: anywhere between nothing and a bound that doubles with every failure. `jitter` is in `0.0..1.0`.
 #[must_use]
-pub(super) fn backoff(failures: u32, jitter: f64) -> Duration {
+pub(crate) fn backoff(failures: u32, jitter: f64) -> Duration {
     let bound = FIRST.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(LONGEST);
     bound.mul_f64(jitter.clamp(0.0, 1.0))
 }

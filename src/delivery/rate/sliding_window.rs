@@ -16,20 +16,20 @@ const MOST: f64 = 1.005;
 
 /// A handle to the one door of a run.
 #[derive(Clone, Debug)]
-pub(super) struct Door(Arc<Mutex<Departures>>);
+pub(crate) struct Door(Arc<Mutex<Departures>>);
 
 impl Door {
     /// `interval` is the time between two requests.
-    pub(super) fn new(interval: Duration) -> Self {
+    pub(crate) fn new(interval: Duration) -> Self {
         Self(Arc::new(Mutex::new(Departures { most: most(interval), left: VecDeque::new() })))
     }
 
-    pub(super) fn set_pace(&self, interval: Duration) {
+    pub(crate) fn set_pace(&self, interval: Duration) {
         self.departures().most = most(interval);
     }
 
     /// Returns in the moment in which the request may leave: mostly at once.
-    pub(super) async fn pass(&self) {
+    pub(crate) async fn pass(&self) {
         loop {
             // Not in the condition of a `while let`, where the lock would be held while it waits.
             let turn = self.departures().leave(Instant::now());

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 const PAUSES: u32 = 10;
 
 #[derive(Debug)]
-pub(super) struct Patience {
+pub(crate) struct Patience {
     limit: Duration,
     trial: Option<Trial>,
     /// Why the last request failed.
@@ -36,25 +36,25 @@ struct Trial {
 }
 
 impl Patience {
-    pub(super) const fn new(limit: Duration) -> Self {
+    pub(crate) const fn new(limit: Duration) -> Self {
         Self { limit, trial: None, cause: String::new() }
     }
 
     /// The server answered, and meant it.
-    pub(super) fn conclusive(&mut self) {
+    pub(crate) fn conclusive(&mut self) {
         self.trial = None;
         self.cause.clear();
     }
 
     /// No answer, or nobody's.
-    pub(super) fn failed(&mut self, unreachable: bool, cause: &str, now: Instant) {
+    pub(crate) fn failed(&mut self, unreachable: bool, cause: &str, now: Instant) {
         cause.clone_into(&mut self.cause);
         let trial = self.trial(now);
         (trial.unreachable, trial.pauses) = (unreachable, 0);
     }
 
     /// Too many requests. Many in flight may hear of one pause.
-    pub(super) fn throttled(&mut self, pause: Duration, now: Instant) {
+    pub(crate) fn throttled(&mut self, pause: Duration, now: Instant) {
         let trial = self.trial(now);
         let until = trial.paused_until.max(now + pause);
         trial.pauses += u32::from(now >= trial.paused_until);
@@ -63,22 +63,22 @@ impl Patience {
     }
 
     /// Why the last request failed, if nothing worked since.
-    pub(super) fn cause(&self) -> Option<&str> {
+    pub(crate) fn cause(&self) -> Option<&str> {
         self.trial.map(|_| self.cause.as_str()).filter(|cause| !cause.is_empty())
     }
 
     /// When to give up at the earliest, whatever is heard meanwhile.
-    pub(super) fn gives_up_at(&self) -> Option<Instant> {
+    pub(crate) fn gives_up_at(&self) -> Option<Instant> {
         self.trial.map(|trial| trial.since + self.limit)
     }
 
     /// When to give up, unless something is heard before.
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    pub(crate) fn deadline(&self) -> Option<Instant> {
         self.trial.filter(|trial| trial.unreachable).map(|trial| trial.since + self.limit)
     }
 
     /// Why to give up now.
-    pub(super) fn is_over(&self, now: Instant) -> Option<String> {
+    pub(crate) fn is_over(&self, now: Instant) -> Option<String> {
         let trial = self.trial.filter(|trial| {
             let counted_from = if trial.pauses >= PAUSES { trial.begun } else { trial.since };
             now >= counted_from + self.limit

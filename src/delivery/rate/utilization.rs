@@ -14,7 +14,7 @@ const LULL: Duration = Duration::from_secs(5);
 
 /// The requests since a moment.
 #[derive(Debug)]
-pub(super) struct Reach {
+pub(crate) struct Reach {
     since: Instant,
     last: Instant,
     requests: u32,
@@ -22,17 +22,17 @@ pub(super) struct Reach {
 }
 
 impl Reach {
-    pub(super) const fn new(now: Instant) -> Self {
+    pub(crate) const fn new(now: Instant) -> Self {
         Self { since: now, last: now, requests: 0, is_told: false }
     }
 
     /// Counts from now on: something else held the requests back.
-    pub(super) const fn begin_anew(&mut self, now: Instant) {
+    pub(crate) const fn begin_anew(&mut self, now: Instant) {
         (self.since, self.last, self.requests) = (now, now, 0);
     }
 
     /// A request leaves. Tells, once in a run, if not half of those left that the pace allows.
-    pub(super) fn leaves(&mut self, interval: Duration, now: Instant) -> Option<Event> {
+    pub(crate) fn leaves(&mut self, interval: Duration, now: Instant) -> Option<Event> {
         if now - self.last > LULL.max(interval * 2) {
             self.begin_anew(now);
         }

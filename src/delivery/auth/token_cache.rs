@@ -14,9 +14,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::retry::backoff;
-use super::server::Way;
 use crate::api::{Failing, GrantResult, Token};
+use crate::delivery::record::retry::backoff;
+use crate::delivery::server::Way;
 use crate::domain::StopReason;
 
 /// The share of its life after which a token is renewed.
@@ -30,7 +30,7 @@ const REFUSED: u32 = 3;
 
 /// What somebody who may send a request should do with that right.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Errand {
+pub(crate) enum Errand {
     Send(Token),
     /// Whoever takes it tells [`Keyring::obtained`] what came of it.
     Obtain(Way),
@@ -41,7 +41,7 @@ pub(super) enum Errand {
 
 /// What a refusal says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     /// The token was the current one.
     Current,
     /// It had been replaced, or refused before.
@@ -49,7 +49,7 @@ pub(super) enum Refusal {
 }
 
 #[derive(Debug)]
-pub(super) struct Keyring {
+pub(crate) struct Keyring {
     /// The API itself is asked for tokens.
     logs_in: bool,
     give_up_after: Duration,
@@ -91,7 +91,7 @@ impl Held {
 }
 
 impl Keyring {
-    pub(super) const fn new(logs_in: bool, give_up_after: Duration) -> Self {
+    pub(crate) const fn new(logs_in: bool, give_up_after: Duration) -> Self {
         Self {
             logs_in,
             give_up_after,
@@ -110,7 +110,7 @@ impl Keyring {
     }
 
     /// What would be done now.
-    pub(super) fn plan(&self, now: Instant) -> Errand {
+    pub(crate) fn plan(&self, now: Instant) -> Errand {
         if let Some(reason) = &self.stopped {
             return Errand::Stop(reason.clone());
         }
@@ -126,7 +126,7 @@ impl Keyring {
     }
 
     /// The same, and it is as good as done.
-    pub(super) fn take(&mut self, now: Instant) -> Errand {
+    pub(crate) fn take(&mut self, now: Instant) -> Errand {
         let errand = self.plan(now);
         match (&errand, &mut self.held) {
             (Errand::Obtain(_), _) => self.renewing = true,
@@ -150,7 +150,7 @@ impl Keyring {
     }
 
     /// What came of a way that was taken at `asked_at`.
-    pub(super) fn obtained(&mut self, way: &Way, result: GrantResult, asked_at: Instant, now: Instant, jitter: f64) {
+    pub(crate) fn obtained(&mut self, way: &Way, result: GrantResult, asked_at: Instant, now: Instant, jitter: f64) {
         self.renewing = false;
         match (way, result) {
             (_, GrantResult::Granted { token, life }) => self.hold(way, token, life, asked_at),
@@ -223,7 +223,7 @@ impl Keyring {
     }
 
     /// The API refused a request for its token.
-    pub(super) fn refused(&mut self, token: &Token) -> Refusal {
+    pub(crate) fn refused(&mut self, token: &Token) -> Refusal {
         let Some(held) = self.held.as_mut().filter(|held| held.token == *token && !held.is_refused) else {
             return Refusal::Late;
         };
@@ -238,7 +238,7 @@ impl Keyring {
     }
 
     /// A request with this token got past the door.
-    pub(super) fn accepted(&mut self, token: &Token) {
+    pub(crate) fn accepted(&mut self, token: &Token) {
         if self.held.as_ref().is_some_and(|held| held.token == *token && !held.is_refused) {
             (self.refusals, self.logged_in_again, self.failing_since) = (0, false, None);
         }

@@ -1,7 +1,7 @@
 //! Many who send at once, to a server whose tokens die young, by a paused clock.
 
 use super::*;
-use crate::delivery::{CreateReply, LookupReply, Outgoing};
+use crate::delivery::server::{CreateReply, LookupReply, Outgoing};
 
 const LATENCY: Duration = Duration::from_millis(100);
 

@@ -14,16 +14,16 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tracing::Instrument as _;
 
-use super::apart::{Apart, Look};
-use super::clock::Clock;
-use super::deliver::{Delivered, Desk, Failure, Note, Shown, deliver};
-use super::guard::{Guard, GuardPolicy, Halt, is_ordinary};
-use super::life::costs_an_attempt;
-use super::pace::{Pacer, Rate, until};
-use super::retry::RetryPolicy;
-use super::server::{Payload, Server};
-use super::shutdown::Shutdown;
-use super::tokens::Tokens;
+use super::stop_rules::{Guard, GuardPolicy, Halt, is_ordinary};
+use crate::delivery::auth::admission::Tokens;
+use crate::delivery::rate::pacer::{Pacer, Rate, until};
+use crate::delivery::record::apart::{Apart, Look};
+use crate::delivery::record::clock::Clock;
+use crate::delivery::record::deliver::{Delivered, Desk, Failure, Note, Shown, deliver};
+use crate::delivery::record::lifecycle::costs_an_attempt;
+use crate::delivery::record::retry::RetryPolicy;
+use crate::delivery::server::{Payload, Server};
+use crate::delivery::shutdown::Shutdown;
 use crate::domain::{AttemptResult, EmailKey, Position, Status, StopReason};
 use crate::event::{Event, Trouble};
 use crate::fault;
@@ -105,7 +105,7 @@ pub async fn run<S: Server>(job: Job<S>, listener: impl FnMut(Event)) -> RunEnd 
 }
 
 /// The same, by a given clock.
-pub(super) async fn run_by<S: Server>(clock: Clock, job: Job<S>, listener: impl FnMut(Event)) -> RunEnd {
+pub(crate) async fn run_by<S: Server>(clock: Clock, job: Job<S>, listener: impl FnMut(Event)) -> RunEnd {
     let ever_created = match job.ledger.has_created().await {
         Ok(ever) => ever,
         Err(error) => return RunEnd { verdict: Verdict::LedgerFailed(error), counters: RunCounters::default() },

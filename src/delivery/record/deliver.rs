@@ -12,14 +12,15 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use super::clock::Clock;
-use super::keyring::Refusal;
-use super::life::{Finish, KeyChoice, Life, Pause, Proof, Seen, Sighting, Step, health};
-use super::pace::{Pacer, Permit};
+use super::lifecycle::{Finish, KeyChoice, Life, Pause, Proof, Seen, Sighting, Step, health};
 use super::retry::{RetryPolicy, backoff};
-use super::server::{Outgoing, Payload, Server};
-use super::tokens::{Admission, Tokens};
-use super::{Health, Shutdown};
 use crate::api::{LookupScan, PageResult, Token};
+use crate::delivery::auth::admission::{Admission, Tokens};
+use crate::delivery::auth::token_cache::Refusal;
+use crate::delivery::rate::circuit_breaker::Health;
+use crate::delivery::rate::pacer::{Pacer, Permit};
+use crate::delivery::server::{Outgoing, Payload, Server};
+use crate::delivery::shutdown::Shutdown;
 use crate::domain::{
     AttemptResult, EmailKey, Ending, LookupResult, Matches, Moment, Outcome, Position, Receipt, Status, StopReason,
 };
@@ -35,7 +36,7 @@ const TOKEN_TRIES: u32 = 3;
 
 /// What all tasks of a run share.
 #[derive(Debug)]
-pub(super) struct Desk<S> {
+pub(crate) struct Desk<S> {
     pub server: Arc<S>,
     pub ledger: Arc<Ledger>,
     pub run: RunId,
@@ -56,7 +57,7 @@ pub(super) struct Desk<S> {
 
 /// How many answers have shown so far that the API works.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Shown {
+pub(crate) struct Shown {
     pub ordinary: u64,
     pub successes: u64,
 }
@@ -73,7 +74,7 @@ impl Shown {
 
 /// What a task tells the run while it works.
 #[derive(Debug)]
-pub(super) enum Note {
+pub(crate) enum Note {
     Event(Event),
     /// What came of a request to create the customer of a row.
     Answer {
@@ -94,7 +95,7 @@ pub(super) enum Note {
 
 /// How a task ended.
 #[derive(Debug)]
-pub(super) enum Delivered {
+pub(crate) enum Delivered {
     /// The outcome is committed.
     Settled { position: Position, status: Status },
     /// The run ends, and nothing of this record is under way; the ledger knows it as not attempted.
@@ -103,7 +104,7 @@ pub(super) enum Delivered {
 
 /// Why the whole run must end.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     Ledger(LedgerError),
     Stop(StopReason),
 }
@@ -118,7 +119,7 @@ impl From<LedgerError> for Failure {
 struct Draining;
 
 /// Delivers one record. `wanted` is what the input says now; a request of an earlier run is resolved first, with its own bytes.
-pub(super) async fn deliver<S: Server>(
+pub(crate) async fn deliver<S: Server>(
     desk: Arc<Desk<S>>,
     mut ticket: Ticket,
     wanted: Payload,
@@ -552,7 +553,7 @@ fn lookup_health(page: &PageResult) -> Health {
 }
 
 /// Random enough to keep retries of different records apart; a predictable one harms nobody.
-pub(super) fn jitter() -> f64 {
+pub(crate) fn jitter() -> f64 {
     let random = getrandom::u32().unwrap_or(u32::MAX / 2);
     f64::from(random) / f64::from(u32::MAX)
 }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::domain::{BootTime, Moment};
 
 #[derive(Clone, Debug)]
-pub(super) enum Clock {
+pub(crate) enum Clock {
     System {
         /// The number of this boot, where the system has one.
         boot: Option<u128>,
@@ -16,11 +16,11 @@ pub(super) enum Clock {
 }
 
 impl Clock {
-    pub(super) fn system() -> Self {
+    pub(crate) fn system() -> Self {
         Self::System { boot: system::boot() }
     }
 
-    pub(super) fn now(&self) -> Moment {
+    pub(crate) fn now(&self) -> Moment {
         match self {
             Self::System { boot } => {
                 let boot = boot.and_then(|boot| Some(BootTime { boot, uptime: system::uptime()? }));
@@ -72,7 +72,7 @@ mod process {
 use process as system;
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use std::sync::Mutex;
     use std::time::Duration;
 
@@ -104,7 +104,7 @@ pub(super) mod tests {
             self.set.lock().unwrap().1 += time;
         }
 
-        pub(super) fn now(&self) -> Moment {
+        pub(crate) fn now(&self) -> Moment {
             let (wall, slept) = *self.set.lock().unwrap();
             let (began, passed) = (Timestamp::from_second(1_700_000_000).unwrap(), self.start.elapsed());
             let boot = BootTime { boot: 1, uptime: Duration::from_secs(1_000_000) + passed + slept };

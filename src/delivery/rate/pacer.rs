@@ -16,10 +16,10 @@ use governor::state::{InMemoryState, NotKeyed};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::breaker::{Breaker, Health, Turn};
-use super::door::Door;
-use super::quota::Quota;
-use super::reach::Reach;
+use super::adaptive_quota::Quota;
+use super::circuit_breaker::{Breaker, Health, Turn};
+use super::sliding_window::Door;
+use super::utilization::Reach;
 use crate::api::Allowance;
 use crate::event::Event;
 
@@ -81,7 +81,7 @@ impl FromStr for Rate {
 
 /// The right to send one request. Dropped without a report, it tells nothing of the server.
 #[derive(Debug)]
-pub(super) struct Permit {
+pub(crate) struct Permit {
     probe: bool,
     control: mpsc::UnboundedSender<Control>,
     door: Door,
@@ -99,20 +99,20 @@ struct Returned {
 
 impl Permit {
     /// Attempts made while the breaker is open are not counted against their record.
-    pub(super) fn is_probe(&self) -> bool {
+    pub(crate) fn is_probe(&self) -> bool {
         self.probe
     }
 
     /// Returns in the moment in which the request may leave: mostly at once. Called when nothing else is waited for; whoever calls again, since
     /// something was too late after all, is let out.
-    pub(super) async fn leave(&mut self) {
+    pub(crate) async fn leave(&mut self) {
         if !self.has_left {
             self.door.pass().await;
             self.has_left = true;
         }
     }
 
-    pub(super) fn report(mut self, health: Health, allowance: Allowance) {
+    pub(crate) fn report(mut self, health: Health, allowance: Allowance) {
         (self.returned.health, self.returned.allowance) = (health, allowance);
     }
 }
@@ -138,7 +138,7 @@ enum Control {
 
 /// A handle to the pacing task. The task ends when the last handle and the last permit are gone.
 #[derive(Clone, Debug)]
-pub(super) struct Pacer {
+pub(crate) struct Pacer {
     /// Filled by the tasks of records, one ask each, so it is never longer than there are tasks; drained by the pacing task.
     asks: mpsc::UnboundedSender<oneshot::Sender<Permit>>,
     /// Filled after each answer; drained before anything else.
@@ -147,7 +147,7 @@ pub(super) struct Pacer {
 
 impl Pacer {
     /// Starts the pacing task; what it does is told through `events`.
-    pub(super) fn start(rate: Rate, events: mpsc::UnboundedSender<Event>) -> Self {
+    pub(crate) fn start(rate: Rate, events: mpsc::UnboundedSender<Event>) -> Self {
         let (asks, asked) = mpsc::unbounded_channel();
         let (control, commands) = mpsc::unbounded_channel();
         let gate = Gate::new(rate, Instant::now());
@@ -157,19 +157,19 @@ impl Pacer {
     }
 
     /// The next permit; `None` when the pacing task is gone.
-    pub(super) async fn permit(&self) -> Option<Permit> {
+    pub(crate) async fn permit(&self) -> Option<Permit> {
         let (ask, granted) = oneshot::channel();
         self.asks.send(ask).ok()?;
         granted.await.ok()
     }
 
     /// The server asked for a pause because too many requests came (429).
-    pub(super) fn throttled(&self, pause: Duration) {
+    pub(crate) fn throttled(&self, pause: Duration) {
         drop(self.control.send(Control::Throttled(pause)));
     }
 
     /// The server asked for a pause because it is not ready (503).
-    pub(super) fn unavailable(&self, pause: Duration) {
+    pub(crate) fn unavailable(&self, pause: Duration) {
         drop(self.control.send(Control::Unavailable(pause)));
     }
 }
@@ -391,7 +391,7 @@ fn interval(per_minute: f64) -> Duration {
 }
 
 /// Never, where there is no moment.
-pub(super) async fn until(moment: Option<Instant>) {
+pub(crate) async fn until(moment: Option<Instant>) {
     match moment {
         Some(moment) => tokio::time::sleep_until(moment).await,
         None => std::future::pending().await,

@@ -6,25 +6,26 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
-use super::deliver::{Note, jitter};
-use super::keyring::{Errand, Keyring, Refusal};
-use super::pace::{Pacer, Permit, until};
-use super::server::{Server, Way};
-use super::{Health, Shutdown};
+use super::token_cache::{Errand, Keyring, Refusal};
 use crate::api::{Allowance, Failing, GrantResult, Token};
+use crate::delivery::rate::circuit_breaker::Health;
+use crate::delivery::rate::pacer::{Pacer, Permit, until};
+use crate::delivery::record::deliver::{Note, jitter};
+use crate::delivery::server::{Server, Way};
+use crate::delivery::shutdown::Shutdown;
 use crate::domain::StopReason;
 use crate::event::{Event, Request};
 
 /// All that one request needs to leave.
 #[derive(Debug)]
-pub(super) struct Admission {
+pub(crate) struct Admission {
     pub permit: Permit,
     pub token: Token,
 }
 
 /// Hands out admissions, and keeps the token that goes with them.
 #[derive(Debug)]
-pub(super) struct Tokens<S> {
+pub(crate) struct Tokens<S> {
     server: Arc<S>,
     pacer: Pacer,
     shutdown: Shutdown,
@@ -36,7 +37,7 @@ pub(super) struct Tokens<S> {
 }
 
 impl<S: Server> Tokens<S> {
-    pub(super) fn new(
+    pub(crate) fn new(
         server: Arc<S>,
         pacer: Pacer,
         shutdown: Shutdown,
@@ -52,7 +53,7 @@ impl<S: Server> Tokens<S> {
     /// Whoever finds the token due uses the permit in hand to renew it, and asks for another. A permit is never held while somebody
     /// else's renewal is waited for: it may be the breaker's only probe. Nor while a source that is not the API is asked: meanwhile the
     /// run may have been told to stop, or to pause.
-    pub(super) async fn admit(&self) -> Result<Option<Admission>, StopReason> {
+    pub(crate) async fn admit(&self) -> Result<Option<Admission>, StopReason> {
         loop {
             // A source may block for as long as it likes; whoever is told to stop does not wait for it.
             if self.shutdown.unless_draining(self.ask_source()).await.is_none() {
@@ -89,7 +90,7 @@ impl<S: Server> Tokens<S> {
     }
 
     /// The API refused the token.
-    pub(super) fn refused(&self, token: &Token) -> Refusal {
+    pub(crate) fn refused(&self, token: &Token) -> Refusal {
         let refusal = self.keyring().refused(token);
         if refusal == Refusal::Current {
             self.tell(Event::TokenRefused);
@@ -99,7 +100,7 @@ impl<S: Server> Tokens<S> {
     }
 
     /// The API took the token.
-    pub(super) fn accepted(&self, token: &Token) {
+    pub(crate) fn accepted(&self, token: &Token) {
         self.keyring().accepted(token);
     }
 
