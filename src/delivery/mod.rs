@@ -4,11 +4,17 @@
 //! - `record` is one record: the task, and the rules of retries and doubts.
 //! - `rate` decides when the next request may be sent.
 //! - `auth` gives each request its permit and its token.
+//! - `note` is what a task sends to the run; `payload` is what is sent for a record; `pages` asks for pages of customers;
+//!   `backoff` is how long to wait after a failure.
 //! - `server` is what delivery needs from an API; `shutdown` carries the wish to stop from outside.
 //!
 //! This module does not know files or terminals: records come in through a channel, [`Event`](crate::event::Event)s go out.
 
 mod auth;
+mod backoff;
+mod note;
+mod pages;
+mod payload;
 mod rate;
 mod record;
 mod run;
@@ -17,11 +23,13 @@ mod shutdown;
 #[cfg(test)]
 mod tests;
 
+pub use payload::Payload;
 pub use rate::circuit_breaker::Health;
-pub use rate::pacer::Rate;
+pub use rate::rate_option::Rate;
 pub use record::retry::RetryPolicy;
-pub use run::engine::{Job, Offer, RunEnd, Verdict, run};
+pub use run::engine::{Job, Offer, run};
 pub use run::pull::{Pull, PullStop, Pulled, Repeated, pull};
 pub use run::stop_rules::{FailureLimit, GuardPolicy};
-pub use server::{Api, CreateReply, LookupReply, Outgoing, Payload, Server, Way};
+pub use run::verdict::{RunEnd, Verdict};
+pub use server::{Api, CreateReply, LookupReply, Outgoing, Server, Way};
 pub use shutdown::Shutdown;

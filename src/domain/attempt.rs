@@ -54,6 +54,20 @@ pub enum AttemptResult {
     Stop(StopReason),
 }
 
+impl AttemptResult {
+    /// Whether the answer came whole and could not be understood.
+    #[must_use]
+    pub fn is_unintelligible(&self) -> bool {
+        matches!(self, Self::Unanswered { cause: DoubtCause::Unintelligible, .. })
+    }
+
+    /// Whether the attempt counts against its record. An attempt that surely changed nothing, and that the record did not cause, does not.
+    #[must_use]
+    pub fn costs_an_attempt(&self) -> bool {
+        !matches!(self, Self::NotSent { .. } | Self::Throttled { .. } | Self::Unauthorized | Self::Stop(_))
+    }
+}
+
 /// What the words of a refusal about the e-mail say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EmailWords {

@@ -8,9 +8,10 @@ use tokio::time::Instant;
 
 use super::token_cache::{Errand, Keyring, Refusal};
 use crate::api::{Allowance, Failing, GrantResult, Token};
+use crate::delivery::backoff::jitter;
+use crate::delivery::note::Note;
 use crate::delivery::rate::circuit_breaker::Health;
 use crate::delivery::rate::pacer::{Pacer, Permit, until};
-use crate::delivery::record::deliver::{Note, jitter};
 use crate::delivery::server::{Server, Way};
 use crate::delivery::shutdown::Shutdown;
 use crate::domain::StopReason;

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::api::{Failing, GrantResult, Token};
-use crate::delivery::record::retry::backoff;
+use crate::delivery::backoff::backoff;
 use crate::delivery::server::Way;
 use crate::domain::StopReason;
 

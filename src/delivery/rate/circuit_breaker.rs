@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::domain::{AttemptResult, DoubtCause};
+
 /// What an answer says of the server's health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
@@ -20,6 +22,28 @@ pub enum Health {
     Conclusive,
     /// None of these.
     Unclear,
+}
+
+impl Health {
+    /// What an answer to a `POST` says of the server.
+    pub(crate) fn of_answer(result: &AttemptResult) -> Self {
+        match result {
+            AttemptResult::NotSent { .. } | AttemptResult::Unanswered { cause: DoubtCause::Gateway, .. } => {
+                Self::Failing
+            }
+            AttemptResult::ServerError(_) => Self::Broken,
+            AttemptResult::Unanswered { cause: DoubtCause::Silence | DoubtCause::Unintelligible, .. } => Self::Unclear,
+            AttemptResult::Created { .. }
+            | AttemptResult::EmailRefused { .. }
+            | AttemptResult::Rejected(_)
+            | AttemptResult::Refused { .. }
+            | AttemptResult::KeyExpired
+            | AttemptResult::InProgress(_)
+            | AttemptResult::Throttled { .. }
+            | AttemptResult::Unauthorized
+            | AttemptResult::Stop(_) => Self::Conclusive,
+        }
+    }
 }
 
 const FAILURES_TO_OPEN: u32 = 10;

@@ -2,82 +2,17 @@
 //!
 //! One task hands out permits. Whoever sends asks for one, and tells afterwards how the server seemed.
 
-use std::num::NonZeroU32;
-use std::str::FromStr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use governor::RateLimiter;
-use governor::clock::Clock;
-use governor::middleware::NoOpMiddleware;
-use governor::nanos::Nanos;
-use governor::state::{InMemoryState, NotKeyed};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::adaptive_quota::Quota;
-use super::circuit_breaker::{Breaker, Health, Turn};
+use super::circuit_breaker::Health;
+use super::gate::{Gate, Returned};
+use super::rate_option::Rate;
 use super::sliding_window::Door;
-use super::utilization::Reach;
 use crate::api::Allowance;
 use crate::event::Event;
-
-/// `--rate`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Rate {
-    /// 55 of 60 parts of what the server announces, less what others use of it; 55 a minute until it does.
-    Auto,
-    /// Exactly this many requests in this time, whatever the server announces.
-    Exact { requests: NonZeroU32, per: Duration },
-}
-
-const MINUTE: Duration = Duration::from_secs(60);
-/// Above this many requests a second, timers are too coarse for one request at a time.
-const FAST: f64 = 50.0;
-/// How much of a fast rate may leave at once; with the jitter of the way to the server it stays below a fiftieth of a second's worth.
-const BURST: Duration = Duration::from_millis(15);
-/// Requests arrive with the jitter of the way there. So much of an interval is added to each, so that a window of the server never sees
-/// one too many because of it.
-const SLACK: f64 = 0.002;
-/// A pace that changes by less is left as it is.
-const SAME_PACE: f64 = 0.02;
-
-impl Rate {
-    /// What a plan can count on, in requests a minute.
-    #[must_use]
-    pub fn per_minute(self) -> f64 {
-        self.under(&Quota::new(Instant::now()))
-    }
-
-    /// The pace under a quota, in requests a minute.
-    fn under(self, quota: &Quota) -> f64 {
-        match self {
-            Self::Exact { requests, per } => MINUTE.div_duration_f64(per) * f64::from(requests.get()),
-            Self::Auto => quota.per_minute(),
-        }
-    }
-}
-
-impl FromStr for Rate {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text.eq_ignore_ascii_case("auto") {
-            return Ok(Self::Auto);
-        }
-        let refused = || format!("{text:?} is neither `auto` nor a rate such as 5/s, 55/m or 1000/h");
-        let (requests, unit) = text.split_once('/').ok_or_else(refused)?;
-        let per = match unit.trim() {
-            "s" => Duration::from_secs(1),
-            "m" => MINUTE,
-            "h" => MINUTE * 60,
-            _ => return Err(refused()),
-        };
-        let requests = requests.trim().parse().map_err(|_| refused())?;
-        Ok(Self::Exact { requests, per })
-    }
-}
 
 /// The right to send one request. Dropped without a report, it tells nothing of the server.
 #[derive(Debug)]
@@ -87,14 +22,6 @@ pub(crate) struct Permit {
     door: Door,
     has_left: bool,
     returned: Returned,
-}
-
-/// What came of a permit.
-#[derive(Clone, Copy, Debug)]
-struct Returned {
-    left: Instant,
-    health: Health,
-    allowance: Allowance,
 }
 
 impl Permit {
@@ -230,10 +157,9 @@ impl Pacing {
     fn grant(&mut self, ask: oneshot::Sender<Permit>) {
         let Some(control) = self.control.upgrade() else { return };
         let now = Instant::now();
-        let unreached = self.gate.reach.leaves(interval(self.gate.per_minute), now);
+        let (unreached, probe, door) = self.gate.leaves(now);
         self.tell(unreached);
         let returned = Returned { left: now, health: Health::Unclear, allowance: Allowance::default() };
-        let (probe, door) = (self.gate.breaker.leaves(), self.gate.door.clone());
         let permit = Permit { probe, control, door, has_left: false, returned };
         // Whoever asked may have left in this instant; the permit then reports itself unused.
         drop(ask.send(permit));
@@ -257,139 +183,6 @@ impl Pacing {
     }
 }
 
-/// The state of the gate; it waits for nothing itself.
-struct Gate {
-    rate: Rate,
-    quota: Quota,
-    /// The pace of the limiter, in requests a minute.
-    per_minute: f64,
-    limiter: Limiter,
-    clock: Ticks,
-    /// When the last request left.
-    left_at: Option<Instant>,
-    is_answered: bool,
-    /// When the limiter has room again, as far as it told.
-    room_at: Instant,
-    /// Only ever moves forward.
-    paused_until: Instant,
-    breaker: Breaker,
-    reach: Reach,
-    door: Door,
-}
-
-type Limiter = RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Nanos>>;
-
-impl Gate {
-    fn new(rate: Rate, now: Instant) -> Self {
-        let (clock, quota) = (Ticks::new(now), Quota::new(now));
-        let per_minute = rate.under(&quota);
-        Self {
-            rate,
-            per_minute,
-            quota,
-            limiter: limiter(interval(per_minute), clock.clone()),
-            clock,
-            left_at: None,
-            is_answered: false,
-            room_at: now,
-            paused_until: now,
-            breaker: Breaker::new(),
-            reach: Reach::new(now),
-            door: Door::new(interval(per_minute)),
-        }
-    }
-
-    /// When to ask again whether a request may leave; `None` while only a probe's answer can tell.
-    fn turn(&self, now: Instant) -> Option<Instant> {
-        let turn = self.breaker.not_before(now)?.max(self.paused_until).max(self.room_at);
-        Some(if self.rate == Rate::Auto { turn.max(self.quota.not_before(now)) } else { turn })
-    }
-
-    fn try_leave(&mut self, now: Instant) -> bool {
-        if self.turn(now).is_none_or(|turn| turn > now) {
-            return false;
-        }
-        let due = self.due(now);
-        self.clock.set(due);
-        match self.limiter.check() {
-            Ok(()) => {
-                self.left_at = Some(due);
-                self.quota.leaves(now);
-                true
-            }
-            Err(full) => {
-                // Never now again: whoever asks would ask in a circle.
-                let room_at = due + full.wait_time_from(self.clock.now());
-                self.room_at = room_at.max(now + Duration::from_nanos(1));
-                false
-            }
-        }
-    }
-
-    /// Timers fire late, and later on a busy machine. Up to half an interval of that is made up for by the next request, or the pace would
-    /// be lower than was asked for.
-    fn due(&self, now: Instant) -> Instant {
-        let half = interval(self.per_minute) / 2;
-        now.checked_sub(half).unwrap_or(now).max(self.room_at).max(self.paused_until).min(now)
-    }
-
-    fn throttled(&mut self, pause: Duration, now: Instant) -> Event {
-        self.quota.throttled(pause, now);
-        self.pause(pause, now);
-        Event::Throttled { pause }
-    }
-
-    fn unavailable(&mut self, pause: Duration, now: Instant) -> Event {
-        self.pause(pause, now);
-        Event::Unavailable { pause }
-    }
-
-    fn pause(&mut self, pause: Duration, now: Instant) {
-        self.paused_until = self.paused_until.max(now + pause);
-        self.reach.begin_anew(self.paused_until);
-    }
-
-    fn heard(&mut self, permit: Returned, was_probe: bool, now: Instant) -> Option<Event> {
-        self.quota.returns(permit.allowance, permit.left, now);
-        if !std::mem::replace(&mut self.is_answered, true) {
-            // The first request had to connect, so nobody knows when it arrived: no later than this.
-            self.left_at = Some(now);
-            self.begin_anew(now);
-        }
-        let turn = self.breaker.hears(permit.health, was_probe, now)?;
-        self.reach.begin_anew(now);
-        Some(match turn {
-            Turn::Opened { pause } => Event::BreakerOpened { pause, trouble: None },
-            Turn::Closed => Event::BreakerClosed,
-        })
-    }
-
-    fn adapt(&mut self, now: Instant) -> Option<Event> {
-        let per_minute = self.rate.under(&self.quota);
-        if (per_minute - self.per_minute).abs() <= self.per_minute * SAME_PACE {
-            return None;
-        }
-        self.per_minute = per_minute;
-        self.begin_anew(now);
-        Some(Event::Pace { per_minute })
-    }
-
-    /// A governor cannot change its quota, so it is replaced. The bucket of a new one is full, hence the next request waits for an interval
-    /// since the last one.
-    fn begin_anew(&mut self, now: Instant) {
-        let interval = interval(self.per_minute);
-        self.reach.begin_anew(now);
-        self.door.set_pace(interval);
-        self.limiter = limiter(interval, self.clock.clone());
-        self.room_at = self.left_at.map_or(now, |left_at| left_at + interval);
-    }
-}
-
-/// The time between two requests. No pace is slower than one request an hour.
-fn interval(per_minute: f64) -> Duration {
-    MINUTE.div_f64(per_minute.max(1.0 / 60.0)).mul_f64(1.0 + SLACK)
-}
-
 /// Never, where there is no moment.
 pub(crate) async fn until(moment: Option<Instant>) {
     match moment {
@@ -398,46 +191,12 @@ pub(crate) async fn until(moment: Option<Instant>) {
     }
 }
 
-/// One request at a time up to 50 a second; above that 15 ms' worth at once, since timers tick in milliseconds.
-fn limiter(interval: Duration, clock: Ticks) -> Limiter {
-    let interval = interval.max(Duration::from_nanos(1));
-    let burst = if 1.0 / interval.as_secs_f64() > FAST { BURST.div_duration_f64(interval) } else { 1.0 };
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float cast saturates")]
-    let burst = NonZeroU32::new(burst as u32).unwrap_or(NonZeroU32::MIN);
-    // The interval is not zero, which is all that a quota asks for.
-    let quota = governor::Quota::with_period(interval).unwrap_or(governor::Quota::per_minute(NonZeroU32::MIN));
-    RateLimiter::direct_with_clock(quota.allow_burst(burst), clock)
-}
-
-/// The governor's clock: it stands where it was set, by tokio's clock, which tests can pause.
-#[derive(Clone, Debug)]
-struct Ticks {
-    origin: Instant,
-    nanos: Arc<AtomicU64>,
-}
-
-impl Ticks {
-    fn new(now: Instant) -> Self {
-        Self { origin: now, nanos: Arc::default() }
-    }
-
-    fn set(&self, now: Instant) {
-        let nanos = now.saturating_duration_since(self.origin).as_nanos();
-        self.nanos.store(u64::try_from(nanos).unwrap_or(u64::MAX), Ordering::Relaxed);
-    }
-}
-
-impl Clock for Ticks {
-    type Instant = Nanos;
-
-    fn now(&self) -> Nanos {
-        self.nanos.load(Ordering::Relaxed).into()
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
     use super::*;
+    use crate::delivery::rate::rate_option::{MINUTE, SLACK};
 
     fn pacer(rate: &str) -> (Pacer, mpsc::UnboundedReceiver<Event>) {
         let (events, told) = mpsc::unbounded_channel();
@@ -492,24 +251,6 @@ mod tests {
             pacer.permit().await.unwrap().report(Health::Conclusive, Allowance::default());
             let since = answered.elapsed().as_secs_f64();
             assert!((0.0..0.01).contains(&(since - f64::from(interval))), "{since}");
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_machine_that_is_late_every_time_keeps_the_pace() {
-        for late in [1, 5, 9] {
-            let mut gate = Gate::new("50/s".parse().unwrap(), Instant::now());
-            let start = Instant::now();
-            let mut left = 0;
-            while start.elapsed() < Duration::from_secs(20) {
-                if gate.try_leave(Instant::now()) {
-                    left += 1;
-                } else {
-                    until(gate.turn(Instant::now())).await;
-                    tokio::time::advance(Duration::from_millis(late)).await;
-                }
-            }
-            assert!((997..=999).contains(&left), "{left} of 1000 with {late} ms");
         }
     }
 
@@ -596,16 +337,5 @@ mod tests {
         let start = Instant::now();
         pacer.permit().await.unwrap().report(Health::Conclusive, Allowance::default());
         assert!(start.elapsed() <= MINUTE.mul_f64(1.0 + SLACK));
-    }
-
-    #[test]
-    fn rates_are_read_as_written_or_refused() {
-        for (text, per_minute) in [("5/s", 300.0), ("55/m", 55.0), ("120/h", 2.0), ("auto", 55.0)] {
-            let rate: Rate = text.parse().unwrap();
-            assert!((rate.per_minute() - per_minute).abs() < 1e-6, "{text}");
-        }
-        for wrong in ["", "5", "0/s", "-1/s", "5/d", "x/m", "1.5/s"] {
-            assert!(wrong.parse::<Rate>().is_err(), "{wrong}");
-        }
     }
 }

@@ -12,14 +12,18 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use super::clock::Clock;
-use super::lifecycle::{Finish, KeyChoice, Life, Pause, Proof, Seen, Sighting, Step, health};
-use super::retry::{RetryPolicy, backoff};
+use super::lifecycle::{Finish, KeyChoice, Life, Pause, Proof, Seen, Sighting, Step};
+use super::retry::RetryPolicy;
 use crate::api::{LookupScan, PageResult, Token};
 use crate::delivery::auth::admission::{Admission, Tokens};
 use crate::delivery::auth::token_cache::Refusal;
+use crate::delivery::backoff::{backoff, jitter};
+use crate::delivery::note::Note;
+use crate::delivery::pages::{Page, PageRequest, ask_for_page};
+use crate::delivery::payload::Payload;
 use crate::delivery::rate::circuit_breaker::Health;
 use crate::delivery::rate::pacer::{Pacer, Permit};
-use crate::delivery::server::{Outgoing, Payload, Server};
+use crate::delivery::server::{Outgoing, Server};
 use crate::delivery::shutdown::Shutdown;
 use crate::domain::{
     AttemptResult, EmailKey, Ending, LookupResult, Matches, Moment, Outcome, Position, Receipt, Status, StopReason,
@@ -70,27 +74,6 @@ impl Shown {
             Proof::Success => self.successes > then.successes,
         }
     }
-}
-
-/// What a task tells the run while it works.
-#[derive(Debug)]
-pub(crate) enum Note {
-    Event(Event),
-    /// What came of a request to create the customer of a row.
-    Answer {
-        row: u64,
-        result: AttemptResult,
-    },
-    /// A look-up showed that a refusal is one, in these words.
-    RejectedAfterAll(String),
-    /// A record waits for [`Desk::shown`].
-    Awaiting,
-    /// A look-up was answered.
-    Alive,
-    /// No connection for a look-up.
-    Unreached(String),
-    /// A look-up was answered with 429.
-    Throttled(Duration),
 }
 
 /// How a task ended.
@@ -288,7 +271,7 @@ impl<S: Server> Delivery<S> {
 
     /// What an answer says of the server. Of one record's failures only the first counts: the server replays what it stored.
     fn health_by(&mut self, result: &AttemptResult) -> Health {
-        match health(result) {
+        match Health::of_answer(result) {
             Health::Broken if std::mem::replace(&mut self.was_broken, true) => Health::Unclear,
             health => health,
         }
@@ -320,17 +303,15 @@ impl<S: Server> Delivery<S> {
     ) -> Result<Result<Option<Matches>, Result<Step, Draining>>, Failure> {
         let mut scan = LookupScan::new();
         while self.desk.lookups.load(Ordering::Relaxed) && self.lookup_failures < LOOKUP_TRIES {
-            let Admission { mut permit, token } = match self.admission().await {
+            let admission = match self.admission().await {
                 Ok(admission) => admission,
                 Err(instead) => return Ok(Err(instead)),
             };
-            permit.leave().await;
-            self.tell(Event::Request(Request::LookUp));
-            let reply = self.desk.server.look_up(&token, email, scan.next_page()).await;
-            let counted = !permit.is_probe();
-            permit.report(lookup_health(&reply.page), reply.allowance);
-            self.hear_page(&reply.page, &token);
-            match scan.add(reply.page) {
+            let request = PageRequest::LookUp { email, page: scan.next_page() };
+            let sent = || self.tell(Event::Request(Request::LookUp));
+            let Page { result, token, is_probe } = ask_for_page(&*self.desk.server, admission, request, sent).await;
+            self.hear_page(&result, &token);
+            match scan.add(result) {
                 None => {}
                 Some(LookupResult::Customers(matches)) => return Ok(Ok(Some(matches))),
                 Some(LookupResult::FilterIgnored) => self.switch_lookups_off("it does not filter by e-mail"),
@@ -341,7 +322,7 @@ impl<S: Server> Delivery<S> {
                 Some(LookupResult::Throttled { pause }) => self.desk.pacer.throttled(pause),
                 Some(LookupResult::Stop(reason)) => return Ok(Err(Ok(Step::Stop(reason)))),
                 Some(LookupResult::Failed { cause }) => {
-                    self.lookup_failures += u32::from(counted);
+                    self.lookup_failures += u32::from(!is_probe);
                     tracing::debug!(row = self.ticket.position().row, %cause, "a look-up failed");
                     let more = self.lookup_failures < LOOKUP_TRIES;
                     if more && self.wait(self.life.between_lookups()).await.is_err() {
@@ -542,18 +523,4 @@ fn proves_the_token(result: &AttemptResult) -> bool {
             | AttemptResult::Rejected(_)
             | AttemptResult::KeyExpired
     )
-}
-
-fn lookup_health(page: &PageResult) -> Health {
-    match page {
-        PageResult::Failed { is_down: true, .. } => Health::Failing,
-        PageResult::Failed { is_down: false, .. } => Health::Unclear,
-        _ => Health::Alive,
-    }
-}
-
-/// Random enough to keep retries of different records apart; a predictable one harms nobody.
-pub(crate) fn jitter() -> f64 {
-    let random = getrandom::u32().unwrap_or(u32::MAX / 2);
-    f64::from(random) / f64::from(u32::MAX)
 }

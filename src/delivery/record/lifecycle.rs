@@ -21,10 +21,9 @@
 use std::time::Duration;
 
 use super::retry::RetryPolicy;
-use crate::delivery::rate::circuit_breaker::Health;
 use crate::domain::{
-    AttemptResult, Complaint, ComplaintCode, DoubtCause, EmailWords, Ending, FoundCustomer, Moment, Receipt,
-    RefusalScope, StopReason, Warning, shorten,
+    AttemptResult, Complaint, ComplaintCode, EmailWords, Ending, FoundCustomer, Moment, Receipt, RefusalScope,
+    StopReason, Warning, shorten,
 };
 
 /// What to do next with the record.
@@ -269,11 +268,11 @@ impl Life {
         now: Moment,
     ) -> Step {
         self.http_status = http_status.or(self.http_status);
-        if counted && costs_an_attempt(&result) {
+        if counted && result.costs_an_attempt() {
             self.attempts += 1;
         }
         self.failures += 1;
-        self.unintelligible = if means_nothing(&result) { self.unintelligible + 1 } else { 0 };
+        self.unintelligible = if result.is_unintelligible() { self.unintelligible + 1 } else { 0 };
         match result {
             AttemptResult::Created { receipt, other_email } => {
                 let warnings = other_email.map(Warning::AnswerOtherEmail).into_iter().collect();
@@ -555,39 +554,6 @@ fn not_listed(complaint: Complaint) -> Complaint {
     const WHY: &str =
         "the API says that it has this e-mail, but its list does not: deleted there, or another account's";
     Complaint { message: format!("{WHY} ({})", complaint.message), ..complaint }
-}
-
-fn means_nothing(result: &AttemptResult) -> bool {
-    matches!(result, AttemptResult::Unanswered { cause: DoubtCause::Unintelligible, .. })
-}
-
-/// Attempts that surely changed nothing, and for which the record cannot be blamed, cost it nothing.
-pub(crate) fn costs_an_attempt(result: &AttemptResult) -> bool {
-    !matches!(
-        result,
-        AttemptResult::NotSent { .. }
-            | AttemptResult::Throttled { .. }
-            | AttemptResult::Unauthorized
-            | AttemptResult::Stop(_)
-    )
-}
-
-/// The health that the breaker sees.
-pub(crate) fn health(result: &AttemptResult) -> Health {
-    match result {
-        AttemptResult::NotSent { .. } | AttemptResult::Unanswered { cause: DoubtCause::Gateway, .. } => Health::Failing,
-        AttemptResult::ServerError(_) => Health::Broken,
-        AttemptResult::Unanswered { cause: DoubtCause::Silence | DoubtCause::Unintelligible, .. } => Health::Unclear,
-        AttemptResult::Created { .. }
-        | AttemptResult::EmailRefused { .. }
-        | AttemptResult::Rejected(_)
-        | AttemptResult::Refused { .. }
-        | AttemptResult::KeyExpired
-        | AttemptResult::InProgress(_)
-        | AttemptResult::Throttled { .. }
-        | AttemptResult::Unauthorized
-        | AttemptResult::Stop(_) => Health::Conclusive,
-    }
 }
 
 #[cfg(test)]

@@ -15,16 +15,19 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tracing::Instrument as _;
 
 use super::stop_rules::{Guard, GuardPolicy, Halt, is_ordinary};
+use super::verdict::{RunEnd, Verdict};
 use crate::delivery::auth::admission::Tokens;
-use crate::delivery::rate::pacer::{Pacer, Rate, until};
+use crate::delivery::note::Note;
+use crate::delivery::payload::Payload;
+use crate::delivery::rate::pacer::{Pacer, until};
+use crate::delivery::rate::rate_option::Rate;
 use crate::delivery::record::apart::{Apart, Look};
 use crate::delivery::record::clock::Clock;
-use crate::delivery::record::deliver::{Delivered, Desk, Failure, Note, Shown, deliver};
-use crate::delivery::record::lifecycle::costs_an_attempt;
+use crate::delivery::record::deliver::{Delivered, Desk, Failure, Shown, deliver};
 use crate::delivery::record::retry::RetryPolicy;
-use crate::delivery::server::{Payload, Server};
+use crate::delivery::server::Server;
 use crate::delivery::shutdown::Shutdown;
-use crate::domain::{AttemptResult, EmailKey, Position, Status, StopReason};
+use crate::domain::{AttemptResult, EmailKey, Position, Status};
 use crate::event::{Event, Trouble};
 use crate::fault;
 use crate::ledger::{Claim, ClaimPolicy, ClaimRequest, Ledger, LedgerError, RunCounters, RunId, Ticket};
@@ -72,31 +75,6 @@ pub struct Job<S> {
     /// Stop after this many records were sent.
     pub limit: Option<u64>,
     pub shutdown: Shutdown,
-}
-
-/// How a run ended.
-#[derive(Clone, Debug)]
-pub enum Verdict {
-    Finished,
-    LimitReached,
-    /// Somebody asked for it through [`Shutdown`].
-    Interrupted,
-    TooManyFailures(u64),
-    /// So many records in a row were rejected in the same words: a wrong mapping, most likely.
-    RejectedAlike {
-        times: u32,
-        words: String,
-    },
-    Stopped(StopReason),
-    LedgerFailed(LedgerError),
-    /// The task of a record panicked: a fault of this program. Its request is in doubt.
-    Crashed(String),
-}
-
-#[derive(Clone, Debug)]
-pub struct RunEnd {
-    pub verdict: Verdict,
-    pub counters: RunCounters,
 }
 
 /// Sends every record that comes in and is not known yet; returns when all are settled, or when going on would harm.
@@ -391,7 +369,7 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
     }
 
     fn take_answer(&mut self, row: u64, result: &AttemptResult) {
-        if self.places < self.concurrency.get() && costs_an_attempt(result) {
+        if self.places < self.concurrency.get() && result.costs_an_attempt() {
             self.places += 1;
             self.desk.places.add_permits(1);
         }

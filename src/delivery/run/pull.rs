@@ -8,13 +8,14 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::give_up::Patience;
-use crate::api::{PageResult, Token};
-use crate::delivery::auth::admission::{Admission, Tokens};
-use crate::delivery::rate::circuit_breaker::Health;
-use crate::delivery::rate::pacer::{Pacer, Rate};
-use crate::delivery::record::deliver::{Note, jitter};
-use crate::delivery::record::retry::backoff;
-use crate::delivery::server::{LookupReply, Server};
+use crate::api::PageResult;
+use crate::delivery::auth::admission::Tokens;
+use crate::delivery::backoff::{backoff, jitter};
+use crate::delivery::note::Note;
+use crate::delivery::pages::{Page, PageRequest, ask_for_page};
+use crate::delivery::rate::pacer::Pacer;
+use crate::delivery::rate::rate_option::Rate;
+use crate::delivery::server::Server;
 use crate::delivery::shutdown::Shutdown;
 use crate::domain::{EmailKey, StopReason};
 use crate::event::Event;
@@ -97,9 +98,9 @@ impl<S: Server> Pulling<S> {
             if self.shutdown.is_draining() || failures >= TRIES {
                 return Err(if failures < TRIES { PullStop::Interrupted } else { gave_up() });
             }
-            let (reply, token) = self.ask(page).await?;
+            let Page { result, token, .. } = self.ask(page).await?;
             pulled.requests += 1;
-            match reply.page {
+            match result {
                 PageResult::Rows { found, extent } => {
                     failures = 0;
                     patience.conclusive();
@@ -147,14 +148,10 @@ impl<S: Server> Pulling<S> {
     }
 
     /// One request at the run's pace.
-    async fn ask(&self, page: u32) -> Result<(LookupReply, Token), PullStop> {
+    async fn ask(&self, page: u32) -> Result<Page, PullStop> {
         let admitted = self.tokens.admit().await.map_err(PullStop::Stop)?;
-        let Admission { mut permit, token } = admitted.ok_or(PullStop::Interrupted)?;
-        permit.leave().await;
-        let reply = self.server.list(&token, page).await;
-        let failed = matches!(reply.page, PageResult::Failed { .. });
-        permit.report(if failed { Health::Unclear } else { Health::Conclusive }, reply.allowance);
-        Ok((reply, token))
+        let admission = admitted.ok_or(PullStop::Interrupted)?;
+        Ok(ask_for_page(&*self.server, admission, PageRequest::List { page }, || {}).await)
     }
 }
 

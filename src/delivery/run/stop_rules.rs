@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::give_up::Patience;
-use crate::domain::{AttemptResult, Complaint, DoubtCause, RefusalScope, Status, StopReason};
+use crate::domain::{AttemptResult, Complaint, RefusalScope, Status, StopReason};
 
 /// `--max-failures N|P%`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -135,7 +135,7 @@ impl Guard {
         self.was_answered |= !matches!(result, AttemptResult::NotSent { .. });
         self.watch_refusals(row, result);
         self.watch_time(row, result, now);
-        self.unintelligible = if is_unintelligible(result) { self.unintelligible + 1 } else { 0 };
+        self.unintelligible = if result.is_unintelligible() { self.unintelligible + 1 } else { 0 };
         if let AttemptResult::Rejected(complaint) = result {
             self.rejected(&complaint.message);
         }
@@ -291,10 +291,6 @@ fn is_created(result: &AttemptResult) -> bool {
     matches!(result, AttemptResult::Created { .. })
 }
 
-fn is_unintelligible(result: &AttemptResult) -> bool {
-    matches!(result, AttemptResult::Unanswered { cause: DoubtCause::Unintelligible, .. })
-}
-
 impl FailureLimit {
     /// As a number of records; never zero, for nothing has failed before the first failure.
     #[expect(
@@ -329,7 +325,7 @@ impl FromStr for FailureLimit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{ComplaintCode, Receipt, Refusal};
+    use crate::domain::{ComplaintCode, DoubtCause, Receipt, Refusal};
     use crate::exit::Exit;
 
     fn guard(max_failures: Option<FailureLimit>) -> Guard {

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use jiff::Timestamp;
 
 use super::*;
-use crate::domain::{BootTime, EmailKey, Refusal, Status};
+use crate::domain::{BootTime, DoubtCause, EmailKey, Refusal, Status};
 
 const SETTLE: i64 = 90;
 
