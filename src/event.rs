@@ -34,7 +34,7 @@ pub enum Event {
         per_minute: f64,
     },
     /// Not half of the requests leave that the pace allows, and only answers are waited for: both a minute.
-    PaceUnreached {
+    RateUnderused {
         allowed: f64,
         reached: f64,
     },

@@ -499,7 +499,7 @@ pub(super) fn log(event: &Event) {
         Event::Request(_)
         | Event::Throttled { .. }
         | Event::Unavailable { .. }
-        | Event::PaceUnreached { .. }
+        | Event::RateUnderused { .. }
         | Event::BreakerOpened { .. }
         | Event::BreakerClosed
         | Event::LookupsOff { .. }

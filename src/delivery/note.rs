@@ -7,7 +7,7 @@ use crate::event::Event;
 
 /// What a task tells the run while it works.
 #[derive(Debug)]
-pub(crate) enum Note {
+pub(crate) enum TaskMessage {
     Event(Event),
     /// What came of a request to create the customer of a row.
     Answer {

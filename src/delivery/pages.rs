@@ -1,6 +1,6 @@
 //! One request for a page of customers: a look-up by e-mail, or the list of all of them.
 
-use super::auth::admission::Admission;
+use super::auth::admission::Admitted;
 use super::rate::circuit_breaker::Health;
 use super::server::{LookupReply, Server};
 use crate::api::{PageResult, Token};
@@ -24,11 +24,11 @@ pub(super) struct Page {
 /// Sends one request for a page, calls `sent` right before, and reports to the pacer how the server seemed.
 pub(super) async fn ask_for_page<S: Server>(
     server: &S,
-    admission: Admission,
+    admission: Admitted,
     request: PageRequest<'_>,
     sent: impl FnOnce(),
 ) -> Page {
-    let Admission { mut permit, token } = admission;
+    let Admitted { mut permit, token } = admission;
     permit.leave().await;
     sent();
     let LookupReply { page: result, allowance } = match request {

@@ -31,9 +31,9 @@ pub struct LookupReply {
 
 /// A way to the next token.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum TokenRequest {
     /// A login; or, of a source that is not the API, another token than the one that was refused.
-    Anew { refused: Option<Token> },
+    Login { refused: Option<Token> },
     /// In exchange for a token that lives.
     Refresh(Token),
 }
@@ -46,7 +46,7 @@ pub trait Server: Send + Sync + 'static {
     fn list(&self, token: &Token, page: u32) -> impl Future<Output = LookupReply> + Send;
     /// Whether a token takes a request to the API.
     fn logs_in(&self) -> bool;
-    fn obtain(&self, way: &Way) -> impl Future<Output = GrantResult> + Send;
+    fn obtain(&self, way: &TokenRequest) -> impl Future<Output = GrantResult> + Send;
 }
 
 /// The real server.
@@ -83,14 +83,15 @@ impl Server for Api {
         matches!(*self.credentials, Credentials::Account(_))
     }
 
-    async fn obtain(&self, way: &Way) -> GrantResult {
+    async fn obtain(&self, way: &TokenRequest) -> GrantResult {
         match (&*self.credentials, way) {
-            (Credentials::Account(account), Way::Anew { .. }) => self.client.log_in(account).await,
-            (Credentials::Account(account), Way::Refresh(token)) => self.client.refresh(token, account).await,
-            (Credentials::Source(source), Way::Anew { refused: None }) => from_source(source.token().await),
-            (Credentials::Source(source), Way::Anew { refused: Some(token) } | Way::Refresh(token)) => {
-                from_source(source.renew(token).await)
-            }
+            (Credentials::Account(account), TokenRequest::Login { .. }) => self.client.log_in(account).await,
+            (Credentials::Account(account), TokenRequest::Refresh(token)) => self.client.refresh(token, account).await,
+            (Credentials::Source(source), TokenRequest::Login { refused: None }) => from_source(source.token().await),
+            (
+                Credentials::Source(source),
+                TokenRequest::Login { refused: Some(token) } | TokenRequest::Refresh(token),
+            ) => from_source(source.renew(token).await),
         }
     }
 }

@@ -9,11 +9,11 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
-use super::auth::admission::Tokens;
+use super::auth::admission::Admission;
 use super::rate::pacer::Pacer;
 use super::record::clock::Clock;
 use super::record::clock::tests::Given;
-use super::record::deliver::{Delivered, Desk, Shown, deliver};
+use super::record::deliver::{ApiEvidence, Delivered, RunContext, deliver};
 use super::run::engine::run_by;
 use super::*;
 use crate::api::{Allowance, Extent, GrantResult, PageResult, Token};
@@ -84,7 +84,7 @@ impl Server for Scripted {
         false
     }
 
-    async fn obtain(&self, _way: &Way) -> GrantResult {
+    async fn obtain(&self, _way: &TokenRequest) -> GrantResult {
         let mut log = self.log.lock().unwrap();
         log.tokens += 1;
         GrantResult::Granted { token: Token::parse(&format!("t{}", log.tokens)).unwrap(), life: None }
@@ -482,28 +482,48 @@ async fn a_place_is_free_before_its_outcome_is_committed() {
         *holding.lock().unwrap() = Some(hold(&path));
         created(email, n)
     };
-    let places = Arc::new(Semaphore::new(1));
-    let desk = desk(&world, world.server(script, nobody), ledger, run, &places);
-    let place = Arc::clone(&places).acquire_owned().await.unwrap();
-    let delivery = tokio::spawn(deliver(Arc::new(desk), ticket, payload, place));
+    let slots = Arc::new(Semaphore::new(1));
+    let context = context(&world, world.server(script, nobody), ledger, run, &slots);
+    let slot = Arc::clone(&slots).acquire_owned().await.unwrap();
+    let delivery = tokio::spawn(deliver(Arc::new(context), ticket, payload, slot));
 
-    let _next = places.acquire().await.unwrap();
+    let _next = slots.acquire().await.unwrap();
     assert_eq!((open_requests(&world.path), delivery.is_finished()), (1, false));
     drop(held.lock().unwrap().take());
     assert!(matches!(delivery.await.unwrap(), Ok(Delivered::Settled { status: Status::Created, .. })));
     assert_eq!(open_requests(&world.path), 0);
 }
 
-fn desk(world: &World, server: Scripted, ledger: Arc<Ledger>, run: RunId, places: &Arc<Semaphore>) -> Desk<Scripted> {
-    let (notes, _) = mpsc::unbounded_channel();
+fn context(
+    world: &World,
+    server: Scripted,
+    ledger: Arc<Ledger>,
+    run: RunId,
+    slots: &Arc<Semaphore>,
+) -> RunContext<Scripted> {
+    let (messages, _) = mpsc::unbounded_channel();
     let (pacing, _) = mpsc::unbounded_channel();
     let (server, shutdown) = (Arc::new(server), world.shutdown.clone());
     let pacer = Pacer::start(world.rate.parse().unwrap(), pacing);
-    let tokens = Tokens::new(Arc::clone(&server), pacer.clone(), shutdown.clone(), notes.clone(), Duration::MAX);
-    let (places, clock) = (Arc::clone(places), Clock::Given(Arc::clone(&world.clock)));
+    let tokens = Admission::new(Arc::clone(&server), pacer.clone(), shutdown.clone(), messages.clone(), Duration::MAX);
+    let (slots, clock) = (Arc::clone(slots), Clock::Given(Arc::clone(&world.clock)));
     let (policy, lookups) = (retry_policy(), AtomicBool::new(true));
-    let (shown, awaiting) = (watch::channel(Shown::default()).1, AtomicUsize::new(0));
-    Desk { server, ledger, run, pacer, tokens, places, policy, lookups, notes, shown, awaiting, shutdown, clock }
+    let (shown, awaiting) = (watch::channel(ApiEvidence::default()).1, AtomicUsize::new(0));
+    RunContext {
+        server,
+        ledger,
+        run,
+        pacer,
+        tokens,
+        slots,
+        policy,
+        lookups,
+        messages,
+        shown,
+        awaiting,
+        shutdown,
+        clock,
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -80,7 +80,7 @@ impl Progress {
 fn notable(event: &Event) -> Option<String> {
     Some(match event {
         Event::Throttled { pause } => format!("the API asked for a pause: {}", about(*pause)),
-        Event::PaceUnreached { allowed, reached } => format!(
+        Event::RateUnderused { allowed, reached } => format!(
             "{reached:.0} of {allowed:.0} requests a minute leave that the pace allows, for the answers take their time; \
              a higher --concurrency lets more be under way"
         ),

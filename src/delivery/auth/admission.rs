@@ -1,4 +1,4 @@
-//! The way of every request: a permit, and a token to send with. What is due to the token is done on the way, one request a permit.
+//! Admission control: gives each request a permit and a token to send with. If the token is due, the permit at hand is used to renew it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -6,47 +6,47 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
-use super::token_cache::{Errand, Keyring, Refusal};
+use super::token_cache::{TokenAction, TokenCache, TokenRefusal};
 use crate::api::{Allowance, Failing, GrantResult, Token};
 use crate::delivery::backoff::jitter;
-use crate::delivery::note::Note;
+use crate::delivery::note::TaskMessage;
 use crate::delivery::rate::circuit_breaker::Health;
 use crate::delivery::rate::pacer::{Pacer, Permit, until};
-use crate::delivery::server::{Server, Way};
+use crate::delivery::server::{Server, TokenRequest};
 use crate::delivery::shutdown::Shutdown;
 use crate::domain::StopReason;
 use crate::event::{Event, Request};
 
-/// All that one request needs to leave.
+/// What one request needs before it is sent.
 #[derive(Debug)]
-pub(crate) struct Admission {
+pub(crate) struct Admitted {
     pub permit: Permit,
     pub token: Token,
 }
 
-/// Hands out admissions, and keeps the token that goes with them.
+/// Hands out permits together with the current token, and keeps that token fresh.
 #[derive(Debug)]
-pub(crate) struct Tokens<S> {
+pub(crate) struct Admission<S> {
     server: Arc<S>,
     pacer: Pacer,
     shutdown: Shutdown,
-    notes: mpsc::UnboundedSender<Note>,
-    /// Held for a decision, never while anything is waited for.
-    keyring: Mutex<Keyring>,
+    messages: mpsc::UnboundedSender<TaskMessage>,
+    /// Locked for a decision, never across an await.
+    cache: Mutex<TokenCache>,
     /// A renewal ended.
     renewed: Notify,
 }
 
-impl<S: Server> Tokens<S> {
+impl<S: Server> Admission<S> {
     pub(crate) fn new(
         server: Arc<S>,
         pacer: Pacer,
         shutdown: Shutdown,
-        notes: mpsc::UnboundedSender<Note>,
+        messages: mpsc::UnboundedSender<TaskMessage>,
         give_up_after: Duration,
     ) -> Self {
-        let keyring = Mutex::new(Keyring::new(server.logs_in(), give_up_after));
-        Self { server, pacer, shutdown, notes, keyring, renewed: Notify::new() }
+        let cache = Mutex::new(TokenCache::new(server.logs_in(), give_up_after));
+        Self { server, pacer, shutdown, messages, cache, renewed: Notify::new() }
     }
 
     /// The right to send one request, and the token to send it with. `None`: the run drains.
@@ -54,7 +54,7 @@ impl<S: Server> Tokens<S> {
     /// Whoever finds the token due uses the permit in hand to renew it, and asks for another. A permit is never held while somebody
     /// else's renewal is waited for: it may be the breaker's only probe. Nor while a source that is not the API is asked: meanwhile the
     /// run may have been told to stop, or to pause.
-    pub(crate) async fn admit(&self) -> Result<Option<Admission>, StopReason> {
+    pub(crate) async fn admit(&self) -> Result<Option<Admitted>, StopReason> {
         loop {
             // A source may block for as long as it likes; whoever is told to stop does not wait for it.
             if self.shutdown.unless_draining(self.ask_source()).await.is_none() {
@@ -63,37 +63,37 @@ impl<S: Server> Tokens<S> {
             let Some(permit) = self.shutdown.unless_draining(self.next_permit()).await.transpose()?.flatten() else {
                 return Ok(None);
             };
-            let errand = self.keyring().take(Instant::now());
-            match errand {
-                Errand::Send(token) => return Ok(Some(Admission { permit, token })),
-                Errand::Obtain(way) if self.server.logs_in() => self.request(&way, permit).await,
-                Errand::Obtain(way) => {
+            let action = self.cache().take(Instant::now());
+            match action {
+                TokenAction::Send(token) => return Ok(Some(Admitted { permit, token })),
+                TokenAction::Obtain(request) if self.server.logs_in() => self.request(&request, permit).await,
+                TokenAction::Obtain(request) => {
                     drop(permit);
-                    if self.shutdown.unless_draining(self.obtain(&way)).await.is_none() {
+                    if self.shutdown.unless_draining(self.obtain(&request)).await.is_none() {
                         return Ok(None);
                     }
                 }
-                Errand::Wait(_) => {}
-                Errand::Stop(reason) => return Err(reason),
+                TokenAction::Wait(_) => {}
+                TokenAction::Stop(reason) => return Err(reason),
             }
         }
     }
 
     /// A source that is not the API needs no permit.
     async fn ask_source(&self) {
-        if self.server.logs_in() || !matches!(self.keyring().plan(Instant::now()), Errand::Obtain(_)) {
+        if self.server.logs_in() || !matches!(self.cache().plan(Instant::now()), TokenAction::Obtain(_)) {
             return;
         }
-        let errand = self.keyring().take(Instant::now());
-        if let Errand::Obtain(way) = errand {
-            self.obtain(&way).await;
+        let action = self.cache().take(Instant::now());
+        if let TokenAction::Obtain(request) = action {
+            self.obtain(&request).await;
         }
     }
 
     /// The API refused the token.
-    pub(crate) fn refused(&self, token: &Token) -> Refusal {
-        let refusal = self.keyring().refused(token);
-        if refusal == Refusal::Current {
+    pub(crate) fn refused(&self, token: &Token) -> TokenRefusal {
+        let refusal = self.cache().refused(token);
+        if refusal == TokenRefusal::Current {
             self.tell(Event::TokenRefused);
             self.renewed.notify_waiters();
         }
@@ -102,14 +102,14 @@ impl<S: Server> Tokens<S> {
 
     /// The API took the token.
     pub(crate) fn accepted(&self, token: &Token) {
-        self.keyring().accepted(token);
+        self.cache().accepted(token);
     }
 
     async fn next_permit(&self) -> Result<Option<Permit>, StopReason> {
         // There is something to do with a permit, or nothing any more.
-        self.when(|errand| if let Errand::Wait(moment) = errand { Err(moment) } else { Ok(()) }).await;
+        self.when(|action| if let TokenAction::Wait(moment) = action { Err(moment) } else { Ok(()) }).await;
         // Nobody needs a permit to hear that the run is over.
-        let stopped = self.when(|errand| if let Errand::Stop(reason) = errand { Ok(reason) } else { Err(None) });
+        let stopped = self.when(|action| if let TokenAction::Stop(reason) = action { Ok(reason) } else { Err(None) });
         tokio::select! {
             biased;
             reason = stopped => Err(reason),
@@ -119,11 +119,11 @@ impl<S: Server> Tokens<S> {
 
     /// Waits until `found` makes something of what the token needs. It is asked again at the moment that it names, and whenever something
     /// has changed.
-    async fn when<T>(&self, found: impl Fn(Errand) -> Result<T, Option<Instant>>) -> T {
+    async fn when<T>(&self, found: impl Fn(TokenAction) -> Result<T, Option<Instant>>) -> T {
         loop {
             let renewed = self.renewed.notified();
-            let errand = self.keyring().plan(Instant::now());
-            match found(errand) {
+            let action = self.cache().plan(Instant::now());
+            match found(action) {
                 Ok(found) => return found,
                 Err(again) => tokio::select! {
                     () = renewed => {}
@@ -134,18 +134,18 @@ impl<S: Server> Tokens<S> {
     }
 
     /// One request to the API for a token.
-    async fn request(&self, way: &Way, mut permit: Permit) {
+    async fn request(&self, request: &TokenRequest, mut permit: Permit) {
         permit.leave().await;
         self.tell(Event::Request(Request::Credentials));
-        let result = self.obtain(way).await;
+        let result = self.obtain(request).await;
         self.hear(permit, &result);
     }
 
-    async fn obtain(&self, way: &Way) -> GrantResult {
+    async fn obtain(&self, request: &TokenRequest) -> GrantResult {
         let asked_at = Instant::now();
-        let result = self.server.obtain(way).await;
-        self.tell_of(way, &result);
-        self.keyring().obtained(way, result.clone(), asked_at, Instant::now(), jitter());
+        let result = self.server.obtain(request).await;
+        self.tell_of(request, &result);
+        self.cache().obtained(request, result.clone(), asked_at, Instant::now(), jitter());
         self.renewed.notify_waiters();
         result
     }
@@ -155,21 +155,21 @@ impl<S: Server> Tokens<S> {
         permit.report(health(result), Allowance::default());
         if let GrantResult::Throttled { pause } = result {
             self.pacer.throttled(*pause);
-            drop(self.notes.send(Note::Throttled(*pause)));
+            drop(self.messages.send(TaskMessage::Throttled(*pause)));
         }
     }
 
-    fn tell_of(&self, way: &Way, result: &GrantResult) {
-        let by = match way {
+    fn tell_of(&self, request: &TokenRequest, result: &GrantResult) {
+        let by = match request {
             _ if !self.server.logs_in() => "its source",
-            Way::Refresh(_) => "a refresh",
-            Way::Anew { .. } => "a login",
+            TokenRequest::Refresh(_) => "a refresh",
+            TokenRequest::Login { .. } => "a login",
         };
         match result {
             GrantResult::Granted { life, .. } => {
                 tracing::debug!(by, lives = life.map(tracing::field::debug), "a token was obtained");
             }
-            GrantResult::Failed(Failing { cause, .. }) if matches!(way, Way::Anew { .. }) => {
+            GrantResult::Failed(Failing { cause, .. }) if matches!(request, TokenRequest::Login { .. }) => {
                 self.tell(Event::NoToken { why: cause.clone() });
             }
             GrantResult::Refused(why) | GrantResult::NotOffered(why) => tracing::debug!(by, %why, "no token"),
@@ -182,12 +182,12 @@ impl<S: Server> Tokens<S> {
 
     fn tell(&self, event: Event) {
         // The run outlives its tasks; if it is gone nobody is left to tell.
-        drop(self.notes.send(Note::Event(event)));
+        drop(self.messages.send(TaskMessage::Event(event)));
     }
 
-    fn keyring(&self) -> MutexGuard<'_, Keyring> {
-        // Nothing that is done under the lock leaves the keyring half changed.
-        self.keyring.lock().unwrap_or_else(PoisonError::into_inner)
+    fn cache(&self) -> MutexGuard<'_, TokenCache> {
+        // Nothing that is done under the lock leaves the cache half changed.
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::api::{Failing, GrantResult, Token};
 use crate::delivery::backoff::backoff;
-use crate::delivery::server::Way;
+use crate::delivery::server::TokenRequest;
 use crate::domain::StopReason;
 
 /// The share of its life after which a token is renewed.
@@ -30,10 +30,10 @@ const REFUSED: u32 = 3;
 
 /// What somebody who may send a request should do with that right.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Errand {
+pub(crate) enum TokenAction {
     Send(Token),
-    /// Whoever takes it tells [`Keyring::obtained`] what came of it.
-    Obtain(Way),
+    /// The task that takes it reports the result to [`TokenCache::obtained`].
+    Obtain(TokenRequest),
     /// Nothing can be sent before this moment; `None`: before somebody else's renewal ends.
     Wait(Option<Instant>),
     Stop(StopReason),
@@ -41,7 +41,7 @@ pub(crate) enum Errand {
 
 /// What a refusal says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub(crate) enum TokenRefusal {
     /// The token was the current one.
     Current,
     /// It had been replaced, or refused before.
@@ -49,11 +49,11 @@ pub(crate) enum Refusal {
 }
 
 #[derive(Debug)]
-pub(crate) struct Keyring {
+pub(crate) struct TokenCache {
     /// The API itself is asked for tokens.
     logs_in: bool,
     give_up_after: Duration,
-    held: Option<Held>,
+    held: Option<HeldToken>,
     renewing: bool,
     /// What the token was refreshed with was refused, or failed.
     must_log_in: bool,
@@ -71,7 +71,7 @@ pub(crate) struct Keyring {
 }
 
 #[derive(Debug)]
-struct Held {
+struct HeldToken {
     token: Token,
     asked_at: Instant,
     life: Option<Duration>,
@@ -79,7 +79,7 @@ struct Held {
     is_refused: bool,
 }
 
-impl Held {
+impl HeldToken {
     fn is_due(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.asked_at) >= self.life.unwrap_or(USUAL_LIFE).mul_f64(SHARE)
     }
@@ -90,7 +90,7 @@ impl Held {
     }
 }
 
-impl Keyring {
+impl TokenCache {
     pub(crate) const fn new(logs_in: bool, give_up_after: Duration) -> Self {
         Self {
             logs_in,
@@ -110,50 +110,59 @@ impl Keyring {
     }
 
     /// What would be done now.
-    pub(crate) fn plan(&self, now: Instant) -> Errand {
+    pub(crate) fn plan(&self, now: Instant) -> TokenAction {
         if let Some(reason) = &self.stopped {
-            return Errand::Stop(reason.clone());
+            return TokenAction::Stop(reason.clone());
         }
         let living = self.held.as_ref().filter(|held| !held.is_over(now));
         let is_due = self.logs_in && living.is_some_and(|held| held.is_due(now));
         let later = self.not_before.filter(|moment| *moment > now);
         match living {
-            Some(held) if !is_due || self.renewing || later.is_some() => Errand::Send(held.token.clone()),
-            None if self.renewing => Errand::Wait(None),
-            None if later.is_some() => Errand::Wait(later),
-            _ => Errand::Obtain(self.way(now)),
+            Some(held) if !is_due || self.renewing || later.is_some() => TokenAction::Send(held.token.clone()),
+            None if self.renewing => TokenAction::Wait(None),
+            None if later.is_some() => TokenAction::Wait(later),
+            _ => TokenAction::Obtain(self.request(now)),
         }
     }
 
     /// The same, and it is as good as done.
-    pub(crate) fn take(&mut self, now: Instant) -> Errand {
-        let errand = self.plan(now);
-        match (&errand, &mut self.held) {
-            (Errand::Obtain(_), _) => self.renewing = true,
-            (Errand::Send(_), Some(held)) => held.is_used = true,
+    pub(crate) fn take(&mut self, now: Instant) -> TokenAction {
+        let action = self.plan(now);
+        match (&action, &mut self.held) {
+            (TokenAction::Obtain(_), _) => self.renewing = true,
+            (TokenAction::Send(_), Some(held)) => held.is_used = true,
             _ => {}
         }
-        errand
+        action
     }
 
-    fn way(&self, now: Instant) -> Way {
+    fn request(&self, now: Instant) -> TokenRequest {
         match &self.held {
-            Some(held) if self.may_refresh(held, now) => Way::Refresh(held.token.clone()),
-            held => Way::Anew { refused: held.as_ref().filter(|held| held.is_refused).map(|held| held.token.clone()) },
+            Some(held) if self.may_refresh(held, now) => TokenRequest::Refresh(held.token.clone()),
+            held => TokenRequest::Login {
+                refused: held.as_ref().filter(|held| held.is_refused).map(|held| held.token.clone()),
+            },
         }
     }
 
     /// A token that was refused may be one that a sleeping machine outlived: its refresh is worth a try, unless our clock knows better.
-    fn may_refresh(&self, held: &Held, now: Instant) -> bool {
+    fn may_refresh(&self, held: &HeldToken, now: Instant) -> bool {
         let outlived = held.is_over(now) && !held.is_refused;
         self.logs_in && !self.must_log_in && !self.never_refreshes && !outlived
     }
 
-    /// What came of a way that was taken at `asked_at`.
-    pub(crate) fn obtained(&mut self, way: &Way, result: GrantResult, asked_at: Instant, now: Instant, jitter: f64) {
+    /// What came of a request that was taken at `asked_at`.
+    pub(crate) fn obtained(
+        &mut self,
+        request: &TokenRequest,
+        result: GrantResult,
+        asked_at: Instant,
+        now: Instant,
+        jitter: f64,
+    ) {
         self.renewing = false;
-        match (way, result) {
-            (_, GrantResult::Granted { token, life }) => self.hold(way, token, life, asked_at),
+        match (request, result) {
+            (_, GrantResult::Granted { token, life }) => self.hold(request, token, life, asked_at),
             (_, GrantResult::Stop(reason)) => self.stopped = Some(reason),
             (_, GrantResult::Throttled { pause }) => {
                 // The pause itself is no fault of the server's; a second one right after it is.
@@ -164,7 +173,7 @@ impl Keyring {
                 self.try_again_at(over + backoff(self.failures, jitter), now);
                 self.give_up_in_time("the API keeps throttling (429)", now);
             }
-            (Way::Refresh(_), result) => {
+            (TokenRequest::Refresh(_), result) => {
                 self.must_log_in = true;
                 self.never_refreshes |= matches!(result, GrantResult::NotOffered(_));
             }
@@ -185,7 +194,7 @@ impl Keyring {
         }
     }
 
-    fn hold(&mut self, way: &Way, token: Token, life: Option<Duration>, asked_at: Instant) {
+    fn hold(&mut self, request: &TokenRequest, token: Token, life: Option<Duration>, asked_at: Instant) {
         let was_wasted = self.held.as_ref().is_some_and(|held| !held.is_used);
         self.unused = if was_wasted { self.unused + 1 } else { 0 };
         if self.unused >= UNUSED {
@@ -194,9 +203,9 @@ impl Keyring {
                 "tokens of this account live {life} s, too short for a request to leave at this pace; raise --rate"
             )));
         }
-        self.logged_in_again |= self.logs_in && matches!(way, Way::Anew { .. }) && self.refusals > 0;
+        self.logged_in_again |= self.logs_in && matches!(request, TokenRequest::Login { .. }) && self.refusals > 0;
         (self.must_log_in, self.failures, self.not_before, self.failing_since) = (false, 0, None, None);
-        self.held = Some(Held { token, asked_at, life, is_used: false, is_refused: false });
+        self.held = Some(HeldToken { token, asked_at, life, is_used: false, is_refused: false });
     }
 
     fn failed(&mut self, failing: &Failing, now: Instant, jitter: f64) {
@@ -223,9 +232,9 @@ impl Keyring {
     }
 
     /// The API refused a request for its token.
-    pub(crate) fn refused(&mut self, token: &Token) -> Refusal {
+    pub(crate) fn refused(&mut self, token: &Token) -> TokenRefusal {
         let Some(held) = self.held.as_mut().filter(|held| held.token == *token && !held.is_refused) else {
-            return Refusal::Late;
+            return TokenRefusal::Late;
         };
         held.is_refused = true;
         self.refusals += 1;
@@ -234,10 +243,10 @@ impl Keyring {
             let words = "one fresh token after the other was refused (401)";
             self.stopped = Some(StopReason::Credentials(words.to_owned()));
         }
-        Refusal::Current
+        TokenRefusal::Current
     }
 
-    /// A request with this token got past the door.
+    /// The API let in a request with this token.
     pub(crate) fn accepted(&mut self, token: &Token) {
         if self.held.as_ref().is_some_and(|held| held.token == *token && !held.is_refused) {
             (self.refusals, self.logged_in_again, self.failing_since) = (0, false, None);
@@ -255,16 +264,16 @@ mod tests {
         Token::parse(name).unwrap()
     }
 
-    fn send(name: &str) -> Errand {
-        Errand::Send(token(name))
+    fn send(name: &str) -> TokenAction {
+        TokenAction::Send(token(name))
     }
 
-    fn refresh(name: &str) -> Way {
-        Way::Refresh(token(name))
+    fn refresh(name: &str) -> TokenRequest {
+        TokenRequest::Refresh(token(name))
     }
 
-    fn anew(refused: Option<&str>) -> Way {
-        Way::Anew { refused: refused.map(token) }
+    fn anew(refused: Option<&str>) -> TokenRequest {
+        TokenRequest::Login { refused: refused.map(token) }
     }
 
     fn granted(name: &str, life: Option<u64>) -> GrantResult {
@@ -279,15 +288,15 @@ mod tests {
         GrantResult::Refused("HTTP 401".to_owned())
     }
 
-    /// A keyring by a clock that starts at 0 s.
+    /// A cache by a clock that starts at 0 s.
     struct Bench {
-        keyring: Keyring,
+        cache: TokenCache,
         start: Instant,
     }
 
     impl Bench {
         fn new() -> Self {
-            Self { keyring: Keyring::new(true, GIVE_UP), start: Instant::now() }
+            Self { cache: TokenCache::new(true, GIVE_UP), start: Instant::now() }
         }
 
         /// With a token `one` that a login brought at 0 s.
@@ -302,27 +311,27 @@ mod tests {
             self.start + Duration::from_secs_f64(second)
         }
 
-        fn plan(&self, second: f64) -> Errand {
-            self.keyring.plan(self.at(second))
+        fn plan(&self, second: f64) -> TokenAction {
+            self.cache.plan(self.at(second))
         }
 
-        /// The way is the one that is planned, takes no time and has this end.
+        /// The request for a token is the one that is planned, takes no time and has this end.
         #[track_caller]
-        fn obtains(&mut self, second: f64, way: &Way, result: GrantResult) {
+        fn obtains(&mut self, second: f64, request: &TokenRequest, result: GrantResult) {
             let now = self.at(second);
-            assert_eq!(self.keyring.take(now), Errand::Obtain(way.clone()), "at {second} s");
-            self.keyring.obtained(way, result, now, now, 1.0);
+            assert_eq!(self.cache.take(now), TokenAction::Obtain(request.clone()), "at {second} s");
+            self.cache.obtained(request, result, now, now, 1.0);
         }
 
         #[track_caller]
         fn sends(&mut self, second: f64, name: &str) {
-            assert_eq!(self.keyring.take(self.at(second)), send(name), "at {second} s");
+            assert_eq!(self.cache.take(self.at(second)), send(name), "at {second} s");
         }
 
         #[track_caller]
         fn stops(&self, second: f64) -> StopReason {
             match self.plan(second) {
-                Errand::Stop(reason) => reason,
+                TokenAction::Stop(reason) => reason,
                 other => panic!("no stop but {other:?}"),
             }
         }
@@ -336,7 +345,7 @@ mod tests {
             bench.sends(due - 0.01, "one");
             bench.obtains(due, &refresh("one"), granted("two", Some(life)));
             bench.sends(due * 2.0 - 0.01, "two");
-            assert_eq!(bench.plan(due * 2.0), Errand::Obtain(refresh("two")));
+            assert_eq!(bench.plan(due * 2.0), TokenAction::Obtain(refresh("two")));
         }
     }
 
@@ -344,28 +353,28 @@ mod tests {
     fn a_life_counts_from_the_start_of_the_request_that_brought_the_token() {
         let mut bench = Bench::new();
         let (asked_at, now) = (bench.at(0.0), bench.at(2.5));
-        assert_eq!(bench.keyring.take(asked_at), Errand::Obtain(anew(None)));
-        bench.keyring.obtained(&anew(None), granted("one", Some(3)), asked_at, now, 1.0);
-        assert_eq!(bench.plan(2.5), Errand::Obtain(refresh("one")));
+        assert_eq!(bench.cache.take(asked_at), TokenAction::Obtain(anew(None)));
+        bench.cache.obtained(&anew(None), granted("one", Some(3)), asked_at, now, 1.0);
+        assert_eq!(bench.plan(2.5), TokenAction::Obtain(refresh("one")));
     }
 
     #[test]
     fn a_token_of_untold_life_is_taken_for_the_usual_one_and_never_known_to_be_over() {
         let bench = Bench::logged_in(None);
         assert_eq!(bench.plan(479.0), send("one"));
-        assert_eq!(bench.plan(480.0), Errand::Obtain(refresh("one")));
-        assert_eq!(bench.plan(9999.0), Errand::Obtain(refresh("one")));
+        assert_eq!(bench.plan(480.0), TokenAction::Obtain(refresh("one")));
+        assert_eq!(bench.plan(9999.0), TokenAction::Obtain(refresh("one")));
     }
 
     #[test]
     fn one_renews_and_the_others_go_on_while_the_token_lives_and_wait_when_it_is_over() {
         let mut bench = Bench::logged_in(Some(10));
-        assert_eq!(bench.keyring.take(bench.at(8.0)), Errand::Obtain(refresh("one")));
+        assert_eq!(bench.cache.take(bench.at(8.0)), TokenAction::Obtain(refresh("one")));
         bench.sends(8.0, "one");
         bench.sends(9.9, "one");
-        assert_eq!(bench.plan(10.0), Errand::Wait(None));
+        assert_eq!(bench.plan(10.0), TokenAction::Wait(None));
         let (asked_at, now) = (bench.at(8.0), bench.at(10.5));
-        bench.keyring.obtained(&refresh("one"), granted("two", Some(10)), asked_at, now, 1.0);
+        bench.cache.obtained(&refresh("one"), granted("two", Some(10)), asked_at, now, 1.0);
         bench.sends(10.5, "two");
     }
 
@@ -376,7 +385,7 @@ mod tests {
             bench.obtains(8.0, &refresh("one"), result);
             bench.obtains(8.0, &anew(None), granted("two", Some(10)));
             bench.sends(8.0, "two");
-            assert_eq!(bench.plan(16.0), Errand::Obtain(refresh("two")), "the next one is refreshed again");
+            assert_eq!(bench.plan(16.0), TokenAction::Obtain(refresh("two")), "the next one is refreshed again");
         }
     }
 
@@ -386,13 +395,13 @@ mod tests {
         bench.obtains(8.0, &refresh("one"), GrantResult::NotOffered("HTTP 404".to_owned()));
         bench.obtains(8.0, &anew(None), granted("two", Some(10)));
         bench.sends(8.0, "two");
-        assert_eq!(bench.plan(16.0), Errand::Obtain(anew(None)));
+        assert_eq!(bench.plan(16.0), TokenAction::Obtain(anew(None)));
     }
 
     #[test]
     fn a_token_that_is_over_is_not_refreshed_but_logged_in_for() {
         let bench = Bench::logged_in(Some(10));
-        assert_eq!(bench.plan(10.0), Errand::Obtain(anew(None)));
+        assert_eq!(bench.plan(10.0), TokenAction::Obtain(anew(None)));
     }
 
     #[test]
@@ -404,7 +413,7 @@ mod tests {
         bench.obtains(80.5, &anew(None), failed());
         bench.sends(81.4, "one");
         bench.obtains(99.0, &anew(None), failed());
-        assert_eq!(bench.plan(100.0), Errand::Wait(Some(bench.at(101.0))));
+        assert_eq!(bench.plan(100.0), TokenAction::Wait(Some(bench.at(101.0))));
         bench.obtains(101.0, &anew(None), granted("two", Some(100)));
         bench.sends(101.0, "two");
     }
@@ -414,11 +423,11 @@ mod tests {
         for result in [failed(), GrantResult::Throttled { pause: Duration::from_secs(60) }] {
             let mut bench = Bench::new();
             let (mut second, mut tries) = (0.0, 0);
-            while let Errand::Obtain(way) = bench.plan(second) {
-                bench.obtains(second, &way, result.clone());
+            while let TokenAction::Obtain(request) = bench.plan(second) {
+                bench.obtains(second, &request, result.clone());
                 tries += 1;
                 second = match (bench.plan(second), &result) {
-                    (Errand::Wait(Some(until)), _) => (until - bench.start).as_secs_f64(),
+                    (TokenAction::Wait(Some(until)), _) => (until - bench.start).as_secs_f64(),
                     (_, GrantResult::Throttled { .. }) => second + 60.0,
                     _ => second,
                 };
@@ -463,34 +472,34 @@ mod tests {
     #[test]
     fn a_refused_token_is_refreshed_once_for_all_who_were_refused() {
         let mut bench = Bench::logged_in(Some(600));
-        assert_eq!(bench.keyring.refused(&token("one")), Refusal::Current);
-        assert_eq!(bench.keyring.refused(&token("one")), Refusal::Late);
+        assert_eq!(bench.cache.refused(&token("one")), TokenRefusal::Current);
+        assert_eq!(bench.cache.refused(&token("one")), TokenRefusal::Late);
         bench.obtains(1.0, &refresh("one"), granted("two", Some(600)));
-        assert_eq!(bench.keyring.refused(&token("one")), Refusal::Late);
+        assert_eq!(bench.cache.refused(&token("one")), TokenRefusal::Late);
         bench.sends(1.0, "two");
     }
 
     #[test]
     fn refusals_in_a_row_lead_to_a_refresh_then_a_login_then_the_end() {
         let mut bench = Bench::logged_in(Some(600));
-        bench.keyring.refused(&token("one"));
+        bench.cache.refused(&token("one"));
         bench.obtains(1.0, &refresh("one"), granted("two", Some(600)));
         bench.sends(1.0, "two");
-        bench.keyring.refused(&token("two"));
+        bench.cache.refused(&token("two"));
         bench.obtains(2.0, &anew(Some("two")), granted("three", Some(600)));
         bench.sends(2.0, "three");
-        bench.keyring.refused(&token("three"));
+        bench.cache.refused(&token("three"));
         assert!(matches!(bench.stops(2.0), StopReason::Credentials(_)));
     }
 
     #[test]
     fn a_login_after_a_refused_refresh_is_the_last_one_too() {
         let mut bench = Bench::logged_in(Some(600));
-        bench.keyring.refused(&token("one"));
+        bench.cache.refused(&token("one"));
         bench.obtains(1.0, &refresh("one"), refused());
         bench.obtains(1.0, &anew(Some("one")), granted("two", Some(600)));
         bench.sends(1.0, "two");
-        bench.keyring.refused(&token("two"));
+        bench.cache.refused(&token("two"));
         assert!(matches!(bench.stops(2.0), StopReason::Credentials(_)));
     }
 
@@ -498,9 +507,9 @@ mod tests {
     fn a_token_that_was_accepted_wipes_out_earlier_refusals() {
         let mut bench = Bench::logged_in(Some(600));
         for (old, new) in [("one", "two"), ("two", "three"), ("three", "four"), ("four", "five")] {
-            bench.keyring.accepted(&token(old));
-            bench.keyring.refused(&token(old));
-            bench.keyring.accepted(&token(old));
+            bench.cache.accepted(&token(old));
+            bench.cache.refused(&token(old));
+            bench.cache.accepted(&token(old));
             bench.obtains(1.0, &refresh(old), granted(new, Some(600)));
             bench.sends(1.0, new);
         }
@@ -518,10 +527,10 @@ mod tests {
 
     #[test]
     fn a_source_that_is_not_the_api_is_asked_at_first_and_when_its_token_was_refused() {
-        let mut bench = Bench { keyring: Keyring::new(false, GIVE_UP), ..Bench::new() };
+        let mut bench = Bench { cache: TokenCache::new(false, GIVE_UP), ..Bench::new() };
         bench.obtains(0.0, &anew(None), granted("one", None));
         bench.sends(100_000.0, "one");
-        bench.keyring.refused(&token("one"));
+        bench.cache.refused(&token("one"));
         bench.obtains(100_000.0, &anew(Some("one")), granted("two", None));
         bench.sends(100_000.0, "two");
     }

@@ -43,7 +43,7 @@ const AFTER_429: f64 = 0.5;
 const RECOVERY: f64 = 1.25;
 
 #[derive(Debug)]
-pub(crate) struct Quota {
+pub(crate) struct AdaptiveQuota {
     limit: Option<NonZeroU32>,
     window: Option<Window>,
     /// Answers to requests that left before this may speak of a window that is over.
@@ -52,12 +52,12 @@ pub(crate) struct Quota {
     under_way: u32,
     /// What others take in a minute, as the windows before this one showed.
     others: f64,
-    last: Option<Seen>,
+    last: Option<SeenRemainder>,
     /// The most that 429s allow, in requests a minute.
     most: Option<f64>,
     /// Since when none has come; in the future while the server wants silence.
     unthrottled_since: Instant,
-    sent: Sent,
+    sent: SentCounts,
 }
 
 /// What is known of the window that the server counts in.
@@ -74,7 +74,7 @@ struct Window {
 
 /// A remainder that was seen, and how often in a row.
 #[derive(Clone, Copy, Debug)]
-struct Seen {
+struct SeenRemainder {
     remaining: u32,
     at: Instant,
     times: u32,
@@ -82,13 +82,13 @@ struct Seen {
 
 /// How many requests of ours left in this minute, and in the one before.
 #[derive(Clone, Copy, Debug)]
-struct Sent {
+struct SentCounts {
     since: Instant,
     count: u32,
     before: u32,
 }
 
-impl Quota {
+impl AdaptiveQuota {
     pub(crate) fn new(now: Instant) -> Self {
         Self {
             limit: None,
@@ -99,7 +99,7 @@ impl Quota {
             last: None,
             most: None,
             unthrottled_since: now,
-            sent: Sent { since: now, count: 0, before: 0 },
+            sent: SentCounts { since: now, count: 0, before: 0 },
         }
     }
 
@@ -201,7 +201,7 @@ impl Quota {
             Some(last) if last.remaining == remaining => last.times,
             Some(_) | None => 1,
         };
-        self.last = Some(Seen { remaining, at: now, times });
+        self.last = Some(SeenRemainder { remaining, at: now, times });
         if times >= STUCK {
             (self.window, self.others) = (None, 0.0);
         }
@@ -243,7 +243,7 @@ impl Quota {
     }
 }
 
-impl Sent {
+impl SentCounts {
     fn leaves(&mut self, now: Instant) {
         if now >= self.since + MINUTE {
             *self = Self { since: now, count: 0, before: self.count };

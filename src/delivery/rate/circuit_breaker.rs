@@ -52,7 +52,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Closed until ten failures of a kind in a row; then open, with a pause before each probe that doubles while probes fail.
 #[derive(Debug)]
-pub(crate) struct Breaker {
+pub(crate) struct CircuitBreaker {
     failures: u32,
     /// Records in a row whose `POST` the application failed at.
     broken: u32,
@@ -74,7 +74,7 @@ pub(crate) enum Turn {
     Closed,
 }
 
-impl Breaker {
+impl CircuitBreaker {
     pub(crate) const fn new() -> Self {
         Self { failures: 0, broken: 0, open: None }
     }
@@ -138,8 +138,8 @@ impl Breaker {
 mod tests {
     use super::*;
 
-    fn opened(now: Instant) -> Breaker {
-        let mut breaker = Breaker::new();
+    fn opened(now: Instant) -> CircuitBreaker {
+        let mut breaker = CircuitBreaker::new();
         for _ in 0..9 {
             assert_eq!(breaker.hears(Health::Failing, false, now), None);
         }
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn nine_failures_and_an_answer_leave_it_closed() {
         let now = Instant::now();
-        let mut breaker = Breaker::new();
+        let mut breaker = CircuitBreaker::new();
         for round in 0..30 {
             let health = if round % 10 == 9 { Health::Conclusive } else { Health::Failing };
             assert_eq!(breaker.hears(health, false, now), None);
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn ten_answered_failures_open_it_whatever_look_ups_say_and_only_a_post_closes_it() {
         let now = Instant::now();
-        let mut breaker = Breaker::new();
+        let mut breaker = CircuitBreaker::new();
         for _ in 0..9 {
             assert_eq!(breaker.hears(Health::Broken, false, now), None);
             assert_eq!(breaker.hears(Health::Alive, false, now), None);

@@ -5,12 +5,12 @@ use std::time::Duration;
 use governor::clock::Clock as _;
 use tokio::time::Instant;
 
-use super::adaptive_quota::Quota;
-use super::circuit_breaker::{Breaker, Health, Turn};
+use super::adaptive_quota::AdaptiveQuota;
+use super::circuit_breaker::{CircuitBreaker, Health, Turn};
 use super::rate_option::{Rate, interval};
-use super::sliding_window::Door;
+use super::sliding_window::SlidingWindow;
 use super::token_bucket::{Limiter, Ticks, limiter};
-use super::utilization::Reach;
+use super::utilization::Utilization;
 use crate::api::Allowance;
 use crate::event::Event;
 
@@ -28,7 +28,7 @@ pub(super) struct Returned {
 /// What decides when the next request may leave.
 pub(super) struct Gate {
     rate: Rate,
-    quota: Quota,
+    quota: AdaptiveQuota,
     /// The pace of the limiter, in requests a minute.
     per_minute: f64,
     limiter: Limiter,
@@ -40,14 +40,14 @@ pub(super) struct Gate {
     room_at: Instant,
     /// Only ever moves forward.
     paused_until: Instant,
-    breaker: Breaker,
-    reach: Reach,
-    door: Door,
+    breaker: CircuitBreaker,
+    utilization: Utilization,
+    window: SlidingWindow,
 }
 
 impl Gate {
     pub(super) fn new(rate: Rate, now: Instant) -> Self {
-        let (clock, quota) = (Ticks::new(now), Quota::new(now));
+        let (clock, quota) = (Ticks::new(now), AdaptiveQuota::new(now));
         let per_minute = rate.under(&quota);
         Self {
             rate,
@@ -59,9 +59,9 @@ impl Gate {
             is_answered: false,
             room_at: now,
             paused_until: now,
-            breaker: Breaker::new(),
-            reach: Reach::new(now),
-            door: Door::new(interval(per_minute)),
+            breaker: CircuitBreaker::new(),
+            utilization: Utilization::new(now),
+            window: SlidingWindow::new(interval(per_minute)),
         }
     }
 
@@ -99,10 +99,10 @@ impl Gate {
         now.checked_sub(half).unwrap_or(now).max(self.room_at).max(self.paused_until).min(now)
     }
 
-    /// A request leaves. Returns what there is to tell of it, whether it is a probe, and the door that it has to pass.
-    pub(super) fn leaves(&mut self, now: Instant) -> (Option<Event>, bool, Door) {
-        let unreached = self.reach.leaves(interval(self.per_minute), now);
-        (unreached, self.breaker.leaves(), self.door.clone())
+    /// Counts a request. Returns an event if the rate is underused, whether the request is a probe, and the window that it has to pass.
+    pub(super) fn leaves(&mut self, now: Instant) -> (Option<Event>, bool, SlidingWindow) {
+        let unreached = self.utilization.leaves(interval(self.per_minute), now);
+        (unreached, self.breaker.leaves(), self.window.clone())
     }
 
     pub(super) fn throttled(&mut self, pause: Duration, now: Instant) -> Event {
@@ -118,7 +118,7 @@ impl Gate {
 
     fn pause(&mut self, pause: Duration, now: Instant) {
         self.paused_until = self.paused_until.max(now + pause);
-        self.reach.begin_anew(self.paused_until);
+        self.utilization.begin_anew(self.paused_until);
     }
 
     pub(super) fn heard(&mut self, permit: Returned, was_probe: bool, now: Instant) -> Option<Event> {
@@ -129,7 +129,7 @@ impl Gate {
             self.begin_anew(now);
         }
         let turn = self.breaker.hears(permit.health, was_probe, now)?;
-        self.reach.begin_anew(now);
+        self.utilization.begin_anew(now);
         Some(match turn {
             Turn::Opened { pause } => Event::BreakerOpened { pause, trouble: None },
             Turn::Closed => Event::BreakerClosed,
@@ -150,8 +150,8 @@ impl Gate {
     /// since the last one.
     fn begin_anew(&mut self, now: Instant) {
         let interval = interval(self.per_minute);
-        self.reach.begin_anew(now);
-        self.door.set_pace(interval);
+        self.utilization.begin_anew(now);
+        self.window.set_pace(interval);
         self.limiter = limiter(interval, self.clock.clone());
         self.room_at = self.left_at.map_or(now, |left_at| left_at + interval);
     }

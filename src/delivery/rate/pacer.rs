@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::circuit_breaker::Health;
 use super::gate::{Gate, Returned};
 use super::rate_option::Rate;
-use super::sliding_window::Door;
+use super::sliding_window::SlidingWindow;
 use crate::api::Allowance;
 use crate::event::Event;
 
@@ -19,7 +19,7 @@ use crate::event::Event;
 pub(crate) struct Permit {
     probe: bool,
     control: mpsc::UnboundedSender<Control>,
-    door: Door,
+    window: SlidingWindow,
     has_left: bool,
     returned: Returned,
 }
@@ -34,7 +34,7 @@ impl Permit {
     /// something was too late after all, is let out.
     pub(crate) async fn leave(&mut self) {
         if !self.has_left {
-            self.door.pass().await;
+            self.window.pass().await;
             self.has_left = true;
         }
     }
@@ -157,10 +157,10 @@ impl Pacing {
     fn grant(&mut self, ask: oneshot::Sender<Permit>) {
         let Some(control) = self.control.upgrade() else { return };
         let now = Instant::now();
-        let (unreached, probe, door) = self.gate.leaves(now);
+        let (unreached, probe, window) = self.gate.leaves(now);
         self.tell(unreached);
         let returned = Returned { left: now, health: Health::Unclear, allowance: Allowance::default() };
-        let permit = Permit { probe, control, door, has_left: false, returned };
+        let permit = Permit { probe, control, window, has_left: false, returned };
         // Whoever asked may have left in this instant; the permit then reports itself unused.
         drop(ask.send(permit));
     }
@@ -309,7 +309,7 @@ mod tests {
                 }
             }
             let mut events = std::iter::from_fn(|| told.try_recv().ok());
-            let is_told = events.any(|event| matches!(event, Event::PaceUnreached { .. }));
+            let is_told = events.any(|event| matches!(event, Event::RateUnderused { .. }));
             assert_eq!(is_told, pause.is_zero());
         }
     }

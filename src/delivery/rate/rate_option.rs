@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::adaptive_quota::Quota;
+use super::adaptive_quota::AdaptiveQuota;
 
 /// `--rate`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,11 +26,11 @@ impl Rate {
     /// What a plan can count on, in requests a minute.
     #[must_use]
     pub fn per_minute(self) -> f64 {
-        self.under(&Quota::new(Instant::now()))
+        self.under(&AdaptiveQuota::new(Instant::now()))
     }
 
     /// The pace under a quota, in requests a minute.
-    pub(super) fn under(self, quota: &Quota) -> f64 {
+    pub(super) fn under(self, quota: &AdaptiveQuota) -> f64 {
         match self {
             Self::Exact { requests, per } => MINUTE.div_duration_f64(per) * f64::from(requests.get()),
             Self::Auto => quota.per_minute(),

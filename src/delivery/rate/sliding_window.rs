@@ -1,8 +1,8 @@
-//! The last step of a request before it leaves.
+//! A sliding window over the requests of the last second: the last step before a request is sent.
 //!
 //! Between a permit and the first byte lies the sync of an intent, and now and then a disk takes its time for one. The requests that it held up
-//! would leave all at once, on top of those whose turn it is by then. So the door lets no more of them out in a second, whichever second
-//! it is, than the pace allows; who is too many waits for the next moment.
+//! would leave all at once, on top of those whose turn it is by then. So the window lets no more of them out in a second, whichever second
+//! it is, than the pace allows; a request that is one too many waits until it fits.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,11 +14,11 @@ const SECOND: Duration = Duration::from_secs(1);
 /// A fast pace may be exceeded by so much within a second, for what leaves in one burst was allowed in the second before it.
 const MOST: f64 = 1.005;
 
-/// A handle to the one door of a run.
+/// A handle to the sliding window of a run.
 #[derive(Clone, Debug)]
-pub(crate) struct Door(Arc<Mutex<Departures>>);
+pub(crate) struct SlidingWindow(Arc<Mutex<Departures>>);
 
-impl Door {
+impl SlidingWindow {
     /// `interval` is the time between two requests.
     pub(crate) fn new(interval: Duration) -> Self {
         Self(Arc::new(Mutex::new(Departures { most: most(interval), left: VecDeque::new() })))
@@ -90,7 +90,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_was_held_up_leaves_in_no_second_with_more_than_its_share() {
         let interval = Duration::from_millis(1);
-        let door = Door::new(interval);
+        let window = SlidingWindow::new(interval);
         let mut left = Vec::new();
         for millisecond in 0..3000_u64 {
             // For 60 ms nothing leaves; then all that was held up wants to.
@@ -100,7 +100,7 @@ mod tests {
                 _ => 1,
             };
             for _ in 0..wanting {
-                door.pass().await;
+                window.pass().await;
                 left.push(Instant::now());
             }
             tokio::time::sleep(Duration::from_millis(1)).await;

@@ -14,14 +14,14 @@ const LULL: Duration = Duration::from_secs(5);
 
 /// The requests since a moment.
 #[derive(Debug)]
-pub(crate) struct Reach {
+pub(crate) struct Utilization {
     since: Instant,
     last: Instant,
     requests: u32,
     is_told: bool,
 }
 
-impl Reach {
+impl Utilization {
     pub(crate) const fn new(now: Instant) -> Self {
         Self { since: now, last: now, requests: 0, is_told: false }
     }
@@ -45,7 +45,7 @@ impl Reach {
         let reached = per_minute(f64::from(self.requests), counted);
         self.begin_anew(now);
         self.is_told = reached < allowed / 2.0;
-        self.is_told.then_some(Event::PaceUnreached { allowed, reached })
+        self.is_told.then_some(Event::RateUnderused { allowed, reached })
     }
 }
 
@@ -60,10 +60,10 @@ mod tests {
     const INTERVAL: Duration = Duration::from_millis(10);
 
     /// What is told while so many requests leave, one after each wait.
-    fn told(reach: &mut Reach, now: &mut Instant, wait: Duration, requests: u32) -> Vec<Event> {
+    fn told(utilization: &mut Utilization, now: &mut Instant, wait: Duration, requests: u32) -> Vec<Event> {
         let leave = |_| {
             *now += wait;
-            reach.leaves(INTERVAL, *now)
+            utilization.leaves(INTERVAL, *now)
         };
         (0..requests).filter_map(leave).collect()
     }
@@ -71,21 +71,21 @@ mod tests {
     #[test]
     fn a_pace_that_is_not_half_reached_for_a_minute_is_told_once() {
         let mut now = Instant::now();
-        let mut reach = Reach::new(now);
-        let told = told(&mut reach, &mut now, Duration::from_millis(30), 10_000);
+        let mut utilization = Utilization::new(now);
+        let told = told(&mut utilization, &mut now, Duration::from_millis(30), 10_000);
         assert!(
-            matches!(told[..], [Event::PaceUnreached { allowed, reached }] if allowed > 5_990.0 && reached < 2_010.0)
+            matches!(told[..], [Event::RateUnderused { allowed, reached }] if allowed > 5_990.0 && reached < 2_010.0)
         );
     }
 
     #[test]
     fn a_pace_that_is_nearly_reached_and_silences_are_nothing_to_tell() {
         let mut now = Instant::now();
-        let mut reach = Reach::new(now);
-        assert!(told(&mut reach, &mut now, Duration::from_millis(15), 10_000).is_empty());
+        let mut utilization = Utilization::new(now);
+        assert!(told(&mut utilization, &mut now, Duration::from_millis(15), 10_000).is_empty());
         for _ in 0..5 {
             now += Duration::from_secs(40);
-            assert!(told(&mut reach, &mut now, INTERVAL, 2_000).is_empty());
+            assert!(told(&mut utilization, &mut now, INTERVAL, 2_000).is_empty());
         }
     }
 }

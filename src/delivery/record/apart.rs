@@ -14,16 +14,16 @@ use crate::domain::{EmailKey, lookalike};
 
 /// A hash of the form that look-alikes share. If two forms have the same hash, their records are sent one after the other, no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Look(u64);
+pub(crate) struct LookHash(u64);
 
 #[derive(Debug)]
 pub(crate) struct Apart<T> {
     hasher: RandomState,
-    under_way: HashSet<Look>,
+    under_way: HashSet<LookHash>,
     /// Until when requests in doubt may be at work on the server.
-    doubts: HashMap<Look, Instant>,
+    doubts: HashMap<LookHash, Instant>,
     /// In the order in which they would have been started.
-    aside: VecDeque<(Look, T)>,
+    aside: VecDeque<(LookHash, T)>,
     room: usize,
 }
 
@@ -34,12 +34,12 @@ impl<T> Apart<T> {
         Self { hasher: RandomState::new(), under_way, doubts, aside, room }
     }
 
-    pub(crate) fn look(&self, email: &EmailKey) -> Look {
-        Look(self.hasher.hash_one(lookalike(email.as_str())))
+    pub(crate) fn look(&self, email: &EmailKey) -> LookHash {
+        LookHash(self.hasher.hash_one(lookalike(email.as_str())))
     }
 
     /// Notes a request in doubt.
-    pub(crate) fn doubt(&mut self, look: Look, until: Instant, now: Instant) {
+    pub(crate) fn doubt(&mut self, look: LookHash, until: Instant, now: Instant) {
         if self.doubts.len() == self.doubts.capacity() {
             self.doubts.retain(|_, until| *until > now);
         }
@@ -49,7 +49,7 @@ impl<T> Apart<T> {
 
     /// Returns the record if it may start now, and puts it aside if not. A record that resolves a doubt of its own waits for its settle
     /// time by itself, so it only waits for look-alikes that are under way.
-    pub(crate) fn admit(&mut self, look: Look, resolves: bool, record: T, now: Instant) -> Option<T> {
+    pub(crate) fn admit(&mut self, look: LookHash, resolves: bool, record: T, now: Instant) -> Option<T> {
         if self.under_way.contains(&look) || (!resolves && self.is_in_doubt(look, now)) {
             self.aside.push_back((look, record));
             return None;
@@ -59,7 +59,7 @@ impl<T> Apart<T> {
     }
 
     /// A record that was started has ended.
-    pub(crate) fn ended(&mut self, look: Look) {
+    pub(crate) fn ended(&mut self, look: LookHash) {
         self.under_way.remove(&look);
     }
 
@@ -101,7 +101,7 @@ impl<T> Apart<T> {
         self.aside.clear();
     }
 
-    fn is_in_doubt(&mut self, look: Look, now: Instant) -> bool {
+    fn is_in_doubt(&mut self, look: LookHash, now: Instant) -> bool {
         let is_in_doubt = self.doubts.get(&look).is_some_and(|until| *until > now);
         if !is_in_doubt {
             self.doubts.remove(&look);
@@ -116,7 +116,7 @@ mod tests {
 
     use super::*;
 
-    fn looks(apart: &Apart<u32>, emails: &[&str]) -> Vec<Look> {
+    fn looks(apart: &Apart<u32>, emails: &[&str]) -> Vec<LookHash> {
         emails.iter().map(|email| apart.look(&EmailKey::of(email))).collect()
     }
 
@@ -156,7 +156,7 @@ mod tests {
     fn doubts_that_are_over_take_no_memory() {
         let (mut apart, mut now) = (Apart::<u32>::new(8), Instant::now());
         for number in 0..100_000 {
-            apart.doubt(Look(number), now + Duration::from_secs(90), now);
+            apart.doubt(LookHash(number), now + Duration::from_secs(90), now);
             now += Duration::from_secs(1);
         }
         assert!(apart.doubts.capacity() < 1000, "{}", apart.doubts.capacity());

@@ -1,9 +1,9 @@
-//! The task of one record: it does what its `Life` decides, and waits where that says so.
+//! The task of one record: it does what its `Lifecycle` decides, and waits when that says so.
 //!
-//! A place in flight is held from before the permit until the outcome is in the ledger's queue, and given back for every longer wait, so that
-//! records that wait block nobody. Whoever takes the place stands behind that outcome in the queue with its intent: so the ledger on the disk
-//! never holds more open requests than there are places (I7), and no place waits for a commit that is not its own. The outcomes that wait are
-//! bounded by that too: a place brings one, and no second before the commit of an intent that is behind the first in the queue.
+//! A slot in flight is held from before the permit until the outcome is in the ledger's queue, and given back for every longer wait, so that
+//! records that wait block nobody. Whoever takes the slot stands behind that outcome in the queue with its intent: so the ledger on the disk
+//! never holds more open requests than there are slots (I7), and no slot waits for a commit that is not its own. The outcomes that wait are
+//! bounded by that too: a slot brings one, and no second before the commit of an intent that is behind the first in the queue.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -12,13 +12,13 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use super::clock::Clock;
-use super::lifecycle::{Finish, KeyChoice, Life, Pause, Proof, Seen, Sighting, Step};
+use super::lifecycle::{Finish, KeyChoice, Lifecycle, LookupFinding, Pause, Proof, Sighting, Step};
 use super::retry::RetryPolicy;
 use crate::api::{LookupScan, PageResult, Token};
-use crate::delivery::auth::admission::{Admission, Tokens};
-use crate::delivery::auth::token_cache::Refusal;
+use crate::delivery::auth::admission::{Admission, Admitted};
+use crate::delivery::auth::token_cache::TokenRefusal;
 use crate::delivery::backoff::{backoff, jitter};
-use crate::delivery::note::Note;
+use crate::delivery::note::TaskMessage;
 use crate::delivery::pages::{Page, PageRequest, ask_for_page};
 use crate::delivery::payload::Payload;
 use crate::delivery::rate::circuit_breaker::Health;
@@ -40,19 +40,19 @@ const TOKEN_TRIES: u32 = 3;
 
 /// What all tasks of a run share.
 #[derive(Debug)]
-pub(crate) struct Desk<S> {
+pub(crate) struct RunContext<S> {
     pub server: Arc<S>,
     pub ledger: Arc<Ledger>,
     pub run: RunId,
     pub pacer: Pacer,
-    pub tokens: Tokens<S>,
-    pub places: Arc<Semaphore>,
+    pub tokens: Admission<S>,
+    pub slots: Arc<Semaphore>,
     pub policy: RetryPolicy,
     /// False once the server showed that it has no look-up for us.
     pub lookups: AtomicBool,
-    pub notes: mpsc::UnboundedSender<Note>,
+    pub messages: mpsc::UnboundedSender<TaskMessage>,
     /// What the answers to all records have shown so far; written by the run.
-    pub shown: watch::Receiver<Shown>,
+    pub shown: watch::Receiver<ApiEvidence>,
     /// How many records wait for [`Self::shown`] to confirm the refusal that they ended with.
     pub awaiting: AtomicUsize,
     pub shutdown: Shutdown,
@@ -61,12 +61,12 @@ pub(crate) struct Desk<S> {
 
 /// How many answers have shown so far that the API works.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Shown {
+pub(crate) struct ApiEvidence {
     pub ordinary: u64,
     pub successes: u64,
 }
 
-impl Shown {
+impl ApiEvidence {
     /// Whether one that shows `proof` came since `then`.
     fn proves(self, proof: Proof, then: Self) -> bool {
         match proof {
@@ -87,12 +87,12 @@ pub(crate) enum Delivered {
 
 /// Why the whole run must end.
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub(crate) enum RunAbort {
     Ledger(LedgerError),
     Stop(StopReason),
 }
 
-impl From<LedgerError> for Failure {
+impl From<LedgerError> for RunAbort {
     fn from(error: LedgerError) -> Self {
         Self::Ledger(error)
     }
@@ -103,23 +103,23 @@ struct Draining;
 
 /// Delivers one record. `wanted` is what the input says now; a request of an earlier run is resolved first, with its own bytes.
 pub(crate) async fn deliver<S: Server>(
-    desk: Arc<Desk<S>>,
+    context: Arc<RunContext<S>>,
     mut ticket: Ticket,
     wanted: Payload,
-    place: OwnedSemaphorePermit,
-) -> Result<Delivered, Failure> {
+    slot: OwnedSemaphorePermit,
+) -> Result<Delivered, RunAbort> {
     let (open, wanted) = (ticket.take_resumed(), Arc::new(wanted));
     let mut delivery = Delivery {
-        life: Life::new(desk.policy),
+        lifecycle: Lifecycle::new(context.policy),
         payload: Arc::clone(&wanted),
-        key: desk.ledger.key(&ticket, wanted.hash, ticket.generation())?,
+        key: context.ledger.key(&ticket, wanted.hash, ticket.generation())?,
         generation: ticket.generation(),
-        place: Some(place),
+        slot: Some(slot),
         refusals: 0,
         lookup_failures: 0,
         was_broken: false,
         doubted_email: false,
-        desk,
+        context,
         ticket,
         wanted,
     };
@@ -135,7 +135,7 @@ pub(crate) async fn deliver<S: Server>(
 }
 
 struct Delivery<S> {
-    desk: Arc<Desk<S>>,
+    context: Arc<RunContext<S>>,
     ticket: Ticket,
     /// What the input says now.
     wanted: Arc<Payload>,
@@ -143,9 +143,9 @@ struct Delivery<S> {
     payload: Arc<Payload>,
     key: String,
     generation: u32,
-    life: Life,
+    lifecycle: Lifecycle,
     /// `None` while it waits.
-    place: Option<OwnedSemaphorePermit>,
+    slot: Option<OwnedSemaphorePermit>,
     /// Current tokens refused in a row.
     refusals: u32,
     /// Look-ups that failed, those that an open breaker let through aside.
@@ -158,7 +158,7 @@ struct Delivery<S> {
 
 impl<S: Server> Delivery<S> {
     fn resume(&mut self, open: Intent) {
-        self.life = Life::resumed(self.desk.policy, open.key_since, open.sent_at);
+        self.lifecycle = Lifecycle::resumed(self.context.policy, open.key_since, open.sent_at);
         self.generation = open.generation;
         self.key = open.key;
         self.payload = Arc::new(Payload::stored(open.body, &self.wanted.email));
@@ -171,9 +171,9 @@ impl<S: Server> Delivery<S> {
     }
 
     fn start_over(&mut self) -> Result<(), LedgerError> {
-        self.life = Life::new(self.desk.policy);
+        self.lifecycle = Lifecycle::new(self.context.policy);
         self.payload = Arc::clone(&self.wanted);
-        self.key = self.desk.ledger.key(&self.ticket, self.payload.hash, self.generation)?;
+        self.key = self.context.ledger.key(&self.ticket, self.payload.hash, self.generation)?;
         Ok(())
     }
 
@@ -187,8 +187,8 @@ impl<S: Server> Delivery<S> {
         }
     }
 
-    async fn live(&mut self) -> Result<Delivered, Failure> {
-        let mut step = self.life.first_step(self.now());
+    async fn live(&mut self) -> Result<Delivered, RunAbort> {
+        let mut step = self.lifecycle.first_step(self.now());
         loop {
             let next = match step {
                 Step::Send { key, after } => match self.wait(after).await {
@@ -204,7 +204,7 @@ impl<S: Server> Delivery<S> {
                 Step::Finish(finish) => return self.end(finish).await,
                 Step::Stop(reason) => {
                     self.leave().await?;
-                    return Err(Failure::Stop(reason));
+                    return Err(RunAbort::Stop(reason));
                 }
             };
             match next {
@@ -216,40 +216,40 @@ impl<S: Server> Delivery<S> {
 
     /// One request: permit and token, intent, attempt. The intent is synced before the first byte leaves (I1), and nothing but its sync
     /// and the door is waited for after it, since the settle time counts from there.
-    async fn send(&mut self, key: KeyChoice) -> Result<Result<Step, Draining>, Failure> {
-        let Admission { mut permit, token } = match self.admission().await {
+    async fn send(&mut self, key: KeyChoice) -> Result<Result<Step, Draining>, RunAbort> {
+        let Admitted { mut permit, token } = match self.admission().await {
             Ok(admission) => admission,
             Err(instead) => return Ok(instead),
         };
         let now = self.now();
-        if let Some(instead) = self.life.last_check(key, now) {
+        if let Some(instead) = self.lifecycle.last_check(key, now) {
             return Ok(Ok(instead));
         }
         if key == KeyChoice::New {
             self.renew_key()?;
         }
-        self.life.sends(key, now);
+        self.lifecycle.sends(key, now);
         self.intend(&mut permit).await?;
-        self.life.leaves(self.now());
+        self.lifecycle.leaves(self.now());
         self.tell(Event::Request(Request::Create));
-        let reply = self.desk.server.create(&token, Outgoing { key: &self.key, payload: &self.payload }).await;
+        let reply = self.context.server.create(&token, Outgoing { key: &self.key, payload: &self.payload }).await;
 
         let counted = !permit.is_probe();
         permit.report(self.health_by(&reply.result), reply.allowance);
         match &reply.result {
-            AttemptResult::Throttled { pause } => self.desk.pacer.throttled(*pause),
-            AttemptResult::Unanswered { pause: Some(pause), .. } => self.desk.pacer.unavailable(*pause),
+            AttemptResult::Throttled { pause } => self.context.pacer.throttled(*pause),
+            AttemptResult::Unanswered { pause: Some(pause), .. } => self.context.pacer.unavailable(*pause),
             _ => {}
         }
         self.doubted_email = matches!(reply.result, AttemptResult::EmailRefused { .. });
-        self.note(Note::Answer { row: self.ticket.position().row, result: without_receipt(&reply.result) });
+        self.note(TaskMessage::Answer { row: self.ticket.position().row, result: without_receipt(&reply.result) });
         if matches!(reply.result, AttemptResult::Unauthorized) {
             self.token_refused(&token).await?;
         } else if proves_the_token(&reply.result) {
             self.token_accepted(&token);
         }
-        let lookups = self.desk.lookups.load(Ordering::Relaxed);
-        let step = self.life.answered(reply.result, reply.http_status, counted, lookups, self.now());
+        let lookups = self.context.lookups.load(Ordering::Relaxed);
+        let step = self.lifecycle.answered(reply.result, reply.http_status, counted, lookups, self.now());
         self.tell_of_retry(&step);
         Ok(Ok(step))
     }
@@ -260,7 +260,7 @@ impl<S: Server> Delivery<S> {
         let mut grace = SYNC_TIME;
         loop {
             let leaves_by = self.now().later(grace);
-            self.desk.ledger.intend(&self.desk.run, &self.ticket, self.intent(leaves_by)).await?;
+            self.context.ledger.intend(&self.context.run, &self.ticket, self.intent(leaves_by)).await?;
             permit.leave().await;
             if !self.now().is_after(leaves_by) {
                 return Ok(());
@@ -278,14 +278,14 @@ impl<S: Server> Delivery<S> {
     }
 
     /// Asks for the e-mail as it was sent, and, if that finds nobody, as the ledger spells it.
-    async fn look_up(&mut self) -> Result<Result<Step, Draining>, Failure> {
+    async fn look_up(&mut self) -> Result<Result<Step, Draining>, RunAbort> {
         let (typed, key) = (self.payload.email.clone(), EmailKey::of(&self.payload.email));
         let spellings = [Some(typed.as_str()), Some(key.as_str()).filter(|key| *key != typed)];
         let mut found = Matches::default();
         for email in spellings.into_iter().flatten() {
             match self.look_up_spelling(email).await? {
                 Ok(Some(matches)) => found.extend(matches),
-                Ok(None) => return Ok(Ok(self.life.looked_up(Seen::Nothing, self.now()))),
+                Ok(None) => return Ok(Ok(self.lifecycle.looked_up(LookupFinding::Nothing, self.now()))),
                 Err(instead) => return Ok(instead),
             }
             if !found.exact.is_empty() {
@@ -293,23 +293,23 @@ impl<S: Server> Delivery<S> {
             }
         }
         let seen = self.seen(found);
-        Ok(Ok(self.life.looked_up(seen, self.now())))
+        Ok(Ok(self.lifecycle.looked_up(seen, self.now())))
     }
 
     /// Reads all pages, each with a permit of its own. `None`: no look-up can be had. The inner error is what comes instead.
     async fn look_up_spelling(
         &mut self,
         email: &str,
-    ) -> Result<Result<Option<Matches>, Result<Step, Draining>>, Failure> {
+    ) -> Result<Result<Option<Matches>, Result<Step, Draining>>, RunAbort> {
         let mut scan = LookupScan::new();
-        while self.desk.lookups.load(Ordering::Relaxed) && self.lookup_failures < LOOKUP_TRIES {
+        while self.context.lookups.load(Ordering::Relaxed) && self.lookup_failures < LOOKUP_TRIES {
             let admission = match self.admission().await {
                 Ok(admission) => admission,
                 Err(instead) => return Ok(Err(instead)),
             };
             let request = PageRequest::LookUp { email, page: scan.next_page() };
             let sent = || self.tell(Event::Request(Request::LookUp));
-            let Page { result, token, is_probe } = ask_for_page(&*self.desk.server, admission, request, sent).await;
+            let Page { result, token, is_probe } = ask_for_page(&*self.context.server, admission, request, sent).await;
             self.hear_page(&result, &token);
             match scan.add(result) {
                 None => {}
@@ -319,13 +319,13 @@ impl<S: Server> Delivery<S> {
                     self.switch_lookups_off(&format!("it answers {http_status} to look-ups"));
                 }
                 Some(LookupResult::Unauthorized) => self.token_refused(&token).await?,
-                Some(LookupResult::Throttled { pause }) => self.desk.pacer.throttled(pause),
+                Some(LookupResult::Throttled { pause }) => self.context.pacer.throttled(pause),
                 Some(LookupResult::Stop(reason)) => return Ok(Err(Ok(Step::Stop(reason)))),
                 Some(LookupResult::Failed { cause }) => {
                     self.lookup_failures += u32::from(!is_probe);
                     tracing::debug!(row = self.ticket.position().row, %cause, "a look-up failed");
                     let more = self.lookup_failures < LOOKUP_TRIES;
-                    if more && self.wait(self.life.between_lookups()).await.is_err() {
+                    if more && self.wait(self.lifecycle.between_lookups()).await.is_err() {
                         return Ok(Err(Err(Draining)));
                     }
                     scan = LookupScan::new();
@@ -338,29 +338,29 @@ impl<S: Server> Delivery<S> {
     /// What the run and the token should hear of a page.
     fn hear_page(&mut self, page: &PageResult, token: &Token) {
         match page {
-            PageResult::Throttled { pause } => self.note(Note::Throttled(*pause)),
-            PageResult::Failed { cause, is_down: true } => self.note(Note::Unreached(cause.clone())),
+            PageResult::Throttled { pause } => self.note(TaskMessage::Throttled(*pause)),
+            PageResult::Failed { cause, is_down: true } => self.note(TaskMessage::Unreached(cause.clone())),
             PageResult::Failed { is_down: false, .. } => {}
             PageResult::Rows { .. } => {
                 self.token_accepted(token);
-                self.note(Note::Alive);
+                self.note(TaskMessage::Alive);
             }
-            _ => self.note(Note::Alive),
+            _ => self.note(TaskMessage::Alive),
         }
     }
 
-    fn seen(&self, found: Matches) -> Seen {
+    fn seen(&self, found: Matches) -> LookupFinding {
         match (found.exact.is_empty(), found.lookalike) {
-            (true, Some(lookalike)) => Seen::Lookalike(lookalike),
+            (true, Some(lookalike)) => LookupFinding::Lookalike(lookalike),
             _ => {
                 let ours = |customer| Sighting { is_ours: self.payload.is_shown_by(&customer), customer };
-                Seen::Exactly(found.exact.into_iter().map(ours).collect())
+                LookupFinding::Exactly(found.exact.into_iter().map(ours).collect())
             }
         }
     }
 
     /// A refusal that may be meant for every record is an outcome only if the run goes on to an answer that shows otherwise.
-    async fn end(&mut self, mut finish: Finish) -> Result<Delivered, Failure> {
+    async fn end(&mut self, mut finish: Finish) -> Result<Delivered, RunAbort> {
         if let Some(proof) = finish.pending
             && !self.is_confirmed(proof).await
             && let Ending::Rejected(complaint) = finish.ending
@@ -372,30 +372,34 @@ impl<S: Server> Delivery<S> {
 
     /// Waits for an answer to another record. False: the run drains first.
     async fn is_confirmed(&mut self, proof: Proof) -> bool {
-        self.place = None;
-        let desk = Arc::clone(&self.desk);
-        let mut shown = desk.shown.clone();
+        self.slot = None;
+        let context = Arc::clone(&self.context);
+        let mut shown = context.shown.clone();
         let then = *shown.borrow_and_update();
-        desk.awaiting.fetch_add(1, Ordering::Relaxed);
-        self.note(Note::Awaiting);
-        let confirmed = desk.shutdown.unless_draining(shown.wait_for(|now| now.proves(proof, then))).await;
-        desk.awaiting.fetch_sub(1, Ordering::Relaxed);
+        context.awaiting.fetch_add(1, Ordering::Relaxed);
+        self.note(TaskMessage::Awaiting);
+        let confirmed = context.shutdown.unless_draining(shown.wait_for(|now| now.proves(proof, then))).await;
+        context.awaiting.fetch_sub(1, Ordering::Relaxed);
         matches!(confirmed, Some(Ok(_)))
     }
 
-    /// Commits the outcome; only then is it shown (I4). The place is free as soon as the outcome is in the queue, unless this may be a reason
-    /// to end the run: then nobody takes the place before the run has heard of it.
-    async fn settle(&mut self, finish: Finish) -> Result<Delivered, Failure> {
+    /// Commits the outcome; only then is it shown (I4). The slot is free as soon as the outcome is in the queue, unless this may be a reason
+    /// to end the run: then nobody takes the slot before the run has heard of it.
+    async fn settle(&mut self, finish: Finish) -> Result<Delivered, RunAbort> {
         let Finish { ending, warnings, recovered, .. } = finish;
         let (position, status) = (self.ticket.position(), ending.status());
         if let (Ending::Rejected(complaint), true) = (&ending, self.doubted_email) {
-            self.note(Note::RejectedAfterAll(complaint.message.clone()));
+            self.note(TaskMessage::RejectedAfterAll(complaint.message.clone()));
         }
-        let outcome =
-            Outcome { ending, http_status: self.life.http_status(), attempts: self.life.attempts(), warnings };
-        let committed = self.desk.ledger.settle(&self.desk.run, &self.ticket, self.payload.hash, outcome);
+        let outcome = Outcome {
+            ending,
+            http_status: self.lifecycle.http_status(),
+            attempts: self.lifecycle.attempts(),
+            warnings,
+        };
+        let committed = self.context.ledger.settle(&self.context.run, &self.ticket, self.payload.hash, outcome);
         if matches!(status, Status::Created | Status::Exists) {
-            self.place = None;
+            self.slot = None;
         }
         committed.await?;
         if recovered {
@@ -405,15 +409,15 @@ impl<S: Server> Delivery<S> {
     }
 
     /// The run ends before this record does. What may have been created stays in doubt; what surely was not is left as it was found.
-    async fn leave(&mut self) -> Result<Delivered, Failure> {
-        if let Some(finish) = self.life.abandon() {
+    async fn leave(&mut self) -> Result<Delivered, RunAbort> {
+        if let Some(finish) = self.lifecycle.abandon() {
             return self.settle(finish).await;
         }
-        self.desk.ledger.release(&self.ticket).await?;
+        self.context.ledger.release(&self.ticket).await?;
         Ok(Delivered::Left)
     }
 
-    /// A long wait gives the place in flight back.
+    /// A long wait gives the slot in flight back.
     async fn wait(&mut self, pause: Pause) -> Result<(), Draining> {
         let time = match pause {
             Pause::None => Duration::ZERO,
@@ -421,21 +425,21 @@ impl<S: Server> Delivery<S> {
             Pause::For(time) => time,
         };
         if time.is_zero() {
-            return if self.desk.shutdown.is_draining() { Err(Draining) } else { Ok(()) };
+            return if self.context.shutdown.is_draining() { Err(Draining) } else { Ok(()) };
         }
-        self.place = None;
-        let desk = Arc::clone(&self.desk);
-        desk.shutdown.unless_draining(tokio::time::sleep(time)).await.ok_or(Draining)
+        self.slot = None;
+        let context = Arc::clone(&self.context);
+        context.shutdown.unless_draining(tokio::time::sleep(time)).await.ok_or(Draining)
     }
 
-    /// A place in flight, then a permit with a token; or what comes instead.
-    async fn admission(&mut self) -> Result<Admission, Result<Step, Draining>> {
-        let desk = Arc::clone(&self.desk);
-        if self.place.is_none() {
-            let place = desk.shutdown.unless_draining(Arc::clone(&desk.places).acquire_owned()).await;
-            self.place = Some(place.and_then(Result::ok).ok_or(Err(Draining))?);
+    /// A slot in flight, then a permit with a token; or what comes instead.
+    async fn admission(&mut self) -> Result<Admitted, Result<Step, Draining>> {
+        let context = Arc::clone(&self.context);
+        if self.slot.is_none() {
+            let slot = context.shutdown.unless_draining(Arc::clone(&context.slots).acquire_owned()).await;
+            self.slot = Some(slot.and_then(Result::ok).ok_or(Err(Draining))?);
         }
-        match desk.tokens.admit().await {
+        match context.tokens.admit().await {
             Ok(Some(admission)) => Ok(admission),
             Ok(None) => Err(Err(Draining)),
             Err(reason) => Err(Ok(Step::Stop(reason))),
@@ -445,7 +449,7 @@ impl<S: Server> Delivery<S> {
     fn renew_key(&mut self) -> Result<(), LedgerError> {
         self.generation += 1;
         self.payload = Arc::clone(&self.wanted);
-        self.key = self.desk.ledger.key(&self.ticket, self.payload.hash, self.generation)?;
+        self.key = self.context.ledger.key(&self.ticket, self.payload.hash, self.generation)?;
         Ok(())
     }
 
@@ -455,15 +459,15 @@ impl<S: Server> Delivery<S> {
             key: self.key.clone(),
             payload: self.payload.hash,
             body: self.payload.body.clone(),
-            attempt: self.life.attempts() + 1,
-            key_since: self.life.key_since().unwrap_or(leaves_by),
+            attempt: self.lifecycle.attempts() + 1,
+            key_since: self.lifecycle.key_since().unwrap_or(leaves_by),
             sent_at: leaves_by,
         }
     }
 
     /// The next admission comes with another token, if there is one.
-    async fn token_refused(&mut self, token: &Token) -> Result<(), Failure> {
-        if self.desk.tokens.refused(token) == Refusal::Current {
+    async fn token_refused(&mut self, token: &Token) -> Result<(), RunAbort> {
+        if self.context.tokens.refused(token) == TokenRefusal::Current {
             self.refusals += 1;
         }
         if self.refusals < TOKEN_TRIES {
@@ -471,38 +475,38 @@ impl<S: Server> Delivery<S> {
         }
         self.leave().await?;
         let words = format!("a request was refused (401) with {TOKEN_TRIES} fresh tokens in a row");
-        Err(Failure::Stop(StopReason::Credentials(words)))
+        Err(RunAbort::Stop(StopReason::Credentials(words)))
     }
 
     fn token_accepted(&mut self, token: &Token) {
         self.refusals = 0;
-        self.desk.tokens.accepted(token);
+        self.context.tokens.accepted(token);
     }
 
     fn switch_lookups_off(&self, why: &str) {
-        if self.desk.lookups.swap(false, Ordering::Relaxed) {
+        if self.context.lookups.swap(false, Ordering::Relaxed) {
             self.tell(Event::LookupsOff { why: why.to_owned() });
         }
     }
 
     fn tell_of_retry(&self, step: &Step) {
         if let Step::Send { .. } | Step::LookUp { .. } = step {
-            let (position, attempt) = (self.ticket.position(), self.life.attempts());
-            self.tell(Event::Retry { position, attempt, why: self.life.last_complaint().message });
+            let (position, attempt) = (self.ticket.position(), self.lifecycle.attempts());
+            self.tell(Event::Retry { position, attempt, why: self.lifecycle.last_complaint().message });
         }
     }
 
     fn tell(&self, event: Event) {
-        self.note(Note::Event(event));
+        self.note(TaskMessage::Event(event));
     }
 
-    fn note(&self, note: Note) {
+    fn note(&self, note: TaskMessage) {
         // The run outlives its tasks; if it is gone nobody is left to tell.
-        drop(self.desk.notes.send(note));
+        drop(self.context.messages.send(note));
     }
 
     fn now(&self) -> Moment {
-        self.desk.clock.now()
+        self.context.clock.now()
     }
 }
 

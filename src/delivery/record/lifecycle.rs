@@ -73,7 +73,7 @@ pub(crate) enum Proof {
 
 /// What a look-up brought, as far as this record is concerned.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Seen {
+pub(crate) enum LookupFinding {
     /// The customers with exactly this e-mail; none means absent.
     Exactly(Vec<Sighting>),
     /// None with exactly this e-mail, and one that a server may call equal.
@@ -121,7 +121,7 @@ impl Kept {
 }
 
 #[derive(Debug)]
-pub(crate) struct Life {
+pub(crate) struct Lifecycle {
     policy: RetryPolicy,
     /// Counted attempts of this run.
     attempts: u32,
@@ -166,7 +166,7 @@ const CLOCK_SLACK: Duration = Duration::from_secs(5);
 /// The longest e-mail or id of another customer that is told, in characters.
 const TOLD: usize = 254;
 
-impl Life {
+impl Lifecycle {
     pub(crate) fn new(policy: RetryPolicy) -> Self {
         Self {
             policy,
@@ -307,10 +307,10 @@ impl Life {
     }
 
     /// What a look-up brought.
-    pub(crate) fn looked_up(&mut self, seen: Seen, now: Moment) -> Step {
+    pub(crate) fn looked_up(&mut self, seen: LookupFinding, now: Moment) -> Step {
         match seen {
-            Seen::Nothing => self.undecidable(now),
-            Seen::Lookalike(customer) => match (&self.kept, self.in_doubt()) {
+            LookupFinding::Nothing => self.undecidable(now),
+            LookupFinding::Lookalike(customer) => match (&self.kept, self.in_doubt()) {
                 // The API says that it has this e-mail, and this is what it means by that.
                 (Some(Kept::Email(..)), false) => {
                     let warning = Warning::OtherSpelling(shorten(customer.email.as_str(), TOLD));
@@ -318,7 +318,7 @@ impl Life {
                 }
                 _ => self.absent(now),
             },
-            Seen::Exactly(customers) => match <[_; 1]>::try_from(customers) {
+            LookupFinding::Exactly(customers) => match <[_; 1]>::try_from(customers) {
                 Ok([sighting]) => self.found(sighting, now),
                 Err(several) if several.is_empty() => self.absent(now),
                 Err(several) => self.found_several(several),

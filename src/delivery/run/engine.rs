@@ -14,16 +14,16 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tracing::Instrument as _;
 
-use super::stop_rules::{Guard, GuardPolicy, Halt, is_ordinary};
+use super::stop_rules::{GuardPolicy, Halt, StopRules, is_ordinary};
 use super::verdict::{RunEnd, Verdict};
-use crate::delivery::auth::admission::Tokens;
-use crate::delivery::note::Note;
+use crate::delivery::auth::admission::Admission;
+use crate::delivery::note::TaskMessage;
 use crate::delivery::payload::Payload;
 use crate::delivery::rate::pacer::{Pacer, until};
 use crate::delivery::rate::rate_option::Rate;
-use crate::delivery::record::apart::{Apart, Look};
+use crate::delivery::record::apart::{Apart, LookHash};
 use crate::delivery::record::clock::Clock;
-use crate::delivery::record::deliver::{Delivered, Desk, Failure, Shown, deliver};
+use crate::delivery::record::deliver::{ApiEvidence, Delivered, RunAbort, RunContext, deliver};
 use crate::delivery::record::retry::RetryPolicy;
 use crate::delivery::server::Server;
 use crate::delivery::shutdown::Shutdown;
@@ -34,10 +34,10 @@ use crate::ledger::{Claim, ClaimPolicy, ClaimRequest, Ledger, LedgerError, RunCo
 
 /// How many records are claimed in one go: few enough that the intents behind them in the ledger's queue do not wait for long.
 const BATCH: usize = 32;
-/// So many claimed records, as a multiple of the concurrency, are kept ready, so that a free place never waits for a claim.
-const READY_PER_PLACE: usize = 2;
+/// So many claimed records, as a multiple of the concurrency, are kept ready, so that a free slot never waits for a claim.
+const READY_PER_SLOT: usize = 2;
 /// Records that were started and are not settled, waiting ones included, as a multiple of the concurrency.
-const STARTED_PER_PLACE: usize = 8;
+const STARTED_PER_SLOT: usize = 8;
 /// How often a run gives a sign of life.
 const HEARTBEAT: Duration = Duration::from_secs(30);
 
@@ -93,15 +93,15 @@ pub(crate) async fn run_by<S: Server>(clock: Clock, job: Job<S>, listener: impl 
         Err(error) => return RunEnd { verdict: Verdict::LedgerFailed(error), counters: RunCounters::default() },
     };
     let (pacing, paced) = mpsc::unbounded_channel();
-    let (notes, noted) = mpsc::unbounded_channel();
-    let (showing, shown) = watch::channel(Shown::default());
+    let (messages, noted) = mpsc::unbounded_channel();
+    let (showing, shown) = watch::channel(ApiEvidence::default());
     let (server, pacer) = (Arc::new(job.server), Pacer::start(job.rate, pacing));
-    let desk = Desk {
-        tokens: Tokens::new(
+    let context = RunContext {
+        tokens: Admission::new(
             Arc::clone(&server),
             pacer.clone(),
             job.shutdown.clone(),
-            notes.clone(),
+            messages.clone(),
             job.guard.give_up_after,
         ),
         server,
@@ -109,27 +109,27 @@ pub(crate) async fn run_by<S: Server>(clock: Clock, job: Job<S>, listener: impl 
         run: job.run,
         pacer,
         // One request alone first; every answer makes room for one more, up to the concurrency.
-        places: Arc::new(Semaphore::new(1)),
+        slots: Arc::new(Semaphore::new(1)),
         policy: job.retry,
         lookups: AtomicBool::new(job.lookups),
-        notes,
+        messages,
         shown,
         awaiting: AtomicUsize::new(0),
         shutdown: job.shutdown,
         clock,
     };
     let run = Run {
-        desk: Arc::new(desk),
+        context: Arc::new(context),
         listener,
         offers: Some(job.offers),
         claiming: None,
         ready: VecDeque::new(),
         apart,
         tasks: FuturesUnordered::new(),
-        guard: Guard::new(job.guard, job.to_send, ever_created),
+        stop_rules: StopRules::new(job.guard, job.to_send, ever_created),
         claims: job.claims,
         concurrency: job.concurrency,
-        places: 1,
+        slots: 1,
         left_to_send: job.limit,
         counters: RunCounters::default(),
         showing,
@@ -141,7 +141,7 @@ pub(crate) async fn run_by<S: Server>(clock: Clock, job: Job<S>, listener: impl 
 
 /// Returns what keeps look-alikes apart, with the doubts of earlier runs that the server may still be at work on.
 async fn look_alikes<S>(clock: &Clock, job: &Job<S>) -> Result<Apart<(Ticket, Payload)>, LedgerError> {
-    let mut apart = Apart::new(job.concurrency.get().saturating_mul(STARTED_PER_PLACE));
+    let mut apart = Apart::new(job.concurrency.get().saturating_mul(STARTED_PER_SLOT));
     let (now, begin, settle) = (clock.now(), Instant::now(), job.retry.settle);
     for (email, sent_at) in job.ledger.sent_within(settle, now).await? {
         let rest = settle.saturating_sub(now.surely_since(sent_at));
@@ -151,7 +151,7 @@ async fn look_alikes<S>(clock: &Clock, job: &Job<S>) -> Result<Apart<(Ticket, Pa
 }
 
 /// How the task of a record ended, and what its e-mail looks like.
-type Task = (Look, Result<Delivered, Failure>);
+type Task = (LookHash, Result<Delivered, RunAbort>);
 type End = Result<Task, tokio::task::JoinError>;
 
 /// Records on their way through the ledger, and what it says of each.
@@ -159,7 +159,7 @@ type Claiming = BoxFuture<'static, Result<Vec<(Claim, Position, Payload)>, Ledge
 
 /// The one owner of a run's state.
 struct Run<S, L> {
-    desk: Arc<Desk<S>>,
+    context: Arc<RunContext<S>>,
     listener: L,
     /// `None` when nothing more is to come.
     offers: Option<mpsc::Receiver<Offer>>,
@@ -170,16 +170,16 @@ struct Run<S, L> {
     /// Holds the claimed records whose look-alike must end first.
     apart: Apart<(Ticket, Payload)>,
     tasks: FuturesUnordered<JoinHandle<Task>>,
-    guard: Guard,
+    stop_rules: StopRules,
     claims: ClaimPolicy,
     concurrency: NonZeroUsize,
     /// Places in flight that exist so far.
-    places: usize,
+    slots: usize,
     /// What `--limit` still allows.
     left_to_send: Option<u64>,
     counters: RunCounters,
     /// What the answers have shown so far, for records whose refusal waits for it.
-    showing: watch::Sender<Shown>,
+    showing: watch::Sender<ApiEvidence>,
     /// The cause that was told last of why no connection comes about.
     trouble: Option<String>,
     /// The first reason to end, once there is one. A reached limit gives way to any other.
@@ -190,30 +190,30 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
     async fn work(
         mut self,
         mut paced: mpsc::UnboundedReceiver<Event>,
-        mut noted: mpsc::UnboundedReceiver<Note>,
+        mut noted: mpsc::UnboundedReceiver<TaskMessage>,
     ) -> RunEnd {
         let mut batch = Vec::with_capacity(BATCH);
         let mut heart = heart();
         while !self.is_done() {
             self.confirm_the_last();
             let (may_start, may_claim) = (self.may_start(), self.may_claim());
-            let (open, draining) = (!self.tasks.is_empty(), self.desk.shutdown.is_draining());
+            let (open, draining) = (!self.tasks.is_empty(), self.context.shutdown.is_draining());
             tokio::select! {
                 biased;
-                () = self.desk.shutdown.leaving() => break,
-                () = self.desk.shutdown.draining(), if !draining => self.drain(Verdict::Interrupted),
+                () = self.context.shutdown.leaving() => break,
+                () = self.context.shutdown.draining(), if !draining => self.drain(Verdict::Interrupted),
                 _ = heart.tick() => self.tell(Event::Heartbeat),
                 Some(event) = paced.recv() => self.tell_of_pace(event),
                 Some(note) = noted.recv() => self.take_notes(note, &mut noted),
                 Some(end) = self.tasks.next(), if open => self.take_ends(end),
                 () = until(self.apart.free_at()) => self.take_freed(),
-                () = until(self.guard.deadline()), if !draining => self.halt(self.guard.out_of_patience(Instant::now())),
-                Ok(place) = Arc::clone(&self.desk.places).acquire_owned(), if may_start => self.start_all(place),
+                () = until(self.stop_rules.deadline()), if !draining => self.halt(self.stop_rules.out_of_patience(Instant::now())),
+                Ok(slot) = Arc::clone(&self.context.slots).acquire_owned(), if may_start => self.start_all(slot),
                 Some(claims) = answered(&mut self.claiming) => self.take_claims(claims),
                 _ = receive(&mut self.offers, &mut batch), if may_claim => self.claim(&mut batch),
             }
         }
-        if self.desk.shutdown.is_draining() && matches!(self.verdict, None | Some(Verdict::LimitReached)) {
+        if self.context.shutdown.is_draining() && matches!(self.verdict, None | Some(Verdict::LimitReached)) {
             self.verdict = Some(Verdict::Interrupted);
         }
         // What tasks told before they ended is still in the channel.
@@ -232,11 +232,11 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
     /// Records whose refusal only waits for others do not count: otherwise they would keep those others from being started.
     fn may_start(&self) -> bool {
         let at_work = self.tasks.len().saturating_sub(self.awaiting());
-        !self.ready.is_empty() && at_work < self.concurrency.get() * STARTED_PER_PLACE
+        !self.ready.is_empty() && at_work < self.concurrency.get() * STARTED_PER_SLOT
     }
 
     fn awaiting(&self) -> usize {
-        self.desk.awaiting.load(Ordering::Relaxed)
+        self.context.awaiting.load(Ordering::Relaxed)
     }
 
     /// When nothing is left but records whose refusal waits for others, no others will come, and the run was not stopped for them.
@@ -249,12 +249,12 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
         }
     }
 
-    fn show(&self, what: impl FnOnce(&mut Shown)) {
+    fn show(&self, what: impl FnOnce(&mut ApiEvidence)) {
         self.showing.send_modify(what);
     }
 
     fn may_claim(&self) -> bool {
-        let few = self.ready.len() < self.concurrency.get() * READY_PER_PLACE;
+        let few = self.ready.len() < self.concurrency.get() * READY_PER_SLOT;
         self.offers.is_some() && self.claiming.is_none() && few && self.apart.has_room()
     }
 
@@ -274,9 +274,9 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
                 }
             }
         }
-        let (desk, policy) = (Arc::clone(&self.desk), self.claims);
+        let (context, policy) = (Arc::clone(&self.context), self.claims);
         let claiming = async move {
-            let claims = desk.ledger.claim(&desk.run, requests, policy).await?;
+            let claims = context.ledger.claim(&context.run, requests, policy).await?;
             Ok(claims
                 .into_iter()
                 .zip(payloads)
@@ -300,18 +300,18 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
         }
     }
 
-    /// Starts as many records as there are places. To look at everything else between two of them takes longer than to start one.
-    fn start_all(&mut self, place: OwnedSemaphorePermit) {
-        self.start(place);
+    /// Starts as many records as there are slots. To look at everything else between two of them takes longer than to start one.
+    fn start_all(&mut self, slot: OwnedSemaphorePermit) {
+        self.start(slot);
         while self.may_start() {
-            match Arc::clone(&self.desk.places).try_acquire_owned() {
-                Ok(place) => self.start(place),
+            match Arc::clone(&self.context.slots).try_acquire_owned() {
+                Ok(slot) => self.start(slot),
                 Err(_) => return,
             }
         }
     }
 
-    fn start(&mut self, place: OwnedSemaphorePermit) {
+    fn start(&mut self, slot: OwnedSemaphorePermit) {
         if self.left_to_send == Some(0) {
             return self.drain_quietly(Verdict::LimitReached);
         }
@@ -320,7 +320,7 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
             let (look, resolves) = (self.apart.look(ticket.email()), ticket.is_resumed());
             let Some((ticket, payload)) = self.apart.admit(look, resolves, (ticket, payload), now) else { continue };
             self.left_to_send = self.left_to_send.map(|left| left - 1);
-            let delivery = deliver(Arc::clone(&self.desk), ticket, payload, place);
+            let delivery = deliver(Arc::clone(&self.context), ticket, payload, slot);
             let task = async move { (look, delivery.await) };
             self.tasks.push(tokio::spawn(task.in_current_span()));
             return;
@@ -334,44 +334,44 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
         }
     }
 
-    fn take_notes(&mut self, note: Note, noted: &mut mpsc::UnboundedReceiver<Note>) {
+    fn take_notes(&mut self, note: TaskMessage, noted: &mut mpsc::UnboundedReceiver<TaskMessage>) {
         self.take_note(note);
         self.take_rest(noted);
     }
 
-    fn take_rest(&mut self, noted: &mut mpsc::UnboundedReceiver<Note>) {
+    fn take_rest(&mut self, noted: &mut mpsc::UnboundedReceiver<TaskMessage>) {
         while let Ok(note) = noted.try_recv() {
             self.take_note(note);
         }
     }
 
-    fn take_note(&mut self, note: Note) {
+    fn take_note(&mut self, note: TaskMessage) {
         match note {
-            Note::Event(event) => self.tell(event),
-            Note::Answer { row, result } => self.take_answer(row, &result),
-            Note::RejectedAfterAll(words) => {
-                let halt = self.guard.rejected_after_all(&words);
+            TaskMessage::Event(event) => self.tell(event),
+            TaskMessage::Answer { row, result } => self.take_answer(row, &result),
+            TaskMessage::RejectedAfterAll(words) => {
+                let halt = self.stop_rules.rejected_after_all(&words);
                 self.halt(halt);
             }
             // The loop looks whether that is all that is left.
-            Note::Awaiting => {}
-            Note::Alive => self.guard.alive(),
-            Note::Unreached(cause) => {
-                let halt = self.guard.unreached(&cause, Instant::now());
+            TaskMessage::Awaiting => {}
+            TaskMessage::Alive => self.stop_rules.alive(),
+            TaskMessage::Unreached(cause) => {
+                let halt = self.stop_rules.unreached(&cause, Instant::now());
                 self.tell_of_trouble(&cause);
                 self.halt(halt);
             }
-            Note::Throttled(pause) => {
-                let halt = self.guard.throttled(pause, Instant::now());
+            TaskMessage::Throttled(pause) => {
+                let halt = self.stop_rules.throttled(pause, Instant::now());
                 self.halt(halt);
             }
         }
     }
 
     fn take_answer(&mut self, row: u64, result: &AttemptResult) {
-        if self.places < self.concurrency.get() && result.costs_an_attempt() {
-            self.places += 1;
-            self.desk.places.add_permits(1);
+        if self.slots < self.concurrency.get() && result.costs_an_attempt() {
+            self.slots += 1;
+            self.context.slots.add_permits(1);
         }
         if is_ordinary(result) {
             self.show(|shown| {
@@ -379,7 +379,7 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
                 shown.successes += u64::from(!matches!(result, AttemptResult::Rejected(_)));
             });
         }
-        let halt = self.guard.answered(row, result, Instant::now());
+        let halt = self.stop_rules.answered(row, result, Instant::now());
         match result {
             AttemptResult::NotSent { cause, .. } => self.tell_of_trouble(cause),
             _ => self.trouble = None,
@@ -399,7 +399,7 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
     }
 
     fn current_trouble(&self) -> Option<Trouble> {
-        let (cause, gives_up_at) = self.guard.trouble()?;
+        let (cause, gives_up_at) = self.stop_rules.trouble()?;
         let gives_up_in = gives_up_at.saturating_duration_since(Instant::now());
         Some(Trouble { cause: cause.to_owned(), gives_up_in })
     }
@@ -431,20 +431,20 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
         match end {
             Ok(Delivered::Settled { position, status }) => {
                 self.settled(position, status);
-                let halt = self.guard.settled(status);
+                let halt = self.stop_rules.settled(status);
                 self.halt(halt);
             }
             Ok(Delivered::Left) => {}
-            Err(Failure::Stop(reason)) => self.drain(Verdict::Stopped(reason)),
-            Err(Failure::Ledger(error)) => self.drain(Verdict::LedgerFailed(error)),
+            Err(RunAbort::Stop(reason)) => self.drain(Verdict::Stopped(reason)),
+            Err(RunAbort::Ledger(error)) => self.drain(Verdict::LedgerFailed(error)),
         }
     }
 
     /// A record that ended in doubt may have sent its last request only now.
-    fn let_look_alikes_go(&mut self, look: Look, end: &Result<Delivered, Failure>) {
+    fn let_look_alikes_go(&mut self, look: LookHash, end: &Result<Delivered, RunAbort>) {
         if matches!(end, Ok(Delivered::Settled { status: Status::InDoubt, .. })) {
             let now = Instant::now();
-            self.apart.doubt(look, now + self.desk.policy.settle, now);
+            self.apart.doubt(look, now + self.context.policy.settle, now);
         }
         self.apart.ended(look);
         self.take_freed();
@@ -468,7 +468,7 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
             self.verdict = Some(verdict);
         }
         self.stop_starting();
-        self.desk.shutdown.drain();
+        self.context.shutdown.drain();
     }
 
     /// Starts nothing new, and lets what was started come to its end.

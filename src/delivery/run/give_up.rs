@@ -14,7 +14,7 @@ use tokio::time::Instant;
 const PAUSES: u32 = 10;
 
 #[derive(Debug)]
-pub(crate) struct Patience {
+pub(crate) struct GiveUpTimer {
     limit: Duration,
     trial: Option<Trial>,
     /// Why the last request failed.
@@ -35,7 +35,7 @@ struct Trial {
     unreachable: bool,
 }
 
-impl Patience {
+impl GiveUpTimer {
     pub(crate) const fn new(limit: Duration) -> Self {
         Self { limit, trial: None, cause: String::new() }
     }
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn time_counts_from_the_first_failure_after_a_conclusive_answer() {
-        let (mut patience, start) = (Patience::new(LIMIT), Instant::now());
+        let (mut patience, start) = (GiveUpTimer::new(LIMIT), Instant::now());
         assert_eq!(patience.deadline(), None);
         patience.failed(true, "refused", start);
         patience.failed(true, "refused", start + 5 * SECOND);
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn after_silence_the_clock_alone_ends_nothing() {
-        let (mut patience, start) = (Patience::new(LIMIT), Instant::now());
+        let (mut patience, start) = (GiveUpTimer::new(LIMIT), Instant::now());
         patience.failed(false, "refused", start);
         assert_eq!(patience.deadline(), None);
         assert!(patience.is_over(start + LIMIT).is_some());
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn an_hour_that_the_server_asked_for_is_no_failure_of_the_run() {
-        let (mut patience, start) = (Patience::new(LIMIT), Instant::now());
+        let (mut patience, start) = (GiveUpTimer::new(LIMIT), Instant::now());
         let hour = 3600 * SECOND;
         patience.throttled(hour, start);
         // The others in flight hear of the same pause.
@@ -144,7 +144,7 @@ mod tests {
     fn ten_pauses_in_a_row_are_given_up_on_once_they_took_long_enough() {
         let start = Instant::now();
         let pauses = |each: Duration, count: u32| {
-            let mut patience = Patience::new(LIMIT);
+            let mut patience = GiveUpTimer::new(LIMIT);
             (0..count).find(|pause| {
                 let now = start + *pause * (each + SECOND);
                 patience.throttled(each, now);
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn any_other_answer_between_pauses_begins_the_count_anew() {
-        let (mut patience, start) = (Patience::new(LIMIT), Instant::now());
+        let (mut patience, start) = (GiveUpTimer::new(LIMIT), Instant::now());
         for pause in 0..40 {
             let now = start + pause * 31 * SECOND;
             patience.throttled(30 * SECOND, now);

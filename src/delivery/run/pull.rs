@@ -7,11 +7,11 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::give_up::Patience;
+use super::give_up::GiveUpTimer;
 use crate::api::PageResult;
-use crate::delivery::auth::admission::Tokens;
+use crate::delivery::auth::admission::Admission;
 use crate::delivery::backoff::{backoff, jitter};
-use crate::delivery::note::Note;
+use crate::delivery::note::TaskMessage;
 use crate::delivery::pages::{Page, PageRequest, ask_for_page};
 use crate::delivery::rate::pacer::Pacer;
 use crate::delivery::rate::rate_option::Rate;
@@ -67,14 +67,14 @@ pub enum PullStop {
 pub async fn pull<S: Server>(pull: Pull<S>) -> Pulled {
     let Pull { server, ledger, run, rate, give_up_after, shutdown } = pull;
     let (events, _told) = mpsc::unbounded_channel();
-    let (notes, mut noted) = mpsc::unbounded_channel();
+    let (messages, mut noted) = mpsc::unbounded_channel();
     let (server, pacer) = (Arc::new(server), Pacer::start(rate, events));
-    let tokens = Tokens::new(Arc::clone(&server), pacer.clone(), shutdown.clone(), notes, give_up_after);
+    let tokens = Admission::new(Arc::clone(&server), pacer.clone(), shutdown.clone(), messages, give_up_after);
     let pulling = Pulling { server, ledger, run, pacer, tokens, give_up_after, shutdown };
     let mut pulled = Pulled { customers: 0, learnt: 0, requests: 0, repeated: None, missing: 0, end: Ok(()) };
     pulled.end = pulling.read_pages(&mut pulled).await;
     while let Ok(note) = noted.try_recv() {
-        pulled.requests += u64::from(matches!(note, Note::Event(Event::Request(_))));
+        pulled.requests += u64::from(matches!(note, TaskMessage::Event(Event::Request(_))));
     }
     pulled
 }
@@ -84,7 +84,7 @@ struct Pulling<S> {
     ledger: Arc<Ledger>,
     run: RunId,
     pacer: Pacer,
-    tokens: Tokens<S>,
+    tokens: Admission<S>,
     give_up_after: Duration,
     shutdown: Shutdown,
 }
@@ -92,8 +92,8 @@ struct Pulling<S> {
 impl<S: Server> Pulling<S> {
     async fn read_pages(&self, pulled: &mut Pulled) -> Result<(), PullStop> {
         let (mut page, mut failures) = (1, 0);
-        let mut patience = Patience::new(self.give_up_after);
-        let (mut seen, mut rows) = (Seen::default(), 0);
+        let mut give_up = GiveUpTimer::new(self.give_up_after);
+        let (mut seen, mut rows) = (SeenPages::default(), 0);
         loop {
             if self.shutdown.is_draining() || failures >= TRIES {
                 return Err(if failures < TRIES { PullStop::Interrupted } else { gave_up() });
@@ -103,7 +103,7 @@ impl<S: Server> Pulling<S> {
             match result {
                 PageResult::Rows { found, extent } => {
                     failures = 0;
-                    patience.conclusive();
+                    give_up.conclusive();
                     self.tokens.accepted(&token);
                     let emails: HashSet<_> = found.exact.iter().map(|customer| customer.email.clone()).collect();
                     if seen.has_all(&emails, extent.last_page.is_some()) {
@@ -124,8 +124,8 @@ impl<S: Server> Pulling<S> {
                 PageResult::Throttled { pause } => {
                     self.pacer.throttled(pause);
                     let now = Instant::now();
-                    patience.throttled(pause, now);
-                    if let Some(why) = patience.is_over(now) {
+                    give_up.throttled(pause, now);
+                    if let Some(why) = give_up.is_over(now) {
                         return Err(PullStop::Stop(StopReason::Unreachable(why)));
                     }
                 }
@@ -158,12 +158,12 @@ impl<S: Server> Pulling<S> {
 /// The customers of the first page and of the latest one. An API that does not know pages repeats the first, and one that ends them early
 /// repeats the last. To keep all of them would take memory that grows with the account.
 #[derive(Debug, Default)]
-struct Seen {
+struct SeenPages {
     first: Option<HashSet<EmailKey>>,
     latest: HashSet<EmailKey>,
 }
 
-impl Seen {
+impl SeenPages {
     /// Whether a page brings nobody new. An empty one says so only if the API does not count its pages: else its rows may have no e-mails.
     fn has_all(&self, page: &HashSet<EmailKey>, is_counted: bool) -> bool {
         let Some(first) = &self.first else { return false };
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_page_of_an_earlier_pages_customers_brings_nobody_new() {
-        let mut seen = Seen::default();
+        let mut seen = SeenPages::default();
         assert!(!seen.has_all(&page(0..100), false) && !seen.has_all(&page(0..0), false), "the first page");
         seen.add(page(0..100));
         assert!(seen.has_all(&page(0..100), false) && seen.has_all(&page(0..100), true), "the whole list once more");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::give_up::Patience;
+use super::give_up::GiveUpTimer;
 use crate::domain::{AttemptResult, Complaint, RefusalScope, Status, StopReason};
 
 /// `--max-failures N|P%`.
@@ -47,8 +47,8 @@ const BROKEN: u32 = 10;
 const HOPELESS: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
-pub(crate) struct Guard {
-    patience: Patience,
+pub(crate) struct StopRules {
+    give_up: GiveUpTimer,
     most_failures: Option<u64>,
     failures: u64,
     /// The words of the last rejection, and how many in a row said just that.
@@ -90,11 +90,11 @@ impl InARow {
     }
 }
 
-impl Guard {
+impl StopRules {
     /// `ever_created` says whether the ledger knows of a customer that was ever created at this target.
     pub(crate) fn new(policy: GuardPolicy, to_send: u64, ever_created: bool) -> Self {
         Self {
-            patience: Patience::new(policy.give_up_after),
+            give_up: GiveUpTimer::new(policy.give_up_after),
             most_failures: policy.max_failures.map(|limit| limit.of(to_send)),
             failures: 0,
             words: None,
@@ -113,20 +113,20 @@ impl Guard {
     pub(crate) fn alive(&mut self) {
         self.was_answered = true;
         if self.broken.count() < BROKEN {
-            self.patience.conclusive();
+            self.give_up.conclusive();
         }
     }
 
     /// A request that is none to create brought no connection.
     pub(crate) fn unreached(&mut self, cause: &str, now: Instant) -> Option<Halt> {
-        self.patience.failed(true, cause, now);
+        self.give_up.failed(true, cause, now);
         self.out_of_patience(now)
     }
 
     /// The server wants silence, whatever was asked of it.
     pub(crate) fn throttled(&mut self, pause: Duration, now: Instant) -> Option<Halt> {
         self.was_answered = true;
-        self.patience.throttled(pause, now);
+        self.give_up.throttled(pause, now);
         self.out_of_patience(now)
     }
 
@@ -162,35 +162,35 @@ impl Guard {
 
     /// When to give up, unless a conclusive answer comes first.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.patience.deadline()
+        self.give_up.deadline()
     }
 
     /// Why nothing gets through at the moment, and when the run gives up.
     pub(crate) fn trouble(&self) -> Option<(&str, Instant)> {
-        let (cause, gives_up_at) = self.patience.cause().zip(self.patience.gives_up_at())?;
+        let (cause, gives_up_at) = self.give_up.cause().zip(self.give_up.gives_up_at())?;
         let no_hope_at = self.hopeless_since.map(|since| since + HOPELESS);
         Some((cause, no_hope_at.map_or(gives_up_at, |at| at.min(gives_up_at))))
     }
 
     /// The reason to give up, once it has come to that.
     pub(crate) fn out_of_patience(&self, now: Instant) -> Option<Halt> {
-        self.patience.is_over(now).map(|why| Halt::Stop(StopReason::Unreachable(why)))
+        self.give_up.is_over(now).map(|why| Halt::Stop(StopReason::Unreachable(why)))
     }
 
     fn watch_time(&mut self, row: u64, result: &AttemptResult, now: Instant) {
         match result {
-            AttemptResult::NotSent { cause, .. } => self.patience.failed(true, cause, now),
+            AttemptResult::NotSent { cause, .. } => self.give_up.failed(true, cause, now),
             AttemptResult::Unanswered { complaint, pause, .. } => {
                 if let Some(pause) = pause {
-                    self.patience.throttled(*pause, now);
+                    self.give_up.throttled(*pause, now);
                 }
-                self.patience.failed(false, &failing(complaint), now);
+                self.give_up.failed(false, &failing(complaint), now);
             }
-            AttemptResult::Throttled { pause } => self.patience.throttled(*pause, now),
+            AttemptResult::Throttled { pause } => self.give_up.throttled(*pause, now),
             AttemptResult::ServerError(complaint) if self.broken.add(row) >= BROKEN => {
-                self.patience.failed(false, &failing(complaint), now);
+                self.give_up.failed(false, &failing(complaint), now);
             }
-            _ => self.patience.conclusive(),
+            _ => self.give_up.conclusive(),
         }
     }
 
@@ -328,8 +328,8 @@ mod tests {
     use crate::domain::{ComplaintCode, DoubtCause, Receipt, Refusal};
     use crate::exit::Exit;
 
-    fn guard(max_failures: Option<FailureLimit>) -> Guard {
-        Guard::new(GuardPolicy { max_failures, give_up_after: Duration::from_secs(600) }, 200, true)
+    fn guard(max_failures: Option<FailureLimit>) -> StopRules {
+        StopRules::new(GuardPolicy { max_failures, give_up_after: Duration::from_secs(600) }, 200, true)
     }
 
     fn complaint(words: &str) -> Complaint {
@@ -349,7 +349,7 @@ mod tests {
     }
 
     /// As many records get the same answer.
-    fn feed(guard: &mut Guard, result: &AttemptResult, times: u64) -> Option<Halt> {
+    fn feed(guard: &mut StopRules, result: &AttemptResult, times: u64) -> Option<Halt> {
         (0..times).find_map(|row| guard.answered(row, result, Instant::now()))
     }
 
@@ -407,9 +407,9 @@ mod tests {
     #[test]
     fn an_endpoint_that_refuses_stops_at_once_if_it_never_worked_and_else_after_three_records_in_a_row() {
         let gone = refused(RefusalScope::Endpoint);
-        let mut fresh = Guard::new(GuardPolicy { max_failures: None, give_up_after: Duration::MAX }, 1, false);
+        let mut fresh = StopRules::new(GuardPolicy { max_failures: None, give_up_after: Duration::MAX }, 1, false);
         assert!(is_stop(fresh.answered(1, &gone, Instant::now()).as_ref(), Exit::Configuration));
-        let mut fresh = Guard::new(GuardPolicy { max_failures: None, give_up_after: Duration::MAX }, 1, false);
+        let mut fresh = StopRules::new(GuardPolicy { max_failures: None, give_up_after: Duration::MAX }, 1, false);
         fresh.answered(1, &created(), Instant::now());
         assert_eq!(feed(&mut fresh, &gone, 2), None, "it worked in this run");
         let mut known = guard(None);
@@ -452,7 +452,7 @@ mod tests {
     fn an_application_that_fails_at_every_record_is_given_up_on_however_well_look_ups_work() {
         let (mut guard, start) = (guard(None), Instant::now());
         let failed = AttemptResult::ServerError(complaint("HTTP 500"));
-        let outage = |guard: &mut Guard| {
+        let outage = |guard: &mut StopRules| {
             (0..9000).find_map(|second| {
                 guard.alive();
                 guard.answered(second, &failed, start + Duration::from_secs(second))

@@ -6,7 +6,7 @@ use crate::delivery::server::{CreateReply, LookupReply, Outgoing};
 const LATENCY: Duration = Duration::from_millis(100);
 
 /// What the server answers instead of a token, for the n-th request for one.
-type Instead = fn(&Way, usize) -> Option<GrantResult>;
+type Instead = fn(&TokenRequest, usize) -> Option<GrantResult>;
 
 struct Doorman {
     life: Duration,
@@ -21,7 +21,7 @@ struct Doorman {
 #[derive(Default)]
 struct Book {
     issued: Vec<(Token, Instant)>,
-    ways: Vec<Way>,
+    requests: Vec<TokenRequest>,
     at_once: usize,
     most_at_once: usize,
 }
@@ -47,14 +47,14 @@ impl Doorman {
         GrantResult::Granted { token, life: self.told }
     }
 
-    fn grant(&self, way: &Way) -> GrantResult {
-        match way {
-            Way::Refresh(old) if !self.lets_in(old) => GrantResult::Refused("HTTP 401".to_owned()),
-            Way::Refresh(old) if self.revokes => {
+    fn grant(&self, request: &TokenRequest) -> GrantResult {
+        match request {
+            TokenRequest::Refresh(old) if !self.lets_in(old) => GrantResult::Refused("HTTP 401".to_owned()),
+            TokenRequest::Refresh(old) if self.revokes => {
                 self.book().issued.retain(|(issued, _)| issued != old);
                 self.issue()
             }
-            Way::Refresh(_) | Way::Anew { .. } => self.issue(),
+            TokenRequest::Refresh(_) | TokenRequest::Login { .. } => self.issue(),
         }
     }
 }
@@ -76,16 +76,16 @@ impl Server for Doorman {
         true
     }
 
-    async fn obtain(&self, way: &Way) -> GrantResult {
+    async fn obtain(&self, request: &TokenRequest) -> GrantResult {
         let nth = {
             let mut book = self.book();
-            book.ways.push(way.clone());
+            book.requests.push(request.clone());
             book.at_once += 1;
             book.most_at_once = book.most_at_once.max(book.at_once);
-            book.ways.len()
+            book.requests.len()
         };
         tokio::time::sleep(LATENCY).await;
-        let result = (self.instead)(way, nth).unwrap_or_else(|| self.grant(way));
+        let result = (self.instead)(request, nth).unwrap_or_else(|| self.grant(request));
         self.book().at_once -= 1;
         result
     }
@@ -103,16 +103,16 @@ struct Seen {
 async fn send_for(time: Duration, rate: &str, doorman: Doorman) -> (Seen, Arc<Doorman>) {
     let doorman = Arc::new(doorman);
     let (events, _told) = mpsc::unbounded_channel();
-    let (notes, _noted) = mpsc::unbounded_channel();
+    let (messages, _noted) = mpsc::unbounded_channel();
     let (pacer, shutdown) = (Pacer::start(rate.parse().unwrap(), events), Shutdown::default());
     let give_up_after = Duration::from_secs(1800);
-    let tokens = Tokens::new(Arc::clone(&doorman), pacer, shutdown.clone(), notes, give_up_after);
+    let tokens = Admission::new(Arc::clone(&doorman), pacer, shutdown.clone(), messages, give_up_after);
     let (tokens, seen) = (Arc::new(tokens), Arc::new(Mutex::new(Seen::default())));
     let senders = (0..8).map(|_| {
         let (tokens, doorman, seen) = (Arc::clone(&tokens), Arc::clone(&doorman), Arc::clone(&seen));
         tokio::spawn(async move {
             loop {
-                let Admission { permit, token } = match tokens.admit().await {
+                let Admitted { permit, token } = match tokens.admit().await {
                     Ok(Some(admission)) => admission,
                     Ok(None) => return,
                     Err(reason) => return seen.lock().unwrap().stopped.push(reason),
@@ -145,9 +145,17 @@ async fn tokens_of_any_life_carry_a_run_without_a_single_refusal() {
         let (seen, doorman) = send_for(Duration::from_secs(time), rate, Doorman::of_life(life)).await;
         assert_eq!((seen.refused, seen.stopped.len()), (0, 0), "{life} s");
         let book = doorman.book();
-        assert!(book.ways.len() as f64 <= time as f64 / (0.8 * life as f64) + 2.0, "{} renewals", book.ways.len());
+        assert!(
+            book.requests.len() as f64 <= time as f64 / (0.8 * life as f64) + 2.0,
+            "{} renewals",
+            book.requests.len()
+        );
         assert_eq!(book.most_at_once, 1);
-        assert_eq!(book.ways.iter().filter(|way| matches!(way, Way::Anew { .. })).count(), 1, "the rest are refreshes");
+        assert_eq!(
+            book.requests.iter().filter(|request| matches!(request, TokenRequest::Login { .. })).count(),
+            1,
+            "the rest are refreshes"
+        );
     }
 }
 
@@ -155,13 +163,13 @@ async fn tokens_of_any_life_carry_a_run_without_a_single_refusal() {
 async fn a_pace_that_leaves_a_token_few_requests_gets_on_and_one_that_leaves_it_none_stops() {
     let (seen, doorman) = send_for(Duration::from_secs(60), "1/s", Doorman::of_life(3)).await;
     assert_eq!((seen.refused, seen.stopped.len()), (0, 0));
-    assert!(seen.let_in >= 35 && doorman.book().ways.len() <= 27, "{seen:?}");
+    assert!(seen.let_in >= 35 && doorman.book().requests.len() <= 27, "{seen:?}");
     let (seen, doorman) = send_for(Duration::from_secs(600), "5/m", Doorman::of_life(10)).await;
     assert!(
         matches!(&seen.stopped[..], [StopReason::Configuration(words), ..] if words.contains("--rate")),
         "{seen:?}"
     );
-    assert_eq!(doorman.book().ways.len(), 4);
+    assert_eq!(doorman.book().requests.len(), 4);
 }
 
 #[tokio::test(start_paused = true)]
@@ -171,7 +179,7 @@ async fn a_token_that_dies_before_its_told_end_is_renewed_once_for_all_who_were_
     let (seen, doorman) = send_for(Duration::from_secs(60), "100/s", doorman).await;
     assert!(seen.stopped.is_empty() && seen.let_in > 4000, "{seen:?}");
     let book = doorman.book();
-    assert!(book.ways.len() <= 13, "a refresh that is refused and a login each time: {}", book.ways.len());
+    assert!(book.requests.len() <= 13, "a refresh that is refused and a login each time: {}", book.requests.len());
     assert!(seen.refused <= 8 * 6, "{}", seen.refused);
     assert_eq!(book.most_at_once, 1);
 }
@@ -188,18 +196,19 @@ async fn a_refresh_that_ends_the_old_token_costs_those_in_flight_one_more_reques
     let doorman = Doorman { revokes: true, ..Doorman::of_life(10) };
     let (seen, doorman) = send_for(Duration::from_secs(60), "100/s", doorman).await;
     assert!(seen.stopped.is_empty() && seen.let_in > 4000, "{seen:?}");
-    assert!(doorman.book().ways.len() <= 9, "late refusals renew nothing");
+    assert!(doorman.book().requests.len() <= 9, "late refusals renew nothing");
 }
 
 #[tokio::test(start_paused = true)]
 async fn refreshes_that_fail_are_replaced_by_logins_and_nobody_is_refused() {
-    let instead: Instead = |way, _| match way {
-        Way::Refresh(_) => Some(GrantResult::NotOffered("HTTP 404".to_owned())),
-        Way::Anew { .. } => None,
+    let instead: Instead = |request, _| match request {
+        TokenRequest::Refresh(_) => Some(GrantResult::NotOffered("HTTP 404".to_owned())),
+        TokenRequest::Login { .. } => None,
     };
     let (seen, doorman) = send_for(Duration::from_secs(60), "100/s", Doorman { instead, ..Doorman::of_life(10) }).await;
     assert_eq!((seen.refused, seen.stopped.len()), (0, 0));
-    let refreshes = doorman.book().ways.iter().filter(|way| matches!(way, Way::Refresh(_))).count();
+    let refreshes =
+        doorman.book().requests.iter().filter(|request| matches!(request, TokenRequest::Refresh(_))).count();
     assert_eq!(refreshes, 1, "what is not there is asked for once");
 }
 
@@ -209,7 +218,7 @@ async fn a_login_that_is_refused_is_asked_once_and_stops_everybody() {
     let (seen, doorman) = send_for(Duration::from_secs(60), "100/s", Doorman { instead, ..Doorman::of_life(10) }).await;
     assert_eq!((seen.let_in, seen.stopped.len()), (0, 8));
     assert!(seen.stopped.iter().all(|reason| matches!(reason, StopReason::Credentials(_))));
-    assert_eq!(doorman.book().ways.len(), 1);
+    assert_eq!(doorman.book().requests.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -223,7 +232,7 @@ async fn logins_that_are_throttled_and_fail_at_first_hold_everybody_back_and_the
         send_for(Duration::from_secs(60), "100/s", Doorman { instead, ..Doorman::of_life(600) }).await;
     assert_eq!((seen.refused, seen.stopped.len()), (0, 0));
     assert!((3000..=4000).contains(&seen.let_in), "{}", seen.let_in);
-    assert_eq!(doorman.book().ways.len(), 5);
+    assert_eq!(doorman.book().requests.len(), 5);
 }
 
 #[tokio::test(start_paused = true)]
@@ -233,5 +242,5 @@ async fn a_server_that_gives_no_token_is_given_up_on() {
     let (seen, doorman) =
         send_for(Duration::from_secs(2000), "100/s", Doorman { instead, ..Doorman::of_life(10) }).await;
     assert!(matches!(&seen.stopped[..], [StopReason::Unreachable(words), ..] if words.contains("30m")), "{seen:?}");
-    assert!(doorman.book().ways.len() < 120, "{}", doorman.book().ways.len());
+    assert!(doorman.book().requests.len() < 120, "{}", doorman.book().requests.len());
 }

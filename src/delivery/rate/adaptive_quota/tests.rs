@@ -16,9 +16,9 @@ fn allowance(limit: u32, remaining: u32) -> Allowance {
 }
 
 /// One request after the other, a second apart, each answered in 200 ms with the next of these remainders.
-fn after(limit: u32, remainders: impl IntoIterator<Item = u32>) -> (Quota, Instant) {
+fn after(limit: u32, remainders: impl IntoIterator<Item = u32>) -> (AdaptiveQuota, Instant) {
     let mut now = Instant::now();
-    let mut quota = Quota::new(now);
+    let mut quota = AdaptiveQuota::new(now);
     for remaining in remainders {
         quota.leaves(now);
         quota.returns(allowance(limit, remaining), now, now + LATENCY);
@@ -28,13 +28,13 @@ fn after(limit: u32, remainders: impl IntoIterator<Item = u32>) -> (Quota, Insta
 }
 
 #[track_caller]
-fn assert_pace(quota: &Quota, per_minute: f64) {
+fn assert_pace(quota: &AdaptiveQuota, per_minute: f64) {
     assert!((quota.per_minute() - per_minute).abs() < 0.01, "{} instead of {per_minute}", quota.per_minute());
 }
 
 #[test]
 fn the_pace_is_55_of_60_parts_of_the_limit_and_55_until_one_is_seen() {
-    assert_pace(&Quota::new(Instant::now()), 55.0);
+    assert_pace(&AdaptiveQuota::new(Instant::now()), 55.0);
     for (limit, per_minute) in [(60, 55.0), (6000, 5500.0), (12, 11.0)] {
         assert_pace(&after(limit, [limit - 1]).0, per_minute);
     }
@@ -116,7 +116,7 @@ fn a_remainder_that_rises_is_a_new_window() {
 #[test]
 fn an_answer_that_was_overtaken_is_no_new_window() {
     let start = Instant::now();
-    let mut quota = Quota::new(start);
+    let mut quota = AdaptiveQuota::new(start);
     quota.leaves(start);
     quota.leaves(start);
     quota.leaves(start);
@@ -132,7 +132,7 @@ fn an_answer_that_was_overtaken_is_no_new_window() {
 #[test]
 fn a_late_answer_of_the_window_before_says_nothing_of_this_one() {
     let start = Instant::now();
-    let mut quota = Quota::new(start);
+    let mut quota = AdaptiveQuota::new(start);
     quota.leaves(start);
     quota.leaves(start);
     quota.returns(allowance(60, 59), start, start + SECOND);
@@ -145,7 +145,7 @@ fn a_late_answer_of_the_window_before_says_nothing_of_this_one() {
 fn a_reset_brings_the_end_nearer_and_never_moves_it_away() {
     for (reset, wait) in [(10, 11), (3600, 60)] {
         let start = Instant::now();
-        let mut quota = Quota::new(start);
+        let mut quota = AdaptiveQuota::new(start);
         quota.leaves(start);
         let told = Allowance { reset: Some(Duration::from_secs(reset)), ..allowance(60, 0) };
         quota.returns(told, start, start);

@@ -94,15 +94,15 @@ fn customer(is_ours: bool, age: Option<u64>) -> Sighting {
     Sighting { customer, is_ours }
 }
 
-fn exactly(customers: &[Sighting]) -> Seen {
-    Seen::Exactly(customers.to_vec())
+fn exactly(customers: &[Sighting]) -> LookupFinding {
+    LookupFinding::Exactly(customers.to_vec())
 }
 
-fn ours() -> Seen {
+fn ours() -> LookupFinding {
     exactly(&[customer(true, Some(0))])
 }
 
-fn nobody() -> Seen {
+fn nobody() -> LookupFinding {
     exactly(&[])
 }
 
@@ -121,9 +121,9 @@ enum State {
 const STATES: [State; 5] = [State::Fresh, State::Silent, State::Answered, State::Trusted, State::Absent];
 
 impl State {
-    fn life(self) -> Life {
+    fn life(self) -> Lifecycle {
         let policy = if self == Self::Trusted { trusting() } else { policy() };
-        let mut life = Life::new(policy);
+        let mut life = Lifecycle::new(policy);
         life.sends(KeyChoice::Same, at(0));
         match self {
             Self::Fresh => {}
@@ -148,7 +148,7 @@ impl State {
     }
 }
 
-fn answer(life: &mut Life, result: AttemptResult, lookups: bool, second: i64) -> Step {
+fn answer(life: &mut Lifecycle, result: AttemptResult, lookups: bool, second: i64) -> Step {
     life.answered(result, None, true, lookups, at(second))
 }
 
@@ -375,7 +375,7 @@ enum Cause {
 }
 
 impl Cause {
-    fn life(self) -> Life {
+    fn life(self) -> Lifecycle {
         let (state, result) = match self {
             Self::Taken => (State::Fresh, taken()),
             Self::Unclear => (State::Fresh, about_email(EmailWords::Unclear)),
@@ -386,7 +386,7 @@ impl Cause {
             Self::Failure | Self::FailureTrusted => (State::Fresh, failure()),
             Self::Expired => (State::Fresh, AttemptResult::KeyExpired),
             Self::Silence => {
-                let mut life = Life::resumed(policy(), at(-9000), at(-9000));
+                let mut life = Lifecycle::resumed(policy(), at(-9000), at(-9000));
                 assert_eq!(life.first_step(at(1005)), Step::LookUp { after: wait(0) });
                 life.sends(KeyChoice::Same, at(-9000));
                 return life;
@@ -404,7 +404,7 @@ impl Cause {
 #[test]
 fn every_reason_to_look_up_and_everything_that_is_found_have_their_next_step() {
     let several = exactly(&[customer(true, None), customer(false, None)]);
-    let spelt_otherwise = || Seen::Lookalike(Box::new(customer(true, None).customer));
+    let spelt_otherwise = || LookupFinding::Lookalike(Box::new(customer(true, None).customer));
     // Absent, absent once more, ours and young, another's, several, spelt otherwise, no look-up to be had.
     let rows = [
         (
@@ -518,7 +518,7 @@ fn every_reason_to_look_up_and_everything_that_is_found_have_their_next_step() {
         (Cause::Expired, ["new key", "", "exists", "exists", "exists with lookup.several", "new key", "new key"]),
     ];
     for (cause, [once, twice, mine, theirs, many, otherwise, none]) in rows {
-        let see = |seen: Seen| told(&cause.life().looked_up(seen, at(1010)));
+        let see = |seen: LookupFinding| told(&cause.life().looked_up(seen, at(1010)));
         assert_eq!(see(nobody()), once, "{cause:?}, absent");
         if !twice.is_empty() {
             let mut life = cause.life();
@@ -527,13 +527,13 @@ fn every_reason_to_look_up_and_everything_that_is_found_have_their_next_step() {
         }
         assert_eq!(see(ours()), mine, "{cause:?}, ours");
         assert_eq!(see(exactly(&[customer(false, Some(0))])), theirs, "{cause:?}, another's");
-        let several = Seen::Exactly(match &several {
-            Seen::Exactly(several) => several.clone(),
+        let several = LookupFinding::Exactly(match &several {
+            LookupFinding::Exactly(several) => several.clone(),
             _ => unreachable!(),
         });
         assert_eq!(see(several), many, "{cause:?}, several");
         assert_eq!(see(spelt_otherwise()), otherwise, "{cause:?}, spelt otherwise");
-        assert_eq!(see(Seen::Nothing), none, "{cause:?}, no look-up");
+        assert_eq!(see(LookupFinding::Nothing), none, "{cause:?}, no look-up");
     }
 }
 
@@ -579,7 +579,7 @@ fn silence_waits_for_the_settle_time_and_sends_the_same_key_again() {
 
 #[test]
 fn silence_with_an_old_key_looks_up_twice_before_a_new_key() {
-    let mut life = Life::resumed(policy(), at(-3600), at(-3600));
+    let mut life = Lifecycle::resumed(policy(), at(-3600), at(-3600));
     assert_eq!(life.first_step(at(0)), Step::LookUp { after: wait(0) });
     assert_eq!(life.looked_up(nobody(), at(0)), Step::LookUp { after: wait(SETTLE) });
     assert!(is_new_key(&life.looked_up(nobody(), at(SETTLE))));
@@ -604,7 +604,7 @@ fn two_answers_without_meaning_to_one_key_are_enough() {
 
 #[test]
 fn a_send_from_the_future_is_waited_for_from_now() {
-    let life = Life::resumed(policy(), at(500), at(500));
+    let life = Lifecycle::resumed(policy(), at(500), at(500));
     assert_eq!(life.first_step(at(0)), Step::LookUp { after: wait(SETTLE) });
 }
 
@@ -630,19 +630,19 @@ fn a_machine_that_slept_has_waited_and_its_keys_have_aged() {
 
 #[test]
 fn after_an_answered_failure_a_short_settle_time_is_all_that_replicas_get() {
-    let mut life = Life::new(RetryPolicy { settle: Duration::from_secs(1), ..policy() });
+    let mut life = Lifecycle::new(RetryPolicy { settle: Duration::from_secs(1), ..policy() });
     life.sends(KeyChoice::Same, at(0));
     assert_eq!(told(&answer(&mut life, failure(), true, 0)), "look up after 1 s");
 }
 
 #[test]
 fn a_trusted_new_key_is_made_only_after_a_failure_of_the_same_key_and_never_after_plain_silence() {
-    let mut life = Life::new(trusting());
+    let mut life = Lifecycle::new(trusting());
     life.sends(KeyChoice::Same, at(0));
     assert_eq!(told(&answer(&mut life, failure(), false, 1)), "same key");
     life.sends(KeyChoice::Same, at(2));
     assert_eq!(told(&answer(&mut life, failure(), false, 3)), "new key");
-    let mut silent = Life::new(trusting());
+    let mut silent = Lifecycle::new(trusting());
     silent.sends(KeyChoice::Same, at(0));
     answer(&mut silent, silence(), false, 1);
     assert_eq!(told(&answer(&mut silent, AttemptResult::KeyExpired, false, 100)), "in_doubt api.no_answer");
@@ -670,7 +670,7 @@ fn attempts_that_are_used_up_are_a_failure_only_if_absence_is_proven() {
 fn without_look_ups_no_sequence_of_failures_and_silence_goes_on_for_ever() {
     for policy in [policy(), trusting()] {
         for pattern in 0..32_u32 {
-            let mut life = Life::new(policy);
+            let mut life = Lifecycle::new(policy);
             life.sends(KeyChoice::Same, at(0));
             let ended = (0..40_i64).any(|turn| {
                 let second = turn * 100;
@@ -691,7 +691,7 @@ fn without_look_ups_no_sequence_of_failures_and_silence_goes_on_for_ever() {
 
 #[test]
 fn what_was_proven_absent_before_an_interrupt_was_not_attempted() {
-    let mut life = Life::resumed(policy(), at(-3600), at(-3600));
+    let mut life = Lifecycle::resumed(policy(), at(-3600), at(-3600));
     assert_eq!(life.abandon().map(|finish| finish.ending.status()), Some(Status::InDoubt));
     life.looked_up(nobody(), at(0));
     life.looked_up(nobody(), at(SETTLE));
@@ -749,6 +749,6 @@ fn what_the_server_has_instead_is_told_in_few_words_however_much_it_says() {
     let several = warnings(exactly(&[large("a@example.com", "x"), large("a@example.com", "y")]));
     assert!(several.contains("lookup.several") && several.len() < 1000, "{} bytes", several.len());
     let other = large(&format!("{}\u{202e}@example.com", "á".repeat(450_000)), "x");
-    let other = warnings(Seen::Lookalike(Box::new(other.customer)));
+    let other = warnings(LookupFinding::Lookalike(Box::new(other.customer)));
     assert!(other.contains("lookup.other_spelling") && other.len() < 1000, "{} bytes", other.len());
 }
