@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::{Field, shown};
 
-use super::presets::Preset;
-use super::unpack::UnpackFault;
-use super::watched::InputChanged;
+use super::columns::presets::Preset;
+use super::open::unpack::UnpackFault;
+use super::open::watched::InputChanged;
 
 /// A file that cannot be customers, or cannot be read on. A bad record is none of these.
 #[derive(Debug, thiserror::Error)]

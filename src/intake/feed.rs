@@ -7,22 +7,21 @@ use std::sync::Arc;
 use crate::domain::{InputForm, InputRecord, InputShape, Json, JsonObject, Position};
 use encoding_rs::{Encoding, UTF_8};
 
-use super::columns::{Mapping, Roster, is_known};
-use super::csv::{CsvReader, ReadFault, Scan};
-use super::cut::{Cutter, Input};
-use super::decode;
+use super::columns::mapping::{Mapping, Roster, is_known};
 use super::error::IntakeError;
-use super::examine::{Examined, Examiner};
-use super::foreign;
-use super::misread::Misread;
-use super::ndjson::{Item, parse_object};
+use super::judge::examine::{Examined, Examiner};
+use super::limits::{DEEPEST, MOST_COLUMNS};
+use super::open::misread::Misread;
+use super::open::sniff::Decay;
+use super::open::source::Source;
+use super::open::watched::InputFile;
+use super::open::{decode, sniff, unsupported};
 use super::options::{Format, InputOptions};
 use super::parallel::{Gather, Parallel};
-use super::records::{Form, RecordReader as _, Records};
-use super::sniff::{self, Decay};
-use super::source::Source;
-use super::watched::InputFile;
-use super::{DEEPEST, MOST_COLUMNS};
+use super::read::csv::{CsvReader, ReadFault, Scan};
+use super::read::ndjson::{Item, parse_object};
+use super::read::pieces::{Cutter, Input};
+use super::read::records::{Form, RecordReader as _, Records};
 
 /// An iterator over the records of a file. After an error nothing follows.
 pub struct Feed {
@@ -67,7 +66,7 @@ impl Feed {
     }
 
     fn over(source: Source, options: &InputOptions) -> Result<Self, IntakeError> {
-        let foreign = if options.format == Format::Csv { None } else { foreign::other_json(&source.head) };
+        let foreign = if options.format == Format::Csv { None } else { unsupported::other_json(&source.head) };
         if let Some((what, advice)) = foreign {
             return Err(IntakeError::Foreign { path: source.path, what, advice });
         }
@@ -110,7 +109,7 @@ impl Feed {
         let has_keys = !keys.is_empty();
         let mapping = opened.mapping(&Roster::Keys(keys), options).map_err(|error| {
             let no_object = if has_keys { None } else { no_object(&source.head, source.complete) };
-            error.advised(no_object).within(foreign::array_of_objects(&source.head))
+            error.advised(no_object).within(unsupported::array_of_objects(&source.head))
         })?;
         let form = Form::Ndjson { line_end: sniff::line_end(&source.head) };
         let records = Records::new(form, source.into_reader(0), 1);
@@ -335,8 +334,8 @@ mod tests {
 
     use crate::domain::{Code, Field, NewCustomer, RawRecord, Severity, Verdict};
 
-    use super::super::unpack::tests::gzip;
     use super::*;
+    use crate::intake::open::unpack::tests::gzip;
 
     fn feed(bytes: &[u8], options: &InputOptions) -> Result<Feed, IntakeError> {
         Feed::of(Path::new("customers"), Cursor::new(bytes.to_vec()), options)

@@ -7,9 +7,10 @@ use encoding_rs::{Encoding, X_USER_DEFINED};
 
 use crate::domain::{Country, CustomerType, Field};
 
-use super::columns::is_same;
-use super::presets::Preset;
-use super::validate::parse_yes_no;
+use super::columns::mapping::is_same;
+use super::columns::presets::Preset;
+use super::judge::validate::parse_yes_no;
+use super::limits::DEEPEST;
 
 /// How to read a file. The default finds everything out by itself.
 #[derive(Clone, Debug, Default)]
@@ -208,7 +209,7 @@ impl FromStr for ExtraRule {
         if segments.clone().any(|segment| segment.trim().is_empty()) {
             return Err(RuleError::new(format!("{path:?} is no path of names joined by dots")));
         }
-        if segments.clone().count() > usize::from(super::DEEPEST) {
+        if segments.clone().count() > usize::from(DEEPEST) {
             return Err(RuleError::new(format!("{path:?} is nested too deep")));
         }
         let is_field = |segment: &str| Field::ALL.into_iter().find(|field| is_same(field.as_str(), segment));

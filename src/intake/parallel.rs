@@ -9,13 +9,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::domain::{InputRecord, NewCustomer, Position};
 
-use super::csv::{ReadFault, SliceReader};
-use super::cut::{Cut, Cutter, Input, Piece};
 use super::error::IntakeError;
-use super::examine::{Examined, Examiner};
 use super::feed::Origin;
-use super::ndjson::LineReader;
-use super::records::{Form, RecordReader, Records, Scanned};
+use super::judge::examine::{Examined, Examiner};
+use super::read::csv::ReadFault;
+use super::read::csv::slice::SliceReader;
+use super::read::ndjson::LineReader;
+use super::read::pieces::{Cut, Cutter, Input, Piece};
+use super::read::records::{Form, RecordReader, Records, Scanned};
 
 /// What is made of the records of a piece.
 pub trait Gather {
@@ -292,7 +293,8 @@ impl<T: Gather + Send + 'static> std::iter::FusedIterator for Parallel<T> {}
 mod tests {
     use std::io::Write as _;
 
-    use crate::intake::{Feed, InputOptions};
+    use crate::intake::feed::Feed;
+    use crate::intake::options::InputOptions;
 
     use super::*;
 

@@ -10,9 +10,10 @@ use proptest::prelude::*;
 use crate::domain::{InputRecord, RawRecord};
 
 use super::error::IntakeError;
-use super::options::{Format, InputOptions};
-use super::unpack::tests::{gzip, zst};
-use super::{Feed, sniff};
+use super::feed::Feed;
+use super::open::unpack::tests::{gzip, zst};
+use super::open::{sniff, unsupported};
+use super::options::{Format, InputOptions, parse_encoding};
 
 /// How a text becomes a file.
 #[derive(Clone, Copy, Debug)]
@@ -176,7 +177,7 @@ proptest! {
         prop_assert!(b",;\t|".contains(&delimiter));
         let _ = (sniff::format(&head), sniff::separator_line(&head));
         let _ = (sniff::csv_decay(&head, complete, delimiter, 1), sniff::ndjson_decay(&head, complete));
-        let _ = (super::foreign::by_signature(&head), super::foreign::by_text(&head), super::foreign::other_json(&head));
+        let _ = (unsupported::by_signature(&head), unsupported::by_text(&head), unsupported::other_json(&head));
     }
 
     #[test]
@@ -236,7 +237,7 @@ proptest! {
             _ => bytes,
         };
         let made = Made { encoding: UTF_8, marked: true, packing: "", line_end: "\n", delimiter: b',' };
-        let encoding = Some(super::parse_encoding(encoding).unwrap());
+        let encoding = Some(parse_encoding(encoding).unwrap());
         let options = InputOptions { format, encoding, delimiter: None, ..made.options() };
         let told = |piece: usize| -> Vec<String> {
             match feed(&file, piece, &options) {

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use crate::domain::Field;
 
-use super::options::RuleError;
+use crate::intake::options::RuleError;
 
 /// A system whose exports are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,7 +40,7 @@ impl Preset {
     }
 
     /// As its makers write it.
-    pub(super) const fn title(self) -> &'static str {
+    pub(crate) const fn title(self) -> &'static str {
         match self {
             Self::Stripe => "Stripe",
             Self::Shopify => "Shopify",
@@ -53,7 +53,7 @@ impl Preset {
     }
 
     /// Stripe has two exports, of customers and of payments; phone and country come only where they were ticked.
-    pub(super) const fn sources(self, field: Field) -> Sources {
+    pub(crate) const fn sources(self, field: Field) -> Sources {
         match (self, field) {
             (Self::Stripe, Field::Name) => &["Name", "Card Name"],
             (Self::Stripe, Field::Email) => &["Email", "Customer Email"],
@@ -87,7 +87,7 @@ impl Preset {
     }
 
     /// Why an export may lack a field that it could have.
-    pub(super) const fn reason_to_lack(self, field: Field) -> Option<&'static str> {
+    pub(crate) const fn reason_to_lack(self, field: Field) -> Option<&'static str> {
         match (self, field) {
             (Self::Stripe, Field::Phone | Field::Country) => Some(
                 "Stripe exports phone and country only where they were ticked: tick them and export again, or give them with --map or --set",
@@ -97,7 +97,7 @@ impl Preset {
     }
 
     /// The export that a header is of, by columns that nobody else has.
-    pub(super) fn guess(names: &[String]) -> Option<Self> {
+    pub(crate) fn guess(names: &[String]) -> Option<Self> {
         let has = |wanted: &[&str]| wanted.iter().all(|wanted| names.iter().any(|name| name == wanted));
         let signs: [(Self, &[&str]); 8] = [
             (Self::Stripe, &["Created (UTC)", "Delinquent", "Email"]),
@@ -132,8 +132,8 @@ impl FromStr for Preset {
 
 #[cfg(test)]
 mod tests {
-    use super::super::options::{MapRule, Part, Recipe};
     use super::*;
+    use crate::intake::options::{MapRule, Part, Recipe};
 
     /// The exports' own headers; NDJSON keys for Auth0.
     fn headers() -> Vec<(Preset, Vec<String>)> {

@@ -9,23 +9,24 @@ use memchr::{memchr, memchr_iter, memrchr, memrchr2};
 
 use super::csv;
 use super::records::Form;
+use crate::intake::limits::LONGEST_RECORD;
 
 /// How an input is read on.
-pub(super) type Input = Box<dyn BufRead + Send>;
+pub(crate) type Input = Box<dyn BufRead + Send>;
 
 /// A buffer that had to be larger is not kept so large.
 const SPARE: usize = 128 * 1024;
 /// A piece that would be larger holds a record beyond all limits.
-const LARGEST: usize = 4 * super::LONGEST_RECORD;
+const LARGEST: usize = 4 * LONGEST_RECORD;
 
 /// Whole records, the last of an input perhaps without its line end.
-pub(super) struct Piece {
-    pub(super) bytes: Vec<u8>,
+pub(crate) struct Piece {
+    pub(crate) bytes: Vec<u8>,
     /// The number of its first line.
-    pub(super) line: u64,
+    pub(crate) line: u64,
 }
 
-pub(super) enum Cut {
+pub(crate) enum Cut {
     Piece(Piece),
     /// What begins with a record that is too large for a piece must be read in one go, by whoever keeps no more of it than a record may have.
     Uncut {
@@ -35,7 +36,7 @@ pub(super) enum Cut {
     End,
 }
 
-pub(super) struct Cutter {
+pub(crate) struct Cutter {
     input: Input,
     form: Form,
     /// What was read behind the last piece.
@@ -47,16 +48,16 @@ pub(super) struct Cutter {
 
 impl Cutter {
     /// `line` is the number of the first line that `input` gives.
-    pub(super) fn new(form: Form, input: Input, line: u64, size: usize) -> Self {
+    pub(crate) fn new(form: Form, input: Input, line: u64, size: usize) -> Self {
         Self { input, form, ahead: Vec::new(), line, size }
     }
 
-    pub(super) fn form(&self) -> Form {
+    pub(crate) fn form(&self) -> Form {
         self.form
     }
 
     /// The next piece, and whoever cuts the one after it. The buffer is one that is needed no more.
-    pub(super) fn cut(mut self, mut bytes: Vec<u8>) -> io::Result<(Cut, Option<Self>)> {
+    pub(crate) fn cut(mut self, mut bytes: Vec<u8>) -> io::Result<(Cut, Option<Self>)> {
         bytes.clear();
         bytes.append(&mut self.ahead);
         let mut size = self.size;
@@ -86,7 +87,7 @@ impl Cutter {
 
 impl Piece {
     /// The buffer, for the next piece.
-    pub(super) fn into_spare(self) -> Vec<u8> {
+    pub(crate) fn into_spare(self) -> Vec<u8> {
         let mut bytes = self.bytes;
         bytes.clear();
         bytes.shrink_to(SPARE);
@@ -158,8 +159,8 @@ fn line_ends(form: Form, bytes: &[u8]) -> u64 {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::records::{RecordReader, Records, Scanned};
     use super::*;
+    use crate::intake::read::records::{RecordReader, Records, Scanned};
 
     /// The cells of each record, and its line.
     fn cells(mut records: impl RecordReader) -> Vec<(u64, Vec<Vec<u8>>)> {

@@ -2,25 +2,26 @@
 
 use std::io::{self, BufRead};
 
-use super::csv::{self, CsvReader, ReadFault, Record, SliceReader};
+use super::csv::slice::SliceReader;
+use super::csv::{self, CsvReader, ReadFault, Record};
 use super::ndjson::{self, LineReader};
 
 /// The form of an input, as far as taking records out of it goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub(crate) enum Form {
     Csv { delimiter: u8 },
     Ndjson { line_end: u8 },
 }
 
 /// Takes records out of an input.
-pub(super) enum Records<R> {
+pub(crate) enum Records<R> {
     Csv(Box<CsvReader<R>>),
     Ndjson(LineReader<R>),
 }
 
 /// A record as it was found.
 #[derive(Clone, Copy)]
-pub(super) enum Scanned<'a> {
+pub(crate) enum Scanned<'a> {
     /// `ended` is false for a last record without its line end.
     Cells {
         record: Record<'a>,
@@ -38,7 +39,7 @@ pub(super) enum Scanned<'a> {
 
 impl<R: BufRead> Records<R> {
     /// `line` is the number of the first line that `input` gives.
-    pub(super) fn new(form: Form, input: R, line: u64) -> Self {
+    pub(crate) fn new(form: Form, input: R, line: u64) -> Self {
         match form {
             Form::Csv { delimiter } => Self::Csv(Box::new(CsvReader::new(input, delimiter, line))),
             Form::Ndjson { line_end } => Self::Ndjson(LineReader::new(input, line_end, line)),
@@ -46,7 +47,7 @@ impl<R: BufRead> Records<R> {
     }
 
     /// What was not read yet, and the number of the line that it begins with.
-    pub(super) fn into_rest(self) -> io::Result<(R, u64)> {
+    pub(crate) fn into_rest(self) -> io::Result<(R, u64)> {
         match self {
             Self::Csv(reader) => reader.into_rest(),
             Self::Ndjson(reader) => Ok(reader.into_rest()),
@@ -55,7 +56,7 @@ impl<R: BufRead> Records<R> {
 }
 
 /// Whatever gives one record after the other.
-pub(super) trait RecordReader {
+pub(crate) trait RecordReader {
     /// The next record and the line on which it begins; nothing at the end.
     fn next_record(&mut self) -> Result<Option<(u64, Scanned<'_>)>, ReadFault>;
 

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use super::error::IntakeError;
+use crate::intake::error::IntakeError;
 
 /// An open input file and the state in which it was opened.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ enum Seen {
 /// that read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the input changed while it was read")]
-pub(super) struct InputChanged;
+pub(crate) struct InputChanged;
 
 /// What tells one state of a file from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,7 +120,7 @@ impl InputFile {
     }
 
     /// Reads the file from its beginning, independently of every other reader.
-    pub(super) fn reader(self: &Arc<Self>) -> impl Read + Send + use<> {
+    pub(crate) fn reader(self: &Arc<Self>) -> impl Read + Send + use<> {
         Reader { file: Arc::clone(self), at: 0 }
     }
 }

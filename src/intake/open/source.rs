@@ -6,46 +6,46 @@ use std::sync::Arc;
 
 use encoding_rs::{Encoding, UTF_8};
 
-use super::decode::{self, ToUtf8};
-use super::error::IntakeError;
-use super::foreign;
+use super::decode::ToUtf8;
 use super::unpack::{Packing, Unpacker};
 use super::watched::InputFile;
-use super::{HEAD, LONGEST_RECORD};
+use super::{decode, unsupported};
+use crate::intake::error::IntakeError;
+use crate::intake::limits::{HEAD, LONGEST_RECORD};
 
 /// An opened input whose beginning was read.
-pub(super) struct Source {
-    pub(super) path: PathBuf,
+pub(crate) struct Source {
+    pub(crate) path: PathBuf,
     /// The first bytes as UTF-8, without a byte order mark: at least the first line, if it is not beyond all limits.
-    pub(super) head: Vec<u8>,
+    pub(crate) head: Vec<u8>,
     /// Whether the head is all there is.
-    pub(super) complete: bool,
+    pub(crate) complete: bool,
     /// What the text is read from.
-    pub(super) encoding: &'static Encoding,
+    pub(crate) encoding: &'static Encoding,
     /// Whether a copy of it needs a mark to be read as UTF-8 whatever else is said.
-    pub(super) wants_mark: bool,
+    pub(crate) wants_mark: bool,
     rest: Stream,
     /// What it is read from, if that is a file.
-    pub(super) file: Option<Arc<InputFile>>,
+    pub(crate) file: Option<Arc<InputFile>>,
 }
 
 type Stream = Box<dyn Read + Send>;
 
 impl Source {
     /// Reads the beginning of a file and refuses what is no text that could hold customers.
-    pub(super) fn of_file(file: &Arc<InputFile>, encoding: Option<&'static Encoding>) -> Result<Self, IntakeError> {
+    pub(crate) fn of_file(file: &Arc<InputFile>, encoding: Option<&'static Encoding>) -> Result<Self, IntakeError> {
         let mut source = Self::over(file.path(), Box::new(file.reader()), encoding)?;
         source.file = Some(Arc::clone(file));
         Ok(source)
     }
 
     /// From bytes to text: unpacked, told from what is no text, decoded.
-    pub(super) fn over(path: &Path, file: Stream, named: Option<&'static Encoding>) -> Result<Self, IntakeError> {
+    pub(crate) fn over(path: &Path, file: Stream, named: Option<&'static Encoding>) -> Result<Self, IntakeError> {
         let broken = |error| IntakeError::reading(path, error);
         let foreign = |(what, advice)| IntakeError::Foreign { path: path.to_owned(), what, advice };
         let bytes = unpacked(file).map_err(broken)?;
         let (start, mut bytes) = peek(bytes, HEAD).map_err(broken)?;
-        if let Some(looks) = foreign::by_signature(&start) {
+        if let Some(looks) = unsupported::by_signature(&start) {
             return Err(foreign(looks));
         }
         let mark = decode::byte_order_mark(&start);
@@ -63,7 +63,7 @@ impl Source {
         if complete && head.iter().all(u8::is_ascii_whitespace) {
             return Err(IntakeError::Empty { path: path.to_owned() });
         }
-        if let Some(looks) = foreign::by_text(&head) {
+        if let Some(looks) = unsupported::by_text(&head) {
             return Err(foreign(looks));
         }
         let wants_mark = mark.is_some() || encoding != UTF_8;
@@ -71,7 +71,7 @@ impl Source {
     }
 
     /// The whole input from behind the first `skip` bytes of the head.
-    pub(super) fn into_reader(self, skip: usize) -> Box<dyn BufRead + Send> {
+    pub(crate) fn into_reader(self, skip: usize) -> Box<dyn BufRead + Send> {
         let mut head = Cursor::new(self.head);
         head.set_position(u64::try_from(skip).unwrap_or_default());
         Box::new(head.chain(BufReader::with_capacity(HEAD, self.rest)))
@@ -140,8 +140,8 @@ fn read_head(input: &mut Stream) -> io::Result<(Vec<u8>, bool)> {
 mod tests {
     use encoding_rs::{UTF_16LE, WINDOWS_1252};
 
-    use super::super::unpack::tests::{gzip, zst};
     use super::*;
+    use crate::intake::open::unpack::tests::{gzip, zst};
 
     fn open(bytes: &[u8]) -> Result<Source, IntakeError> {
         open_as(bytes, None)

@@ -13,19 +13,19 @@ const ROOM: usize = 64 * 1024;
 const REMEMBERED: usize = 8;
 
 /// The encoding that a byte order mark names, and how long the mark is.
-pub(super) fn byte_order_mark(head: &[u8]) -> Option<(&'static Encoding, usize)> {
+pub(crate) fn byte_order_mark(head: &[u8]) -> Option<(&'static Encoding, usize)> {
     Encoding::for_bom(head)
 }
 
 /// The encoding that undecodable text is likely to be in.
-pub(super) fn suggested(head: &[u8]) -> &'static str {
+pub(crate) fn suggested(head: &[u8]) -> &'static str {
     let mut detector = chardetng::EncodingDetector::new(chardetng::Iso2022JpDetection::Deny);
     detector.feed(head, false);
     detector.guess(None, chardetng::Utf8Detection::Deny).name()
 }
 
 /// UTF-16 without a byte order mark: Latin text has a zero in every other byte.
-pub(super) fn unmarked_utf16(head: &[u8]) -> Option<&'static Encoding> {
+pub(crate) fn unmarked_utf16(head: &[u8]) -> Option<&'static Encoding> {
     let zeros = |odd: usize| head.iter().skip(odd).step_by(2).filter(|byte| **byte == 0).count();
     let (even, odd) = (zeros(0), zeros(1));
     let is_half_zero = |here: usize, there: usize| here * 3 > head.len() && there * 20 < here;
@@ -40,15 +40,15 @@ pub(super) fn unmarked_utf16(head: &[u8]) -> Option<&'static Encoding> {
 
 /// Where bytes stop being text: after how many bytes and characters, and which byte stood there in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Undecodable {
-    pub(super) byte: u8,
-    pub(super) after_bytes: usize,
-    pub(super) after_characters: usize,
+pub(crate) struct Undecodable {
+    pub(crate) byte: u8,
+    pub(crate) after_bytes: usize,
+    pub(crate) after_characters: usize,
 }
 
 impl Undecodable {
     /// The first in a cell that was read from this encoding.
-    pub(super) fn first(cell: &[u8], encoding: &'static Encoding) -> Option<Self> {
+    pub(crate) fn first(cell: &[u8], encoding: &'static Encoding) -> Option<Self> {
         let after_bytes = std::str::from_utf8(cell).err()?.valid_up_to();
         let (text, rest) = cell.split_at(after_bytes);
         let after_characters = String::from_utf8_lossy(text).chars().count();
@@ -58,7 +58,7 @@ impl Undecodable {
 }
 
 /// A cell fit for a message: text as it is, and bytes that are none as `\xF6`.
-pub(super) fn shown(cell: &[u8], encoding: &'static Encoding) -> String {
+pub(crate) fn shown(cell: &[u8], encoding: &'static Encoding) -> String {
     let mut text = String::new();
     let mut rest = cell;
     while let Err(error) = std::str::from_utf8(rest) {
@@ -82,7 +82,7 @@ fn unmarked(mark: &[u8]) -> u8 {
 }
 
 /// Reads text of another encoding as UTF-8.
-pub(super) struct ToUtf8<R> {
+pub(crate) struct ToUtf8<R> {
     input: R,
     decoder: Decoder,
     /// The last bytes that were decoded, for saying which of them were nothing.
@@ -94,7 +94,7 @@ pub(super) struct ToUtf8<R> {
 
 impl<R: BufRead> ToUtf8<R> {
     /// The byte order mark, if there was one, is not in `input` any more.
-    pub(super) fn new(input: R, encoding: &'static Encoding) -> Self {
+    pub(crate) fn new(input: R, encoding: &'static Encoding) -> Self {
         let decoder = encoding.new_decoder_without_bom_handling();
         Self { input, decoder, recent: Vec::new(), text: Vec::new(), given: 0, is_over: false }
     }

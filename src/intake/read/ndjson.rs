@@ -15,10 +15,10 @@ use serde_json::value::RawValue;
 
 use crate::domain::{Code, Flaw, Json, JsonObject};
 
-use super::{DEEPEST, LONGEST_CELL, LONGEST_RECORD, MOST_COLUMNS};
+use crate::intake::limits::{DEEPEST, LONGEST_CELL, LONGEST_RECORD, MOST_COLUMNS};
 
 /// Reads one line after the other into its own buffer.
-pub(super) struct LineReader<R> {
+pub(crate) struct LineReader<R> {
     input: R,
     /// LF, or CR in a file of old Macs.
     line_end: u8,
@@ -29,7 +29,7 @@ pub(super) struct LineReader<R> {
 
 /// What reading on brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scan {
+pub(crate) enum Scan {
     /// A line that holds something; `ended` is false for a last line without its line end.
     Line {
         line: u64,
@@ -44,27 +44,27 @@ pub(super) enum Scan {
 
 impl<R: BufRead> LineReader<R> {
     /// `line` is the number of the first line that `input` gives, `line_end` the byte with which lines end.
-    pub(super) fn new(input: R, line_end: u8, line: u64) -> Self {
+    pub(crate) fn new(input: R, line_end: u8, line: u64) -> Self {
         Self { input, line_end, line: line - 1, buffer: Vec::new(), blank_rows: 0 }
     }
 
     /// What was not read yet, and the number of the line that it begins with.
-    pub(super) fn into_rest(self) -> (R, u64) {
+    pub(crate) fn into_rest(self) -> (R, u64) {
         (self.input, self.line + 1)
     }
 
     /// The line that the last [`Scan::Line`] told of, without its line end.
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.buffer
     }
 
     /// How many lines without anything were skipped so far.
-    pub(super) fn blank_rows(&self) -> u64 {
+    pub(crate) fn blank_rows(&self) -> u64 {
         self.blank_rows
     }
 
     /// Reads the next line that holds something.
-    pub(super) fn advance(&mut self) -> io::Result<Scan> {
+    pub(crate) fn advance(&mut self) -> io::Result<Scan> {
         loop {
             self.buffer.clear();
             let (length, ended) = self.read_line()?;
@@ -108,7 +108,7 @@ impl<R: BufRead> LineReader<R> {
 }
 
 /// The object that a line holds, as far as possible in the line's own bytes.
-pub(super) fn parse_object(line: &str) -> Result<Object<'_>, Flaw> {
+pub(crate) fn parse_object(line: &str) -> Result<Object<'_>, Flaw> {
     let (fault, has_floats) = (Cell::new(None), Cell::new(false));
     let mut reader = serde_json::Deserializer::from_str(line);
     let strict = Strict { depth: 0, fault: &fault, has_floats: &has_floats };
@@ -132,7 +132,7 @@ pub(super) fn parse_object(line: &str) -> Result<Object<'_>, Flaw> {
 }
 
 /// Keys and values in the order of the line; no key comes twice.
-pub(super) struct Object<'a> {
+pub(crate) struct Object<'a> {
     entries: Vec<(Cow<'a, str>, Item<'a>)>,
     /// A bit for each key: most keys that are asked for and are not there are told by it.
     signs: u64,
@@ -150,7 +150,7 @@ impl<'a> Object<'a> {
         Self { entries: Vec::with_capacity(8), signs: 0 }
     }
 
-    pub(super) fn get(&self, key: &str) -> Option<&Item<'a>> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Item<'a>> {
         if self.signs & sign(key) == 0 {
             return None;
         }
@@ -173,13 +173,13 @@ impl<'a> Object<'a> {
         self.entries.push((key, item));
     }
 
-    pub(super) fn entries(&self) -> impl Iterator<Item = (&str, &Item<'a>)> {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&str, &Item<'a>)> {
         self.entries.iter().map(|(key, item)| (&**key, item))
     }
 }
 
 /// A value of an object.
-pub(super) enum Item<'a> {
+pub(crate) enum Item<'a> {
     Text(Cow<'a, str>),
     /// Anything but a string.
     Other(Json),
@@ -195,7 +195,7 @@ impl Item<'_> {
 }
 
 /// The JSON type of a value, for messages.
-pub(super) fn kind(value: &Json) -> &'static str {
+pub(crate) fn kind(value: &Json) -> &'static str {
     match value {
         Json::Null => "null",
         Json::Bool(_) => "true or false",

@@ -8,14 +8,12 @@ use std::io::{self, BufRead};
 use csv_core::{Reader, ReaderBuilder};
 use memchr::{memchr_iter, memchr2};
 
-mod slice;
+pub(crate) mod slice;
 
-pub(super) use slice::SliceReader;
-
-use super::{LONGEST_CELL, LONGEST_RECORD, MOST_COLUMNS};
+use crate::intake::limits::{LONGEST_CELL, LONGEST_RECORD, MOST_COLUMNS};
 
 /// Reads one record after the other into its own buffer.
-pub(super) struct CsvReader<R> {
+pub(crate) struct CsvReader<R> {
     input: R,
     core: Core,
     delimiter: u8,
@@ -48,7 +46,7 @@ impl Core {
 
 /// What reading on brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scan {
+pub(crate) enum Scan {
     /// A record, which begins on this line. [`CsvReader::record`] has its cells. `ended` is false for a last one without its line end.
     Record {
         line: u64,
@@ -64,7 +62,7 @@ pub(super) enum Scan {
 
 /// Why reading cannot go on.
 #[derive(Debug)]
-pub(super) enum ReadFault {
+pub(crate) enum ReadFault {
     Read(io::Error),
     /// A quote opened on this line, in the cell of this number (from 0), and is not closed.
     OpenQuote {
@@ -81,7 +79,7 @@ impl From<io::Error> for ReadFault {
 
 /// The cells of one record.
 #[derive(Clone, Copy)]
-pub(super) struct Record<'a> {
+pub(crate) struct Record<'a> {
     bytes: &'a [u8],
     /// The same, where it is known to be text.
     text: Option<&'a str>,
@@ -92,24 +90,24 @@ pub(super) struct Record<'a> {
 
 impl<'a> Record<'a> {
     /// Whether a cell may hold a line break: a line that was taken as it stands has none.
-    pub(super) fn has_line_breaks(self) -> bool {
+    pub(crate) fn has_line_breaks(self) -> bool {
         self.gap == 0 && memchr2(b'\n', b'\r', self.bytes).is_some()
     }
 
-    pub(super) fn len(self) -> usize {
+    pub(crate) fn len(self) -> usize {
         self.ends.len()
     }
 
-    pub(super) fn get(self, index: usize) -> Option<&'a [u8]> {
+    pub(crate) fn get(self, index: usize) -> Option<&'a [u8]> {
         self.range(index).map(|range| &self.bytes[range])
     }
 
-    pub(super) fn cells(self) -> impl Iterator<Item = &'a [u8]> {
+    pub(crate) fn cells(self) -> impl Iterator<Item = &'a [u8]> {
         (0..self.len()).filter_map(move |index| self.get(index))
     }
 
     /// All cells as one text, where every cell is text; looks at all bytes at once, and then whether a cell ends within a character.
-    pub(super) fn text(self) -> Option<&'a str> {
+    pub(crate) fn text(self) -> Option<&'a str> {
         if self.text.is_some() {
             return self.text;
         }
@@ -118,12 +116,12 @@ impl<'a> Record<'a> {
         is_cut_well.then_some(text)
     }
 
-    pub(super) fn is_utf8(self) -> bool {
+    pub(crate) fn is_utf8(self) -> bool {
         self.text().is_some()
     }
 
     /// Where a cell lies among the bytes.
-    pub(super) fn range(self, index: usize) -> Option<std::ops::Range<usize>> {
+    pub(crate) fn range(self, index: usize) -> Option<std::ops::Range<usize>> {
         let end = *self.ends.get(index)?;
         Some(if index == 0 { 0 } else { self.ends[index - 1] + self.gap }..end)
     }
@@ -136,7 +134,7 @@ impl<'a> Record<'a> {
 
 impl<R: BufRead> CsvReader<R> {
     /// `line` is the number of the first line that `input` gives.
-    pub(super) fn new(input: R, delimiter: u8, line: u64) -> Self {
+    pub(crate) fn new(input: R, delimiter: u8, line: u64) -> Self {
         Self {
             input,
             core: Core { reader: None, delimiter },
@@ -151,7 +149,7 @@ impl<R: BufRead> CsvReader<R> {
     }
 
     /// What was not read yet, and the number of the line that it begins with.
-    pub(super) fn into_rest(mut self) -> io::Result<(R, u64)> {
+    pub(crate) fn into_rest(mut self) -> io::Result<(R, u64)> {
         // The second half of the last line end belongs to the record before.
         if self.lines.after_return && self.input.fill_buf()?.first() == Some(&b'\n') {
             self.input.consume(1);
@@ -160,17 +158,17 @@ impl<R: BufRead> CsvReader<R> {
     }
 
     /// How many lines without anything and rows of nothing but space and delimiters were skipped so far.
-    pub(super) fn blank_rows(&self) -> u64 {
+    pub(crate) fn blank_rows(&self) -> u64 {
         self.blank_rows
     }
 
     /// The record that the last [`Scan::Record`] told of.
-    pub(super) fn record(&self) -> Record<'_> {
+    pub(crate) fn record(&self) -> Record<'_> {
         Record { bytes: &self.bytes[..self.filled], text: None, ends: &self.ends[..self.cells], gap: 0 }
     }
 
     /// Reads the next record. Rows without anything are no records, also before the header.
-    pub(super) fn advance(&mut self) -> Result<Scan, ReadFault> {
+    pub(crate) fn advance(&mut self) -> Result<Scan, ReadFault> {
         loop {
             match self.read_record()? {
                 Scan::Record { .. } if self.record().is_blank() => self.blank_rows += 1,
@@ -355,7 +353,7 @@ impl LineCounter {
 }
 
 /// How many line ends a cell, or whole records, hold.
-pub(super) fn line_ends(bytes: &[u8]) -> u64 {
+pub(crate) fn line_ends(bytes: &[u8]) -> u64 {
     let mut lines = LineCounter { line: 0, after_return: false };
     lines.count(bytes);
     lines.line

@@ -1,20 +1,21 @@
 //! Format, delimiter and readability, found out from the first bytes.
 
-use super::csv::{Scan, SliceReader};
-use super::options::{Format, is_delimiter};
+use crate::intake::options::{Format, is_delimiter};
+use crate::intake::read::csv::Scan;
+use crate::intake::read::csv::slice::SliceReader;
 
 /// The delimiters that are looked for, the likeliest first.
-pub(super) const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
+pub(crate) const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 /// So many records are enough to see which delimiter fits.
 const SAMPLED: usize = 100;
 
 /// The form of an input by its first visible byte.
-pub(super) fn format(head: &[u8]) -> Format {
+pub(crate) fn format(head: &[u8]) -> Format {
     if head.trim_ascii_start().first() == Some(&b'{') { Format::Ndjson } else { Format::Csv }
 }
 
 /// Excel's own line that names the delimiter: which one, and how many bytes the line takes.
-pub(super) fn separator_line(head: &[u8]) -> Option<(u8, usize)> {
+pub(crate) fn separator_line(head: &[u8]) -> Option<(u8, usize)> {
     let rest = head.get(..4).filter(|start| start.eq_ignore_ascii_case(b"sep=")).and_then(|_| head.get(4..))?;
     let (delimiter, length) = match rest {
         [delimiter, b'\r', b'\n', ..] => (*delimiter, 7),
@@ -25,13 +26,13 @@ pub(super) fn separator_line(head: &[u8]) -> Option<(u8, usize)> {
 }
 
 /// What ends the lines of NDJSON: LF, but CR where there is no LF at all.
-pub(super) fn line_end(head: &[u8]) -> u8 {
+pub(crate) fn line_end(head: &[u8]) -> u8 {
     if head.contains(&b'\r') && !head.contains(&b'\n') { b'\r' } else { b'\n' }
 }
 
 /// The delimiter under which the head makes most sense: the one whose header has most known names, then the one that cuts most records
 /// into as many cells as the header, then the one with most columns. Without any sign of one, a comma.
-pub(super) fn delimiter(head: &[u8], complete: bool, is_known: impl Fn(&str) -> bool) -> u8 {
+pub(crate) fn delimiter(head: &[u8], complete: bool, is_known: impl Fn(&str) -> bool) -> u8 {
     let mut best = (b',', (0, 0, 1));
     for delimiter in DELIMITERS {
         let score = score(head, complete, delimiter, &is_known);
@@ -67,10 +68,10 @@ fn score(head: &[u8], complete: bool, delimiter: u8, is_known: &impl Fn(&str) ->
 
 /// How many of the records in the head are not UTF-8.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Decay {
-    pub(super) undecodable: u64,
-    pub(super) of: u64,
-    pub(super) first_line: u64,
+pub(crate) struct Decay {
+    pub(crate) undecodable: u64,
+    pub(crate) of: u64,
+    pub(crate) first_line: u64,
 }
 
 impl Decay {
@@ -83,13 +84,13 @@ impl Decay {
     }
 
     /// More than one in a hundred: the file as a whole is in another encoding.
-    pub(super) fn is_systematic(self) -> bool {
+    pub(crate) fn is_systematic(self) -> bool {
         self.undecodable * 100 > self.of
     }
 }
 
 /// The records of a CSV file, header not counted; `line` is the number of the first line.
-pub(super) fn csv_decay(head: &[u8], complete: bool, delimiter: u8, line: u64) -> Decay {
+pub(crate) fn csv_decay(head: &[u8], complete: bool, delimiter: u8, line: u64) -> Decay {
     let mut decay = Decay::default();
     let mut reader = SliceReader::new(head, delimiter, line);
     let mut pending = None;
@@ -107,7 +108,7 @@ pub(super) fn csv_decay(head: &[u8], complete: bool, delimiter: u8, line: u64) -
 }
 
 /// The lines of an NDJSON file.
-pub(super) fn ndjson_decay(head: &[u8], complete: bool) -> Decay {
+pub(crate) fn ndjson_decay(head: &[u8], complete: bool) -> Decay {
     let mut decay = Decay::default();
     for (line, bytes) in whole_lines(head, complete) {
         decay.add(std::str::from_utf8(bytes).is_ok(), line);
@@ -116,7 +117,7 @@ pub(super) fn ndjson_decay(head: &[u8], complete: bool) -> Decay {
 }
 
 /// The lines of the head that hold something and do not reach beyond it, with their numbers.
-pub(super) fn whole_lines(head: &[u8], complete: bool) -> impl Iterator<Item = (u64, &[u8])> {
+pub(crate) fn whole_lines(head: &[u8], complete: bool) -> impl Iterator<Item = (u64, &[u8])> {
     let line_end = line_end(head);
     let end =
         if complete { head.len() } else { head.iter().rposition(|byte| *byte == line_end).map_or(0, |at| at + 1) };

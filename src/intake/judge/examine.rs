@@ -6,30 +6,31 @@ use crate::domain::{
     Code, Country, Flaw, InputRecord, Json, JsonObject, NewCustomer, Position, RawRecord, Verdict, Violation,
 };
 
-use super::columns::{Cell, Column, Mapping, Place, Row, cell_text};
-use super::csv::{Record, line_ends};
-use super::decode::{self, Undecodable};
-use super::ndjson::{Item, Object, parse_object};
-use super::records::Scanned;
 use super::validate::{email_cell, judge, plain};
+use crate::intake::columns::mapping::{Cell, Column, Mapping, Place, Row, cell_text};
+use crate::intake::open::decode;
+use crate::intake::open::decode::Undecodable;
+use crate::intake::read::csv::{Record, line_ends};
+use crate::intake::read::ndjson::{Item, Object, parse_object};
+use crate::intake::read::records::Scanned;
 
 /// A cell with so many line breaks is more likely a stray quote than a text.
 const SUSPICIOUS_LINES: u64 = 10;
 
 /// What all records of an input are judged by.
 #[derive(Debug)]
-pub(super) struct Examiner {
-    pub(super) mapping: Mapping,
+pub(crate) struct Examiner {
+    pub(crate) mapping: Mapping,
     /// Empty where the input has none.
-    pub(super) header: Vec<String>,
-    pub(super) encoding: &'static Encoding,
-    pub(super) region: Option<Country>,
-    pub(super) want_raw: bool,
-    pub(super) may_be_cut: bool,
+    pub(crate) header: Vec<String>,
+    pub(crate) encoding: &'static Encoding,
+    pub(crate) region: Option<Country>,
+    pub(crate) want_raw: bool,
+    pub(crate) may_be_cut: bool,
 }
 
 /// What was made of a record.
-pub(super) enum Examined<'a> {
+pub(crate) enum Examined<'a> {
     /// There is no more to know of it than its customer.
     Plain(NewCustomer<'a>),
     Record(InputRecord<'a>),
@@ -38,7 +39,7 @@ pub(super) enum Examined<'a> {
 impl Examiner {
     /// Hands the record to `work`, for it may hold on to what was parsed on the way.
     #[inline]
-    pub(super) fn examine<T>(
+    pub(crate) fn examine<T>(
         &self,
         position: Position,
         scanned: Scanned<'_>,

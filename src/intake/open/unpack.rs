@@ -7,8 +7,8 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use flate2::bufread::GzDecoder;
 
-use super::HEAD;
 use super::watched::InputChanged;
+use crate::intake::limits::HEAD;
 
 /// The largest window of zstd that is unpacked, as a power of two: 8 MiB, what every unpacker is asked to support (RFC 8878, 3.1.1.1.2) and
 /// all that `zstd` uses up to level 19.
@@ -20,14 +20,14 @@ const MOST_RATIO: u64 = 500;
 
 /// How an input is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Packing {
+pub(crate) enum Packing {
     Gzip,
     Zstd,
 }
 
 impl Packing {
     /// By the first four bytes of a file.
-    pub(super) fn of(start: &[u8]) -> Option<Self> {
+    pub(crate) fn of(start: &[u8]) -> Option<Self> {
         match start {
             [0x1f, 0x8b, ..] => Some(Self::Gzip),
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Self::Zstd),
@@ -54,7 +54,7 @@ pub enum UnpackFault {
 }
 
 /// Reads what was packed.
-pub(super) struct Unpacker<R: Read> {
+pub(crate) struct Unpacker<R: Read> {
     decoder: Decoder<R>,
     unpacked: u64,
 }
@@ -65,7 +65,7 @@ enum Decoder<R: Read> {
 }
 
 impl<R: Read> Unpacker<R> {
-    pub(super) fn new(packing: Packing, input: R) -> io::Result<Self> {
+    pub(crate) fn new(packing: Packing, input: R) -> io::Result<Self> {
         let input = BufReader::with_capacity(HEAD, Counted { input, bytes: 0 });
         let decoder = match packing {
             Packing::Gzip => Decoder::Gzip(Box::new(Members::new(input))),
@@ -189,7 +189,7 @@ impl<R: Read> Read for Counted<R> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use std::io::Write as _;
 
     use super::*;

@@ -9,14 +9,14 @@ use crate::domain::{
     Verdict, Violation, trim, trimmed,
 };
 
-use super::columns::{Cell, Column, ExtraFeeding, Mapping, Origin, Row, assemble, cell_text};
-use super::ndjson::kind;
+use crate::intake::columns::mapping::{Cell, Column, ExtraFeeding, Mapping, Origin, Row, assemble, cell_text};
+use crate::intake::read::ndjson::kind;
 
 /// The customer of a record of which there is nothing to say. Nearly all are such, and need none of what words about them need.
 ///
 /// In line, and the number last, which takes longest: a value that is moved as soon as it is made takes longer than to make it.
 #[inline(always)]
-pub(super) fn plain<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<NewCustomer<'a>> {
+pub(crate) fn plain<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<NewCustomer<'a>> {
     let name = plain_text(mapping, row, Field::Name).filter(|name| artefact(name).is_none())?;
     let name = CustomerName::plain(name)?;
     let email = Email::plain(plain_text(mapping, row, Field::Email)?)?;
@@ -57,7 +57,7 @@ fn plain_text<'a>(mapping: &'a Mapping, row: &impl Row<'a>, field: Field) -> Opt
 
 /// Judges any record. `region` is the country of phone numbers without `+`, where it is not the record's own; `oddities` is what reading
 /// already noticed and what holds nothing back.
-pub(super) fn judge<'a>(
+pub(crate) fn judge<'a>(
     mapping: &'a Mapping,
     row: &impl Row<'a>,
     region: Option<Country>,
@@ -107,12 +107,12 @@ pub(super) fn judge<'a>(
 }
 
 /// The e-mail cell of a record, for naming it in the report whatever else is wrong.
-pub(super) fn email_cell<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<String> {
+pub(crate) fn email_cell<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<String> {
     Some(Given::of(mapping, row, Field::Email).text.into_owned()).filter(|text| !text.is_empty())
 }
 
 /// Yes or no, as people write it.
-pub(super) fn parse_yes_no(text: &str) -> Result<bool, Flaw> {
+pub(crate) fn parse_yes_no(text: &str) -> Result<bool, Flaw> {
     let is_one_of = |words: [&str; 3]| words.iter().any(|word| text.trim().eq_ignore_ascii_case(word));
     if is_one_of(["true", "yes", "1"]) {
         Ok(true)
@@ -323,9 +323,9 @@ mod tests {
     use proptest::prelude::*;
     use proptest::sample::select;
 
-    use super::super::columns::{Place, Roster};
-    use super::super::options::InputOptions;
     use super::*;
+    use crate::intake::columns::mapping::{Place, Roster};
+    use crate::intake::options::InputOptions;
 
     struct Cells<'a>(&'a [&'a str]);
 

@@ -7,9 +7,10 @@ use std::borrow::Cow;
 
 use crate::domain::{Field, Json};
 
-use super::error::{ColumnFault, map_option, map_recipe, quoted};
-use super::options::{ExtraRule, InputOptions, MapRule, Part, Recipe};
 use super::presets::Preset;
+use crate::intake::error::{ColumnFault, map_option, map_recipe, quoted};
+use crate::intake::limits::MOST_COLUMNS;
+use crate::intake::options::{ExtraRule, InputOptions, MapRule, Part, Recipe};
 
 /// The further request fields that the API documents; a column of exactly such a name is sent.
 const DOCUMENTED: [&str; 10] = [
@@ -61,7 +62,7 @@ fn fold(name: &str) -> String {
     folded(name).collect()
 }
 
-pub(super) fn is_same(name: &str, other: &str) -> bool {
+pub(crate) fn is_same(name: &str, other: &str) -> bool {
     folded(name).eq(folded(other))
 }
 
@@ -72,7 +73,7 @@ fn folded(name: &str) -> impl Iterator<Item = char> {
 }
 
 /// Whether a column of this name would be used without anybody asking, or is asked for: a sign that a header was read rightly.
-pub(super) fn is_known(name: &str, options: &InputOptions) -> bool {
+pub(crate) fn is_known(name: &str, options: &InputOptions) -> bool {
     let folded = fold(name);
     let asked = |typed: &str| is_same(typed, name);
     Field::ALL.into_iter().any(|field| asked(field.as_str()) || aliases(field).contains(&&*folded))
@@ -87,7 +88,7 @@ pub(super) fn is_known(name: &str, options: &InputOptions) -> bool {
 
 /// The columns that a file has.
 #[derive(Debug)]
-pub(super) enum Roster {
+pub(crate) enum Roster {
     /// The names of a CSV header, trimmed.
     Header(Vec<String>),
     /// The keys seen in the first objects of NDJSON; nested ones joined by dots. Other objects may have more.
@@ -155,13 +156,13 @@ impl Roster {
 
 /// A column and where a record has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Column {
-    pub(super) name: String,
-    pub(super) place: Place,
+pub(crate) struct Column {
+    pub(crate) name: String,
+    pub(crate) place: Place,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(crate) enum Place {
     /// The number of the cell, from 0.
     Index(usize),
     /// The key, or the keys on the way joined by dots; the first dot is known, for it is asked for with every record.
@@ -176,7 +177,7 @@ impl Place {
 
 /// What a record has at a place.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Cell<'a> {
+pub(crate) enum Cell<'a> {
     Absent,
     Text(&'a str),
     /// Anything of JSON but strings and null.
@@ -184,13 +185,13 @@ pub(super) enum Cell<'a> {
 }
 
 /// A record whose cells can be asked for.
-pub(super) trait Row<'a> {
+pub(crate) trait Row<'a> {
     fn cell(&self, place: &Place) -> Cell<'a>;
 }
 
 /// Where the text of a field comes from.
 #[derive(Clone, Debug)]
-pub(super) enum Origin {
+pub(crate) enum Origin {
     Column(Column),
     Template {
         typed: String,
@@ -204,35 +205,35 @@ pub(super) enum Origin {
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Piece {
+pub(crate) enum Piece {
     Text(String),
     Column(Column),
 }
 
 /// How one field is fed.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Feeding {
-    pub(super) origin: Option<Origin>,
+pub(crate) struct Feeding {
+    pub(crate) origin: Option<Origin>,
     /// The value where the origin gives none.
-    pub(super) set: Option<String>,
+    pub(crate) set: Option<String>,
     /// Whether the first records showed the origin; a key of NDJSON may come later.
     seen: bool,
 }
 
 /// A further field of the request.
 #[derive(Clone, Debug)]
-pub(super) struct ExtraFeeding {
+pub(crate) struct ExtraFeeding {
     /// The keys on the way, joined by dots.
-    pub(super) path: String,
-    pub(super) column: Column,
+    pub(crate) path: String,
+    pub(crate) column: Column,
 }
 
 /// Which column feeds what, for the whole file.
 #[derive(Clone, Debug)]
 pub struct Mapping {
     feedings: [Feeding; 6],
-    pub(super) extras: Vec<ExtraFeeding>,
-    pub(super) kept: Vec<Column>,
+    pub(crate) extras: Vec<ExtraFeeding>,
+    pub(crate) kept: Vec<Column>,
     kept_names: Vec<String>,
     unused: Vec<String>,
 }
@@ -260,12 +261,12 @@ impl Mapping {
         &self.unused
     }
 
-    pub(super) fn feeding(&self, field: Field) -> &Feeding {
+    pub(crate) fn feeding(&self, field: Field) -> &Feeding {
         &self.feedings[field as usize]
     }
 
     /// Finds what feeds each field.
-    pub(super) fn resolve(roster: &Roster, options: &InputOptions) -> Result<Self, ColumnFault> {
+    pub(crate) fn resolve(roster: &Roster, options: &InputOptions) -> Result<Self, ColumnFault> {
         let mut feedings: [Feeding; 6] = Default::default();
         for field in Field::ALL {
             feedings[field as usize] = feed(roster, options, field)?;
@@ -331,7 +332,7 @@ impl Origin {
     }
 
     /// How messages name it: the column's own name, or the template as typed.
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         match self {
             Self::Column(column) => &column.name,
             Self::Template { typed, .. } => typed,
@@ -535,7 +536,7 @@ fn near(typed: &str, names: &[String]) -> Vec<String> {
     let allowed = (typed.chars().count() / 3).max(1);
     let mut found: Vec<(usize, &String)> = names
         .iter()
-        .take(super::MOST_COLUMNS)
+        .take(MOST_COLUMNS)
         .map(|name| (distance(&typed, &fold(name)), name))
         .filter(|(distance, name)| *distance <= allowed || (typed.len() > 2 && fold(name).contains(&typed)))
         .collect();
@@ -550,7 +551,7 @@ fn distance(one: &str, other: &str) -> usize {
 }
 
 /// The text of a template for one record: empty cells leave no gap, and nothing but empty cells leave nothing.
-pub(super) fn assemble<'a>(pieces: &[Piece], row: &impl Row<'a>) -> String {
+pub(crate) fn assemble<'a>(pieces: &[Piece], row: &impl Row<'a>) -> String {
     let mut text = String::new();
     let mut holds_something = false;
     for piece in pieces {
@@ -580,7 +581,7 @@ fn collapse_spaces(text: &str) -> String {
 /// A cell as text: numbers as they were written, truth values as JSON writes them, structures not
 /// at all.
 #[inline]
-pub(super) fn cell_text(cell: Cell<'_>) -> Cow<'_, str> {
+pub(crate) fn cell_text(cell: Cell<'_>) -> Cow<'_, str> {
     match cell {
         Cell::Text(text) => Cow::Borrowed(text),
         Cell::Json(Json::Integer(number)) => Cow::Owned(number.to_string()),
@@ -653,7 +654,7 @@ mod tests {
     #[test]
     fn missing_columns_are_named_with_the_option_to_write() {
         let fault = resolve("First Name,Last Name,Email,Default Address Phone,Note", &[], &[], &[]).unwrap_err();
-        let error = crate::intake::IntakeError::Columns { path: "x.csv".into(), fault };
+        let error = crate::intake::error::IntakeError::Columns { path: "x.csv".into(), fault };
         let text = error.to_string();
         assert!(text.contains("customer_name, customer_phone, customer_country"), "{text}");
         assert!(text.contains("\"Default Address Phone\""), "{text}");
@@ -665,7 +666,7 @@ mod tests {
 
     fn hint(names: &str, maps: &[&str]) -> String {
         let fault = resolve(names, maps, &[], &[]).unwrap_err();
-        crate::intake::IntakeError::Columns { path: "x.csv".into(), fault }.hint().unwrap()
+        crate::intake::error::IntakeError::Columns { path: "x.csv".into(), fault }.hint().unwrap()
     }
 
     #[test]
@@ -694,7 +695,7 @@ mod tests {
         );
         let given = InputOptions { preset: Some(Preset::Stripe), ..options(&[], &[], &[]) };
         let fault = Mapping::resolve(&header(stripe), &given).unwrap_err();
-        let hint = crate::intake::IntakeError::Columns { path: "x.csv".into(), fault }.hint().unwrap();
+        let hint = crate::intake::error::IntakeError::Columns { path: "x.csv".into(), fault }.hint().unwrap();
         assert!(hint.starts_with("--map customer_phone=COLUMN") && hint.contains("were ticked"), "{hint}");
     }
 

@@ -1,9 +1,10 @@
 //! Why a CSV file seems to lack its columns, where the reason is the file's form: a title above the header, whole lines in quotes, cells that
 //! something unusual parts. An option would not help there, so it is the form that the hint speaks of.
 
-use super::csv::{Scan, SliceReader};
-use super::options::is_delimiter;
 use super::sniff::DELIMITERS;
+use crate::intake::options::is_delimiter;
+use crate::intake::read::csv::Scan;
+use crate::intake::read::csv::slice::SliceReader;
 
 /// A header is looked for in so many records.
 const LOOKED_AT: usize = 30;
@@ -12,7 +13,7 @@ const ENOUGH: usize = 2;
 
 /// What the first line is instead of the header.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Misread {
+pub(crate) enum Misread {
     /// The header stands further down.
     HeaderBelow { line: u64 },
     /// All of the header stands in one pair of quotes.
@@ -27,7 +28,7 @@ pub(super) enum Misread {
 
 impl Misread {
     /// `text` begins with the header, or with what was taken for it, on this line.
-    pub(super) fn of(text: &[u8], delimiter: u8, line: u64, is_known: impl Fn(&str) -> bool) -> Option<Self> {
+    pub(crate) fn of(text: &[u8], delimiter: u8, line: u64, is_known: impl Fn(&str) -> bool) -> Option<Self> {
         let mut reader = SliceReader::new(text, delimiter, line);
         let Ok(Scan::Record { .. }) = reader.advance() else { return None };
         let header: Vec<_> = reader.record().cells().map(String::from_utf8_lossy).collect();
@@ -49,7 +50,7 @@ impl Misread {
     }
 
     /// What to do about it.
-    pub(super) fn advice(&self) -> String {
+    pub(crate) fn advice(&self) -> String {
         match self {
             Self::HeaderBelow { line } => format!("line {line} looks like the header: delete what stands above it"),
             Self::Quoted => {

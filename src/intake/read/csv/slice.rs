@@ -6,8 +6,8 @@
 use simdutf8::basic::from_utf8;
 use wide::u8x16;
 
-use super::super::{LONGEST_CELL, MOST_COLUMNS};
 use super::{CsvReader, ReadFault, Record, Scan};
+use crate::intake::limits::{LONGEST_CELL, MOST_COLUMNS};
 
 /// Reads one record after the other.
 pub(in crate::intake) struct SliceReader<'s> {

@@ -1,7 +1,7 @@
 //! What is no CSV and no NDJSON: the other things that people have in files, told by how they begin, and what to do with each.
 
 /// What a file looks like, and the next step.
-pub(super) type Looks = (&'static str, &'static str);
+pub(crate) type Looks = (&'static str, &'static str);
 
 const SAVE_AS: &str = "save the sheet as \"CSV UTF-8\" and import that";
 const EXPORT: &str = "export the data as CSV (UTF-8) from where it comes";
@@ -57,7 +57,7 @@ const SIGNATURES: [(&[u8], &str, &str); 35] = [
 ];
 
 /// By the first bytes as they stand in the file.
-pub(super) fn by_signature(head: &[u8]) -> Option<Looks> {
+pub(crate) fn by_signature(head: &[u8]) -> Option<Looks> {
     if let Some((_, what, advice)) = SIGNATURES.into_iter().find(|(signature, ..)| head.starts_with(signature)) {
         return Some((what, advice));
     }
@@ -126,7 +126,7 @@ const DUMP: &str = "an SQL dump";
 const DUMP_ADVICE: &str = "load it into its database and export the table as CSV";
 
 /// By the beginning of what was decoded.
-pub(super) fn by_text(head: &[u8]) -> Option<Looks> {
+pub(crate) fn by_text(head: &[u8]) -> Option<Looks> {
     let start = head.trim_ascii_start();
     let begins = |text: &str| start.get(..text.len()).is_some_and(|bytes| bytes.eq_ignore_ascii_case(text.as_bytes()));
     if let Some((_, what, advice)) = BEGINNINGS.into_iter().find(|(beginning, ..)| begins(beginning)) {
@@ -162,7 +162,7 @@ fn is_yaml(start: &[u8]) -> bool {
 }
 
 /// JSON that is no object a line: an array, or a document over several lines.
-pub(super) fn other_json(head: &[u8]) -> Option<Looks> {
+pub(crate) fn other_json(head: &[u8]) -> Option<Looks> {
     let text = head.trim_ascii_start();
     let after = text.get(1..).unwrap_or_default().trim_ascii_start().first();
     let is_array = text.first() == Some(&b'[') && after.is_some_and(|byte| b"{[]\"-0123456789".contains(byte));
@@ -201,7 +201,7 @@ fn is_spread(text: &[u8]) -> bool {
 }
 
 /// The name of the first array of objects in a document: `customers` of `{"customers":[{`.
-pub(super) fn array_of_objects(head: &[u8]) -> Option<&str> {
+pub(crate) fn array_of_objects(head: &[u8]) -> Option<&str> {
     let is_list = |at: usize| head[at + 1..].trim_ascii_start().first() == Some(&b'{');
     let key = |at: usize| {
         let before = head[..at].trim_ascii_end().strip_suffix(b":")?.trim_ascii_end().strip_suffix(b"\"")?;
