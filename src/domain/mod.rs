@@ -23,6 +23,7 @@ mod signs;
 mod tally;
 mod text;
 mod violation;
+mod yes_no;
 
 pub use attempt::{
     AttemptResult, DoubtCause, EmailWords, FoundCustomer, LookupResult, Matches, Refusal, RefusalScope, StopReason,
@@ -42,6 +43,7 @@ pub use record::{InputForm, InputRecord, InputShape, Position, RawRecord, Report
 pub use tally::Tally;
 pub use text::{Shown, is_hidden, on_one_line, shorten, shown, visible};
 pub use violation::{Code, Flaw, Severity, Violation};
+pub use yes_no::parse_yes_no;
 
 /// The text without the white space around it.
 #[inline]

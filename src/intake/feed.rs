@@ -7,7 +7,8 @@ use std::sync::Arc;
 use crate::domain::{InputForm, InputRecord, InputShape, Json, JsonObject, Position};
 use encoding_rs::{Encoding, UTF_8};
 
-use super::columns::mapping::{Mapping, Roster, is_known};
+use super::columns::column_names::Roster;
+use super::columns::mapping::{Mapping, is_known};
 use super::error::IntakeError;
 use super::judge::examine::{Examined, Examiner};
 use super::limits::{DEEPEST, MOST_COLUMNS};
@@ -17,8 +18,9 @@ use super::open::source::Source;
 use super::open::watched::InputFile;
 use super::open::{decode, sniff, unsupported};
 use super::options::{Format, InputOptions};
+use super::origin::{Origin, broken};
 use super::parallel::{Gather, Parallel};
-use super::read::csv::{CsvReader, ReadFault, Scan};
+use super::read::csv::{CsvReader, Scan};
 use super::read::ndjson::{Item, parse_object};
 use super::read::pieces::{Cutter, Input};
 use super::read::records::{Form, RecordReader as _, Records};
@@ -204,34 +206,6 @@ impl Iterator for Feed {
 }
 
 impl std::iter::FusedIterator for Feed {}
-
-/// Where an input comes from, for whoever must say what is wrong with it.
-pub(super) struct Origin {
-    path: PathBuf,
-    /// What is watched for change, if it is a file.
-    file: Option<Arc<InputFile>>,
-}
-
-impl Origin {
-    /// A file that changed meanwhile was not read as one thing.
-    pub(super) fn check_unchanged(&self) -> Result<(), IntakeError> {
-        self.file.as_ref().map_or(Ok(()), |file| file.check_unchanged())
-    }
-
-    /// A file that was written to meanwhile may look cut or damaged; that it changed is what explains it.
-    pub(super) fn explain(&self, fault: ReadFault, header: &[String]) -> IntakeError {
-        self.check_unchanged().err().unwrap_or_else(|| broken(fault, &self.path, header))
-    }
-}
-
-fn broken(fault: ReadFault, path: &Path, header: &[String]) -> IntakeError {
-    match fault {
-        ReadFault::Read(error) => IntakeError::reading(path, error),
-        ReadFault::OpenQuote { line, cell } => {
-            IntakeError::OpenQuote { path: path.to_owned(), line, column: header.get(cell).cloned() }
-        }
-    }
-}
 
 /// What is known of an input before its columns are.
 struct Opened {

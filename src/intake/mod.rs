@@ -10,6 +10,7 @@
 //! - `columns`: which column, template or fixed value feeds each field
 //! - `judge`: from a record's cells to a verdict
 //! - `feed`: all of that, one record after the other; `parallel`: on all cores, with the same result
+//! - `origin`: where an input comes from, for messages about it
 //! - `limits`: the longest cell, the longest record and the like
 //!
 //! Rules: nothing here holds more than a few records and buffers. Nothing is replaced or guessed: bytes that are not text and cells
@@ -22,16 +23,19 @@ mod judge;
 mod limits;
 mod open;
 mod options;
+mod origin;
 mod parallel;
 #[cfg(test)]
 mod properties;
 mod read;
 
+pub use columns::fault::ColumnFault;
 pub use columns::mapping::Mapping;
 pub use columns::presets::Preset;
-pub use error::{ColumnFault, IntakeError};
+pub use columns::rules::{ExtraRule, MapRule, RuleError, SetRule};
+pub use error::IntakeError;
 pub use feed::Feed;
 pub use open::unpack::UnpackFault;
 pub use open::watched::InputFile;
-pub use options::{ExtraRule, Format, InputOptions, MapRule, RuleError, SetRule, parse_delimiter, parse_encoding};
+pub use options::{Format, InputOptions, parse_delimiter, parse_encoding};
 pub use parallel::{Gather, Parallel};

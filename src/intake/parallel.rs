@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::domain::{InputRecord, NewCustomer, Position};
 
 use super::error::IntakeError;
-use super::feed::Origin;
 use super::judge::examine::{Examined, Examiner};
+use super::origin::Origin;
 use super::read::csv::ReadFault;
 use super::read::csv::slice::SliceReader;
 use super::read::ndjson::LineReader;

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use crate::domain::Field;
 
-use crate::intake::options::RuleError;
+use super::rules::RuleError;
 
 /// A system whose exports are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -133,7 +133,7 @@ impl FromStr for Preset {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::intake::options::{MapRule, Part, Recipe};
+    use crate::intake::columns::rules::{MapRule, Part, Recipe};
 
     /// The exports' own headers; NDJSON keys for Auth0.
     fn headers() -> Vec<(Preset, Vec<String>)> {

@@ -7,7 +7,9 @@ use crate::domain::{
 };
 
 use super::validate::{email_cell, judge, plain};
-use crate::intake::columns::mapping::{Cell, Column, Mapping, Place, Row, cell_text};
+use crate::intake::columns::column_names::{Column, Place};
+use crate::intake::columns::mapping::Mapping;
+use crate::intake::columns::template::{Cell, Row, cell_text};
 use crate::intake::open::decode;
 use crate::intake::open::decode::Undecodable;
 use crate::intake::read::csv::{Record, line_ends};

@@ -6,10 +6,12 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use crate::domain::{
     Code, Country, CustomerName, CustomerType, Email, Field, Flaw, Json, JsonObject, NewCustomer, Phone, Severity,
-    Verdict, Violation, trim, trimmed,
+    Verdict, Violation, parse_yes_no, trim, trimmed,
 };
-
-use crate::intake::columns::mapping::{Cell, Column, ExtraFeeding, Mapping, Origin, Row, assemble, cell_text};
+use crate::intake::columns::column_names::Column;
+use crate::intake::columns::mapping::Mapping;
+use crate::intake::columns::sources::{ExtraFeeding, Origin};
+use crate::intake::columns::template::{Cell, Row, assemble, cell_text};
 use crate::intake::read::ndjson::kind;
 
 /// The customer of a record of which there is nothing to say. Nearly all are such, and need none of what words about them need.
@@ -109,18 +111,6 @@ pub(crate) fn judge<'a>(
 /// The e-mail cell of a record, for naming it in the report whatever else is wrong.
 pub(crate) fn email_cell<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<String> {
     Some(Given::of(mapping, row, Field::Email).text.into_owned()).filter(|text| !text.is_empty())
-}
-
-/// Yes or no, as people write it.
-pub(crate) fn parse_yes_no(text: &str) -> Result<bool, Flaw> {
-    let is_one_of = |words: [&str; 3]| words.iter().any(|word| text.trim().eq_ignore_ascii_case(word));
-    if is_one_of(["true", "yes", "1"]) {
-        Ok(true)
-    } else if is_one_of(["false", "no", "0"]) {
-        Ok(false)
-    } else {
-        Err(Flaw::new(Code::KycMailNotBoolean, "write true or false (yes, no, 1 and 0 are taken too)"))
-    }
 }
 
 /// What a record gives for a field.
@@ -324,7 +314,7 @@ mod tests {
     use proptest::sample::select;
 
     use super::*;
-    use crate::intake::columns::mapping::{Place, Roster};
+    use crate::intake::columns::column_names::{Place, Roster};
     use crate::intake::options::InputOptions;
 
     struct Cells<'a>(&'a [&'a str]);
@@ -377,19 +367,6 @@ mod tests {
     fn the_usual_record_is_plain() {
         let cells = ["Ada", "ada@kunde.de", "+4915123456789", "DE", "", "", "Köln"];
         assert!(plain(&mapping(&[]), &Cells(&cells)).is_some());
-    }
-
-    #[test]
-    fn yes_and_no_have_three_words_each() {
-        for text in ["true", "YES", " 1 "] {
-            assert_eq!(parse_yes_no(text), Ok(true));
-        }
-        for text in ["False", "no", "0"] {
-            assert_eq!(parse_yes_no(text), Ok(false));
-        }
-        for text in ["", "2", "y", "ja", "truee"] {
-            assert_eq!(parse_yes_no(text).unwrap_err().code, Code::KycMailNotBoolean);
-        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use flate2::bufread::GzDecoder;
 
-use super::watched::InputChanged;
+use super::changed::InputChanged;
 use crate::intake::limits::HEAD;
 
 /// The largest window of zstd that is unpacked, as a power of two: 8 MiB, what every unpacker is asked to support (RFC 8878, 3.1.1.1.2) and

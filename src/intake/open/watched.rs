@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use super::changed::InputChanged;
 use crate::intake::error::IntakeError;
 
 /// An open input file and the state in which it was opened.
@@ -30,12 +31,6 @@ enum Seen {
     /// It never counts as unchanged again.
     Changed,
 }
-
-/// Says that an input is not what it was. It travels within an [`io::Error`] through the layers
-/// that read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the input changed while it was read")]
-pub(crate) struct InputChanged;
 
 /// What tells one state of a file from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
