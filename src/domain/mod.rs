@@ -39,7 +39,7 @@ pub use moment::{BootTime, Moment};
 pub use name::CustomerName;
 pub use outcome::{Complaint, ComplaintCode, Data, Ending, Outcome, Receipt, Status, Warning};
 pub use phone::Phone;
-pub use record::{InputForm, InputRecord, InputShape, Position, RawRecord, ReportLine, Verdict};
+pub use record::{InputForm, InputRecord, InputShape, Position, RawRecord, RecordVerdict, ReportLine};
 pub use tally::Tally;
 pub use text::{Shown, is_hidden, on_one_line, shorten, shown, visible};
 pub use violation::{Code, Flaw, Severity, Violation};

@@ -16,7 +16,7 @@ pub struct Position {
 /// One record of the input after validation.
 pub struct InputRecord<'a> {
     pub position: Position,
-    pub verdict: Verdict<'a>,
+    pub verdict: RecordVerdict<'a>,
     /// The cells of the `--keep` columns, in the order in which those were named; empty where a record has none.
     pub kept: Vec<String>,
     /// The record exactly as it was read, where it is invalid or the reader was asked for all; none where it was too large to be kept.
@@ -24,7 +24,7 @@ pub struct InputRecord<'a> {
 }
 
 /// What validation says of a record.
-pub enum Verdict<'a> {
+pub enum RecordVerdict<'a> {
     Valid {
         customer: NewCustomer<'a>,
         warnings: Vec<Violation>,
@@ -41,7 +41,7 @@ impl<'a> InputRecord<'a> {
     /// A valid record of which there is nothing more to say.
     #[must_use]
     pub const fn plain(position: Position, customer: NewCustomer<'a>) -> Self {
-        Self { position, verdict: Verdict::Valid { customer, warnings: Vec::new() }, kept: Vec::new(), raw: None }
+        Self { position, verdict: RecordVerdict::Valid { customer, warnings: Vec::new() }, kept: Vec::new(), raw: None }
     }
 
     /// The same, independent of the buffer that it was read into.
@@ -52,12 +52,12 @@ impl<'a> InputRecord<'a> {
     }
 }
 
-impl Verdict<'_> {
+impl RecordVerdict<'_> {
     #[must_use]
-    pub fn into_owned(self) -> Verdict<'static> {
+    pub fn into_owned(self) -> RecordVerdict<'static> {
         match self {
-            Self::Valid { customer, warnings } => Verdict::Valid { customer: customer.into_owned(), warnings },
-            Self::Invalid { email, problems } => Verdict::Invalid { email, problems },
+            Self::Valid { customer, warnings } => RecordVerdict::Valid { customer: customer.into_owned(), warnings },
+            Self::Invalid { email, problems } => RecordVerdict::Invalid { email, problems },
         }
     }
 
@@ -147,7 +147,7 @@ impl fmt::Debug for InputRecord<'_> {
     }
 }
 
-impl fmt::Debug for Verdict<'_> {
+impl fmt::Debug for RecordVerdict<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Valid { warnings, .. } => f.debug_tuple("Valid").field(warnings).finish(),

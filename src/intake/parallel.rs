@@ -15,7 +15,7 @@ use super::origin::Origin;
 use super::read::csv::ReadFault;
 use super::read::csv::slice::SliceReader;
 use super::read::ndjson::LineReader;
-use super::read::pieces::{Cut, Cutter, Input, Piece};
+use super::read::pieces::{BoxedInput, Cut, Cutter, Piece};
 use super::read::records::{Form, RecordReader, Records, Scanned};
 
 /// What is made of the records of a piece.
@@ -53,12 +53,12 @@ impl Gather for Vec<InputRecord<'static>> {
 /// What is made of the records of a feed, a piece at a time. After an error nothing follows.
 pub struct Parallel<T> {
     origin: Origin,
-    bench: Arc<Bench<T>>,
+    bench: Arc<PieceWorker<T>>,
     pieces: Receiver<Next<T>>,
     /// How the piece at hand ended before its end.
     fault: Option<ReadFault>,
     /// What could not be cut.
-    uncut: Option<Records<Input>>,
+    uncut: Option<Records<BoxedInput>>,
     rows: u64,
     blank_rows: u64,
     is_over: bool,
@@ -73,14 +73,14 @@ impl<T> std::fmt::Debug for Parallel<T> {
 /// What comes next, in the order of the input.
 enum Next<T> {
     /// What a piece is made into, as soon as it is.
-    Piece(Receiver<Judged<T>>),
-    Uncut(Records<Input>),
+    Piece(Receiver<JudgedPiece<T>>),
+    Uncut(Records<BoxedInput>),
     Failed(io::Error),
     End,
 }
 
 /// A piece that was read.
-struct Judged<T> {
+struct JudgedPiece<T> {
     gathered: T,
     rows: u64,
     blank_rows: u64,
@@ -88,24 +88,24 @@ struct Judged<T> {
 }
 
 /// A piece, and where its records are waited for.
-type Task<T> = (Piece, SyncSender<Judged<T>>);
+type PieceTask<T> = (Piece, SyncSender<JudgedPiece<T>>);
 
 /// What is done to each record.
-struct Bench<T> {
+struct PieceWorker<T> {
     form: Form,
     examiner: Examiner,
     gather: Box<dyn Fn() -> T + Send + Sync>,
 }
 
-impl<T: Gather> Bench<T> {
-    fn judge(&self, piece: &Piece) -> Judged<T> {
+impl<T: Gather> PieceWorker<T> {
+    fn judge(&self, piece: &Piece) -> JudgedPiece<T> {
         match self.form {
             Form::Csv { delimiter } => self.judge_records(SliceReader::new(&piece.bytes, delimiter, piece.line)),
             Form::Ndjson { line_end } => self.judge_records(LineReader::new(&*piece.bytes, line_end, piece.line)),
         }
     }
 
-    fn judge_records(&self, mut records: impl RecordReader) -> Judged<T> {
+    fn judge_records(&self, mut records: impl RecordReader) -> JudgedPiece<T> {
         let (mut gathered, mut rows) = ((self.gather)(), 0);
         let fault = loop {
             match records.next_record() {
@@ -117,7 +117,7 @@ impl<T: Gather> Bench<T> {
                 Err(fault) => break Some(fault),
             }
         };
-        Judged { gathered, rows, blank_rows: records.blank_rows(), fault }
+        JudgedPiece { gathered, rows, blank_rows: records.blank_rows(), fault }
     }
 
     #[inline]
@@ -140,11 +140,11 @@ impl<T: Gather + Send + 'static> Parallel<T> {
     ) -> io::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         // Filled by the one who cuts, who waits where the others are behind; drained by the benches, and in order by the iterator.
-        let (tasks, todo) = sync_channel::<Task<T>>(cores);
+        let (tasks, todo) = sync_channel::<PieceTask<T>>(cores);
         let (order, pieces) = sync_channel(cores);
         // No longer than there are pieces under way.
         let (spare, spares) = channel();
-        let bench = Arc::new(Bench { form: cutter.form(), examiner, gather: Box::new(gather) });
+        let bench = Arc::new(PieceWorker { form: cutter.form(), examiner, gather: Box::new(gather) });
         let todo = Arc::new(Mutex::new(todo));
         for _ in 0..cores {
             let (todo, bench, spare) = (Arc::clone(&todo), Arc::clone(&bench), spare.clone());
@@ -175,8 +175,8 @@ impl<T: Gather + Send + 'static> Parallel<T> {
         Some(next)
     }
 
-    fn take_up(&mut self, judged: Judged<T>) -> T {
-        let Judged { mut gathered, rows, blank_rows, fault } = judged;
+    fn take_up(&mut self, judged: JudgedPiece<T>) -> T {
+        let JudgedPiece { mut gathered, rows, blank_rows, fault } = judged;
         gathered.after(self.rows);
         self.rows += rows;
         self.blank_rows += blank_rows;
@@ -214,7 +214,12 @@ fn start_thread(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<
 }
 
 /// Cuts until the end, or until nobody wants more.
-fn cut_all<T>(cutter: Cutter, spares: &Receiver<Vec<u8>>, tasks: &SyncSender<Task<T>>, order: &SyncSender<Next<T>>) {
+fn cut_all<T>(
+    cutter: Cutter,
+    spares: &Receiver<Vec<u8>>,
+    tasks: &SyncSender<PieceTask<T>>,
+    order: &SyncSender<Next<T>>,
+) {
     let form = cutter.form();
     let mut cutter = Some(cutter);
     while let Some(next) = cutter.take() {
@@ -238,7 +243,7 @@ fn cut_all<T>(cutter: Cutter, spares: &Receiver<Vec<u8>>, tasks: &SyncSender<Tas
     drop(order.send(Next::End));
 }
 
-fn judge_all<T: Gather>(todo: &Mutex<Receiver<Task<T>>>, bench: &Bench<T>, spare: &Sender<Vec<u8>>) {
+fn judge_all<T: Gather>(todo: &Mutex<Receiver<PieceTask<T>>>, bench: &PieceWorker<T>, spare: &Sender<Vec<u8>>) {
     loop {
         // Nothing can panic while it is held.
         let task = todo.lock().unwrap_or_else(PoisonError::into_inner).recv();

@@ -1,15 +1,15 @@
 //! What to do if a required field has no column.
 
-use super::column_names::Roster;
+use super::column_names::ColumnNames;
 use super::fault::{ColumnFault, map_option, map_recipe, quoted};
 use super::presets::Preset;
-use super::sources::{Feeding, preset_source};
+use super::sources::{FieldSource, preset_source};
 use super::spelling::fold;
 use crate::domain::Field;
 
 pub(crate) fn check_required(
-    roster: &Roster,
-    feedings: &[Feeding; 6],
+    names: &ColumnNames,
+    feedings: &[FieldSource; 6],
     given: Option<Preset>,
 ) -> Result<(), ColumnFault> {
     let is_missing = |field: &Field| {
@@ -20,21 +20,21 @@ pub(crate) fn check_required(
     if fields.is_empty() {
         return Ok(());
     }
-    let mut advice = advice(roster, &fields, given);
-    if roster.names().iter().any(|name| name.contains('@')) {
+    let mut advice = advice(names, &fields, given);
+    if names.as_slice().iter().any(|name| name.contains('@')) {
         let header = "customer_name,customer_email,customer_phone,customer_country";
         advice = vec![format!("the first line looks like a customer: add a header line above it, such as {header}")];
     }
-    Err(ColumnFault::Missing { fields, found: roster.names().to_vec(), advice })
+    Err(ColumnFault::Missing { fields, found: names.as_slice().to_vec(), advice })
 }
 
 /// What to write for the fields that nothing feeds: the preset that feeds all or some of them, and options.
-fn advice(roster: &Roster, fields: &[Field], given: Option<Preset>) -> Vec<String> {
-    let guessed = Preset::guess(roster.names());
-    let found = |field| guessed.and_then(|preset| preset_source(roster, preset, field));
+fn advice(names: &ColumnNames, fields: &[Field], given: Option<Preset>) -> Vec<String> {
+    let guessed = Preset::guess(names.as_slice());
+    let found = |field| guessed.and_then(|preset| preset_source(names, preset, field));
     let option = |&field: &Field| match found(field) {
         Some(source) => map_recipe(field, source),
-        None => advise(field, roster.names()),
+        None => advise(field, names.as_slice()),
     };
     let lacking: Vec<Field> = fields.iter().copied().filter(|&field| found(field).is_none()).collect();
     let (mut advice, rest) = match guessed.filter(|preset| Some(*preset) != given) {

@@ -7,22 +7,22 @@ use crate::domain::Field;
 
 /// The columns that a file has.
 #[derive(Debug)]
-pub(crate) enum Roster {
+pub(crate) enum ColumnNames {
     /// The names of a CSV header, trimmed.
     Header(Vec<String>),
     /// The keys seen in the first objects of NDJSON; nested ones joined by dots. Other objects may have more.
     Keys(Vec<String>),
 }
 
-impl Roster {
-    pub(crate) fn names(&self) -> &[String] {
+impl ColumnNames {
+    pub(crate) fn as_slice(&self) -> &[String] {
         match self {
             Self::Header(names) | Self::Keys(names) => names,
         }
     }
 
     pub(crate) fn column(&self, index: usize) -> Column {
-        let name = self.names()[index].clone();
+        let name = self.as_slice()[index].clone();
         match self {
             Self::Header(_) => Column { place: Place::Index(index), name },
             Self::Keys(_) => Column { place: Place::key(&name), name },
@@ -30,7 +30,7 @@ impl Roster {
     }
 
     pub(crate) fn positions(&self, fits: impl Fn(&str) -> bool) -> Vec<usize> {
-        (0..self.names().len()).filter(|&index| fits(&self.names()[index])).collect()
+        (0..self.as_slice().len()).filter(|&index| fits(&self.as_slice()[index])).collect()
     }
 
     /// The column that the user named: exactly so, or else but for case and separators.
@@ -42,10 +42,10 @@ impl Roster {
             [] => Err(ColumnFault::Unknown {
                 option: option.to_owned(),
                 name: typed.to_owned(),
-                near: near(typed, self.names()),
-                found: self.names().to_vec(),
+                near: near(typed, self.as_slice()),
+                found: self.as_slice().to_vec(),
             }),
-            [index, ..] => Err(ColumnFault::Duplicate { name: self.names()[index].clone() }),
+            [index, ..] => Err(ColumnFault::Duplicate { name: self.as_slice()[index].clone() }),
         }
     }
 
@@ -62,12 +62,12 @@ impl Roster {
         match found[..] {
             [] => Ok(None),
             [index] => Ok(Some(self.column(index))),
-            [first, ..] if found.iter().all(|&index| self.names()[index] == self.names()[first]) => {
-                Err(ColumnFault::Duplicate { name: self.names()[first].clone() })
+            [first, ..] if found.iter().all(|&index| self.as_slice()[index] == self.as_slice()[first]) => {
+                Err(ColumnFault::Duplicate { name: self.as_slice()[first].clone() })
             }
             _ => {
-                let candidates = found.iter().map(|&index| self.names()[index].clone()).collect();
-                Err(ColumnFault::Ambiguous { field, candidates, preset: Preset::guess(self.names()) })
+                let candidates = found.iter().map(|&index| self.as_slice()[index].clone()).collect();
+                Err(ColumnFault::Ambiguous { field, candidates, preset: Preset::guess(self.as_slice()) })
             }
         }
     }

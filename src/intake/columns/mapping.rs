@@ -4,10 +4,10 @@
 //! error: the wrong phone number is worse than a question. Columns that nobody named stay in the file, unless the API documents them.
 
 use super::advice::check_required;
-use super::column_names::{Column, Place, Roster};
+use super::column_names::{Column, ColumnNames, Place};
 use super::fault::ColumnFault;
-use super::rules::{ExtraRule, Part, Recipe};
-use super::sources::{ExtraFeeding, Feeding, Origin, feed};
+use super::rules::{ExtraRule, Recipe, TypedPart};
+use super::sources::{ExtraField, FieldSource, TextSource, feed};
 use super::spelling::{aliases, fold, is_same};
 use crate::domain::Field;
 use crate::intake::options::InputOptions;
@@ -36,15 +36,17 @@ pub(crate) fn is_known(name: &str, options: &InputOptions) -> bool {
         || options.extras.iter().any(|rule| asked(&rule.column))
         || options.maps.iter().any(|rule| match &rule.recipe {
             Recipe::Column(column) => asked(column),
-            Recipe::Template(parts) => parts.iter().any(|part| matches!(part, Part::Column(column) if asked(column))),
+            Recipe::Template(parts) => {
+                parts.iter().any(|part| matches!(part, TypedPart::Column(column) if asked(column)))
+            }
         })
 }
 
 /// Which column feeds what, for the whole file.
 #[derive(Clone, Debug)]
 pub struct Mapping {
-    feedings: [Feeding; 6],
-    pub(crate) extras: Vec<ExtraFeeding>,
+    feedings: [FieldSource; 6],
+    pub(crate) extras: Vec<ExtraField>,
     pub(crate) kept: Vec<Column>,
     kept_names: Vec<String>,
     unused: Vec<String>,
@@ -73,22 +75,22 @@ impl Mapping {
         &self.unused
     }
 
-    pub(crate) fn feeding(&self, field: Field) -> &Feeding {
+    pub(crate) fn feeding(&self, field: Field) -> &FieldSource {
         &self.feedings[field as usize]
     }
 
     /// Finds what feeds each field.
-    pub(crate) fn resolve(roster: &Roster, options: &InputOptions) -> Result<Self, ColumnFault> {
-        let mut feedings: [Feeding; 6] = Default::default();
+    pub(crate) fn resolve(names: &ColumnNames, options: &InputOptions) -> Result<Self, ColumnFault> {
+        let mut feedings: [FieldSource; 6] = Default::default();
         for field in Field::ALL {
-            feedings[field as usize] = feed(roster, options, field)?;
+            feedings[field as usize] = feed(names, options, field)?;
         }
-        check_required(roster, &feedings, options.preset)?;
-        let extras = extras(roster, &options.extras)?;
+        check_required(names, &feedings, options.preset)?;
+        let extras = extras(names, &options.extras)?;
         let kept: Vec<Column> = options
             .keep
             .iter()
-            .map(|typed| roster.named(typed, &format!("--keep {typed}")))
+            .map(|typed| names.named(typed, &format!("--keep {typed}")))
             .collect::<Result<_, _>>()?;
         let mut mapping = Self {
             kept_names: kept.iter().map(|column| column.name.clone()).collect(),
@@ -97,26 +99,26 @@ impl Mapping {
             kept,
             unused: Vec::new(),
         };
-        mapping.unused = mapping.find_unused(roster);
+        mapping.unused = mapping.find_unused(names);
         Ok(mapping)
     }
 
-    fn find_unused(&self, roster: &Roster) -> Vec<String> {
+    fn find_unused(&self, names: &ColumnNames) -> Vec<String> {
         let used: Vec<&Column> = self.used_columns().collect();
         let is_used = |index: usize| {
-            let place = roster.column(index).place;
+            let place = names.column(index).place;
             used.iter().any(|column| column.place == place || is_within(&column.place, &place))
         };
-        let is_listed = |index: usize| match roster {
-            Roster::Header(_) => true,
-            Roster::Keys(names) => !names[index].contains('.'),
+        let is_listed = |index: usize| match names {
+            ColumnNames::Header(_) => true,
+            ColumnNames::Keys(names) => !names[index].contains('.'),
         };
-        let unused = (0..roster.names().len()).filter(|&index| is_listed(index) && !is_used(index));
-        unused.map(|index| roster.names()[index].clone()).collect()
+        let unused = (0..names.as_slice().len()).filter(|&index| is_listed(index) && !is_used(index));
+        unused.map(|index| names.as_slice()[index].clone()).collect()
     }
 
     fn used_columns(&self) -> impl Iterator<Item = &Column> {
-        let origins = self.feedings.iter().filter_map(|feeding| feeding.origin.as_ref()).flat_map(Origin::columns);
+        let origins = self.feedings.iter().filter_map(|feeding| feeding.origin.as_ref()).flat_map(TextSource::columns);
         origins.chain(self.extras.iter().map(|extra| &extra.column)).chain(&self.kept)
     }
 }
@@ -131,33 +133,33 @@ fn is_within(place: &Place, outer: &Place) -> bool {
     }
 }
 
-fn extras(roster: &Roster, rules: &[ExtraRule]) -> Result<Vec<ExtraFeeding>, ColumnFault> {
-    let mut extras: Vec<ExtraFeeding> = Vec::new();
+fn extras(names: &ColumnNames, rules: &[ExtraRule]) -> Result<Vec<ExtraField>, ColumnFault> {
+    let mut extras: Vec<ExtraField> = Vec::new();
     for rule in rules {
         if let Some(other) = extras.iter().find(|extra| clash(&extra.path, &rule.path)) {
             return Err(ColumnFault::ExtraClash { one: other.path.clone(), other: rule.path.clone() });
         }
-        let column = roster.named(&rule.column, &format!("--extra {rule}"))?;
-        extras.push(ExtraFeeding { path: rule.path.clone(), column });
+        let column = names.named(&rule.column, &format!("--extra {rule}"))?;
+        extras.push(ExtraField { path: rule.path.clone(), column });
     }
     for path in DOCUMENTED {
         // What the user says of a path comes first.
         if extras.iter().any(|extra| clash(&extra.path, path)) {
             continue;
         }
-        if let Some(column) = documented(roster, path)? {
-            extras.push(ExtraFeeding { path: path.to_owned(), column });
+        if let Some(column) = documented(names, path)? {
+            extras.push(ExtraField { path: path.to_owned(), column });
         }
     }
     Ok(extras)
 }
 
-fn documented(roster: &Roster, path: &str) -> Result<Option<Column>, ColumnFault> {
-    match (roster.positions(|name| name == path)[..].len(), roster) {
-        (0, Roster::Header(_)) => Ok(None),
+fn documented(names: &ColumnNames, path: &str) -> Result<Option<Column>, ColumnFault> {
+    match (names.positions(|name| name == path)[..].len(), names) {
+        (0, ColumnNames::Header(_)) => Ok(None),
         // An object may have a key that the first ones had not.
-        (_, Roster::Keys(_)) => Ok(Some(Column { name: path.to_owned(), place: Place::key(path) })),
-        (_, Roster::Header(_)) => roster.named(path, "").map(Some),
+        (_, ColumnNames::Keys(_)) => Ok(Some(Column { name: path.to_owned(), place: Place::key(path) })),
+        (_, ColumnNames::Header(_)) => names.named(path, "").map(Some),
     }
 }
 
@@ -174,8 +176,8 @@ mod tests {
     use crate::intake::columns::presets::Preset;
     use crate::intake::columns::template::{Cell, Row, assemble};
 
-    fn header(names: &str) -> Roster {
-        Roster::Header(names.split(',').map(str::to_owned).collect())
+    fn header(names: &str) -> ColumnNames {
+        ColumnNames::Header(names.split(',').map(str::to_owned).collect())
     }
 
     fn options(maps: &[&str], sets: &[&str], extras: &[&str]) -> InputOptions {
@@ -192,7 +194,7 @@ mod tests {
     }
 
     fn origin(mapping: &Mapping, field: Field) -> &str {
-        mapping.feeding(field).origin.as_ref().map_or("", Origin::name)
+        mapping.feeding(field).origin.as_ref().map_or("", TextSource::name)
     }
 
     #[test]
@@ -340,7 +342,7 @@ mod tests {
     fn templates_leave_no_gaps() {
         let mapping =
             resolve("First,Middle,Last,email,phone,country", &["name={First} {Middle} {Last}"], &[], &[]).unwrap();
-        let Some(Origin::Template { pieces, .. }) = &mapping.feeding(Field::Name).origin else { panic!() };
+        let Some(TextSource::Template { pieces, .. }) = &mapping.feeding(Field::Name).origin else { panic!() };
         assert_eq!(assemble(pieces, &Cells(&["Ada", "", "King"])), "Ada King");
         assert_eq!(assemble(pieces, &Cells(&[" Ada ", "Augusta", ""])), "Ada Augusta");
         assert_eq!(assemble(pieces, &Cells(&["", " ", ""])), "");

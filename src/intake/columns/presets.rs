@@ -133,7 +133,7 @@ impl FromStr for Preset {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::intake::columns::rules::{MapRule, Part, Recipe};
+    use crate::intake::columns::rules::{MapRule, Recipe, TypedPart};
 
     /// The exports' own headers; NDJSON keys for Auth0.
     fn headers() -> Vec<(Preset, Vec<String>)> {
@@ -174,6 +174,9 @@ mod tests {
             }
         }
         let rule = MapRule::made(Field::Phone, "+{phone}").unwrap();
-        assert_eq!(rule.recipe, Recipe::Template(vec![Part::Text("+".to_owned()), Part::Column("phone".to_owned())]));
+        assert_eq!(
+            rule.recipe,
+            Recipe::Template(vec![TypedPart::Text("+".to_owned()), TypedPart::Column("phone".to_owned())])
+        );
     }
 }

@@ -30,12 +30,12 @@ pub struct MapRule {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Recipe {
     Column(String),
-    Template(Vec<Part>),
+    Template(Vec<TypedPart>),
 }
 
 /// A piece of a template.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
+pub(crate) enum TypedPart {
     Text(String),
     Column(String),
 }
@@ -159,7 +159,7 @@ fn parse_field(text: &str) -> Result<Field, RuleError> {
 
 /// `{Column}` stands for its cell, `{{` and `}}` for braces, all else for itself. Braces may be part of a column's name, so `{a}}}` is the column
 /// `a}`, and a brace right after a column cannot be said.
-fn parse_template(source: &str) -> Result<Vec<Part>, RuleError> {
+fn parse_template(source: &str) -> Result<Vec<TypedPart>, RuleError> {
     let unbalanced =
         || RuleError::new(format!("the braces of {source:?} do not match; write {{{{ and }}}} for braces themselves"));
     let mut parts = Vec::new();
@@ -174,12 +174,12 @@ fn parse_template(source: &str) -> Result<Vec<Part>, RuleError> {
             '{' if !inside => {
                 inside = true;
                 if !text.is_empty() {
-                    parts.push(Part::Text(std::mem::take(&mut text)));
+                    parts.push(TypedPart::Text(std::mem::take(&mut text)));
                 }
             }
             '}' if inside && !text.trim().is_empty() => {
                 inside = false;
-                parts.push(Part::Column(std::mem::take(&mut text)));
+                parts.push(TypedPart::Column(std::mem::take(&mut text)));
             }
             '{' | '}' => return Err(unbalanced()),
             other => text.push(other),
@@ -189,9 +189,9 @@ fn parse_template(source: &str) -> Result<Vec<Part>, RuleError> {
         return Err(unbalanced());
     }
     if !text.is_empty() {
-        parts.push(Part::Text(text));
+        parts.push(TypedPart::Text(text));
     }
-    if !parts.iter().any(|part| matches!(part, Part::Column(_))) {
+    if !parts.iter().any(|part| matches!(part, TypedPart::Column(_))) {
         return Err(RuleError::new(format!("{source:?} names no {{column}}; use --set for a fixed value")));
     }
     Ok(parts)
@@ -224,9 +224,12 @@ mod tests {
         let rule: MapRule = "name={First Name} {{x}} {Last=Name}".parse().unwrap();
         let parts = ["First Name", " {x} ", "Last=Name"].map(str::to_owned);
         let [first, text, last] = parts;
-        assert_eq!(rule.recipe, Recipe::Template(vec![Part::Column(first), Part::Text(text), Part::Column(last)]));
+        assert_eq!(
+            rule.recipe,
+            Recipe::Template(vec![TypedPart::Column(first), TypedPart::Text(text), TypedPart::Column(last)])
+        );
         let rule: MapRule = "name={a}}}".parse().unwrap();
-        assert_eq!(rule.recipe, Recipe::Template(vec![Part::Column("a}".to_owned())]));
+        assert_eq!(rule.recipe, Recipe::Template(vec![TypedPart::Column("a}".to_owned())]));
         for typed in ["name={a", "name=a}", "name={a}}", "name={}", "name={a{b}}", "name={{x}}"] {
             assert!(typed.parse::<MapRule>().is_err(), "{typed}");
         }

@@ -1,20 +1,20 @@
 //! What feeds a field: a column, a template, a preset's columns, or a fixed value.
 
-use super::column_names::{Column, Place, Roster};
+use super::column_names::{Column, ColumnNames, Place};
 use super::fault::ColumnFault;
 use super::presets::Preset;
-use super::rules::{MapRule, Part, Recipe};
-use super::template::Piece;
+use super::rules::{MapRule, Recipe, TypedPart};
+use super::template::TemplatePart;
 use crate::domain::Field;
 use crate::intake::options::InputOptions;
 
 /// Where the text of a field comes from.
 #[derive(Clone, Debug)]
-pub(crate) enum Origin {
+pub(crate) enum TextSource {
     Column(Column),
     Template {
         typed: String,
-        pieces: Vec<Piece>,
+        pieces: Vec<TemplatePart>,
     },
     /// The first of them that a record fills.
     FirstOf {
@@ -25,8 +25,8 @@ pub(crate) enum Origin {
 
 /// How one field is fed.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Feeding {
-    pub(crate) origin: Option<Origin>,
+pub(crate) struct FieldSource {
+    pub(crate) origin: Option<TextSource>,
     /// The value where the origin gives none.
     pub(crate) set: Option<String>,
     /// Whether the first records showed the origin; a key of NDJSON may come later.
@@ -35,19 +35,19 @@ pub(crate) struct Feeding {
 
 /// A further field of the request.
 #[derive(Clone, Debug)]
-pub(crate) struct ExtraFeeding {
+pub(crate) struct ExtraField {
     /// The keys on the way, joined by dots.
     pub(crate) path: String,
     pub(crate) column: Column,
 }
 
-impl Origin {
+impl TextSource {
     pub(crate) fn columns(&self) -> Vec<&Column> {
         match self {
             Self::Column(column) => vec![column],
             Self::Template { pieces, .. } => pieces
                 .iter()
-                .filter_map(|piece| if let Piece::Column(column) = piece { Some(column) } else { None })
+                .filter_map(|piece| if let TemplatePart::Column(column) = piece { Some(column) } else { None })
                 .collect(),
             Self::FirstOf { origins, .. } => origins.iter().flat_map(Self::columns).collect(),
         }
@@ -63,7 +63,7 @@ impl Origin {
     }
 }
 
-impl Feeding {
+impl FieldSource {
     pub(crate) fn describe(&self, field: Field) -> String {
         let default = match field {
             Field::Type => "individual",
@@ -72,9 +72,9 @@ impl Feeding {
         };
         match (self.origin.as_ref().filter(|_| self.seen), &self.set) {
             (Some(origin), None) => match origin {
-                Origin::Column(column) => format!("column {:?}", column.name),
-                Origin::Template { typed, .. } => format!("template {typed:?}"),
-                Origin::FirstOf { name, .. } => format!("column {name}"),
+                TextSource::Column(column) => format!("column {:?}", column.name),
+                TextSource::Template { typed, .. } => format!("template {typed:?}"),
+                TextSource::FirstOf { name, .. } => format!("column {name}"),
             },
             (Some(origin), Some(value)) => format!("column {:?}, where empty {value:?}", origin.name()),
             (None, Some(value)) => format!("always {value:?}"),
@@ -83,43 +83,45 @@ impl Feeding {
     }
 }
 
-pub(crate) fn feed(roster: &Roster, options: &InputOptions, field: Field) -> Result<Feeding, ColumnFault> {
+pub(crate) fn feed(names: &ColumnNames, options: &InputOptions, field: Field) -> Result<FieldSource, ColumnFault> {
     let rule = only(options.maps.iter().filter(|rule| rule.field == field), "--map", field)?;
     let set = only(options.sets.iter().filter(|rule| rule.field == field), "--set", field)?;
-    let by_preset = || options.preset.and_then(|preset| preset_origin(roster, preset, field));
+    let by_preset = || options.preset.and_then(|preset| preset_origin(names, preset, field));
     let found = match rule {
-        Some(rule) => Some(mapped(roster, rule)?),
+        Some(rule) => Some(mapped(names, rule)?),
         None => match by_preset() {
             Some(origin) => Some(origin),
             // What such an export calls a type is no type of customer.
-            None if options.preset.is_some() && !field.is_required() => roster.own(field).map(Origin::Column),
-            None => roster.obvious(field)?.map(Origin::Column),
+            None if options.preset.is_some() && !field.is_required() => names.own(field).map(TextSource::Column),
+            None => names.obvious(field)?.map(TextSource::Column),
         },
     };
     let seen = found.is_some();
     // An object may have a key that the first ones had not.
-    let later = || match roster {
-        Roster::Header(_) => None,
-        Roster::Keys(_) => Some(Origin::Column(Column { name: field.to_string(), place: Place::key(field.as_str()) })),
+    let later = || match names {
+        ColumnNames::Header(_) => None,
+        ColumnNames::Keys(_) => {
+            Some(TextSource::Column(Column { name: field.to_string(), place: Place::key(field.as_str()) }))
+        }
     };
-    Ok(Feeding { origin: found.or_else(later), set: set.map(|rule| rule.value.clone()), seen })
+    Ok(FieldSource { origin: found.or_else(later), set: set.map(|rule| rule.value.clone()), seen })
 }
 
 /// The first of a preset's sources of a field that the file has.
-pub(crate) fn preset_source(roster: &Roster, preset: Preset, field: Field) -> Option<&'static str> {
-    let is_there = |source: &&str| MapRule::made(field, source).is_ok_and(|rule| mapped(roster, &rule).is_ok());
+pub(crate) fn preset_source(names: &ColumnNames, preset: Preset, field: Field) -> Option<&'static str> {
+    let is_there = |source: &&str| MapRule::made(field, source).is_ok_and(|rule| mapped(names, &rule).is_ok());
     preset.sources(field).iter().copied().find(|source| is_there(source))
 }
 
 /// What a preset says of a field, as far as the file has its columns.
-fn preset_origin(roster: &Roster, preset: Preset, field: Field) -> Option<Origin> {
-    let origin = |source: &&str| mapped(roster, &MapRule::made(field, source).ok()?).ok();
-    let mut origins: Vec<Origin> = preset.sources(field).iter().filter_map(origin).collect();
+fn preset_origin(names: &ColumnNames, preset: Preset, field: Field) -> Option<TextSource> {
+    let origin = |source: &&str| mapped(names, &MapRule::made(field, source).ok()?).ok();
+    let mut origins: Vec<TextSource> = preset.sources(field).iter().filter_map(origin).collect();
     match origins.len() {
         0 | 1 => origins.pop(),
         _ => {
             let names: Vec<_> = origins.iter().map(|origin| format!("{:?}", origin.name())).collect();
-            Some(Origin::FirstOf { name: names.join(" or "), origins })
+            Some(TextSource::FirstOf { name: names.join(" or "), origins })
         }
     }
 }
@@ -129,17 +131,17 @@ fn only<T>(mut rules: impl Iterator<Item = T>, option: &'static str, field: Fiel
     if rules.next().is_some() { Err(ColumnFault::Repeated { option, field }) } else { Ok(first) }
 }
 
-fn mapped(roster: &Roster, rule: &MapRule) -> Result<Origin, ColumnFault> {
+fn mapped(names: &ColumnNames, rule: &MapRule) -> Result<TextSource, ColumnFault> {
     let option = format!("--map {rule}");
     match &rule.recipe {
-        Recipe::Column(typed) => roster.named(typed, &option).map(Origin::Column),
+        Recipe::Column(typed) => names.named(typed, &option).map(TextSource::Column),
         Recipe::Template(parts) => {
-            let piece = |part: &Part| match part {
-                Part::Text(text) => Ok(Piece::Text(text.clone())),
-                Part::Column(typed) => roster.named(typed, &option).map(Piece::Column),
+            let piece = |part: &TypedPart| match part {
+                TypedPart::Text(text) => Ok(TemplatePart::Text(text.clone())),
+                TypedPart::Column(typed) => names.named(typed, &option).map(TemplatePart::Column),
             };
             let pieces = parts.iter().map(piece).collect::<Result<_, _>>()?;
-            Ok(Origin::Template { typed: rule.source().to_owned(), pieces })
+            Ok(TextSource::Template { typed: rule.source().to_owned(), pieces })
         }
     }
 }

@@ -20,19 +20,19 @@ pub(crate) trait Row<'a> {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) enum Piece {
+pub(crate) enum TemplatePart {
     Text(String),
     Column(Column),
 }
 
 /// The text of a template for one record: empty cells leave no gap, and nothing but empty cells leave nothing.
-pub(crate) fn assemble<'a>(pieces: &[Piece], row: &impl Row<'a>) -> String {
+pub(crate) fn assemble<'a>(pieces: &[TemplatePart], row: &impl Row<'a>) -> String {
     let mut text = String::new();
     let mut holds_something = false;
     for piece in pieces {
         match piece {
-            Piece::Text(literal) => text.push_str(literal),
-            Piece::Column(column) => {
+            TemplatePart::Text(literal) => text.push_str(literal),
+            TemplatePart::Column(column) => {
                 let cell = cell_text(row.cell(&column.place));
                 holds_something |= !cell.trim().is_empty();
                 text.push_str(cell.trim());

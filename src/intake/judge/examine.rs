@@ -3,7 +3,7 @@
 use encoding_rs::{Encoding, UTF_8};
 
 use crate::domain::{
-    Code, Country, Flaw, InputRecord, Json, JsonObject, NewCustomer, Position, RawRecord, Verdict, Violation,
+    Code, Country, Flaw, InputRecord, Json, JsonObject, NewCustomer, Position, RawRecord, RecordVerdict, Violation,
 };
 
 use super::validate::{email_cell, judge, plain};
@@ -89,12 +89,12 @@ impl Examiner {
         if !self.want_raw && self.mapping.kept.is_empty() {
             return Examined::Plain(customer);
         }
-        let verdict = Verdict::Valid { customer, warnings: Vec::new() };
-        self.record(position, scanned, Judged { verdict, kept: keep(&self.mapping, row) })
+        let verdict = RecordVerdict::Valid { customer, warnings: Vec::new() };
+        self.record(position, scanned, JudgedCells { verdict, kept: keep(&self.mapping, row) })
     }
 
-    fn record<'a>(&self, position: Position, scanned: Scanned<'_>, judged: Judged<'a>) -> Examined<'a> {
-        let Judged { verdict, kept } = judged;
+    fn record<'a>(&self, position: Position, scanned: Scanned<'_>, judged: JudgedCells<'a>) -> Examined<'a> {
+        let JudgedCells { verdict, kept } = judged;
         let raw = if self.want_raw || verdict.is_invalid() { raw(scanned) } else { None };
         Examined::Record(InputRecord { position, verdict, kept, raw })
     }
@@ -104,7 +104,7 @@ impl Examiner {
         row.text.is_some() && row.record.len() == self.header.len() && !row.record.has_line_breaks()
     }
 
-    fn judge_cells<'a>(&'a self, row: &CsvRow<'a>, line: u64, ended: bool) -> Judged<'a> {
+    fn judge_cells<'a>(&'a self, row: &CsvRow<'a>, line: u64, ended: bool) -> JudgedCells<'a> {
         let record = row.record;
         let mut broken = Vec::new();
         if row.text.is_none() {
@@ -118,13 +118,13 @@ impl Examiner {
             judge(&self.mapping, row, self.region, oddities)
         } else {
             broken.extend(oddities);
-            Verdict::Invalid { email: email_cell(&self.mapping, row), problems: broken }
+            RecordVerdict::Invalid { email: email_cell(&self.mapping, row), problems: broken }
         };
-        Judged { verdict, kept: keep(&self.mapping, row) }
+        JudgedCells { verdict, kept: keep(&self.mapping, row) }
     }
 
-    fn judge_object<'a>(&'a self, row: &ObjectRow<'a>) -> Judged<'a> {
-        Judged { verdict: judge(&self.mapping, row, self.region, Vec::new()), kept: keep(&self.mapping, row) }
+    fn judge_object<'a>(&'a self, row: &ObjectRow<'a>) -> JudgedCells<'a> {
+        JudgedCells { verdict: judge(&self.mapping, row, self.region, Vec::new()), kept: keep(&self.mapping, row) }
     }
 
     /// The object of a line, or why there is none.
@@ -143,9 +143,9 @@ impl Examiner {
     }
 
     /// A record that could not be taken apart: only one thing can be said of it, and its kept cells are empty.
-    fn whole(&self, problem: Violation) -> Judged<'static> {
-        let verdict = Verdict::Invalid { email: None, problems: vec![problem] };
-        Judged { verdict, kept: vec![String::new(); self.mapping.kept().len()] }
+    fn whole(&self, problem: Violation) -> JudgedCells<'static> {
+        let verdict = RecordVerdict::Invalid { email: None, problems: vec![problem] };
+        JudgedCells { verdict, kept: vec![String::new(); self.mapping.kept().len()] }
     }
 
     fn name(&self, index: usize) -> &str {
@@ -194,22 +194,22 @@ impl Examiner {
 }
 
 /// What there is to say of a record.
-struct Judged<'a> {
-    verdict: Verdict<'a>,
+struct JudgedCells<'a> {
+    verdict: RecordVerdict<'a>,
     kept: Vec<String>,
 }
 
-impl Judged<'_> {
+impl JudgedCells<'_> {
     /// A record that may be only the beginning of one is never sent.
     fn cut_off(self) -> Self {
         let hint = "the input ends in the middle of this line, so the record may be cut off; if it is whole, end it with a line break";
         let cut = Violation::new(Code::RowColumnCount, "", "", hint);
         let (email, mut problems) = match self.verdict {
-            Verdict::Valid { customer, warnings } => (Some(customer.email.as_str().to_owned()), warnings),
-            Verdict::Invalid { email, problems } => (email, problems),
+            RecordVerdict::Valid { customer, warnings } => (Some(customer.email.as_str().to_owned()), warnings),
+            RecordVerdict::Invalid { email, problems } => (email, problems),
         };
         problems.push(cut);
-        Self { verdict: Verdict::Invalid { email, problems }, ..self }
+        Self { verdict: RecordVerdict::Invalid { email, problems }, ..self }
     }
 }
 

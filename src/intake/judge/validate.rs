@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use unicode_normalization::UnicodeNormalization as _;
 
 use crate::domain::{
-    Code, Country, CustomerName, CustomerType, Email, Field, Flaw, Json, JsonObject, NewCustomer, Phone, Severity,
-    Verdict, Violation, parse_yes_no, trim, trimmed,
+    Code, Country, CustomerName, CustomerType, Email, Field, Flaw, Json, JsonObject, NewCustomer, Phone, RecordVerdict,
+    Severity, Violation, parse_yes_no, trim, trimmed,
 };
 use crate::intake::columns::column_names::Column;
 use crate::intake::columns::mapping::Mapping;
-use crate::intake::columns::sources::{ExtraFeeding, Origin};
+use crate::intake::columns::sources::{ExtraField, TextSource};
 use crate::intake::columns::template::{Cell, Row, assemble, cell_text};
 use crate::intake::read::ndjson::kind;
 
@@ -46,7 +46,7 @@ pub(crate) fn plain<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<NewC
 #[inline(always)]
 fn plain_text<'a>(mapping: &'a Mapping, row: &impl Row<'a>, field: Field) -> Option<&'a str> {
     let cell = match &mapping.feeding(field).origin {
-        Some(Origin::Column(column)) => row.cell(&column.place),
+        Some(TextSource::Column(column)) => row.cell(&column.place),
         Some(_) => return None,
         None => Cell::Absent,
     };
@@ -64,7 +64,7 @@ pub(crate) fn judge<'a>(
     row: &impl Row<'a>,
     region: Option<Country>,
     oddities: Vec<Violation>,
-) -> Verdict<'a> {
+) -> RecordVerdict<'a> {
     let mut findings = Findings { violations: Vec::new() };
     let given = |field| Given::of(mapping, row, field);
 
@@ -99,11 +99,11 @@ pub(crate) fn judge<'a>(
     match (name, email, phone, country, kind, send_kyc_mail) {
         (Some(name), Some(email), Some(phone), Some(country), Some(kind), Some(send_kyc_mail)) if !has_problems => {
             let customer = NewCustomer { name, email, phone, country, kind, send_kyc_mail, extra };
-            Verdict::Valid { customer, warnings: findings.violations }
+            RecordVerdict::Valid { customer, warnings: findings.violations }
         }
         _ => {
             let email = Some(address.text.into_owned()).filter(|text| !text.is_empty());
-            Verdict::Invalid { email, problems: findings.violations }
+            RecordVerdict::Invalid { email, problems: findings.violations }
         }
     }
 }
@@ -128,7 +128,7 @@ impl<'a> Given<'a> {
     fn of(mapping: &'a Mapping, row: &impl Row<'a>, field: Field) -> Self {
         let feeding = mapping.feeding(field);
         let (column, text, json) = match &feeding.origin {
-            Some(Origin::Column(column)) => content_of(column, row),
+            Some(TextSource::Column(column)) => content_of(column, row),
             Some(origin) => content(origin, row),
             None => (field.as_str(), Cow::Borrowed(""), None),
         };
@@ -175,11 +175,11 @@ impl<'a> Given<'a> {
 }
 
 /// The name of what feeds a field, and what a record has there.
-fn content<'a>(origin: &'a Origin, row: &impl Row<'a>) -> (&'a str, Cow<'a, str>, Option<&'a Json>) {
+fn content<'a>(origin: &'a TextSource, row: &impl Row<'a>) -> (&'a str, Cow<'a, str>, Option<&'a Json>) {
     match origin {
-        Origin::Column(column) => content_of(column, row),
-        Origin::Template { typed, pieces } => (typed, Cow::Owned(assemble(pieces, row)), None),
-        Origin::FirstOf { name, origins } => origins
+        TextSource::Column(column) => content_of(column, row),
+        TextSource::Template { typed, pieces } => (typed, Cow::Owned(assemble(pieces, row)), None),
+        TextSource::FirstOf { name, origins } => origins
             .iter()
             .map(|origin| content(origin, row))
             .find(|(_, text, json)| !text.is_empty() || json.is_some())
@@ -255,11 +255,11 @@ impl Findings {
 
     /// The further fields of the request; empty ones are left out.
     #[inline]
-    fn extras<'a>(&mut self, feedings: &[ExtraFeeding], row: &impl Row<'a>) -> Option<Box<JsonObject>> {
+    fn extras<'a>(&mut self, feedings: &[ExtraField], row: &impl Row<'a>) -> Option<Box<JsonObject>> {
         if feedings.is_empty() { None } else { self.some_extras(feedings, row) }
     }
 
-    fn some_extras<'a>(&mut self, feedings: &[ExtraFeeding], row: &impl Row<'a>) -> Option<Box<JsonObject>> {
+    fn some_extras<'a>(&mut self, feedings: &[ExtraField], row: &impl Row<'a>) -> Option<Box<JsonObject>> {
         let mut extra = JsonObject::new();
         for feeding in feedings {
             let cell = row.cell(&feeding.column.place);
@@ -314,7 +314,7 @@ mod tests {
     use proptest::sample::select;
 
     use super::*;
-    use crate::intake::columns::column_names::{Place, Roster};
+    use crate::intake::columns::column_names::{ColumnNames, Place};
     use crate::intake::options::InputOptions;
 
     struct Cells<'a>(&'a [&'a str]);
@@ -332,7 +332,7 @@ mod tests {
     fn mapping(sets: &[&str]) -> Mapping {
         let options =
             InputOptions { sets: sets.iter().map(|set| set.parse().unwrap()).collect(), ..InputOptions::default() };
-        Mapping::resolve(&Roster::Header(COLUMNS.map(str::to_owned).to_vec()), &options).unwrap()
+        Mapping::resolve(&ColumnNames::Header(COLUMNS.map(str::to_owned).to_vec()), &options).unwrap()
     }
 
     proptest! {
@@ -354,10 +354,10 @@ mod tests {
             let row = Cells(&cells);
             if let Some(customer) = plain(&mapping, &row) {
                 match judge(&mapping, &row, None, Vec::new()) {
-                    Verdict::Valid { customer: judged, warnings } => {
+                    RecordVerdict::Valid { customer: judged, warnings } => {
                         prop_assert!(customer == judged && warnings.is_empty(), "{:?}: {:?}", cells, warnings);
                     }
-                    Verdict::Invalid { problems, .. } => prop_assert!(false, "{:?}: {:?}", cells, problems),
+                    RecordVerdict::Invalid { problems, .. } => prop_assert!(false, "{:?}: {:?}", cells, problems),
                 }
             }
         }

@@ -6,11 +6,11 @@
 //! - `unpack`, `decode`: gzip and zstd; other encodings than UTF-8
 //! - `unsupported`: formats that are neither CSV nor NDJSON, by name
 //! - `sniff`: format, delimiter and share of undecodable records, from the first bytes
-//! - `misread`: why a CSV file seems to lack its columns, if its form is the reason
+//! - `header_problem`: why a CSV file seems to lack its columns, if its form is the reason
 
 pub(super) mod changed;
 pub(super) mod decode;
-pub(super) mod misread;
+pub(super) mod header_problem;
 pub(super) mod sniff;
 pub(super) mod source;
 pub(super) mod unpack;

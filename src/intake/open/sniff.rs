@@ -1,7 +1,7 @@
 //! Format, delimiter and readability, found out from the first bytes.
 
 use crate::intake::options::{Format, is_delimiter};
-use crate::intake::read::csv::Scan;
+use crate::intake::read::csv::RecordScan;
 use crate::intake::read::csv::slice::SliceReader;
 
 /// The delimiters that are looked for, the likeliest first.
@@ -46,16 +46,16 @@ pub(crate) fn delimiter(head: &[u8], complete: bool, is_known: impl Fn(&str) -> 
 /// Known names in the header, records of a thousand that have its width, its width.
 fn score(head: &[u8], complete: bool, delimiter: u8, is_known: &impl Fn(&str) -> bool) -> (usize, usize, usize) {
     let mut reader = SliceReader::new(head, delimiter, 1);
-    let Ok(Scan::Record { .. }) = reader.advance() else { return (0, 0, 0) };
+    let Ok(RecordScan::Record { .. }) = reader.advance() else { return (0, 0, 0) };
     let header = reader.record();
     let width = header.len();
     let known = header.cells().filter_map(|cell| std::str::from_utf8(cell).ok()).filter(|name| is_known(name)).count();
     let mut widths = Vec::new();
     while widths.len() < SAMPLED {
         match reader.advance() {
-            Ok(Scan::Record { .. }) => widths.push(reader.record().len()),
-            Ok(Scan::TooLarge { .. }) => {}
-            Ok(Scan::End) | Err(_) => break,
+            Ok(RecordScan::Record { .. }) => widths.push(reader.record().len()),
+            Ok(RecordScan::TooLarge { .. }) => {}
+            Ok(RecordScan::End) | Err(_) => break,
         }
     }
     // The head may end within the last record.
@@ -68,13 +68,13 @@ fn score(head: &[u8], complete: bool, delimiter: u8, is_known: &impl Fn(&str) ->
 
 /// How many of the records in the head are not UTF-8.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Decay {
+pub(crate) struct EncodingErrors {
     pub(crate) undecodable: u64,
     pub(crate) of: u64,
     pub(crate) first_line: u64,
 }
 
-impl Decay {
+impl EncodingErrors {
     fn add(&mut self, is_utf8: bool, line: u64) {
         self.of += 1;
         if !is_utf8 {
@@ -90,12 +90,12 @@ impl Decay {
 }
 
 /// The records of a CSV file, header not counted; `line` is the number of the first line.
-pub(crate) fn csv_decay(head: &[u8], complete: bool, delimiter: u8, line: u64) -> Decay {
-    let mut decay = Decay::default();
+pub(crate) fn csv_decay(head: &[u8], complete: bool, delimiter: u8, line: u64) -> EncodingErrors {
+    let mut decay = EncodingErrors::default();
     let mut reader = SliceReader::new(head, delimiter, line);
     let mut pending = None;
     let _header = reader.advance();
-    while let Ok(Scan::Record { line, .. }) = reader.advance() {
+    while let Ok(RecordScan::Record { line, .. }) = reader.advance() {
         if let Some((is_utf8, line)) = pending.replace((reader.record().is_utf8(), line)) {
             decay.add(is_utf8, line);
         }
@@ -108,8 +108,8 @@ pub(crate) fn csv_decay(head: &[u8], complete: bool, delimiter: u8, line: u64) -
 }
 
 /// The lines of an NDJSON file.
-pub(crate) fn ndjson_decay(head: &[u8], complete: bool) -> Decay {
-    let mut decay = Decay::default();
+pub(crate) fn ndjson_decay(head: &[u8], complete: bool) -> EncodingErrors {
+    let mut decay = EncodingErrors::default();
     for (line, bytes) in whole_lines(head, complete) {
         decay.add(std::str::from_utf8(bytes).is_ok(), line);
     }
@@ -165,8 +165,8 @@ mod tests {
     fn a_cut_last_record_counts_neither_as_text_nor_as_none() {
         let head = "n\né\né".as_bytes();
         let cut = &head[..head.len() - 1];
-        assert_eq!(csv_decay(cut, false, b',', 1), Decay { undecodable: 0, of: 1, first_line: 0 });
-        assert_eq!(csv_decay(cut, true, b',', 1), Decay { undecodable: 1, of: 2, first_line: 3 });
+        assert_eq!(csv_decay(cut, false, b',', 1), EncodingErrors { undecodable: 0, of: 1, first_line: 0 });
+        assert_eq!(csv_decay(cut, true, b',', 1), EncodingErrors { undecodable: 1, of: 2, first_line: 3 });
         assert!(csv_decay(cut, true, b',', 1).is_systematic());
     }
 }

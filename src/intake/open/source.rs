@@ -14,7 +14,7 @@ use crate::intake::error::IntakeError;
 use crate::intake::limits::{HEAD, LONGEST_RECORD};
 
 /// An opened input whose beginning was read.
-pub(crate) struct Source {
+pub(crate) struct InputSource {
     pub(crate) path: PathBuf,
     /// The first bytes as UTF-8, without a byte order mark: at least the first line, if it is not beyond all limits.
     pub(crate) head: Vec<u8>,
@@ -31,7 +31,7 @@ pub(crate) struct Source {
 
 type Stream = Box<dyn Read + Send>;
 
-impl Source {
+impl InputSource {
     /// Reads the beginning of a file and refuses what is no text that could hold customers.
     pub(crate) fn of_file(file: &Arc<InputFile>, encoding: Option<&'static Encoding>) -> Result<Self, IntakeError> {
         let mut source = Self::over(file.path(), Box::new(file.reader()), encoding)?;
@@ -42,11 +42,11 @@ impl Source {
     /// From bytes to text: unpacked, told from what is no text, decoded.
     pub(crate) fn over(path: &Path, file: Stream, named: Option<&'static Encoding>) -> Result<Self, IntakeError> {
         let broken = |error| IntakeError::reading(path, error);
-        let foreign = |(what, advice)| IntakeError::Foreign { path: path.to_owned(), what, advice };
+        let unsupported = |(what, advice)| IntakeError::Foreign { path: path.to_owned(), what, advice };
         let bytes = unpacked(file).map_err(broken)?;
         let (start, mut bytes) = peek(bytes, HEAD).map_err(broken)?;
         if let Some(looks) = unsupported::by_signature(&start) {
-            return Err(foreign(looks));
+            return Err(unsupported(looks));
         }
         let mark = decode::byte_order_mark(&start);
         skip(&mut bytes, mark.map_or(0, |(_, length)| length)).map_err(broken)?;
@@ -64,7 +64,7 @@ impl Source {
             return Err(IntakeError::Empty { path: path.to_owned() });
         }
         if let Some(looks) = unsupported::by_text(&head) {
-            return Err(foreign(looks));
+            return Err(unsupported(looks));
         }
         let wants_mark = mark.is_some() || encoding != UTF_8;
         Ok(Self { path: path.to_owned(), head, complete, encoding, wants_mark, rest, file: None })
@@ -143,15 +143,15 @@ mod tests {
     use super::*;
     use crate::intake::open::unpack::tests::{gzip, zst};
 
-    fn open(bytes: &[u8]) -> Result<Source, IntakeError> {
+    fn open(bytes: &[u8]) -> Result<InputSource, IntakeError> {
         open_as(bytes, None)
     }
 
-    fn open_as(bytes: &[u8], encoding: Option<&'static Encoding>) -> Result<Source, IntakeError> {
-        Source::over(Path::new("customers.csv"), Box::new(Cursor::new(bytes.to_vec())), encoding)
+    fn open_as(bytes: &[u8], encoding: Option<&'static Encoding>) -> Result<InputSource, IntakeError> {
+        InputSource::over(Path::new("customers.csv"), Box::new(Cursor::new(bytes.to_vec())), encoding)
     }
 
-    fn text(source: Source) -> String {
+    fn text(source: InputSource) -> String {
         let mut text = String::new();
         source.into_reader(0).read_to_string(&mut text).unwrap();
         text
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn the_head_reaches_to_the_end_of_a_long_first_line() {
         let long = [vec![b'a'; 3 * HEAD], b"\nrest".to_vec()].concat();
-        let source = Source::over(Path::new("x"), Box::new(Cursor::new(long.clone())), None).unwrap();
+        let source = InputSource::over(Path::new("x"), Box::new(Cursor::new(long.clone())), None).unwrap();
         assert!(source.head.contains(&b'\n'));
         let mut all = Vec::new();
         source.into_reader(0).read_to_end(&mut all).unwrap();

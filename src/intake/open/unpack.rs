@@ -60,15 +60,15 @@ pub(crate) struct Unpacker<R: Read> {
 }
 
 enum Decoder<R: Read> {
-    Gzip(Box<Members<BufReader<Counted<R>>>>),
-    Zstd(zstd::Decoder<'static, BufReader<Counted<R>>>),
+    Gzip(Box<GzipMembers<BufReader<CountingReader<R>>>>),
+    Zstd(zstd::Decoder<'static, BufReader<CountingReader<R>>>),
 }
 
 impl<R: Read> Unpacker<R> {
     pub(crate) fn new(packing: Packing, input: R) -> io::Result<Self> {
-        let input = BufReader::with_capacity(HEAD, Counted { input, bytes: 0 });
+        let input = BufReader::with_capacity(HEAD, CountingReader { input, bytes: 0 });
         let decoder = match packing {
-            Packing::Gzip => Decoder::Gzip(Box::new(Members::new(input))),
+            Packing::Gzip => Decoder::Gzip(Box::new(GzipMembers::new(input))),
             Packing::Zstd => {
                 let mut decoder = zstd::Decoder::with_buffer(input)?;
                 decoder.window_log_max(WINDOW_LOG)?;
@@ -101,13 +101,13 @@ impl<R: Read> Read for Unpacker<R> {
 }
 
 /// The members of a gzip file, one after the other. Zeros may follow the last one, as `gzip` has it: tapes and block devices leave them.
-struct Members<R> {
+struct GzipMembers<R> {
     /// `None` only while one member gives the input to the next.
     member: Option<GzDecoder<R>>,
     is_over: bool,
 }
 
-impl<R: BufRead> Members<R> {
+impl<R: BufRead> GzipMembers<R> {
     fn new(input: R) -> Self {
         Self { member: Some(GzDecoder::new(input)), is_over: false }
     }
@@ -146,7 +146,7 @@ fn begins_another(input: &mut impl BufRead) -> io::Result<bool> {
     }
 }
 
-impl<R: BufRead> Read for Members<R> {
+impl<R: BufRead> Read for GzipMembers<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while let (false, Some(member)) = (self.is_over, &mut self.member) {
             let read = member.read(buffer)?;
@@ -175,12 +175,12 @@ fn explained(error: io::Error) -> io::Error {
 }
 
 /// Counts what is taken from the file.
-struct Counted<R> {
+struct CountingReader<R> {
     input: R,
     bytes: u64,
 }
 
-impl<R: Read> Read for Counted<R> {
+impl<R: Read> Read for CountingReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.input.read(buffer)?;
         self.bytes += read as u64;

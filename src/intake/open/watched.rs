@@ -20,12 +20,12 @@ use crate::intake::error::IntakeError;
 pub struct InputFile {
     path: PathBuf,
     file: File,
-    seen: Mutex<Seen>,
+    seen: Mutex<Comparison>,
 }
 
 /// What the comparisons so far found.
 #[derive(Debug)]
-enum Seen {
+enum Comparison {
     /// The file is in this state.
     Unchanged(State),
     /// It never counts as unchanged again.
@@ -79,7 +79,7 @@ impl InputFile {
         let metadata = file.metadata().map_err(broken)?;
         refuse_what_is_no_file(path, &metadata)?;
         let state = state(&metadata, true);
-        Ok(Arc::new(Self { path: path.to_owned(), file, seen: Mutex::new(Seen::Unchanged(state)) }))
+        Ok(Arc::new(Self { path: path.to_owned(), file, seen: Mutex::new(Comparison::Unchanged(state)) }))
     }
 
     #[must_use]
@@ -98,7 +98,7 @@ impl InputFile {
     fn compare(&self) -> io::Result<()> {
         // Nothing can panic while it is held.
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let Seen::Unchanged(then) = *seen else { return Err(io::Error::other(InputChanged)) };
+        let Comparison::Unchanged(then) = *seen else { return Err(io::Error::other(InputChanged)) };
         let metadata = self.file.metadata()?;
         let mut now = state(&metadata, then.circumstances.is_at_its_name);
         if now == then {
@@ -107,25 +107,25 @@ impl InputFile {
         // Only a changed inode is worth asking for the name.
         now.circumstances.is_at_its_name = is_at(&self.path, &metadata);
         if then.is_still(&now) {
-            *seen = Seen::Unchanged(now);
+            *seen = Comparison::Unchanged(now);
             return Ok(());
         }
-        *seen = Seen::Changed;
+        *seen = Comparison::Changed;
         Err(io::Error::other(InputChanged))
     }
 
     /// Reads the file from its beginning, independently of every other reader.
     pub(crate) fn reader(self: &Arc<Self>) -> impl Read + Send + use<> {
-        Reader { file: Arc::clone(self), at: 0 }
+        CheckedReader { file: Arc::clone(self), at: 0 }
     }
 }
 
-struct Reader {
+struct CheckedReader {
     file: Arc<InputFile>,
     at: u64,
 }
 
-impl Read for Reader {
+impl Read for CheckedReader {
     /// Returns bytes only if the file is unchanged after they were read. The end of the file counts
     /// as read, too: a file that was cut must not look like a shorter one.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {

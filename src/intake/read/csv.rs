@@ -46,7 +46,7 @@ impl Core {
 
 /// What reading on brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scan {
+pub(crate) enum RecordScan {
     /// A record, which begins on this line. [`CsvReader::record`] has its cells. `ended` is false for a last one without its line end.
     Record {
         line: u64,
@@ -162,22 +162,22 @@ impl<R: BufRead> CsvReader<R> {
         self.blank_rows
     }
 
-    /// The record that the last [`Scan::Record`] told of.
+    /// The record that the last [`RecordScan::Record`] told of.
     pub(crate) fn record(&self) -> Record<'_> {
         Record { bytes: &self.bytes[..self.filled], text: None, ends: &self.ends[..self.cells], gap: 0 }
     }
 
     /// Reads the next record. Rows without anything are no records, also before the header.
-    pub(crate) fn advance(&mut self) -> Result<Scan, ReadFault> {
+    pub(crate) fn advance(&mut self) -> Result<RecordScan, ReadFault> {
         loop {
             match self.read_record()? {
-                Scan::Record { .. } if self.record().is_blank() => self.blank_rows += 1,
+                RecordScan::Record { .. } if self.record().is_blank() => self.blank_rows += 1,
                 scan => return Ok(scan),
             }
         }
     }
 
-    fn read_record(&mut self) -> Result<Scan, ReadFault> {
+    fn read_record(&mut self) -> Result<RecordScan, ReadFault> {
         self.skip_line_ends()?;
         let line = self.lines.line;
         (self.filled, self.cells) = (0, 0);
@@ -198,7 +198,7 @@ impl<R: BufRead> CsvReader<R> {
             self.cells += ended;
             match result {
                 csv_core::ReadRecordResult::Record => return Ok(self.whole(line, true)),
-                csv_core::ReadRecordResult::End => return Ok(Scan::End),
+                csv_core::ReadRecordResult::End => return Ok(RecordScan::End),
                 _ => {}
             }
             if let Some(limit) = self.limit_reached() {
@@ -212,10 +212,10 @@ impl<R: BufRead> CsvReader<R> {
     }
 
     /// The end of the input: a line end of our own completes the last record, if there is one and no quote is open.
-    fn finish(&mut self, line: u64) -> Result<Scan, ReadFault> {
+    fn finish(&mut self, line: u64) -> Result<RecordScan, ReadFault> {
         if self.core.reader.is_none() {
             // It was fed nothing, so nothing is pending.
-            return Ok(Scan::End);
+            return Ok(RecordScan::End);
         }
         let (is_quoted, result, ended) = probe(self.core.get(), b'\n', &mut self.ends[self.cells..]);
         if is_quoted {
@@ -223,14 +223,14 @@ impl<R: BufRead> CsvReader<R> {
         }
         self.cells += ended;
         let is_record = matches!(result, csv_core::ReadRecordResult::Record);
-        Ok(if is_record { self.whole(line, false) } else { Scan::End })
+        Ok(if is_record { self.whole(line, false) } else { RecordScan::End })
     }
 
-    fn whole(&self, line: u64, ended: bool) -> Scan {
+    fn whole(&self, line: u64, ended: bool) -> RecordScan {
         if self.cells > MOST_COLUMNS {
-            Scan::TooLarge { line, limit: COLUMN_LIMIT }
+            RecordScan::TooLarge { line, limit: COLUMN_LIMIT }
         } else {
-            Scan::Record { line, ended }
+            RecordScan::Record { line, ended }
         }
     }
 
@@ -257,7 +257,7 @@ impl<R: BufRead> CsvReader<R> {
     }
 
     /// Reads to the end of a record without keeping it. An open quote is noticed here too, cell by cell.
-    fn skip_record(&mut self, line: u64, limit: &'static str) -> Result<Scan, ReadFault> {
+    fn skip_record(&mut self, line: u64, limit: &'static str) -> Result<RecordScan, ReadFault> {
         let mut cell = self.cells;
         let mut length = 0;
         let mut opened = self.lines.line;
@@ -277,7 +277,7 @@ impl<R: BufRead> CsvReader<R> {
                 length = 0;
             }
             if at_end {
-                return Ok(Scan::TooLarge { line, limit });
+                return Ok(RecordScan::TooLarge { line, limit });
             }
             let (result, read, written, ended) =
                 self.core.get().read_record(chunk, &mut self.bytes, &mut self.ends[..1]);
@@ -288,7 +288,7 @@ impl<R: BufRead> CsvReader<R> {
                 (cell, length, opened) = (cell + 1, 0, self.lines.line);
             }
             if matches!(result, csv_core::ReadRecordResult::Record | csv_core::ReadRecordResult::End) {
-                return Ok(Scan::TooLarge { line, limit });
+                return Ok(RecordScan::TooLarge { line, limit });
             }
         }
     }
@@ -372,8 +372,8 @@ mod tests {
     fn lines(text: &str) -> Vec<u64> {
         let mut reader = reader(text);
         std::iter::from_fn(|| match reader.advance().unwrap() {
-            Scan::Record { line, .. } | Scan::TooLarge { line, .. } => Some(line),
-            Scan::End => None,
+            RecordScan::Record { line, .. } | RecordScan::TooLarge { line, .. } => Some(line),
+            RecordScan::End => None,
         })
         .collect()
     }
@@ -393,7 +393,7 @@ mod tests {
             [("a\nb\n", 0), ("\n\na\r\n\r\nb\r\n", 3), ("a\n\n\n", 2), ("\r\ra\rb\r\r", 3), (",,\na\n\"\", \n ", 3)]
         {
             let mut reader = reader(text);
-            while reader.advance().unwrap() != Scan::End {}
+            while reader.advance().unwrap() != RecordScan::End {}
             assert_eq!(reader.blank_rows(), count, "{text:?}");
         }
     }
@@ -401,8 +401,8 @@ mod tests {
     #[test]
     fn a_last_record_without_its_line_end_is_told() {
         let mut reader = reader("a\n\"b\"");
-        assert_eq!(reader.advance().unwrap(), Scan::Record { line: 1, ended: true });
-        assert_eq!(reader.advance().unwrap(), Scan::Record { line: 2, ended: false });
+        assert_eq!(reader.advance().unwrap(), RecordScan::Record { line: 1, ended: true });
+        assert_eq!(reader.advance().unwrap(), RecordScan::Record { line: 2, ended: false });
     }
 
     #[test]
@@ -411,7 +411,7 @@ mod tests {
         for size in 1..8 {
             let mut reader = CsvReader::new(BufReader::with_capacity(size, text.as_bytes()), b',', 1);
             let mut found = Vec::new();
-            while let Scan::Record { line, .. } = reader.advance().unwrap() {
+            while let RecordScan::Record { line, .. } = reader.advance().unwrap() {
                 found.push(line);
             }
             assert_eq!(found, [1, 4, 5], "pieces of {size}");
@@ -421,7 +421,7 @@ mod tests {
     #[test]
     fn an_open_quote_at_the_end_is_a_fault_that_names_its_line_and_cell() {
         let mut reader = reader("a,b\nc,\"d\ne\",\"f\ng,h\ni");
-        assert_eq!(reader.advance().unwrap(), Scan::Record { line: 1, ended: true });
+        assert_eq!(reader.advance().unwrap(), RecordScan::Record { line: 1, ended: true });
         assert!(matches!(reader.advance(), Err(ReadFault::OpenQuote { line: 3, cell: 2 })));
     }
 
@@ -429,7 +429,7 @@ mod tests {
     fn an_open_quote_over_an_endless_input_stops_at_the_limit() {
         let endless = b"a,b\n\"".chain(io::repeat(b'x'));
         let mut reader = CsvReader::new(BufReader::new(endless), b',', 1);
-        assert_eq!(reader.advance().unwrap(), Scan::Record { line: 1, ended: true });
+        assert_eq!(reader.advance().unwrap(), RecordScan::Record { line: 1, ended: true });
         assert!(matches!(reader.advance(), Err(ReadFault::OpenQuote { line: 2, cell: 0 })));
         assert!(reader.bytes.len() <= LONGEST_RECORD + 1);
     }
@@ -444,18 +444,18 @@ mod tests {
         let mut found = Vec::new();
         loop {
             match reader.advance().unwrap() {
-                Scan::End => break,
+                RecordScan::End => break,
                 scan => found.push(scan),
             }
         }
         assert_eq!(
             found,
             [
-                Scan::Record { line: 1, ended: true },
-                Scan::TooLarge { line: 2, limit: "1,024 cells" },
-                Scan::TooLarge { line: 3, limit: "1 MiB" },
-                Scan::TooLarge { line: 4, limit: "64 KiB in one cell" },
-                Scan::Record { line: 5, ended: true },
+                RecordScan::Record { line: 1, ended: true },
+                RecordScan::TooLarge { line: 2, limit: "1,024 cells" },
+                RecordScan::TooLarge { line: 3, limit: "1 MiB" },
+                RecordScan::TooLarge { line: 4, limit: "64 KiB in one cell" },
+                RecordScan::Record { line: 5, ended: true },
             ]
         );
         assert!(reader.bytes.len() <= LONGEST_RECORD + 1);
@@ -466,8 +466,8 @@ mod tests {
         for length in LONGEST_CELL - 1..LONGEST_CELL + 4 {
             let text = format!("{}\" here,1\nb,\"c\"\n", "x".repeat(length));
             let mut reader = reader(&text);
-            assert!(matches!(reader.advance().unwrap(), Scan::TooLarge { line: 1, .. }), "{length}");
-            assert_eq!(reader.advance().unwrap(), Scan::Record { line: 2, ended: true }, "{length}");
+            assert!(matches!(reader.advance().unwrap(), RecordScan::TooLarge { line: 1, .. }), "{length}");
+            assert_eq!(reader.advance().unwrap(), RecordScan::Record { line: 2, ended: true }, "{length}");
         }
     }
 
@@ -476,15 +476,15 @@ mod tests {
         for end in ["", ",b", "\n"] {
             let text = format!("{}{end}", "x".repeat(3 * LONGEST_RECORD));
             let mut reader = reader(&text);
-            assert!(matches!(reader.advance().unwrap(), Scan::TooLarge { line: 1, .. }), "{end:?}");
-            assert_eq!(reader.advance().unwrap(), Scan::End, "{end:?}");
+            assert!(matches!(reader.advance().unwrap(), RecordScan::TooLarge { line: 1, .. }), "{end:?}");
+            assert_eq!(reader.advance().unwrap(), RecordScan::End, "{end:?}");
         }
     }
 
     #[test]
     fn a_quoted_cell_of_exactly_the_limit_is_read() {
         let text = format!("\"{}\",b\n", "x".repeat(LONGEST_CELL));
-        assert_eq!(reader(&text).advance().unwrap(), Scan::Record { line: 1, ended: true });
+        assert_eq!(reader(&text).advance().unwrap(), RecordScan::Record { line: 1, ended: true });
         let text = format!("\"{}\",b\n", "x".repeat(LONGEST_CELL + 1));
         assert!(matches!(reader(&text).advance(), Err(ReadFault::OpenQuote { line: 1, cell: 0 })));
     }

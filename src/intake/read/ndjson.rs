@@ -29,7 +29,7 @@ pub(crate) struct LineReader<R> {
 
 /// What reading on brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scan {
+pub(crate) enum LineScan {
     /// A line that holds something; `ended` is false for a last line without its line end.
     Line {
         line: u64,
@@ -53,7 +53,7 @@ impl<R: BufRead> LineReader<R> {
         (self.input, self.line + 1)
     }
 
-    /// The line that the last [`Scan::Line`] told of, without its line end.
+    /// The line that the last [`LineScan::Line`] told of, without its line end.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.buffer
     }
@@ -64,22 +64,22 @@ impl<R: BufRead> LineReader<R> {
     }
 
     /// Reads the next line that holds something.
-    pub(crate) fn advance(&mut self) -> io::Result<Scan> {
+    pub(crate) fn advance(&mut self) -> io::Result<LineScan> {
         loop {
             self.buffer.clear();
             let (length, ended) = self.read_line()?;
             if length == 0 && !ended {
-                return Ok(Scan::End);
+                return Ok(LineScan::End);
             }
             self.line += 1;
             if length > LONGEST_RECORD {
-                return Ok(Scan::TooLarge { line: self.line });
+                return Ok(LineScan::TooLarge { line: self.line });
             }
             if self.buffer.last() == Some(&b'\r') {
                 self.buffer.pop();
             }
             if !self.buffer.trim_ascii().is_empty() {
-                return Ok(Scan::Line { line: self.line, ended });
+                return Ok(LineScan::Line { line: self.line, ended });
             }
             self.blank_rows += 1;
         }
@@ -159,7 +159,7 @@ impl<'a> Object<'a> {
 
     /// Puts in the numbers as the line has them: serde_json's visitors see them as floats.
     fn set_numbers(&mut self, line: &'a str) -> serde_json::Result<()> {
-        let Members(raw) = serde_json::from_str(line)?;
+        let ObjectMembers(raw) = serde_json::from_str(line)?;
         for ((_, item), raw) in self.entries.iter_mut().zip(raw) {
             if let Item::Other(value) = item {
                 *value = as_written(raw)?;
@@ -236,9 +236,9 @@ fn number(text: &str) -> Json {
 }
 
 /// The values of an object in the order of the line.
-struct Members<'a>(Vec<&'a RawValue>);
+struct ObjectMembers<'a>(Vec<&'a RawValue>);
 
-impl<'de> Deserialize<'de> for Members<'de> {
+impl<'de> Deserialize<'de> for ObjectMembers<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(InOrder)
     }
@@ -247,18 +247,18 @@ impl<'de> Deserialize<'de> for Members<'de> {
 struct InOrder;
 
 impl<'de> Visitor<'de> for InOrder {
-    type Value = Members<'de>;
+    type Value = ObjectMembers<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Members<'de>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<ObjectMembers<'de>, A::Error> {
         let mut values = Vec::new();
         while let Some((IgnoredAny, value)) = entries.next_entry()? {
             values.push(value);
         }
-        Ok(Members(values))
+        Ok(ObjectMembers(values))
     }
 }
 
@@ -460,30 +460,30 @@ mod tests {
     #[test]
     fn lines_are_counted_and_blank_ones_skipped() {
         let mut reader = LineReader::new(&b"{}\r\n\n  \n{\"a\":1}\nlast"[..], b'\n', 1);
-        assert_eq!(reader.advance().unwrap(), Scan::Line { line: 1, ended: true });
+        assert_eq!(reader.advance().unwrap(), LineScan::Line { line: 1, ended: true });
         assert_eq!(reader.bytes(), b"{}");
-        assert_eq!(reader.advance().unwrap(), Scan::Line { line: 4, ended: true });
-        assert_eq!(reader.advance().unwrap(), Scan::Line { line: 5, ended: false });
-        assert_eq!(reader.advance().unwrap(), Scan::End);
+        assert_eq!(reader.advance().unwrap(), LineScan::Line { line: 4, ended: true });
+        assert_eq!(reader.advance().unwrap(), LineScan::Line { line: 5, ended: false });
+        assert_eq!(reader.advance().unwrap(), LineScan::End);
         assert_eq!(reader.blank_rows(), 2);
     }
 
     #[test]
     fn lines_may_end_with_cr_alone() {
         let mut reader = LineReader::new(&b"{}\r\r{\"a\":1}\r"[..], b'\r', 1);
-        assert_eq!(reader.advance().unwrap(), Scan::Line { line: 1, ended: true });
-        assert_eq!(reader.advance().unwrap(), Scan::Line { line: 3, ended: true });
+        assert_eq!(reader.advance().unwrap(), LineScan::Line { line: 1, ended: true });
+        assert_eq!(reader.advance().unwrap(), LineScan::Line { line: 3, ended: true });
         assert_eq!(reader.bytes(), b"{\"a\":1}");
-        assert_eq!(reader.advance().unwrap(), Scan::End);
+        assert_eq!(reader.advance().unwrap(), LineScan::End);
     }
 
     #[test]
     fn a_long_line_is_skipped_in_bounded_memory() {
         let input = io::repeat(b'x').take(50 << 20).chain(&b"\n{}"[..]);
         let mut reader = LineReader::new(BufReader::new(input), b'\n', 1);
-        assert_eq!(reader.advance().unwrap(), Scan::TooLarge { line: 1 });
+        assert_eq!(reader.advance().unwrap(), LineScan::TooLarge { line: 1 });
         assert!(reader.buffer.capacity() <= 4 * LONGEST_RECORD);
-        assert_eq!(reader.advance().unwrap(), Scan::Line { line: 2, ended: false });
+        assert_eq!(reader.advance().unwrap(), LineScan::Line { line: 2, ended: false });
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::records::Form;
 use crate::intake::limits::LONGEST_RECORD;
 
 /// How an input is read on.
-pub(crate) type Input = Box<dyn BufRead + Send>;
+pub(crate) type BoxedInput = Box<dyn BufRead + Send>;
 
 /// A buffer that had to be larger is not kept so large.
 const SPARE: usize = 128 * 1024;
@@ -30,14 +30,14 @@ pub(crate) enum Cut {
     Piece(Piece),
     /// What begins with a record that is too large for a piece must be read in one go, by whoever keeps no more of it than a record may have.
     Uncut {
-        input: Input,
+        input: BoxedInput,
         line: u64,
     },
     End,
 }
 
 pub(crate) struct Cutter {
-    input: Input,
+    input: BoxedInput,
     form: Form,
     /// What was read behind the last piece.
     ahead: Vec<u8>,
@@ -48,7 +48,7 @@ pub(crate) struct Cutter {
 
 impl Cutter {
     /// `line` is the number of the first line that `input` gives.
-    pub(crate) fn new(form: Form, input: Input, line: u64, size: usize) -> Self {
+    pub(crate) fn new(form: Form, input: BoxedInput, line: u64, size: usize) -> Self {
         Self { input, form, ahead: Vec::new(), line, size }
     }
 

@@ -95,9 +95,9 @@ impl RecordReader for SliceReader<'_> {
 impl<R: BufRead> RecordReader for LineReader<R> {
     fn next_record(&mut self) -> Result<Option<(u64, Scanned<'_>)>, ReadFault> {
         Ok(match self.advance()? {
-            ndjson::Scan::End => None,
-            ndjson::Scan::TooLarge { line } => Some((line, Scanned::TooLarge { limit: "1 MiB" })),
-            ndjson::Scan::Line { line, ended } => Some((line, Scanned::Line { bytes: self.bytes(), ended })),
+            ndjson::LineScan::End => None,
+            ndjson::LineScan::TooLarge { line } => Some((line, Scanned::TooLarge { limit: "1 MiB" })),
+            ndjson::LineScan::Line { line, ended } => Some((line, Scanned::Line { bytes: self.bytes(), ended })),
         })
     }
 
@@ -107,10 +107,10 @@ impl<R: BufRead> RecordReader for LineReader<R> {
 }
 
 #[inline(always)]
-fn scanned<'a>(scan: csv::Scan, record: impl FnOnce() -> Record<'a>) -> Option<(u64, Scanned<'a>)> {
+fn scanned<'a>(scan: csv::RecordScan, record: impl FnOnce() -> Record<'a>) -> Option<(u64, Scanned<'a>)> {
     match scan {
-        csv::Scan::End => None,
-        csv::Scan::TooLarge { line, limit } => Some((line, Scanned::TooLarge { limit })),
-        csv::Scan::Record { line, ended } => Some((line, Scanned::Cells { record: record(), ended })),
+        csv::RecordScan::End => None,
+        csv::RecordScan::TooLarge { line, limit } => Some((line, Scanned::TooLarge { limit })),
+        csv::RecordScan::Record { line, ended } => Some((line, Scanned::Cells { record: record(), ended })),
     }
 }

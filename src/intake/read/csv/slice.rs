@@ -6,7 +6,7 @@
 use simdutf8::basic::from_utf8;
 use wide::u8x16;
 
-use super::{CsvReader, ReadFault, Record, Scan};
+use super::{CsvReader, ReadFault, Record, RecordScan};
 use crate::intake::limits::{LONGEST_CELL, MOST_COLUMNS};
 
 /// Reads one record after the other.
@@ -15,11 +15,11 @@ pub(in crate::intake) struct SliceReader<'s> {
     /// All bytes, where all are text.
     text: Option<&'s str>,
     /// The record that was read last, where it is a plain line.
-    plain: Option<PlainLine<'s>>,
+    plain: Option<SimpleLine<'s>>,
 }
 
 #[derive(Clone, Copy)]
-struct PlainLine<'s> {
+struct SimpleLine<'s> {
     bytes: &'s [u8],
     text: Option<&'s str>,
     cells: usize,
@@ -41,34 +41,34 @@ impl<'s> SliceReader<'s> {
     #[inline(always)]
     pub(in crate::intake) fn record(&self) -> Record<'_> {
         match self.plain {
-            Some(PlainLine { bytes, text, cells }) => Record { bytes, text, ends: &self.csv.ends[..cells], gap: 1 },
+            Some(SimpleLine { bytes, text, cells }) => Record { bytes, text, ends: &self.csv.ends[..cells], gap: 1 },
             None => self.csv.record(),
         }
     }
 
     /// As [`CsvReader::advance`].
-    pub(in crate::intake) fn advance(&mut self) -> Result<Scan, ReadFault> {
+    pub(in crate::intake) fn advance(&mut self) -> Result<RecordScan, ReadFault> {
         loop {
             match self.csv.input.first() {
                 Some(b'\n' | b'\r') => self.csv.skip_line_ends()?,
                 Some(_) => {}
-                None => return Ok(Scan::End),
+                None => return Ok(RecordScan::End),
             }
             let line = self.csv.lines.line;
-            self.plain = self.read_plain_line();
+            self.plain = self.read_simple_line();
             let scan = match self.plain {
-                Some(_) => Scan::Record { line, ended: true },
+                Some(_) => RecordScan::Record { line, ended: true },
                 None => self.csv.read_record()?,
             };
             match scan {
-                Scan::Record { .. } if self.record().is_blank() => self.csv.blank_rows += 1,
+                RecordScan::Record { .. } if self.record().is_blank() => self.csv.blank_rows += 1,
                 scan => return Ok(scan),
             }
         }
     }
 
     /// Nothing where the next line is not plain or its end is not there; then it is left as it is.
-    fn read_plain_line(&mut self) -> Option<PlainLine<'s>> {
+    fn read_simple_line(&mut self) -> Option<SimpleLine<'s>> {
         let (rest, delimiter) = (self.csv.input, self.csv.delimiter);
         let mut cells = 0;
         for block in (0..rest.len().min(LONGEST_CELL)).step_by(BLOCK) {
@@ -83,14 +83,14 @@ impl<'s> SliceReader<'s> {
                 cells += 1;
                 if rest[at] != delimiter {
                     let after = at + line_end(&rest[at..])?;
-                    return Some(self.take_plain_line(at, after, cells));
+                    return Some(self.take_simple_line(at, after, cells));
                 }
             }
         }
         None
     }
 
-    fn take_plain_line(&mut self, end: usize, after: usize, cells: usize) -> PlainLine<'s> {
+    fn take_simple_line(&mut self, end: usize, after: usize, cells: usize) -> SimpleLine<'s> {
         let rest = self.csv.input;
         let bytes = &rest[..end];
         let text = match self.text {
@@ -100,7 +100,7 @@ impl<'s> SliceReader<'s> {
         self.csv.input = &rest[after..];
         self.csv.lines.line += 1;
         self.csv.lines.after_return = false;
-        PlainLine { bytes, text, cells }
+        SimpleLine { bytes, text, cells }
     }
 }
 
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     /// What a reader makes of an input: its records, each with its line, whether it ended, its cells and whether it is text; then the end.
-    type Read = (Vec<(Scan, Vec<Vec<u8>>, bool)>, Option<String>, u64);
+    type Read = (Vec<(RecordScan, Vec<Vec<u8>>, bool)>, Option<String>, u64);
 
     macro_rules! read {
         ($reader:expr) => {{
@@ -156,8 +156,8 @@ mod tests {
             let mut records = Vec::new();
             let fault = loop {
                 match reader.advance() {
-                    Ok(Scan::End) => break None,
-                    Ok(scan @ Scan::Record { .. }) => {
+                    Ok(RecordScan::End) => break None,
+                    Ok(scan @ RecordScan::Record { .. }) => {
                         let cells = reader.record().cells().map(<[u8]>::to_vec).collect();
                         records.push((scan, cells, reader.record().text().is_some()));
                     }

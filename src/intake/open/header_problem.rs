@@ -3,7 +3,7 @@
 
 use super::sniff::DELIMITERS;
 use crate::intake::options::is_delimiter;
-use crate::intake::read::csv::Scan;
+use crate::intake::read::csv::RecordScan;
 use crate::intake::read::csv::slice::SliceReader;
 
 /// A header is looked for in so many records.
@@ -13,7 +13,7 @@ const ENOUGH: usize = 2;
 
 /// What the first line is instead of the header.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Misread {
+pub(crate) enum HeaderProblem {
     /// The header stands further down.
     HeaderBelow { line: u64 },
     /// All of the header stands in one pair of quotes.
@@ -26,11 +26,11 @@ pub(crate) enum Misread {
     OneColumn,
 }
 
-impl Misread {
+impl HeaderProblem {
     /// `text` begins with the header, or with what was taken for it, on this line.
     pub(crate) fn of(text: &[u8], delimiter: u8, line: u64, is_known: impl Fn(&str) -> bool) -> Option<Self> {
         let mut reader = SliceReader::new(text, delimiter, line);
-        let Ok(Scan::Record { .. }) = reader.advance() else { return None };
+        let Ok(RecordScan::Record { .. }) = reader.advance() else { return None };
         let header: Vec<_> = reader.record().cells().map(String::from_utf8_lossy).collect();
         let known = header.iter().filter(|name| is_known(name.trim())).count();
         if let [only] = &header[..]
@@ -93,7 +93,7 @@ fn parting(header: &str, is_known: &impl Fn(&str) -> bool) -> Option<char> {
 fn header_below(text: &[u8], delimiter: u8, line: u64, known: usize, is_known: &impl Fn(&str) -> bool) -> Option<u64> {
     let mut reader = SliceReader::new(text, delimiter, line);
     for _ in 0..LOOKED_AT {
-        let Ok(Scan::Record { line, .. }) = reader.advance() else { return None };
+        let Ok(RecordScan::Record { line, .. }) = reader.advance() else { return None };
         let names = reader.record().cells().filter_map(|cell| std::str::from_utf8(cell).ok());
         if names.filter(|name| is_known(name.trim())).count() >= ENOUGH.max(known + 1) {
             return Some(line);
@@ -106,8 +106,8 @@ fn header_below(text: &[u8], delimiter: u8, line: u64, known: usize, is_known: &
 mod tests {
     use super::*;
 
-    fn misread(text: &str) -> Option<Misread> {
-        Misread::of(text.as_bytes(), b',', 1, |name| ["name", "email", "phone"].contains(&name))
+    fn misread(text: &str) -> Option<HeaderProblem> {
+        HeaderProblem::of(text.as_bytes(), b',', 1, |name| ["name", "email", "phone"].contains(&name))
     }
 
     #[test]
@@ -118,7 +118,7 @@ mod tests {
             "\"A\ntitle\"\nname|email\n",
             "Customers,,\nname,email,x\n",
         ] {
-            assert!(matches!(misread(text), Some(Misread::HeaderBelow { line: 2 | 3 })), "{text:?}");
+            assert!(matches!(misread(text), Some(HeaderProblem::HeaderBelow { line: 2 | 3 })), "{text:?}");
         }
         assert_eq!(misread("name,mail,x\nA,name,1\nB,email,2\n"), None);
         assert_eq!(misread("Vorname,Ort\nA,B\n"), None);
@@ -126,16 +126,16 @@ mod tests {
 
     #[test]
     fn a_header_in_one_cell_is_told_apart_by_what_parts_it() {
-        assert_eq!(misread("\"name,email\"\n"), Some(Misread::Quoted));
+        assert_eq!(misread("\"name,email\"\n"), Some(HeaderProblem::Quoted));
         for sign in [':', '^', '；', '、', ' ', '/'] {
             let found = misread(&format!("name{sign}email\n")).unwrap();
-            assert_eq!(found, Misread::Parted(sign));
+            assert_eq!(found, HeaderProblem::Parted(sign));
             assert_eq!(found.advice().contains("--delimiter"), sign.is_ascii() && sign != ' ', "{}", found.advice());
         }
-        assert_eq!(misread("name  email  phone\n"), Some(Misread::Parted(' ')));
-        assert_eq!(misread("\"name\", \"email\"\n"), Some(Misread::Spaced));
+        assert_eq!(misread("name  email  phone\n"), Some(HeaderProblem::Parted(' ')));
+        assert_eq!(misread("\"name\", \"email\"\n"), Some(HeaderProblem::Spaced));
         assert_eq!(misread("\"name\", email\n"), None);
-        assert_eq!(misread("Kunde\nA\n"), Some(Misread::OneColumn));
+        assert_eq!(misread("Kunde\nA\n"), Some(HeaderProblem::OneColumn));
         assert_eq!(misread("email\na@b.de\n"), None);
         assert_eq!(misread("a@b.de\n"), None);
     }
