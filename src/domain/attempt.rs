@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Complaint, EmailKey, Receipt};
+use super::fields::email::EmailKey;
+use super::outcome::{Complaint, Receipt};
 
 /// What became of one `POST /customer`. Every variant takes a side: was something created, surely not, or is it open?
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,12 @@
 
 use std::fmt;
 
-use super::{Country, CustomerName, CustomerType, Email, JsonObject, Phone};
+use super::fields::country::Country;
+use super::fields::email::Email;
+use super::fields::kind::CustomerType;
+use super::fields::name::CustomerName;
+use super::fields::phone::Phone;
+use super::json::JsonObject;
 
 /// The documented fields of a customer. The names are those of the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::{Complaint, NewCustomer, Receipt, Status, Violation};
+use super::customer::NewCustomer;
+use super::outcome::{Complaint, Receipt, Status};
+use super::violation::Violation;
 
 /// Where a record stands in the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

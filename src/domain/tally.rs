@@ -1,6 +1,6 @@
 //! How many records ended how.
 
-use super::Status;
+use super::outcome::Status;
 
 /// Counts by status. The sum is the number of records told of, whatever was counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Yes or no, as people write it.
 
-use super::{Code, Flaw};
+use super::violation::{Code, Flaw};
 
 /// Reads true, yes and 1, or false, no and 0, in any case.
 ///

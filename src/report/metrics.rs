@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::counts::{Counts, Scope};
+use super::progress::counts::{Counts, Scope};
 use crate::domain::{Status, Tally};
 use crate::event::Event;
 

@@ -11,7 +11,7 @@ use std::path::Path;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::formula::inert;
+use super::formats::formula::inert;
 use crate::atomic_file::{AtomicFile, WholeFile};
 use crate::domain::{InputForm, InputShape, RawRecord};
 
@@ -140,8 +140,8 @@ fn object(line: &[u8], error: &str) -> serde_json::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::formula::tests::PAYLOADS;
     use super::*;
+    use crate::report::formats::formula::tests::PAYLOADS;
 
     fn cells(values: &[&str]) -> Vec<Vec<u8>> {
         values.iter().map(|value| value.as_bytes().to_vec()).collect()

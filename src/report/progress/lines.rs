@@ -7,13 +7,13 @@ use crate::logging::masked;
 use crate::output;
 
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Plain {
+pub(crate) enum Plain {
     Text,
     Log,
 }
 
 impl Plain {
-    pub(super) fn heartbeat(self, counts: &Counts, now: Instant) {
+    pub(crate) fn heartbeat(self, counts: &Counts, now: Instant) {
         let line = heartbeat(counts, now);
         match self {
             Self::Text => self.note(&line),
@@ -21,7 +21,7 @@ impl Plain {
         }
     }
 
-    pub(super) fn note(self, line: &str) {
+    pub(crate) fn note(self, line: &str) {
         match self {
             Self::Text => output::line(line),
             Self::Log => tracing::info!("{line}"),
@@ -40,10 +40,10 @@ fn heartbeat(counts: &Counts, now: Instant) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::counts::Scope;
     use super::*;
     use crate::domain::{Position, Status};
     use crate::event::{Event, Trouble};
+    use crate::report::progress::counts::Scope;
     use std::time::Duration;
 
     #[test]

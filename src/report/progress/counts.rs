@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::human::about;
 use crate::domain::{Status, Tally};
 use crate::event::{Event, Request};
+use crate::report::human::about;
 
 /// What a run has before it.
 #[derive(Clone, Debug, Default)]
@@ -18,7 +18,7 @@ pub struct Scope {
 }
 
 #[derive(Debug)]
-pub(super) struct Counts {
+pub(crate) struct Counts {
     pub tally: Tally,
     pub scope: Scope,
     pub requests: u64,
@@ -33,7 +33,7 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    pub(super) fn new(scope: Scope) -> Self {
+    pub(crate) fn new(scope: Scope) -> Self {
         Self {
             tally: Tally::default(),
             scope,
@@ -47,7 +47,7 @@ impl Counts {
         }
     }
 
-    pub(super) fn on(&mut self, event: &Event, now: Instant) {
+    pub(crate) fn on(&mut self, event: &Event, now: Instant) {
         match event {
             Event::Settled { status, .. } => {
                 self.tally.add(*status);
@@ -72,13 +72,13 @@ impl Counts {
     }
 
     /// `118 created, 2 rejected`
-    pub(super) fn outcomes(&self) -> String {
+    pub(crate) fn outcomes(&self) -> String {
         let told = Status::IMPORT.into_iter().filter(|status| self.tally.get(*status) > 0);
         told.map(|status| format!("{} {status}", self.tally.get(status))).collect::<Vec<_>>().join(", ")
     }
 
     /// `54.8/min, about 70 min left`; empty before there is anything to tell.
-    pub(super) fn pace(&self, now: Instant) -> String {
+    pub(crate) fn pace(&self, now: Instant) -> String {
         let Some(since) = self.first else { return String::new() };
         let elapsed = now.saturating_duration_since(since);
         match self.left(elapsed) {
@@ -88,11 +88,11 @@ impl Counts {
     }
 
     /// How far it is: of all records, or where a limit ends the run before, of those that are to be sent until then.
-    pub(super) fn reached(&self) -> (u64, u64) {
+    pub(crate) fn reached(&self) -> (u64, u64) {
         if self.is_limited() { (self.sent(), self.to_send()) } else { (self.tally.total(), self.scope.records) }
     }
 
-    pub(super) fn is_limited(&self) -> bool {
+    pub(crate) fn is_limited(&self) -> bool {
         self.to_send() < self.scope.to_send
     }
 

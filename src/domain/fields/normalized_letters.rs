@@ -88,7 +88,7 @@ const fn is_marked(word: usize, bit: usize) -> bool {
     UNTROUBLED[word] >> (bit % WORD) & 1 == 1
 }
 
-pub(super) fn is_untroubled(letter: char) -> bool {
+pub(crate) fn is_untroubled(letter: char) -> bool {
     let letter = letter as usize;
     letter < 0x1_0000 && is_marked(letter / WORD, letter)
 }
@@ -96,7 +96,7 @@ pub(super) fn is_untroubled(letter: char) -> bool {
 /// The same of the letter beyond ASCII that these bytes begin with. What UTF-8 makes of a character is its place in the table: its last
 /// byte the bit, all before it the word.
 #[inline]
-pub(super) fn is_untroubled_letter(utf8: &[u8]) -> bool {
+pub(crate) fn is_untroubled_letter(utf8: &[u8]) -> bool {
     let payload = |byte: u8| usize::from(byte) % WORD;
     match *utf8 {
         [first @ 0xc0..=0xdf, second, ..] => is_marked(payload(first) % 0x20, payload(second)),
@@ -109,7 +109,7 @@ pub(super) fn is_untroubled_letter(utf8: &[u8]) -> bool {
 
 /// Whether this is one mark that composes with no letter, so that alone between two untroubled ones it makes no trouble either: the
 /// viramas of Indic scripts and the tone marks of Thai.
-pub(super) const fn is_apart(marks: &str) -> bool {
+pub(crate) const fn is_apart(marks: &str) -> bool {
     matches!(
         marks.as_bytes(),
         [0xe0, 0xa5 | 0xa7 | 0xa9 | 0xab | 0xad | 0xaf | 0xb1 | 0xb3 | 0xb5, 0x8d] | [0xe0, 0xb9, 0x88..=0x8b]

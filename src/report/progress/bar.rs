@@ -16,10 +16,10 @@ const TEMPLATE: &str = "{wide_bar} {pos}/{len}\n{msg}";
 const FRAMES: u8 = 20;
 
 #[derive(Debug)]
-pub(super) struct Bar(ProgressBar);
+pub(crate) struct Bar(ProgressBar);
 
 impl Bar {
-    pub(super) fn start(counts: &Counts) -> Self {
+    pub(crate) fn start(counts: &Counts) -> Self {
         let (_, all) = counts.reached();
         let target = ProgressDrawTarget::term_like_with_hz(Box::new(Canvas::new(Term::stderr())), FRAMES);
         let bar = ProgressBar::with_draw_target(Some(all), target);
@@ -29,7 +29,7 @@ impl Bar {
         Self(bar)
     }
 
-    pub(super) fn show(&self, counts: &Counts, now: Instant) {
+    pub(crate) fn show(&self, counts: &Counts, now: Instant) {
         let (done, _) = counts.reached();
         self.0.set_position(done);
         let trouble = counts.trouble.as_deref().unwrap_or_default();
@@ -37,11 +37,11 @@ impl Bar {
     }
 
     /// A line above the bar.
-    pub(super) fn note(&self, line: &str) {
+    pub(crate) fn note(&self, line: &str) {
         self.0.println(line);
     }
 
-    pub(super) fn finish(&self) {
+    pub(crate) fn finish(&self) {
         self.0.finish_and_clear();
     }
 }

@@ -9,8 +9,10 @@ use rlibphonenumber::{
     NumberLengthType, PHONE_NUMBER_UTIL, ParseError, PhoneNumber, PhoneNumberFormat, Region, ValidationError,
 };
 
+use super::country::Country;
 use super::phone_ranges::in_use;
-use super::{Code, Country, Flaw, trimmed};
+use crate::domain::text::trimmed;
+use crate::domain::violation::{Code, Flaw};
 
 /// A number in E.164 (`+2349039395114`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -273,7 +275,7 @@ mod tests {
 
     #[test]
     fn every_example_normalises_to_its_e164_and_the_short_ones_are_refused() {
-        let table = include_str!("../../fixtures/data/phones-by-region.csv");
+        let table = include_str!("../../../fixtures/data/phones-by-region.csv");
         let mut reader = csv::Reader::from_reader(table.as_bytes());
         let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
         assert!(rows.len() > 150);
@@ -391,7 +393,7 @@ mod tests {
     }
 
     fn examples() -> Vec<String> {
-        let table = include_str!("../../fixtures/data/phones-by-region.csv");
+        let table = include_str!("../../../fixtures/data/phones-by-region.csv");
         csv::Reader::from_reader(table.as_bytes()).records().map(|row| row.unwrap()[3].to_owned()).collect()
     }
 

@@ -9,7 +9,8 @@ use std::sync::LazyLock;
 
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::{Code, Flaw, trimmed};
+use crate::domain::text::trimmed;
+use crate::domain::violation::{Code, Flaw};
 
 /// An assigned country, known by its place in the table.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -179,7 +180,7 @@ mod tests {
 
     #[test]
     fn every_assigned_code_is_known_in_any_case() {
-        let table = rows(include_str!("../../fixtures/data/countries-iso3166-1.csv"));
+        let table = rows(include_str!("../../../fixtures/data/countries-iso3166-1.csv"));
         assert_eq!(table.len(), 249);
         for row in table {
             for spelling in [&row[0], &row[1], &row[0].to_lowercase(), &format!(" {}\u{a0}", row[1].to_lowercase())] {
@@ -191,7 +192,7 @@ mod tests {
 
     #[test]
     fn every_english_name_means_its_country() {
-        for row in rows(include_str!("../../fixtures/data/country-names-en.csv")) {
+        for row in rows(include_str!("../../../fixtures/data/country-names-en.csv")) {
             // ISO's short name of one Congo is everyday English for both: refused, whatever the table says.
             if row[0] == "CONGO" {
                 continue;
@@ -202,7 +203,7 @@ mod tests {
 
     #[test]
     fn codes_that_are_not_assigned_are_refused_with_the_reason_and_uk_is_an_alias() {
-        for row in rows(include_str!("../../fixtures/data/countries-not-assigned.csv")) {
+        for row in rows(include_str!("../../../fixtures/data/countries-not-assigned.csv")) {
             if row[0] == "UK" {
                 continue;
             }

@@ -5,9 +5,10 @@ use std::fmt;
 
 use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
-use super::letters::{is_apart, is_untroubled, is_untroubled_letter};
-use super::signs::{Signs, equal, within};
-use super::{Code, Flaw, trim};
+use super::byte_classes::{Signs, equal, within};
+use super::normalized_letters::{is_apart, is_untroubled, is_untroubled_letter};
+use crate::domain::text::trim;
+use crate::domain::violation::{Code, Flaw};
 
 /// A trimmed, NFC-normalised name without control characters.
 #[derive(Clone, PartialEq, Eq)]

@@ -38,7 +38,7 @@ static HEADS: [u16; 1000] = {
 };
 
 /// The number that these digits are, if it is in use and is written as the library would write it. They are what follows the plus.
-pub(super) fn in_use(digits: impl Iterator<Item = u8>) -> Option<u64> {
+pub(crate) fn in_use(digits: impl Iterator<Item = u8>) -> Option<u64> {
     let mut digits = digits.map(|digit| usize::from(digit.wrapping_sub(b'0')));
     let head = [digits.next()?, digits.next()?, digits.next()?];
     if head.iter().any(|digit| *digit > 9) {
@@ -86,7 +86,7 @@ mod tests {
     fn the_table_is_what_the_rules_of_the_library_say() {
         let made = Table::of_the_library().to_bytes();
         if made != BYTES {
-            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/domain/phone_ranges.bin");
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/domain/fields/phone_ranges.bin");
             fs::write(&path, made).unwrap();
             panic!("{} was not what the library says; it is made anew: build again", path.display());
         }

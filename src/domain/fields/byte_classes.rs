@@ -7,7 +7,7 @@ const MOST: usize = 64;
 const WIDTH: usize = 16;
 
 /// A text, byte by byte.
-pub(super) struct Signs<'a> {
+pub(crate) struct Signs<'a> {
     whole: &'a [[u8; WIDTH]],
     /// The last ones, some of them once more; of a short text all.
     last: [u8; WIDTH],
@@ -17,19 +17,19 @@ pub(super) struct Signs<'a> {
 impl<'a> Signs<'a> {
     /// None where there are too many.
     #[inline]
-    pub(super) fn of(text: &'a [u8]) -> Option<Self> {
+    pub(crate) fn of(text: &'a [u8]) -> Option<Self> {
         let last = text.last_chunk().copied().unwrap_or_else(|| short(text).to_le_bytes());
         (text.len() <= MOST).then_some(Self { whole: text.as_chunks().0, last, length: text.len() })
     }
 
     /// A bit for each sign, the first one's the lowest.
-    pub(super) const fn all(&self) -> u64 {
+    pub(crate) const fn all(&self) -> u64 {
         if self.length == 0 { 0 } else { u64::MAX >> (MOST - self.length) }
     }
 
     /// For each question the bits of those for which the answer is yes.
     #[inline]
-    pub(super) fn that<const N: usize>(&self, are: impl Fn(u8x16) -> [u8x16; N]) -> [u64; N] {
+    pub(crate) fn that<const N: usize>(&self, are: impl Fn(u8x16) -> [u8x16; N]) -> [u64; N] {
         let mut bits = [0; N];
         let mut ask = |signs: &[u8; WIDTH], shift: usize| {
             for (bits, answer) in bits.iter_mut().zip(are(u8x16::new(*signs))) {
@@ -62,13 +62,13 @@ fn short(text: &[u8]) -> u128 {
 
 /// Which signs are this one.
 #[inline]
-pub(super) fn equal(signs: u8x16, sign: u8) -> u8x16 {
+pub(crate) fn equal(signs: u8x16, sign: u8) -> u8x16 {
     signs.simd_eq(u8x16::splat(sign))
 }
 
 /// Which signs stand between these two, or are one of them.
 #[inline]
-pub(super) fn within(signs: u8x16, first: u8, last: u8) -> u8x16 {
+pub(crate) fn within(signs: u8x16, first: u8, last: u8) -> u8x16 {
     let beyond_first = signs - u8x16::splat(first);
     beyond_first.min(u8x16::splat(last - first)).simd_eq(beyond_first)
 }

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use crate::domain::is_hidden;
 
 /// Returns the cell as text that no spreadsheet runs. Numbers and phone numbers are not formulas.
-pub(super) fn inert(cell: &str) -> Cow<'_, str> {
+pub(crate) fn inert(cell: &str) -> Cow<'_, str> {
     let is_plain = cell.as_bytes().first().is_none_or(u8::is_ascii_alphanumeric);
     if is_plain || !is_formula(cell) { Cow::Borrowed(cell) } else { Cow::Owned(format!("'{cell}")) }
 }
@@ -36,7 +36,7 @@ fn is_number(cell: &str) -> bool {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// What somebody chose who wants a spreadsheet to run it.

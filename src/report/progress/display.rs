@@ -6,10 +6,10 @@ use jiff::Zoned;
 
 use super::bar::Bar;
 use super::counts::{Counts, Scope};
-use super::human::about;
-use super::plain::Plain;
+use super::lines::Plain;
 use crate::event::{Event, Trouble};
 use crate::logging::masked;
+use crate::report::human::about;
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

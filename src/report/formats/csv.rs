@@ -2,17 +2,17 @@
 
 use std::io::{self, Write};
 
+use super::columns::{COLUMNS, kept_columns};
 use super::formula::inert;
-use super::{COLUMNS, kept_columns};
 use crate::domain::ReportLine;
 
 #[derive(Debug)]
-pub(super) struct CsvReport<W: Write> {
+pub(crate) struct CsvReport<W: Write> {
     writer: csv::Writer<W>,
 }
 
 impl<W: Write> CsvReport<W> {
-    pub(super) fn new(output: W, kept: &[String]) -> io::Result<Self> {
+    pub(crate) fn new(output: W, kept: &[String]) -> io::Result<Self> {
         let mut writer = csv::Writer::from_writer(output);
         let kept = kept_columns(kept);
         let names = COLUMNS.into_iter().map(str::to_owned).chain(kept.iter().map(|name| inert(name).into_owned()));
@@ -20,7 +20,7 @@ impl<W: Write> CsvReport<W> {
         Ok(Self { writer })
     }
 
-    pub(super) fn write(&mut self, line: &ReportLine) -> io::Result<()> {
+    pub(crate) fn write(&mut self, line: &ReportLine) -> io::Result<()> {
         let text = |value: &Option<String>| inert(value.as_deref().unwrap_or_default()).into_owned();
         let receipt = &line.receipt;
         let own = [
@@ -46,16 +46,16 @@ impl<W: Write> CsvReport<W> {
         Ok(())
     }
 
-    pub(super) fn finish(self) -> io::Result<W> {
+    pub(crate) fn finish(self) -> io::Result<W> {
         self.writer.into_inner().map_err(csv::IntoInnerError::into_error)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::formula::tests::{PAYLOADS, read_back};
     use super::*;
     use crate::domain::{Position, Receipt, Status};
+    use crate::report::formats::formula::tests::{PAYLOADS, read_back};
 
     fn line() -> ReportLine {
         let position = Position { row: 1, line: 2 };

@@ -1,6 +1,6 @@
 //! The two kinds of customers.
 
-use super::{Code, Flaw};
+use crate::domain::violation::{Code, Flaw};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum CustomerType {

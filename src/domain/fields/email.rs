@@ -14,8 +14,9 @@ use memchr::memrchr;
 use unicode_normalization::UnicodeNormalization as _;
 use wide::u8x16;
 
-use super::signs::{Signs, equal, within};
-use super::{Code, Flaw, trim};
+use super::byte_classes::{Signs, equal, within};
+use crate::domain::text::trim;
+use crate::domain::violation::{Code, Flaw};
 
 /// An address that passed validation, as it was given (trimmed).
 #[derive(Clone, PartialEq, Eq)]
@@ -303,7 +304,7 @@ mod tests {
 
     #[test]
     fn verdicts_agree_with_the_table_wherever_it_agrees_with_itself() {
-        let table = include_str!("../../fixtures/data/emails.csv");
+        let table = include_str!("../../../fixtures/data/emails.csv");
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::None).from_reader(table.as_bytes());
         let mut disagreements = Vec::new();
         for row in reader.records() {

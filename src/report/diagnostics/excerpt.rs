@@ -13,14 +13,14 @@ const SIDE: usize = 200;
 
 /// A record on one line, and where in it the fault stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Excerpt {
+pub(crate) struct Excerpt {
     text: String,
     span: Range<usize>,
 }
 
 impl Excerpt {
     /// `None` where nothing of the record can be pointed at: a field that no column feeds, or a line that is no object.
-    pub(super) fn of(shape: &InputShape, raw: &RawRecord, column: &str) -> Option<Self> {
+    pub(crate) fn of(shape: &InputShape, raw: &RawRecord, column: &str) -> Option<Self> {
         match (&shape.form, raw) {
             (InputForm::Csv { delimiter, header }, RawRecord::Cells(cells)) => {
                 let name = |cell: &Vec<u8>| String::from_utf8_lossy(cell).trim() == column;
@@ -65,7 +65,7 @@ impl Excerpt {
     }
 
     /// The same shape without what stands in it: people's data do not go into logs and mails.
-    pub(super) fn masked(&self) -> Self {
+    pub(crate) fn masked(&self) -> Self {
         let Self { text, span } = self;
         let [before, pointed, after] = [&text[..span.start], &text[span.clone()], &text[span.end..]].map(masked_cell);
         let span = before.len()..before.len() + pointed.len();
@@ -84,7 +84,7 @@ impl Excerpt {
     }
 
     /// The line, as wide as the terminal allows, with its number and the marks below.
-    pub(super) fn draw(&self, line: u64, width: usize, styled: bool) -> String {
+    pub(crate) fn draw(&self, line: u64, width: usize, styled: bool) -> String {
         let renderer = if styled { Renderer::styled() } else { Renderer::plain() };
         let number = usize::try_from(line).unwrap_or(usize::MAX);
         let Self { text, span } = self.narrowed(width.saturating_sub(line.to_string().len() + BESIDE));
@@ -94,7 +94,7 @@ impl Excerpt {
 }
 
 /// Letters and digits as stars, as wide as they are; signs, blanks and delimiters tell about the form of a cell and stay.
-pub(super) fn masked_cell(text: &str) -> String {
+pub(crate) fn masked_cell(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
     for character in text.chars() {
         if character.is_ascii() && !character.is_ascii_alphanumeric() || character == '…' {

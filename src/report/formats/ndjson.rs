@@ -5,27 +5,27 @@ use std::io::{self, Write};
 use serde::ser::{SerializeMap as _, Serializer as _};
 use serde_json::value::RawValue;
 
-use super::kept_columns;
+use super::columns::kept_columns;
 use crate::domain::ReportLine;
 
 #[derive(Debug)]
-pub(super) struct NdjsonReport<W> {
+pub(crate) struct NdjsonReport<W> {
     output: W,
     kept: Vec<String>,
 }
 
 impl<W: Write> NdjsonReport<W> {
-    pub(super) fn new(output: W, kept: &[String]) -> Self {
+    pub(crate) fn new(output: W, kept: &[String]) -> Self {
         Self { output, kept: kept_columns(kept) }
     }
 
-    pub(super) fn write(&mut self, line: &ReportLine) -> io::Result<()> {
+    pub(crate) fn write(&mut self, line: &ReportLine) -> io::Result<()> {
         let mut text = serialized(line, &self.kept)?;
         text.push(b'\n');
         self.output.write_all(&text)
     }
 
-    pub(super) fn finish(self) -> W {
+    pub(crate) fn finish(self) -> W {
         self.output
     }
 }
