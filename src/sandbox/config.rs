@@ -2,12 +2,10 @@
 
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
-use super::faults::Fault;
-
-/// A setting that could not be read; the text says what is accepted.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct ConfigError(pub(super) String);
+use super::{
+    faults::Fault,
+    parse::{ConfigError, parse_duration},
+};
 
 /// Which of the three documented servers answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -180,17 +178,6 @@ impl fmt::Display for Latency {
             write!(f, "{:?}..{:?}", self.least, self.most)
         }
     }
-}
-
-/// Reads a duration like `300ms`, `90s`, `10m` or `1h30m`.
-///
-/// # Errors
-/// If the text is no duration, or a negative one.
-pub fn parse_duration(text: &str) -> Result<Duration, ConfigError> {
-    let signed: Option<jiff::SignedDuration> = text.trim().parse().ok();
-    signed
-        .and_then(|signed| Duration::try_from(signed).ok())
-        .ok_or_else(|| ConfigError(format!("unknown duration '{text}', expected one like 300ms, 90s, 10m or 24h")))
 }
 
 /// The one account that may log in.

@@ -10,15 +10,14 @@ use super::{
     call::Call,
     chance::roll,
     config::IdempotencyMode,
-    connection::Ending,
     exchange::{World, pass},
     faults::{Damage, DuplicateWords, Fault, Kind, Moment, Struck, Upset},
     form::{Form, Refusal},
-    hold::hold,
     idempotency::Verdict,
     outcome::Outcome,
     record::{Author, Event},
-    reply::Reply,
+    reply::{Ending, Reply},
+    sync::lock_ignoring_poison,
 };
 
 impl World {
@@ -163,7 +162,7 @@ impl World {
             return None;
         }
         pass(if self.config.racy { time.max(self.config.racy_gap) } else { time }).await;
-        let mut accounts = hold(&self.accounts);
+        let mut accounts = lock_ignoring_poison(&self.accounts);
         if !self.config.racy && is_taken(&accounts) {
             return None;
         }

@@ -19,13 +19,12 @@ use super::{
     call::{Call, Route},
     chance::roll,
     config::Config,
-    connection::Ending,
     faults::{Fault, FaultPlan, GrantFault, Kind, LookupFault},
-    hold::hold,
     idempotency::KeyStore,
     outcome::Outcome,
     record::{AuthSeen, Author, Event, Log, Record},
-    reply::Reply,
+    reply::{Ending, Reply},
+    sync::lock_ignoring_poison,
     throttle::{Standing, Throttle},
 };
 
@@ -74,11 +73,11 @@ impl World {
     }
 
     pub(super) fn throttled(&self) -> u64 {
-        hold(&self.throttle).throttled()
+        lock_ignoring_poison(&self.throttle).throttled()
     }
 
     pub(super) fn ask_accounts<T>(&self, question: impl FnOnce(&Accounts) -> T) -> T {
-        question(&hold(&self.accounts))
+        question(&lock_ignoring_poison(&self.accounts))
     }
 
     /// Whether the next connection is to be reset at the door.
@@ -122,7 +121,7 @@ impl World {
 
     /// Counts the request, unless it asks for a token: nobody's limit is known before that.
     fn throttle(&self, call: &Call) -> Standing {
-        let mut throttle = hold(&self.throttle);
+        let mut throttle = lock_ignoring_poison(&self.throttle);
         match call.route() {
             Route::LogIn | Route::LoginPage => throttle.standing(),
             _ => throttle.hit(Instant::now()),
@@ -193,7 +192,8 @@ impl World {
         let fault = self.faults.of_lookup(email.unwrap_or_default());
         let number = |name: &str, default| query.get(name).and_then(|text| text.parse().ok()).unwrap_or(default);
         let page = |email: Option<&str>| {
-            let page = hold(&self.accounts).page(email, number("per_page", PER_PAGE), number("page", 1));
+            let page =
+                lock_ignoring_poison(&self.accounts).page(email, number("per_page", PER_PAGE), number("page", 1));
             Outcome::executed(answers::page(&page, &self.base_url))
         };
         match fault.map(|fault| (fault, fault.kind())) {
@@ -205,7 +205,7 @@ impl World {
             }
             Some((fault, Kind::Lookup(LookupFault::IgnoresFilter))) => page(None).struck_by(fault),
             Some((fault, Kind::Lookup(LookupFault::IgnoresPage))) => {
-                let whole = hold(&self.accounts).page(email, usize::MAX, 1);
+                let whole = lock_ignoring_poison(&self.accounts).page(email, usize::MAX, 1);
                 Outcome::executed(answers::whole_list(&whole)).struck_by(fault)
             }
             _ => page(email),
@@ -216,7 +216,7 @@ impl World {
         if !self.config.lookup {
             return Outcome::refused(answers::wrong_method("GET", "PUT"));
         }
-        let found = hold(&self.accounts).by_id(customer_id);
+        let found = lock_ignoring_poison(&self.accounts).by_id(customer_id);
         let reply = found.as_ref().map_or_else(|| answers::not_found(true), |found| answers::customer(found));
         Outcome { customer_id: found.map(|found| found.customer_id.clone()), ..Outcome::executed(reply) }
     }

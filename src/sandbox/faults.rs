@@ -63,9 +63,9 @@ use std::{
 
 use super::{
     chance::roll,
-    config::{ConfigError, parse_duration},
-    hold::hold,
+    parse::{ConfigError, parse_duration},
     pattern::glob,
+    sync::lock_ignoring_poison,
 };
 
 /// One thing that goes wrong, written `KIND[:RATE][:PATTERN][:first=N]`.
@@ -481,7 +481,7 @@ impl FaultPlan {
         if self.faults.is_empty() {
             return None;
         }
-        let mut counts = hold(counts);
+        let mut counts = lock_ignoring_poison(counts);
         let nth = counts.entry(email.to_owned()).or_default();
         *nth += 1;
         Some(*nth)

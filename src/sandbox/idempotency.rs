@@ -10,8 +10,8 @@ use tokio::{
 
 use super::{
     config::{Config, Dialect},
-    hold::hold,
     reply::Reply,
+    sync::lock_ignoring_poison,
 };
 
 /// What was answered to a key.
@@ -70,7 +70,7 @@ impl KeyStore {
 
     /// Looks a key up.
     pub(super) async fn open(&self, key: &str) -> Verdict {
-        let slot = Arc::clone(hold(&self.slots).entry(key.to_owned()).or_default());
+        let slot = Arc::clone(lock_ignoring_poison(&self.slots).entry(key.to_owned()).or_default());
         let stored = Arc::clone(&slot).lock_owned().await;
         match stored.as_ref() {
             Some(kept) if kept.since.elapsed() < self.life => Verdict::Replay(kept.answer.clone()),

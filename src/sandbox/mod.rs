@@ -36,19 +36,21 @@ mod creation;
 mod exchange;
 mod faults;
 mod form;
-mod hold;
 mod idempotency;
 mod outcome;
+mod parse;
 mod pattern;
 mod record;
 mod reply;
 mod server;
+mod sync;
 mod throttle;
 
 #[cfg(test)]
 mod tests;
 
-pub use config::{Config, ConfigError, Credentials, Dialect, IdempotencyMode, Latency, Limit, parse_duration};
+pub use config::{Config, Credentials, Dialect, IdempotencyMode, Latency, Limit};
 pub use faults::Fault;
+pub use parse::{ConfigError, parse_duration};
 pub use record::{AuthSeen, Author, Event, Record};
 pub use server::{Sandbox, start};

@@ -11,7 +11,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::hold::hold;
+use super::sync::lock_ignoring_poison;
 
 /// Lines kept in memory: enough for any test, and no leak in a long rehearsal. The file has them all.
 const KEPT: usize = 100_000;
@@ -146,7 +146,7 @@ impl Log {
 
     /// Writes one line. The time is taken under the lock, so that lines never run backwards.
     pub(super) fn write(&self, event: Event) {
-        let mut tape = hold(&self.0);
+        let mut tape = lock_ignoring_poison(&self.0);
         let record = Record { t: unix_millis(), event };
         if let Some(file) = &mut tape.file
             && let Err(error) = append(file, &record)
@@ -161,7 +161,7 @@ impl Log {
 
     /// The latest lines.
     pub(super) fn recent(&self) -> Vec<Record> {
-        hold(&self.0).recent.iter().cloned().collect()
+        lock_ignoring_poison(&self.0).recent.iter().cloned().collect()
     }
 }
 

@@ -22,6 +22,21 @@ pub(super) struct Reply {
     pub(super) body: Bytes,
 }
 
+/// How much of a reply is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Whole.
+    Whole,
+    /// Not at all: the connection is reset.
+    Reset,
+    /// Up to the middle of the headers.
+    CutHead,
+    /// Up to the middle of the body.
+    CutBody,
+    /// Not at all, while the connection stays open.
+    Never,
+}
+
 impl Reply {
     pub(super) fn json(status: u16, value: &Value) -> Self {
         Self::new(status, "application/json", value.to_string())
