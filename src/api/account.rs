@@ -8,7 +8,8 @@ use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 
-use super::auth::{AuthError, read_private};
+use super::auth_error::AuthError;
+use super::secret_file::read_private;
 use crate::redact::Redactor;
 
 const WHAT: &str = "app secret file";

@@ -4,9 +4,9 @@
 //! decide. Any other source is asked again when its token was refused; one that has nothing better to offer ends the run.
 
 use std::fmt;
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::io;
+use std::path::PathBuf;
+use std::process::Stdio;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
@@ -14,47 +14,12 @@ use tokio::io::AsyncReadExt as _;
 use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
 
-use super::{AppAccount, Token, TokenError};
-use crate::domain::{StopReason, shown};
-use crate::trusted_file;
-
-/// No token is longer; whatever is, is something else.
-const TOKEN_CAP: u64 = 64 * 1024;
+use super::account::AppAccount;
+use super::auth_error::{AuthError, COMMAND_LIMIT};
+use super::secret_file::{SECRET_CAP, read_private};
+use super::token::{Token, TokenError};
 
 const TOKEN_FILE: &str = "token file";
-
-/// How long a command may take to print a token.
-const COMMAND_LIMIT: Duration = Duration::from_secs(30);
-
-/// Why there is no token to send.
-#[derive(Debug, thiserror::Error)]
-pub enum AuthError {
-    /// The API said no to the token, and the source has no other.
-    #[error("the API refused the token, and {0}")]
-    Refused(&'static str),
-    #[error("the token {0}")]
-    Malformed(TokenError),
-    #[error("the {0} is empty")]
-    Empty(&'static str),
-    #[error("the {0} holds no UTF-8 text")]
-    NoText(&'static str),
-    #[error("cannot read the {what} {}: {source}", shown(path))]
-    File { what: &'static str, path: PathBuf, source: io::Error },
-    #[error("others may read the {what} {}; hint: chmod 600 {}", shown(path), shown(path))]
-    Exposed { what: &'static str, path: PathBuf },
-    #[error("cannot run the token command: {0}")]
-    Command(io::Error),
-    #[error("the token command failed: {0}")]
-    CommandFailed(ExitStatus),
-    #[error("the token command took longer than {} s", COMMAND_LIMIT.as_secs())]
-    CommandSlow,
-}
-
-impl From<AuthError> for StopReason {
-    fn from(error: AuthError) -> Self {
-        Self::Credentials(error.to_string())
-    }
-}
 
 /// What a user has to show to the API.
 #[derive(Debug)]
@@ -189,7 +154,7 @@ impl fmt::Debug for TokenSource {
 }
 
 fn token_of(bytes: Vec<u8>) -> Result<Token, AuthError> {
-    if bytes.len() as u64 > TOKEN_CAP {
+    if bytes.len() as u64 > SECRET_CAP {
         return Err(AuthError::Malformed(TokenError::TooLong));
     }
     let text = String::from_utf8(bytes).map_err(|_| AuthError::Malformed(TokenError::Characters))?;
@@ -205,18 +170,6 @@ async fn from_file(path: PathBuf) -> Result<Token, AuthError> {
     let bytes = read
         .unwrap_or_else(|gone| Err(AuthError::File { what: TOKEN_FILE, path: at, source: io::Error::other(gone) }))?;
     token_of(bytes)
-}
-
-/// The check is made on the file that was opened, so that the name cannot be given to another one in between.
-pub(super) fn read_private(what: &'static str, path: &Path) -> Result<Vec<u8>, AuthError> {
-    let failed = |source| AuthError::File { what, path: path.to_owned(), source };
-    let file = trusted_file::open(path).map_err(failed)?;
-    if trusted_file::is_exposed(&file).map_err(failed)? {
-        return Err(AuthError::Exposed { what, path: path.to_owned() });
-    }
-    let mut bytes = Vec::new();
-    file.take(TOKEN_CAP + 1).read_to_end(&mut bytes).map_err(failed)?;
-    Ok(bytes)
 }
 
 /// The shell is the system's, whatever PATH says. It leads a process group, so that what it started
@@ -276,7 +229,7 @@ impl Group {
 async fn printed(child: &mut Child) -> Result<Vec<u8>, AuthError> {
     let mut bytes = Vec::new();
     if let Some(stdout) = child.stdout.take() {
-        stdout.take(TOKEN_CAP + 1).read_to_end(&mut bytes).await.map_err(AuthError::Command)?;
+        stdout.take(SECRET_CAP + 1).read_to_end(&mut bytes).await.map_err(AuthError::Command)?;
     }
     let status = child.wait().await.map_err(AuthError::Command)?;
     if status.success() { Ok(bytes) } else { Err(AuthError::CommandFailed(status)) }

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
+use super::email_taken::{email_words, is_about_email, names_email, says_taken};
 use super::envelope::{Claim, Envelope, Unreadable, flat, named, text_of};
-use super::taken::{email_words, is_about_email, names_email, says_taken};
-use super::{Answer, Body, Sent};
+use super::response::{Answer, Body};
+use super::wire::Sent;
 use crate::domain::{Data, EmailKey, EmailWords, Field, Receipt};
 
 /// The meaning of a body. Texts are the server's words, fit to be shown.

@@ -1,8 +1,10 @@
 //! What an answer to `POST {base}/customer` means. Pure: status and body judged together, in one table.
 
+use super::body_meaning::{Heard, Said, hear};
 use super::envelope::Unreadable;
-use super::said::{Heard, Said, hear};
-use super::{Answer, Sent, pause};
+use super::pause;
+use super::response::Answer;
+use super::wire::Sent;
 use crate::domain::{
     AttemptResult, Complaint, ComplaintCode, DoubtCause, EmailWords, Refusal, RefusalScope, StopReason,
 };

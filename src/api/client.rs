@@ -9,12 +9,19 @@ use std::time::Duration;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_TYPE};
 use url::Url;
 
-use super::lookup::{self, PER_PAGE};
+use super::account::AppAccount;
+use super::base_url::BaseUrl;
+use super::classify::classify;
+use super::headers::Allowance;
+use super::lookup::{PER_PAGE, PageResult};
+use super::proxy::Route;
 use super::repeated::{hide_in_attempt, hide_in_page};
+use super::response::Answer;
+use super::token::Token;
+use super::token_response::{Failing, GrantResult};
 use super::transport::{Trouble, refused, unsendable};
-use super::{
-    Allowance, Answer, AppAccount, BaseUrl, Failing, GrantResult, PageResult, Route, Sent, Token, classify, grant,
-};
+use super::wire::Sent;
+use super::{lookup, token_response};
 use crate::domain::{AttemptResult, shown};
 use crate::redact::Redactor;
 use crate::trusted_file;
@@ -139,7 +146,7 @@ impl Client {
         }
     }
 
-    /// Asks for one page of the customers whose e-mail contains `email`, once. [`LookupScan`](super::LookupScan) says which page.
+    /// Asks for one page of the customers whose e-mail contains `email`, once. [`LookupScan`](super::lookup::LookupScan) says which page.
     pub async fn lookup_page(&self, token: &Token, email: &str, page: u32) -> LookupAnswer {
         self.page(token, Some(email), page, |answer| lookup::page(answer, email, page)).await
     }
@@ -210,7 +217,7 @@ impl Client {
 fn granted(answer: Result<Answer, Trouble>) -> GrantResult {
     let failed = |cause, is_down| GrantResult::Failed(Failing { cause, retry_after: None, is_down });
     match answer {
-        Ok(answer) => grant::grant(&answer),
+        Ok(answer) => token_response::grant(&answer),
         Err(Trouble::NotSent { cause, .. }) => failed(cause, true),
         Err(Trouble::Silence(cause)) => failed(cause, false),
         Err(Trouble::Refused(reason)) => GrantResult::Stop(refused(&reason)),

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::words;
+use super::quote;
 
 /// At most so many stray bytes may stand before the first `{`: the public server source prints a `7` there.
 const STRAY_CAP: usize = 64;
@@ -241,7 +241,7 @@ fn unreadable(body: &[u8]) -> Unreadable {
     let text = text.trim_start_matches('\u{feff}').trim();
     if text.is_empty() {
         Unreadable::Empty
-    } else if words::is_html(text) {
+    } else if quote::is_html(text) {
         Unreadable::Html
     } else {
         Unreadable::NotJson

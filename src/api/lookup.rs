@@ -11,10 +11,11 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
+use super::body_meaning::receipt;
 use super::classify::redirect;
 use super::envelope::{Claim, Envelope, text_of};
-use super::said::receipt;
-use super::{Answer, Body, pause};
+use super::pause;
+use super::response::{Answer, Body};
 use crate::domain::{Data, EmailKey, FoundCustomer, LookupResult, Matches, Receipt, StopReason, lookalike};
 
 /// How many rows a page is asked to have. The server may give fewer; its `pagination` says how many pages there are then.
@@ -183,7 +184,7 @@ fn found(row: &Map<String, Value>, answer: &Answer) -> Option<FoundCustomer> {
     let receipt = Receipt { data, ..receipt(answer, row).unwrap_or_default() };
     Some(FoundCustomer {
         email: EmailKey::of(&row_email(row)?),
-        age: receipt.created_at.as_deref().and_then(|created_at| age(created_at, pause::server_clock_of(answer))),
+        age: receipt.created_at.as_deref().and_then(|created_at| age(created_at, answer.server_clock())),
         receipt,
         name: any(["customer_name", "full_name", "name"]),
         phone: any(["customer_phone", "phone", "phone_number"]),

@@ -13,32 +13,37 @@
 //! and what a server repeats of our secrets is hidden before anybody else reads it.
 
 mod account;
-mod answer;
 mod auth;
+mod auth_error;
 mod base_url;
+mod body_meaning;
 mod classify;
 mod client;
+mod email_taken;
 mod envelope;
-mod grant;
+mod headers;
 pub mod lookup;
 mod pause;
 mod proxy;
+mod quote;
 mod repeated;
-mod said;
-mod taken;
+mod response;
+mod secret_file;
 mod token;
+mod token_response;
 mod transport;
 pub mod wire;
-mod words;
 
 pub use account::AppAccount;
-pub use answer::{Allowance, Answer, AnswerHeaders, Body};
-pub use auth::{AuthError, Credentials, TokenSource};
+pub use auth::{Credentials, TokenSource};
+pub use auth_error::AuthError;
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use classify::classify;
 pub use client::{Client, ClientConfig, ClientError, CreateAnswer, LookupAnswer};
-pub use grant::{Failing, GrantResult};
+pub use headers::{Allowance, AnswerHeaders};
 pub use lookup::{Extent, LookupScan, PageResult};
 pub use proxy::{Proxy, ProxyError, Route};
+pub use response::{Answer, Body};
 pub use token::{Token, TokenError};
+pub use token_response::{Failing, GrantResult};
 pub use wire::{Sent, SentFacts};

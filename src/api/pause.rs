@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::{Answer, AnswerHeaders};
+use super::headers::AnswerHeaders;
 
 /// How long every request waits after a 429 that does not say.
 pub(super) const UNTOLD: Duration = Duration::from_secs(60);
@@ -45,13 +45,8 @@ fn within_a_day(pause: Duration) -> Option<Duration> {
     (pause <= DAY).then(|| pause.max(SHORTEST))
 }
 
-/// The same of a whole answer.
-pub(super) fn server_clock_of(answer: &Answer) -> SystemTime {
-    server_clock(&answer.headers, answer.received)
-}
-
 /// The server's own clock, where the answer shows it: ours may differ by hours.
-fn server_clock(headers: &AnswerHeaders, received: SystemTime) -> SystemTime {
+pub(super) fn server_clock(headers: &AnswerHeaders, received: SystemTime) -> SystemTime {
     headers.date.as_deref().and_then(|date| httpdate::parse_http_date(date.trim()).ok()).unwrap_or(received)
 }
 

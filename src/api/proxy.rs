@@ -8,7 +8,7 @@ use std::fmt;
 
 use hyper_util::client::proxy::matcher::Matcher;
 
-use super::BaseUrl;
+use super::base_url::BaseUrl;
 use crate::redact::Redactor;
 
 /// The variables for HTTPS, the first that holds something wins. `HTTP_PROXY` would be for targets on this machine, which are never proxied.

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use super::PageResult;
+use super::lookup::PageResult;
 use crate::domain::{AttemptResult, Data, Matches, Receipt};
 use crate::redact::Redactor;
 

@@ -2,14 +2,13 @@
 
 use std::fmt;
 use std::io::Read;
-use std::num::NonZeroU32;
-use std::str::FromStr;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
-use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 
-use super::{pause, words};
+use super::headers::{Allowance, AnswerHeaders, number};
+use super::{pause, quote};
 use crate::redact::Redactor;
 
 /// The longest body that is read.
@@ -25,30 +24,6 @@ pub struct Answer {
     pub received: SystemTime,
     /// What the words of this answer must not repeat.
     pub secrets: Redactor,
-}
-
-/// The headers that matter, as they came.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AnswerHeaders {
-    pub retry_after: Option<String>,
-    pub rate_limit_limit: Option<String>,
-    pub rate_limit_remaining: Option<String>,
-    pub rate_limit_reset: Option<String>,
-    pub content_type: Option<String>,
-    pub date: Option<String>,
-    /// The host that a redirect points to; never its path or query, which may hold people's data.
-    pub location_host: Option<String>,
-}
-
-/// What an answer says of the account's limit. Only what can be read as a number is in it, and nothing of it need be true.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Allowance {
-    /// `X-RateLimit-Limit`: requests a minute, of all who use the account.
-    pub limit: Option<NonZeroU32>,
-    /// `X-RateLimit-Remaining`: how many of them are left.
-    pub remaining: Option<u32>,
-    /// `X-RateLimit-Reset`: when there will be as many again.
-    pub reset: Option<Duration>,
 }
 
 /// The body of an answer.
@@ -87,7 +62,12 @@ impl Answer {
 
     /// The server's words, without our secrets and fit to be shown. What they mean is to be found out before.
     pub(super) fn quote(&self, text: &str) -> String {
-        words::quote(&words::without_links(&self.secrets.hide(text)))
+        quote::quote(&quote::without_links(&self.secrets.hide(text)))
+    }
+
+    /// The server's own clock if the response shows it, else ours, which may be hours off.
+    pub(super) fn server_clock(&self) -> SystemTime {
+        pause::server_clock(&self.headers, self.received)
     }
 
     pub(super) fn allowance(&self) -> Allowance {
@@ -97,10 +77,6 @@ impl Answer {
             reset: pause::reset(&self.headers, self.received),
         }
     }
-}
-
-fn number<N: FromStr>(header: Option<&str>) -> Option<N> {
-    header?.trim().parse().ok()
 }
 
 async fn read_body(response: &mut reqwest::Response) -> Body {
@@ -172,25 +148,11 @@ fn read_out(unpacked: impl Read) -> Body {
     }
 }
 
-impl AnswerHeaders {
-    fn of(headers: &HeaderMap, asked: &url::Url) -> Self {
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let location = text(LOCATION.as_str()).and_then(|location| asked.join(&location).ok());
-        Self {
-            retry_after: text(RETRY_AFTER.as_str()),
-            rate_limit_limit: text("x-ratelimit-limit"),
-            rate_limit_remaining: text("x-ratelimit-remaining"),
-            rate_limit_reset: text("x-ratelimit-reset"),
-            content_type: text(CONTENT_TYPE.as_str()),
-            date: text(DATE.as_str()),
-            location_host: location.and_then(|url| url.host_str().map(str::to_owned)),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use reqwest::header::HeaderValue;
+    use std::num::NonZeroU32;
+
+    use reqwest::header::{HeaderValue, LOCATION};
 
     use super::*;
 

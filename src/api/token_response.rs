@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::body_meaning::went_wrong;
 use super::envelope::{Claim, Envelope, text_of};
-use super::said::went_wrong;
-use super::{Answer, Body, Token, pause};
+use super::pause;
+use super::response::{Answer, Body};
+use super::token::Token;
 use crate::domain::StopReason;
 
 /// A life beyond this is a slip of the server's; to renew once a day does no harm.
@@ -106,7 +108,7 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::api::AnswerHeaders;
+    use crate::api::headers::AnswerHeaders;
     use crate::redact::Redactor;
 
     fn of(status: u16, body: &str) -> GrantResult {

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io;
 
-use super::words;
+use super::quote;
 use crate::domain::{AttemptResult, Complaint, ComplaintCode, DoubtCause, StopReason};
 use crate::limits;
 use crate::redact::Redactor;
@@ -27,13 +27,13 @@ impl Trouble {
         let host = error.url().map_or_else(|| "the API".to_owned(), host_of);
         let error = error.without_url();
         if error.is_builder() {
-            return Self::Unsendable(words::quote(&root_cause(&error)));
+            return Self::Unsendable(quote::quote(&root_cause(&error)));
         }
         if !error.is_connect() {
             return Self::Silence(no_answer(&error));
         }
         match refusal(&error) {
-            Some(reason) => Self::Refused(words::quote(&reason)),
+            Some(reason) => Self::Refused(quote::quote(&reason)),
             None => unreached(&host, &error),
         }
     }
@@ -108,7 +108,7 @@ fn unreached(host: &str, error: &(dyn Error + 'static)) -> Trouble {
     } else if let Some(limit) = limit_of(error) {
         (limit, false)
     } else {
-        (words::quote(&plain(&root_cause(error))), false)
+        (quote::quote(&plain(&root_cause(error))), false)
     };
     Trouble::NotSent { cause: format!("cannot reach {host} ({why})"), hopeless }
 }
@@ -136,7 +136,7 @@ fn no_answer(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         "no answer in time".to_owned()
     } else {
-        format!("no answer: {}", words::quote(&root_cause(error)))
+        format!("no answer: {}", quote::quote(&root_cause(error)))
     }
 }
 

@@ -1,9 +1,11 @@
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use tempfile::TempDir;
 
 use super::*;
+use crate::domain::StopReason;
 
 fn private(folder: &TempDir, text: &str) -> PathBuf {
     let path = folder.path().join("token");

@@ -2,8 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::super::{AnswerHeaders, Body, Sent};
 use super::*;
+use crate::api::headers::AnswerHeaders;
+use crate::api::response::Body;
+use crate::api::wire::Sent;
 use crate::domain::{Data, Receipt};
 
 /// The names of its fields are what counts. Some are called `error` and `message`; an error under them is still about the whole request.

@@ -1,7 +1,7 @@
 use std::time::SystemTime;
 
-use super::super::AnswerHeaders;
 use super::*;
+use crate::api::headers::AnswerHeaders;
 
 fn answer(status: u16, body: &str) -> Answer {
     Answer {
