@@ -44,20 +44,20 @@ impl Credentials {
     #[must_use]
     pub const fn only_token(&self) -> Option<&Token> {
         match self {
-            Self::Source(TokenSource { source: Source::Static(token), .. }) => Some(token),
+            Self::Source(TokenSource { source: TokenProvider::Static(token), .. }) => Some(token),
             Self::Source(_) | Self::Account(_) => None,
         }
     }
 }
 
 /// A source that can be asked for tokens.
-enum Source {
+enum TokenProvider {
     Static(Token),
     File(PathBuf),
     Command(String),
 }
 
-impl Source {
+impl TokenProvider {
     async fn fetch(&self) -> Result<Token, AuthError> {
         match self {
             Self::Static(token) => Ok(token.clone()),
@@ -80,7 +80,7 @@ impl Source {
 
 /// The current token of a source that is not the API, and the way to the next.
 pub struct TokenSource {
-    source: Source,
+    source: TokenProvider,
     /// Held while the source is asked, so that it is asked once however many wait.
     current: Mutex<Option<Token>>,
 }
@@ -91,22 +91,24 @@ impl TokenSource {
     /// # Errors
     /// When it cannot be a token.
     pub fn fixed(token: &SecretString) -> Result<Self, AuthError> {
-        Token::parse(token.expose_secret()).map(|token| Self::of(Source::Static(token))).map_err(AuthError::Malformed)
+        Token::parse(token.expose_secret())
+            .map(|token| Self::of(TokenProvider::Static(token)))
+            .map_err(AuthError::Malformed)
     }
 
     /// A file that others may not read. It is read when a token is needed, and again when one was refused.
     #[must_use]
     pub fn file(path: PathBuf) -> Self {
-        Self::of(Source::File(path))
+        Self::of(TokenProvider::File(path))
     }
 
     /// A command for `/bin/sh` that prints a token.
     #[must_use]
     pub fn command(command: String) -> Self {
-        Self::of(Source::Command(command))
+        Self::of(TokenProvider::Command(command))
     }
 
-    fn of(source: Source) -> Self {
+    fn of(source: TokenProvider) -> Self {
         Self { source, current: Mutex::new(None) }
     }
 
@@ -145,9 +147,9 @@ impl TokenSource {
 impl fmt::Debug for TokenSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let source = match self.source {
-            Source::Static(_) => "static",
-            Source::File(_) => "file",
-            Source::Command(_) => "command",
+            TokenProvider::Static(_) => "static",
+            TokenProvider::File(_) => "file",
+            TokenProvider::Command(_) => "command",
         };
         f.debug_struct("TokenSource").field("source", &source).finish_non_exhaustive()
     }
@@ -180,7 +182,7 @@ async fn from_command(command: &str, limit: Duration) -> Result<Token, AuthError
     #[cfg(unix)]
     shell.process_group(0);
     let mut child = shell.kill_on_drop(true).spawn().map_err(AuthError::Command)?;
-    let group = Group::of(&child);
+    let group = ProcessGroup::of(&child);
     let printed = tokio::time::timeout(limit, printed(&mut child)).await.map_err(|_| AuthError::CommandSlow)?;
     group.leave_alone();
     token_of(printed?)
@@ -188,13 +190,13 @@ async fn from_command(command: &str, limit: Duration) -> Result<Token, AuthError
 
 /// The processes of a command that was not waited for to its end. They are killed when this is
 /// dropped, because the time limit is over or the program leaves.
-struct Group {
+struct ProcessGroup {
     #[cfg(unix)]
     leader: Option<rustix::process::Pid>,
 }
 
 #[cfg(unix)]
-impl Group {
+impl ProcessGroup {
     fn of(child: &Child) -> Self {
         let leader = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
         Self { leader }
@@ -207,7 +209,7 @@ impl Group {
 }
 
 #[cfg(unix)]
-impl Drop for Group {
+impl Drop for ProcessGroup {
     fn drop(&mut self) {
         if let Some(leader) = self.leader {
             // An error means that none of them is left.
@@ -218,7 +220,7 @@ impl Drop for Group {
 
 /// Elsewhere only the shell itself is ended.
 #[cfg(not(unix))]
-impl Group {
+impl ProcessGroup {
     fn of(_: &Child) -> Self {
         Self {}
     }

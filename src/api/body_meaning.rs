@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::email_taken::{email_words, is_about_email, names_email, says_taken};
-use super::envelope::{Claim, Envelope, Unreadable, flat, named, text_of};
-use super::response::{Answer, Body};
-use super::wire::Sent;
+use super::envelope::{Envelope, StatusClaim, Unreadable, flat, named, text_of};
+use super::response::{Body, Response};
+use super::wire::SentRequest;
 use crate::domain::{Data, EmailKey, EmailWords, Field, Receipt};
 
 /// The meaning of a body. Texts are the server's words, fit to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Said {
+pub(super) enum BodyMeaning {
     /// Success, with an id to prove it.
     Created {
         receipt: Box<Receipt>,
@@ -44,56 +44,56 @@ pub(super) enum Said {
 }
 
 /// What an answer says once its body was read.
-pub(super) struct Heard {
+pub(super) struct JudgedBody {
     /// The status to judge by. A failure within a 2xx is judged by its inner code, or as a 422 if it has none.
     pub status: u16,
-    pub said: Said,
+    pub said: BodyMeaning,
     /// Whether the application wrote it. A status alone proves nothing: gateways answer too.
     pub by_application: bool,
 }
 
-pub(super) fn hear(answer: &Answer, sent: Sent<'_>) -> Heard {
+pub(super) fn hear(answer: &Response, sent: SentRequest<'_>) -> JudgedBody {
     let status = answer.status;
-    let unheard = |said| Heard { status, said, by_application: false };
+    let unheard = |said| JudgedBody { status, said, by_application: false };
     let envelope = match &answer.body {
-        Body::Cut => return unheard(Said::Cut),
-        Body::TooLong => return unheard(Said::TooLong),
-        Body::Packed => return unheard(Said::Unreadable(Unreadable::Packed)),
+        Body::Cut => return unheard(BodyMeaning::Cut),
+        Body::TooLong => return unheard(BodyMeaning::TooLong),
+        Body::Packed => return unheard(BodyMeaning::Unreadable(Unreadable::Packed)),
         Body::Whole(bytes) => Envelope::read(bytes),
     };
     let envelope = match envelope {
         Ok(envelope) => envelope,
-        Err(kind) => return unheard(Said::Unreadable(kind)),
+        Err(kind) => return unheard(BodyMeaning::Unreadable(kind)),
     };
     let (status, said) = meaning(answer, &envelope, sent);
-    Heard { status, said, by_application: envelope.is_the_applications() }
+    JudgedBody { status, said, by_application: envelope.is_the_applications() }
 }
 
-fn meaning(answer: &Answer, envelope: &Envelope<'_>, sent: Sent<'_>) -> (u16, Said) {
+fn meaning(answer: &Response, envelope: &Envelope<'_>, sent: SentRequest<'_>) -> (u16, BodyMeaning) {
     let status = answer.status;
     let failed = |code| (code, failure(code, answer, envelope, sent));
     match (envelope.claim(), (200..=299).contains(&status)) {
-        (Claim::Success | Claim::Silent, true) => (status, success(answer, envelope, sent)),
-        (Claim::Failure(Some(code)), true) => failed(code),
-        (Claim::Failure(None), true) => failed(UNPROCESSABLE),
-        (Claim::Unknown, true) => (status, Said::Nothing),
-        (Claim::Contradiction, _) | (Claim::Success, false) => (status, Said::Contradiction),
-        (Claim::Failure(_) | Claim::Silent | Claim::Unknown, false) => failed(status),
+        (StatusClaim::Success | StatusClaim::Silent, true) => (status, success(answer, envelope, sent)),
+        (StatusClaim::Failure(Some(code)), true) => failed(code),
+        (StatusClaim::Failure(None), true) => failed(UNPROCESSABLE),
+        (StatusClaim::Unknown, true) => (status, BodyMeaning::Nothing),
+        (StatusClaim::Contradiction, _) | (StatusClaim::Success, false) => (status, BodyMeaning::Contradiction),
+        (StatusClaim::Failure(_) | StatusClaim::Silent | StatusClaim::Unknown, false) => failed(status),
     }
 }
 
 const UNPROCESSABLE: u16 = 422;
 
-fn success(answer: &Answer, envelope: &Envelope<'_>, sent: Sent<'_>) -> Said {
+fn success(answer: &Response, envelope: &Envelope<'_>, sent: SentRequest<'_>) -> BodyMeaning {
     let root = envelope.root();
     let place = envelope.data().into_iter().chain([root]).find_map(|map| Some((map, receipt(answer, map)?)));
-    let Some((map, receipt)) = place else { return Said::NoId };
+    let Some((map, receipt)) = place else { return BodyMeaning::NoId };
     let receipt = Box::new(Receipt { data: Data::of(envelope.raw_data()), ..receipt });
-    Said::Created { receipt, other_email: other_email(answer, map, sent) }
+    BodyMeaning::Created { receipt, other_email: other_email(answer, map, sent) }
 }
 
 /// What a map tells of a customer; `None` without an id.
-pub(super) fn receipt(answer: &Answer, map: &Map<String, Value>) -> Option<Receipt> {
+pub(super) fn receipt(answer: &Response, map: &Map<String, Value>) -> Option<Receipt> {
     let text = |name| text_of(map, name);
     let receipt = Receipt {
         id: text("id"),
@@ -108,13 +108,13 @@ pub(super) fn receipt(answer: &Answer, map: &Map<String, Value>) -> Option<Recei
     (receipt.id.is_some() || receipt.customer_id.is_some()).then_some(receipt)
 }
 
-fn other_email(answer: &Answer, map: &Map<String, Value>, sent: Sent<'_>) -> Option<String> {
+fn other_email(answer: &Response, map: &Map<String, Value>, sent: SentRequest<'_>) -> Option<String> {
     let email = text_of(map, Field::Email.as_str()).or_else(|| text_of(map, "email"))?;
     (email != sent.email && EmailKey::of(&email) != EmailKey::of(sent.email)).then(|| answer.quote(&email))
 }
 
 /// Complaints about fields are the most exact and are heard first; sentences without a field count only where there are none.
-fn failure(status: u16, answer: &Answer, envelope: &Envelope<'_>, sent: Sent<'_>) -> Said {
+fn failure(status: u16, answer: &Response, envelope: &Envelope<'_>, sent: SentRequest<'_>) -> BodyMeaning {
     let fields = sent.fields();
     if let Some(map) = envelope.error_maps().find(|map| names_fields(map, sent.email, &fields)) {
         return field_errors(answer, map);
@@ -122,19 +122,23 @@ fn failure(status: u16, answer: &Answer, envelope: &Envelope<'_>, sent: Sent<'_>
     let sentences = envelope.sentences();
     let find = |test: &dyn Fn(&str) -> bool| sentences.iter().find(|sentence| test(&sentence.to_lowercase()));
     if let Some(words) = find(&|text| is_busy(status, text)) {
-        Said::Busy(answer.quote(words))
+        BodyMeaning::Busy(answer.quote(words))
     } else if let Some(words) = find(&is_about_key) {
-        if words.to_lowercase().contains("expired") { Said::KeyExpired } else { Said::KeyFault(answer.quote(words)) }
+        if words.to_lowercase().contains("expired") {
+            BodyMeaning::KeyExpired
+        } else {
+            BodyMeaning::KeyFault(answer.quote(words))
+        }
     } else if let Some(words) = find(&|text| is_about_email(text) && says_taken(text)) {
-        Said::Email(EmailWords::Exists, answer.quote(words))
+        BodyMeaning::Email(EmailWords::Exists, answer.quote(words))
     } else if let Some(words) = find(&went_wrong) {
-        Said::WentWrong(answer.quote(words))
+        BodyMeaning::WentWrong(answer.quote(words))
     } else if let Some(words) = find(&|text| names_email(text) && email_words(text).is_some()) {
-        Said::Email(EmailWords::Unclear, answer.quote(words))
+        BodyMeaning::Email(EmailWords::Unclear, answer.quote(words))
     } else if let Some(sentence) = sentences.first() {
-        Said::Reason(answer.quote(sentence))
+        BodyMeaning::Reason(answer.quote(sentence))
     } else {
-        Said::Nothing
+        BodyMeaning::Nothing
     }
 }
 
@@ -174,7 +178,7 @@ fn is_email_field(name: &str) -> bool {
     name == Field::Email.as_str() || name == "email"
 }
 
-fn field_errors(answer: &Answer, map: &Map<String, Value>) -> Said {
+fn field_errors(answer: &Response, map: &Map<String, Value>) -> BodyMeaning {
     let words = |text: &str| answer.quote(text);
     let complaints = map.iter().filter(|(name, _)| !is_note(name)).map(|(name, value)| named(name, &flat(value)));
     let complaints = complaints.filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ");
@@ -182,8 +186,8 @@ fn field_errors(answer: &Answer, map: &Map<String, Value>) -> Said {
     let mut about_email =
         about_email.filter(|text| !text.is_empty()).filter_map(|text| Some((email_words(&text)?, text)));
     match about_email.next() {
-        Some((EmailWords::Exists, text)) => Said::Email(EmailWords::Exists, words(&text)),
-        Some((unclear, _)) => Said::Email(unclear, words(&complaints)),
-        None => Said::Fields(words(&complaints)),
+        Some((EmailWords::Exists, text)) => BodyMeaning::Email(EmailWords::Exists, words(&text)),
+        Some((unclear, _)) => BodyMeaning::Email(unclear, words(&complaints)),
+        None => BodyMeaning::Fields(words(&complaints)),
     }
 }

@@ -16,11 +16,11 @@ use super::headers::Allowance;
 use super::lookup::{PER_PAGE, PageResult};
 use super::proxy::Route;
 use super::repeated::{hide_in_attempt, hide_in_page};
-use super::response::Answer;
+use super::response::Response;
 use super::token::Token;
 use super::token_response::{Failing, GrantResult};
-use super::transport::{Trouble, refused, unsendable};
-use super::wire::Sent;
+use super::transport::{TransportError, refused, unsendable};
+use super::wire::SentRequest;
 use super::{lookup, token_response};
 use crate::domain::{AttemptResult, shown};
 use crate::redact::Redactor;
@@ -76,7 +76,7 @@ impl fmt::Debug for Client {
 
 /// What one `POST` brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CreateAnswer {
+pub struct CreateResponse {
     pub result: AttemptResult,
     /// `None`: no answer came.
     pub http_status: Option<u16>,
@@ -85,7 +85,7 @@ pub struct CreateAnswer {
 
 /// What the request of one look-up page brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LookupAnswer {
+pub struct LookupResponse {
     pub page: PageResult,
     /// `None`: no answer came.
     pub http_status: Option<u16>,
@@ -131,28 +131,28 @@ impl Client {
     }
 
     /// Sends one `POST {base}/customer`, once.
-    pub async fn create(&self, token: &Token, key: &str, body: Vec<u8>, sent: Sent<'_>) -> CreateAnswer {
+    pub async fn create(&self, token: &Token, key: &str, body: Vec<u8>, sent: SentRequest<'_>) -> CreateResponse {
         let request = self.http.post(self.customers.clone());
         let request = request.header(CONTENT_TYPE, JSON).header("idempotency-key", key).body(body);
         match self.send(self.bearing(request, token)).await {
             Ok(answer) => {
                 let mut result = classify(&answer, sent);
                 hide_in_attempt(&mut result, &self.secrets);
-                CreateAnswer { result, http_status: Some(answer.status), allowance: answer.allowance() }
+                CreateResponse { result, http_status: Some(answer.status), allowance: answer.allowance() }
             }
             Err(trouble) => {
-                CreateAnswer { result: trouble.into_attempt(), http_status: None, allowance: Allowance::default() }
+                CreateResponse { result: trouble.into_attempt(), http_status: None, allowance: Allowance::default() }
             }
         }
     }
 
     /// Asks for one page of the customers whose e-mail contains `email`, once. [`LookupScan`](super::lookup::LookupScan) says which page.
-    pub async fn lookup_page(&self, token: &Token, email: &str, page: u32) -> LookupAnswer {
+    pub async fn lookup_page(&self, token: &Token, email: &str, page: u32) -> LookupResponse {
         self.page(token, Some(email), page, |answer| lookup::page(answer, email, page)).await
     }
 
     /// Asks for one page of all customers, once.
-    pub async fn list_page(&self, token: &Token, page: u32) -> LookupAnswer {
+    pub async fn list_page(&self, token: &Token, page: u32) -> LookupResponse {
         self.page(token, None, page, |answer| lookup::listing(answer, page)).await
     }
 
@@ -176,17 +176,17 @@ impl Client {
         token: &Token,
         email: Option<&str>,
         page: u32,
-        meaning: impl FnOnce(&Answer) -> PageResult,
-    ) -> LookupAnswer {
+        meaning: impl FnOnce(&Response) -> PageResult,
+    ) -> LookupResponse {
         let request = self.http.get(self.customers_url(email, page)).header(CACHE_CONTROL, "no-cache");
         match self.send(self.bearing(request, token)).await {
             Ok(answer) => {
                 let mut page = meaning(&answer);
                 hide_in_page(&mut page, &self.secrets);
-                LookupAnswer { page, http_status: Some(answer.status), allowance: answer.allowance() }
+                LookupResponse { page, http_status: Some(answer.status), allowance: answer.allowance() }
             }
             Err(trouble) => {
-                LookupAnswer { page: without_answer(trouble), http_status: None, allowance: Allowance::default() }
+                LookupResponse { page: without_answer(trouble), http_status: None, allowance: Allowance::default() }
             }
         }
     }
@@ -205,33 +205,33 @@ impl Client {
         request.bearer_auth(token.expose())
     }
 
-    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Answer, Trouble> {
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Response, TransportError> {
         // `Accept` keeps the server from answering errors with a redirect to a page for people.
         let request = request.header(ACCEPT, JSON).header(ACCEPT_ENCODING, "identity");
-        let response = request.send().await.map_err(|error| Trouble::of(error).without(&self.secrets))?;
-        Ok(Answer::read(response, self.secrets.clone()).await)
+        let response = request.send().await.map_err(|error| TransportError::of(error).without(&self.secrets))?;
+        Ok(Response::read(response, self.secrets.clone()).await)
     }
 }
 
 /// The limit that such an answer announces is that of its own route, and of no interest.
-fn granted(answer: Result<Answer, Trouble>) -> GrantResult {
+fn granted(answer: Result<Response, TransportError>) -> GrantResult {
     let failed = |cause, is_down| GrantResult::Failed(Failing { cause, retry_after: None, is_down });
     match answer {
         Ok(answer) => token_response::grant(&answer),
-        Err(Trouble::NotSent { cause, .. }) => failed(cause, true),
-        Err(Trouble::Silence(cause)) => failed(cause, false),
-        Err(Trouble::Refused(reason)) => GrantResult::Stop(refused(&reason)),
-        Err(Trouble::Unsendable(reason)) => GrantResult::Stop(unsendable(&reason)),
+        Err(TransportError::NotSent { cause, .. }) => failed(cause, true),
+        Err(TransportError::Silence(cause)) => failed(cause, false),
+        Err(TransportError::Refused(reason)) => GrantResult::Stop(refused(&reason)),
+        Err(TransportError::Unsendable(reason)) => GrantResult::Stop(unsendable(&reason)),
     }
 }
 
 /// A look-up creates nothing, so whether it was sent does not matter.
-fn without_answer(trouble: Trouble) -> PageResult {
+fn without_answer(trouble: TransportError) -> PageResult {
     match trouble {
-        Trouble::NotSent { cause, .. } => PageResult::Failed { cause, is_down: true },
-        Trouble::Silence(cause) => PageResult::Failed { cause, is_down: false },
-        Trouble::Refused(reason) => PageResult::Stop(refused(&reason)),
-        Trouble::Unsendable(reason) => PageResult::Stop(unsendable(&reason)),
+        TransportError::NotSent { cause, .. } => PageResult::Failed { cause, is_down: true },
+        TransportError::Silence(cause) => PageResult::Failed { cause, is_down: false },
+        TransportError::Refused(reason) => PageResult::Stop(refused(&reason)),
+        TransportError::Unsendable(reason) => PageResult::Stop(unsendable(&reason)),
     }
 }
 

@@ -44,7 +44,7 @@ impl Unreadable {
 
 /// What `status` and `status_code` say, before anybody compares them with the HTTP status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Claim {
+pub(super) enum StatusClaim {
     Success,
     /// With its own status code, where it gives one that is a failure.
     Failure(Option<u16>),
@@ -69,15 +69,15 @@ impl<'a> Envelope<'a> {
         is_envelope || is_exception
     }
 
-    pub(super) fn claim(&self) -> Claim {
+    pub(super) fn claim(&self) -> StatusClaim {
         let code = self.code();
         match (self.word(), code.map(|code| (200..=299).contains(&code))) {
-            (Word::Success, Some(false)) => Claim::Contradiction,
-            (Word::Success, _) | (Word::None, Some(true)) => Claim::Success,
-            (Word::Failure, Some(false)) | (Word::None | Word::Unknown, Some(false)) => Claim::Failure(code),
-            (Word::Failure, _) => Claim::Failure(None),
-            (Word::Unknown, _) => Claim::Unknown,
-            (Word::None, None) => Claim::Silent,
+            (Word::Success, Some(false)) => StatusClaim::Contradiction,
+            (Word::Success, _) | (Word::None, Some(true)) => StatusClaim::Success,
+            (Word::Failure, Some(false)) | (Word::None | Word::Unknown, Some(false)) => StatusClaim::Failure(code),
+            (Word::Failure, _) => StatusClaim::Failure(None),
+            (Word::Unknown, _) => StatusClaim::Unknown,
+            (Word::None, None) => StatusClaim::Silent,
         }
     }
 
@@ -130,12 +130,12 @@ impl<'a> Envelope<'a> {
     /// there can be none.
     pub(super) fn raw_data(&self) -> Option<String> {
         #[derive(Deserialize)]
-        struct Data<'a> {
+        struct WithData<'a> {
             #[serde(borrow)]
             data: Option<&'a RawValue>,
         }
         let whole = || std::str::from_utf8(self.bytes).ok();
-        let data = serde_json::from_slice::<Data<'_>>(self.bytes).ok().and_then(|it| it.data).map(RawValue::get);
+        let data = serde_json::from_slice::<WithData<'_>>(self.bytes).ok().and_then(|it| it.data).map(RawValue::get);
         data.or_else(whole).map(|text| on_one_line(text.trim()))
     }
 
@@ -287,7 +287,7 @@ pub(super) fn text_of(map: &Map<String, Value>, name: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn claim(body: &str) -> Claim {
+    fn claim(body: &str) -> StatusClaim {
         Envelope::read(body.as_bytes()).ok().unwrap().claim()
     }
 
@@ -372,23 +372,23 @@ mod tests {
     #[test]
     fn status_and_status_code_are_judged_together() {
         for (body, expected) in [
-            (r#"{"status":"success","status_code":200}"#, Claim::Success),
-            (r#"{"status":"Success"}"#, Claim::Success),
-            (r#"{"status":true}"#, Claim::Success),
-            (r#"{"success":true}"#, Claim::Success),
-            (r#"{"status_code":201}"#, Claim::Success),
-            (r#"{"status":200}"#, Claim::Success),
-            (r#"{"status":"failed","status_code":422}"#, Claim::Failure(Some(422))),
-            (r#"{"status":"error","status_code":"422"}"#, Claim::Failure(Some(422))),
-            (r#"{"status":422}"#, Claim::Failure(Some(422))),
-            (r#"{"status":"failed"}"#, Claim::Failure(None)),
-            (r#"{"status":false,"status_code":201}"#, Claim::Failure(None)),
-            (r#"{"status":"failed","status_code":99999}"#, Claim::Failure(None)),
-            (r#"{"status":"success","status_code":422}"#, Claim::Contradiction),
-            (r#"{"status":"maybe"}"#, Claim::Unknown),
-            (r#"{"status":["success"]}"#, Claim::Unknown),
-            (r#"{"status":null}"#, Claim::Silent),
-            ("{}", Claim::Silent),
+            (r#"{"status":"success","status_code":200}"#, StatusClaim::Success),
+            (r#"{"status":"Success"}"#, StatusClaim::Success),
+            (r#"{"status":true}"#, StatusClaim::Success),
+            (r#"{"success":true}"#, StatusClaim::Success),
+            (r#"{"status_code":201}"#, StatusClaim::Success),
+            (r#"{"status":200}"#, StatusClaim::Success),
+            (r#"{"status":"failed","status_code":422}"#, StatusClaim::Failure(Some(422))),
+            (r#"{"status":"error","status_code":"422"}"#, StatusClaim::Failure(Some(422))),
+            (r#"{"status":422}"#, StatusClaim::Failure(Some(422))),
+            (r#"{"status":"failed"}"#, StatusClaim::Failure(None)),
+            (r#"{"status":false,"status_code":201}"#, StatusClaim::Failure(None)),
+            (r#"{"status":"failed","status_code":99999}"#, StatusClaim::Failure(None)),
+            (r#"{"status":"success","status_code":422}"#, StatusClaim::Contradiction),
+            (r#"{"status":"maybe"}"#, StatusClaim::Unknown),
+            (r#"{"status":["success"]}"#, StatusClaim::Unknown),
+            (r#"{"status":null}"#, StatusClaim::Silent),
+            ("{}", StatusClaim::Silent),
         ] {
             assert_eq!(claim(body), expected, "{body}");
         }

@@ -8,7 +8,7 @@ use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LOCATION, RETRY_AFTER};
 
 /// The headers that matter, as they came.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AnswerHeaders {
+pub struct ResponseHeaders {
     pub retry_after: Option<String>,
     pub rate_limit_limit: Option<String>,
     pub rate_limit_remaining: Option<String>,
@@ -30,7 +30,7 @@ pub struct Allowance {
     pub reset: Option<Duration>,
 }
 
-impl AnswerHeaders {
+impl ResponseHeaders {
     pub(super) fn of(headers: &HeaderMap, asked: &url::Url) -> Self {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let location = text(LOCATION.as_str()).and_then(|location| asked.join(&location).ok());

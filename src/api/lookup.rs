@@ -13,9 +13,9 @@ use serde_json::{Map, Value};
 
 use super::body_meaning::receipt;
 use super::classify::redirect;
-use super::envelope::{Claim, Envelope, text_of};
+use super::envelope::{Envelope, StatusClaim, text_of};
 use super::pause;
-use super::response::{Answer, Body};
+use super::response::{Body, Response};
 use crate::domain::{Data, EmailKey, FoundCustomer, LookupResult, Matches, Receipt, StopReason, lookalike};
 
 /// How many rows a page is asked to have. The server may give fewer; its `pagination` says how many pages there are then.
@@ -66,13 +66,13 @@ pub struct Extent {
 
 /// The meaning of one page of a look-up. Pure.
 #[must_use]
-pub fn page(answer: &Answer, email: &str, number: u32) -> PageResult {
+pub fn page(answer: &Response, email: &str, number: u32) -> PageResult {
     meaning(answer, |envelope| rows(envelope, answer, email, number))
 }
 
 /// The meaning of one page of the list of all customers: every row counts. Pure.
 #[must_use]
-pub fn listing(answer: &Answer, number: u32) -> PageResult {
+pub fn listing(answer: &Response, number: u32) -> PageResult {
     meaning(answer, |envelope| match customers(envelope, number) {
         Ok((rows, extent)) => {
             let exact = rows.iter().filter_map(|row| found(row, answer)).collect();
@@ -82,14 +82,14 @@ pub fn listing(answer: &Answer, number: u32) -> PageResult {
     })
 }
 
-fn meaning(answer: &Answer, rows: impl FnOnce(&Envelope<'_>) -> PageResult) -> PageResult {
+fn meaning(answer: &Response, rows: impl FnOnce(&Envelope<'_>) -> PageResult) -> PageResult {
     let envelope = match &answer.body {
         Body::Whole(bytes) => Envelope::read(bytes).ok(),
         Body::Cut | Body::TooLong | Body::Packed => None,
     };
     let claim = envelope.as_ref().map(Envelope::claim);
     let status = match claim {
-        Some(Claim::Failure(Some(code))) if (200..=299).contains(&answer.status) => code,
+        Some(StatusClaim::Failure(Some(code))) if (200..=299).contains(&answer.status) => code,
         _ => answer.status,
     };
     match (status, envelope, claim) {
@@ -100,12 +100,12 @@ fn meaning(answer: &Answer, rows: impl FnOnce(&Envelope<'_>) -> PageResult) -> P
             PageResult::Throttled { pause: pause::throttle(&answer.headers, answer.received) }
         }
         (300..=399, ..) => PageResult::Stop(StopReason::Configuration(redirect(answer))),
-        (200..=299, Some(envelope), Some(Claim::Success | Claim::Silent)) => rows(&envelope),
+        (200..=299, Some(envelope), Some(StatusClaim::Success | StatusClaim::Silent)) => rows(&envelope),
         (_, envelope, _) => failed(answer, envelope.as_ref()),
     }
 }
 
-fn failed(answer: &Answer, envelope: Option<&Envelope<'_>>) -> PageResult {
+fn failed(answer: &Response, envelope: Option<&Envelope<'_>>) -> PageResult {
     let reason = envelope.and_then(|envelope| envelope.sentences().into_iter().next());
     let reason = reason.map_or_else(|| "nothing readable".to_owned(), |reason| answer.quote(&reason));
     let is_down = matches!(answer.status, 502..=504 | 520..=529);
@@ -117,7 +117,7 @@ fn unusable(cause: &str) -> PageResult {
     PageResult::Failed { cause: cause.to_owned(), is_down: false }
 }
 
-fn rows(envelope: &Envelope<'_>, answer: &Answer, email: &str, number: u32) -> PageResult {
+fn rows(envelope: &Envelope<'_>, answer: &Response, email: &str, number: u32) -> PageResult {
     let (rows, extent) = match customers(envelope, number) {
         Ok(page) => page,
         Err(cause) => return unusable(cause),
@@ -168,7 +168,7 @@ fn list<'a>(envelope: &'a Envelope<'_>) -> Option<&'a Vec<Value>> {
 }
 
 /// The second match is the last one that is looked for: it shows that a person must look.
-fn matches(rows: &[&Map<String, Value>], answer: &Answer, email: &str) -> Matches {
+fn matches(rows: &[&Map<String, Value>], answer: &Response, email: &str) -> Matches {
     let (key, form) = (EmailKey::of(email), lookalike(email));
     let of = |row: &&Map<String, Value>| row_email(row).map(|found| EmailKey::of(&found));
     let exact = rows.iter().filter(|row| of(row).is_some_and(|found| found == key));
@@ -178,7 +178,7 @@ fn matches(rows: &[&Map<String, Value>], answer: &Answer, email: &str) -> Matche
     Matches { exact, lookalike: similar.and_then(|row| found(row, answer)).map(Box::new) }
 }
 
-fn found(row: &Map<String, Value>, answer: &Answer) -> Option<FoundCustomer> {
+fn found(row: &Map<String, Value>, answer: &Response) -> Option<FoundCustomer> {
     let data = Data::of(Some(Value::Object(row.clone()).to_string()));
     let any = |names: [&str; 3]| names.into_iter().find_map(|name| text_of(row, name));
     let receipt = Receipt { data, ..receipt(answer, row).unwrap_or_default() };

@@ -3,7 +3,7 @@
 //! - [`BaseUrl`]: where it is.
 //! - [`wire`]: what is sent, as bytes that stay the same.
 //! - [`Client`]: one request, one answer, nothing done behind the caller's back: no redirects, no retries of its own.
-//! - [`Answer`] → [`classify()`] → [`AttemptResult`](crate::domain::AttemptResult): what an answer to a `POST` means. Pure.
+//! - [`Response`] → [`classify()`] → [`AttemptResult`](crate::domain::AttemptResult): what an answer to a `POST` means. Pure.
 //! - [`lookup`]: what an answer to a look-up means, and how its pages add up. Pure.
 //! - [`Credentials`]: where bearer tokens come from. [`TokenSource`]: handed over, file or command; [`AppAccount`]: login and refresh.
 //! - [`GrantResult`]: what an answer to a login or a refresh means. Pure.
@@ -39,11 +39,11 @@ pub use auth::{Credentials, TokenSource};
 pub use auth_error::AuthError;
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use classify::classify;
-pub use client::{Client, ClientConfig, ClientError, CreateAnswer, LookupAnswer};
-pub use headers::{Allowance, AnswerHeaders};
+pub use client::{Client, ClientConfig, ClientError, CreateResponse, LookupResponse};
+pub use headers::{Allowance, ResponseHeaders};
 pub use lookup::{Extent, LookupScan, PageResult};
 pub use proxy::{Proxy, ProxyError, Route};
-pub use response::{Answer, Body};
+pub use response::{Body, Response};
 pub use token::{Token, TokenError};
 pub use token_response::{Failing, GrantResult};
-pub use wire::{Sent, SentFacts};
+pub use wire::{SentFacts, SentRequest};

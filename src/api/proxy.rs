@@ -44,11 +44,11 @@ pub struct Proxy {
 #[error("{variable} is set, but {flaw}")]
 pub struct ProxyError {
     pub variable: &'static str,
-    flaw: Flaw,
+    flaw: ProxyFlaw,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-enum Flaw {
+enum ProxyFlaw {
     #[error("it is not UTF-8 text")]
     NotText,
     #[error("it is empty, while {0} is not: which one is meant?")]
@@ -151,13 +151,15 @@ fn chosen(variable: impl Fn(&str) -> Option<OsString>) -> Result<Option<(&'stati
         let (name, value) = match (is_empty(&one), is_empty(&other)) {
             (true, true) => continue,
             (true, false) if one.is_some() => {
-                return Err(ProxyError { variable: upper, flaw: Flaw::Empty(lower) });
+                return Err(ProxyError { variable: upper, flaw: ProxyFlaw::Empty(lower) });
             }
             (true, false) => (lower, other),
             (false, _) => (upper, one),
         };
         let text = value.unwrap_or_default().into_string();
-        return text.map(|text| Some((name, text))).map_err(|_| ProxyError { variable: name, flaw: Flaw::NotText });
+        return text
+            .map(|text| Some((name, text)))
+            .map_err(|_| ProxyError { variable: name, flaw: ProxyFlaw::NotText });
     }
     Ok(None)
 }
@@ -170,30 +172,30 @@ fn is_proxied(base: &BaseUrl, exceptions: &str) -> bool {
 }
 
 /// The address as the library takes it, and its host and port.
-fn parse(value: &str) -> Result<(String, String), Flaw> {
+fn parse(value: &str) -> Result<(String, String), ProxyFlaw> {
     if value.contains(char::is_whitespace) {
-        return Err(Flaw::Blanks);
+        return Err(ProxyFlaw::Blanks);
     }
     if value.contains(['"', '\'', '`']) {
-        return Err(Flaw::Quotes);
+        return Err(ProxyFlaw::Quotes);
     }
     if value.contains('#') {
-        return Err(Flaw::Hash);
+        return Err(ProxyFlaw::Hash);
     }
     let (scheme, rest) = value.split_once("://").unwrap_or(("http", value));
     let scheme = scheme.to_ascii_lowercase();
     if !scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte)) {
-        return Err(Flaw::Address);
+        return Err(ProxyFlaw::Address);
     }
     if !SCHEMES.contains(&scheme.as_str()) {
-        return Err(Flaw::Scheme(scheme));
+        return Err(ProxyFlaw::Scheme(scheme));
     }
     let authority = rest.strip_suffix('/').unwrap_or(rest);
     if !value.contains("://") && authority.contains('/') {
-        return Err(Flaw::Address);
+        return Err(ProxyFlaw::Address);
     }
     if authority.contains(['/', '?', '\\']) || authority.matches('@').count() > 1 {
-        return Err(Flaw::Path);
+        return Err(ProxyFlaw::Path);
     }
     let url = format!("{scheme}://{authority}");
     // What one of the libraries on the way does not understand, another may go around.
@@ -201,7 +203,7 @@ fn parse(value: &str) -> Result<(String, String), Flaw> {
     let understood = "https://target.invalid".parse().ok().and_then(|target| matcher.intercept(&target));
     let host = understood.as_ref().and_then(|proxy| proxy.uri().authority()).map(ToString::to_string);
     let is_url = url::Url::parse(&url).is_ok_and(|url| url.host_str().is_some_and(|host| !host.is_empty()));
-    host.filter(|_| is_url).map(|host| (url, host)).ok_or(Flaw::Address)
+    host.filter(|_| is_url).map(|host| (url, host)).ok_or(ProxyFlaw::Address)
 }
 
 #[cfg(test)]

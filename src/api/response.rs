@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 
-use super::headers::{Allowance, AnswerHeaders, number};
+use super::headers::{Allowance, ResponseHeaders, number};
 use super::{pause, quote};
 use crate::redact::Redactor;
 
@@ -16,9 +16,9 @@ pub(super) const BODY_CAP: usize = 1 << 20;
 
 /// Everything of an answer that its meaning depends on.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct Response {
     pub status: u16,
-    pub headers: AnswerHeaders,
+    pub headers: ResponseHeaders,
     pub body: Body,
     /// Our clock when the answer arrived, for headers that name a time.
     pub received: SystemTime,
@@ -50,12 +50,12 @@ impl fmt::Debug for Body {
     }
 }
 
-impl Answer {
+impl Response {
     /// Reads a response to its end, to the cap, or to the end of the time that the client gives it.
     pub(super) async fn read(mut response: reqwest::Response, secrets: Redactor) -> Self {
         let status = response.status().as_u16();
-        let headers = AnswerHeaders::of(response.headers(), response.url());
-        let packing = Packing::of(response.headers());
+        let headers = ResponseHeaders::of(response.headers(), response.url());
+        let packing = ContentCoding::of(response.headers());
         let body = packing.unpacked(read_body(&mut response).await);
         Self { status, headers, body, received: SystemTime::now(), secrets }
     }
@@ -97,7 +97,7 @@ async fn read_body(response: &mut reqwest::Response) -> Body {
 
 /// How a body is compressed. Every request asks for none, but caches and gateways do it all the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Packing {
+enum ContentCoding {
     /// It says of none, or its bytes will tell.
     None,
     Gzip,
@@ -105,7 +105,7 @@ enum Packing {
     Unknown,
 }
 
-impl Packing {
+impl ContentCoding {
     fn of(headers: &HeaderMap) -> Self {
         let named =
             headers.get(CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?").trim().to_ascii_lowercase());
@@ -165,19 +165,19 @@ mod tests {
             ("http://[", None),
         ] {
             let headers = HeaderMap::from_iter([(LOCATION, HeaderValue::from_str(location).unwrap())]);
-            assert_eq!(AnswerHeaders::of(&headers, &asked).location_host.as_deref(), host, "{location}");
+            assert_eq!(ResponseHeaders::of(&headers, &asked).location_host.as_deref(), host, "{location}");
         }
     }
 
     #[test]
     fn an_allowance_is_what_can_be_read_as_a_number_and_a_limit_of_zero_is_none() {
         let allowance = |limit: &str, remaining: &str| {
-            let headers = AnswerHeaders {
+            let headers = ResponseHeaders {
                 rate_limit_limit: Some(limit.to_owned()),
                 rate_limit_remaining: Some(remaining.to_owned()),
-                ..AnswerHeaders::default()
+                ..ResponseHeaders::default()
             };
-            let answer = Answer {
+            let answer = Response {
                 status: 200,
                 headers,
                 body: Body::Cut,
@@ -217,14 +217,14 @@ mod tests {
             ("deflate", json.to_vec()),
             ("identity", json.to_vec()),
         ] {
-            assert_eq!(Packing::of(&headers(encoding)).unpacked(Body::Whole(bytes)), whole, "{encoding}");
+            assert_eq!(ContentCoding::of(&headers(encoding)).unpacked(Body::Whole(bytes)), whole, "{encoding}");
         }
-        assert_eq!(Packing::of(&HeaderMap::new()).unpacked(Body::Whole(gzip.clone())), whole);
-        assert_eq!(Packing::of(&headers("br")).unpacked(Body::Whole(gzip.clone())), Body::Packed);
-        assert_eq!(Packing::Gzip.unpacked(Body::Whole(gzip[..gzip.len() - 3].to_vec())), Body::Cut);
+        assert_eq!(ContentCoding::of(&HeaderMap::new()).unpacked(Body::Whole(gzip.clone())), whole);
+        assert_eq!(ContentCoding::of(&headers("br")).unpacked(Body::Whole(gzip.clone())), Body::Packed);
+        assert_eq!(ContentCoding::Gzip.unpacked(Body::Whole(gzip[..gzip.len() - 3].to_vec())), Body::Cut);
         let bomb = vec![b' '; BODY_CAP + 1];
         let bomb = packed(Box::new(GzEncoder::new(std::io::Cursor::new(bomb), Compression::fast())));
-        assert_eq!(Packing::Gzip.unpacked(Body::Whole(bomb)), Body::TooLong);
+        assert_eq!(ContentCoding::Gzip.unpacked(Body::Whole(bomb)), Body::TooLong);
     }
 
     #[test]

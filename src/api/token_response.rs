@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::body_meaning::went_wrong;
-use super::envelope::{Claim, Envelope, text_of};
+use super::envelope::{Envelope, StatusClaim, text_of};
 use super::pause;
-use super::response::{Answer, Body};
+use super::response::{Body, Response};
 use super::token::Token;
 use crate::domain::StopReason;
 
@@ -45,7 +45,7 @@ pub struct Failing {
     pub is_down: bool,
 }
 
-pub(super) fn grant(answer: &Answer) -> GrantResult {
+pub(super) fn grant(answer: &Response) -> GrantResult {
     let envelope = match &answer.body {
         Body::Whole(bytes) => Envelope::read(bytes).ok(),
         Body::Cut | Body::TooLong | Body::Packed => None,
@@ -53,7 +53,7 @@ pub(super) fn grant(answer: &Answer) -> GrantResult {
     let claim = envelope.as_ref().map(Envelope::claim);
     let reason = || envelope.as_ref().and_then(|envelope| envelope.sentences().into_iter().next());
     let status = match (answer.status, claim) {
-        (200..=299, Some(Claim::Failure(Some(inner)))) => inner,
+        (200..=299, Some(StatusClaim::Failure(Some(inner)))) => inner,
         (status, _) => status,
     };
     let is_exception = || reason().is_some_and(|reason| went_wrong(&reason.to_lowercase()));
@@ -66,20 +66,22 @@ pub(super) fn grant(answer: &Answer) -> GrantResult {
         (300..=399 | 404 | 405, _) => GrantResult::NotOffered(described()),
         (401, _) => GrantResult::Refused(described()),
         // Worth another try, as for a customer.
-        (200..=299 | 400, Some(Claim::Failure(_) | Claim::Silent)) if is_exception() => {
+        (200..=299 | 400, Some(StatusClaim::Failure(_) | StatusClaim::Silent)) if is_exception() => {
             GrantResult::Failed(failing(answer, status, described()))
         }
-        (200..=299, Some(Claim::Success | Claim::Silent)) => {
+        (200..=299, Some(StatusClaim::Success | StatusClaim::Silent)) => {
             envelope.as_ref().and_then(granted).unwrap_or(GrantResult::NoToken)
         }
-        (200..=299, Some(Claim::Failure(_))) if reason().is_some() => GrantResult::Refused(described()),
+        (200..=299, Some(StatusClaim::Failure(_))) if reason().is_some() => GrantResult::Refused(described()),
         (408 | 425, _) | (200..=299 | 500.., _) => GrantResult::Failed(failing(answer, status, described())),
-        (400..=499, Some(Claim::Failure(_) | Claim::Silent)) if reason().is_some() => GrantResult::Refused(described()),
+        (400..=499, Some(StatusClaim::Failure(_) | StatusClaim::Silent)) if reason().is_some() => {
+            GrantResult::Refused(described())
+        }
         _ => GrantResult::Failed(failing(answer, status, described())),
     }
 }
 
-fn failing(answer: &Answer, status: u16, cause: String) -> Failing {
+fn failing(answer: &Response, status: u16, cause: String) -> Failing {
     Failing {
         cause,
         retry_after: pause::retry_after(&answer.headers, answer.received),
@@ -108,15 +110,15 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::api::headers::AnswerHeaders;
+    use crate::api::headers::ResponseHeaders;
     use crate::redact::Redactor;
 
     fn of(status: u16, body: &str) -> GrantResult {
-        let headers = AnswerHeaders { retry_after: Some("7".to_owned()), ..AnswerHeaders::default() };
+        let headers = ResponseHeaders { retry_after: Some("7".to_owned()), ..ResponseHeaders::default() };
         let body = Body::Whole(body.as_bytes().to_vec());
         let secrets = Redactor::default();
         secrets.learn("me");
-        grant(&Answer { status, headers, body, received: SystemTime::UNIX_EPOCH, secrets })
+        grant(&Response { status, headers, body, received: SystemTime::UNIX_EPOCH, secrets })
     }
 
     fn kind(result: &GrantResult) -> &'static str {

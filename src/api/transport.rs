@@ -10,7 +10,7 @@ use crate::redact::Redactor;
 
 /// How a request ended that got no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(super) enum TransportError {
     /// No connection came about, so nothing of the request left. It is hopeless if trying again will not help.
     NotSent { cause: String, hopeless: bool },
     /// The other side is not who it should be, or speaks no TLS that we accept. Asking again would not change that.
@@ -21,7 +21,7 @@ pub(super) enum Trouble {
     Silence(String),
 }
 
-impl Trouble {
+impl TransportError {
     /// Everything that is not surely unsent is possibly sent.
     pub(super) fn of(error: reqwest::Error) -> Self {
         let host = error.url().map_or_else(|| "the API".to_owned(), host_of);
@@ -93,7 +93,7 @@ fn host_of(url: &url::Url) -> String {
 }
 
 /// Why no connection came about. Name look-up and proxy tell that only in their texts.
-fn unreached(host: &str, error: &(dyn Error + 'static)) -> Trouble {
+fn unreached(host: &str, error: &(dyn Error + 'static)) -> TransportError {
     // What the C libraries of Linux and of macOS say of a name that surely does not exist.
     const NO_SUCH_NAME: [&str; 3] =
         ["Name or service not known", "nodename nor servname provided", "Name does not resolve"];
@@ -110,7 +110,7 @@ fn unreached(host: &str, error: &(dyn Error + 'static)) -> Trouble {
     } else {
         (quote::quote(&plain(&root_cause(error))), false)
     };
-    Trouble::NotSent { cause: format!("cannot reach {host} ({why})"), hopeless }
+    TransportError::NotSent { cause: format!("cannot reach {host} ({why})"), hopeless }
 }
 
 /// The limit of this machine that keeps a connection from being made.
@@ -201,7 +201,8 @@ mod tests {
             ("Connection refused (os error 111)", "(connection refused)", false),
             ("TLS handshake eof", "(TLS handshake eof)", false),
         ] {
-            let Trouble::NotSent { cause, hopeless: found } = unreached("api.example.com", &wrapped(text)) else {
+            let TransportError::NotSent { cause, hopeless: found } = unreached("api.example.com", &wrapped(text))
+            else {
                 panic!()
             };
             assert!(cause.starts_with("cannot reach api.example.com (") && cause.contains(told), "{cause}");
@@ -220,7 +221,7 @@ mod tests {
                 "base URL",
             ),
         ] {
-            let AttemptResult::Stop(stop) = Trouble::Refused(reason.to_owned()).into_attempt() else {
+            let AttemptResult::Stop(stop) = TransportError::Refused(reason.to_owned()).into_attempt() else {
                 panic!("no stop")
             };
             assert!(stop.to_string().contains(way_out), "{stop}");

@@ -20,12 +20,12 @@ const USUAL_LENGTH: usize = 256;
 pub fn body(customer: &NewCustomer<'_>) -> Vec<u8> {
     let phone = customer.phone.to_string();
     let documented = [
-        (Field::Name, Plain::Text(customer.name.as_str())),
-        (Field::Email, Plain::Text(customer.email.as_str())),
-        (Field::Phone, Plain::Text(&phone)),
-        (Field::Country, Plain::Text(customer.country.alpha3())),
-        (Field::Type, Plain::Text(customer.kind.as_str())),
-        (Field::SendKycMail, Plain::Flag(customer.send_kyc_mail)),
+        (Field::Name, PlainValue::Text(customer.name.as_str())),
+        (Field::Email, PlainValue::Text(customer.email.as_str())),
+        (Field::Phone, PlainValue::Text(&phone)),
+        (Field::Country, PlainValue::Text(customer.country.alpha3())),
+        (Field::Type, PlainValue::Text(customer.kind.as_str())),
+        (Field::SendKycMail, PlainValue::Flag(customer.send_kyc_mail)),
     ];
     canonical(documented, customer.extra.as_deref())
 }
@@ -33,22 +33,22 @@ pub fn body(customer: &NewCustomer<'_>) -> Vec<u8> {
 /// The value of a documented field.
 #[derive(Clone, Copy, Serialize)]
 #[serde(untagged)]
-enum Plain<'a> {
+enum PlainValue<'a> {
     Text(&'a str),
     Flag(bool),
 }
 
-impl From<Plain<'_>> for Json {
-    fn from(plain: Plain<'_>) -> Self {
+impl From<PlainValue<'_>> for Json {
+    fn from(plain: PlainValue<'_>) -> Self {
         match plain {
-            Plain::Text(text) => Self::Text(text.to_owned()),
-            Plain::Flag(flag) => Self::Bool(flag),
+            PlainValue::Text(text) => Self::Text(text.to_owned()),
+            PlainValue::Flag(flag) => Self::Bool(flag),
         }
     }
 }
 
 /// An object whose names come in the order given.
-struct Flat<'a>([(Field, Plain<'a>); 6]);
+struct Flat<'a>([(Field, PlainValue<'a>); 6]);
 
 impl Serialize for Flat<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -57,7 +57,7 @@ impl Serialize for Flat<'_> {
 }
 
 /// The documented fields come last, so that no extra one can replace them.
-fn canonical(mut documented: [(Field, Plain<'_>); 6], extra: Option<&JsonObject>) -> Vec<u8> {
+fn canonical(mut documented: [(Field, PlainValue<'_>); 6], extra: Option<&JsonObject>) -> Vec<u8> {
     documented.sort_unstable_by_key(|(field, _)| field.as_str());
     // The usual case needs no copy of names and values, and gives the same bytes: a flat object in order.
     let mut body = Vec::with_capacity(USUAL_LENGTH);
@@ -103,13 +103,13 @@ pub struct SentFacts {
 
 /// What [`classify`](super::classify()) has to know of the request to judge its answer.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Sent<'a> {
+pub struct SentRequest<'a> {
     pub email: &'a str,
     /// Read only where the answer is a failure, which is rare.
     pub body: &'a [u8],
 }
 
-impl Sent<'_> {
+impl SentRequest<'_> {
     /// The names of the payload's fields: an error that names one of them is about the data.
     pub(super) fn fields(&self) -> BTreeSet<String> {
         fields(self.body)
@@ -123,9 +123,9 @@ impl fmt::Debug for SentFacts {
     }
 }
 
-impl fmt::Debug for Sent<'_> {
+impl fmt::Debug for SentRequest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sent").field("fields", &self.fields()).finish_non_exhaustive()
+        f.debug_struct("SentRequest").field("fields", &self.fields()).finish_non_exhaustive()
     }
 }
 
@@ -135,14 +135,14 @@ mod tests {
 
     use super::*;
 
-    fn documented() -> [(Field, Plain<'static>); 6] {
+    fn documented() -> [(Field, PlainValue<'static>); 6] {
         [
-            (Field::Name, Plain::Text("Ada \"L\"")),
-            (Field::Email, Plain::Text("Ada@Example.org")),
-            (Field::Phone, Plain::Text("+2349039395114")),
-            (Field::Country, Plain::Text("NGA")),
-            (Field::Type, Plain::Text("individual")),
-            (Field::SendKycMail, Plain::Flag(true)),
+            (Field::Name, PlainValue::Text("Ada \"L\"")),
+            (Field::Email, PlainValue::Text("Ada@Example.org")),
+            (Field::Phone, PlainValue::Text("+2349039395114")),
+            (Field::Country, PlainValue::Text("NGA")),
+            (Field::Type, PlainValue::Text("individual")),
+            (Field::SendKycMail, PlainValue::Flag(true)),
         ]
     }
 
@@ -205,6 +205,8 @@ mod tests {
     #[test]
     fn what_was_sent_is_not_shown_by_debug() {
         let body = canonical(documented(), None);
-        assert!(!format!("{:?} {:?}", Sent { email: "Ada@Example.org", body: &body }, facts(&body)).contains("Ada"));
+        assert!(
+            !format!("{:?} {:?}", SentRequest { email: "Ada@Example.org", body: &body }, facts(&body)).contains("Ada")
+        );
     }
 }

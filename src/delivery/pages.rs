@@ -14,7 +14,7 @@ pub(super) enum PageRequest<'a> {
 
 /// A page, and the token with which it was asked for.
 #[derive(Debug)]
-pub(super) struct Page {
+pub(super) struct PageReply {
     pub result: PageResult,
     pub token: Token,
     /// The breaker was open, so a failure does not count against the record.
@@ -27,7 +27,7 @@ pub(super) async fn ask_for_page<S: Server>(
     admission: Admitted,
     request: PageRequest<'_>,
     sent: impl FnOnce(),
-) -> Page {
+) -> PageReply {
     let Admitted { mut permit, token } = admission;
     permit.leave().await;
     sent();
@@ -37,7 +37,7 @@ pub(super) async fn ask_for_page<S: Server>(
     };
     let is_probe = permit.is_probe();
     permit.report(request.health(&result), allowance);
-    Page { result, token, is_probe }
+    PageReply { result, token, is_probe }
 }
 
 impl PageRequest<'_> {

@@ -4,7 +4,9 @@ use std::future::Future;
 use std::sync::Arc;
 
 use super::payload::Payload;
-use crate::api::{Allowance, AuthError, Client, Credentials, GrantResult, LookupAnswer, PageResult, Sent, Token};
+use crate::api::{
+    Allowance, AuthError, Client, Credentials, GrantResult, LookupResponse, PageResult, SentRequest, Token,
+};
 use crate::domain::AttemptResult;
 
 /// One request to create a customer.
@@ -66,7 +68,7 @@ impl Api {
 impl Server for Api {
     async fn create(&self, token: &Token, request: Outgoing<'_>) -> CreateReply {
         let Outgoing { key, payload } = request;
-        let sent = Sent { email: &payload.email, body: &payload.body };
+        let sent = SentRequest { email: &payload.email, body: &payload.body };
         let answer = self.client.create(token, key, payload.body.clone(), sent).await;
         CreateReply { result: answer.result, http_status: answer.http_status, allowance: answer.allowance }
     }
@@ -103,6 +105,6 @@ fn from_source(token: Result<Token, AuthError>) -> GrantResult {
     }
 }
 
-fn reply(answer: LookupAnswer) -> LookupReply {
+fn reply(answer: LookupResponse) -> LookupReply {
     LookupReply { page: answer.page, allowance: answer.allowance }
 }

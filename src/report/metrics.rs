@@ -22,7 +22,7 @@ pub struct Metrics {
     labels: String,
     started_at: Timestamp,
     last: LastEnd,
-    work: Option<Work>,
+    work: Option<PlannedWork>,
 }
 
 /// How a run ended last: the one before, for as long as this one goes on.
@@ -35,7 +35,7 @@ struct LastEnd {
 
 /// What is known once the input was read.
 #[derive(Debug)]
-struct Work {
+struct PlannedWork {
     counts: Counts,
     /// Records in doubt in the ledger.
     doubts: u64,
@@ -53,7 +53,7 @@ impl Metrics {
 
     /// The input has so many records, and the ledger so many in doubt.
     pub fn planned(&mut self, records: u64, doubts: u64) {
-        self.work = Some(Work { counts: Counts::new(Scope { records, ..Scope::default() }), doubts });
+        self.work = Some(PlannedWork { counts: Counts::new(Scope { records, ..Scope::default() }), doubts });
     }
 
     pub fn on(&mut self, event: &Event, now: Instant) {
@@ -105,7 +105,7 @@ impl Metrics {
     }
 }
 
-impl Work {
+impl PlannedWork {
     fn tell(&self, page: &mut Page<'_>, time: Duration) {
         let Counts { tally, scope, requests, throttled, retries, recovered, token_requests, .. } = &self.counts;
         page.gauge("input_records", "Records in the input of the last run.", scope.records);

@@ -18,7 +18,7 @@ mod progress;
 mod rejects;
 mod summary;
 
-pub use diagnostics::listing::{Diagnostics, Look};
+pub use diagnostics::listing::{Diagnostics, DiagnosticsStyle};
 pub use formats::file::{ReportFile, ReportFormat};
 pub use human::about;
 pub use metrics::Metrics;

@@ -19,7 +19,7 @@ use crate::delivery::auth::admission::{Admission, Admitted};
 use crate::delivery::auth::token_cache::TokenRefusal;
 use crate::delivery::backoff::{backoff, jitter};
 use crate::delivery::note::TaskMessage;
-use crate::delivery::pages::{Page, PageRequest, ask_for_page};
+use crate::delivery::pages::{PageReply, PageRequest, ask_for_page};
 use crate::delivery::payload::Payload;
 use crate::delivery::rate::circuit_breaker::Health;
 use crate::delivery::rate::pacer::{Pacer, Permit};
@@ -309,7 +309,8 @@ impl<S: Server> Delivery<S> {
             };
             let request = PageRequest::LookUp { email, page: scan.next_page() };
             let sent = || self.tell(Event::Request(Request::LookUp));
-            let Page { result, token, is_probe } = ask_for_page(&*self.context.server, admission, request, sent).await;
+            let PageReply { result, token, is_probe } =
+                ask_for_page(&*self.context.server, admission, request, sent).await;
             self.hear_page(&result, &token);
             match scan.add(result) {
                 None => {}

@@ -151,8 +151,8 @@ async fn look_alikes<S>(clock: &Clock, job: &Job<S>) -> Result<Apart<(Ticket, Pa
 }
 
 /// How the task of a record ended, and what its e-mail looks like.
-type Task = (LookHash, Result<Delivered, RunAbort>);
-type End = Result<Task, tokio::task::JoinError>;
+type TaskResult = (LookHash, Result<Delivered, RunAbort>);
+type End = Result<TaskResult, tokio::task::JoinError>;
 
 /// Records on their way through the ledger, and what it says of each.
 type Claiming = BoxFuture<'static, Result<Vec<(Claim, Position, Payload)>, LedgerError>>;
@@ -169,7 +169,7 @@ struct Run<S, L> {
     ready: VecDeque<(Ticket, Payload)>,
     /// Holds the claimed records whose look-alike must end first.
     apart: Apart<(Ticket, Payload)>,
-    tasks: FuturesUnordered<JoinHandle<Task>>,
+    tasks: FuturesUnordered<JoinHandle<TaskResult>>,
     stop_rules: StopRules,
     claims: ClaimPolicy,
     concurrency: NonZeroUsize,

@@ -12,7 +12,7 @@ use crate::api::PageResult;
 use crate::delivery::auth::admission::Admission;
 use crate::delivery::backoff::{backoff, jitter};
 use crate::delivery::note::TaskMessage;
-use crate::delivery::pages::{Page, PageRequest, ask_for_page};
+use crate::delivery::pages::{PageReply, PageRequest, ask_for_page};
 use crate::delivery::rate::pacer::Pacer;
 use crate::delivery::rate::rate_option::Rate;
 use crate::delivery::server::Server;
@@ -98,7 +98,7 @@ impl<S: Server> Pulling<S> {
             if self.shutdown.is_draining() || failures >= TRIES {
                 return Err(if failures < TRIES { PullStop::Interrupted } else { gave_up() });
             }
-            let Page { result, token, .. } = self.ask(page).await?;
+            let PageReply { result, token, .. } = self.ask(page).await?;
             pulled.requests += 1;
             match result {
                 PageResult::Rows { found, extent } => {
@@ -148,7 +148,7 @@ impl<S: Server> Pulling<S> {
     }
 
     /// One request at the run's pace.
-    async fn ask(&self, page: u32) -> Result<Page, PullStop> {
+    async fn ask(&self, page: u32) -> Result<PageReply, PullStop> {
         let admitted = self.tokens.admit().await.map_err(PullStop::Stop)?;
         let admission = admitted.ok_or(PullStop::Interrupted)?;
         Ok(ask_for_page(&*self.server, admission, PageRequest::List { page }, || {}).await)

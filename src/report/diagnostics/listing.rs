@@ -14,7 +14,7 @@ const IN_FULL: usize = 20;
 
 /// What the place looks like where diagnostics are shown.
 #[derive(Clone, Copy, Debug)]
-pub struct Look {
+pub struct DiagnosticsStyle {
     /// In columns.
     pub width: usize,
     pub styled: bool,
@@ -25,7 +25,7 @@ pub struct Look {
 #[derive(Debug)]
 pub struct Diagnostics {
     input: String,
-    shown: Vec<Shown>,
+    shown: Vec<ShownProblem>,
     counts: BTreeMap<Code, Count>,
     /// Those that are shown in full while there is room.
     loud: u64,
@@ -33,7 +33,7 @@ pub struct Diagnostics {
 }
 
 #[derive(Debug)]
-struct Shown {
+struct ShownProblem {
     position: Position,
     violation: Violation,
     excerpt: Option<Excerpt>,
@@ -67,7 +67,7 @@ impl Diagnostics {
                 self.loud += 1;
                 if self.shown.len() < IN_FULL {
                     let excerpt = raw.and_then(|raw| Excerpt::of(shape, raw, &violation.column));
-                    self.shown.push(Shown { position, violation: violation.clone(), excerpt });
+                    self.shown.push(ShownProblem { position, violation: violation.clone(), excerpt });
                 }
             }
         }
@@ -80,7 +80,7 @@ impl Diagnostics {
     }
 
     /// What is not shown is in the reports, where some are asked for.
-    pub fn print(&self, output: &mut dyn Write, look: Look, reports: &[PathBuf]) -> io::Result<()> {
+    pub fn print(&self, output: &mut dyn Write, look: DiagnosticsStyle, reports: &[PathBuf]) -> io::Result<()> {
         for shown in &self.shown {
             self.print_one(output, shown, look)?;
         }
@@ -114,8 +114,9 @@ impl Diagnostics {
 
     /// For programs, and without the cells: they are people's data.
     pub fn log(&self) {
-        for Shown { position: Position { row, line }, violation: Violation { code, column, hint, .. }, .. } in
-            &self.shown
+        for ShownProblem {
+            position: Position { row, line }, violation: Violation { code, column, hint, .. }, ..
+        } in &self.shown
         {
             match code.severity() {
                 Severity::Problem => {
@@ -132,9 +133,12 @@ impl Diagnostics {
         }
     }
 
-    fn print_one(&self, output: &mut dyn Write, shown: &Shown, look: Look) -> io::Result<()> {
-        let Shown { position: Position { row, line }, violation: Violation { code, column, value, hint }, excerpt } =
-            shown;
+    fn print_one(&self, output: &mut dyn Write, shown: &ShownProblem, look: DiagnosticsStyle) -> io::Result<()> {
+        let ShownProblem {
+            position: Position { row, line },
+            violation: Violation { code, column, value, hint },
+            excerpt,
+        } = shown;
         write!(output, "{}:{line}: row {row}", self.input)?;
         if !column.is_empty() {
             write!(output, ", column {column:?}")?;
@@ -169,7 +173,7 @@ mod tests {
 
     fn printed(diagnostics: &Diagnostics) -> String {
         let mut output = Vec::new();
-        diagnostics.print(&mut output, Look { width: 80, styled: false, masked: false }, &[]).unwrap();
+        diagnostics.print(&mut output, DiagnosticsStyle { width: 80, styled: false, masked: false }, &[]).unwrap();
         String::from_utf8(output).unwrap()
     }
 
@@ -212,7 +216,7 @@ mod tests {
             diagnostics.add(Position { row: 7, line: 9 }, std::slice::from_ref(&violation), &shape, raw);
         }
         let mut output = Vec::new();
-        diagnostics.print(&mut output, Look { width: 80, styled: false, masked: true }, &[]).unwrap();
+        diagnostics.print(&mut output, DiagnosticsStyle { width: 80, styled: false, masked: true }, &[]).unwrap();
         let text = String::from_utf8(output).unwrap();
         let drawn = "column \"Phone\": phone.no_country_code\n  |\n9 | ***,***********\n  |     ^^^^^^^^^^^\n";
         assert!(text.contains(drawn), "{text}");
@@ -247,7 +251,9 @@ mod tests {
         assert_eq!(text.matches("fill it in").count(), IN_FULL);
         assert!(text.contains("only the first 20 of 30 are shown; --report problems.csv"), "{text}");
         let mut output = Vec::new();
-        diagnostics.print(&mut output, Look { width: 80, styled: false, masked: false }, &["out.csv".into()]).unwrap();
+        diagnostics
+            .print(&mut output, DiagnosticsStyle { width: 80, styled: false, masked: false }, &["out.csv".into()])
+            .unwrap();
         let text = String::from_utf8(output).unwrap();
         assert!(text.contains("30 are shown; all of them go into out.csv\n") && !text.contains("--report"), "{text}");
     }

@@ -33,10 +33,10 @@ impl ReportFormat {
 
 /// A report that appears when it is finished and put in place.
 #[derive(Debug)]
-pub struct ReportFile(Inner);
+pub struct ReportFile(FormatWriter);
 
 #[derive(Debug)]
-enum Inner {
+enum FormatWriter {
     Csv(Box<CsvReport<AtomicFile>>),
     Ndjson(NdjsonReport<AtomicFile>),
 }
@@ -46,22 +46,22 @@ impl ReportFile {
         let format = ReportFormat::of(path).map_err(io::Error::other)?;
         let file = AtomicFile::create(path)?;
         Ok(Self(match format {
-            ReportFormat::Csv => Inner::Csv(Box::new(CsvReport::new(file, kept)?)),
-            ReportFormat::Ndjson => Inner::Ndjson(NdjsonReport::new(file, kept)),
+            ReportFormat::Csv => FormatWriter::Csv(Box::new(CsvReport::new(file, kept)?)),
+            ReportFormat::Ndjson => FormatWriter::Ndjson(NdjsonReport::new(file, kept)),
         }))
     }
 
     pub fn write(&mut self, line: &ReportLine) -> io::Result<()> {
         match &mut self.0 {
-            Inner::Csv(report) => report.write(line),
-            Inner::Ndjson(report) => report.write(line),
+            FormatWriter::Csv(report) => report.write(line),
+            FormatWriter::Ndjson(report) => report.write(line),
         }
     }
 
     pub fn finish(self) -> io::Result<WholeFile> {
         match self.0 {
-            Inner::Csv(report) => report.finish()?.finish(),
-            Inner::Ndjson(report) => report.finish().finish(),
+            FormatWriter::Csv(report) => report.finish()?.finish(),
+            FormatWriter::Ndjson(report) => report.finish().finish(),
         }
     }
 }

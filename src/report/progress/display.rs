@@ -6,7 +6,7 @@ use jiff::Zoned;
 
 use super::bar::Bar;
 use super::counts::{Counts, Scope};
-use super::lines::Plain;
+use super::lines::LineOutput;
 use crate::event::{Event, Trouble};
 use crate::logging::masked;
 use crate::report::human::about;
@@ -31,7 +31,7 @@ pub struct Progress {
 #[derive(Debug)]
 enum View {
     Bar(Bar),
-    Plain(Plain),
+    LineOutput(LineOutput),
     Silent,
 }
 
@@ -41,8 +41,8 @@ impl Progress {
         let counts = Counts::new(scope);
         let view = match style {
             Style::Bar => View::Bar(Bar::start(&counts)),
-            Style::Lines => View::Plain(Plain::Text),
-            Style::Log => View::Plain(Plain::Log),
+            Style::Lines => View::LineOutput(LineOutput::Text),
+            Style::Log => View::LineOutput(LineOutput::Log),
             Style::Silent => View::Silent,
         };
         Self { counts, view }
@@ -55,8 +55,8 @@ impl Progress {
         }
         match (&self.view, event) {
             (View::Bar(bar), _) => bar.show(&self.counts, now),
-            (View::Plain(plain), Event::Heartbeat) => plain.heartbeat(&self.counts, now),
-            (View::Plain(_) | View::Silent, _) => {}
+            (View::LineOutput(plain), Event::Heartbeat) => plain.heartbeat(&self.counts, now),
+            (View::LineOutput(_) | View::Silent, _) => {}
         }
     }
 
@@ -69,7 +69,7 @@ impl Progress {
     fn note(&self, line: &str) {
         match &self.view {
             View::Bar(bar) => bar.note(line),
-            View::Plain(plain) => plain.note(line),
+            View::LineOutput(plain) => plain.note(line),
             View::Silent => {}
         }
     }

@@ -7,12 +7,12 @@ use crate::logging::masked;
 use crate::output;
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Plain {
+pub(crate) enum LineOutput {
     Text,
     Log,
 }
 
-impl Plain {
+impl LineOutput {
     pub(crate) fn heartbeat(self, counts: &Counts, now: Instant) {
         let line = heartbeat(counts, now);
         match self {
