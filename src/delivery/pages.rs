@@ -24,11 +24,11 @@ pub(super) struct PageReply {
 /// Sends one request for a page, calls `sent` right before, and reports to the pacer how the server seemed.
 pub(super) async fn ask_for_page<S: Server>(
     server: &S,
-    admission: Admitted,
+    admitted: Admitted,
     request: PageRequest<'_>,
     sent: impl FnOnce(),
 ) -> PageReply {
-    let Admitted { mut permit, token } = admission;
+    let Admitted { mut permit, token } = admitted;
     permit.leave().await;
     sent();
     let LookupReply { page: result, allowance } = match request {

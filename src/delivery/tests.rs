@@ -505,7 +505,8 @@ fn context(
     let (pacing, _) = mpsc::unbounded_channel();
     let (server, shutdown) = (Arc::new(server), world.shutdown.clone());
     let pacer = Pacer::start(world.rate.parse().unwrap(), pacing);
-    let tokens = Admission::new(Arc::clone(&server), pacer.clone(), shutdown.clone(), messages.clone(), Duration::MAX);
+    let admission =
+        Admission::new(Arc::clone(&server), pacer.clone(), shutdown.clone(), messages.clone(), Duration::MAX);
     let (slots, clock) = (Arc::clone(slots), Clock::Given(Arc::clone(&world.clock)));
     let (policy, lookups) = (retry_policy(), AtomicBool::new(true));
     let (shown, awaiting) = (watch::channel(ApiEvidence::default()).1, AtomicUsize::new(0));
@@ -514,7 +515,7 @@ fn context(
         ledger,
         run,
         pacer,
-        tokens,
+        admission,
         slots,
         policy,
         lookups,

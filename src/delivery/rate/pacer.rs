@@ -1,6 +1,7 @@
-//! The one gate through which every request leaves: rate, pauses and the breaker in one place.
+//! Hands out permits, the only way to send a request.
 //!
-//! One task hands out permits. Whoever sends asks for one, and tells afterwards how the server seemed.
+//! One task hands them out when the gate allows it. A sender asks for a permit and reports afterwards how
+//! the server seemed.
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use super::sliding_window::SlidingWindow;
 use crate::api::Allowance;
 use crate::event::Event;
 
-/// The right to send one request. Dropped without a report, it tells nothing of the server.
+/// The right to send one request. If it is dropped without a report, it says nothing about the server.
 #[derive(Debug)]
 pub(crate) struct Permit {
     probe: bool,
@@ -30,8 +31,8 @@ impl Permit {
         self.probe
     }
 
-    /// Returns in the moment in which the request may leave: mostly at once. Called when nothing else is waited for; whoever calls again, since
-    /// something was too late after all, is let out.
+    /// Waits until the request may be sent, usually not at all. Call it last, right before sending. A
+    /// second call on the same permit returns immediately.
     pub(crate) async fn leave(&mut self) {
         if !self.has_left {
             self.window.pass().await;

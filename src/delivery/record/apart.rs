@@ -3,7 +3,7 @@
 //! A server's collation may call two e-mails equal that are two records here. If both requests were in flight at once, a server that checks
 //! before it inserts would create two customers. So a record waits while a look-alike is under way, and after a look-alike ended in doubt,
 //! or was left in doubt by an earlier run, until its settle time is over: then the server is done with that request. A record that waits
-//! is put aside, holds no place and blocks no other record.
+//! is put aside, holds no slot and blocks no other record.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};

@@ -1,9 +1,10 @@
-//! The task of one record: it does what its `Lifecycle` decides, and waits when that says so.
+//! The task that delivers one record: it does what `Lifecycle` decides, and waits when it says so.
 //!
-//! A slot in flight is held from before the permit until the outcome is in the ledger's queue, and given back for every longer wait, so that
-//! records that wait block nobody. Whoever takes the slot stands behind that outcome in the queue with its intent: so the ledger on the disk
-//! never holds more open requests than there are slots (I7), and no slot waits for a commit that is not its own. The outcomes that wait are
-//! bounded by that too: a slot brings one, and no second before the commit of an intent that is behind the first in the queue.
+//! Each task holds an in-flight slot from before it asks for a permit until its outcome is queued. It
+//! releases the slot for every longer wait, so waiting records never block others. The next task's
+//! intent is queued after that outcome, so the ledger never has more open requests than slots (I7), and
+//! no slot waits for a commit that is not its own. That also bounds the queued outcomes: a slot brings
+//! one, and no second one before the intent behind the first is committed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -45,10 +46,10 @@ pub(crate) struct RunContext<S> {
     pub ledger: Arc<Ledger>,
     pub run: RunId,
     pub pacer: Pacer,
-    pub tokens: Admission<S>,
+    pub admission: Admission<S>,
     pub slots: Arc<Semaphore>,
     pub policy: RetryPolicy,
-    /// False once the server showed that it has no look-up for us.
+    /// False once the server has shown that it offers no look-ups.
     pub lookups: AtomicBool,
     pub messages: mpsc::UnboundedSender<TaskMessage>,
     /// What the answers to all records have shown so far; written by the run.
@@ -217,8 +218,8 @@ impl<S: Server> Delivery<S> {
     /// One request: permit and token, intent, attempt. The intent is synced before the first byte leaves (I1), and nothing but its sync
     /// and the door is waited for after it, since the settle time counts from there.
     async fn send(&mut self, key: KeyChoice) -> Result<Result<Step, Draining>, RunAbort> {
-        let Admitted { mut permit, token } = match self.admission().await {
-            Ok(admission) => admission,
+        let Admitted { mut permit, token } = match self.admit().await {
+            Ok(admitted) => admitted,
             Err(instead) => return Ok(instead),
         };
         let now = self.now();
@@ -303,14 +304,14 @@ impl<S: Server> Delivery<S> {
     ) -> Result<Result<Option<Matches>, Result<Step, Draining>>, RunAbort> {
         let mut scan = LookupScan::new();
         while self.context.lookups.load(Ordering::Relaxed) && self.lookup_failures < LOOKUP_TRIES {
-            let admission = match self.admission().await {
-                Ok(admission) => admission,
+            let admitted = match self.admit().await {
+                Ok(admitted) => admitted,
                 Err(instead) => return Ok(Err(instead)),
             };
             let request = PageRequest::LookUp { email, page: scan.next_page() };
             let sent = || self.tell(Event::Request(Request::LookUp));
             let PageReply { result, token, is_probe } =
-                ask_for_page(&*self.context.server, admission, request, sent).await;
+                ask_for_page(&*self.context.server, admitted, request, sent).await;
             self.hear_page(&result, &token);
             match scan.add(result) {
                 None => {}
@@ -434,14 +435,14 @@ impl<S: Server> Delivery<S> {
     }
 
     /// A slot in flight, then a permit with a token; or what comes instead.
-    async fn admission(&mut self) -> Result<Admitted, Result<Step, Draining>> {
+    async fn admit(&mut self) -> Result<Admitted, Result<Step, Draining>> {
         let context = Arc::clone(&self.context);
         if self.slot.is_none() {
             let slot = context.shutdown.unless_draining(Arc::clone(&context.slots).acquire_owned()).await;
             self.slot = Some(slot.and_then(Result::ok).ok_or(Err(Draining))?);
         }
-        match context.tokens.admit().await {
-            Ok(Some(admission)) => Ok(admission),
+        match context.admission.admit().await {
+            Ok(Some(admitted)) => Ok(admitted),
             Ok(None) => Err(Err(Draining)),
             Err(reason) => Err(Ok(Step::Stop(reason))),
         }
@@ -468,7 +469,7 @@ impl<S: Server> Delivery<S> {
 
     /// The next admission comes with another token, if there is one.
     async fn token_refused(&mut self, token: &Token) -> Result<(), RunAbort> {
-        if self.context.tokens.refused(token) == TokenRefusal::Current {
+        if self.context.admission.refused(token) == TokenRefusal::Current {
             self.refusals += 1;
         }
         if self.refusals < TOKEN_TRIES {
@@ -481,7 +482,7 @@ impl<S: Server> Delivery<S> {
 
     fn token_accepted(&mut self, token: &Token) {
         self.refusals = 0;
-        self.context.tokens.accepted(token);
+        self.context.admission.accepted(token);
     }
 
     fn switch_lookups_off(&self, why: &str) {

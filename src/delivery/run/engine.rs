@@ -97,7 +97,7 @@ pub(crate) async fn run_by<S: Server>(clock: Clock, job: Job<S>, listener: impl 
     let (showing, shown) = watch::channel(ApiEvidence::default());
     let (server, pacer) = (Arc::new(job.server), Pacer::start(job.rate, pacing));
     let context = RunContext {
-        tokens: Admission::new(
+        admission: Admission::new(
             Arc::clone(&server),
             pacer.clone(),
             job.shutdown.clone(),

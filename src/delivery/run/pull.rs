@@ -69,8 +69,8 @@ pub async fn pull<S: Server>(pull: Pull<S>) -> Pulled {
     let (events, _told) = mpsc::unbounded_channel();
     let (messages, mut noted) = mpsc::unbounded_channel();
     let (server, pacer) = (Arc::new(server), Pacer::start(rate, events));
-    let tokens = Admission::new(Arc::clone(&server), pacer.clone(), shutdown.clone(), messages, give_up_after);
-    let pulling = Pulling { server, ledger, run, pacer, tokens, give_up_after, shutdown };
+    let admission = Admission::new(Arc::clone(&server), pacer.clone(), shutdown.clone(), messages, give_up_after);
+    let pulling = Pulling { server, ledger, run, pacer, admission, give_up_after, shutdown };
     let mut pulled = Pulled { customers: 0, learnt: 0, requests: 0, repeated: None, missing: 0, end: Ok(()) };
     pulled.end = pulling.read_pages(&mut pulled).await;
     while let Ok(note) = noted.try_recv() {
@@ -84,7 +84,7 @@ struct Pulling<S> {
     ledger: Arc<Ledger>,
     run: RunId,
     pacer: Pacer,
-    tokens: Admission<S>,
+    admission: Admission<S>,
     give_up_after: Duration,
     shutdown: Shutdown,
 }
@@ -104,7 +104,7 @@ impl<S: Server> Pulling<S> {
                 PageResult::Rows { found, extent } => {
                     failures = 0;
                     give_up.conclusive();
-                    self.tokens.accepted(&token);
+                    self.admission.accepted(&token);
                     let emails: HashSet<_> = found.exact.iter().map(|customer| customer.email.clone()).collect();
                     if seen.has_all(&emails, extent.last_page.is_some()) {
                         pulled.repeated = Some(Repeated { page, promised: extent.last_page });
@@ -131,7 +131,7 @@ impl<S: Server> Pulling<S> {
                 }
                 PageResult::Unauthorized => {
                     failures += 1;
-                    self.tokens.refused(&token);
+                    self.admission.refused(&token);
                 }
                 PageResult::Failed { cause, .. } => {
                     failures += 1;
@@ -149,9 +149,8 @@ impl<S: Server> Pulling<S> {
 
     /// One request at the run's pace.
     async fn ask(&self, page: u32) -> Result<PageReply, PullStop> {
-        let admitted = self.tokens.admit().await.map_err(PullStop::Stop)?;
-        let admission = admitted.ok_or(PullStop::Interrupted)?;
-        Ok(ask_for_page(&*self.server, admission, PageRequest::List { page }, || {}).await)
+        let admitted = self.admission.admit().await.map_err(PullStop::Stop)?.ok_or(PullStop::Interrupted)?;
+        Ok(ask_for_page(&*self.server, admitted, PageRequest::List { page }, || {}).await)
     }
 }
 
