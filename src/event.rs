@@ -1,4 +1,5 @@
-//! What delivery reports while it runs: to the progress bar, the heartbeat, the log and the counts of the summary.
+//! What delivery reports while it runs: to the progress bar, the heartbeat, the log and the counts
+//! of the summary.
 //!
 //! A [`Event::Settled`] is emitted only after the outcome is committed (I4).
 
@@ -33,7 +34,8 @@ pub enum Event {
     Pace {
         per_minute: f64,
     },
-    /// Fewer than half of the allowed requests are sent, and only slow responses hold them back. Both values are per minute.
+    /// Fewer than half of the allowed requests are sent, and only slow responses hold them back.
+    /// Both values are per minute.
     RateUnderused {
         allowed: f64,
         reached: f64,

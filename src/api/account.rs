@@ -14,7 +14,8 @@ use crate::redact::Redactor;
 
 const WHAT: &str = "app secret file";
 
-/// What a login needs. The id is a person's e-mail in base64, so it is shown as little as the secret is.
+/// What a login needs. The id is a person's e-mail in base64, so it is shown as little as the
+/// secret is.
 pub struct AppAccount {
     id: SecretString,
     secret: SecretString,

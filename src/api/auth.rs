@@ -1,7 +1,8 @@
 //! Where bearer tokens come from.
 //!
-//! A run outlives its token many times over. An account logs in and refreshes, which takes requests of its own: when, is for delivery to
-//! decide. Any other source is asked again when its token was refused; one that has nothing better to offer ends the run.
+//! A run outlives its token many times over. An account logs in and refreshes, which takes requests
+//! of its own: when, is for delivery to decide. Any other source is asked again when its token was
+//! refused; one that has nothing better to offer ends the run.
 
 use std::fmt;
 use std::io;
@@ -96,7 +97,8 @@ impl TokenSource {
             .map_err(AuthError::Malformed)
     }
 
-    /// A file that others may not read. It is read when a token is needed, and again when one was refused.
+    /// A file that others may not read. It is read when a token is needed, and again when one was
+    /// refused.
     #[must_use]
     pub fn file(path: PathBuf) -> Self {
         Self::of(TokenProvider::File(path))
@@ -126,7 +128,8 @@ impl TokenSource {
         Ok(token)
     }
 
-    /// A token in the place of one that the API refused. Whoever comes late, with a token that was replaced meanwhile, gets the new one.
+    /// A token in the place of one that the API refused. Whoever comes late, with a token that was
+    /// replaced meanwhile, gets the new one.
     ///
     /// # Errors
     /// When the source has no other.

@@ -45,7 +45,8 @@ pub(super) enum BodyMeaning {
 
 /// What an answer says once its body was read.
 pub(super) struct JudgedBody {
-    /// The status to judge by. A failure within a 2xx is judged by its inner code, or as a 422 if it has none.
+    /// The status to judge by. A failure within a 2xx is judged by its inner code, or as a 422 if
+    /// it has none.
     pub status: u16,
     pub said: BodyMeaning,
     /// Whether the application wrote it. A status alone proves nothing: gateways answer too.
@@ -113,7 +114,8 @@ fn other_email(answer: &Response, map: &Map<String, Value>, sent: SentRequest<'_
     (email != sent.email && EmailKey::of(&email) != EmailKey::of(sent.email)).then(|| answer.quote(&email))
 }
 
-/// Complaints about fields are the most exact and are heard first; sentences without a field count only where there are none.
+/// Complaints about fields are the most exact and are heard first; sentences without a field count
+/// only where there are none.
 fn failure(status: u16, answer: &Response, envelope: &Envelope<'_>, sent: SentRequest<'_>) -> BodyMeaning {
     let fields = sent.fields();
     if let Some(map) = envelope.error_maps().find(|map| names_fields(map, sent.email, &fields)) {
@@ -157,7 +159,8 @@ pub(super) fn went_wrong(text: &str) -> bool {
     ["something went wrong", "server error", "try again later"].iter().any(|words| text.contains(words))
 }
 
-/// Whether a map is a list of complaints by field. One that repeats the e-mail is an echo of the request, not a complaint.
+/// Whether a map is a list of complaints by field. One that repeats the e-mail is an echo of the
+/// request, not a complaint.
 fn names_fields(map: &Map<String, Value>, email: &str, fields: &BTreeSet<String>) -> bool {
     let is_echo = map.values().any(|value| value.as_str() == Some(email));
     !is_echo && map.iter().any(|(name, value)| is_field(name, fields) && !flat(value).is_empty())

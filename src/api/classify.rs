@@ -1,4 +1,5 @@
-//! What an answer to `POST {base}/customer` means. Pure: status and body judged together, in one table.
+//! What an answer to `POST {base}/customer` means. Pure: status and body judged together, in one
+//! table.
 
 use super::body_meaning::{BodyMeaning, JudgedBody, hear};
 use super::envelope::Unreadable;
@@ -9,8 +10,9 @@ use crate::domain::{
     AttemptResult, Complaint, ComplaintCode, DoubtCause, EmailWords, Refusal, RefusalScope, StopReason,
 };
 
-/// The table of answers. The order of the arms is part of it: what the status alone decides comes first, then what makes an answer
-/// unbelievable, then what body and status say together, and doubt is what is left.
+/// The table of answers. The order of the arms is part of it: what the status alone decides comes
+/// first, then what makes an answer unbelievable, then what body and status say together, and doubt
+/// is what is left.
 #[must_use]
 pub fn classify(answer: &Response, sent: SentRequest<'_>) -> AttemptResult {
     let JudgedBody { status, said, by_application } = hear(answer, sent);
@@ -92,7 +94,8 @@ fn refused(scope: RefusalScope, by_api: bool, message: String) -> AttemptResult 
     AttemptResult::Refused { complaint, refusal: Refusal { scope, by_api } }
 }
 
-/// The end of the connection came before the end of the answer: its status alone is no proof of anything.
+/// The end of the connection came before the end of the answer: its status alone is no proof of
+/// anything.
 fn silence(answer: &Response, said: &BodyMeaning) -> AttemptResult {
     let code = if *said == BodyMeaning::Cut { ComplaintCode::NoAnswer } else { ComplaintCode::Unreadable };
     unanswered(DoubtCause::Silence, complaint(code, answer, said))

@@ -1,5 +1,5 @@
-//! One request, one answer. Everything the HTTP library would like to do beyond that is switched off: a repeat or a redirect that the
-//! ledger does not know of could create a customer twice.
+//! One request, one answer. Everything the HTTP library would like to do beyond that is switched
+//! off: a repeat or a redirect that the ledger does not know of could create a customer twice.
 
 use std::fmt;
 use std::io;
@@ -26,7 +26,8 @@ use crate::domain::{AttemptResult, shown};
 use crate::redact::Redactor;
 use crate::trusted_file;
 
-/// Below the idle limits of the usual servers and proxies, so that a request is rarely written into a connection that is being closed.
+/// Below the idle limits of the usual servers and proxies, so that a request is rarely written into
+/// a connection that is being closed.
 const IDLE: Duration = Duration::from_secs(4);
 
 const JSON: &str = "application/json";
@@ -94,7 +95,8 @@ pub struct LookupResponse {
 
 impl Client {
     /// # Errors
-    /// When the certificate file cannot be used, or the system has no certificates to check a server's with.
+    /// When the certificate file cannot be used, or the system has no certificates to check a
+    /// server's with.
     pub fn new(config: ClientConfig) -> Result<Self, ClientError> {
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("customer-import/", env!("CARGO_PKG_VERSION")))
@@ -114,7 +116,8 @@ impl Client {
             config.route.apply(builder).map_err(ClientError::Build)?
         };
         if !config.base.is_encrypted() {
-            // The library wants certificates even where none will be used; a rehearsal must not need any.
+            // The library wants certificates even where none will be used; a rehearsal must not
+            // need any.
             builder = builder.tls_certs_only([]);
         } else if let Some(path) = &config.ca_file {
             builder = builder.tls_certs_merge(certificates(path)?);
@@ -146,7 +149,8 @@ impl Client {
         }
     }
 
-    /// Asks for one page of the customers whose e-mail contains `email`, once. [`LookupScan`](super::lookup::LookupScan) says which page.
+    /// Asks for one page of the customers whose e-mail contains `email`, once.
+    /// [`LookupScan`](super::lookup::LookupScan) says which page.
     pub async fn lookup_page(&self, token: &Token, email: &str, page: u32) -> LookupResponse {
         self.page(token, Some(email), page, |answer| lookup::page(answer, email, page)).await
     }

@@ -1,5 +1,5 @@
-//! What a server's sentence about an e-mail says: that a customer has it already, that it is not a good one, or something that we do not
-//! understand.
+//! What a server's sentence about an e-mail says: that a customer has it already, that it is not a
+//! good one, or something that we do not understand.
 
 use crate::domain::EmailWords;
 
@@ -14,20 +14,22 @@ pub(super) fn email_words(text: &str) -> Option<EmailWords> {
     }
 }
 
-/// Whether a sentence about the e-mail field says that the e-mail is in use: "already exists", "has been taken", "is registered".
-/// "does not exist" says the opposite.
+/// Whether a sentence about the e-mail field says that the e-mail is in use: "already exists", "has
+/// been taken", "is registered". "does not exist" says the opposite.
 pub(super) fn says_taken(text: &str) -> bool {
     text.split(['.', ',', ';', ':', '!', '(', ')']).any(clause_says_taken)
 }
 
-/// Whether a sentence that belongs to no field names the e-mail, in any of the languages whose word for it we know.
+/// Whether a sentence that belongs to no field names the e-mail, in any of the languages whose word
+/// for it we know.
 pub(super) fn names_email(text: &str) -> bool {
     const WORDS: [&str; 9] = ["email", "e-mail", "correo", "courriel", "почт", "邮箱", "郵箱", "メール", "이메일"];
     let text = text.to_lowercase();
     WORDS.iter().any(|word| text.contains(word))
 }
 
-/// Whether a sentence that belongs to no field is about the e-mail, or about the customer as a whole.
+/// Whether a sentence that belongs to no field is about the e-mail, or about the customer as a
+/// whole.
 pub(super) fn is_about_email(text: &str) -> bool {
     const OTHER_FIELDS: [&str; 9] =
         ["phone", "mobile", "name", "country", "type", "address", "number", "document", "idempotency"];
@@ -35,7 +37,8 @@ pub(super) fn is_about_email(text: &str) -> bool {
     names_email(text) || (lower.contains("customer") && !OTHER_FIELDS.iter().any(|field| lower.contains(field)))
 }
 
-/// English words about the form of an address. Only whole words count: other languages have words that contain them.
+/// English words about the form of an address. Only whole words count: other languages have words
+/// that contain them.
 fn is_about_form(text: &str) -> bool {
     const FORM: [&str; 24] = [
         "valid",
@@ -83,7 +86,8 @@ fn is_sign(word: &str) -> bool {
     )
 }
 
-/// "not exist", "does not already exist", "has not been registered": a "not" shortly before turns the meaning.
+/// "not exist", "does not already exist", "has not been registered": a "not" shortly before turns
+/// the meaning.
 fn is_negated(before: &[&str]) -> bool {
     before.iter().rev().take(3).any(|word| matches!(*word, "not" | "no" | "never" | "must") || word.ends_with("n't"))
 }

@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 
 use super::quote;
 
-/// At most so many stray bytes may stand before the first `{`: the public server source prints a `7` there.
+/// At most so many stray bytes may stand before the first `{`: the public server source prints a
+/// `7` there.
 const STRAY_CAP: usize = 64;
 /// At most so many bytes of notices may: a misconfigured PHP prints some hundred for each.
 const NOTICES_CAP: usize = 16 * 1024;
@@ -56,13 +57,15 @@ pub(super) enum StatusClaim {
 }
 
 impl<'a> Envelope<'a> {
-    /// Reads the one object that a body holds. A BOM, up to 64 stray bytes or HTML notices before it, and HTML comments after it are skipped.
+    /// Reads the one object that a body holds. A BOM, up to 64 stray bytes or HTML notices before
+    /// it, and HTML comments after it are skipped.
     pub(super) fn read(body: &'a [u8]) -> Result<Self, Unreadable> {
         let found = object_of(body).filter(|found| has_nothing_else(body, found));
         found.map(|Found { root, start, end }| Self { root, bytes: &body[start..end] }).ok_or_else(|| unreadable(body))
     }
 
-    /// Whether only the application can have written it: its envelope, or the words that its framework has for an exception.
+    /// Whether only the application can have written it: its envelope, or the words that its
+    /// framework has for an exception.
     pub(super) fn is_the_applications(&self) -> bool {
         let is_envelope = self.get("status").is_some() && self.get("status_code").is_some();
         let is_exception = self.root.len() == 1 && self.get("message").and_then(Value::as_str) == Some("Server Error");
@@ -95,7 +98,8 @@ impl<'a> Envelope<'a> {
         }
     }
 
-    /// `status_code`, or a `status` that is a number. Numbers that are no final HTTP status say nothing.
+    /// `status_code`, or a `status` that is a number. Numbers that are no final HTTP status say
+    /// nothing.
     fn code(&self) -> Option<u16> {
         let number = |name| match self.get(name)? {
             Value::Number(number) => number.as_u64(),
@@ -126,8 +130,8 @@ impl<'a> Envelope<'a> {
         &self.root
     }
 
-    /// `data` as received, else the whole object, on one line: a line break between the tokens of JSON means nothing, and within a string
-    /// there can be none.
+    /// `data` as received, else the whole object, on one line: a line break between the tokens of
+    /// JSON means nothing, and within a string there can be none.
     pub(super) fn raw_data(&self) -> Option<String> {
         #[derive(Deserialize)]
         struct WithData<'a> {
@@ -147,7 +151,8 @@ impl<'a> Envelope<'a> {
         [top("errors"), data, top("error"), within("errors"), within("error")].into_iter().flatten()
     }
 
-    /// Every sentence that is not bound to a field, the most telling first: a `message` is often only "Request failed.".
+    /// Every sentence that is not bound to a field, the most telling first: a `message` is often
+    /// only "Request failed.".
     pub(super) fn sentences(&self) -> Vec<String> {
         let data = self.get("data");
         let within = |name: &str| data.and_then(|data| data.get(name));
@@ -186,7 +191,8 @@ struct Found {
     end: usize,
 }
 
-/// The object of a body: at its first `{`, or, after notices that quote code, at the first one where a whole object begins.
+/// The object of a body: at its first `{`, or, after notices that quote code, at the first one
+/// where a whole object begins.
 fn object_of(body: &[u8]) -> Option<Found> {
     let most = NOTICES_CAP.min(body.len());
     let mut starts = memchr::memchr_iter(b'{', &body[..most]).take(TRIES);
@@ -214,8 +220,8 @@ fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
-/// Markup that a server printed before its answer. A page of its own is none, for what stands in it may be anything, and neither is what
-/// looks like the beginning of an object.
+/// Markup that a server printed before its answer. A page of its own is none, for what stands in it
+/// may be anything, and neither is what looks like the beginning of an object.
 fn are_notices(before: &[u8]) -> bool {
     const PAGE: [&str; 7] = ["<html", "<!doctype", "<head", "<body", "<script", "<style", "<title"];
     let text = String::from_utf8_lossy(before).to_ascii_lowercase();
@@ -256,7 +262,8 @@ fn on_one_line(text: &str) -> String {
     }
 }
 
-/// The text of a value: a string, a number, strings of a list, `name: text` of a map. Empty where it has none.
+/// The text of a value: a string, a number, strings of a list, `name: text` of a map. Empty where
+/// it has none.
 pub(super) fn flat(value: &Value) -> String {
     let joined =
         |parts: Vec<String>, by: &str| parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(by);

@@ -19,7 +19,8 @@ pub struct ResponseHeaders {
     pub location_host: Option<String>,
 }
 
-/// What an answer says of the account's limit. Only what can be read as a number is in it, and nothing of it need be true.
+/// What an answer says of the account's limit. Only what can be read as a number is in it, and
+/// nothing of it need be true.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Allowance {
     /// `X-RateLimit-Limit`: requests a minute, of all who use the account.

@@ -1,7 +1,8 @@
 //! What an answer to `GET {base}/customer?email=` means, and how its pages add up.
 //!
-//! The server's filter is a substring match in SQL, so rows that only look like the e-mail are expected, and the whole e-mail is compared
-//! here. A server that does not know the filter returns everybody: such an answer proves nothing, least of all that somebody is absent.
+//! The server's filter is a substring match in SQL, so rows that only look like the e-mail are
+//! expected, and the whole e-mail is compared here. A server that does not know the filter returns
+//! everybody: such an answer proves nothing, least of all that somebody is absent.
 
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
 use std::time::{Duration, SystemTime};
@@ -18,7 +19,8 @@ use super::pause;
 use super::response::{Body, Response};
 use crate::domain::{Data, EmailKey, FoundCustomer, LookupResult, Matches, Receipt, StopReason, lookalike};
 
-/// How many rows a page is asked to have. The server may give fewer; its `pagination` says how many pages there are then.
+/// How many rows a page is asked to have. The server may give fewer; its `pagination` says how many
+/// pages there are then.
 pub const PER_PAGE: u32 = 100;
 
 /// A look-up by a whole e-mail that has more pages than this asks the wrong question.
@@ -31,7 +33,8 @@ const EMAIL_CAP: usize = 1000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PageResult {
     Rows {
-        /// Of a look-up: the customers of this page that match. Of a list: all of them, as exact ones.
+        /// Of a look-up: the customers of this page that match. Of a list: all of them, as exact
+        /// ones.
         found: Matches,
         extent: Extent,
     },
@@ -122,7 +125,8 @@ fn rows(envelope: &Envelope<'_>, answer: &Response, email: &str, number: u32) ->
         Ok(page) => page,
         Err(cause) => return unusable(cause),
     };
-    // As many as were asked for tell whether the server filters; to compare more is work without end.
+    // As many as were asked for tell whether the server filters; to compare more is work without
+    // end.
     let asked_for = rows.iter().take(PER_PAGE as usize);
     if !asked_for.into_iter().all(|row| row_email(row).is_some_and(|found| is_like(&found, email))) {
         return PageResult::FilterIgnored;
@@ -191,7 +195,8 @@ fn found(row: &Map<String, Value>, answer: &Response) -> Option<FoundCustomer> {
     })
 }
 
-/// How long before `now` a `created_at` is at least. A time without a zone may be in any: only what is long ago in all of them is old.
+/// How long before `now` a `created_at` is at least. A time without a zone may be in any: only what
+/// is long ago in all of them is old.
 fn age(created_at: &str, now: SystemTime) -> Option<Duration> {
     const FURTHEST_ZONE: SignedDuration = SignedDuration::from_hours(12);
     let text = created_at.trim();
@@ -231,7 +236,8 @@ impl Pages {
     }
 }
 
-/// Whether a row can come from `LIKE '%asked%'`: `_` stands for any character and `%` for any run of them, case and accents do not count.
+/// Whether a row can come from `LIKE '%asked%'`: `_` stands for any character and `%` for any run
+/// of them, case and accents do not count.
 fn is_like(found: &str, asked: &str) -> bool {
     if found.len() > EMAIL_CAP {
         return false;
@@ -263,7 +269,8 @@ fn matches_pattern(text: &[char], pattern: &[char]) -> bool {
     pattern[sign.min(pattern.len())..].iter().all(|&rest| rest == '%')
 }
 
-/// Adds up the pages of one look-up. Every page is a request of its own, so the caller asks for a permit before each.
+/// Adds up the pages of one look-up. Every page is a request of its own, so the caller asks for a
+/// permit before each.
 #[derive(Clone, Debug)]
 pub struct LookupScan {
     next: u32,

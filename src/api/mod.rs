@@ -2,15 +2,19 @@
 //!
 //! - [`BaseUrl`]: where it is.
 //! - [`wire`]: what is sent, as bytes that stay the same.
-//! - [`Client`]: one request, one answer, nothing done behind the caller's back: no redirects, no retries of its own.
-//! - [`Response`] → [`classify()`] → [`AttemptResult`](crate::domain::AttemptResult): what an answer to a `POST` means. Pure.
+//! - [`Client`]: one request, one answer, nothing done behind the caller's back: no redirects, no
+//!   retries of its own.
+//! - [`Response`] → [`classify()`] → [`AttemptResult`](crate::domain::AttemptResult): what an
+//!   answer to a `POST` means. Pure.
 //! - [`lookup`]: what an answer to a look-up means, and how its pages add up. Pure.
-//! - [`Credentials`]: where bearer tokens come from. [`TokenSource`]: handed over, file or command; [`AppAccount`]: login and refresh.
+//! - [`Credentials`]: where bearer tokens come from. [`TokenSource`]: handed over, file or command;
+//!   [`AppAccount`]: login and refresh.
 //! - [`GrantResult`]: what an answer to a login or a refresh means. Pure.
 //!
-//! The rules: every request is one call, so that the caller can ask the pace and the ledger first; whatever is not surely unsent counts as
-//! possibly sent; a customer counts as created only with an id from the server. Neither errors nor `Debug` show a token, a body or a query,
-//! and what a server repeats of our secrets is hidden before anybody else reads it.
+//! The rules: every request is one call, so that the caller can ask the pace and the ledger first;
+//! whatever is not surely unsent counts as possibly sent; a customer counts as created only with an
+//! id from the server. Neither errors nor `Debug` show a token, a body or a query, and what a
+//! server repeats of our secrets is hidden before anybody else reads it.
 
 mod account;
 mod auth;

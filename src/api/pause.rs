@@ -25,7 +25,8 @@ pub(super) fn retry_after(headers: &ResponseHeaders, received: SystemTime) -> Op
     }
 }
 
-/// `X-RateLimit-Reset`: seconds to wait, or a time since 1970 in seconds or milliseconds. What lies within a day of now is a time.
+/// `X-RateLimit-Reset`: seconds to wait, or a time since 1970 in seconds or milliseconds. What lies
+/// within a day of now is a time.
 pub(super) fn reset(headers: &ResponseHeaders, received: SystemTime) -> Option<Duration> {
     number(headers.rate_limit_reset.as_deref()?.trim(), server_clock(headers, received))
 }

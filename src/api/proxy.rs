@@ -1,7 +1,8 @@
 //! The proxy that the environment names, decided once: what is shown is what the client does.
 //!
-//! The library would read the variables by itself, and go around a proxy whose address it does not understand. Personal data must not take
-//! another way than the one that the user meant, so such an address is refused here.
+//! The library would read the variables by itself, and go around a proxy whose address it does not
+//! understand. Personal data must not take another way than the one that the user meant, so such an
+//! address is refused here.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -11,7 +12,8 @@ use hyper_util::client::proxy::matcher::Matcher;
 use super::base_url::BaseUrl;
 use crate::redact::Redactor;
 
-/// The variables for HTTPS, the first that holds something wins. `HTTP_PROXY` would be for targets on this machine, which are never proxied.
+/// The variables for HTTPS, the first that holds something wins. `HTTP_PROXY` would be for targets
+/// on this machine, which are never proxied.
 const VARIABLES: [(&str, &str); 2] = [("HTTPS_PROXY", "https_proxy"), ("ALL_PROXY", "all_proxy")];
 
 /// What this client can speak with a proxy.
@@ -39,7 +41,8 @@ pub struct Proxy {
     host: String,
 }
 
-/// A variable that names no proxy that can be used. The value may hold a password and is never shown.
+/// A variable that names no proxy that can be used. The value may hold a password and is never
+/// shown.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{variable} is set, but {flaw}")]
 pub struct ProxyError {
@@ -86,7 +89,8 @@ impl Route {
             .map_err(|flaw| ProxyError { variable: name, flaw })
     }
 
-    /// Lets a redactor know the password of the proxy, as it is sent and as it is written in the address.
+    /// Lets a redactor know the password of the proxy, as it is sent and as it is written in the
+    /// address.
     pub(super) fn teach(&self, secrets: &Redactor) {
         let Self::Proxy(proxy) = self else { return };
         let Some((login, _)) = proxy.url.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@')) else { return };
@@ -143,7 +147,8 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// The variable that applies, and its value. An empty one is as good as none, unless its lower-case twin says otherwise.
+/// The variable that applies, and its value. An empty one is as good as none, unless its lower-case
+/// twin says otherwise.
 fn chosen(variable: impl Fn(&str) -> Option<OsString>) -> Result<Option<(&'static str, String)>, ProxyError> {
     for (upper, lower) in VARIABLES {
         let is_empty = |value: &Option<OsString>| value.as_ref().is_none_or(|value| value.is_empty());

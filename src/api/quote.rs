@@ -16,7 +16,8 @@ pub(super) fn quote(text: &str) -> String {
     shorten(text, QUOTED)
 }
 
-/// The text with links cut down to their hosts: the rest of one lets whoever has it act for a person.
+/// The text with links cut down to their hosts: the rest of one lets whoever has it act for a
+/// person.
 pub(super) fn without_links(text: &str) -> Cow<'_, str> {
     const ENDS: &[char] = &['"', '\'', '<', '>', '(', ')', '[', ']', '{', '}', ',', ';', '`'];
     let is_end = |c: char| c.is_whitespace() || ENDS.contains(&c);

@@ -60,7 +60,8 @@ impl Response {
         Self { status, headers, body, received: SystemTime::now(), secrets }
     }
 
-    /// The server's words, without our secrets and fit to be shown. What they mean is to be found out before.
+    /// The server's words, without our secrets and fit to be shown. What they mean is to be found
+    /// out before.
     pub(super) fn quote(&self, text: &str) -> String {
         quote::quote(&quote::without_links(&self.secrets.hide(text)))
     }
@@ -95,7 +96,8 @@ async fn read_body(response: &mut reqwest::Response) -> Body {
     }
 }
 
-/// How a body is compressed. Every request asks for none, but caches and gateways do it all the same.
+/// How a body is compressed. Every request asks for none, but caches and gateways do it all the
+/// same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ContentCoding {
     /// It says of none, or its bytes will tell.

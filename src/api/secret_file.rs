@@ -9,7 +9,8 @@ use crate::trusted_file;
 /// The longest secret, in bytes. A longer text is something else.
 pub(super) const SECRET_CAP: u64 = 64 * 1024;
 
-/// The check is made on the file that was opened, so that the name cannot be given to another one in between.
+/// The check is made on the file that was opened, so that the name cannot be given to another one
+/// in between.
 pub(super) fn read_private(what: &'static str, path: &Path) -> Result<Vec<u8>, AuthError> {
     let failed = |source| AuthError::File { what, path: path.to_owned(), source };
     let file = trusted_file::open(path).map_err(failed)?;

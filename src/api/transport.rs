@@ -11,9 +11,11 @@ use crate::redact::Redactor;
 /// How a request ended that got no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum TransportError {
-    /// No connection came about, so nothing of the request left. It is hopeless if trying again will not help.
+    /// No connection came about, so nothing of the request left. It is hopeless if trying again
+    /// will not help.
     NotSent { cause: String, hopeless: bool },
-    /// The other side is not who it should be, or speaks no TLS that we accept. Asking again would not change that.
+    /// The other side is not who it should be, or speaks no TLS that we accept. Asking again would
+    /// not change that.
     Refused(String),
     /// The request itself cannot be written down: a fault of ours, the same for every record.
     Unsendable(String),
@@ -140,8 +142,9 @@ fn no_answer(error: &reqwest::Error) -> String {
     }
 }
 
-/// Why the TLS layer turned the server down. The library's error type is not ours to name, and an `io::Error` that wraps it leaves it out of
-/// the chain of sources, yet prints its text: so the texts are what can be asked.
+/// Why the TLS layer turned the server down. The library's error type is not ours to name, and an
+/// `io::Error` that wraps it leaves it out of the chain of sources, yet prints its text: so the
+/// texts are what can be asked.
 fn refusal(error: &(dyn Error + 'static)) -> Option<String> {
     const SIGNS: [&str; 4] = [
         "invalid peer certificate",
@@ -168,7 +171,8 @@ mod tests {
     #[error("client error (Connect)")]
     struct Outer(#[source] io::Error);
 
-    /// The way these errors are wrapped: an `io::Error` within an `io::Error` within the client's error.
+    /// The way these errors are wrapped: an `io::Error` within an `io::Error` within the client's
+    /// error.
     fn wrapped(text: &str) -> Outer {
         Outer(io::Error::other(io::Error::new(io::ErrorKind::InvalidData, text.to_owned())))
     }

@@ -1,7 +1,8 @@
 //! What is sent: the body of `POST {base}/customer`.
 //!
-//! The ledger stores these bytes before they leave and sends the very same ones again after a crash, so making them must be a function of
-//! the customer alone: all names sorted, at every depth, and no blanks.
+//! The ledger stores these bytes before they leave and sends the very same ones again after a
+//! crash, so making them must be a function of the customer alone: all names sorted, at every
+//! depth, and no blanks.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -59,7 +60,8 @@ impl Serialize for Flat<'_> {
 /// The documented fields come last, so that no extra one can replace them.
 fn canonical(mut documented: [(Field, PlainValue<'_>); 6], extra: Option<&JsonObject>) -> Vec<u8> {
     documented.sort_unstable_by_key(|(field, _)| field.as_str());
-    // The usual case needs no copy of names and values, and gives the same bytes: a flat object in order.
+    // The usual case needs no copy of names and values, and gives the same bytes: a flat object in
+    // order.
     let mut body = Vec::with_capacity(USUAL_LENGTH);
     if extra.is_none() && serde_json::to_writer(&mut body, &Flat(documented)).is_ok() {
         return body;

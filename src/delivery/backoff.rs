@@ -6,7 +6,8 @@ use std::time::Duration;
 const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// Exponential with full jitter: anywhere between nothing and a bound that doubles with every failure. `jitter` is in `0.0..1.0`.
+/// Exponential with full jitter: anywhere between nothing and a bound that doubles with every
+/// failure. `jitter` is in `0.0..1.0`.
 #[must_use]
 pub(crate) fn backoff(failures: u32, jitter: f64) -> Duration {
     let bound = FIRST.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(LONGEST);

@@ -21,7 +21,8 @@ pub(super) struct PageReply {
     pub is_probe: bool,
 }
 
-/// Sends one request for a page, calls `sent` right before, and reports to the pacer how the server seemed.
+/// Sends one request for a page, calls `sent` right before, and reports to the pacer how the server
+/// seemed.
 pub(super) async fn ask_for_page<S: Server>(
     server: &S,
     admitted: Admitted,
@@ -41,7 +42,8 @@ pub(super) async fn ask_for_page<S: Server>(
 }
 
 impl PageRequest<'_> {
-    /// What a page says of the server. Only a run has `POST`s beside look-ups; without them a page that is not a failure is conclusive.
+    /// What a page says of the server. Only a run has `POST`s beside look-ups; without them a page
+    /// that is not a failure is conclusive.
     fn health(self, page: &PageResult) -> Health {
         match (self, page) {
             (Self::LookUp { .. }, PageResult::Failed { is_down: true, .. }) => Health::Failing,

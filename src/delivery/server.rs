@@ -40,7 +40,8 @@ pub enum TokenRequest {
     Refresh(Token),
 }
 
-/// The server as delivery sees it: [`Api`] in earnest, a script in tests. Each call is one request, and nothing is repeated inside.
+/// The server as delivery sees it: [`Api`] in earnest, a script in tests. Each call is one request,
+/// and nothing is repeated inside.
 pub trait Server: Send + Sync + 'static {
     fn create(&self, token: &Token, request: Outgoing<'_>) -> impl Future<Output = CreateReply> + Send;
     fn look_up(&self, token: &Token, email: &str, page: u32) -> impl Future<Output = LookupReply> + Send;

@@ -260,7 +260,8 @@ fn all_are(ended: &Ended, status: Status) -> bool {
     ended.statuses.iter().all(|(_, found)| *found == status)
 }
 
-// I1 and I4 are asserted by the world itself, at every request and at every settled record of every test here.
+// I1 and I4 are asserted by the world itself, at every request and at every settled record of every
+// test here.
 #[tokio::test(start_paused = true)]
 async fn i1_i4_intents_are_synced_before_sending_and_outcomes_committed_before_showing() {
     let emails = many(40);
@@ -429,7 +430,8 @@ async fn a_machine_that_stalls_now_and_then_keeps_its_pace_and_never_doubles_a_s
     assert!(all_are(&ended, Status::Created));
     let log = world.log.lock().unwrap();
     let time = log.sent[59].0 - log.sent[0].0;
-    // Nothing of a stall is made up for, since a second holds no second request; but it costs no more than itself.
+    // Nothing of a stall is made up for, since a second holds no second request; but it costs no
+    // more than itself.
     assert!((59..=59 + 20).contains(&time.as_secs()), "{time:?}");
     let apart = log.sent.windows(2).map(|pair| pair[1].0 - pair[0].0).min();
     assert!(apart >= Some(Duration::from_secs(1)), "{apart:?}");
@@ -540,8 +542,8 @@ async fn silence_is_asked_again_with_the_same_key_after_the_settle_time() {
     assert!(log.sent[1].0 - log.sent[0].0 >= Duration::from_secs(90));
 }
 
-/// What becomes of a record whose first request goes unanswered while something happens to the clocks: how often it was looked up, its keys,
-/// and how long it all took.
+/// What becomes of a record whose first request goes unanswered while something happens to the
+/// clocks: how often it was looked up, its keys, and how long it all took.
 async fn unanswered_while(something: impl Fn(&Given) + Send + Sync + 'static) -> (usize, Vec<String>, Duration) {
     let world = World::new();
     let clock = Arc::clone(&world.clock);

@@ -53,7 +53,8 @@ impl fmt::Display for Field {
     }
 }
 
-/// A customer whose every field passed validation. The parts can be made only by their own checks, so a `NewCustomer` may be sent.
+/// A customer whose every field passed validation. The parts can be made only by their own checks,
+/// so a `NewCustomer` may be sent.
 #[derive(Clone, PartialEq)]
 pub struct NewCustomer<'a> {
     pub name: CustomerName<'a>,
@@ -62,7 +63,8 @@ pub struct NewCustomer<'a> {
     pub country: Country,
     pub kind: CustomerType,
     pub send_kyc_mail: bool,
-    /// More request fields (`--extra` and the documented ones), nested, where there are any. Never one of the six names of [`Field`].
+    /// More request fields (`--extra` and the documented ones), nested, where there are any. Never
+    /// one of the six names of [`Field`].
     pub extra: Option<Box<JsonObject>>,
 }
 

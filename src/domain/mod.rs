@@ -1,8 +1,9 @@
-//! What the rest of the program speaks of. Pure: no clock, no file, no network, no terminal, no database.
+//! What the rest of the program speaks of. Pure: no clock, no file, no network, no terminal, no
+//! database.
 //!
-//! A [`NewCustomer`] comes only from validation, so whatever holds one holds something that may be sent. What is wrong with a record is a
-//! list of [`Violation`]s. What one request brought is an [`AttemptResult`]; how a record ended is an [`Outcome`]; how all of them ended
-//! is a [`Tally`].
+//! A [`NewCustomer`] comes only from validation, so whatever holds one holds something that may be
+//! sent. What is wrong with a record is a list of [`Violation`]s. What one request brought is an
+//! [`AttemptResult`]; how a record ended is an [`Outcome`]; how all of them ended is a [`Tally`].
 
 mod attempt;
 mod customer;

@@ -1,8 +1,10 @@
 //! A point in time by two clocks, for either alone can mislead.
 //!
-//! The wall clock means something to every process that will ever read it, but people and daemons set it. The boot clock is set by nobody
-//! and runs on while the machine sleeps, but begins anew with every boot. So within one boot that one tells how much time passed, the
-//! other has to agree, and from one boot to the next the wall clock is all there is. Where a system has no such clock, a process is a boot.
+//! The wall clock means something to every process that will ever read it, but people and daemons
+//! set it. The boot clock is set by nobody and runs on while the machine sleeps, but begins anew
+//! with every boot. So within one boot that one tells how much time passed, the other has to agree,
+//! and from one boot to the next the wall clock is all there is. Where a system has no such clock,
+//! a process is a boot.
 
 use std::time::Duration;
 
@@ -28,7 +30,8 @@ pub struct Moment {
 const DISAGREEMENT: SignedDuration = SignedDuration::from_mins(5);
 
 impl Moment {
-    /// The time that surely passed since then: none where only a clock that was set back can be asked.
+    /// The time that surely passed since then: none where only a clock that was set back can be
+    /// asked.
     #[must_use]
     pub fn surely_since(self, earlier: Self) -> Duration {
         let passed = self.booted_since(earlier).unwrap_or_else(|| self.wall.duration_since(earlier.wall));

@@ -76,7 +76,8 @@ pub enum Ending {
     Rejected(Complaint),
     Failed(Complaint),
     InDoubt(Complaint),
-    /// The run ended first, and nothing of this record is open. The complaint says what came of what was tried.
+    /// The run ended first, and nothing of this record is open. The complaint says what came of
+    /// what was tried.
     NotAttempted(Complaint),
 }
 
@@ -105,7 +106,8 @@ pub struct Outcome {
     pub warnings: Vec<Warning>,
 }
 
-/// What the server told of a customer. Everything beyond an id is optional; links and ids are carried byte for byte.
+/// What the server told of a customer. Everything beyond an id is optional; links and ids are
+/// carried byte for byte.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Receipt {
     pub id: Option<String>,
@@ -221,8 +223,8 @@ pub enum Warning {
     AnswerDataTooLarge(usize),
     /// The answer was lost; a look-up found the customer.
     RecoveredByLookup,
-    /// The server answered our first request with a failure and has the customer now, without saying since when: it may be ours, and it may
-    /// have been the reason for the failure.
+    /// The server answered our first request with a failure and has the customer now, without
+    /// saying since when: it may be ours, and it may have been the reason for the failure.
     PerhapsOurs,
     /// The API says that it has the e-mail, and no look-up could show the customer.
     LookupUnavailable,

@@ -19,9 +19,11 @@ pub struct Position {
 pub struct InputRecord<'a> {
     pub position: Position,
     pub verdict: RecordVerdict<'a>,
-    /// The cells of the `--keep` columns, in the order in which those were named; empty where a record has none.
+    /// The cells of the `--keep` columns, in the order in which those were named; empty where a
+    /// record has none.
     pub kept: Vec<String>,
-    /// The record exactly as it was read, where it is invalid or the reader was asked for all; none where it was too large to be kept.
+    /// The record exactly as it was read, where it is invalid or the reader was asked for all; none
+    /// where it was too large to be kept.
     pub raw: Option<RawRecord>,
 }
 
@@ -108,8 +110,8 @@ pub enum RawRecord {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InputShape {
     pub form: InputForm,
-    /// Whether what is written back begins with a byte order mark: the input did, or it was in another encoding, and the options that said
-    /// so must not be applied to the copy.
+    /// Whether what is written back begins with a byte order mark: the input did, or it was in
+    /// another encoding, and the options that said so must not be applied to the copy.
     pub byte_order_mark: bool,
 }
 
@@ -136,7 +138,8 @@ pub struct ReportLine {
     pub kept: Vec<String>,
 }
 
-// People's data stays out of logs and panics: what follows shows where a record stands and what became of it, and no cell.
+// People's data stays out of logs and panics: what follows shows where a record stands and what
+// became of it, and no cell.
 
 impl fmt::Debug for InputRecord<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

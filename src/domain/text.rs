@@ -1,7 +1,7 @@
 //! Text from outside, made fit for people: words of the server, cells of the input, names of files.
 //!
-//! Whatever goes to a terminal, a log or a report passes through here once. Characters that steer a terminal, turn the direction of
-//! writing or cannot be seen are escaped, and long texts are cut.
+//! Whatever goes to a terminal, a log or a report passes through here once. Characters that steer a
+//! terminal, turn the direction of writing or cannot be seen are escaped, and long texts are cut.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
@@ -32,8 +32,9 @@ pub fn visible(character: char) -> impl Iterator<Item = char> {
     escaped.into_iter().flatten().chain(plain)
 }
 
-/// Whether a character is a control or format character, turns the direction of writing, or is a letter that cannot be seen. Marks that
-/// choose the shape of the character before them are not: names in Chinese and Japanese have them.
+/// Whether a character is a control or format character, turns the direction of writing, or is a
+/// letter that cannot be seen. Marks that choose the shape of the character before them are not:
+/// names in Chinese and Japanese have them.
 #[must_use]
 pub fn is_hidden(character: char) -> bool {
     character.is_control()

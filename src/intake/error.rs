@@ -90,7 +90,8 @@ impl IntakeError {
         self
     }
 
-    /// Missing keys, where a document holds a list that may have them. One that has an e-mail of its own is a customer.
+    /// Missing keys, where a document holds a list that may have them. One that has an e-mail of
+    /// its own is a customer.
     pub(super) fn within(mut self, list: Option<&str>) -> Self {
         if let (Self::Columns { fault: ColumnFault::Missing { fields, advice, .. }, .. }, Some(list)) =
             (&mut self, list)

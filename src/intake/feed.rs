@@ -43,7 +43,8 @@ impl std::fmt::Debug for Feed {
 }
 
 impl Feed {
-    /// Reads the beginning of a file, finds out its form and which column feeds which field; nothing more.
+    /// Reads the beginning of a file, finds out its form and which column feeds which field;
+    /// nothing more.
     ///
     /// # Errors
     /// Where the file cannot be customers.
@@ -59,7 +60,8 @@ impl Feed {
         Self::over(InputSource::of_file(file, options.encoding)?, options)
     }
 
-    /// The same for what is no file: it can be read once, and nothing watches it for change. The name is for messages.
+    /// The same for what is no file: it can be read once, and nothing watches it for change. The
+    /// name is for messages.
     ///
     /// # Errors
     /// Where it cannot be customers.

@@ -1,20 +1,22 @@
 //! From a file to records: reading, columns, validation.
 //!
-//! A [`Feed`] is an iterator over the records of one file. Opening it reads the beginning, finds out what the file is and which column
-//! feeds which field, and fails if it cannot be customers; from then on a bad record is data, and only a file that cannot be read on
-//! is an error.
+//! A [`Feed`] is an iterator over the records of one file. Opening it reads the beginning, finds
+//! out what the file is and which column feeds which field, and fails if it cannot be customers;
+//! from then on a bad record is data, and only a file that cannot be read on is an error.
 //!
 //! - `options`: what the user may say about the input
 //! - `open`: from a file to text
 //! - `read`: from text to records
 //! - `columns`: which column, template or fixed value feeds each field
 //! - `judge`: from a record's cells to a verdict
-//! - `feed`: all of that, one record after the other; `parallel`: on all cores, with the same result
+//! - `feed`: all of that, one record after the other; `parallel`: on all cores, with the same
+//!   result
 //! - `origin`: where an input comes from, for messages about it
 //! - `limits`: the longest cell, the longest record and the like
 //!
-//! Rules: nothing here holds more than a few records and buffers. Nothing is replaced or guessed: bytes that are not text and cells
-//! that mean two things are problems of their record. Rows count records from 1; lines count line ends, also those inside quotes.
+//! Rules: nothing here holds more than a few records and buffers. Nothing is replaced or guessed:
+//! bytes that are not text and cells that mean two things are problems of their record. Rows count
+//! records from 1; lines count line ends, also those inside quotes.
 
 mod columns;
 mod error;

@@ -28,7 +28,8 @@ pub struct InputOptions {
     pub region: Option<Country>,
     /// Whether each record shall carry its cells as they were read, for the rejects.
     pub want_raw: bool,
-    /// The input came through a pipe, whose writer may have died: a last CSV record without its line end counts as cut off.
+    /// The input came through a pipe, whose writer may have died: a last CSV record without its
+    /// line end counts as cut off.
     pub may_be_cut: bool,
 }
 

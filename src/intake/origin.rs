@@ -20,7 +20,8 @@ impl Origin {
         self.file.as_ref().map_or(Ok(()), |file| file.check_unchanged())
     }
 
-    /// A file that was written to meanwhile may look cut or damaged; that it changed is what explains it.
+    /// A file that was written to meanwhile may look cut or damaged; that it changed is what
+    /// explains it.
     pub(super) fn explain(&self, fault: ReadFault, header: &[String]) -> IntakeError {
         self.check_unchanged().err().unwrap_or_else(|| broken(fault, &self.path, header))
     }

@@ -1,6 +1,8 @@
-//! A feed on all cores: one thread cuts the input, several read and judge the pieces, and the records come out in the order of the input.
+//! A feed on all cores: one thread cuts the input, several read and judge the pieces, and the
+//! records come out in the order of the input.
 //!
-//! Memory is bounded: a piece holds little more than its share, and no more pieces are under way than a few for each core.
+//! Memory is bounded: a piece holds little more than its share, and no more pieces are under way
+//! than a few for each core.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -20,15 +22,15 @@ use super::read::records::{Form, RecordReader, Records, Scanned};
 
 /// What is made of the records of a piece.
 pub trait Gather {
-    /// About how many bytes of the input are gathered at once. Several such pieces wait in memory at a time, so those of which much is kept
-    /// are better small.
+    /// About how many bytes of the input are gathered at once. Several such pieces wait in memory
+    /// at a time, so those of which much is kept are better small.
     const PIECE: usize = 128 * 1024;
 
     /// Takes the next record. Its row is counted from the beginning of the piece.
     fn add(&mut self, record: InputRecord<'_>);
 
-    /// The same of a record of which there is no more to know than its customer. Nearly all are such, so it is worth a way of its own where
-    /// that is a shorter one.
+    /// The same of a record of which there is no more to know than its customer. Nearly all are
+    /// such, so it is worth a way of its own where that is a shorter one.
     fn add_plain(&mut self, position: Position, customer: NewCustomer<'_>) {
         self.add(InputRecord::plain(position, customer));
     }
@@ -139,7 +141,8 @@ impl<T: Gather + Send + 'static> Parallel<T> {
         gather: impl Fn() -> T + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        // Filled by the one who cuts, who waits where the others are behind; drained by the benches, and in order by the iterator.
+        // Filled by the one who cuts, who waits where the others are behind; drained by the
+        // benches, and in order by the iterator.
         let (tasks, todo) = sync_channel::<PieceTask<T>>(cores);
         let (order, pieces) = sync_channel(cores);
         // No longer than there are pieces under way.
@@ -201,14 +204,16 @@ impl<T: Gather + Send + 'static> Parallel<T> {
 }
 
 impl<T> Parallel<T> {
-    /// How many lines without anything and rows of nothing but delimiters were skipped; known at the end.
+    /// How many lines without anything and rows of nothing but delimiters were skipped; known at
+    /// the end.
     #[must_use]
     pub fn blank_rows(&self) -> u64 {
         self.blank_rows
     }
 }
 
-/// An error if the system has no thread to give. Those that were started before end by themselves when their channels do.
+/// An error if the system has no thread to give. Those that were started before end by themselves
+/// when their channels do.
 fn start_thread(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     std::thread::Builder::new().name(name.to_owned()).spawn(work).map(drop)
 }

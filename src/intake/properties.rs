@@ -1,5 +1,5 @@
-//! What holds for every input: values arrive code point for code point, no row is lost or invented, whatever the file is made of and however
-//! it comes in pieces.
+//! What holds for every input: values arrive code point for code point, no row is lost or invented,
+//! whatever the file is made of and however it comes in pieces.
 
 use std::io::{self, Cursor, Read};
 use std::path::Path;
@@ -119,7 +119,8 @@ proptest! {
         let file = made.csv(&[vec![header], rows.clone()].concat());
         let mut feed = match feed(&file, piece, &made.options()) {
             Ok(feed) => feed,
-            // By chance the letters of a code page may look like UTF-8; that is asked about, not guessed.
+            // By chance the letters of a code page may look like UTF-8; that is asked about, not
+            // guessed.
             Err(IntakeError::AlreadyUtf8 { .. }) => return Ok(()),
             Err(error) => panic!("{error}"),
         };

@@ -1,7 +1,9 @@
-//! The state of a run in Prometheus' text format, for node_exporter's textfile collector: what an alert needs to know.
+//! The state of a run in Prometheus' text format, for node_exporter's textfile collector: what an
+//! alert needs to know.
 //!
-//! All are gauges, the counts too. They speak of one run, and the next one begins anew: where it counts further before anybody looked, a
-//! counter would be taken for having grown by the difference. Nobody's data is in it: the only label that a user chose is the account's name.
+//! All are gauges, the counts too. They speak of one run, and the next one begins anew: where it
+//! counts further before anybody looked, a counter would be taken for having grown by the
+//! difference. Nobody's data is in it: the only label that a user chose is the account's name.
 
 use std::fmt::{Display, Write as _};
 use std::time::{Duration, Instant};
@@ -42,7 +44,8 @@ struct PlannedWork {
 }
 
 impl Metrics {
-    /// `earlier` is the text that the run before left behind, or nothing: what it says of the last end holds until this run ends.
+    /// `earlier` is the text that the run before left behind, or nothing: what it says of the last
+    /// end holds until this run ends.
     #[must_use]
     pub fn new(host: &str, account: &str, started_at: Timestamp, earlier: &str) -> Self {
         let labels = format!("host=\"{}\",account=\"{}\"", escaped(host), escaped(account));
@@ -62,7 +65,8 @@ impl Metrics {
         }
     }
 
-    /// What the reports and the ledger say at the end stands in the place of what was counted on the way.
+    /// What the reports and the ledger say at the end stands in the place of what was counted on
+    /// the way.
     pub fn reported(&mut self, tally: &Tally, doubts: u64) {
         if let Some(work) = &mut self.work {
             work.counts.tally = tally.clone();

@@ -1,9 +1,12 @@
-//! The records that were invalid or rejected, exactly as they were read and with what is wrong: mend and import that file.
+//! The records that were invalid or rejected, exactly as they were read and with what is wrong:
+//! mend and import that file.
 //!
-//! CSV keeps the input's own header, order and delimiter; the complaint goes into the column `error`, the input's own one where it has one.
-//! It is in UTF-8 whatever the input was in, and then begins with a byte order mark, which the reader believes before an `--encoding`: the
-//! same command line imports the mended file. Bytes that were no text stay such, as the reader marked them.
-//! NDJSON keeps each object's text; only its member `error` is set. A line that is no object comes back as `{"error": …, "input": line}`.
+//! CSV keeps the input's own header, order and delimiter; the complaint goes into the column
+//! `error`, the input's own one where it has one. It is in UTF-8 whatever the input was in, and
+//! then begins with a byte order mark, which the reader believes before an `--encoding`: the same
+//! command line imports the mended file. Bytes that were no text stay such, as the reader marked
+//! them. NDJSON keeps each object's text; only its member `error` is set. A line that is no object
+//! comes back as `{"error": …, "input": line}`.
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -81,14 +84,17 @@ impl ErrorCell {
         Self { own: header.iter().position(|name| is_error(name)), columns: header.len() }
     }
 
-    /// A record with too few or too many cells keeps a wrong number of them: filled up, it would pass as whole when it is fed again unmended,
-    /// with its data in the wrong columns. One cell too many, to have the complaint under its name, would do the same: a spreadsheet drops
-    /// empty cells at the end when it saves. So the complaint of a short record stands behind its last cell, where it is no valid value.
+    /// A record with too few or too many cells keeps a wrong number of them: filled up, it would
+    /// pass as whole when it is fed again unmended, with its data in the wrong columns. One cell
+    /// too many, to have the complaint under its name, would do the same: a spreadsheet drops empty
+    /// cells at the end when it saves. So the complaint of a short record stands behind its last
+    /// cell, where it is no valid value.
     fn put(self, cells: &[Vec<u8>], error: &str) -> Vec<Vec<u8>> {
         let mut cells = cells.to_vec();
         match self.own {
             Some(own) if cells.len() == self.columns => cells[own] = error.as_bytes().to_vec(),
-            // One cell short of a header with its own column: the complaint alone would make the number right.
+            // One cell short of a header with its own column: the complaint alone would make the
+            // number right.
             Some(_) if cells.len() + 1 == self.columns => cells.extend([error.as_bytes().to_vec(), Vec::new()]),
             _ => cells.push(error.as_bytes().to_vec()),
         }
@@ -96,7 +102,8 @@ impl ErrorCell {
     }
 }
 
-/// The members of an object in their order, with the spelling of their values; a name that stands twice stands twice here too.
+/// The members of an object in their order, with the spelling of their values; a name that stands
+/// twice stands twice here too.
 struct RawMembers(Vec<(String, Box<RawValue>)>);
 
 impl<'de> Deserialize<'de> for RawMembers {

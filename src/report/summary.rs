@@ -83,7 +83,8 @@ pub struct Summary {
     pub recovered: u64,
     pub duration: Duration,
     pub errors: ErrorGroups,
-    /// Ids that the API gave to more than one record, with how many. Loud: each customer has one of its own.
+    /// Ids that the API gave to more than one record, with how many. Loud: each customer has one of
+    /// its own.
     pub shared_ids: Vec<(String, u64)>,
     pub reports: Vec<PathBuf>,
     pub rejects: Option<PathBuf>,

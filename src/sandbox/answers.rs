@@ -62,7 +62,8 @@ impl Dialect {
         }
     }
 
-    /// An exception was caught. The public source always leaves a stray `7` before it, the others when told to.
+    /// An exception was caught. The public source always leaves a stray `7` before it, the others
+    /// when told to.
     pub(super) fn went_wrong(self, stray: bool) -> Reply {
         let error = json!({"error": "Something went wrong, please try again later"});
         let reply = Reply::json(400, &failed(400, error));

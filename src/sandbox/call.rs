@@ -90,7 +90,8 @@ impl Call {
         self.headers.get_all(ACCEPT).iter().any(|kind| kind.to_str().is_ok_and(|kind| kind.contains("json")))
     }
 
-    /// The fields of the body, as the framework sees them: none in a body that is not announced as JSON.
+    /// The fields of the body, as the framework sees them: none in a body that is not announced as
+    /// JSON.
     pub(super) fn fields<'a>(&self, body: &'a [u8]) -> &'a [u8] {
         let is_json = |kind: &HeaderValue| kind.to_str().is_ok_and(|kind| kind.contains("json"));
         if self.headers.get(CONTENT_TYPE).is_some_and(is_json) { body } else { b"{}" }

@@ -15,7 +15,8 @@ pub enum Dialect {
     Seed,
     /// The reference pages: HTTP 201, `errors` maps, keys that are refused when they are too old.
     Docs,
-    /// The public server source: HTTP 200 around an inner 201, `customer_type` demanded, a stray `7` before some errors.
+    /// The public server source: HTTP 200 around an inner 201, `customer_type` demanded, a stray
+    /// `7` before some errors.
     Laravel,
 }
 
@@ -208,8 +209,8 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// Everything a sandbox can be told. The default is a friendly server: the seed dialect, 6,000 requests a minute, a key
-/// store that lives an hour, no latency and no faults.
+/// Everything a sandbox can be told. The default is a friendly server: the seed dialect, 6,000
+/// requests a minute, a key store that lives an hour, no latency and no faults.
 #[derive(Clone)]
 pub struct Config {
     /// Which server answers.
@@ -224,14 +225,16 @@ pub struct Config {
     pub key_life: Duration,
     /// Time each request takes, half of it before the work and half after it.
     pub latency: Latency,
-    /// Uniqueness of e-mails and keys is checked, then time passes, then it is relied upon: overlapping requests double.
+    /// Uniqueness of e-mails and keys is checked, then time passes, then it is relied upon:
+    /// overlapping requests double.
     pub racy: bool,
     /// Time that passes between check and save when `racy`.
     pub racy_gap: Duration,
     /// Whether an e-mail is taken once a customer has it. Without it only keys keep a customer from
     /// being made twice.
     pub unique_email: bool,
-    /// Whether e-mails are equal that differ in accents and width only, as for most collations of MySQL.
+    /// Whether e-mails are equal that differ in accents and width only, as for most collations of
+    /// MySQL.
     pub folded: bool,
     /// Whether customers can be looked up.
     pub lookup: bool,
@@ -243,7 +246,8 @@ pub struct Config {
     pub faults: Vec<Fault>,
     /// File the request log is appended to.
     pub log: Option<PathBuf>,
-    /// A token that is valid forever. Without it every token is, unless login or refresh handed it out and it grew old.
+    /// A token that is valid forever. Without it every token is, unless login or refresh handed it
+    /// out and it grew old.
     pub token: Option<String>,
     /// Who may log in. Without it anybody may.
     pub credentials: Option<Credentials>,

@@ -1,7 +1,8 @@
 //! The connections: accepted, and broken to order.
 //!
-//! HTTP is hyper's business. Below it each socket is wrapped, and the wrapper shares a cell of orders with whoever
-//! answers on that connection, so that an answer can be cut in the middle of its headers, or a connection reset.
+//! HTTP is hyper's business. Below it each socket is wrapped, and the wrapper shares a cell of
+//! orders with whoever answers on that connection, so that an answer can be cut in the middle of
+//! its headers, or a connection reset.
 
 use std::{
     io,
@@ -62,7 +63,8 @@ impl Listener for Door {
                 reset(&stream);
                 continue;
             }
-            // Small answers must not wait for one another. A socket that cannot do it is merely slower.
+            // Small answers must not wait for one another. A socket that cannot do it is merely
+            // slower.
             let _ = stream.set_nodelay(true);
             return (Wire { stream, line: Line::default() }, address);
         }

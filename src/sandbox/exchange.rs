@@ -98,7 +98,8 @@ impl World {
     pub(super) async fn serve(&self, n: u64, call: &Call) -> Outcome {
         let auth = self.auth.judge(&call.headers, Instant::now());
         self.log.write(call.received(n, auth));
-        // Half of the time passes before the work and half after it, so that a client can be lost on either side.
+        // Half of the time passes before the work and half after it, so that a client can be lost
+        // on either side.
         let half = self.config.latency.at(roll(self.config.seed, &["latency"], n)) / 2;
         pass(half).await;
         let standing = self.throttle(call);
@@ -222,7 +223,8 @@ impl World {
     }
 }
 
-/// Whether this error goes to somebody who never asked for JSON, and becomes a way to the login page.
+/// Whether this error goes to somebody who never asked for JSON, and becomes a way to the login
+/// page.
 fn mistaken_for_a_browser(call: &Call, outcome: &Outcome) -> bool {
     let status = outcome.reply.status.as_u16();
     matches!(status, 400 | 401 | 422) && outcome.fault.is_none() && !call.wants_json()

@@ -21,7 +21,8 @@ pub(super) struct Answer {
     pub(super) customer_id: Option<String>,
 }
 
-/// Answers by key. The key alone: neither the account nor the body plays a part, as in the public source.
+/// Answers by key. The key alone: neither the account nor the body plays a part, as in the public
+/// source.
 #[derive(Debug)]
 pub(super) struct KeyStore {
     life: Duration,
@@ -51,7 +52,8 @@ pub(super) enum Verdict {
     Expired,
 }
 
-/// The right to run for a key. Unless the store is racy, others with the same key wait until it is dropped.
+/// The right to run for a key. Unless the store is racy, others with the same key wait until it is
+/// dropped.
 #[derive(Debug)]
 pub(super) enum Turn {
     Alone(OwnedMutexGuard<Option<Stored>>),

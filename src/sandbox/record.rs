@@ -1,4 +1,5 @@
-//! The request log: what an independent checker reads to learn what truly happened. Append-only, one JSON object a line.
+//! The request log: what an independent checker reads to learn what truly happened. Append-only,
+//! one JSON object a line.
 
 use std::{
     collections::VecDeque,
@@ -13,7 +14,8 @@ use serde::Serialize;
 
 use super::sync::lock_ignoring_poison;
 
-/// Lines kept in memory: enough for any test, and no leak in a long rehearsal. The file has them all.
+/// Lines kept in memory: enough for any test, and no leak in a long rehearsal. The file has them
+/// all.
 const KEPT: usize = 100_000;
 
 /// One line of the log.

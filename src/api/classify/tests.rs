@@ -8,7 +8,8 @@ use crate::api::response::Body;
 use crate::api::wire::SentRequest;
 use crate::domain::{Data, Receipt};
 
-/// The names of its fields are what counts. Some are called `error` and `message`; an error under them is still about the whole request.
+/// The names of its fields are what counts. Some are called `error` and `message`; an error under
+/// them is still about the whole request.
 const SENT: SentRequest<'static> = SentRequest {
     email: "ada@example.org",
     body: br#"{"customer_address":"","customer_country":"","customer_email":"","customer_name":"","customer_phone":"",

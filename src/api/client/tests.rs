@@ -49,7 +49,8 @@ async fn request_of(stream: &mut TcpStream) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-/// Answers the first request with these bytes, waits a little and closes. Gives back the request, and how many connections came in all.
+/// Answers the first request with these bytes, waits a little and closes. Gives back the request,
+/// and how many connections came in all.
 async fn server(answer: impl Into<Vec<u8>>, open: Duration) -> (SocketAddr, JoinHandle<(String, usize)>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -253,8 +253,8 @@ fn a_scan_of_a_thousand_pages_gives_up() {
     assert_eq!(pages, Some(1000));
 }
 
-/// One megabyte of rows, each as bad as it can be. A page is read in some hundred milliseconds by a build for tests; where each row was compared
-/// with each other row it took forty seconds.
+/// One megabyte of rows, each as bad as it can be. A page is read in some hundred milliseconds by a
+/// build for tests; where each row was compared with each other row it took forty seconds.
 #[test]
 fn a_page_full_of_hostile_rows_costs_no_time_that_anybody_would_see() {
     const ENOUGH: std::time::Duration = std::time::Duration::from_secs(10);

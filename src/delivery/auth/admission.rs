@@ -1,4 +1,5 @@
-//! Admission control: gives each request a permit and a token to send with. If the token is due, the permit at hand is used to renew it.
+//! Admission control: gives each request a permit and a token to send with. If the token is due,
+//! the permit at hand is used to renew it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -51,12 +52,14 @@ impl<S: Server> Admission<S> {
 
     /// The right to send one request, and the token to send it with. `None`: the run drains.
     ///
-    /// Whoever finds the token due uses the permit in hand to renew it, and asks for another. A permit is never held while somebody
-    /// else's renewal is waited for: it may be the breaker's only probe. Nor while a source that is not the API is asked: meanwhile the
-    /// run may have been told to stop, or to pause.
+    /// Whoever finds the token due uses the permit in hand to renew it, and asks for another. A
+    /// permit is never held while somebody else's renewal is waited for: it may be the breaker's
+    /// only probe. Nor while a source that is not the API is asked: meanwhile the run may have been
+    /// told to stop, or to pause.
     pub(crate) async fn admit(&self) -> Result<Option<Admitted>, StopReason> {
         loop {
-            // A source may block for as long as it likes; whoever is told to stop does not wait for it.
+            // A source may block for as long as it likes; whoever is told to stop does not wait for
+            // it.
             if self.shutdown.unless_draining(self.ask_source()).await.is_none() {
                 return Ok(None);
             }
@@ -117,8 +120,8 @@ impl<S: Server> Admission<S> {
         }
     }
 
-    /// Waits until `found` makes something of what the token needs. It is asked again at the moment that it names, and whenever something
-    /// has changed.
+    /// Waits until `found` makes something of what the token needs. It is asked again at the moment
+    /// that it names, and whenever something has changed.
     async fn when<T>(&self, found: impl Fn(TokenAction) -> Result<T, Option<Instant>>) -> T {
         loop {
             let renewed = self.renewed.notified();
@@ -151,7 +154,8 @@ impl<S: Server> Admission<S> {
     }
 
     fn hear(&self, permit: Permit, result: &GrantResult) {
-        // Such a route often has a limit of its own, so what it announces is not heard; a pause that it wants is kept by all.
+        // Such a route often has a limit of its own, so what it announces is not heard; a pause
+        // that it wants is kept by all.
         permit.report(health(result), Allowance::default());
         if let GrantResult::Throttled { pause } = result {
             self.pacer.throttled(*pause);

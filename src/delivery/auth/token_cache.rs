@@ -1,14 +1,19 @@
-//! The current token, when it is due, and what to do for the next one. Pure: instants and jitter come in as arguments.
+//! The current token, when it is due, and what to do for the next one. Pure: instants and jitter
+//! come in as arguments.
 //!
 //! # The rules
-//! - A token is renewed at 80 % of its life, counted from the start of the request that brought it; until its end it goes on being used
-//!   while the renewal is under way, or fails. One renewal at a time.
-//! - Only durations of our own monotonic clock count. They stand still while the machine sleeps, so a token may be over without our
-//!   knowing: a refusal (401) renews it too, whatever the clock says.
-//! - A living token is exchanged by a refresh. Where that is refused or fails, and where the token is over, the account logs in.
-//! - A refused token is renewed once for all who were refused with it. Its successor is refused too: one login. That one's too: the end.
-//! - A login that is refused is the end at once: nobody guesses. One that fails is tried again, less and less often, until
-//!   `--give-up-after` is over.
+//! - A token is renewed at 80 % of its life, counted from the start of the request that brought it;
+//!   until its end it goes on being used while the renewal is under way, or fails. One renewal at a
+//!   time.
+//! - Only durations of our own monotonic clock count. They stand still while the machine sleeps, so
+//!   a token may be over without our knowing: a refusal (401) renews it too, whatever the clock
+//!   says.
+//! - A living token is exchanged by a refresh. Where that is refused or fails, and where the token
+//!   is over, the account logs in.
+//! - A refused token is renewed once for all who were refused with it. Its successor is refused
+//!   too: one login. That one's too: the end.
+//! - A login that is refused is the end at once: nobody guesses. One that fails is tried again,
+//!   less and less often, until `--give-up-after` is over.
 
 use std::time::Duration;
 
@@ -63,7 +68,8 @@ pub(crate) struct TokenCache {
     failures: u32,
     not_before: Option<Instant>,
     failing_since: Option<Instant>,
-    /// Tokens that were refused since one was last accepted, and whether a login was among the answers to that.
+    /// Tokens that were refused since one was last accepted, and whether a login was among the
+    /// answers to that.
     refusals: u32,
     logged_in_again: bool,
     unused: u32,
@@ -145,7 +151,8 @@ impl TokenCache {
         }
     }
 
-    /// A token that was refused may be one that a sleeping machine outlived: its refresh is worth a try, unless our clock knows better.
+    /// A token that was refused may be one that a sleeping machine outlived: its refresh is worth a
+    /// try, unless our clock knows better.
     fn may_refresh(&self, held: &HeldToken, now: Instant) -> bool {
         let outlived = held.is_over(now) && !held.is_refused;
         self.logs_in && !self.must_log_in && !self.never_refreshes && !outlived

@@ -1,18 +1,26 @@
-//! What `--rate auto` makes of the limit that the server announces. Pure: answers and instants go in, a pace and a moment come out.
+//! What `--rate auto` makes of the limit that the server announces. Pure: answers and instants go
+//! in, a pace and a moment come out.
 //!
 //! # What the server does
-//! It counts the requests of everybody who uses the account in a fixed window, which opens at its first request and lasts a minute. Each
-//! answer tells the limit and how much of it remained when that request was counted; when the window ends is told rarely.
+//! It counts the requests of everybody who uses the account in a fixed window, which opens at its
+//! first request and lasts a minute. Each answer tells the limit and how much of it remained when
+//! that request was counted; when the window ends is told rarely.
 //!
 //! # The rules
-//! - The pace is 55 of 60 parts of the limit, but at most 6,000 a minute, or what others leave of it. Others are seen by what remains: whatever it fell by beyond our own
-//!   requests was theirs. They are believed to be there at once, and to be gone only by halves, a window at a time.
-//! - With no more left than a small reserve nothing is sent before the window's end, for the next request might be one too many.
-//! - A window ends, at the latest, a minute after its first answer came. A remainder that rises shows that it ended before.
-//! - Answers overtake each other, so only an answer to a request that left after another answer had come is sure to be the later one.
-//! - A 429 in spite of all that shows that there is more to it than the headers tell: half of what was sent is the most that is sent from
-//!   then on, and a quarter more with each minute without one.
-//! - A remainder above the limit, and one that never moves, are no remainders: then the limit alone counts.
+//! - The pace is 55 of 60 parts of the limit, but at most 6,000 a minute, or what others leave of
+//!   it. Others are seen by what remains: whatever it fell by beyond our own requests was theirs.
+//!   They are believed to be there at once, and to be gone only by halves, a window at a time.
+//! - With no more left than a small reserve nothing is sent before the window's end, for the next
+//!   request might be one too many.
+//! - A window ends, at the latest, a minute after its first answer came. A remainder that rises
+//!   shows that it ended before.
+//! - Answers overtake each other, so only an answer to a request that left after another answer had
+//!   come is sure to be the later one.
+//! - A 429 in spite of all that shows that there is more to it than the headers tell: half of what
+//!   was sent is the most that is sent from then on, and a quarter more with each minute without
+//!   one.
+//! - A remainder above the limit, and one that never moves, are no remainders: then the limit alone
+//!   counts.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -29,7 +37,8 @@ const RESERVE: f64 = 1.0 / 20.0;
 const LEAST: f64 = 1.0 / 12.0;
 /// The limit, in requests a minute, until one is seen.
 const UNSEEN_LIMIT: f64 = 60.0;
-/// The highest pace, in requests a minute, whatever the limit: a header must not take the brake off. A higher one needs `--rate`.
+/// The highest pace, in requests a minute, whatever the limit: a header must not take the brake
+/// off. A higher one needs `--rate`.
 const HIGHEST: f64 = 6000.0;
 const MINUTE: Duration = Duration::from_secs(60);
 /// Resets are told in whole seconds.
@@ -161,7 +170,8 @@ impl AdaptiveQuota {
         self.others.max(seen)
     }
 
-    /// What is left at worst: what is under way may not have been counted yet, and others have not stood still.
+    /// What is left at worst: what is under way may not have been counted yet, and others have not
+    /// stood still.
     fn left(&self, window: &Window, now: Instant) -> f64 {
         let silent = now.saturating_duration_since(window.lowest_at).div_duration_f64(MINUTE);
         f64::from(window.lowest) - f64::from(self.under_way) - self.others_now() * silent
@@ -257,7 +267,8 @@ impl SentCounts {
 }
 
 impl Window {
-    /// How many requests were surely not ours. Of ours, all are taken for counted, so that none is ever blamed on others.
+    /// How many requests were surely not ours. Of ours, all are taken for counted, so that none is
+    /// ever blamed on others.
     fn others(&self) -> f64 {
         f64::from((self.first - self.lowest).saturating_sub(self.ours))
     }

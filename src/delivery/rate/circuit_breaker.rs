@@ -1,7 +1,9 @@
-//! When the server seems to be down: one probe now and then instead of a storm. Pure: instants come in as arguments.
+//! When the server seems to be down: one probe now and then instead of a storm. Pure: instants come
+//! in as arguments.
 //!
-//! Two things open it, each ten times in a row: requests that the API did not answer, and answers to a `POST` in which the application says
-//! that it failed. Look-ups and logins that work say nothing against the second, so only another answer to a `POST` ends that.
+//! Two things open it, each ten times in a row: requests that the API did not answer, and answers
+//! to a `POST` in which the application says that it failed. Look-ups and logins that work say
+//! nothing against the second, so only another answer to a `POST` ends that.
 
 use std::time::Duration;
 
@@ -50,7 +52,8 @@ const FAILURES_TO_OPEN: u32 = 10;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// Closed until ten failures of a kind in a row; then open, with a pause before each probe that doubles while probes fail.
+/// Closed until ten failures of a kind in a row; then open, with a pause before each probe that
+/// doubles while probes fail.
 #[derive(Debug)]
 pub(crate) struct CircuitBreaker {
     failures: u32,

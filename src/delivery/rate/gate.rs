@@ -1,4 +1,5 @@
-//! Whether a request may leave now: rate, pauses and the breaker in one place. It waits for nothing itself.
+//! Whether a request may leave now: rate, pauses and the breaker in one place. It waits for nothing
+//! itself.
 
 use std::time::Duration;
 
@@ -92,14 +93,15 @@ impl Gate {
         }
     }
 
-    /// Timers fire late, and later on a busy machine. Up to half an interval of that is made up for by the next request, or the pace would
-    /// be lower than was asked for.
+    /// Timers fire late, and later on a busy machine. Up to half an interval of that is made up for
+    /// by the next request, or the pace would be lower than was asked for.
     fn due(&self, now: Instant) -> Instant {
         let half = interval(self.per_minute) / 2;
         now.checked_sub(half).unwrap_or(now).max(self.room_at).max(self.paused_until).min(now)
     }
 
-    /// Counts a request. Returns an event if the rate is underused, whether the request is a probe, and the window that it has to pass.
+    /// Counts a request. Returns an event if the rate is underused, whether the request is a probe,
+    /// and the window that it has to pass.
     pub(super) fn leaves(&mut self, now: Instant) -> (Option<Event>, bool, SlidingWindow) {
         let unreached = self.utilization.leaves(interval(self.per_minute), now);
         (unreached, self.breaker.leaves(), self.window.clone())
@@ -124,7 +126,8 @@ impl Gate {
     pub(super) fn heard(&mut self, permit: Returned, was_probe: bool, now: Instant) -> Option<Event> {
         self.quota.returns(permit.allowance, permit.left, now);
         if !std::mem::replace(&mut self.is_answered, true) {
-            // The first request had to connect, so nobody knows when it arrived: no later than this.
+            // The first request had to connect, so nobody knows when it arrived: no later than
+            // this.
             self.left_at = Some(now);
             self.begin_anew(now);
         }
@@ -146,8 +149,8 @@ impl Gate {
         Some(Event::Pace { per_minute })
     }
 
-    /// A governor cannot change its quota, so it is replaced. The bucket of a new one is full, hence the next request waits for an interval
-    /// since the last one.
+    /// A governor cannot change its quota, so it is replaced. The bucket of a new one is full,
+    /// hence the next request waits for an interval since the last one.
     fn begin_anew(&mut self, now: Instant) {
         let interval = interval(self.per_minute);
         self.utilization.begin_anew(now);

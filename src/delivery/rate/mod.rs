@@ -3,10 +3,12 @@
 //! - `rate_option` is what the user may say: `--rate`.
 //! - `pacer` hands out permits, the only way to send anything.
 //! - `gate` decides when the next request may leave; `token_bucket` spaces requests evenly.
-//! - `adaptive_quota` computes the pace of `--rate auto` from the limit that the server announces, pure.
+//! - `adaptive_quota` computes the pace of `--rate auto` from the limit that the server announces,
+//!   pure.
 //! - `sliding_window` keeps requests that are sent late from exceeding the pace.
 //! - `utilization` reports when slow responses keep the run below its pace.
-//! - `circuit_breaker` stops all requests but a probe now and then while the server seems to be down, pure.
+//! - `circuit_breaker` stops all requests but a probe now and then while the server seems to be
+//!   down, pure.
 
 mod adaptive_quota;
 pub(super) mod circuit_breaker;

@@ -1,7 +1,7 @@
 //! Hands out permits, the only way to send a request.
 //!
-//! One task hands them out when the gate allows it. A sender asks for a permit and reports afterwards how
-//! the server seemed.
+//! One task hands them out when the gate allows it. A sender asks for a permit and reports
+//! afterwards how the server seemed.
 
 use std::time::Duration;
 
@@ -15,7 +15,8 @@ use super::sliding_window::SlidingWindow;
 use crate::api::Allowance;
 use crate::event::Event;
 
-/// The right to send one request. If it is dropped without a report, it says nothing about the server.
+/// The right to send one request. If it is dropped without a report, it says nothing about the
+/// server.
 #[derive(Debug)]
 pub(crate) struct Permit {
     probe: bool,
@@ -31,8 +32,8 @@ impl Permit {
         self.probe
     }
 
-    /// Waits until the request may be sent, usually not at all. Call it last, right before sending. A
-    /// second call on the same permit returns immediately.
+    /// Waits until the request may be sent, usually not at all. Call it last, right before sending.
+    /// A second call on the same permit returns immediately.
     pub(crate) async fn leave(&mut self) {
         if !self.has_left {
             self.window.pass().await;
@@ -67,7 +68,8 @@ enum Control {
 /// A handle to the pacing task. The task ends when the last handle and the last permit are gone.
 #[derive(Clone, Debug)]
 pub(crate) struct Pacer {
-    /// Filled by the tasks of records, one ask each, so it is never longer than there are tasks; drained by the pacing task.
+    /// Filled by the tasks of records, one ask each, so it is never longer than there are tasks;
+    /// drained by the pacing task.
     asks: mpsc::UnboundedSender<oneshot::Sender<Permit>>,
     /// Filled after each answer; drained before anything else.
     control: mpsc::UnboundedSender<Control>,
@@ -212,7 +214,8 @@ mod tests {
         count_under(pacer, time, Allowance::default()).await
     }
 
-    /// How many permits are handed out in a time to somebody who always wants more, while every answer says the same of the limit.
+    /// How many permits are handed out in a time to somebody who always wants more, while every
+    /// answer says the same of the limit.
     async fn count_under(pacer: &Pacer, time: Duration, allowance: Allowance) -> u32 {
         let until = Instant::now() + time;
         let mut permits = 0;

@@ -11,15 +11,16 @@ use super::adaptive_quota::AdaptiveQuota;
 /// `--rate`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rate {
-    /// 55 of 60 parts of what the server announces, less what others use of it; 55 a minute until it does.
+    /// 55 of 60 parts of what the server announces, less what others use of it; 55 a minute until
+    /// it does.
     Auto,
     /// Exactly this many requests in this time, whatever the server announces.
     Exact { requests: NonZeroU32, per: Duration },
 }
 
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
-/// Requests arrive with the jitter of the way there. So much of an interval is added to each, so that a window of the server never sees
-/// one too many because of it.
+/// Requests arrive with the jitter of the way there. So much of an interval is added to each, so
+/// that a window of the server never sees one too many because of it.
 pub(super) const SLACK: f64 = 0.002;
 
 impl Rate {

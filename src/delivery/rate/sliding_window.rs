@@ -1,8 +1,9 @@
 //! A sliding window over the requests of the last second: the last step before a request is sent.
 //!
-//! Between a permit and the first byte lies the sync of an intent, and now and then a disk takes its time for one. The requests that it held up
-//! would leave all at once, on top of those whose turn it is by then. So the window lets no more of them out in a second, whichever second
-//! it is, than the pace allows; a request that is one too many waits until it fits.
+//! Between a permit and the first byte lies the sync of an intent, and now and then a disk takes
+//! its time for one. The requests that it held up would leave all at once, on top of those whose
+//! turn it is by then. So the window lets no more of them out in a second, whichever second it is,
+//! than the pace allows; a request that is one too many waits until it fits.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +12,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 const SECOND: Duration = Duration::from_secs(1);
-/// A fast pace may be exceeded by so much within a second, for what leaves in one burst was allowed in the second before it.
+/// A fast pace may be exceeded by so much within a second, for what leaves in one burst was allowed
+/// in the second before it.
 const MOST: f64 = 1.005;
 
 /// A handle to the sliding window of a run.
@@ -44,7 +46,8 @@ impl SlidingWindow {
     }
 }
 
-/// How many requests a second sees at most: as many as fit in at this interval, and a little more where that is less than one.
+/// How many requests a second sees at most: as many as fit in at this interval, and a little more
+/// where that is less than one.
 fn most(interval: Duration) -> usize {
     let a_second = SECOND.div_duration_f64(interval.max(Duration::from_nanos(1)));
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float cast saturates")]

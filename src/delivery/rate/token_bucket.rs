@@ -14,12 +14,14 @@ use tokio::time::Instant;
 
 /// Above this many requests a second, timers are too coarse for one request at a time.
 const FAST: f64 = 50.0;
-/// How much of a fast rate may leave at once; with the jitter of the way to the server it stays below a fiftieth of a second's worth.
+/// How much of a fast rate may leave at once; with the jitter of the way to the server it stays
+/// below a fiftieth of a second's worth.
 const BURST: Duration = Duration::from_millis(15);
 
 pub(super) type Limiter = RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Nanos>>;
 
-/// One request at a time up to 50 a second; above that 15 ms' worth at once, since timers tick in milliseconds.
+/// One request at a time up to 50 a second; above that 15 ms' worth at once, since timers tick in
+/// milliseconds.
 pub(super) fn limiter(interval: Duration, clock: Ticks) -> Limiter {
     let interval = interval.max(Duration::from_nanos(1));
     let burst = if 1.0 / interval.as_secs_f64() > FAST { BURST.div_duration_f64(interval) } else { 1.0 };

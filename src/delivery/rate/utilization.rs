@@ -1,5 +1,5 @@
-//! Whether requests leave about as often as the pace allows. If not, and nothing holds them back but the answers that are waited for, more
-//! of them could be under way at a time.
+//! Whether requests leave about as often as the pace allows. If not, and nothing holds them back
+//! but the answers that are waited for, more of them could be under way at a time.
 
 use std::time::Duration;
 

@@ -1,9 +1,10 @@
 //! Keeps requests for look-alike e-mails apart.
 //!
-//! A server's collation may call two e-mails equal that are two records here. If both requests were in flight at once, a server that checks
-//! before it inserts would create two customers. So a record waits while a look-alike is under way, and after a look-alike ended in doubt,
-//! or was left in doubt by an earlier run, until its settle time is over: then the server is done with that request. A record that waits
-//! is put aside, holds no slot and blocks no other record.
+//! A server's collation may call two e-mails equal that are two records here. If both requests were
+//! in flight at once, a server that checks before it inserts would create two customers. So a
+//! record waits while a look-alike is under way, and after a look-alike ended in doubt, or was left
+//! in doubt by an earlier run, until its settle time is over: then the server is done with that
+//! request. A record that waits is put aside, holds no slot and blocks no other record.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
@@ -12,7 +13,8 @@ use tokio::time::Instant;
 
 use crate::domain::{EmailKey, lookalike};
 
-/// A hash of the form that look-alikes share. If two forms have the same hash, their records are sent one after the other, no more.
+/// A hash of the form that look-alikes share. If two forms have the same hash, their records are
+/// sent one after the other, no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct LookHash(u64);
 
@@ -47,8 +49,9 @@ impl<T> Apart<T> {
         *latest = until.max(*latest);
     }
 
-    /// Returns the record if it may start now, and puts it aside if not. A record that resolves a doubt of its own waits for its settle
-    /// time by itself, so it only waits for look-alikes that are under way.
+    /// Returns the record if it may start now, and puts it aside if not. A record that resolves a
+    /// doubt of its own waits for its settle time by itself, so it only waits for look-alikes that
+    /// are under way.
     pub(crate) fn admit(&mut self, look: LookHash, resolves: bool, record: T, now: Instant) -> Option<T> {
         if self.under_way.contains(&look) || (!resolves && self.is_in_doubt(look, now)) {
             self.aside.push_back((look, record));
@@ -82,7 +85,8 @@ impl<T> Apart<T> {
         freed
     }
 
-    /// The next moment at which [`Self::take_freed`] brings something without an end of another record.
+    /// The next moment at which [`Self::take_freed`] brings something without an end of another
+    /// record.
     pub(crate) fn free_at(&self) -> Option<Instant> {
         let idle = self.aside.iter().filter(|(look, _)| !self.under_way.contains(look));
         idle.filter_map(|(look, _)| self.doubts.get(look).copied()).min()

@@ -1,4 +1,5 @@
-//! What time it is: by the wall clock, for the ledger outlives the process, and by the boot clock, which nobody sets.
+//! What time it is: by the wall clock, for the ledger outlives the process, and by the boot clock,
+//! which nobody sets.
 
 use jiff::Timestamp;
 
@@ -49,8 +50,9 @@ mod system {
     }
 }
 
-/// No clock that all processes of a boot share, but one that nobody sets within this process: for as long as it lives it stands for a boot,
-/// with a number that no other process has. It may stand still while the machine sleeps, which only lengthens a wait.
+/// No clock that all processes of a boot share, but one that nobody sets within this process: for
+/// as long as it lives it stands for a boot, with a number that no other process has. It may stand
+/// still while the machine sleeps, which only lengthens a wait.
 #[cfg(any(test, not(target_os = "linux")))]
 #[cfg_attr(target_os = "linux", allow(dead_code))]
 mod process {
@@ -98,7 +100,8 @@ pub(crate) mod tests {
             self.set.lock().unwrap().0 += by;
         }
 
-        /// The machine sleeps: the monotonic clock, and with it every wait of the program, stands still.
+        /// The machine sleeps: the monotonic clock, and with it every wait of the program, stands
+        /// still.
         pub(in crate::delivery) fn sleep(&self, time: Duration) {
             self.set_wall(SignedDuration::try_from(time).unwrap());
             self.set.lock().unwrap().1 += time;

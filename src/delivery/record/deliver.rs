@@ -1,10 +1,10 @@
 //! The task that delivers one record: it does what `Lifecycle` decides, and waits when it says so.
 //!
-//! Each task holds an in-flight slot from before it asks for a permit until its outcome is queued. It
-//! releases the slot for every longer wait, so waiting records never block others. The next task's
-//! intent is queued after that outcome, so the ledger never has more open requests than slots (I7), and
-//! no slot waits for a commit that is not its own. That also bounds the queued outcomes: a slot brings
-//! one, and no second one before the intent behind the first is committed.
+//! Each task holds an in-flight slot from before it asks for a permit until its outcome is queued.
+//! It releases the slot for every longer wait, so waiting records never block others. The next
+//! task's intent is queued after that outcome, so the ledger never has more open requests than
+//! slots (I7), and no slot waits for a commit that is not its own. That also bounds the queued
+//! outcomes: a slot brings one, and no second one before the intent behind the first is committed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -36,7 +36,8 @@ use crate::ledger::{Intent, Ledger, LedgerError, RunId, Ticket};
 const LOOKUP_TRIES: u32 = 5;
 /// What the sync of an intent is expected to take at most.
 const SYNC_TIME: Duration = Duration::from_millis(250);
-/// A record whose requests alone are refused so often in a row, each time with the current token, would have tokens renewed for ever.
+/// A record whose requests alone are refused so often in a row, each time with the current token,
+/// would have tokens renewed for ever.
 const TOKEN_TRIES: u32 = 3;
 
 /// What all tasks of a run share.
@@ -102,7 +103,8 @@ impl From<LedgerError> for RunAbort {
 /// A wait was cut short because the run drains.
 struct Draining;
 
-/// Delivers one record. `wanted` is what the input says now; a request of an earlier run is resolved first, with its own bytes.
+/// Delivers one record. `wanted` is what the input says now; a request of an earlier run is
+/// resolved first, with its own bytes.
 pub(crate) async fn deliver<S: Server>(
     context: Arc<RunContext<S>>,
     mut ticket: Ticket,
@@ -215,8 +217,9 @@ impl<S: Server> Delivery<S> {
         }
     }
 
-    /// One request: permit and token, intent, attempt. The intent is synced before the first byte leaves (I1), and nothing but its sync
-    /// and the door is waited for after it, since the settle time counts from there.
+    /// One request: permit and token, intent, attempt. The intent is synced before the first byte
+    /// leaves (I1), and nothing but its sync and the door is waited for after it, since the settle
+    /// time counts from there.
     async fn send(&mut self, key: KeyChoice) -> Result<Result<Step, Draining>, RunAbort> {
         let Admitted { mut permit, token } = match self.admit().await {
             Ok(admitted) => admitted,
@@ -255,8 +258,9 @@ impl<S: Server> Delivery<S> {
         Ok(Ok(step))
     }
 
-    /// A later run counts the settle time from the moment in the intent, so the request must not leave after it: an intent whose sync, or
-    /// whose wait at the door, took longer than expected is written again.
+    /// A later run counts the settle time from the moment in the intent, so the request must not
+    /// leave after it: an intent whose sync, or whose wait at the door, took longer than expected
+    /// is written again.
     async fn intend(&mut self, permit: &mut Permit) -> Result<(), LedgerError> {
         let mut grace = SYNC_TIME;
         loop {
@@ -270,7 +274,8 @@ impl<S: Server> Delivery<S> {
         }
     }
 
-    /// What an answer says of the server. Of one record's failures only the first counts: the server replays what it stored.
+    /// What an answer says of the server. Of one record's failures only the first counts: the
+    /// server replays what it stored.
     fn health_by(&mut self, result: &AttemptResult) -> Health {
         match Health::of_answer(result) {
             Health::Broken if std::mem::replace(&mut self.was_broken, true) => Health::Unclear,
@@ -297,7 +302,8 @@ impl<S: Server> Delivery<S> {
         Ok(Ok(self.lifecycle.looked_up(seen, self.now())))
     }
 
-    /// Reads all pages, each with a permit of its own. `None`: no look-up can be had. The inner error is what comes instead.
+    /// Reads all pages, each with a permit of its own. `None`: no look-up can be had. The inner
+    /// error is what comes instead.
     async fn look_up_spelling(
         &mut self,
         email: &str,
@@ -361,7 +367,8 @@ impl<S: Server> Delivery<S> {
         }
     }
 
-    /// A refusal that may be meant for every record is an outcome only if the run goes on to an answer that shows otherwise.
+    /// A refusal that may be meant for every record is an outcome only if the run goes on to an
+    /// answer that shows otherwise.
     async fn end(&mut self, mut finish: Finish) -> Result<Delivered, RunAbort> {
         if let Some(proof) = finish.pending
             && !self.is_confirmed(proof).await
@@ -385,8 +392,9 @@ impl<S: Server> Delivery<S> {
         matches!(confirmed, Some(Ok(_)))
     }
 
-    /// Commits the outcome; only then is it shown (I4). The slot is free as soon as the outcome is in the queue, unless this may be a reason
-    /// to end the run: then nobody takes the slot before the run has heard of it.
+    /// Commits the outcome; only then is it shown (I4). The slot is free as soon as the outcome is
+    /// in the queue, unless this may be a reason to end the run: then nobody takes the slot before
+    /// the run has heard of it.
     async fn settle(&mut self, finish: Finish) -> Result<Delivered, RunAbort> {
         let Finish { ending, warnings, recovered, .. } = finish;
         let (position, status) = (self.ticket.position(), ending.status());
@@ -410,7 +418,8 @@ impl<S: Server> Delivery<S> {
         Ok(if status == Status::NotAttempted { Delivered::Left } else { Delivered::Settled { position, status } })
     }
 
-    /// The run ends before this record does. What may have been created stays in doubt; what surely was not is left as it was found.
+    /// The run ends before this record does. What may have been created stays in doubt; what surely
+    /// was not is left as it was found.
     async fn leave(&mut self) -> Result<Delivered, RunAbort> {
         if let Some(finish) = self.lifecycle.abandon() {
             return self.settle(finish).await;

@@ -1,22 +1,30 @@
-//! One record's life between claim and outcome, as a pure state machine: what came back goes in, what to do next comes out.
+//! One record's life between claim and outcome, as a pure state machine: what came back goes in,
+//! what to do next comes out.
 //!
 //! # The rules
 //! - A request that surely did nothing is sent again with the same key.
-//! - After *silence* (no answer that can be believed) nothing is sent before the settle time is over. Then, while the server still knows the
-//!   key, the same key and bytes go again: that brings the stored answer, or does the work for the first time. With an older key a look-up
-//!   comes first. A key that brought two answers without meaning will bring a third, since the server replays what it stored: then a
-//!   look-up comes first too.
-//! - After an *answered failure* the server is done, so a look-up decides, a little later, because replicas lag. If none can be had, the
-//!   same key goes once more, for it may replay a success. Another failure leaves doubt, unless the user trusts the server's unique e-mail
-//!   to guard a new key.
-//! - A refusal says nothing about an earlier request whose effect is unknown. It is *kept* while a look-up finds out: if the customer is
-//!   there, that is the outcome; if it is absent, the refusal stands.
-//! - A refusal about the e-mail may mean that the API has the customer, in any words: a look-up decides.
-//! - Absence that ends a doubt of ours must be seen twice, a settle time apart: a replica may lag, and a request may still be at work.
-//! - A new key is made only where absence is proven, or on the user's trust in the unique e-mail. In the second case the doubt stays.
-//! - A customer that a look-up finds is `created` if it carries our name and phone, one of our requests was in doubt, and it is not older
-//!   than the first of them; any other is `exists`.
-//! - Giving up is told truthfully: `failed` and `rejected` only if surely nothing was created, `in_doubt` otherwise.
+//! - After *silence* (no answer that can be believed) nothing is sent before the settle time is
+//!   over. Then, while the server still knows the key, the same key and bytes go again: that brings
+//!   the stored answer, or does the work for the first time. With an older key a look-up comes
+//!   first. A key that brought two answers without meaning will bring a third, since the server
+//!   replays what it stored: then a look-up comes first too.
+//! - After an *answered failure* the server is done, so a look-up decides, a little later, because
+//!   replicas lag. If none can be had, the same key goes once more, for it may replay a success.
+//!   Another failure leaves doubt, unless the user trusts the server's unique e-mail to guard a new
+//!   key.
+//! - A refusal says nothing about an earlier request whose effect is unknown. It is *kept* while a
+//!   look-up finds out: if the customer is there, that is the outcome; if it is absent, the refusal
+//!   stands.
+//! - A refusal about the e-mail may mean that the API has the customer, in any words: a look-up
+//!   decides.
+//! - Absence that ends a doubt of ours must be seen twice, a settle time apart: a replica may lag,
+//!   and a request may still be at work.
+//! - A new key is made only where absence is proven, or on the user's trust in the unique e-mail.
+//!   In the second case the doubt stays.
+//! - A customer that a look-up finds is `created` if it carries our name and phone, one of our
+//!   requests was in doubt, and it is not older than the first of them; any other is `exists`.
+//! - Giving up is told truthfully: `failed` and `rejected` only if surely nothing was created,
+//!   `in_doubt` otherwise.
 
 use std::time::Duration;
 
@@ -39,7 +47,8 @@ pub(crate) enum Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeyChoice {
     Same,
-    /// The next generation: what was sent before is proven to have had no effect, or the user trusts the unique e-mail.
+    /// The next generation: what was sent before is proven to have had no effect, or the user
+    /// trusts the unique e-mail.
     New,
 }
 
@@ -58,7 +67,8 @@ pub(crate) struct Finish {
     pub warnings: Vec<Warning>,
     /// A doubt of ours ended with proof.
     pub recovered: bool,
-    /// A refusal that may be meant for every record: it is an outcome only after another record's answer shows that it is not.
+    /// A refusal that may be meant for every record: it is an outcome only after another record's
+    /// answer shows that it is not.
     pub pending: Option<Proof>,
 }
 
@@ -90,11 +100,13 @@ pub(crate) struct Sighting {
     pub is_ours: bool,
 }
 
-/// Whether one of our requests may have created the customer, and what the last of them left us with.
+/// Whether one of our requests may have created the customer, and what the last of them left us
+/// with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Doubt {
     None,
-    /// A new key is in use because the user trusts the unique e-mail; an older request may have created the customer.
+    /// A new key is in use because the user trusts the unique e-mail; an older request may have
+    /// created the customer.
     Trusted,
     /// The server answered that it failed; it is done.
     Answered,
@@ -159,8 +171,8 @@ const MEANINGLESS: u32 = 2;
 /// How long replicas of the server may lag behind an answered failure.
 const REPLICA_LAG: Duration = Duration::from_secs(5);
 
-/// By so much a customer may seem older than our request and still be its work: `created_at` and `Date` are whole seconds each, and the
-/// database's clock and the web server's differ a little.
+/// By so much a customer may seem older than our request and still be its work: `created_at` and
+/// `Date` are whole seconds each, and the database's clock and the web server's differ a little.
 const CLOCK_SLACK: Duration = Duration::from_secs(5);
 
 /// The longest e-mail or id of another customer that is told, in characters.
@@ -258,7 +270,8 @@ impl Lifecycle {
         self.sent_at = Some(now);
     }
 
-    /// What came of a request. `counted` is false for probes of an open breaker; `lookups` says whether look-ups can be had.
+    /// What came of a request. `counted` is false for probes of an open breaker; `lookups` says
+    /// whether look-ups can be had.
     pub(crate) fn answered(
         &mut self,
         result: AttemptResult,
@@ -326,7 +339,8 @@ impl Lifecycle {
         }
     }
 
-    /// The life ends from outside, by an interrupt or a stop of the run. `None`: nothing came of it that is worth telling.
+    /// The life ends from outside, by an interrupt or a stop of the run. `None`: nothing came of it
+    /// that is worth telling.
     pub(crate) fn abandon(&self) -> Option<Finish> {
         let ending = if self.in_doubt() {
             Ending::InDoubt(self.words())
@@ -364,7 +378,8 @@ impl Lifecycle {
         self.last = Some(complaint);
     }
 
-    /// The words that tell best why a record ends in doubt: those of a refusal that could not be believed, else of the last answer.
+    /// The words that tell best why a record ends in doubt: those of a refusal that could not be
+    /// believed, else of the last answer.
     fn words(&self) -> Complaint {
         self.kept.as_ref().map_or_else(|| self.last_complaint(), |kept| kept.complaint().clone())
     }
@@ -415,7 +430,8 @@ impl Lifecycle {
         }
     }
 
-    /// The same key again while the server knows it, a look-up otherwise; neither before the settle time is over.
+    /// The same key again while the server knows it, a look-up otherwise; neither before the settle
+    /// time is over.
     fn resolve_silence(&self, now: Moment) -> Step {
         let wait = self.until_settled(now);
         let after = Pause::For(wait);
@@ -462,7 +478,8 @@ impl Lifecycle {
         }
     }
 
-    /// The server has the e-mail more than once. If one of our requests may be behind it, a person must look.
+    /// The server has the e-mail more than once. If one of our requests may be behind it, a person
+    /// must look.
     fn found_several(&self, several: Vec<Sighting>) -> Step {
         let ids = several.iter().filter_map(|seen| seen.customer.receipt.customer_id.as_deref());
         let ids: Vec<_> = ids.map(|id| shorten(id, TOLD)).collect();
@@ -514,7 +531,8 @@ impl Lifecycle {
         }
     }
 
-    /// After an answered failure without a look-up: the same key once, for it may replay a success. After silence that was done already.
+    /// After an answered failure without a look-up: the same key once, for it may replay a success.
+    /// After silence that was done already.
     fn after_a_failure(&mut self, now: Moment) -> Step {
         let asked_again = std::mem::replace(&mut self.replayed, true) || self.was_silent;
         if !asked_again && self.key_is_young(now, Duration::ZERO) {
@@ -537,7 +555,8 @@ impl Lifecycle {
         self.finish(Ending::Failed(Complaint { code: ComplaintCode::GaveUp, message }), Vec::new())
     }
 
-    /// A redirect of the kinds 300 to 306 may well follow a customer that was saved; 307 and 308 say that nothing was done here.
+    /// A redirect of the kinds 300 to 306 may well follow a customer that was saved; 307 and 308
+    /// say that nothing was done here.
     fn doubt_a_stop(&mut self, http_status: Option<u16>, reason: &StopReason) {
         if let Some(status @ 300..=306) = http_status {
             let message = format!("the server answered {status}, which tells nothing of the customer");

@@ -1,6 +1,7 @@
 //! One record, from its claim to its outcome.
 //!
-//! - `deliver` is the task of a record: it does what `lifecycle` decides, and waits when `lifecycle` says so.
+//! - `deliver` is the task of a record: it does what `lifecycle` decides, and waits when
+//!   `lifecycle` says so.
 //! - `lifecycle` holds all rules of retries and doubts, pure.
 //! - `retry` is how often and how long a record is retried.
 //! - `clock` tells the time, by two clocks that have to agree.

@@ -14,20 +14,21 @@ pub struct RetryPolicy {
     pub settle: Duration,
     /// How long the server is trusted to know a key.
     pub key_validity: Duration,
-    /// `--trust-unique-email`: where no look-up can be had, the server's unique e-mail guards a new key after an answered failure.
+    /// `--trust-unique-email`: where no look-up can be had, the server's unique e-mail guards a new
+    /// key after an answered failure.
     pub trust_unique_email: bool,
 }
 
 impl RetryPolicy {
-    /// How long until a request sent at `sent_at` has had its time. A send from the future tells of a clock that was set back: then the
-    /// whole time is waited for once more.
+    /// How long until a request sent at `sent_at` has had its time. A send from the future tells of
+    /// a clock that was set back: then the whole time is waited for once more.
     #[must_use]
     pub fn settles_in(&self, sent_at: Moment, now: Moment) -> Duration {
         self.settle.saturating_sub(now.surely_since(sent_at))
     }
 
-    /// Whether the server will still honour a key first used at `since` after this wait. Clocks that were set prove nothing, so then it
-    /// counts as expired.
+    /// Whether the server will still honour a key first used at `since` after this wait. Clocks
+    /// that were set prove nothing, so then it counts as expired.
     #[must_use]
     pub fn key_is_fresh(&self, since: Moment, now: Moment, wait: Duration) -> bool {
         now.at_most_since(since).is_some_and(|age| age.saturating_add(wait) < self.key_validity)

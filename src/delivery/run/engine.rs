@@ -32,11 +32,14 @@ use crate::event::{Event, Trouble};
 use crate::fault;
 use crate::ledger::{Claim, ClaimPolicy, ClaimRequest, Ledger, LedgerError, RunCounters, RunId, Ticket};
 
-/// How many records are claimed in one go: few enough that the intents behind them in the ledger's queue do not wait for long.
+/// How many records are claimed in one go: few enough that the intents behind them in the ledger's
+/// queue do not wait for long.
 const BATCH: usize = 32;
-/// So many claimed records, as a multiple of the concurrency, are kept ready, so that a free slot never waits for a claim.
+/// So many claimed records, as a multiple of the concurrency, are kept ready, so that a free slot
+/// never waits for a claim.
 const READY_PER_SLOT: usize = 2;
-/// Records that were started and are not settled, waiting ones included, as a multiple of the concurrency.
+/// Records that were started and are not settled, waiting ones included, as a multiple of the
+/// concurrency.
 const STARTED_PER_SLOT: usize = 8;
 /// How often a run gives a sign of life.
 const HEARTBEAT: Duration = Duration::from_secs(30);
@@ -77,7 +80,8 @@ pub struct Job<S> {
     pub shutdown: Shutdown,
 }
 
-/// Sends every record that comes in and is not known yet; returns when all are settled, or when going on would harm.
+/// Sends every record that comes in and is not known yet; returns when all are settled, or when
+/// going on would harm.
 pub async fn run<S: Server>(job: Job<S>, listener: impl FnMut(Event)) -> RunEnd {
     run_by(Clock::system(), job, listener).await
 }
@@ -139,7 +143,8 @@ pub(crate) async fn run_by<S: Server>(clock: Clock, job: Job<S>, listener: impl 
     run.work(paced, noted).await
 }
 
-/// Returns what keeps look-alikes apart, with the doubts of earlier runs that the server may still be at work on.
+/// Returns what keeps look-alikes apart, with the doubts of earlier runs that the server may still
+/// be at work on.
 async fn look_alikes<S>(clock: &Clock, job: &Job<S>) -> Result<Apart<(Ticket, Payload)>, LedgerError> {
     let mut apart = Apart::new(job.concurrency.get().saturating_mul(STARTED_PER_SLOT));
     let (now, begin, settle) = (clock.now(), Instant::now(), job.retry.settle);
@@ -229,7 +234,8 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
             && self.tasks.is_empty()
     }
 
-    /// Records whose refusal only waits for others do not count: otherwise they would keep those others from being started.
+    /// Records whose refusal only waits for others do not count: otherwise they would keep those
+    /// others from being started.
     fn may_start(&self) -> bool {
         let at_work = self.tasks.len().saturating_sub(self.awaiting());
         !self.ready.is_empty() && at_work < self.concurrency.get() * STARTED_PER_SLOT
@@ -239,9 +245,11 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
         self.context.awaiting.load(Ordering::Relaxed)
     }
 
-    /// When nothing is left but records whose refusal waits for others, no others will come, and the run was not stopped for them.
+    /// When nothing is left but records whose refusal waits for others, no others will come, and
+    /// the run was not stopped for them.
     fn confirm_the_last(&self) {
-        // If no more can be put aside nothing more is claimed, and what is aside may wait for one of these records.
+        // If no more can be put aside nothing more is claimed, and what is aside may wait for one
+        // of these records.
         let no_offers = self.offers.is_none() || !self.apart.has_room();
         let nothing_comes = no_offers && self.claiming.is_none() && self.ready.is_empty();
         if nothing_comes && !self.tasks.is_empty() && self.tasks.len() == self.awaiting() {
@@ -300,7 +308,8 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
         }
     }
 
-    /// Starts as many records as there are slots. To look at everything else between two of them takes longer than to start one.
+    /// Starts as many records as there are slots. To look at everything else between two of them
+    /// takes longer than to start one.
     fn start_all(&mut self, slot: OwnedSemaphorePermit) {
         self.start(slot);
         while self.may_start() {
@@ -512,7 +521,8 @@ fn heart() -> Interval {
     heart
 }
 
-/// What the ledger says of the records that are being claimed. `None`, at once, when there are none.
+/// What the ledger says of the records that are being claimed. `None`, at once, when there are
+/// none.
 async fn answered<T>(claiming: &mut Option<BoxFuture<'static, T>>) -> Option<T> {
     let answer = claiming.as_mut()?.await;
     *claiming = None;

@@ -1,10 +1,10 @@
 //! How long to go on without a conclusive answer. Pure: instants come in as arguments.
 //!
 //! # The rules
-//! - The time counts from the first failure after a conclusive answer. Pauses that the server asked for (429) are no part of it: an hour that
-//!   it wants is an hour that it gets.
-//! - A server that says nothing but "too many requests" is not alive either. After ten pauses in a row, with nothing between them but 429s,
-//!   the time counts with its pauses.
+//! - The time counts from the first failure after a conclusive answer. Pauses that the server asked
+//!   for (429) are no part of it: an hour that it wants is an hour that it gets.
+//! - A server that says nothing but "too many requests" is not alive either. After ten pauses in a
+//!   row, with nothing between them but 429s, the time counts with its pauses.
 
 use std::time::Duration;
 
@@ -30,8 +30,9 @@ struct Trial {
     paused_until: Instant,
     /// In a row, with nothing between them.
     pauses: u32,
-    /// The last thing heard was that nothing gets through; then the clock alone may end the run. After silence it may not: records that
-    /// wait for their settle time ask nothing, and hear nothing. Nor may it in a pause.
+    /// The last thing heard was that nothing gets through; then the clock alone may end the run.
+    /// After silence it may not: records that wait for their settle time ask nothing, and hear
+    /// nothing. Nor may it in a pause.
     unreachable: bool,
 }
 

@@ -1,6 +1,7 @@
 //! The run as a whole.
 //!
-//! - `engine` owns the state of a run: it claims records, starts a task for each, counts, and decides when to stop.
+//! - `engine` owns the state of a run: it claims records, starts a task for each, counts, and
+//!   decides when to stop.
 //! - `verdict` is how a run ended.
 //! - `stop_rules` decides from the answers whether going on would do harm.
 //! - `give_up` measures how long nothing has got through.

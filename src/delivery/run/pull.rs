@@ -1,4 +1,5 @@
-//! Learning the customers that the account has already, page by page and at the run's pace, so that they are never posted.
+//! Learning the customers that the account has already, page by page and at the run's pace, so that
+//! they are never posted.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -48,7 +49,8 @@ pub struct Pulled {
     pub end: Result<(), PullStop>,
 }
 
-/// A page that brought only customers of an earlier one: the API gives the same list whatever page is asked for.
+/// A page that brought only customers of an earlier one: the API gives the same list whatever page
+/// is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Repeated {
     pub page: u32,
@@ -154,8 +156,9 @@ impl<S: Server> Pulling<S> {
     }
 }
 
-/// The customers of the first page and of the latest one. An API that does not know pages repeats the first, and one that ends them early
-/// repeats the last. To keep all of them would take memory that grows with the account.
+/// The customers of the first page and of the latest one. An API that does not know pages repeats
+/// the first, and one that ends them early repeats the last. To keep all of them would take memory
+/// that grows with the account.
 #[derive(Debug, Default)]
 struct SeenPages {
     first: Option<HashSet<EmailKey>>,
@@ -163,7 +166,8 @@ struct SeenPages {
 }
 
 impl SeenPages {
-    /// Whether a page brings nobody new. An empty one says so only if the API does not count its pages: else its rows may have no e-mails.
+    /// Whether a page brings nobody new. An empty one says so only if the API does not count its
+    /// pages: else its rows may have no e-mails.
     fn has_all(&self, page: &HashSet<EmailKey>, is_counted: bool) -> bool {
         let Some(first) = &self.first else { return false };
         if page.is_empty() { !is_counted } else { page.is_subset(first) || page.is_subset(&self.latest) }

@@ -37,7 +37,8 @@ pub(crate) enum Halt {
 
 const SAME_WORDS: u32 = 20;
 const UNINTELLIGIBLE: u32 = 10;
-/// So many records in a row that the API forbids (403), or refuses for reasons that have nothing to do with their data.
+/// So many records in a row that the API forbids (403), or refuses for reasons that have nothing to
+/// do with their data.
 const REFUSED: u32 = 3;
 /// So many records in a row that a firewall refuses.
 const FIREWALLED: u32 = 20;
@@ -54,14 +55,16 @@ pub(crate) struct StopRules {
     /// The words of the last rejection, and how many in a row said just that.
     words: Option<(String, u32)>,
     unintelligible: u32,
-    /// Something was created at this target, by this run or an earlier one: the endpoint is there and takes customers.
+    /// Something was created at this target, by this run or an earlier one: the endpoint is there
+    /// and takes customers.
     ever_created: bool,
     /// Records in a row that were refused as such; each kind counts for itself.
     refused: InARow,
     forbidden: InARow,
     firewalled: InARow,
     broken: InARow,
-    /// Since when nothing can be reached for a reason that will not go away. Only counted while nothing was ever answered.
+    /// Since when nothing can be reached for a reason that will not go away. Only counted while
+    /// nothing was ever answered.
     hopeless_since: Option<Instant>,
     was_answered: bool,
 }
@@ -91,7 +94,8 @@ impl InARow {
 }
 
 impl StopRules {
-    /// `ever_created` says whether the ledger knows of a customer that was ever created at this target.
+    /// `ever_created` says whether the ledger knows of a customer that was ever created at this
+    /// target.
     pub(crate) fn new(policy: GuardPolicy, to_send: u64, ever_created: bool) -> Self {
         Self {
             give_up: GiveUpTimer::new(policy.give_up_after),
@@ -109,7 +113,8 @@ impl StopRules {
         }
     }
 
-    /// The server answered something else than a request to create. That says nothing against an application that fails at all of those.
+    /// The server answered something else than a request to create. That says nothing against an
+    /// application that fails at all of those.
     pub(crate) fn alive(&mut self) {
         self.was_answered = true;
         if self.broken.count() < BROKEN {

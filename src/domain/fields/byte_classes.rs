@@ -47,8 +47,8 @@ impl<'a> Signs<'a> {
     }
 }
 
-/// The bytes of a short text as an integer, the first the lowest. Its ends are put together, for what is copied byte by byte and then looked at
-/// as a whole is waited for.
+/// The bytes of a short text as an integer, the first the lowest. Its ends are put together, for
+/// what is copied byte by byte and then looked at as a whole is waited for.
 #[inline]
 fn short(text: &[u8]) -> u128 {
     match (text.first_chunk(), text.last_chunk()) {

@@ -1,7 +1,8 @@
 //! Countries of ISO 3166-1.
 //!
-//! A country is known by its alpha-2 or alpha-3 code or by an English name that means it and no other: exactly, never by prefix or by
-//! likeness. `UK`, England, Scotland, Wales and Northern Ireland mean GBR, which is what ISO has for them.
+//! A country is known by its alpha-2 or alpha-3 code or by an English name that means it and no
+//! other: exactly, never by prefix or by likeness. `UK`, England, Scotland, Wales and Northern
+//! Ireland mean GBR, which is what ISO has for them.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -90,7 +91,8 @@ const AMBIGUOUS: [(&str, &str); 4] = [
     ("virgin islands", "VGB (British) or VIR (U.S.)"),
 ];
 
-/// The codes of the assigned countries, and for each code of two or three letters which country it means.
+/// The codes of the assigned countries, and for each code of two or three letters which country it
+/// means.
 struct Codes {
     countries: Vec<(&'static str, &'static str)>,
     places: Vec<Option<Country>>,
@@ -161,7 +163,8 @@ fn lines_of_three(table: &'static str) -> impl Iterator<Item = [&'static str; 3]
     })
 }
 
-/// What two spellings of one name have in common: composed letters, lower case, single spaces, straight apostrophes.
+/// What two spellings of one name have in common: composed letters, lower case, single spaces,
+/// straight apostrophes.
 fn fold(text: &str) -> String {
     let composed: String = text.nfc().collect();
     let words: Vec<&str> = composed.split_whitespace().collect();
@@ -193,7 +196,8 @@ mod tests {
     #[test]
     fn every_english_name_means_its_country() {
         for row in rows(include_str!("../../../fixtures/data/country-names-en.csv")) {
-            // ISO's short name of one Congo is everyday English for both: refused, whatever the table says.
+            // ISO's short name of one Congo is everyday English for both: refused, whatever the
+            // table says.
             if row[0] == "CONGO" {
                 continue;
             }

@@ -1,8 +1,9 @@
 //! The e-mail of a customer: what is sent, and what the ledger knows it by.
 //!
-//! Decisions where sources disagree: a quoted local part (`"a b"@x.org`) is refused, hardly a mail system makes them and many break on
-//! them; so are display names, comments and addresses at an IP. International addresses are taken. A top-level domain has at least
-//! two letters and nothing else, or is punycode. Punycode must be what IDNA would write.
+//! Decisions where sources disagree: a quoted local part (`"a b"@x.org`) is refused, hardly a mail
+//! system makes them and many break on them; so are display names, comments and addresses at an IP.
+//! International addresses are taken. A top-level domain has at least two letters and nothing else,
+//! or is punycode. Punycode must be what IDNA would write.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -48,7 +49,8 @@ impl<'a> Email<'a> {
         Ok(Self(text))
     }
 
-    /// An address of the usual kind, of which there is nothing to say: as [`Email::parse`] makes it, without an oddity.
+    /// An address of the usual kind, of which there is nothing to say: as [`Email::parse`] makes
+    /// it, without an oddity.
     #[must_use]
     #[inline]
     pub fn plain(text: &'a str) -> Option<Self> {
@@ -114,8 +116,9 @@ fn check_length(octets: usize, limit: usize, what: &str) -> Result<(), Flaw> {
     Err(Flaw::new(Code::EmailTooLong, format!("{what} has {octets} bytes; at most {limit} are possible")))
 }
 
-/// What the crate says of the address as a server without the international extension would see it: the domain in ASCII, and each
-/// letter beyond ASCII, all of which RFC 6531 allows but the crate does not (it knows no combining marks), as a plain one.
+/// What the crate says of the address as a server without the international extension would see it:
+/// the domain in ASCII, and each letter beyond ASCII, all of which RFC 6531 allows but the crate
+/// does not (it knows no combining marks), as a plain one.
 fn check_structure(local: &str, ascii_domain: &str) -> Result<(), Flaw> {
     let plain: Cow<'_, str> = if local.is_ascii() {
         local.into()
@@ -144,7 +147,8 @@ fn check_habits(text: &str) -> Result<(), Flaw> {
     }
 }
 
-/// The domain as DNS would have to be asked for it: letters, digits and hyphens in labels of their right length. Returns that form.
+/// The domain as DNS would have to be asked for it: letters, digits and hyphens in labels of their
+/// right length. Returns that form.
 fn check_domain(domain: &str) -> Result<Cow<'_, str>, Flaw> {
     let ascii = Uts46::new()
         .to_ascii(domain.as_bytes(), AsciiDenyList::STD3, Hyphens::Check, DnsLength::Verify)
@@ -170,9 +174,10 @@ fn last_label(domain: &[u8]) -> (&[u8], &[u8]) {
     domain.iter().rposition(|byte| *byte == b'.').map_or((b"", domain), |dot| (&domain[..dot], &domain[dot + 1..]))
 }
 
-/// The domain of an address of the usual kind: letters, digits, `_`, `+`, `-` and single dots before the `@`; letters, digits and single
-/// hyphens and dots after it, in the end letters. It is too short to break a limit. All that is checked elsewhere allows those, so
-/// nothing else needs to look.
+/// The domain of an address of the usual kind: letters, digits, `_`, `+`, `-` and single dots
+/// before the `@`; letters, digits and single hyphens and dots after it, in the end letters. It is
+/// too short to break a limit. All that is checked elsewhere allows those, so nothing else needs to
+/// look.
 fn plain_domain(text: &[u8]) -> Option<&[u8]> {
     let signs = Signs::of(text).filter(|_| text.len() <= LONGEST_LABEL)?;
     let [both, only_local, at, dots, hyphens] = signs.that(|signs| {
@@ -195,7 +200,8 @@ fn plain_domain(text: &[u8]) -> Option<&[u8]> {
     (only_local & domain == 0 && is_parted && is_ending).then_some(&text[begin..])
 }
 
-/// What two spellings of one address have in common: lower case, NFC. No games with dots or plus signs.
+/// What two spellings of one address have in common: lower case, NFC. No games with dots or plus
+/// signs.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EmailKey(String);
 
@@ -246,8 +252,9 @@ fn hash_of_lower_case(bytes: &[u8], hasher: &impl BuildHasher) -> u64 {
     hasher.finish()
 }
 
-/// The eight bytes of a word with their letters of ASCII made small, all at once: the highest bit of a byte shows whether it is beyond a sign once
-/// what that sign lacks to the next power of two is added.
+/// The eight bytes of a word with their letters of ASCII made small, all at once: the highest bit
+/// of a byte shows whether it is beyond a sign once what that sign lacks to the next power of two
+/// is added.
 const fn lower_case(word: u64) -> u64 {
     const EACH: u64 = u64::from_le_bytes([1; 8]);
     const HIGHEST: u64 = EACH * 0x80;

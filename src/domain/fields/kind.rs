@@ -10,7 +10,8 @@ pub enum CustomerType {
 }
 
 impl CustomerType {
-    /// The API's own two words, in any case. Synonyms are not guessed: who is a business has consequences in law.
+    /// The API's own two words, in any case. Synonyms are not guessed: who is a business has
+    /// consequences in law.
     ///
     /// # Errors
     /// A [`Flaw`] with the code `type.unknown`.

@@ -25,7 +25,8 @@ impl fmt::Debug for CustomerName<'_> {
 const LONGEST: usize = 255;
 
 impl<'a> CustomerName<'a> {
-    /// Trims and normalises; refuses what is empty, too long or steers the display instead of naming somebody.
+    /// Trims and normalises; refuses what is empty, too long or steers the display instead of
+    /// naming somebody.
     ///
     /// # Errors
     /// A [`Flaw`] with one of the `name.*` codes.
@@ -53,7 +54,8 @@ impl<'a> CustomerName<'a> {
         Ok(Self(name))
     }
 
-    /// A name of which there is nothing to say: as [`CustomerName::parse`] makes it, without an oddity.
+    /// A name of which there is nothing to say: as [`CustomerName::parse`] makes it, without an
+    /// oddity.
     #[must_use]
     #[inline]
     pub fn plain(text: &'a str) -> Option<Self> {
@@ -81,7 +83,8 @@ impl<'a> CustomerName<'a> {
     }
 }
 
-/// A trimmed name, not long, that is normalised already and in which nothing is odd. Nearly all are such.
+/// A trimmed name, not long, that is normalised already and in which nothing is odd. Nearly all are
+/// such.
 #[inline]
 fn is_plain(name: &str) -> bool {
     let Some(signs) = Signs::of(name.as_bytes()) else { return false };
@@ -101,7 +104,8 @@ fn is_plain_in_any_script(name: &str, signs: &Signs<'_>) -> bool {
         let second = second.into_iter().fold(equal(signs, 0xc2), |any, one| any | one);
         [within(signs, 0xc0, 0xff), equal(signs, 0xc3), second]
     });
-    // Letters that `is_mojibake` looks at have one first byte in UTF-8, and two bytes; those that may follow begin with one of these.
+    // Letters that `is_mojibake` looks at have one first byte in UTF-8, and two bytes; those that
+    // may follow begin with one of these.
     if first & second >> 2 != 0 {
         return false;
     }
@@ -125,7 +129,8 @@ fn end_of_plain_marks(name: &str, begin: usize) -> Option<u32> {
     u32::try_from(end).ok().filter(|_| is_plain)
 }
 
-/// Whether there may be something to say of a name because of a character, whatever stands beside it.
+/// Whether there may be something to say of a name because of a character, whatever stands beside
+/// it.
 fn is_odd(character: char) -> bool {
     matches!(character, '?' | '"' | '\u{fffd}')
         || character.is_whitespace()
@@ -137,8 +142,9 @@ fn composed(text: Cow<'_, str>) -> Cow<'_, str> {
     if is_nfc(&text) { text } else { Cow::Owned(text.nfc().collect()) }
 }
 
-/// Control characters, bidirectional embeddings and overrides, line separators, tags, noncharacters. The joiners U+200C and U+200D
-/// belong to the spelling of Persian and Indic names, and the plain direction marks only to that of right-to-left ones: those may stay.
+/// Control characters, bidirectional embeddings and overrides, line separators, tags,
+/// noncharacters. The joiners U+200C and U+200D belong to the spelling of Persian and Indic names,
+/// and the plain direction marks only to that of right-to-left ones: those may stay.
 fn steers_display(character: char) -> bool {
     character.is_control()
         || matches!(
@@ -193,7 +199,8 @@ fn is_mojibake(name: &str) -> bool {
             '\u{f0}'..='\u{f4}' => 4,
             _ => continue,
         };
-        // `Ó’` is Irish, not garbled; only after `Ã` is the quotation mark more likely the second half of a letter.
+        // `Ó’` is Irish, not garbled; only after `Ã` is the quotation mark more likely the second
+        // half of a letter.
         if length == 2 && first != 'Ã' && rest.clone().next() == Some('\u{2019}') {
             continue;
         }

@@ -1,8 +1,9 @@
-//! Letters that make no trouble beside any other: composed already, never composed with what stands before them, no mark that could stand in
-//! the wrong order. Nearly all names consist of them, and then nothing needs to be normalised.
+//! Letters that make no trouble beside any other: composed already, never composed with what stands
+//! before them, no mark that could stand in the wrong order. Nearly all names consist of them, and
+//! then nothing needs to be normalised.
 
-/// First and last of each range, in order; Unicode has more, but these are what people's names are written in. A test asks the library about
-/// each.
+/// First and last of each range, in order; Unicode has more, but these are what people's names are
+/// written in. A test asks the library about each.
 const RANGES: [(char, char); 52] = [
     // Latin, without the signs that a lost letter or a broken cell leaves.
     (' ', '!'),
@@ -93,8 +94,8 @@ pub(crate) fn is_untroubled(letter: char) -> bool {
     letter < 0x1_0000 && is_marked(letter / WORD, letter)
 }
 
-/// The same of the letter beyond ASCII that these bytes begin with. What UTF-8 makes of a character is its place in the table: its last
-/// byte the bit, all before it the word.
+/// The same of the letter beyond ASCII that these bytes begin with. What UTF-8 makes of a character
+/// is its place in the table: its last byte the bit, all before it the word.
 #[inline]
 pub(crate) fn is_untroubled_letter(utf8: &[u8]) -> bool {
     let payload = |byte: u8| usize::from(byte) % WORD;
@@ -107,8 +108,8 @@ pub(crate) fn is_untroubled_letter(utf8: &[u8]) -> bool {
     }
 }
 
-/// Whether this is one mark that composes with no letter, so that alone between two untroubled ones it makes no trouble either: the
-/// viramas of Indic scripts and the tone marks of Thai.
+/// Whether this is one mark that composes with no letter, so that alone between two untroubled ones
+/// it makes no trouble either: the viramas of Indic scripts and the tone marks of Thai.
 pub(crate) const fn is_apart(marks: &str) -> bool {
     matches!(
         marks.as_bytes(),

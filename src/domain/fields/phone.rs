@@ -1,7 +1,8 @@
 //! Telephone numbers. The only module that knows the phone library.
 //!
-//! Decisions: letters are refused, so vanity numbers (`1-800-FLOWERS`) and extensions (`ext. 5`) are too: E.164 holds neither. A number
-//! with a decimal point or an exponent went through a spreadsheet, and digits may be gone: it is refused before anything is made of it.
+//! Decisions: letters are refused, so vanity numbers (`1-800-FLOWERS`) and extensions (`ext. 5`)
+//! are too: E.164 holds neither. A number with a decimal point or an exponent went through a
+//! spreadsheet, and digits may be gone: it is refused before anything is made of it.
 
 use std::fmt;
 
@@ -19,7 +20,8 @@ use crate::domain::violation::{Code, Flaw};
 pub struct Phone {
     /// The digits after the plus.
     number: u64,
-    /// Whether the number lies in a range that is in use; one of the right length that does not may be newer than our tables.
+    /// Whether the number lies in a range that is in use; one of the right length that does not may
+    /// be newer than our tables.
     assigned: bool,
 }
 
@@ -71,9 +73,10 @@ impl Phone {
         Ok(Self { number, assigned })
     }
 
-    /// A number after a plus in a range that is in use, however its digits are grouped, of which there is nothing to say: as [`Phone::parse`]
-    /// makes it, without an oddity. It needs no parsing, which takes a hundred times as long. Full stops are not taken here: they may be
-    /// a spreadsheet's.
+    /// A number after a plus in a range that is in use, however its digits are grouped, of which
+    /// there is nothing to say: as [`Phone::parse`] makes it, without an oddity. It needs no
+    /// parsing, which takes a hundred times as long. Full stops are not taken here: they may be a
+    /// spreadsheet's.
     #[must_use]
     pub fn plain(text: &str) -> Option<Self> {
         let text = text.strip_prefix('+')?;
@@ -110,8 +113,8 @@ fn number_of(e164: &str) -> Option<u64> {
     digits.parse().ok().filter(|number| *number >= LEAST)
 }
 
-/// Whether whoever gets the number reads the number that was meant: `+252 0000014` is `+252 000014` to the next reader, for a zero before the
-/// area code is no part of a number.
+/// Whether whoever gets the number reads the number that was meant: `+252 0000014` is `+252 000014`
+/// to the next reader, for a zero before the area code is no part of a number.
 fn reads_the_same(e164: &str) -> bool {
     let again = PHONE_NUMBER_UTIL.parse(e164, None);
     again.is_ok_and(|number| PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164) == e164)
@@ -135,8 +138,8 @@ fn check_damage(text: &str) -> Result<(), Flaw> {
     Err(Flaw::new(Code::PhoneSpreadsheetDamage, hint))
 }
 
-/// Digits with one decimal sign, or with an exponent. A leading zero never comes from a spreadsheet's number: `0151.2345678` is a way
-/// to write a phone number.
+/// Digits with one decimal sign, or with an exponent. A leading zero never comes from a
+/// spreadsheet's number: `0151.2345678` is a way to write a phone number.
 fn is_decimal(text: &str) -> bool {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
@@ -218,7 +221,8 @@ fn length_fault(error: ValidationError) -> &'static str {
     }
 }
 
-/// `4915123456789` in Germany: the number that it is if an export dropped its plus, where that is a known one of the same country.
+/// `4915123456789` in Germany: the number that it is if an export dropped its plus, where that is a
+/// known one of the same country.
 fn lost_plus(text: &str, region: Region) -> Option<PhoneNumber> {
     let code = PHONE_NUMBER_UTIL.get_country_code_for_region(region)?;
     if is_international(text) || !may_begin_with(text, code) {
@@ -228,14 +232,15 @@ fn lost_plus(text: &str, region: Region) -> Option<PhoneNumber> {
     (code == number.country_code && PHONE_NUMBER_UTIL.is_valid_number(&number)).then_some(number)
 }
 
-/// Whether the digits of a number may be a country code's and others; so few are that parsing most for it would be in vain.
+/// Whether the digits of a number may be a country code's and others; so few are that parsing most
+/// for it would be in vain.
 fn may_begin_with(text: &str, country_code: i32) -> bool {
     let digits: String = text.chars().filter(|sign| sign.is_numeric()).collect();
     !digits.is_ascii() || digits.starts_with(&country_code.to_string())
 }
 
-/// Between the number as it stands and the one with its plus put back. Where both are known and differ, only a person can say, and the
-/// wrong one reaches somebody else.
+/// Between the number as it stands and the one with its plus put back. Where both are known and
+/// differ, only a person can say, and the wrong one reaches somebody else.
 fn choose(as_it_stands: Option<PhoneNumber>, with_plus: PhoneNumber) -> Result<PhoneNumber, Flaw> {
     let e164 = |number: &PhoneNumber| PHONE_NUMBER_UTIL.format(number, PhoneNumberFormat::E164).into_owned();
     match as_it_stands.filter(|number| PHONE_NUMBER_UTIL.is_valid_number(number)) {
@@ -291,7 +296,8 @@ mod tests {
                 assert_eq!(e164(&row[6], None), Ok(row[6].to_owned()), "{row:?}");
             }
             if !row[7].is_empty() {
-                // Where a country has short numbers too, one digit less is a possible number of no known range.
+                // Where a country has short numbers too, one digit less is a possible number of no
+                // known range.
                 let short = Phone::parse(&row[7], None);
                 assert!(short.map_or(true, |phone| phone.oddity().is_some()), "{row:?}");
             }

@@ -1,11 +1,13 @@
 //! Which numbers in E.164 lie in a range that is in use, as one automaton over their digits.
 //!
-//! The phone library answers this with some twenty regular expressions a number, which takes hundreds of times as long. `phone_ranges.bin` holds
-//! its answers for all numbers; the test below makes that file from the library's own rules and fails where it is no longer what they say.
+//! The phone library answers this with some twenty regular expressions a number, which takes
+//! hundreds of times as long. `phone_ranges.bin` holds its answers for all numbers; the test below
+//! makes that file from the library's own rules and fails where it is no longer what they say.
 //!
-//! The file is a list of 16-bit numbers, little end first: the place of the last accepting state, then ten for each state, the places of the
-//! states that follow each digit. A state's place is that of its first number. Place 0 refuses whatever follows, the accepting states
-//! come first, and the last state is the beginning.
+//! The file is a list of 16-bit numbers, little end first: the place of the last accepting state,
+//! then ten for each state, the places of the states that follow each digit. A state's place is
+//! that of its first number. Place 0 refuses whatever follows, the accepting states come first, and
+//! the last state is the beginning.
 
 const BYTES: &[u8] = include_bytes!("phone_ranges.bin");
 
@@ -37,7 +39,8 @@ static HEADS: [u16; 1000] = {
     places
 };
 
-/// The number that these digits are, if it is in use and is written as the library would write it. They are what follows the plus.
+/// The number that these digits are, if it is in use and is written as the library would write it.
+/// They are what follows the plus.
 pub(crate) fn in_use(digits: impl Iterator<Item = u8>) -> Option<u64> {
     let mut digits = digits.map(|digit| usize::from(digit.wrapping_sub(b'0')));
     let head = [digits.next()?, digits.next()?, digits.next()?];
@@ -150,7 +153,8 @@ mod tests {
             .unwrap()
     }
 
-    /// Of what numbers begin with. The library keeps all patterns as those of whole numbers, and takes that away from these.
+    /// Of what numbers begin with. The library keeps all patterns as those of whole numbers, and
+    /// takes that away from these.
     fn rule_of_beginnings(pattern: &str) -> Rule {
         let inner = pattern.strip_prefix("^(?:").and_then(|pattern| pattern.strip_suffix(")$"));
         rule(inner.unwrap_or(pattern))
@@ -240,7 +244,8 @@ mod tests {
         known
     }
 
-    /// A country code: its regions, the main one first, and what the library strips from the beginning of a national number.
+    /// A country code: its regions, the main one first, and what the library strips from the
+    /// beginning of a national number.
     struct CountryCode {
         regions: Vec<Region>,
         stripped: Option<Rule>,
@@ -279,7 +284,8 @@ mod tests {
             }
         }
 
-        /// `None`: whatever follows, no number is in use, or the library would put something else in the place of its beginning.
+        /// `None`: whatever follows, no number is in use, or the library would put something else
+        /// in the place of its beginning.
         fn follow(&self, progress: &Progress, digit: u8) -> Option<Progress> {
             let mut next = progress.clone();
             next.length += 1;
@@ -310,7 +316,8 @@ mod tests {
         }
 
         fn accepts(&self, progress: &Progress) -> bool {
-            // The main region decides how long numbers are: what is shorter elsewhere may not be dialled from abroad.
+            // The main region decides how long numbers are: what is shorter elsewhere may not be
+            // dialled from abroad.
             if !self.regions[0].kinds[0].has_length(progress.length) {
                 return false;
             }

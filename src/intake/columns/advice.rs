@@ -28,7 +28,8 @@ pub(crate) fn check_required(
     Err(ColumnFault::Missing { fields, found: names.as_slice().to_vec(), advice })
 }
 
-/// What to write for the fields that nothing feeds: the preset that feeds all or some of them, and options.
+/// What to write for the fields that nothing feeds: the preset that feeds all or some of them, and
+/// options.
 fn advice(names: &ColumnNames, fields: &[Field], given: Option<Preset>) -> Vec<String> {
     let guessed = Preset::guess(names.as_slice());
     let found = |field| guessed.and_then(|preset| preset_source(names, preset, field));
@@ -53,7 +54,8 @@ fn advice(names: &ColumnNames, fields: &[Field], given: Option<Preset>) -> Vec<S
     advice
 }
 
-/// The option to write for a field without a column, with the likely column. Of several that are as likely none is the answer.
+/// The option to write for a field without a column, with the likely column. Of several that are as
+/// likely none is the answer.
 fn advise(field: Field, names: &[String]) -> String {
     let with = |stems: &[&str]| -> Vec<String> {
         let fits = |name: &&String| stems.iter().any(|stem| fold(name).contains(stem));

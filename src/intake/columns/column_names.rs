@@ -10,7 +10,8 @@ use crate::domain::Field;
 pub(crate) enum ColumnNames {
     /// The names of a CSV header, trimmed.
     Header(Vec<String>),
-    /// The keys seen in the first objects of NDJSON; nested ones joined by dots. Other objects may have more.
+    /// The keys seen in the first objects of NDJSON; nested ones joined by dots. Other objects may
+    /// have more.
     Keys(Vec<String>),
 }
 
@@ -84,7 +85,8 @@ pub(crate) struct Column {
 pub(crate) enum Place {
     /// The number of the cell, from 0.
     Index(usize),
-    /// The key, or the keys on the way joined by dots; the first dot is known, for it is asked for with every record.
+    /// The key, or the keys on the way joined by dots; the first dot is known, for it is asked for
+    /// with every record.
     Key { name: String, dot: Option<usize> },
 }
 

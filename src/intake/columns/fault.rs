@@ -1,4 +1,5 @@
-//! Why the columns of a file cannot be matched with the fields of a customer, and what to do about it.
+//! Why the columns of a file cannot be matched with the fields of a customer, and what to do about
+//! it.
 
 use super::presets::Preset;
 use crate::domain::Field;
@@ -78,7 +79,8 @@ fn list(names: &[String]) -> String {
     }
 }
 
-/// Names with control characters escaped, in quotes where they would not stand out, cut where they are no names.
+/// Names with control characters escaped, in quotes where they would not stand out, cut where they
+/// are no names.
 pub(crate) fn quoted(names: &[String]) -> Vec<String> {
     let shown = |name: &String| {
         let short: String = name.chars().take(60).collect();

@@ -1,7 +1,8 @@
 //! Which column, template or fixed value feeds each field.
 //!
-//! The user's word comes first, then a preset's, then the API's own names, then well-known aliases where exactly one column fits. Two that fit are an
-//! error: the wrong phone number is worse than a question. Columns that nobody named stay in the file, unless the API documents them.
+//! The user's word comes first, then a preset's, then the API's own names, then well-known aliases
+//! where exactly one column fits. Two that fit are an error: the wrong phone number is worse than a
+//! question. Columns that nobody named stay in the file, unless the API documents them.
 
 use super::advice::check_required;
 use super::column_names::{Column, ColumnNames, Place};
@@ -26,7 +27,8 @@ const DOCUMENTED: [&str; 10] = [
     "customer_idExpiration",
 ];
 
-/// Whether a column of this name would be used without anybody asking, or is asked for: a sign that a header was read rightly.
+/// Whether a column of this name would be used without anybody asking, or is asked for: a sign that
+/// a header was read rightly.
 pub(crate) fn is_known(name: &str, options: &InputOptions) -> bool {
     let folded = fold(name);
     let asked = |typed: &str| is_same(typed, name);

@@ -1,5 +1,6 @@
-//! The columns of other systems' exports. A preset names where a field is found; what it does not name stays in the file, so that
-//! password hashes, IP addresses and notes of an export never leave the machine by accident.
+//! The columns of other systems' exports. A preset names where a field is found; what it does not
+//! name stays in the file, so that password hashes, IP addresses and notes of an export never leave
+//! the machine by accident.
 
 use std::fmt;
 use std::str::FromStr;
@@ -52,7 +53,8 @@ impl Preset {
         }
     }
 
-    /// Stripe has two exports, of customers and of payments; phone and country come only where they were ticked.
+    /// Stripe has two exports, of customers and of payments; phone and country come only where they
+    /// were ticked.
     pub(crate) const fn sources(self, field: Field) -> Sources {
         match (self, field) {
             (Self::Stripe, Field::Name) => &["Name", "Card Name"],

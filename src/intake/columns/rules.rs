@@ -157,8 +157,9 @@ fn parse_field(text: &str) -> Result<Field, RuleError> {
     })
 }
 
-/// `{Column}` stands for its cell, `{{` and `}}` for braces, all else for itself. Braces may be part of a column's name, so `{a}}}` is the column
-/// `a}`, and a brace right after a column cannot be said.
+/// `{Column}` stands for its cell, `{{` and `}}` for braces, all else for itself. Braces may be
+/// part of a column's name, so `{a}}}` is the column `a}`, and a brace right after a column cannot
+/// be said.
 fn parse_template(source: &str) -> Result<Vec<TypedPart>, RuleError> {
     let unbalanced =
         || RuleError::new(format!("the braces of {source:?} do not match; write {{{{ and }}}} for braces themselves"));

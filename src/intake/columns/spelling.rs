@@ -63,7 +63,8 @@ pub(crate) fn near(typed: &str, names: &[String]) -> Vec<String> {
     found.into_iter().take(3).map(|(_, name)| name.clone()).collect()
 }
 
-/// How many characters must be changed, added or taken away. Long names are compared by their beginning.
+/// How many characters must be changed, added or taken away. Long names are compared by their
+/// beginning.
 fn distance(one: &str, other: &str) -> usize {
     let beginning = |text: &str| text.chars().take(64).collect::<String>();
     strsim::levenshtein(&beginning(one), &beginning(other))

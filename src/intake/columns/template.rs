@@ -25,7 +25,8 @@ pub(crate) enum TemplatePart {
     Column(Column),
 }
 
-/// The text of a template for one record: empty cells leave no gap, and nothing but empty cells leave nothing.
+/// The text of a template for one record: empty cells leave no gap, and nothing but empty cells
+/// leave nothing.
 pub(crate) fn assemble<'a>(pieces: &[TemplatePart], row: &impl Row<'a>) -> String {
     let mut text = String::new();
     let mut holds_something = false;
@@ -42,7 +43,8 @@ pub(crate) fn assemble<'a>(pieces: &[TemplatePart], row: &impl Row<'a>) -> Strin
     if holds_something { collapse_spaces(&text) } else { String::new() }
 }
 
-/// Runs of plain spaces become one; what stands within a cell otherwise, line breaks too, is for validation to judge.
+/// Runs of plain spaces become one; what stands within a cell otherwise, line breaks too, is for
+/// validation to judge.
 fn collapse_spaces(text: &str) -> String {
     let mut collapsed = String::with_capacity(text.len());
     for character in text.trim().chars() {

@@ -1,4 +1,5 @@
-//! One record as it stands in the input, and what is to be said of it. Pure: the same bytes give the same verdict on any thread.
+//! One record as it stands in the input, and what is to be said of it. Pure: the same bytes give
+//! the same verdict on any thread.
 
 use encoding_rs::{Encoding, UTF_8};
 
@@ -142,7 +143,8 @@ impl Examiner {
         })
     }
 
-    /// A record that could not be taken apart: only one thing can be said of it, and its kept cells are empty.
+    /// A record that could not be taken apart: only one thing can be said of it, and its kept cells
+    /// are empty.
     fn whole(&self, problem: Violation) -> JudgedCells<'static> {
         let verdict = RecordVerdict::Invalid { email: None, problems: vec![problem] };
         JudgedCells { verdict, kept: vec![String::new(); self.mapping.kept().len()] }

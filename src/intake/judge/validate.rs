@@ -14,9 +14,11 @@ use crate::intake::columns::sources::{ExtraField, TextSource};
 use crate::intake::columns::template::{Cell, Row, assemble, cell_text};
 use crate::intake::read::ndjson::kind;
 
-/// The customer of a record of which there is nothing to say. Nearly all are such, and need none of what words about them need.
+/// The customer of a record of which there is nothing to say. Nearly all are such, and need none of
+/// what words about them need.
 ///
-/// In line, and the number last, which takes longest: a value that is moved as soon as it is made takes longer than to make it.
+/// In line, and the number last, which takes longest: a value that is moved as soon as it is made
+/// takes longer than to make it.
 #[inline(always)]
 pub(crate) fn plain<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<NewCustomer<'a>> {
     let name = plain_text(mapping, row, Field::Name).filter(|name| artefact(name).is_none())?;
@@ -42,7 +44,8 @@ pub(crate) fn plain<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<NewC
     Some(NewCustomer { name, email, phone, country, kind, send_kyc_mail, extra })
 }
 
-/// What a record gives for a field, without the space around it; empty where it gives nothing. None where there is more to it.
+/// What a record gives for a field, without the space around it; empty where it gives nothing. None
+/// where there is more to it.
 #[inline(always)]
 fn plain_text<'a>(mapping: &'a Mapping, row: &impl Row<'a>, field: Field) -> Option<&'a str> {
     let cell = match &mapping.feeding(field).origin {
@@ -57,8 +60,8 @@ fn plain_text<'a>(mapping: &'a Mapping, row: &impl Row<'a>, field: Field) -> Opt
     }
 }
 
-/// Judges any record. `region` is the country of phone numbers without `+`, where it is not the record's own; `oddities` is what reading
-/// already noticed and what holds nothing back.
+/// Judges any record. `region` is the country of phone numbers without `+`, where it is not the
+/// record's own; `oddities` is what reading already noticed and what holds nothing back.
 pub(crate) fn judge<'a>(
     mapping: &'a Mapping,
     row: &impl Row<'a>,
@@ -217,7 +220,8 @@ fn named_artefact(text: &str) -> Option<&'static str> {
     }
 }
 
-/// `1.23457E+11`, as spreadsheets write it: one digit, perhaps a fraction, `E+` and two digits or more.
+/// `1.23457E+11`, as spreadsheets write it: one digit, perhaps a fraction, `E+` and two digits or
+/// more.
 fn is_scientific(text: &str) -> bool {
     let digits = |text: &str, least: usize| text.len() >= least && text.bytes().all(|byte| byte.is_ascii_digit());
     if !text.starts_with(|first: char| first.is_ascii_digit()) {
@@ -234,7 +238,8 @@ struct Findings {
 }
 
 impl Findings {
-    /// Keeps the complaint about a value, if there is one, and gives the value otherwise, after a look at what is odd about it.
+    /// Keeps the complaint about a value, if there is one, and gives the value otherwise, after a
+    /// look at what is odd about it.
     #[inline]
     fn take<T>(
         &mut self,

@@ -1,7 +1,8 @@
 //! Text in another encoding than UTF-8, as UTF-8.
 //!
-//! Nothing is replaced: a byte that is nothing in its encoding travels on as two bytes that are nothing in UTF-8 (F8 to FB, then 80 to BF,
-//! with the byte's eight bits in them). So it is a problem of its record like any other, and what it was can still be said.
+//! Nothing is replaced: a byte that is nothing in its encoding travels on as two bytes that are
+//! nothing in UTF-8 (F8 to FB, then 80 to BF, with the byte's eight bits in them). So it is a
+//! problem of its record like any other, and what it was can still be said.
 
 use std::io::{self, BufRead, Read};
 
@@ -38,7 +39,8 @@ pub(crate) fn unmarked_utf16(head: &[u8]) -> Option<&'static Encoding> {
     }
 }
 
-/// Where bytes stop being text: after how many bytes and characters, and which byte stood there in the file.
+/// Where bytes stop being text: after how many bytes and characters, and which byte stood there in
+/// the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Undecodable {
     pub(crate) byte: u8,
@@ -129,8 +131,8 @@ fn remember(recent: &mut Vec<u8>, read: &[u8]) {
     recent.drain(..recent.len().saturating_sub(REMEMBERED));
 }
 
-/// A byte without meaning in a code page comes out as the control character of its number (0x81 as U+0081). No customer has such a character,
-/// but a file that is named a wrong code page has many.
+/// A byte without meaning in a code page comes out as the control character of its number (0x81 as
+/// U+0081). No customer has such a character, but a file that is named a wrong code page has many.
 fn mark_undefined(text: &mut [u8]) {
     for at in 1..text.len() {
         if text[at - 1] == 0xc2 && (0x80..0xa0).contains(&text[at]) {

@@ -30,8 +30,9 @@ pub(crate) fn line_end(head: &[u8]) -> u8 {
     if head.contains(&b'\r') && !head.contains(&b'\n') { b'\r' } else { b'\n' }
 }
 
-/// The delimiter under which the head makes most sense: the one whose header has most known names, then the one that cuts most records
-/// into as many cells as the header, then the one with most columns. Without any sign of one, a comma.
+/// The delimiter under which the head makes most sense: the one whose header has most known names,
+/// then the one that cuts most records into as many cells as the header, then the one with most
+/// columns. Without any sign of one, a comma.
 pub(crate) fn delimiter(head: &[u8], complete: bool, is_known: impl Fn(&str) -> bool) -> u8 {
     let mut best = (b',', (0, 0, 1));
     for delimiter in DELIMITERS {

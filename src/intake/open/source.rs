@@ -16,7 +16,8 @@ use crate::intake::limits::{HEAD, LONGEST_RECORD};
 /// An opened input whose beginning was read.
 pub(crate) struct InputSource {
     pub(crate) path: PathBuf,
-    /// The first bytes as UTF-8, without a byte order mark: at least the first line, if it is not beyond all limits.
+    /// The first bytes as UTF-8, without a byte order mark: at least the first line, if it is not
+    /// beyond all limits.
     pub(crate) head: Vec<u8>,
     /// Whether the head is all there is.
     pub(crate) complete: bool,
@@ -105,7 +106,8 @@ fn check_encoding(path: &Path, start: &[u8], encoding: &'static Encoding, is_nam
         Some(found) if found != encoding => return Err(IntakeError::Utf16 { path, found: found.name() }),
         _ => {}
     }
-    // Letters of a code page are hardly ever UTF-8 by chance; the other way round, each letter would become two wrong ones.
+    // Letters of a code page are hardly ever UTF-8 by chance; the other way round, each letter
+    // would become two wrong ones.
     if is_named && encoding.is_single_byte() && is_utf8_beyond_ascii(start) {
         return Err(IntakeError::AlreadyUtf8 { path, named: encoding.name() });
     }

@@ -1,7 +1,7 @@
 //! Packed inputs: gzip and zstd, known by their first bytes and unpacked while they are read.
 //!
-//! Files of several members or frames are one input, as the tools that pack them have it. Memory is that of the packer's window, which is
-//! capped, whatever comes out.
+//! Files of several members or frames are one input, as the tools that pack them have it. Memory is
+//! that of the packer's window, which is capped, whatever comes out.
 
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -10,8 +10,8 @@ use flate2::bufread::GzDecoder;
 use super::changed::InputChanged;
 use crate::intake::limits::HEAD;
 
-/// The largest window of zstd that is unpacked, as a power of two: 8 MiB, what every unpacker is asked to support (RFC 8878, 3.1.1.1.2) and
-/// all that `zstd` uses up to level 19.
+/// The largest window of zstd that is unpacked, as a power of two: 8 MiB, what every unpacker is
+/// asked to support (RFC 8878, 3.1.1.1.2) and all that `zstd` uses up to level 19.
 const WINDOW_LOG: u32 = 23;
 /// From here on the ratio is looked at; less than that is harmless at any ratio.
 const HARMLESS: u64 = 64 << 20;
@@ -100,7 +100,8 @@ impl<R: Read> Read for Unpacker<R> {
     }
 }
 
-/// The members of a gzip file, one after the other. Zeros may follow the last one, as `gzip` has it: tapes and block devices leave them.
+/// The members of a gzip file, one after the other. Zeros may follow the last one, as `gzip` has
+/// it: tapes and block devices leave them.
 struct GzipMembers<R> {
     /// `None` only while one member gives the input to the next.
     member: Option<GzDecoder<R>>,

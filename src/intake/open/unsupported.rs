@@ -1,4 +1,5 @@
-//! What is no CSV and no NDJSON: the other things that people have in files, told by how they begin, and what to do with each.
+//! What is no CSV and no NDJSON: the other things that people have in files, told by how they
+//! begin, and what to do with each.
 
 /// What a file looks like, and the next step.
 pub(crate) type Looks = (&'static str, &'static str);
@@ -191,7 +192,8 @@ fn is_array_a_line(text: &[u8]) -> bool {
     first_line(text).is_some_and(|(first, rest)| rest.first() == Some(&b'[') && is_whole(first))
 }
 
-/// Whether an object goes on after its first line. A line that was cut off is another matter: what follows it is an object again.
+/// Whether an object goes on after its first line. A line that was cut off is another matter: what
+/// follows it is an object again.
 fn is_spread(text: &[u8]) -> bool {
     let Some((first, rest)) = first_line(text) else { return false };
     let is_unfinished = || serde_json::from_slice::<serde::de::IgnoredAny>(first).is_err_and(|error| error.is_eof());

@@ -1,7 +1,8 @@
 //! Records of CSV, in bounded memory, with the line on which each begins.
 //!
-//! csv-core decides what is a cell; this module feeds it, counts lines and holds the limits. A cell beyond its limit ends the file if a
-//! quote is still open in it, for then nothing that follows can be trusted; otherwise the record is skipped to its end.
+//! csv-core decides what is a cell; this module feeds it, counts lines and holds the limits. A cell
+//! beyond its limit ends the file if a quote is still open in it, for then nothing that follows can
+//! be trusted; otherwise the record is skipped to its end.
 
 use std::io::{self, BufRead};
 
@@ -37,7 +38,8 @@ impl Core {
     fn get(&mut self) -> &mut Reader {
         self.reader.get_or_insert_with(|| {
             let mut reader = ReaderBuilder::new().delimiter(self.delimiter).build();
-            // It would drop a byte order mark at the beginning, and this may be the middle of a file.
+            // It would drop a byte order mark at the beginning, and this may be the middle of a
+            // file.
             let _ = reader.read_record(b"\n", &mut [], &mut []);
             reader
         })
@@ -47,7 +49,8 @@ impl Core {
 /// What reading on brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RecordScan {
-    /// A record, which begins on this line. [`CsvReader::record`] has its cells. `ended` is false for a last one without its line end.
+    /// A record, which begins on this line. [`CsvReader::record`] has its cells. `ended` is false
+    /// for a last one without its line end.
     Record {
         line: u64,
         ended: bool,
@@ -84,7 +87,8 @@ pub(crate) struct Record<'a> {
     /// The same, where it is known to be text.
     text: Option<&'a str>,
     ends: &'a [usize],
-    /// How many bytes stand between two cells: none where quotes were taken away, the delimiter where there were none.
+    /// How many bytes stand between two cells: none where quotes were taken away, the delimiter
+    /// where there were none.
     gap: usize,
 }
 
@@ -106,7 +110,8 @@ impl<'a> Record<'a> {
         (0..self.len()).filter_map(move |index| self.get(index))
     }
 
-    /// All cells as one text, where every cell is text; looks at all bytes at once, and then whether a cell ends within a character.
+    /// All cells as one text, where every cell is text; looks at all bytes at once, and then
+    /// whether a cell ends within a character.
     pub(crate) fn text(self) -> Option<&'a str> {
         if self.text.is_some() {
             return self.text;
@@ -157,7 +162,8 @@ impl<R: BufRead> CsvReader<R> {
         Ok((self.input, self.lines.line))
     }
 
-    /// How many lines without anything and rows of nothing but space and delimiters were skipped so far.
+    /// How many lines without anything and rows of nothing but space and delimiters were skipped so
+    /// far.
     pub(crate) fn blank_rows(&self) -> u64 {
         self.blank_rows
     }
@@ -211,7 +217,8 @@ impl<R: BufRead> CsvReader<R> {
         }
     }
 
-    /// The end of the input: a line end of our own completes the last record, if there is one and no quote is open.
+    /// The end of the input: a line end of our own completes the last record, if there is one and
+    /// no quote is open.
     fn finish(&mut self, line: u64) -> Result<RecordScan, ReadFault> {
         if self.core.reader.is_none() {
             // It was fed nothing, so nothing is pending.
@@ -234,8 +241,9 @@ impl<R: BufRead> CsvReader<R> {
         }
     }
 
-    /// How far the buffer may be filled before the limits must be looked at again: a cell and a byte, or a record and a byte. csv-core
-    /// stops there, so what happens does not depend on how the input comes in pieces.
+    /// How far the buffer may be filled before the limits must be looked at again: a cell and a
+    /// byte, or a record and a byte. csv-core stops there, so what happens does not depend on how
+    /// the input comes in pieces.
     fn ceiling(&self) -> usize {
         (self.last_end() + LONGEST_CELL + 1).min(LONGEST_RECORD + 1)
     }
@@ -256,7 +264,8 @@ impl<R: BufRead> CsvReader<R> {
         }
     }
 
-    /// Reads to the end of a record without keeping it. An open quote is noticed here too, cell by cell.
+    /// Reads to the end of a record without keeping it. An open quote is noticed here too, cell by
+    /// cell.
     fn skip_record(&mut self, line: u64, limit: &'static str) -> Result<RecordScan, ReadFault> {
         let mut cell = self.cells;
         let mut length = 0;
@@ -316,8 +325,9 @@ impl<R: BufRead> CsvReader<R> {
     }
 }
 
-/// Feeds one byte of our own. csv-core does not tell its state (and a copy of its reader has lost it), but only within quotes are a
-/// delimiter and a line end part of the cell. Returns whether it was, and what came of it otherwise.
+/// Feeds one byte of our own. csv-core does not tell its state (and a copy of its reader has lost
+/// it), but only within quotes are a delimiter and a line end part of the cell. Returns whether it
+/// was, and what came of it otherwise.
 fn probe(core: &mut Reader, byte: u8, ends: &mut [usize]) -> (bool, csv_core::ReadRecordResult, usize) {
     let (result, _, written, ended) = core.read_record(&[byte], &mut [0; 2], ends);
     (written > 0, result, ended)

@@ -1,8 +1,9 @@
 //! Lines of NDJSON, in bounded memory, and what an object of one holds.
 //!
-//! serde_json parses; the visitor here adds what it leaves open: a key that comes twice, nesting beyond the limit, strings beyond it.
-//! Numbers are carried as they are written. serde_json gives integers exactly and all others as
-//! floats, so a line that has such a number is parsed a second time, for its text.
+//! serde_json parses; the visitor here adds what it leaves open: a key that comes twice, nesting
+//! beyond the limit, strings beyond it. Numbers are carried as they are written. serde_json gives
+//! integers exactly and all others as floats, so a line that has such a number is parsed a second
+//! time, for its text.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -43,7 +44,8 @@ pub(crate) enum LineScan {
 }
 
 impl<R: BufRead> LineReader<R> {
-    /// `line` is the number of the first line that `input` gives, `line_end` the byte with which lines end.
+    /// `line` is the number of the first line that `input` gives, `line_end` the byte with which
+    /// lines end.
     pub(crate) fn new(input: R, line_end: u8, line: u64) -> Self {
         Self { input, line_end, line: line - 1, buffer: Vec::new(), blank_rows: 0 }
     }
@@ -85,7 +87,8 @@ impl<R: BufRead> LineReader<R> {
         }
     }
 
-    /// Reads to the next line end, keeping no more than the limit: how long the line is, and whether its end was there.
+    /// Reads to the next line end, keeping no more than the limit: how long the line is, and
+    /// whether its end was there.
     fn read_line(&mut self) -> io::Result<(usize, bool)> {
         let mut length = 0usize;
         loop {

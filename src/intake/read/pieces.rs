@@ -1,7 +1,9 @@
-//! Cuts an input into pieces that end where records end, so that they can be read beside each other.
+//! Cuts an input into pieces that end where records end, so that they can be read beside each
+//! other.
 //!
-//! In CSV a line end ends a record unless it stands within quotes, and a quote opens a cell only where one begins. That needs no more than
-//! finding the quotes, which is many times as fast as reading the cells.
+//! In CSV a line end ends a record unless it stands within quotes, and a quote opens a cell only
+//! where one begins. That needs no more than finding the quotes, which is many times as fast as
+//! reading the cells.
 
 use std::io::{self, BufRead, Cursor, Read as _};
 
@@ -28,7 +30,8 @@ pub(crate) struct Piece {
 
 pub(crate) enum Cut {
     Piece(Piece),
-    /// What begins with a record that is too large for a piece must be read in one go, by whoever keeps no more of it than a record may have.
+    /// What begins with a record that is too large for a piece must be read in one go, by whoever
+    /// keeps no more of it than a record may have.
     Uncut {
         input: BoxedInput,
         line: u64,
@@ -104,7 +107,8 @@ fn last_record_end(form: Form, bytes: &[u8]) -> Option<usize> {
 }
 
 fn last_csv_end(delimiter: u8, all: &[u8]) -> Option<usize> {
-    // The last byte may be half of a line end, or half of an escaped quote: what it is shows only in what follows.
+    // The last byte may be half of a line end, or half of an escaped quote: what it is shows only
+    // in what follows.
     let bytes = &all[..all.len().saturating_sub(1)];
     let (mut begin, mut last) = (0, None);
     loop {
@@ -121,7 +125,8 @@ fn last_csv_end(delimiter: u8, all: &[u8]) -> Option<usize> {
     last.map(|end| if all[end - 1] == b'\r' && all.get(end) == Some(&b'\n') { end + 1 } else { end })
 }
 
-/// The next quote with which a cell begins. A cell that was in quotes goes on at `begin`, so none begins there.
+/// The next quote with which a cell begins. A cell that was in quotes goes on at `begin`, so none
+/// begins there.
 fn opening_quote(delimiter: u8, bytes: &[u8], begin: usize) -> Option<usize> {
     let begins_cell = |at: usize| match at.checked_sub(1) {
         None => true,

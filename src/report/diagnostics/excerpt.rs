@@ -19,7 +19,8 @@ pub(crate) struct Excerpt {
 }
 
 impl Excerpt {
-    /// `None` where nothing of the record can be pointed at: a field that no column feeds, or a line that is no object.
+    /// `None` where nothing of the record can be pointed at: a field that no column feeds, or a
+    /// line that is no object.
     pub(crate) fn of(shape: &InputShape, raw: &RawRecord, column: &str) -> Option<Self> {
         match (&shape.form, raw) {
             (InputForm::Csv { delimiter, header }, RawRecord::Cells(cells)) => {
@@ -72,7 +73,8 @@ impl Excerpt {
         Self { text: before + &pointed + &after, span }
     }
 
-    /// What is pointed at is never cut by the renderer, so a place too narrow for it gets its beginning.
+    /// What is pointed at is never cut by the renderer, so a place too narrow for it gets its
+    /// beginning.
     fn narrowed(&self, room: usize) -> Self {
         let pointed = &self.text[self.span.clone()];
         if console::measure_text_width(pointed) <= room {
@@ -93,7 +95,8 @@ impl Excerpt {
     }
 }
 
-/// Letters and digits as stars, as wide as they are; signs, blanks and delimiters tell about the form of a cell and stay.
+/// Letters and digits as stars, as wide as they are; signs, blanks and delimiters tell about the
+/// form of a cell and stay.
 pub(crate) fn masked_cell(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
     for character in text.chars() {
@@ -107,7 +110,8 @@ pub(crate) fn masked_cell(text: &str) -> String {
     masked
 }
 
-/// What stands beside the pointed part in a narrow place: the margin, and the dots of what was cut on both sides.
+/// What stands beside the pointed part in a narrow place: the margin, and the dots of what was cut
+/// on both sides.
 const BESIDE: usize = 9;
 
 /// The next place at or before `at` where the text can be cut.
@@ -120,7 +124,8 @@ fn shown_cell(cell: &[u8], delimiter: char) -> String {
     if shown.contains([delimiter, '"']) { format!("\"{}\"", shown.replace('"', "\"\"")) } else { shown }
 }
 
-/// Where the value of a key stands in a line of JSON. For showing only, so a key of that name at another depth may be met first.
+/// Where the value of a key stands in a line of JSON. For showing only, so a key of that name at
+/// another depth may be met first.
 fn value_of(line: &str, key: &str) -> Option<Range<usize>> {
     let quoted = serde_json::to_string(key).ok()?;
     let mut from = 0;

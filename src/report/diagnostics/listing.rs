@@ -1,4 +1,5 @@
-//! What is wrong with the input, for a person: the first ones in full, pointing at the cell, then how many of each.
+//! What is wrong with the input, for a person: the first ones in full, pointing at the cell, then
+//! how many of each.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -159,7 +160,8 @@ impl Diagnostics {
     }
 }
 
-/// Other warnings are only counted: a file of test addresses would bury its problems under them. A stray quote swallows people.
+/// Other warnings are only counted: a file of test addresses would bury its problems under them. A
+/// stray quote swallows people.
 fn is_loud(code: Code) -> bool {
     code.severity() == Severity::Problem || code == Code::RowSwallowedLines
 }

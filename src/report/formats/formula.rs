@@ -1,7 +1,8 @@
 //! Keeps cells from being run by a spreadsheet.
 //!
-//! A cell that a spreadsheet would read as a formula gets an apostrophe before it, so that it is text. The value can be read back: if a cell
-//! begins with an apostrophe and the rest of it, after more apostrophes, would be a formula, the first apostrophe is not part of the value.
+//! A cell that a spreadsheet would read as a formula gets an apostrophe before it, so that it is
+//! text. The value can be read back: if a cell begins with an apostrophe and the rest of it, after
+//! more apostrophes, would be a formula, the first apostrophe is not part of the value.
 
 use std::borrow::Cow;
 
@@ -23,7 +24,8 @@ fn is_formula(cell: &str) -> bool {
 /// What begins a formula. Spreadsheets in East Asian languages also take the wide forms.
 const SIGNS: [char; 12] = ['=', '+', '-', '@', '＝', '＋', '－', '＠', '﹦', '﹢', '﹣', '﹫'];
 
-/// Spreadsheets and their users remove these before a formula: white space, quotes, and what cannot be seen.
+/// Spreadsheets and their users remove these before a formula: white space, quotes, and what cannot
+/// be seen.
 fn is_skipped(character: char) -> bool {
     character.is_whitespace() || is_hidden(character) || "\"'`´‘’“”„«»＂＇".contains(character)
 }

@@ -46,8 +46,8 @@ impl Bar {
     }
 }
 
-/// Collects a frame and hands it over whole, because a terminal that is stopped would block whoever draws on it. A frame that finds no room
-/// is dropped: the next one stands in the same place.
+/// Collects a frame and hands it over whole, because a terminal that is stopped would block whoever
+/// draws on it. A frame that finds no room is dropped: the next one stands in the same place.
 #[derive(Debug)]
 struct Canvas {
     terminal: Term,

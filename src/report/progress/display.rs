@@ -1,4 +1,5 @@
-//! Follows a run: folds its events, shows how far it is, and says what a person should know at once.
+//! Follows a run: folds its events, shows how far it is, and says what a person should know at
+//! once.
 
 use std::time::Instant;
 
@@ -75,8 +76,9 @@ impl Progress {
     }
 }
 
-/// What is worth a line of its own. None of these can come often: a pause lasts a second at least, and so does an open breaker; a pace that is not reached is told once; logins
-/// that fail come less and less often.
+/// What is worth a line of its own. None of these can come often: a pause lasts a second at least,
+/// and so does an open breaker; a pace that is not reached is told once; logins that fail come less
+/// and less often.
 fn notable(event: &Event) -> Option<String> {
     Some(match event {
         Event::Throttled { pause } => format!("the API asked for a pause: {}", about(*pause)),

@@ -1,4 +1,5 @@
-//! Lines where there is no terminal: the sign of life that a log of cron or systemd keeps, as text for people or as log lines for programs.
+//! Lines where there is no terminal: the sign of life that a log of cron or systemd keeps, as text
+//! for people or as log lines for programs.
 
 use std::time::Instant;
 

@@ -1,4 +1,5 @@
-//! The quota alone, with given answers and instants; then with the gate and a paused clock against a server that counts as the real one.
+//! The quota alone, with given answers and instants; then with the gate and a paused clock against
+//! a server that counts as the real one.
 
 use std::sync::{Arc, Mutex};
 
@@ -15,7 +16,8 @@ fn allowance(limit: u32, remaining: u32) -> Allowance {
     Allowance { limit: NonZeroU32::new(limit), remaining: Some(remaining), reset: None }
 }
 
-/// One request after the other, a second apart, each answered in 200 ms with the next of these remainders.
+/// One request after the other, a second apart, each answered in 200 ms with the next of these
+/// remainders.
 fn after(limit: u32, remainders: impl IntoIterator<Item = u32>) -> (AdaptiveQuota, Instant) {
     let mut now = Instant::now();
     let mut quota = AdaptiveQuota::new(now);
@@ -240,7 +242,8 @@ impl Server {
     }
 }
 
-/// Sends as fast as `--rate auto` lets it, with answers that overtake each other, for so many minutes.
+/// Sends as fast as `--rate auto` lets it, with answers that overtake each other, for so many
+/// minutes.
 async fn run(server: &Arc<Mutex<Server>>, minutes: u32) {
     let (places, slower) = if server.lock().unwrap().limit > 1000 { (64, 1) } else { (8, 37) };
     let (events, _told) = mpsc::unbounded_channel();

@@ -106,7 +106,8 @@ fn nobody() -> LookupFinding {
     exactly(&[])
 }
 
-/// What our requests left behind when the next answer comes. All of these have their last request at second 1000.
+/// What our requests left behind when the next answer comes. All of these have their last request
+/// at second 1000.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Fresh,
@@ -199,9 +200,11 @@ fn told(step: &Step) -> String {
 /// What follows where a look-up can be had, and where none can.
 type Row = (AttemptResult, [(&'static str, &'static str); 5]);
 
-/// DESIGN §5.1, the states in their order: fresh, silent, answered, a new key by trust, a new key after proven absence.
+/// DESIGN §5.1, the states in their order: fresh, silent, answered, a new key by trust, a new key
+/// after proven absence.
 fn table() -> Vec<Row> {
-    // After a doubt of ours any refusal leads to look-ups and is kept; without look-ups it ends in doubt with its words.
+    // After a doubt of ours any refusal leads to look-ups and is kept; without look-ups it ends in
+    // doubt with its words.
     let kept = |code: &'static str| ("look up", code);
     let (in_doubt_field, in_doubt_exists) = (kept("in_doubt api.field_rejected"), kept("in_doubt api.email_exists"));
     let in_doubt_refused = kept("in_doubt api.refused");
@@ -405,7 +408,8 @@ impl Cause {
 fn every_reason_to_look_up_and_everything_that_is_found_have_their_next_step() {
     let several = exactly(&[customer(true, None), customer(false, None)]);
     let spelt_otherwise = || LookupFinding::Lookalike(Box::new(customer(true, None).customer));
-    // Absent, absent once more, ours and young, another's, several, spelt otherwise, no look-up to be had.
+    // Absent, absent once more, ours and young, another's, several, spelt otherwise, no look-up to
+    // be had.
     let rows = [
         (
             Cause::Taken,

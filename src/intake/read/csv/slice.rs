@@ -1,7 +1,7 @@
 //! Records of CSV in bytes that are all at hand.
 //!
-//! A line without quotes and lone returns needs no more than finding its delimiters, sixty-four bytes at a time, and its cells stay where they are. All
-//! others are csv-core's.
+//! A line without quotes and lone returns needs no more than finding its delimiters, sixty-four
+//! bytes at a time, and its cells stay where they are. All others are csv-core's.
 
 use simdutf8::basic::from_utf8;
 use wide::u8x16;
@@ -147,7 +147,8 @@ mod tests {
 
     use super::*;
 
-    /// What a reader makes of an input: its records, each with its line, whether it ended, its cells and whether it is text; then the end.
+    /// What a reader makes of an input: its records, each with its line, whether it ended, its
+    /// cells and whether it is text; then the end.
     type Read = (Vec<(RecordScan, Vec<Vec<u8>>, bool)>, Option<String>, u64);
 
     macro_rules! read {
