@@ -30,7 +30,7 @@ pub enum Credentials {
 }
 
 impl Credentials {
-    /// Whose they are, where they tell: for telling accounts apart, and for nobody's eyes.
+    /// The owner, if the credentials name one. It tells accounts apart and is never shown.
     ///
     /// # Errors
     /// When the source has no token.

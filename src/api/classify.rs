@@ -101,7 +101,7 @@ fn silence(answer: &Response, said: &BodyMeaning) -> AttemptResult {
     unanswered(DoubtCause::Silence, complaint(code, answer, said))
 }
 
-/// Somebody between us and the application answered, whatever the application is doing meanwhile.
+/// A proxy or gateway answered, whatever the application is doing meanwhile.
 fn gateway(answer: &Response, said: &BodyMeaning) -> AttemptResult {
     let complaint = complaint(ComplaintCode::NoAnswer, answer, said);
     let pause = if answer.status == 503 { pause::retry_after(&answer.headers, answer.received) } else { None };

@@ -220,8 +220,8 @@ fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
-/// Markup that a server printed before its answer. A page of its own is none, for what stands in it
-/// may be anything, and neither is what looks like the beginning of an object.
+/// Markup that a server printed before its answer. A page of its own is not, because what stands in
+/// it may be anything, and neither is what looks like the beginning of an object.
 fn are_notices(before: &[u8]) -> bool {
     const PAGE: [&str; 7] = ["<html", "<!doctype", "<head", "<body", "<script", "<style", "<title"];
     let text = String::from_utf8_lossy(before).to_ascii_lowercase();

@@ -2,7 +2,7 @@
 //!
 //! The server's filter is a substring match in SQL, so rows that only look like the e-mail are
 //! expected, and the whole e-mail is compared here. A server that does not know the filter returns
-//! everybody: such an answer proves nothing, least of all that somebody is absent.
+//! everybody: such an answer proves nothing, least of all that a customer is absent.
 
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
 use std::time::{Duration, SystemTime};
@@ -136,7 +136,7 @@ fn rows(envelope: &Envelope<'_>, answer: &Response, email: &str, number: u32) ->
 
 type CustomerRows<'a> = (Vec<&'a Map<String, Value>>, Extent);
 
-/// The rows of the page that was asked for, and the number of the last page where that can be told.
+/// The rows of the page that was asked for, and the number of the last page if the answer gives it.
 fn customers<'a>(envelope: &'a Envelope<'_>, number: u32) -> Result<CustomerRows<'a>, &'static str> {
     let rows = list(envelope).ok_or("an answer without a list of customers")?;
     let rows: Option<Vec<_>> = rows.iter().map(Value::as_object).collect();

@@ -16,7 +16,7 @@ pub(super) fn quote(text: &str) -> String {
     shorten(text, QUOTED)
 }
 
-/// The text with links cut down to their hosts: the rest of one lets whoever has it act for a
+/// The text with links cut down to their hosts: with the rest of one, any reader could act for a
 /// person.
 pub(super) fn without_links(text: &str) -> Cow<'_, str> {
     const ENDS: &[char] = &['"', '\'', '<', '>', '(', ')', '[', ']', '{', '}', ',', ';', '`'];

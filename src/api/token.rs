@@ -55,7 +55,7 @@ impl Token {
         }
     }
 
-    /// When it ends, by the clock of whoever made it, where it tells.
+    /// When it ends, by the issuer's clock, if the token says so.
     #[must_use]
     pub fn ends_at(&self) -> Option<Timestamp> {
         #[expect(

@@ -14,7 +14,7 @@ pub(crate) fn backoff(failures: u32, jitter: f64) -> Duration {
     bound.mul_f64(jitter.clamp(0.0, 1.0))
 }
 
-/// Random enough to keep retries of different records apart; a predictable one harms nobody.
+/// Random enough to keep retries of different records apart; it need not be unpredictable.
 pub(crate) fn jitter() -> f64 {
     let random = getrandom::u32().unwrap_or(u32::MAX / 2);
     f64::from(random) / f64::from(u32::MAX)

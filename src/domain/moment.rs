@@ -1,7 +1,7 @@
 //! A point in time by two clocks, for either alone can mislead.
 //!
 //! The wall clock means something to every process that will ever read it, but people and daemons
-//! set it. The boot clock is set by nobody and runs on while the machine sleeps, but begins anew
+//! set it. The boot clock cannot be set and runs on while the machine sleeps, but begins anew
 //! with every boot. So within one boot that one tells how much time passed, the other has to agree,
 //! and from one boot to the next the wall clock is all there is. Where a system has no such clock,
 //! a process is a boot.
@@ -38,7 +38,7 @@ impl Moment {
         Duration::try_from(passed).unwrap_or_default()
     }
 
-    /// The most time that can have passed since then. `None`: a clock was set, and nobody knows.
+    /// The most time that can have passed since then. `None`: a clock was set, so it is unknown.
     #[must_use]
     pub fn at_most_since(self, earlier: Self) -> Option<Duration> {
         let wall = self.wall.duration_since(earlier.wall);

@@ -106,7 +106,7 @@ pub struct Outcome {
     pub warnings: Vec<Warning>,
 }
 
-/// What the server told of a customer. Everything beyond an id is optional; links and ids are
+/// What the server said about a customer. Everything beyond an id is optional; links and ids are
 /// carried byte for byte.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Receipt {

@@ -106,7 +106,7 @@ pub enum RawRecord {
     Line(Vec<u8>),
 }
 
-/// The form of the input, for whoever writes records back in it; always in UTF-8.
+/// The form of the input, for writing records back in it; always in UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InputShape {
     pub form: InputForm,

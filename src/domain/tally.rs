@@ -2,7 +2,7 @@
 
 use super::outcome::Status;
 
-/// Counts by status. The sum is the number of records told of, whatever was counted.
+/// Counts by status. The sum is the number of records counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     counts: [u64; Self::SLOTS],

@@ -92,7 +92,7 @@ pub(crate) fn trimmed(text: &str) -> &str {
     }
 }
 
-/// Out of line, for it is seldom needed.
+/// Out of line, because it is seldom needed.
 #[inline(never)]
 fn trimmed_by_letters(text: &str) -> &str {
     let is_visible = |letter: Option<char>| letter.is_some_and(|letter| !letter.is_whitespace());

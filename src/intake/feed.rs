@@ -164,7 +164,7 @@ impl Feed {
         &self.examiner.mapping
     }
 
-    /// The form of the input, for whoever writes records back in it.
+    /// The form of the input, for writing records back in it.
     #[must_use]
     pub fn shape(&self) -> InputShape {
         self.shape.clone()

@@ -218,7 +218,7 @@ fn start_thread(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<
     std::thread::Builder::new().name(name.to_owned()).spawn(work).map(drop)
 }
 
-/// Cuts until the end, or until nobody wants more.
+/// Cuts until the end, or until the receiver is gone.
 fn cut_all<T>(
     cutter: Cutter,
     spares: &Receiver<Vec<u8>>,
@@ -244,7 +244,7 @@ fn cut_all<T>(
             return;
         }
     }
-    // Whoever left does not want to know.
+    // The receiver is gone, so the piece is not needed.
     drop(order.send(Next::End));
 }
 
@@ -253,7 +253,7 @@ fn judge_all<T: Gather>(todo: &Mutex<Receiver<PieceTask<T>>>, bench: &PieceWorke
         // Nothing can panic while it is held.
         let task = todo.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((piece, done)) = task else { return };
-        // Whoever left does not want to know.
+        // The receiver is gone, so the piece is not needed.
         drop(done.send(bench.judge(&piece)));
         drop(spare.send(piece.into_spare()));
     }

@@ -3,7 +3,7 @@
 //!
 //! All are gauges, the counts too. They speak of one run, and the next one begins anew: where it
 //! counts further before anybody looked, a counter would be taken for having grown by the
-//! difference. Nobody's data is in it: the only label that a user chose is the account's name.
+//! difference. It holds no personal data: the only label that a user chose is the account's name.
 
 use std::fmt::{Display, Write as _};
 use std::time::{Duration, Instant};
@@ -161,7 +161,7 @@ fn beginning(name: &str, labels: &str) -> String {
     format!("customer_import_{name}{{{labels}")
 }
 
-/// What an earlier text says of a gauge. Anything that is no number counts as not told.
+/// What an earlier text says of a gauge. Anything that is not a number counts as missing.
 fn told(earlier: &str, name: &str, labels: &str) -> Option<f64> {
     let beginning = format!("{}}} ", beginning(name, labels));
     let value = earlier.lines().find_map(|line| line.strip_prefix(&beginning))?;

@@ -85,7 +85,7 @@ impl Call {
         query(&self.uri)
     }
 
-    /// Whether the client says that it reads JSON. Everybody else is taken for a browser.
+    /// Whether the client says that it reads JSON. Any other client is taken for a browser.
     pub(super) fn wants_json(&self) -> bool {
         self.headers.get_all(ACCEPT).iter().any(|kind| kind.to_str().is_ok_and(|kind| kind.contains("json")))
     }

@@ -1,4 +1,4 @@
-//! What a sandbox can be told, and how it is written on a command line.
+//! The settings of a sandbox, and how they are written on a command line.
 
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
@@ -209,7 +209,7 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// Everything a sandbox can be told. The default is a friendly server: the seed dialect, 6,000
+/// All settings of a sandbox. The default is a friendly server: the seed dialect, 6,000
 /// requests a minute, a key store that lives an hour, no latency and no faults.
 #[derive(Clone)]
 pub struct Config {

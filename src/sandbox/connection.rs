@@ -1,8 +1,8 @@
 //! The connections: accepted, and broken to order.
 //!
 //! HTTP is hyper's business. Below it each socket is wrapped, and the wrapper shares a cell of
-//! orders with whoever answers on that connection, so that an answer can be cut in the middle of
-//! its headers, or a connection reset.
+//! orders with the task that answers on that connection, so that an answer can be cut in the middle
+//! of its headers, or a connection reset.
 
 use std::{
     io,

@@ -167,7 +167,7 @@ impl World {
             return None;
         }
         let customer = accounts.add(form);
-        // Still under the lock: nobody can be told of a customer before the log is.
+        // Still under the lock, so the log has the customer before any answer does.
         self.log.write(Event::Created {
             n,
             email: customer.email.clone(),

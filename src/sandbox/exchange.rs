@@ -120,7 +120,7 @@ impl World {
         if self.config.packed && !reply.is_packed() { reply.packed() } else { reply }
     }
 
-    /// Counts the request, unless it asks for a token: nobody's limit is known before that.
+    /// Counts the request, unless it asks for a token: the account is unknown before that.
     fn throttle(&self, call: &Call) -> Standing {
         let mut throttle = lock_ignoring_poison(&self.throttle);
         match call.route() {
@@ -223,8 +223,8 @@ impl World {
     }
 }
 
-/// Whether this error goes to somebody who never asked for JSON, and becomes a way to the login
-/// page.
+/// Whether this error goes to a client that never asked for JSON, and becomes a redirect to the
+/// login page.
 fn mistaken_for_a_browser(call: &Call, outcome: &Outcome) -> bool {
     let status = outcome.reply.status.as_u16();
     matches!(status, 400 | 401 | 422) && outcome.fault.is_none() && !call.wants_json()

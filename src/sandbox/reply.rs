@@ -1,5 +1,5 @@
-//! An answer before it goes out: kept apart from axum's, for it is stored, replayed and spoiled on
-//! the way.
+//! An answer before it goes out: kept apart from axum's, because it is stored, replayed and spoiled
+//! on the way.
 
 use std::io::Write as _;
 

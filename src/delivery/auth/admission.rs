@@ -52,14 +52,13 @@ impl<S: Server> Admission<S> {
 
     /// The right to send one request, and the token to send it with. `None`: the run drains.
     ///
-    /// Whoever finds the token due uses the permit in hand to renew it, and asks for another. A
-    /// permit is never held while somebody else's renewal is waited for: it may be the breaker's
-    /// only probe. Nor while a source that is not the API is asked: meanwhile the run may have been
-    /// told to stop, or to pause.
+    /// If the token is due, the task uses the permit at hand to renew it and asks for another one.
+    /// It never holds a permit while it waits for another task's renewal, because the permit may be
+    /// the breaker's only probe. Nor does it hold one while it asks a source that is not the API,
+    /// because meanwhile the run may have to stop or to pause.
     pub(crate) async fn admit(&self) -> Result<Option<Admitted>, StopReason> {
         loop {
-            // A source may block for as long as it likes; whoever is told to stop does not wait for
-            // it.
+            // A source may block for as long as it likes; a run that drains does not wait for it.
             if self.shutdown.unless_draining(self.ask_source()).await.is_none() {
                 return Ok(None);
             }
@@ -111,7 +110,7 @@ impl<S: Server> Admission<S> {
     async fn next_permit(&self) -> Result<Option<Permit>, StopReason> {
         // There is something to do with a permit, or nothing any more.
         self.when(|action| if let TokenAction::Wait(moment) = action { Err(moment) } else { Ok(()) }).await;
-        // Nobody needs a permit to hear that the run is over.
+        // No permit is needed to learn that the run is over.
         let stopped = self.when(|action| if let TokenAction::Stop(reason) = action { Ok(reason) } else { Err(None) });
         tokio::select! {
             biased;
@@ -185,7 +184,7 @@ impl<S: Server> Admission<S> {
     }
 
     fn tell(&self, event: Event) {
-        // The run outlives its tasks; if it is gone nobody is left to tell.
+        // The run outlives its tasks; if it is gone, the message has no reader.
         drop(self.messages.send(TaskMessage::Event(event)));
     }
 

@@ -12,7 +12,7 @@
 //!   is over, the account logs in.
 //! - A refused token is renewed once for all who were refused with it. Its successor is refused
 //!   too: one login. That one's too: the end.
-//! - A login that is refused is the end at once: nobody guesses. One that fails is tried again,
+//! - A refused login ends the run at once. A login that fails is retried,
 //!   less and less often, until `--give-up-after` is over.
 
 use std::time::Duration;
@@ -33,13 +33,13 @@ const UNUSED: u32 = 3;
 /// So many tokens in a row that were refused, the first included, are the end.
 const REFUSED: u32 = 3;
 
-/// What somebody who may send a request should do with that right.
+/// What a task that may send a request should do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum TokenAction {
     Send(Token),
     /// The task that takes it reports the result to [`TokenCache::obtained`].
     Obtain(TokenRequest),
-    /// Nothing can be sent before this moment; `None`: before somebody else's renewal ends.
+    /// Nothing can be sent before this moment; `None`: before another task's renewal ends.
     Wait(Option<Instant>),
     Stop(StopReason),
 }

@@ -2,16 +2,16 @@
 //! in, a pace and a moment come out.
 //!
 //! # What the server does
-//! It counts the requests of everybody who uses the account in a fixed window, which opens at its
-//! first request and lasts a minute. Each answer tells the limit and how much of it remained when
-//! that request was counted; when the window ends is told rarely.
+//! It counts all requests of the account in a fixed window, which opens at its first request and
+//! lasts a minute. Each answer tells the limit and how much of it remained when that request was
+//! counted; it rarely says when the window ends.
 //!
 //! # The rules
 //! - The pace is 55 of 60 parts of the limit, but at most 6,000 a minute, or what others leave of
 //!   it. Others are seen by what remains: whatever it fell by beyond our own requests was theirs.
 //!   They are believed to be there at once, and to be gone only by halves, a window at a time.
-//! - With no more left than a small reserve nothing is sent before the window's end, for the next
-//!   request might be one too many.
+//! - With no more left than a small reserve nothing is sent before the window's end, because the
+//!   next request might be one too many.
 //! - A window ends, at the latest, a minute after its first answer came. A remainder that rises
 //!   shows that it ended before.
 //! - Answers overtake each other, so only an answer to a request that left after another answer had
@@ -41,7 +41,7 @@ const UNSEEN_LIMIT: f64 = 60.0;
 /// off. A higher one needs `--rate`.
 const HIGHEST: f64 = 6000.0;
 const MINUTE: Duration = Duration::from_secs(60);
-/// Resets are told in whole seconds.
+/// Resets are given in whole seconds.
 const RESET_ROUNDING: Duration = Duration::from_secs(1);
 /// What was seen for a shorter time says little of a minute.
 const TELLING: Duration = Duration::from_secs(15);

@@ -37,7 +37,7 @@ pub(super) struct Gate {
     /// When the last request left.
     left_at: Option<Instant>,
     is_answered: bool,
-    /// When the limiter has room again, as far as it told.
+    /// When the limiter has room again, as far as it is known.
     room_at: Instant,
     /// Only ever moves forward.
     paused_until: Instant,
@@ -85,7 +85,7 @@ impl Gate {
                 true
             }
             Err(full) => {
-                // Never now again: whoever asks would ask in a circle.
+                // Later than now, because otherwise the caller would ask in a loop.
                 let room_at = due + full.wait_time_from(self.clock.now());
                 self.room_at = room_at.max(now + Duration::from_nanos(1));
                 false
@@ -126,8 +126,8 @@ impl Gate {
     pub(super) fn heard(&mut self, permit: Returned, was_probe: bool, now: Instant) -> Option<Event> {
         self.quota.returns(permit.allowance, permit.left, now);
         if !std::mem::replace(&mut self.is_answered, true) {
-            // The first request had to connect, so nobody knows when it arrived: no later than
-            // this.
+            // The first request had to connect, so the time of its arrival is unknown: no later
+            // than this.
             self.left_at = Some(now);
             self.begin_anew(now);
         }

@@ -76,7 +76,7 @@ pub(crate) struct Pacer {
 }
 
 impl Pacer {
-    /// Starts the pacing task; what it does is told through `events`.
+    /// Starts the pacing task; it reports through `events`.
     pub(crate) fn start(rate: Rate, events: mpsc::UnboundedSender<Event>) -> Self {
         let (asks, asked) = mpsc::unbounded_channel();
         let (control, commands) = mpsc::unbounded_channel();
@@ -132,7 +132,7 @@ impl Pacing {
         }
     }
 
-    /// True when a request may leave, false when whoever asked is gone.
+    /// Returns true when a request may be sent, false if the task that asked is gone.
     async fn wait_for_turn(&mut self, ask: &mut oneshot::Sender<Permit>) -> bool {
         while !ask.is_closed() {
             while let Ok(command) = self.commands.try_recv() {
@@ -164,7 +164,7 @@ impl Pacing {
         self.tell(unreached);
         let returned = Returned { left: now, health: Health::Unclear, allowance: Allowance::default() };
         let permit = Permit { probe, control, window, has_left: false, returned };
-        // Whoever asked may have left in this instant; the permit then reports itself unused.
+        // If the task that asked is gone by now, the permit reports itself unused.
         drop(ask.send(permit));
     }
 
@@ -181,7 +181,7 @@ impl Pacing {
     }
 
     fn tell(&self, event: Option<Event>) {
-        // When the run is over nobody listens.
+        // When the run is over, the channel has no reader.
         drop(event.map(|event| self.events.send(event)));
     }
 }
@@ -214,7 +214,7 @@ mod tests {
         count_under(pacer, time, Allowance::default()).await
     }
 
-    /// How many permits are handed out in a time to somebody who always wants more, while every
+    /// How many permits a task gets that always asks for the next, while every
     /// answer says the same of the limit.
     async fn count_under(pacer: &Pacer, time: Duration, allowance: Allowance) -> u32 {
         let until = Instant::now() + time;

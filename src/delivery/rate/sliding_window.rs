@@ -12,8 +12,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 const SECOND: Duration = Duration::from_secs(1);
-/// A fast pace may be exceeded by so much within a second, for what leaves in one burst was allowed
-/// in the second before it.
+/// A fast pace may be exceeded by this much within a second, because a burst uses what the second
+/// before it allowed.
 const MOST: f64 = 1.005;
 
 /// A handle to the sliding window of a run.

@@ -59,7 +59,7 @@ mod tests {
 
     const INTERVAL: Duration = Duration::from_millis(10);
 
-    /// What is told while so many requests leave, one after each wait.
+    /// The events while so many requests are sent, one after each wait.
     fn told(utilization: &mut Utilization, now: &mut Instant, wait: Duration, requests: u32) -> Vec<Event> {
         let leave = |_| {
             *now += wait;

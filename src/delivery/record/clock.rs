@@ -1,5 +1,5 @@
-//! What time it is: by the wall clock, for the ledger outlives the process, and by the boot clock,
-//! which nobody sets.
+//! What time it is: by the wall clock, because the ledger outlives the process, and by the boot
+//! clock, which cannot be set.
 
 use jiff::Timestamp;
 
@@ -50,9 +50,9 @@ mod system {
     }
 }
 
-/// No clock that all processes of a boot share, but one that nobody sets within this process: for
-/// as long as it lives it stands for a boot, with a number that no other process has. It may stand
-/// still while the machine sleeps, which only lengthens a wait.
+/// Not a clock that all processes of a boot share, but one that cannot be set within this process:
+/// for as long as it lives it stands for a boot, with a number that no other process has. It may
+/// stand still while the machine sleeps, which only lengthens a wait.
 #[cfg(any(test, not(target_os = "linux")))]
 #[cfg_attr(target_os = "linux", allow(dead_code))]
 mod process {
@@ -83,7 +83,7 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// Two clocks that go with tokio's, and apart from it when they are told to.
+    /// Two clocks that follow tokio's and can be set apart from it.
     #[derive(Debug)]
     pub(in crate::delivery) struct Given {
         start: Instant,
@@ -95,7 +95,7 @@ pub(crate) mod tests {
             Self { start: Instant::now(), set: Mutex::default() }
         }
 
-        /// Somebody sets the wall clock.
+        /// The wall clock is set.
         pub(in crate::delivery) fn set_wall(&self, by: SignedDuration) {
             self.set.lock().unwrap().0 += by;
         }

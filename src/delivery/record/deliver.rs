@@ -283,7 +283,7 @@ impl<S: Server> Delivery<S> {
         }
     }
 
-    /// Asks for the e-mail as it was sent, and, if that finds nobody, as the ledger spells it.
+    /// Looks up the e-mail as it was sent and, if no customer has it, as the ledger spells it.
     async fn look_up(&mut self) -> Result<Result<Step, Draining>, RunAbort> {
         let (typed, key) = (self.payload.email.clone(), EmailKey::of(&self.payload.email));
         let spellings = [Some(typed.as_str()), Some(key.as_str()).filter(|key| *key != typed)];
@@ -393,8 +393,8 @@ impl<S: Server> Delivery<S> {
     }
 
     /// Commits the outcome; only then is it shown (I4). The slot is free as soon as the outcome is
-    /// in the queue, unless this may be a reason to end the run: then nobody takes the slot before
-    /// the run has heard of it.
+    /// in the queue, unless this may be a reason to end the run: then no other task takes the slot
+    /// before the run has heard of it.
     async fn settle(&mut self, finish: Finish) -> Result<Delivered, RunAbort> {
         let Finish { ending, warnings, recovered, .. } = finish;
         let (position, status) = (self.ticket.position(), ending.status());
@@ -512,7 +512,7 @@ impl<S: Server> Delivery<S> {
     }
 
     fn note(&self, note: TaskMessage) {
-        // The run outlives its tasks; if it is gone nobody is left to tell.
+        // The run outlives its tasks; if it is gone, the message has no reader.
         drop(self.context.messages.send(note));
     }
 
@@ -529,7 +529,7 @@ fn without_receipt(result: &AttemptResult) -> AttemptResult {
     }
 }
 
-/// Answers that nobody gets without a token.
+/// Answers that only a request with a valid token gets.
 fn proves_the_token(result: &AttemptResult) -> bool {
     matches!(
         result,

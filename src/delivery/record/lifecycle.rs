@@ -9,9 +9,9 @@
 //!   first. A key that brought two answers without meaning will bring a third, since the server
 //!   replays what it stored: then a look-up comes first too.
 //! - After an *answered failure* the server is done, so a look-up decides, a little later, because
-//!   replicas lag. If none can be had, the same key goes once more, for it may replay a success.
-//!   Another failure leaves doubt, unless the user trusts the server's unique e-mail to guard a new
-//!   key.
+//!   replicas lag. If none can be had, the same key goes once more, because that may replay a
+//!   success. Another failure leaves doubt, unless the user trusts the server's unique e-mail to
+//!   guard a new key.
 //! - A refusal says nothing about an earlier request whose effect is unknown. It is *kept* while a
 //!   look-up finds out: if the customer is there, that is the outcome; if it is absent, the refusal
 //!   stands.
@@ -23,7 +23,7 @@
 //!   In the second case the doubt stays.
 //! - A customer that a look-up finds is `created` if it carries our name and phone, one of our
 //!   requests was in doubt, and it is not older than the first of them; any other is `exists`.
-//! - Giving up is told truthfully: `failed` and `rejected` only if surely nothing was created,
+//! - Giving up is reported truthfully: `failed` and `rejected` only if surely nothing was created,
 //!   `in_doubt` otherwise.
 
 use std::time::Duration;
@@ -175,7 +175,7 @@ const REPLICA_LAG: Duration = Duration::from_secs(5);
 /// `Date` are whole seconds each, and the database's clock and the web server's differ a little.
 const CLOCK_SLACK: Duration = Duration::from_secs(5);
 
-/// The longest e-mail or id of another customer that is told, in characters.
+/// The longest e-mail or id of another customer in a message, in characters.
 const TOLD: usize = 254;
 
 impl Lifecycle {
@@ -531,8 +531,8 @@ impl Lifecycle {
         }
     }
 
-    /// After an answered failure without a look-up: the same key once, for it may replay a success.
-    /// After silence that was done already.
+    /// After an answered failure without a look-up: the same key once, because that may replay a
+    /// success. After silence that was done already.
     fn after_a_failure(&mut self, now: Moment) -> Step {
         let asked_again = std::mem::replace(&mut self.replayed, true) || self.was_silent;
         if !asked_again && self.key_is_young(now, Duration::ZERO) {

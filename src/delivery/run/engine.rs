@@ -185,7 +185,7 @@ struct Run<S, L> {
     counters: RunCounters,
     /// What the answers have shown so far, for records whose refusal waits for it.
     showing: watch::Sender<ApiEvidence>,
-    /// The cause that was told last of why no connection comes about.
+    /// The last reported cause of why no connection can be made.
     trouble: Option<String>,
     /// The first reason to end, once there is one. A reached limit gives way to any other.
     verdict: Option<Verdict>,
@@ -221,7 +221,7 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
         if self.context.shutdown.is_draining() && matches!(self.verdict, None | Some(Verdict::LimitReached)) {
             self.verdict = Some(Verdict::Interrupted);
         }
-        // What tasks told before they ended is still in the channel.
+        // What tasks sent before they ended is still in the channel.
         self.take_rest(&mut noted);
         RunEnd { verdict: self.verdict.unwrap_or(Verdict::Finished), counters: self.counters }
     }

@@ -47,7 +47,7 @@ impl GiveUpTimer {
         self.cause.clear();
     }
 
-    /// No answer, or nobody's.
+    /// No answer, or one that is not the API's.
     pub(crate) fn failed(&mut self, unreachable: bool, cause: &str, now: Instant) {
         cause.clone_into(&mut self.cause);
         let trial = self.trial(now);

@@ -42,7 +42,7 @@ pub struct Pulled {
     pub customers: u64,
     pub learnt: u64,
     pub requests: u64,
-    /// The page at which it ended because that brought nobody new.
+    /// The page at which it ended because that page had no new customer.
     pub repeated: Option<Repeated>,
     /// How many rows fewer came than the API says that there are.
     pub missing: u64,
@@ -166,7 +166,7 @@ struct SeenPages {
 }
 
 impl SeenPages {
-    /// Whether a page brings nobody new. An empty one says so only if the API does not count its
+    /// Whether a page has no new customer. An empty one says so only if the API does not count its
     /// pages: else its rows may have no e-mails.
     fn has_all(&self, page: &HashSet<EmailKey>, is_counted: bool) -> bool {
         let Some(first) = &self.first else { return false };

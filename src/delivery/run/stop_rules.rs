@@ -297,7 +297,7 @@ fn is_created(result: &AttemptResult) -> bool {
 }
 
 impl FailureLimit {
-    /// As a number of records; never zero, for nothing has failed before the first failure.
+    /// As a number of records; never zero, because nothing has failed before the first failure.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

@@ -8,7 +8,7 @@ use crate::ledger::{LedgerError, RunCounters};
 pub enum Verdict {
     Finished,
     LimitReached,
-    /// Somebody asked for it through [`Shutdown`](crate::delivery::Shutdown).
+    /// It was asked for through [`Shutdown`](crate::delivery::Shutdown).
     Interrupted,
     TooManyFailures(u64),
     /// So many records in a row were rejected in the same words: a wrong mapping, most likely.

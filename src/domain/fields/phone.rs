@@ -113,7 +113,7 @@ fn number_of(e164: &str) -> Option<u64> {
     digits.parse().ok().filter(|number| *number >= LEAST)
 }
 
-/// Whether whoever gets the number reads the number that was meant: `+252 0000014` is `+252 000014`
+/// Whether the server reads the number that was meant: `+252 0000014` is `+252 000014`
 /// to the next reader, for a zero before the area code is no part of a number.
 fn reads_the_same(e164: &str) -> bool {
     let again = PHONE_NUMBER_UTIL.parse(e164, None);
@@ -240,7 +240,7 @@ fn may_begin_with(text: &str, country_code: i32) -> bool {
 }
 
 /// Between the number as it stands and the one with its plus put back. Where both are known and
-/// differ, only a person can say, and the wrong one reaches somebody else.
+/// differ, only a person can say, and the wrong one reaches another person.
 fn choose(as_it_stands: Option<PhoneNumber>, with_plus: PhoneNumber) -> Result<PhoneNumber, Flaw> {
     let e164 = |number: &PhoneNumber| PHONE_NUMBER_UTIL.format(number, PhoneNumberFormat::E164).into_owned();
     match as_it_stands.filter(|number| PHONE_NUMBER_UTIL.is_valid_number(number)) {

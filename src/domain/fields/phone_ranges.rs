@@ -294,7 +294,7 @@ mod tests {
             }
             for ((region, state), led) in self.regions.iter().zip(&mut next.leading).zip(&mut next.led) {
                 if let (Some(rule), Some(state)) = (&region.leading, state) {
-                    // A match is told one digit late.
+                    // A match is reported one digit late.
                     *state = rule.next_state(*state, digit);
                     *led |= rule.is_match_state(*state);
                 }

@@ -2,7 +2,7 @@
 //!
 //! The user's word comes first, then a preset's, then the API's own names, then well-known aliases
 //! where exactly one column fits. Two that fit are an error: the wrong phone number is worse than a
-//! question. Columns that nobody named stay in the file, unless the API documents them.
+//! question. Columns that no rule names stay in the file, unless the API documents them.
 
 use super::advice::check_required;
 use super::column_names::{Column, ColumnNames, Place};

@@ -98,7 +98,7 @@ impl Preset {
         }
     }
 
-    /// The export that a header is of, by columns that nobody else has.
+    /// The export that a header belongs to, by columns that no other export has.
     pub(crate) fn guess(names: &[String]) -> Option<Self> {
         let has = |wanted: &[&str]| wanted.iter().all(|wanted| names.iter().any(|name| name == wanted));
         let signs: [(Self, &[&str]); 8] = [

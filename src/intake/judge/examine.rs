@@ -40,7 +40,7 @@ pub(crate) enum Examined<'a> {
 }
 
 impl Examiner {
-    /// Hands the record to `work`, for it may hold on to what was parsed on the way.
+    /// Hands the record to `work`, because it may borrow what was parsed on the way.
     #[inline]
     pub(crate) fn examine<T>(
         &self,

@@ -40,7 +40,7 @@ impl InputSource {
         Ok(source)
     }
 
-    /// From bytes to text: unpacked, told from what is no text, decoded.
+    /// From bytes to text: unpacked, told apart from what is not text, decoded.
     pub(crate) fn over(path: &Path, file: Stream, named: Option<&'static Encoding>) -> Result<Self, IntakeError> {
         let broken = |error| IntakeError::reading(path, error);
         let unsupported = |(what, advice)| IntakeError::Foreign { path: path.to_owned(), what, advice };

@@ -38,7 +38,7 @@ impl Packing {
     }
 }
 
-/// Why a packed input cannot be read on. It travels within an [`io::Error`], to whoever reads.
+/// Why a packed input cannot be read on. It travels within an [`io::Error`] to the reader.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnpackFault {
     #[error("it ends too early, as if it had not been copied or written to its end")]
@@ -121,7 +121,7 @@ impl<R: BufRead> GzipMembers<R> {
     fn go_on(&mut self) -> io::Result<bool> {
         let Some(mut input) = self.member.take().map(GzDecoder::into_inner) else { return Ok(false) };
         let has_next = begins_another(&mut input);
-        // Whoever was interrupted asks again.
+        // A reader that was interrupted asks again.
         self.is_over = match &has_next {
             Ok(has_next) => !has_next,
             Err(error) => error.kind() != io::ErrorKind::Interrupted,

@@ -1,5 +1,5 @@
-//! What is no CSV and no NDJSON: the other things that people have in files, told by how they
-//! begin, and what to do with each.
+//! What is neither CSV nor NDJSON: the other formats that people have in files, recognized by how
+//! they begin, and what to do with each.
 
 /// What a file looks like, and the next step.
 pub(crate) type Looks = (&'static str, &'static str);

@@ -36,7 +36,7 @@ enum Comparison {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct State {
     content: Content,
-    /// When the inode changed last. Nobody can set this time, so it shows a write whose author
+    /// When the inode changed last. This time cannot be set, so it shows a write whose author
     /// restored the modification time.
     inode_changed: (i64, i64),
     circumstances: Circumstances,

@@ -1,8 +1,8 @@
 //! Records of CSV, in bounded memory, with the line on which each begins.
 //!
 //! csv-core decides what is a cell; this module feeds it, counts lines and holds the limits. A cell
-//! beyond its limit ends the file if a quote is still open in it, for then nothing that follows can
-//! be trusted; otherwise the record is skipped to its end.
+//! beyond its limit ends the file if a quote is still open in it, because then nothing that follows
+//! can be trusted; otherwise the record is skipped to its end.
 
 use std::io::{self, BufRead};
 
@@ -168,7 +168,7 @@ impl<R: BufRead> CsvReader<R> {
         self.blank_rows
     }
 
-    /// The record that the last [`RecordScan::Record`] told of.
+    /// The record of the last [`RecordScan::Record`].
     pub(crate) fn record(&self) -> Record<'_> {
         Record { bytes: &self.bytes[..self.filled], text: None, ends: &self.ends[..self.cells], gap: 0 }
     }

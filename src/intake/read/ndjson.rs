@@ -55,7 +55,7 @@ impl<R: BufRead> LineReader<R> {
         (self.input, self.line + 1)
     }
 
-    /// The line that the last [`LineScan::Line`] told of, without its line end.
+    /// The line of the last [`LineScan::Line`], without its line end.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.buffer
     }
@@ -137,7 +137,7 @@ pub(crate) fn parse_object(line: &str) -> Result<Object<'_>, Flaw> {
 /// Keys and values in the order of the line; no key comes twice.
 pub(crate) struct Object<'a> {
     entries: Vec<(Cow<'a, str>, Item<'a>)>,
-    /// A bit for each key: most keys that are asked for and are not there are told by it.
+    /// A bit for each key, which rules out most keys that are not there.
     signs: u64,
 }
 

@@ -59,7 +59,8 @@ impl Cutter {
         self.form
     }
 
-    /// The next piece, and whoever cuts the one after it. The buffer is one that is needed no more.
+    /// The next piece, and the cutter for the one after it. The buffer is one that is needed no
+    /// more.
     pub(crate) fn cut(mut self, mut bytes: Vec<u8>) -> io::Result<(Cut, Option<Self>)> {
         bytes.clear();
         bytes.append(&mut self.ahead);

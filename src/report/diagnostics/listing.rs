@@ -145,7 +145,7 @@ impl Diagnostics {
             write!(output, ", column {column:?}")?;
         }
         write!(output, ": {code}")?;
-        // Bytes that are no text can only be told, not drawn.
+        // Bytes that are not text can only be described, not drawn.
         if !value.is_empty() && (excerpt.is_none() || *code == Code::RowEncoding) {
             let value = if look.masked { masked_cell(value) } else { value.clone() };
             write!(output, ": `{value}`")?;

@@ -41,7 +41,7 @@ fn is_number(cell: &str) -> bool {
 pub(crate) mod tests {
     use super::*;
 
-    /// What somebody chose who wants a spreadsheet to run it.
+    /// Cells chosen by an attacker who wants a spreadsheet to run them.
     pub(in crate::report) const PAYLOADS: [&str; 20] = [
         "=1+1",
         "=cmd|' /C calc'!A0",

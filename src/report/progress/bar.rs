@@ -46,7 +46,7 @@ impl Bar {
     }
 }
 
-/// Collects a frame and hands it over whole, because a terminal that is stopped would block whoever
+/// Collects a frame and hands it over whole, because a stopped terminal would block the thread that
 /// draws on it. A frame that finds no room is dropped: the next one stands in the same place.
 #[derive(Debug)]
 struct Canvas {

@@ -77,7 +77,7 @@ impl Progress {
 }
 
 /// What is worth a line of its own. None of these can come often: a pause lasts a second at least,
-/// and so does an open breaker; a pace that is not reached is told once; logins that fail come less
+/// and so does an open breaker; an underused rate is reported once; logins that fail come less
 /// and less often.
 fn notable(event: &Event) -> Option<String> {
     Some(match event {
