@@ -128,8 +128,8 @@ impl TokenSource {
         Ok(token)
     }
 
-    /// A token in the place of one that the API refused. Whoever comes late, with a token that was
-    /// replaced meanwhile, gets the new one.
+    /// A token in the place of one that the API refused. A late caller, whose token was replaced
+    /// meanwhile, gets the new one.
     ///
     /// # Errors
     /// When the source has no other.

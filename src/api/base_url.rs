@@ -20,7 +20,7 @@ pub struct BaseUrl {
     text: String,
 }
 
-/// Why a text is no address of an API.
+/// Why a text is not an address of an API.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BaseUrlError {
     #[error("not a URL: {0}")]
@@ -45,7 +45,7 @@ pub enum BaseUrlError {
 
 impl BaseUrl {
     /// # Errors
-    /// When the text is no absolute `https` address (or `http` to this machine), or carries more
+    /// If the text is not an absolute `https` address (or `http` to this machine), or carries more
     /// than scheme, host, port and path.
     pub fn parse(text: &str) -> Result<Self, BaseUrlError> {
         let text = text.trim();

@@ -94,7 +94,7 @@ fn refused(scope: RefusalScope, by_api: bool, message: String) -> AttemptResult 
     AttemptResult::Refused { complaint, refusal: Refusal { scope, by_api } }
 }
 
-/// The end of the connection came before the end of the answer: its status alone is no proof of
+/// The end of the connection came before the end of the answer: its status alone does not prove
 /// anything.
 fn silence(answer: &Response, said: &BodyMeaning) -> AttemptResult {
     let code = if *said == BodyMeaning::Cut { ComplaintCode::NoAnswer } else { ComplaintCode::Unreadable };

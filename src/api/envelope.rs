@@ -98,7 +98,7 @@ impl<'a> Envelope<'a> {
         }
     }
 
-    /// `status_code`, or a `status` that is a number. Numbers that are no final HTTP status say
+    /// `status_code`, or a `status` that is a number. Numbers that are not a final HTTP status say
     /// nothing.
     fn code(&self) -> Option<u16> {
         let number = |name| match self.get(name)? {
@@ -276,7 +276,7 @@ pub(super) fn flat(value: &Value) -> String {
     }
 }
 
-/// `name: text`, or nothing where there is no text.
+/// `name: text`, or nothing if it has no text.
 pub(super) fn named(name: &str, text: &str) -> String {
     if text.is_empty() { String::new() } else { format!("{name}: {text}") }
 }

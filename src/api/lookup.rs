@@ -2,7 +2,7 @@
 //!
 //! The server's filter is a substring match in SQL, so rows that only look like the e-mail are
 //! expected, and the whole e-mail is compared here. A server that does not know the filter returns
-//! everybody: such an answer proves nothing, least of all that a customer is absent.
+//! every customer: such an answer proves nothing, least of all that a customer is absent.
 
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
 use std::time::{Duration, SystemTime};

@@ -12,7 +12,7 @@ use serde_json::Value;
 #[derive(Clone)]
 pub struct Token(SecretString);
 
-/// Why a text is no token. The text itself is not part of it.
+/// Why a text is not a token. The text itself is not part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     #[error("is empty")]

@@ -95,7 +95,7 @@ fn granted(envelope: &Envelope<'_>) -> Option<GrantResult> {
     Some(GrantResult::Granted { token, life: life(place) })
 }
 
-/// Seconds, as a number or as text. What is no time to live tells nothing.
+/// Seconds, as a number or as text. Anything else is ignored.
 fn life(map: &Map<String, Value>) -> Option<Duration> {
     let seconds = match map.get("expires_in")? {
         Value::Number(number) => number.as_f64()?,

@@ -77,7 +77,7 @@ pub fn payload_hash(body: &[u8]) -> [u8; 32] {
     Sha256::digest(body).into()
 }
 
-/// The names of the payload's fields. Empty where the bytes are no body of ours.
+/// The names of the payload's fields. Empty if the bytes are not a body of ours.
 #[must_use]
 pub fn fields(body: &[u8]) -> BTreeSet<String> {
     object(body).unwrap_or_default().into_iter().map(|(name, _)| name).collect()

@@ -26,7 +26,7 @@ impl Tally {
         self.add_many(into, records);
     }
 
-    /// Lines without anything and rows of nothing but delimiters: they are no records and in none
+    /// Lines without anything and rows of nothing but delimiters: they are not records and in none
     /// of the counts.
     pub fn skipped(&mut self, blank_rows: u64) {
         self.blank_rows = blank_rows;

@@ -60,8 +60,8 @@ impl Feed {
         Self::over(InputSource::of_file(file, options.encoding)?, options)
     }
 
-    /// The same for what is no file: it can be read once, and nothing watches it for change. The
-    /// name is for messages.
+    /// The same for an input that is not a file: it can be read once, and nothing watches it for
+    /// change. The name is for messages.
     ///
     /// # Errors
     /// Where it cannot be customers.

@@ -4,9 +4,9 @@
 //! CSV keeps the input's own header, order and delimiter; the complaint goes into the column
 //! `error`, the input's own one where it has one. It is in UTF-8 whatever the input was in, and
 //! then begins with a byte order mark, which the reader believes before an `--encoding`: the same
-//! command line imports the mended file. Bytes that were no text stay such, as the reader marked
-//! them. NDJSON keeps each object's text; only its member `error` is set. A line that is no object
-//! comes back as `{"error": …, "input": line}`.
+//! command line imports the mended file. Bytes that were not text stay such, as the reader marked
+//! them. NDJSON keeps each object's text; only its member `error` is set. A line that is not an
+//! object comes back as `{"error": …, "input": line}`.
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -88,7 +88,7 @@ impl ErrorCell {
     /// pass as whole when it is fed again unmended, with its data in the wrong columns. One cell
     /// too many, to have the complaint under its name, would do the same: a spreadsheet drops empty
     /// cells at the end when it saves. So the complaint of a short record stands behind its last
-    /// cell, where it is no valid value.
+    /// cell, where it is not a valid value.
     fn put(self, cells: &[Vec<u8>], error: &str) -> Vec<Vec<u8>> {
         let mut cells = cells.to_vec();
         match self.own {

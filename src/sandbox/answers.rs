@@ -116,7 +116,7 @@ pub(super) fn key_expired() -> Reply {
     Reply::json(400, &json!({"error": "Idempotency-Key expired. Please use a new key."}))
 }
 
-/// The body is no JSON object.
+/// The body is not a JSON object.
 pub(super) fn unreadable() -> Reply {
     Reply::json(400, &json!({"error": "Invalid request"}))
 }

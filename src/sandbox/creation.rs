@@ -138,7 +138,7 @@ impl World {
         }
     }
 
-    /// What the application says when it is upset, where it would have told of a success.
+    /// What the application says when it is upset, when it would have reported a success.
     fn upset(&self, upset: Upset, success: Value) -> Reply {
         let dialect = self.config.dialect;
         match upset {

@@ -10,7 +10,7 @@ pub struct ConfigError(pub(super) String);
 /// Reads a duration like `300ms`, `90s`, `10m` or `1h30m`.
 ///
 /// # Errors
-/// If the text is no duration, or a negative one.
+/// If the text is not a duration, or a negative one.
 pub fn parse_duration(text: &str) -> Result<Duration, ConfigError> {
     let signed: Option<jiff::SignedDuration> = text.trim().parse().ok();
     signed

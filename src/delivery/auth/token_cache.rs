@@ -172,7 +172,7 @@ impl TokenCache {
             (_, GrantResult::Granted { token, life }) => self.hold(request, token, life, asked_at),
             (_, GrantResult::Stop(reason)) => self.stopped = Some(reason),
             (_, GrantResult::Throttled { pause }) => {
-                // The pause itself is no fault of the server's; a second one right after it is.
+                // The pause itself is not a fault of the server's; a second one right after it is.
                 let over = now + pause;
                 self.failing_since.get_or_insert(over);
                 self.failures += 1;

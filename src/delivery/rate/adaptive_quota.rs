@@ -19,8 +19,8 @@
 //! - A 429 in spite of all that shows that there is more to it than the headers tell: half of what
 //!   was sent is the most that is sent from then on, and a quarter more with each minute without
 //!   one.
-//! - A remainder above the limit, and one that never moves, are no remainders: then the limit alone
-//!   counts.
+//! - A remainder above the limit, and one that never moves, are not remainders: then the limit
+//!   alone counts.
 
 use std::num::NonZeroU32;
 use std::time::Duration;

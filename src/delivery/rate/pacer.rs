@@ -186,7 +186,7 @@ impl Pacing {
     }
 }
 
-/// Never, where there is no moment.
+/// Waits until a moment, or for ever if it is `None`.
 pub(crate) async fn until(moment: Option<Instant>) {
     match moment {
         Some(moment) => tokio::time::sleep_until(moment).await,

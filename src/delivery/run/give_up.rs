@@ -2,7 +2,7 @@
 //!
 //! # The rules
 //! - The time counts from the first failure after a conclusive answer. Pauses that the server asked
-//!   for (429) are no part of it: an hour that it wants is an hour that it gets.
+//!   for (429) are not part of it: an hour that it wants is an hour that it gets.
 //! - A server that says nothing but "too many requests" is not alive either. After ten pauses in a
 //!   row, with nothing between them but 429s, the time counts with its pauses.
 
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// So many pauses in a row are no mere pauses.
+/// So many pauses in a row are more than mere pauses.
 const PAUSES: u32 = 10;
 
 #[derive(Debug)]

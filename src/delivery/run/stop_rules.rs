@@ -213,7 +213,7 @@ impl StopRules {
                 self.forbidden.end();
                 self.end_of_refusals();
             }
-            // Data may be judged before rights are, so this is no success.
+            // Data may be judged before rights are, so this is not a success.
             result if is_ordinary(result) => self.end_of_refusals(),
             _ => {}
         }

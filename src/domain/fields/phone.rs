@@ -114,7 +114,7 @@ fn number_of(e164: &str) -> Option<u64> {
 }
 
 /// Whether the server reads the number that was meant: `+252 0000014` is `+252 000014`
-/// to the next reader, for a zero before the area code is no part of a number.
+/// to the next reader, because a zero before the area code is not part of a number.
 fn reads_the_same(e164: &str) -> bool {
     let again = PHONE_NUMBER_UTIL.parse(e164, None);
     again.is_ok_and(|number| PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164) == e164)

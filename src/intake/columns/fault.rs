@@ -79,8 +79,8 @@ fn list(names: &[String]) -> String {
     }
 }
 
-/// Names with control characters escaped, in quotes where they would not stand out, cut where they
-/// are no names.
+/// Names with control characters escaped, in quotes where they would not stand out, cut if they are
+/// not names.
 pub(crate) fn quoted(names: &[String]) -> Vec<String> {
     let shown = |name: &String| {
         let short: String = name.chars().take(60).collect();

@@ -91,7 +91,7 @@ pub(crate) fn feed(names: &ColumnNames, options: &InputOptions, field: Field) ->
         Some(rule) => Some(mapped(names, rule)?),
         None => match by_preset() {
             Some(origin) => Some(origin),
-            // What such an export calls a type is no type of customer.
+            // What such an export calls a type is not a type of customer.
             None if options.preset.is_some() && !field.is_required() => names.own(field).map(TextSource::Column),
             None => names.obvious(field)?.map(TextSource::Column),
         },

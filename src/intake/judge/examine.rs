@@ -51,7 +51,7 @@ impl Examiner {
         match scanned {
             Scanned::Cells { record, ended } => {
                 let row = CsvRow { record, text: record.text() };
-                // A cut line of NDJSON is no object, and says so itself.
+                // A cut line of NDJSON is not an object, so it is reported anyway.
                 let is_cut_off = self.may_be_cut && !ended;
                 match plain(&self.mapping, &row) {
                     Some(customer) if self.is_whole(&row) && !is_cut_off => {
@@ -227,7 +227,7 @@ fn raw(scanned: Scanned<'_>) -> Option<RawRecord> {
     }
 }
 
-/// Which byte of a cell or line is no text, where it stands, and what to do.
+/// Which byte of a cell or line is not text, where it stands, and what to do.
 fn not_text(found: Undecodable, encoding: &'static Encoding, place: &str) -> String {
     let Undecodable { byte, after_bytes, after_characters } = found;
     let name = encoding.name();
@@ -245,7 +245,7 @@ fn not_text(found: Undecodable, encoding: &'static Encoding, place: &str) -> Str
     }
 }
 
-/// The cells of the kept columns; one that is no text stays empty.
+/// The cells of the kept columns; one that is not text stays empty.
 fn keep<'a>(mapping: &Mapping, row: &impl Row<'a>) -> Vec<String> {
     let text = |column: &Column| match row.cell(&column.place) {
         Cell::Json(value @ (Json::Array(_) | Json::Object(_))) => value.to_string(),

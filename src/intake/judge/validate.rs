@@ -122,7 +122,7 @@ struct Given<'a> {
     column: &'a str,
     /// Trimmed; empty where nothing is given.
     text: Cow<'a, str>,
-    /// The JSON value, where it is no string.
+    /// The JSON value, if it is not a string.
     json: Option<&'a Json>,
 }
 
@@ -143,7 +143,7 @@ impl<'a> Given<'a> {
         }
     }
 
-    /// Arrays and objects are no value of any field.
+    /// Arrays and objects are not a value of any field.
     fn check_structure(&self) -> Result<(), Flaw> {
         match self.json {
             Some(value @ (Json::Array(_) | Json::Object(_))) => Err(self.misfit(value)),

@@ -25,7 +25,7 @@ pub(crate) fn separator_line(head: &[u8]) -> Option<(u8, usize)> {
     is_delimiter(delimiter).then_some((delimiter, length))
 }
 
-/// What ends the lines of NDJSON: LF, but CR where there is no LF at all.
+/// What ends the lines of NDJSON: LF, or CR if there is not a single LF.
 pub(crate) fn line_end(head: &[u8]) -> u8 {
     if head.contains(&b'\r') && !head.contains(&b'\n') { b'\r' } else { b'\n' }
 }

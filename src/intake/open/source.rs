@@ -33,7 +33,7 @@ pub(crate) struct InputSource {
 type Stream = Box<dyn Read + Send>;
 
 impl InputSource {
-    /// Reads the beginning of a file and refuses what is no text that could hold customers.
+    /// Reads the beginning of a file and refuses what is not text that could hold customers.
     pub(crate) fn of_file(file: &Arc<InputFile>, encoding: Option<&'static Encoding>) -> Result<Self, IntakeError> {
         let mut source = Self::over(file.path(), Box::new(file.reader()), encoding)?;
         source.file = Some(Arc::clone(file));

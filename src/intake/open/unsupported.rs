@@ -10,7 +10,7 @@ const UNPACK: &str = "unpack it and import the CSV or NDJSON file in it";
 const UTF8: &str = "save the file as UTF-8";
 const NOT_THE_FILE: &str = "name the file that holds the customers";
 
-/// Formats with signatures that are no text.
+/// Formats with signatures that are not text.
 const SIGNATURES: [(&[u8], &str, &str); 35] = [
     (b"\x1f\x8b", "a gzip file, packed twice", UNPACK),
     (b"\x28\xb5\x2f\xfd", "a zstd file, packed twice", UNPACK),
@@ -94,7 +94,7 @@ fn zip(head: &[u8]) -> Looks {
     }
 }
 
-/// What a text begins with that is no table, without regard to case.
+/// What a text begins with that is not a table, without regard to case.
 const BEGINNINGS: [(&str, &str, &str); 22] = [
     ("<!doctype html", PAGE, PAGE_ADVICE),
     ("<html", PAGE, PAGE_ADVICE),
@@ -162,7 +162,7 @@ fn is_yaml(start: &[u8]) -> bool {
         || (line.starts_with(b"- ") && (line.ends_with(b":") || holds(line, b": ")))
 }
 
-/// JSON that is no object a line: an array, or a document over several lines.
+/// JSON that is not one object a line: an array, or a document over several lines.
 pub(crate) fn other_json(head: &[u8]) -> Option<Looks> {
     let text = head.trim_ascii_start();
     let after = text.get(1..).unwrap_or_default().trim_ascii_start().first();
@@ -197,7 +197,7 @@ fn is_array_a_line(text: &[u8]) -> bool {
 fn is_spread(text: &[u8]) -> bool {
     let Some((first, rest)) = first_line(text) else { return false };
     let is_unfinished = || serde_json::from_slice::<serde::de::IgnoredAny>(first).is_err_and(|error| error.is_eof());
-    // `{"customers": [` is no cut, whatever the next line begins with.
+    // `{"customers": [` is not a cut, whatever the next line begins with.
     let opens = matches!(first.trim_ascii_end().last(), Some(b'[' | b'{'));
     text.first() == Some(&b'{') && rest.first().is_some_and(|byte| opens || *byte != b'{') && is_unfinished()
 }

@@ -58,7 +58,7 @@ struct Circumstances {
 }
 
 impl State {
-    /// Whether the content may still be taken for the same. A later inode change is no change of
+    /// Whether the content may still be taken for the same. A later inode change is not a change of
     /// the content if another name, mode, owner or place explains it.
     fn is_still(&self, now: &Self) -> bool {
         let is_explained = self.circumstances != now.circumstances;

@@ -173,7 +173,7 @@ impl<R: BufRead> CsvReader<R> {
         Record { bytes: &self.bytes[..self.filled], text: None, ends: &self.ends[..self.cells], gap: 0 }
     }
 
-    /// Reads the next record. Rows without anything are no records, also before the header.
+    /// Reads the next record. Rows without anything are not records, also before the header.
     pub(crate) fn advance(&mut self) -> Result<RecordScan, ReadFault> {
         loop {
             match self.read_record()? {

@@ -232,7 +232,7 @@ fn as_written(raw: &RawValue) -> serde_json::Result<Json> {
 
 fn number(text: &str) -> Json {
     match text.parse() {
-        // There is no negative zero among integers.
+        // Integers have no negative zero.
         Ok(integer) if text != "-0" => Json::Integer(integer),
         _ => Json::Number(text.into()),
     }
@@ -299,7 +299,7 @@ struct Strict<'a> {
     depth: u8,
     /// Set before an error of our own is raised, for serde's errors carry only words.
     fault: &'a Cell<Option<Fault>>,
-    /// Set when a number cannot be told from its value how it was written.
+    /// Set if the value of a number does not show how it was written.
     has_floats: &'a Cell<bool>,
 }
 

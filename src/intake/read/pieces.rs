@@ -30,8 +30,8 @@ pub(crate) struct Piece {
 
 pub(crate) enum Cut {
     Piece(Piece),
-    /// What begins with a record that is too large for a piece must be read in one go, by whoever
-    /// keeps no more of it than a record may have.
+    /// What begins with a record that is too large for a piece must be read in one go, by a reader
+    /// that keeps no more of it than a record may have.
     Uncut {
         input: BoxedInput,
         line: u64,

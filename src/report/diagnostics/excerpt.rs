@@ -20,7 +20,7 @@ pub(crate) struct Excerpt {
 
 impl Excerpt {
     /// `None` where nothing of the record can be pointed at: a field that no column feeds, or a
-    /// line that is no object.
+    /// line that is not an object.
     pub(crate) fn of(shape: &InputShape, raw: &RawRecord, column: &str) -> Option<Self> {
         match (&shape.form, raw) {
             (InputForm::Csv { delimiter, header }, RawRecord::Cells(cells)) => {

@@ -1,5 +1,5 @@
-//! Lines where there is no terminal: the sign of life that a log of cron or systemd keeps, as text
-//! for people or as log lines for programs.
+//! Lines for when there is not a terminal: the sign of life that a log of cron or systemd keeps, as
+//! text for people or as log lines for programs.
 
 use std::time::Instant;
 
