@@ -41,7 +41,7 @@ impl Credentials {
         }
     }
 
-    /// The token that is all there will ever be, where that is so.
+    /// The token that is all there will ever be, if that is so.
     #[must_use]
     pub const fn only_token(&self) -> Option<&Token> {
         match self {

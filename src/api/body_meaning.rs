@@ -115,7 +115,7 @@ fn other_email(answer: &Response, map: &Map<String, Value>, sent: SentRequest<'_
 }
 
 /// Complaints about fields are the most exact and are heard first; sentences without a field count
-/// only where there are none.
+/// only if there are none.
 fn failure(status: u16, answer: &Response, envelope: &Envelope<'_>, sent: SentRequest<'_>) -> BodyMeaning {
     let fields = sent.fields();
     if let Some(map) = envelope.error_maps().find(|map| names_fields(map, sent.email, &fields)) {

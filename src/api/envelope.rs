@@ -47,7 +47,7 @@ impl Unreadable {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StatusClaim {
     Success,
-    /// With its own status code, where it gives one that is a failure.
+    /// With its own status code, if it gives one that is a failure.
     Failure(Option<u16>),
     /// One of the two says success, the other failure.
     Contradiction,
@@ -114,7 +114,7 @@ impl<'a> Envelope<'a> {
         self.root.get(name)
     }
 
-    /// `data`, where it is an object or a list of exactly one.
+    /// `data`, if it is an object or a list of exactly one.
     pub(super) fn data(&self) -> Option<&Map<String, Value>> {
         match self.get("data")? {
             Value::Object(map) => Some(map),

@@ -46,7 +46,7 @@ fn within_a_day(pause: Duration) -> Option<Duration> {
     (pause <= DAY).then(|| pause.max(SHORTEST))
 }
 
-/// The server's own clock, where the answer shows it: ours may differ by hours.
+/// The server's own clock, if the answer shows it: ours may differ by hours.
 pub(super) fn server_clock(headers: &ResponseHeaders, received: SystemTime) -> SystemTime {
     headers.date.as_deref().and_then(|date| httpdate::parse_http_date(date.trim()).ok()).unwrap_or(received)
 }

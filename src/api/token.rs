@@ -44,7 +44,7 @@ impl Token {
         Ok(Self(SecretString::from(text)))
     }
 
-    /// Whose token it is, where it tells: the subject of a JSON Web Token. Nothing is verified; it
+    /// Whose token it is, if it tells: the subject of a JSON Web Token. Nothing is verified; it
     /// only tells accounts apart.
     #[must_use]
     pub fn subject(&self) -> Option<String> {

@@ -107,7 +107,7 @@ pub struct SentFacts {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SentRequest<'a> {
     pub email: &'a str,
-    /// Read only where the answer is a failure, which is rare.
+    /// Read only if the answer is a failure, which is rare.
     pub body: &'a [u8],
 }
 

@@ -19,7 +19,7 @@ pub enum AttemptResult {
     /// Proof of creation: a readable success with an id.
     Created {
         receipt: Receipt,
-        /// The e-mail in the answer, where it is another than the one sent.
+        /// The e-mail in the answer, if it is another than the one sent.
         other_email: Option<String>,
     },
     /// The API complains about the e-mail. Only a look-up can tell whether it has the customer.

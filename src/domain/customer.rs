@@ -63,7 +63,7 @@ pub struct NewCustomer<'a> {
     pub country: Country,
     pub kind: CustomerType,
     pub send_kyc_mail: bool,
-    /// More request fields (`--extra` and the documented ones), nested, where there are any. Never
+    /// More request fields (`--extra` and the documented ones), nested, if there are any. Never
     /// one of the six names of [`Field`].
     pub extra: Option<Box<JsonObject>>,
 }

@@ -62,7 +62,7 @@ impl Moment {
         Self { wall: self.wall.checked_add(by).unwrap_or(Timestamp::MAX), boot }
     }
 
-    /// By the boot clock, where both moments belong to one boot.
+    /// By the boot clock, if both moments belong to one boot.
     fn booted_since(self, earlier: Self) -> Option<SignedDuration> {
         let (now, then) = self.boot.zip(earlier.boot).filter(|(now, then)| now.boot == then.boot)?;
         let signed = |clock: BootTime| SignedDuration::try_from(clock.uptime).unwrap_or(SignedDuration::MAX);

@@ -71,7 +71,7 @@ impl fmt::Display for Status {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
     Created(Receipt),
-    /// The receipt is empty where no look-up could fill it.
+    /// The receipt is empty if no look-up could fill it.
     Exists(Receipt),
     Rejected(Complaint),
     Failed(Complaint),
@@ -99,7 +99,7 @@ impl Ending {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     pub ending: Ending,
-    /// The status of the last answer, where there was one.
+    /// The status of the last answer, if there was one.
     pub http_status: Option<u16>,
     /// Counted attempts of this run.
     pub attempts: u32,
@@ -162,7 +162,7 @@ impl Data {
     }
 }
 
-/// Why the API did not create a customer, in the words of the server where it had any.
+/// Why the API did not create a customer, in the words of the server if it had any.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Complaint {
     pub code: ComplaintCode,

@@ -19,11 +19,11 @@ pub struct Position {
 pub struct InputRecord<'a> {
     pub position: Position,
     pub verdict: RecordVerdict<'a>,
-    /// The cells of the `--keep` columns, in the order in which those were named; empty where a
+    /// The cells of the `--keep` columns, in the order in which those were named; empty if a
     /// record has none.
     pub kept: Vec<String>,
-    /// The record exactly as it was read, where it is invalid or the reader was asked for all; none
-    /// where it was too large to be kept.
+    /// The record exactly as it was read, if it is invalid or the reader was asked for all; none
+    /// if it was too large to be kept.
     pub raw: Option<RawRecord>,
 }
 
@@ -35,7 +35,7 @@ pub enum RecordVerdict<'a> {
     },
     /// Never sent. `problems` holds every problem found, warnings included, and is not empty.
     Invalid {
-        /// The e-mail cell as given, where there is one, so that the report can name the person.
+        /// The e-mail cell as given, if there is one, so that the report can name the person.
         email: Option<String>,
         problems: Vec<Violation>,
     },
@@ -88,7 +88,7 @@ impl RecordVerdict<'_> {
         }
     }
 
-    /// The e-mail as given, where there is one.
+    /// The e-mail as given, if there is one.
     #[must_use]
     pub fn email(&self) -> Option<&str> {
         match self {

@@ -47,7 +47,7 @@ impl Tally {
         self.counts.iter().sum()
     }
 
-    /// True where some record did not get where it should: invalid, rejected or failed.
+    /// True if some record did not get where it should: invalid, rejected or failed.
     #[must_use]
     pub fn has_losses(&self) -> bool {
         [Status::Invalid, Status::Rejected, Status::Failed].into_iter().any(|status| self.get(status) > 0)

@@ -103,10 +103,10 @@ impl Flaw {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Violation {
     pub code: Code,
-    /// The input's own name of the column; the field's name where no column feeds it; empty where
+    /// The input's own name of the column; the field's name if no column feeds it; empty where
     /// the whole record is meant.
     pub column: String,
-    /// What stands there, shortened, with control characters escaped; empty where nothing does.
+    /// What stands there, shortened, with control characters escaped; empty if nothing does.
     pub value: String,
     /// What is wrong and what to do about it, one short sentence without a final period.
     pub hint: Cow<'static, str>,

@@ -81,7 +81,7 @@ impl IntakeError {
         }
     }
 
-    /// Missing columns, where the form of the file is the reason for it, and what to do about that.
+    /// Missing columns, if the form of the file is the reason for it, and what to do about that.
     pub(super) fn advised(mut self, about_form: Option<String>) -> Self {
         if let (Self::Columns { fault: ColumnFault::Missing { advice, .. }, .. }, Some(form)) = (&mut self, about_form)
         {
@@ -90,7 +90,7 @@ impl IntakeError {
         self
     }
 
-    /// Missing keys, where a document holds a list that may have them. One that has an e-mail of
+    /// Missing keys, if a document holds a list that may have them. One that has an e-mail of
     /// its own is a customer.
     pub(super) fn within(mut self, list: Option<&str>) -> Self {
         if let (Self::Columns { fault: ColumnFault::Missing { fields, advice, .. }, .. }, Some(list)) =

@@ -30,7 +30,7 @@ pub trait Gather {
     fn add(&mut self, record: InputRecord<'_>);
 
     /// The same of a record of which there is no more to know than its customer. Nearly all are
-    /// such, so it is worth a way of its own where that is a shorter one.
+    /// such, so it is worth a way of its own if that is a shorter one.
     fn add_plain(&mut self, position: Position, customer: NewCustomer<'_>) {
         self.add(InputRecord::plain(position, customer));
     }

@@ -1,9 +1,9 @@
 //! The state of a run in Prometheus' text format, for node_exporter's textfile collector: what an
 //! alert needs to know.
 //!
-//! All are gauges, the counts too. They speak of one run, and the next one begins anew: where it
-//! counts further before anybody looked, a counter would be taken for having grown by the
-//! difference. It holds no personal data: the only label that a user chose is the account's name.
+//! All are gauges, the counts too. They speak of one run, and the next one begins anew: if it
+//! counts further before the next scrape, a counter would seem to have grown by the difference.
+//! They hold no personal data: the only label that a user chose is the account's name.
 
 use std::fmt::{Display, Write as _};
 use std::time::{Duration, Instant};
@@ -96,7 +96,7 @@ impl Metrics {
         if let Some(at) = last.at {
             page.gauge(END, "When a run ended last.", at);
         }
-        // An alert on the age of the last success must fire where there never was one.
+        // An alert on the age of the last success must fire if there never was one.
         page.gauge(SUCCESS, "When a run ended last with exit code 0; 0 if none did.", last.succeeded_at.unwrap_or(0.0));
         if let Some(code) = last.exit_code {
             page.gauge(EXIT_CODE, "The exit code of the run that ended last.", code);

@@ -2,7 +2,7 @@
 //! mend and import that file.
 //!
 //! CSV keeps the input's own header, order and delimiter; the complaint goes into the column
-//! `error`, the input's own one where it has one. It is in UTF-8 whatever the input was in, and
+//! `error`, the input's own one if it has one. It is in UTF-8 whatever the input was in, and
 //! then begins with a byte order mark, which the reader believes before an `--encoding`: the same
 //! command line imports the mended file. Bytes that were not text stay such, as the reader marked
 //! them. NDJSON keeps each object's text; only its member `error` is set. A line that is not an

@@ -95,7 +95,7 @@ pub struct Summary {
     pub unended: Option<Unended>,
     /// Whether records of the input are missing in the reports and in the counts.
     pub partial: bool,
-    /// The command that resumes, where one is needed.
+    /// The command that resumes, if one is needed.
     pub next_command: Option<String>,
     /// The command that ends a doubt by hand, if there is one that no run may be able to end.
     pub settle_command: Option<String>,

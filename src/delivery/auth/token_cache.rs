@@ -8,8 +8,8 @@
 //! - Only durations of our own monotonic clock count. They stand still while the machine sleeps, so
 //!   a token may be over without our knowing: a refusal (401) renews it too, whatever the clock
 //!   says.
-//! - A living token is exchanged by a refresh. Where that is refused or fails, and where the token
-//!   is over, the account logs in.
+//! - A living token is exchanged by a refresh. If that is refused or fails, or if the
+//!   token is over, the account logs in.
 //! - A refused token is renewed once for all who were refused with it. Its successor is refused
 //!   too: one login. That one's too: the end.
 //! - A refused login ends the run at once. A login that fails is retried,

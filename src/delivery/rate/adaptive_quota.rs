@@ -273,7 +273,7 @@ impl Window {
         f64::from((self.first - self.lowest).saturating_sub(self.ours))
     }
 
-    /// The same as requests a minute, where it was seen for long enough.
+    /// The same as requests a minute, if it was seen for long enough.
     fn rate_of_others(&self) -> Option<f64> {
         let seen = self.lowest_at.saturating_duration_since(self.first_at);
         (seen >= TELLING).then(|| self.others() / seen.div_duration_f64(MINUTE))

@@ -91,7 +91,7 @@ impl CircuitBreaker {
         }
     }
 
-    /// A request leaves. True where it is a probe.
+    /// A request leaves. True if it is a probe.
     pub(crate) fn leaves(&mut self) -> bool {
         if let Some(open) = &mut self.open {
             open.probing = true;

@@ -47,7 +47,7 @@ impl SlidingWindow {
 }
 
 /// How many requests a second sees at most: as many as fit in at this interval, and a little more
-/// where that is less than one.
+/// if that is less than one.
 fn most(interval: Duration) -> usize {
     let a_second = SECOND.div_duration_f64(interval.max(Duration::from_nanos(1)));
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float cast saturates")]

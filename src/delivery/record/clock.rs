@@ -8,7 +8,7 @@ use crate::domain::{BootTime, Moment};
 #[derive(Clone, Debug)]
 pub(crate) enum Clock {
     System {
-        /// The number of this boot, where the system has one.
+        /// The number of this boot, if the system has one.
         boot: Option<u128>,
     },
     /// Follows tokio's clock, for tests that pause it.

@@ -14,7 +14,7 @@ pub struct RetryPolicy {
     pub settle: Duration,
     /// How long the server is trusted to know a key.
     pub key_validity: Duration,
-    /// `--trust-unique-email`: where no look-up can be had, the server's unique e-mail guards a new
+    /// `--trust-unique-email`: if no look-up can be had, the server's unique e-mail guards a new
     /// key after an answered failure.
     pub trust_unique_email: bool,
 }

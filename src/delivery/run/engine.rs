@@ -459,7 +459,7 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
         self.take_freed();
     }
 
-    /// Ends the run, where there is a reason to.
+    /// Ends the run, if there is a reason to.
     fn halt(&mut self, halt: Option<Halt>) {
         if let Some(halt) = halt {
             self.drain(match halt {

@@ -15,7 +15,7 @@ pub(crate) struct Signs<'a> {
 }
 
 impl<'a> Signs<'a> {
-    /// None where there are too many.
+    /// None if there are too many.
     #[inline]
     pub(crate) fn of(text: &'a [u8]) -> Option<Self> {
         let last = text.last_chunk().copied().unwrap_or_else(|| short(text).to_le_bytes());

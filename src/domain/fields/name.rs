@@ -178,7 +178,7 @@ fn garbling(name: &str) -> Option<&'static str> {
     }
 }
 
-/// What programs write where there is nothing. (`None` and `Nan` may be people's names.)
+/// What programs write for an empty value. (`None` and `Nan` may be people's names.)
 fn means_nothing(name: &str) -> bool {
     const WORDS: [&str; 4] = ["null", "n/a", "undefined", "[object object]"];
     WORDS.iter().any(|word| name.eq_ignore_ascii_case(word))

@@ -221,7 +221,7 @@ fn length_fault(error: ValidationError) -> &'static str {
     }
 }
 
-/// `4915123456789` in Germany: the number that it is if an export dropped its plus, where that is a
+/// `4915123456789` in Germany: the number that it is if an export dropped its plus, if that is a
 /// known one of the same country.
 fn lost_plus(text: &str, region: Region) -> Option<PhoneNumber> {
     let code = PHONE_NUMBER_UTIL.get_country_code_for_region(region)?;

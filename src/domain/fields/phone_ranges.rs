@@ -2,7 +2,7 @@
 //!
 //! The phone library answers this with some twenty regular expressions a number, which takes
 //! hundreds of times as long. `phone_ranges.bin` holds its answers for all numbers; the test below
-//! makes that file from the library's own rules and fails where it is no longer what they say.
+//! makes that file from the library's own rules and fails if it is no longer what they say.
 //!
 //! The file is a list of 16-bit numbers, little end first: the place of the last accepting state,
 //! then ten for each state, the places of the states that follow each digit. A state's place is

@@ -79,7 +79,7 @@ fn list(names: &[String]) -> String {
     }
 }
 
-/// Names with control characters escaped, in quotes where they would not stand out, cut if they are
+/// Names with control characters escaped, in quotes if they would not stand out, cut if they are
 /// not names.
 pub(crate) fn quoted(names: &[String]) -> Vec<String> {
     let shown = |name: &String| {

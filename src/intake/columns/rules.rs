@@ -72,7 +72,7 @@ impl fmt::Display for MapRule {
     }
 }
 
-/// `FIELD=VALUE`: the value where the column is absent or the cell empty.
+/// `FIELD=VALUE`: the value if the column is absent or the cell empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetRule {
     pub(crate) field: Field,

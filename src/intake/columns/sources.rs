@@ -27,7 +27,7 @@ pub(crate) enum TextSource {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FieldSource {
     pub(crate) origin: Option<TextSource>,
-    /// The value where the origin gives none.
+    /// The value if the origin gives none.
     pub(crate) set: Option<String>,
     /// Whether the first records showed the origin; a key of NDJSON may come later.
     pub(super) seen: bool,

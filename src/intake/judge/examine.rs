@@ -24,7 +24,7 @@ const SUSPICIOUS_LINES: u64 = 10;
 #[derive(Debug)]
 pub(crate) struct Examiner {
     pub(crate) mapping: Mapping,
-    /// Empty where the input has none.
+    /// Empty if the input has none.
     pub(crate) header: Vec<String>,
     pub(crate) encoding: &'static Encoding,
     pub(crate) region: Option<Country>,

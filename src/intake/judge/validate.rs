@@ -44,8 +44,8 @@ pub(crate) fn plain<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<NewC
     Some(NewCustomer { name, email, phone, country, kind, send_kyc_mail, extra })
 }
 
-/// What a record gives for a field, without the space around it; empty where it gives nothing. None
-/// where there is more to it.
+/// What a record gives for a field, without the space around it; empty if it gives nothing. None
+/// if there is more to it.
 #[inline(always)]
 fn plain_text<'a>(mapping: &'a Mapping, row: &impl Row<'a>, field: Field) -> Option<&'a str> {
     let cell = match &mapping.feeding(field).origin {
@@ -60,7 +60,7 @@ fn plain_text<'a>(mapping: &'a Mapping, row: &impl Row<'a>, field: Field) -> Opt
     }
 }
 
-/// Judges any record. `region` is the country of phone numbers without `+`, where it is not the
+/// Judges any record. `region` is the country of phone numbers without `+`, if it is not the
 /// record's own; `oddities` is what reading already noticed and what holds nothing back.
 pub(crate) fn judge<'a>(
     mapping: &'a Mapping,
@@ -120,7 +120,7 @@ pub(crate) fn email_cell<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option
 struct Given<'a> {
     field: Field,
     column: &'a str,
-    /// Trimmed; empty where nothing is given.
+    /// Trimmed; empty if nothing is given.
     text: Cow<'a, str>,
     /// The JSON value, if it is not a string.
     json: Option<&'a Json>,

@@ -1,4 +1,4 @@
-//! Why a CSV file seems to lack its columns, where the reason is the file's form: a title above the
+//! Why a CSV file seems to lack its columns, if the reason is the file's form: a title above the
 //! header, whole lines in quotes, cells that something unusual parts. An option would not help
 //! there, so it is the form that the hint speaks of.
 

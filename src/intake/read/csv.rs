@@ -84,11 +84,11 @@ impl From<io::Error> for ReadFault {
 #[derive(Clone, Copy)]
 pub(crate) struct Record<'a> {
     bytes: &'a [u8],
-    /// The same, where it is known to be text.
+    /// The same, if it is known to be text.
     text: Option<&'a str>,
     ends: &'a [usize],
     /// How many bytes stand between two cells: none where quotes were taken away, the delimiter
-    /// where there were none.
+    /// if there were none.
     gap: usize,
 }
 

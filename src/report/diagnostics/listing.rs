@@ -54,7 +54,7 @@ impl Diagnostics {
         Self { input: input.to_owned(), shown: Vec::new(), counts: BTreeMap::new(), loud: 0, problems: 0 }
     }
 
-    /// Of a record, what is wrong with it, and the record itself where it is at hand.
+    /// Of a record, what is wrong with it, and the record itself if it is at hand.
     pub fn add(&mut self, position: Position, violations: &[Violation], shape: &InputShape, raw: Option<&RawRecord>) {
         for violation in violations {
             let count = self.counts.entry(violation.code).or_insert_with(|| Count {
@@ -80,7 +80,7 @@ impl Diagnostics {
         self.problems > 0
     }
 
-    /// What is not shown is in the reports, where some are asked for.
+    /// What is not shown is in the reports, if some are asked for.
     pub fn print(&self, output: &mut dyn Write, look: DiagnosticsStyle, reports: &[PathBuf]) -> io::Result<()> {
         for shown in &self.shown {
             self.print_one(output, shown, look)?;

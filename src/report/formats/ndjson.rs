@@ -63,7 +63,7 @@ fn given(text: &str) -> Option<&str> {
     Some(text).filter(|text| !text.is_empty())
 }
 
-/// The server's own text where it is JSON on one line, which is how the ledger keeps it.
+/// The server's own text if it is JSON on one line, which is how the ledger keeps it.
 fn data(text: Option<&str>) -> Option<&RawValue> {
     let is_one_line = |raw: &&RawValue| !raw.get().contains(['\n', '\r']);
     text.and_then(|text| serde_json::from_str(text).ok()).filter(is_one_line)

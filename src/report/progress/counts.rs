@@ -87,7 +87,7 @@ impl Counts {
         }
     }
 
-    /// How far it is: of all records, or where a limit ends the run before, of those that are to be
+    /// How far it is: of all records, or if a limit ends the run before, of those that are to be
     /// sent until then.
     pub(crate) fn reached(&self) -> (u64, u64) {
         if self.is_limited() { (self.sent(), self.to_send()) } else { (self.tally.total(), self.scope.records) }

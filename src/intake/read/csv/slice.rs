@@ -14,7 +14,7 @@ pub(in crate::intake) struct SliceReader<'s> {
     csv: CsvReader<&'s [u8]>,
     /// All bytes, where all are text.
     text: Option<&'s str>,
-    /// The record that was read last, where it is a plain line.
+    /// The record that was read last, if it is a plain line.
     plain: Option<SimpleLine<'s>>,
 }
 
@@ -67,7 +67,7 @@ impl<'s> SliceReader<'s> {
         }
     }
 
-    /// Nothing where the next line is not plain or its end is not there; then it is left as it is.
+    /// Nothing if the next line is not plain or its end is not there; then it is left as it is.
     fn read_simple_line(&mut self) -> Option<SimpleLine<'s>> {
         let (rest, delimiter) = (self.csv.input, self.csv.delimiter);
         let mut cells = 0;
@@ -104,7 +104,8 @@ impl<'s> SliceReader<'s> {
     }
 }
 
-/// How long the line end is that the bytes begin with. None where it is none of a plain line.
+/// Returns the length of the line ending at the start of `bytes`, or `None` if there is none that
+/// the fast path handles.
 fn line_end(bytes: &[u8]) -> Option<usize> {
     match bytes {
         [b'\n', ..] => Some(1),
