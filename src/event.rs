@@ -1,4 +1,5 @@
-//! All that delivery says to whoever listens: the progress bar, the heartbeat, the log, the counts of the summary.
+//! What delivery reports while it runs: to the progress bar, the heartbeat, the log and the counts
+//! of the summary.
 //!
 //! A [`Event::Settled`] is emitted only after the outcome is committed (I4).
 
@@ -8,33 +9,34 @@ use crate::domain::{Position, Status};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// A record came to its end for this run.
+    /// The outcome of a record is committed.
     Settled {
         position: Position,
         status: Status,
     },
-    /// A request is about to leave.
+    /// A request is about to be sent.
     Request(Request),
-    /// An answer that makes the record wait for another attempt. `why` is fit for a log.
+    /// A record waits for another attempt. `why` may be shown in a log.
     Retry {
         position: Position,
         attempt: u32,
         why: String,
     },
-    /// A doubt of ours, of this run or an earlier one, ended with an answer.
+    /// A record in doubt, from this run or an earlier one, got a definite outcome.
     Recovered {
         position: Position,
     },
-    /// The server asked for silence (429).
+    /// The server asked for a pause because too many requests came (429).
     Throttled {
         pause: Duration,
     },
-    /// The pace changed, in requests a minute.
+    /// The pace changed; in requests per minute.
     Pace {
         per_minute: f64,
     },
-    /// Not half of the requests leave that the pace allows, and only answers are waited for: both a minute.
-    PaceUnreached {
+    /// Fewer than half of the allowed requests are sent, and only slow responses hold them back.
+    /// Both values are per minute.
+    RateUnderused {
         allowed: f64,
         reached: f64,
     },
@@ -42,27 +44,27 @@ pub enum Event {
     Unavailable {
         pause: Duration,
     },
-    /// No connection came about. Told when the cause changes, not for every request.
+    /// No connection could be made. Emitted when the cause changes, not for every request.
     Unreachable(Trouble),
-    /// Too many failures in a row: one probe now and then until the server is back.
+    /// Too many failures in a row: only a probe is sent now and then until the server is back.
     BreakerOpened {
         pause: Duration,
         trouble: Option<Trouble>,
     },
     BreakerClosed,
-    /// Look-ups are not to be had for the rest of the run.
+    /// Look-ups are disabled for the rest of the run.
     LookupsOff {
         why: String,
     },
-    /// The API refused the current token; another one is asked for.
+    /// The API refused the current token; the run asks for another one.
     TokenRefused,
-    /// A login failed, and will be tried again.
+    /// A login failed and will be retried.
     NoToken {
         why: String,
     },
-    /// A sign of life at even intervals, whatever the run waits for.
+    /// A sign of life at even intervals, whatever the run is waiting for.
     Heartbeat,
-    /// No new record is started; what is in flight is waited for.
+    /// The run starts no new record and waits for those in flight.
     Draining {
         in_flight: usize,
     },
@@ -71,13 +73,13 @@ pub enum Event {
 /// Why no request gets through.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trouble {
-    /// Fit to be shown: `cannot reach api.example.com (connection refused)`.
+    /// May be shown: `cannot reach api.example.com (connection refused)`.
     pub cause: String,
-    /// In how long the run gives up, unless something gets through.
+    /// How long until the run gives up, unless a request gets through.
     pub gives_up_in: Duration,
 }
 
-/// What kind of request leaves.
+/// What kind of request is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
     Create,

@@ -1,7 +1,7 @@
 //! Every row and cell of a table comes back as it was written, on one core and on all, and every name is judged as the name alone is.
 #![no_main]
 
-use customer_import::domain::{Code, CustomerName, InputRecord, Verdict};
+use customer_import::domain::{Code, CustomerName, InputRecord, RecordVerdict};
 use customer_import::intake::{Format, InputOptions};
 use customer_import_fuzz::{cells, given, is_blank, read, table};
 use libfuzzer_sys::arbitrary::Arbitrary;
@@ -24,12 +24,12 @@ fn check_name(record: &InputRecord<'_>, cell: &str) {
     let found: Vec<_> = record.verdict.violations().iter().map(|violation| violation.code).collect();
     match (CustomerName::parse(cell), &record.verdict) {
         // A cell in which a spreadsheet left an error.
-        (_, Verdict::Invalid { .. }) if found == [Code::CellSpreadsheetDamage] => {}
-        (Ok(name), Verdict::Valid { customer, .. }) => {
+        (_, RecordVerdict::Invalid { .. }) if found == [Code::CellSpreadsheetDamage] => {}
+        (Ok(name), RecordVerdict::Valid { customer, .. }) => {
             assert!(customer.name == name && name.oddity().is_some() == found.contains(&Code::NameLooksGarbled));
         }
         (Err(flaw), _) if flaw.code == Code::NameMissing => assert!(!record.verdict.is_invalid()),
-        (Err(flaw), Verdict::Invalid { .. }) => assert_eq!(found[0], flaw.code),
+        (Err(flaw), RecordVerdict::Invalid { .. }) => assert_eq!(found[0], flaw.code),
         (name, verdict) => panic!("{name:?} {:?}", verdict.violations()),
     }
 }

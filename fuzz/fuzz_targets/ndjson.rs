@@ -1,7 +1,7 @@
 //! Every line is one record; a bad one does its neighbours no harm.
 #![no_main]
 
-use customer_import::domain::{RawRecord, Verdict};
+use customer_import::domain::{RawRecord, RecordVerdict};
 use customer_import::intake::{Format, InputOptions, IntakeError};
 use customer_import_fuzz::{given, read};
 use libfuzzer_sys::arbitrary::Arbitrary;
@@ -45,7 +45,7 @@ fuzz_target!(|input: (Vec<Line>, u8)| {
         }
         let record = records.next().expect("one record a line");
         assert!(record.raw == Some(RawRecord::Line(line.to_vec())));
-        if let (Some(name), Verdict::Valid { customer, .. }) = (name, &record.verdict)
+        if let (Some(name), RecordVerdict::Valid { customer, .. }) = (name, &record.verdict)
             && name_column.starts_with("column \"name\"")
             && !name.trim().is_empty()
         {

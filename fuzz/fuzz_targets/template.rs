@@ -1,7 +1,7 @@
 //! The name is what the template says: cells trimmed, runs of spaces as one, nothing where all cells are empty.
 #![no_main]
 
-use customer_import::domain::{Code, Verdict};
+use customer_import::domain::{Code, RecordVerdict};
 use customer_import::intake::{Format, InputOptions};
 use customer_import_fuzz::{given, is_blank, read, table};
 use libfuzzer_sys::arbitrary::Arbitrary;
@@ -56,10 +56,10 @@ fuzz_target!(|input: (Vec<Part>, [String; 3])| {
     let mut words = expected.trim().split(' ').filter(|word| !word.is_empty());
     let expected = if holds_something { words.by_ref().collect::<Vec<_>>().join(" ") } else { String::new() };
     match &record.verdict {
-        Verdict::Valid { customer, .. } => {
+        RecordVerdict::Valid { customer, .. } => {
             assert_eq!(customer.name.as_str(), expected.trim().nfc().collect::<String>());
         }
-        Verdict::Invalid { problems, .. } => {
+        RecordVerdict::Invalid { problems, .. } => {
             let missing = problems.iter().any(|problem| problem.code == Code::NameMissing);
             assert_eq!(missing, expected.is_empty());
         }

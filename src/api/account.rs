@@ -8,12 +8,14 @@ use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 
-use super::auth::{AuthError, read_private};
+use super::auth_error::AuthError;
+use super::secret_file::read_private;
 use crate::redact::Redactor;
 
 const WHAT: &str = "app secret file";
 
-/// What a login needs. The id is a person's e-mail in base64, so it is shown as little as the secret is.
+/// What a login needs. The id is a person's e-mail in base64, so it is shown as little as the
+/// secret is.
 pub struct AppAccount {
     id: SecretString,
     secret: SecretString,

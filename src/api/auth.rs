@@ -1,12 +1,13 @@
 //! Where bearer tokens come from.
 //!
-//! A run outlives its token many times over. An account logs in and refreshes, which takes requests of its own: when, is for delivery to
-//! decide. Any other source is asked again when its token was refused; one that has nothing better to offer ends the run.
+//! A run outlives its token many times over. An account logs in and refreshes, which takes requests
+//! of its own: when, is for delivery to decide. Any other source is asked again when its token was
+//! refused; one that has nothing better to offer ends the run.
 
 use std::fmt;
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::io;
+use std::path::PathBuf;
+use std::process::Stdio;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
@@ -14,47 +15,12 @@ use tokio::io::AsyncReadExt as _;
 use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
 
-use super::{AppAccount, Token, TokenError};
-use crate::domain::{StopReason, shown};
-use crate::trusted_file;
-
-/// No token is longer; whatever is, is something else.
-const TOKEN_CAP: u64 = 64 * 1024;
+use super::account::AppAccount;
+use super::auth_error::{AuthError, COMMAND_LIMIT};
+use super::secret_file::{SECRET_CAP, read_private};
+use super::token::{Token, TokenError};
 
 const TOKEN_FILE: &str = "token file";
-
-/// How long a command may take to print a token.
-const COMMAND_LIMIT: Duration = Duration::from_secs(30);
-
-/// Why there is no token to send.
-#[derive(Debug, thiserror::Error)]
-pub enum AuthError {
-    /// The API said no to the token, and the source has no other.
-    #[error("the API refused the token, and {0}")]
-    Refused(&'static str),
-    #[error("the token {0}")]
-    Malformed(TokenError),
-    #[error("the {0} is empty")]
-    Empty(&'static str),
-    #[error("the {0} holds no UTF-8 text")]
-    NoText(&'static str),
-    #[error("cannot read the {what} {}: {source}", shown(path))]
-    File { what: &'static str, path: PathBuf, source: io::Error },
-    #[error("others may read the {what} {}; hint: chmod 600 {}", shown(path), shown(path))]
-    Exposed { what: &'static str, path: PathBuf },
-    #[error("cannot run the token command: {0}")]
-    Command(io::Error),
-    #[error("the token command failed: {0}")]
-    CommandFailed(ExitStatus),
-    #[error("the token command took longer than {} s", COMMAND_LIMIT.as_secs())]
-    CommandSlow,
-}
-
-impl From<AuthError> for StopReason {
-    fn from(error: AuthError) -> Self {
-        Self::Credentials(error.to_string())
-    }
-}
 
 /// What a user has to show to the API.
 #[derive(Debug)]
@@ -64,7 +30,7 @@ pub enum Credentials {
 }
 
 impl Credentials {
-    /// Whose they are, where they tell: for telling accounts apart, and for nobody's eyes.
+    /// The owner, if the credentials name one. It tells accounts apart and is never shown.
     ///
     /// # Errors
     /// When the source has no token.
@@ -75,24 +41,24 @@ impl Credentials {
         }
     }
 
-    /// The token that is all there will ever be, where that is so.
+    /// The token that is all there will ever be, if that is so.
     #[must_use]
     pub const fn only_token(&self) -> Option<&Token> {
         match self {
-            Self::Source(TokenSource { source: Source::Static(token), .. }) => Some(token),
+            Self::Source(TokenSource { source: TokenProvider::Static(token), .. }) => Some(token),
             Self::Source(_) | Self::Account(_) => None,
         }
     }
 }
 
 /// A source that can be asked for tokens.
-enum Source {
+enum TokenProvider {
     Static(Token),
     File(PathBuf),
     Command(String),
 }
 
-impl Source {
+impl TokenProvider {
     async fn fetch(&self) -> Result<Token, AuthError> {
         match self {
             Self::Static(token) => Ok(token.clone()),
@@ -115,7 +81,7 @@ impl Source {
 
 /// The current token of a source that is not the API, and the way to the next.
 pub struct TokenSource {
-    source: Source,
+    source: TokenProvider,
     /// Held while the source is asked, so that it is asked once however many wait.
     current: Mutex<Option<Token>>,
 }
@@ -126,22 +92,25 @@ impl TokenSource {
     /// # Errors
     /// When it cannot be a token.
     pub fn fixed(token: &SecretString) -> Result<Self, AuthError> {
-        Token::parse(token.expose_secret()).map(|token| Self::of(Source::Static(token))).map_err(AuthError::Malformed)
+        Token::parse(token.expose_secret())
+            .map(|token| Self::of(TokenProvider::Static(token)))
+            .map_err(AuthError::Malformed)
     }
 
-    /// A file that others may not read. It is read when a token is needed, and again when one was refused.
+    /// A file that others may not read. It is read when a token is needed, and again when one was
+    /// refused.
     #[must_use]
     pub fn file(path: PathBuf) -> Self {
-        Self::of(Source::File(path))
+        Self::of(TokenProvider::File(path))
     }
 
     /// A command for `/bin/sh` that prints a token.
     #[must_use]
     pub fn command(command: String) -> Self {
-        Self::of(Source::Command(command))
+        Self::of(TokenProvider::Command(command))
     }
 
-    fn of(source: Source) -> Self {
+    fn of(source: TokenProvider) -> Self {
         Self { source, current: Mutex::new(None) }
     }
 
@@ -159,7 +128,8 @@ impl TokenSource {
         Ok(token)
     }
 
-    /// A token in the place of one that the API refused. Whoever comes late, with a token that was replaced meanwhile, gets the new one.
+    /// A token in the place of one that the API refused. A late caller, whose token was replaced
+    /// meanwhile, gets the new one.
     ///
     /// # Errors
     /// When the source has no other.
@@ -180,16 +150,16 @@ impl TokenSource {
 impl fmt::Debug for TokenSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let source = match self.source {
-            Source::Static(_) => "static",
-            Source::File(_) => "file",
-            Source::Command(_) => "command",
+            TokenProvider::Static(_) => "static",
+            TokenProvider::File(_) => "file",
+            TokenProvider::Command(_) => "command",
         };
         f.debug_struct("TokenSource").field("source", &source).finish_non_exhaustive()
     }
 }
 
 fn token_of(bytes: Vec<u8>) -> Result<Token, AuthError> {
-    if bytes.len() as u64 > TOKEN_CAP {
+    if bytes.len() as u64 > SECRET_CAP {
         return Err(AuthError::Malformed(TokenError::TooLong));
     }
     let text = String::from_utf8(bytes).map_err(|_| AuthError::Malformed(TokenError::Characters))?;
@@ -207,18 +177,6 @@ async fn from_file(path: PathBuf) -> Result<Token, AuthError> {
     token_of(bytes)
 }
 
-/// The check is made on the file that was opened, so that the name cannot be given to another one in between.
-pub(super) fn read_private(what: &'static str, path: &Path) -> Result<Vec<u8>, AuthError> {
-    let failed = |source| AuthError::File { what, path: path.to_owned(), source };
-    let file = trusted_file::open(path).map_err(failed)?;
-    if trusted_file::is_exposed(&file).map_err(failed)? {
-        return Err(AuthError::Exposed { what, path: path.to_owned() });
-    }
-    let mut bytes = Vec::new();
-    file.take(TOKEN_CAP + 1).read_to_end(&mut bytes).map_err(failed)?;
-    Ok(bytes)
-}
-
 /// The shell is the system's, whatever PATH says. It leads a process group, so that what it started
 /// ends with it.
 async fn from_command(command: &str, limit: Duration) -> Result<Token, AuthError> {
@@ -227,7 +185,7 @@ async fn from_command(command: &str, limit: Duration) -> Result<Token, AuthError
     #[cfg(unix)]
     shell.process_group(0);
     let mut child = shell.kill_on_drop(true).spawn().map_err(AuthError::Command)?;
-    let group = Group::of(&child);
+    let group = ProcessGroup::of(&child);
     let printed = tokio::time::timeout(limit, printed(&mut child)).await.map_err(|_| AuthError::CommandSlow)?;
     group.leave_alone();
     token_of(printed?)
@@ -235,13 +193,13 @@ async fn from_command(command: &str, limit: Duration) -> Result<Token, AuthError
 
 /// The processes of a command that was not waited for to its end. They are killed when this is
 /// dropped, because the time limit is over or the program leaves.
-struct Group {
+struct ProcessGroup {
     #[cfg(unix)]
     leader: Option<rustix::process::Pid>,
 }
 
 #[cfg(unix)]
-impl Group {
+impl ProcessGroup {
     fn of(child: &Child) -> Self {
         let leader = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
         Self { leader }
@@ -254,7 +212,7 @@ impl Group {
 }
 
 #[cfg(unix)]
-impl Drop for Group {
+impl Drop for ProcessGroup {
     fn drop(&mut self) {
         if let Some(leader) = self.leader {
             // An error means that none of them is left.
@@ -265,7 +223,7 @@ impl Drop for Group {
 
 /// Elsewhere only the shell itself is ended.
 #[cfg(not(unix))]
-impl Group {
+impl ProcessGroup {
     fn of(_: &Child) -> Self {
         Self {}
     }
@@ -276,7 +234,7 @@ impl Group {
 async fn printed(child: &mut Child) -> Result<Vec<u8>, AuthError> {
     let mut bytes = Vec::new();
     if let Some(stdout) = child.stdout.take() {
-        stdout.take(TOKEN_CAP + 1).read_to_end(&mut bytes).await.map_err(AuthError::Command)?;
+        stdout.take(SECRET_CAP + 1).read_to_end(&mut bytes).await.map_err(AuthError::Command)?;
     }
     let status = child.wait().await.map_err(AuthError::Command)?;
     if status.success() { Ok(bytes) } else { Err(AuthError::CommandFailed(status)) }

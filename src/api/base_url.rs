@@ -11,7 +11,8 @@ use crate::domain::shorten;
 /// The longest text that is shown of what is not an address, in characters.
 const SHOWN: usize = 200;
 
-/// The checked, normalised address of the API: two spellings of one address are equal, for the ledger knows a target by it.
+/// The checked, normalised address of the API: two spellings of one address are equal, for the
+/// ledger knows a target by it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BaseUrl {
     url: Url,
@@ -19,7 +20,7 @@ pub struct BaseUrl {
     text: String,
 }
 
-/// Why a text is no address of an API.
+/// Why a text is not an address of an API.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BaseUrlError {
     #[error("not a URL: {0}")]
@@ -44,10 +45,12 @@ pub enum BaseUrlError {
 
 impl BaseUrl {
     /// # Errors
-    /// When the text is no absolute `https` address (or `http` to this machine), or carries more than scheme, host, port and path.
+    /// If the text is not an absolute `https` address (or `http` to this machine), or carries more
+    /// than scheme, host, port and path.
     pub fn parse(text: &str) -> Result<Self, BaseUrlError> {
         let text = text.trim();
-        // The URL standard silently drops line breaks and tabs; an address with them is a mistake that should be seen.
+        // The URL standard silently drops line breaks and tabs; an address with them is a mistake
+        // that should be seen.
         if text.chars().any(|character| character.is_control() || character.is_whitespace()) {
             return Err(BaseUrlError::Characters);
         }
@@ -59,12 +62,14 @@ impl BaseUrl {
         Ok(Self { url, text })
     }
 
-    /// A text that may be an address, fit to be shown: what may be a secret in it is left out, whether or not it can be read as one.
+    /// A text that may be an address, fit to be shown: what may be a secret in it is left out,
+    /// whether or not it can be read as one.
     #[must_use]
     pub fn without_secrets(text: &str) -> String {
         let text = text.trim();
         let (scheme, rest) = text.split_once("://").map_or(("", text), |(scheme, rest)| (scheme, rest));
-        // A password that is not encoded may hold a `/`, a `?` or a `#`, so the last `@` of all counts.
+        // A password that is not encoded may hold a `/`, a `?` or a `#`, so the last `@` of all
+        // counts.
         let (secret, rest) = rest.rsplit_once('@').map_or(("", rest), |(_, rest)| ("***@", rest));
         let (rest, query) = rest.find(['?', '#']).map_or((rest, ""), |at| (&rest[..at], "?***"));
         let sign = if text.contains("://") { "://" } else { "" };
@@ -127,7 +132,8 @@ fn refuse_cleartext(url: &Url) -> Result<(), BaseUrlError> {
     if url.scheme() == "https" || is_loopback(url) { Ok(()) } else { Err(BaseUrlError::Cleartext) }
 }
 
-/// [`Url`] takes care of case and default ports; what is left are slashes at the end and the dot of a fully qualified name.
+/// [`Url`] takes care of case and default ports; what is left are slashes at the end and the dot of
+/// a fully qualified name.
 fn normalised(mut url: Url) -> Result<Url, BaseUrlError> {
     let path = url.path().trim_end_matches('/').to_owned();
     url.set_path(&path);

@@ -1,30 +1,34 @@
-//! What an answer to `POST {base}/customer` means. Pure: status and body judged together, in one table.
+//! What an answer to `POST {base}/customer` means. Pure: status and body judged together, in one
+//! table.
 
+use super::body_meaning::{BodyMeaning, JudgedBody, hear};
 use super::envelope::Unreadable;
-use super::said::{Heard, Said, hear};
-use super::{Answer, Sent, pause};
+use super::pause;
+use super::response::Response;
+use super::wire::SentRequest;
 use crate::domain::{
     AttemptResult, Complaint, ComplaintCode, DoubtCause, EmailWords, Refusal, RefusalScope, StopReason,
 };
 
-/// The table of answers. The order of the arms is part of it: what the status alone decides comes first, then what makes an answer
-/// unbelievable, then what body and status say together, and doubt is what is left.
+/// The table of answers. The order of the arms is part of it: what the status alone decides comes
+/// first, then what makes an answer unbelievable, then what body and status say together, and doubt
+/// is what is left.
 #[must_use]
-pub fn classify(answer: &Answer, sent: Sent<'_>) -> AttemptResult {
-    let Heard { status, said, by_application } = hear(answer, sent);
+pub fn classify(answer: &Response, sent: SentRequest<'_>) -> AttemptResult {
+    let JudgedBody { status, said, by_application } = hear(answer, sent);
     match (status, said) {
         (401, _) => AttemptResult::Unauthorized,
         (429, _) => AttemptResult::Throttled { pause: pause::throttle(&answer.headers, answer.received) },
         (300..=399, _) => AttemptResult::Stop(StopReason::Configuration(redirect(answer))),
-        (_, Said::Busy(words)) => {
+        (_, BodyMeaning::Busy(words)) => {
             AttemptResult::InProgress(Complaint { code: ComplaintCode::NoAnswer, message: words })
         }
         (502..=504 | 520..=529, said) => gateway(answer, &said),
 
-        (_, said @ (Said::Cut | Said::TooLong)) => silence(answer, &said),
-        (_, said @ Said::Contradiction) => unintelligible(answer, &said),
+        (_, said @ (BodyMeaning::Cut | BodyMeaning::TooLong)) => silence(answer, &said),
+        (_, said @ BodyMeaning::Contradiction) => unintelligible(answer, &said),
 
-        (200..=299, Said::Created { receipt, other_email }) => {
+        (200..=299, BodyMeaning::Created { receipt, other_email }) => {
             AttemptResult::Created { receipt: *receipt, other_email }
         }
 
@@ -37,44 +41,46 @@ pub fn classify(answer: &Answer, sent: Sent<'_>) -> AttemptResult {
         (402 | 404 | 405 | 410 | 415 | 419 | 421 | 426, said) => {
             refused(RefusalScope::Endpoint, by_application, shared_fault(status, answer, &said))
         }
-        (403, said @ Said::Unreadable(_)) => refused(RefusalScope::Firewall, false, firewall(answer, &said)),
+        (403, said @ BodyMeaning::Unreadable(_)) => refused(RefusalScope::Firewall, false, firewall(answer, &said)),
         (403, said) => refused(RefusalScope::Account, true, forbidden(answer, &said)),
         (408 | 425, said) => AttemptResult::InProgress(complaint(ComplaintCode::NoAnswer, answer, &said)),
 
-        (200..=299 | 400..=499, Said::KeyExpired) => AttemptResult::KeyExpired,
-        (200..=299 | 400..=499, Said::KeyFault(words)) => refused(RefusalScope::Endpoint, true, key_fault(&words)),
-        (200..=299 | 400..=499, Said::Email(EmailWords::Exists, message)) => {
+        (200..=299 | 400..=499, BodyMeaning::KeyExpired) => AttemptResult::KeyExpired,
+        (200..=299 | 400..=499, BodyMeaning::KeyFault(words)) => {
+            refused(RefusalScope::Endpoint, true, key_fault(&words))
+        }
+        (200..=299 | 400..=499, BodyMeaning::Email(EmailWords::Exists, message)) => {
             email(EmailWords::Exists, Complaint { code: ComplaintCode::EmailExists, message })
         }
-        (409, Said::Email(_, message)) => {
+        (409, BodyMeaning::Email(_, message)) => {
             email(EmailWords::Conflict, Complaint { code: ComplaintCode::Rejected, message })
         }
         (409, said) => email(EmailWords::Conflict, complaint(ComplaintCode::Rejected, answer, &said)),
-        (200..=299 | 400..=499, Said::Email(words, message)) => {
+        (200..=299 | 400..=499, BodyMeaning::Email(words, message)) => {
             email(words, Complaint { code: ComplaintCode::FieldRejected, message })
         }
-        (200..=299 | 400..=499, Said::Fields(words)) => {
+        (200..=299 | 400..=499, BodyMeaning::Fields(words)) => {
             AttemptResult::Rejected(Complaint { code: ComplaintCode::FieldRejected, message: words })
         }
-        (200..=299 | 400..=499, Said::WentWrong(words)) => {
+        (200..=299 | 400..=499, BodyMeaning::WentWrong(words)) => {
             AttemptResult::ServerError(Complaint { code: ComplaintCode::ServerError, message: words })
         }
-        (400..=499, Said::Reason(words)) => {
+        (400..=499, BodyMeaning::Reason(words)) => {
             AttemptResult::Rejected(Complaint { code: ComplaintCode::Rejected, message: words })
         }
 
         (
             _,
-            said @ (Said::Created { .. }
-            | Said::NoId
-            | Said::KeyExpired
-            | Said::KeyFault(_)
-            | Said::Email(..)
-            | Said::Fields(_)
-            | Said::WentWrong(_)
-            | Said::Reason(_)
-            | Said::Nothing
-            | Said::Unreadable(_)),
+            said @ (BodyMeaning::Created { .. }
+            | BodyMeaning::NoId
+            | BodyMeaning::KeyExpired
+            | BodyMeaning::KeyFault(_)
+            | BodyMeaning::Email(..)
+            | BodyMeaning::Fields(_)
+            | BodyMeaning::WentWrong(_)
+            | BodyMeaning::Reason(_)
+            | BodyMeaning::Nothing
+            | BodyMeaning::Unreadable(_)),
         ) => unintelligible(answer, &said),
     }
 }
@@ -88,20 +94,21 @@ fn refused(scope: RefusalScope, by_api: bool, message: String) -> AttemptResult 
     AttemptResult::Refused { complaint, refusal: Refusal { scope, by_api } }
 }
 
-/// The end of the connection came before the end of the answer: its status alone is no proof of anything.
-fn silence(answer: &Answer, said: &Said) -> AttemptResult {
-    let code = if *said == Said::Cut { ComplaintCode::NoAnswer } else { ComplaintCode::Unreadable };
+/// The end of the connection came before the end of the answer: its status alone does not prove
+/// anything.
+fn silence(answer: &Response, said: &BodyMeaning) -> AttemptResult {
+    let code = if *said == BodyMeaning::Cut { ComplaintCode::NoAnswer } else { ComplaintCode::Unreadable };
     unanswered(DoubtCause::Silence, complaint(code, answer, said))
 }
 
-/// Somebody between us and the application answered, whatever the application is doing meanwhile.
-fn gateway(answer: &Answer, said: &Said) -> AttemptResult {
+/// A proxy or gateway answered, whatever the application is doing meanwhile.
+fn gateway(answer: &Response, said: &BodyMeaning) -> AttemptResult {
     let complaint = complaint(ComplaintCode::NoAnswer, answer, said);
     let pause = if answer.status == 503 { pause::retry_after(&answer.headers, answer.received) } else { None };
     AttemptResult::Unanswered { cause: DoubtCause::Gateway, complaint, pause }
 }
 
-fn unintelligible(answer: &Answer, said: &Said) -> AttemptResult {
+fn unintelligible(answer: &Response, said: &BodyMeaning) -> AttemptResult {
     unanswered(DoubtCause::Unintelligible, complaint(ComplaintCode::Unreadable, answer, said))
 }
 
@@ -109,13 +116,13 @@ fn unanswered(cause: DoubtCause, complaint: Complaint) -> AttemptResult {
     AttemptResult::Unanswered { cause, complaint, pause: None }
 }
 
-pub(super) fn redirect(answer: &Answer) -> String {
+pub(super) fn redirect(answer: &Response) -> String {
     let to =
         answer.headers.location_host.as_deref().map(|host| format!(" to {}", answer.quote(host))).unwrap_or_default();
     format!("the server redirects{to} instead of answering (HTTP {}); check the base URL", answer.status)
 }
 
-fn shared_fault(status: u16, answer: &Answer, said: &Said) -> String {
+fn shared_fault(status: u16, answer: &Response, said: &BodyMeaning) -> String {
     let what = match status {
         402 => "the account needs a payment before it can create customers",
         404 | 405 | 410 => "customers cannot be created at this address; check the base URL",
@@ -126,7 +133,7 @@ fn shared_fault(status: u16, answer: &Answer, said: &Said) -> String {
     format!("{what} ({})", describe(answer, said))
 }
 
-fn too_large(answer: &Answer, said: &Said, sent: Sent<'_>) -> String {
+fn too_large(answer: &Response, said: &BodyMeaning, sent: SentRequest<'_>) -> String {
     format!(
         "the server refuses a request of this size, a body of {} bytes ({})",
         sent.body.len(),
@@ -134,11 +141,11 @@ fn too_large(answer: &Answer, said: &Said, sent: Sent<'_>) -> String {
     )
 }
 
-fn forbidden(answer: &Answer, said: &Said) -> String {
+fn forbidden(answer: &Response, said: &BodyMeaning) -> String {
     format!("the API forbids it ({})", describe(answer, said))
 }
 
-fn firewall(answer: &Answer, said: &Said) -> String {
+fn firewall(answer: &Response, said: &BodyMeaning) -> String {
     format!("a firewall in front of the API refuses this record ({})", describe(answer, said))
 }
 
@@ -146,32 +153,32 @@ fn key_fault(words: &str) -> String {
     format!("the server refuses the idempotency key ({words}); does a proxy remove the Idempotency-Key header?")
 }
 
-fn complaint(code: ComplaintCode, answer: &Answer, said: &Said) -> Complaint {
+fn complaint(code: ComplaintCode, answer: &Response, said: &BodyMeaning) -> Complaint {
     Complaint { code, message: describe(answer, said) }
 }
 
 /// `HTTP 502: an HTML page`.
-fn describe(answer: &Answer, said: &Said) -> String {
+fn describe(answer: &Response, said: &BodyMeaning) -> String {
     let what = match said {
-        Said::KeyFault(words)
-        | Said::Busy(words)
-        | Said::Email(_, words)
-        | Said::Fields(words)
-        | Said::WentWrong(words)
-        | Said::Reason(words) => words,
-        Said::Created { .. } | Said::Contradiction => "success and failure at once",
-        Said::KeyExpired => "idempotency key expired",
-        Said::NoId => "success, but no id of a customer",
-        Said::Nothing => "JSON without a reason",
-        Said::Cut => "the answer was cut short",
-        Said::TooLong => "an answer longer than 1 MiB",
-        Said::Unreadable(kind) => unreadable(*kind, answer),
+        BodyMeaning::KeyFault(words)
+        | BodyMeaning::Busy(words)
+        | BodyMeaning::Email(_, words)
+        | BodyMeaning::Fields(words)
+        | BodyMeaning::WentWrong(words)
+        | BodyMeaning::Reason(words) => words,
+        BodyMeaning::Created { .. } | BodyMeaning::Contradiction => "success and failure at once",
+        BodyMeaning::KeyExpired => "idempotency key expired",
+        BodyMeaning::NoId => "success, but no id of a customer",
+        BodyMeaning::Nothing => "JSON without a reason",
+        BodyMeaning::Cut => "the answer was cut short",
+        BodyMeaning::TooLong => "an answer longer than 1 MiB",
+        BodyMeaning::Unreadable(kind) => unreadable(*kind, answer),
     };
     format!("HTTP {}: {what}", answer.status)
 }
 
 /// A page may come in a body that does not look like one.
-fn unreadable(kind: Unreadable, answer: &Answer) -> &'static str {
+fn unreadable(kind: Unreadable, answer: &Response) -> &'static str {
     let says_html = answer.headers.content_type.as_deref().is_some_and(|kind| kind.contains("text/html"));
     if says_html && kind == Unreadable::NotJson { Unreadable::Html.as_str() } else { kind.as_str() }
 }

@@ -1,5 +1,5 @@
-//! One request, one answer. Everything the HTTP library would like to do beyond that is switched off: a repeat or a redirect that the
-//! ledger does not know of could create a customer twice.
+//! One request, one answer. Everything the HTTP library would like to do beyond that is switched
+//! off: a repeat or a redirect that the ledger does not know of could create a customer twice.
 
 use std::fmt;
 use std::io;
@@ -9,18 +9,26 @@ use std::time::Duration;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_TYPE};
 use url::Url;
 
-use super::lookup::{self, PER_PAGE};
+use super::account::AppAccount;
+use super::base_url::BaseUrl;
+use super::classify::classify;
+use super::departure::Departure;
+use super::headers::Allowance;
+use super::lookup::{PER_PAGE, PageResult};
+use super::proxy::Route;
 use super::repeated::{hide_in_attempt, hide_in_page};
-use super::transport::{Trouble, refused, unsendable};
-use super::{
-    Allowance, Answer, AppAccount, BaseUrl, Departure, Failing, GrantResult, PageResult, Route, Sent, Token, classify,
-    grant,
-};
+use super::response::Response;
+use super::token::Token;
+use super::token_response::{Failing, GrantResult};
+use super::transport::{TransportError, refused, unsendable};
+use super::wire::SentRequest;
+use super::{lookup, token_response};
 use crate::domain::{AttemptResult, shown};
 use crate::redact::Redactor;
 use crate::trusted_file;
 
-/// Below the idle limits of the usual servers and proxies, so that a request is rarely written into a connection that is being closed.
+/// Below the idle limits of the usual servers and proxies, so that a request is rarely written into
+/// a connection that is being closed.
 const IDLE: Duration = Duration::from_secs(4);
 
 const JSON: &str = "application/json";
@@ -70,7 +78,7 @@ impl fmt::Debug for Client {
 
 /// What one `POST` brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CreateAnswer {
+pub struct CreateResponse {
     pub result: AttemptResult,
     /// `None`: no answer came.
     pub http_status: Option<u16>,
@@ -79,7 +87,7 @@ pub struct CreateAnswer {
 
 /// What the request of one look-up page brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LookupAnswer {
+pub struct LookupResponse {
     pub page: PageResult,
     /// `None`: no answer came.
     pub http_status: Option<u16>,
@@ -88,7 +96,8 @@ pub struct LookupAnswer {
 
 impl Client {
     /// # Errors
-    /// When the certificate file cannot be used, or the system has no certificates to check a server's with.
+    /// When the certificate file cannot be used, or the system has no certificates to check a
+    /// server's with.
     pub fn new(config: ClientConfig) -> Result<Self, ClientError> {
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("customer-import/", env!("CARGO_PKG_VERSION")))
@@ -108,7 +117,8 @@ impl Client {
             config.route.apply(builder).map_err(ClientError::Build)?
         };
         if !config.base.is_encrypted() {
-            // The library wants certificates even where none will be used; a rehearsal must not need any.
+            // The library wants certificates even where none will be used; a rehearsal must not
+            // need any.
             builder = builder.tls_certs_only([]);
         } else if let Some(path) = &config.ca_file {
             builder = builder.tls_certs_merge(certificates(path)?);
@@ -130,32 +140,34 @@ impl Client {
         token: &Token,
         key: &str,
         body: Vec<u8>,
-        sent: Sent<'_>,
+        sent: SentRequest<'_>,
         leave: &Departure,
-    ) -> CreateAnswer {
+    ) -> CreateResponse {
         let request = self.http.post(self.customers.clone());
         let request = request.header(CONTENT_TYPE, JSON).header("idempotency-key", key).body(leave.body(body));
         match self.send(self.bearing(request, token)).await {
             Ok(answer) => {
                 let mut result = classify(&answer, sent);
                 hide_in_attempt(&mut result, &self.secrets);
-                CreateAnswer { result, http_status: Some(answer.status), allowance: answer.allowance() }
+                CreateResponse { result, http_status: Some(answer.status), allowance: answer.allowance() }
             }
             Err(trouble) => {
-                // The library calls a body that gives no bytes a failed request, as if something had been sent.
-                let trouble = if leave.is_missed() { Trouble::late() } else { trouble };
-                CreateAnswer { result: trouble.into_attempt(), http_status: None, allowance: Allowance::default() }
+                // The library calls a body that gives no bytes a failed request, as if something had
+                // been sent.
+                let trouble = if leave.is_missed() { TransportError::late() } else { trouble };
+                CreateResponse { result: trouble.into_attempt(), http_status: None, allowance: Allowance::default() }
             }
         }
     }
 
-    /// Asks for one page of the customers whose e-mail contains `email`, once. [`LookupScan`](super::LookupScan) says which page.
-    pub async fn lookup_page(&self, token: &Token, email: &str, page: u32) -> LookupAnswer {
+    /// Asks for one page of the customers whose e-mail contains `email`, once.
+    /// [`LookupScan`](super::lookup::LookupScan) says which page.
+    pub async fn lookup_page(&self, token: &Token, email: &str, page: u32) -> LookupResponse {
         self.page(token, Some(email), page, |answer| lookup::page(answer, email, page)).await
     }
 
     /// Asks for one page of all customers, once.
-    pub async fn list_page(&self, token: &Token, page: u32) -> LookupAnswer {
+    pub async fn list_page(&self, token: &Token, page: u32) -> LookupResponse {
         self.page(token, None, page, |answer| lookup::listing(answer, page)).await
     }
 
@@ -179,17 +191,17 @@ impl Client {
         token: &Token,
         email: Option<&str>,
         page: u32,
-        meaning: impl FnOnce(&Answer) -> PageResult,
-    ) -> LookupAnswer {
+        meaning: impl FnOnce(&Response) -> PageResult,
+    ) -> LookupResponse {
         let request = self.http.get(self.customers_url(email, page)).header(CACHE_CONTROL, "no-cache");
         match self.send(self.bearing(request, token)).await {
             Ok(answer) => {
                 let mut page = meaning(&answer);
                 hide_in_page(&mut page, &self.secrets);
-                LookupAnswer { page, http_status: Some(answer.status), allowance: answer.allowance() }
+                LookupResponse { page, http_status: Some(answer.status), allowance: answer.allowance() }
             }
             Err(trouble) => {
-                LookupAnswer { page: without_answer(trouble), http_status: None, allowance: Allowance::default() }
+                LookupResponse { page: without_answer(trouble), http_status: None, allowance: Allowance::default() }
             }
         }
     }
@@ -208,33 +220,33 @@ impl Client {
         request.bearer_auth(token.expose())
     }
 
-    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Answer, Trouble> {
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Response, TransportError> {
         // `Accept` keeps the server from answering errors with a redirect to a page for people.
         let request = request.header(ACCEPT, JSON).header(ACCEPT_ENCODING, "identity");
-        let response = request.send().await.map_err(|error| Trouble::of(error).without(&self.secrets))?;
-        Ok(Answer::read(response, self.secrets.clone()).await)
+        let response = request.send().await.map_err(|error| TransportError::of(error).without(&self.secrets))?;
+        Ok(Response::read(response, self.secrets.clone()).await)
     }
 }
 
 /// The limit that such an answer announces is that of its own route, and of no interest.
-fn granted(answer: Result<Answer, Trouble>) -> GrantResult {
+fn granted(answer: Result<Response, TransportError>) -> GrantResult {
     let failed = |cause, is_down| GrantResult::Failed(Failing { cause, retry_after: None, is_down });
     match answer {
-        Ok(answer) => grant::grant(&answer),
-        Err(Trouble::NotSent { cause, .. }) => failed(cause, true),
-        Err(Trouble::Silence(cause)) => failed(cause, false),
-        Err(Trouble::Refused(reason)) => GrantResult::Stop(refused(&reason)),
-        Err(Trouble::Unsendable(reason)) => GrantResult::Stop(unsendable(&reason)),
+        Ok(answer) => token_response::grant(&answer),
+        Err(TransportError::NotSent { cause, .. }) => failed(cause, true),
+        Err(TransportError::Silence(cause)) => failed(cause, false),
+        Err(TransportError::Refused(reason)) => GrantResult::Stop(refused(&reason)),
+        Err(TransportError::Unsendable(reason)) => GrantResult::Stop(unsendable(&reason)),
     }
 }
 
 /// A look-up creates nothing, so whether it was sent does not matter.
-fn without_answer(trouble: Trouble) -> PageResult {
+fn without_answer(trouble: TransportError) -> PageResult {
     match trouble {
-        Trouble::NotSent { cause, .. } => PageResult::Failed { cause, is_down: true },
-        Trouble::Silence(cause) => PageResult::Failed { cause, is_down: false },
-        Trouble::Refused(reason) => PageResult::Stop(refused(&reason)),
-        Trouble::Unsendable(reason) => PageResult::Stop(unsendable(&reason)),
+        TransportError::NotSent { cause, .. } => PageResult::Failed { cause, is_down: true },
+        TransportError::Silence(cause) => PageResult::Failed { cause, is_down: false },
+        TransportError::Refused(reason) => PageResult::Stop(refused(&reason)),
+        TransportError::Unsendable(reason) => PageResult::Stop(unsendable(&reason)),
     }
 }
 

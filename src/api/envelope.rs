@@ -4,9 +4,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::words;
+use super::quote;
 
-/// At most so many stray bytes may stand before the first `{`: the public server source prints a `7` there.
+/// At most so many stray bytes may stand before the first `{`: the public server source prints a
+/// `7` there.
 const STRAY_CAP: usize = 64;
 /// At most so many bytes of notices may: a misconfigured PHP prints some hundred for each.
 const NOTICES_CAP: usize = 16 * 1024;
@@ -44,9 +45,9 @@ impl Unreadable {
 
 /// What `status` and `status_code` say, before anybody compares them with the HTTP status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Claim {
+pub(super) enum StatusClaim {
     Success,
-    /// With its own status code, where it gives one that is a failure.
+    /// With its own status code, if it gives one that is a failure.
     Failure(Option<u16>),
     /// One of the two says success, the other failure.
     Contradiction,
@@ -56,28 +57,30 @@ pub(super) enum Claim {
 }
 
 impl<'a> Envelope<'a> {
-    /// Reads the one object that a body holds. A BOM, up to 64 stray bytes or HTML notices before it, and HTML comments after it are skipped.
+    /// Reads the one object that a body holds. A BOM, up to 64 stray bytes or HTML notices before
+    /// it, and HTML comments after it are skipped.
     pub(super) fn read(body: &'a [u8]) -> Result<Self, Unreadable> {
         let found = object_of(body).filter(|found| has_nothing_else(body, found));
         found.map(|Found { root, start, end }| Self { root, bytes: &body[start..end] }).ok_or_else(|| unreadable(body))
     }
 
-    /// Whether only the application can have written it: its envelope, or the words that its framework has for an exception.
+    /// Whether only the application can have written it: its envelope, or the words that its
+    /// framework has for an exception.
     pub(super) fn is_the_applications(&self) -> bool {
         let is_envelope = self.get("status").is_some() && self.get("status_code").is_some();
         let is_exception = self.root.len() == 1 && self.get("message").and_then(Value::as_str) == Some("Server Error");
         is_envelope || is_exception
     }
 
-    pub(super) fn claim(&self) -> Claim {
+    pub(super) fn claim(&self) -> StatusClaim {
         let code = self.code();
         match (self.word(), code.map(|code| (200..=299).contains(&code))) {
-            (Word::Success, Some(false)) => Claim::Contradiction,
-            (Word::Success, _) | (Word::None, Some(true)) => Claim::Success,
-            (Word::Failure, Some(false)) | (Word::None | Word::Unknown, Some(false)) => Claim::Failure(code),
-            (Word::Failure, _) => Claim::Failure(None),
-            (Word::Unknown, _) => Claim::Unknown,
-            (Word::None, None) => Claim::Silent,
+            (Word::Success, Some(false)) => StatusClaim::Contradiction,
+            (Word::Success, _) | (Word::None, Some(true)) => StatusClaim::Success,
+            (Word::Failure, Some(false)) | (Word::None | Word::Unknown, Some(false)) => StatusClaim::Failure(code),
+            (Word::Failure, _) => StatusClaim::Failure(None),
+            (Word::Unknown, _) => StatusClaim::Unknown,
+            (Word::None, None) => StatusClaim::Silent,
         }
     }
 
@@ -95,7 +98,8 @@ impl<'a> Envelope<'a> {
         }
     }
 
-    /// `status_code`, or a `status` that is a number. Numbers that are no final HTTP status say nothing.
+    /// `status_code`, or a `status` that is a number. Numbers that are not a final HTTP status say
+    /// nothing.
     fn code(&self) -> Option<u16> {
         let number = |name| match self.get(name)? {
             Value::Number(number) => number.as_u64(),
@@ -110,7 +114,7 @@ impl<'a> Envelope<'a> {
         self.root.get(name)
     }
 
-    /// `data`, where it is an object or a list of exactly one.
+    /// `data`, if it is an object or a list of exactly one.
     pub(super) fn data(&self) -> Option<&Map<String, Value>> {
         match self.get("data")? {
             Value::Object(map) => Some(map),
@@ -126,16 +130,16 @@ impl<'a> Envelope<'a> {
         &self.root
     }
 
-    /// `data` as received, else the whole object, on one line: a line break between the tokens of JSON means nothing, and within a string
-    /// there can be none.
+    /// `data` as received, else the whole object, on one line: a line break between the tokens of
+    /// JSON means nothing, and within a string there can be none.
     pub(super) fn raw_data(&self) -> Option<String> {
         #[derive(Deserialize)]
-        struct Data<'a> {
+        struct WithData<'a> {
             #[serde(borrow)]
             data: Option<&'a RawValue>,
         }
         let whole = || std::str::from_utf8(self.bytes).ok();
-        let data = serde_json::from_slice::<Data<'_>>(self.bytes).ok().and_then(|it| it.data).map(RawValue::get);
+        let data = serde_json::from_slice::<WithData<'_>>(self.bytes).ok().and_then(|it| it.data).map(RawValue::get);
         data.or_else(whole).map(|text| on_one_line(text.trim()))
     }
 
@@ -147,7 +151,8 @@ impl<'a> Envelope<'a> {
         [top("errors"), data, top("error"), within("errors"), within("error")].into_iter().flatten()
     }
 
-    /// Every sentence that is not bound to a field, the most telling first: a `message` is often only "Request failed.".
+    /// Every sentence that is not bound to a field, the most telling first: a `message` is often
+    /// only "Request failed.".
     pub(super) fn sentences(&self) -> Vec<String> {
         let data = self.get("data");
         let within = |name: &str| data.and_then(|data| data.get(name));
@@ -186,7 +191,8 @@ struct Found {
     end: usize,
 }
 
-/// The object of a body: at its first `{`, or, after notices that quote code, at the first one where a whole object begins.
+/// The object of a body: at its first `{`, or, after notices that quote code, at the first one
+/// where a whole object begins.
 fn object_of(body: &[u8]) -> Option<Found> {
     let most = NOTICES_CAP.min(body.len());
     let mut starts = memchr::memchr_iter(b'{', &body[..most]).take(TRIES);
@@ -214,8 +220,8 @@ fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
-/// Markup that a server printed before its answer. A page of its own is none, for what stands in it may be anything, and neither is what
-/// looks like the beginning of an object.
+/// Markup that a server printed before its answer. A page of its own is not, because what stands in
+/// it may be anything, and neither is what looks like the beginning of an object.
 fn are_notices(before: &[u8]) -> bool {
     const PAGE: [&str; 7] = ["<html", "<!doctype", "<head", "<body", "<script", "<style", "<title"];
     let text = String::from_utf8_lossy(before).to_ascii_lowercase();
@@ -241,7 +247,7 @@ fn unreadable(body: &[u8]) -> Unreadable {
     let text = text.trim_start_matches('\u{feff}').trim();
     if text.is_empty() {
         Unreadable::Empty
-    } else if words::is_html(text) {
+    } else if quote::is_html(text) {
         Unreadable::Html
     } else {
         Unreadable::NotJson
@@ -256,7 +262,8 @@ fn on_one_line(text: &str) -> String {
     }
 }
 
-/// The text of a value: a string, a number, strings of a list, `name: text` of a map. Empty where it has none.
+/// The text of a value: a string, a number, strings of a list, `name: text` of a map. Empty where
+/// it has none.
 pub(super) fn flat(value: &Value) -> String {
     let joined =
         |parts: Vec<String>, by: &str| parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(by);
@@ -269,7 +276,7 @@ pub(super) fn flat(value: &Value) -> String {
     }
 }
 
-/// `name: text`, or nothing where there is no text.
+/// `name: text`, or nothing if it has no text.
 pub(super) fn named(name: &str, text: &str) -> String {
     if text.is_empty() { String::new() } else { format!("{name}: {text}") }
 }
@@ -287,7 +294,7 @@ pub(super) fn text_of(map: &Map<String, Value>, name: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn claim(body: &str) -> Claim {
+    fn claim(body: &str) -> StatusClaim {
         Envelope::read(body.as_bytes()).ok().unwrap().claim()
     }
 
@@ -372,23 +379,23 @@ mod tests {
     #[test]
     fn status_and_status_code_are_judged_together() {
         for (body, expected) in [
-            (r#"{"status":"success","status_code":200}"#, Claim::Success),
-            (r#"{"status":"Success"}"#, Claim::Success),
-            (r#"{"status":true}"#, Claim::Success),
-            (r#"{"success":true}"#, Claim::Success),
-            (r#"{"status_code":201}"#, Claim::Success),
-            (r#"{"status":200}"#, Claim::Success),
-            (r#"{"status":"failed","status_code":422}"#, Claim::Failure(Some(422))),
-            (r#"{"status":"error","status_code":"422"}"#, Claim::Failure(Some(422))),
-            (r#"{"status":422}"#, Claim::Failure(Some(422))),
-            (r#"{"status":"failed"}"#, Claim::Failure(None)),
-            (r#"{"status":false,"status_code":201}"#, Claim::Failure(None)),
-            (r#"{"status":"failed","status_code":99999}"#, Claim::Failure(None)),
-            (r#"{"status":"success","status_code":422}"#, Claim::Contradiction),
-            (r#"{"status":"maybe"}"#, Claim::Unknown),
-            (r#"{"status":["success"]}"#, Claim::Unknown),
-            (r#"{"status":null}"#, Claim::Silent),
-            ("{}", Claim::Silent),
+            (r#"{"status":"success","status_code":200}"#, StatusClaim::Success),
+            (r#"{"status":"Success"}"#, StatusClaim::Success),
+            (r#"{"status":true}"#, StatusClaim::Success),
+            (r#"{"success":true}"#, StatusClaim::Success),
+            (r#"{"status_code":201}"#, StatusClaim::Success),
+            (r#"{"status":200}"#, StatusClaim::Success),
+            (r#"{"status":"failed","status_code":422}"#, StatusClaim::Failure(Some(422))),
+            (r#"{"status":"error","status_code":"422"}"#, StatusClaim::Failure(Some(422))),
+            (r#"{"status":422}"#, StatusClaim::Failure(Some(422))),
+            (r#"{"status":"failed"}"#, StatusClaim::Failure(None)),
+            (r#"{"status":false,"status_code":201}"#, StatusClaim::Failure(None)),
+            (r#"{"status":"failed","status_code":99999}"#, StatusClaim::Failure(None)),
+            (r#"{"status":"success","status_code":422}"#, StatusClaim::Contradiction),
+            (r#"{"status":"maybe"}"#, StatusClaim::Unknown),
+            (r#"{"status":["success"]}"#, StatusClaim::Unknown),
+            (r#"{"status":null}"#, StatusClaim::Silent),
+            ("{}", StatusClaim::Silent),
         ] {
             assert_eq!(claim(body), expected, "{body}");
         }

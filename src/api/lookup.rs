@@ -1,7 +1,8 @@
 //! What an answer to `GET {base}/customer?email=` means, and how its pages add up.
 //!
-//! The server's filter is a substring match in SQL, so rows that only look like the e-mail are expected, and the whole e-mail is compared
-//! here. A server that does not know the filter returns everybody: such an answer proves nothing, least of all that somebody is absent.
+//! The server's filter is a substring match in SQL, so rows that only look like the e-mail are
+//! expected, and the whole e-mail is compared here. A server that does not know the filter returns
+//! every customer: such an answer proves nothing, least of all that a customer is absent.
 
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
 use std::time::{Duration, SystemTime};
@@ -11,13 +12,15 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
+use super::body_meaning::receipt;
 use super::classify::redirect;
-use super::envelope::{Claim, Envelope, text_of};
-use super::said::receipt;
-use super::{Answer, Body, pause};
+use super::envelope::{Envelope, StatusClaim, text_of};
+use super::pause;
+use super::response::{Body, Response};
 use crate::domain::{Data, EmailKey, FoundCustomer, LookupResult, Matches, Receipt, StopReason, lookalike};
 
-/// How many rows a page is asked to have. The server may give fewer; its `pagination` says how many pages there are then.
+/// How many rows a page is asked to have. The server may give fewer; its `pagination` says how many
+/// pages there are then.
 pub const PER_PAGE: u32 = 100;
 
 /// A look-up by a whole e-mail that has more pages than this asks the wrong question.
@@ -30,7 +33,8 @@ const EMAIL_CAP: usize = 1000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PageResult {
     Rows {
-        /// Of a look-up: the customers of this page that match. Of a list: all of them, as exact ones.
+        /// Of a look-up: the customers of this page that match. Of a list: all of them, as exact
+        /// ones.
         found: Matches,
         extent: Extent,
     },
@@ -65,13 +69,13 @@ pub struct Extent {
 
 /// The meaning of one page of a look-up. Pure.
 #[must_use]
-pub fn page(answer: &Answer, email: &str, number: u32) -> PageResult {
+pub fn page(answer: &Response, email: &str, number: u32) -> PageResult {
     meaning(answer, |envelope| rows(envelope, answer, email, number))
 }
 
 /// The meaning of one page of the list of all customers: every row counts. Pure.
 #[must_use]
-pub fn listing(answer: &Answer, number: u32) -> PageResult {
+pub fn listing(answer: &Response, number: u32) -> PageResult {
     meaning(answer, |envelope| match customers(envelope, number) {
         Ok((rows, extent)) => {
             let exact = rows.iter().filter_map(|row| found(row, answer)).collect();
@@ -81,14 +85,14 @@ pub fn listing(answer: &Answer, number: u32) -> PageResult {
     })
 }
 
-fn meaning(answer: &Answer, rows: impl FnOnce(&Envelope<'_>) -> PageResult) -> PageResult {
+fn meaning(answer: &Response, rows: impl FnOnce(&Envelope<'_>) -> PageResult) -> PageResult {
     let envelope = match &answer.body {
         Body::Whole(bytes) => Envelope::read(bytes).ok(),
         Body::Cut | Body::TooLong | Body::Packed => None,
     };
     let claim = envelope.as_ref().map(Envelope::claim);
     let status = match claim {
-        Some(Claim::Failure(Some(code))) if (200..=299).contains(&answer.status) => code,
+        Some(StatusClaim::Failure(Some(code))) if (200..=299).contains(&answer.status) => code,
         _ => answer.status,
     };
     match (status, envelope, claim) {
@@ -99,12 +103,12 @@ fn meaning(answer: &Answer, rows: impl FnOnce(&Envelope<'_>) -> PageResult) -> P
             PageResult::Throttled { pause: pause::throttle(&answer.headers, answer.received) }
         }
         (300..=399, ..) => PageResult::Stop(StopReason::Configuration(redirect(answer))),
-        (200..=299, Some(envelope), Some(Claim::Success | Claim::Silent)) => rows(&envelope),
+        (200..=299, Some(envelope), Some(StatusClaim::Success | StatusClaim::Silent)) => rows(&envelope),
         (_, envelope, _) => failed(answer, envelope.as_ref()),
     }
 }
 
-fn failed(answer: &Answer, envelope: Option<&Envelope<'_>>) -> PageResult {
+fn failed(answer: &Response, envelope: Option<&Envelope<'_>>) -> PageResult {
     let reason = envelope.and_then(|envelope| envelope.sentences().into_iter().next());
     let reason = reason.map_or_else(|| "nothing readable".to_owned(), |reason| answer.quote(&reason));
     let is_down = matches!(answer.status, 502..=504 | 520..=529);
@@ -116,12 +120,13 @@ fn unusable(cause: &str) -> PageResult {
     PageResult::Failed { cause: cause.to_owned(), is_down: false }
 }
 
-fn rows(envelope: &Envelope<'_>, answer: &Answer, email: &str, number: u32) -> PageResult {
+fn rows(envelope: &Envelope<'_>, answer: &Response, email: &str, number: u32) -> PageResult {
     let (rows, extent) = match customers(envelope, number) {
         Ok(page) => page,
         Err(cause) => return unusable(cause),
     };
-    // As many as were asked for tell whether the server filters; to compare more is work without end.
+    // As many as were asked for tell whether the server filters; to compare more is work without
+    // end.
     let asked_for = rows.iter().take(PER_PAGE as usize);
     if !asked_for.into_iter().all(|row| row_email(row).is_some_and(|found| is_like(&found, email))) {
         return PageResult::FilterIgnored;
@@ -131,7 +136,7 @@ fn rows(envelope: &Envelope<'_>, answer: &Answer, email: &str, number: u32) -> P
 
 type CustomerRows<'a> = (Vec<&'a Map<String, Value>>, Extent);
 
-/// The rows of the page that was asked for, and the number of the last page where that can be told.
+/// The rows of the page that was asked for, and the number of the last page if the answer gives it.
 fn customers<'a>(envelope: &'a Envelope<'_>, number: u32) -> Result<CustomerRows<'a>, &'static str> {
     let rows = list(envelope).ok_or("an answer without a list of customers")?;
     let rows: Option<Vec<_>> = rows.iter().map(Value::as_object).collect();
@@ -167,7 +172,7 @@ fn list<'a>(envelope: &'a Envelope<'_>) -> Option<&'a Vec<Value>> {
 }
 
 /// The second match is the last one that is looked for: it shows that a person must look.
-fn matches(rows: &[&Map<String, Value>], answer: &Answer, email: &str) -> Matches {
+fn matches(rows: &[&Map<String, Value>], answer: &Response, email: &str) -> Matches {
     let (key, form) = (EmailKey::of(email), lookalike(email));
     let of = |row: &&Map<String, Value>| row_email(row).map(|found| EmailKey::of(&found));
     let exact = rows.iter().filter(|row| of(row).is_some_and(|found| found == key));
@@ -177,20 +182,21 @@ fn matches(rows: &[&Map<String, Value>], answer: &Answer, email: &str) -> Matche
     Matches { exact, lookalike: similar.and_then(|row| found(row, answer)).map(Box::new) }
 }
 
-fn found(row: &Map<String, Value>, answer: &Answer) -> Option<FoundCustomer> {
+fn found(row: &Map<String, Value>, answer: &Response) -> Option<FoundCustomer> {
     let data = Data::of(Some(Value::Object(row.clone()).to_string()));
     let any = |names: [&str; 3]| names.into_iter().find_map(|name| text_of(row, name));
     let receipt = Receipt { data, ..receipt(answer, row).unwrap_or_default() };
     Some(FoundCustomer {
         email: EmailKey::of(&row_email(row)?),
-        age: receipt.created_at.as_deref().and_then(|created_at| age(created_at, pause::server_clock_of(answer))),
+        age: receipt.created_at.as_deref().and_then(|created_at| age(created_at, answer.server_clock())),
         receipt,
         name: any(["customer_name", "full_name", "name"]),
         phone: any(["customer_phone", "phone", "phone_number"]),
     })
 }
 
-/// How long before `now` a `created_at` is at least. A time without a zone may be in any: only what is long ago in all of them is old.
+/// How long before `now` a `created_at` is at least. A time without a zone may be in any: only what
+/// is long ago in all of them is old.
 fn age(created_at: &str, now: SystemTime) -> Option<Duration> {
     const FURTHEST_ZONE: SignedDuration = SignedDuration::from_hours(12);
     let text = created_at.trim();
@@ -230,7 +236,8 @@ impl Pages {
     }
 }
 
-/// Whether a row can come from `LIKE '%asked%'`: `_` stands for any character and `%` for any run of them, case and accents do not count.
+/// Whether a row can come from `LIKE '%asked%'`: `_` stands for any character and `%` for any run
+/// of them, case and accents do not count.
 fn is_like(found: &str, asked: &str) -> bool {
     if found.len() > EMAIL_CAP {
         return false;
@@ -262,7 +269,8 @@ fn matches_pattern(text: &[char], pattern: &[char]) -> bool {
     pattern[sign.min(pattern.len())..].iter().all(|&rest| rest == '%')
 }
 
-/// Adds up the pages of one look-up. Every page is a request of its own, so the caller asks for a permit before each.
+/// Adds up the pages of one look-up. Every page is a request of its own, so the caller asks for a
+/// permit before each.
 #[derive(Clone, Debug)]
 pub struct LookupScan {
     next: u32,

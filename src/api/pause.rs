@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::{Answer, AnswerHeaders};
+use super::headers::ResponseHeaders;
 
 /// How long every request waits after a 429 that does not say.
 pub(super) const UNTOLD: Duration = Duration::from_secs(60);
@@ -12,12 +12,12 @@ const SHORTEST: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// `Retry-After`, else `X-RateLimit-Reset`; a minute if neither says anything that can be meant.
-pub(super) fn throttle(headers: &AnswerHeaders, received: SystemTime) -> Duration {
+pub(super) fn throttle(headers: &ResponseHeaders, received: SystemTime) -> Duration {
     retry_after(headers, received).or_else(|| reset(headers, received)).unwrap_or(UNTOLD)
 }
 
 /// `Retry-After`: an HTTP date, or a number as [`reset`] reads it.
-pub(super) fn retry_after(headers: &AnswerHeaders, received: SystemTime) -> Option<Duration> {
+pub(super) fn retry_after(headers: &ResponseHeaders, received: SystemTime) -> Option<Duration> {
     let (text, now) = (headers.retry_after.as_deref()?.trim(), server_clock(headers, received));
     match httpdate::parse_http_date(text) {
         Ok(until) => within_a_day(until.duration_since(now).unwrap_or_default()),
@@ -25,8 +25,9 @@ pub(super) fn retry_after(headers: &AnswerHeaders, received: SystemTime) -> Opti
     }
 }
 
-/// `X-RateLimit-Reset`: seconds to wait, or a time since 1970 in seconds or milliseconds. What lies within a day of now is a time.
-pub(super) fn reset(headers: &AnswerHeaders, received: SystemTime) -> Option<Duration> {
+/// `X-RateLimit-Reset`: seconds to wait, or a time since 1970 in seconds or milliseconds. What lies
+/// within a day of now is a time.
+pub(super) fn reset(headers: &ResponseHeaders, received: SystemTime) -> Option<Duration> {
     number(headers.rate_limit_reset.as_deref()?.trim(), server_clock(headers, received))
 }
 
@@ -45,13 +46,8 @@ fn within_a_day(pause: Duration) -> Option<Duration> {
     (pause <= DAY).then(|| pause.max(SHORTEST))
 }
 
-/// The same of a whole answer.
-pub(super) fn server_clock_of(answer: &Answer) -> SystemTime {
-    server_clock(&answer.headers, answer.received)
-}
-
-/// The server's own clock, where the answer shows it: ours may differ by hours.
-fn server_clock(headers: &AnswerHeaders, received: SystemTime) -> SystemTime {
+/// The server's own clock, if the answer shows it: ours may differ by hours.
+pub(super) fn server_clock(headers: &ResponseHeaders, received: SystemTime) -> SystemTime {
     headers.date.as_deref().and_then(|date| httpdate::parse_http_date(date.trim()).ok()).unwrap_or(received)
 }
 
@@ -61,13 +57,13 @@ mod tests {
 
     const NOW: &str = "Tue, 15 Nov 1994 08:12:31 GMT";
 
-    fn headers(retry_after: &str, reset: &str, date: &str) -> AnswerHeaders {
+    fn headers(retry_after: &str, reset: &str, date: &str) -> ResponseHeaders {
         let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        AnswerHeaders {
+        ResponseHeaders {
             retry_after: some(retry_after),
             rate_limit_reset: some(reset),
             date: some(date),
-            ..AnswerHeaders::default()
+            ..ResponseHeaders::default()
         }
     }
 

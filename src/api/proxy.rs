@@ -1,17 +1,19 @@
 //! The proxy that the environment names, decided once: what is shown is what the client does.
 //!
-//! The library would read the variables by itself, and go around a proxy whose address it does not understand. Personal data must not take
-//! another way than the one that the user meant, so such an address is refused here.
+//! The library would read the variables by itself, and go around a proxy whose address it does not
+//! understand. Personal data must not take another way than the one that the user meant, so such an
+//! address is refused here.
 
 use std::ffi::OsString;
 use std::fmt;
 
 use hyper_util::client::proxy::matcher::Matcher;
 
-use super::BaseUrl;
+use super::base_url::BaseUrl;
 use crate::redact::Redactor;
 
-/// The variables for HTTPS, the first that holds something wins. `HTTP_PROXY` would be for targets on this machine, which are never proxied.
+/// The variables for HTTPS, the first that holds something wins. `HTTP_PROXY` would be for targets
+/// on this machine, which are never proxied.
 const VARIABLES: [(&str, &str); 2] = [("HTTPS_PROXY", "https_proxy"), ("ALL_PROXY", "all_proxy")];
 
 /// What this client can speak with a proxy.
@@ -39,16 +41,17 @@ pub struct Proxy {
     host: String,
 }
 
-/// A variable that names no proxy that can be used. The value may hold a password and is never shown.
+/// A variable that names no proxy that can be used. The value may hold a password and is never
+/// shown.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{variable} is set, but {flaw}")]
 pub struct ProxyError {
     pub variable: &'static str,
-    flaw: Flaw,
+    flaw: ProxyFlaw,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-enum Flaw {
+enum ProxyFlaw {
     #[error("it is not UTF-8 text")]
     NotText,
     #[error("it is empty, while {0} is not: which one is meant?")]
@@ -86,7 +89,8 @@ impl Route {
             .map_err(|flaw| ProxyError { variable: name, flaw })
     }
 
-    /// Lets a redactor know the password of the proxy, as it is sent and as it is written in the address.
+    /// Lets a redactor know the password of the proxy, as it is sent and as it is written in the
+    /// address.
     pub(super) fn teach(&self, secrets: &Redactor) {
         let Self::Proxy(proxy) = self else { return };
         let Some((login, _)) = proxy.url.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@')) else { return };
@@ -143,7 +147,8 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// The variable that applies, and its value. An empty one is as good as none, unless its lower-case twin says otherwise.
+/// The variable that applies, and its value. An empty one is as good as none, unless its lower-case
+/// twin says otherwise.
 fn chosen(variable: impl Fn(&str) -> Option<OsString>) -> Result<Option<(&'static str, String)>, ProxyError> {
     for (upper, lower) in VARIABLES {
         let is_empty = |value: &Option<OsString>| value.as_ref().is_none_or(|value| value.is_empty());
@@ -151,13 +156,15 @@ fn chosen(variable: impl Fn(&str) -> Option<OsString>) -> Result<Option<(&'stati
         let (name, value) = match (is_empty(&one), is_empty(&other)) {
             (true, true) => continue,
             (true, false) if one.is_some() => {
-                return Err(ProxyError { variable: upper, flaw: Flaw::Empty(lower) });
+                return Err(ProxyError { variable: upper, flaw: ProxyFlaw::Empty(lower) });
             }
             (true, false) => (lower, other),
             (false, _) => (upper, one),
         };
         let text = value.unwrap_or_default().into_string();
-        return text.map(|text| Some((name, text))).map_err(|_| ProxyError { variable: name, flaw: Flaw::NotText });
+        return text
+            .map(|text| Some((name, text)))
+            .map_err(|_| ProxyError { variable: name, flaw: ProxyFlaw::NotText });
     }
     Ok(None)
 }
@@ -170,30 +177,30 @@ fn is_proxied(base: &BaseUrl, exceptions: &str) -> bool {
 }
 
 /// The address as the library takes it, and its host and port.
-fn parse(value: &str) -> Result<(String, String), Flaw> {
+fn parse(value: &str) -> Result<(String, String), ProxyFlaw> {
     if value.contains(char::is_whitespace) {
-        return Err(Flaw::Blanks);
+        return Err(ProxyFlaw::Blanks);
     }
     if value.contains(['"', '\'', '`']) {
-        return Err(Flaw::Quotes);
+        return Err(ProxyFlaw::Quotes);
     }
     if value.contains('#') {
-        return Err(Flaw::Hash);
+        return Err(ProxyFlaw::Hash);
     }
     let (scheme, rest) = value.split_once("://").unwrap_or(("http", value));
     let scheme = scheme.to_ascii_lowercase();
     if !scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte)) {
-        return Err(Flaw::Address);
+        return Err(ProxyFlaw::Address);
     }
     if !SCHEMES.contains(&scheme.as_str()) {
-        return Err(Flaw::Scheme(scheme));
+        return Err(ProxyFlaw::Scheme(scheme));
     }
     let authority = rest.strip_suffix('/').unwrap_or(rest);
     if !value.contains("://") && authority.contains('/') {
-        return Err(Flaw::Address);
+        return Err(ProxyFlaw::Address);
     }
     if authority.contains(['/', '?', '\\']) || authority.matches('@').count() > 1 {
-        return Err(Flaw::Path);
+        return Err(ProxyFlaw::Path);
     }
     let url = format!("{scheme}://{authority}");
     // What one of the libraries on the way does not understand, another may go around.
@@ -201,7 +208,7 @@ fn parse(value: &str) -> Result<(String, String), Flaw> {
     let understood = "https://target.invalid".parse().ok().and_then(|target| matcher.intercept(&target));
     let host = understood.as_ref().and_then(|proxy| proxy.uri().authority()).map(ToString::to_string);
     let is_url = url::Url::parse(&url).is_ok_and(|url| url.host_str().is_some_and(|host| !host.is_empty()));
-    host.filter(|_| is_url).map(|host| (url, host)).ok_or(Flaw::Address)
+    host.filter(|_| is_url).map(|host| (url, host)).ok_or(ProxyFlaw::Address)
 }
 
 #[cfg(test)]

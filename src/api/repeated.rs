@@ -1,10 +1,11 @@
-//! What is left of our secrets in an answer after its words were quoted: the server's data about a customer.
+//! What is left of our secrets in an answer after its words were quoted: the server's data about a
+//! customer.
 //!
 //! Ids and links are not touched, because they are what the run is for.
 
 use serde_json::{Map, Value};
 
-use super::PageResult;
+use super::lookup::PageResult;
 use crate::domain::{AttemptResult, Data, Matches, Receipt};
 use crate::redact::Redactor;
 
@@ -31,7 +32,8 @@ fn hide_in_receipt(receipt: &mut Receipt, secrets: &Redactor) {
     }
 }
 
-/// The data without secrets; `None` if there are none in it. Mostly there are none, and then the data stay as the server wrote them.
+/// The data without secrets; `None` if there are none in it. Mostly there are none, and then the
+/// data stay as the server wrote them.
 fn without(data: &str, secrets: &Redactor) -> Option<String> {
     // JSON may write any letter as its number.
     if !secrets.is_in(data) && !data.contains("\\u00") {

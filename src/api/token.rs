@@ -12,7 +12,7 @@ use serde_json::Value;
 #[derive(Clone)]
 pub struct Token(SecretString);
 
-/// Why a text is no token. The text itself is not part of it.
+/// Why a text is not a token. The text itself is not part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     #[error("is empty")]
@@ -44,7 +44,8 @@ impl Token {
         Ok(Self(SecretString::from(text)))
     }
 
-    /// Whose token it is, where it tells: the subject of a JSON Web Token. Nothing is verified; it only tells accounts apart.
+    /// Whose token it is, if it tells: the subject of a JSON Web Token. Nothing is verified; it
+    /// only tells accounts apart.
     #[must_use]
     pub fn subject(&self) -> Option<String> {
         match self.claims()?.get("sub")? {
@@ -54,7 +55,7 @@ impl Token {
         }
     }
 
-    /// When it ends, by the clock of whoever made it, where it tells.
+    /// When it ends, by the issuer's clock, if the token says so.
     #[must_use]
     pub fn ends_at(&self) -> Option<Timestamp> {
         #[expect(

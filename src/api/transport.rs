@@ -3,17 +3,19 @@
 use std::error::Error;
 use std::io;
 
-use super::words;
+use super::quote;
 use crate::domain::{AttemptResult, Complaint, ComplaintCode, DoubtCause, StopReason};
 use crate::limits;
 use crate::redact::Redactor;
 
 /// How a request ended that got no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
-    /// No connection came about, so nothing of the request left. It is hopeless if trying again will not help.
+pub(super) enum TransportError {
+    /// No connection came about, so nothing of the request left. It is hopeless if trying again
+    /// will not help.
     NotSent { cause: String, hopeless: bool },
-    /// The other side is not who it should be, or speaks no TLS that we accept. Asking again would not change that.
+    /// The other side is not who it should be, or speaks no TLS that we accept. Asking again would
+    /// not change that.
     Refused(String),
     /// The request itself cannot be written down: a fault of ours, the same for every record.
     Unsendable(String),
@@ -21,19 +23,19 @@ pub(super) enum Trouble {
     Silence(String),
 }
 
-impl Trouble {
+impl TransportError {
     /// Everything that is not surely unsent is possibly sent.
     pub(super) fn of(error: reqwest::Error) -> Self {
         let host = error.url().map_or_else(|| "the API".to_owned(), host_of);
         let error = error.without_url();
         if error.is_builder() {
-            return Self::Unsendable(words::quote(&root_cause(&error)));
+            return Self::Unsendable(quote::quote(&root_cause(&error)));
         }
         if !error.is_connect() {
             return Self::Silence(no_answer(&error));
         }
         match refusal(&error) {
-            Some(reason) => Self::Refused(words::quote(&reason)),
+            Some(reason) => Self::Refused(quote::quote(&reason)),
             None => unreached(&host, &error),
         }
     }
@@ -98,7 +100,7 @@ fn host_of(url: &url::Url) -> String {
 }
 
 /// Why no connection came about. Name look-up and proxy tell that only in their texts.
-fn unreached(host: &str, error: &(dyn Error + 'static)) -> Trouble {
+fn unreached(host: &str, error: &(dyn Error + 'static)) -> TransportError {
     // What the C libraries of Linux and of macOS say of a name that surely does not exist.
     const NO_SUCH_NAME: [&str; 3] =
         ["Name or service not known", "nodename nor servname provided", "Name does not resolve"];
@@ -113,9 +115,9 @@ fn unreached(host: &str, error: &(dyn Error + 'static)) -> Trouble {
     } else if let Some(limit) = limit_of(error) {
         (limit, false)
     } else {
-        (words::quote(&plain(&root_cause(error))), false)
+        (quote::quote(&plain(&root_cause(error))), false)
     };
-    Trouble::NotSent { cause: format!("cannot reach {host} ({why})"), hopeless }
+    TransportError::NotSent { cause: format!("cannot reach {host} ({why})"), hopeless }
 }
 
 /// The limit of this machine that keeps a connection from being made.
@@ -141,12 +143,13 @@ fn no_answer(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         "no answer in time".to_owned()
     } else {
-        format!("no answer: {}", words::quote(&root_cause(error)))
+        format!("no answer: {}", quote::quote(&root_cause(error)))
     }
 }
 
-/// Why the TLS layer turned the server down. The library's error type is not ours to name, and an `io::Error` that wraps it leaves it out of
-/// the chain of sources, yet prints its text: so the texts are what can be asked.
+/// Why the TLS layer turned the server down. The library's error type is not ours to name, and an
+/// `io::Error` that wraps it leaves it out of the chain of sources, yet prints its text: so the
+/// texts are what can be asked.
 fn refusal(error: &(dyn Error + 'static)) -> Option<String> {
     const SIGNS: [&str; 4] = [
         "invalid peer certificate",
@@ -173,7 +176,8 @@ mod tests {
     #[error("client error (Connect)")]
     struct Outer(#[source] io::Error);
 
-    /// The way these errors are wrapped: an `io::Error` within an `io::Error` within the client's error.
+    /// The way these errors are wrapped: an `io::Error` within an `io::Error` within the client's
+    /// error.
     fn wrapped(text: &str) -> Outer {
         Outer(io::Error::other(io::Error::new(io::ErrorKind::InvalidData, text.to_owned())))
     }
@@ -206,7 +210,8 @@ mod tests {
             ("Connection refused (os error 111)", "(connection refused)", false),
             ("TLS handshake eof", "(TLS handshake eof)", false),
         ] {
-            let Trouble::NotSent { cause, hopeless: found } = unreached("api.example.com", &wrapped(text)) else {
+            let TransportError::NotSent { cause, hopeless: found } = unreached("api.example.com", &wrapped(text))
+            else {
                 panic!()
             };
             assert!(cause.starts_with("cannot reach api.example.com (") && cause.contains(told), "{cause}");
@@ -225,7 +230,7 @@ mod tests {
                 "base URL",
             ),
         ] {
-            let AttemptResult::Stop(stop) = Trouble::Refused(reason.to_owned()).into_attempt() else {
+            let AttemptResult::Stop(stop) = TransportError::Refused(reason.to_owned()).into_attempt() else {
                 panic!("no stop")
             };
             assert!(stop.to_string().contains(way_out), "{stop}");

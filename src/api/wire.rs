@@ -1,7 +1,8 @@
 //! What is sent: the body of `POST {base}/customer`.
 //!
-//! The ledger stores these bytes before they leave and sends the very same ones again after a crash, so making them must be a function of
-//! the customer alone: all names sorted, at every depth, and no blanks.
+//! The ledger stores these bytes before they leave and sends the very same ones again after a
+//! crash, so making them must be a function of the customer alone: all names sorted, at every
+//! depth, and no blanks.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -20,12 +21,12 @@ const USUAL_LENGTH: usize = 256;
 pub fn body(customer: &NewCustomer<'_>) -> Vec<u8> {
     let phone = customer.phone.to_string();
     let documented = [
-        (Field::Name, Plain::Text(customer.name.as_str())),
-        (Field::Email, Plain::Text(customer.email.as_str())),
-        (Field::Phone, Plain::Text(&phone)),
-        (Field::Country, Plain::Text(customer.country.alpha3())),
-        (Field::Type, Plain::Text(customer.kind.as_str())),
-        (Field::SendKycMail, Plain::Flag(customer.send_kyc_mail)),
+        (Field::Name, PlainValue::Text(customer.name.as_str())),
+        (Field::Email, PlainValue::Text(customer.email.as_str())),
+        (Field::Phone, PlainValue::Text(&phone)),
+        (Field::Country, PlainValue::Text(customer.country.alpha3())),
+        (Field::Type, PlainValue::Text(customer.kind.as_str())),
+        (Field::SendKycMail, PlainValue::Flag(customer.send_kyc_mail)),
     ];
     canonical(documented, customer.extra.as_deref())
 }
@@ -33,22 +34,22 @@ pub fn body(customer: &NewCustomer<'_>) -> Vec<u8> {
 /// The value of a documented field.
 #[derive(Clone, Copy, Serialize)]
 #[serde(untagged)]
-enum Plain<'a> {
+enum PlainValue<'a> {
     Text(&'a str),
     Flag(bool),
 }
 
-impl From<Plain<'_>> for Json {
-    fn from(plain: Plain<'_>) -> Self {
+impl From<PlainValue<'_>> for Json {
+    fn from(plain: PlainValue<'_>) -> Self {
         match plain {
-            Plain::Text(text) => Self::Text(text.to_owned()),
-            Plain::Flag(flag) => Self::Bool(flag),
+            PlainValue::Text(text) => Self::Text(text.to_owned()),
+            PlainValue::Flag(flag) => Self::Bool(flag),
         }
     }
 }
 
 /// An object whose names come in the order given.
-struct Flat<'a>([(Field, Plain<'a>); 6]);
+struct Flat<'a>([(Field, PlainValue<'a>); 6]);
 
 impl Serialize for Flat<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -57,9 +58,10 @@ impl Serialize for Flat<'_> {
 }
 
 /// The documented fields come last, so that no extra one can replace them.
-fn canonical(mut documented: [(Field, Plain<'_>); 6], extra: Option<&JsonObject>) -> Vec<u8> {
+fn canonical(mut documented: [(Field, PlainValue<'_>); 6], extra: Option<&JsonObject>) -> Vec<u8> {
     documented.sort_unstable_by_key(|(field, _)| field.as_str());
-    // The usual case needs no copy of names and values, and gives the same bytes: a flat object in order.
+    // The usual case needs no copy of names and values, and gives the same bytes: a flat object in
+    // order.
     let mut body = Vec::with_capacity(USUAL_LENGTH);
     if extra.is_none() && serde_json::to_writer(&mut body, &Flat(documented)).is_ok() {
         return body;
@@ -75,7 +77,7 @@ pub fn payload_hash(body: &[u8]) -> [u8; 32] {
     Sha256::digest(body).into()
 }
 
-/// The names of the payload's fields. Empty where the bytes are no body of ours.
+/// The names of the payload's fields. Empty if the bytes are not a body of ours.
 #[must_use]
 pub fn fields(body: &[u8]) -> BTreeSet<String> {
     object(body).unwrap_or_default().into_iter().map(|(name, _)| name).collect()
@@ -103,13 +105,13 @@ pub struct SentFacts {
 
 /// What [`classify`](super::classify()) has to know of the request to judge its answer.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Sent<'a> {
+pub struct SentRequest<'a> {
     pub email: &'a str,
-    /// Read only where the answer is a failure, which is rare.
+    /// Read only if the answer is a failure, which is rare.
     pub body: &'a [u8],
 }
 
-impl Sent<'_> {
+impl SentRequest<'_> {
     /// The names of the payload's fields: an error that names one of them is about the data.
     pub(super) fn fields(&self) -> BTreeSet<String> {
         fields(self.body)
@@ -123,9 +125,9 @@ impl fmt::Debug for SentFacts {
     }
 }
 
-impl fmt::Debug for Sent<'_> {
+impl fmt::Debug for SentRequest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sent").field("fields", &self.fields()).finish_non_exhaustive()
+        f.debug_struct("SentRequest").field("fields", &self.fields()).finish_non_exhaustive()
     }
 }
 
@@ -135,14 +137,14 @@ mod tests {
 
     use super::*;
 
-    fn documented() -> [(Field, Plain<'static>); 6] {
+    fn documented() -> [(Field, PlainValue<'static>); 6] {
         [
-            (Field::Name, Plain::Text("Ada \"L\"")),
-            (Field::Email, Plain::Text("Ada@Example.org")),
-            (Field::Phone, Plain::Text("+2349039395114")),
-            (Field::Country, Plain::Text("NGA")),
-            (Field::Type, Plain::Text("individual")),
-            (Field::SendKycMail, Plain::Flag(true)),
+            (Field::Name, PlainValue::Text("Ada \"L\"")),
+            (Field::Email, PlainValue::Text("Ada@Example.org")),
+            (Field::Phone, PlainValue::Text("+2349039395114")),
+            (Field::Country, PlainValue::Text("NGA")),
+            (Field::Type, PlainValue::Text("individual")),
+            (Field::SendKycMail, PlainValue::Flag(true)),
         ]
     }
 
@@ -205,6 +207,8 @@ mod tests {
     #[test]
     fn what_was_sent_is_not_shown_by_debug() {
         let body = canonical(documented(), None);
-        assert!(!format!("{:?} {:?}", Sent { email: "Ada@Example.org", body: &body }, facts(&body)).contains("Ada"));
+        assert!(
+            !format!("{:?} {:?}", SentRequest { email: "Ada@Example.org", body: &body }, facts(&body)).contains("Ada")
+        );
     }
 }

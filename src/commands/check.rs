@@ -18,7 +18,7 @@ use crate::exit::Exit;
 use crate::intake::Mapping;
 use crate::ledger::{LedgerError, Reader};
 use crate::output::{self, Weight};
-use crate::report::{Diagnostics, Look, Plan};
+use crate::report::{Diagnostics, DiagnosticsStyle, Plan};
 use crate::settings::{self, Outputs, TargetSettings};
 
 /// For diagnostics that go to a file or a log.
@@ -179,7 +179,7 @@ fn print(diagnostics: &Diagnostics, reports: &[PathBuf]) {
     let terminal = Term::stderr();
     let width = terminal.size_checked().map_or(WIDTH_ELSEWHERE, |(_, columns)| usize::from(columns));
     let masked = !std::io::stderr().is_terminal();
-    let look = Look { width, styled: console::colors_enabled_stderr(), masked };
+    let look = DiagnosticsStyle { width, styled: console::colors_enabled_stderr(), masked };
     let mut drawn = Vec::new();
     // Memory takes all that is written to it.
     drop(diagnostics.print(&mut drawn, look, reports));

@@ -18,7 +18,7 @@ use super::{Failure, failure, from_ledger, outlook, question, report, reporting,
 use crate::api::{Credentials, Route, TokenSource};
 use crate::cli::{ImportArgs, InputArgs, LogArgs, SummaryFormat};
 use crate::delivery::{self, Offer, Payload, RunEnd, Shutdown, Verdict};
-use crate::domain::{Duplicates, InputRecord, Status, Tally, Verdict as RecordVerdict};
+use crate::domain::{Duplicates, InputRecord, RecordVerdict, Status, Tally};
 use crate::event::Event;
 use crate::exit::{Exit, Signal};
 use crate::ledger::{Ledger, LedgerError, Reader, RunCounters, RunId};
@@ -499,7 +499,7 @@ pub(super) fn log(event: &Event) {
         Event::Request(_)
         | Event::Throttled { .. }
         | Event::Unavailable { .. }
-        | Event::PaceUnreached { .. }
+        | Event::RateUnderused { .. }
         | Event::BreakerOpened { .. }
         | Event::BreakerClosed
         | Event::LookupsOff { .. }

@@ -9,8 +9,8 @@ use super::Failure;
 use super::lists::Lists;
 use crate::api::wire;
 use crate::domain::{
-    Code, Complaint, ComplaintCode, Duplicates, Earlier, EmailKey, InputRecord, Position, RawRecord, ReportLine,
-    Severity, Status, Verdict, Violation,
+    Code, Complaint, ComplaintCode, Duplicates, Earlier, EmailKey, InputRecord, Position, RawRecord, RecordVerdict,
+    ReportLine, Severity, Status, Violation,
 };
 use crate::intake::Gather;
 use crate::ledger::{PayloadHash, Reader, RecordState, StoredOutcome};
@@ -40,7 +40,8 @@ impl Noted {
     pub(super) fn of(record: InputRecord<'_>) -> Self {
         let (email, send_kyc_mail) = (record.verdict.email().map(Into::into), record.verdict.send_kyc_mail());
         let InputRecord { position, verdict, kept, raw } = record;
-        let (Verdict::Valid { warnings: violations, .. } | Verdict::Invalid { problems: violations, .. }) = verdict;
+        let (RecordVerdict::Valid { warnings: violations, .. } | RecordVerdict::Invalid { problems: violations, .. }) =
+            verdict;
         Self { position, email, violations: violations.into_boxed_slice(), kept, raw, send_kyc_mail }
     }
 
@@ -72,8 +73,10 @@ impl Gather for Lists<Prepared> {
 impl Prepared {
     fn new(record: InputRecord<'_>) -> Self {
         let sendable = match &record.verdict {
-            Verdict::Invalid { .. } => None,
-            Verdict::Valid { customer, .. } => Some((customer.email.key(), PayloadHash::of(&wire::body(customer)))),
+            RecordVerdict::Invalid { .. } => None,
+            RecordVerdict::Valid { customer, .. } => {
+                Some((customer.email.key(), PayloadHash::of(&wire::body(customer))))
+            }
         };
         Self { noted: Noted::of(record), sendable }
     }

@@ -10,8 +10,8 @@ use super::judge::{self, Judge, Noted, Prepared};
 use super::lists::Lists;
 use crate::cli::InputArgs;
 use crate::domain::{
-    Duplicates, InputRecord, InputShape, NewCustomer, Position, Print, Printer, Prints, RawRecord, ReportLine, Status,
-    Tally, Verdict, shown,
+    Duplicates, InputRecord, InputShape, NewCustomer, Position, Print, Printer, Prints, RawRecord, RecordVerdict,
+    ReportLine, Status, Tally, shown,
 };
 use crate::exit::Exit;
 use crate::intake::{Feed, Gather, Mapping};
@@ -65,8 +65,8 @@ impl Gather for Surveyed {
     #[inline]
     fn add(&mut self, record: InputRecord<'_>) {
         self.prints.push(match &record.verdict {
-            Verdict::Valid { customer, .. } => Some(self.printer.print(customer)),
-            Verdict::Invalid { .. } => None,
+            RecordVerdict::Valid { customer, .. } => Some(self.printer.print(customer)),
+            RecordVerdict::Invalid { .. } => None,
         });
         if !record.verdict.violations().is_empty() {
             self.told.push(Noted::of(record));

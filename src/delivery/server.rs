@@ -3,55 +3,11 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use unicode_normalization::UnicodeNormalization as _;
-
+use super::payload::Payload;
 use crate::api::{
-    Allowance, AuthError, Client, Credentials, Departure, GrantResult, LookupAnswer, PageResult, Sent, Token, wire,
+    Allowance, AuthError, Client, Credentials, Departure, GrantResult, LookupResponse, PageResult, SentRequest, Token,
 };
-use crate::domain::{AttemptResult, FoundCustomer, NewCustomer};
-use crate::ledger::PayloadHash;
-
-/// The bytes that are sent for a record, and what they say.
-#[derive(Clone)]
-pub struct Payload {
-    pub(super) body: Vec<u8>,
-    pub(super) hash: PayloadHash,
-    pub(super) email: String,
-}
-
-impl Payload {
-    #[must_use]
-    pub fn of(customer: &NewCustomer<'_>) -> Self {
-        let body = wire::body(customer);
-        Self { hash: PayloadHash::of(&body), body, email: customer.email.as_str().to_owned() }
-    }
-
-    /// The bytes of an earlier run, as the ledger kept them; what they say is only for comparing.
-    #[must_use]
-    pub fn stored(body: Vec<u8>, email: &str) -> Self {
-        let email = wire::facts(&body).map_or_else(|| email.to_owned(), |facts| facts.email);
-        Self { hash: PayloadHash::of(&body), body, email }
-    }
-
-    /// Whether a customer that a look-up found carries our name and phone.
-    pub(super) fn is_shown_by(&self, customer: &FoundCustomer) -> bool {
-        let Some(ours) = wire::facts(&self.body) else { return false };
-        let name = customer.name.as_deref().map(|name| name.trim().nfc().collect::<String>());
-        let phone = customer.phone.as_deref().map(digits);
-        name == Some(ours.name) && phone == Some(digits(&ours.phone))
-    }
-}
-
-/// A person's data.
-impl std::fmt::Debug for Payload {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Payload").field("hash", &self.hash).finish_non_exhaustive()
-    }
-}
-
-fn digits(phone: &str) -> String {
-    phone.chars().filter(char::is_ascii_digit).collect()
-}
+use crate::domain::AttemptResult;
 
 /// One request to create a customer.
 #[derive(Debug)]
@@ -79,14 +35,15 @@ pub struct LookupReply {
 
 /// A way to the next token.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum TokenRequest {
     /// A login; or, of a source that is not the API, another token than the one that was refused.
-    Anew { refused: Option<Token> },
+    Login { refused: Option<Token> },
     /// In exchange for a token that lives.
     Refresh(Token),
 }
 
-/// The server as delivery sees it: [`Api`] in earnest, a script in tests. Each call is one request, and nothing is repeated inside.
+/// The server as delivery sees it: [`Api`] in earnest, a script in tests. Each call is one request,
+/// and nothing is repeated inside.
 pub trait Server: Send + Sync + 'static {
     fn create(&self, token: &Token, request: Outgoing<'_>) -> impl Future<Output = CreateReply> + Send;
     fn look_up(&self, token: &Token, email: &str, page: u32) -> impl Future<Output = LookupReply> + Send;
@@ -94,7 +51,7 @@ pub trait Server: Send + Sync + 'static {
     fn list(&self, token: &Token, page: u32) -> impl Future<Output = LookupReply> + Send;
     /// Whether a token takes a request to the API.
     fn logs_in(&self) -> bool;
-    fn obtain(&self, way: &Way) -> impl Future<Output = GrantResult> + Send;
+    fn obtain(&self, way: &TokenRequest) -> impl Future<Output = GrantResult> + Send;
 }
 
 /// The real server.
@@ -114,7 +71,7 @@ impl Api {
 impl Server for Api {
     async fn create(&self, token: &Token, request: Outgoing<'_>) -> CreateReply {
         let Outgoing { key, payload, leave } = request;
-        let sent = Sent { email: &payload.email, body: &payload.body };
+        let sent = SentRequest { email: &payload.email, body: &payload.body };
         let answer = self.client.create(token, key, payload.body.clone(), sent, &leave).await;
         CreateReply { result: answer.result, http_status: answer.http_status, allowance: answer.allowance }
     }
@@ -131,14 +88,15 @@ impl Server for Api {
         matches!(*self.credentials, Credentials::Account(_))
     }
 
-    async fn obtain(&self, way: &Way) -> GrantResult {
+    async fn obtain(&self, way: &TokenRequest) -> GrantResult {
         match (&*self.credentials, way) {
-            (Credentials::Account(account), Way::Anew { .. }) => self.client.log_in(account).await,
-            (Credentials::Account(account), Way::Refresh(token)) => self.client.refresh(token, account).await,
-            (Credentials::Source(source), Way::Anew { refused: None }) => from_source(source.token().await),
-            (Credentials::Source(source), Way::Anew { refused: Some(token) } | Way::Refresh(token)) => {
-                from_source(source.renew(token).await)
-            }
+            (Credentials::Account(account), TokenRequest::Login { .. }) => self.client.log_in(account).await,
+            (Credentials::Account(account), TokenRequest::Refresh(token)) => self.client.refresh(token, account).await,
+            (Credentials::Source(source), TokenRequest::Login { refused: None }) => from_source(source.token().await),
+            (
+                Credentials::Source(source),
+                TokenRequest::Login { refused: Some(token) } | TokenRequest::Refresh(token),
+            ) => from_source(source.renew(token).await),
         }
     }
 }
@@ -150,30 +108,6 @@ fn from_source(token: Result<Token, AuthError>) -> GrantResult {
     }
 }
 
-fn reply(answer: LookupAnswer) -> LookupReply {
+fn reply(answer: LookupResponse) -> LookupReply {
     LookupReply { page: answer.page, allowance: answer.allowance }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::{EmailKey, Receipt};
-
-    #[test]
-    fn a_customer_is_ours_by_name_and_phone_and_a_body_that_tells_neither_is_nobodys() {
-        let found = |name: &str, phone: &str| FoundCustomer {
-            email: EmailKey::of("ada@example.org"),
-            receipt: Receipt::default(),
-            name: Some(name.to_owned()),
-            phone: Some(phone.to_owned()),
-            age: None,
-        };
-        let body = br#"{"customer_email":"ada@example.org","customer_name":"Ada","customer_phone":"+12"}"#;
-        let ours = Payload::stored(body.to_vec(), "");
-        assert_eq!(ours.email, "ada@example.org");
-        assert!(ours.is_shown_by(&found(" Ada ", "1 2")));
-        assert!(!ours.is_shown_by(&found("Ada", "+13")));
-        assert!(!ours.is_shown_by(&found("Bob", "+12")));
-        assert!(!Payload::stored(b"{}".to_vec(), "ada@example.org").is_shown_by(&found("", "")));
-    }
 }

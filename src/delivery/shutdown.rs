@@ -4,8 +4,8 @@ use std::future::Future;
 
 use tokio_util::sync::CancellationToken;
 
-/// Two steps: drain (start nothing new, wait for what is in flight) and leave (wait for nothing). Both can be asked for at any time, more
-/// than once and from anywhere; neither can be taken back.
+/// Two steps: drain (start nothing new, wait for what is in flight) and leave (wait for nothing).
+/// Both can be asked for at any time, more than once and from anywhere; neither can be taken back.
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown {
     drain: CancellationToken,

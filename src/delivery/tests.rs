@@ -9,11 +9,12 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
-use super::clock::{Clock, tests::Given};
-use super::deliver::{Delivered, Desk, Shown, deliver, longer};
-use super::pace::Pacer;
-use super::run::run_by;
-use super::tokens::Tokens;
+use super::auth::admission::Admission;
+use super::rate::pacer::Pacer;
+use super::record::clock::Clock;
+use super::record::clock::tests::Given;
+use super::record::deliver::{ApiEvidence, Delivered, RunContext, deliver, longer};
+use super::run::engine::run_by;
 use super::*;
 use crate::api::{Allowance, Extent, GrantResult, PageResult, Token};
 use crate::domain::{
@@ -97,7 +98,7 @@ impl Server for Scripted {
         false
     }
 
-    async fn obtain(&self, _way: &Way) -> GrantResult {
+    async fn obtain(&self, _way: &TokenRequest) -> GrantResult {
         let mut log = self.log.lock().unwrap();
         log.tokens += 1;
         GrantResult::Granted { token: Token::parse(&format!("t{}", log.tokens)).unwrap(), life: self.token_life }
@@ -286,7 +287,8 @@ fn all_are(ended: &Ended, status: Status) -> bool {
     ended.statuses.iter().all(|(_, found)| *found == status)
 }
 
-// I1 and I4 are asserted by the world itself, at every request and at every settled record of every test here.
+// I1 and I4 are asserted by the world itself, at every request and at every settled record of every
+// test here.
 #[tokio::test(start_paused = true)]
 async fn i1_i4_intents_are_synced_before_sending_and_outcomes_committed_before_showing() {
     let emails = many(40);
@@ -455,7 +457,8 @@ async fn a_machine_that_stalls_now_and_then_keeps_its_pace_and_never_doubles_a_s
     assert!(all_are(&ended, Status::Created));
     let log = world.log.lock().unwrap();
     let time = log.sent[59].0 - log.sent[0].0;
-    // Nothing of a stall is made up for, since a second holds no second request; but it costs no more than itself.
+    // Nothing of a stall is made up for, since a second holds no second request; but it costs no
+    // more than itself.
     assert!((59..=59 + 20).contains(&time.as_secs()), "{time:?}");
     let apart = log.sent.windows(2).map(|pair| pair[1].0 - pair[0].0).min();
     assert!(apart >= Some(Duration::from_secs(1)), "{apart:?}");
@@ -508,28 +511,49 @@ async fn a_place_is_free_before_its_outcome_is_committed() {
         *holding.lock().unwrap() = Some(hold(&path));
         created(email, n)
     };
-    let places = Arc::new(Semaphore::new(1));
-    let desk = desk(&world, world.server(script, nobody), ledger, run, &places);
-    let place = Arc::clone(&places).acquire_owned().await.unwrap();
-    let delivery = tokio::spawn(deliver(Arc::new(desk), ticket, payload, place));
+    let slots = Arc::new(Semaphore::new(1));
+    let context = context(&world, world.server(script, nobody), ledger, run, &slots);
+    let slot = Arc::clone(&slots).acquire_owned().await.unwrap();
+    let delivery = tokio::spawn(deliver(Arc::new(context), ticket, payload, slot));
 
-    let _next = places.acquire().await.unwrap();
+    let _next = slots.acquire().await.unwrap();
     assert_eq!((open_requests(&world.path), delivery.is_finished()), (1, false));
     drop(held.lock().unwrap().take());
     assert!(matches!(delivery.await.unwrap(), Ok(Delivered::Settled { status: Status::Created, .. })));
     assert_eq!(open_requests(&world.path), 0);
 }
 
-fn desk(world: &World, server: Scripted, ledger: Arc<Ledger>, run: RunId, places: &Arc<Semaphore>) -> Desk<Scripted> {
-    let (notes, _) = mpsc::unbounded_channel();
+fn context(
+    world: &World,
+    server: Scripted,
+    ledger: Arc<Ledger>,
+    run: RunId,
+    slots: &Arc<Semaphore>,
+) -> RunContext<Scripted> {
+    let (messages, _) = mpsc::unbounded_channel();
     let (pacing, _) = mpsc::unbounded_channel();
     let (server, shutdown) = (Arc::new(server), world.shutdown.clone());
     let pacer = Pacer::start(world.rate.parse().unwrap(), pacing);
-    let tokens = Tokens::new(Arc::clone(&server), pacer.clone(), shutdown.clone(), notes.clone(), Duration::MAX);
-    let (places, clock) = (Arc::clone(places), Clock::Given(Arc::clone(&world.clock)));
+    let admission =
+        Admission::new(Arc::clone(&server), pacer.clone(), shutdown.clone(), messages.clone(), Duration::MAX);
+    let (slots, clock) = (Arc::clone(slots), Clock::Given(Arc::clone(&world.clock)));
     let (policy, lookups) = (retry_policy(), AtomicBool::new(true));
-    let (shown, awaiting) = (watch::channel(Shown::default()).1, AtomicUsize::new(0));
-    Desk { server, ledger, run, pacer, tokens, places, policy, lookups, notes, shown, awaiting, shutdown, clock }
+    let (shown, awaiting) = (watch::channel(ApiEvidence::default()).1, AtomicUsize::new(0));
+    RunContext {
+        server,
+        ledger,
+        run,
+        pacer,
+        admission,
+        slots,
+        policy,
+        lookups,
+        messages,
+        shown,
+        awaiting,
+        shutdown,
+        clock,
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -545,8 +569,8 @@ async fn silence_is_asked_again_with_the_same_key_after_the_settle_time() {
     assert!(log.sent[1].0 - log.sent[0].0 >= Duration::from_secs(90));
 }
 
-/// What becomes of a record whose first request goes unanswered while something happens to the clocks: how often it was looked up, its keys,
-/// and how long it all took.
+/// What becomes of a record whose first request goes unanswered while something happens to the
+/// clocks: how often it was looked up, its keys, and how long it all took.
 async fn unanswered_while(something: impl Fn(&Given) + Send + Sync + 'static) -> (usize, Vec<String>, Duration) {
     let world = World::new();
     let clock = Arc::clone(&world.clock);
@@ -1077,12 +1101,12 @@ async fn an_intent_says_until_when_its_token_can_live() {
         };
         let (ledger, run, ticket) = begin().await;
         let script = |_: &str, _| (silence(), Duration::from_secs(60));
-        let (places, payload) = (Arc::new(Semaphore::new(1)), Payload::stored(b"{}".to_vec(), "a@example.com"));
-        let place = Arc::clone(&places).acquire_owned().await.unwrap();
-        let desk = desk(&world, world.server(script, nobody), ledger, run, &places);
+        let (slots, payload) = (Arc::new(Semaphore::new(1)), Payload::stored(b"{}".to_vec(), "a@example.com"));
+        let slot = Arc::clone(&slots).acquire_owned().await.unwrap();
+        let context = context(&world, world.server(script, nobody), ledger, run, &slots);
         let now = world.clock.now();
         // The process ends while the request is under way.
-        let delivery = deliver(Arc::new(desk), ticket, payload, place);
+        let delivery = deliver(Arc::new(context), ticket, payload, slot);
         assert!(tokio::time::timeout(Duration::from_secs(1), delivery).await.is_err());
         let (_, _, mut ticket) = begin().await;
         let found = ticket.take_resumed().unwrap().token_until;

@@ -2,21 +2,24 @@
 
 use std::time::Duration;
 
-use super::{Complaint, EmailKey, Receipt};
+use super::fields::email::EmailKey;
+use super::outcome::{Complaint, Receipt};
 
-/// What became of one `POST /customer`. Every variant takes a side: was something created, surely not, or is it open?
+/// What became of one `POST /customer`. Every variant takes a side: was something created, surely
+/// not, or is it open?
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AttemptResult {
     /// Surely nothing was sent: name look-up, refusal, connect timeout, handshake reset.
     NotSent {
         cause: String,
-        /// Trying again will not help: the name does not exist, or the proxy refuses our credentials.
+        /// Trying again will not help: the name does not exist, or the proxy refuses our
+        /// credentials.
         hopeless: bool,
     },
     /// Proof of creation: a readable success with an id.
     Created {
         receipt: Receipt,
-        /// The e-mail in the answer, where it is another than the one sent.
+        /// The e-mail in the answer, if it is another than the one sent.
         other_email: Option<String>,
     },
     /// The API complains about the e-mail. Only a look-up can tell whether it has the customer.
@@ -38,8 +41,8 @@ pub enum AttemptResult {
         /// A `Retry-After` that came with it: every request waits for so long.
         pause: Option<Duration>,
     },
-    /// An answered failure: the application itself wrote that something went wrong. It is done, and it may have saved the customer
-    /// before it failed.
+    /// An answered failure: the application itself wrote that something went wrong. It is done, and
+    /// it may have saved the customer before it failed.
     ServerError(Complaint),
     /// The server no longer honours this idempotency key.
     KeyExpired,
@@ -54,6 +57,21 @@ pub enum AttemptResult {
     Stop(StopReason),
 }
 
+impl AttemptResult {
+    /// Whether the answer came whole and could not be understood.
+    #[must_use]
+    pub fn is_unintelligible(&self) -> bool {
+        matches!(self, Self::Unanswered { cause: DoubtCause::Unintelligible, .. })
+    }
+
+    /// Whether the attempt counts against its record. An attempt that surely changed nothing, and
+    /// that the record did not cause, does not.
+    #[must_use]
+    pub fn costs_an_attempt(&self) -> bool {
+        !matches!(self, Self::NotSent { .. } | Self::Throttled { .. } | Self::Unauthorized | Self::Stop(_))
+    }
+}
+
 /// What the words of a refusal about the e-mail say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EmailWords {
@@ -61,7 +79,8 @@ pub enum EmailWords {
     Exists,
     /// Something else about the e-mail, in words or a language that we do not know.
     Unclear,
-    /// A 409 whose words say nothing of the kind: a conflict with something, perhaps with a request that is still being worked on.
+    /// A 409 whose words say nothing of the kind: a conflict with something, perhaps with a request
+    /// that is still being worked on.
     Conflict,
 }
 
@@ -86,12 +105,14 @@ pub enum RefusalScope {
     Firewall,
 }
 
-/// Why an attempt is in doubt; breaker and the guard against unintelligible servers weigh them differently.
+/// Why an attempt is in doubt; breaker and the guard against unintelligible servers weigh them
+/// differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DoubtCause {
     /// Reset, end of stream, timeout, bad framing, body cut or too long.
     Silence,
-    /// 502, 503, 504, 52x, and a 500 that the application did not write: a proxy answered for the server. Feeds the breaker.
+    /// 502, 503, 504, 52x, and a 500 that the application did not write: a proxy answered for the
+    /// server. Feeds the breaker.
     Gateway,
     /// An answer came whole and means nothing: 2xx without proof, unknown shapes.
     Unintelligible,
@@ -115,7 +136,8 @@ pub enum StopReason {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LookupResult {
     Customers(Matches),
-    /// Rows came back that do not contain the text asked for: look-ups prove nothing on this server.
+    /// Rows came back that do not contain the text asked for: look-ups prove nothing on this
+    /// server.
     FilterIgnored,
     /// 403, 404, 405: this server has no look-up for us.
     NotOffered {
@@ -160,12 +182,14 @@ pub struct FoundCustomer {
     pub receipt: Receipt,
     pub name: Option<String>,
     pub phone: Option<String>,
-    /// For how long, at least, the server had it when it answered, by the server's own clock. `None` if it does not say.
+    /// For how long, at least, the server had it when it answered, by the server's own clock.
+    /// `None` if it does not say.
     pub age: Option<Duration>,
 }
 
 impl FoundCustomer {
-    /// Whether two rows show the same customer. Their age says nothing: time passes between two answers.
+    /// Whether two rows show the same customer. Their age says nothing: time passes between two
+    /// answers.
     fn is_same(&self, other: &Self) -> bool {
         (&self.email, &self.receipt) == (&other.email, &other.receipt)
     }

@@ -2,7 +2,12 @@
 
 use std::fmt;
 
-use super::{Country, CustomerName, CustomerType, Email, JsonObject, Phone};
+use super::fields::country::Country;
+use super::fields::email::Email;
+use super::fields::kind::CustomerType;
+use super::fields::name::CustomerName;
+use super::fields::phone::Phone;
+use super::json::JsonObject;
 
 /// The documented fields of a customer. The names are those of the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,7 +53,8 @@ impl fmt::Display for Field {
     }
 }
 
-/// A customer whose every field passed validation. The parts can be made only by their own checks, so a `NewCustomer` may be sent.
+/// A customer whose every field passed validation. The parts can be made only by their own checks,
+/// so a `NewCustomer` may be sent.
 #[derive(Clone, PartialEq)]
 pub struct NewCustomer<'a> {
     pub name: CustomerName<'a>,
@@ -57,7 +63,8 @@ pub struct NewCustomer<'a> {
     pub country: Country,
     pub kind: CustomerType,
     pub send_kyc_mail: bool,
-    /// More request fields (`--extra` and the documented ones), nested, where there are any. Never one of the six names of [`Field`].
+    /// More request fields (`--extra` and the documented ones), nested, if there are any. Never
+    /// one of the six names of [`Field`].
     pub extra: Option<Box<JsonObject>>,
 }
 

@@ -1,7 +1,8 @@
 //! Which texts a server may call equal although their bytes differ.
 //!
-//! Database collations ignore case, accents and width, and some take `ø` for `o`. Each has its own rules, so this folds more than any of
-//! them: two texts that fold to different forms are different for every server.
+//! Database collations ignore case, accents and width, and some take `ø` for `o`. Each has its own
+//! rules, so this folds more than any of them: two texts that fold to different forms are different
+//! for every server.
 
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;

@@ -1,8 +1,10 @@
 //! A point in time by two clocks, for either alone can mislead.
 //!
-//! The wall clock means something to every process that will ever read it, but people and daemons set it. The boot clock is set by nobody
-//! and runs on while the machine sleeps, but begins anew with every boot. So within one boot that one tells how much time passed, the
-//! other has to agree, and from one boot to the next the wall clock is all there is. Where a system has no such clock, a process is a boot.
+//! The wall clock means something to every process that will ever read it, but people and daemons
+//! set it. The boot clock cannot be set and runs on while the machine sleeps, but begins anew
+//! with every boot. So within one boot that one tells how much time passed, the other has to agree,
+//! and from one boot to the next the wall clock is all there is. Where a system has no such clock,
+//! a process is a boot.
 
 use std::time::Duration;
 
@@ -28,14 +30,15 @@ pub struct Moment {
 const DISAGREEMENT: SignedDuration = SignedDuration::from_mins(5);
 
 impl Moment {
-    /// The time that surely passed since then: none where only a clock that was set back can be asked.
+    /// The time that surely passed since then: none where only a clock that was set back can be
+    /// asked.
     #[must_use]
     pub fn surely_since(self, earlier: Self) -> Duration {
         let passed = self.booted_since(earlier).unwrap_or_else(|| self.wall.duration_since(earlier.wall));
         Duration::try_from(passed).unwrap_or_default()
     }
 
-    /// The most time that can have passed since then. `None`: a clock was set, and nobody knows.
+    /// The most time that can have passed since then. `None`: a clock was set, so it is unknown.
     #[must_use]
     pub fn at_most_since(self, earlier: Self) -> Option<Duration> {
         let wall = self.wall.duration_since(earlier.wall);
@@ -59,7 +62,7 @@ impl Moment {
         Self { wall: self.wall.checked_add(by).unwrap_or(Timestamp::MAX), boot }
     }
 
-    /// By the boot clock, where both moments belong to one boot.
+    /// By the boot clock, if both moments belong to one boot.
     fn booted_since(self, earlier: Self) -> Option<SignedDuration> {
         let (now, then) = self.boot.zip(earlier.boot).filter(|(now, then)| now.boot == then.boot)?;
         let signed = |clock: BootTime| SignedDuration::try_from(clock.uptime).unwrap_or(SignedDuration::MAX);

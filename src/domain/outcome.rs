@@ -71,12 +71,13 @@ impl fmt::Display for Status {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
     Created(Receipt),
-    /// The receipt is empty where no look-up could fill it.
+    /// The receipt is empty if no look-up could fill it.
     Exists(Receipt),
     Rejected(Complaint),
     Failed(Complaint),
     InDoubt(Complaint),
-    /// The run ended first, and nothing of this record is open. The complaint says what came of what was tried.
+    /// The run ended first, and nothing of this record is open. The complaint says what came of
+    /// what was tried.
     NotAttempted(Complaint),
 }
 
@@ -98,14 +99,15 @@ impl Ending {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     pub ending: Ending,
-    /// The status of the last answer, where there was one.
+    /// The status of the last answer, if there was one.
     pub http_status: Option<u16>,
     /// Counted attempts of this run.
     pub attempts: u32,
     pub warnings: Vec<Warning>,
 }
 
-/// What the server told of a customer. Everything beyond an id is optional; links and ids are carried byte for byte.
+/// What the server said about a customer. Everything beyond an id is optional; links and ids are
+/// carried byte for byte.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Receipt {
     pub id: Option<String>,
@@ -160,7 +162,7 @@ impl Data {
     }
 }
 
-/// Why the API did not create a customer, in the words of the server where it had any.
+/// Why the API did not create a customer, in the words of the server if it had any.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Complaint {
     pub code: ComplaintCode,
@@ -221,8 +223,8 @@ pub enum Warning {
     AnswerDataTooLarge(usize),
     /// The answer was lost; a look-up found the customer.
     RecoveredByLookup,
-    /// The server answered our first request with a failure and has the customer now, without saying since when: it may be ours, and it may
-    /// have been the reason for the failure.
+    /// The server answered our first request with a failure and has the customer now, without
+    /// saying since when: it may be ours, and it may have been the reason for the failure.
     PerhapsOurs,
     /// The API says that it has the e-mail, and no look-up could show the customer.
     LookupUnavailable,

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::{Complaint, NewCustomer, Receipt, Status, Violation};
+use super::customer::NewCustomer;
+use super::outcome::{Complaint, Receipt, Status};
+use super::violation::Violation;
 
 /// Where a record stands in the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,22 +18,24 @@ pub struct Position {
 /// One record of the input after validation.
 pub struct InputRecord<'a> {
     pub position: Position,
-    pub verdict: Verdict<'a>,
-    /// The cells of the `--keep` columns, in the order in which those were named; empty where a record has none.
+    pub verdict: RecordVerdict<'a>,
+    /// The cells of the `--keep` columns, in the order in which those were named; empty if a
+    /// record has none.
     pub kept: Vec<String>,
-    /// The record exactly as it was read, where it is invalid or the reader was asked for all; none where it was too large to be kept.
+    /// The record exactly as it was read, if it is invalid or the reader was asked for all; none
+    /// if it was too large to be kept.
     pub raw: Option<RawRecord>,
 }
 
 /// What validation says of a record.
-pub enum Verdict<'a> {
+pub enum RecordVerdict<'a> {
     Valid {
         customer: NewCustomer<'a>,
         warnings: Vec<Violation>,
     },
     /// Never sent. `problems` holds every problem found, warnings included, and is not empty.
     Invalid {
-        /// The e-mail cell as given, where there is one, so that the report can name the person.
+        /// The e-mail cell as given, if there is one, so that the report can name the person.
         email: Option<String>,
         problems: Vec<Violation>,
     },
@@ -41,7 +45,7 @@ impl<'a> InputRecord<'a> {
     /// A valid record of which there is nothing more to say.
     #[must_use]
     pub const fn plain(position: Position, customer: NewCustomer<'a>) -> Self {
-        Self { position, verdict: Verdict::Valid { customer, warnings: Vec::new() }, kept: Vec::new(), raw: None }
+        Self { position, verdict: RecordVerdict::Valid { customer, warnings: Vec::new() }, kept: Vec::new(), raw: None }
     }
 
     /// The same, independent of the buffer that it was read into.
@@ -52,12 +56,12 @@ impl<'a> InputRecord<'a> {
     }
 }
 
-impl Verdict<'_> {
+impl RecordVerdict<'_> {
     #[must_use]
-    pub fn into_owned(self) -> Verdict<'static> {
+    pub fn into_owned(self) -> RecordVerdict<'static> {
         match self {
-            Self::Valid { customer, warnings } => Verdict::Valid { customer: customer.into_owned(), warnings },
-            Self::Invalid { email, problems } => Verdict::Invalid { email, problems },
+            Self::Valid { customer, warnings } => RecordVerdict::Valid { customer: customer.into_owned(), warnings },
+            Self::Invalid { email, problems } => RecordVerdict::Invalid { email, problems },
         }
     }
 
@@ -84,7 +88,7 @@ impl Verdict<'_> {
         }
     }
 
-    /// The e-mail as given, where there is one.
+    /// The e-mail as given, if there is one.
     #[must_use]
     pub fn email(&self) -> Option<&str> {
         match self {
@@ -102,12 +106,12 @@ pub enum RawRecord {
     Line(Vec<u8>),
 }
 
-/// The form of the input, for whoever writes records back in it; always in UTF-8.
+/// The form of the input, for writing records back in it; always in UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InputShape {
     pub form: InputForm,
-    /// Whether what is written back begins with a byte order mark: the input did, or it was in another encoding, and the options that said
-    /// so must not be applied to the copy.
+    /// Whether what is written back begins with a byte order mark: the input did, or it was in
+    /// another encoding, and the options that said so must not be applied to the copy.
     pub byte_order_mark: bool,
 }
 
@@ -134,7 +138,8 @@ pub struct ReportLine {
     pub kept: Vec<String>,
 }
 
-// People's data stays out of logs and panics: what follows shows where a record stands and what became of it, and no cell.
+// People's data stays out of logs and panics: what follows shows where a record stands and what
+// became of it, and no cell.
 
 impl fmt::Debug for InputRecord<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -147,7 +152,7 @@ impl fmt::Debug for InputRecord<'_> {
     }
 }
 
-impl fmt::Debug for Verdict<'_> {
+impl fmt::Debug for RecordVerdict<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Valid { warnings, .. } => f.debug_tuple("Valid").field(warnings).finish(),

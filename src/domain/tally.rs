@@ -1,8 +1,8 @@
 //! How many records ended how.
 
-use super::Status;
+use super::outcome::Status;
 
-/// Counts by status. The sum is the number of records told of, whatever was counted.
+/// Counts by status. The sum is the number of records counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     counts: [u64; Self::SLOTS],
@@ -26,7 +26,8 @@ impl Tally {
         self.add_many(into, records);
     }
 
-    /// Lines without anything and rows of nothing but delimiters: they are no records and in none of the counts.
+    /// Lines without anything and rows of nothing but delimiters: they are not records and in none
+    /// of the counts.
     pub fn skipped(&mut self, blank_rows: u64) {
         self.blank_rows = blank_rows;
     }
@@ -46,7 +47,7 @@ impl Tally {
         self.counts.iter().sum()
     }
 
-    /// True where some record did not get where it should: invalid, rejected or failed.
+    /// True if some record did not get where it should: invalid, rejected or failed.
     #[must_use]
     pub fn has_losses(&self) -> bool {
         [Status::Invalid, Status::Rejected, Status::Failed].into_iter().any(|status| self.get(status) > 0)

@@ -1,8 +1,9 @@
 //! Text from outside, made fit for people: words of the server, cells of the input, names of files.
 //!
-//! Whatever goes to a terminal, a log or a report passes through here once. Characters that steer a terminal, turn the direction of
-//! writing or cannot be seen are escaped, and long texts are cut.
+//! Whatever goes to a terminal, a log or a report passes through here once. Characters that steer a
+//! terminal, turn the direction of writing or cannot be seen are escaped, and long texts are cut.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::path::Path;
 
@@ -31,8 +32,9 @@ pub fn visible(character: char) -> impl Iterator<Item = char> {
     escaped.into_iter().flatten().chain(plain)
 }
 
-/// Whether a character is a control or format character, turns the direction of writing, or is a letter that cannot be seen. Marks that
-/// choose the shape of the character before them are not: names in Chinese and Japanese have them.
+/// Whether a character is a control or format character, turns the direction of writing, or is a
+/// letter that cannot be seen. Marks that choose the shape of the character before them are not:
+/// names in Chinese and Japanese have them.
 #[must_use]
 pub fn is_hidden(character: char) -> bool {
     character.is_control()
@@ -71,6 +73,43 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
+/// The text without the white space around it.
+#[inline]
+pub(crate) fn trim(text: Cow<'_, str>) -> Cow<'_, str> {
+    match text {
+        _ if trimmed(&text).len() == text.len() => text,
+        Cow::Borrowed(text) => Cow::Borrowed(trimmed(text)),
+        Cow::Owned(text) => Cow::Owned(trimmed(&text).to_owned()),
+    }
+}
+
+/// The same of a borrowed text. Nearly all have nothing around them, and then their ends tell so.
+#[inline(always)]
+pub(crate) fn trimmed(text: &str) -> &str {
+    match text.as_bytes() {
+        [first, .., last] if begins_no_space(*first) && ends_no_space(*last) => text,
+        _ => trimmed_by_letters(text),
+    }
+}
+
+/// Out of line, because it is seldom needed.
+#[inline(never)]
+fn trimmed_by_letters(text: &str) -> &str {
+    let is_visible = |letter: Option<char>| letter.is_some_and(|letter| !letter.is_whitespace());
+    let mut letters = text.chars();
+    if is_visible(letters.next()) && is_visible(letters.next_back()) { text } else { text.trim() }
+}
+
+/// Whether no white space of Unicode has this first byte.
+const fn begins_no_space(byte: u8) -> bool {
+    matches!(byte, b'!'..=b'~' | 0xc3..=0xe0 | 0xe4..)
+}
+
+/// Whether none has this last byte.
+const fn ends_no_space(byte: u8) -> bool {
+    matches!(byte, b'!'..=b'~' | 0x8b..=0x9e | 0xa1..=0xa7 | 0xaa..=0xae | 0xb0..)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,5 +144,14 @@ mod tests {
         assert_eq!(shorten(&"é".repeat(61), 60), format!("{}…", "é".repeat(60)));
         assert_eq!(shorten("abc", 3), "abc");
         assert_eq!(shorten(&"\u{202e}".repeat(100_000), 200).len(), 200 * 8 + '…'.len_utf8());
+    }
+
+    #[test]
+    fn white_space_of_any_kind_is_trimmed_and_nothing_else() {
+        for character in '\0'..=char::MAX {
+            let text = format!("{character}a{character}");
+            assert_eq!(trimmed(&text), text.trim(), "{character:?}");
+            assert_eq!(trimmed(&text[..character.len_utf8()]), text[..character.len_utf8()].trim());
+        }
     }
 }

@@ -71,7 +71,8 @@ impl fmt::Display for Code {
     }
 }
 
-/// What a value's own check says against it: which code, and what to do. Where the value stands is for the caller to add.
+/// What a value's own check says against it: which code, and what to do. Where the value stands is
+/// for the caller to add.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Flaw {
     pub code: Code,
@@ -102,9 +103,10 @@ impl Flaw {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Violation {
     pub code: Code,
-    /// The input's own name of the column; the field's name where no column feeds it; empty where the whole record is meant.
+    /// The input's own name of the column; the field's name if no column feeds it; empty where
+    /// the whole record is meant.
     pub column: String,
-    /// What stands there, shortened, with control characters escaped; empty where nothing does.
+    /// What stands there, shortened, with control characters escaped; empty if nothing does.
     pub value: String,
     /// What is wrong and what to do about it, one short sentence without a final period.
     pub hint: Cow<'static, str>,

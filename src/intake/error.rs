@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::{Field, shown};
 
-use super::presets::Preset;
-use super::unpack::UnpackFault;
-use super::watched::InputChanged;
+use super::columns::fault::{ColumnFault, shell};
+use super::open::changed::InputChanged;
+use super::open::unpack::UnpackFault;
 
 /// A file that cannot be customers, or cannot be read on. A bad record is none of these.
 #[derive(Debug, thiserror::Error)]
@@ -66,23 +66,6 @@ fn within(column: &Option<String>) -> String {
     column.as_ref().map(|column| format!(" (column {column})")).unwrap_or_default()
 }
 
-/// Why the columns of a file cannot be matched with the fields of a customer.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ColumnFault {
-    #[error("no column for {}; columns found: {}", names(fields), list(found))]
-    Missing { fields: Vec<Field>, found: Vec<String>, advice: Vec<String> },
-    #[error("more than one column may be {field}: {}", list(candidates))]
-    Ambiguous { field: Field, candidates: Vec<String>, preset: Option<Preset> },
-    #[error("more than one column is named {name:?}")]
-    Duplicate { name: String },
-    #[error("{option}: there is no column {name:?}; columns found: {}", list(found))]
-    Unknown { option: String, name: String, near: Vec<String>, found: Vec<String> },
-    #[error("--extra {one} and --extra {other} cannot both be in one request")]
-    ExtraClash { one: String, other: String },
-    #[error("{option} is given twice for {field}")]
-    Repeated { option: &'static str, field: Field },
-}
-
 const SAVE_AS_UTF8: &str = "save the file as UTF-8 (in Excel: \"CSV UTF-8\")";
 
 impl IntakeError {
@@ -98,7 +81,7 @@ impl IntakeError {
         }
     }
 
-    /// Missing columns, where the form of the file is the reason for it, and what to do about that.
+    /// Missing columns, if the form of the file is the reason for it, and what to do about that.
     pub(super) fn advised(mut self, about_form: Option<String>) -> Self {
         if let (Self::Columns { fault: ColumnFault::Missing { advice, .. }, .. }, Some(form)) = (&mut self, about_form)
         {
@@ -107,7 +90,8 @@ impl IntakeError {
         self
     }
 
-    /// Missing keys, where a document holds a list that may have them. One that has an e-mail of its own is a customer.
+    /// Missing keys, if a document holds a list that may have them. One that has an e-mail of
+    /// its own is a customer.
     pub(super) fn within(mut self, list: Option<&str>) -> Self {
         if let (Self::Columns { fault: ColumnFault::Missing { fields, advice, .. }, .. }, Some(list)) =
             (&mut self, list)
@@ -161,77 +145,4 @@ impl IntakeError {
         };
         Some(hint)
     }
-}
-
-impl ColumnFault {
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Missing { advice, .. } => Some(advice.join(" ")),
-            Self::Ambiguous { field, candidates, preset } => {
-                let options: Vec<String> = candidates.iter().map(|name| map_option(*field, name)).collect();
-                let choice = format!("choose one: {}", options.join(" or "));
-                Some(match preset {
-                    Some(preset) => {
-                        format!("this looks like an export of {}: --from {preset}; or {choice}", preset.title())
-                    }
-                    None => choice,
-                })
-            }
-            Self::Duplicate { .. } => Some("give the columns different names".to_owned()),
-            Self::Unknown { near, .. } if near.is_empty() => None,
-            Self::Unknown { near, .. } => Some(format!("perhaps {}", quoted(near).join(" or "))),
-            Self::ExtraClash { .. } => {
-                Some("one path may not be the beginning of another, nor be given twice".to_owned())
-            }
-            Self::Repeated { .. } => Some("keep one of them".to_owned()),
-        }
-    }
-}
-
-/// The option that maps a column to a field, ready to be typed into a shell.
-pub(super) fn map_option(field: Field, column: &str) -> String {
-    let escaped = if column.contains(['{', '}']) {
-        format!("{{{}}}", column.replace('{', "{{").replace('}', "}}"))
-    } else {
-        column.to_owned()
-    };
-    map_recipe(field, &escaped)
-}
-
-/// The same for what is a column or a template as it is typed.
-pub(super) fn map_recipe(field: Field, recipe: &str) -> String {
-    format!("--map {}", shell(&format!("{field}={recipe}")))
-}
-
-/// A word as a shell takes it.
-fn shell(word: &str) -> String {
-    let plain =
-        |character: char| character.is_alphanumeric() || matches!(character, '_' | '-' | '=' | '.' | '/' | ':' | '+');
-    if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
-}
-
-/// More columns than this are not listed.
-const LISTED: usize = 40;
-
-fn list(names: &[String]) -> String {
-    match names.len() {
-        0 => "none".to_owned(),
-        count if count > LISTED => format!("{}, and {} more", quoted(&names[..LISTED]).join(", "), count - LISTED),
-        _ => quoted(names).join(", "),
-    }
-}
-
-/// Names with control characters escaped, in quotes where they would not stand out, cut where they are no names.
-pub(super) fn quoted(names: &[String]) -> Vec<String> {
-    let shown = |name: &String| {
-        let short: String = name.chars().take(60).collect();
-        let plain = !short.is_empty()
-            && short.chars().all(|character| character.is_alphanumeric() || matches!(character, '_' | '-' | '.'));
-        if plain { short } else { format!("{short:?}") }
-    };
-    names.iter().map(shown).collect()
-}
-
-fn names(fields: &[Field]) -> String {
-    fields.iter().map(|field| field.as_str()).collect::<Vec<_>>().join(", ")
 }

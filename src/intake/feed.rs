@@ -7,28 +7,29 @@ use std::sync::Arc;
 use crate::domain::{InputForm, InputRecord, InputShape, Json, JsonObject, Position};
 use encoding_rs::{Encoding, UTF_8};
 
-use super::columns::{Mapping, Roster, is_known};
-use super::csv::{CsvReader, ReadFault, Scan};
-use super::cut::{Cutter, Input};
-use super::decode;
+use super::columns::column_names::ColumnNames;
+use super::columns::mapping::{Mapping, is_known};
 use super::error::IntakeError;
-use super::examine::{Examined, Examiner};
-use super::foreign;
-use super::misread::Misread;
-use super::ndjson::{Item, parse_object};
+use super::judge::examine::{Examined, Examiner};
+use super::limits::{DEEPEST, MOST_COLUMNS};
+use super::open::header_problem::HeaderProblem;
+use super::open::sniff::EncodingErrors;
+use super::open::source::InputSource;
+use super::open::watched::InputFile;
+use super::open::{decode, sniff, unsupported};
 use super::options::{Format, InputOptions};
+use super::origin::{Origin, broken};
 use super::parallel::{Gather, Parallel};
-use super::records::{Form, RecordReader as _, Records};
-use super::sniff::{self, Decay};
-use super::source::Source;
-use super::watched::InputFile;
-use super::{DEEPEST, MOST_COLUMNS};
+use super::read::csv::{CsvReader, RecordScan};
+use super::read::ndjson::{Item, parse_object};
+use super::read::pieces::{BoxedInput, Cutter};
+use super::read::records::{Form, RecordReader as _, Records};
 
 /// An iterator over the records of a file. After an error nothing follows.
 pub struct Feed {
     origin: Origin,
     form: Form,
-    records: Records<Input>,
+    records: Records<BoxedInput>,
     examiner: Examiner,
     shape: InputShape,
     row: u64,
@@ -42,7 +43,8 @@ impl std::fmt::Debug for Feed {
 }
 
 impl Feed {
-    /// Reads the beginning of a file, finds out its form and which column feeds which field; nothing more.
+    /// Reads the beginning of a file, finds out its form and which column feeds which field;
+    /// nothing more.
     ///
     /// # Errors
     /// Where the file cannot be customers.
@@ -55,20 +57,21 @@ impl Feed {
     /// # Errors
     /// If the file cannot be customers, or changed since it was opened.
     pub fn of_file(file: &Arc<InputFile>, options: &InputOptions) -> Result<Self, IntakeError> {
-        Self::over(Source::of_file(file, options.encoding)?, options)
+        Self::over(InputSource::of_file(file, options.encoding)?, options)
     }
 
-    /// The same for what is no file: it can be read once, and nothing watches it for change. The name is for messages.
+    /// The same for an input that is not a file: it can be read once, and nothing watches it for
+    /// change. The name is for messages.
     ///
     /// # Errors
     /// Where it cannot be customers.
     pub fn of(name: &Path, input: impl Read + Send + 'static, options: &InputOptions) -> Result<Self, IntakeError> {
-        Self::over(Source::over(name, Box::new(input), options.encoding)?, options)
+        Self::over(InputSource::over(name, Box::new(input), options.encoding)?, options)
     }
 
-    fn over(source: Source, options: &InputOptions) -> Result<Self, IntakeError> {
-        let foreign = if options.format == Format::Csv { None } else { foreign::other_json(&source.head) };
-        if let Some((what, advice)) = foreign {
+    fn over(source: InputSource, options: &InputOptions) -> Result<Self, IntakeError> {
+        let unsupported_json = if options.format == Format::Csv { None } else { unsupported::other_json(&source.head) };
+        if let Some((what, advice)) = unsupported_json {
             return Err(IntakeError::Foreign { path: source.path, what, advice });
         }
         let format = if options.format == Format::Auto { sniff::format(&source.head) } else { options.format };
@@ -78,7 +81,7 @@ impl Feed {
         }
     }
 
-    fn over_csv(source: Source, options: &InputOptions) -> Result<Self, IntakeError> {
+    fn over_csv(source: InputSource, options: &InputOptions) -> Result<Self, IntakeError> {
         let opened = Opened::of(&source);
         let separator = sniff::separator_line(&source.head);
         let (skip, line) = separator.map_or((0, 1), |(_, skip)| (skip, 2));
@@ -95,22 +98,22 @@ impl Feed {
         let mut reader = Box::new(CsvReader::new(source.into_reader(skip), delimiter, line));
         let raw = opened.read_header(&mut reader, suggestion)?;
         let header: Vec<String> = raw.iter().map(|cell| String::from_utf8_lossy(cell).trim().to_owned()).collect();
-        let mapping = opened.mapping(&Roster::Header(header.clone()), options).map_err(|error| {
-            let misread = Misread::of(&text, delimiter, line, |name| is_known(name, options));
-            error.advised(misread.as_ref().map(Misread::advice))
+        let mapping = opened.mapping(&ColumnNames::Header(header.clone()), options).map_err(|error| {
+            let header_problem = HeaderProblem::of(&text, delimiter, line, |name| is_known(name, options));
+            error.advised(header_problem.as_ref().map(HeaderProblem::advice))
         })?;
         let shape = InputForm::Csv { delimiter, header: raw };
         Ok(Self::new(opened, Form::Csv { delimiter }, Records::Csv(reader), header, mapping, shape, options))
     }
 
-    fn over_ndjson(source: Source, options: &InputOptions) -> Result<Self, IntakeError> {
+    fn over_ndjson(source: InputSource, options: &InputOptions) -> Result<Self, IntakeError> {
         let opened = Opened::of(&source);
         opened.check(sniff::ndjson_decay(&source.head, source.complete), &source.head)?;
         let keys = sample_keys(&source.head, source.complete);
         let has_keys = !keys.is_empty();
-        let mapping = opened.mapping(&Roster::Keys(keys), options).map_err(|error| {
+        let mapping = opened.mapping(&ColumnNames::Keys(keys), options).map_err(|error| {
             let no_object = if has_keys { None } else { no_object(&source.head, source.complete) };
-            error.advised(no_object).within(foreign::array_of_objects(&source.head))
+            error.advised(no_object).within(unsupported::array_of_objects(&source.head))
         })?;
         let form = Form::Ndjson { line_end: sniff::line_end(&source.head) };
         let records = Records::new(form, source.into_reader(0), 1);
@@ -120,7 +123,7 @@ impl Feed {
     fn new(
         opened: Opened,
         form: Form,
-        records: Records<Input>,
+        records: Records<BoxedInput>,
         header: Vec<String>,
         mapping: Mapping,
         shape: InputForm,
@@ -161,7 +164,7 @@ impl Feed {
         &self.examiner.mapping
     }
 
-    /// The form of the input, for whoever writes records back in it.
+    /// The form of the input, for writing records back in it.
     #[must_use]
     pub fn shape(&self) -> InputShape {
         self.shape.clone()
@@ -206,34 +209,6 @@ impl Iterator for Feed {
 
 impl std::iter::FusedIterator for Feed {}
 
-/// Where an input comes from, for whoever must say what is wrong with it.
-pub(super) struct Origin {
-    path: PathBuf,
-    /// What is watched for change, if it is a file.
-    file: Option<Arc<InputFile>>,
-}
-
-impl Origin {
-    /// A file that changed meanwhile was not read as one thing.
-    pub(super) fn check_unchanged(&self) -> Result<(), IntakeError> {
-        self.file.as_ref().map_or(Ok(()), |file| file.check_unchanged())
-    }
-
-    /// A file that was written to meanwhile may look cut or damaged; that it changed is what explains it.
-    pub(super) fn explain(&self, fault: ReadFault, header: &[String]) -> IntakeError {
-        self.check_unchanged().err().unwrap_or_else(|| broken(fault, &self.path, header))
-    }
-}
-
-fn broken(fault: ReadFault, path: &Path, header: &[String]) -> IntakeError {
-    match fault {
-        ReadFault::Read(error) => IntakeError::reading(path, error),
-        ReadFault::OpenQuote { line, cell } => {
-            IntakeError::OpenQuote { path: path.to_owned(), line, column: header.get(cell).cloned() }
-        }
-    }
-}
-
 /// What is known of an input before its columns are.
 struct Opened {
     path: PathBuf,
@@ -243,18 +218,18 @@ struct Opened {
 }
 
 impl Opened {
-    fn of(source: &Source) -> Self {
-        let Source { path, file, encoding, wants_mark, .. } = source;
+    fn of(source: &InputSource) -> Self {
+        let InputSource { path, file, encoding, wants_mark, .. } = source;
         Self { path: path.clone(), file: file.clone(), encoding, wants_mark: *wants_mark }
     }
 
-    fn mapping(&self, roster: &Roster, options: &InputOptions) -> Result<Mapping, IntakeError> {
-        Mapping::resolve(roster, options).map_err(|fault| IntakeError::Columns { path: self.path.clone(), fault })
+    fn mapping(&self, names: &ColumnNames, options: &InputOptions) -> Result<Mapping, IntakeError> {
+        Mapping::resolve(names, options).map_err(|fault| IntakeError::Columns { path: self.path.clone(), fault })
     }
 
     /// Refuses an input that as a whole is in another encoding.
-    fn check(&self, decay: Decay, head: &[u8]) -> Result<(), IntakeError> {
-        let Decay { undecodable, of, first_line } = decay;
+    fn check(&self, decay: EncodingErrors, head: &[u8]) -> Result<(), IntakeError> {
+        let EncodingErrors { undecodable, of, first_line } = decay;
         if decay.is_systematic() {
             let (path, encoding, suggestion) = (self.path.clone(), self.encoding.name(), self.suggestion(head));
             return Err(IntakeError::Encoding { path, undecodable, of, line: first_line, encoding, suggestion });
@@ -271,17 +246,17 @@ impl Opened {
     /// The cells of the header as they stand there.
     fn read_header(
         &self,
-        reader: &mut CsvReader<Input>,
+        reader: &mut CsvReader<BoxedInput>,
         suggestion: Option<&'static str>,
     ) -> Result<Vec<Vec<u8>>, IntakeError> {
         let path = self.path.clone();
         match reader.advance().map_err(|fault| broken(fault, &path, &[]))? {
-            Scan::Record { line, .. } if !reader.record().is_utf8() => {
+            RecordScan::Record { line, .. } if !reader.record().is_utf8() => {
                 Err(IntakeError::HeaderEncoding { path, line, encoding: self.encoding.name(), suggestion })
             }
-            Scan::Record { .. } => Ok(reader.record().cells().map(<[u8]>::to_vec).collect()),
-            Scan::TooLarge { line, limit } => Err(IntakeError::HeaderTooLarge { path, line, what: limit }),
-            Scan::End => Err(IntakeError::Empty { path }),
+            RecordScan::Record { .. } => Ok(reader.record().cells().map(<[u8]>::to_vec).collect()),
+            RecordScan::TooLarge { line, limit } => Err(IntakeError::HeaderTooLarge { path, line, what: limit }),
+            RecordScan::End => Err(IntakeError::Empty { path }),
         }
     }
 }
@@ -333,10 +308,10 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use crate::domain::{Code, Field, NewCustomer, RawRecord, Severity, Verdict};
+    use crate::domain::{Code, Field, NewCustomer, RawRecord, RecordVerdict, Severity};
 
-    use super::super::unpack::tests::gzip;
     use super::*;
+    use crate::intake::open::unpack::tests::gzip;
 
     fn feed(bytes: &[u8], options: &InputOptions) -> Result<Feed, IntakeError> {
         Feed::of(Path::new("customers"), Cursor::new(bytes.to_vec()), options)
@@ -361,8 +336,8 @@ mod tests {
 
     fn customer<'a, 'b>(record: &'b InputRecord<'a>) -> &'b NewCustomer<'a> {
         match &record.verdict {
-            Verdict::Valid { customer, .. } => customer,
-            Verdict::Invalid { problems, .. } => panic!("{problems:?}"),
+            RecordVerdict::Valid { customer, .. } => customer,
+            RecordVerdict::Invalid { problems, .. } => panic!("{problems:?}"),
         }
     }
 
@@ -393,7 +368,7 @@ mod tests {
         let missing: Vec<_> =
             Code::ALL.iter().filter(|code| !shown.contains(code) && !elsewhere.contains(code)).collect();
         assert!(missing.is_empty(), "{missing:?}");
-        assert!(records.iter().filter(|record| matches!(record.verdict, Verdict::Valid { .. })).count() >= 10);
+        assert!(records.iter().filter(|record| matches!(record.verdict, RecordVerdict::Valid { .. })).count() >= 10);
     }
 
     #[test]
@@ -406,7 +381,7 @@ mod tests {
     #[test]
     fn every_problem_of_a_record_is_told_with_its_column() {
         let records = read("Full Name,E-Mail,Mobile,Country\n,nobody,12,Atlantis\n");
-        let Verdict::Invalid { email, problems } = &records[0].verdict else { panic!() };
+        let RecordVerdict::Invalid { email, problems } = &records[0].verdict else { panic!() };
         let told: Vec<_> = problems.iter().map(|found| (found.code, found.column.as_str())).collect();
         assert_eq!(
             told,
@@ -450,7 +425,7 @@ mod tests {
         bytes.extend_from_slice(b"J\xf6rg,j@kunde.de,+4915123456789,DE\n");
         let records = read_with(&bytes, &InputOptions { want_raw: true, ..InputOptions::default() });
         let last = records.last().unwrap();
-        let Verdict::Invalid { problems, .. } = &last.verdict else { panic!() };
+        let RecordVerdict::Invalid { problems, .. } = &last.verdict else { panic!() };
         assert_eq!(problems[0].code, Code::RowEncoding);
         assert!(problems[0].hint.contains("0xF6, line 152"), "{}", problems[0].hint);
         let Some(RawRecord::Cells(cells)) = &last.raw else { panic!() };
@@ -689,7 +664,7 @@ mod tests {
                     prop_assert!(record.position.line > line);
                     line = record.position.line;
                     let bad = codes(&record).iter().any(|code| code.severity() == Severity::Problem);
-                    prop_assert_eq!(bad, matches!(record.verdict, Verdict::Invalid { .. }));
+                    prop_assert_eq!(bad, matches!(record.verdict, RecordVerdict::Invalid { .. }));
                 }
             }
         }

@@ -5,11 +5,9 @@ use std::str::FromStr;
 
 use encoding_rs::{Encoding, X_USER_DEFINED};
 
-use crate::domain::{Country, CustomerType, Field};
-
-use super::columns::is_same;
-use super::presets::Preset;
-use super::validate::parse_yes_no;
+use super::columns::presets::Preset;
+use super::columns::rules::{ExtraRule, MapRule, RuleError, SetRule};
+use crate::domain::Country;
 
 /// How to read a file. The default finds everything out by itself.
 #[derive(Clone, Debug, Default)]
@@ -30,7 +28,8 @@ pub struct InputOptions {
     pub region: Option<Country>,
     /// Whether each record shall carry its cells as they were read, for the rejects.
     pub want_raw: bool,
-    /// The input came through a pipe, whose writer may have died: a last CSV record without its line end counts as cut off.
+    /// The input came through a pipe, whose writer may have died: a last CSV record without its
+    /// line end counts as cut off.
     pub may_be_cut: bool,
 }
 
@@ -66,17 +65,6 @@ impl fmt::Display for Format {
     }
 }
 
-/// Why an option could not be understood.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct RuleError(String);
-
-impl RuleError {
-    pub(super) fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-}
-
 /// The delimiter as typed: one character of ASCII, `\t` or `tab`.
 ///
 /// # Errors
@@ -103,246 +91,9 @@ pub fn parse_encoding(text: &str) -> Result<&'static Encoding, RuleError> {
     known.ok_or_else(|| RuleError::new("write a name such as utf-8, windows-1252, utf-16le, iso-8859-2 or shift_jis"))
 }
 
-/// `FIELD=COLUMN` or `FIELD={A Column} {Another}`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MapRule {
-    pub(super) field: Field,
-    pub(super) recipe: Recipe,
-    typed: String,
-}
-
-/// Where the text of a field is taken from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Recipe {
-    Column(String),
-    Template(Vec<Part>),
-}
-
-/// A piece of a template.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Part {
-    Text(String),
-    Column(String),
-}
-
-impl MapRule {
-    /// A rule that no person typed: its source is a column's name, or a template.
-    pub(super) fn made(field: Field, source: &str) -> Result<Self, RuleError> {
-        format!("{field}={source}").parse()
-    }
-
-    /// The right-hand side as typed, which names the template in messages.
-    pub(super) fn source(&self) -> &str {
-        self.typed.split_once('=').map_or("", |(_, source)| source)
-    }
-}
-
-impl FromStr for MapRule {
-    type Err = RuleError;
-
-    fn from_str(typed: &str) -> Result<Self, Self::Err> {
-        let (field, source) = split(typed, "FIELD=COLUMN")?;
-        let recipe = if source.contains(['{', '}']) {
-            Recipe::Template(parse_template(source)?)
-        } else {
-            Recipe::Column(source.to_owned())
-        };
-        Ok(Self { field: parse_field(field)?, recipe, typed: typed.to_owned() })
-    }
-}
-
-impl fmt::Display for MapRule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.typed)
-    }
-}
-
-/// `FIELD=VALUE`: the value where the column is absent or the cell empty.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SetRule {
-    pub(super) field: Field,
-    pub(super) value: String,
-}
-
-impl FromStr for SetRule {
-    type Err = RuleError;
-
-    fn from_str(typed: &str) -> Result<Self, Self::Err> {
-        let (field, value) = split(typed, "FIELD=VALUE")?;
-        let field = parse_field(field)?;
-        check_value(field, value)?;
-        Ok(Self { field, value: value.trim().to_owned() })
-    }
-}
-
-impl fmt::Display for SetRule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}={}", self.field, self.value)
-    }
-}
-
-/// A fixed value that no record could use is a mistake of the command line, not of every record.
-fn check_value(field: Field, value: &str) -> Result<(), RuleError> {
-    let flaw = match field {
-        Field::Country => Country::parse(value).err(),
-        Field::Type => CustomerType::parse(value).err(),
-        Field::SendKycMail => parse_yes_no(value).err(),
-        Field::Name | Field::Email | Field::Phone => None,
-    };
-    flaw.map_or(Ok(()), |flaw| Err(RuleError::new(format!("{value:?}: {}", flaw.hint))))
-}
-
-/// `JSON.PATH=COLUMN`: one more field of the request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExtraRule {
-    pub(super) path: String,
-    pub(super) column: String,
-}
-
-impl FromStr for ExtraRule {
-    type Err = RuleError;
-
-    fn from_str(typed: &str) -> Result<Self, Self::Err> {
-        let (path, column) = split(typed, "JSON.PATH=COLUMN")?;
-        let mut segments = path.split('.');
-        if segments.clone().any(|segment| segment.trim().is_empty()) {
-            return Err(RuleError::new(format!("{path:?} is no path of names joined by dots")));
-        }
-        if segments.clone().count() > usize::from(super::DEEPEST) {
-            return Err(RuleError::new(format!("{path:?} is nested too deep")));
-        }
-        let is_field = |segment: &str| Field::ALL.into_iter().find(|field| is_same(field.as_str(), segment));
-        if let Some(field) = segments.next().and_then(is_field) {
-            return Err(RuleError::new(format!("{field} is a field of its own: use --map {field}={column}")));
-        }
-        Ok(Self { path: path.to_owned(), column: column.to_owned() })
-    }
-}
-
-impl fmt::Display for ExtraRule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}={}", self.path, self.column)
-    }
-}
-
-fn split<'a>(typed: &'a str, form: &str) -> Result<(&'a str, &'a str), RuleError> {
-    match typed.split_once('=') {
-        Some((left, right)) if !left.trim().is_empty() && !right.trim().is_empty() => Ok((left.trim(), right)),
-        _ => Err(RuleError::new(format!("write {form}"))),
-    }
-}
-
-/// The API's name of a field or its short form.
-fn parse_field(text: &str) -> Result<Field, RuleError> {
-    let lower = text.to_ascii_lowercase();
-    Field::parse(&lower).or_else(|| Field::parse(&format!("customer_{lower}"))).ok_or_else(|| {
-        RuleError::new(format!(
-            "{text:?} is no field; the fields are name, email, phone, country, type and send_kyc_mail"
-        ))
-    })
-}
-
-/// `{Column}` stands for its cell, `{{` and `}}` for braces, all else for itself. Braces may be part of a column's name, so `{a}}}` is the column
-/// `a}`, and a brace right after a column cannot be said.
-fn parse_template(source: &str) -> Result<Vec<Part>, RuleError> {
-    let unbalanced =
-        || RuleError::new(format!("the braces of {source:?} do not match; write {{{{ and }}}} for braces themselves"));
-    let mut parts = Vec::new();
-    let (mut text, mut inside) = (String::new(), false);
-    let mut characters = source.chars().peekable();
-    while let Some(character) = characters.next() {
-        match character {
-            '{' | '}' if characters.peek() == Some(&character) => {
-                characters.next();
-                text.push(character);
-            }
-            '{' if !inside => {
-                inside = true;
-                if !text.is_empty() {
-                    parts.push(Part::Text(std::mem::take(&mut text)));
-                }
-            }
-            '}' if inside && !text.trim().is_empty() => {
-                inside = false;
-                parts.push(Part::Column(std::mem::take(&mut text)));
-            }
-            '{' | '}' => return Err(unbalanced()),
-            other => text.push(other),
-        }
-    }
-    if inside {
-        return Err(unbalanced());
-    }
-    if !text.is_empty() {
-        parts.push(Part::Text(text));
-    }
-    if !parts.iter().any(|part| matches!(part, Part::Column(_))) {
-        return Err(RuleError::new(format!("{source:?} names no {{column}}; use --set for a fixed value")));
-    }
-    Ok(parts)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn fields_have_their_api_name_and_a_short_form() {
-        for (typed, field) in [
-            ("customer_phone=Mobile", Field::Phone),
-            ("phone=Mobile", Field::Phone),
-            ("Name=x", Field::Name),
-            ("type=x", Field::Type),
-            ("send_kyc_mail=x", Field::SendKycMail),
-        ] {
-            let rule: MapRule = typed.parse().unwrap();
-            assert_eq!(rule.field, field);
-            assert_eq!(rule.to_string(), typed);
-        }
-        for typed in ["Mobile", "=x", "phone=", "fax=x"] {
-            assert!(typed.parse::<MapRule>().is_err(), "{typed}");
-        }
-    }
-
-    #[test]
-    fn templates_join_columns_and_escape_braces() {
-        let rule: MapRule = "name={First Name} {{x}} {Last=Name}".parse().unwrap();
-        let parts = ["First Name", " {x} ", "Last=Name"].map(str::to_owned);
-        let [first, text, last] = parts;
-        assert_eq!(rule.recipe, Recipe::Template(vec![Part::Column(first), Part::Text(text), Part::Column(last)]));
-        let rule: MapRule = "name={a}}}".parse().unwrap();
-        assert_eq!(rule.recipe, Recipe::Template(vec![Part::Column("a}".to_owned())]));
-        for typed in ["name={a", "name=a}", "name={a}}", "name={}", "name={a{b}}", "name={{x}}"] {
-            assert!(typed.parse::<MapRule>().is_err(), "{typed}");
-        }
-    }
-
-    #[test]
-    fn fixed_values_that_no_record_could_use_are_refused() {
-        assert_eq!("country=Germany".parse::<SetRule>().unwrap().to_string(), "customer_country=Germany");
-        for typed in ["country=Atlantis", "type=person", "send_kyc_mail=maybe", "country="] {
-            assert!(typed.parse::<SetRule>().is_err(), "{typed}");
-        }
-    }
-
-    #[test]
-    fn extra_paths_are_names_and_none_of_the_six() {
-        assert!("customer_address.city=City".parse::<ExtraRule>().is_ok());
-        for typed in [
-            "a..b=x",
-            ".a=x",
-            "customer_name=x",
-            "customer_email.x=y",
-            "a=",
-            "Customer_Email=x",
-            "CUSTOMER-EMAIL=x",
-            "customer email=x",
-            "customerPhone.x=y",
-            "Send_KYC_mail=x",
-        ] {
-            assert!(typed.parse::<ExtraRule>().is_err(), "{typed}");
-        }
-    }
 
     #[test]
     fn encodings_have_their_usual_names() {

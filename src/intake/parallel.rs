@@ -1,6 +1,8 @@
-//! A feed on all cores: one thread cuts the input, several read and judge the pieces, and the records come out in the order of the input.
+//! A feed on all cores: one thread cuts the input, several read and judge the pieces, and the
+//! records come out in the order of the input.
 //!
-//! Memory is bounded: a piece holds little more than its share, and no more pieces are under way than a few for each core.
+//! Memory is bounded: a piece holds little more than its share, and no more pieces are under way
+//! than a few for each core.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -9,25 +11,26 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::domain::{InputRecord, NewCustomer, Position};
 
-use super::csv::{ReadFault, SliceReader};
-use super::cut::{Cut, Cutter, Input, Piece};
 use super::error::IntakeError;
-use super::examine::{Examined, Examiner};
-use super::feed::Origin;
-use super::ndjson::LineReader;
-use super::records::{Form, RecordReader, Records, Scanned};
+use super::judge::examine::{Examined, Examiner};
+use super::origin::Origin;
+use super::read::csv::ReadFault;
+use super::read::csv::slice::SliceReader;
+use super::read::ndjson::LineReader;
+use super::read::pieces::{BoxedInput, Cut, Cutter, Piece};
+use super::read::records::{Form, RecordReader, Records, Scanned};
 
 /// What is made of the records of a piece.
 pub trait Gather {
-    /// About how many bytes of the input are gathered at once. Several such pieces wait in memory at a time, so those of which much is kept
-    /// are better small.
+    /// About how many bytes of the input are gathered at once. Several such pieces wait in memory
+    /// at a time, so those of which much is kept are better small.
     const PIECE: usize = 128 * 1024;
 
     /// Takes the next record. Its row is counted from the beginning of the piece.
     fn add(&mut self, record: InputRecord<'_>);
 
-    /// The same of a record of which there is no more to know than its customer. Nearly all are such, so it is worth a way of its own where
-    /// that is a shorter one.
+    /// The same of a record of which there is no more to know than its customer. Nearly all are
+    /// such, so it is worth a way of its own if that is a shorter one.
     fn add_plain(&mut self, position: Position, customer: NewCustomer<'_>) {
         self.add(InputRecord::plain(position, customer));
     }
@@ -52,12 +55,12 @@ impl Gather for Vec<InputRecord<'static>> {
 /// What is made of the records of a feed, a piece at a time. After an error nothing follows.
 pub struct Parallel<T> {
     origin: Origin,
-    bench: Arc<Bench<T>>,
+    bench: Arc<PieceWorker<T>>,
     pieces: Receiver<Next<T>>,
     /// How the piece at hand ended before its end.
     fault: Option<ReadFault>,
     /// What could not be cut.
-    uncut: Option<Records<Input>>,
+    uncut: Option<Records<BoxedInput>>,
     rows: u64,
     blank_rows: u64,
     is_over: bool,
@@ -72,14 +75,14 @@ impl<T> std::fmt::Debug for Parallel<T> {
 /// What comes next, in the order of the input.
 enum Next<T> {
     /// What a piece is made into, as soon as it is.
-    Piece(Receiver<Judged<T>>),
-    Uncut(Records<Input>),
+    Piece(Receiver<JudgedPiece<T>>),
+    Uncut(Records<BoxedInput>),
     Failed(io::Error),
     End,
 }
 
 /// A piece that was read.
-struct Judged<T> {
+struct JudgedPiece<T> {
     gathered: T,
     rows: u64,
     blank_rows: u64,
@@ -87,24 +90,24 @@ struct Judged<T> {
 }
 
 /// A piece, and where its records are waited for.
-type Task<T> = (Piece, SyncSender<Judged<T>>);
+type PieceTask<T> = (Piece, SyncSender<JudgedPiece<T>>);
 
 /// What is done to each record.
-struct Bench<T> {
+struct PieceWorker<T> {
     form: Form,
     examiner: Examiner,
     gather: Box<dyn Fn() -> T + Send + Sync>,
 }
 
-impl<T: Gather> Bench<T> {
-    fn judge(&self, piece: &Piece) -> Judged<T> {
+impl<T: Gather> PieceWorker<T> {
+    fn judge(&self, piece: &Piece) -> JudgedPiece<T> {
         match self.form {
             Form::Csv { delimiter } => self.judge_records(SliceReader::new(&piece.bytes, delimiter, piece.line)),
             Form::Ndjson { line_end } => self.judge_records(LineReader::new(&*piece.bytes, line_end, piece.line)),
         }
     }
 
-    fn judge_records(&self, mut records: impl RecordReader) -> Judged<T> {
+    fn judge_records(&self, mut records: impl RecordReader) -> JudgedPiece<T> {
         let (mut gathered, mut rows) = ((self.gather)(), 0);
         let fault = loop {
             match records.next_record() {
@@ -116,7 +119,7 @@ impl<T: Gather> Bench<T> {
                 Err(fault) => break Some(fault),
             }
         };
-        Judged { gathered, rows, blank_rows: records.blank_rows(), fault }
+        JudgedPiece { gathered, rows, blank_rows: records.blank_rows(), fault }
     }
 
     #[inline]
@@ -138,12 +141,13 @@ impl<T: Gather + Send + 'static> Parallel<T> {
         gather: impl Fn() -> T + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        // Filled by the one who cuts, who waits where the others are behind; drained by the benches, and in order by the iterator.
-        let (tasks, todo) = sync_channel::<Task<T>>(cores);
+        // Filled by the one who cuts, who waits where the others are behind; drained by the
+        // benches, and in order by the iterator.
+        let (tasks, todo) = sync_channel::<PieceTask<T>>(cores);
         let (order, pieces) = sync_channel(cores);
         // No longer than there are pieces under way.
         let (spare, spares) = channel();
-        let bench = Arc::new(Bench { form: cutter.form(), examiner, gather: Box::new(gather) });
+        let bench = Arc::new(PieceWorker { form: cutter.form(), examiner, gather: Box::new(gather) });
         let todo = Arc::new(Mutex::new(todo));
         for _ in 0..cores {
             let (todo, bench, spare) = (Arc::clone(&todo), Arc::clone(&bench), spare.clone());
@@ -174,8 +178,8 @@ impl<T: Gather + Send + 'static> Parallel<T> {
         Some(next)
     }
 
-    fn take_up(&mut self, judged: Judged<T>) -> T {
-        let Judged { mut gathered, rows, blank_rows, fault } = judged;
+    fn take_up(&mut self, judged: JudgedPiece<T>) -> T {
+        let JudgedPiece { mut gathered, rows, blank_rows, fault } = judged;
         gathered.after(self.rows);
         self.rows += rows;
         self.blank_rows += blank_rows;
@@ -200,20 +204,27 @@ impl<T: Gather + Send + 'static> Parallel<T> {
 }
 
 impl<T> Parallel<T> {
-    /// How many lines without anything and rows of nothing but delimiters were skipped; known at the end.
+    /// How many lines without anything and rows of nothing but delimiters were skipped; known at
+    /// the end.
     #[must_use]
     pub fn blank_rows(&self) -> u64 {
         self.blank_rows
     }
 }
 
-/// An error if the system has no thread to give. Those that were started before end by themselves when their channels do.
+/// An error if the system has no thread to give. Those that were started before end by themselves
+/// when their channels do.
 fn start_thread(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     std::thread::Builder::new().name(name.to_owned()).spawn(work).map(drop)
 }
 
-/// Cuts until the end, or until nobody wants more.
-fn cut_all<T>(cutter: Cutter, spares: &Receiver<Vec<u8>>, tasks: &SyncSender<Task<T>>, order: &SyncSender<Next<T>>) {
+/// Cuts until the end, or until the receiver is gone.
+fn cut_all<T>(
+    cutter: Cutter,
+    spares: &Receiver<Vec<u8>>,
+    tasks: &SyncSender<PieceTask<T>>,
+    order: &SyncSender<Next<T>>,
+) {
     let form = cutter.form();
     let mut cutter = Some(cutter);
     while let Some(next) = cutter.take() {
@@ -233,16 +244,16 @@ fn cut_all<T>(cutter: Cutter, spares: &Receiver<Vec<u8>>, tasks: &SyncSender<Tas
             return;
         }
     }
-    // Whoever left does not want to know.
+    // The receiver is gone, so the piece is not needed.
     drop(order.send(Next::End));
 }
 
-fn judge_all<T: Gather>(todo: &Mutex<Receiver<Task<T>>>, bench: &Bench<T>, spare: &Sender<Vec<u8>>) {
+fn judge_all<T: Gather>(todo: &Mutex<Receiver<PieceTask<T>>>, bench: &PieceWorker<T>, spare: &Sender<Vec<u8>>) {
     loop {
         // Nothing can panic while it is held.
         let task = todo.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((piece, done)) = task else { return };
-        // Whoever left does not want to know.
+        // The receiver is gone, so the piece is not needed.
         drop(done.send(bench.judge(&piece)));
         drop(spare.send(piece.into_spare()));
     }
@@ -292,7 +303,8 @@ impl<T: Gather + Send + 'static> std::iter::FusedIterator for Parallel<T> {}
 mod tests {
     use std::io::Write as _;
 
-    use crate::intake::{Feed, InputOptions};
+    use crate::intake::feed::Feed;
+    use crate::intake::options::InputOptions;
 
     use super::*;
 

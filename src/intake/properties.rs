@@ -1,5 +1,5 @@
-//! What holds for every input: values arrive code point for code point, no row is lost or invented, whatever the file is made of and however
-//! it comes in pieces.
+//! What holds for every input: values arrive code point for code point, no row is lost or invented,
+//! whatever the file is made of and however it comes in pieces.
 
 use std::io::{self, Cursor, Read};
 use std::path::Path;
@@ -10,9 +10,10 @@ use proptest::prelude::*;
 use crate::domain::{InputRecord, RawRecord};
 
 use super::error::IntakeError;
-use super::options::{Format, InputOptions};
-use super::unpack::tests::{gzip, zst};
-use super::{Feed, sniff};
+use super::feed::Feed;
+use super::open::unpack::tests::{gzip, zst};
+use super::open::{sniff, unsupported};
+use super::options::{Format, InputOptions, parse_encoding};
 
 /// How a text becomes a file.
 #[derive(Clone, Copy, Debug)]
@@ -118,7 +119,8 @@ proptest! {
         let file = made.csv(&[vec![header], rows.clone()].concat());
         let mut feed = match feed(&file, piece, &made.options()) {
             Ok(feed) => feed,
-            // By chance the letters of a code page may look like UTF-8; that is asked about, not guessed.
+            // By chance the letters of a code page may look like UTF-8; that is asked about, not
+            // guessed.
             Err(IntakeError::AlreadyUtf8 { .. }) => return Ok(()),
             Err(error) => panic!("{error}"),
         };
@@ -176,7 +178,7 @@ proptest! {
         prop_assert!(b",;\t|".contains(&delimiter));
         let _ = (sniff::format(&head), sniff::separator_line(&head));
         let _ = (sniff::csv_decay(&head, complete, delimiter, 1), sniff::ndjson_decay(&head, complete));
-        let _ = (super::foreign::by_signature(&head), super::foreign::by_text(&head), super::foreign::other_json(&head));
+        let _ = (unsupported::by_signature(&head), unsupported::by_text(&head), unsupported::other_json(&head));
     }
 
     #[test]
@@ -236,7 +238,7 @@ proptest! {
             _ => bytes,
         };
         let made = Made { encoding: UTF_8, marked: true, packing: "", line_end: "\n", delimiter: b',' };
-        let encoding = Some(super::parse_encoding(encoding).unwrap());
+        let encoding = Some(parse_encoding(encoding).unwrap());
         let options = InputOptions { format, encoding, delimiter: None, ..made.options() };
         let told = |piece: usize| -> Vec<String> {
             match feed(&file, piece, &options) {

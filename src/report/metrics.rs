@@ -1,14 +1,16 @@
-//! The state of a run in Prometheus' text format, for node_exporter's textfile collector: what an alert needs to know.
+//! The state of a run in Prometheus' text format, for node_exporter's textfile collector: what an
+//! alert needs to know.
 //!
-//! All are gauges, the counts too. They speak of one run, and the next one begins anew: where it counts further before anybody looked, a
-//! counter would be taken for having grown by the difference. Nobody's data is in it: the only label that a user chose is the account's name.
+//! All are gauges, the counts too. They speak of one run, and the next one begins anew: if it
+//! counts further before the next scrape, a counter would seem to have grown by the difference.
+//! They hold no personal data: the only label that a user chose is the account's name.
 
 use std::fmt::{Display, Write as _};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::counts::{Counts, Scope};
+use super::progress::counts::{Counts, Scope};
 use crate::domain::{Status, Tally};
 use crate::event::Event;
 
@@ -22,7 +24,7 @@ pub struct Metrics {
     labels: String,
     started_at: Timestamp,
     last: LastEnd,
-    work: Option<Work>,
+    work: Option<PlannedWork>,
 }
 
 /// How a run ended last: the one before, for as long as this one goes on.
@@ -35,14 +37,15 @@ struct LastEnd {
 
 /// What is known once the input was read.
 #[derive(Debug)]
-struct Work {
+struct PlannedWork {
     counts: Counts,
     /// Records in doubt in the ledger.
     doubts: u64,
 }
 
 impl Metrics {
-    /// `earlier` is the text that the run before left behind, or nothing: what it says of the last end holds until this run ends.
+    /// `earlier` is the text that the run before left behind, or nothing: what it says of the last
+    /// end holds until this run ends.
     #[must_use]
     pub fn new(host: &str, account: &str, started_at: Timestamp, earlier: &str) -> Self {
         let labels = format!("host=\"{}\",account=\"{}\"", escaped(host), escaped(account));
@@ -53,7 +56,7 @@ impl Metrics {
 
     /// The input has so many records, and the ledger so many in doubt.
     pub fn planned(&mut self, records: u64, doubts: u64) {
-        self.work = Some(Work { counts: Counts::new(Scope { records, ..Scope::default() }), doubts });
+        self.work = Some(PlannedWork { counts: Counts::new(Scope { records, ..Scope::default() }), doubts });
     }
 
     pub fn on(&mut self, event: &Event, now: Instant) {
@@ -62,7 +65,8 @@ impl Metrics {
         }
     }
 
-    /// What the reports and the ledger say at the end stands in the place of what was counted on the way.
+    /// What the reports and the ledger say at the end stands in the place of what was counted on
+    /// the way.
     pub fn reported(&mut self, tally: &Tally, doubts: u64) {
         if let Some(work) = &mut self.work {
             work.counts.tally = tally.clone();
@@ -92,7 +96,7 @@ impl Metrics {
         if let Some(at) = last.at {
             page.gauge(END, "When a run ended last.", at);
         }
-        // An alert on the age of the last success must fire where there never was one.
+        // An alert on the age of the last success must fire if there never was one.
         page.gauge(SUCCESS, "When a run ended last with exit code 0; 0 if none did.", last.succeeded_at.unwrap_or(0.0));
         if let Some(code) = last.exit_code {
             page.gauge(EXIT_CODE, "The exit code of the run that ended last.", code);
@@ -105,7 +109,7 @@ impl Metrics {
     }
 }
 
-impl Work {
+impl PlannedWork {
     fn tell(&self, page: &mut Page<'_>, time: Duration) {
         let Counts { tally, scope, requests, throttled, retries, recovered, token_requests, .. } = &self.counts;
         page.gauge("input_records", "Records in the input of the last run.", scope.records);
@@ -157,7 +161,7 @@ fn beginning(name: &str, labels: &str) -> String {
     format!("customer_import_{name}{{{labels}")
 }
 
-/// What an earlier text says of a gauge. Anything that is no number counts as not told.
+/// What an earlier text says of a gauge. Anything that is not a number counts as missing.
 fn told(earlier: &str, name: &str, labels: &str) -> Option<f64> {
     let beginning = format!("{}}} ", beginning(name, labels));
     let value = earlier.lines().find_map(|line| line.strip_prefix(&beginning))?;

@@ -1,9 +1,12 @@
-//! The records that were invalid or rejected, exactly as they were read and with what is wrong: mend and import that file.
+//! The records that were invalid or rejected, exactly as they were read and with what is wrong:
+//! mend and import that file.
 //!
-//! CSV keeps the input's own header, order and delimiter; the complaint goes into the column `error`, the input's own one where it has one.
-//! It is in UTF-8 whatever the input was in, and then begins with a byte order mark, which the reader believes before an `--encoding`: the
-//! same command line imports the mended file. Bytes that were no text stay such, as the reader marked them.
-//! NDJSON keeps each object's text; only its member `error` is set. A line that is no object comes back as `{"error": …, "input": line}`.
+//! CSV keeps the input's own header, order and delimiter; the complaint goes into the column
+//! `error`, the input's own one if it has one. It is in UTF-8 whatever the input was in, and
+//! then begins with a byte order mark, which the reader believes before an `--encoding`: the same
+//! command line imports the mended file. Bytes that were not text stay such, as the reader marked
+//! them. NDJSON keeps each object's text; only its member `error` is set. A line that is not an
+//! object comes back as `{"error": …, "input": line}`.
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -11,18 +14,18 @@ use std::path::Path;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::formula::inert;
+use super::formats::formula::inert;
 use crate::atomic_file::{AtomicFile, WholeFile};
 use crate::domain::{InputForm, InputShape, RawRecord};
 
 const ERROR: &str = "error";
 
 #[derive(Debug)]
-pub struct Rejects(Inner);
+pub struct Rejects(RejectsWriter);
 
 #[derive(Debug)]
-enum Inner {
-    Csv { writer: Box<csv::Writer<AtomicFile>>, place: Place },
+enum RejectsWriter {
+    Csv { writer: Box<csv::Writer<AtomicFile>>, place: ErrorCell },
     Ndjson(AtomicFile),
 }
 
@@ -34,23 +37,23 @@ impl Rejects {
             file.write_all("\u{feff}".as_bytes())?;
         }
         Ok(Self(match &shape.form {
-            InputForm::Ndjson => Inner::Ndjson(file),
+            InputForm::Ndjson => RejectsWriter::Ndjson(file),
             InputForm::Csv { delimiter, header } => {
                 let mut writer = csv::WriterBuilder::new().delimiter(*delimiter).flexible(true).from_writer(file);
-                let place = Place::in_header(header);
+                let place = ErrorCell::in_header(header);
                 writer.write_record(place.put(header, ERROR))?;
-                Inner::Csv { writer: Box::new(writer), place }
+                RejectsWriter::Csv { writer: Box::new(writer), place }
             }
         }))
     }
 
     pub fn write(&mut self, record: &RawRecord, error: &str) -> io::Result<()> {
         match (&mut self.0, record) {
-            (Inner::Csv { writer, place }, RawRecord::Cells(cells)) => {
+            (RejectsWriter::Csv { writer, place }, RawRecord::Cells(cells)) => {
                 Ok(writer.write_record(place.put(cells, &inert(error)))?)
             }
-            (Inner::Ndjson(file), RawRecord::Line(line)) => writeln!(file, "{}", object(line, error)?),
-            (Inner::Csv { .. }, RawRecord::Line(_)) | (Inner::Ndjson(_), RawRecord::Cells(_)) => {
+            (RejectsWriter::Ndjson(file), RawRecord::Line(line)) => writeln!(file, "{}", object(line, error)?),
+            (RejectsWriter::Csv { .. }, RawRecord::Line(_)) | (RejectsWriter::Ndjson(_), RawRecord::Cells(_)) => {
                 Err(io::Error::other("a record of another format than its input"))
             }
         }
@@ -58,8 +61,8 @@ impl Rejects {
 
     pub fn finish(self) -> io::Result<WholeFile> {
         match self.0 {
-            Inner::Csv { writer, .. } => writer.into_inner().map_err(csv::IntoInnerError::into_error)?.finish(),
-            Inner::Ndjson(file) => file.finish(),
+            RejectsWriter::Csv { writer, .. } => writer.into_inner().map_err(csv::IntoInnerError::into_error)?.finish(),
+            RejectsWriter::Ndjson(file) => file.finish(),
         }
     }
 }
@@ -70,25 +73,28 @@ fn is_error(name: &[u8]) -> bool {
 
 /// Where the complaint goes among the cells.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct ErrorCell {
     /// The input's own column of that name, of an earlier round of mending.
     own: Option<usize>,
     columns: usize,
 }
 
-impl Place {
+impl ErrorCell {
     fn in_header(header: &[Vec<u8>]) -> Self {
         Self { own: header.iter().position(|name| is_error(name)), columns: header.len() }
     }
 
-    /// A record with too few or too many cells keeps a wrong number of them: filled up, it would pass as whole when it is fed again unmended,
-    /// with its data in the wrong columns. One cell too many, to have the complaint under its name, would do the same: a spreadsheet drops
-    /// empty cells at the end when it saves. So the complaint of a short record stands behind its last cell, where it is no valid value.
+    /// A record with too few or too many cells keeps a wrong number of them: filled up, it would
+    /// pass as whole when it is fed again unmended, with its data in the wrong columns. One cell
+    /// too many, to have the complaint under its name, would do the same: a spreadsheet drops empty
+    /// cells at the end when it saves. So the complaint of a short record stands behind its last
+    /// cell, where it is not a valid value.
     fn put(self, cells: &[Vec<u8>], error: &str) -> Vec<Vec<u8>> {
         let mut cells = cells.to_vec();
         match self.own {
             Some(own) if cells.len() == self.columns => cells[own] = error.as_bytes().to_vec(),
-            // One cell short of a header with its own column: the complaint alone would make the number right.
+            // One cell short of a header with its own column: the complaint alone would make the
+            // number right.
             Some(_) if cells.len() + 1 == self.columns => cells.extend([error.as_bytes().to_vec(), Vec::new()]),
             _ => cells.push(error.as_bytes().to_vec()),
         }
@@ -96,26 +102,27 @@ impl Place {
     }
 }
 
-/// The members of an object in their order, with the spelling of their values; a name that stands twice stands twice here too.
-struct Members(Vec<(String, Box<RawValue>)>);
+/// The members of an object in their order, with the spelling of their values; a name that stands
+/// twice stands twice here too.
+struct RawMembers(Vec<(String, Box<RawValue>)>);
 
-impl<'de> Deserialize<'de> for Members {
+impl<'de> Deserialize<'de> for RawMembers {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Collect;
 
         impl<'de> Visitor<'de> for Collect {
-            type Value = Members;
+            type Value = RawMembers;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawMembers, A::Error> {
                 let mut members = Vec::new();
                 while let Some(member) = map.next_entry()? {
                     members.push(member);
                 }
-                Ok(Members(members))
+                Ok(RawMembers(members))
             }
         }
 
@@ -126,7 +133,7 @@ impl<'de> Deserialize<'de> for Members {
 /// The line with its complaint, as one line of NDJSON.
 fn object(line: &[u8], error: &str) -> serde_json::Result<String> {
     let complaint = format!("\"{ERROR}\":{}", serde_json::to_string(error)?);
-    let Ok(Members(members)) = serde_json::from_slice(line) else {
+    let Ok(RawMembers(members)) = serde_json::from_slice(line) else {
         let input = serde_json::to_string(&String::from_utf8_lossy(line))?;
         return Ok(format!("{{{complaint},\"input\":{input}}}"));
     };
@@ -140,8 +147,8 @@ fn object(line: &[u8], error: &str) -> serde_json::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::formula::tests::PAYLOADS;
     use super::*;
+    use crate::report::formats::formula::tests::PAYLOADS;
 
     fn cells(values: &[&str]) -> Vec<Vec<u8>> {
         values.iter().map(|value| value.as_bytes().to_vec()).collect()
@@ -198,7 +205,11 @@ mod tests {
                 }
                 let shape: Vec<_> = header.iter().map(|name| name.as_bytes().to_vec()).collect();
                 let record = vec![b"x".to_vec(); cells];
-                assert_ne!(Place::in_header(&shape).put(&record, "bad").len(), expected, "{header:?}, {cells} cells");
+                assert_ne!(
+                    ErrorCell::in_header(&shape).put(&record, "bad").len(),
+                    expected,
+                    "{header:?}, {cells} cells"
+                );
             }
         }
     }

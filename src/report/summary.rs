@@ -15,13 +15,13 @@ use crate::domain::{ReportLine, Status, Tally, on_one_line, shorten, shown};
 /// Complaints grouped by what they say.
 #[derive(Debug, Default)]
 pub struct ErrorGroups {
-    groups: Vec<Group>,
+    groups: Vec<ErrorGroup>,
     places: HashMap<(String, String), usize>,
     beyond: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-struct Group {
+struct ErrorGroup {
     code: String,
     message: String,
     count: u64,
@@ -50,14 +50,14 @@ impl ErrorGroups {
         } else if self.groups.len() < MOST_GROUPS {
             let (code, message) = key.clone();
             self.places.insert(key, self.groups.len());
-            self.groups.push(Group { code, message, count: 1, example_row: row });
+            self.groups.push(ErrorGroup { code, message, count: 1, example_row: row });
         } else {
             self.beyond += 1;
         }
     }
 
     /// The most frequent first, and those of one frequency in input order.
-    fn sorted(&self) -> Vec<&Group> {
+    fn sorted(&self) -> Vec<&ErrorGroup> {
         let mut groups: Vec<_> = self.groups.iter().collect();
         groups.sort_by_key(|group| std::cmp::Reverse(group.count));
         groups
@@ -83,7 +83,8 @@ pub struct Summary {
     pub recovered: u64,
     pub duration: Duration,
     pub errors: ErrorGroups,
-    /// Ids that the API gave to more than one record, with how many. Loud: each customer has one of its own.
+    /// Ids that the API gave to more than one record, with how many. Loud: each customer has one of
+    /// its own.
     pub shared_ids: Vec<(String, u64)>,
     pub reports: Vec<PathBuf>,
     pub rejects: Option<PathBuf>,
@@ -94,7 +95,7 @@ pub struct Summary {
     pub unended: Option<Unended>,
     /// Whether records of the input are missing in the reports and in the counts.
     pub partial: bool,
-    /// The command that resumes, where one is needed.
+    /// The command that resumes, if one is needed.
     pub next_command: Option<String>,
     /// The command that ends a doubt by hand, if there is one that no run may be able to end.
     pub settle_command: Option<String>,

@@ -21,7 +21,8 @@ pub(super) struct Customer {
     pub(super) created_at: Timestamp,
 }
 
-/// All customers in the order they were saved. The tables are trees: a hash table that doubles in size holds up all who wait for an answer.
+/// All customers in the order they were saved. The tables are trees: a hash table that doubles in
+/// size holds up all who wait for an answer.
 #[derive(Debug, Default)]
 pub(super) struct Accounts {
     customers: Vec<Arc<Customer>>,
@@ -55,7 +56,8 @@ impl Accounts {
         Self { folded, ..Self::default() }
     }
 
-    /// Saves a customer, without asking whether the e-mail is free, and counts the mail if one goes out.
+    /// Saves a customer, without asking whether the e-mail is free, and counts the mail if one goes
+    /// out.
     pub(super) fn add(&mut self, form: &Form) -> Arc<Customer> {
         let customer = Arc::new(Customer {
             id: Uuid::now_v7().to_string(),
@@ -106,7 +108,8 @@ impl Accounts {
         Page { rows: rows.map(|row| Arc::clone(row)).collect(), total: found.len(), per_page, number }
     }
 
-    /// E-mails are compared without regard to case, as the usual collations do. Most of them also ignore accents and width.
+    /// E-mails are compared without regard to case, as the usual collations do. Most of them also
+    /// ignore accents and width.
     fn key(&self, email: &str) -> String {
         if self.folded { email.nfkd().filter(|c| !is_combining_mark(*c)).collect::<String>() } else { email.to_owned() }
             .to_lowercase()

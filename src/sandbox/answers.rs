@@ -62,7 +62,8 @@ impl Dialect {
         }
     }
 
-    /// An exception was caught. The public source always leaves a stray `7` before it, the others when told to.
+    /// An exception was caught. The public source always leaves a stray `7` before it, the others
+    /// when told to.
     pub(super) fn went_wrong(self, stray: bool) -> Reply {
         let error = json!({"error": "Something went wrong, please try again later"});
         let reply = Reply::json(400, &failed(400, error));
@@ -115,7 +116,7 @@ pub(super) fn key_expired() -> Reply {
     Reply::json(400, &json!({"error": "Idempotency-Key expired. Please use a new key."}))
 }
 
-/// The body is no JSON object.
+/// The body is not a JSON object.
 pub(super) fn unreadable() -> Reply {
     Reply::json(400, &json!({"error": "Invalid request"}))
 }

@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::{
     config::{Config, Credentials},
-    hold::hold,
     record::AuthSeen,
+    sync::lock_ignoring_poison,
 };
 
 /// The tokens the server knows.
@@ -39,7 +39,7 @@ impl Auth {
     }
 
     fn is_valid(&self, token: &str, now: Instant) -> bool {
-        match hold(&self.issued).get(token) {
+        match lock_ignoring_poison(&self.issued).get(token) {
             Some(end) => now < *end,
             None => self.fixed.as_ref().is_none_or(|fixed| fixed == token),
         }
@@ -57,14 +57,14 @@ impl Auth {
     /// A new token, valid from now on.
     pub(super) fn issue(&self, now: Instant) -> String {
         let token = format!("sandbox-{}", Uuid::now_v7().simple());
-        hold(&self.issued).insert(token.clone(), now + self.life);
+        lock_ignoring_poison(&self.issued).insert(token.clone(), now + self.life);
         token
     }
 
     /// Ends the token that came with a request.
     pub(super) fn revoke(&self, headers: &HeaderMap, now: Instant) {
         if let Some(token) = bearer(headers) {
-            hold(&self.issued).insert(token.to_owned(), now);
+            lock_ignoring_poison(&self.issued).insert(token.to_owned(), now);
         }
     }
 

@@ -85,12 +85,13 @@ impl Call {
         query(&self.uri)
     }
 
-    /// Whether the client says that it reads JSON. Everybody else is taken for a browser.
+    /// Whether the client says that it reads JSON. Any other client is taken for a browser.
     pub(super) fn wants_json(&self) -> bool {
         self.headers.get_all(ACCEPT).iter().any(|kind| kind.to_str().is_ok_and(|kind| kind.contains("json")))
     }
 
-    /// The fields of the body, as the framework sees them: none in a body that is not announced as JSON.
+    /// The fields of the body, as the framework sees them: none in a body that is not announced as
+    /// JSON.
     pub(super) fn fields<'a>(&self, body: &'a [u8]) -> &'a [u8] {
         let is_json = |kind: &HeaderValue| kind.to_str().is_ok_and(|kind| kind.contains("json"));
         if self.headers.get(CONTENT_TYPE).is_some_and(is_json) { body } else { b"{}" }

@@ -1,13 +1,11 @@
-//! What a sandbox can be told, and how it is written on a command line.
+//! The settings of a sandbox, and how they are written on a command line.
 
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
-use super::faults::Fault;
-
-/// A setting that could not be read; the text says what is accepted.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct ConfigError(pub(super) String);
+use super::{
+    faults::Fault,
+    parse::{ConfigError, parse_duration},
+};
 
 /// Which of the three documented servers answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -17,7 +15,8 @@ pub enum Dialect {
     Seed,
     /// The reference pages: HTTP 201, `errors` maps, keys that are refused when they are too old.
     Docs,
-    /// The public server source: HTTP 200 around an inner 201, `customer_type` demanded, a stray `7` before some errors.
+    /// The public server source: HTTP 200 around an inner 201, `customer_type` demanded, a stray
+    /// `7` before some errors.
     Laravel,
 }
 
@@ -182,17 +181,6 @@ impl fmt::Display for Latency {
     }
 }
 
-/// Reads a duration like `300ms`, `90s`, `10m` or `1h30m`.
-///
-/// # Errors
-/// If the text is no duration, or a negative one.
-pub fn parse_duration(text: &str) -> Result<Duration, ConfigError> {
-    let signed: Option<jiff::SignedDuration> = text.trim().parse().ok();
-    signed
-        .and_then(|signed| Duration::try_from(signed).ok())
-        .ok_or_else(|| ConfigError(format!("unknown duration '{text}', expected one like 300ms, 90s, 10m or 24h")))
-}
-
 /// The one account that may log in.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
@@ -221,8 +209,8 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// Everything a sandbox can be told. The default is a friendly server: the seed dialect, 6,000 requests a minute, a key
-/// store that lives an hour, no latency and no faults.
+/// All settings of a sandbox. The default is a friendly server: the seed dialect, 6,000
+/// requests a minute, a key store that lives an hour, no latency and no faults.
 #[derive(Clone)]
 pub struct Config {
     /// Which server answers.
@@ -237,14 +225,16 @@ pub struct Config {
     pub key_life: Duration,
     /// Time each request takes, half of it before the work and half after it.
     pub latency: Latency,
-    /// Uniqueness of e-mails and keys is checked, then time passes, then it is relied upon: overlapping requests double.
+    /// Uniqueness of e-mails and keys is checked, then time passes, then it is relied upon:
+    /// overlapping requests double.
     pub racy: bool,
     /// Time that passes between check and save when `racy`.
     pub racy_gap: Duration,
     /// Whether an e-mail is taken once a customer has it. Without it only keys keep a customer from
     /// being made twice.
     pub unique_email: bool,
-    /// Whether e-mails are equal that differ in accents and width only, as for most collations of MySQL.
+    /// Whether e-mails are equal that differ in accents and width only, as for most collations of
+    /// MySQL.
     pub folded: bool,
     /// Whether customers can be looked up.
     pub lookup: bool,
@@ -256,7 +246,8 @@ pub struct Config {
     pub faults: Vec<Fault>,
     /// File the request log is appended to.
     pub log: Option<PathBuf>,
-    /// A token that is valid forever. Without it every token is, unless login or refresh handed it out and it grew old.
+    /// A token that is valid forever. Without it every token is, unless login or refresh handed it
+    /// out and it grew old.
     pub token: Option<String>,
     /// Who may log in. Without it anybody may.
     pub credentials: Option<Credentials>,

@@ -1,7 +1,8 @@
 //! The connections: accepted, and broken to order.
 //!
-//! HTTP is hyper's business. Below it each socket is wrapped, and the wrapper shares a cell of orders with whoever
-//! answers on that connection, so that an answer can be cut in the middle of its headers, or a connection reset.
+//! HTTP is hyper's business. Below it each socket is wrapped, and the wrapper shares a cell of
+//! orders with the task that answers on that connection, so that an answer can be cut in the middle
+//! of its headers, or a connection reset.
 
 use std::{
     io,
@@ -26,28 +27,17 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{exchange::World, hold::hold, reply::Reply};
+use super::{
+    exchange::World,
+    reply::{Ending, Reply},
+    sync::lock_ignoring_poison,
+};
 
 /// Bytes of an answer cut in its headers: past the status line, before the end of the first header.
 const PART_OF_HEAD: usize = 30;
 
 /// Long enough for the first half of a body to leave before the connection closes.
 const HALFWAY_PAUSE: Duration = Duration::from_millis(20);
-
-/// How an answer leaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ending {
-    /// Whole.
-    Whole,
-    /// Not at all: the connection is reset.
-    Reset,
-    /// Up to the middle of the headers.
-    CutHead,
-    /// Up to the middle of the body.
-    CutBody,
-    /// Not at all, while the connection stays open.
-    Never,
-}
 
 /// The door: a listener that resets some connections as they come.
 #[derive(Debug)]
@@ -73,7 +63,8 @@ impl Listener for Door {
                 reset(&stream);
                 continue;
             }
-            // Small answers must not wait for one another. A socket that cannot do it is merely slower.
+            // Small answers must not wait for one another. A socket that cannot do it is merely
+            // slower.
             let _ = stream.set_nodelay(true);
             return (Wire { stream, line: Line::default() }, address);
         }
@@ -128,7 +119,7 @@ impl Line {
     }
 
     fn order(&self, order: Order) {
-        *hold(&self.0) = order;
+        *lock_ignoring_poison(&self.0) = order;
     }
 }
 
@@ -170,7 +161,7 @@ impl AsyncRead for Wire {
 
 impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let order = *hold(&self.line.0);
+        let order = *lock_ignoring_poison(&self.line.0);
         match order {
             Order::Pass => Pin::new(&mut self.stream).poll_write(cx, bytes),
             Order::PassOnly(0) => Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into())),
@@ -192,7 +183,7 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let order = *hold(&self.line.0);
+        let order = *lock_ignoring_poison(&self.line.0);
         match order {
             // A goodbye before the reset would turn it into an orderly end.
             Order::Reset => Poll::Ready(Ok(())),

@@ -10,15 +10,14 @@ use super::{
     call::Call,
     chance::roll,
     config::IdempotencyMode,
-    connection::Ending,
     exchange::{World, pass},
     faults::{Damage, DuplicateWords, Fault, Kind, Moment, Struck, Upset},
     form::{Form, Refusal},
-    hold::hold,
     idempotency::Verdict,
     outcome::Outcome,
     record::{Author, Event},
-    reply::Reply,
+    reply::{Ending, Reply},
+    sync::lock_ignoring_poison,
 };
 
 impl World {
@@ -139,7 +138,7 @@ impl World {
         }
     }
 
-    /// What the application says when it is upset, where it would have told of a success.
+    /// What the application says when it is upset, when it would have reported a success.
     fn upset(&self, upset: Upset, success: Value) -> Reply {
         let dialect = self.config.dialect;
         match upset {
@@ -163,12 +162,12 @@ impl World {
             return None;
         }
         pass(if self.config.racy { time.max(self.config.racy_gap) } else { time }).await;
-        let mut accounts = hold(&self.accounts);
+        let mut accounts = lock_ignoring_poison(&self.accounts);
         if !self.config.racy && is_taken(&accounts) {
             return None;
         }
         let customer = accounts.add(form);
-        // Still under the lock: nobody can be told of a customer before the log is.
+        // Still under the lock, so the log has the customer before any answer does.
         self.log.write(Event::Created {
             n,
             email: customer.email.clone(),

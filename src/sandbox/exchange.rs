@@ -19,13 +19,12 @@ use super::{
     call::{Call, Route},
     chance::roll,
     config::Config,
-    connection::Ending,
     faults::{Fault, FaultPlan, GrantFault, Kind, LookupFault},
-    hold::hold,
     idempotency::KeyStore,
     outcome::Outcome,
     record::{AuthSeen, Author, Event, Log, Record},
-    reply::Reply,
+    reply::{Ending, Reply},
+    sync::lock_ignoring_poison,
     throttle::{Standing, Throttle},
 };
 
@@ -74,11 +73,11 @@ impl World {
     }
 
     pub(super) fn throttled(&self) -> u64 {
-        hold(&self.throttle).throttled()
+        lock_ignoring_poison(&self.throttle).throttled()
     }
 
     pub(super) fn ask_accounts<T>(&self, question: impl FnOnce(&Accounts) -> T) -> T {
-        question(&hold(&self.accounts))
+        question(&lock_ignoring_poison(&self.accounts))
     }
 
     /// Whether the next connection is to be reset at the door.
@@ -99,7 +98,8 @@ impl World {
     pub(super) async fn serve(&self, n: u64, call: &Call) -> Outcome {
         let auth = self.auth.judge(&call.headers, Instant::now());
         self.log.write(call.received(n, auth));
-        // Half of the time passes before the work and half after it, so that a client can be lost on either side.
+        // Half of the time passes before the work and half after it, so that a client can be lost
+        // on either side.
         let half = self.config.latency.at(roll(self.config.seed, &["latency"], n)) / 2;
         pass(half).await;
         let standing = self.throttle(call);
@@ -120,9 +120,9 @@ impl World {
         if self.config.packed && !reply.is_packed() { reply.packed() } else { reply }
     }
 
-    /// Counts the request, unless it asks for a token: nobody's limit is known before that.
+    /// Counts the request, unless it asks for a token: the account is unknown before that.
     fn throttle(&self, call: &Call) -> Standing {
-        let mut throttle = hold(&self.throttle);
+        let mut throttle = lock_ignoring_poison(&self.throttle);
         match call.route() {
             Route::LogIn | Route::LoginPage => throttle.standing(),
             _ => throttle.hit(Instant::now()),
@@ -193,7 +193,8 @@ impl World {
         let fault = self.faults.of_lookup(email.unwrap_or_default());
         let number = |name: &str, default| query.get(name).and_then(|text| text.parse().ok()).unwrap_or(default);
         let page = |email: Option<&str>| {
-            let page = hold(&self.accounts).page(email, number("per_page", PER_PAGE), number("page", 1));
+            let page =
+                lock_ignoring_poison(&self.accounts).page(email, number("per_page", PER_PAGE), number("page", 1));
             Outcome::executed(answers::page(&page, &self.base_url))
         };
         match fault.map(|fault| (fault, fault.kind())) {
@@ -205,7 +206,7 @@ impl World {
             }
             Some((fault, Kind::Lookup(LookupFault::IgnoresFilter))) => page(None).struck_by(fault),
             Some((fault, Kind::Lookup(LookupFault::IgnoresPage))) => {
-                let whole = hold(&self.accounts).page(email, usize::MAX, 1);
+                let whole = lock_ignoring_poison(&self.accounts).page(email, usize::MAX, 1);
                 Outcome::executed(answers::whole_list(&whole)).struck_by(fault)
             }
             _ => page(email),
@@ -216,13 +217,14 @@ impl World {
         if !self.config.lookup {
             return Outcome::refused(answers::wrong_method("GET", "PUT"));
         }
-        let found = hold(&self.accounts).by_id(customer_id);
+        let found = lock_ignoring_poison(&self.accounts).by_id(customer_id);
         let reply = found.as_ref().map_or_else(|| answers::not_found(true), |found| answers::customer(found));
         Outcome { customer_id: found.map(|found| found.customer_id.clone()), ..Outcome::executed(reply) }
     }
 }
 
-/// Whether this error goes to somebody who never asked for JSON, and becomes a way to the login page.
+/// Whether this error goes to a client that never asked for JSON, and becomes a redirect to the
+/// login page.
 fn mistaken_for_a_browser(call: &Call, outcome: &Outcome) -> bool {
     let status = outcome.reply.status.as_u16();
     matches!(status, 400 | 401 | 422) && outcome.fault.is_none() && !call.wants_json()

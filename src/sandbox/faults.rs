@@ -2,10 +2,12 @@
 //!
 //! A fault is written `KIND[:RATE][:PATTERN][:first=N]`, the parts after the kind in any order:
 //! - `RATE`, a probability from 0 to 1 (`0.05`): that share of the requests is hit;
-//! - `PATTERN`, a glob with `*` or an e-mail (`flaky*@example.com`): only requests for such e-mails are;
+//! - `PATTERN`, a glob with `*` or an e-mail (`flaky*@example.com`): only requests for such e-mails
+//!   are;
 //! - `first=N`: only the first N requests for each e-mail are.
 //!
-//! Kinds without "look-up", "login" or "refresh" in them strike `POST /customer`, after throttle and token were found in order.
+//! Kinds without "look-up", "login" or "refresh" in them strike `POST /customer`, after throttle
+//! and token were found in order.
 //!
 //! | kind | what happens |
 //! |---|---|
@@ -63,9 +65,9 @@ use std::{
 
 use super::{
     chance::roll,
-    config::{ConfigError, parse_duration},
-    hold::hold,
+    parse::{ConfigError, parse_duration},
     pattern::glob,
+    sync::lock_ignoring_poison,
 };
 
 /// One thing that goes wrong, written `KIND[:RATE][:PATTERN][:first=N]`.
@@ -178,7 +180,8 @@ pub(super) enum GrantFault {
 }
 
 impl Fault {
-    /// Every kind, as it is written. `NNN` stands for an HTTP status from 400 to 599, `D` for a duration.
+    /// Every kind, as it is written. `NNN` stands for an HTTP status from 400 to 599, `D` for a
+    /// duration.
     pub const KINDS: &'static [&'static str] = &[
         "refuse",
         "reset-before",
@@ -250,7 +253,8 @@ impl Fault {
         matches!(self.kind, Kind::Refuse | Kind::LogIn(_) | Kind::Refresh(_))
     }
 
-    /// Whether the `nth` request (from 1) of this e-mail is hit. `salt` keeps the rolls of two equal faults apart.
+    /// Whether the `nth` request (from 1) of this e-mail is hit. `salt` keeps the rolls of two
+    /// equal faults apart.
     fn hits(&self, seed: u64, salt: &str, email: &str, nth: u64) -> bool {
         self.pattern.as_ref().is_none_or(|pattern| glob(email, pattern))
             && self.first.is_none_or(|first| nth <= first)
@@ -476,12 +480,13 @@ impl FaultPlan {
         self.first_hit(email, nth, Fault::is_for_lookups)
     }
 
-    /// Counts a request of an e-mail; not at all when nothing can go wrong, for the counts take memory.
+    /// Counts a request of an e-mail; not at all when nothing can go wrong, for the counts take
+    /// memory.
     fn count(&self, counts: &Mutex<HashMap<String, u64>>, email: &str) -> Option<u64> {
         if self.faults.is_empty() {
             return None;
         }
-        let mut counts = hold(counts);
+        let mut counts = lock_ignoring_poison(counts);
         let nth = counts.entry(email.to_owned()).or_default();
         *nth += 1;
         Some(*nth)

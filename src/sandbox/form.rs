@@ -23,7 +23,7 @@ pub(super) type Complaints = BTreeMap<String, Vec<String>>;
 /// Why a body was not taken.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// It is no JSON object.
+    /// It is not a JSON object.
     Unreadable,
     /// It lacks something, or something in it is wrong.
     Invalid(Complaints),

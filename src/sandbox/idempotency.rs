@@ -10,8 +10,8 @@ use tokio::{
 
 use super::{
     config::{Config, Dialect},
-    hold::hold,
     reply::Reply,
+    sync::lock_ignoring_poison,
 };
 
 /// What was answered to a key.
@@ -21,7 +21,8 @@ pub(super) struct Answer {
     pub(super) customer_id: Option<String>,
 }
 
-/// Answers by key. The key alone: neither the account nor the body plays a part, as in the public source.
+/// Answers by key. The key alone: neither the account nor the body plays a part, as in the public
+/// source.
 #[derive(Debug)]
 pub(super) struct KeyStore {
     life: Duration,
@@ -51,7 +52,8 @@ pub(super) enum Verdict {
     Expired,
 }
 
-/// The right to run for a key. Unless the store is racy, others with the same key wait until it is dropped.
+/// The right to run for a key. Unless the store is racy, others with the same key wait until it is
+/// dropped.
 #[derive(Debug)]
 pub(super) enum Turn {
     Alone(OwnedMutexGuard<Option<Stored>>),
@@ -70,7 +72,7 @@ impl KeyStore {
 
     /// Looks a key up.
     pub(super) async fn open(&self, key: &str) -> Verdict {
-        let slot = Arc::clone(hold(&self.slots).entry(key.to_owned()).or_default());
+        let slot = Arc::clone(lock_ignoring_poison(&self.slots).entry(key.to_owned()).or_default());
         let stored = Arc::clone(&slot).lock_owned().await;
         match stored.as_ref() {
             Some(kept) if kept.since.elapsed() < self.life => Verdict::Replay(kept.answer.clone()),

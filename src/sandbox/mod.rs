@@ -1,7 +1,9 @@
-//! A stand-in of the Add Customer API: in memory, on the loopback only, with the habits of the real server, each a switch.
+//! A stand-in of the Add Customer API: in memory, on the loopback only, with the habits of the real
+//! server, each a switch.
 //!
-//! It is for rehearsals (`customer-import sandbox`, `import --sandbox`) and for the integration tests. It knows nothing
-//! of the rest of this crate and has wire types of its own, so that a misspelled field cannot agree with itself.
+//! It is for rehearsals (`customer-import sandbox`, `import --sandbox`) and for the integration
+//! tests. It knows nothing of the rest of this crate and has wire types of its own, so that a
+//! misspelled field cannot agree with itself.
 //!
 //! # The way of a request
 //! ```text
@@ -18,12 +20,14 @@
 //! ```
 //!
 //! # Rules
-//! - Every request leaves two lines in the log, `received` and `answered`, and each customer saved a line `created`,
-//!   written while the customers are still locked: the log's order is the order of events.
+//! - Every request leaves two lines in the log, `received` and `answered`, and each customer saved
+//!   a line `created`, written while the customers are still locked: the log's order is the order
+//!   of events.
 //! - Work that outlives its answer (`answered` says `working`) ends with a line `done`. A client
 //!   that goes before its answer leaves a line `left`.
 //! - No token and no secret is written to the log.
-//! - Chance is a function of the seed, the e-mail and the count of its requests: the same run has the same faults.
+//! - Chance is a function of the seed, the e-mail and the count of its requests: the same run has
+//!   the same faults.
 
 mod accounts;
 mod answers;
@@ -36,19 +40,21 @@ mod creation;
 mod exchange;
 mod faults;
 mod form;
-mod hold;
 mod idempotency;
 mod outcome;
+mod parse;
 mod pattern;
 mod record;
 mod reply;
 mod server;
+mod sync;
 mod throttle;
 
 #[cfg(test)]
 mod tests;
 
-pub use config::{Config, ConfigError, Credentials, Dialect, IdempotencyMode, Latency, Limit, parse_duration};
+pub use config::{Config, Credentials, Dialect, IdempotencyMode, Latency, Limit};
 pub use faults::Fault;
+pub use parse::{ConfigError, parse_duration};
 pub use record::{AuthSeen, Author, Event, Record};
 pub use server::{Sandbox, start};

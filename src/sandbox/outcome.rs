@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use super::{
-    connection::Ending,
     faults::Fault,
     idempotency::Answer,
     record::{Author, Event},
-    reply::Reply,
+    reply::{Ending, Reply},
 };
 
 /// How a request ended: the answer, and what the log is to know.

@@ -1,4 +1,5 @@
-//! The request log: what an independent checker reads to learn what truly happened. Append-only, one JSON object a line.
+//! The request log: what an independent checker reads to learn what truly happened. Append-only,
+//! one JSON object a line.
 
 use std::{
     collections::VecDeque,
@@ -11,9 +12,10 @@ use std::{
 
 use serde::Serialize;
 
-use super::hold::hold;
+use super::sync::lock_ignoring_poison;
 
-/// Lines kept in memory: enough for any test, and no leak in a long rehearsal. The file has them all.
+/// Lines kept in memory: enough for any test, and no leak in a long rehearsal. The file has them
+/// all.
 const KEPT: usize = 100_000;
 
 /// One line of the log.
@@ -146,7 +148,7 @@ impl Log {
 
     /// Writes one line. The time is taken under the lock, so that lines never run backwards.
     pub(super) fn write(&self, event: Event) {
-        let mut tape = hold(&self.0);
+        let mut tape = lock_ignoring_poison(&self.0);
         let record = Record { t: unix_millis(), event };
         if let Some(file) = &mut tape.file
             && let Err(error) = append(file, &record)
@@ -161,7 +163,7 @@ impl Log {
 
     /// The latest lines.
     pub(super) fn recent(&self) -> Vec<Record> {
-        hold(&self.0).recent.iter().cloned().collect()
+        lock_ignoring_poison(&self.0).recent.iter().cloned().collect()
     }
 }
 

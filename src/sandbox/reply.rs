@@ -1,4 +1,5 @@
-//! An answer before it goes out: kept apart from axum's, for it is stored, replayed and spoiled on the way.
+//! An answer before it goes out: kept apart from axum's, because it is stored, replayed and spoiled
+//! on the way.
 
 use std::io::Write as _;
 
@@ -20,6 +21,21 @@ pub(super) struct Reply {
     pub(super) status: StatusCode,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     pub(super) body: Bytes,
+}
+
+/// How much of a reply is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Whole.
+    Whole,
+    /// Not at all: the connection is reset.
+    Reset,
+    /// Up to the middle of the headers.
+    CutHead,
+    /// Up to the middle of the body.
+    CutBody,
+    /// Not at all, while the connection stays open.
+    Never,
 }
 
 impl Reply {

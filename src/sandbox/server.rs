@@ -61,7 +61,8 @@ async fn serve(listener: TcpListener, house: House) -> io::Result<()> {
     axum::serve(door, app.into_make_service_with_connect_info::<Line>()).with_graceful_shutdown(stopped).await
 }
 
-/// Reads a request and works on it in a task of its own: as on a real server, the work goes on when the client leaves.
+/// Reads a request and works on it in a task of its own: as on a real server, the work goes on when
+/// the client leaves.
 async fn handle(State(house): State<House>, ConnectInfo(line): ConnectInfo<Line>, request: Request) -> Response {
     let call = Call::read(request, house.world.body_limit()).await;
     let (world, n) = (Arc::clone(&house.world), house.world.number());

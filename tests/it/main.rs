@@ -36,6 +36,8 @@ mod presets;
 mod process;
 mod proxy;
 mod races;
+mod readme;
+mod reference;
 mod refused;
 mod report;
 mod secrets;

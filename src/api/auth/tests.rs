@@ -1,9 +1,11 @@
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use tempfile::TempDir;
 
 use super::*;
+use crate::domain::StopReason;
 
 fn private(folder: &TempDir, text: &str) -> PathBuf {
     let path = folder.path().join("token");
@@ -122,7 +124,8 @@ async fn a_command_that_takes_too_long_is_given_up() {
     assert!(matches!(slow, Err(AuthError::CommandSlow)), "{slow:?}");
 }
 
-/// Whether a process is at work. One that ended can stay in the list until somebody asks for its end.
+/// Whether a process is at work. One that ended can stay in the list until somebody asks for its
+/// end.
 #[cfg(target_os = "linux")]
 fn is_at_work(process: &str) -> bool {
     let state = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();

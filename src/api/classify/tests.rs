@@ -2,21 +2,24 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::super::{AnswerHeaders, Body, Sent};
 use super::*;
+use crate::api::headers::ResponseHeaders;
+use crate::api::response::Body;
+use crate::api::wire::SentRequest;
 use crate::domain::{Data, Receipt};
 
-/// The names of its fields are what counts. Some are called `error` and `message`; an error under them is still about the whole request.
-const SENT: Sent<'static> = Sent {
+/// The names of its fields are what counts. Some are called `error` and `message`; an error under
+/// them is still about the whole request.
+const SENT: SentRequest<'static> = SentRequest {
     email: "ada@example.org",
     body: br#"{"customer_address":"","customer_country":"","customer_email":"","customer_name":"","customer_phone":"",
                "customer_type":"","send_kyc_mail":"","error":"","message":""}"#,
 };
 
-fn answer(status: u16, body: impl AsRef<[u8]>) -> Answer {
-    Answer {
+fn answer(status: u16, body: impl AsRef<[u8]>) -> Response {
+    Response {
         status,
-        headers: AnswerHeaders::default(),
+        headers: ResponseHeaders::default(),
         body: Body::Whole(body.as_ref().to_vec()),
         received: SystemTime::UNIX_EPOCH + Duration::from_secs(2_000_000_000),
         secrets: crate::redact::Redactor::default(),
@@ -384,7 +387,7 @@ fn other_refusals_need_a_readable_reason() {
 fn a_body_that_does_not_end_is_silence_unless_the_status_is_enough() {
     for body in [Body::Cut, Body::TooLong] {
         for status in 100..=599 {
-            let answer = Answer { body: body.clone(), ..answer(status, "") };
+            let answer = Response { body: body.clone(), ..answer(status, "") };
             let expected = match status {
                 401 => "unauthorized",
                 429 => "throttled",
@@ -444,14 +447,15 @@ fn every_status_with_every_kind_of_body_has_its_class() {
 
 #[test]
 fn pauses_come_from_the_headers() {
-    let headers = AnswerHeaders {
+    let headers = ResponseHeaders {
         retry_after: Some("17".to_owned()),
         rate_limit_reset: Some("2000000030".to_owned()),
-        ..AnswerHeaders::default()
+        ..ResponseHeaders::default()
     };
     let pause = Duration::from_secs(17);
-    let with =
-        |status, headers: &AnswerHeaders| classify(&Answer { headers: headers.clone(), ..answer(status, "") }, SENT);
+    let with = |status, headers: &ResponseHeaders| {
+        classify(&Response { headers: headers.clone(), ..answer(status, "") }, SENT)
+    };
     assert_eq!(with(429, &headers), AttemptResult::Throttled { pause });
     let asked = |result| match result {
         AttemptResult::Unanswered { pause, .. } => pause,
@@ -459,7 +463,7 @@ fn pauses_come_from_the_headers() {
     };
     assert_eq!(asked(with(503, &headers)), Some(pause));
     assert_eq!(asked(with(502, &headers)), None);
-    let reset_only = AnswerHeaders { retry_after: None, ..headers };
+    let reset_only = ResponseHeaders { retry_after: None, ..headers };
     assert_eq!(with(429, &reset_only), AttemptResult::Throttled { pause: Duration::from_secs(30) });
     assert_eq!(asked(with(503, &reset_only)), None);
     assert_eq!(result(429, ""), AttemptResult::Throttled { pause: Duration::from_secs(60) });
@@ -467,8 +471,10 @@ fn pauses_come_from_the_headers() {
 
 #[test]
 fn a_redirect_names_the_host_it_points_to() {
-    let headers = AnswerHeaders { location_host: Some("login.example.org".to_owned()), ..AnswerHeaders::default() };
-    let AttemptResult::Stop(reason) = classify(&Answer { headers, ..answer(302, "") }, SENT) else { panic!("no stop") };
+    let headers = ResponseHeaders { location_host: Some("login.example.org".to_owned()), ..ResponseHeaders::default() };
+    let AttemptResult::Stop(reason) = classify(&Response { headers, ..answer(302, "") }, SENT) else {
+        panic!("no stop")
+    };
     assert!(reason.to_string().contains("redirects to login.example.org"), "{reason}");
 }
 
@@ -488,14 +494,15 @@ fn a_request_that_is_too_large_is_refused_with_its_size() {
 
 #[test]
 fn doubts_say_what_came() {
-    let message = |answer: &Answer| match classify(answer, SENT) {
+    let message = |answer: &Response| match classify(answer, SENT) {
         AttemptResult::Unanswered { complaint, .. } => complaint.message,
         other => panic!("{other:?}"),
     };
     assert_eq!(message(&answer(502, "<html></html>")), "HTTP 502: an HTML page");
     assert_eq!(message(&answer(200, "")), "HTTP 200: an empty body");
-    let plain_page = AnswerHeaders { content_type: Some("text/html; charset=UTF-8".to_owned()), ..Default::default() };
-    assert_eq!(message(&Answer { headers: plain_page, ..answer(200, "<p>hi") }), "HTTP 200: an HTML page");
+    let plain_page =
+        ResponseHeaders { content_type: Some("text/html; charset=UTF-8".to_owned()), ..Default::default() };
+    assert_eq!(message(&Response { headers: plain_page, ..answer(200, "<p>hi") }), "HTTP 200: an HTML page");
 }
 
 proptest::proptest! {

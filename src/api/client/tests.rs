@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::domain::{DoubtCause, StopReason};
 
-const SENT: Sent<'static> = Sent { email: "ada@example.org", body: BODY };
+const SENT: SentRequest<'static> = SentRequest { email: "ada@example.org", body: BODY };
 const BODY: &[u8] = br#"{"customer_email":"ada@example.org","customer_name":"Ada","customer_phone":"+1"}"#;
 
 fn config(address: SocketAddr) -> ClientConfig {
@@ -36,7 +36,7 @@ fn at_any_time() -> Departure {
     Departure::while_in_time(|| true)
 }
 
-async fn create(config: ClientConfig) -> CreateAnswer {
+async fn create(config: ClientConfig) -> CreateResponse {
     let client = Client::new(config).unwrap();
     client.create(&token(), "key-1", BODY.to_vec(), SENT, &at_any_time()).await
 }
@@ -53,7 +53,8 @@ async fn request_of(stream: &mut TcpStream) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-/// Answers the first request with these bytes, waits a little and closes. Gives back the request, and how many connections came in all.
+/// Answers the first request with these bytes, waits a little and closes. Gives back the request,
+/// and how many connections came in all.
 async fn server(answer: impl Into<Vec<u8>>, open: Duration) -> (SocketAddr, JoinHandle<(String, usize)>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

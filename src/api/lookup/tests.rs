@@ -1,12 +1,12 @@
 use std::time::SystemTime;
 
-use super::super::AnswerHeaders;
 use super::*;
+use crate::api::headers::ResponseHeaders;
 
-fn answer(status: u16, body: &str) -> Answer {
-    Answer {
+fn answer(status: u16, body: &str) -> Response {
+    Response {
         status,
-        headers: AnswerHeaders::default(),
+        headers: ResponseHeaders::default(),
         body: Body::Whole(body.as_bytes().to_vec()),
         received: SystemTime::UNIX_EPOCH,
         secrets: crate::redact::Redactor::default(),
@@ -125,7 +125,7 @@ fn statuses_of_a_page_have_their_class() {
         let page = page(&answer(status, body), "a@b.c", 1);
         assert!(format!("{page:?}").starts_with(expected), "{status} {body}: {page:?}");
     }
-    let cut = Answer { body: Body::Cut, ..answer(200, "") };
+    let cut = Response { body: Body::Cut, ..answer(200, "") };
     assert!(matches!(page(&cut, "a@b.c", 1), PageResult::Failed { .. }));
     for status in 100..=599 {
         for body in ["", "{", &ok, "<html></html>", "{}"] {
@@ -226,8 +226,8 @@ fn a_customer_is_as_old_as_its_date_says_by_the_servers_own_clock() {
         assert_eq!(age(created_at, now).map(|age| age.as_secs()), seconds, "{created_at}");
     }
     let row = r#"{"customer_id":"1","customer_email":"a@b.c","created_at":"2026-11-29T11:59:50Z"}"#;
-    let headers = AnswerHeaders { date: Some(now.to_owned()), ..AnswerHeaders::default() };
-    let answer = Answer { headers, ..answer(200, &body(&[row.to_owned()], 1, 1)) };
+    let headers = ResponseHeaders { date: Some(now.to_owned()), ..ResponseHeaders::default() };
+    let answer = Response { headers, ..answer(200, &body(&[row.to_owned()], 1, 1)) };
     let PageResult::Rows { found, .. } = page(&answer, "a@b.c", 1) else { panic!() };
     assert_eq!(found.exact[0].age, Some(Duration::from_secs(10)));
 }
@@ -253,8 +253,8 @@ fn a_scan_of_a_thousand_pages_gives_up() {
     assert_eq!(pages, Some(1000));
 }
 
-/// One megabyte of rows, each as bad as it can be. A page is read in some hundred milliseconds by a build for tests; where each row was compared
-/// with each other row it took forty seconds.
+/// One megabyte of rows, each as bad as it can be. A page is read in some hundred milliseconds by a
+/// build for tests; where each row was compared with each other row it took forty seconds.
 #[test]
 fn a_page_full_of_hostile_rows_costs_no_time_that_anybody_would_see() {
     const ENOUGH: std::time::Duration = std::time::Duration::from_secs(10);

@@ -1,0 +1,216 @@
+//! Admission control: gives each request a permit and a token to send with. If the token is due,
+//! the permit at hand is used to renew it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
+
+use super::token_cache::{TokenAction, TokenCache, TokenRefusal};
+use crate::api::{Allowance, Failing, GrantResult, Token};
+use crate::delivery::backoff::jitter;
+use crate::delivery::note::TaskMessage;
+use crate::delivery::rate::circuit_breaker::Health;
+use crate::delivery::rate::pacer::{Pacer, Permit, until};
+use crate::delivery::server::{Server, TokenRequest};
+use crate::delivery::shutdown::Shutdown;
+use crate::domain::StopReason;
+use crate::event::{Event, Request};
+
+/// What one request needs before it is sent.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    pub permit: Permit,
+    pub token: Token,
+    /// When the server refuses the token at the latest. `None` if that is unknown.
+    pub ends_at: Option<Instant>,
+}
+
+/// Hands out permits together with the current token, and keeps that token fresh.
+#[derive(Debug)]
+pub(crate) struct Admission<S> {
+    server: Arc<S>,
+    pacer: Pacer,
+    shutdown: Shutdown,
+    messages: mpsc::UnboundedSender<TaskMessage>,
+    /// Locked for a decision, never across an await.
+    cache: Mutex<TokenCache>,
+    /// A renewal ended.
+    renewed: Notify,
+}
+
+impl<S: Server> Admission<S> {
+    pub(crate) fn new(
+        server: Arc<S>,
+        pacer: Pacer,
+        shutdown: Shutdown,
+        messages: mpsc::UnboundedSender<TaskMessage>,
+        give_up_after: Duration,
+    ) -> Self {
+        let cache = Mutex::new(TokenCache::new(server.logs_in(), give_up_after));
+        Self { server, pacer, shutdown, messages, cache, renewed: Notify::new() }
+    }
+
+    /// The right to send one request, and the token to send it with. `None`: the run drains.
+    ///
+    /// If the token is due, the task uses the permit at hand to renew it and asks for another one.
+    /// It never holds a permit while it waits for another task's renewal, because the permit may be
+    /// the breaker's only probe. Nor does it hold one while it asks a source that is not the API,
+    /// because meanwhile the run may have to stop or to pause.
+    pub(crate) async fn admit(&self) -> Result<Option<Admitted>, StopReason> {
+        loop {
+            // A source may block for as long as it likes; a run that drains does not wait for it.
+            if self.shutdown.unless_draining(self.ask_source()).await.is_none() {
+                return Ok(None);
+            }
+            let Some(permit) = self.shutdown.unless_draining(self.next_permit()).await.transpose()?.flatten() else {
+                return Ok(None);
+            };
+            let (action, ends_at) = {
+                let mut cache = self.cache();
+                (cache.take(Instant::now()), cache.ends_at())
+            };
+            match action {
+                TokenAction::Send(token) => return Ok(Some(Admitted { permit, token, ends_at })),
+                TokenAction::Obtain(request) if self.server.logs_in() => self.request(&request, permit).await,
+                TokenAction::Obtain(request) => {
+                    drop(permit);
+                    if self.shutdown.unless_draining(self.obtain(&request)).await.is_none() {
+                        return Ok(None);
+                    }
+                }
+                TokenAction::Wait(_) => {}
+                TokenAction::Stop(reason) => return Err(reason),
+            }
+        }
+    }
+
+    /// A source that is not the API needs no permit.
+    async fn ask_source(&self) {
+        if self.server.logs_in() || !matches!(self.cache().plan(Instant::now()), TokenAction::Obtain(_)) {
+            return;
+        }
+        let action = self.cache().take(Instant::now());
+        if let TokenAction::Obtain(request) = action {
+            self.obtain(&request).await;
+        }
+    }
+
+    /// The API refused the token.
+    pub(crate) fn refused(&self, token: &Token) -> TokenRefusal {
+        let refusal = self.cache().refused(token);
+        if refusal == TokenRefusal::Current {
+            self.tell(Event::TokenRefused);
+            self.renewed.notify_waiters();
+        }
+        refusal
+    }
+
+    /// The API took the token.
+    pub(crate) fn accepted(&self, token: &Token) {
+        self.cache().accepted(token);
+    }
+
+    async fn next_permit(&self) -> Result<Option<Permit>, StopReason> {
+        // There is something to do with a permit, or nothing any more.
+        self.when(|action| if let TokenAction::Wait(moment) = action { Err(moment) } else { Ok(()) }).await;
+        // No permit is needed to learn that the run is over.
+        let stopped = self.when(|action| if let TokenAction::Stop(reason) = action { Ok(reason) } else { Err(None) });
+        tokio::select! {
+            biased;
+            reason = stopped => Err(reason),
+            permit = self.pacer.permit() => Ok(permit),
+        }
+    }
+
+    /// Waits until `found` makes something of what the token needs. It is asked again at the moment
+    /// that it names, and whenever something has changed.
+    async fn when<T>(&self, found: impl Fn(TokenAction) -> Result<T, Option<Instant>>) -> T {
+        loop {
+            let renewed = self.renewed.notified();
+            let action = self.cache().plan(Instant::now());
+            match found(action) {
+                Ok(found) => return found,
+                Err(again) => tokio::select! {
+                    () = renewed => {}
+                    () = until(again) => {}
+                },
+            }
+        }
+    }
+
+    /// One request to the API for a token.
+    async fn request(&self, request: &TokenRequest, mut permit: Permit) {
+        permit.leave().await;
+        self.tell(Event::Request(Request::Credentials));
+        let result = self.obtain(request).await;
+        self.hear(permit, &result);
+    }
+
+    async fn obtain(&self, request: &TokenRequest) -> GrantResult {
+        let asked_at = Instant::now();
+        let result = self.server.obtain(request).await;
+        self.tell_of(request, &result);
+        self.cache().obtained(request, result.clone(), asked_at, Instant::now(), jitter());
+        self.renewed.notify_waiters();
+        result
+    }
+
+    fn hear(&self, permit: Permit, result: &GrantResult) {
+        // Such a route often has a limit of its own, so what it announces is not heard; a pause
+        // that it wants is kept by all.
+        permit.report(health(result), Allowance::default());
+        if let GrantResult::Throttled { pause } = result {
+            self.pacer.throttled(*pause);
+            drop(self.messages.send(TaskMessage::Throttled(*pause)));
+        }
+    }
+
+    fn tell_of(&self, request: &TokenRequest, result: &GrantResult) {
+        let by = match request {
+            _ if !self.server.logs_in() => "its source",
+            TokenRequest::Refresh(_) => "a refresh",
+            TokenRequest::Login { .. } => "a login",
+        };
+        match result {
+            GrantResult::Granted { life, .. } => {
+                tracing::debug!(by, lives = life.map(tracing::field::debug), "a token was obtained");
+            }
+            GrantResult::Failed(Failing { cause, .. }) if matches!(request, TokenRequest::Login { .. }) => {
+                self.tell(Event::NoToken { why: cause.clone() });
+            }
+            GrantResult::Refused(why) | GrantResult::NotOffered(why) => tracing::debug!(by, %why, "no token"),
+            GrantResult::Failed(Failing { cause, .. }) => tracing::debug!(by, why = %cause, "no token"),
+            GrantResult::NoToken | GrantResult::Throttled { .. } | GrantResult::Stop(_) => {
+                tracing::debug!(by, "no token");
+            }
+        }
+    }
+
+    fn tell(&self, event: Event) {
+        // The run outlives its tasks; if it is gone, the message has no reader.
+        drop(self.messages.send(TaskMessage::Event(event)));
+    }
+
+    fn cache(&self) -> MutexGuard<'_, TokenCache> {
+        // Nothing that is done under the lock leaves the cache half changed.
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn health(result: &GrantResult) -> Health {
+    match result {
+        GrantResult::Failed(Failing { is_down: true, .. }) => Health::Failing,
+        GrantResult::Failed(_) => Health::Unclear,
+        GrantResult::Granted { .. }
+        | GrantResult::Refused(_)
+        | GrantResult::NoToken
+        | GrantResult::NotOffered(_)
+        | GrantResult::Throttled { .. }
+        | GrantResult::Stop(_) => Health::Alive,
+    }
+}
+
+#[cfg(test)]
+mod tests;

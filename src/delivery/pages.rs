@@ -1,0 +1,55 @@
+//! One request for a page of customers: a look-up by e-mail, or the list of all of them.
+
+use super::auth::admission::Admitted;
+use super::rate::circuit_breaker::Health;
+use super::server::{LookupReply, Server};
+use crate::api::{PageResult, Token};
+
+/// Which page to ask for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum PageRequest<'a> {
+    LookUp { email: &'a str, page: u32 },
+    List { page: u32 },
+}
+
+/// A page, and the token with which it was asked for.
+#[derive(Debug)]
+pub(super) struct PageReply {
+    pub result: PageResult,
+    pub token: Token,
+    /// The breaker was open, so a failure does not count against the record.
+    pub is_probe: bool,
+}
+
+/// Sends one request for a page, calls `sent` right before, and reports to the pacer how the server
+/// seemed.
+pub(super) async fn ask_for_page<S: Server>(
+    server: &S,
+    admitted: Admitted,
+    request: PageRequest<'_>,
+    sent: impl FnOnce(),
+) -> PageReply {
+    let Admitted { mut permit, token, .. } = admitted;
+    permit.leave().await;
+    sent();
+    let LookupReply { page: result, allowance } = match request {
+        PageRequest::LookUp { email, page } => server.look_up(&token, email, page).await,
+        PageRequest::List { page } => server.list(&token, page).await,
+    };
+    let is_probe = permit.is_probe();
+    permit.report(request.health(&result), allowance);
+    PageReply { result, token, is_probe }
+}
+
+impl PageRequest<'_> {
+    /// What a page says of the server. Only a run has `POST`s beside look-ups; without them a page
+    /// that is not a failure is conclusive.
+    fn health(self, page: &PageResult) -> Health {
+        match (self, page) {
+            (Self::LookUp { .. }, PageResult::Failed { is_down: true, .. }) => Health::Failing,
+            (_, PageResult::Failed { .. }) => Health::Unclear,
+            (Self::LookUp { .. }, _) => Health::Alive,
+            (Self::List { .. }, _) => Health::Conclusive,
+        }
+    }
+}

@@ -1,0 +1,345 @@
+//! Hands out permits, the only way to send a request.
+//!
+//! One task hands them out when the gate allows it. A sender asks for a permit and reports
+//! afterwards how the server seemed.
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use super::circuit_breaker::Health;
+use super::gate::{Gate, Returned};
+use super::rate_option::Rate;
+use super::sliding_window::SlidingWindow;
+use crate::api::Allowance;
+use crate::event::Event;
+
+/// The right to send one request. If it is dropped without a report, it says nothing about the
+/// server.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    probe: bool,
+    control: mpsc::UnboundedSender<Control>,
+    window: SlidingWindow,
+    has_left: bool,
+    returned: Returned,
+}
+
+impl Permit {
+    /// Attempts made while the breaker is open are not counted against their record.
+    pub(crate) fn is_probe(&self) -> bool {
+        self.probe
+    }
+
+    /// Waits until the request may be sent, usually not at all. Call it last, right before sending.
+    /// A second call on the same permit returns immediately.
+    pub(crate) async fn leave(&mut self) {
+        if !self.has_left {
+            self.window.pass().await;
+            self.has_left = true;
+        }
+    }
+
+    pub(crate) fn report(mut self, health: Health, allowance: Allowance) {
+        (self.returned.health, self.returned.allowance) = (health, allowance);
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        // When the pacing task is gone the run is over.
+        drop(self.control.send(Control::Returned { permit: self.returned, was_probe: self.probe }));
+    }
+}
+
+#[derive(Debug)]
+enum Control {
+    /// Too many requests were sent.
+    Throttled(Duration),
+    /// The server is not ready.
+    Unavailable(Duration),
+    Returned {
+        permit: Returned,
+        was_probe: bool,
+    },
+}
+
+/// A handle to the pacing task. The task ends when the last handle and the last permit are gone.
+#[derive(Clone, Debug)]
+pub(crate) struct Pacer {
+    /// Filled by the tasks of records, one ask each, so it is never longer than there are tasks;
+    /// drained by the pacing task.
+    asks: mpsc::UnboundedSender<oneshot::Sender<Permit>>,
+    /// Filled after each answer; drained before anything else.
+    control: mpsc::UnboundedSender<Control>,
+}
+
+impl Pacer {
+    /// Starts the pacing task; it reports through `events`.
+    pub(crate) fn start(rate: Rate, events: mpsc::UnboundedSender<Event>) -> Self {
+        let (asks, asked) = mpsc::unbounded_channel();
+        let (control, commands) = mpsc::unbounded_channel();
+        let gate = Gate::new(rate, Instant::now());
+        let pacing = Pacing { gate, asked, commands, control: control.downgrade(), events };
+        tokio::spawn(pacing.hand_out());
+        Self { asks, control }
+    }
+
+    /// The next permit; `None` when the pacing task is gone.
+    pub(crate) async fn permit(&self) -> Option<Permit> {
+        let (ask, granted) = oneshot::channel();
+        self.asks.send(ask).ok()?;
+        granted.await.ok()
+    }
+
+    /// The server asked for a pause because too many requests came (429).
+    pub(crate) fn throttled(&self, pause: Duration) {
+        drop(self.control.send(Control::Throttled(pause)));
+    }
+
+    /// The server asked for a pause because it is not ready (503).
+    pub(crate) fn unavailable(&self, pause: Duration) {
+        drop(self.control.send(Control::Unavailable(pause)));
+    }
+}
+
+struct Pacing {
+    gate: Gate,
+    asked: mpsc::UnboundedReceiver<oneshot::Sender<Permit>>,
+    commands: mpsc::UnboundedReceiver<Control>,
+    /// Weak, so that the task does not keep its own channel open.
+    control: mpsc::WeakUnboundedSender<Control>,
+    events: mpsc::UnboundedSender<Event>,
+}
+
+impl Pacing {
+    async fn hand_out(mut self) {
+        while let Some(mut ask) = self.next_ask().await {
+            if self.wait_for_turn(&mut ask).await {
+                self.grant(ask);
+            }
+        }
+    }
+
+    async fn next_ask(&mut self) -> Option<oneshot::Sender<Permit>> {
+        loop {
+            tokio::select! {
+                biased;
+                Some(command) = self.commands.recv() => self.obey(command),
+                ask = self.asked.recv() => return ask,
+            }
+        }
+    }
+
+    /// Returns true when a request may be sent, false if the task that asked is gone.
+    async fn wait_for_turn(&mut self, ask: &mut oneshot::Sender<Permit>) -> bool {
+        while !ask.is_closed() {
+            while let Ok(command) = self.commands.try_recv() {
+                self.obey(command);
+            }
+            let now = Instant::now();
+            let turn = self.gate.turn(now);
+            // Timers tick in milliseconds: one that is due already would cost a whole tick.
+            if turn.is_some_and(|turn| turn <= now) {
+                if self.gate.try_leave(now) {
+                    return true;
+                }
+                continue;
+            }
+            tokio::select! {
+                biased;
+                Some(command) = self.commands.recv() => self.obey(command),
+                () = ask.closed() => return false,
+                () = until(turn) => {}
+            }
+        }
+        false
+    }
+
+    fn grant(&mut self, ask: oneshot::Sender<Permit>) {
+        let Some(control) = self.control.upgrade() else { return };
+        let now = Instant::now();
+        let (unreached, probe, window) = self.gate.leaves(now);
+        self.tell(unreached);
+        let returned = Returned { left: now, health: Health::Unclear, allowance: Allowance::default() };
+        let permit = Permit { probe, control, window, has_left: false, returned };
+        // If the task that asked is gone by now, the permit reports itself unused.
+        drop(ask.send(permit));
+    }
+
+    fn obey(&mut self, command: Control) {
+        let now = Instant::now();
+        let told = match command {
+            Control::Throttled(pause) => Some(self.gate.throttled(pause, now)),
+            Control::Unavailable(pause) => Some(self.gate.unavailable(pause, now)),
+            Control::Returned { permit, was_probe } => self.gate.heard(permit, was_probe, now),
+        };
+        self.tell(told);
+        let adapted = self.gate.adapt(now);
+        self.tell(adapted);
+    }
+
+    fn tell(&self, event: Option<Event>) {
+        // When the run is over, the channel has no reader.
+        drop(event.map(|event| self.events.send(event)));
+    }
+}
+
+/// Waits until a moment, or for ever if it is `None`.
+pub(crate) async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+    use crate::delivery::rate::rate_option::{MINUTE, SLACK};
+
+    fn pacer(rate: &str) -> (Pacer, mpsc::UnboundedReceiver<Event>) {
+        let (events, told) = mpsc::unbounded_channel();
+        (Pacer::start(rate.parse().unwrap(), events), told)
+    }
+
+    fn limit(limit: u32) -> Allowance {
+        Allowance { limit: NonZeroU32::new(limit), ..Allowance::default() }
+    }
+
+    async fn count(pacer: &Pacer, time: Duration) -> u32 {
+        count_under(pacer, time, Allowance::default()).await
+    }
+
+    /// How many permits a task gets that always asks for the next, while every
+    /// answer says the same of the limit.
+    async fn count_under(pacer: &Pacer, time: Duration, allowance: Allowance) -> u32 {
+        let until = Instant::now() + time;
+        let mut permits = 0;
+        while let Ok(Some(permit)) = tokio::time::timeout_at(until, pacer.permit()).await {
+            permit.report(Health::Conclusive, allowance);
+            permits += 1;
+        }
+        permits
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_given_rate_is_exact_and_its_first_second_is_not_doubled() {
+        for (rate, first_second, in_twenty) in [("1/s", 1..=1, 20..=20), ("50/s", 50..=50, 997..=1000)] {
+            let (pacer, _told) = pacer(rate);
+            let first = count(&pacer, Duration::from_secs(1)).await;
+            assert!(first_second.contains(&first), "{rate}: {first} in the first second");
+            let all = first + count(&pacer, Duration::from_secs(19)).await;
+            assert!(in_twenty.contains(&all), "{rate}: {all} in 20 s");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fast_rate_is_kept_within_its_burst() {
+        let (pacer, _told) = pacer("1000/s");
+        let permits = count(&pacer, Duration::from_secs(20)).await;
+        assert!((19_940..=19_980).contains(&permits), "{permits}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_second_request_leaves_an_interval_after_the_answer_to_the_first() {
+        let (pacer, _told) = pacer("1/s");
+        let first = pacer.permit().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        first.report(Health::Conclusive, Allowance::default());
+        let answered = Instant::now();
+        for interval in 1..=2 {
+            pacer.permit().await.unwrap().report(Health::Conclusive, Allowance::default());
+            let since = answered.elapsed().as_secs_f64();
+            assert!((0.0..0.01).contains(&(since - f64::from(interval))), "{since}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn auto_starts_at_55_a_minute_and_follows_what_the_server_announces() {
+        let (pacer, mut told) = pacer("auto");
+        let before = count(&pacer, MINUTE).await;
+        assert_eq!(before, 55);
+        let after = count_under(&pacer, MINUTE, limit(120)).await;
+        assert!((108..=111).contains(&after), "{after}");
+        assert!(matches!(told.recv().await, Some(Event::Pace { per_minute }) if (per_minute - 110.0).abs() < 0.01));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_given_rate_ignores_what_the_server_announces() {
+        let (pacer, _told) = pacer("60/m");
+        let permits = count_under(&pacer, MINUTE, limit(6000)).await;
+        assert_eq!(permits, 60);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_holds_everything_and_only_moves_forward() {
+        let (pacer, _told) = pacer("1000/s");
+        let start = Instant::now();
+        pacer.throttled(Duration::from_secs(30));
+        pacer.throttled(Duration::from_secs(5));
+        pacer.permit().await.unwrap().report(Health::Conclusive, Allowance::default());
+        assert!(start.elapsed() >= Duration::from_secs(30));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_open_breaker_lets_one_probe_out_and_waits_for_its_answer() {
+        let (pacer, mut told) = pacer("1000/s");
+        for _ in 0..10 {
+            pacer.permit().await.unwrap().report(Health::Failing, Allowance::default());
+        }
+        assert_eq!(told.recv().await, Some(Event::BreakerOpened { pause: Duration::from_secs(1), trouble: None }));
+        let probe = pacer.permit().await.unwrap();
+        assert!(probe.is_probe());
+        let second = tokio::time::timeout(Duration::from_secs(600), pacer.permit()).await;
+        assert!(second.is_err(), "a second request left while the probe was under way");
+        probe.report(Health::Conclusive, Allowance::default());
+        assert!(!pacer.permit().await.unwrap().is_probe());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_answers_that_hold_the_pace_back_are_told_and_pauses_of_the_api_are_not() {
+        for pause in [Duration::ZERO, Duration::from_secs(59)] {
+            let (pacer, mut told) = pacer("50/s");
+            for request in 0..600 {
+                let permit = pacer.permit().await.unwrap();
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                permit.report(Health::Conclusive, Allowance::default());
+                if request % 200 == 0 && !pause.is_zero() {
+                    pacer.throttled(pause);
+                }
+            }
+            let mut events = std::iter::from_fn(|| told.try_recv().ok());
+            let is_told = events.any(|event| matches!(event, Event::RateUnderused { .. }));
+            assert_eq!(is_told, pause.is_zero());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_permit_that_is_used_late_is_kept_from_the_next_one_and_counts_once() {
+        let (pacer, _told) = pacer("1/s");
+        let (mut late, mut next) = (pacer.permit().await.unwrap(), pacer.permit().await.unwrap());
+        late.leave().await;
+        let start = Instant::now();
+        for _ in 0..3 {
+            late.leave().await;
+            next.leave().await;
+        }
+        assert_eq!(start.elapsed().as_secs_f64().round(), 1.0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_abandoned_ask_costs_no_permit() {
+        let (pacer, _told) = pacer("1/m");
+        pacer.permit().await.unwrap().report(Health::Conclusive, Allowance::default());
+        for _ in 0..5 {
+            let _abandoned = tokio::time::timeout(Duration::from_secs(1), pacer.permit()).await;
+        }
+        let start = Instant::now();
+        pacer.permit().await.unwrap().report(Health::Conclusive, Allowance::default());
+        assert!(start.elapsed() <= MINUTE.mul_f64(1.0 + SLACK));
+    }
+}

@@ -1,0 +1,114 @@
+//! A sliding window over the requests of the last second: the last step before a request is sent.
+//!
+//! Between a permit and the first byte lies the sync of an intent, and now and then a disk takes
+//! its time for one. The requests that it held up would leave all at once, on top of those whose
+//! turn it is by then. So the window lets no more of them out in a second, whichever second it is,
+//! than the pace allows; a request that is one too many waits until it fits.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+const SECOND: Duration = Duration::from_secs(1);
+/// A fast pace may be exceeded by this much within a second, because a burst uses what the second
+/// before it allowed.
+const MOST: f64 = 1.005;
+
+/// A handle to the sliding window of a run.
+#[derive(Clone, Debug)]
+pub(crate) struct SlidingWindow(Arc<Mutex<Departures>>);
+
+impl SlidingWindow {
+    /// `interval` is the time between two requests.
+    pub(crate) fn new(interval: Duration) -> Self {
+        Self(Arc::new(Mutex::new(Departures { most: most(interval), left: VecDeque::new() })))
+    }
+
+    pub(crate) fn set_pace(&self, interval: Duration) {
+        self.departures().most = most(interval);
+    }
+
+    /// Returns in the moment in which the request may leave: mostly at once.
+    pub(crate) async fn pass(&self) {
+        loop {
+            // Not in the condition of a `while let`, where the lock would be held while it waits.
+            let turn = self.departures().leave(Instant::now());
+            let Err(turn) = turn else { return };
+            sleep_until(turn).await;
+        }
+    }
+
+    fn departures(&self) -> MutexGuard<'_, Departures> {
+        // Nothing that is done under the lock leaves them half changed.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How many requests a second sees at most: as many as fit in at this interval, and a little more
+/// if that is less than one.
+fn most(interval: Duration) -> usize {
+    let a_second = SECOND.div_duration_f64(interval.max(Duration::from_nanos(1)));
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float cast saturates")]
+    let most = a_second.ceil().max(a_second * MOST) as usize;
+    most.max(1)
+}
+
+/// The requests that left within the last second.
+#[derive(Debug)]
+struct Departures {
+    most: usize,
+    left: VecDeque<Instant>,
+}
+
+impl Departures {
+    /// Counts a request as having left, or tells when it may.
+    fn leave(&mut self, now: Instant) -> Result<(), Instant> {
+        while self.left.front().is_some_and(|left| *left + SECOND <= now) {
+            self.left.pop_front();
+        }
+        match self.left.len().checked_sub(self.most) {
+            Some(too_many) => Err(self.left[too_many] + SECOND),
+            None => {
+                self.left.push_back(now);
+                Ok(())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_holds_what_fits_in_and_a_fast_pace_a_little_more() {
+        let paces = [(60_000_000, 1), (1_002_000, 1), (999_000, 2), (667_000, 2), (20_040, 50), (1_002, 1002)];
+        for (interval, expected) in paces {
+            assert_eq!(most(Duration::from_micros(interval)), expected, "{interval} µs");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_held_up_leaves_in_no_second_with_more_than_its_share() {
+        let interval = Duration::from_millis(1);
+        let window = SlidingWindow::new(interval);
+        let mut left = Vec::new();
+        for millisecond in 0..3000_u64 {
+            // For 60 ms nothing leaves; then all that was held up wants to.
+            let wanting = match millisecond {
+                1500..1560 => 0,
+                1560 => 61,
+                _ => 1,
+            };
+            for _ in 0..wanting {
+                window.pass().await;
+                left.push(Instant::now());
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let within = |start: &Instant| left.iter().filter(|at| (*start..*start + SECOND).contains(at)).count();
+        assert_eq!(left.iter().map(within).max(), Some(most(interval)));
+    }
+}

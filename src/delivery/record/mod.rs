@@ -1,0 +1,14 @@
+//! One record, from its claim to its outcome.
+//!
+//! - `deliver` is the task of a record: it does what `lifecycle` decides, and waits when
+//!   `lifecycle` says so.
+//! - `lifecycle` holds all rules of retries and doubts, pure.
+//! - `retry` is how often and how long a record is retried.
+//! - `clock` tells the time, by two clocks that have to agree.
+//! - `apart` keeps records with look-alike e-mails from being in flight at the same time.
+
+pub(super) mod apart;
+pub(super) mod clock;
+pub(super) mod deliver;
+pub(super) mod lifecycle;
+pub(super) mod retry;

@@ -1,0 +1,540 @@
+//! A run: it owns the counts, claims records, starts their tasks, and decides when to stop.
+
+use std::collections::VecDeque;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt as _, StreamExt as _};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, Interval, MissedTickBehavior};
+use tracing::Instrument as _;
+
+use super::stop_rules::{GuardPolicy, Halt, StopRules, is_ordinary};
+use super::verdict::{RunEnd, Verdict};
+use crate::delivery::auth::admission::Admission;
+use crate::delivery::note::TaskMessage;
+use crate::delivery::payload::Payload;
+use crate::delivery::rate::pacer::{Pacer, until};
+use crate::delivery::rate::rate_option::Rate;
+use crate::delivery::record::apart::{Apart, LookHash};
+use crate::delivery::record::clock::Clock;
+use crate::delivery::record::deliver::{ApiEvidence, Delivered, RunAbort, RunContext, deliver};
+use crate::delivery::record::retry::RetryPolicy;
+use crate::delivery::server::Server;
+use crate::delivery::shutdown::Shutdown;
+use crate::domain::{AttemptResult, EmailKey, Position, Status};
+use crate::event::{Event, Trouble};
+use crate::fault;
+use crate::ledger::{Claim, ClaimPolicy, ClaimRequest, Ledger, LedgerError, RunCounters, RunId, Ticket};
+
+/// How many records are claimed in one go: few enough that the intents behind them in the ledger's
+/// queue do not wait for long.
+const BATCH: usize = 32;
+/// So many claimed records, as a multiple of the concurrency, are kept ready, so that a free slot
+/// never waits for a claim.
+const READY_PER_SLOT: usize = 2;
+/// Records that were started and are not settled, waiting ones included, as a multiple of the
+/// concurrency.
+const STARTED_PER_SLOT: usize = 8;
+/// How often a run gives a sign of life.
+const HEARTBEAT: Duration = Duration::from_secs(30);
+
+/// A record that comes in.
+#[derive(Debug)]
+pub enum Offer {
+    Valid {
+        position: Position,
+        email: EmailKey,
+        payload: Payload,
+    },
+    /// It never needs a request; only counted.
+    Settled {
+        position: Position,
+        status: Status,
+    },
+}
+
+/// Everything a run needs.
+#[derive(Debug)]
+pub struct Job<S> {
+    pub server: S,
+    pub ledger: Arc<Ledger>,
+    pub run: RunId,
+    /// Filled by the reader of the input, a bounded number of records ahead; drained by claims.
+    pub offers: mpsc::Receiver<Offer>,
+    /// How many records the plan expects to send.
+    pub to_send: u64,
+    pub rate: Rate,
+    pub concurrency: NonZeroUsize,
+    pub retry: RetryPolicy,
+    pub guard: GuardPolicy,
+    pub claims: ClaimPolicy,
+    pub lookups: bool,
+    /// Stop after this many records were sent.
+    pub limit: Option<u64>,
+    pub shutdown: Shutdown,
+}
+
+/// Sends every record that comes in and is not known yet; returns when all are settled, or when
+/// going on would harm.
+pub async fn run<S: Server>(job: Job<S>, listener: impl FnMut(Event)) -> RunEnd {
+    run_by(Clock::system(), job, listener).await
+}
+
+/// The same, by a given clock.
+pub(crate) async fn run_by<S: Server>(clock: Clock, job: Job<S>, listener: impl FnMut(Event)) -> RunEnd {
+    let ever_created = match job.ledger.has_created().await {
+        Ok(ever) => ever,
+        Err(error) => return RunEnd { verdict: Verdict::LedgerFailed(error), counters: RunCounters::default() },
+    };
+    let apart = match look_alikes(&clock, &job).await {
+        Ok(apart) => apart,
+        Err(error) => return RunEnd { verdict: Verdict::LedgerFailed(error), counters: RunCounters::default() },
+    };
+    let (pacing, paced) = mpsc::unbounded_channel();
+    let (messages, noted) = mpsc::unbounded_channel();
+    let (showing, shown) = watch::channel(ApiEvidence::default());
+    let (server, pacer) = (Arc::new(job.server), Pacer::start(job.rate, pacing));
+    let context = RunContext {
+        admission: Admission::new(
+            Arc::clone(&server),
+            pacer.clone(),
+            job.shutdown.clone(),
+            messages.clone(),
+            job.guard.give_up_after,
+        ),
+        server,
+        ledger: job.ledger,
+        run: job.run,
+        pacer,
+        // One request alone first; every answer makes room for one more, up to the concurrency.
+        slots: Arc::new(Semaphore::new(1)),
+        policy: job.retry,
+        lookups: AtomicBool::new(job.lookups),
+        messages,
+        shown,
+        awaiting: AtomicUsize::new(0),
+        shutdown: job.shutdown,
+        clock,
+    };
+    let run = Run {
+        context: Arc::new(context),
+        listener,
+        offers: Some(job.offers),
+        claiming: None,
+        ready: VecDeque::new(),
+        apart,
+        tasks: FuturesUnordered::new(),
+        stop_rules: StopRules::new(job.guard, job.to_send, ever_created),
+        claims: job.claims,
+        concurrency: job.concurrency,
+        slots: 1,
+        left_to_send: job.limit,
+        counters: RunCounters::default(),
+        showing,
+        trouble: None,
+        verdict: None,
+    };
+    run.work(paced, noted).await
+}
+
+/// Returns what keeps look-alikes apart, with the doubts of earlier runs that the server may still
+/// be at work on.
+async fn look_alikes<S>(clock: &Clock, job: &Job<S>) -> Result<Apart<(Ticket, Payload)>, LedgerError> {
+    let mut apart = Apart::new(job.concurrency.get().saturating_mul(STARTED_PER_SLOT));
+    let (now, begin, settle) = (clock.now(), Instant::now(), job.retry.settle);
+    for (email, sent_at) in job.ledger.sent_within(settle, now).await? {
+        let rest = settle.saturating_sub(now.surely_since(sent_at));
+        apart.doubt(apart.look(&email), begin + rest, begin);
+    }
+    Ok(apart)
+}
+
+/// How the task of a record ended, and what its e-mail looks like.
+type TaskResult = (LookHash, Result<Delivered, RunAbort>);
+type End = Result<TaskResult, tokio::task::JoinError>;
+
+/// Records on their way through the ledger, and what it says of each.
+type Claiming = BoxFuture<'static, Result<Vec<(Claim, Position, Payload)>, LedgerError>>;
+
+/// The one owner of a run's state.
+struct Run<S, L> {
+    context: Arc<RunContext<S>>,
+    listener: L,
+    /// `None` when nothing more is to come.
+    offers: Option<mpsc::Receiver<Offer>>,
+    /// Handed in and not answered: one batch at a time, since records are claimed in input order.
+    claiming: Option<Claiming>,
+    /// Claimed and not started, in input order.
+    ready: VecDeque<(Ticket, Payload)>,
+    /// Holds the claimed records whose look-alike must end first.
+    apart: Apart<(Ticket, Payload)>,
+    tasks: FuturesUnordered<JoinHandle<TaskResult>>,
+    stop_rules: StopRules,
+    claims: ClaimPolicy,
+    concurrency: NonZeroUsize,
+    /// Places in flight that exist so far.
+    slots: usize,
+    /// What `--limit` still allows.
+    left_to_send: Option<u64>,
+    counters: RunCounters,
+    /// What the answers have shown so far, for records whose refusal waits for it.
+    showing: watch::Sender<ApiEvidence>,
+    /// The last reported cause of why no connection can be made.
+    trouble: Option<String>,
+    /// The first reason to end, once there is one. A reached limit gives way to any other.
+    verdict: Option<Verdict>,
+}
+
+impl<S: Server, L: FnMut(Event)> Run<S, L> {
+    async fn work(
+        mut self,
+        mut paced: mpsc::UnboundedReceiver<Event>,
+        mut noted: mpsc::UnboundedReceiver<TaskMessage>,
+    ) -> RunEnd {
+        let mut batch = Vec::with_capacity(BATCH);
+        let mut heart = heart();
+        while !self.is_done() {
+            self.confirm_the_last();
+            let (may_start, may_claim) = (self.may_start(), self.may_claim());
+            let (open, draining) = (!self.tasks.is_empty(), self.context.shutdown.is_draining());
+            tokio::select! {
+                biased;
+                () = self.context.shutdown.leaving() => break,
+                () = self.context.shutdown.draining(), if !draining => self.drain(Verdict::Interrupted),
+                _ = heart.tick() => self.tell(Event::Heartbeat),
+                Some(event) = paced.recv() => self.tell_of_pace(event),
+                Some(note) = noted.recv() => self.take_notes(note, &mut noted),
+                Some(end) = self.tasks.next(), if open => self.take_ends(end),
+                () = until(self.apart.free_at()) => self.take_freed(),
+                () = until(self.stop_rules.deadline()), if !draining => self.halt(self.stop_rules.out_of_patience(Instant::now())),
+                Ok(slot) = Arc::clone(&self.context.slots).acquire_owned(), if may_start => self.start_all(slot),
+                Some(claims) = answered(&mut self.claiming) => self.take_claims(claims),
+                _ = receive(&mut self.offers, &mut batch), if may_claim => self.claim(&mut batch),
+            }
+        }
+        if self.context.shutdown.is_draining() && matches!(self.verdict, None | Some(Verdict::LimitReached)) {
+            self.verdict = Some(Verdict::Interrupted);
+        }
+        // What tasks sent before they ended is still in the channel.
+        self.take_rest(&mut noted);
+        RunEnd { verdict: self.verdict.unwrap_or(Verdict::Finished), counters: self.counters }
+    }
+
+    fn is_done(&self) -> bool {
+        self.offers.is_none()
+            && self.claiming.is_none()
+            && self.ready.is_empty()
+            && self.apart.is_empty()
+            && self.tasks.is_empty()
+    }
+
+    /// Records whose refusal only waits for others do not count: otherwise they would keep those
+    /// others from being started.
+    fn may_start(&self) -> bool {
+        let at_work = self.tasks.len().saturating_sub(self.awaiting());
+        !self.ready.is_empty() && at_work < self.concurrency.get() * STARTED_PER_SLOT
+    }
+
+    fn awaiting(&self) -> usize {
+        self.context.awaiting.load(Ordering::Relaxed)
+    }
+
+    /// When nothing is left but records whose refusal waits for others, no others will come, and
+    /// the run was not stopped for them.
+    fn confirm_the_last(&self) {
+        // If no more can be put aside nothing more is claimed, and what is aside may wait for one
+        // of these records.
+        let no_offers = self.offers.is_none() || !self.apart.has_room();
+        let nothing_comes = no_offers && self.claiming.is_none() && self.ready.is_empty();
+        if nothing_comes && !self.tasks.is_empty() && self.tasks.len() == self.awaiting() {
+            self.show(|shown| (shown.ordinary, shown.successes) = (shown.ordinary + 1, shown.successes + 1));
+        }
+    }
+
+    fn show(&self, what: impl FnOnce(&mut ApiEvidence)) {
+        self.showing.send_modify(what);
+    }
+
+    fn may_claim(&self) -> bool {
+        let few = self.ready.len() < self.concurrency.get() * READY_PER_SLOT;
+        self.offers.is_some() && self.claiming.is_none() && few && self.apart.has_room()
+    }
+
+    /// Claims what came in. An empty batch means that the input is at its end.
+    fn claim(&mut self, batch: &mut Vec<Offer>) {
+        if batch.is_empty() {
+            self.offers = None;
+            return;
+        }
+        let (mut requests, mut payloads) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
+        for offer in batch.drain(..) {
+            match offer {
+                Offer::Settled { position, status } => self.settled(position, status),
+                Offer::Valid { position, email, payload } => {
+                    requests.push(ClaimRequest { email, payload: payload.hash, position });
+                    payloads.push((position, payload));
+                }
+            }
+        }
+        let (context, policy) = (Arc::clone(&self.context), self.claims);
+        let claiming = async move {
+            let claims = context.ledger.claim(&context.run, requests, policy).await?;
+            Ok(claims
+                .into_iter()
+                .zip(payloads)
+                .map(|(claim, (position, payload))| (claim, position, payload))
+                .collect())
+        };
+        self.claiming = Some(claiming.boxed());
+    }
+
+    fn take_claims(&mut self, claims: Result<Vec<(Claim, Position, Payload)>, LedgerError>) {
+        let claims = match claims {
+            Ok(claims) => claims,
+            Err(error) => return self.drain(Verdict::LedgerFailed(error)),
+        };
+        for (claim, position, payload) in claims {
+            match claim {
+                Claim::Deliver(ticket) => self.ready.push_back((ticket, payload)),
+                Claim::Settled(status) => self.settled(position, status),
+                Claim::Duplicate { .. } => self.settled(position, Status::Duplicate),
+            }
+        }
+    }
+
+    /// Starts as many records as there are slots. To look at everything else between two of them
+    /// takes longer than to start one.
+    fn start_all(&mut self, slot: OwnedSemaphorePermit) {
+        self.start(slot);
+        while self.may_start() {
+            match Arc::clone(&self.context.slots).try_acquire_owned() {
+                Ok(slot) => self.start(slot),
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn start(&mut self, slot: OwnedSemaphorePermit) {
+        if self.left_to_send == Some(0) {
+            return self.drain_quietly(Verdict::LimitReached);
+        }
+        let now = Instant::now();
+        while let Some((ticket, payload)) = self.ready.pop_front() {
+            let (look, resolves) = (self.apart.look(ticket.email()), ticket.is_resumed());
+            let Some((ticket, payload)) = self.apart.admit(look, resolves, (ticket, payload), now) else { continue };
+            self.left_to_send = self.left_to_send.map(|left| left - 1);
+            let context = Arc::clone(&self.context);
+            // Called inside the block, because a future that is captured and then awaited takes up
+            // its room twice.
+            let task = async move { (look, deliver(context, ticket, payload, slot).await) };
+            self.tasks.push(tokio::spawn(task.in_current_span()));
+            return;
+        }
+    }
+
+    /// Lets records start whose look-alikes are out of the way.
+    fn take_freed(&mut self) {
+        for record in self.apart.take_freed(Instant::now()).into_iter().rev() {
+            self.ready.push_front(record);
+        }
+    }
+
+    fn take_notes(&mut self, note: TaskMessage, noted: &mut mpsc::UnboundedReceiver<TaskMessage>) {
+        self.take_note(note);
+        self.take_rest(noted);
+    }
+
+    fn take_rest(&mut self, noted: &mut mpsc::UnboundedReceiver<TaskMessage>) {
+        while let Ok(note) = noted.try_recv() {
+            self.take_note(note);
+        }
+    }
+
+    fn take_note(&mut self, note: TaskMessage) {
+        match note {
+            TaskMessage::Event(event) => self.tell(event),
+            TaskMessage::Answer { row, result } => self.take_answer(row, &result),
+            TaskMessage::RejectedAfterAll(words) => {
+                let halt = self.stop_rules.rejected_after_all(&words);
+                self.halt(halt);
+            }
+            // The loop looks whether that is all that is left.
+            TaskMessage::Awaiting => {}
+            TaskMessage::Alive => self.stop_rules.alive(),
+            TaskMessage::Unreached(cause) => {
+                let halt = self.stop_rules.unreached(&cause, Instant::now());
+                self.tell_of_trouble(&cause);
+                self.halt(halt);
+            }
+            TaskMessage::Throttled(pause) => {
+                let halt = self.stop_rules.throttled(pause, Instant::now());
+                self.halt(halt);
+            }
+        }
+    }
+
+    fn take_answer(&mut self, row: u64, result: &AttemptResult) {
+        if self.slots < self.concurrency.get() && result.costs_an_attempt() {
+            self.slots += 1;
+            self.context.slots.add_permits(1);
+        }
+        if is_ordinary(result) {
+            self.show(|shown| {
+                shown.ordinary += 1;
+                shown.successes += u64::from(!matches!(result, AttemptResult::Rejected(_)));
+            });
+        }
+        let halt = self.stop_rules.answered(row, result, Instant::now());
+        match result {
+            AttemptResult::NotSent { cause, .. } => self.tell_of_trouble(cause),
+            _ => self.trouble = None,
+        }
+        self.halt(halt);
+    }
+
+    /// Tells why no connection comes about, once for each cause in a row.
+    fn tell_of_trouble(&mut self, cause: &str) {
+        if self.trouble.as_deref() == Some(cause) {
+            return;
+        }
+        self.trouble = Some(cause.to_owned());
+        if let Some(trouble) = self.current_trouble() {
+            self.tell(Event::Unreachable(trouble));
+        }
+    }
+
+    fn current_trouble(&self) -> Option<Trouble> {
+        let (cause, gives_up_at) = self.stop_rules.trouble()?;
+        let gives_up_in = gives_up_at.saturating_duration_since(Instant::now());
+        Some(Trouble { cause: cause.to_owned(), gives_up_in })
+    }
+
+    fn tell_of_pace(&mut self, event: Event) {
+        let event = match event {
+            Event::BreakerOpened { pause, .. } => Event::BreakerOpened { pause, trouble: self.current_trouble() },
+            other => other,
+        };
+        self.tell(event);
+    }
+
+    fn take_ends(&mut self, end: End) {
+        self.take_end(end);
+        while let Some(Some(end)) = self.tasks.next().now_or_never() {
+            self.take_end(end);
+        }
+    }
+
+    fn take_end(&mut self, end: End) {
+        let end = match end {
+            Ok((look, end)) => {
+                self.let_look_alikes_go(look, &end);
+                end
+            }
+            // The intent is in the ledger, so the record is in doubt and not lost.
+            Err(error) => return self.drain(Verdict::Crashed(panic_of(error))),
+        };
+        match end {
+            Ok(Delivered::Settled { position, status }) => {
+                self.settled(position, status);
+                let halt = self.stop_rules.settled(status);
+                self.halt(halt);
+            }
+            Ok(Delivered::Left) => {}
+            Err(RunAbort::Stop(reason)) => self.drain(Verdict::Stopped(reason)),
+            Err(RunAbort::Ledger(error)) => self.drain(Verdict::LedgerFailed(error)),
+        }
+    }
+
+    /// A record that ended in doubt may have sent its last request only now.
+    fn let_look_alikes_go(&mut self, look: LookHash, end: &Result<Delivered, RunAbort>) {
+        if matches!(end, Ok(Delivered::Settled { status: Status::InDoubt, .. })) {
+            let now = Instant::now();
+            self.apart.doubt(look, now + self.context.policy.settle, now);
+        }
+        self.apart.ended(look);
+        self.take_freed();
+    }
+
+    /// Ends the run, if there is a reason to.
+    fn halt(&mut self, halt: Option<Halt>) {
+        if let Some(halt) = halt {
+            self.drain(match halt {
+                Halt::TooManyFailures(count) => Verdict::TooManyFailures(count),
+                Halt::RejectedAlike { times, words } => Verdict::RejectedAlike { times, words },
+                Halt::Stop(reason) => Verdict::Stopped(reason),
+            });
+        }
+    }
+
+    /// Starts nothing new, for the first reason given.
+    fn drain(&mut self, verdict: Verdict) {
+        if matches!(self.verdict, None | Some(Verdict::LimitReached)) {
+            self.tell(Event::Draining { in_flight: self.tasks.len() });
+            self.verdict = Some(verdict);
+        }
+        self.stop_starting();
+        self.context.shutdown.drain();
+    }
+
+    /// Starts nothing new, and lets what was started come to its end.
+    fn drain_quietly(&mut self, verdict: Verdict) {
+        self.verdict.get_or_insert(verdict);
+        self.stop_starting();
+    }
+
+    fn stop_starting(&mut self) {
+        self.offers = None;
+        self.claiming = None;
+        self.ready.clear();
+        self.apart.clear();
+    }
+
+    fn settled(&mut self, position: Position, status: Status) {
+        self.tell(Event::Settled { position, status });
+    }
+
+    fn tell(&mut self, event: Event) {
+        match event {
+            Event::Request(_) => self.counters.requests += 1,
+            Event::Retry { .. } => self.counters.retries += 1,
+            Event::Recovered { .. } => self.counters.recovered += 1,
+            Event::Throttled { .. } => self.counters.throttled += 1,
+            _ => {}
+        }
+        (self.listener)(event);
+    }
+}
+
+/// Why a task ended without an end, and nothing of the data that a panic may show.
+fn panic_of(error: tokio::task::JoinError) -> String {
+    error.try_into_panic().map_or_else(|error| error.to_string(), |panic| fault::words(&*panic))
+}
+
+/// After a suspension it goes on at its old interval and makes up for nothing.
+fn heart() -> Interval {
+    let mut heart = tokio::time::interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
+    heart.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    heart
+}
+
+/// What the ledger says of the records that are being claimed. `None`, at once, when there are
+/// none.
+async fn answered<T>(claiming: &mut Option<BoxFuture<'static, T>>) -> Option<T> {
+    let answer = claiming.as_mut()?.await;
+    *claiming = None;
+    Some(answer)
+}
+
+/// The next records, at least one unless the input is at its end.
+async fn receive(offers: &mut Option<mpsc::Receiver<Offer>>, batch: &mut Vec<Offer>) -> usize {
+    match offers {
+        Some(offers) => offers.recv_many(batch, BATCH).await,
+        None => 0,
+    }
+}

@@ -1,0 +1,171 @@
+//! How long to go on without a conclusive answer. Pure: instants come in as arguments.
+//!
+//! # The rules
+//! - The time counts from the first failure after a conclusive answer. Pauses that the server asked
+//!   for (429) are not part of it: an hour that it wants is an hour that it gets.
+//! - A server that says nothing but "too many requests" is not alive either. After ten pauses in a
+//!   row, with nothing between them but 429s, the time counts with its pauses.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// So many pauses in a row are more than mere pauses.
+const PAUSES: u32 = 10;
+
+#[derive(Debug)]
+pub(crate) struct GiveUpTimer {
+    limit: Duration,
+    trial: Option<Trial>,
+    /// Why the last request failed.
+    cause: String,
+}
+
+/// The time since the last conclusive answer.
+#[derive(Clone, Copy, Debug)]
+struct Trial {
+    begun: Instant,
+    /// The same without the pauses: each of them moves it forward.
+    since: Instant,
+    paused_until: Instant,
+    /// In a row, with nothing between them.
+    pauses: u32,
+    /// The last thing heard was that nothing gets through; then the clock alone may end the run.
+    /// After silence it may not: records that wait for their settle time ask nothing, and hear
+    /// nothing. Nor may it in a pause.
+    unreachable: bool,
+}
+
+impl GiveUpTimer {
+    pub(crate) const fn new(limit: Duration) -> Self {
+        Self { limit, trial: None, cause: String::new() }
+    }
+
+    /// The server answered, and meant it.
+    pub(crate) fn conclusive(&mut self) {
+        self.trial = None;
+        self.cause.clear();
+    }
+
+    /// No answer, or one that is not the API's.
+    pub(crate) fn failed(&mut self, unreachable: bool, cause: &str, now: Instant) {
+        cause.clone_into(&mut self.cause);
+        let trial = self.trial(now);
+        (trial.unreachable, trial.pauses) = (unreachable, 0);
+    }
+
+    /// Too many requests. Many in flight may hear of one pause.
+    pub(crate) fn throttled(&mut self, pause: Duration, now: Instant) {
+        let trial = self.trial(now);
+        let until = trial.paused_until.max(now + pause);
+        trial.pauses += u32::from(now >= trial.paused_until);
+        trial.since += until - trial.paused_until.max(now);
+        (trial.paused_until, trial.unreachable) = (until, false);
+    }
+
+    /// Why the last request failed, if nothing worked since.
+    pub(crate) fn cause(&self) -> Option<&str> {
+        self.trial.map(|_| self.cause.as_str()).filter(|cause| !cause.is_empty())
+    }
+
+    /// When to give up at the earliest, whatever is heard meanwhile.
+    pub(crate) fn gives_up_at(&self) -> Option<Instant> {
+        self.trial.map(|trial| trial.since + self.limit)
+    }
+
+    /// When to give up, unless something is heard before.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.trial.filter(|trial| trial.unreachable).map(|trial| trial.since + self.limit)
+    }
+
+    /// Why to give up now.
+    pub(crate) fn is_over(&self, now: Instant) -> Option<String> {
+        let trial = self.trial.filter(|trial| {
+            let counted_from = if trial.pauses >= PAUSES { trial.begun } else { trial.since };
+            now >= counted_from + self.limit
+        })?;
+        let time = jiff::SignedDuration::try_from(now - trial.begun).unwrap_or(jiff::SignedDuration::MAX);
+        let time = time.round(jiff::Unit::Second).unwrap_or(time);
+        Some(if trial.pauses >= PAUSES {
+            format!("the API did nothing but ask for pauses (429) for {time:#}, {} times in a row", trial.pauses)
+        } else {
+            let cause = self.cause().map(|cause| format!(": {cause}")).unwrap_or_default();
+            format!("no conclusive answer from the API for {time:#}{cause}")
+        })
+    }
+
+    fn trial(&mut self, now: Instant) -> &mut Trial {
+        self.trial.get_or_insert(Trial { begun: now, since: now, paused_until: now, pauses: 0, unreachable: false })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const LIMIT: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn time_counts_from_the_first_failure_after_a_conclusive_answer() {
+        let (mut patience, start) = (GiveUpTimer::new(LIMIT), Instant::now());
+        assert_eq!(patience.deadline(), None);
+        patience.failed(true, "refused", start);
+        patience.failed(true, "refused", start + 5 * SECOND);
+        assert_eq!(patience.deadline(), Some(start + LIMIT));
+        assert_eq!(patience.is_over(start + 59 * SECOND), None);
+        assert!(patience.is_over(start + LIMIT).is_some_and(|why| why.contains("1m") && why.ends_with("refused")));
+        patience.conclusive();
+        assert_eq!((patience.deadline(), patience.is_over(start + LIMIT)), (None, None));
+    }
+
+    #[test]
+    fn after_silence_the_clock_alone_ends_nothing() {
+        let (mut patience, start) = (GiveUpTimer::new(LIMIT), Instant::now());
+        patience.failed(false, "refused", start);
+        assert_eq!(patience.deadline(), None);
+        assert!(patience.is_over(start + LIMIT).is_some());
+    }
+
+    #[test]
+    fn an_hour_that_the_server_asked_for_is_no_failure_of_the_run() {
+        let (mut patience, start) = (GiveUpTimer::new(LIMIT), Instant::now());
+        let hour = 3600 * SECOND;
+        patience.throttled(hour, start);
+        // The others in flight hear of the same pause.
+        (0..20).for_each(|_| patience.throttled(hour, start + SECOND));
+        assert_eq!(patience.is_over(start + hour + 59 * SECOND), None);
+        patience.failed(true, "refused", start + hour + 2 * SECOND);
+        let beyond = start + hour + SECOND + LIMIT;
+        assert_eq!(patience.deadline(), Some(beyond));
+        assert!(patience.is_over(beyond).is_some());
+    }
+
+    #[test]
+    fn ten_pauses_in_a_row_are_given_up_on_once_they_took_long_enough() {
+        let start = Instant::now();
+        let pauses = |each: Duration, count: u32| {
+            let mut patience = GiveUpTimer::new(LIMIT);
+            (0..count).find(|pause| {
+                let now = start + *pause * (each + SECOND);
+                patience.throttled(each, now);
+                patience.is_over(now).is_some()
+            })
+        };
+        assert_eq!(pauses(30 * SECOND, 20), Some(9), "the tenth");
+        assert_eq!(pauses(SECOND, 60), Some(30), "ten came much sooner than the time was over");
+    }
+
+    #[test]
+    fn any_other_answer_between_pauses_begins_the_count_anew() {
+        let (mut patience, start) = (GiveUpTimer::new(LIMIT), Instant::now());
+        for pause in 0..40 {
+            let now = start + pause * 31 * SECOND;
+            patience.throttled(30 * SECOND, now);
+            assert_eq!(patience.is_over(now), None);
+            if pause % 9 == 8 {
+                patience.conclusive();
+            }
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The fields of a customer, each with its own rules.
+//!
+//! - `name`, `email`, `phone`, `country`, `kind`: a file for each
+//! - `phone_ranges`: which phone numbers are in use
+//! - `byte_classes`, `normalized_letters`: fast answers about ASCII and about normalized text
+
+mod byte_classes;
+pub(super) mod country;
+pub(super) mod email;
+pub(super) mod kind;
+pub(super) mod name;
+mod normalized_letters;
+pub(super) mod phone;
+mod phone_ranges;

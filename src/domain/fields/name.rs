@@ -1,0 +1,324 @@
+//! The name of a customer.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use unicode_normalization::{UnicodeNormalization as _, is_nfc};
+
+use super::byte_classes::{Signs, equal, within};
+use super::normalized_letters::{is_apart, is_untroubled, is_untroubled_letter};
+use crate::domain::text::trim;
+use crate::domain::violation::{Code, Flaw};
+
+/// A trimmed, NFC-normalised name without control characters.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CustomerName<'a>(Cow<'a, str>);
+
+/// People's data stays out of logs and panics.
+impl fmt::Debug for CustomerName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CustomerName(..)")
+    }
+}
+
+/// The longest name that the API's database takes, in characters.
+const LONGEST: usize = 255;
+
+impl<'a> CustomerName<'a> {
+    /// Trims and normalises; refuses what is empty, too long or steers the display instead of
+    /// naming somebody.
+    ///
+    /// # Errors
+    /// A [`Flaw`] with one of the `name.*` codes.
+    pub fn parse(text: impl Into<Cow<'a, str>>) -> Result<Self, Flaw> {
+        let text = trim(text.into());
+        if is_plain(&text) {
+            return Ok(Self(text));
+        }
+        let name = composed(text);
+        if name.is_empty() {
+            return Err(Flaw::new(Code::NameMissing, "every customer needs a name"));
+        }
+        if let Some(character) = name.chars().find(|&character| steers_display(character)) {
+            let hint = format!(
+                "holds the invisible character U+{:04X}; remove it (a stray line break or a copied control character)",
+                u32::from(character)
+            );
+            return Err(Flaw::new(Code::NameControlCharacters, hint));
+        }
+        let length = name.chars().count();
+        if length > LONGEST {
+            let hint = format!("has {length} characters; at most {LONGEST} are possible");
+            return Err(Flaw::new(Code::NameTooLong, hint));
+        }
+        Ok(Self(name))
+    }
+
+    /// A name of which there is nothing to say: as [`CustomerName::parse`] makes it, without an
+    /// oddity.
+    #[must_use]
+    #[inline]
+    pub fn plain(text: &'a str) -> Option<Self> {
+        if is_plain(text) {
+            Some(Self(Cow::Borrowed(text)))
+        } else {
+            Self::parse(text).ok().filter(|name| name.oddity().is_none())
+        }
+    }
+
+    #[must_use]
+    pub fn into_owned(self) -> CustomerName<'static> {
+        CustomerName(Cow::Owned(self.0.into_owned()))
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What is odd about a name that may be sent all the same.
+    #[must_use]
+    pub fn oddity(&self) -> Option<Flaw> {
+        garbling(&self.0).map(|hint| Flaw::new(Code::NameLooksGarbled, hint))
+    }
+}
+
+/// A trimmed name, not long, that is normalised already and in which nothing is odd. Nearly all are
+/// such.
+#[inline]
+fn is_plain(name: &str) -> bool {
+    let Some(signs) = Signs::of(name.as_bytes()) else { return false };
+    let [plain, beyond_ascii] = signs.that(|signs| {
+        let telling = equal(signs, b'?') | equal(signs, b'"');
+        [within(signs, b' ', b'~') & !telling, within(signs, 0x80, 0xff)]
+    });
+    let is_trimmed = !(name.is_empty() || name.starts_with(' ') || name.ends_with(' '));
+    let is_printable = plain | beyond_ascii == signs.all();
+    is_trimmed && is_printable && !means_nothing(name) && (beyond_ascii == 0 || is_plain_in_any_script(name, &signs))
+}
+
+/// The same of a name with letters beyond ASCII.
+fn is_plain_in_any_script(name: &str, signs: &Signs<'_>) -> bool {
+    let [mut begins, first, second] = signs.that(|signs| {
+        let second = [0xc5, 0xc6, 0xcb, 0xe2].map(|byte| equal(signs, byte));
+        let second = second.into_iter().fold(equal(signs, 0xc2), |any, one| any | one);
+        [within(signs, 0xc0, 0xff), equal(signs, 0xc3), second]
+    });
+    // Letters that `is_mojibake` looks at have one first byte in UTF-8, and two bytes; those that
+    // may follow begin with one of these.
+    if first & second >> 2 != 0 {
+        return false;
+    }
+    while begins != 0 {
+        let at = begins.trailing_zeros() as usize;
+        begins &= begins - 1;
+        if !is_untroubled_letter(&name.as_bytes()[at..]) {
+            let Some(end) = end_of_plain_marks(name, at) else { return false };
+            begins &= u64::MAX.unbounded_shl(end);
+        }
+    }
+    true
+}
+
+/// Where the marks end that stand here, if they stay as they are after the letter before them.
+fn end_of_plain_marks(name: &str, begin: usize) -> Option<u32> {
+    let end = name[begin..].find(is_untroubled).map_or(name.len(), |length| begin + length);
+    let marks = &name[begin..end];
+    let letter = name[..begin].chars().next_back().map_or(0, char::len_utf8);
+    let is_plain = is_apart(marks) || !marks.chars().any(is_odd) && is_nfc(&name[begin - letter..end]);
+    u32::try_from(end).ok().filter(|_| is_plain)
+}
+
+/// Whether there may be something to say of a name because of a character, whatever stands beside
+/// it.
+fn is_odd(character: char) -> bool {
+    matches!(character, '?' | '"' | '\u{fffd}')
+        || character.is_whitespace()
+        || steers_display(character)
+        || windows_1252(character).is_some()
+}
+
+fn composed(text: Cow<'_, str>) -> Cow<'_, str> {
+    if is_nfc(&text) { text } else { Cow::Owned(text.nfc().collect()) }
+}
+
+/// Control characters, bidirectional embeddings and overrides, line separators, tags,
+/// noncharacters. The joiners U+200C and U+200D belong to the spelling of Persian and Indic names,
+/// and the plain direction marks only to that of right-to-left ones: those may stay.
+fn steers_display(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{2028}'..='\u{202e}'
+                | '\u{2066}'..='\u{2069}'
+                | '\u{feff}'
+                | '\u{fdd0}'..='\u{fdef}'
+                | '\u{fffe}'..='\u{ffff}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+/// Signs that the text went through a wrong encoding before it came here.
+fn garbling(name: &str) -> Option<&'static str> {
+    let is_ascii = name.is_ascii();
+    if !is_ascii && name.contains('\u{fffd}') {
+        Some("holds the replacement character U+FFFD: letters were lost before this file was written")
+    } else if name.as_bytes().contains(&b'?') {
+        Some("holds a question mark: perhaps a letter was lost before this file was written")
+    } else if name.as_bytes().contains(&b'"') && (name.contains("\\\"") || is_quoted(name)) {
+        Some(
+            "holds quotes that look like those around a cell: write a quote within a cell twice (\"\"), and nothing before the first one",
+        )
+    } else if means_nothing(name) {
+        Some("is what programs write where there is nothing: is it somebody's name?")
+    } else if !is_ascii && is_mojibake(name) {
+        Some("looks like UTF-8 that was read as Windows-1252 (`Ã©` for `é`); export it again as UTF-8")
+    } else {
+        None
+    }
+}
+
+/// What programs write for an empty value. (`None` and `Nan` may be people's names.)
+fn means_nothing(name: &str) -> bool {
+    const WORDS: [&str; 4] = ["null", "n/a", "undefined", "[object object]"];
+    WORDS.iter().any(|word| name.eq_ignore_ascii_case(word))
+}
+
+/// Quotes around the whole: a space before the first one makes it part of the cell.
+fn is_quoted(name: &str) -> bool {
+    name.len() > 1 && name.starts_with('"') && name.ends_with('"') && name.matches('"').count() == 2
+}
+
+/// Whether some characters, taken as bytes of Windows-1252, are a letter in UTF-8.
+fn is_mojibake(name: &str) -> bool {
+    let mut rest = name.chars();
+    while let Some(first) = rest.next() {
+        let length = match first {
+            '\u{c2}'..='\u{df}' => 2,
+            '\u{e0}'..='\u{ef}' => 3,
+            '\u{f0}'..='\u{f4}' => 4,
+            _ => continue,
+        };
+        // `Ó’` is Irish, not garbled; only after `Ã` is the quotation mark more likely the second
+        // half of a letter.
+        if length == 2 && first != 'Ã' && rest.clone().next() == Some('\u{2019}') {
+            continue;
+        }
+        let mut bytes = [0; 4];
+        let run = std::iter::once(first).chain(rest.clone()).map(windows_1252);
+        let found =
+            bytes[..length].iter_mut().zip(run).map_while(|(byte, known)| known.map(|known| *byte = known)).count();
+        if found == length && std::str::from_utf8(&bytes[..length]).is_ok() {
+            return true;
+        }
+    }
+    false
+}
+
+/// The byte that stands for a character in Windows-1252, for bytes beyond ASCII.
+fn windows_1252(character: char) -> Option<u8> {
+    const C1: [char; 32] = [
+        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}', '‘',
+        '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
+    ];
+    match u32::from(character) {
+        code @ 0xa0..=0xff => u8::try_from(code).ok(),
+        _ => C1.iter().position(|&known| known == character).and_then(|index| u8::try_from(0x80 + index).ok()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn code(text: &str) -> Option<Code> {
+        CustomerName::parse(text).err().map(|flaw| flaw.code)
+    }
+
+    proptest! {
+        #[test]
+        fn of_a_plain_name_there_is_nothing_to_say(
+            name in "([ -~]|[À-ɏ]|[ -¿]|[\u{300}-\u{36f}]|[Α-я]|[ŒœŠšŽžŸƒˆ˜’“€]|[\u{620}-\u{6ff}]|[\u{900}-\u{97f}]|[\u{bbe}-\u{bd7}]|[\u{e30}-\u{e4f}]|[Ạ-ỹ]|[か-が]|[一-丐]|[가-각]|[\u{1100}\u{1161}\u{11a8}]|\u{3000}|\u{fffd}|\u{202e}){1,6}"
+        ) {
+            check_plain(&name);
+            // As it looks after a wrong encoding.
+            check_plain(&encoding_rs::WINDOWS_1252.decode_without_bom_handling(name.as_bytes()).0);
+        }
+    }
+
+    fn check_plain(name: &str) {
+        if let Some(plain) = CustomerName::plain(name) {
+            assert!(plain.oddity().is_none() && CustomerName::parse(name) == Ok(plain), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn names_of_many_scripts_are_trimmed_and_composed() {
+        for name in [
+            "Zoë Müller",
+            "Łukasz Żak",
+            "Ольга Иванова",
+            "Γιώργος Παππάς",
+            "محمد",
+            "יעל כהן",
+            "सीता",
+            "สมชาย",
+            "王小明",
+            "김민준",
+        ] {
+            assert_eq!(CustomerName::parse(format!("\u{a0} {name}\t")).unwrap().as_str(), name);
+            assert_eq!(CustomerName::parse(name).unwrap().oddity(), None, "{name}");
+        }
+        assert_eq!(CustomerName::parse("Zoe\u{308}").unwrap().as_str(), "Zoë");
+    }
+
+    #[test]
+    fn joiners_stay_and_display_tricks_do_not() {
+        assert_eq!(code("علی\u{200c}رضا"), None);
+        for trick in ["a\u{202e}b", "a\nb", "a\u{0}b", "a\u{2066}b", "a\u{feff}b", "a\u{e0041}b"] {
+            assert_eq!(code(trick), Some(Code::NameControlCharacters), "{trick:?}");
+        }
+    }
+
+    #[test]
+    fn the_limit_is_in_characters() {
+        assert_eq!(code(&"é".repeat(255)), None);
+        assert_eq!(code(&"é".repeat(256)), Some(Code::NameTooLong));
+        assert_eq!(code(" \u{3000} "), Some(Code::NameMissing));
+    }
+
+    #[test]
+    fn mojibake_is_noticed_and_irish_is_not() {
+        for garbled in [
+            "JosÃ© GarcÃ\u{ad}a",
+            "MÃ¼ller",
+            "FranÃ§ois",
+            "Ð\u{98}Ð²Ð°Ð½",
+            "M\u{fffd}ller",
+            "M?ller",
+            "â€œMaxâ€\u{9d}",
+            "\"Ada King\"",
+            "Ada \\\"King\\\"",
+            "NULL",
+        ] {
+            let name = CustomerName(garbled.into());
+            assert_eq!(name.oddity().map(|flaw| flaw.code), Some(Code::NameLooksGarbled), "{garbled}");
+        }
+        for fine in [
+            "Ó’Briain",
+            "O’Brien",
+            "Ângela",
+            "São João",
+            "Ålesund",
+            "Øyvind Ås",
+            "\"Hacksaw\" Jim \"D\"",
+            "Ada \"A\" King",
+            "Nullson",
+            "Nan",
+        ] {
+            assert_eq!(CustomerName::parse(fine).unwrap().oddity(), None, "{fine}");
+        }
+    }
+}

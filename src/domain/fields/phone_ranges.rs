@@ -1,0 +1,446 @@
+//! Which numbers in E.164 lie in a range that is in use, as one automaton over their digits.
+//!
+//! The phone library answers this with some twenty regular expressions a number, which takes
+//! hundreds of times as long. `phone_ranges.bin` holds its answers for all numbers; the test below
+//! makes that file from the library's own rules and fails if it is no longer what they say.
+//!
+//! The file is a list of 16-bit numbers, little end first: the place of the last accepting state,
+//! then ten for each state, the places of the states that follow each digit. A state's place is
+//! that of its first number. Place 0 refuses whatever follows, the accepting states come first, and
+//! the last state is the beginning.
+
+const BYTES: &[u8] = include_bytes!("phone_ranges.bin");
+
+static TABLE: [u16; BYTES.len() / 2] = {
+    let mut table = [0; BYTES.len() / 2];
+    let mut place = 0;
+    while place < table.len() {
+        table[place] = u16::from_le_bytes([BYTES[2 * place], BYTES[2 * place + 1]]);
+        place += 1;
+    }
+    table
+};
+
+#[expect(clippy::cast_possible_truncation, reason = "places are numbers of 16 bits")]
+const BEGINNING: u16 = (BYTES.len() / 2 - 10) as u16;
+
+const fn follow(place: u16, digit: usize) -> u16 {
+    if place == 0 { 0 } else { TABLE[place as usize + digit] }
+}
+
+/// The places after each beginning of three digits: three steps less to wait for.
+static HEADS: [u16; 1000] = {
+    let mut places = [0; 1000];
+    let mut head = 0;
+    while head < places.len() {
+        places[head] = follow(follow(follow(BEGINNING, head / 100), head / 10 % 10), head % 10);
+        head += 1;
+    }
+    places
+};
+
+/// The number that these digits are, if it is in use and is written as the library would write it.
+/// They are what follows the plus.
+pub(crate) fn in_use(digits: impl Iterator<Item = u8>) -> Option<u64> {
+    let mut digits = digits.map(|digit| usize::from(digit.wrapping_sub(b'0')));
+    let head = [digits.next()?, digits.next()?, digits.next()?];
+    if head.iter().any(|digit| *digit > 9) {
+        return None;
+    }
+    let head = head[0] * 100 + head[1] * 10 + head[2];
+    let (mut place, mut number) = (usize::from(HEADS[head]), head as u64);
+    for digit in digits {
+        // No way through the table is so long that a number of its digits could be too large.
+        if place == 0 || digit > 9 {
+            return None;
+        }
+        place = usize::from(TABLE[place + digit]);
+        number = number * 10 + digit as u64;
+    }
+    (1..=usize::from(TABLE[0])).contains(&place).then_some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, HashMap};
+    use std::fs;
+    use std::path::Path;
+    use std::process::Command;
+
+    use proptest::prelude::*;
+    use prost::Message as _;
+    use regex_automata::dfa::{Automaton as _, dense};
+    use regex_automata::util::{primitives::StateID, syntax};
+    use regex_automata::{Anchored, Input, MatchKind};
+    use rlibphonenumber::{
+        NumberLengthType, PHONE_NUMBER_UTIL, PhoneMetadata, PhoneMetadataCollection, PhoneNumberDesc, PhoneNumberFormat,
+    };
+
+    use super::*;
+
+    fn is_in_use(digits: &[u8]) -> bool {
+        in_use(digits.iter().copied()).is_some()
+    }
+
+    /// The most digits of a number, its country code included.
+    const LONGEST: usize = 15;
+
+    #[test]
+    fn the_table_is_what_the_rules_of_the_library_say() {
+        let made = Table::of_the_library().to_bytes();
+        if made != BYTES {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/domain/fields/phone_ranges.bin");
+            fs::write(&path, made).unwrap();
+            panic!("{} was not what the library says; it is made anew: build again", path.display());
+        }
+    }
+
+    /// The library's answer, by its own way.
+    fn by_the_library(digits: &str) -> bool {
+        let text = format!("+{digits}");
+        PHONE_NUMBER_UTIL.parse(&text, None).is_ok_and(|number| {
+            PHONE_NUMBER_UTIL.is_valid_number(&number)
+                && matches!(PHONE_NUMBER_UTIL.is_possible_number_with_reason(&number), Ok(NumberLengthType::IsPossible))
+                && PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164) == text
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+        /// Walks through the table, so that nearly all numbers are in use.
+        #[test]
+        fn what_the_table_takes_the_library_takes(choices in prop::collection::vec(any::<u16>(), LONGEST)) {
+            let (mut place, mut digits) = (usize::from(BEGINNING), String::new());
+            for choice in choices {
+                let ways: Vec<usize> = (0..10).filter(|digit| TABLE[place + digit] != 0).collect();
+                if ways.is_empty() || (place <= usize::from(TABLE[0]) && choice % 4 == 0) {
+                    break;
+                }
+                let digit = ways[usize::from(choice) % ways.len()];
+                digits.push(char::from(b'0' + u8::try_from(digit).unwrap()));
+                place = usize::from(TABLE[place + digit]);
+            }
+            if is_in_use(digits.as_bytes()) {
+                prop_assert!(by_the_library(&digits), "{digits}");
+            }
+        }
+
+        /// Only numbers that begin as a national one is dialled are left to the library.
+        #[test]
+        fn what_the_table_refuses_the_library_refuses(digits in "(49|1|44|33|234|86|91|61)[1-9][0-9]{6,11}|55[1-8][0-9]{7,11}") {
+            prop_assert!(is_in_use(digits.as_bytes()) || !by_the_library(&digits), "{digits}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_is_in_no_range() {
+        for text in ["", "4", "49", "999123456789", "49151234567890123456", "4915x23456789", "\u{661}"] {
+            assert!(!is_in_use(text.as_bytes()), "{text}");
+        }
+        assert_eq!(in_use("4915123456789".bytes()), Some(4_915_123_456_789));
+    }
+
+    /// A regular expression of the library, followed digit by digit.
+    type Rule = dense::DFA<Vec<u32>>;
+
+    fn rule(pattern: &str) -> Rule {
+        dense::Builder::new()
+            .configure(dense::Config::new().match_kind(MatchKind::All))
+            .syntax(syntax::Config::new().unicode(false).utf8(false))
+            .thompson(regex_automata::nfa::thompson::Config::new().utf8(false))
+            .build(pattern)
+            .unwrap()
+    }
+
+    /// Of what numbers begin with. The library keeps all patterns as those of whole numbers, and
+    /// takes that away from these.
+    fn rule_of_beginnings(pattern: &str) -> Rule {
+        let inner = pattern.strip_prefix("^(?:").and_then(|pattern| pattern.strip_suffix(")$"));
+        rule(inner.unwrap_or(pattern))
+    }
+
+    fn beginning(rule: &Rule) -> StateID {
+        rule.start_state_forward(&Input::new("").anchored(Anchored::Yes)).unwrap()
+    }
+
+    fn matches_here(rule: &Rule, state: StateID) -> bool {
+        rule.is_match_state(rule.next_eoi_state(state))
+    }
+
+    /// A kind of number: the lengths that it has (none given: any), and its form.
+    struct Kind {
+        lengths: Vec<i32>,
+        form: Rule,
+    }
+
+    impl Kind {
+        fn has_length(&self, length: usize) -> bool {
+            self.lengths.is_empty() || self.lengths.contains(&i32::try_from(length).unwrap())
+        }
+
+        fn has(&self, state: StateID, length: usize) -> bool {
+            self.has_length(length) && matches_here(&self.form, state)
+        }
+    }
+
+    /// What the library knows of a region.
+    struct Region {
+        /// Digits that tell the region among others of its country code.
+        leading: Option<Rule>,
+        /// The general form first; a number has that and one of the others.
+        kinds: Vec<Kind>,
+    }
+
+    impl Region {
+        #[expect(deprecated, reason = "the library empties these fields for itself; here they are as they were read")]
+        fn of(known: &PhoneMetadata) -> Self {
+            let kinds = [
+                &known.general_desc,
+                &known.premium_rate,
+                &known.toll_free,
+                &known.shared_cost,
+                &known.voip,
+                &known.personal_number,
+                &known.pager,
+                &known.uan,
+                &known.voicemail,
+                &known.fixed_line,
+                &known.mobile,
+            ];
+            let kind = |desc: &PhoneNumberDesc| {
+                let form = rule(desc.national_number_pattern.as_deref()?);
+                Some(Kind { lengths: desc.possible_length.clone(), form })
+            };
+            Self {
+                leading: known.leading_digits.as_deref().map(rule_of_beginnings),
+                kinds: kinds.into_iter().flatten().filter_map(kind).collect(),
+            }
+        }
+    }
+
+    /// What the library is built from, by country code.
+    fn known_to_the_library() -> BTreeMap<i32, Vec<PhoneMetadata>> {
+        let told = Command::new("rustc").arg("-vV").output().unwrap().stdout;
+        let told = String::from_utf8(told).unwrap();
+        let platform = told.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
+        // Of other platforms not all packages are there.
+        let output = Command::new(env!("CARGO"))
+            .args(["metadata", "--format-version=1", "--offline", "--locked", "--filter-platform", platform])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .unwrap();
+        let tree: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let packages = tree["packages"].as_array().unwrap();
+        let library = packages.iter().find(|package| package["name"] == "rlibphonenumber").unwrap();
+        let manifest = Path::new(library["manifest_path"].as_str().unwrap());
+        let bytes = fs::read(manifest.with_file_name("src/generated/metadata/metadata.bin")).unwrap();
+        let mut known = BTreeMap::<i32, Vec<PhoneMetadata>>::new();
+        for region in PhoneMetadataCollection::decode(&*bytes).unwrap().metadata {
+            let regions = known.entry(region.country_code()).or_default();
+            let place = if region.main_country_for_code() { 0 } else { regions.len() };
+            regions.insert(place, region);
+        }
+        known
+    }
+
+    /// A country code: its regions, the main one first, and what the library strips from the
+    /// beginning of a national number.
+    struct CountryCode {
+        regions: Vec<Region>,
+        stripped: Option<Rule>,
+        /// Whether something else is put in the place of what is stripped.
+        replaces: bool,
+    }
+
+    impl CountryCode {
+        /// `known` are its regions, the main one first.
+        #[expect(deprecated, reason = "the library empties these fields for itself; here they are as they were read")]
+        fn of(known: &[PhoneMetadata]) -> Self {
+            Self {
+                regions: known.iter().map(Region::of).collect(),
+                stripped: known[0].national_prefix_for_parsing.as_deref().map(rule_of_beginnings),
+                replaces: known[0].national_prefix_transform_rule.is_some(),
+            }
+        }
+
+        /// The form that whatever remains after stripping must have, or else nothing is stripped.
+        fn general(&self) -> &Rule {
+            &self.regions[0].kinds[0].form
+        }
+
+        fn rules(&self) -> impl Iterator<Item = &Rule> {
+            self.regions.iter().flat_map(|region| &region.kinds).map(|kind| &kind.form)
+        }
+
+        fn beginning(&self) -> Progress {
+            Progress {
+                forms: self.rules().map(beginning).collect(),
+                leading: self.regions.iter().map(|region| region.leading.as_ref().map(beginning)).collect(),
+                led: vec![false; self.regions.len()],
+                stripped: self.stripped.as_ref().map(beginning),
+                remaining: Vec::new(),
+                length: 0,
+            }
+        }
+
+        /// `None`: whatever follows, no number is in use, or the library would put something else
+        /// in the place of its beginning.
+        fn follow(&self, progress: &Progress, digit: u8) -> Option<Progress> {
+            let mut next = progress.clone();
+            next.length += 1;
+            for (rule, state) in self.rules().zip(&mut next.forms) {
+                *state = rule.next_state(*state, digit);
+            }
+            for ((region, state), led) in self.regions.iter().zip(&mut next.leading).zip(&mut next.led) {
+                if let (Some(rule), Some(state)) = (&region.leading, state) {
+                    // A match is reported one digit late.
+                    *state = rule.next_state(*state, digit);
+                    *led |= rule.is_match_state(*state);
+                }
+            }
+            if let (Some(rule), Some(state)) = (&self.stripped, &mut next.stripped) {
+                *state = rule.next_state(*state, digit);
+                // Stripping nothing changes nothing.
+                let ended = rule.is_match_state(*state) && next.length > 1;
+                if ended && self.replaces {
+                    return None;
+                }
+                let general = self.general();
+                next.remaining.extend(ended.then(|| beginning(general)));
+                next.remaining.iter_mut().for_each(|state| *state = general.next_state(*state, digit));
+                next.remaining.retain(|state| !general.is_dead_state(*state));
+            }
+            let alive = self.rules().zip(&next.forms).any(|(rule, state)| !rule.is_dead_state(*state));
+            alive.then_some(next)
+        }
+
+        fn accepts(&self, progress: &Progress) -> bool {
+            // The main region decides how long numbers are: what is shorter elsewhere may not be
+            // dialled from abroad.
+            if !self.regions[0].kinds[0].has_length(progress.length) {
+                return false;
+            }
+            // The library would strip its beginning.
+            if progress.remaining.iter().any(|state| matches_here(self.general(), *state)) {
+                return false;
+            }
+            let mut forms = progress.forms.iter();
+            let mut regions = self.regions.iter().enumerate().map(|(index, region)| {
+                let has: Vec<bool> = region
+                    .kinds
+                    .iter()
+                    .zip(&mut forms)
+                    .map(|(kind, state)| kind.has(*state, progress.length))
+                    .collect();
+                let is_valid = has[0] && has[1..].contains(&true);
+                let led = progress.led[index]
+                    || region
+                        .leading
+                        .as_ref()
+                        .zip(progress.leading[index])
+                        .is_some_and(|(rule, state)| matches_here(rule, state));
+                (is_valid, led)
+            });
+            // The first region that claims the number decides.
+            regions.find(|(is_valid, led)| *is_valid || *led).is_some_and(|(is_valid, _)| is_valid)
+        }
+    }
+
+    /// How far all rules of a country code are.
+    #[derive(Clone, PartialEq, Eq, Hash)]
+    struct Progress {
+        forms: Vec<StateID>,
+        leading: Vec<Option<StateID>>,
+        led: Vec<bool>,
+        stripped: Option<StateID>,
+        /// What the rest is, after each beginning that could be stripped.
+        remaining: Vec<StateID>,
+        length: usize,
+    }
+
+    type State = (bool, [usize; 10]);
+
+    /// States from 1 on; equal ones are one.
+    #[derive(Default)]
+    struct Table {
+        states: Vec<State>,
+        known: HashMap<State, usize>,
+    }
+
+    impl Table {
+        fn of_the_library() -> Self {
+            let mut table = Self::default();
+            let codes: HashMap<String, usize> = known_to_the_library()
+                .into_iter()
+                .map(|(number, known)| {
+                    let (number, code) = (number.to_string(), CountryCode::of(&known));
+                    let national = table.national(&code, code.beginning(), LONGEST - number.len(), &mut HashMap::new());
+                    (number, national)
+                })
+                .collect();
+            table.country_codes(&codes, "");
+            table
+        }
+
+        /// The state from which the national numbers go on.
+        fn national(
+            &mut self,
+            code: &CountryCode,
+            progress: Progress,
+            most: usize,
+            done: &mut HashMap<Progress, usize>,
+        ) -> usize {
+            if let Some(&state) = done.get(&progress) {
+                return state;
+            }
+            let mut next = [0; 10];
+            if progress.length < most {
+                for (digit, next) in (b'0'..=b'9').zip(&mut next) {
+                    if let Some(progress) = code.follow(&progress, digit) {
+                        *next = self.national(code, progress, most, done);
+                    }
+                }
+            }
+            let state = self.state(code.accepts(&progress), next);
+            done.insert(progress, state);
+            state
+        }
+
+        fn country_codes(&mut self, codes: &HashMap<String, usize>, prefix: &str) -> usize {
+            if let Some(&state) = codes.get(prefix) {
+                return state;
+            }
+            if !codes.keys().any(|code| code.starts_with(prefix)) {
+                return 0;
+            }
+            let next = std::array::from_fn(|digit| self.country_codes(codes, &format!("{prefix}{digit}")));
+            self.state(false, next)
+        }
+
+        fn state(&mut self, accepts: bool, next: [usize; 10]) -> usize {
+            if !accepts && next == [0; 10] {
+                return 0;
+            }
+            let states = &mut self.states;
+            *self.known.entry((accepts, next)).or_insert_with(|| {
+                states.push((accepts, next));
+                states.len()
+            })
+        }
+
+        /// The accepting states first; the beginning, made last, stays the last.
+        fn to_bytes(&self) -> Vec<u8> {
+            let mut order: Vec<usize> = (1..=self.states.len()).collect();
+            order.sort_by_key(|state| !self.states[state - 1].0);
+            let mut places = vec![0; self.states.len() + 1];
+            for (index, state) in order.iter().enumerate() {
+                places[*state] = 1 + 10 * index;
+            }
+            let accepting = self.states.iter().filter(|(accepts, _)| *accepts).count();
+            let next = order.iter().flat_map(|state| self.states[state - 1].1).map(|state| places[state]);
+            let numbers = std::iter::once(1 + 10 * (accepting - 1)).chain(next);
+            numbers.flat_map(|number| u16::try_from(number).unwrap().to_le_bytes()).collect()
+        }
+    }
+}

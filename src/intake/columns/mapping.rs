@@ -1,0 +1,352 @@
+//! Which column, template or fixed value feeds each field.
+//!
+//! The user's word comes first, then a preset's, then the API's own names, then well-known aliases
+//! where exactly one column fits. Two that fit are an error: the wrong phone number is worse than a
+//! question. Columns that no rule names stay in the file, unless the API documents them.
+
+use super::advice::check_required;
+use super::column_names::{Column, ColumnNames, Place};
+use super::fault::ColumnFault;
+use super::rules::{ExtraRule, Recipe, TypedPart};
+use super::sources::{ExtraField, FieldSource, TextSource, feed};
+use super::spelling::{aliases, fold, is_same};
+use crate::domain::Field;
+use crate::intake::options::InputOptions;
+
+/// The further request fields that the API documents; a column of exactly such a name is sent.
+const DOCUMENTED: [&str; 10] = [
+    "customer_address.street",
+    "customer_address.number",
+    "customer_address.city",
+    "customer_address.state",
+    "customer_address.zipcode",
+    "customer_address.country",
+    "customer_idType",
+    "customer_idNumber",
+    "customer_idCountry",
+    "customer_idExpiration",
+];
+
+/// Whether a column of this name would be used without anybody asking, or is asked for: a sign that
+/// a header was read rightly.
+pub(crate) fn is_known(name: &str, options: &InputOptions) -> bool {
+    let folded = fold(name);
+    let asked = |typed: &str| is_same(typed, name);
+    Field::ALL.into_iter().any(|field| asked(field.as_str()) || aliases(field).contains(&&*folded))
+        || DOCUMENTED.contains(&name)
+        || options.keep.iter().any(|typed| asked(typed))
+        || options.extras.iter().any(|rule| asked(&rule.column))
+        || options.maps.iter().any(|rule| match &rule.recipe {
+            Recipe::Column(column) => asked(column),
+            Recipe::Template(parts) => {
+                parts.iter().any(|part| matches!(part, TypedPart::Column(column) if asked(column)))
+            }
+        })
+}
+
+/// Which column feeds what, for the whole file.
+#[derive(Clone, Debug)]
+pub struct Mapping {
+    feedings: [FieldSource; 6],
+    pub(crate) extras: Vec<ExtraField>,
+    pub(crate) kept: Vec<Column>,
+    kept_names: Vec<String>,
+    unused: Vec<String>,
+}
+
+impl Mapping {
+    /// Each field with what feeds it, in words.
+    pub fn fields(&self) -> impl Iterator<Item = (Field, String)> {
+        Field::ALL.into_iter().map(|field| (field, self.feeding(field).describe(field)))
+    }
+
+    /// The further request fields: the path in the request and the column that feeds it.
+    pub fn extras(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.extras.iter().map(|extra| (extra.path.as_str(), extra.column.name.as_str()))
+    }
+
+    /// The columns carried into the report.
+    #[must_use]
+    pub fn kept(&self) -> &[String] {
+        &self.kept_names
+    }
+
+    /// The columns that nothing uses and that stay where they are.
+    #[must_use]
+    pub fn unused(&self) -> &[String] {
+        &self.unused
+    }
+
+    pub(crate) fn feeding(&self, field: Field) -> &FieldSource {
+        &self.feedings[field as usize]
+    }
+
+    /// Finds what feeds each field.
+    pub(crate) fn resolve(names: &ColumnNames, options: &InputOptions) -> Result<Self, ColumnFault> {
+        let mut feedings: [FieldSource; 6] = Default::default();
+        for field in Field::ALL {
+            feedings[field as usize] = feed(names, options, field)?;
+        }
+        check_required(names, &feedings, options.preset)?;
+        let extras = extras(names, &options.extras)?;
+        let kept: Vec<Column> = options
+            .keep
+            .iter()
+            .map(|typed| names.named(typed, &format!("--keep {typed}")))
+            .collect::<Result<_, _>>()?;
+        let mut mapping = Self {
+            kept_names: kept.iter().map(|column| column.name.clone()).collect(),
+            feedings,
+            extras,
+            kept,
+            unused: Vec::new(),
+        };
+        mapping.unused = mapping.find_unused(names);
+        Ok(mapping)
+    }
+
+    fn find_unused(&self, names: &ColumnNames) -> Vec<String> {
+        let used: Vec<&Column> = self.used_columns().collect();
+        let is_used = |index: usize| {
+            let place = names.column(index).place;
+            used.iter().any(|column| column.place == place || is_within(&column.place, &place))
+        };
+        let is_listed = |index: usize| match names {
+            ColumnNames::Header(_) => true,
+            ColumnNames::Keys(names) => !names[index].contains('.'),
+        };
+        let unused = (0..names.as_slice().len()).filter(|&index| is_listed(index) && !is_used(index));
+        unused.map(|index| names.as_slice()[index].clone()).collect()
+    }
+
+    fn used_columns(&self) -> impl Iterator<Item = &Column> {
+        let origins = self.feedings.iter().filter_map(|feeding| feeding.origin.as_ref()).flat_map(TextSource::columns);
+        origins.chain(self.extras.iter().map(|extra| &extra.column)).chain(&self.kept)
+    }
+}
+
+/// Whether a place lies within the object at another.
+fn is_within(place: &Place, outer: &Place) -> bool {
+    match (place, outer) {
+        (Place::Key { name: key, .. }, Place::Key { name: outer, .. }) => {
+            key.strip_prefix(outer.as_str()).is_some_and(|rest| rest.starts_with('.'))
+        }
+        _ => false,
+    }
+}
+
+fn extras(names: &ColumnNames, rules: &[ExtraRule]) -> Result<Vec<ExtraField>, ColumnFault> {
+    let mut extras: Vec<ExtraField> = Vec::new();
+    for rule in rules {
+        if let Some(other) = extras.iter().find(|extra| clash(&extra.path, &rule.path)) {
+            return Err(ColumnFault::ExtraClash { one: other.path.clone(), other: rule.path.clone() });
+        }
+        let column = names.named(&rule.column, &format!("--extra {rule}"))?;
+        extras.push(ExtraField { path: rule.path.clone(), column });
+    }
+    for path in DOCUMENTED {
+        // What the user says of a path comes first.
+        if extras.iter().any(|extra| clash(&extra.path, path)) {
+            continue;
+        }
+        if let Some(column) = documented(names, path)? {
+            extras.push(ExtraField { path: path.to_owned(), column });
+        }
+    }
+    Ok(extras)
+}
+
+fn documented(names: &ColumnNames, path: &str) -> Result<Option<Column>, ColumnFault> {
+    match (names.positions(|name| name == path)[..].len(), names) {
+        (0, ColumnNames::Header(_)) => Ok(None),
+        // An object may have a key that the first ones had not.
+        (_, ColumnNames::Keys(_)) => Ok(Some(Column { name: path.to_owned(), place: Place::key(path) })),
+        (_, ColumnNames::Header(_)) => names.named(path, "").map(Some),
+    }
+}
+
+/// Whether two paths are one, or one is the beginning of the other.
+fn clash(one: &str, other: &str) -> bool {
+    let begins =
+        |long: &str, short: &str| long.strip_prefix(short).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    begins(one, other) || begins(other, one)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::intake::columns::presets::Preset;
+    use crate::intake::columns::template::{Cell, Row, assemble};
+
+    fn header(names: &str) -> ColumnNames {
+        ColumnNames::Header(names.split(',').map(str::to_owned).collect())
+    }
+
+    fn options(maps: &[&str], sets: &[&str], extras: &[&str]) -> InputOptions {
+        InputOptions {
+            maps: maps.iter().map(|typed| typed.parse().unwrap()).collect(),
+            sets: sets.iter().map(|typed| typed.parse().unwrap()).collect(),
+            extras: extras.iter().map(|typed| typed.parse().unwrap()).collect(),
+            ..InputOptions::default()
+        }
+    }
+
+    fn resolve(names: &str, maps: &[&str], sets: &[&str], extras: &[&str]) -> Result<Mapping, ColumnFault> {
+        Mapping::resolve(&header(names), &options(maps, sets, extras))
+    }
+
+    fn origin(mapping: &Mapping, field: Field) -> &str {
+        mapping.feeding(field).origin.as_ref().map_or("", TextSource::name)
+    }
+
+    #[test]
+    fn names_match_without_regard_to_case_and_separators() {
+        let mapping =
+            resolve("Customer Name,E-MAIL,mobile_phone,Country-Code,customer_type,Send KYC Mail", &[], &[], &[])
+                .unwrap();
+        let found = Field::ALL.map(|field| origin(&mapping, field));
+        assert_eq!(
+            found,
+            ["Customer Name", "E-MAIL", "mobile_phone", "Country-Code", "customer_type", "Send KYC Mail"]
+        );
+        assert!(mapping.unused().is_empty());
+    }
+
+    #[test]
+    fn own_names_win_over_aliases() {
+        let mapping = resolve("name,customer_name,email,phone,country", &[], &[], &[]).unwrap();
+        assert_eq!(origin(&mapping, Field::Name), "customer_name");
+        assert_eq!(mapping.unused(), ["name"]);
+    }
+
+    #[test]
+    fn two_aliases_are_a_question_and_a_map_answers_it() {
+        let fault = resolve("name,email,phone,mobile,country", &[], &[], &[]).unwrap_err();
+        assert_eq!(
+            fault,
+            ColumnFault::Ambiguous {
+                field: Field::Phone,
+                candidates: vec!["phone".to_owned(), "mobile".to_owned()],
+                preset: None
+            }
+        );
+        let mapping = resolve("name,email,phone,mobile,country", &["phone=Mobile"], &[], &[]).unwrap();
+        assert_eq!(origin(&mapping, Field::Phone), "mobile");
+    }
+
+    #[test]
+    fn missing_columns_are_named_with_the_option_to_write() {
+        let fault = resolve("First Name,Last Name,Email,Default Address Phone,Note", &[], &[], &[]).unwrap_err();
+        let error = crate::intake::error::IntakeError::Columns { path: "x.csv".into(), fault };
+        let text = error.to_string();
+        assert!(text.contains("customer_name, customer_phone, customer_country"), "{text}");
+        assert!(text.contains("\"Default Address Phone\""), "{text}");
+        let hint = error.hint().unwrap();
+        assert!(hint.contains("--map 'customer_name={First Name} {Last Name}'"), "{hint}");
+        assert!(hint.contains("--map 'customer_phone=Default Address Phone'"), "{hint}");
+        assert!(hint.contains("--set customer_country=CODE"), "{hint}");
+    }
+
+    fn hint(names: &str, maps: &[&str]) -> String {
+        let fault = resolve(names, maps, &[], &[]).unwrap_err();
+        crate::intake::error::IntakeError::Columns { path: "x.csv".into(), fault }.hint().unwrap()
+    }
+
+    #[test]
+    fn of_several_likely_columns_none_is_guessed() {
+        let hint = hint("name,email,phone,Billing Country,ShippingCountry", &[]);
+        assert_eq!(hint, "--map customer_country=COLUMN (\"Billing Country\" or ShippingCountry)");
+    }
+
+    #[test]
+    fn a_known_export_tells_the_column_itself() {
+        let salesforce = "SystemModstamp,LastName,Email,Name,OtherCountry,MailingCountry,Phone,MobilePhone";
+        assert_eq!(
+            hint(salesforce, &["phone=Phone"]),
+            "this looks like an export of Salesforce: --from salesforce; or --map customer_country=MailingCountry"
+        );
+    }
+
+    #[test]
+    fn what_a_preset_does_not_feed_is_wanted_with_it() {
+        let stripe = "Created (UTC),Delinquent,Email,Name";
+        assert_eq!(
+            hint(stripe, &[]),
+            "this looks like an export of Stripe: --from stripe, and with it --map customer_phone=COLUMN --map customer_country=COLUMN \
+             (or --set customer_country=CODE for all); Stripe exports phone and country only where they were ticked: tick them and \
+             export again, or give them with --map or --set"
+        );
+        let given = InputOptions { preset: Some(Preset::Stripe), ..options(&[], &[], &[]) };
+        let fault = Mapping::resolve(&header(stripe), &given).unwrap_err();
+        let hint = crate::intake::error::IntakeError::Columns { path: "x.csv".into(), fault }.hint().unwrap();
+        assert!(hint.starts_with("--map customer_phone=COLUMN") && hint.contains("were ticked"), "{hint}");
+    }
+
+    #[test]
+    fn a_fixed_value_replaces_a_missing_column() {
+        let mapping = resolve("name,email,phone", &[], &["country=DE"], &[]).unwrap();
+        assert_eq!(mapping.fields().nth(3), Some((Field::Country, "always \"DE\"".to_owned())));
+    }
+
+    #[test]
+    fn duplicates_matter_only_where_they_are_used() {
+        assert!(resolve("name,email,phone,country,x,x", &[], &[], &[]).is_ok());
+        assert_eq!(
+            resolve("name,email,email,phone,country", &[], &[], &[]).unwrap_err(),
+            ColumnFault::Duplicate { name: "email".to_owned() }
+        );
+        assert!(matches!(
+            resolve("name,email,phone,country,x,x", &["name=x"], &[], &[]),
+            Err(ColumnFault::Duplicate { .. })
+        ));
+    }
+
+    #[test]
+    fn a_mistyped_column_is_answered_with_its_neighbour() {
+        let fault = resolve("name,email,phone,country,Mobile Nr", &["phone=Mobil Nr"], &[], &[]).unwrap_err();
+        assert!(matches!(&fault, ColumnFault::Unknown { near, .. } if near == &["Mobile Nr"]), "{fault}");
+    }
+
+    #[test]
+    fn extra_fields_are_those_named_and_those_documented() {
+        let names = "name,email,phone,country,City,customer_idNumber,password_hash";
+        let mapping = resolve(names, &[], &[], &["customer_address.city=city"]).unwrap();
+        let extras: Vec<_> = mapping.extras().collect();
+        assert_eq!(extras, [("customer_address.city", "City"), ("customer_idNumber", "customer_idNumber")]);
+        assert_eq!(mapping.unused(), ["password_hash"]);
+    }
+
+    #[test]
+    fn extra_paths_that_cannot_be_in_one_request_are_refused() {
+        for pair in [["a.b=City", "a=City"], ["a=City", "a.b.c=City"], ["a.b=City", "a.b=City"]] {
+            let fault = resolve("name,email,phone,country,City", &[], &[], &pair).unwrap_err();
+            assert!(matches!(fault, ColumnFault::ExtraClash { .. }), "{pair:?}");
+        }
+        assert!(resolve("name,email,phone,country,City", &[], &[], &["a.b=City", "a.bc=City"]).is_ok());
+        let mapping =
+            resolve("name,email,phone,country,customer_address.city,City", &[], &[], &["customer_address=City"])
+                .unwrap();
+        assert_eq!(mapping.extras().count(), 1);
+    }
+
+    struct Cells(&'static [&'static str]);
+
+    impl Row<'static> for Cells {
+        fn cell(&self, place: &Place) -> Cell<'static> {
+            match place {
+                Place::Index(index) => Cell::Text(self.0[*index]),
+                Place::Key { .. } => Cell::Absent,
+            }
+        }
+    }
+
+    #[test]
+    fn templates_leave_no_gaps() {
+        let mapping =
+            resolve("First,Middle,Last,email,phone,country", &["name={First} {Middle} {Last}"], &[], &[]).unwrap();
+        let Some(TextSource::Template { pieces, .. }) = &mapping.feeding(Field::Name).origin else { panic!() };
+        assert_eq!(assemble(pieces, &Cells(&["Ada", "", "King"])), "Ada King");
+        assert_eq!(assemble(pieces, &Cells(&[" Ada ", "Augusta", ""])), "Ada Augusta");
+        assert_eq!(assemble(pieces, &Cells(&["", " ", ""])), "");
+    }
+}

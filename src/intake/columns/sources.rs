@@ -1,0 +1,147 @@
+//! What feeds a field: a column, a template, a preset's columns, or a fixed value.
+
+use super::column_names::{Column, ColumnNames, Place};
+use super::fault::ColumnFault;
+use super::presets::Preset;
+use super::rules::{MapRule, Recipe, TypedPart};
+use super::template::TemplatePart;
+use crate::domain::Field;
+use crate::intake::options::InputOptions;
+
+/// Where the text of a field comes from.
+#[derive(Clone, Debug)]
+pub(crate) enum TextSource {
+    Column(Column),
+    Template {
+        typed: String,
+        pieces: Vec<TemplatePart>,
+    },
+    /// The first of them that a record fills.
+    FirstOf {
+        name: String,
+        origins: Vec<Self>,
+    },
+}
+
+/// How one field is fed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FieldSource {
+    pub(crate) origin: Option<TextSource>,
+    /// The value if the origin gives none.
+    pub(crate) set: Option<String>,
+    /// Whether the first records showed the origin; a key of NDJSON may come later.
+    pub(super) seen: bool,
+}
+
+/// A further field of the request.
+#[derive(Clone, Debug)]
+pub(crate) struct ExtraField {
+    /// The keys on the way, joined by dots.
+    pub(crate) path: String,
+    pub(crate) column: Column,
+}
+
+impl TextSource {
+    pub(crate) fn columns(&self) -> Vec<&Column> {
+        match self {
+            Self::Column(column) => vec![column],
+            Self::Template { pieces, .. } => pieces
+                .iter()
+                .filter_map(|piece| if let TemplatePart::Column(column) = piece { Some(column) } else { None })
+                .collect(),
+            Self::FirstOf { origins, .. } => origins.iter().flat_map(Self::columns).collect(),
+        }
+    }
+
+    /// How messages name it: the column's own name, or the template as typed.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Column(column) => &column.name,
+            Self::Template { typed, .. } => typed,
+            Self::FirstOf { name, .. } => name,
+        }
+    }
+}
+
+impl FieldSource {
+    pub(crate) fn describe(&self, field: Field) -> String {
+        let default = match field {
+            Field::Type => "individual",
+            Field::SendKycMail => "true",
+            _ => "nothing",
+        };
+        match (self.origin.as_ref().filter(|_| self.seen), &self.set) {
+            (Some(origin), None) => match origin {
+                TextSource::Column(column) => format!("column {:?}", column.name),
+                TextSource::Template { typed, .. } => format!("template {typed:?}"),
+                TextSource::FirstOf { name, .. } => format!("column {name}"),
+            },
+            (Some(origin), Some(value)) => format!("column {:?}, where empty {value:?}", origin.name()),
+            (None, Some(value)) => format!("always {value:?}"),
+            (None, None) => format!("no column: {default}"),
+        }
+    }
+}
+
+pub(crate) fn feed(names: &ColumnNames, options: &InputOptions, field: Field) -> Result<FieldSource, ColumnFault> {
+    let rule = only(options.maps.iter().filter(|rule| rule.field == field), "--map", field)?;
+    let set = only(options.sets.iter().filter(|rule| rule.field == field), "--set", field)?;
+    let by_preset = || options.preset.and_then(|preset| preset_origin(names, preset, field));
+    let found = match rule {
+        Some(rule) => Some(mapped(names, rule)?),
+        None => match by_preset() {
+            Some(origin) => Some(origin),
+            // What such an export calls a type is not a type of customer.
+            None if options.preset.is_some() && !field.is_required() => names.own(field).map(TextSource::Column),
+            None => names.obvious(field)?.map(TextSource::Column),
+        },
+    };
+    let seen = found.is_some();
+    // An object may have a key that the first ones had not.
+    let later = || match names {
+        ColumnNames::Header(_) => None,
+        ColumnNames::Keys(_) => {
+            Some(TextSource::Column(Column { name: field.to_string(), place: Place::key(field.as_str()) }))
+        }
+    };
+    Ok(FieldSource { origin: found.or_else(later), set: set.map(|rule| rule.value.clone()), seen })
+}
+
+/// The first of a preset's sources of a field that the file has.
+pub(crate) fn preset_source(names: &ColumnNames, preset: Preset, field: Field) -> Option<&'static str> {
+    let is_there = |source: &&str| MapRule::made(field, source).is_ok_and(|rule| mapped(names, &rule).is_ok());
+    preset.sources(field).iter().copied().find(|source| is_there(source))
+}
+
+/// What a preset says of a field, as far as the file has its columns.
+fn preset_origin(names: &ColumnNames, preset: Preset, field: Field) -> Option<TextSource> {
+    let origin = |source: &&str| mapped(names, &MapRule::made(field, source).ok()?).ok();
+    let mut origins: Vec<TextSource> = preset.sources(field).iter().filter_map(origin).collect();
+    match origins.len() {
+        0 | 1 => origins.pop(),
+        _ => {
+            let names: Vec<_> = origins.iter().map(|origin| format!("{:?}", origin.name())).collect();
+            Some(TextSource::FirstOf { name: names.join(" or "), origins })
+        }
+    }
+}
+
+fn only<T>(mut rules: impl Iterator<Item = T>, option: &'static str, field: Field) -> Result<Option<T>, ColumnFault> {
+    let first = rules.next();
+    if rules.next().is_some() { Err(ColumnFault::Repeated { option, field }) } else { Ok(first) }
+}
+
+fn mapped(names: &ColumnNames, rule: &MapRule) -> Result<TextSource, ColumnFault> {
+    let option = format!("--map {rule}");
+    match &rule.recipe {
+        Recipe::Column(typed) => names.named(typed, &option).map(TextSource::Column),
+        Recipe::Template(parts) => {
+            let piece = |part: &TypedPart| match part {
+                TypedPart::Text(text) => Ok(TemplatePart::Text(text.clone())),
+                TypedPart::Column(typed) => names.named(typed, &option).map(TemplatePart::Column),
+            };
+            let pieces = parts.iter().map(piece).collect::<Result<_, _>>()?;
+            Ok(TextSource::Template { typed: rule.source().to_owned(), pieces })
+        }
+    }
+}

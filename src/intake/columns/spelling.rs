@@ -1,0 +1,71 @@
+//! When two spellings name the same column.
+
+use crate::domain::Field;
+use crate::intake::limits::MOST_COLUMNS;
+
+/// Well-known names of a field's column, folded as [`fold`] does.
+pub(crate) fn aliases(field: Field) -> &'static [&'static str] {
+    match field {
+        Field::Name => &["name", "fullname", "customerfullname", "contactname", "displayname"],
+        Field::Email => &["email", "emailaddress", "mail", "mailaddress", "contactemail", "customeremailaddress"],
+        Field::Phone => &[
+            "phone",
+            "phonenumber",
+            "phoneno",
+            "mobile",
+            "mobilephone",
+            "mobilenumber",
+            "mobileno",
+            "mobilephonenumber",
+            "cell",
+            "cellphone",
+            "cellphonenumber",
+            "telephone",
+            "telephonenumber",
+            "tel",
+            "contactphone",
+            "customerphonenumber",
+        ],
+        Field::Country => {
+            &["country", "countrycode", "countryname", "countryiso", "country/region", "customercountrycode"]
+        }
+        Field::Type => &["type"],
+        Field::SendKycMail => &["kycmail", "kycemail", "sendkycemail"],
+    }
+}
+
+/// What two spellings of one column name have in common.
+pub(crate) fn fold(name: &str) -> String {
+    folded(name).collect()
+}
+
+pub(crate) fn is_same(name: &str, other: &str) -> bool {
+    folded(name).eq(folded(other))
+}
+
+fn folded(name: &str) -> impl Iterator<Item = char> {
+    name.chars()
+        .filter(|character| !character.is_whitespace() && !matches!(character, '_' | '-' | '\u{feff}' | '\u{200b}'))
+        .flat_map(char::to_lowercase)
+}
+
+/// Up to three names that differ from what was typed by little.
+pub(crate) fn near(typed: &str, names: &[String]) -> Vec<String> {
+    let typed = fold(typed);
+    let allowed = (typed.chars().count() / 3).max(1);
+    let mut found: Vec<(usize, &String)> = names
+        .iter()
+        .take(MOST_COLUMNS)
+        .map(|name| (distance(&typed, &fold(name)), name))
+        .filter(|(distance, name)| *distance <= allowed || (typed.len() > 2 && fold(name).contains(&typed)))
+        .collect();
+    found.sort_by_key(|(distance, _)| *distance);
+    found.into_iter().take(3).map(|(_, name)| name.clone()).collect()
+}
+
+/// How many characters must be changed, added or taken away. Long names are compared by their
+/// beginning.
+fn distance(one: &str, other: &str) -> usize {
+    let beginning = |text: &str| text.chars().take(64).collect::<String>();
+    strsim::levenshtein(&beginning(one), &beginning(other))
+}

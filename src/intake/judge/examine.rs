@@ -1,0 +1,314 @@
+//! One record as it stands in the input, and what is to be said of it. Pure: the same bytes give
+//! the same verdict on any thread.
+
+use encoding_rs::{Encoding, UTF_8};
+
+use crate::domain::{
+    Code, Country, Flaw, InputRecord, Json, JsonObject, NewCustomer, Position, RawRecord, RecordVerdict, Violation,
+};
+
+use super::validate::{email_cell, judge, plain};
+use crate::intake::columns::column_names::{Column, Place};
+use crate::intake::columns::mapping::Mapping;
+use crate::intake::columns::template::{Cell, Row, cell_text};
+use crate::intake::open::decode;
+use crate::intake::open::decode::Undecodable;
+use crate::intake::read::csv::{Record, line_ends};
+use crate::intake::read::ndjson::{Item, Object, parse_object};
+use crate::intake::read::records::Scanned;
+
+/// A cell with so many line breaks is more likely a stray quote than a text.
+const SUSPICIOUS_LINES: u64 = 10;
+
+/// What all records of an input are judged by.
+#[derive(Debug)]
+pub(crate) struct Examiner {
+    pub(crate) mapping: Mapping,
+    /// Empty if the input has none.
+    pub(crate) header: Vec<String>,
+    pub(crate) encoding: &'static Encoding,
+    pub(crate) region: Option<Country>,
+    pub(crate) want_raw: bool,
+    pub(crate) may_be_cut: bool,
+}
+
+/// What was made of a record.
+pub(crate) enum Examined<'a> {
+    /// There is no more to know of it than its customer.
+    Plain(NewCustomer<'a>),
+    Record(InputRecord<'a>),
+}
+
+impl Examiner {
+    /// Hands the record to `work`, because it may borrow what was parsed on the way.
+    #[inline]
+    pub(crate) fn examine<T>(
+        &self,
+        position: Position,
+        scanned: Scanned<'_>,
+        work: impl FnOnce(Examined<'_>) -> T,
+    ) -> T {
+        match scanned {
+            Scanned::Cells { record, ended } => {
+                let row = CsvRow { record, text: record.text() };
+                // A cut line of NDJSON is not an object, so it is reported anyway.
+                let is_cut_off = self.may_be_cut && !ended;
+                match plain(&self.mapping, &row) {
+                    Some(customer) if self.is_whole(&row) && !is_cut_off => {
+                        work(self.plain_record(position, scanned, customer, &row))
+                    }
+                    _ => {
+                        let judged = self.judge_cells(&row, position.line, ended);
+                        work(self.record(position, scanned, if is_cut_off { judged.cut_off() } else { judged }))
+                    }
+                }
+            }
+            Scanned::Line { bytes, ended } => match self.object(bytes, ended) {
+                Ok(object) => {
+                    let row = ObjectRow(&object);
+                    match plain(&self.mapping, &row) {
+                        Some(customer) => work(self.plain_record(position, scanned, customer, &row)),
+                        None => work(self.record(position, scanned, self.judge_object(&row))),
+                    }
+                }
+                Err(problem) => work(self.record(position, scanned, self.whole(*problem))),
+            },
+            Scanned::TooLarge { limit } => {
+                work(self.record(position, scanned, self.whole(too_large(limit).at("", ""))))
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn plain_record<'a>(
+        &self,
+        position: Position,
+        scanned: Scanned<'_>,
+        customer: NewCustomer<'a>,
+        row: &impl Row<'a>,
+    ) -> Examined<'a> {
+        if !self.want_raw && self.mapping.kept.is_empty() {
+            return Examined::Plain(customer);
+        }
+        let verdict = RecordVerdict::Valid { customer, warnings: Vec::new() };
+        self.record(position, scanned, JudgedCells { verdict, kept: keep(&self.mapping, row) })
+    }
+
+    fn record<'a>(&self, position: Position, scanned: Scanned<'_>, judged: JudgedCells<'a>) -> Examined<'a> {
+        let JudgedCells { verdict, kept } = judged;
+        let raw = if self.want_raw || verdict.is_invalid() { raw(scanned) } else { None };
+        Examined::Record(InputRecord { position, verdict, kept, raw })
+    }
+
+    /// Whether there is nothing to be said of a row beyond its cells.
+    fn is_whole(&self, row: &CsvRow<'_>) -> bool {
+        row.text.is_some() && row.record.len() == self.header.len() && !row.record.has_line_breaks()
+    }
+
+    fn judge_cells<'a>(&'a self, row: &CsvRow<'a>, line: u64, ended: bool) -> JudgedCells<'a> {
+        let record = row.record;
+        let mut broken = Vec::new();
+        if row.text.is_none() {
+            broken.extend(self.encoding_problems(record, line));
+        }
+        if record.len() != self.header.len() {
+            broken.push(self.column_count(record, ended));
+        }
+        let oddities = self.swallowed_lines(record, line);
+        let verdict = if broken.is_empty() {
+            judge(&self.mapping, row, self.region, oddities)
+        } else {
+            broken.extend(oddities);
+            RecordVerdict::Invalid { email: email_cell(&self.mapping, row), problems: broken }
+        };
+        JudgedCells { verdict, kept: keep(&self.mapping, row) }
+    }
+
+    fn judge_object<'a>(&'a self, row: &ObjectRow<'a>) -> JudgedCells<'a> {
+        JudgedCells { verdict: judge(&self.mapping, row, self.region, Vec::new()), kept: keep(&self.mapping, row) }
+    }
+
+    /// The object of a line, or why there is none.
+    fn object<'a>(&self, line: &'a [u8], ended: bool) -> Result<Object<'a>, Box<Violation>> {
+        let Ok(text) = simdutf8::basic::from_utf8(line) else {
+            let hint = Undecodable::first(line, self.encoding).map(|found| not_text(found, self.encoding, ""));
+            let flaw = Flaw::new(Code::RowEncoding, hint.unwrap_or_default());
+            return Err(Box::new(flaw.at("", &decode::shown(line, self.encoding))));
+        };
+        parse_object(text).map_err(|mut flaw| {
+            if !ended && flaw.code == Code::JsonSyntax {
+                flaw.hint.to_mut().push_str("; the file ends within this line");
+            }
+            Box::new(flaw.at("", text))
+        })
+    }
+
+    /// A record that could not be taken apart: only one thing can be said of it, and its kept cells
+    /// are empty.
+    fn whole(&self, problem: Violation) -> JudgedCells<'static> {
+        let verdict = RecordVerdict::Invalid { email: None, problems: vec![problem] };
+        JudgedCells { verdict, kept: vec![String::new(); self.mapping.kept().len()] }
+    }
+
+    fn name(&self, index: usize) -> &str {
+        self.header.get(index).map_or("", String::as_str)
+    }
+
+    fn column_count(&self, record: Record<'_>, ended: bool) -> Violation {
+        let (found, expected) = (record.len(), self.header.len());
+        let cells = if found == 1 { "cell" } else { "cells" };
+        let cause = if found < expected && !ended {
+            "the file ends within this row: was it copied or written to its end?"
+        } else if found < expected {
+            "a line break or a missing delimiter?"
+        } else if record.cells().skip(expected).all(<[u8]>::is_empty) {
+            "if every row ends with delimiters, end the header with as many"
+        } else {
+            "a delimiter in a cell that is not in quotes?"
+        };
+        let hint = format!("has {found} {cells} where the header has {expected}: {cause}");
+        Violation::new(Code::RowColumnCount, "", "", hint)
+    }
+
+    fn encoding_problems(&self, record: Record<'_>, line: u64) -> Vec<Violation> {
+        let broken = record.cells().enumerate();
+        let broken = broken.filter_map(|(index, cell)| Some((index, cell, Undecodable::first(cell, self.encoding)?)));
+        broken
+            .map(|(index, cell, found)| {
+                let line = line + record.cells().take(index).map(line_ends).sum::<u64>();
+                let hint = not_text(found, self.encoding, &format!(", line {line}"));
+                Violation::new(Code::RowEncoding, self.name(index), &decode::shown(cell, self.encoding), hint)
+            })
+            .collect()
+    }
+
+    fn swallowed_lines(&self, record: Record<'_>, line: u64) -> Vec<Violation> {
+        if !record.has_line_breaks() {
+            return Vec::new();
+        }
+        let long = record.cells().map(line_ends).enumerate().filter(|(_, ends)| *ends >= SUSPICIOUS_LINES);
+        long.map(|(index, ends)| {
+            let hint = format!("this cell holds {ends} line breaks, from line {line} on: is a quote missing its end?");
+            Violation::new(Code::RowSwallowedLines, self.name(index), "", hint)
+        })
+        .collect()
+    }
+}
+
+/// What there is to say of a record.
+struct JudgedCells<'a> {
+    verdict: RecordVerdict<'a>,
+    kept: Vec<String>,
+}
+
+impl JudgedCells<'_> {
+    /// A record that may be only the beginning of one is never sent.
+    fn cut_off(self) -> Self {
+        let hint = "the input ends in the middle of this line, so the record may be cut off; if it is whole, end it with a line break";
+        let cut = Violation::new(Code::RowColumnCount, "", "", hint);
+        let (email, mut problems) = match self.verdict {
+            RecordVerdict::Valid { customer, warnings } => (Some(customer.email.as_str().to_owned()), warnings),
+            RecordVerdict::Invalid { email, problems } => (email, problems),
+        };
+        problems.push(cut);
+        Self { verdict: RecordVerdict::Invalid { email, problems }, ..self }
+    }
+}
+
+fn too_large(limit: &str) -> Flaw {
+    Flaw::new(Code::RowTooLarge, format!("has more than {limit} and was skipped: shorten it, and import it again"))
+}
+
+fn raw(scanned: Scanned<'_>) -> Option<RawRecord> {
+    match scanned {
+        Scanned::Cells { record, .. } => Some(RawRecord::Cells(record.cells().map(<[u8]>::to_vec).collect())),
+        Scanned::Line { bytes, .. } => Some(RawRecord::Line(bytes.to_vec())),
+        Scanned::TooLarge { .. } => None,
+    }
+}
+
+/// Which byte of a cell or line is not text, where it stands, and what to do.
+fn not_text(found: Undecodable, encoding: &'static Encoding, place: &str) -> String {
+    let Undecodable { byte, after_bytes, after_characters } = found;
+    let name = encoding.name();
+    if encoding == UTF_8 {
+        format!(
+            "byte {} (0x{byte:02X}{place}) is not {name}; mend it, or if the whole file is in Windows-1252, \
+             give --encoding windows-1252",
+            after_bytes + 1
+        )
+    } else {
+        format!(
+            "character {} (byte 0x{byte:02X}{place}) is not {name}; mend it, or give another --encoding",
+            after_characters + 1
+        )
+    }
+}
+
+/// The cells of the kept columns; one that is not text stays empty.
+fn keep<'a>(mapping: &Mapping, row: &impl Row<'a>) -> Vec<String> {
+    let text = |column: &Column| match row.cell(&column.place) {
+        Cell::Json(value @ (Json::Array(_) | Json::Object(_))) => value.to_string(),
+        cell => cell_text(cell).into_owned(),
+    };
+    mapping.kept.iter().map(text).collect()
+}
+
+struct CsvRow<'a> {
+    record: Record<'a>,
+    /// All cells, where all are text.
+    text: Option<&'a str>,
+}
+
+impl<'a> Row<'a> for CsvRow<'a> {
+    #[inline(always)]
+    fn cell(&self, place: &Place) -> Cell<'a> {
+        let Place::Index(index) = place else { return Cell::Absent };
+        let cell = match self.text {
+            Some(text) => self.record.range(*index).and_then(|range| text.get(range)),
+            None => self.record.get(*index).and_then(|cell| std::str::from_utf8(cell).ok()),
+        };
+        cell.map_or(Cell::Absent, Cell::Text)
+    }
+}
+
+struct ObjectRow<'a>(&'a Object<'a>);
+
+impl<'a> Row<'a> for ObjectRow<'a> {
+    #[inline]
+    fn cell(&self, place: &Place) -> Cell<'a> {
+        let Place::Key { name, dot } = place else { return Cell::Absent };
+        match self.0.get(name) {
+            Some(Item::Text(text)) => Cell::Text(text),
+            Some(Item::Other(value)) => cell_of(value),
+            None => dot.and_then(|dot| within(self.0, name, dot)).map_or(Cell::Absent, cell_of),
+        }
+    }
+}
+
+fn cell_of(value: &Json) -> Cell<'_> {
+    match value {
+        Json::Null => Cell::Absent,
+        Json::Text(text) => Cell::Text(text),
+        other => Cell::Json(other),
+    }
+}
+
+/// The way through nested objects that the dots of a key name, the first of them at `dot`.
+fn within<'a>(object: &'a Object<'a>, key: &str, dot: usize) -> Option<&'a Json> {
+    let Item::Other(value) = object.get(key.get(..dot)?)? else { return None };
+    find(members(value)?, key.get(dot + 1..)?)
+}
+
+/// A key as it stands, or the way through nested objects that its dots name.
+fn find<'a>(object: &'a JsonObject, key: &str) -> Option<&'a Json> {
+    if let Some(value) = object.get(key) {
+        return Some(value);
+    }
+    let (first, rest) = key.split_once('.')?;
+    find(members(object.get(first)?)?, rest)
+}
+
+fn members(value: &Json) -> Option<&JsonObject> {
+    if let Json::Object(members) = value { Some(members) } else { None }
+}

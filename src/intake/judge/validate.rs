@@ -1,0 +1,395 @@
+//! From the cells of one record to a verdict. Every problem is collected; nothing is guessed.
+
+use std::borrow::Cow;
+
+use unicode_normalization::UnicodeNormalization as _;
+
+use crate::domain::{
+    Code, Country, CustomerName, CustomerType, Email, Field, Flaw, Json, JsonObject, NewCustomer, Phone, RecordVerdict,
+    Severity, Violation, parse_yes_no, trim, trimmed,
+};
+use crate::intake::columns::column_names::Column;
+use crate::intake::columns::mapping::Mapping;
+use crate::intake::columns::sources::{ExtraField, TextSource};
+use crate::intake::columns::template::{Cell, Row, assemble, cell_text};
+use crate::intake::read::ndjson::kind;
+
+/// The customer of a record of which there is nothing to say. Nearly all are such, and need none of
+/// what words about them need.
+///
+/// In line, and the number last, which takes longest: a value that is moved as soon as it is made
+/// takes longer than to make it.
+#[inline(always)]
+pub(crate) fn plain<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<NewCustomer<'a>> {
+    let name = plain_text(mapping, row, Field::Name).filter(|name| artefact(name).is_none())?;
+    let name = CustomerName::plain(name)?;
+    let email = Email::plain(plain_text(mapping, row, Field::Email)?)?;
+    let kind = match plain_text(mapping, row, Field::Type)? {
+        "" if mapping.feeding(Field::Type).set.is_some() => return None,
+        "" => CustomerType::default(),
+        text => CustomerType::parse(text).ok()?,
+    };
+    let send_kyc_mail = match plain_text(mapping, row, Field::SendKycMail)? {
+        "" if mapping.feeding(Field::SendKycMail).set.is_some() => return None,
+        "" => true,
+        text => parse_yes_no(text).ok()?,
+    };
+    let mut findings = Findings { violations: Vec::new() };
+    let extra = findings.extras(&mapping.extras, row);
+    if !findings.violations.is_empty() {
+        return None;
+    }
+    let country = Country::plain(plain_text(mapping, row, Field::Country)?)?;
+    let phone = Phone::plain(plain_text(mapping, row, Field::Phone)?)?;
+    Some(NewCustomer { name, email, phone, country, kind, send_kyc_mail, extra })
+}
+
+/// What a record gives for a field, without the space around it; empty if it gives nothing. None
+/// if there is more to it.
+#[inline(always)]
+fn plain_text<'a>(mapping: &'a Mapping, row: &impl Row<'a>, field: Field) -> Option<&'a str> {
+    let cell = match &mapping.feeding(field).origin {
+        Some(TextSource::Column(column)) => row.cell(&column.place),
+        Some(_) => return None,
+        None => Cell::Absent,
+    };
+    match cell {
+        Cell::Text(text) => Some(trimmed(text)),
+        Cell::Absent => Some(""),
+        Cell::Json(_) => None,
+    }
+}
+
+/// Judges any record. `region` is the country of phone numbers without `+`, if it is not the
+/// record's own; `oddities` is what reading already noticed and what holds nothing back.
+pub(crate) fn judge<'a>(
+    mapping: &'a Mapping,
+    row: &impl Row<'a>,
+    region: Option<Country>,
+    oddities: Vec<Violation>,
+) -> RecordVerdict<'a> {
+    let mut findings = Findings { violations: Vec::new() };
+    let given = |field| Given::of(mapping, row, field);
+
+    let cell = given(Field::Name);
+    let name = cell.check_text().and_then(|()| CustomerName::parse(cell.text.clone()));
+    let name = findings.take(&cell, name, CustomerName::oddity);
+
+    let address = given(Field::Email);
+    let email = address.check_structure().and_then(|()| Email::parse(address.text.clone()));
+    let email = findings.take(&address, email, Email::oddity);
+
+    let cell = given(Field::Country);
+    let country = cell.check_structure().and_then(|()| Country::parse(&cell.text));
+    let country = findings.take(&cell, country, |_| None);
+
+    let cell = given(Field::Phone);
+    let phone = cell.check_structure().and_then(|()| Phone::parse(&cell.text, region.or(country)));
+    let phone = findings.take(&cell, phone, Phone::oddity);
+
+    let cell = given(Field::Type);
+    let kind = cell.check_structure().and_then(|()| cell.or(CustomerType::default(), CustomerType::parse));
+    let kind = findings.take(&cell, kind, |_| None);
+
+    let cell = given(Field::SendKycMail);
+    let send_kyc_mail = cell.check_structure().and_then(|()| cell.or(true, parse_yes_no));
+    let send_kyc_mail = findings.take(&cell, send_kyc_mail, |_| None);
+
+    let extra = findings.extras(&mapping.extras, row);
+    findings.violations.extend(oddities);
+
+    let has_problems = findings.violations.iter().any(|found| found.code.severity() == Severity::Problem);
+    match (name, email, phone, country, kind, send_kyc_mail) {
+        (Some(name), Some(email), Some(phone), Some(country), Some(kind), Some(send_kyc_mail)) if !has_problems => {
+            let customer = NewCustomer { name, email, phone, country, kind, send_kyc_mail, extra };
+            RecordVerdict::Valid { customer, warnings: findings.violations }
+        }
+        _ => {
+            let email = Some(address.text.into_owned()).filter(|text| !text.is_empty());
+            RecordVerdict::Invalid { email, problems: findings.violations }
+        }
+    }
+}
+
+/// The e-mail cell of a record, for naming it in the report whatever else is wrong.
+pub(crate) fn email_cell<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<String> {
+    Some(Given::of(mapping, row, Field::Email).text.into_owned()).filter(|text| !text.is_empty())
+}
+
+/// What a record gives for a field.
+struct Given<'a> {
+    field: Field,
+    column: &'a str,
+    /// Trimmed; empty if nothing is given.
+    text: Cow<'a, str>,
+    /// The JSON value, if it is not a string.
+    json: Option<&'a Json>,
+}
+
+impl<'a> Given<'a> {
+    #[inline]
+    fn of(mapping: &'a Mapping, row: &impl Row<'a>, field: Field) -> Self {
+        let feeding = mapping.feeding(field);
+        let (column, text, json) = match &feeding.origin {
+            Some(TextSource::Column(column)) => content_of(column, row),
+            Some(origin) => content(origin, row),
+            None => (field.as_str(), Cow::Borrowed(""), None),
+        };
+        match &feeding.set {
+            Some(value) if text.is_empty() && json.is_none() => {
+                Self { field, column: field.as_str(), text: Cow::Borrowed(value), json: None }
+            }
+            _ => Self { field, column, text, json },
+        }
+    }
+
+    /// Arrays and objects are not a value of any field.
+    fn check_structure(&self) -> Result<(), Flaw> {
+        match self.json {
+            Some(value @ (Json::Array(_) | Json::Object(_))) => Err(self.misfit(value)),
+            _ => Ok(()),
+        }
+    }
+
+    /// A name is a string, and none that a spreadsheet left behind.
+    fn check_text(&self) -> Result<(), Flaw> {
+        match (self.json, artefact(&self.text)) {
+            (Some(value), _) => Err(self.misfit(value)),
+            (None, Some(hint)) => Err(Flaw::new(Code::CellSpreadsheetDamage, hint)),
+            (None, None) => Ok(()),
+        }
+    }
+
+    fn misfit(&self, value: &Json) -> Flaw {
+        let code = match self.field {
+            Field::Name => Code::NameMissing,
+            Field::Email => Code::EmailSyntax,
+            Field::Phone => Code::PhoneSyntax,
+            Field::Country => Code::CountryUnknown,
+            Field::Type => Code::TypeUnknown,
+            Field::SendKycMail => Code::KycMailNotBoolean,
+        };
+        Flaw::new(code, format!("{} stands here, not text", kind(value)))
+    }
+
+    fn or<T>(&self, default: T, parse: impl Fn(&str) -> Result<T, Flaw>) -> Result<T, Flaw> {
+        if self.text.is_empty() { Ok(default) } else { parse(&self.text) }
+    }
+}
+
+/// The name of what feeds a field, and what a record has there.
+fn content<'a>(origin: &'a TextSource, row: &impl Row<'a>) -> (&'a str, Cow<'a, str>, Option<&'a Json>) {
+    match origin {
+        TextSource::Column(column) => content_of(column, row),
+        TextSource::Template { typed, pieces } => (typed, Cow::Owned(assemble(pieces, row)), None),
+        TextSource::FirstOf { name, origins } => origins
+            .iter()
+            .map(|origin| content(origin, row))
+            .find(|(_, text, json)| !text.is_empty() || json.is_some())
+            .unwrap_or((name, Cow::Borrowed(""), None)),
+    }
+}
+
+#[inline]
+fn content_of<'a>(column: &'a Column, row: &impl Row<'a>) -> (&'a str, Cow<'a, str>, Option<&'a Json>) {
+    match row.cell(&column.place) {
+        Cell::Text(text) => (&column.name, Cow::Borrowed(trimmed(text)), None),
+        cell => (&column.name, trim(cell_text(cell)), if let Cell::Json(value) = cell { Some(value) } else { None }),
+    }
+}
+
+/// What spreadsheets leave in place of a value.
+#[inline]
+fn artefact(text: &str) -> Option<&'static str> {
+    if matches!(text.as_bytes(), [b'#' | b'=' | b'0'..=b'9', ..]) { named_artefact(text) } else { None }
+}
+
+fn named_artefact(text: &str) -> Option<&'static str> {
+    const ERRORS: [&str; 11] =
+        ["#N/A", "#NA", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NULL!", "#NUM!", "#ERROR!", "#SPILL!", "#CALC!"];
+    if text.starts_with('#') && ERRORS.iter().any(|error| text.eq_ignore_ascii_case(error)) {
+        Some("is a spreadsheet's error value, not data; export the values again")
+    } else if text.starts_with("=\"") || (text.starts_with('=') && text.contains(['(', '!', '+'])) {
+        Some("is a spreadsheet formula, not its value; export the values")
+    } else if is_scientific(text) {
+        Some(
+            "was turned into a number by a spreadsheet and digits are lost; export the column as text from the original",
+        )
+    } else {
+        None
+    }
+}
+
+/// `1.23457E+11`, as spreadsheets write it: one digit, perhaps a fraction, `E+` and two digits or
+/// more.
+fn is_scientific(text: &str) -> bool {
+    let digits = |text: &str, least: usize| text.len() >= least && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !text.starts_with(|first: char| first.is_ascii_digit()) {
+        return false;
+    }
+    let Some((mantissa, exponent)) = text.split_once("E+") else { return false };
+    let (whole, fraction) = mantissa.split_once(['.', ',']).unwrap_or((mantissa, "0"));
+    whole.len() == 1 && digits(whole, 1) && digits(fraction, 1) && digits(exponent, 2)
+}
+
+/// What was found about a record so far.
+struct Findings {
+    violations: Vec<Violation>,
+}
+
+impl Findings {
+    /// Keeps the complaint about a value, if there is one, and gives the value otherwise, after a
+    /// look at what is odd about it.
+    #[inline]
+    fn take<T>(
+        &mut self,
+        given: &Given<'_>,
+        checked: Result<T, Flaw>,
+        oddity: impl Fn(&T) -> Option<Flaw>,
+    ) -> Option<T> {
+        let (value, flaw) = match checked {
+            Ok(value) => {
+                let odd = oddity(&value);
+                (Some(value), odd)
+            }
+            Err(flaw) => (None, Some(flaw)),
+        };
+        self.violations.extend(flaw.map(|flaw| flaw.at(given.column, &given.text)));
+        value
+    }
+
+    /// The further fields of the request; empty ones are left out.
+    #[inline]
+    fn extras<'a>(&mut self, feedings: &[ExtraField], row: &impl Row<'a>) -> Option<Box<JsonObject>> {
+        if feedings.is_empty() { None } else { self.some_extras(feedings, row) }
+    }
+
+    fn some_extras<'a>(&mut self, feedings: &[ExtraField], row: &impl Row<'a>) -> Option<Box<JsonObject>> {
+        let mut extra = JsonObject::new();
+        for feeding in feedings {
+            let cell = row.cell(&feeding.column.place);
+            if let Cell::Absent = cell {
+                continue;
+            }
+            match extra_value(cell) {
+                Ok(Some(value)) => insert(&mut extra, &feeding.path, value),
+                Ok(None) => {}
+                Err(flaw) => self.violations.push(complain(flaw, &feeding.column, row)),
+            }
+        }
+        (!extra.is_empty()).then(|| Box::new(extra))
+    }
+}
+
+fn complain<'a>(flaw: Flaw, column: &Column, row: &impl Row<'a>) -> Violation {
+    flaw.at(&column.name, &cell_text(row.cell(&column.place)))
+}
+
+/// The value of a further field: text is text, JSON keeps its type.
+fn extra_value(cell: Cell<'_>) -> Result<Option<Json>, Flaw> {
+    match cell {
+        Cell::Absent => Ok(None),
+        Cell::Text(text) => match (text.trim(), artefact(text.trim())) {
+            ("", _) => Ok(None),
+            (_, Some(hint)) => Err(Flaw::new(Code::CellSpreadsheetDamage, hint)),
+            (text, None) => Ok(Some(Json::Text(text.nfc().collect()))),
+        },
+        Cell::Json(value) => Ok(Some(value.clone())),
+    }
+}
+
+/// Puts a value where a dotted path says. Paths do not clash: [`Mapping`] saw to it.
+fn insert(object: &mut JsonObject, path: &str, value: Json) {
+    match path.split_once('.') {
+        None => {
+            object.insert(path.to_owned(), value);
+        }
+        Some((first, rest)) => {
+            let inner = object.entry(first.to_owned()).or_insert_with(|| Json::Object(JsonObject::new()));
+            if let Json::Object(inner) = inner {
+                insert(inner, rest, value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::*;
+    use crate::intake::columns::column_names::{ColumnNames, Place};
+    use crate::intake::options::InputOptions;
+
+    struct Cells<'a>(&'a [&'a str]);
+
+    impl<'a> Row<'a> for Cells<'a> {
+        fn cell(&self, place: &Place) -> Cell<'a> {
+            let Place::Index(index) = place else { return Cell::Absent };
+            self.0.get(*index).map_or(Cell::Absent, |text| Cell::Text(text))
+        }
+    }
+
+    const COLUMNS: [&str; 7] =
+        ["name", "email", "phone", "country", "customer_type", "send_kyc_mail", "customer_address.city"];
+
+    fn mapping(sets: &[&str]) -> Mapping {
+        let options =
+            InputOptions { sets: sets.iter().map(|set| set.parse().unwrap()).collect(), ..InputOptions::default() };
+        Mapping::resolve(&ColumnNames::Header(COLUMNS.map(str::to_owned).to_vec()), &options).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn of_a_plain_record_there_is_nothing_to_say(
+            name in select(vec!["Ada", " Zoë ", "", "#N/A", "1E+10", "=A1", "1.5", "a?", "Ame\u{301}lie", "\u{202e}x"]),
+            email in select(vec!["a@b.de", " a@b.de ", "", "a@b.test", "Ada@B-C.org", "a@b", "ü@b.de", "=\"a@b.de\""]),
+            phone in select(vec!["+4915123456789", "'+4915123456789", "+49 151 23456789", "015123456789", "+49151", ""]),
+            country in select(vec!["DE", "deu", " DEU ", "Germany", "Congo", "XX", ""]),
+            others in (
+                select(vec!["", "business", " Individual", "firm"]),
+                select(vec!["", "no", "TRUE ", "maybe"]),
+                select(vec!["", "Köln", "#REF!"]),
+            ),
+            sets in select(vec![vec![], vec!["customer_type=business", "send_kyc_mail=no"], vec!["customer_country=FR"]]),
+        ) {
+            let (kind, mail, city) = others;
+            let (mapping, cells) = (mapping(&sets), [name, email, phone, country, kind, mail, city]);
+            let row = Cells(&cells);
+            if let Some(customer) = plain(&mapping, &row) {
+                match judge(&mapping, &row, None, Vec::new()) {
+                    RecordVerdict::Valid { customer: judged, warnings } => {
+                        prop_assert!(customer == judged && warnings.is_empty(), "{:?}: {:?}", cells, warnings);
+                    }
+                    RecordVerdict::Invalid { problems, .. } => prop_assert!(false, "{:?}: {:?}", cells, problems),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_usual_record_is_plain() {
+        let cells = ["Ada", "ada@kunde.de", "+4915123456789", "DE", "", "", "Köln"];
+        assert!(plain(&mapping(&[]), &Cells(&cells)).is_some());
+    }
+
+    #[test]
+    fn artefacts_are_told_from_text() {
+        for text in ["#N/A", "#ref!", "=\"0123\"", "=SUM(A1)", "=A1+B1", "1.23457E+11", "4,9E+12", "1E+10"] {
+            assert!(artefact(text).is_some(), "{text}");
+        }
+        for text in ["#1 Pizza", "A=B", "N/A Ltd", "", "12E4", "1.5E+3", "B1E+10", "E+11"] {
+            assert!(artefact(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn paths_nest() {
+        let mut object = JsonObject::new();
+        insert(&mut object, "a.b", Json::Integer(1));
+        insert(&mut object, "a.c.d", Json::Integer(2));
+        insert(&mut object, "e", Json::Integer(3));
+        assert_eq!(Json::Object(object).to_string(), r#"{"a":{"b":1,"c":{"d":2}},"e":3}"#);
+    }
+}

@@ -1,0 +1,143 @@
+//! Why a CSV file seems to lack its columns, if the reason is the file's form: a title above the
+//! header, whole lines in quotes, cells that something unusual parts. An option would not help
+//! there, so it is the form that the hint speaks of.
+
+use super::sniff::DELIMITERS;
+use crate::intake::options::is_delimiter;
+use crate::intake::read::csv::RecordScan;
+use crate::intake::read::csv::slice::SliceReader;
+
+/// A header is looked for in so many records.
+const LOOKED_AT: usize = 30;
+/// So many known names are a header, not a coincidence.
+const ENOUGH: usize = 2;
+
+/// What the first line is instead of the header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum HeaderProblem {
+    /// The header stands further down.
+    HeaderBelow { line: u64 },
+    /// All of the header stands in one pair of quotes.
+    Quoted,
+    /// A space before the quotes around a name makes them part of it.
+    Spaced,
+    /// The cells are parted by this.
+    Parted(char),
+    /// There is one column, of a name that says nothing.
+    OneColumn,
+}
+
+impl HeaderProblem {
+    /// `text` begins with the header, or with what was taken for it, on this line.
+    pub(crate) fn of(text: &[u8], delimiter: u8, line: u64, is_known: impl Fn(&str) -> bool) -> Option<Self> {
+        let mut reader = SliceReader::new(text, delimiter, line);
+        let Ok(RecordScan::Record { .. }) = reader.advance() else { return None };
+        let header: Vec<_> = reader.record().cells().map(String::from_utf8_lossy).collect();
+        let known = header.iter().filter(|name| is_known(name.trim())).count();
+        if let [only] = &header[..]
+            && let Some(parting) = parting(only, &is_known)
+        {
+            let is_quoted = text.trim_ascii_start().first() == Some(&b'"');
+            return Some(if is_quoted { Self::Quoted } else { Self::Parted(parting) });
+        }
+        if header.iter().any(|name| is_known(unquoted(name))) {
+            return Some(Self::Spaced);
+        }
+        let below =
+            DELIMITERS.iter().filter_map(|&delimiter| header_below(text, delimiter, line, known, &is_known)).min();
+        below
+            .map(|line| Self::HeaderBelow { line })
+            .or_else(|| (header.len() == 1 && known == 0 && !header[0].contains('@')).then_some(Self::OneColumn))
+    }
+
+    /// What to do about it.
+    pub(crate) fn advice(&self) -> String {
+        match self {
+            Self::HeaderBelow { line } => format!("line {line} looks like the header: delete what stands above it"),
+            Self::Quoted => {
+                "the first line stands in one pair of quotes: put each name and each cell in quotes of its own, \
+                             or take the quotes around the lines away"
+                    .to_owned()
+            }
+            Self::Spaced => {
+                "a space before a quote makes the quotes part of the name: take the spaces after the delimiters away, \
+                             in all lines"
+                    .to_owned()
+            }
+            Self::Parted(' ') => "spaces seem to part the cells: save the file with commas instead".to_owned(),
+            Self::Parted(sign) if u8::try_from(*sign).is_ok_and(is_delimiter) => {
+                format!("'{sign}' seems to part the cells: give --delimiter '{sign}'")
+            }
+            Self::Parted(sign) => format!("'{sign}' seems to part the cells: save the file with commas instead"),
+            Self::OneColumn => {
+                "only one column was found: check that this is the file, that its first line is the header, \
+                                and what parts its cells (--delimiter)"
+                    .to_owned()
+            }
+        }
+    }
+}
+
+/// What stands in quotes after a space; nothing where none does.
+fn unquoted(name: &str) -> &str {
+    let after_space = name.strip_prefix(' ').map(|name| name.trim());
+    after_space.and_then(|name| name.strip_prefix('"')?.strip_suffix('"')).unwrap_or_default()
+}
+
+/// The sign between the names of a header that was read as one cell.
+fn parting(header: &str, is_known: &impl Fn(&str) -> bool) -> Option<char> {
+    let fits = |sign: &char| header.split(*sign).filter(|name| is_known(name.trim())).count() >= ENOUGH;
+    header.chars().filter(|sign| !sign.is_alphanumeric() && !matches!(sign, '_' | '-')).find(fits)
+}
+
+/// The first record below with more known names than the first.
+fn header_below(text: &[u8], delimiter: u8, line: u64, known: usize, is_known: &impl Fn(&str) -> bool) -> Option<u64> {
+    let mut reader = SliceReader::new(text, delimiter, line);
+    for _ in 0..LOOKED_AT {
+        let Ok(RecordScan::Record { line, .. }) = reader.advance() else { return None };
+        let names = reader.record().cells().filter_map(|cell| std::str::from_utf8(cell).ok());
+        if names.filter(|name| is_known(name.trim())).count() >= ENOUGH.max(known + 1) {
+            return Some(line);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn misread(text: &str) -> Option<HeaderProblem> {
+        HeaderProblem::of(text.as_bytes(), b',', 1, |name| ["name", "email", "phone"].contains(&name))
+    }
+
+    #[test]
+    fn a_title_above_the_header_is_seen_whatever_parts_the_cells() {
+        for text in [
+            "Customers of 2024\nname,email\nA,a@b.de\n",
+            "Customers of 2024\r\rname;email\r",
+            "\"A\ntitle\"\nname|email\n",
+            "Customers,,\nname,email,x\n",
+        ] {
+            assert!(matches!(misread(text), Some(HeaderProblem::HeaderBelow { line: 2 | 3 })), "{text:?}");
+        }
+        assert_eq!(misread("name,mail,x\nA,name,1\nB,email,2\n"), None);
+        assert_eq!(misread("Vorname,Ort\nA,B\n"), None);
+    }
+
+    #[test]
+    fn a_header_in_one_cell_is_told_apart_by_what_parts_it() {
+        assert_eq!(misread("\"name,email\"\n"), Some(HeaderProblem::Quoted));
+        for sign in [':', '^', '；', '、', ' ', '/'] {
+            let found = misread(&format!("name{sign}email\n")).unwrap();
+            assert_eq!(found, HeaderProblem::Parted(sign));
+            assert_eq!(found.advice().contains("--delimiter"), sign.is_ascii() && sign != ' ', "{}", found.advice());
+        }
+        assert_eq!(misread("name  email  phone\n"), Some(HeaderProblem::Parted(' ')));
+        assert_eq!(misread("\"name\", \"email\"\n"), Some(HeaderProblem::Spaced));
+        assert_eq!(misread("\"name\", email\n"), None);
+        assert_eq!(misread("Kunde\nA\n"), Some(HeaderProblem::OneColumn));
+        assert_eq!(misread("email\na@b.de\n"), None);
+        assert_eq!(misread("a@b.de\n"), None);
+    }
+}

@@ -1,0 +1,173 @@
+//! Format, delimiter and readability, found out from the first bytes.
+
+use crate::intake::options::{Format, is_delimiter};
+use crate::intake::read::csv::RecordScan;
+use crate::intake::read::csv::slice::SliceReader;
+
+/// The delimiters that are looked for, the likeliest first.
+pub(crate) const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
+/// So many records are enough to see which delimiter fits.
+const SAMPLED: usize = 100;
+
+/// The form of an input by its first visible byte.
+pub(crate) fn format(head: &[u8]) -> Format {
+    if head.trim_ascii_start().first() == Some(&b'{') { Format::Ndjson } else { Format::Csv }
+}
+
+/// Excel's own line that names the delimiter: which one, and how many bytes the line takes.
+pub(crate) fn separator_line(head: &[u8]) -> Option<(u8, usize)> {
+    let rest = head.get(..4).filter(|start| start.eq_ignore_ascii_case(b"sep=")).and_then(|_| head.get(4..))?;
+    let (delimiter, length) = match rest {
+        [delimiter, b'\r', b'\n', ..] => (*delimiter, 7),
+        [delimiter, b'\n' | b'\r', ..] => (*delimiter, 6),
+        _ => return None,
+    };
+    is_delimiter(delimiter).then_some((delimiter, length))
+}
+
+/// What ends the lines of NDJSON: LF, or CR if there is not a single LF.
+pub(crate) fn line_end(head: &[u8]) -> u8 {
+    if head.contains(&b'\r') && !head.contains(&b'\n') { b'\r' } else { b'\n' }
+}
+
+/// The delimiter under which the head makes most sense: the one whose header has most known names,
+/// then the one that cuts most records into as many cells as the header, then the one with most
+/// columns. Without any sign of one, a comma.
+pub(crate) fn delimiter(head: &[u8], complete: bool, is_known: impl Fn(&str) -> bool) -> u8 {
+    let mut best = (b',', (0, 0, 1));
+    for delimiter in DELIMITERS {
+        let score = score(head, complete, delimiter, &is_known);
+        if score.2 > 1 && score > best.1 {
+            best = (delimiter, score);
+        }
+    }
+    best.0
+}
+
+/// Known names in the header, records of a thousand that have its width, its width.
+fn score(head: &[u8], complete: bool, delimiter: u8, is_known: &impl Fn(&str) -> bool) -> (usize, usize, usize) {
+    let mut reader = SliceReader::new(head, delimiter, 1);
+    let Ok(RecordScan::Record { .. }) = reader.advance() else { return (0, 0, 0) };
+    let header = reader.record();
+    let width = header.len();
+    let known = header.cells().filter_map(|cell| std::str::from_utf8(cell).ok()).filter(|name| is_known(name)).count();
+    let mut widths = Vec::new();
+    while widths.len() < SAMPLED {
+        match reader.advance() {
+            Ok(RecordScan::Record { .. }) => widths.push(reader.record().len()),
+            Ok(RecordScan::TooLarge { .. }) => {}
+            Ok(RecordScan::End) | Err(_) => break,
+        }
+    }
+    // The head may end within the last record.
+    if !complete && widths.len() < SAMPLED {
+        widths.pop();
+    }
+    let fitting = widths.iter().filter(|found| **found == width).count();
+    (known, (fitting * 1000).checked_div(widths.len()).unwrap_or(1000), width)
+}
+
+/// How many of the records in the head are not UTF-8.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct EncodingErrors {
+    pub(crate) undecodable: u64,
+    pub(crate) of: u64,
+    pub(crate) first_line: u64,
+}
+
+impl EncodingErrors {
+    fn add(&mut self, is_utf8: bool, line: u64) {
+        self.of += 1;
+        if !is_utf8 {
+            self.undecodable += 1;
+            self.first_line = if self.undecodable == 1 { line } else { self.first_line };
+        }
+    }
+
+    /// More than one in a hundred: the file as a whole is in another encoding.
+    pub(crate) fn is_systematic(self) -> bool {
+        self.undecodable * 100 > self.of
+    }
+}
+
+/// The records of a CSV file, header not counted; `line` is the number of the first line.
+pub(crate) fn csv_decay(head: &[u8], complete: bool, delimiter: u8, line: u64) -> EncodingErrors {
+    let mut decay = EncodingErrors::default();
+    let mut reader = SliceReader::new(head, delimiter, line);
+    let mut pending = None;
+    let _header = reader.advance();
+    while let Ok(RecordScan::Record { line, .. }) = reader.advance() {
+        if let Some((is_utf8, line)) = pending.replace((reader.record().is_utf8(), line)) {
+            decay.add(is_utf8, line);
+        }
+    }
+    // The head may end within the last record, and within a character of it.
+    if let Some((is_utf8, line)) = pending.filter(|_| complete) {
+        decay.add(is_utf8, line);
+    }
+    decay
+}
+
+/// The lines of an NDJSON file.
+pub(crate) fn ndjson_decay(head: &[u8], complete: bool) -> EncodingErrors {
+    let mut decay = EncodingErrors::default();
+    for (line, bytes) in whole_lines(head, complete) {
+        decay.add(std::str::from_utf8(bytes).is_ok(), line);
+    }
+    decay
+}
+
+/// The lines of the head that hold something and do not reach beyond it, with their numbers.
+pub(crate) fn whole_lines(head: &[u8], complete: bool) -> impl Iterator<Item = (u64, &[u8])> {
+    let line_end = line_end(head);
+    let end =
+        if complete { head.len() } else { head.iter().rposition(|byte| *byte == line_end).map_or(0, |at| at + 1) };
+    (1..).zip(head[..end].split(move |byte| *byte == line_end)).filter(|(_, line)| !line.trim_ascii().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sniffed(text: &str) -> u8 {
+        delimiter(text.as_bytes(), true, |name| ["name", "email", "phone"].contains(&name))
+    }
+
+    #[test]
+    fn known_names_in_the_header_decide() {
+        assert_eq!(sniffed("name;email;phone\na,b,c;d;e\nf,g,h;i;j\n"), b';');
+        assert_eq!(sniffed("name\temail\tphone\nx, y\tz\tw\n"), b'\t');
+        assert_eq!(sniffed("name|email\na|b\n"), b'|');
+    }
+
+    #[test]
+    fn without_known_names_the_steadier_width_decides() {
+        assert_eq!(sniffed("Vorname;Zu, Nach;Ort\na;b;c\nd;e;f\n"), b';');
+        assert_eq!(sniffed("a,b\n\"1;2\",3\n\"4;5;6\",7\n"), b',');
+        assert_eq!(sniffed("single\nvalue\n"), b',');
+    }
+
+    #[test]
+    fn formats_are_told_by_the_first_visible_byte() {
+        assert_eq!(format(b" \n {\"a\":1}"), Format::Ndjson);
+        assert_eq!(format(b"name,email"), Format::Csv);
+    }
+
+    #[test]
+    fn the_separator_line_of_excel_is_read() {
+        assert_eq!(separator_line(b"sep=;\r\nname"), Some((b';', 7)));
+        assert_eq!(separator_line(b"SEP=\t\nname"), Some((b'\t', 6)));
+        assert_eq!(separator_line(b"sep=|\rname"), Some((b'|', 6)));
+        assert_eq!(separator_line(b"separator,x\n"), None);
+        assert_eq!(separator_line(b"sep=\"\nname"), None);
+    }
+
+    #[test]
+    fn a_cut_last_record_counts_neither_as_text_nor_as_none() {
+        let head = "n\né\né".as_bytes();
+        let cut = &head[..head.len() - 1];
+        assert_eq!(csv_decay(cut, false, b',', 1), EncodingErrors { undecodable: 0, of: 1, first_line: 0 });
+        assert_eq!(csv_decay(cut, true, b',', 1), EncodingErrors { undecodable: 1, of: 2, first_line: 3 });
+        assert!(csv_decay(cut, true, b',', 1).is_systematic());
+    }
+}

@@ -1,0 +1,38 @@
+//! Where an input comes from, for messages about it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::error::IntakeError;
+use super::open::watched::InputFile;
+use super::read::csv::ReadFault;
+
+/// The path of an input, and the file if it is one.
+pub(super) struct Origin {
+    pub(super) path: PathBuf,
+    /// What is watched for change, if it is a file.
+    pub(super) file: Option<Arc<InputFile>>,
+}
+
+impl Origin {
+    /// A file that changed meanwhile was not read as one thing.
+    pub(super) fn check_unchanged(&self) -> Result<(), IntakeError> {
+        self.file.as_ref().map_or(Ok(()), |file| file.check_unchanged())
+    }
+
+    /// A file that was written to meanwhile may look cut or damaged; that it changed is what
+    /// explains it.
+    pub(super) fn explain(&self, fault: ReadFault, header: &[String]) -> IntakeError {
+        self.check_unchanged().err().unwrap_or_else(|| broken(fault, &self.path, header))
+    }
+}
+
+/// The error for a record that cannot be read.
+pub(super) fn broken(fault: ReadFault, path: &Path, header: &[String]) -> IntakeError {
+    match fault {
+        ReadFault::Read(error) => IntakeError::reading(path, error),
+        ReadFault::OpenQuote { line, cell } => {
+            IntakeError::OpenQuote { path: path.to_owned(), line, column: header.get(cell).cloned() }
+        }
+    }
+}

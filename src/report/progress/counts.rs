@@ -1,0 +1,173 @@
+//! What a run has done so far, folded from its events. Pure.
+
+use std::time::{Duration, Instant};
+
+use crate::domain::{Status, Tally};
+use crate::event::{Event, Request};
+use crate::report::human::about;
+
+/// What a run has before it.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    pub records: u64,
+    pub to_send: u64,
+    /// What `--limit` allows to be sent.
+    pub limit: Option<u64>,
+    /// Records that the ledger knows the end of; they come to it without a request.
+    pub known: Tally,
+}
+
+#[derive(Debug)]
+pub(crate) struct Counts {
+    pub tally: Tally,
+    pub scope: Scope,
+    pub requests: u64,
+    pub throttled: u64,
+    pub retries: u64,
+    pub recovered: u64,
+    pub token_requests: u64,
+    /// When the first request left.
+    first: Option<Instant>,
+    /// Why no request gets through at the moment.
+    pub trouble: Option<String>,
+}
+
+impl Counts {
+    pub(crate) fn new(scope: Scope) -> Self {
+        Self {
+            tally: Tally::default(),
+            scope,
+            requests: 0,
+            throttled: 0,
+            retries: 0,
+            recovered: 0,
+            token_requests: 0,
+            first: None,
+            trouble: None,
+        }
+    }
+
+    pub(crate) fn on(&mut self, event: &Event, now: Instant) {
+        match event {
+            Event::Settled { status, .. } => {
+                self.tally.add(*status);
+                if matches!(status, Status::Created | Status::Exists | Status::Rejected) {
+                    self.trouble = None;
+                }
+            }
+            Event::Unreachable(trouble) | Event::BreakerOpened { trouble: Some(trouble), .. } => {
+                self.trouble = Some(trouble.cause.clone());
+            }
+            Event::BreakerClosed => self.trouble = None,
+            Event::Request(request) => {
+                self.requests += 1;
+                self.token_requests += u64::from(matches!(request, Request::Credentials));
+                self.first.get_or_insert(now);
+            }
+            Event::Throttled { .. } => self.throttled += 1,
+            Event::Retry { .. } => self.retries += 1,
+            Event::Recovered { .. } => self.recovered += 1,
+            _ => {}
+        }
+    }
+
+    /// `118 created, 2 rejected`
+    pub(crate) fn outcomes(&self) -> String {
+        let told = Status::IMPORT.into_iter().filter(|status| self.tally.get(*status) > 0);
+        told.map(|status| format!("{} {status}", self.tally.get(status))).collect::<Vec<_>>().join(", ")
+    }
+
+    /// `54.8/min, about 70 min left`; empty before there is anything to tell.
+    pub(crate) fn pace(&self, now: Instant) -> String {
+        let Some(since) = self.first else { return String::new() };
+        let elapsed = now.saturating_duration_since(since);
+        match self.left(elapsed) {
+            Some(left) => format!("{:.1}/min, about {} left", per_minute(self.requests, elapsed), about(left)),
+            None => String::new(),
+        }
+    }
+
+    /// How far it is: of all records, or if a limit ends the run before, of those that are to be
+    /// sent until then.
+    pub(crate) fn reached(&self) -> (u64, u64) {
+        if self.is_limited() { (self.sent(), self.to_send()) } else { (self.tally.total(), self.scope.records) }
+    }
+
+    pub(crate) fn is_limited(&self) -> bool {
+        self.to_send() < self.scope.to_send
+    }
+
+    fn to_send(&self) -> u64 {
+        self.scope.limit.map_or(self.scope.to_send, |limit| limit.min(self.scope.to_send))
+    }
+
+    /// Records that were settled by sending. All others take no time and must not flatter the pace.
+    fn sent(&self) -> u64 {
+        let without = [Status::Invalid, Status::Duplicate, Status::AlreadyImported, Status::Changed];
+        let without: u64 = without.into_iter().map(|status| self.tally.get(status)).sum();
+        let known = [Status::Exists, Status::Rejected];
+        let known: u64 = known.into_iter().map(|status| self.tally.get(status).min(self.scope.known.get(status))).sum();
+        self.tally.total() - without - known
+    }
+
+    fn left(&self, elapsed: Duration) -> Option<Duration> {
+        let sent = self.sent();
+        let open = self.to_send().saturating_sub(sent);
+        let pace = per_minute(sent, elapsed);
+        #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+        (pace > 0.0).then(|| Duration::from_secs_f64(open as f64 * 60.0 / pace))
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "an estimate")]
+fn per_minute(number: u64, time: Duration) -> f64 {
+    let minutes = time.as_secs_f64() / 60.0;
+    if minutes > 0.0 { number as f64 / minutes } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Position;
+    use crate::event::Request;
+
+    fn settled(status: Status) -> Event {
+        Event::Settled { position: Position { row: 1, line: 2 }, status }
+    }
+
+    #[test]
+    fn known_records_do_not_flatter_the_pace() {
+        let start = Instant::now();
+        let mut known = Tally::default();
+        known.add_many(Status::Exists, 500);
+        let mut counts = Counts::new(Scope { records: 1060, to_send: 60, limit: None, known });
+        for _ in 0..500 {
+            counts.on(&settled(Status::AlreadyImported), start);
+            counts.on(&settled(Status::Exists), start);
+        }
+        assert_eq!(counts.pace(start), "");
+        for _ in 0..30 {
+            counts.on(&Event::Request(Request::Create), start);
+            counts.on(&settled(Status::Created), start);
+        }
+        let after = start + Duration::from_secs(60);
+        assert_eq!(counts.pace(after), "30.0/min, about 60 s left");
+        assert_eq!(counts.outcomes(), "30 created, 500 exists, 500 already_imported");
+        assert_eq!(counts.reached(), (1030, 1060));
+    }
+
+    #[test]
+    fn with_a_limit_only_what_it_allows_is_left() {
+        let start = Instant::now();
+        let scope = Scope { records: 41, to_send: 40, limit: Some(3), ..Scope::default() };
+        let mut counts = Counts::new(scope.clone());
+        counts.on(&Event::Request(Request::Create), start);
+        for status in [Status::Invalid, Status::Created, Status::Rejected] {
+            counts.on(&settled(status), start);
+        }
+        assert_eq!(counts.reached(), (2, 3));
+        assert_eq!(counts.pace(start + Duration::from_secs(2)), "30.0/min, about 1.0 s left");
+        let counts = Counts::new(Scope { limit: Some(50), ..scope });
+        assert_eq!(counts.reached(), (0, 41), "a limit that is not reached changes nothing");
+    }
+}

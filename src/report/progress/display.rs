@@ -1,0 +1,131 @@
+//! Follows a run: folds its events, shows how far it is, and says what a person should know at
+//! once.
+
+use std::time::Instant;
+
+use jiff::Zoned;
+
+use super::bar::Bar;
+use super::counts::{Counts, Scope};
+use super::lines::LineOutput;
+use crate::event::{Event, Trouble};
+use crate::logging::masked;
+use crate::report::human::about;
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    Bar,
+    /// A line at every heartbeat.
+    Lines,
+    /// The same as log lines.
+    Log,
+    Silent,
+}
+
+#[derive(Debug)]
+pub struct Progress {
+    counts: Counts,
+    view: View,
+}
+
+#[derive(Debug)]
+enum View {
+    Bar(Bar),
+    LineOutput(LineOutput),
+    Silent,
+}
+
+impl Progress {
+    #[must_use]
+    pub fn start(style: Style, scope: Scope) -> Self {
+        let counts = Counts::new(scope);
+        let view = match style {
+            Style::Bar => View::Bar(Bar::start(&counts)),
+            Style::Lines => View::LineOutput(LineOutput::Text),
+            Style::Log => View::LineOutput(LineOutput::Log),
+            Style::Silent => View::Silent,
+        };
+        Self { counts, view }
+    }
+
+    pub fn on(&mut self, event: &Event, now: Instant) {
+        self.counts.on(event, now);
+        if let Some(line) = notable(event) {
+            self.note(&line);
+        }
+        match (&self.view, event) {
+            (View::Bar(bar), _) => bar.show(&self.counts, now),
+            (View::LineOutput(plain), Event::Heartbeat) => plain.heartbeat(&self.counts, now),
+            (View::LineOutput(_) | View::Silent, _) => {}
+        }
+    }
+
+    pub fn finish(&self) {
+        if let View::Bar(bar) = &self.view {
+            bar.finish();
+        }
+    }
+
+    fn note(&self, line: &str) {
+        match &self.view {
+            View::Bar(bar) => bar.note(line),
+            View::LineOutput(plain) => plain.note(line),
+            View::Silent => {}
+        }
+    }
+}
+
+/// What is worth a line of its own. None of these can come often: a pause lasts a second at least,
+/// and so does an open breaker; an underused rate is reported once; logins that fail come less
+/// and less often.
+fn notable(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::Throttled { pause } => format!("the API asked for a pause: {}", about(*pause)),
+        Event::RateUnderused { allowed, reached } => format!(
+            "{reached:.0} of {allowed:.0} requests a minute leave that the pace allows, for the answers take their time; \
+             a higher --concurrency lets more be under way"
+        ),
+        Event::Unavailable { pause } => format!("the API is not ready (503) and asked for a pause: {}", about(*pause)),
+        Event::Unreachable(trouble) => format!("{}; {}", masked(&trouble.cause), gives_up(trouble)),
+        Event::BreakerOpened { pause, trouble: Some(trouble) } => {
+            format!("{}; next try in {}, {}", masked(&trouble.cause), about(*pause), gives_up(trouble))
+        }
+        Event::BreakerOpened { pause, trouble: None } => {
+            format!("the API fails again and again; next try in {}", about(*pause))
+        }
+        Event::BreakerClosed => "the API is back".to_owned(),
+        Event::LookupsOff { why } => format!("look-ups are not to be had: {}", masked(why)),
+        Event::TokenRefused => "the API refused the token; another one is asked for".to_owned(),
+        Event::NoToken { why } => format!("the login failed and will be tried again: {}", masked(why)),
+        Event::Draining { in_flight: 0 } => return None,
+        Event::Draining { in_flight } => format!("stopping; waiting for {in_flight} records in flight"),
+        Event::Pace { .. }
+        | Event::Settled { .. }
+        | Event::Request(_)
+        | Event::Heartbeat
+        | Event::Retry { .. }
+        | Event::Recovered { .. } => {
+            return None;
+        }
+    })
+}
+
+/// When the run gives up, by the clock on the wall.
+fn gives_up(trouble: &Trouble) -> String {
+    let at = Zoned::now().checked_add(trouble.gives_up_in);
+    at.map_or_else(|_| "trying for ever".to_owned(), |at| format!("giving up at {}", at.strftime("%H:%M")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Position, Status};
+
+    #[test]
+    fn ordinary_records_make_no_noise_and_trouble_does() {
+        let quiet = Event::Settled { position: Position { row: 1, line: 2 }, status: Status::Created };
+        assert_eq!(notable(&quiet), None);
+        assert!(notable(&Event::Draining { in_flight: 3 }).is_some_and(|line| line.contains('3')));
+    }
+}

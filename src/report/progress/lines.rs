@@ -1,0 +1,68 @@
+//! Lines for when there is not a terminal: the sign of life that a log of cron or systemd keeps, as
+//! text for people or as log lines for programs.
+
+use std::time::Instant;
+
+use super::counts::Counts;
+use crate::logging::masked;
+use crate::output;
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum LineOutput {
+    Text,
+    Log,
+}
+
+impl LineOutput {
+    pub(crate) fn heartbeat(self, counts: &Counts, now: Instant) {
+        let line = heartbeat(counts, now);
+        match self {
+            Self::Text => self.note(&line),
+            Self::Log => tracing::info!(settled = counts.tally.total(), records = counts.scope.records, "{line}"),
+        }
+    }
+
+    pub(crate) fn note(self, line: &str) {
+        match self {
+            Self::Text => output::line(line),
+            Self::Log => tracing::info!("{line}"),
+        }
+    }
+}
+
+fn heartbeat(counts: &Counts, now: Instant) -> String {
+    let parts = [counts.outcomes(), counts.pace(now), counts.trouble.as_deref().map(masked).unwrap_or_default()];
+    let told: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    let told = if told.is_empty() { "none settled yet".to_owned() } else { told.join("; ") };
+    let (done, all) = counts.reached();
+    let what = if counts.is_limited() { "records to send (--limit)" } else { "records" };
+    format!("{done} of {all} {what}: {told}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Position, Status};
+    use crate::event::{Event, Trouble};
+    use crate::report::progress::counts::Scope;
+    use std::time::Duration;
+
+    #[test]
+    fn a_heartbeat_says_how_far_and_how_well() {
+        let now = Instant::now();
+        let scope = Scope { records: 4000, to_send: 4000, ..Scope::default() };
+        let mut counts = Counts::new(scope.clone());
+        assert_eq!(heartbeat(&counts, now), "0 of 4000 records: none settled yet");
+        counts.on(&Event::Settled { position: Position { row: 1, line: 2 }, status: Status::Created }, now);
+        assert_eq!(heartbeat(&counts, now), "1 of 4000 records: 1 created");
+        let cause = "cannot reach api.example.com (connection refused)".to_owned();
+        let trouble = Trouble { cause, gives_up_in: Duration::from_secs(60) };
+        counts.on(&Event::Unreachable(trouble), now);
+        let told = "1 of 4000 records: 1 created; cannot reach api.example.com (connection refused)";
+        assert_eq!(heartbeat(&counts, now), told);
+        counts.on(&Event::BreakerClosed, now);
+        assert_eq!(heartbeat(&counts, now), "1 of 4000 records: 1 created");
+        let counts = Counts::new(Scope { limit: Some(3), ..scope });
+        assert_eq!(heartbeat(&counts, now), "0 of 3 records to send (--limit): none settled yet");
+    }
+}
