@@ -286,13 +286,8 @@ impl Ledger {
         T: Send + 'static,
         W: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        let (reply, answer) = oneshot::channel();
-        let work: Work = Box::new(move |connection| {
-            let value = work(connection)?;
-            // Whoever asked may be gone; what was written stays true.
-            Ok(Box::new(move |others| drop(reply.send((value, others)))))
-        });
-        let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(Message::Job(Job { needs, urgency, work })).is_ok());
+        let (job, answer) = Job::new(needs, urgency, work);
+        let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(Message::Job(job)).is_ok());
         async move {
             let answer = if sent { received(answer).await } else { None };
             answer.map(|(value, _others)| value).ok_or_else(|| self.failure())
@@ -336,7 +331,8 @@ enum Needs {
 }
 
 type Reply = Box<dyn FnOnce(Others) + Send>;
-type Work = Box<dyn FnOnce(&Connection) -> rusqlite::Result<Reply> + Send>;
+/// Work that failed has a reply, too: as long as it is not dropped, the task that asked waits.
+type Work = Box<dyn FnOnce(&Connection) -> (rusqlite::Result<()>, Reply) + Send>;
 
 /// The replies of the same transaction to everybody else. To wake somebody on another thread takes a system call, on their own none: so
 /// the writer wakes one, who passes the others' replies on. They go out when this is dropped, even where that one is gone already.
@@ -358,6 +354,23 @@ struct Job {
     work: Work,
 }
 
+impl Job {
+    /// The job and what receives its value.
+    fn new<T, W>(needs: Needs, urgency: Urgency, work: W) -> (Self, oneshot::Receiver<(T, Others)>)
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let work: Work = Box::new(move |connection| match work(connection) {
+            // The task that asked may be gone; what was written stays true.
+            Ok(value) => (Ok(()), Box::new(move |others| drop(reply.send((value, others))))),
+            Err(error) => (Err(error), Box::new(move |_| drop(reply))),
+        });
+        (Self { needs, urgency, work }, answer)
+    }
+}
+
 enum Message {
     Job(Job),
     /// Asked for when nothing else is handed in; not within a transaction.
@@ -366,6 +379,9 @@ enum Message {
         reply: oneshot::Sender<Result<(), LedgerError>>,
     },
 }
+
+/// The reason is in [`Writer::failure`].
+struct Failed;
 
 struct Writer {
     /// Closed before the lock goes.
@@ -393,19 +409,37 @@ impl Writer {
                     Ok(())
                 }
             };
-            if let Err(error) = done {
-                drop(self.failure.set(LedgerError::sqlite(&self.path, &error)));
+            if done.is_err() {
                 break;
             }
         }
         self.close();
     }
 
-    fn transaction(&mut self, first: Job, queue: &Receiver<Message>) -> rusqlite::Result<()> {
+    /// An error is written down before the replies of its jobs are dropped, because each task that sees its reply dropped asks for it.
+    fn transaction(&mut self, first: Job, queue: &Receiver<Message>) -> Result<(), Failed> {
+        let (mut batch, mut first) = (Batch::new(self.last_commit), Some(first));
+        match self.commit(&mut batch, &mut first, queue) {
+            Ok(()) => batch.answer(),
+            Err(error) => {
+                drop(self.failure.set(LedgerError::sqlite(&self.path, &error)));
+                return Err(Failed);
+            }
+        }
+        Ok(())
+    }
+
+    fn commit(
+        &mut self,
+        batch: &mut Batch,
+        first: &mut Option<Job>,
+        queue: &Receiver<Message>,
+    ) -> rusqlite::Result<()> {
         let transaction = self.connection.transaction()?;
-        let mut batch = Batch::new(self.last_commit);
         let mut names = Names { lock: &self.lock, lost: &self.lost, checked: false };
-        batch.take(first, &transaction, &mut names)?;
+        if let Some(first) = first.take() {
+            batch.take(first, &transaction, &mut names)?;
+        }
         while let Some(message) = batch.next(queue) {
             match message {
                 Message::Job(job) => batch.take(job, &transaction, &mut names)?,
@@ -418,7 +452,6 @@ impl Writer {
         let begun = Instant::now();
         transaction.commit()?;
         self.last_commit = begun.elapsed();
-        batch.answer();
         Ok(())
     }
 
@@ -484,12 +517,13 @@ impl Batch {
             return Ok(());
         }
         let begun = Instant::now();
-        let reply = (job.work)(connection)?;
+        let (done, reply) = (job.work)(connection);
         self.patience = self.patience.saturating_sub(begun.elapsed());
         match job.urgency {
-            Urgency::Answered => reply(Others::default()),
-            Urgency::Soon | Urgency::Now => self.replies.push(reply),
+            Urgency::Answered if done.is_ok() => reply(Others::default()),
+            _ => self.replies.push(reply),
         }
+        done?;
         if job.urgency == Urgency::Now {
             self.until = None;
         }
@@ -884,6 +918,34 @@ mod tests {
         assert!(matches!(refused, Err(LedgerError::Io { .. })));
     }
 
+    /// A sender that saw its reply dropped asks at once for the reason.
+    #[test]
+    fn the_reason_of_a_failed_transaction_is_there_before_a_reply_is_dropped() {
+        let fails: fn(&Connection) -> rusqlite::Result<()> =
+            |connection| connection.execute("INSERT INTO nowhere VALUES (1)", []).map(drop);
+        let succeeds: fn(&Connection) -> rusqlite::Result<()> = |_| Ok(());
+        for earlier in [fails, succeeds] {
+            for _ in 0..20 {
+                let world = World::new();
+                let ledger = world.open();
+                let jobs = ledger.jobs.as_ref().unwrap();
+                // After a commit there is time for company.
+                let (job, committed) = Job::new(Needs::Nothing, Urgency::Now, succeeds);
+                jobs.send(Message::Job(job)).unwrap();
+                committed.blocking_recv().unwrap();
+                let (first, mut dropped) = Job::new(Needs::Nothing, Urgency::Soon, earlier);
+                let (second, _) = Job::new(Needs::Nothing, Urgency::Now, fails);
+                jobs.send(Message::Job(first)).unwrap();
+                // The first may have ended the writer.
+                drop(jobs.send(Message::Job(second)));
+                while matches!(dropped.try_recv(), Err(oneshot::error::TryRecvError::Empty)) {
+                    std::hint::spin_loop();
+                }
+                assert!(ledger.failure.get().is_some(), "its writer is gone, and nothing says why");
+            }
+        }
+    }
+
     /// The ledger is renamed while a request is in flight.
     #[cfg(unix)]
     #[tokio::test]
@@ -953,7 +1015,7 @@ mod tests {
         let connection = Connection::open_in_memory().unwrap();
         let (jobs, queue) = channel();
         for _ in 0..100 {
-            let work: Work = Box::new(|_| Ok(Box::new(drop)));
+            let work: Work = Box::new(|_| (Ok(()), Box::new(drop)));
             jobs.send(Message::Job(Job { needs: Needs::Nothing, urgency: Urgency::Now, work })).unwrap();
         }
         let world = World::new();
