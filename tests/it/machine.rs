@@ -207,6 +207,18 @@ fn a_machine_without_entropy_or_memory_is_told_by_name_before_anything_is_sent()
     server.has_each_once(emails());
 }
 
+#[test]
+fn a_stack_that_is_too_small_is_told_by_name_before_anything_is_sent() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    lab.customers(1);
+    for kib in [128, 256, 511] {
+        with_ulimit(&lab, &server, &format!("-s {kib}"), &[]).ends(74).says("RLIMIT_STACK");
+    }
+    assert_eq!(server.requests(), 0);
+    with_ulimit(&lab, &server, "-s 1024", &[]).ends(0);
+}
+
 /// Whether the program came so far that it could say anything.
 fn is_loaded(ran: &Ran) -> bool {
     !ran.stderr.contains("cannot map") && !ran.stderr.contains("cannot allocate memory") && ran.code != 139
