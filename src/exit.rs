@@ -127,11 +127,13 @@ impl From<&LedgerError> for Exit {
             LedgerError::Missing(_)
             | LedgerError::Empty(_)
             | LedgerError::Foreign { .. }
+            | LedgerError::Folder(_)
             | LedgerError::SeveralNames { .. }
             | LedgerError::MountPoint(_)
             | LedgerError::NetworkDisk { .. }
             | LedgerError::Unlockable { .. }
             | LedgerError::Distrusted { .. }
+            | LedgerError::OpenFolder { .. }
             | LedgerError::Newer { .. }
             | LedgerError::OtherAccount { .. } => Self::Configuration,
             LedgerError::Damaged { .. }

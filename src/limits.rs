@@ -11,6 +11,9 @@ pub const MEMORY: &str = "the limit on memory (RLIMIT_AS, ulimit -v, or the cont
 /// What a run needs beyond the program itself: the stacks of its threads, and the pieces of the input that it holds.
 const LEAST_MEMORY: usize = 24 * 1024 * 1024;
 
+/// What the first thread needs at most, in bytes. Others have stacks of their own size.
+const LEAST_STACK: u64 = 512 * 1024;
+
 /// What this process lacks from its start. Tables, keys and names need random bytes, and libraries panic or abort if they get none, or no
 /// memory; so both are tried before anything else is.
 #[must_use]
@@ -20,14 +23,33 @@ pub fn lacking() -> Option<String> {
             "the system gives no random bytes (getrandom, or /dev/urandom, or the container's seccomp profile: {error})"
         ));
     }
-    (!has_memory(LEAST_MEMORY)).then(|| {
+    if !has_memory(LEAST_MEMORY) {
         let mib = LEAST_MEMORY / (1024 * 1024);
-        format!("there are less than {mib} MiB of memory left: {MEMORY} is reached")
+        return Some(format!("there are less than {mib} MiB of memory left: {MEMORY} is reached"));
+    }
+    has_small_stack().then(|| {
+        let kib = LEAST_STACK / 1024;
+        format!("the limit on the stack (RLIMIT_STACK, ulimit -s) is below {kib} KiB")
     })
 }
 
+/// The compiler removes memory that it sees to be unused, and the question with it.
 fn has_memory(bytes: usize) -> bool {
-    Vec::<u8>::new().try_reserve_exact(bytes).is_ok()
+    let mut memory = Vec::<u8>::new();
+    let is_there = memory.try_reserve_exact(bytes).is_ok();
+    std::hint::black_box(&memory);
+    is_there
+}
+
+/// A stack that overflows ends the process without a word.
+#[cfg(target_os = "linux")]
+fn has_small_stack() -> bool {
+    rustix::process::getrlimit(rustix::process::Resource::Stack).current.is_some_and(|limit| limit < LEAST_STACK)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn has_small_stack() -> bool {
+    false
 }
 
 #[cfg(target_os = "linux")]

@@ -1,7 +1,7 @@
 //! What ends a command early: the exit code, the words, the next step.
 
 use std::fmt::Display;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::resume::quoted;
 use crate::api::{AuthError, ClientError};
@@ -100,6 +100,8 @@ impl From<LedgerError> for Failure {
         let exit = Exit::from(&error);
         let hint = match &error {
             LedgerError::Distrusted { path, why } => return Self::distrusted("", path, *why),
+            LedgerError::OpenFolder { folder, ledger, files } => &hint_of_open_folder(folder, ledger, files),
+            LedgerError::Folder(path) => &format!("name a file in it: --ledger {}", shell(&path.join("customers.db"))),
             LedgerError::Locked(_) => "wait until that run ends; `report` and `check` can be used meanwhile",
             LedgerError::Missing(_) => {
                 "is its disk mounted? A first import makes a ledger when --require-ledger is not given"
@@ -140,6 +142,29 @@ fn hint_of_distrust(path: &Path, why: Distrust) -> String {
         (Distrust::SeveralNames(_), None) => format!("remove the other names: find / -samefile {path}"),
         (_, None) => "remove it, or name another file".to_owned(),
     }
+}
+
+/// Where the mode of a volume cannot be chosen, a folder within it can be the ledger's own. What the ledger remembers must move with it.
+fn hint_of_open_folder(folder: &Path, ledger: &Path, files: &[PathBuf]) -> String {
+    let own = folder.join("ledger");
+    let moved = if files.is_empty() {
+        String::new()
+    } else {
+        let files: Vec<_> = files.iter().map(|file| shell(file)).collect();
+        format!(" && mv {} {}", files.join(" "), shell(&own))
+    };
+    let named = own.join(ledger.file_name().unwrap_or_default());
+    format!(
+        "if nobody else changed anything there: chmod o-w {}; \
+         or give the ledger a folder of its own in it: mkdir -m 700 {}{moved}, and from then on --ledger {}",
+        shell(folder),
+        shell(&own),
+        shell(&named)
+    )
+}
+
+fn shell(path: &Path) -> String {
+    quoted(&path.to_string_lossy())
 }
 
 /// What to do about a name that was taken from a run.

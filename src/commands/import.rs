@@ -309,7 +309,7 @@ impl Import<'_> {
         log_end(exit, stopped.as_deref());
         let unfinished = [Status::NotAttempted, Status::Failed, Status::InDoubt];
         let resumable = !self.world.forgets()
-            && !memory.is_copy()
+            && !memory.lacks_name
             && unfinished.into_iter().any(|status| counted.tally.get(status) > 0);
         let next_command = resumable.then(|| resume::command(&self.input));
         let told = Told { counters, counted, exit, stopped, next_command };
@@ -328,7 +328,7 @@ impl Import<'_> {
 
     fn summary(&self, run: &RunId, memory: &Memory, begun: Instant, told: Told) -> Result<Summary, Failure> {
         let Told { counters, counted, exit, stopped, next_command } = told;
-        let is_kept = !self.world.forgets() && !memory.is_copy();
+        let is_kept = !self.world.forgets() && !memory.lacks_name;
         Ok(Summary {
             run: run.name.clone(),
             target: self.world.settings.base.as_str().to_owned(),
@@ -427,13 +427,12 @@ impl Import<'_> {
         }
     }
 
-    /// What the reports are made from: the ledger by its name, or a copy if the name leads elsewhere.
+    /// What the reports are made from: the ledger by its name, or a copy if a name of its files leads elsewhere.
     async fn memory(&self, verdict: &Option<Verdict>) -> Result<Memory, Failure> {
         let settings = self.world.settings.clone();
-        let Some(Verdict::LedgerFailed(lost)) = verdict else { return Ok(Memory { settings, copy: None }) };
-        if !lost.is_without_name() {
-            return Ok(Memory { settings, copy: None });
-        }
+        let Some(Verdict::LedgerFailed(lost @ LedgerError::Lost { .. })) = verdict else {
+            return Ok(Memory { settings, lacks_name: false, copy: None });
+        };
         // Where the ledger is now matters more than why there is no report.
         let failed = |error: &dyn std::fmt::Display| {
             Failure::from(lost.clone())
@@ -442,7 +441,8 @@ impl Import<'_> {
         let copy = tempfile::Builder::new().prefix(".customer-import.").tempdir().map_err(|error| failed(&error))?;
         let ledger = copy.path().join("ledger.db");
         self.ledger.copy_to(ledger.clone()).await.map_err(|error| failed(&error))?;
-        Ok(Memory { settings: TargetSettings { ledger, ..settings }, copy: Some(copy) })
+        let lacks_name = lost.is_without_name();
+        Ok(Memory { settings: TargetSettings { ledger, ..settings }, lacks_name, copy: Some(copy) })
     }
 
     fn left_at_once(&self) -> Failure {
@@ -459,7 +459,10 @@ impl Import<'_> {
 /// A ledger to read from.
 struct Memory {
     settings: TargetSettings,
+    /// The ledger has lost its name, so the same command would begin a new one.
+    lacks_name: bool,
     /// Removed with this value.
+    #[expect(dead_code, reason = "it is there to be dropped")]
     copy: Option<tempfile::TempDir>,
 }
 
@@ -470,11 +473,6 @@ impl Memory {
 
     fn doubts(&self) -> Result<u64, Failure> {
         Ok(self.reader()?.open_requests()?.len() as u64)
-    }
-
-    /// The ledger has lost its name, so the same command would begin a new one.
-    const fn is_copy(&self) -> bool {
-        self.copy.is_some()
     }
 }
 

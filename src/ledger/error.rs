@@ -22,6 +22,8 @@ pub enum LedgerError {
     Empty(PathBuf),
     #[error("{} is not a ledger of this program: {why}", shown(path))]
     Foreign { path: PathBuf, why: String },
+    #[error("the ledger {} is a folder", shown(.0))]
+    Folder(PathBuf),
     #[error("the ledger {} has {names} names (hard links), each with a lock of its own", shown(path))]
     SeveralNames { path: PathBuf, names: u64 },
     #[error("the ledger {} is a mount point of its own: runs that see it by another mount have another lock", shown(.0))]
@@ -31,6 +33,9 @@ pub enum LedgerError {
     /// Others than this user can change what the ledger says.
     #[error("{} {why}", shown(path))]
     Distrusted { path: PathBuf, why: Distrust },
+    /// Every user can replace the files in the ledger's folder. `files` are those of the ledger that are there.
+    #[error("{} {}", shown(folder), Distrust::Writable)]
+    OpenFolder { folder: PathBuf, ledger: PathBuf, files: Vec<PathBuf> },
     #[error("{} was written by a newer version of this program (schema {found}, this one knows {known})", shown(path))]
     Newer { path: PathBuf, found: i64, known: i64 },
     #[error("the ledger knows {account:?} at {base_url} as another account than the one of this token")]

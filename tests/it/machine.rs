@@ -152,6 +152,21 @@ fn a_ledger_that_may_not_grow_stops_the_run_and_the_next_one_completes() {
 }
 
 #[test]
+fn a_ledger_that_may_not_grow_in_mid_run_stops_it_with_the_limit_and_not_with_what_follows_from_it() {
+    // The limit is reached by a commit that many requests wait for.
+    for blocks in [200, 240, 280, 320] {
+        let lab = Lab::new();
+        let server = Server::start(&lab, &[]);
+        lab.customers(ROWS);
+        let limit = format!("-f {blocks}");
+        let ran = with_ulimit(&lab, &server, &limit, &["--ledger", "l.db"]).ends(74).says("RLIMIT_FSIZE");
+        assert!(ran.stdout.contains("records read"), "it stopped before it was at work: {ran:?}");
+        lab.import(&server, &["--ledger", "l.db"]).ends(0);
+        server.has_each_once(emails());
+    }
+}
+
+#[test]
 fn a_ledger_in_a_folder_that_cannot_be_one_is_told_before_anything_is_sent() {
     let lab = Lab::new();
     let server = Server::start(&lab, &[]);
@@ -190,6 +205,18 @@ fn a_machine_without_entropy_or_memory_is_told_by_name_before_anything_is_sent()
     }
     assert!(codes.contains(&0), "{codes:?}");
     server.has_each_once(emails());
+}
+
+#[test]
+fn a_stack_that_is_too_small_is_told_by_name_before_anything_is_sent() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    lab.customers(1);
+    for kib in [128, 256, 511] {
+        with_ulimit(&lab, &server, &format!("-s {kib}"), &[]).ends(74).says("RLIMIT_STACK");
+    }
+    assert_eq!(server.requests(), 0);
+    with_ulimit(&lab, &server, "-s 1024", &[]).ends(0);
 }
 
 /// Whether the program came so far that it could say anything.

@@ -57,6 +57,21 @@ fn a_removed_lock_file_lets_no_second_run_in_and_the_first_stops_without_a_doubl
 }
 
 #[test]
+fn a_link_in_the_place_of_the_lock_file_stops_the_run_with_a_report() {
+    let (lab, server) = world();
+    let run = at_work(&lab, &server);
+    std::fs::remove_file(lab.path("l.db.lock")).unwrap();
+    std::os::unix::fs::symlink("/nowhere", lab.path("l.db.lock")).unwrap();
+    let ran = Ran::from(run.wait_with_output().unwrap()).ends(74).says("l.db.lock").says("removed or replaced");
+    ran.says("import in.csv");
+    is_true(&lab, &server);
+    lab.import(&server, &["--ledger", "l.db"]).ends(78).says("is a link");
+    std::fs::remove_file(lab.path("l.db.lock")).unwrap();
+    lab.import(&server, &["--ledger", "l.db"]).ends(0);
+    server.has_each_once((0..ROWS).map(email));
+}
+
+#[test]
 fn a_ledger_that_is_renamed_in_mid_run_stops_the_run_and_has_everything_under_its_new_name() {
     let (lab, server) = world();
     let run = at_work(&lab, &server);

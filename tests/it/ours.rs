@@ -118,6 +118,71 @@ fn a_folder_that_the_group_may_write_is_told_of_and_one_that_everybody_may_write
     assert!(!sticky.stderr.contains("chmod"), "{}", sticky.stderr);
 }
 
+/// The command between two words of the hint.
+fn command_of<'a>(ran: &'a Ran, before: &str, after: &str) -> &'a str {
+    let (_, rest) = ran.stderr.split_once(before).unwrap_or_else(|| panic!("{ran:?}"));
+    rest.split_once(after).unwrap_or_else(|| panic!("{ran:?}")).0
+}
+
+#[test]
+fn a_volume_that_everybody_may_write_can_keep_a_ledger_in_a_folder_of_its_own_as_the_hint_says() {
+    for is_new in [true, false] {
+        let lab = Lab::new();
+        let server = Server::start(&lab, &[]);
+        lab.customers(2);
+        let volume = lab.path("a volume");
+        std::fs::create_dir(&volume).unwrap();
+        if !is_new {
+            lab.import(&server, &["--ledger", "a volume/l.db"]).ends(0);
+        }
+        allow(&volume, 0o777);
+        let refused = lab.import(&server, &["--ledger", "a volume/l.db"]).ends(78).says("can be written by every user");
+        let typed = command_of(&refused, "a folder of its own in it: ", ", and from then on");
+        let shell = Command::new("sh").args(["-c", typed]).current_dir(lab.path("")).status().unwrap();
+        assert!(shell.success(), "{typed}");
+        let (_, options) = refused.stderr.split_once("from then on --ledger ").unwrap();
+        let ledger = options.trim().trim_matches('\'');
+        lab.import(&server, &["--ledger", ledger]).ends(0);
+        assert_eq!(server.posts().len(), 2, "the ledger's memory moved with it");
+        assert!(!lab.path("a volume/l.db").exists() && mode(&volume) == 0o777);
+    }
+}
+
+#[test]
+fn a_folder_in_the_place_of_a_ledger_is_refused_as_such_with_the_name_of_a_file_in_it() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    lab.customers(1);
+    std::fs::create_dir_all(lab.path("data/more")).unwrap();
+    for command in [&["import", "in.csv"][..], &["check", "in.csv"], &["report", "in.csv"], &["ledger", "show"]] {
+        let target = ["--base-url", &server.url, "--ledger", "data"];
+        let ran = lab.run(&[command, &target].concat()).ends(78).says("the ledger data is a folder");
+        ran.says("hint: name a file in it: --ledger data/customers.db");
+    }
+    lab.import(&server, &["--ledger", "data/customers.db"]).ends(0);
+}
+
+#[test]
+fn a_link_to_a_ledger_that_is_yet_to_be_made_leaves_nothing_in_a_folder_that_is_refused() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    lab.customers(1);
+    let open = lab.path("open");
+    std::fs::create_dir(&open).unwrap();
+    symlink("open/l.db", lab.path("l.db")).unwrap();
+    symlink("l.db", lab.path("second.db")).unwrap();
+    allow(&open, 0o777);
+    for link in ["l.db", "second.db"] {
+        lab.import(&server, &["--ledger", link]).ends(78).says("can be written by every user");
+        assert_eq!(std::fs::read_dir(&open).unwrap().count(), 0);
+    }
+    allow(&open, 0o700);
+    lab.import(&server, &["--ledger", "second.db"]).ends(0);
+    assert!(lab.path("open/l.db").exists());
+    symlink("round.db", lab.path("round.db")).unwrap();
+    lab.import(&server, &["--ledger", "round.db"]).ends(74).says("links");
+}
+
 #[test]
 fn a_configuration_that_others_own_or_may_write_is_not_obeyed_and_one_that_they_may_read_is() {
     let (lab, server) = imported();

@@ -483,7 +483,8 @@ impl Lifecycle {
     fn found_several(&self, several: Vec<Sighting>) -> Step {
         let ids = several.iter().filter_map(|seen| seen.customer.receipt.customer_id.as_deref());
         let ids: Vec<_> = ids.map(|id| shorten(id, TOLD)).collect();
-        let message = format!("the API has {} customers with this e-mail: {}", several.len(), ids.join(", "));
+        // A look-up ends at the second one.
+        let message = format!("the API has at least {} customers with this e-mail: {}", several.len(), ids.join(", "));
         match several.into_iter().next() {
             Some(first) if !self.in_doubt() => {
                 self.finish(Ending::Exists(first.customer.receipt), vec![Warning::SeveralFound(message)])

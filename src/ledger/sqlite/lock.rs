@@ -235,27 +235,45 @@ pub(super) fn is_held(ledger: &Path) -> bool {
     matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
 }
 
-/// The real name of the ledger's file. Before the file exists a link to it has no real name, so where that is allowed it is made first.
-/// SQLite gives its side files the rights of the main one, so that must be right from its first moment.
+/// The real name of the ledger's file. If creation is allowed, a file that does not exist yet is made, because before that it has no real
+/// name. SQLite gives its side files the rights of the main one, so that must be right from its first moment.
 pub(super) fn real_file(path: &Path, creation: Creation) -> Result<PathBuf, LedgerError> {
     let failed = |error: io::Error| LedgerError::file(path, &error);
     ownership::check_link(path)?;
     if creation == Creation::Allowed && !path.exists() {
-        place::check(place::folder(path))?;
-        ownership::check_folder(place::folder(path))?;
-        // The ledger itself may be a link that leads to nothing yet.
-        let mut options = owner_only();
-        trusted_file::never_waiting(options.write(true));
-        options.open(path).map_err(failed)?;
+        let file = destination(path)?;
+        owner_only().write(true).open(file).map_err(failed)?;
     }
     let real = path.canonicalize().map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => LedgerError::Missing(path.to_owned()),
         _ => failed(error),
     })?;
+    if real.is_dir() {
+        return Err(LedgerError::Folder(path.to_owned()));
+    }
     match names_of(&real).map_err(failed)? {
         0 | 1 => Ok(real),
         names => Err(LedgerError::SeveralNames { path: real, names }),
     }
+}
+
+/// Most links that lead from one to the next; the system has such a limit, too.
+const MOST_LINKS: usize = 40;
+
+/// Where a name leads that leads to nothing yet. Every folder on the way is checked: nothing may be left in one that is refused.
+fn destination(path: &Path) -> Result<PathBuf, LedgerError> {
+    let mut name = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        place::check(place::folder(&name))?;
+        ownership::check_folder(&name)?;
+        ownership::check_link(&name)?;
+        match std::fs::read_link(&name) {
+            Ok(target) => name = place::folder(&name).join(target),
+            // It is not a link, or nothing has this name.
+            Err(_) => return Ok(name),
+        }
+    }
+    Err(LedgerError::io(path, "it leads through too many links"))
 }
 
 /// How many hard links the file has. Each would have a lock and a log of its own.

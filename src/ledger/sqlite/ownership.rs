@@ -27,7 +27,7 @@ pub(super) fn check(ledger: &Path) -> Result<(), LedgerError> {
             check_file(&side, &file, false)?;
         }
     }
-    check_folder(super::place::folder(ledger))
+    check_folder(ledger)
 }
 
 /// Refuses a link to a ledger that another user than root made: it decides what is believed.
@@ -47,11 +47,11 @@ pub(super) fn check_file(path: &Path, file: &Metadata, may_have_names: bool) -> 
     }
 }
 
-/// Refuses a folder in which every user may replace files, and tells of one in which some others
-/// may.
-pub(super) fn check_folder(folder: &Path) -> Result<(), LedgerError> {
-    let Some(there) = there(&folder.canonicalize().unwrap_or_else(|_| folder.to_owned()))? else { return Ok(()) };
-    match trusted_file::check_folder(&there).map_err(|why| distrusted(folder, why))? {
+/// Refuses a ledger in whose folder every user may replace files, and warns if some others may.
+pub(super) fn check_folder(ledger: &Path) -> Result<(), LedgerError> {
+    let folder = super::place::folder(ledger);
+    let Some(metadata) = there(&folder.canonicalize().unwrap_or_else(|_| folder.to_owned()))? else { return Ok(()) };
+    match trusted_file::check_folder(&metadata).map_err(|why| refused_folder(ledger, why))? {
         Folder::Safe => {}
         Folder::OfGroup => tell(&format!(
             "the group of the folder {0} may replace the ledger in it; if it should not: chmod g-w {0}",
@@ -62,6 +62,18 @@ pub(super) fn check_folder(folder: &Path) -> Result<(), LedgerError> {
         }
     }
     Ok(())
+}
+
+fn refused_folder(ledger: &Path, why: Distrust) -> LedgerError {
+    let folder = super::place::folder(ledger).to_owned();
+    match why {
+        Distrust::Writable => {
+            let names = std::iter::once(ledger.to_owned()).chain(sides(ledger));
+            let files = names.filter(|name| name.symlink_metadata().is_ok()).collect();
+            LedgerError::OpenFolder { folder, ledger: ledger.to_owned(), files }
+        }
+        _ => distrusted(&folder, why),
+    }
 }
 
 /// A process opens its ledger several times.

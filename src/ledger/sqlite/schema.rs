@@ -162,6 +162,9 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, LedgerError> {
     ownership::check_link(path)?;
     // SQLite follows a link too, and has its side files beside the file that it leads to.
     let real = path.canonicalize().map_err(|error| LedgerError::file(path, &error))?;
+    if real.is_dir() {
+        return Err(LedgerError::Folder(path.to_owned()));
+    }
     ownership::check(&real)?;
     let connection = connect(path)?;
     let failed = |error: rusqlite::Error| LedgerError::sqlite(path, &error);
