@@ -14,9 +14,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::cli::Cli;
-use crate::commands::Failure;
 use crate::domain::shown;
 use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::trusted_file;
 
 /// A file that is read by many is no place for these.

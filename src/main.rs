@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use customer_import::cli::{Cli, LogArgs, LogFormat};
-use customer_import::commands::{self, Failure};
 use customer_import::exit::Exit;
-use customer_import::{atomic_file, config, fault, limits, logging, memory, output};
+use customer_import::failure::Failure;
+use customer_import::{atomic_file, commands, config, fault, limits, logging, memory, output};
 
 fn main() -> ExitCode {
     if let Some(what) = limits::lacking() {

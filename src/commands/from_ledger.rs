@@ -1,10 +1,10 @@
 //! The reports of a run whose input cannot be read any more: made from the ledger's rows of the
 //! run.
 
-use super::Failure;
 use super::judge::remember;
 use super::reporting::{Counted, Files};
 use crate::domain::{Position, ReportLine, Status};
+use crate::failure::Failure;
 use crate::ledger::{Claimed, Reader};
 use crate::settings::Outputs;
 

@@ -4,11 +4,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Failure;
 use crate::atomic_file;
 use crate::cli::InputArgs;
 use crate::domain::shown;
 use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::intake::{Feed, InputFile};
 use crate::ledger::InputName;
 use crate::settings;

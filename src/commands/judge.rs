@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
-use super::Failure;
 use super::lists::Lists;
 use crate::api::wire;
 use crate::domain::{
     Code, Complaint, ComplaintCode, Duplicates, Earlier, EmailKey, InputRecord, Position, RawRecord, ReportLine,
     Severity, Status, Verdict, Violation,
 };
+use crate::failure::Failure;
 use crate::intake::Gather;
 use crate::ledger::{PayloadHash, Reader, Standing, Told};
 

@@ -9,13 +9,14 @@ use tokio::sync::mpsc;
 
 use super::sending::{self, Sending};
 use super::signals::Signals;
-use super::{Failure, import, outlook, question, stdout};
+use super::{import, outlook, question, stdout};
 use crate::api::{Credentials, Route};
 use crate::cli::{CredentialArgs, LedgerCommand, LogArgs, ProgressChoice, SendingArgs, TargetArgs};
 use crate::delivery::{self, Offer, Payload, Pull, PullStop, Pulled, Repeated};
 use crate::domain::{Complaint, ComplaintCode, EmailKey, Ending, Position, Receipt, Status, Tally};
 use crate::event::Event;
 use crate::exit::{Exit, Signal};
+use crate::failure::Failure;
 use crate::ledger::{InputName, Ledger, OpenRequest, Reader};
 use crate::report::{Progress, Scope};
 use crate::settings::{self, TargetSettings};

@@ -7,12 +7,12 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
-use super::Failure;
 use crate::atomic_file::AtomicFile;
 use crate::cli::ImportArgs;
 use crate::domain::{Tally, shown};
 use crate::event::Event;
 use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::report::Metrics;
 use crate::settings::{self, TargetSettings};
 

@@ -4,7 +4,6 @@
 //! and what the report says cannot differ in who is a duplicate of whom.
 
 mod check;
-mod failure;
 mod from_ledger;
 mod import;
 mod input;
@@ -24,10 +23,9 @@ mod signals;
 mod stdout;
 mod suspects;
 
-pub use failure::Failure;
-
 use crate::cli::{self, Cli, Command};
 use crate::exit::Exit;
+use crate::failure::Failure;
 
 /// Does what was typed.
 pub fn run(cli: Cli) -> Result<Exit, Failure> {

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Failure;
 use crate::api::Credentials;
 use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::report::about;
 
 /// This machine's clock and the server's may differ by so much: a token that ended more recently is tried, and the API decides.

@@ -2,10 +2,11 @@
 
 use super::input::Input;
 use super::judge::{AsOf, Judge};
-use super::{Failure, reporting, resume, stdout};
+use super::{reporting, resume, stdout};
 use crate::cli::{ReportArgs, SummaryFormat};
 use crate::domain::shown;
 use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::ledger::{Reader, RunInfo, RunState};
 use crate::report::{Summary, Unended};
 use crate::settings::{self, Outputs, TargetSettings};

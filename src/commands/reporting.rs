@@ -4,7 +4,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Failure;
 use super::input::Input;
 use super::judge::{self, Judge, Noted, Prepared};
 use super::lists::Lists;
@@ -14,6 +13,7 @@ use crate::domain::{
     Tally, Verdict, shown,
 };
 use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::intake::{Feed, Gather, Mapping};
 use crate::limits;
 use crate::report::{ErrorGroups, Rejects, ReportFile};

@@ -3,6 +3,7 @@
 
 use super::input::Input;
 use crate::settings::TargetSettings;
+use crate::shell::quoted;
 
 pub(super) fn command(input: &Input) -> String {
     let spooled = input.is_spooled().then(|| input.path().display().to_string());
@@ -34,16 +35,6 @@ fn words(typed: impl Iterator<Item = String>, spooled: Option<&str>) -> String {
 /// An account id is an e-mail in base64: whoever typed it has to fill it in again.
 const ACCOUNT: &str = "--account-id";
 const HIDDEN: &str = "ACCOUNT_ID";
-
-/// As a POSIX shell reads it back.
-pub(super) fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_./:=@%+,-".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
 
 #[cfg(test)]
 mod tests {

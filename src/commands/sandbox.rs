@@ -1,10 +1,11 @@
 //! `sandbox`: the stand-in as a process of its own, until it is interrupted.
 
 use super::signals;
-use super::{Failure, stdout};
+use super::stdout;
 use crate::cli::SandboxArgs;
 use crate::delivery::Shutdown;
 use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::sandbox::{self, Config, IdempotencyMode};
 
 pub(super) fn run(args: SandboxArgs) -> Result<Exit, Failure> {

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::Failure;
 use crate::api::{BaseUrl, Client, ClientConfig, Credentials, Route};
 use crate::cli::{LogArgs, LogFormat, ProgressChoice, SendingArgs};
 use crate::delivery::{Api, GuardPolicy, Job, Offer, RetryPolicy, Shutdown};
 use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::ledger::{ClaimPolicy, Ledger, RunId};
 use crate::limits;
 use crate::report::Style;

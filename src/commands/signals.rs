@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, oneshot};
 
-use super::Failure;
 use crate::delivery::Shutdown;
 use crate::exit::{Exit, Signal};
+use crate::failure::Failure;
 use crate::limits;
 
 /// The first signal that came, once one did.

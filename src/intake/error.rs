@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::domain::{Field, shown};
+use crate::shell;
 
 use super::presets::Preset;
 use super::unpack::UnpackFault;
@@ -113,7 +114,7 @@ impl IntakeError {
             (&mut self, list)
             && fields.contains(&Field::Email)
         {
-            let filter = shell(&format!(".[{list:?}][]"));
+            let filter = shell::quoted(&format!(".[{list:?}][]"));
             *advice = vec![format!("if the customers are in {list:?}: jq -c {filter} FILE > customers.ndjson")];
         }
         self
@@ -200,14 +201,7 @@ pub(super) fn map_option(field: Field, column: &str) -> String {
 
 /// The same for what is a column or a template as it is typed.
 pub(super) fn map_recipe(field: Field, recipe: &str) -> String {
-    format!("--map {}", shell(&format!("{field}={recipe}")))
-}
-
-/// A word as a shell takes it.
-fn shell(word: &str) -> String {
-    let plain =
-        |character: char| character.is_alphanumeric() || matches!(character, '_' | '-' | '=' | '.' | '/' | ':' | '+');
-    if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+    format!("--map {}", shell::quoted(&format!("{field}={recipe}")))
 }
 
 /// More columns than this are not listed.

@@ -3,7 +3,6 @@
 use std::fmt::Display;
 use std::path::Path;
 
-use super::resume::quoted;
 use crate::api::{AuthError, ClientError};
 use crate::cli::LogFormat;
 use crate::exit::Exit;
@@ -12,6 +11,7 @@ use crate::ledger::{LedgerError, LostName};
 use crate::limits;
 use crate::logging::masked;
 use crate::output::{self, Weight};
+use crate::shell::quoted;
 use crate::trusted_file::Distrust;
 
 /// What to do about a limit that a message names.
@@ -143,7 +143,7 @@ fn hint_of_distrust(path: &Path, why: Distrust) -> String {
 }
 
 /// What to do about a name that was taken from a run.
-pub(super) fn hint_of_lost(lost: &LostName) -> &'static str {
+pub(crate) fn hint_of_lost(lost: &LostName) -> &'static str {
     match lost {
         LostName::LockFile(_) => "leave the lock file alone while a run is at work; run the same command again",
         LostName::Ledger { now: Some(_) } => {
