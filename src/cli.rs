@@ -5,12 +5,18 @@ use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{FalseyValueParser, NonEmptyStringValueParser};
+use clap::builder::{FalseyValueParser, NonEmptyStringValueParser, PossibleValue};
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::delivery::{FailureLimit, Rate};
 use crate::intake::{ExtraRule, Format, MapRule, Preset, SetRule, parse_delimiter, parse_encoding};
+use crate::logging::LogFormat;
 use crate::sandbox;
+
+/// The variable that may hold the token itself.
+pub const TOKEN_VARIABLE: &str = "CUSTOMER_IMPORT_TOKEN";
+/// The variable that may hold the secret of the account that logs in.
+pub const APP_SECRET_VARIABLE: &str = "CUSTOMER_IMPORT_APP_SECRET";
 
 /// In the environment, repeatable options have one entry a line.
 const ENTRIES: char = '\n';
@@ -68,7 +74,8 @@ pub struct LogArgs {
 }
 
 impl LogArgs {
-    /// What words that cannot be understood still tell: what is wrong with them is said in the format that they ask for.
+    /// Finds `--log-format` in arguments that failed to parse, so that the parse error is printed in the
+    /// requested format.
     #[must_use]
     pub fn of_misunderstood(words: &[OsString]) -> Self {
         let after = |pair: &[OsString]| (pair[0] == "--log-format").then(|| pair[1].clone());
@@ -80,11 +87,17 @@ impl LogArgs {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    #[default]
-    Text,
-    Json,
+impl ValueEnum for LogFormat {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Text, Self::Json]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }))
+    }
 }
 
 #[derive(Debug, Args)]
@@ -455,7 +468,7 @@ pub fn unknown_variables() -> Vec<String> {
         known.extend(command.get_arguments().filter_map(|argument| argument.get_env().map(ToOwned::to_owned)));
         command.get_subcommands().for_each(|command| collect(command, known));
     }
-    let mut known = vec![crate::settings::TOKEN_VARIABLE.into(), crate::settings::APP_SECRET_VARIABLE.into()];
+    let mut known = vec![TOKEN_VARIABLE.into(), APP_SECRET_VARIABLE.into()];
     collect(&Cli::command(), &mut known);
     let ours =
         std::env::vars_os().map(|(name, _)| name).filter(|name| name.to_string_lossy().starts_with("CUSTOMER_IMPORT_"));

@@ -4,13 +4,10 @@ use std::fmt::Display;
 use std::path::Path;
 
 use crate::api::{AuthError, ClientError};
-use crate::cli::LogFormat;
 use crate::exit::Exit;
 use crate::intake::IntakeError;
 use crate::ledger::{LedgerError, LostName};
 use crate::limits;
-use crate::logging::masked;
-use crate::output::{self, Weight};
 use crate::shell::quoted;
 use crate::trusted_file::Distrust;
 
@@ -70,18 +67,16 @@ impl Failure {
         self
     }
 
-    /// The one place that prints the chain of an error. A stderr that is closed or not read is not a reason to fail differently.
-    pub fn print(&self, format: LogFormat) {
-        match format {
-            LogFormat::Text => output::show(format!("error: {self}\n").as_bytes(), Weight::Needed),
-            LogFormat::Json => tracing::error!(
-                exit_code = self.exit.code(),
-                run = self.run.as_deref(),
-                hint = self.hint.as_deref().map(masked),
-                "{}",
-                masked(&format!("{:#}", self.error))
-            ),
-        }
+    /// The run that it ended. `None` if none had begun.
+    #[must_use]
+    pub fn run(&self) -> Option<&str> {
+        self.run.as_deref()
+    }
+
+    /// What to do about it, if anything can be said.
+    #[must_use]
+    pub fn next_step(&self) -> Option<&str> {
+        self.hint.as_deref()
     }
 }
 
@@ -102,7 +97,7 @@ impl From<LedgerError> for Failure {
             LedgerError::Distrusted { path, why } => return Self::distrusted("", path, *why),
             LedgerError::Locked(_) => "wait until that run ends; `report` and `check` can be used meanwhile",
             LedgerError::Missing(_) => {
-                "is its disk mounted? A first import makes a ledger when --require-ledger is not given"
+                "check --base-url, --account and --ledger, and whether its disk is mounted; a first import makes a ledger"
             }
             LedgerError::Empty(_) => "a first import makes a ledger of it",
             LedgerError::Foreign { .. } => "name another file with --ledger",
@@ -124,7 +119,7 @@ impl From<LedgerError> for Failure {
                 "nothing more was sent; see to the disk and its rights, then run the same command again"
             }
         };
-        Self::new(exit, error).hint(hint)
+        Self::of(exit, error).hint(hint)
     }
 }
 
@@ -182,6 +177,6 @@ impl From<ClientError> for Failure {
 
 impl From<AuthError> for Failure {
     fn from(error: AuthError) -> Self {
-        Self::new(Exit::Credentials, error)
+        Self::of(Exit::Credentials, error)
     }
 }

@@ -4,16 +4,17 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use customer_import::cli::{Cli, LogArgs, LogFormat};
+use customer_import::cli::{Cli, LogArgs};
 use customer_import::exit::Exit;
 use customer_import::failure::Failure;
+use customer_import::logging::{LogFormat, LogSettings};
 use customer_import::{atomic_file, commands, config, fault, limits, logging, memory, output};
 
 fn main() -> ExitCode {
     if let Some(what) = limits::lacking() {
         // Logging needs what there may not be.
         let failure = Failure::new(Exit::Io, what);
-        failure.print(LogFormat::Text);
+        logging::show_failure(&failure, LogFormat::Text);
         output::flush();
         return ExitCode::from(failure.exit.code());
     }
@@ -30,10 +31,10 @@ fn run() -> Exit {
     let words = config::words(typed.clone());
     let fallback = LogArgs::of_misunderstood(words.as_ref().unwrap_or(&typed));
     let cli = words.and_then(|words| parse(words, fallback.log_format));
-    let log = cli.as_ref().map_or(fallback, |cli| cli.log);
+    let log = LogSettings::from(cli.as_ref().map_or(fallback, |cli| cli.log));
     logging::start(&log);
-    cli.and_then(commands::run).unwrap_or_else(|failure| {
-        failure.print(log.log_format);
+    cli.and_then(|cli| commands::run(cli, &log)).unwrap_or_else(|failure| {
+        logging::show_failure(&failure, log.format);
         failure.exit
     })
 }

@@ -1,4 +1,4 @@
-//! Takes the secrets of a run out of texts that somebody else wrote.
+//! Takes the secrets of a run, and the e-mails and phone numbers of people, out of texts that others wrote.
 //!
 //! A server may repeat what it was sent, in its words or in the data of a customer. Whoever reads such a text hides the secrets in it before
 //! anything keeps or shows it. What is known of a secret is the text itself and the forms in which servers and frameworks print it: base64
@@ -191,6 +191,42 @@ fn within(encoded: &str, before: usize) -> String {
     encoded.get(start..end).unwrap_or_default().to_owned()
 }
 
+/// Words of others, with every e-mail in them cut down to what helps a person recognise it: `j***@e***`.
+#[must_use]
+pub fn masked(text: &str) -> String {
+    text.split_inclusive(char::is_whitespace).map(masked_word).collect()
+}
+
+/// So many digits in a row may be a phone number.
+const PHONE: usize = 7;
+
+/// Words without the phone numbers in them.
+#[must_use]
+pub fn without_numbers(text: &str) -> Cow<'_, str> {
+    let is_digit = |c: char| c.is_ascii_digit();
+    if !text.split(|c| !is_digit(c)).any(|digits| digits.len() >= PHONE) {
+        return Cow::Borrowed(text);
+    }
+    let (mut kept, mut rest) = (String::new(), text);
+    while let Some(start) = rest.find(is_digit) {
+        let end = rest[start..].find(|c| !is_digit(c)).map_or(rest.len(), |length| start + length);
+        kept.push_str(&rest[..start]);
+        kept.push_str(if end - start >= PHONE { "***" } else { &rest[start..end] });
+        rest = &rest[end..];
+    }
+    Cow::Owned(kept + rest)
+}
+
+fn masked_word(word: &str) -> String {
+    match word.split_once('@') {
+        Some((local, domain)) => {
+            let first = |part: &str| part.chars().find(|c| c.is_alphanumeric()).map(String::from).unwrap_or_default();
+            format!("{}***@{}*** ", first(local), first(domain))
+        }
+        None => word.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use base64::prelude::BASE64_STANDARD;
@@ -264,5 +300,21 @@ mod tests {
         let told = redactor.hide("lasting-secret token-number-0 token-number-1 token-number-4").into_owned();
         assert_eq!(told, "*** token-number-0 *** ***");
         assert!(!format!("{redactor:?}").contains("token"));
+    }
+
+    #[test]
+    fn emails_in_the_words_of_others_are_masked() {
+        assert_eq!(masked("the mail \"jane.doe@example.com\" is bad"), "the mail j***@e*** is bad");
+        assert_eq!(masked("nothing to hide"), "nothing to hide");
+    }
+
+    #[test]
+    fn numbers_that_may_be_a_phones_are_masked_and_others_stay() {
+        assert_eq!(
+            without_numbers("may mean +4917612345678 or +123456 (ISO 3166-1)"),
+            "may mean +*** or +123456 (ISO 3166-1)"
+        );
+        assert_eq!(without_numbers("1234567"), "***");
+        assert_eq!(without_numbers("line 12"), "line 12");
     }
 }

@@ -4,23 +4,33 @@ use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy as _;
 use secrecy::{ExposeSecret as _, SecretString};
+use tracing::Level;
 
 use crate::api::{AppAccount, BaseUrl, Credentials, TokenSource};
 use crate::atomic_file;
-use crate::cli::{CredentialArgs, InputArgs, OutputArgs, TargetArgs};
+use crate::cli::{APP_SECRET_VARIABLE, CredentialArgs, InputArgs, LogArgs, OutputArgs, TOKEN_VARIABLE, TargetArgs};
 use crate::domain::{Country, shown};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::intake::InputOptions;
-use crate::ledger::{Creation, Ledger, Target};
+use crate::ledger::{Creation, Ledger, LedgerError, Target};
 use crate::limits;
+use crate::logging::LogSettings;
 use crate::report::ReportFormat;
 
-/// The variable that may hold the token itself.
-pub const TOKEN_VARIABLE: &str = "CUSTOMER_IMPORT_TOKEN";
-/// The variable that may hold the secret of the account that logs in.
-pub const APP_SECRET_VARIABLE: &str = "CUSTOMER_IMPORT_APP_SECRET";
 const STDIN_REPORT: &str = "customer-import.report.csv";
+
+impl From<LogArgs> for LogSettings {
+    fn from(args: LogArgs) -> Self {
+        let level = match (args.quiet, args.verbose) {
+            (true, _) => Level::ERROR,
+            (false, 0) => Level::INFO,
+            (false, 1) => Level::DEBUG,
+            (false, _) => Level::TRACE,
+        };
+        Self { format: args.log_format, level }
+    }
+}
 
 /// Which account of which server, and where it is remembered.
 #[derive(Clone, Debug)]
@@ -29,6 +39,8 @@ pub struct TargetSettings {
     pub target: Target,
     pub ledger: PathBuf,
     pub creation: Creation,
+    /// The ledger was said to be there.
+    pub is_required: bool,
 }
 
 impl TargetSettings {
@@ -52,7 +64,21 @@ impl TargetSettings {
         if self.creation == Creation::Allowed && !self.ledger.exists() {
             return Ok(None);
         }
-        Ok(Some(Ledger::open(&self.ledger, self.target.clone(), self.creation)?))
+        self.open().map(Some)
+    }
+
+    fn open(&self) -> Result<Ledger, Failure> {
+        Ledger::open(&self.ledger, self.target.clone(), self.creation).map_err(|error| self.refused(error))
+    }
+
+    /// What to do about a ledger that is missing depends on whether it was said to be there.
+    pub fn refused(&self, error: LedgerError) -> Failure {
+        let is_missing = self.is_required && matches!(error, LedgerError::Missing(_));
+        let failure = Failure::from(error);
+        if is_missing {
+            return failure.hint("is its disk mounted? For a first import, leave out --require-ledger");
+        }
+        failure
     }
 
     /// The ledger for writing; one that is new is told of, unless it is thrown away anyway. Call this for a new one when nothing can be refused
@@ -61,11 +87,11 @@ impl TargetSettings {
         let path = &self.ledger;
         if let (Some(folder), Creation::Allowed) = (path.parent(), self.creation) {
             make_private_folder(folder).map_err(|error| {
-                Failure::new(Exit::Io, error).context(format!("cannot make the folder {}", shown(folder)))
+                Failure::of(Exit::Io, error).context(format!("cannot make the folder {}", shown(folder)))
             })?;
         }
         let is_new = !path.exists();
-        let ledger = Ledger::open(path, self.target.clone(), self.creation)?;
+        let ledger = self.open()?;
         if is_new && tell {
             tracing::info!("a new ledger was made: {}; keep it, it is what prevents doubles", shown(path));
         }
@@ -82,7 +108,7 @@ impl TargetSettings {
         };
         let creation = if args.require_ledger { Creation::Refused } else { Creation::Allowed };
         let target = Target { base_url: base.as_str().to_owned(), account: args.account.clone() };
-        Ok(Self { base, target, ledger, creation })
+        Ok(Self { base, target, ledger, creation, is_required: args.require_ledger })
     }
 }
 
@@ -97,7 +123,7 @@ pub fn make_private_folder(folder: &Path) -> std::io::Result<()> {
 
 /// Where ledgers and spooled inputs live unless the user says otherwise.
 pub fn state_dir() -> Result<PathBuf, Failure> {
-    let no_home = |error| Failure::new(Exit::Configuration, error).hint("name the ledger with --ledger PATH");
+    let no_home = |error| Failure::of(Exit::Configuration, error).hint("name the ledger with --ledger PATH");
     let strategy = etcetera::choose_base_strategy().map_err(no_home)?;
     let base = strategy.state_dir().unwrap_or_else(|| strategy.data_dir());
     Ok(base.join("customer-import"))

@@ -11,13 +11,14 @@ use super::judge::{AsOf, Judge, Noted};
 use super::known::Known;
 use super::reporting::{Survey, Told};
 use super::{reporting, stdout};
-use crate::cli::{CheckArgs, ImportArgs, InputArgs, LogArgs, LogFormat, SummaryFormat};
+use crate::cli::{CheckArgs, ImportArgs, InputArgs, SummaryFormat};
 use crate::delivery::Rate;
 use crate::domain::{Duplicates, Status};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::intake::Mapping;
 use crate::ledger::{LedgerError, Reader};
+use crate::logging::{LogFormat, LogSettings};
 use crate::output::{self, Weight};
 use crate::report::{Diagnostics, Look, Plan};
 use crate::settings::{self, Outputs, TargetSettings};
@@ -33,7 +34,7 @@ impl From<ImportArgs> for CheckArgs {
     }
 }
 
-pub(super) fn run(args: &CheckArgs, log: &LogArgs) -> Result<Exit, Failure> {
+pub(super) fn run(args: &CheckArgs, log: &LogSettings) -> Result<Exit, Failure> {
     let input = Input::open(&args.input.input)?;
     let checked = check(&input, args, log);
     // A dry run leaves nothing behind; what an earlier import spooled is that import's.
@@ -43,7 +44,7 @@ pub(super) fn run(args: &CheckArgs, log: &LogArgs) -> Result<Exit, Failure> {
     checked
 }
 
-fn check(input: &Input, args: &CheckArgs, log: &LogArgs) -> Result<Exit, Failure> {
+fn check(input: &Input, args: &CheckArgs, log: &LogSettings) -> Result<Exit, Failure> {
     let settings = TargetSettings::of(&args.target)?;
     let others = settings::own_files(settings.as_ref().map(|settings| settings.ledger.as_path()), None);
     let outputs = Outputs::as_named(&args.output, &args.input.input, &others)?;
@@ -84,7 +85,7 @@ pub(super) fn reader(settings: &TargetSettings) -> Result<Option<Reader>, Failur
         {
             Ok(None)
         }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(settings.refused(error)),
     }
 }
 
@@ -169,8 +170,8 @@ fn count(plan: &mut Plan, purpose: &Purpose, status: Status, record: &Noted) {
 }
 
 /// What is wrong with the input, drawn for people or logged for programs. The reports are those that tell it too, now or in the end.
-pub(super) fn tell(diagnostics: &Diagnostics, log: &LogArgs, reports: &[PathBuf]) {
-    match log.log_format {
+pub(super) fn tell(diagnostics: &Diagnostics, log: &LogSettings, reports: &[PathBuf]) {
+    match log.format {
         LogFormat::Text => print(diagnostics, reports),
         LogFormat::Json => diagnostics.log(),
     }

@@ -16,14 +16,15 @@ use super::sending::{self, Sending};
 use super::signals::{self, Caught, Signals};
 use super::{from_ledger, outlook, question, report, reporting, resume, stdout, suspects};
 use crate::api::{Credentials, Route, TokenSource};
-use crate::cli::{ImportArgs, InputArgs, LogArgs, SummaryFormat};
+use crate::cli::{ImportArgs, InputArgs, SummaryFormat};
 use crate::delivery::{self, Offer, Payload, RunEnd, Shutdown, Verdict};
 use crate::domain::{Duplicates, InputRecord, Status, Tally, Verdict as RecordVerdict};
 use crate::event::Event;
 use crate::exit::{Exit, Signal};
 use crate::failure::{self, Failure};
 use crate::ledger::{Ledger, LedgerError, Reader, RunCounters, RunId};
-use crate::logging::{FOR_PROGRAMS, masked};
+use crate::logging::{FOR_PROGRAMS, LogSettings};
+use crate::redact::masked;
 use crate::report::{Plan, Progress, Scope, Summary};
 use crate::sandbox::{self, Sandbox};
 use crate::settings::{self, Outputs, TargetSettings};
@@ -33,7 +34,7 @@ const AHEAD: usize = 512;
 /// How often the input is compared with itself while nothing is read from it.
 const LOOK: Duration = Duration::from_secs(1);
 
-pub(super) fn run(args: &ImportArgs, log: &LogArgs) -> Result<Exit, Failure> {
+pub(super) fn run(args: &ImportArgs, log: &LogSettings) -> Result<Exit, Failure> {
     let meter = Meter::start(args)?;
     let ended = sending::on_runtime(import(args, log, &meter));
     let exit = ended.as_ref().map_or_else(|failure| failure.exit, |exit| *exit);
@@ -44,7 +45,7 @@ pub(super) fn run(args: &ImportArgs, log: &LogArgs) -> Result<Exit, Failure> {
     ended
 }
 
-async fn import(args: &ImportArgs, log: &LogArgs, meter: &Meter) -> Result<Exit, Failure> {
+async fn import(args: &ImportArgs, log: &LogSettings, meter: &Meter) -> Result<Exit, Failure> {
     let signals = Signals::listen()?;
     let world = World::of(args, &signals).await?;
     let others = settings::own_files(Some(&world.settings.ledger), Some(&args.credentials));
@@ -74,7 +75,7 @@ async fn import(args: &ImportArgs, log: &LogArgs, meter: &Meter) -> Result<Exit,
     let ledger = Arc::new(ledger);
     sending::check_owner(&ledger, owner.as_deref()).await?;
     let Planned { plan, diagnostics, duplicates, known, kept } = planned;
-    if diagnostics.has_problems() || !log.quiet {
+    if diagnostics.has_problems() || !log.is_quiet() {
         check::tell(&diagnostics, log, &outputs.reports);
     }
     meter.planned(plan.tally.total(), plan.tally.get(Status::InDoubt) + plan.doubts_elsewhere);
@@ -125,7 +126,7 @@ impl World {
     /// A world that forgets: what it is asked to remember goes with it, unless a ledger was named.
     async fn sandbox(args: &ImportArgs) -> Result<Self, Failure> {
         let failed =
-            |error: std::io::Error| Failure::new(Exit::Io, error).context("cannot start the sandbox".to_owned());
+            |error: std::io::Error| Failure::of(Exit::Io, error).context("cannot start the sandbox".to_owned());
         let sandbox = sandbox::start(sandbox::Config::default(), 0).await.map_err(failed)?;
         let throw_away = match &args.target.ledger {
             Some(_) => None,
@@ -190,7 +191,7 @@ struct Import<'a> {
     kept: Vec<String>,
     shutdown: Shutdown,
     caught: Caught,
-    log: &'a LogArgs,
+    log: &'a LogSettings,
     meter: &'a Meter,
 }
 
@@ -317,7 +318,7 @@ impl Import<'_> {
         let summary = self.summary(run, &memory, begun, told)?;
         // Whoever wants to hear only of trouble, from cron, gets no mail about a night that went
         // well.
-        if !(self.log.quiet && exit == Exit::Done && self.args.output.summary == SummaryFormat::Text) {
+        if !(self.log.is_quiet() && exit == Exit::Done && self.args.output.summary == SummaryFormat::Text) {
             self.print(&summary).await;
         }
         Ok((exit, resumable))

@@ -88,6 +88,6 @@ fn spool() -> Result<PathBuf, Failure> {
         Ok(path)
     };
     write().map_err(|error| {
-        Failure::new(Exit::Io, error).context(format!("cannot spool standard input to {}", shown(&folder)))
+        Failure::of(Exit::Io, error).context(format!("cannot spool standard input to {}", shown(&folder)))
     })
 }

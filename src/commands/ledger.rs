@@ -11,17 +11,18 @@ use super::sending::{self, Sending};
 use super::signals::Signals;
 use super::{import, outlook, question, stdout};
 use crate::api::{Credentials, Route};
-use crate::cli::{CredentialArgs, LedgerCommand, LogArgs, ProgressChoice, SendingArgs, TargetArgs};
+use crate::cli::{CredentialArgs, LedgerCommand, ProgressChoice, SendingArgs, TargetArgs};
 use crate::delivery::{self, Offer, Payload, Pull, PullStop, Pulled, Repeated};
 use crate::domain::{Complaint, ComplaintCode, EmailKey, Ending, Position, Receipt, Status, Tally};
 use crate::event::Event;
 use crate::exit::{Exit, Signal};
 use crate::failure::Failure;
 use crate::ledger::{InputName, Ledger, OpenRequest, Reader};
+use crate::logging::LogSettings;
 use crate::report::{Progress, Scope};
 use crate::settings::{self, TargetSettings};
 
-pub(super) fn run(command: LedgerCommand, log: &LogArgs) -> Result<Exit, Failure> {
+pub(super) fn run(command: LedgerCommand, log: &LogSettings) -> Result<Exit, Failure> {
     match command {
         LedgerCommand::Show { email: Some(email), target, json } => show_one(&EmailKey::of(&email), &target, json),
         LedgerCommand::Show { email: None, target, json } => show(&target, json),
@@ -38,7 +39,7 @@ pub(super) fn run(command: LedgerCommand, log: &LogArgs) -> Result<Exit, Failure
 
 fn reader(target: &TargetArgs) -> Result<Reader, Failure> {
     let settings = TargetSettings::required(target)?;
-    Ok(Reader::open(&settings.ledger, &settings.target)?)
+    Reader::open(&settings.ledger, &settings.target).map_err(|error| settings.refused(error))
 }
 
 fn show(target: &TargetArgs, as_json: bool) -> Result<Exit, Failure> {
@@ -247,7 +248,7 @@ async fn resolve(
     credentials: &CredentialArgs,
     args: SendingArgs,
     as_json: bool,
-    log: &LogArgs,
+    log: &LogSettings,
 ) -> Result<Exit, Failure> {
     let signals = Signals::listen()?;
     let sender = Sender::new(target, credentials, args, &signals).await?;

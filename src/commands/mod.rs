@@ -26,9 +26,10 @@ mod suspects;
 use crate::cli::{self, Cli, Command};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::logging::LogSettings;
 
 /// Does what was typed.
-pub fn run(cli: Cli) -> Result<Exit, Failure> {
+pub fn run(cli: Cli, log: &LogSettings) -> Result<Exit, Failure> {
     use clap::CommandFactory as _;
     let unknown = cli::unknown_variables();
     if !unknown.is_empty() {
@@ -36,12 +37,13 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
             .hint("unset it, or correct its name: it is CUSTOMER_IMPORT_ and the option's name, such as CUSTOMER_IMPORT_BASE_URL"));
     }
     signals::survive_size_limit();
+    let log = *log;
     match cli.command {
-        Command::Import(args) if args.dry_run => signals::interruptible(move || check::run(&(*args).into(), &cli.log)),
-        Command::Import(args) => import::run(&args, &cli.log),
-        Command::Check(args) => signals::interruptible(move || check::run(&args, &cli.log)),
+        Command::Import(args) if args.dry_run => signals::interruptible(move || check::run(&(*args).into(), &log)),
+        Command::Import(args) => import::run(&args, &log),
+        Command::Check(args) => signals::interruptible(move || check::run(&args, &log)),
         Command::Report(args) => signals::interruptible(move || report::run(&args)),
-        Command::Ledger(command) => ledger::run(*command, &cli.log),
+        Command::Ledger(command) => ledger::run(*command, &log),
         Command::Sandbox(args) => sandbox::run(args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -51,7 +53,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         }
         Command::Man => {
             let mut page = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(|error| Failure::new(Exit::Io, error))?;
+            clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(|error| Failure::of(Exit::Io, error))?;
             stdout::write(&page);
             Ok(Exit::Done)
         }

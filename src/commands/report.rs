@@ -53,7 +53,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<Exit, Failure> {
 /// The ledger, the run that is asked for, and how far it is.
 fn look_up(settings: &TargetSettings, wanted: &str, input: &Input) -> Result<(Reader, RunInfo, RunState), Failure> {
     let look = || -> Result<_, Failure> {
-        let ledger = Reader::open(&settings.ledger, &settings.target)?;
+        let ledger = Reader::open(&settings.ledger, &settings.target).map_err(|error| settings.refused(error))?;
         let run = find_run(&ledger, wanted, input)?;
         let state = ledger.state_of(&run)?;
         Ok((ledger, run, state))

@@ -10,12 +10,13 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::api::{BaseUrl, Client, ClientConfig, Credentials, Route};
-use crate::cli::{LogArgs, LogFormat, ProgressChoice, SendingArgs};
+use crate::cli::{ProgressChoice, SendingArgs};
 use crate::delivery::{Api, GuardPolicy, Job, Offer, RetryPolicy, Shutdown};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::ledger::{ClaimPolicy, Ledger, RunId};
 use crate::limits;
+use crate::logging::{LogFormat, LogSettings};
 use crate::report::Style;
 
 /// How requests are made.
@@ -77,11 +78,11 @@ impl Sending<'_> {
     }
 }
 
-pub(super) fn progress_style(choice: ProgressChoice, log: &LogArgs) -> Style {
+pub(super) fn progress_style(choice: ProgressChoice, log: &LogSettings) -> Style {
     match choice {
         ProgressChoice::Never => Style::Silent,
-        ProgressChoice::Auto if log.quiet => Style::Silent,
-        _ if log.log_format == LogFormat::Json => Style::Log,
+        ProgressChoice::Auto if log.is_quiet() => Style::Silent,
+        _ if log.format == LogFormat::Json => Style::Log,
         _ if std::io::stderr().is_terminal() => Style::Bar,
         _ => Style::Lines,
     }
@@ -130,7 +131,7 @@ pub(super) fn route(base: &BaseUrl) -> Result<Route, Failure> {
             base.host(),
             name = error.variable
         );
-        Failure::new(Exit::Configuration, error).hint(hint)
+        Failure::of(Exit::Configuration, error).hint(hint)
     })
 }
 

@@ -9,7 +9,7 @@ use super::counts::{Counts, Scope};
 use super::human::about;
 use super::plain::Plain;
 use crate::event::{Event, Trouble};
-use crate::logging::masked;
+use crate::redact::masked;
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 
 use std::process::{Command, Stdio};
 
-use customer_import::cli::{LogArgs, LogFormat};
 use customer_import::exit::Exit;
+use customer_import::logging::{LogFormat, LogSettings};
 use customer_import::{fault, logging, output};
 use serde_json::Value;
 
@@ -21,8 +21,8 @@ fn the_child_that_panics() {
     let Ok(format) = std::env::var(FORMAT) else { return };
     fault::show_panics();
     let exit = fault::caught(|| {
-        let log_format = if format == "json" { LogFormat::Json } else { LogFormat::Text };
-        logging::start(&LogArgs { verbose: 0, quiet: false, log_format });
+        let format = if format == "json" { LogFormat::Json } else { LogFormat::Text };
+        logging::start(&LogSettings { format, level: tracing::Level::INFO });
         let cell = String::from("ada@example.com");
         let of_thread = cell.clone();
         drop(std::thread::spawn(move || panic!("in a thread: {of_thread}")).join());
