@@ -10,7 +10,7 @@ use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::delivery::{FailureLimit, Rate};
 use crate::intake::{ExtraRule, Format, MapRule, Preset, SetRule, parse_delimiter, parse_encoding};
-use crate::logging::LogFormat;
+use crate::process::logging::LogFormat;
 use crate::sandbox;
 
 /// The variable that may hold the token itself.

@@ -7,8 +7,9 @@ use clap::Parser as _;
 use customer_import::cli::{Cli, LogArgs};
 use customer_import::exit::Exit;
 use customer_import::failure::Failure;
-use customer_import::logging::{LogFormat, LogSettings};
-use customer_import::{atomic_file, commands, config, fault, limits, logging, memory, output};
+use customer_import::process::logging::{self, LogFormat, LogSettings};
+use customer_import::process::memory;
+use customer_import::{atomic_file, commands, config, fault, limits, output};
 
 fn main() -> ExitCode {
     if let Some(what) = limits::lacking() {

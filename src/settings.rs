@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::intake::InputOptions;
 use crate::ledger::{Creation, Ledger, LedgerError, Target};
 use crate::limits;
-use crate::logging::LogSettings;
+use crate::process::logging::LogSettings;
 use crate::report::ReportFormat;
 
 const STDIN_REPORT: &str = "customer-import.report.csv";

@@ -13,8 +13,7 @@ use super::known::Known;
 use super::meter::Meter;
 use super::reporting::Counted;
 use super::sending::{self, Sending};
-use super::signals::{self, Caught, Signals};
-use super::{from_ledger, outlook, question, report, reporting, resume, stdout, suspects};
+use super::{from_ledger, outlook, report, reporting, resume, suspects};
 use crate::api::{Credentials, Route, TokenSource};
 use crate::cli::{ImportArgs, InputArgs, SummaryFormat};
 use crate::delivery::{self, Offer, Payload, RunEnd, Shutdown, Verdict};
@@ -23,7 +22,9 @@ use crate::event::Event;
 use crate::exit::{Exit, Signal};
 use crate::failure::{self, Failure};
 use crate::ledger::{Ledger, LedgerError, Reader, RunCounters, RunId};
-use crate::logging::{FOR_PROGRAMS, LogSettings};
+use crate::process::logging::{FOR_PROGRAMS, LogSettings};
+use crate::process::signals::{self, Caught, Signals};
+use crate::process::{confirm, runtime, stdout};
 use crate::redact::masked;
 use crate::report::{Plan, Progress, Scope, Summary};
 use crate::sandbox::{self, Sandbox};
@@ -36,7 +37,7 @@ const LOOK: Duration = Duration::from_secs(1);
 
 pub(super) fn run(args: &ImportArgs, log: &LogSettings) -> Result<Exit, Failure> {
     let meter = Meter::start(args)?;
-    let ended = sending::on_runtime(import(args, log, &meter));
+    let ended = runtime::on_runtime(import(args, log, &meter));
     let exit = ended.as_ref().map_or_else(|failure| failure.exit, |exit| *exit);
     // Where another run holds the ledger the file is that run's, and so is what it tells.
     if exit != Exit::Locked {
@@ -169,11 +170,11 @@ async fn refuse(args: &ImportArgs, plan: &Plan, world: &World, signals: &Signals
     if args.sending.strict && invalid > 0 {
         return Ok(Some(format!("nothing was sent, for {invalid} records are invalid and --strict was given")));
     }
-    if args.yes || world.is_loopback() || !question::is_possible() {
+    if args.yes || world.is_loopback() || !confirm::is_possible() {
         return Ok(None);
     }
     let question = format!("{}\nSend {} records to {}?", plan.to_text(), plan.to_send, world.settings.base.as_str());
-    let confirmed = signals.beside(move || Ok(question::confirmed(&question))).await?;
+    let confirmed = signals.beside(move || Ok(confirm::confirmed(&question))).await?;
     Ok((!confirmed).then(|| "nothing was sent, as you wished".to_owned()))
 }
 

@@ -8,8 +8,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
 use super::sending::{self, Sending};
-use super::signals::Signals;
-use super::{import, outlook, question, stdout};
+use super::{import, outlook};
 use crate::api::{Credentials, Route};
 use crate::cli::{CredentialArgs, LedgerCommand, ProgressChoice, SendingArgs, TargetArgs};
 use crate::delivery::{self, Offer, Payload, Pull, PullStop, Pulled, Repeated};
@@ -18,7 +17,9 @@ use crate::event::Event;
 use crate::exit::{Exit, Signal};
 use crate::failure::Failure;
 use crate::ledger::{InputName, Ledger, OpenRequest, Reader};
-use crate::logging::LogSettings;
+use crate::process::logging::LogSettings;
+use crate::process::signals::Signals;
+use crate::process::{confirm, runtime, stdout};
 use crate::report::{Progress, Scope};
 use crate::settings::{self, TargetSettings};
 
@@ -29,10 +30,10 @@ pub(super) fn run(command: LedgerCommand, log: &LogSettings) -> Result<Exit, Fai
         LedgerCommand::Settle { email, created, target, .. } => settle(&EmailKey::of(&email), created, &target),
         LedgerCommand::Forget { email, target, yes, .. } => forget(email.as_deref(), &target, yes),
         LedgerCommand::Resolve { target, credentials, sending, json } => {
-            sending::on_runtime(resolve(&target, &credentials, sending, json, log))
+            runtime::on_runtime(resolve(&target, &credentials, sending, json, log))
         }
         LedgerCommand::Pull { target, credentials, sending, json } => {
-            sending::on_runtime(pull(&target, &credentials, sending, json))
+            runtime::on_runtime(pull(&target, &credentials, sending, json))
         }
     }
 }
@@ -127,7 +128,7 @@ fn settle(email: &EmailKey, created: Option<String>, target: &TargetArgs) -> Res
         }
     };
     let word = ending.status();
-    sending::on_runtime(async {
+    runtime::on_runtime(async {
         let run = ledger.begin_run(InputName("ledger settle".to_owned())).await?;
         let settled = ledger.settle_by_hand(&run, email.clone(), ending).await?;
         let exit = if settled { Exit::Done } else { Exit::Usage };
@@ -147,7 +148,7 @@ fn forget(email: Option<&str>, target: &TargetArgs, yes: bool) -> Result<Exit, F
     if let (Some(loss), false) = (loss(email, &reader(target)?)?, yes) {
         consent(&loss)?;
     }
-    sending::on_runtime(async {
+    runtime::on_runtime(async {
         let told = match email {
             Some(email) => {
                 let key = EmailKey::of(email);
@@ -184,11 +185,11 @@ fn loss(email: Option<&str>, ledger: &Reader) -> Result<Option<String>, Failure>
 /// A yes of somebody at a terminal; where nobody can be asked it has to be typed beforehand.
 fn consent(loss: &str) -> Result<(), Failure> {
     const AFTER: &str = "an input that holds what is forgotten is sent again";
-    if !question::is_possible() {
+    if !confirm::is_possible() {
         return Err(Failure::new(Exit::Usage, format!("{loss}, and {AFTER}; nothing was forgotten"))
             .hint("give --yes if that is what you want; `customer-import ledger resolve` ends doubts"));
     }
-    if question::confirmed(&format!("{loss}: {AFTER}. Forget?")) {
+    if confirm::confirmed(&format!("{loss}: {AFTER}. Forget?")) {
         return Ok(());
     }
     Err(Failure::new(Exit::SomeFailed, "nothing was forgotten, as you wished"))

@@ -13,20 +13,18 @@ mod ledger;
 mod lists;
 mod meter;
 mod outlook;
-mod question;
 mod report;
 mod reporting;
 mod resume;
 mod sandbox;
 mod sending;
-mod signals;
-mod stdout;
 mod suspects;
 
 use crate::cli::{self, Cli, Command};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::logging::LogSettings;
+use crate::process::logging::LogSettings;
+use crate::process::{signals, stdout};
 
 /// Does what was typed.
 pub fn run(cli: Cli, log: &LogSettings) -> Result<Exit, Failure> {

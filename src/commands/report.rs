@@ -2,12 +2,13 @@
 
 use super::input::Input;
 use super::judge::{AsOf, Judge};
-use super::{reporting, resume, stdout};
+use super::{reporting, resume};
 use crate::cli::{ReportArgs, SummaryFormat};
 use crate::domain::shown;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::ledger::{Reader, RunInfo, RunState};
+use crate::process::stdout;
 use crate::report::{Summary, Unended};
 use crate::settings::{self, Outputs, TargetSettings};
 

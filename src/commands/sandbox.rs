@@ -1,11 +1,10 @@
 //! `sandbox`: the stand-in as a process of its own, until it is interrupted.
 
-use super::signals;
-use super::stdout;
 use crate::cli::SandboxArgs;
 use crate::delivery::Shutdown;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::process::{signals, stdout};
 use crate::sandbox::{self, Config, IdempotencyMode};
 
 pub(super) fn run(args: SandboxArgs) -> Result<Exit, Failure> {

@@ -4,8 +4,8 @@
 use std::process::{Command, Stdio};
 
 use customer_import::exit::Exit;
-use customer_import::logging::{LogFormat, LogSettings};
-use customer_import::{fault, logging, output};
+use customer_import::process::logging::{self, LogFormat, LogSettings};
+use customer_import::{fault, output};
 use serde_json::Value;
 
 use crate::harness::{FAST, HEADER, Lab, Ran, Server};

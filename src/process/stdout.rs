@@ -7,14 +7,14 @@ use super::signals::{self, Caught};
 use crate::output::{self, Weight};
 
 /// What came before on standard error is shown before, because both may be the same terminal.
-pub(super) fn write(bytes: &[u8]) {
+pub(crate) fn write(bytes: &[u8]) {
     output::flush();
     let mut stdout = std::io::stdout().lock();
     drop(stdout.write_all(bytes).and_then(|()| stdout.flush()));
 }
 
 /// The same for a command that listens to signals: the next one ends the waiting for a reader that does not read.
-pub(super) async fn write_unless_signalled(text: String, caught: &Caught) {
+pub(crate) async fn write_unless_signalled(text: String, caught: &Caught) {
     let bytes = text.into_bytes();
     let copy = bytes.clone();
     let writing = signals::on_thread(move || {

@@ -15,7 +15,7 @@ use crate::limits;
 
 /// The first signal that came, once one did.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Caught(Arc<Heeded>);
+pub(crate) struct Caught(Arc<Heeded>);
 
 #[derive(Debug, Default)]
 struct Heeded {
@@ -24,12 +24,12 @@ struct Heeded {
 }
 
 impl Caught {
-    pub(super) fn get(&self) -> Option<Signal> {
+    pub(crate) fn get(&self) -> Option<Signal> {
         *self.0.first.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for a signal that comes from now on.
-    pub(super) async fn next(&self) {
+    pub(crate) async fn next(&self) {
         self.0.came.notified().await;
     }
 
@@ -41,7 +41,7 @@ impl Caught {
 
 /// What a command does with signals: what they ask for, and which one came first.
 #[derive(Clone, Debug)]
-pub(super) struct Signals {
+pub(crate) struct Signals {
     pub shutdown: Shutdown,
     pub caught: Caught,
 }
@@ -49,7 +49,7 @@ pub(super) struct Signals {
 impl Signals {
     /// Listens from now on, for the life of the runtime. From here on a signal does nothing by itself, so whatever may block must be waited
     /// for by one of the functions below.
-    pub(super) fn listen() -> Result<Self, Failure> {
+    pub(crate) fn listen() -> Result<Self, Failure> {
         let shutdown = Shutdown::default();
         let caught = listen(shutdown.clone()).map_err(|error| {
             Failure::new(Exit::Io, limits::told(&error)).context("cannot listen to signals".to_owned())
@@ -58,12 +58,12 @@ impl Signals {
     }
 
     /// Waits for the work, unless a signal comes first.
-    pub(super) async fn or_stop<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    pub(crate) async fn or_stop<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
         self.shutdown.unless_draining(work).await.unwrap_or_else(|| Err(self.stopped()))
     }
 
     /// The same for work that may block, on a thread of its own. After a signal that thread goes on until the process ends.
-    pub(super) async fn beside<T: Send + 'static>(
+    pub(crate) async fn beside<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
@@ -84,7 +84,7 @@ enum Heard<T> {
 }
 
 /// A whole command that may block and sends nothing: a signal ends it, and what it has not finished is removed.
-pub(super) fn interruptible<T: Send + 'static>(
+pub(crate) fn interruptible<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
     let (tell, heard) = channel();
@@ -142,7 +142,7 @@ fn of_this_program() -> Failure {
 }
 
 /// Starts work on a thread of its own at once, and waits for it. Unlike the runtime's own threads, one that cannot be had is an error.
-pub(super) fn on_thread<T: Send + 'static>(
+pub(crate) fn on_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<impl Future<Output = Result<T, Failure>>, Failure> {
     let (done, result) = oneshot::channel();
@@ -154,7 +154,7 @@ pub(super) fn on_thread<T: Send + 'static>(
 }
 
 /// Listens from now on, for the life of the runtime.
-pub(super) fn listen(shutdown: Shutdown) -> std::io::Result<Caught> {
+pub(crate) fn listen(shutdown: Shutdown) -> std::io::Result<Caught> {
     let caught = Caught::default();
     let mut source = Source::new()?;
     let told = caught.clone();
@@ -173,7 +173,7 @@ pub(super) fn listen(shutdown: Shutdown) -> std::io::Result<Caught> {
 /// Turns the signal that tells of a file-size limit into an error of the write, as long as this process lives. Nothing else can be done
 /// about it without the caller's runtime, and what fails here only leaves the signal as deadly as it was.
 #[cfg(unix)]
-pub(super) fn survive_size_limit() {
+pub(crate) fn survive_size_limit() {
     use tokio::signal::unix::{SignalKind, signal};
     let Some(number) = SIZE_LIMIT.filter(|number| !Ignored::now().has(*number)) else { return };
     if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() {
@@ -183,7 +183,7 @@ pub(super) fn survive_size_limit() {
 }
 
 #[cfg(not(unix))]
-pub(super) fn survive_size_limit() {}
+pub(crate) fn survive_size_limit() {}
 
 /// SIGXFSZ, where its number is known.
 #[cfg(unix)]

@@ -5,12 +5,12 @@ use std::io::{BufRead as _, IsTerminal as _};
 use crate::output::{self, Weight};
 
 /// Whether there is anybody to ask.
-pub(super) fn is_possible() -> bool {
+pub(crate) fn is_possible() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
 /// Asks. Anything but a clear yes is a no.
-pub(super) fn confirmed(question: &str) -> bool {
+pub(crate) fn confirmed(question: &str) -> bool {
     output::show(format!("{question} [y/N] ").as_bytes(), Weight::Needed);
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer).is_ok() && is_yes(&answer)
