@@ -44,6 +44,7 @@ pub mod ledger;
 pub mod limits;
 pub mod output;
 pub mod process;
+mod reconcile;
 pub mod redact;
 pub mod report;
 pub mod sandbox;

@@ -6,14 +6,9 @@ use std::sync::Arc;
 
 use console::Term;
 
-use super::input::Input;
-use super::judge::{AsOf, Judge, Noted};
-use super::known::Known;
-use super::reporting;
-use super::reporting::{Survey, Told};
 use crate::cli::{CheckArgs, ImportArgs, InputArgs, SummaryFormat};
 use crate::delivery::Rate;
-use crate::domain::{Duplicates, Status};
+use crate::domain::Status;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::intake::Mapping;
@@ -21,6 +16,11 @@ use crate::ledger::{LedgerError, Reader};
 use crate::output::{self, Weight};
 use crate::process::logging::{LogFormat, LogSettings};
 use crate::process::stdout;
+use crate::reconcile::duplicates::Duplicates;
+use crate::reconcile::input::Input;
+use crate::reconcile::known::Known;
+use crate::reconcile::line::{AsOf, Judge, Noted};
+use crate::reconcile::pass::{self, Survey, Told};
 use crate::report::{Diagnostics, Look, Plan};
 use crate::settings::{self, Outputs, TargetSettings};
 
@@ -123,7 +123,7 @@ pub(super) fn plan(
     let writes = !outputs.reports.is_empty() || outputs.rejects.is_some();
     let is_alone = ledger.is_none() && !writes;
     let Survey { mapping, mut counted, kyc_mails, duplicates } =
-        reporting::survey(input, args, purpose.sends || !is_alone, |told| {
+        pass::survey(input, args, purpose.sends || !is_alone, |told| {
             if is_alone {
                 diagnose(&mut diagnostics, told);
             }
@@ -134,7 +134,7 @@ pub(super) fn plan(
     } else {
         let judge = Judge::new(Arc::clone(&duplicates), ledger, AsOf::Now);
         let judge = if writes { judge } else { judge.for_counts() };
-        counted = reporting::pass(input, args, outputs, &judge, |status, told| {
+        counted = pass::pass(input, args, outputs, &judge, |status, told| {
             known.add(status, duplicates.earlier(told.record.position.row));
             diagnose(&mut diagnostics, told);
             count(&mut plan, purpose, status, told.record);

@@ -7,17 +7,13 @@ use tokio::sync::mpsc;
 use tracing::Instrument as _;
 
 use super::check::{self, Planned, Purpose};
-use super::input::Input;
-use super::judge::{AsOf, Judge};
-use super::known::Known;
 use super::meter::Meter;
-use super::reporting::Counted;
 use super::sending::{self, Sending};
-use super::{from_ledger, outlook, report, reporting, resume, suspects};
+use super::{outlook, report, resume};
 use crate::api::{Credentials, Route, TokenSource};
 use crate::cli::{ImportArgs, InputArgs, SummaryFormat};
 use crate::delivery::{self, Offer, Payload, RunEnd, Shutdown, Verdict};
-use crate::domain::{Duplicates, InputRecord, Status, Tally, Verdict as RecordVerdict};
+use crate::domain::{InputRecord, Status, Tally, Verdict as RecordVerdict};
 use crate::event::Event;
 use crate::exit::{Exit, Signal};
 use crate::failure::{self, Failure};
@@ -25,6 +21,12 @@ use crate::ledger::{Ledger, LedgerError, Reader, RunCounters, RunId};
 use crate::process::logging::{FOR_PROGRAMS, LogSettings};
 use crate::process::signals::{self, Caught, Signals};
 use crate::process::{confirm, runtime, stdout};
+use crate::reconcile::duplicates::Duplicates;
+use crate::reconcile::input::Input;
+use crate::reconcile::known::Known;
+use crate::reconcile::line::{AsOf, Judge};
+use crate::reconcile::pass::{self, Counted};
+use crate::reconcile::{from_ledger, mapping_hint};
 use crate::redact::masked;
 use crate::report::{Plan, Progress, Scope, Summary};
 use crate::sandbox::{self, Sandbox};
@@ -255,7 +257,7 @@ impl Import<'_> {
         let unread = if self.shutdown.is_leaving() { None } else { reading.await.err() };
         let RunEnd { verdict, counters } = end;
         let stopped = words(&verdict, self.caught.get()).map(|why| match &verdict {
-            Verdict::RejectedAlike { words, .. } => format!("{why}; {}", suspects::hint(words, &self.plan.columns)),
+            Verdict::RejectedAlike { words, .. } => format!("{why}; {}", mapping_hint::hint(words, &self.plan.columns)),
             _ => why,
         });
         Ok(Sent { verdict: Some(verdict), counters, unread, stopped })
@@ -418,7 +420,7 @@ impl Import<'_> {
     async fn count(&self, run: &RunId, memory: &Memory) -> Result<Counted, Failure> {
         let judge = Judge::new(Arc::clone(&self.duplicates), Some(memory.reader()?), AsOf::Run(run.number));
         let (input, args, outputs) = (Arc::clone(&self.input), self.args.input.clone(), self.outputs.clone());
-        let pass = signals::on_thread(move || reporting::pass(&input, &args, &outputs, &judge, |_, _| {}))?;
+        let pass = signals::on_thread(move || pass::pass(&input, &args, &outputs, &judge, |_, _| {}))?;
         self.unless_leaving(pass).await
     }
 

@@ -1,24 +1,14 @@
 //! The commands: each wires the other modules together and decides nothing that they could decide.
-//!
-//! `check`, `import` and `report` read the input through the same [`judge`](judge::Judge), so what the plan promised, what the import did
-//! and what the report says cannot differ in who is a duplicate of whom.
 
 mod check;
-mod from_ledger;
 mod import;
-mod input;
-mod judge;
-mod known;
 mod ledger;
-mod lists;
 mod meter;
 mod outlook;
 mod report;
-mod reporting;
 mod resume;
 mod sandbox;
 mod sending;
-mod suspects;
 
 use crate::cli::{self, Cli, Command};
 use crate::exit::Exit;

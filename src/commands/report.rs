@@ -1,14 +1,15 @@
 //! `report`: the reports again, from input and ledger alone.
 
-use super::input::Input;
-use super::judge::{AsOf, Judge};
-use super::{reporting, resume};
+use super::resume;
 use crate::cli::{ReportArgs, SummaryFormat};
 use crate::domain::shown;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::ledger::{Reader, RunInfo, RunState};
 use crate::process::stdout;
+use crate::reconcile::input::Input;
+use crate::reconcile::line::{AsOf, Judge};
+use crate::reconcile::pass;
 use crate::report::{Summary, Unended};
 use crate::settings::{self, Outputs, TargetSettings};
 
@@ -18,9 +19,9 @@ pub(super) fn run(args: &ReportArgs) -> Result<Exit, Failure> {
     let outputs =
         Outputs::with_default(&args.output, &args.input.input, &settings::own_files(Some(&settings.ledger), None))?;
     let (ledger, run, state) = look_up(&settings, &args.run, &input)?;
-    let duplicates = reporting::survey(&input, &args.input, true, |_| {})?.duplicates;
+    let duplicates = pass::survey(&input, &args.input, true, |_| {})?.duplicates;
     let judge = Judge::new(duplicates, Some(ledger), AsOf::Run(run.id.number));
-    let counted = reporting::pass(&input, &args.input, &outputs, &judge, |_, _| {})?;
+    let counted = pass::pass(&input, &args.input, &outputs, &judge, |_, _| {})?;
     let exit = Exit::of_report(&counted.tally);
     let (unended, until) = match state {
         RunState::Ended(at) => (None, at),

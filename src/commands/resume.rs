@@ -1,7 +1,7 @@
 //! Commands that are printed as the next step, so that they work when pasted: the one that resumes a run, which is the one that was typed,
 //! with a spooled standard input named by its file; and the one that ends a doubt by hand.
 
-use super::input::Input;
+use crate::reconcile::input::Input;
 use crate::settings::TargetSettings;
 use crate::shell::quoted;
 

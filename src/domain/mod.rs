@@ -7,7 +7,6 @@
 mod attempt;
 mod country;
 mod customer;
-mod duplicates;
 mod email;
 mod json;
 mod kind;
@@ -29,7 +28,6 @@ pub use attempt::{
 };
 pub use country::Country;
 pub use customer::{Field, NewCustomer};
-pub use duplicates::{Duplicates, Earlier, Print, Printer, Prints};
 pub use email::{Email, EmailKey};
 pub use json::{Json, JsonObject};
 pub use kind::CustomerType;

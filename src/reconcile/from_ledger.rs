@@ -1,8 +1,8 @@
 //! The reports of a run whose input cannot be read any more: made from the ledger's rows of the
 //! run.
 
-use super::judge::remember;
-use super::reporting::{Counted, Files};
+use super::line::remember;
+use super::pass::{Counted, Files};
 use crate::domain::{Position, ReportLine, Status};
 use crate::failure::Failure;
 use crate::ledger::{Claimed, Reader};
@@ -11,7 +11,7 @@ use crate::settings::Outputs;
 /// Writes the reports from what the ledger knows of the rows that a run claimed, in the order of
 /// the rows. Lines of the input, e-mails as they were typed and kept cells are not in the ledger,
 /// so these are missing; for the same reason there are no rejects.
-pub(super) fn pass(ledger: &Reader, run: i64, outputs: &Outputs, kept: &[String]) -> Result<Counted, Failure> {
+pub(crate) fn pass(ledger: &Reader, run: i64, outputs: &Outputs, kept: &[String]) -> Result<Counted, Failure> {
     let mut counted = Counted::default();
     let mut files = Files::of_reports(outputs, kept)?;
     ledger.each_claimed(run, |claimed| {

@@ -3,7 +3,7 @@
 use crate::domain::Field;
 
 /// What to do: for each field that the words speak of, what feeds it now and the option that says otherwise.
-pub(super) fn hint(words: &str, columns: &[(String, String)]) -> String {
+pub(crate) fn hint(words: &str, columns: &[(String, String)]) -> String {
     let words = plain(words);
     let suspects: Vec<_> = columns
         .iter()

@@ -11,20 +11,20 @@ use std::thread;
 
 use foldhash::quality::RandomState;
 
-use super::{EmailKey, NewCustomer};
+use crate::domain::{EmailKey, NewCustomer};
 
 /// What is compared of a record.
 #[derive(Clone, Copy, Debug)]
-pub struct Print {
+pub(crate) struct Print {
     email: u64,
     data: u16,
     /// Whether the record asks for an e-mail to the person.
-    pub send_kyc_mail: bool,
+    pub(crate) send_kyc_mail: bool,
 }
 
 /// Takes prints of records. All that are compared must come from one of them, or from its clones.
 #[derive(Clone, Debug, Default)]
-pub struct Printer {
+pub(crate) struct Printer {
     state: RandomState,
     /// Whether duplicates with other data are to be told from those with the same.
     with_data: bool,
@@ -32,7 +32,7 @@ pub struct Printer {
 
 impl Printer {
     #[must_use]
-    pub fn print(&self, customer: &NewCustomer<'_>) -> Print {
+    pub(crate) fn print(&self, customer: &NewCustomer<'_>) -> Print {
         Print {
             email: EmailKey::hash_of(&customer.email, &self.state),
             data: if self.with_data { self.data(customer) } else { 0 },
@@ -56,7 +56,7 @@ const fn short(hash: u64) -> u16 {
 /// hash are as good as impossible (one chance in a million for six million records); where it matters, in an import, the ledger decides on
 /// the whole e-mail. Of 32,000 duplicates with other data, one goes without the warning.
 #[derive(Debug)]
-pub struct Prints {
+pub(crate) struct Prints {
     printer: Printer,
     /// By the first byte of the hash.
     parts: Vec<Part>,
@@ -90,18 +90,18 @@ impl Part {
 impl Prints {
     /// `with_data`: whether it will be asked of each duplicate what it is one of, and whether it has the same data; otherwise they are counted.
     #[must_use]
-    pub fn new(with_data: bool) -> Self {
+    pub(crate) fn new(with_data: bool) -> Self {
         let printer = Printer { with_data, ..Printer::default() };
         Self { printer, parts: vec![Part::default(); usize::from(u8::MAX) + 1] }
     }
 
     #[must_use]
-    pub fn printer(&self) -> Printer {
+    pub(crate) fn printer(&self) -> Printer {
         self.printer.clone()
     }
 
     /// Lays down the print of the next valid record.
-    pub fn add(&mut self, print: Print, row: u64) {
+    pub(crate) fn add(&mut self, print: Print, row: u64) {
         let [part, hash @ ..] = print.email.to_be_bytes();
         let row = u32::try_from(row).unwrap_or(u32::MAX);
         self.parts[usize::from(part)].push(Entry::new(hash, row, print));
@@ -109,7 +109,7 @@ impl Prints {
 
     /// Compares all, on all cores where there are many.
     #[must_use]
-    pub fn compare(self) -> Duplicates {
+    pub(crate) fn compare(self) -> Duplicates {
         let Self { printer, parts: mut own } = self;
         let entries: usize = own.iter().map(Part::len).sum();
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
@@ -209,7 +209,7 @@ impl Entry {
 
 /// The records whose e-mail an earlier one has.
 #[derive(Debug, Default)]
-pub struct Duplicates {
+pub(crate) struct Duplicates {
     count: u64,
     kyc_mails: u64,
     /// By row, where the prints were taken with data.
@@ -227,9 +227,9 @@ struct Duplicate {
 
 /// The earlier record of the same e-mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Earlier {
-    pub row: u64,
-    pub same_data: bool,
+pub(crate) struct Earlier {
+    pub(crate) row: u64,
+    pub(crate) same_data: bool,
 }
 
 impl Duplicates {
@@ -247,7 +247,7 @@ impl Duplicates {
 
     /// The first record with the e-mail of this one, unless it is this one; of prints with data.
     #[must_use]
-    pub fn earlier(&self, row: u64) -> Option<Earlier> {
+    pub(crate) fn earlier(&self, row: u64) -> Option<Earlier> {
         let at = self.later.binary_search_by_key(&row, |duplicate| duplicate.row.into()).ok()?;
         let Duplicate { first, same_data, .. } = self.later[at];
         Some(Earlier { row: first.into(), same_data })
@@ -256,18 +256,18 @@ impl Duplicates {
     /// Whether a later record has the e-mail of this one, which is the first with it; of prints
     /// with data.
     #[must_use]
-    pub fn has_later(&self, row: u64) -> bool {
+    pub(crate) fn has_later(&self, row: u64) -> bool {
         self.firsts.binary_search_by_key(&row, |first| u64::from(*first)).is_ok()
     }
 
     #[must_use]
-    pub const fn count(&self) -> u64 {
+    pub(crate) const fn count(&self) -> u64 {
         self.count
     }
 
     /// How many of them ask for an e-mail to the person.
     #[must_use]
-    pub const fn kyc_mails(&self) -> u64 {
+    pub(crate) const fn kyc_mails(&self) -> u64 {
         self.kyc_mails
     }
 }

@@ -4,13 +4,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::chunks::Lists;
+use super::duplicates::{Duplicates, Print, Printer, Prints};
 use super::input::Input;
-use super::judge::{self, Judge, Noted, Prepared};
-use super::lists::Lists;
+use super::line::{self, Judge, Noted, Prepared};
 use crate::cli::InputArgs;
 use crate::domain::{
-    Duplicates, InputRecord, InputShape, NewCustomer, Position, Print, Printer, Prints, RawRecord, ReportLine, Status,
-    Tally, Verdict, shown,
+    InputRecord, InputShape, NewCustomer, Position, RawRecord, ReportLine, Status, Tally, Verdict, shown,
 };
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -21,13 +21,13 @@ use crate::settings::Outputs;
 
 /// What a pass counted.
 #[derive(Debug, Default)]
-pub(super) struct Counted {
+pub(crate) struct Counted {
     pub tally: Tally,
     pub errors: ErrorGroups,
 }
 
 impl Counted {
-    pub(super) fn add(&mut self, line: &ReportLine) {
+    pub(crate) fn add(&mut self, line: &ReportLine) {
         self.tally.add(line.status);
         if is_complaint(line.status) {
             self.errors.add(line);
@@ -36,14 +36,14 @@ impl Counted {
 }
 
 /// A record, and the form of the input that it stands in.
-pub(super) struct Told<'a> {
+pub(crate) struct Told<'a> {
     pub shape: &'a InputShape,
     pub record: &'a Noted,
 }
 
 /// What the input alone tells.
 #[derive(Debug)]
-pub(super) struct Survey {
+pub(crate) struct Survey {
     pub mapping: Mapping,
     /// Of valid records and duplicates and invalid ones only.
     pub counted: Counted,
@@ -84,7 +84,7 @@ impl Gather for Surveyed {
 }
 
 /// Validates every record and finds the duplicates; `compared` are their data too. Whoever has something to be said of it is shown to `tell`.
-pub(super) fn survey(
+pub(crate) fn survey(
     input: &Input,
     args: &InputArgs,
     compared: bool,
@@ -109,7 +109,7 @@ pub(super) fn survey(
         }
         for record in surveyed.told {
             if record.is_invalid() {
-                counted.add(&judge::invalid(&record));
+                counted.add(&line::invalid(&record));
             }
             tell(&Told { shape: &shape, record: &record });
         }
@@ -124,7 +124,7 @@ pub(super) fn survey(
 }
 
 /// Judges every record, shows each and how it stands to `observe`, and writes the files that were asked for. They appear only once all are whole.
-pub(super) fn pass(
+pub(crate) fn pass(
     input: &Input,
     args: &InputArgs,
     outputs: &Outputs,
@@ -154,7 +154,7 @@ fn is_complaint(status: Status) -> bool {
 }
 
 /// The files of one pass.
-pub(super) struct Files {
+pub(crate) struct Files {
     reports: Vec<(PathBuf, ReportFile)>,
     rejects: Option<(PathBuf, Rejects)>,
 }
@@ -170,7 +170,7 @@ impl Files {
     }
 
     /// The reports alone: rejects need the form of the input.
-    pub(super) fn of_reports(outputs: &Outputs, kept: &[String]) -> Result<Self, Failure> {
+    pub(crate) fn of_reports(outputs: &Outputs, kept: &[String]) -> Result<Self, Failure> {
         let create = |path: &PathBuf| match ReportFile::create(path, kept) {
             Ok(file) => Ok((path.clone(), file)),
             Err(error) => Err(unwritable(path, &error)),
@@ -179,7 +179,7 @@ impl Files {
         Ok(Self { reports, rejects: None })
     }
 
-    pub(super) fn write(&mut self, line: &ReportLine, raw: Option<&RawRecord>) -> Result<(), Failure> {
+    pub(crate) fn write(&mut self, line: &ReportLine, raw: Option<&RawRecord>) -> Result<(), Failure> {
         for (path, report) in &mut self.reports {
             report.write(line).map_err(|error| unwritable(path, &error))?;
         }
@@ -197,7 +197,7 @@ impl Files {
     }
 
     /// Puts the files in their places as soon as all of them are whole.
-    pub(super) fn commit(self) -> Result<(), Failure> {
+    pub(crate) fn commit(self) -> Result<(), Failure> {
         let mut whole = Vec::new();
         for (path, report) in self.reports {
             whole.push((report.finish().map_err(|error| unwritable(&path, &error))?, path));

@@ -15,7 +15,7 @@ use crate::settings;
 
 /// A file to read, several times and each time the same. It stays open until the command ends.
 #[derive(Debug)]
-pub(super) struct Input {
+pub(crate) struct Input {
     file: Arc<InputFile>,
     name: InputName,
     spooled: bool,
@@ -25,7 +25,7 @@ pub(super) struct Input {
 impl Input {
     /// Standard input is written to an owner-only file first: it must be there for the check, for the sending, for the report, and for
     /// a resume.
-    pub(super) fn open(named: &Path) -> Result<Self, Failure> {
+    pub(crate) fn open(named: &Path) -> Result<Self, Failure> {
         let from_pipe = named == Path::new("-");
         let path = if from_pipe { spool()? } else { named.to_owned() };
         let spooled = from_pipe || settings::is_spooled(named);
@@ -35,36 +35,36 @@ impl Input {
         Ok(Self { file, name: InputName(name.to_string_lossy().into_owned()), spooled, from_pipe })
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.file.path()
     }
 
     /// What people know it by: nobody who piped it in has seen where it was spooled to, and a dry run leaves nothing there.
-    pub(super) fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         if self.from_pipe { "standard input".to_owned() } else { shown(self.path()).to_string() }
     }
 
-    pub(super) fn is_spooled(&self) -> bool {
+    pub(crate) fn is_spooled(&self) -> bool {
         self.spooled
     }
 
     /// What the ledger knows the input by.
-    pub(super) fn name(&self) -> InputName {
+    pub(crate) fn name(&self) -> InputName {
         self.name.clone()
     }
 
     /// Reads it from the start. A file that is no longer what it was is refused.
-    pub(super) fn feed(&self, args: &InputArgs, want_raw: bool) -> Result<Feed, Failure> {
+    pub(crate) fn feed(&self, args: &InputArgs, want_raw: bool) -> Result<Feed, Failure> {
         Ok(Feed::of_file(&self.file, &settings::input_options(args, want_raw, self.spooled)?)?)
     }
 
     /// Refuses an input that changed since it was opened.
-    pub(super) fn check_unchanged(&self) -> Result<(), Failure> {
+    pub(crate) fn check_unchanged(&self) -> Result<(), Failure> {
         Ok(self.file.check_unchanged()?)
     }
 
     /// A spooled input is kept until a run of it ends well.
-    pub(super) fn forget(&self) {
+    pub(crate) fn forget(&self) {
         if self.spooled {
             drop(std::fs::remove_file(self.path()));
         }

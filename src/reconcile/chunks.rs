@@ -5,7 +5,7 @@
 const SHORT: usize = 256;
 
 #[derive(Debug)]
-pub(super) struct Lists<T>(Vec<Vec<T>>);
+pub(crate) struct Lists<T>(Vec<Vec<T>>);
 
 impl<T> Default for Lists<T> {
     fn default() -> Self {
@@ -14,14 +14,14 @@ impl<T> Default for Lists<T> {
 }
 
 impl<T> Lists<T> {
-    pub(super) fn push(&mut self, item: T) {
+    pub(crate) fn push(&mut self, item: T) {
         match self.0.last_mut().filter(|list| list.len() < SHORT) {
             Some(list) => list.push(item),
             None => self.0.push(vec![item]),
         }
     }
 
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.0.iter_mut().flatten()
     }
 }

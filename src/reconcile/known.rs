@@ -1,17 +1,18 @@
 //! The rows whose customers are there, as the plan found them in the ledger. Nothing but this process can change the ledger before they would
 //! be claimed, and no claim changes them; so they need none, and a nightly file of known customers is not looked up twice.
 
-use crate::domain::{Earlier, Status};
+use super::duplicates::Earlier;
+use crate::domain::Status;
 
 #[derive(Debug, Default)]
-pub(super) struct Known {
+pub(crate) struct Known {
     /// By row, from 1: a byte each.
     rows: Vec<Option<Status>>,
 }
 
 impl Known {
     /// Notes how the next row stands. Where it seems to have the e-mail of an earlier one, the claims decide on both of them.
-    pub(super) fn add(&mut self, status: Status, earlier: Option<Earlier>) {
+    pub(crate) fn add(&mut self, status: Status, earlier: Option<Earlier>) {
         let is_there = matches!(status, Status::AlreadyImported | Status::Changed | Status::Exists);
         self.rows.push((is_there && earlier.is_none()).then_some(status));
         if let Some(first) = earlier.and_then(|earlier| self.slot(earlier.row)) {
@@ -20,7 +21,7 @@ impl Known {
     }
 
     /// How a row stands, if it needs no claim.
-    pub(super) fn status(&self, row: u64) -> Option<Status> {
+    pub(crate) fn status(&self, row: u64) -> Option<Status> {
         self.slot(row).and_then(|at| self.rows[at])
     }
 

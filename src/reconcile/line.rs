@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
-use super::lists::Lists;
+use super::chunks::Lists;
+use super::duplicates::{Duplicates, Earlier};
 use crate::api::wire;
 use crate::domain::{
-    Code, Complaint, ComplaintCode, Duplicates, Earlier, EmailKey, InputRecord, Position, RawRecord, ReportLine,
-    Severity, Status, Verdict, Violation,
+    Code, Complaint, ComplaintCode, EmailKey, InputRecord, Position, RawRecord, ReportLine, Severity, Status, Verdict,
+    Violation,
 };
 use crate::failure::Failure;
 use crate::intake::Gather;
@@ -17,7 +18,7 @@ use crate::ledger::{PayloadHash, Reader, Standing, Told};
 
 /// As of when a line speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum AsOf {
+pub(crate) enum AsOf {
     /// Before anything is sent: what is fine is `valid`.
     Now,
     /// As a run left it.
@@ -26,7 +27,7 @@ pub(super) enum AsOf {
 
 /// What lines and diagnostics need of a record. Whole pieces of the input wait in this form, so it is a small one.
 #[derive(Debug)]
-pub(super) struct Noted {
+pub(crate) struct Noted {
     pub position: Position,
     email: Option<Box<str>>,
     pub violations: Box<[Violation]>,
@@ -37,21 +38,21 @@ pub(super) struct Noted {
 }
 
 impl Noted {
-    pub(super) fn of(record: InputRecord<'_>) -> Self {
+    pub(crate) fn of(record: InputRecord<'_>) -> Self {
         let (email, send_kyc_mail) = (record.verdict.email().map(Into::into), record.verdict.send_kyc_mail());
         let InputRecord { position, verdict, kept, raw } = record;
         let (Verdict::Valid { warnings: violations, .. } | Verdict::Invalid { problems: violations, .. }) = verdict;
         Self { position, email, violations: violations.into_boxed_slice(), kept, raw, send_kyc_mail }
     }
 
-    pub(super) const fn is_invalid(&self) -> bool {
+    pub(crate) const fn is_invalid(&self) -> bool {
         self.send_kyc_mail.is_none()
     }
 }
 
 /// A record with all that can be made of it without knowing the others.
 #[derive(Debug)]
-pub(super) struct Prepared {
+pub(crate) struct Prepared {
     pub noted: Noted,
     /// Of a valid one: what the ledger knows it by, and what would be sent.
     sendable: Option<(EmailKey, PayloadHash)>,
@@ -80,7 +81,7 @@ impl Prepared {
 }
 
 #[derive(Debug)]
-pub(super) struct Judge {
+pub(crate) struct Judge {
     duplicates: Arc<Duplicates>,
     /// `None`: nothing was ever sent.
     ledger: Option<Reader>,
@@ -108,18 +109,18 @@ impl Firsts {
 }
 
 impl Judge {
-    pub(super) fn new(duplicates: Arc<Duplicates>, ledger: Option<Reader>, as_of: AsOf) -> Self {
+    pub(crate) fn new(duplicates: Arc<Duplicates>, ledger: Option<Reader>, as_of: AsOf) -> Self {
         Self { duplicates, ledger, as_of, tells: true, firsts: RefCell::default() }
     }
 
     /// The same for lines that are only counted: they lack what the ledger would have to tell.
-    pub(super) fn for_counts(self) -> Self {
+    pub(crate) fn for_counts(self) -> Self {
         Self { tells: false, ..self }
     }
 
     /// What a record says that comes in its turn: all lines are asked for in the order of the
     /// input.
-    pub(super) fn line(&self, prepared: &Prepared) -> Result<ReportLine, Failure> {
+    pub(crate) fn line(&self, prepared: &Prepared) -> Result<ReportLine, Failure> {
         match &prepared.sendable {
             Some((key, payload)) => self.sendable(&prepared.noted, key, *payload),
             None => Ok(invalid(&prepared.noted)),
@@ -195,7 +196,7 @@ fn line_of(record: &Noted, status: Status) -> ReportLine {
 }
 
 /// The line of a record that is never sent.
-pub(super) fn invalid(record: &Noted) -> ReportLine {
+pub(crate) fn invalid(record: &Noted) -> ReportLine {
     let mut line = line_of(record, Status::Invalid);
     let (wrong, odd): (Vec<_>, Vec<_>) =
         record.violations.iter().partition(|violation| violation.code.severity() == Severity::Problem);
@@ -206,7 +207,7 @@ pub(super) fn invalid(record: &Noted) -> ReportLine {
 }
 
 /// What the last outcome left: ids and links of a customer that is there, the complaint where there is none.
-pub(super) fn remember(
+pub(crate) fn remember(
     line: &mut ReportLine,
     standing: &Standing,
     told: Option<Told>,
