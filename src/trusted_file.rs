@@ -269,6 +269,15 @@ fn is_read_only(_: &File) -> bool {
     false
 }
 
+/// Makes a folder, and those above it, that only their owner can enter. What is there stays as it is.
+pub fn make_private_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
 #[cfg(test)]
 #[cfg(unix)]
 mod tests {

@@ -6,13 +6,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tracing::Instrument as _;
 
-use super::check::{self, Planned, Purpose};
+use super::job::Sender;
 use super::meter::Meter;
-use super::sending::{self, Sending};
-use super::{outlook, report, resume};
+use super::{diagnostics, preflight, report, resume};
 use crate::api::{Credentials, Route, TokenSource};
-use crate::cli::{ImportArgs, InputArgs, SummaryFormat};
-use crate::delivery::{self, Offer, Payload, RunEnd, Shutdown, Verdict};
+use crate::delivery::{self, Api, Offer, Payload, RunEnd, Shutdown, Verdict};
 use crate::domain::{InputRecord, Status, Tally, Verdict as RecordVerdict};
 use crate::event::Event;
 use crate::exit::{Exit, Signal};
@@ -22,24 +20,30 @@ use crate::process::logging::{FOR_PROGRAMS, LogSettings};
 use crate::process::signals::{self, Caught, Signals};
 use crate::process::{confirm, runtime, stdout};
 use crate::reconcile::duplicates::Duplicates;
-use crate::reconcile::input::Input;
+use crate::reconcile::input::InputHandle;
 use crate::reconcile::known::Known;
-use crate::reconcile::line::{AsOf, Judge};
-use crate::reconcile::pass::{self, Counted};
-use crate::reconcile::{from_ledger, mapping_hint};
+use crate::reconcile::line::{AsOf, Counted, Judge};
+use crate::reconcile::outputs::Outputs;
+use crate::reconcile::plan::{self, Planned, Purpose};
+use crate::reconcile::{from_ledger, mapping_hint, pass};
 use crate::redact::masked;
-use crate::report::{Plan, Progress, Scope, Summary};
+use crate::report::{Plan, Progress, Scope, Style, Summary};
 use crate::sandbox::{self, Sandbox};
-use crate::settings::{self, Outputs, TargetSettings};
+use crate::settings::{
+    Destination, ImportSettings, MetricsSettings, Rendering, SandboxSettings, ServerSettings, TargetSettings,
+};
 
 /// How many records the reader may be ahead of the claims.
 const AHEAD: usize = 512;
 /// How often the input is compared with itself while nothing is read from it.
 const LOOK: Duration = Duration::from_secs(1);
 
-pub(super) fn run(args: &ImportArgs, log: &LogSettings) -> Result<Exit, Failure> {
-    let meter = Meter::start(args)?;
-    let ended = runtime::on_runtime(import(args, log, &meter));
+pub(super) fn run(
+    metrics: Option<MetricsSettings>,
+    decide: impl FnOnce() -> Result<ImportSettings, Failure> + Send + 'static,
+) -> Result<Exit, Failure> {
+    let meter = Meter::start(metrics);
+    let ended = runtime::on_runtime(import(decide, &meter));
     let exit = ended.as_ref().map_or_else(|failure| failure.exit, |exit| *exit);
     // Where another run holds the ledger the file is that run's, and so is what it tells.
     if exit != Exit::Locked {
@@ -48,144 +52,144 @@ pub(super) fn run(args: &ImportArgs, log: &LogSettings) -> Result<Exit, Failure>
     ended
 }
 
-async fn import(args: &ImportArgs, log: &LogSettings, meter: &Meter) -> Result<Exit, Failure> {
+async fn import(
+    decide: impl FnOnce() -> Result<ImportSettings, Failure> + Send + 'static,
+    meter: &Meter,
+) -> Result<Exit, Failure> {
     let signals = Signals::listen()?;
-    let world = World::of(args, &signals).await?;
-    let others = settings::own_files(Some(&world.settings.ledger), Some(&args.credentials));
-    let outputs = Outputs::with_default(&args.output, &args.input.input, &others)?;
-    let owner = signals.or_stop(async { Ok(world.credentials.owner().await?) }).await?;
-    outlook::refuse_dead_token(&world.credentials)?;
-    // What cannot be made now cannot be made later.
-    drop(world.sending(args).api()?);
+    let ImportSettings { destination, input, outputs, sending, purpose, strict, asks, progress, rendering, log } =
+        signals.beside(decide).await?;
+    let world = World::of(destination).await?;
+    let (sender, api) = Sender::new(world.server.clone(), sending, &signals).await?;
+    let target = &world.server.target;
     // A ledger that exists is locked before the plan, which may take long. A new one is made when nothing can be refused any more.
-    let settings = world.settings.clone();
-    let ledger = signals.beside(move || settings.open_existing_ledger()).await?;
-    let named = args.input.input.clone();
-    let input = Arc::new(signals.beside(move || Input::open(&named)).await?);
-    let mut planned = plan(args, &input, &world, &signals).await?;
+    let existing = target.clone();
+    let ledger = signals.beside(move || existing.open_existing_ledger()).await?;
+    let input = Arc::new(signals.beside(move || InputHandle::open(input)).await?);
+    let mut planned = plan(&input, target, purpose, &signals).await?;
     let ledger = match ledger {
         Some(ledger) => ledger,
         None => {
-            let (settings, tell) = (world.settings.clone(), !world.forgets());
-            let ledger = signals.beside(move || settings.open_ledger(tell)).await?;
+            let (new, tell) = (target.clone(), !world.forgets());
+            let ledger = signals.beside(move || new.open_ledger(tell)).await?;
             // Another run may have made it meanwhile, and what it did is no part of the plan.
-            if check::reader(&world.settings)?.is_some_and(|reader| reader.knows_any().unwrap_or(true)) {
-                planned = plan(args, &input, &world, &signals).await?;
+            if target.reader_if_any()?.is_some_and(|reader| reader.knows_any().unwrap_or(true)) {
+                planned = plan(&input, target, purpose, &signals).await?;
             }
             ledger
         }
     };
     let ledger = Arc::new(ledger);
-    sending::check_owner(&ledger, owner.as_deref()).await?;
+    sender.check_owner(&ledger).await?;
     let Planned { plan, diagnostics, duplicates, known, kept } = planned;
     if diagnostics.has_problems() || !log.is_quiet() {
-        check::tell(&diagnostics, log, &outputs.reports);
+        diagnostics::show(&diagnostics, &log, &outputs.reports);
     }
     meter.planned(plan.tally.total(), plan.tally.get(Status::InDoubt) + plan.doubts_elsewhere);
-    sending::tell_of_proxy(&world.route);
-    let wanted = args.sending.limit.map_or(plan.to_send, |limit| plan.to_send.min(limit.get()));
-    outlook::warn_of_early_end(&world.credentials, plan.time_for(wanted));
-    let refused = refuse(args, &plan, &world, &signals).await?;
+    sender.tell_of_proxy();
+    let wanted = sender.sending.limit.map_or(plan.to_send, |limit| plan.to_send.min(limit));
+    preflight::warn_of_early_end(&world.server.credentials, plan.time_for(wanted));
+    let refused = refuse(strict, asks, &plan, &world.server.target, &signals).await?;
     let Signals { shutdown, caught } = signals;
     let known = Arc::new(known);
-    let import =
-        Import { args, world, ledger, input, outputs, plan, duplicates, known, kept, shutdown, caught, log, meter };
+    let import = Import {
+        sender,
+        world,
+        ledger,
+        input,
+        outputs,
+        plan,
+        duplicates,
+        known,
+        kept,
+        shutdown,
+        caught,
+        progress,
+        rendering,
+        log,
+        meter,
+    };
     let run = import.ledger.begin_run(import.input.name()).await?;
     let span = tracing::error_span!(target: FOR_PROGRAMS, "import", run = run.name);
-    let ended = import.send_and_report(&run, refused).instrument(span).await;
+    let ended = import.send_and_report(&run, api, refused).instrument(span).await;
     ended.map_err(|failure| failure.of_run(&run.name))
 }
 
 /// Where the customers go: the API that was named, or a sandbox of our own.
 struct World {
-    settings: TargetSettings,
-    credentials: Arc<Credentials>,
-    route: Route,
+    server: ServerSettings,
     sandbox: Option<(Sandbox, Option<tempfile::TempDir>)>,
 }
 
 impl World {
-    async fn of(args: &ImportArgs, signals: &Signals) -> Result<Self, Failure> {
-        if args.sandbox {
-            return Self::sandbox(args).await;
-        }
-        let settings = TargetSettings::required(&args.target)?;
-        let route = sending::route(&settings.base)?;
-        let named = args.credentials.clone();
-        let credentials = Arc::new(signals.beside(move || settings::credentials(&named)).await?);
-        Ok(Self { settings, credentials, route, sandbox: None })
-    }
-
-    fn sending<'a>(&'a self, args: &'a ImportArgs) -> Sending<'a> {
-        Sending {
-            args: &args.sending,
-            credentials: &self.credentials,
-            ca_file: args.credentials.ca_file.as_deref(),
-            base: &self.settings.base,
-            route: &self.route,
+    async fn of(destination: Destination) -> Result<Self, Failure> {
+        match destination {
+            Destination::Server(server) => Ok(Self { server: *server, sandbox: None }),
+            Destination::Sandbox(settings) => Self::sandbox(settings).await,
         }
     }
 
     /// A world that forgets: what it is asked to remember goes with it, unless a ledger was named.
-    async fn sandbox(args: &ImportArgs) -> Result<Self, Failure> {
+    async fn sandbox(settings: SandboxSettings) -> Result<Self, Failure> {
+        let SandboxSettings { account, ledger, creation, ca_file } = settings;
         let failed =
             |error: std::io::Error| Failure::of(Exit::Io, error).context("cannot start the sandbox".to_owned());
         let sandbox = sandbox::start(sandbox::Config::default(), 0).await.map_err(failed)?;
-        let throw_away = match &args.target.ledger {
-            Some(_) => None,
-            None => Some(tempfile::tempdir().map_err(failed)?),
+        let (ledger, throw_away) = match ledger {
+            Some(ledger) => (ledger, None),
+            None => {
+                let folder = tempfile::tempdir().map_err(failed)?;
+                (folder.path().join("ledger.db"), Some(folder))
+            }
         };
-        let mut target = args.target.clone();
-        target.base_url = Some(sandbox.base_url());
-        if let Some(folder) = &throw_away {
-            target.ledger = Some(folder.path().join("ledger.db"));
-        }
-        let mut settings = TargetSettings::required(&target)?;
-        // Its port changes with every start; its name in the ledger does not.
-        settings.target.base_url = "sandbox".to_owned();
+        let target = TargetSettings::of_sandbox(&sandbox.base_url(), account, ledger, creation)?;
         let credentials = Arc::new(Credentials::Source(TokenSource::fixed(&"sandbox".into())?));
-        Ok(Self { settings, credentials, route: Route::Direct, sandbox: Some((sandbox, throw_away)) })
+        let server = ServerSettings { target, route: Route::Direct, credentials, ca_file };
+        Ok(Self { server, sandbox: Some((sandbox, throw_away)) })
     }
 
     fn forgets(&self) -> bool {
         matches!(self.sandbox, Some((_, Some(_))))
     }
-
-    fn is_loopback(&self) -> bool {
-        self.settings.base.is_loopback()
-    }
 }
 
-async fn plan(args: &ImportArgs, input: &Arc<Input>, world: &World, signals: &Signals) -> Result<Planned, Failure> {
-    let (input, input_args, settings) = (Arc::clone(input), args.input.clone(), world.settings.clone());
-    let purpose = Purpose { rate: args.sending.rate, retry_rejected: args.sending.retry_rejected, sends: true };
-    let work = move || {
-        let nothing = Outputs { reports: Vec::new(), rejects: None };
-        check::plan(&input, &input_args, &nothing, check::reader(&settings)?, &purpose)
-    };
+async fn plan(
+    input: &Arc<InputHandle>,
+    target: &TargetSettings,
+    purpose: Purpose,
+    signals: &Signals,
+) -> Result<Planned, Failure> {
+    let (input, target) = (Arc::clone(input), target.clone());
+    let work = move || plan::plan(&input, &Outputs::default(), target.reader_if_any()?, &purpose);
     signals.beside(work).await
 }
 
 /// Why nothing is sent after all, although the input can be read.
-async fn refuse(args: &ImportArgs, plan: &Plan, world: &World, signals: &Signals) -> Result<Option<String>, Failure> {
+async fn refuse(
+    strict: bool,
+    asks: bool,
+    plan: &Plan,
+    target: &TargetSettings,
+    signals: &Signals,
+) -> Result<Option<String>, Failure> {
     let invalid = plan.tally.get(Status::Invalid);
-    if args.sending.strict && invalid > 0 {
+    if strict && invalid > 0 {
         return Ok(Some(format!("nothing was sent, for {invalid} records are invalid and --strict was given")));
     }
-    if args.yes || world.is_loopback() || !confirm::is_possible() {
+    if !asks || target.base.is_loopback() || !confirm::is_possible() {
         return Ok(None);
     }
-    let question = format!("{}\nSend {} records to {}?", plan.to_text(), plan.to_send, world.settings.base.as_str());
+    let question = format!("{}\nSend {} records to {}?", plan.to_text(), plan.to_send, target.base.as_str());
     let confirmed = signals.beside(move || Ok(confirm::confirmed(&question))).await?;
     Ok((!confirmed).then(|| "nothing was sent, as you wished".to_owned()))
 }
 
 /// All that the sending needs.
 struct Import<'a> {
-    args: &'a ImportArgs,
+    sender: Sender,
     world: World,
     ledger: Arc<Ledger>,
-    input: Arc<Input>,
+    input: Arc<InputHandle>,
     outputs: Outputs,
     plan: Plan,
     duplicates: Arc<Duplicates>,
@@ -194,7 +198,9 @@ struct Import<'a> {
     kept: Vec<String>,
     shutdown: Shutdown,
     caught: Caught,
-    log: &'a LogSettings,
+    progress: Style,
+    rendering: Rendering,
+    log: LogSettings,
     meter: &'a Meter,
 }
 
@@ -219,11 +225,11 @@ struct Told {
 }
 
 impl Import<'_> {
-    async fn send_and_report(self, run: &RunId, refused: Option<String>) -> Result<Exit, Failure> {
+    async fn send_and_report(self, run: &RunId, api: Api, refused: Option<String>) -> Result<Exit, Failure> {
         let begun = Instant::now();
         let sent = match refused {
             Some(why) => Sent::nothing(why),
-            None => self.send(run).await?,
+            None => self.send(run, api).await?,
         };
         if self.shutdown.is_leaving() {
             return Err(self.left_at_once());
@@ -236,16 +242,15 @@ impl Import<'_> {
         Ok(exit)
     }
 
-    async fn send(&self, run: &RunId) -> Result<Sent, Failure> {
+    async fn send(&self, run: &RunId, api: Api) -> Result<Sent, Failure> {
         let (offers, offered) = mpsc::channel(AHEAD);
-        let (input, input_args, known) = (Arc::clone(&self.input), self.args.input.clone(), Arc::clone(&self.known));
+        let (input, known) = (Arc::clone(&self.input), Arc::clone(&self.known));
         let stop = self.shutdown.clone();
         // An input that cannot be read on stops the sending, too.
-        let reading =
-            signals::on_thread(move || read(&input, &input_args, &known, &offers).inspect_err(|_| stop.drain()))?;
+        let reading = signals::on_thread(move || read(&input, &known, &offers).inspect_err(|_| stop.drain()))?;
         let watching = tokio::spawn(watch(Arc::clone(&self.input), self.shutdown.clone()));
-        let mut progress = Progress::start(sending::progress_style(self.args.progress, self.log), self.scope());
-        let job = self.world.sending(self.args).job(&self.ledger, run, offered, self.plan.to_send, &self.shutdown)?;
+        let mut progress = Progress::start(self.progress, self.scope());
+        let job = self.sender.job(api, &self.ledger, run, offered, self.plan.to_send, &self.shutdown);
         let end = delivery::run(job, |event| {
             log(&event);
             self.meter.on(&event);
@@ -264,14 +269,13 @@ impl Import<'_> {
     }
 
     fn scope(&self) -> Scope {
-        let (tally, sending) = (&self.plan.tally, &self.args.sending);
+        let (tally, sending) = (&self.plan.tally, &self.sender.sending);
         let mut known = Tally::default();
         known.add_many(Status::Exists, tally.get(Status::Exists));
-        if !sending.retry_rejected {
+        if !sending.claims.retry_rejected {
             known.add_many(Status::Rejected, tally.get(Status::Rejected));
         }
-        let limit = sending.limit.map(Into::into);
-        Scope { records: tally.total(), to_send: self.plan.to_send, limit, known }
+        Scope { records: tally.total(), to_send: self.plan.to_send, limit: sending.limit, known }
     }
 
     /// The reports, the end of the run in the ledger, the summary. Also returns whether the summary
@@ -321,14 +325,14 @@ impl Import<'_> {
         let summary = self.summary(run, &memory, begun, told)?;
         // Whoever wants to hear only of trouble, from cron, gets no mail about a night that went
         // well.
-        if !(self.log.is_quiet() && exit == Exit::Done && self.args.output.summary == SummaryFormat::Text) {
+        if !(self.log.is_quiet() && exit == Exit::Done && self.rendering == Rendering::Text) {
             self.print(&summary).await;
         }
         Ok((exit, resumable))
     }
 
     async fn print(&self, summary: &Summary) {
-        stdout::write_unless_signalled(report::rendered(summary, self.args.output.summary), &self.caught).await;
+        stdout::write_unless_signalled(report::rendered(summary, self.rendering), &self.caught).await;
     }
 
     fn summary(&self, run: &RunId, memory: &Memory, begun: Instant, told: Told) -> Result<Summary, Failure> {
@@ -336,7 +340,7 @@ impl Import<'_> {
         let is_kept = !self.world.forgets() && !memory.is_copy();
         Ok(Summary {
             run: run.name.clone(),
-            target: self.world.settings.base.as_str().to_owned(),
+            target: self.world.server.target.base.as_str().to_owned(),
             tally: counted.tally,
             requests: counters.requests,
             throttled: counters.throttled,
@@ -344,7 +348,7 @@ impl Import<'_> {
             recovered: counters.recovered,
             duration: begun.elapsed(),
             errors: counted.errors,
-            shared_ids: report::shared_ids(&memory.settings, run.number)?,
+            shared_ids: report::shared_ids(&memory.target, run.number)?,
             reports: self.outputs.reports.clone(),
             rejects: self.outputs.rejects.clone(),
             exit_code: exit.code(),
@@ -352,7 +356,7 @@ impl Import<'_> {
             unended: None,
             partial: false,
             next_command,
-            settle_command: is_kept.then(|| resume::settle(&self.world.settings)),
+            settle_command: is_kept.then(|| resume::settle(&self.world.server.target)),
         })
     }
 
@@ -419,8 +423,8 @@ impl Import<'_> {
     /// The pass over the input that makes the reports; a second signal does not wait for it.
     async fn count(&self, run: &RunId, memory: &Memory) -> Result<Counted, Failure> {
         let judge = Judge::new(Arc::clone(&self.duplicates), Some(memory.reader()?), AsOf::Run(run.number));
-        let (input, args, outputs) = (Arc::clone(&self.input), self.args.input.clone(), self.outputs.clone());
-        let pass = signals::on_thread(move || pass::pass(&input, &args, &outputs, &judge, |_, _| {}))?;
+        let (input, outputs) = (Arc::clone(&self.input), self.outputs.clone());
+        let pass = signals::on_thread(move || pass::pass(&input, &outputs, &judge, |_, _| {}))?;
         self.unless_leaving(pass).await
     }
 
@@ -434,10 +438,10 @@ impl Import<'_> {
 
     /// What the reports are made from: the ledger by its name, or a copy if the name leads elsewhere.
     async fn memory(&self, verdict: &Option<Verdict>) -> Result<Memory, Failure> {
-        let settings = self.world.settings.clone();
-        let Some(Verdict::LedgerFailed(lost)) = verdict else { return Ok(Memory { settings, copy: None }) };
+        let target = self.world.server.target.clone();
+        let Some(Verdict::LedgerFailed(lost)) = verdict else { return Ok(Memory { target, copy: None }) };
         if !lost.is_without_name() {
-            return Ok(Memory { settings, copy: None });
+            return Ok(Memory { target, copy: None });
         }
         // Where the ledger is now matters more than why there is no report.
         let failed = |error: &dyn std::fmt::Display| {
@@ -447,7 +451,7 @@ impl Import<'_> {
         let copy = tempfile::Builder::new().prefix(".customer-import.").tempdir().map_err(|error| failed(&error))?;
         let ledger = copy.path().join("ledger.db");
         self.ledger.copy_to(ledger.clone()).await.map_err(|error| failed(&error))?;
-        Ok(Memory { settings: TargetSettings { ledger, ..settings }, copy: Some(copy) })
+        Ok(Memory { target: TargetSettings { ledger, ..target }, copy: Some(copy) })
     }
 
     fn left_at_once(&self) -> Failure {
@@ -463,14 +467,14 @@ impl Import<'_> {
 
 /// A ledger to read from.
 struct Memory {
-    settings: TargetSettings,
+    target: TargetSettings,
     /// Removed with this value.
     copy: Option<tempfile::TempDir>,
 }
 
 impl Memory {
     fn reader(&self) -> Result<Reader, Failure> {
-        Ok(Reader::open(&self.settings.ledger, &self.settings.target)?)
+        self.target.reader()
     }
 
     fn doubts(&self) -> Result<u64, Failure> {
@@ -523,8 +527,8 @@ fn log_end(exit: Exit, stopped: Option<&str>) {
 }
 
 /// Reads the input to its end, or until nobody wants more of it.
-fn read(input: &Input, args: &InputArgs, known: &Known, offers: &mpsc::Sender<Offer>) -> Result<(), Failure> {
-    for records in input.feed(args, false)?.in_parallel(Vec::<InputRecord<'_>>::new)? {
+fn read(input: &InputHandle, known: &Known, offers: &mpsc::Sender<Offer>) -> Result<(), Failure> {
+    for records in input.feed(false)?.in_parallel(Vec::<InputRecord<'_>>::new)? {
         for record in records? {
             let offer = offer(record, known);
             if matches!(offer, Offer::Valid { .. }) {
@@ -539,7 +543,7 @@ fn read(input: &Input, args: &InputArgs, known: &Known, offers: &mpsc::Sender<Of
 }
 
 /// Stops the run soon after the input changed, also when all of it has been read.
-async fn watch(input: Arc<Input>, shutdown: Shutdown) {
+async fn watch(input: Arc<InputHandle>, shutdown: Shutdown) {
     loop {
         tokio::time::sleep(LOOK).await;
         let input = Arc::clone(&input);

@@ -7,46 +7,45 @@ use std::time::Instant;
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
-use super::sending::{self, Sending};
-use super::{import, outlook};
-use crate::api::{Credentials, Route};
-use crate::cli::{CredentialArgs, LedgerCommand, ProgressChoice, SendingArgs, TargetArgs};
+use super::import;
+use super::job::Sender;
+use crate::cli::LedgerCommand;
 use crate::delivery::{self, Offer, Payload, Pull, PullStop, Pulled, Repeated};
 use crate::domain::{Complaint, ComplaintCode, EmailKey, Ending, Position, Receipt, Status, Tally};
 use crate::event::Event;
 use crate::exit::{Exit, Signal};
 use crate::failure::Failure;
-use crate::ledger::{InputName, Ledger, OpenRequest, Reader};
+use crate::ledger::{InputName, OpenRequest, Reader};
 use crate::process::logging::LogSettings;
 use crate::process::signals::Signals;
 use crate::process::{confirm, runtime, stdout};
 use crate::report::{Progress, Scope};
-use crate::settings::{self, TargetSettings};
+use crate::settings::{Rendering, ResolveSettings, TargetSettings};
 
-pub(super) fn run(command: LedgerCommand, log: &LogSettings) -> Result<Exit, Failure> {
+pub(super) fn run(command: LedgerCommand, log: LogSettings) -> Result<Exit, Failure> {
+    let of = |target| TargetSettings::required(&target);
     match command {
-        LedgerCommand::Show { email: Some(email), target, json } => show_one(&EmailKey::of(&email), &target, json),
-        LedgerCommand::Show { email: None, target, json } => show(&target, json),
-        LedgerCommand::Settle { email, created, target, .. } => settle(&EmailKey::of(&email), created, &target),
-        LedgerCommand::Forget { email, target, yes, .. } => forget(email.as_deref(), &target, yes),
+        LedgerCommand::Show { email: Some(email), target, json } => {
+            show_one(&EmailKey::of(&email), &of(target)?, Rendering::json_if(json))
+        }
+        LedgerCommand::Show { email: None, target, json } => show(&of(target)?, Rendering::json_if(json)),
+        LedgerCommand::Settle { email, created, target, .. } => settle(&EmailKey::of(&email), created, &of(target)?),
+        LedgerCommand::Forget { email, target, yes, .. } => forget(email.as_deref(), &of(target)?, yes),
         LedgerCommand::Resolve { target, credentials, sending, json } => {
-            runtime::on_runtime(resolve(&target, &credentials, sending, json, log))
+            let decide = move || ResolveSettings::of(&target, &credentials, &sending, log);
+            runtime::on_runtime(resolve(decide, Rendering::json_if(json)))
         }
         LedgerCommand::Pull { target, credentials, sending, json } => {
-            runtime::on_runtime(pull(&target, &credentials, sending, json))
+            let decide = move || ResolveSettings::of(&target, &credentials, &sending, log);
+            runtime::on_runtime(pull(decide, Rendering::json_if(json)))
         }
     }
 }
 
-fn reader(target: &TargetArgs) -> Result<Reader, Failure> {
-    let settings = TargetSettings::required(target)?;
-    Reader::open(&settings.ledger, &settings.target).map_err(|error| settings.refused(error))
-}
-
-fn show(target: &TargetArgs, as_json: bool) -> Result<Exit, Failure> {
-    let ledger = reader(target)?;
+fn show(target: &TargetSettings, rendering: Rendering) -> Result<Exit, Failure> {
+    let ledger = target.reader()?;
     let (states, runs, open) = (ledger.states()?, ledger.runs()?, ledger.open_requests()?);
-    if as_json {
+    if rendering == Rendering::Json {
         let doubts: Vec<_> = open
             .iter()
             .map(|doubt| json!({"email": doubt.email.as_str(), "row": doubt.row, "sent_at": doubt.sent_at.to_string()}))
@@ -69,8 +68,8 @@ fn show(target: &TargetArgs, as_json: bool) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn show_one(email: &EmailKey, target: &TargetArgs, as_json: bool) -> Result<Exit, Failure> {
-    let (standing, told) = reader(target)?.told(email, None)?.unzip();
+fn show_one(email: &EmailKey, target: &TargetSettings, rendering: Rendering) -> Result<Exit, Failure> {
+    let (standing, told) = target.reader()?.told(email, None)?.unzip();
     let told = told.flatten();
     let latest = standing.as_ref().and_then(|standing| standing.latest());
     let open = standing.as_ref().is_some_and(|standing| standing.is_open());
@@ -90,7 +89,7 @@ fn show_one(email: &EmailKey, target: &TargetArgs, as_json: bool) -> Result<Exit
         "error": told.as_ref().map(|told| &told.error),
         "warning": told.as_ref().map(|told| &told.warning),
     });
-    if as_json {
+    if rendering == Rendering::Json {
         say(&shown);
         return Ok(Exit::Done);
     }
@@ -110,16 +109,8 @@ fn show_one(email: &EmailKey, target: &TargetArgs, as_json: bool) -> Result<Exit
     Ok(Exit::Done)
 }
 
-/// The ledger for writing, without a server in sight.
-fn open(target: &TargetArgs) -> Result<Ledger, Failure> {
-    let mut settings = TargetSettings::required(target)?;
-    // Whoever mends a memory means one that is there.
-    settings.creation = crate::ledger::Creation::Refused;
-    settings.open_ledger(false)
-}
-
-fn settle(email: &EmailKey, created: Option<String>, target: &TargetArgs) -> Result<Exit, Failure> {
-    let ledger = open(target)?;
+fn settle(email: &EmailKey, created: Option<String>, target: &TargetSettings) -> Result<Exit, Failure> {
+    let ledger = target.open_known_ledger()?;
     let ending = match created {
         Some(id) => Ending::Created(Receipt { customer_id: Some(id), ..Receipt::default() }),
         None => {
@@ -142,10 +133,10 @@ fn settle(email: &EmailKey, created: Option<String>, target: &TargetArgs) -> Res
     })
 }
 
-fn forget(email: Option<&str>, target: &TargetArgs, yes: bool) -> Result<Exit, Failure> {
+fn forget(email: Option<&str>, target: &TargetSettings, yes: bool) -> Result<Exit, Failure> {
     // Held from here on, so that what is asked about is what is forgotten.
-    let ledger = open(target)?;
-    if let (Some(loss), false) = (loss(email, &reader(target)?)?, yes) {
+    let ledger = target.open_known_ledger()?;
+    if let (Some(loss), false) = (loss(email, &target.reader()?)?, yes) {
         consent(&loss)?;
     }
     runtime::on_runtime(async {
@@ -195,67 +186,17 @@ fn consent(loss: &str) -> Result<(), Failure> {
     Err(Failure::new(Exit::SomeFailed, "nothing was forgotten, as you wished"))
 }
 
-/// What `resolve` and `pull` send with.
-struct Sender {
-    settings: TargetSettings,
-    credentials: Arc<Credentials>,
-    owner: Option<String>,
-    route: Route,
-    ca_file: Option<std::path::PathBuf>,
-    args: SendingArgs,
-}
-
-impl Sender {
-    /// With everything that can be refused before a ledger is made.
-    async fn new(
-        target: &TargetArgs,
-        credentials: &CredentialArgs,
-        args: SendingArgs,
-        signals: &Signals,
-    ) -> Result<Self, Failure> {
-        let settings = TargetSettings::required(target)?;
-        let (route, named) = (sending::route(&settings.base)?, credentials.clone());
-        let ca_file = named.ca_file.clone();
-        let credentials = Arc::new(signals.beside(move || settings::credentials(&named)).await?);
-        let owner = signals.or_stop(async { Ok(credentials.owner().await?) }).await?;
-        outlook::refuse_dead_token(&credentials)?;
-        let sender = Self { settings, credentials, owner, route, ca_file, args };
-        drop(sender.sending().api()?);
-        Ok(sender)
-    }
-
-    async fn ledger(&self, signals: &Signals) -> Result<Arc<Ledger>, Failure> {
-        let settings = self.settings.clone();
-        let ledger = signals.beside(move || settings.open_ledger(true)).await?;
-        sending::check_owner(&ledger, self.owner.as_deref()).await?;
-        sending::tell_of_proxy(&self.route);
-        Ok(Arc::new(ledger))
-    }
-
-    fn sending(&self) -> Sending<'_> {
-        Sending {
-            args: &self.args,
-            credentials: &self.credentials,
-            ca_file: self.ca_file.as_deref(),
-            base: &self.settings.base,
-            route: &self.route,
-        }
-    }
-}
-
 /// Every open request is offered as if its row stood in an input again: the life of a record does the rest.
 async fn resolve(
-    target: &TargetArgs,
-    credentials: &CredentialArgs,
-    args: SendingArgs,
-    as_json: bool,
-    log: &LogSettings,
+    decide: impl FnOnce() -> Result<ResolveSettings, Failure> + Send + 'static,
+    rendering: Rendering,
 ) -> Result<Exit, Failure> {
     let signals = Signals::listen()?;
-    let sender = Sender::new(target, credentials, args, &signals).await?;
-    let ledger = sender.ledger(&signals).await?;
+    let ResolveSettings { server, sending, progress } = signals.beside(decide).await?;
+    let (sender, api) = Sender::new(server, sending, &signals).await?;
+    let ledger = sender.open_ledger(&signals).await?;
     let Signals { shutdown, caught } = signals;
-    let open = Reader::open(&sender.settings.ledger, &sender.settings.target)?.open_requests()?;
+    let open = sender.server.target.reader()?.open_requests()?;
     let run = ledger.begin_run(InputName("ledger resolve".to_owned())).await?;
     let (offers, offered) = mpsc::channel(open.len().max(1));
     let doubts = open.len() as u64;
@@ -269,9 +210,9 @@ async fn resolve(
         });
     }
     drop(offers);
-    let job = sender.sending().job(&ledger, &run, offered, doubts, &shutdown)?;
+    let job = sender.job(api, &ledger, &run, offered, doubts, &shutdown);
     let scope = Scope { records: doubts, to_send: doubts, limit: None, known: Tally::default() };
-    let mut progress = Progress::start(sending::progress_style(ProgressChoice::Auto, log), scope);
+    let mut progress = Progress::start(progress, scope);
     let mut tally = Tally::default();
     let end = delivery::run(job, |event| {
         import::log(&event);
@@ -285,7 +226,7 @@ async fn resolve(
     let exit = Exit::of_run(&end.verdict, caught.get(), &tally);
     let stopped = import::words(&end.verdict, caught.get());
     ledger.end_run(&run, end.counters, exit.code(), stopped.clone()).await?;
-    let said = if as_json {
+    let said = if rendering == Rendering::Json {
         let outcomes = outcomes(&tally);
         let code = exit.code();
         let said = json!({"version": 1, "doubts": doubts, "outcomes": outcomes, "exit_code": code, "stopped": stopped});
@@ -304,23 +245,21 @@ async fn resolve(
 }
 
 async fn pull(
-    target: &TargetArgs,
-    credentials: &CredentialArgs,
-    args: SendingArgs,
-    as_json: bool,
+    decide: impl FnOnce() -> Result<ResolveSettings, Failure> + Send + 'static,
+    rendering: Rendering,
 ) -> Result<Exit, Failure> {
     let signals = Signals::listen()?;
-    let sender = Sender::new(target, credentials, args, &signals).await?;
-    let ledger = sender.ledger(&signals).await?;
+    let ResolveSettings { server, sending, .. } = signals.beside(decide).await?;
+    let (sender, api) = Sender::new(server, sending, &signals).await?;
+    let ledger = sender.open_ledger(&signals).await?;
     let Signals { shutdown, caught } = signals;
     let run = ledger.begin_run(InputName("ledger pull".to_owned())).await?;
-    let server = sender.sending().api()?;
     let pulled = delivery::pull(Pull {
-        server,
+        server: api,
         ledger: Arc::clone(&ledger),
         run: run.clone(),
-        rate: sender.args.rate,
-        give_up_after: sender.args.give_up_after,
+        rate: sender.sending.rate,
+        give_up_after: sender.sending.guard.give_up_after,
         shutdown,
     })
     .await;
@@ -340,7 +279,7 @@ async fn pull(
     let exit = failure.as_ref().map_or(Exit::Done, |failure| failure.exit);
     let counters = crate::ledger::RunCounters { requests: pulled.requests, ..Default::default() };
     ledger.end_run(&run, counters, exit.code(), None).await?;
-    let said = if as_json {
+    let said = if rendering == Rendering::Json {
         let said =
             json!({"version": 1, "customers": pulled.customers, "learnt": pulled.learnt, "exit_code": exit.code()});
         format!("{said}\n")

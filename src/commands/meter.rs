@@ -8,13 +8,11 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use crate::atomic_file::AtomicFile;
-use crate::cli::ImportArgs;
 use crate::domain::{Tally, shown};
 use crate::event::Event;
 use crate::exit::Exit;
-use crate::failure::Failure;
 use crate::report::Metrics;
-use crate::settings::{self, TargetSettings};
+use crate::settings::MetricsSettings;
 
 /// Idle where no file was named.
 #[derive(Debug)]
@@ -25,13 +23,14 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    /// Refuses a file that cannot be written or is another one's place; everything that goes wrong after that is told in the file.
-    pub(super) fn start(args: &ImportArgs) -> Result<Self, Failure> {
-        let file = match &args.metrics_file {
-            Some(path) => Some((path.clone(), RefCell::new(metrics(path, args)?))),
-            None => None,
-        };
-        Ok(Self { begun: Instant::now(), file })
+    /// Everything that goes wrong from here on is told in the file.
+    pub(super) fn start(settings: Option<MetricsSettings>) -> Self {
+        let file = settings.map(|MetricsSettings { path, host, account }| {
+            let earlier = std::fs::read(&path).unwrap_or_default();
+            let metrics = Metrics::new(&host, &account, Timestamp::now(), &String::from_utf8_lossy(&earlier));
+            (path, RefCell::new(metrics))
+        });
+        Self { begun: Instant::now(), file }
     }
 
     pub(super) fn planned(&self, records: u64, doubts: u64) {
@@ -68,17 +67,6 @@ impl Meter {
             tracing::error!("cannot write the metrics to {}: {error}", shown(path));
         }
     }
-}
-
-fn metrics(path: &Path, args: &ImportArgs) -> Result<Metrics, Failure> {
-    let target = TargetSettings::of(&args.target).ok().flatten();
-    let ledger = args.target.ledger.as_deref().or(target.as_ref().map(|target| target.ledger.as_path()));
-    let others = settings::own_files(ledger, Some(&args.credentials));
-    settings::check_metrics_file(path, &args.output, &args.input.input, &others)?;
-    let earlier = std::fs::read(path).unwrap_or_default();
-    let host =
-        if args.sandbox { "sandbox" } else { target.as_ref().map(|target| target.base.host()).unwrap_or_default() };
-    Ok(Metrics::new(host, &args.target.account, Timestamp::now(), &String::from_utf8_lossy(&earlier)))
 }
 
 fn replace(path: &Path, text: &str) -> io::Result<()> {

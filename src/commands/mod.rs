@@ -1,20 +1,22 @@
 //! The commands: each wires the other modules together and decides nothing that they could decide.
 
 mod check;
+mod diagnostics;
 mod import;
+mod job;
 mod ledger;
 mod meter;
-mod outlook;
+mod preflight;
 mod report;
 mod resume;
 mod sandbox;
-mod sending;
 
 use crate::cli::{self, Cli, Command};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::process::logging::LogSettings;
 use crate::process::{signals, stdout};
+use crate::settings::{CheckSettings, ImportSettings, MetricsSettings, ReportSettings};
 
 /// Does what was typed.
 pub fn run(cli: Cli, log: &LogSettings) -> Result<Exit, Failure> {
@@ -27,11 +29,13 @@ pub fn run(cli: Cli, log: &LogSettings) -> Result<Exit, Failure> {
     signals::survive_size_limit();
     let log = *log;
     match cli.command {
-        Command::Import(args) if args.dry_run => signals::interruptible(move || check::run(&(*args).into(), &log)),
-        Command::Import(args) => import::run(&args, &log),
-        Command::Check(args) => signals::interruptible(move || check::run(&args, &log)),
-        Command::Report(args) => signals::interruptible(move || report::run(&args)),
-        Command::Ledger(command) => ledger::run(*command, &log),
+        Command::Import(args) if args.dry_run => {
+            signals::interruptible(move || check::run(CheckSettings::of(&(*args).into(), log)?))
+        }
+        Command::Import(args) => import::run(MetricsSettings::of(&args)?, move || ImportSettings::of(&args, log)),
+        Command::Check(args) => signals::interruptible(move || check::run(CheckSettings::of(&args, log)?)),
+        Command::Report(args) => signals::interruptible(move || report::run(ReportSettings::of(args)?)),
+        Command::Ledger(command) => ledger::run(*command, log),
         Command::Sandbox(args) => sandbox::run(args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -1,11 +1,11 @@
 //! Commands that are printed as the next step, so that they work when pasted: the one that resumes a run, which is the one that was typed,
 //! with a spooled standard input named by its file; and the one that ends a doubt by hand.
 
-use crate::reconcile::input::Input;
+use crate::reconcile::input::InputHandle;
 use crate::settings::TargetSettings;
 use crate::shell::quoted;
 
-pub(super) fn command(input: &Input) -> String {
+pub(super) fn command(input: &InputHandle) -> String {
     let spooled = input.is_spooled().then(|| input.path().display().to_string());
     let typed = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
     words(typed, spooled.as_deref())

@@ -1,12 +1,11 @@
 //! The reports of a run whose input cannot be read any more: made from the ledger's rows of the
 //! run.
 
-use super::line::remember;
-use super::pass::{Counted, Files};
+use super::line::{Counted, remember};
+use super::outputs::{Files, Outputs};
 use crate::domain::{Position, ReportLine, Status};
 use crate::failure::Failure;
 use crate::ledger::{Claimed, Reader};
-use crate::settings::Outputs;
 
 /// Writes the reports from what the ledger knows of the rows that a run claimed, in the order of
 /// the rows. Lines of the input, e-mails as they were typed and kept cells are not in the ledger,

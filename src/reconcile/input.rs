@@ -5,34 +5,53 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::atomic_file;
-use crate::cli::InputArgs;
 use crate::domain::shown;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::intake::{Feed, InputFile};
+use crate::intake::{Feed, InputFile, InputOptions};
 use crate::ledger::InputName;
-use crate::settings;
+use crate::trusted_file::make_private_folder;
+
+/// Which input is read, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct InputSettings {
+    pub source: InputSource,
+    /// Whether cells are kept as they were read is decided at each reading.
+    pub options: InputOptions,
+}
+
+/// Where the input is.
+#[derive(Clone, Debug)]
+pub(crate) enum InputSource {
+    File(PathBuf),
+    /// Standard input of an earlier run, in the file where that run left it.
+    Spooled(PathBuf),
+    /// Standard input. It is spooled to a file of this folder.
+    Pipe {
+        spool: PathBuf,
+    },
+}
 
 /// A file to read, several times and each time the same. It stays open until the command ends.
 #[derive(Debug)]
-pub(crate) struct Input {
+pub(crate) struct InputHandle {
     file: Arc<InputFile>,
     name: InputName,
-    spooled: bool,
-    from_pipe: bool,
+    settings: InputSettings,
 }
 
-impl Input {
-    /// Standard input is written to an owner-only file first: it must be there for the check, for the sending, for the report, and for
-    /// a resume.
-    pub(crate) fn open(named: &Path) -> Result<Self, Failure> {
-        let from_pipe = named == Path::new("-");
-        let path = if from_pipe { spool()? } else { named.to_owned() };
-        let spooled = from_pipe || settings::is_spooled(named);
+impl InputHandle {
+    /// Opens the input. Standard input is written to an owner-only file first: it must be there for the check, for the sending, for the
+    /// report, and for a resume.
+    pub(crate) fn open(settings: InputSettings) -> Result<Self, Failure> {
+        let path = match &settings.source {
+            InputSource::File(path) | InputSource::Spooled(path) => path.clone(),
+            InputSource::Pipe { spool } => spool_stdin(spool)?,
+        };
         let file = InputFile::open(&path)?;
         // Asked for while the name leads to the file; later another file may have it, or none.
         let name = path.canonicalize().unwrap_or(path);
-        Ok(Self { file, name: InputName(name.to_string_lossy().into_owned()), spooled, from_pipe })
+        Ok(Self { file, name: InputName(name.to_string_lossy().into_owned()), settings })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -41,11 +60,16 @@ impl Input {
 
     /// What people know it by: nobody who piped it in has seen where it was spooled to, and a dry run leaves nothing there.
     pub(crate) fn shown(&self) -> String {
-        if self.from_pipe { "standard input".to_owned() } else { shown(self.path()).to_string() }
+        if self.is_piped() { "standard input".to_owned() } else { shown(self.path()).to_string() }
+    }
+
+    /// Whether this process reads it from its own standard input.
+    pub(crate) fn is_piped(&self) -> bool {
+        matches!(self.settings.source, InputSource::Pipe { .. })
     }
 
     pub(crate) fn is_spooled(&self) -> bool {
-        self.spooled
+        !matches!(self.settings.source, InputSource::File(_))
     }
 
     /// What the ledger knows the input by.
@@ -53,9 +77,10 @@ impl Input {
         self.name.clone()
     }
 
-    /// Reads it from the start. A file that is no longer what it was is refused.
-    pub(crate) fn feed(&self, args: &InputArgs, want_raw: bool) -> Result<Feed, Failure> {
-        Ok(Feed::of_file(&self.file, &settings::input_options(args, want_raw, self.spooled)?)?)
+    /// Reads it from the start. Fails if the file is no longer what it was. `want_raw`: keep the cells as they were read, for the rejects.
+    pub(crate) fn feed(&self, want_raw: bool) -> Result<Feed, Failure> {
+        let options = InputOptions { want_raw, ..self.settings.options.clone() };
+        Ok(Feed::of_file(&self.file, &options)?)
     }
 
     /// Refuses an input that changed since it was opened.
@@ -65,7 +90,7 @@ impl Input {
 
     /// A spooled input is kept until a run of it ends well.
     pub(crate) fn forget(&self) {
-        if self.spooled {
+        if self.is_spooled() {
             drop(std::fs::remove_file(self.path()));
         }
     }
@@ -74,12 +99,11 @@ impl Input {
 /// The beginning of the name of a spooled input that is not whole yet. It goes if the process does; a whole one stays.
 const UNFINISHED: &str = ".stdin-";
 
-fn spool() -> Result<PathBuf, Failure> {
-    let folder = settings::spool_dir()?;
+fn spool_stdin(folder: &Path) -> Result<PathBuf, Failure> {
     let write = || -> io::Result<PathBuf> {
-        settings::make_private_folder(&folder)?;
-        atomic_file::sweep_all(&folder, UNFINISHED);
-        let (mut file, _in_use) = atomic_file::temporary(&folder, UNFINISHED)?;
+        make_private_folder(folder)?;
+        atomic_file::sweep_all(folder, UNFINISHED);
+        let (mut file, _in_use) = atomic_file::temporary(folder, UNFINISHED)?;
         io::copy(&mut io::stdin().lock(), &mut file)?;
         file.as_file().sync_all()?;
         let name = file.path().file_name().unwrap_or_default().to_string_lossy();
@@ -88,6 +112,6 @@ fn spool() -> Result<PathBuf, Failure> {
         Ok(path)
     };
     write().map_err(|error| {
-        Failure::of(Exit::Io, error).context(format!("cannot spool standard input to {}", shown(&folder)))
+        Failure::of(Exit::Io, error).context(format!("cannot spool standard input to {}", shown(folder)))
     })
 }

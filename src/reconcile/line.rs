@@ -9,12 +9,13 @@ use super::chunks::Lists;
 use super::duplicates::{Duplicates, Earlier};
 use crate::api::wire;
 use crate::domain::{
-    Code, Complaint, ComplaintCode, EmailKey, InputRecord, Position, RawRecord, ReportLine, Severity, Status, Verdict,
-    Violation,
+    Code, Complaint, ComplaintCode, EmailKey, InputRecord, InputShape, Position, RawRecord, ReportLine, Severity,
+    Status, Tally, Verdict, Violation,
 };
 use crate::failure::Failure;
 use crate::intake::Gather;
 use crate::ledger::{PayloadHash, Reader, Standing, Told};
+use crate::report::ErrorGroups;
 
 /// As of when a line speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,6 +189,32 @@ impl Judge {
             (_, status) => status,
         }
     }
+}
+
+/// What a pass counted.
+#[derive(Debug, Default)]
+pub(crate) struct Counted {
+    pub tally: Tally,
+    pub errors: ErrorGroups,
+}
+
+impl Counted {
+    pub(crate) fn add(&mut self, line: &ReportLine) {
+        self.tally.add(line.status);
+        if is_complaint(line.status) {
+            self.errors.add(line);
+        }
+    }
+}
+
+fn is_complaint(status: Status) -> bool {
+    matches!(status, Status::Invalid | Status::Rejected | Status::Failed | Status::InDoubt)
+}
+
+/// A record, and the form of the input that it stands in.
+pub(crate) struct ShapedRecord<'a> {
+    pub shape: &'a InputShape,
+    pub record: &'a Noted,
 }
 
 fn line_of(record: &Noted, status: Status) -> ReportLine {

@@ -10,4 +10,7 @@ pub(crate) mod input;
 pub(crate) mod known;
 pub(crate) mod line;
 pub(crate) mod mapping_hint;
+pub(crate) mod outputs;
 pub(crate) mod pass;
+pub(crate) mod plan;
+pub(crate) mod survey;

@@ -1,0 +1,92 @@
+//! The first reading of an input: what it tells without a ledger.
+
+use std::sync::Arc;
+
+use super::chunks::Lists;
+use super::duplicates::{Duplicates, Print, Printer, Prints};
+use super::input::InputHandle;
+use super::line::{self, Counted, Noted, ShapedRecord};
+use crate::domain::{InputRecord, NewCustomer, Position, Status, Verdict};
+use crate::failure::Failure;
+use crate::intake::{Gather, Mapping};
+
+/// What the input alone tells.
+#[derive(Debug)]
+pub(crate) struct Survey {
+    pub mapping: Mapping,
+    /// Of valid records and duplicates and invalid ones only.
+    pub counted: Counted,
+    /// How many of the valid records ask for an e-mail to the person.
+    pub kyc_mails: u64,
+    pub duplicates: Arc<Duplicates>,
+}
+
+/// The records of a piece as far as a survey needs them.
+struct Surveyed {
+    printer: Printer,
+    /// In the order of the rows; none of an invalid one.
+    prints: Vec<Option<Print>>,
+    /// Those of which there is something to say.
+    told: Lists<Noted>,
+}
+
+impl Gather for Surveyed {
+    #[inline]
+    fn add(&mut self, record: InputRecord<'_>) {
+        self.prints.push(match &record.verdict {
+            Verdict::Valid { customer, .. } => Some(self.printer.print(customer)),
+            Verdict::Invalid { .. } => None,
+        });
+        if !record.verdict.violations().is_empty() {
+            self.told.push(Noted::of(record));
+        }
+    }
+
+    #[inline]
+    fn add_plain(&mut self, _: Position, customer: NewCustomer<'_>) {
+        self.prints.push(Some(self.printer.print(&customer)));
+    }
+
+    fn after(&mut self, rows: u64) {
+        self.told.iter_mut().for_each(|record| record.position.row += rows);
+    }
+}
+
+/// Validates every record and finds the duplicates; `compared` are their data too. Whoever has something to be said of it is shown to `tell`.
+pub(crate) fn survey(
+    input: &InputHandle,
+    compared: bool,
+    mut tell: impl FnMut(&ShapedRecord<'_>),
+) -> Result<Survey, Failure> {
+    let feed = input.feed(false)?;
+    let (shape, mapping) = (feed.shape(), feed.mapping().clone());
+    let (mut counted, mut prints) = (Counted::default(), Prints::new(compared));
+    let printer = prints.printer();
+    let gather = move || Surveyed { printer: printer.clone(), prints: Vec::new(), told: Lists::default() };
+    let mut pieces = feed.in_parallel(gather)?;
+    let (mut row, mut kyc_mails) = (0, 0);
+    for surveyed in pieces.by_ref() {
+        let surveyed = surveyed?;
+        for print in surveyed.prints {
+            row += 1;
+            if let Some(print) = print {
+                counted.tally.add(Status::Valid);
+                kyc_mails += u64::from(print.send_kyc_mail);
+                prints.add(print, row);
+            }
+        }
+        for record in surveyed.told {
+            if record.is_invalid() {
+                counted.add(&line::invalid(&record));
+            }
+            tell(&ShapedRecord { shape: &shape, record: &record });
+        }
+    }
+    counted.tally.skipped(pieces.blank_rows());
+    // Its buffers are free before there are tables to compare with.
+    drop(pieces);
+    let duplicates = prints.compare();
+    counted.tally.turn(duplicates.count(), Status::Valid, Status::Duplicate);
+    kyc_mails -= duplicates.kyc_mails();
+    Ok(Survey { mapping, counted, kyc_mails, duplicates: Arc::new(duplicates) })
+}
