@@ -5,7 +5,6 @@ mod diagnostics;
 mod import;
 mod job;
 mod ledger;
-mod meter;
 mod preflight;
 mod report;
 mod resume;

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tracing::Instrument as _;
 
-use super::job::Sender;
-use super::meter::Meter;
-use super::{diagnostics, preflight, report, resume};
+use super::metrics_file::Meter;
 use crate::api::{Credentials, Route, TokenSource};
+use crate::commands::job::Sender;
+use crate::commands::{diagnostics, preflight, report, resume};
 use crate::delivery::{self, Api, Offer, Payload, RunEnd, Shutdown, Verdict};
 use crate::domain::{InputRecord, Status, Tally, Verdict as RecordVerdict};
 use crate::event::Event;
@@ -38,7 +38,7 @@ const AHEAD: usize = 512;
 /// How often the input is compared with itself while nothing is read from it.
 const LOOK: Duration = Duration::from_secs(1);
 
-pub(super) fn run(
+pub(in crate::commands) fn run(
     metrics: Option<MetricsSettings>,
     decide: impl FnOnce() -> Result<ImportSettings, Failure> + Send + 'static,
 ) -> Result<Exit, Failure> {
@@ -494,7 +494,7 @@ impl Sent {
 }
 
 /// What `-v` adds. Rows and not people: e-mails in the server's words are masked.
-pub(super) fn log(event: &Event) {
+pub(in crate::commands) fn log(event: &Event) {
     match event {
         Event::Retry { position, attempt, why } => {
             tracing::debug!(row = position.row, attempt, why = masked(why), "once more");
@@ -568,7 +568,7 @@ fn offer(record: InputRecord<'_>, known: &Known) -> Offer {
 }
 
 /// Why a run stopped before its end.
-pub(super) fn words(verdict: &Verdict, signal: Option<Signal>) -> Option<String> {
+pub(in crate::commands) fn words(verdict: &Verdict, signal: Option<Signal>) -> Option<String> {
     match verdict {
         Verdict::Finished | Verdict::LimitReached => None,
         Verdict::Interrupted => Some(signal.map_or("interrupted".to_owned(), |signal| format!("stopped by {signal}"))),

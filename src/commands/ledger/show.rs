@@ -7,9 +7,9 @@ use std::time::Instant;
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
-use super::import;
-use super::job::Sender;
 use crate::cli::LedgerCommand;
+use crate::commands::import;
+use crate::commands::job::Sender;
 use crate::delivery::{self, Offer, Payload, Pull, PullStop, Pulled, Repeated};
 use crate::domain::{Complaint, ComplaintCode, EmailKey, Ending, Position, Receipt, Status, Tally};
 use crate::event::Event;
@@ -22,7 +22,7 @@ use crate::process::{confirm, runtime, stdout};
 use crate::report::{Progress, Scope};
 use crate::settings::{Rendering, ResolveSettings, TargetSettings};
 
-pub(super) fn run(command: LedgerCommand, log: LogSettings) -> Result<Exit, Failure> {
+pub(in crate::commands) fn run(command: LedgerCommand, log: LogSettings) -> Result<Exit, Failure> {
     let of = |target| TargetSettings::required(&target);
     match command {
         LedgerCommand::Show { email: Some(email), target, json } => {

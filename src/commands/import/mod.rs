@@ -1,0 +1,6 @@
+//! `import`: read once and plan, ask, send, report.
+
+mod metrics_file;
+mod send;
+
+pub(super) use send::{log, run, words};
