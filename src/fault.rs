@@ -9,7 +9,6 @@ use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 
 use serde_json::json;
 
-use crate::exit::Exit;
 use crate::output::{self, Weight};
 
 const HINT: &str = "what was sent is in the ledger: run the same command again, and report this fault";
@@ -19,9 +18,9 @@ pub fn show_panics() {
     std::panic::set_hook(Box::new(|panic| output::show(told(panic, output::is_json()).as_bytes(), Weight::Needed)));
 }
 
-/// Does the work and returns its exit code; if it panics, that of a fault.
-pub fn caught(work: impl FnOnce() -> Exit) -> Exit {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Exit::Io)
+/// Does the work and returns what it returns. `None` if it panics.
+pub fn caught<T>(work: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
 }
 
 fn told(panic: &PanicHookInfo<'_>, in_json: bool) -> String {

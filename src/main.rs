@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     }
     memory::keep_out_of_dumps();
     fault::show_panics();
-    let exit = fault::caught(run);
+    let exit = fault::caught(run).unwrap_or(Exit::Io);
     atomic_file::abandon_all();
     output::flush();
     ExitCode::from(exit.code())

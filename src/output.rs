@@ -10,6 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+/// The log target of lines that only programs read, because people see it elsewhere: which run a line belongs to, and how that ended. Off
+/// in text.
+pub const MACHINE_TARGET: &str = "for_programs";
+
 /// How many bytes may wait.
 const ROOM: usize = 1 << 20;
 

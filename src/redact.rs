@@ -28,10 +28,10 @@ const TOKENS: usize = 4;
 
 /// Knows the secrets of a run. Clones know the same.
 #[derive(Clone, Default)]
-pub struct Redactor(Arc<RwLock<Known>>);
+pub struct Redactor(Arc<RwLock<KnownSecrets>>);
 
 #[derive(Default)]
-struct Known {
+struct KnownSecrets {
     lasting: Vec<String>,
     /// The newest is the last.
     tokens: VecDeque<String>,
@@ -91,11 +91,11 @@ impl Redactor {
         }
     }
 
-    fn read<T>(&self, look: impl FnOnce(&Known) -> T) -> T {
+    fn read<T>(&self, look: impl FnOnce(&KnownSecrets) -> T) -> T {
         look(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn change(&self, change: impl FnOnce(&mut Known)) {
+    fn change(&self, change: impl FnOnce(&mut KnownSecrets)) {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         change(&mut known);
         let forms: BTreeSet<_> = known.lasting.iter().chain(&known.tokens).flat_map(|secret| forms(secret)).collect();

@@ -6,9 +6,10 @@ use tokio::sync::mpsc;
 
 use super::preflight;
 use crate::api::{Client, ClientConfig, Route};
-use crate::delivery::{Api, Job, Offer, Shutdown};
-use crate::failure::Failure;
-use crate::ledger::{Ledger, RunId};
+use crate::delivery::{Api, Job, Offer, Shutdown, Verdict};
+use crate::exit::Signal;
+use crate::failure::{self, Failure};
+use crate::ledger::{Ledger, LedgerError, RunId};
 use crate::process::signals::Signals;
 use crate::settings::{SendingSettings, ServerSettings};
 
@@ -97,5 +98,23 @@ impl Sender {
             limit,
             shutdown: shutdown.clone(),
         }
+    }
+}
+
+/// Returns why a run stopped before its end. `None` if it did not.
+pub(super) fn stop_message(verdict: &Verdict, signal: Option<Signal>) -> Option<String> {
+    match verdict {
+        Verdict::Finished | Verdict::LimitReached => None,
+        Verdict::Interrupted => Some(signal.map_or("interrupted".to_owned(), |signal| format!("stopped by {signal}"))),
+        Verdict::TooManyFailures(count) => Some(format!("{count} records were rejected or failed (--max-failures)")),
+        Verdict::RejectedAlike { times, words } => Some(format!(
+            "{times} records in a row were rejected in the same words ({words}), most likely because of a wrong mapping"
+        )),
+        Verdict::Stopped(reason) => Some(reason.to_string()),
+        Verdict::LedgerFailed(error @ LedgerError::Lost { lost, .. }) => {
+            Some(format!("{error}; {}", failure::hint_of_lost(lost)))
+        }
+        Verdict::LedgerFailed(error) => Some(error.to_string()),
+        Verdict::Crashed(panic) => Some(format!("a fault of this program: {panic}; its record is in doubt")),
     }
 }

@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::ledger::{Reader, RunInfo, RunState};
 use crate::process::stdout;
 use crate::reconcile::input::InputHandle;
-use crate::reconcile::line::{AsOf, Judge};
+use crate::reconcile::line::{AsOf, Reconciler};
 use crate::reconcile::{pass, survey};
 use crate::report::{Summary, Unended};
 use crate::settings::{Rendering, ReportSettings, TargetSettings};
@@ -17,8 +17,8 @@ pub(super) fn run(settings: ReportSettings) -> Result<Exit, Failure> {
     let input = InputHandle::open(input)?;
     let (ledger, run, state) = look_up(&target, &wanted, &input)?;
     let duplicates = survey::survey(&input, true, |_| {})?.duplicates;
-    let judge = Judge::new(duplicates, Some(ledger), AsOf::Run(run.id.number));
-    let counted = pass::pass(&input, &outputs, &judge, |_, _| {})?;
+    let reconciler = Reconciler::new(duplicates, Some(ledger), AsOf::Run(run.id.number));
+    let counted = pass::pass(&input, &outputs, &reconciler, |_, _| {})?;
     let exit = Exit::of_report(&counted.tally);
     let (unended, until) = match state {
         RunState::Ended(at) => (None, at),

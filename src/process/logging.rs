@@ -9,11 +9,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::failure::Failure;
-use crate::output::{self, Weight};
+use crate::output::{self, MACHINE_TARGET, Weight};
 use crate::redact::masked;
-
-/// What only programs want to know, for people see it elsewhere: which run a line belongs to, and how that ended. Off in text.
-pub const FOR_PROGRAMS: &str = "for_programs";
 
 const HELD_BACK: &str = "hyper=warn,hyper_util=warn,h2=warn,reqwest=warn,rustls=warn,axum=warn";
 
@@ -46,7 +43,7 @@ pub fn start(settings: &LogSettings) {
     let LogSettings { format, level } = settings;
     output::start(*format == LogFormat::Json);
     let programs = if *format == LogFormat::Json { level.as_str() } else { "off" };
-    let filter = EnvFilter::new(format!("{level},{HELD_BACK},{FOR_PROGRAMS}={programs}"));
+    let filter = EnvFilter::new(format!("{level},{HELD_BACK},{MACHINE_TARGET}={programs}"));
     let logs =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(Stderr(Weight::Ordinary)).with_target(false);
     // Only a second start in one process can fail, and then the first one holds.

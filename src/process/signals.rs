@@ -76,7 +76,7 @@ impl Signals {
 }
 
 /// What a command that sends nothing waits for.
-enum Heard<T> {
+enum Awaited<T> {
     Listening,
     Deaf(std::io::Error),
     Signal(Signal),
@@ -93,38 +93,38 @@ pub(crate) fn interruptible<T: Send + 'static>(
     start(Box::new(move || hear(&telling))).map_err(|error| Failure::no_thread(&error))?;
     let mut work = Some(Box::new(move || {
         let done = catch_unwind(AssertUnwindSafe(work));
-        drop(tell.send(Heard::Done(done.unwrap_or_else(|_| Err(of_this_program())))));
+        drop(tell.send(Awaited::Done(done.unwrap_or_else(|_| Err(of_this_program())))));
     }));
     loop {
         match heard.recv() {
-            Ok(Heard::Listening) => {
+            Ok(Awaited::Listening) => {
                 if let Some(work) = work.take() {
                     start(work).map_err(|error| Failure::no_thread(&error))?;
                 }
             }
-            Ok(Heard::Deaf(error)) => return Err(deaf(&error)),
-            Ok(Heard::Signal(signal)) => return Err(stopped(signal)),
-            Ok(Heard::Done(done)) => return done,
+            Ok(Awaited::Deaf(error)) => return Err(deaf(&error)),
+            Ok(Awaited::Signal(signal)) => return Err(stopped(signal)),
+            Ok(Awaited::Done(done)) => return done,
             Err(_) => return Err(of_this_program()),
         }
     }
 }
 
 /// Tells of the first signal, on a thread that needs nothing else.
-fn hear<T>(telling: &Sender<Heard<T>>) {
+fn hear<T>(telling: &Sender<Awaited<T>>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
     let listening = runtime.and_then(|runtime| {
         let guard = runtime.enter();
-        let source = Source::new()?;
+        let source = SignalSource::new()?;
         drop(guard);
         Ok((runtime, source))
     });
     match listening {
         Ok((runtime, mut source)) => {
-            drop(telling.send(Heard::Listening));
-            drop(telling.send(Heard::Signal(runtime.block_on(source.next()))));
+            drop(telling.send(Awaited::Listening));
+            drop(telling.send(Awaited::Signal(runtime.block_on(source.next()))));
         }
-        Err(error) => drop(telling.send(Heard::Deaf(error))),
+        Err(error) => drop(telling.send(Awaited::Deaf(error))),
     }
 }
 
@@ -156,7 +156,7 @@ pub(crate) fn on_thread<T: Send + 'static>(
 /// Listens from now on, for the life of the runtime.
 pub(crate) fn listen(shutdown: Shutdown) -> std::io::Result<Caught> {
     let caught = Caught::default();
-    let mut source = Source::new()?;
+    let mut source = SignalSource::new()?;
     let told = caught.clone();
     tokio::spawn(async move {
         told.add(source.next().await);
@@ -212,16 +212,21 @@ impl Ignored {
     }
 }
 
+#[cfg(not(unix))]
+use CtrlC as SignalSource;
+#[cfg(unix)]
+use UnixSignals as SignalSource;
+
 /// `None` for a signal that stays ignored.
 #[cfg(unix)]
-struct Source {
+struct UnixSignals {
     hangup: Option<tokio::signal::unix::Signal>,
     interrupt: Option<tokio::signal::unix::Signal>,
     terminate: Option<tokio::signal::unix::Signal>,
 }
 
 #[cfg(unix)]
-impl Source {
+impl UnixSignals {
     fn new() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         let ignored = Ignored::now();
@@ -251,10 +256,10 @@ async fn came(signal: &mut Option<tokio::signal::unix::Signal>) {
 }
 
 #[cfg(not(unix))]
-struct Source;
+struct CtrlC;
 
 #[cfg(not(unix))]
-impl Source {
+impl CtrlC {
     fn new() -> std::io::Result<Self> {
         Ok(Self)
     }

@@ -5,15 +5,15 @@
 const SHORT: usize = 256;
 
 #[derive(Debug)]
-pub(crate) struct Lists<T>(Vec<Vec<T>>);
+pub(crate) struct ChunkedVec<T>(Vec<Vec<T>>);
 
-impl<T> Default for Lists<T> {
+impl<T> Default for ChunkedVec<T> {
     fn default() -> Self {
         Self(Vec::new())
     }
 }
 
-impl<T> Lists<T> {
+impl<T> ChunkedVec<T> {
     pub(crate) fn push(&mut self, item: T) {
         match self.0.last_mut().filter(|list| list.len() < SHORT) {
             Some(list) => list.push(item),
@@ -26,7 +26,7 @@ impl<T> Lists<T> {
     }
 }
 
-impl<T> IntoIterator for Lists<T> {
+impl<T> IntoIterator for ChunkedVec<T> {
     type Item = T;
     type IntoIter = std::iter::Flatten<std::vec::IntoIter<Vec<T>>>;
 
@@ -41,7 +41,7 @@ mod tests {
 
     #[test]
     fn what_was_put_in_comes_out_in_order_and_no_list_is_long() {
-        let mut lists = Lists::default();
+        let mut lists = ChunkedVec::default();
         (0..1000).for_each(|item| lists.push(item));
         lists.iter_mut().for_each(|item| *item += 1);
         assert!(lists.0.iter().all(|list| list.capacity() <= SHORT));

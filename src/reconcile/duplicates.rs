@@ -1,6 +1,6 @@
 //! Which records of the input have an e-mail that an earlier one has.
 //!
-//! Who asks while reading must keep a table of all e-mails at hand, half of it empty. So the prints of all records are laid down first, in
+//! Who asks while reading must keep a table of all e-mails at hand, half of it empty. So the fingerprints of all records are laid down first, in
 //! the order of the input, and compared at the end, a small part at a time: that takes less than half of the memory and of the time.
 
 use std::collections::{HashMap, HashSet};
@@ -15,25 +15,25 @@ use crate::domain::{EmailKey, NewCustomer};
 
 /// What is compared of a record.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Print {
+pub(crate) struct Fingerprint {
     email: u64,
     data: u16,
     /// Whether the record asks for an e-mail to the person.
     pub(crate) send_kyc_mail: bool,
 }
 
-/// Takes prints of records. All that are compared must come from one of them, or from its clones.
+/// Takes fingerprints of records. All that are compared must come from one of them, or from its clones.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Printer {
+pub(crate) struct Fingerprinter {
     state: RandomState,
     /// Whether duplicates with other data are to be told from those with the same.
     with_data: bool,
 }
 
-impl Printer {
+impl Fingerprinter {
     #[must_use]
-    pub(crate) fn print(&self, customer: &NewCustomer<'_>) -> Print {
-        Print {
+    pub(crate) fn fingerprint(&self, customer: &NewCustomer<'_>) -> Fingerprint {
+        Fingerprint {
             email: EmailKey::hash_of(&customer.email, &self.state),
             data: if self.with_data { self.data(customer) } else { 0 },
             send_kyc_mail: customer.send_kyc_mail,
@@ -52,24 +52,24 @@ const fn short(hash: u64) -> u16 {
     hash as u16 >> 1
 }
 
-/// The prints of an input's valid records: 13 bytes each. Two e-mails of one
+/// The fingerprints of an input's valid records: 13 bytes each. Two e-mails of one
 /// hash are as good as impossible (one chance in a million for six million records); where it matters, in an import, the ledger decides on
 /// the whole e-mail. Of 32,000 duplicates with other data, one goes without the warning.
 #[derive(Debug)]
-pub(crate) struct Prints {
-    printer: Printer,
+pub(crate) struct Fingerprints {
+    fingerprinter: Fingerprinter,
     /// By the first byte of the hash.
-    parts: Vec<Part>,
+    parts: Vec<Bucket>,
 }
 
 /// In chunks, so that nothing is ever copied to a larger place.
 #[derive(Clone, Debug, Default)]
-struct Part {
+struct Bucket {
     full: Vec<Vec<Entry>>,
     last: Vec<Entry>,
 }
 
-impl Part {
+impl Bucket {
     fn push(&mut self, entry: Entry) {
         if self.last.len() == self.last.capacity() {
             let full = std::mem::replace(&mut self.last, Vec::with_capacity(CHUNK));
@@ -87,31 +87,31 @@ impl Part {
     }
 }
 
-impl Prints {
+impl Fingerprints {
     /// `with_data`: whether it will be asked of each duplicate what it is one of, and whether it has the same data; otherwise they are counted.
     #[must_use]
     pub(crate) fn new(with_data: bool) -> Self {
-        let printer = Printer { with_data, ..Printer::default() };
-        Self { printer, parts: vec![Part::default(); usize::from(u8::MAX) + 1] }
+        let fingerprinter = Fingerprinter { with_data, ..Fingerprinter::default() };
+        Self { fingerprinter, parts: vec![Bucket::default(); usize::from(u8::MAX) + 1] }
     }
 
     #[must_use]
-    pub(crate) fn printer(&self) -> Printer {
-        self.printer.clone()
+    pub(crate) fn fingerprinter(&self) -> Fingerprinter {
+        self.fingerprinter.clone()
     }
 
-    /// Lays down the print of the next valid record.
-    pub(crate) fn add(&mut self, print: Print, row: u64) {
-        let [part, hash @ ..] = print.email.to_be_bytes();
+    /// Lays down the fingerprint of the next valid record.
+    pub(crate) fn add(&mut self, fingerprint: Fingerprint, row: u64) {
+        let [part, hash @ ..] = fingerprint.email.to_be_bytes();
         let row = u32::try_from(row).unwrap_or(u32::MAX);
-        self.parts[usize::from(part)].push(Entry::new(hash, row, print));
+        self.parts[usize::from(part)].push(Entry::new(hash, row, fingerprint));
     }
 
     /// Compares all, on all cores where there are many.
     #[must_use]
     pub(crate) fn compare(self) -> Duplicates {
-        let Self { printer, parts: mut own } = self;
-        let entries: usize = own.iter().map(Part::len).sum();
+        let Self { fingerprinter, parts: mut own } = self;
+        let entries: usize = own.iter().map(Bucket::len).sum();
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let size = own.len().div_ceil(cores.min(1 + entries / MANY));
         let mut shares = Vec::new();
@@ -119,10 +119,10 @@ impl Prints {
             shares.push(own.split_off(own.len() - size));
         }
         thread::scope(|scope| {
-            let printer = &printer;
+            let fingerprinter = &fingerprinter;
             let others: Vec<_> =
-                shares.into_iter().map(|share| scope.spawn(move || duplicates_among(share, printer))).collect();
-            let mut found = duplicates_among(own, printer);
+                shares.into_iter().map(|share| scope.spawn(move || duplicates_among(share, fingerprinter))).collect();
+            let mut found = duplicates_among(own, fingerprinter);
             for other in others {
                 found.add(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
             }
@@ -138,11 +138,11 @@ impl Prints {
 /// So many are worth a thread.
 const MANY: usize = 50_000;
 
-fn duplicates_among(parts: Vec<Part>, printer: &Printer) -> Duplicates {
-    if printer.with_data { listed(parts, &printer.state) } else { counted(parts, &printer.state) }
+fn duplicates_among(parts: Vec<Bucket>, fingerprinter: &Fingerprinter) -> Duplicates {
+    if fingerprinter.with_data { listed(parts, &fingerprinter.state) } else { counted(parts, &fingerprinter.state) }
 }
 
-fn counted(parts: Vec<Part>, state: &RandomState) -> Duplicates {
+fn counted(parts: Vec<Bucket>, state: &RandomState) -> Duplicates {
     let mut found = Duplicates::default();
     let mut known = HashSet::with_capacity_and_hasher(CHUNK, state.clone());
     for part in parts {
@@ -154,7 +154,7 @@ fn counted(parts: Vec<Part>, state: &RandomState) -> Duplicates {
     found
 }
 
-fn listed(parts: Vec<Part>, state: &RandomState) -> Duplicates {
+fn listed(parts: Vec<Bucket>, state: &RandomState) -> Duplicates {
     let mut found = Duplicates::default();
     let mut known = HashMap::with_capacity_and_hasher(CHUNK, state.clone());
     for part in parts {
@@ -179,11 +179,11 @@ const CHUNK: usize = 256;
 struct Entry([u8; 13]);
 
 impl Entry {
-    fn new(hash: [u8; 7], row: u32, print: Print) -> Self {
+    fn new(hash: [u8; 7], row: u32, fingerprint: Fingerprint) -> Self {
         let mut bytes = [0; 13];
         bytes[..7].copy_from_slice(&hash);
         bytes[7..11].copy_from_slice(&row.to_le_bytes());
-        bytes[11..].copy_from_slice(&(print.data << 1 | u16::from(print.send_kyc_mail)).to_le_bytes());
+        bytes[11..].copy_from_slice(&(fingerprint.data << 1 | u16::from(fingerprint.send_kyc_mail)).to_le_bytes());
         Self(bytes)
     }
 
@@ -212,7 +212,7 @@ impl Entry {
 pub(crate) struct Duplicates {
     count: u64,
     kyc_mails: u64,
-    /// By row, where the prints were taken with data.
+    /// By row, where the fingerprints were taken with data.
     later: Vec<Duplicate>,
     /// The rows that these are duplicates of, in order.
     firsts: Vec<u32>,
@@ -245,7 +245,7 @@ impl Duplicates {
         self.later.append(&mut later);
     }
 
-    /// The first record with the e-mail of this one, unless it is this one; of prints with data.
+    /// The first record with the e-mail of this one, unless it is this one; of fingerprints with data.
     #[must_use]
     pub(crate) fn earlier(&self, row: u64) -> Option<Earlier> {
         let at = self.later.binary_search_by_key(&row, |duplicate| duplicate.row.into()).ok()?;
@@ -253,7 +253,7 @@ impl Duplicates {
         Some(Earlier { row: first.into(), same_data })
     }
 
-    /// Whether a later record has the e-mail of this one, which is the first with it; of prints
+    /// Whether a later record has the e-mail of this one, which is the first with it; of fingerprints
     /// with data.
     #[must_use]
     pub(crate) fn has_later(&self, row: u64) -> bool {
@@ -293,8 +293,8 @@ mod tests {
 
     #[test]
     fn the_first_record_of_an_email_is_named_to_all_later_ones() {
-        let mut prints = Prints::new(true);
-        let printer = prints.printer();
+        let mut fingerprints = Fingerprints::new(true);
+        let fingerprinter = fingerprints.fingerprinter();
         let mut silent = customer("b@kunde.de", "Ada");
         silent.send_kyc_mail = false;
         let mut numbered = customer("b@kunde.de", "Ada");
@@ -308,9 +308,9 @@ mod tests {
             numbered,
         ];
         for (row, customer) in (1..).zip(&people) {
-            prints.add(printer.print(customer), row);
+            fingerprints.add(fingerprinter.fingerprint(customer), row);
         }
-        let duplicates = prints.compare();
+        let duplicates = fingerprints.compare();
         let found: Vec<_> =
             (1..=6).map(|row| duplicates.earlier(row).map(|first| (first.row, first.same_data))).collect();
         assert_eq!(found, [None, None, Some((1, true)), Some((1, false)), Some((2, false)), Some((2, false))]);
@@ -321,12 +321,12 @@ mod tests {
     fn many_are_compared_by_all_cores_with_the_same_result() {
         let (rows, emails) = (3 * MANY as u64, 2 * MANY as u64);
         for with_data in [true, false] {
-            let mut prints = Prints::new(with_data);
+            let mut fingerprints = Fingerprints::new(with_data);
             for row in 0..rows {
                 let email = (row % emails).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-                prints.add(Print { email, data: 0, send_kyc_mail: row % 2 == 0 }, row + 1);
+                fingerprints.add(Fingerprint { email, data: 0, send_kyc_mail: row % 2 == 0 }, row + 1);
             }
-            let duplicates = prints.compare();
+            let duplicates = fingerprints.compare();
             assert_eq!((duplicates.count(), duplicates.kyc_mails()), (rows - emails, (rows - emails) / 2));
             let earlier = (1..=rows).filter_map(|row| Some(row - duplicates.earlier(row)?.row));
             assert_eq!(
@@ -339,16 +339,16 @@ mod tests {
     proptest! {
         #[test]
         fn the_first_of_each_hash_is_found_whatever_the_order(hashes in prop::collection::vec(0..300_u64, 1..600)) {
-            let (mut prints, mut known) = (Prints::new(true), HashMap::new());
+            let (mut fingerprints, mut known) = (Fingerprints::new(true), HashMap::new());
             let mut expected = Vec::new();
             for (row, hash) in (1..).zip(hashes) {
                 // A few for each part, and few parts.
                 let email = (hash % 3) << 56 | hash;
-                prints.add(Print { email, data: 0, send_kyc_mail: false }, row);
+                fingerprints.add(Fingerprint { email, data: 0, send_kyc_mail: false }, row);
                 let first = *known.entry(email).or_insert(row);
                 expected.push((first != row).then_some(Earlier { row: first, same_data: true }));
             }
-            let duplicates = prints.compare();
+            let duplicates = fingerprints.compare();
             let found: Vec<_> = (1..).take(expected.len()).map(|row| duplicates.earlier(row)).collect();
             prop_assert_eq!(&found, &expected);
             let firsts: HashSet<_> = expected.iter().flatten().map(|earlier| earlier.row).collect();

@@ -1,7 +1,7 @@
 //! The reports of a run whose input cannot be read any more: made from the ledger's rows of the
 //! run.
 
-use super::line::{Counted, remember};
+use super::line::{PassCounts, remember};
 use super::outputs::{Files, Outputs};
 use crate::domain::{Position, ReportLine, Status};
 use crate::failure::Failure;
@@ -10,8 +10,8 @@ use crate::ledger::{Claimed, Reader};
 /// Writes the reports from what the ledger knows of the rows that a run claimed, in the order of
 /// the rows. Lines of the input, e-mails as they were typed and kept cells are not in the ledger,
 /// so these are missing; for the same reason there are no rejects.
-pub(crate) fn pass(ledger: &Reader, run: i64, outputs: &Outputs, kept: &[String]) -> Result<Counted, Failure> {
-    let mut counted = Counted::default();
+pub(crate) fn pass(ledger: &Reader, run: i64, outputs: &Outputs, kept: &[String]) -> Result<PassCounts, Failure> {
+    let mut counted = PassCounts::default();
     let mut files = Files::of_reports(outputs, kept)?;
     ledger.each_claimed(run, |claimed| {
         let line = line(claimed, run, kept.len());

@@ -5,12 +5,12 @@ use super::duplicates::Earlier;
 use crate::domain::Status;
 
 #[derive(Debug, Default)]
-pub(crate) struct Known {
+pub(crate) struct KnownRows {
     /// By row, from 1: a byte each.
     rows: Vec<Option<Status>>,
 }
 
-impl Known {
+impl KnownRows {
     /// Notes how the next row stands. Where it seems to have the e-mail of an earlier one, the claims decide on both of them.
     pub(crate) fn add(&mut self, status: Status, earlier: Option<Earlier>) {
         let is_there = matches!(status, Status::AlreadyImported | Status::Changed | Status::Exists);
@@ -37,7 +37,7 @@ mod tests {
 
     #[test]
     fn only_a_customer_that_is_there_and_comes_once_needs_no_claim() {
-        let mut known = Known::default();
+        let mut known = KnownRows::default();
         let rows = [
             (Status::AlreadyImported, None),
             (Status::Changed, None),

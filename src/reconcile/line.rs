@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
-use super::chunks::Lists;
+use super::chunks::ChunkedVec;
 use super::duplicates::{Duplicates, Earlier};
 use crate::api::wire;
 use crate::domain::{
@@ -28,7 +28,7 @@ pub(crate) enum AsOf {
 
 /// What lines and diagnostics need of a record. Whole pieces of the input wait in this form, so it is a small one.
 #[derive(Debug)]
-pub(crate) struct Noted {
+pub(crate) struct ReviewedRecord {
     pub position: Position,
     email: Option<Box<str>>,
     pub violations: Box<[Violation]>,
@@ -38,7 +38,7 @@ pub(crate) struct Noted {
     pub send_kyc_mail: Option<bool>,
 }
 
-impl Noted {
+impl ReviewedRecord {
     pub(crate) fn of(record: InputRecord<'_>) -> Self {
         let (email, send_kyc_mail) = (record.verdict.email().map(Into::into), record.verdict.send_kyc_mail());
         let InputRecord { position, verdict, kept, raw } = record;
@@ -53,17 +53,17 @@ impl Noted {
 
 /// A record with all that can be made of it without knowing the others.
 #[derive(Debug)]
-pub(crate) struct Prepared {
-    pub noted: Noted,
+pub(crate) struct PreparedRecord {
+    pub noted: ReviewedRecord,
     /// Of a valid one: what the ledger knows it by, and what would be sent.
     sendable: Option<(EmailKey, PayloadHash)>,
 }
 
-impl Gather for Lists<Prepared> {
+impl Gather for ChunkedVec<PreparedRecord> {
     const PIECE: usize = 32 * 1024;
 
     fn add(&mut self, record: InputRecord<'_>) {
-        self.push(Prepared::new(record));
+        self.push(PreparedRecord::new(record));
     }
 
     fn after(&mut self, rows: u64) {
@@ -71,18 +71,18 @@ impl Gather for Lists<Prepared> {
     }
 }
 
-impl Prepared {
+impl PreparedRecord {
     fn new(record: InputRecord<'_>) -> Self {
         let sendable = match &record.verdict {
             Verdict::Invalid { .. } => None,
             Verdict::Valid { customer, .. } => Some((customer.email.key(), PayloadHash::of(&wire::body(customer)))),
         };
-        Self { noted: Noted::of(record), sendable }
+        Self { noted: ReviewedRecord::of(record), sendable }
     }
 }
 
 #[derive(Debug)]
-pub(crate) struct Judge {
+pub(crate) struct Reconciler {
     duplicates: Arc<Duplicates>,
     /// `None`: nothing was ever sent.
     ledger: Option<Reader>,
@@ -92,24 +92,24 @@ pub(crate) struct Judge {
     firsts: RefCell<Firsts>,
 }
 
-/// The e-mails of the records that seem to have duplicates. Two e-mails of one print are told apart
+/// The e-mails of the records that seem to have duplicates. Two e-mails of one fingerprint are told apart
 /// by a second hash.
 #[derive(Debug, Default)]
 struct Firsts {
     state: RandomState,
-    /// By the row that the prints name as the first, and the second hash of an e-mail: the row that
+    /// By the row that the fingerprints name as the first, and the second hash of an e-mail: the row that
     /// really is its first.
     rows: HashMap<(u64, u64), u64>,
 }
 
 impl Firsts {
-    /// The first row of an e-mail among the rows of one print; this row if there was none before.
-    fn first(&mut self, print: u64, email: &EmailKey, row: u64) -> u64 {
-        *self.rows.entry((print, self.state.hash_one(email.as_str()))).or_insert(row)
+    /// The first row of an e-mail among the rows of one fingerprint; this row if there was none before.
+    fn first(&mut self, fingerprint: u64, email: &EmailKey, row: u64) -> u64 {
+        *self.rows.entry((fingerprint, self.state.hash_one(email.as_str()))).or_insert(row)
     }
 }
 
-impl Judge {
+impl Reconciler {
     pub(crate) fn new(duplicates: Arc<Duplicates>, ledger: Option<Reader>, as_of: AsOf) -> Self {
         Self { duplicates, ledger, as_of, tells: true, firsts: RefCell::default() }
     }
@@ -121,14 +121,14 @@ impl Judge {
 
     /// What a record says that comes in its turn: all lines are asked for in the order of the
     /// input.
-    pub(crate) fn line(&self, prepared: &Prepared) -> Result<ReportLine, Failure> {
+    pub(crate) fn line(&self, prepared: &PreparedRecord) -> Result<ReportLine, Failure> {
         match &prepared.sendable {
             Some((key, payload)) => self.sendable(&prepared.noted, key, *payload),
             None => Ok(invalid(&prepared.noted)),
         }
     }
 
-    fn sendable(&self, record: &Noted, key: &EmailKey, payload: PayloadHash) -> Result<ReportLine, Failure> {
+    fn sendable(&self, record: &ReviewedRecord, key: &EmailKey, payload: PayloadHash) -> Result<ReportLine, Failure> {
         let position = record.position;
         let (standing, past) = self.look_up(key)?;
         let earlier = self.earlier(key, position.row);
@@ -172,12 +172,12 @@ impl Judge {
     /// ledger, because the file may have been edited since its rows were claimed.
     fn earlier(&self, email: &EmailKey, row: u64) -> Option<Earlier> {
         let earlier = self.duplicates.earlier(row);
-        let print = match earlier {
+        let fingerprint = match earlier {
             Some(Earlier { row, .. }) => row,
             None if self.duplicates.has_later(row) => row,
             None => return None,
         };
-        let first = self.firsts.borrow_mut().first(print, email, row);
+        let first = self.firsts.borrow_mut().first(fingerprint, email, row);
         earlier.filter(|_| first != row).map(|earlier| Earlier { row: first, ..earlier })
     }
 
@@ -193,12 +193,12 @@ impl Judge {
 
 /// What a pass counted.
 #[derive(Debug, Default)]
-pub(crate) struct Counted {
+pub(crate) struct PassCounts {
     pub tally: Tally,
     pub errors: ErrorGroups,
 }
 
-impl Counted {
+impl PassCounts {
     pub(crate) fn add(&mut self, line: &ReportLine) {
         self.tally.add(line.status);
         if is_complaint(line.status) {
@@ -214,16 +214,16 @@ fn is_complaint(status: Status) -> bool {
 /// A record, and the form of the input that it stands in.
 pub(crate) struct ShapedRecord<'a> {
     pub shape: &'a InputShape,
-    pub record: &'a Noted,
+    pub record: &'a ReviewedRecord,
 }
 
-fn line_of(record: &Noted, status: Status) -> ReportLine {
+fn line_of(record: &ReviewedRecord, status: Status) -> ReportLine {
     let email = record.email.as_deref().unwrap_or_default().to_owned();
     ReportLine::new(record.position, status, email, record.kept.clone())
 }
 
 /// The line of a record that is never sent.
-pub(crate) fn invalid(record: &Noted) -> ReportLine {
+pub(crate) fn invalid(record: &ReviewedRecord) -> ReportLine {
     let mut line = line_of(record, Status::Invalid);
     let (wrong, odd): (Vec<_>, Vec<_>) =
         record.violations.iter().partition(|violation| violation.code.severity() == Severity::Problem);
@@ -295,7 +295,7 @@ mod tests {
         let rows = [(&one, 3), (&other, 5), (&one, 7), (&other, 8)];
         let found: Vec<_> = rows.into_iter().map(|(email, row)| firsts.first(3, email, row)).collect();
         assert_eq!(found, [3, 5, 3, 5]);
-        assert_eq!(firsts.first(4, &one, 9), 9, "another print is another e-mail");
+        assert_eq!(firsts.first(4, &one, 9), 9, "another fingerprint is another e-mail");
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! A pass over the input with the ledger: lines, counts and files out. `check` and the plan of `import` make one before anything is sent,
 //! `report` and the end of `import` after it.
 
-use super::chunks::Lists;
+use super::chunks::ChunkedVec;
 use super::input::InputHandle;
-use super::line::{Counted, Judge, Prepared, ShapedRecord};
+use super::line::{PassCounts, PreparedRecord, Reconciler, ShapedRecord};
 use super::outputs::{Files, Outputs};
 use crate::domain::Status;
 use crate::failure::Failure;
@@ -12,16 +12,16 @@ use crate::failure::Failure;
 pub(crate) fn pass(
     input: &InputHandle,
     outputs: &Outputs,
-    judge: &Judge,
+    reconciler: &Reconciler,
     mut observe: impl FnMut(Status, &ShapedRecord<'_>),
-) -> Result<Counted, Failure> {
+) -> Result<PassCounts, Failure> {
     let feed = input.feed(outputs.rejects.is_some())?;
-    let (shape, mut counted) = (feed.shape(), Counted::default());
+    let (shape, mut counted) = (feed.shape(), PassCounts::default());
     let mut files = Files::create(outputs, &feed)?;
-    let mut pieces = feed.in_parallel(Lists::<Prepared>::default)?;
+    let mut pieces = feed.in_parallel(ChunkedVec::<PreparedRecord>::default)?;
     for prepared in pieces.by_ref() {
         for prepared in prepared? {
-            let line = judge.line(&prepared)?;
+            let line = reconciler.line(&prepared)?;
             let record = &prepared.noted;
             counted.add(&line);
             files.write(&line, record.raw.as_ref())?;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::duplicates::Duplicates;
 use super::input::InputHandle;
-use super::known::Known;
-use super::line::{AsOf, Judge, Noted, ShapedRecord};
+use super::known::KnownRows;
+use super::line::{AsOf, Reconciler, ReviewedRecord, ShapedRecord};
 use super::outputs::Outputs;
 use super::pass;
 use super::survey::{self, Survey};
@@ -30,7 +30,7 @@ pub(crate) struct Planned {
     pub plan: Plan,
     pub diagnostics: Diagnostics,
     pub duplicates: Arc<Duplicates>,
-    pub known: Known,
+    pub known: KnownRows,
     /// The names of the kept columns as the input has them.
     pub kept: Vec<String>,
 }
@@ -52,7 +52,7 @@ pub(crate) fn plan(
         Some(ledger) => ledger.open_requests()?.len() as u64,
         None => 0,
     };
-    let mut known = Known::default();
+    let mut known = KnownRows::default();
     // Without a memory and without files the input alone tells all.
     let writes = !outputs.is_empty();
     let is_alone = ledger.is_none() && !writes;
@@ -66,9 +66,9 @@ pub(crate) fn plan(
         plan.to_send = counted.tally.get(Status::Valid);
         plan.kyc_mails = kyc_mails;
     } else {
-        let judge = Judge::new(Arc::clone(&duplicates), ledger, AsOf::Now);
-        let judge = if writes { judge } else { judge.for_counts() };
-        counted = pass::pass(input, outputs, &judge, |status, told| {
+        let reconciler = Reconciler::new(Arc::clone(&duplicates), ledger, AsOf::Now);
+        let reconciler = if writes { reconciler } else { reconciler.for_counts() };
+        counted = pass::pass(input, outputs, &reconciler, |status, told| {
             known.add(status, duplicates.earlier(told.record.position.row));
             diagnose(&mut diagnostics, told);
             count(&mut plan, purpose, status, told.record);
@@ -95,7 +95,7 @@ fn diagnose(diagnostics: &mut Diagnostics, told: &ShapedRecord<'_>) {
 }
 
 /// Counts a record that would be sent.
-fn count(plan: &mut Plan, purpose: &Purpose, status: Status, record: &Noted) {
+fn count(plan: &mut Plan, purpose: &Purpose, status: Status, record: &ReviewedRecord) {
     let sends =
         matches!(status, Status::Valid | Status::InDoubt) || (status == Status::Rejected && purpose.retry_rejected);
     if let (Some(mails), true) = (record.send_kyc_mail, sends) {

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::chunks::Lists;
-use super::duplicates::{Duplicates, Print, Printer, Prints};
+use super::chunks::ChunkedVec;
+use super::duplicates::{Duplicates, Fingerprint, Fingerprinter, Fingerprints};
 use super::input::InputHandle;
-use super::line::{self, Counted, Noted, ShapedRecord};
+use super::line::{self, PassCounts, ReviewedRecord, ShapedRecord};
 use crate::domain::{InputRecord, NewCustomer, Position, Status, Verdict};
 use crate::failure::Failure;
 use crate::intake::{Gather, Mapping};
@@ -15,7 +15,7 @@ use crate::intake::{Gather, Mapping};
 pub(crate) struct Survey {
     pub mapping: Mapping,
     /// Of valid records and duplicates and invalid ones only.
-    pub counted: Counted,
+    pub counted: PassCounts,
     /// How many of the valid records ask for an e-mail to the person.
     pub kyc_mails: u64,
     pub duplicates: Arc<Duplicates>,
@@ -23,28 +23,28 @@ pub(crate) struct Survey {
 
 /// The records of a piece as far as a survey needs them.
 struct Surveyed {
-    printer: Printer,
+    fingerprinter: Fingerprinter,
     /// In the order of the rows; none of an invalid one.
-    prints: Vec<Option<Print>>,
+    fingerprints: Vec<Option<Fingerprint>>,
     /// Those of which there is something to say.
-    told: Lists<Noted>,
+    told: ChunkedVec<ReviewedRecord>,
 }
 
 impl Gather for Surveyed {
     #[inline]
     fn add(&mut self, record: InputRecord<'_>) {
-        self.prints.push(match &record.verdict {
-            Verdict::Valid { customer, .. } => Some(self.printer.print(customer)),
+        self.fingerprints.push(match &record.verdict {
+            Verdict::Valid { customer, .. } => Some(self.fingerprinter.fingerprint(customer)),
             Verdict::Invalid { .. } => None,
         });
         if !record.verdict.violations().is_empty() {
-            self.told.push(Noted::of(record));
+            self.told.push(ReviewedRecord::of(record));
         }
     }
 
     #[inline]
     fn add_plain(&mut self, _: Position, customer: NewCustomer<'_>) {
-        self.prints.push(Some(self.printer.print(&customer)));
+        self.fingerprints.push(Some(self.fingerprinter.fingerprint(&customer)));
     }
 
     fn after(&mut self, rows: u64) {
@@ -60,19 +60,23 @@ pub(crate) fn survey(
 ) -> Result<Survey, Failure> {
     let feed = input.feed(false)?;
     let (shape, mapping) = (feed.shape(), feed.mapping().clone());
-    let (mut counted, mut prints) = (Counted::default(), Prints::new(compared));
-    let printer = prints.printer();
-    let gather = move || Surveyed { printer: printer.clone(), prints: Vec::new(), told: Lists::default() };
+    let (mut counted, mut fingerprints) = (PassCounts::default(), Fingerprints::new(compared));
+    let fingerprinter = fingerprints.fingerprinter();
+    let gather = move || Surveyed {
+        fingerprinter: fingerprinter.clone(),
+        fingerprints: Vec::new(),
+        told: ChunkedVec::default(),
+    };
     let mut pieces = feed.in_parallel(gather)?;
     let (mut row, mut kyc_mails) = (0, 0);
     for surveyed in pieces.by_ref() {
         let surveyed = surveyed?;
-        for print in surveyed.prints {
+        for fingerprint in surveyed.fingerprints {
             row += 1;
-            if let Some(print) = print {
+            if let Some(fingerprint) = fingerprint {
                 counted.tally.add(Status::Valid);
-                kyc_mails += u64::from(print.send_kyc_mail);
-                prints.add(print, row);
+                kyc_mails += u64::from(fingerprint.send_kyc_mail);
+                fingerprints.add(fingerprint, row);
             }
         }
         for record in surveyed.told {
@@ -85,7 +89,7 @@ pub(crate) fn survey(
     counted.tally.skipped(pieces.blank_rows());
     // Its buffers are free before there are tables to compare with.
     drop(pieces);
-    let duplicates = prints.compare();
+    let duplicates = fingerprints.compare();
     counted.tally.turn(duplicates.count(), Status::Valid, Status::Duplicate);
     kyc_mails -= duplicates.kyc_mails();
     Ok(Survey { mapping, counted, kyc_mails, duplicates: Arc::new(duplicates) })

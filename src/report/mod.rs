@@ -12,6 +12,7 @@ mod bar;
 mod counts;
 mod csv;
 mod diagnostics;
+mod event_log;
 mod excerpt;
 mod file;
 mod formula;
@@ -26,6 +27,7 @@ mod summary;
 
 pub use counts::Scope;
 pub use diagnostics::{Diagnostics, Look};
+pub use event_log::{log_end, log_event};
 pub use file::{ReportFile, ReportFormat};
 pub use human::about;
 pub use metrics::Metrics;

@@ -28,7 +28,8 @@ fn the_child_that_panics() {
         drop(std::thread::spawn(move || panic!("in a thread: {of_thread}")).join());
         assert!(cell.is_empty(), "a cell: {cell}");
         Exit::Done
-    });
+    })
+    .unwrap_or(Exit::Io);
     output::flush();
     std::process::exit(exit.code().into());
 }

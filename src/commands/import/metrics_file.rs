@@ -16,13 +16,13 @@ use crate::settings::MetricsSettings;
 
 /// Idle where no file was named.
 #[derive(Debug)]
-pub(super) struct Meter {
+pub(super) struct MetricsFile {
     /// By the monotonic clock; a wall clock that is set must not lengthen a run.
     begun: Instant,
     file: Option<(PathBuf, RefCell<Metrics>)>,
 }
 
-impl Meter {
+impl MetricsFile {
     /// Everything that goes wrong from here on is told in the file.
     pub(super) fn start(settings: Option<MetricsSettings>) -> Self {
         let file = settings.map(|MetricsSettings { path, host, account }| {

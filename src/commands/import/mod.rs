@@ -1,6 +1,12 @@
 //! `import`: read once and plan, ask, send, report.
+//!
+//! `prepare` leads from the settings to the first request, `send` delivers what `offers` reads, and `finish` reports.
 
+mod destination;
+mod finish;
 mod metrics_file;
+mod offers;
+mod prepare;
 mod send;
 
-pub(super) use send::{log, run, words};
+pub(super) use prepare::run;
