@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::send::{Import, SendingEnd};
+use super::run::{Import, SendingEnd};
 use crate::commands::{report, resume};
 use crate::delivery::Verdict;
 use crate::domain::{Status, Tally};

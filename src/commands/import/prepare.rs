@@ -1,17 +1,21 @@
 //! From the settings to the first request: the sandbox, the ledger, the plan, the question.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tracing::Instrument as _;
 
 use super::destination::{self, OwnSandbox};
+use super::finish::Finished;
 use super::metrics_file::MetricsFile;
-use super::send::Import;
+use super::run::{Import, SendingEnd};
 use crate::commands::job::Sender;
 use crate::commands::{diagnostics, preflight};
+use crate::delivery::Api;
 use crate::domain::Status;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::ledger::RunId;
 use crate::output::MACHINE_TARGET;
 use crate::process::signals::Signals;
 use crate::process::{confirm, runtime};
@@ -92,8 +96,25 @@ async fn import(
     };
     let run = import.ledger.begin_run(import.input.name()).await?;
     let span = tracing::error_span!(target: MACHINE_TARGET, "import", run = run.name);
-    let ended = import.send_and_report(&run, api, refused).instrument(span).await;
+    let ended = send_and_report(import, &run, api, refused).instrument(span).await;
     ended.map_err(|failure| failure.of_run(&run.name))
+}
+
+async fn send_and_report(import: Import<'_>, run: &RunId, api: Api, refused: Option<String>) -> Result<Exit, Failure> {
+    let begun = Instant::now();
+    let sent = match refused {
+        Some(why) => SendingEnd::nothing(why),
+        None => import.send(run, api).await?,
+    };
+    if import.signals.shutdown.is_leaving() {
+        return Err(import.left_at_once());
+    }
+    let Finished { exit, next_command } = import.report(run, sent, begun).await?;
+    // The command that resumes names a spooled input.
+    if exit == Exit::Done && next_command.is_none() {
+        import.input.forget();
+    }
+    Ok(exit)
 }
 
 async fn plan(
