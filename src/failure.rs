@@ -19,7 +19,7 @@ pub struct Failure {
     pub exit: Exit,
     error: anyhow::Error,
     hint: Option<String>,
-    /// The run that it ended, where one had begun.
+    /// The run that it ended. `None` if none had begun.
     run: Option<String>,
 }
 
@@ -28,7 +28,7 @@ impl Failure {
         Self { exit, error: anyhow::Error::msg(message.to_string()), hint: None, run: None }
     }
 
-    /// Keeps the causes of an error, too.
+    /// Keeps the causes of the error, too.
     pub fn of(exit: Exit, error: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self { exit, error: anyhow::Error::new(error), hint: None, run: None }
     }
@@ -39,12 +39,13 @@ impl Failure {
         self
     }
 
-    /// For work that needs a thread of its own and cannot have one.
+    /// A failure because a thread could not be started.
     pub fn no_thread(error: &std::io::Error) -> Self {
         Self::new(Exit::Io, limits::no_thread(error)).hint(RAISE)
     }
 
-    /// For a file that others than the user can speak through. `what` says which one it is.
+    /// A failure because others than the user can write a file that the program believes. `what`
+    /// says which one it is.
     pub fn distrusted(what: &str, path: &Path, why: Distrust) -> Self {
         Self::new(Exit::Configuration, format!("{what}{} {why}", path.display())).hint(hint_of_distrust(path, why))
     }
@@ -123,8 +124,8 @@ impl From<LedgerError> for Failure {
     }
 }
 
-/// The command that mends it, if there is one. It must not be followed blindly: whoever could write
-/// the file may have done so.
+/// Returns the command that mends it, if there is one. It must not be followed blindly, because a
+/// user who could write the file may have done so.
 fn hint_of_distrust(path: &Path, why: Distrust) -> String {
     let path = quoted(&path.to_string_lossy());
     match (why, why.remedy()) {
@@ -137,7 +138,7 @@ fn hint_of_distrust(path: &Path, why: Distrust) -> String {
     }
 }
 
-/// What to do about a name that was taken from a run.
+/// What to do if a name was taken from the files of a run.
 pub(crate) fn hint_of_lost(lost: &LostName) -> &'static str {
     match lost {
         LostName::LockFile(_) => "leave the lock file alone while a run is at work; run the same command again",

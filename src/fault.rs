@@ -1,7 +1,8 @@
 //! Faults of this program: what a panic says, and how the process ends after one.
 //!
-//! A panic anywhere is one message like all others, JSON where JSON is asked for, and the end is 74 instead of the 101 of the standard
-//! library. The ledger needs nothing for that: what was sent is in it, so the same command goes on from there.
+//! A panic anywhere is one message like all others, JSON where JSON is asked for, and the end is 74
+//! instead of the 101 of the standard library. The ledger needs nothing for that: what was sent is
+//! in it, so the same command goes on from there.
 
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -36,7 +37,8 @@ fn told(panic: &PanicHookInfo<'_>, in_json: bool) -> String {
     format!("error: {message} ({place})\nhint: {HINT}\n{trace}")
 }
 
-/// What a panic says, as far as it cannot hold people's data: the values in such a message stand behind a colon or in quotes.
+/// What a panic says, as far as it cannot hold people's data: the values in such a message stand
+/// behind a colon or in quotes.
 pub(crate) fn words(payload: &(dyn Any + Send)) -> String {
     if let Some(fixed) = payload.downcast_ref::<&'static str>() {
         return (*fixed).to_owned();

@@ -44,7 +44,8 @@
 //! type (`InputSettings`, `LogSettings`, `RetryPolicy`), and `settings` makes the value.
 //!
 //! # Invariants
-//! Each has a test that bears its name.
+//! I1 to I11 have tests that bear their names. `tests/it/checker.rs` also asserts I6, I11 and I12 over
+//! whole runs.
 //! - I1 no request leaves before its intent is synced.
 //! - I2 at most one request is in flight per e-mail, and none before the settle time of a silent one
 //!   is over.
@@ -57,7 +58,7 @@
 //! - I9 `check` opens no socket.
 //! - I10 after a ledger error nothing is sent.
 //! - I11 nothing that was read after the input changed is sent.
-//! - I12 `failed` and `rejected` are said only if the server's records hold no such customer of ours.
+//! - I12 `failed` and `rejected` are said only if the server has no such customer of ours.
 
 pub mod api;
 pub mod atomic_file;

@@ -1,8 +1,10 @@
 //! Standard error, written by a thread of its own.
 //!
-//! A terminal that is stopped (Ctrl-S), a stalled ssh or a full pipe blocks whoever writes to it. Here that is only this thread: all others
-//! put their lines into a bounded queue, and lines that find it full are dropped and counted. What must not be dropped, such as the reason
-//! why a run stopped, always finds a place. [`flush`] waits at the end, but never long for a reader that does not read.
+//! A terminal that is stopped (Ctrl-S), a stalled ssh or a full pipe blocks the thread that writes
+//! to it. Here that is only this thread: all others put their lines into a bounded queue, and lines
+//! that find it full are dropped and counted. What must not be dropped, such as the reason why a
+//! run stopped, always finds a place. [`flush`] waits at the end, but never long for a reader that
+//! does not read.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -10,14 +12,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The log target of lines that only programs read, because people see it elsewhere: which run a line belongs to, and how that ended. Off
-/// in text.
+/// The log target of lines that only programs read, because people see it elsewhere: which run a
+/// line belongs to, and how that ended. Off in text.
 pub const MACHINE_TARGET: &str = "for_programs";
 
 /// How many bytes may wait.
 const ROOM: usize = 1 << 20;
 
-/// How long [`flush`] waits for a reader that takes nothing, and for one that takes little at a time.
+/// How long [`flush`] waits for a reader that takes nothing, and for one that takes little at a
+/// time.
 const STALLED: Duration = Duration::from_secs(1);
 const SLOW: Duration = Duration::from_secs(5);
 
@@ -28,7 +31,7 @@ const AGAIN: Duration = Duration::from_millis(20);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weight {
     Ordinary,
-    /// Last words, or a question.
+    /// The last message of a run, or a question.
     Needed,
 }
 
@@ -117,7 +120,7 @@ impl Shared {
         }
     }
 
-    /// Writes what comes, for ever.
+    /// Writes what is queued, forever.
     fn work(&self, output: &mut dyn Write) {
         loop {
             let text = self.take();
@@ -158,7 +161,8 @@ impl Shared {
         }
     }
 
-    /// Waits until all is written, but not for a reader that does not read. Returns whether all was.
+    /// Waits until all is written, but not for a reader that does not read. Returns whether all
+    /// was.
     fn flush(&self, stalled: Duration, slow: Duration) -> bool {
         let begun = Instant::now();
         let mut queue = self.queue();
@@ -180,7 +184,8 @@ impl Shared {
     }
 }
 
-/// The queue of this process. `None`: there is no thread to be had, and everybody writes for himself.
+/// The queue of this process. `None` if its thread could not be started; then every caller writes
+/// directly.
 fn shared() -> Option<&'static Shared> {
     static SHARED: OnceLock<Option<&'static Shared>> = OnceLock::new();
     *SHARED.get_or_init(|| {
@@ -190,7 +195,7 @@ fn shared() -> Option<&'static Shared> {
     })
 }
 
-/// Starts the thread, and decides how dropped lines are told.
+/// Starts the thread, and sets the format of the notice of dropped lines.
 pub fn start(in_json: bool) {
     IN_JSON.store(in_json, Ordering::Relaxed);
     shared();
@@ -210,12 +215,12 @@ pub fn show(text: &[u8], weight: Weight) {
     }
 }
 
-/// Shows one line, unless nobody reads.
+/// Shows one line, unless the queue is full.
 pub fn line(line: &str) {
     show(format!("{line}\n").as_bytes(), Weight::Ordinary);
 }
 
-/// Waits until everything is shown, at most about a second if nobody reads.
+/// Waits until everything is shown, at most about a second if the reader does not read.
 pub fn flush() {
     if let Some(shared) = shared() {
         shared.flush(STALLED, SLOW);

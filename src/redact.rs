@@ -1,8 +1,11 @@
-//! Takes the secrets of a run, and the e-mails and phone numbers of people, out of texts that others wrote.
+//! Takes the secrets of a run, and the e-mails and phone numbers of people, out of texts that
+//! others wrote.
 //!
-//! A server may repeat what it was sent, in its words or in the data of a customer. Whoever reads such a text hides the secrets in it before
-//! anything keeps or shows it. What is known of a secret is the text itself and the forms in which servers and frameworks print it: base64
-//! (also in the middle of other bytes, as in `Authorization: Basic`), percent-encoded, and escaped as in JSON.
+//! A server may repeat what it was sent, in its words or in the data of a customer. The code that
+//! reads such a text hides the secrets in it before anything keeps or shows it. What is known of a
+//! secret is the text itself and the forms in which servers and frameworks print it: base64 (also
+//! in the middle of other bytes, as in `Authorization: Basic`), percent-encoded, and escaped as in
+//! JSON.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, VecDeque};
@@ -17,7 +20,7 @@ use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
 /// What stands in the place of a secret.
 const HIDDEN: &str = "***";
 
-/// A shorter text is hidden only as a word of its own: within others it is no secret but a few letters.
+/// A shorter text is hidden only as a word of its own: within other words it is just a few letters.
 const SHORT: usize = 8;
 
 /// So many bytes of a form are looked for at once; the rest is compared where they are found.
@@ -174,7 +177,8 @@ fn forms(secret: &str) -> Vec<String> {
         forms.push(engine.encode(secret));
         let within =
             (0..3).map(|before| within(&engine.encode([&vec![0; before], secret.as_bytes()].concat()), before));
-        // What depends on the bytes around it is cut off, and what is left of a short secret may be anything.
+        // What depends on the bytes around it is cut off, and what is left of a short secret may be
+        // anything.
         forms.extend(within.filter(|form| form.len() >= SHORT));
     }
     // PHP writes slashes of JSON so.
@@ -184,14 +188,16 @@ fn forms(secret: &str) -> Vec<String> {
     forms
 }
 
-/// The part of a base64 text that does not depend on the bytes before and behind those that are meant.
+/// The part of a base64 text that does not depend on the bytes before and behind those that are
+/// meant.
 fn within(encoded: &str, before: usize) -> String {
     let bytes = encoded.len() * 6 / 8;
     let (start, end) = ((before * 8).div_ceil(6), bytes * 8 / 6);
     encoded.get(start..end).unwrap_or_default().to_owned()
 }
 
-/// Words of others, with every e-mail in them cut down to what helps a person recognise it: `j***@e***`.
+/// Words of others, with every e-mail in them cut down to what helps a person recognise it:
+/// `j***@e***`.
 #[must_use]
 pub fn masked(text: &str) -> String {
     text.split_inclusive(char::is_whitespace).map(masked_word).collect()

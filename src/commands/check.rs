@@ -1,4 +1,5 @@
-//! `check`: the same reading and judging as an import, and then the plan instead of requests. No socket is opened (I9).
+//! `check`: the same reading and judging as an import, and then the plan instead of requests. No
+//! socket is opened (I9).
 
 use super::diagnostics;
 use crate::domain::Status;

@@ -12,7 +12,8 @@ use crate::report::{Diagnostics, Look};
 /// For diagnostics that go to a file or a log.
 const WIDTH_ELSEWHERE: usize = 120;
 
-/// What is wrong with the input, drawn for people or logged for programs. The reports are those that tell it too, now or in the end.
+/// Shows what is wrong with the input, drawn for people or logged for programs. `reports` are the
+/// files that list it, too, now or at the end.
 pub(super) fn show(diagnostics: &Diagnostics, log: &LogSettings, reports: &[PathBuf]) {
     match log.format {
         LogFormat::Text => print(diagnostics, reports),

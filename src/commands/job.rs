@@ -1,4 +1,4 @@
-//! What every command that sends has in common: whom it sends as, the client, the job.
+//! What the sending commands share: the account, the client, the job, and why a run stopped.
 
 use std::sync::Arc;
 
@@ -18,13 +18,13 @@ use crate::settings::{SendingSettings, ServerSettings};
 pub(super) struct Sender {
     pub server: ServerSettings,
     pub sending: SendingSettings,
-    /// Whose credentials these are, if they tell.
+    /// The account of the credentials, if they name one.
     owner: Option<String>,
 }
 
 impl Sender {
-    /// Returns the sender and its client. Fails on everything that can be refused before a ledger is made: a token that is over, and a
-    /// client that cannot be built.
+    /// Returns the sender and its client. Fails on everything that can be refused before a ledger
+    /// is made: a token that is over, and a client that cannot be built.
     pub(super) async fn new(
         server: ServerSettings,
         sending: SendingSettings,
@@ -53,7 +53,8 @@ impl Sender {
         Ok(Arc::new(ledger))
     }
 
-    /// Fails if another account has used this name in the ledger, because its customers would be taken for those of this account.
+    /// Fails if another account has used this name in the ledger, because its customers would be
+    /// taken for those of this account.
     pub(super) async fn check_owner(&self, ledger: &Ledger) -> Result<(), Failure> {
         if let Some(owner) = &self.owner {
             ledger.check_owner(owner).await?;

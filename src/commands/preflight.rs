@@ -1,4 +1,5 @@
-//! Whether a token that is all there will ever be outlives the work. Nothing is verified: what it says of itself is believed.
+//! Whether a token that is all there will ever be outlives the work. Nothing is verified: what it
+//! says of itself is believed.
 
 use std::time::Duration;
 
@@ -9,7 +10,8 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::report::about;
 
-/// This machine's clock and the server's may differ by so much: a token that ended more recently is tried, and the API decides.
+/// This machine's clock and the server's may differ by so much: a token that ended more recently is
+/// tried, and the API decides.
 const SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 const BETTER: &str = "a token file or command is asked again, --account-id logs in again";

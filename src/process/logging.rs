@@ -1,6 +1,7 @@
 //! Logs, on standard error and nowhere else.
 //!
-//! Libraries that speak of headers and bodies are held at warnings whatever is asked for: a token or a person must not get out that way.
+//! Libraries that speak of headers and bodies are held at warnings whatever is asked for: a token
+//! or a person must not get out that way.
 
 use std::io::{self, Write};
 
@@ -53,8 +54,8 @@ pub fn start(settings: &LogSettings) {
     }
 }
 
-/// Shows why the program failed: the one place that prints the chain of an error. A standard error that is closed or not read is not a
-/// reason to fail differently.
+/// Shows why the program failed: the one place that prints the chain of an error. A standard error
+/// that is closed or not read is not a reason to fail differently.
 pub fn show_failure(failure: &Failure, format: LogFormat) {
     match format {
         LogFormat::Text => output::show(format!("error: {failure}\n").as_bytes(), Weight::Needed),

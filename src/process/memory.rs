@@ -2,9 +2,10 @@
 
 /// Switches core dumps off for this process and for those that it starts.
 ///
-/// The limit stops dumps into files. Where the system hands dumps to a program, the limit is not asked, and only a process that is not
-/// dumpable has none; other processes of the same user cannot read its memory either. A process that is traced from its start stays
-/// dumpable, because its tracer sees everything already. What the system refuses here only leaves things as they were.
+/// The limit stops dumps into files. Where the system hands dumps to a program, the limit is not
+/// asked, and only a process that is not dumpable has none; other processes of the same user cannot
+/// read its memory either. A process that is traced from its start stays dumpable, because its
+/// tracer sees everything already. What the system refuses here only leaves things as they were.
 #[cfg(target_os = "linux")]
 pub fn keep_out_of_dumps() {
     use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};

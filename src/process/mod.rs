@@ -1,7 +1,8 @@
-//! The process as its operating system sees it: logs, signals, threads, standard output, questions at a terminal.
+//! The process as its operating system sees it: logs, signals, threads, standard output, questions
+//! at a terminal.
 //!
-//! What other folders need without the rest of this one stays at the top level: standard error (`output`), panics (`fault`) and limits
-//! (`limits`).
+//! What other folders need without the rest of this one stays at the top level: standard error
+//! (`output`), panics (`fault`) and limits (`limits`).
 
 pub(crate) mod confirm;
 pub mod logging;

@@ -1,5 +1,5 @@
-//! INT, TERM and HUP: the first drains, the second leaves at once. A signal that was ignored when the program started, as `nohup` and a
-//! shell's `&` have it, stays ignored.
+//! INT, TERM and HUP: the first drains, the second leaves at once. A signal that was ignored when
+//! the program started, as `nohup` and a shell's `&` have it, stays ignored.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -47,8 +47,8 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// Listens from now on, for the life of the runtime. From here on a signal does nothing by itself, so whatever may block must be waited
-    /// for by one of the functions below.
+    /// Listens from now on, for the life of the runtime. From here on a signal does nothing by
+    /// itself, so a caller that may block must use one of the functions below.
     pub(crate) fn listen() -> Result<Self, Failure> {
         let shutdown = Shutdown::default();
         let caught = listen(shutdown.clone()).map_err(|error| {
@@ -62,7 +62,8 @@ impl Signals {
         self.shutdown.unless_draining(work).await.unwrap_or_else(|| Err(self.stopped()))
     }
 
-    /// The same for work that may block, on a thread of its own. After a signal that thread goes on until the process ends.
+    /// The same for work that may block, on a thread of its own. After a signal that thread goes on
+    /// until the process ends.
     pub(crate) async fn beside<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
@@ -83,7 +84,8 @@ enum Awaited<T> {
     Done(Result<T, Failure>),
 }
 
-/// A whole command that may block and sends nothing: a signal ends it, and what it has not finished is removed.
+/// A whole command that may block and sends nothing: a signal ends it, and what it has not finished
+/// is removed.
 pub(crate) fn interruptible<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
@@ -110,7 +112,7 @@ pub(crate) fn interruptible<T: Send + 'static>(
     }
 }
 
-/// Tells of the first signal, on a thread that needs nothing else.
+/// Sends the first signal to the channel, on a thread that needs nothing else.
 fn hear<T>(telling: &Sender<Awaited<T>>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
     let listening = runtime.and_then(|runtime| {
@@ -136,12 +138,13 @@ fn stopped(signal: Signal) -> Failure {
     Failure::new(Exit::Interrupted(signal), format!("stopped by {signal}; nothing was sent"))
 }
 
-/// A thread that panics tells why by itself.
+/// The panic hook has printed why the thread failed.
 fn of_this_program() -> Failure {
     Failure::new(Exit::Io, "a thread failed; this is a fault of this program")
 }
 
-/// Starts work on a thread of its own at once, and waits for it. Unlike the runtime's own threads, one that cannot be had is an error.
+/// Starts work on a thread of its own at once, and waits for it. Unlike the runtime's own threads,
+/// one that cannot be had is an error.
 pub(crate) fn on_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<impl Future<Output = Result<T, Failure>>, Failure> {
@@ -170,8 +173,8 @@ pub(crate) fn listen(shutdown: Shutdown) -> std::io::Result<Caught> {
     Ok(caught)
 }
 
-/// Turns the signal that tells of a file-size limit into an error of the write, as long as this process lives. Nothing else can be done
-/// about it without the caller's runtime, and what fails here only leaves the signal as deadly as it was.
+/// Turns the signal of a reached file-size limit into an error of the write, as long as this
+/// process lives. If this fails, the signal ends the process as before.
 #[cfg(unix)]
 pub(crate) fn survive_size_limit() {
     use tokio::signal::unix::{SignalKind, signal};
@@ -190,7 +193,7 @@ pub(crate) fn survive_size_limit() {}
 const SIZE_LIMIT: Option<i32> =
     if cfg!(all(target_os = "linux", any(target_arch = "mips", target_arch = "mips64"))) { None } else { Some(25) };
 
-/// The signals that this process ignores, as far as the system tells.
+/// The signals that this process ignores, as far as the system shows.
 #[cfg(unix)]
 #[derive(Clone, Copy, Debug, Default)]
 struct Ignored(u64);

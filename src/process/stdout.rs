@@ -1,19 +1,21 @@
-//! Standard output carries data, so nothing of it is dropped: a reader that is slow is waited for. A reader that closed it has seen enough,
-//! and that is not a failure.
+//! Standard output carries data, so nothing of it is dropped: writing waits for a slow reader. A
+//! reader that closed it is not a failure.
 
 use std::io::Write as _;
 
 use super::signals::{self, Caught};
 use crate::output::{self, Weight};
 
-/// What came before on standard error is shown before, because both may be the same terminal.
+/// Writes the bytes after everything that is queued for standard error, because both may be the
+/// same terminal.
 pub(crate) fn write(bytes: &[u8]) {
     output::flush();
     let mut stdout = std::io::stdout().lock();
     drop(stdout.write_all(bytes).and_then(|()| stdout.flush()));
 }
 
-/// The same for a command that listens to signals: the next one ends the waiting for a reader that does not read.
+/// The same in a command that listens to signals: the next signal ends the wait for a reader that
+/// does not read.
 pub(crate) async fn write_unless_signalled(text: String, caught: &Caught) {
     let bytes = text.into_bytes();
     let copy = bytes.clone();
@@ -27,7 +29,7 @@ pub(crate) async fn write_unless_signalled(text: String, caught: &Caught) {
             _ = written => {}
             () = caught.next() => output::show(UNREAD.as_bytes(), Weight::Needed),
         },
-        // Without a thread there is no other way.
+        // Without a thread, writing must block this one.
         Err(_) => write(&bytes),
     }
 }

@@ -1,5 +1,6 @@
-//! A long list made of short ones. They are freed one by one while it is used up, and none is so large that the allocator would give it pages of
-//! its own: once such a block is freed, every thread's heap keeps more of what is freed in it.
+//! A long list made of short ones. They are freed one by one while it is used up, and none is so
+//! large that the allocator would give it pages of its own: once such a block is freed, every
+//! thread's heap keeps more of what is freed in it.
 
 /// How many items a short list holds.
 const SHORT: usize = 256;

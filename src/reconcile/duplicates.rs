@@ -1,7 +1,8 @@
 //! Which records of the input have an e-mail that an earlier one has.
 //!
-//! Who asks while reading must keep a table of all e-mails at hand, half of it empty. So the fingerprints of all records are laid down first, in
-//! the order of the input, and compared at the end, a small part at a time: that takes less than half of the memory and of the time.
+//! Who asks while reading must keep a table of all e-mails at hand, half of it empty. So the
+//! fingerprints of all records are laid down first, in the order of the input, and compared at the
+//! end, a small part at a time: that takes less than half of the memory and of the time.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher as _;
@@ -22,11 +23,12 @@ pub(crate) struct Fingerprint {
     pub(crate) send_kyc_mail: bool,
 }
 
-/// Takes fingerprints of records. All that are compared must come from one of them, or from its clones.
+/// Takes fingerprints of records. All that are compared must come from one of them, or from its
+/// clones.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Fingerprinter {
     state: RandomState,
-    /// Whether duplicates with other data are to be told from those with the same.
+    /// Whether to distinguish duplicates with other data from those with the same.
     with_data: bool,
 }
 
@@ -52,9 +54,10 @@ const fn short(hash: u64) -> u16 {
     hash as u16 >> 1
 }
 
-/// The fingerprints of an input's valid records: 13 bytes each. Two e-mails of one
-/// hash are as good as impossible (one chance in a million for six million records); where it matters, in an import, the ledger decides on
-/// the whole e-mail. Of 32,000 duplicates with other data, one goes without the warning.
+/// The fingerprints of an input's valid records: 13 bytes each. Two e-mails of one hash are as good
+/// as impossible (one chance in a million for six million records); where it matters, in an import,
+/// the ledger decides on the whole e-mail. Of 32,000 duplicates with other data, one goes without
+/// the warning.
 #[derive(Debug)]
 pub(crate) struct Fingerprints {
     fingerprinter: Fingerprinter,
@@ -88,7 +91,8 @@ impl Bucket {
 }
 
 impl Fingerprints {
-    /// `with_data`: whether it will be asked of each duplicate what it is one of, and whether it has the same data; otherwise they are counted.
+    /// `with_data`: whether it will be asked of each duplicate what it is one of, and whether it
+    /// has the same data; otherwise they are counted.
     #[must_use]
     pub(crate) fn new(with_data: bool) -> Self {
         let fingerprinter = Fingerprinter { with_data, ..Fingerprinter::default() };
@@ -174,7 +178,8 @@ fn listed(parts: Vec<Bucket>, state: &RandomState) -> Duplicates {
 /// So many entries are kept together.
 const CHUNK: usize = 256;
 
-/// Seven bytes of the hash, the row, and what the data are told apart by, the wish for an e-mail in the last bit.
+/// Seven bytes of the hash, the row, the short hash of the data, and the wish for an e-mail in the
+/// last bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Entry([u8; 13]);
 
@@ -245,7 +250,8 @@ impl Duplicates {
         self.later.append(&mut later);
     }
 
-    /// The first record with the e-mail of this one, unless it is this one; of fingerprints with data.
+    /// The first record with the e-mail of this one, unless it is this one; of fingerprints with
+    /// data.
     #[must_use]
     pub(crate) fn earlier(&self, row: u64) -> Option<Earlier> {
         let at = self.later.binary_search_by_key(&row, |duplicate| duplicate.row.into()).ok()?;
@@ -253,8 +259,8 @@ impl Duplicates {
         Some(Earlier { row: first.into(), same_data })
     }
 
-    /// Whether a later record has the e-mail of this one, which is the first with it; of fingerprints
-    /// with data.
+    /// Whether a later record has the e-mail of this one, which is the first with it; of
+    /// fingerprints with data.
     #[must_use]
     pub(crate) fn has_later(&self, row: u64) -> bool {
         self.firsts.binary_search_by_key(&row, |first| u64::from(*first)).is_ok()

@@ -9,7 +9,7 @@ use crate::ledger::{Claimed, Reader};
 
 /// Writes the reports from what the ledger knows of the rows that a run claimed, in the order of
 /// the rows. Lines of the input, e-mails as they were typed and kept cells are not in the ledger,
-/// so these are missing; for the same reason there are no rejects.
+/// so these are missing; therefore there are no rejects either.
 pub(crate) fn pass(ledger: &Reader, run: i64, outputs: &Outputs, kept: &[String]) -> Result<PassCounts, Failure> {
     let mut counted = PassCounts::default();
     let mut files = Files::of_reports(outputs, kept)?;

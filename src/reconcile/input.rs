@@ -41,8 +41,8 @@ pub(crate) struct InputHandle {
 }
 
 impl InputHandle {
-    /// Opens the input. Standard input is written to an owner-only file first: it must be there for the check, for the sending, for the
-    /// report, and for a resume.
+    /// Opens the input. Standard input is written to an owner-only file first: it must be there for
+    /// the check, for the sending, for the report, and for a resume.
     pub(crate) fn open(settings: InputSettings) -> Result<Self, Failure> {
         let path = match &settings.source {
             InputSource::File(path) | InputSource::Spooled(path) => path.clone(),
@@ -58,7 +58,8 @@ impl InputHandle {
         self.file.path()
     }
 
-    /// What people know it by: nobody who piped it in has seen where it was spooled to, and a dry run leaves nothing there.
+    /// The name that messages use. Not the spool file of a pipe, because the user has never seen it
+    /// and a dry run removes it.
     pub(crate) fn shown(&self) -> String {
         if self.is_piped() { "standard input".to_owned() } else { shown(self.path()).to_string() }
     }
@@ -77,7 +78,8 @@ impl InputHandle {
         self.name.clone()
     }
 
-    /// Reads it from the start. Fails if the file is no longer what it was. `want_raw`: keep the cells as they were read, for the rejects.
+    /// Reads it from the start. Fails if the file is no longer what it was. `want_raw`: keep the
+    /// cells as they were read, for the rejects.
     pub(crate) fn feed(&self, want_raw: bool) -> Result<Feed, Failure> {
         let options = InputOptions { want_raw, ..self.settings.options.clone() };
         Ok(Feed::of_file(&self.file, &options)?)
@@ -96,7 +98,8 @@ impl InputHandle {
     }
 }
 
-/// The beginning of the name of a spooled input that is not whole yet. It goes if the process does; a whole one stays.
+/// The beginning of the name of a spooled input that is not whole yet. It goes if the process does;
+/// a whole one stays.
 const UNFINISHED: &str = ".stdin-";
 
 fn spool_stdin(folder: &Path) -> Result<PathBuf, Failure> {

@@ -1,5 +1,6 @@
-//! The rows whose customers are there, as the plan found them in the ledger. Nothing but this process can change the ledger before they would
-//! be claimed, and no claim changes them; so they need none, and a nightly file of known customers is not looked up twice.
+//! The rows whose customers are there, as the plan found them in the ledger. Nothing but this
+//! process can change the ledger before they would be claimed, and no claim changes them; so they
+//! need none, and a nightly file of known customers is not looked up twice.
 
 use super::duplicates::Earlier;
 use crate::domain::Status;
@@ -11,7 +12,8 @@ pub(crate) struct KnownRows {
 }
 
 impl KnownRows {
-    /// Notes how the next row stands. Where it seems to have the e-mail of an earlier one, the claims decide on both of them.
+    /// Notes how the next row stands. Where it seems to have the e-mail of an earlier one, the
+    /// claims decide on both of them.
     pub(crate) fn add(&mut self, status: Status, earlier: Option<Earlier>) {
         let is_there = matches!(status, Status::AlreadyImported | Status::Changed | Status::Exists);
         self.rows.push((is_there && earlier.is_none()).then_some(status));

@@ -1,4 +1,5 @@
-//! What is to be said of each record: validation, the duplicates of this input, and the ledger, brought together in one line.
+//! The report line of each record: its validation, the duplicates of this input, and the ledger,
+//! brought together.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -26,7 +27,8 @@ pub(crate) enum AsOf {
     Run(i64),
 }
 
-/// What lines and diagnostics need of a record. Whole pieces of the input wait in this form, so it is a small one.
+/// What lines and diagnostics need of a record. Whole pieces of the input wait in this form, so it
+/// is a small one.
 #[derive(Debug)]
 pub(crate) struct ReviewedRecord {
     pub position: Position,
@@ -87,23 +89,24 @@ pub(crate) struct Reconciler {
     /// `None`: nothing was ever sent.
     ledger: Option<Reader>,
     as_of: AsOf,
-    /// Whether somebody reads the lines; otherwise they are counted, and their status is enough.
-    tells: bool,
+    /// Whether the lines are written. If they are only counted, their status is enough.
+    writes_lines: bool,
     firsts: RefCell<Firsts>,
 }
 
-/// The e-mails of the records that seem to have duplicates. Two e-mails of one fingerprint are told apart
-/// by a second hash.
+/// The e-mails of the records that seem to have duplicates. A second hash distinguishes two e-mails
+/// of one fingerprint.
 #[derive(Debug, Default)]
 struct Firsts {
     state: RandomState,
-    /// By the row that the fingerprints name as the first, and the second hash of an e-mail: the row that
-    /// really is its first.
+    /// By the row that the fingerprints name as the first, and the second hash of an e-mail: the
+    /// row that really is its first.
     rows: HashMap<(u64, u64), u64>,
 }
 
 impl Firsts {
-    /// The first row of an e-mail among the rows of one fingerprint; this row if there was none before.
+    /// The first row of an e-mail among the rows of one fingerprint; this row if there was none
+    /// before.
     fn first(&mut self, fingerprint: u64, email: &EmailKey, row: u64) -> u64 {
         *self.rows.entry((fingerprint, self.state.hash_one(email.as_str()))).or_insert(row)
     }
@@ -111,16 +114,15 @@ impl Firsts {
 
 impl Reconciler {
     pub(crate) fn new(duplicates: Arc<Duplicates>, ledger: Option<Reader>, as_of: AsOf) -> Self {
-        Self { duplicates, ledger, as_of, tells: true, firsts: RefCell::default() }
+        Self { duplicates, ledger, as_of, writes_lines: true, firsts: RefCell::default() }
     }
 
-    /// The same for lines that are only counted: they lack what the ledger would have to tell.
+    /// The same for lines that are only counted: they lack the ids and complaints of the ledger.
     pub(crate) fn for_counts(self) -> Self {
-        Self { tells: false, ..self }
+        Self { writes_lines: false, ..self }
     }
 
-    /// What a record says that comes in its turn: all lines are asked for in the order of the
-    /// input.
+    /// Returns the line of a record. Must be called for all records in the order of the input.
     pub(crate) fn line(&self, prepared: &PreparedRecord) -> Result<ReportLine, Failure> {
         match &prepared.sendable {
             Some((key, payload)) => self.sendable(&prepared.noted, key, *payload),
@@ -137,14 +139,14 @@ impl Reconciler {
             None => self.status(standing.as_ref(), payload),
         };
         let mut line = line_of(record, status);
-        let mut notes: Vec<_> = record.violations.iter().map(told).collect();
+        let mut notes: Vec<_> = record.violations.iter().map(noted).collect();
         if let Some(Earlier { row, same_data }) = earlier {
             line.error = format!("row {row} has the same e-mail");
             if !same_data {
                 notes.push(format!("{}: it has other data than row {row}", Code::DuplicateDiffers));
             }
         }
-        if let Some(standing) = standing.filter(|_| self.tells) {
+        if let Some(standing) = standing.filter(|_| self.writes_lines) {
             remember(&mut line, &standing, past, self.run(), &mut notes);
         }
         line.warning = notes.join("; ");
@@ -153,7 +155,7 @@ impl Reconciler {
 
     fn look_up(&self, email: &EmailKey) -> Result<(Option<Standing>, Option<Told>), Failure> {
         let Some(ledger) = &self.ledger else { return Ok((None, None)) };
-        if self.tells {
+        if self.writes_lines {
             let (standing, told) = ledger.told(email, self.run())?.unzip();
             Ok((standing, told.flatten()))
         } else {
@@ -229,11 +231,12 @@ pub(crate) fn invalid(record: &ReviewedRecord) -> ReportLine {
         record.violations.iter().partition(|violation| violation.code.severity() == Severity::Problem);
     line.error_code = join(wrong.iter().map(|violation| violation.code.as_str().to_owned()), ";");
     line.error = join(wrong.iter().map(|violation| explained(violation)), "; ");
-    line.warning = join(odd.iter().map(|violation| told(violation)), "; ");
+    line.warning = join(odd.iter().map(|violation| noted(violation)), "; ");
     line
 }
 
-/// What the last outcome left: ids and links of a customer that is there, the complaint where there is none.
+/// What the last outcome left: ids and links of a customer that is there, the complaint where there
+/// is none.
 pub(crate) fn remember(
     line: &mut ReportLine,
     standing: &Standing,
@@ -270,12 +273,13 @@ fn explained(violation: &Violation) -> String {
         (true, _) => hint.clone().into_owned(),
         // Bare, the name of a column could be taken for a word of ours: `note: this cell …`.
         (false, true) => format!("column {column:?}: {hint}"),
-        // The value is fit for a message already: escaped once more it would not be what `check` shows.
+        // The value is fit for a message already: escaped once more it would not be what `check`
+        // shows.
         (false, false) => format!("{column} \"{value}\": {hint}"),
     }
 }
 
-fn told(violation: &Violation) -> String {
+fn noted(violation: &Violation) -> String {
     format!("{}: {}", violation.code, explained(violation))
 }
 
@@ -307,6 +311,6 @@ mod tests {
     #[test]
     fn a_column_is_told_from_the_words_around_it() {
         let violation = Violation::new(Code::RowSwallowedLines, "note", "", "this cell holds 11 line breaks");
-        assert_eq!(told(&violation), r#"row.swallowed_lines: column "note": this cell holds 11 line breaks"#);
+        assert_eq!(noted(&violation), r#"row.swallowed_lines: column "note": this cell holds 11 line breaks"#);
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::domain::Field;
 
-/// What to do: for each field that the words speak of, what feeds it now and the option that says otherwise.
+/// What to do: for each field that the words speak of, what feeds it now and the option that says
+/// otherwise.
 pub(crate) fn hint(words: &str, columns: &[(String, String)]) -> String {
     let words = plain(words);
     let suspects: Vec<_> = columns

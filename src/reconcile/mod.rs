@@ -1,7 +1,9 @@
-//! Brings the input and the ledger together: who is a duplicate of whom, what is known, and what each record says.
+//! Brings the input and the ledger together: who is a duplicate of whom, what is known, and what
+//! each record says.
 //!
-//! `check`, `import` and `report` read the input through the same [`Reconciler`](line::Reconciler), so what the plan promised, what the import did
-//! and what the report says cannot differ in who is a duplicate of whom.
+//! `check`, `import` and `report` read the input through the same [`Reconciler`](line::Reconciler),
+//! so what the plan promised, what the import did and what the report says cannot differ in who is
+//! a duplicate of whom.
 
 pub(crate) mod chunks;
 pub(crate) mod duplicates;

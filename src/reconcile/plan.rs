@@ -53,7 +53,7 @@ pub(crate) fn plan(
         None => 0,
     };
     let mut known = KnownRows::default();
-    // Without a memory and without files the input alone tells all.
+    // Without a ledger and without files, the survey has all the counts.
     let writes = !outputs.is_empty();
     let is_alone = ledger.is_none() && !writes;
     let Survey { mapping, mut counted, kyc_mails, duplicates } =

@@ -1,4 +1,4 @@
-//! The first reading of an input: what it tells without a ledger.
+//! The first reading of an input: what it shows without a ledger.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::domain::{InputRecord, NewCustomer, Position, Status, Verdict};
 use crate::failure::Failure;
 use crate::intake::{Gather, Mapping};
 
-/// What the input alone tells.
+/// What the input alone shows.
 #[derive(Debug)]
 pub(crate) struct Survey {
     pub mapping: Mapping,
@@ -26,8 +26,8 @@ struct Surveyed {
     fingerprinter: Fingerprinter,
     /// In the order of the rows; none of an invalid one.
     fingerprints: Vec<Option<Fingerprint>>,
-    /// Those of which there is something to say.
-    told: ChunkedVec<ReviewedRecord>,
+    /// Those with violations.
+    violated: ChunkedVec<ReviewedRecord>,
 }
 
 impl Gather for Surveyed {
@@ -38,7 +38,7 @@ impl Gather for Surveyed {
             Verdict::Invalid { .. } => None,
         });
         if !record.verdict.violations().is_empty() {
-            self.told.push(ReviewedRecord::of(record));
+            self.violated.push(ReviewedRecord::of(record));
         }
     }
 
@@ -48,15 +48,16 @@ impl Gather for Surveyed {
     }
 
     fn after(&mut self, rows: u64) {
-        self.told.iter_mut().for_each(|record| record.position.row += rows);
+        self.violated.iter_mut().for_each(|record| record.position.row += rows);
     }
 }
 
-/// Validates every record and finds the duplicates; `compared` are their data too. Whoever has something to be said of it is shown to `tell`.
+/// Validates every record and finds the duplicates, comparing their data if `compared`. Passes
+/// every record with violations to `observe`.
 pub(crate) fn survey(
     input: &InputHandle,
     compared: bool,
-    mut tell: impl FnMut(&ShapedRecord<'_>),
+    mut observe: impl FnMut(&ShapedRecord<'_>),
 ) -> Result<Survey, Failure> {
     let feed = input.feed(false)?;
     let (shape, mapping) = (feed.shape(), feed.mapping().clone());
@@ -65,7 +66,7 @@ pub(crate) fn survey(
     let gather = move || Surveyed {
         fingerprinter: fingerprinter.clone(),
         fingerprints: Vec::new(),
-        told: ChunkedVec::default(),
+        violated: ChunkedVec::default(),
     };
     let mut pieces = feed.in_parallel(gather)?;
     let (mut row, mut kyc_mails) = (0, 0);
@@ -79,11 +80,11 @@ pub(crate) fn survey(
                 fingerprints.add(fingerprint, row);
             }
         }
-        for record in surveyed.told {
+        for record in surveyed.violated {
             if record.is_invalid() {
                 counted.add(&line::invalid(&record));
             }
-            tell(&ShapedRecord { shape: &shape, record: &record });
+            observe(&ShapedRecord { shape: &shape, record: &record });
         }
     }
     counted.tally.skipped(pieces.blank_rows());

@@ -56,7 +56,7 @@ fn account(
     Ok(Credentials::Account(account))
 }
 
-/// `None` where it is not set, or blank.
+/// Returns a variable that holds a secret. `None` if it is not set, or blank.
 fn secret_variable(name: &str) -> Result<Option<SecretString>, Failure> {
     let Some(value) = std::env::var_os(name) else { return Ok(None) };
     let value = value.into_string().map(SecretString::from);

@@ -91,7 +91,7 @@ impl Destination {
     }
 }
 
-/// `--metrics-file`. Decided before all else, so that the file also tells of what is refused.
+/// `--metrics-file`. Decided before all else, so that the file also records what is refused.
 #[derive(Debug)]
 pub(crate) struct MetricsSettings {
     pub path: PathBuf,
@@ -104,7 +104,7 @@ impl MetricsSettings {
     /// `None` if no file was named. Fails if it cannot be written, or is another file's place.
     pub(crate) fn of(args: &ImportArgs) -> Result<Option<Self>, Failure> {
         let Some(path) = args.metrics_file.clone() else { return Ok(None) };
-        // What is wrong with the target is refused later, and told in this file.
+        // An invalid target is refused later, and recorded in this file.
         let target = TargetSettings::of(&args.target).ok().flatten();
         let ledger = args.target.ledger.as_deref().or(target.as_ref().map(|target| target.ledger.as_path()));
         let others = outputs::own_files(ledger, Some(&args.credentials));

@@ -1,7 +1,8 @@
 //! What was decided: checked values, made once of what was typed.
 //!
-//! Everything that can be refused before the first record is read is refused here. What `cli` parsed ends here, too: no folder below knows
-//! what can be typed. A folder that needs values of the user defines their type, and this one makes them.
+//! Everything that can be refused before the first record is read is refused here. What `cli`
+//! parsed ends here, too: no folder below knows what can be typed. A folder that needs values of
+//! the user defines their type, and this one makes them.
 
 mod check;
 mod credentials;

@@ -37,7 +37,8 @@ impl From<SummaryFormat> for Rendering {
     }
 }
 
-/// Returns the outputs with the default report beside the input if none was named. `others` are files that must not be written over.
+/// Returns the outputs with the default report beside the input if none was named. `others` are
+/// files that must not be written over.
 pub(super) fn with_default(args: &OutputArgs, input: &Path, others: &[PathBuf]) -> Result<Outputs, Failure> {
     let mut reports = args.reports.clone();
     if reports.is_empty() {
@@ -71,7 +72,8 @@ fn checked(outputs: Outputs, input: &Path, others: &[PathBuf]) -> Result<Outputs
     Ok(outputs)
 }
 
-/// A file that is written over every half minute must be nobody else's.
+/// Fails if the metrics file is another file of the run, because it is overwritten every half
+/// minute.
 pub(super) fn check_metrics_file(
     path: &Path,
     outputs: &OutputArgs,
@@ -112,7 +114,8 @@ fn same_file(one: &Path, other: &Path) -> bool {
     one == other || real(one).is_some_and(|one| real(other) == Some(one))
 }
 
-/// `customers.csv` → `customers.report.csv`; any other ending stays: `x.ndjson` → `x.ndjson.report.csv`.
+/// `customers.csv` → `customers.report.csv`; any other ending stays: `x.ndjson` →
+/// `x.ndjson.report.csv`.
 fn default_report(input: &Path) -> PathBuf {
     if input == Path::new("-") || is_spooled(input) {
         return STDIN_REPORT.into();
@@ -123,7 +126,7 @@ fn default_report(input: &Path) -> PathBuf {
     name.into()
 }
 
-/// A report that cannot be written is better known before the run than after it.
+/// Fails if the file cannot be written, so that the user learns it before the run.
 fn writable(path: &Path) -> Result<(), Failure> {
     atomic_file::try_out(path).map_err(|error| {
         Failure::new(Exit::Io, limits::told(&error)).context(format!("cannot write {}", shown(path)))

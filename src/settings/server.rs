@@ -21,8 +21,9 @@ pub(crate) struct ServerSettings {
 }
 
 impl ServerSettings {
-    /// Returns the server that was named. Fails if none was, if it cannot be reached in the way that was named, and if there are no or
-    /// too many credentials. Reads the file of an app secret, so it may block.
+    /// Returns the server that was named. Fails if none was, if it cannot be reached in the way
+    /// that was named, and if there are no or too many credentials. Reads the file of an app
+    /// secret, so it may block.
     pub(crate) fn of(target: &TargetArgs, args: &CredentialArgs) -> Result<Self, Failure> {
         let target = TargetSettings::required(target)?;
         let route = route(&target.base)?;

@@ -22,7 +22,7 @@ pub(crate) struct TargetSettings {
 }
 
 impl TargetSettings {
-    /// The target that was named; refused where none was.
+    /// Returns the target that was named. Fails if none was.
     pub(crate) fn required(args: &TargetArgs) -> Result<Self, Failure> {
         Self::of(args)?.ok_or_else(|| {
             Failure::new(Exit::Usage, "no base URL was given").hint(
@@ -32,12 +32,13 @@ impl TargetSettings {
         })
     }
 
-    /// The target, where one was named.
+    /// Returns the target that was named. `None` if none was.
     pub(crate) fn of(args: &TargetArgs) -> Result<Option<Self>, Failure> {
         args.base_url.as_deref().map(|url| Self::at(url, args)).transpose()
     }
 
-    /// The target of a sandbox at this address. The sandbox's port changes with every start, its name in the ledger does not.
+    /// The target of a sandbox at this address. The sandbox's port changes with every start, its
+    /// name in the ledger does not.
     pub(crate) fn of_sandbox(url: &str, account: String, ledger: PathBuf, creation: Creation) -> Result<Self, Failure> {
         let target = Target { base_url: "sandbox".to_owned(), account };
         Ok(Self { base: base(url)?, target, ledger, creation })
@@ -48,7 +49,8 @@ impl TargetSettings {
         Reader::open(&self.ledger, &self.target).map_err(|error| self.refused(error))
     }
 
-    /// The same. `None` if there is no ledger and need not be one, or if another run is just beginning it.
+    /// The same. `None` if there is no ledger and need not be one, or if another run is just
+    /// beginning it.
     pub(crate) fn reader_if_any(&self) -> Result<Option<Reader>, Failure> {
         match Reader::open(&self.ledger, &self.target) {
             Ok(reader) => Ok(Some(reader)),
@@ -57,8 +59,8 @@ impl TargetSettings {
         }
     }
 
-    /// Opens the ledger for writing. `None` if there is none and need not be one; then nothing is made. A link that leads to nothing yet
-    /// is not a ledger.
+    /// Opens the ledger for writing. `None` if there is none and need not be one; then nothing is
+    /// made. A link that leads to nothing yet is not a ledger.
     pub(crate) fn open_existing_ledger(&self) -> Result<Option<Ledger>, Failure> {
         if self.creation == Creation::Allowed && !self.ledger.exists() {
             return Ok(None);
@@ -71,8 +73,8 @@ impl TargetSettings {
         self.open(Creation::Refused)
     }
 
-    /// Opens the ledger for writing, and makes it if it may be made. Logs that it is new if `tell`. Call this when nothing can be refused
-    /// any more.
+    /// Opens the ledger for writing, and makes it if it may be made. Logs that it is new if `tell`.
+    /// Call this when nothing can be refused any more.
     pub(crate) fn open_ledger(&self, tell: bool) -> Result<Ledger, Failure> {
         let path = &self.ledger;
         if let (Some(folder), Creation::Allowed) = (path.parent(), self.creation) {

@@ -1,4 +1,5 @@
-//! The end of a run: reports from the input or else from the ledger, the end in the ledger, the summary.
+//! The end of a run: reports from the input or else from the ledger, the end in the ledger, the
+//! summary.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,7 +24,7 @@ pub(super) struct Finished {
     pub next_command: Option<String>,
 }
 
-/// What a summary tells of the end of a run.
+/// What a summary shows of the end of a run.
 struct RunEnding {
     counters: RunCounters,
     counted: PassCounts,
@@ -112,8 +113,7 @@ impl Import<'_> {
         })
     }
 
-    /// The same if the input changed or cannot be read any more: what the ledger knows is reported
-    /// all the same.
+    /// Writes the same from the ledger alone, if the input changed or cannot be read any more.
     async fn report_from_ledger(
         &self,
         run: &RunId,
@@ -180,7 +180,8 @@ impl Import<'_> {
         self.unless_leaving(pass).await
     }
 
-    /// What the reports are made from: the ledger by its name, or a copy if the name leads elsewhere.
+    /// What the reports are made from: the ledger by its name, or a copy if the name leads
+    /// elsewhere.
     async fn memory(&self, verdict: &Option<Verdict>) -> Result<Memory, Failure> {
         let target = self.sender.server.target.clone();
         let Some(Verdict::LedgerFailed(lost)) = verdict else { return Ok(Memory { target, copy: None }) };

@@ -1,4 +1,5 @@
-//! `--metrics-file`: the state of the run for others to watch, written once it is planned, at every sign of life, and at its end whatever that is.
+//! `--metrics-file`: the state of the run for others to watch, written once it is planned, at every
+//! sign of life, and at its end whatever that is.
 
 use std::cell::RefCell;
 use std::io::{self, Write as _};
@@ -14,7 +15,7 @@ use crate::exit::Exit;
 use crate::report::Metrics;
 use crate::settings::MetricsSettings;
 
-/// Idle where no file was named.
+/// Idle if no file was named.
 #[derive(Debug)]
 pub(super) struct MetricsFile {
     /// By the monotonic clock; a wall clock that is set must not lengthen a run.
@@ -23,7 +24,7 @@ pub(super) struct MetricsFile {
 }
 
 impl MetricsFile {
-    /// Everything that goes wrong from here on is told in the file.
+    /// Everything that fails from here on is recorded in the file.
     pub(super) fn start(settings: Option<MetricsSettings>) -> Self {
         let file = settings.map(|MetricsSettings { path, host, account }| {
             let earlier = std::fs::read(&path).unwrap_or_default();
@@ -59,7 +60,8 @@ impl MetricsFile {
         }
     }
 
-    /// What became of the records does not depend on who can watch it, so a file that cannot be written is told and changes nothing.
+    /// Logs an error if the file cannot be written, and changes nothing else: the records do not
+    /// depend on it.
     fn write(&self, text: impl FnOnce(&Metrics) -> String) {
         if let Some((path, metrics)) = &self.file
             && let Err(error) = replace(path, &text(&metrics.borrow()))

@@ -1,7 +1,7 @@
 //! `import`: read once and plan, ask, send, report.
 //!
-//! `prepare` leads from the settings to the first request, `send` delivers what `offers` reads, and `finish` reports;
-//! `run` is what they share.
+//! `prepare` leads from the settings to the first request, `send` delivers what `offers` reads, and
+//! `finish` reports; `run` is what they share.
 
 mod destination;
 mod finish;

@@ -15,7 +15,7 @@ use crate::reconcile::known::KnownRows;
 /// How often the input is compared with itself while nothing is read from it.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Reads the input to its end, or until nobody wants more of it.
+/// Reads the input to its end, or until the receiver is gone.
 pub(super) fn read(input: &InputHandle, known: &KnownRows, offers: &mpsc::Sender<Offer>) -> Result<(), Failure> {
     for records in input.feed(false)?.in_parallel(Vec::<InputRecord<'_>>::new)? {
         for record in records? {
@@ -36,8 +36,8 @@ pub(super) async fn watch(input: Arc<InputHandle>, shutdown: Shutdown) {
     loop {
         tokio::time::sleep(LOOK).await;
         let input = Arc::clone(&input);
-        // A thread of its own may hang on a dead disk; the runtime may not. If none can be had, the next look will do: each record is
-        // compared before it is sent anyway.
+        // A thread of its own may hang on a dead disk; the runtime may not. If none can be had, the
+        // next look will do: each record is compared before it is sent anyway.
         let Ok(looking) = signals::on_thread(move || input.check_unchanged()) else { continue };
         if looking.await.is_err() {
             return shutdown.drain();

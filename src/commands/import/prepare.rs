@@ -32,7 +32,7 @@ pub(in crate::commands) fn run(
     let metrics_file = MetricsFile::start(metrics);
     let ended = runtime::on_runtime(import(decide, &metrics_file));
     let exit = ended.as_ref().map_or_else(|failure| failure.exit, |exit| *exit);
-    // Where another run holds the ledger the file is that run's, and so is what it tells.
+    // If another run holds the ledger, the file belongs to that run.
     if exit != Exit::Locked {
         metrics_file.end(exit);
     }
@@ -50,7 +50,8 @@ async fn import(
     let forgets = sandbox.as_ref().is_some_and(OwnSandbox::forgets);
     let (sender, api) = Sender::new(server, sending, &signals).await?;
     let target = &sender.server.target;
-    // A ledger that exists is locked before the plan, which may take long. A new one is made when nothing can be refused any more.
+    // A ledger that exists is locked before the plan, which may take long. A new one is made when
+    // nothing can be refused any more.
     let existing = target.clone();
     let ledger = signals.beside(move || existing.open_existing_ledger()).await?;
     let input = Arc::new(signals.beside(move || InputHandle::open(input)).await?);
@@ -60,7 +61,7 @@ async fn import(
         None => {
             let (new, tell) = (target.clone(), !forgets);
             let ledger = signals.beside(move || new.open_ledger(tell)).await?;
-            // Another run may have made it meanwhile, and what it did is no part of the plan.
+            // Another run may have made it meanwhile, and what that run did is not in the plan.
             if target.reader_if_any()?.is_some_and(|reader| reader.knows_any().unwrap_or(true)) {
                 planned = plan(&input, target, purpose, &signals).await?;
             }

@@ -34,7 +34,8 @@ pub(super) fn forget(email: Option<&str>, target: &TargetSettings, yes: bool) ->
     })
 }
 
-/// What is worth a question before it is forgotten: everything, and a request that may have taken effect.
+/// What is worth a question before it is forgotten: everything, and a request that may have taken
+/// effect.
 fn loss(email: Option<&str>, ledger: &Reader) -> Result<Option<String>, Failure> {
     let open = ledger.open_requests()?;
     let Some(email) = email else {
@@ -47,7 +48,8 @@ fn loss(email: Option<&str>, ledger: &Reader) -> Result<Option<String>, Failure>
     Ok(open.iter().any(|doubt| doubt.email == key).then_some(told))
 }
 
-/// A yes of somebody at a terminal; where nobody can be asked it has to be typed beforehand.
+/// Asks at the terminal. Fails if the answer is no, or if there is no terminal: then --yes is
+/// needed.
 fn consent(loss: &str) -> Result<(), Failure> {
     const AFTER: &str = "an input that holds what is forgotten is sent again";
     if !confirm::is_possible() {

@@ -18,7 +18,8 @@ use crate::process::stdout;
 use crate::report::{Progress, Scope, log_event};
 use crate::settings::{Rendering, ResolveSettings};
 
-/// Every open request is offered as if its row stood in an input again: the life of a record does the rest.
+/// Every open request is offered as if its row stood in an input again: the life of a record does
+/// the rest.
 pub(super) async fn resolve(
     decide: impl FnOnce() -> Result<ResolveSettings, Failure> + Send + 'static,
     rendering: Rendering,
