@@ -17,8 +17,8 @@
 //!
 //! # The dependency rule
 //! Imports go one way. A module imports only itself and what its row names; `tools` stands for
-//! `atomic_file`, `fault`, `limits`, `output`, `redact`, `shell` and `trusted_file`. Tests may import
-//! more.
+//! `atomic_file`, `fault`, `limits`, `output`, `redact`, `shell` and `trusted_file`. Tests may
+//! import more.
 //!
 //! | module | imports |
 //! | --- | --- |
@@ -44,11 +44,11 @@
 //! type (`InputSettings`, `LogSettings`, `RetryPolicy`), and `settings` makes the value.
 //!
 //! # Invariants
-//! I1 to I11 have tests that bear their names. `tests/it/checker.rs` also asserts I6, I11 and I12 over
-//! whole runs.
+//! I1 to I11 have tests that bear their names. `tests/it/checker.rs` also asserts I6, I11 and I12
+//! over whole runs.
 //! - I1 no request leaves before its intent is synced.
-//! - I2 at most one request is in flight per e-mail, and none before the settle time of a silent one
-//!   is over.
+//! - I2 at most one request is in flight per e-mail, and none before the settle time of a silent
+//!   one is over.
 //! - I3 a settled record is never sent again.
 //! - I4 nothing is shown before it is committed.
 //! - I5 the same attempt has the same key and the same bytes after any crash.

@@ -37,7 +37,7 @@ pub enum Weight {
 
 /// What waits to be written.
 #[derive(Debug, Default)]
-struct Queue {
+struct OutputQueue {
     waiting: VecDeque<Vec<u8>>,
     bytes: usize,
     /// Lines that were dropped since one was last accepted.
@@ -47,7 +47,7 @@ struct Queue {
     written: u64,
 }
 
-impl Queue {
+impl OutputQueue {
     /// Returns whether there is something to write now.
     fn add(&mut self, text: &[u8], weight: Weight) -> bool {
         let is_full = self.bytes > 0 && self.bytes + text.len() > ROOM;
@@ -102,7 +102,7 @@ static IN_JSON: AtomicBool = AtomicBool::new(false);
 
 #[derive(Debug, Default)]
 struct Shared {
-    queue: Mutex<Queue>,
+    queue: Mutex<OutputQueue>,
     /// Something is to be written.
     filled: Condvar,
     /// Something was written.
@@ -110,7 +110,7 @@ struct Shared {
 }
 
 impl Shared {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
+    fn queue(&self) -> MutexGuard<'_, OutputQueue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -263,7 +263,7 @@ mod tests {
 
     #[test]
     fn lines_that_find_no_room_are_dropped_and_counted_and_last_words_are_not() {
-        let mut queue = Queue::default();
+        let mut queue = OutputQueue::default();
         assert!(queue.add(&vec![b'x'; ROOM + 1], Weight::Ordinary), "alone even a long text has room");
         assert!(!queue.add(b"a\n", Weight::Ordinary));
         assert!(!queue.add(b"b\nc\n", Weight::Ordinary));

@@ -15,14 +15,14 @@ use crate::trusted_file::make_private_folder;
 /// Which input is read, and how.
 #[derive(Clone, Debug)]
 pub(crate) struct InputSettings {
-    pub source: InputSource,
+    pub kind: InputKind,
     /// Whether cells are kept as they were read is decided at each reading.
     pub options: InputOptions,
 }
 
 /// Where the input is.
 #[derive(Clone, Debug)]
-pub(crate) enum InputSource {
+pub(crate) enum InputKind {
     File(PathBuf),
     /// Standard input of an earlier run, in the file where that run left it.
     Spooled(PathBuf),
@@ -44,9 +44,9 @@ impl InputHandle {
     /// Opens the input. Standard input is written to an owner-only file first: it must be there for
     /// the check, for the sending, for the report, and for a resume.
     pub(crate) fn open(settings: InputSettings) -> Result<Self, Failure> {
-        let path = match &settings.source {
-            InputSource::File(path) | InputSource::Spooled(path) => path.clone(),
-            InputSource::Pipe { spool } => spool_stdin(spool)?,
+        let path = match &settings.kind {
+            InputKind::File(path) | InputKind::Spooled(path) => path.clone(),
+            InputKind::Pipe { spool } => spool_stdin(spool)?,
         };
         let file = InputFile::open(&path)?;
         // Asked for while the name leads to the file; later another file may have it, or none.
@@ -66,11 +66,11 @@ impl InputHandle {
 
     /// Whether this process reads it from its own standard input.
     pub(crate) fn is_piped(&self) -> bool {
-        matches!(self.settings.source, InputSource::Pipe { .. })
+        matches!(self.settings.kind, InputKind::Pipe { .. })
     }
 
     pub(crate) fn is_spooled(&self) -> bool {
-        !matches!(self.settings.source, InputSource::File(_))
+        !matches!(self.settings.kind, InputKind::File(_))
     }
 
     /// What the ledger knows the input by.

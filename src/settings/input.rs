@@ -8,17 +8,17 @@ use crate::domain::Country;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::intake::InputOptions;
-use crate::reconcile::input::{InputSettings, InputSource};
+use crate::reconcile::input::{InputKind, InputSettings};
 
 impl InputSettings {
     pub(super) fn of(args: &InputArgs) -> Result<Self, Failure> {
         let region = args.region.as_deref().map(region).transpose()?;
-        let source = match args.input.as_path() {
-            named if named == Path::new("-") => InputSource::Pipe { spool: spool_dir()? },
-            named if is_spooled(named) => InputSource::Spooled(named.to_owned()),
-            named => InputSource::File(named.to_owned()),
+        let kind = match args.input.as_path() {
+            named if named == Path::new("-") => InputKind::Pipe { spool: spool_dir()? },
+            named if is_spooled(named) => InputKind::Spooled(named.to_owned()),
+            named => InputKind::File(named.to_owned()),
         };
-        let may_be_cut = !matches!(source, InputSource::File(_));
+        let may_be_cut = !matches!(kind, InputKind::File(_));
         let options = InputOptions {
             format: args.format,
             delimiter: args.delimiter,
@@ -32,7 +32,7 @@ impl InputSettings {
             want_raw: false,
             may_be_cut,
         };
-        Ok(Self { source, options })
+        Ok(Self { kind, options })
     }
 }
 
