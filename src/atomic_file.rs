@@ -1,8 +1,9 @@
 //! A file that is there whole or not at all: written beside its place, synced, and renamed over it.
 //!
-//! Until then it is a temporary file, which may hold people's data and must not be left behind. It is removed when it is dropped, and by
-//! [`abandon_all`] if the process ends while another thread still writes it. Against a kill neither helps. So each is locked while it is in
-//! use, and whoever writes the same file next removes the unlocked ones ([`sweep`]).
+//! Until then it is a temporary file, which may hold people's data and must not be left behind. It
+//! is removed when it is dropped, and by [`abandon_all`] if the process ends while another thread
+//! still writes it. Against a kill neither helps. So each is locked while it is in use, and the
+//! next writer of the same file removes the unlocked ones ([`sweep`]).
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -14,7 +15,8 @@ use tempfile::NamedTempFile;
 
 use crate::limits;
 
-/// Becomes the file at its path when it is committed; dropped before that, it leaves no trace. Only its owner can read it, unless that is asked for.
+/// Becomes the file at its path when it is committed; dropped before that, it leaves no trace. Only
+/// its owner can read it, unless that is asked for.
 #[derive(Debug)]
 pub struct AtomicFile {
     writer: BufWriter<NamedTempFile>,
@@ -30,7 +32,8 @@ impl AtomicFile {
         Ok(Self { writer: BufWriter::new(file), path: path.to_owned(), _in_use: in_use })
     }
 
-    /// For what another service must read; nobody's data belongs into it. The umask has no say: it speaks for files that a user makes.
+    /// Makes the file readable by every user, whatever the umask says. Only for files without data
+    /// of people, which another service reads.
     pub fn readable_by_all(self) -> io::Result<Self> {
         #[cfg(unix)]
         {
@@ -80,7 +83,8 @@ impl Write for AtomicFile {
     }
 }
 
-/// A rename would replace a link or a pipe instead of writing through it, which is not what whoever made it wants.
+/// A rename would replace a link or a pipe instead of writing through it, which is not what its
+/// owner wants.
 pub fn refuse_what_is_no_file(path: &Path) -> io::Result<()> {
     match path.symlink_metadata() {
         Ok(there) if !there.file_type().is_file() => {
@@ -92,8 +96,8 @@ pub fn refuse_what_is_no_file(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes the temporary file of a report, opens its folder, and leaves nothing behind. So a name that
-/// cannot be used fails before a run and not after it.
+/// Makes the temporary file of a report, opens its folder, and leaves nothing behind. So a name
+/// that cannot be used fails before a run and not after it.
 ///
 /// # Errors
 /// What the system says, and that something else than a plain file is there.
@@ -104,7 +108,8 @@ pub fn try_out(path: &Path) -> io::Result<()> {
     File::open(folder(path)).map(drop)
 }
 
-/// A name can have 255 bytes on the usual file systems. So much of it leaves room for what is added.
+/// A name can have 255 bytes on the usual file systems. So much of it leaves room for what is
+/// added.
 const LONGEST: usize = 200;
 
 /// A killed process leaves a file of this name behind: it says whose it was.
@@ -120,17 +125,19 @@ const SUFFIX: &str = ".tmp";
 /// The library puts so many letters and digits between prefix and suffix.
 const RANDOM: usize = 6;
 
-/// How often a new file may be taken for one that was left behind, by somebody who sweeps in the moment before it is locked.
+/// How often a new file may be mistaken for an abandoned one, by another process that sweeps just
+/// before it is locked.
 const TRIES: u32 = 10;
 
-/// A locked temporary file, owner-only, with a name that [`sweep_all`] knows by its prefix. Keep the second value as long as the file.
+/// A locked temporary file, owner-only, with a name that [`sweep_all`] knows by its prefix. Keep
+/// the second value as long as the file.
 ///
 /// # Errors
 /// Whatever the operating system says; and when the process is about to end.
 pub fn temporary(folder: &Path, prefix: &str) -> io::Result<(NamedTempFile, InUse)> {
     for _ in 0..TRIES {
         let file = tempfile::Builder::new().prefix(prefix).suffix(SUFFIX).tempfile_in(folder)?;
-        // Where there are no locks nothing is swept either.
+        // Without locks nothing is swept either.
         let locked = file.as_file().try_lock();
         if locked.is_ok() && !file.path().exists() {
             continue;
@@ -169,7 +176,8 @@ impl Drop for InUse {
     }
 }
 
-/// Removes the temporary files of threads that the end of the process does not wait for. For the last moment: afterwards none can be made.
+/// Removes the temporary files of threads that the end of the process does not wait for. For the
+/// last moment: afterwards none can be made.
 pub fn abandon_all() {
     for path in all_in_use().take().unwrap_or_default() {
         drop(std::fs::remove_file(path));
@@ -181,7 +189,8 @@ pub fn sweep(path: &Path) {
     sweep_all(folder(path), &prefix(path));
 }
 
-/// The same for any prefix that was given to [`temporary`]. What cannot be removed stays, and harms nothing but its owner's wish to have it gone.
+/// The same for any prefix that was given to [`temporary`]. What cannot be removed stays, and harms
+/// nothing but its owner's wish to have it gone.
 pub fn sweep_all(folder: &Path, prefix: &str) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
@@ -197,13 +206,14 @@ fn is_temporary(name: &str, prefix: &str) -> bool {
     random.is_some_and(|random| random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
-/// Whoever uses the file holds its lock; another user's is not opened.
+/// The process that uses the file holds its lock. Files of other users are not opened.
 fn remove_if_left_behind(path: &Path) -> io::Result<()> {
     let file = File::options().write(true).open(path)?;
     if file.try_lock().is_ok() && is_own(&file)? { std::fs::remove_file(path) } else { Ok(()) }
 }
 
-/// A privileged user can open everybody's. The files that this process makes show whose they are.
+/// A privileged user can open the files of all users. The files that this process makes show whose
+/// they are.
 #[cfg(target_os = "linux")]
 fn is_own(file: &File) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt as _;

@@ -5,23 +5,31 @@ use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{FalseyValueParser, NonEmptyStringValueParser};
+use clap::builder::{FalseyValueParser, NonEmptyStringValueParser, PossibleValue};
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::delivery::{FailureLimit, Rate};
 use crate::intake::{ExtraRule, Format, MapRule, Preset, SetRule, parse_delimiter, parse_encoding};
+use crate::process::logging::LogFormat;
 use crate::sandbox;
+
+/// The variable that may hold the token itself.
+pub const TOKEN_VARIABLE: &str = "CUSTOMER_IMPORT_TOKEN";
+/// The variable that may hold the secret of the account that logs in.
+pub const APP_SECRET_VARIABLE: &str = "CUSTOMER_IMPORT_APP_SECRET";
 
 /// In the environment, repeatable options have one entry a line.
 const ENTRIES: char = '\n';
 
-/// Move customers from a CSV or NDJSON file into the Add Customer API: no doubles, no losses, a true report.
+/// Move customers from a CSV or NDJSON file into the Add Customer API: no doubles, no losses, a
+/// true report.
 #[derive(Debug, Parser)]
 #[command(name = "customer-import", version, max_term_width = 100)]
 pub struct Cli {
     #[command(flatten)]
     pub log: LogArgs,
-    /// A TOML file whose keys are the long options; what is typed or in the environment comes first.
+    /// A TOML file whose keys are the long options; what is typed or in the environment comes
+    /// first.
     #[arg(long, global = true, value_name = "FILE", env = "CUSTOMER_IMPORT_CONFIG", hide_env_values = true)]
     pub config: Option<PathBuf>,
     #[command(subcommand)]
@@ -34,7 +42,8 @@ pub enum Command {
     Import(Box<ImportArgs>),
     /// Dry run: validate a file and show what an import would do. Opens no socket.
     Check(CheckArgs),
-    /// Make the reports again from a file and the ledger, also while an import is running. Sends nothing.
+    /// Make the reports again from a file and the ledger, also while an import is running. Sends
+    /// nothing.
     Report(ReportArgs),
     /// Look at the memory of what was sent, resolve its doubts, teach it, or make it forget.
     #[command(subcommand)]
@@ -68,7 +77,8 @@ pub struct LogArgs {
 }
 
 impl LogArgs {
-    /// What words that cannot be understood still tell: what is wrong with them is said in the format that they ask for.
+    /// Finds `--log-format` in arguments that failed to parse, so that the parse error is printed
+    /// in the requested format.
     #[must_use]
     pub fn of_misunderstood(words: &[OsString]) -> Self {
         let after = |pair: &[OsString]| (pair[0] == "--log-format").then(|| pair[1].clone());
@@ -80,11 +90,17 @@ impl LogArgs {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    #[default]
-    Text,
-    Json,
+impl ValueEnum for LogFormat {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Text, Self::Json]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }))
+    }
 }
 
 #[derive(Debug, Args)]
@@ -102,8 +118,8 @@ pub struct ImportArgs {
     /// Validate and show the plan, send nothing: the same as `check`.
     #[arg(long, value_parser = FalseyValueParser::new(), env = "CUSTOMER_IMPORT_DRY_RUN", hide_env_values = true)]
     pub dry_run: bool,
-    /// Import into a stand-in of the API inside this process: the way to try everything. A world that forgets: without --ledger
-    /// it uses a throw-away ledger.
+    /// Import into a stand-in of the API inside this process: the way to try everything. A world
+    /// that forgets: without --ledger it uses a throw-away ledger.
     #[arg(long, value_parser = FalseyValueParser::new(), env = "CUSTOMER_IMPORT_SANDBOX", hide_env_values = true)]
     pub sandbox: bool,
     /// Do not ask before sending.
@@ -112,7 +128,8 @@ pub struct ImportArgs {
     /// A bar on a terminal, a line every 30 seconds elsewhere.
     #[arg(long, value_enum, default_value_t, env = "CUSTOMER_IMPORT_PROGRESS", hide_env_values = true)]
     pub progress: ProgressChoice,
-    /// Keep the state of the run in this file, for node_exporter's textfile collector: give it the ending .prom.
+    /// Keep the state of the run in this file, for node_exporter's textfile collector: give it the
+    /// ending .prom.
     #[arg(
         long,
         value_name = "PATH",
@@ -166,17 +183,20 @@ pub struct InputArgs {
         hide_env_values = true
     )]
     pub format: Format,
-    /// The character between the cells of a CSV file; found out from the content unless given. `tab` is a tabulator.
+    /// The character between the cells of a CSV file; found out from the content unless given.
+    /// `tab` is a tabulator.
     #[arg(long, value_name = "C", value_parser = parse_delimiter, env = "CUSTOMER_IMPORT_DELIMITER", hide_env_values = true)]
     pub delimiter: Option<u8>,
-    /// The encoding of a file without a byte order mark, such as `windows-1252` or `utf-16le`; UTF-8 unless given.
+    /// The encoding of a file without a byte order mark, such as `windows-1252` or `utf-16le`;
+    /// UTF-8 unless given.
     #[arg(long, value_name = "NAME", value_parser = parse_encoding, env = "CUSTOMER_IMPORT_ENCODING", hide_env_values = true)]
     pub encoding: Option<&'static encoding_rs::Encoding>,
-    /// Take the columns of another system's export: stripe, shopify, hubspot, salesforce, auth0, supabase or paypal. What --map says
-    /// of a field comes first.
+    /// Take the columns of another system's export: stripe, shopify, hubspot, salesforce, auth0,
+    /// supabase or paypal. What --map says of a field comes first.
     #[arg(long = "from", value_name = "PRESET", env = "CUSTOMER_IMPORT_FROM", hide_env_values = true)]
     pub from: Option<Preset>,
-    /// The column of a field, or a template that joins several: 'customer_name={First Name} {Last Name}'. Repeatable.
+    /// The column of a field, or a template that joins several: 'customer_name={First Name} {Last
+    /// Name}'. Repeatable.
     #[arg(long = "map", value_name = "FIELD=COLUMN", value_delimiter = ENTRIES, env = "CUSTOMER_IMPORT_MAP", hide_env_values = true)]
     pub maps: Vec<MapRule>,
     /// The value of a field where its column is absent or the cell is empty. Repeatable.
@@ -226,8 +246,8 @@ pub struct CredentialArgs {
     /// A command that prints the bearer token; run again when the token is refused.
     #[arg(long, value_name = "COMMAND", env = "CUSTOMER_IMPORT_TOKEN_COMMAND", hide_env_values = true)]
     pub token_command: Option<String>,
-    /// The account to log in as, with its app secret; tokens are then renewed before they end. An id is an e-mail in base64, so it is
-    /// better kept in the environment than typed.
+    /// The account to log in as, with its app secret; tokens are then renewed before they end. An
+    /// id is an e-mail in base64, so it is better kept in the environment than typed.
     #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new(), env = "CUSTOMER_IMPORT_ACCOUNT_ID", hide_env_values = true)]
     pub account_id: Option<String>,
     /// A file with the app secret of --account-id, where it is not in the environment.
@@ -241,7 +261,8 @@ pub struct CredentialArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Pace, retries, limits")]
 pub struct SendingArgs {
-    /// `auto` follows what the server announces, leaves a margin and never exceeds 6000/m; N/s, N/m or N/h is exact.
+    /// `auto` follows what the server announces, leaves a margin and never exceeds 6000/m; N/s, N/m
+    /// or N/h is exact.
     #[arg(long, default_value = "auto", env = "CUSTOMER_IMPORT_RATE", hide_env_values = true)]
     pub rate: Rate,
     /// Most requests in flight.
@@ -268,8 +289,8 @@ pub struct SendingArgs {
     /// Do not use `GET /customer`.
     #[arg(long, value_parser = FalseyValueParser::new(), env = "CUSTOMER_IMPORT_NO_LOOKUP", hide_env_values = true)]
     pub no_lookup: bool,
-    /// If no look-up can be had, let the server's unique e-mail guard a new key after an answered failure. Without it such a record ends in
-    /// doubt.
+    /// If no look-up can be had, let the server's unique e-mail guard a new key after an answered
+    /// failure. Without it such a record ends in doubt.
     #[arg(
         long,
         value_parser = FalseyValueParser::new(),
@@ -294,11 +315,12 @@ pub struct SendingArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
-    /// Where the report goes; the ending (.csv, .ndjson) is its format. Repeatable. Default: `customers.csv` is reported in
-    /// `customers.report.csv` beside it.
+    /// Where the report goes; the ending (.csv, .ndjson) is its format. Repeatable. Default:
+    /// `customers.csv` is reported in `customers.report.csv` beside it.
     #[arg(long = "report", value_name = "PATH", value_delimiter = ENTRIES, env = "CUSTOMER_IMPORT_REPORT", hide_env_values = true)]
     pub reports: Vec<PathBuf>,
-    /// Where invalid and rejected records go, as they were read and with what is wrong: mend and import that file.
+    /// Where invalid and rejected records go, as they were read and with what is wrong: mend and
+    /// import that file.
     #[arg(long, value_name = "PATH", env = "CUSTOMER_IMPORT_REJECTS", hide_env_values = true)]
     pub rejects: Option<PathBuf>,
     /// The summary at the end, on standard output.
@@ -308,7 +330,8 @@ pub struct OutputArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum LedgerCommand {
-    /// How many records are known and how they ended; what waits in doubt; or all that is known of one e-mail.
+    /// How many records are known and how they ended; what waits in doubt; or all that is known of
+    /// one e-mail.
     Show {
         email: Option<String>,
         #[command(flatten)]
@@ -317,7 +340,8 @@ pub enum LedgerCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Finish what earlier runs left in doubt, whether or not it is in any input: ask again with the same key, or look up.
+    /// Finish what earlier runs left in doubt, whether or not it is in any input: ask again with
+    /// the same key, or look up.
     Resolve {
         #[command(flatten)]
         target: TargetArgs,
@@ -342,7 +366,8 @@ pub enum LedgerCommand {
         #[command(flatten)]
         target: TargetArgs,
     },
-    /// Learn the customers that the account has already, page by page, so that they are never posted.
+    /// Learn the customers that the account has already, page by page, so that they are never
+    /// posted.
     Pull {
         #[command(flatten)]
         target: TargetArgs,
@@ -354,15 +379,16 @@ pub enum LedgerCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Erase a person, or everything of the target, for data protection. What is forgotten may be sent again.
+    /// Erase a person, or everything of the target, for data protection. What is forgotten may be
+    /// sent again.
     #[command(group(clap::ArgGroup::new("whom").required(true).args(["email", "all"])))]
     Forget {
         email: Option<String>,
         /// Everything of the target.
         #[arg(long = "target", id = "all")]
         all: bool,
-        /// Do not ask before everything, or a request that may have taken effect, is forgotten. It is typed each time: what is remembered
-        /// for imports is no consent to this.
+        /// Do not ask before everything, or a request that may have taken effect, is forgotten. It
+        /// is typed each time: what is remembered for imports is no consent to this.
         #[arg(long)]
         yes: bool,
         #[command(flatten)]
@@ -384,7 +410,8 @@ pub struct SandboxArgs {
     /// The only token that is let in; any token unless given. Invented, as everything here.
     #[arg(long = "token", value_name = "TOKEN")]
     pub let_in: Option<String>,
-    /// The only account that may log in, and its secret; any may unless given. Invented, as everything here.
+    /// The only account that may log in, and its secret; any may unless given. Invented, as
+    /// everything here.
     #[arg(long, value_name = "ID:SECRET")]
     pub login: Option<sandbox::Credentials>,
     /// How long a token from a login lives.
@@ -448,14 +475,15 @@ pub enum ProgressChoice {
     Never,
 }
 
-/// Variables that look like ours and are none: a misspelt one must not be a real import where a dry run was meant.
+/// Variables that look like ours and are none: a misspelt one must not be a real import where a dry
+/// run was meant.
 #[must_use]
 pub fn unknown_variables() -> Vec<String> {
     fn collect(command: &clap::Command, known: &mut Vec<OsString>) {
         known.extend(command.get_arguments().filter_map(|argument| argument.get_env().map(ToOwned::to_owned)));
         command.get_subcommands().for_each(|command| collect(command, known));
     }
-    let mut known = vec![crate::settings::TOKEN_VARIABLE.into(), crate::settings::APP_SECRET_VARIABLE.into()];
+    let mut known = vec![TOKEN_VARIABLE.into(), APP_SECRET_VARIABLE.into()];
     collect(&Cli::command(), &mut known);
     let ours =
         std::env::vars_os().map(|(name, _)| name).filter(|name| name.to_string_lossy().starts_with("CUSTOMER_IMPORT_"));

@@ -1,7 +1,8 @@
 //! The file of `--config`: what could be typed, written down once.
 //!
-//! Its entries become words of the command line, put before the typed ones, wherever neither the command line nor the environment says the
-//! same. So an option means the same wherever it stands, and is read by the same rules.
+//! Its entries become words of the command line, put before the typed ones, wherever neither the
+//! command line nor the environment says the same. So an option means the same wherever it stands,
+//! and is read by the same rules.
 
 use std::ffi::OsString;
 use std::io::{self, Read as _};
@@ -14,17 +15,17 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::cli::Cli;
-use crate::commands::Failure;
 use crate::domain::shown;
 use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::trusted_file;
 
-/// A file that is read by many is no place for these.
+/// Keys that are refused, because others may read the file.
 const SECRETS: [&str; 5] = ["token", "app-secret", "app_secret", "secret", "password"];
 
-/// The words that were typed, with those of the file that they name.
-pub fn words(typed: Vec<OsString>) -> Result<Vec<OsString>, Failure> {
-    // Whatever is wrong with the words themselves is told when they are read in earnest.
+/// Returns the arguments that were typed, with those of the file that they name.
+pub fn expand(typed: Vec<OsString>) -> Result<Vec<OsString>, Failure> {
+    // Errors in the arguments themselves are reported when they are parsed in earnest.
     let Ok(matches) = Cli::command().ignore_errors(true).try_get_matches_from(&typed) else { return Ok(typed) };
     let mut command = Cli::command();
     command.build();
@@ -36,7 +37,8 @@ pub fn words(typed: Vec<OsString>) -> Result<Vec<OsString>, Failure> {
     Ok([&typed[..at], &added, &typed[at..]].concat())
 }
 
-/// The text of a file that only root and the user can have written. It can name a command that is run.
+/// The text of a file that only root and the user can have written. It can name a command that is
+/// run.
 fn read(path: &Path) -> Result<String, Failure> {
     let cannot = |error: io::Error| {
         let exit = if error.kind() == io::ErrorKind::InvalidInput { Exit::Configuration } else { Exit::Usage };
@@ -136,7 +138,8 @@ impl File<'_> {
         })
     }
 
-    /// The words that an entry stands for; each is tried, so that a fault is told with its line.
+    /// Returns the arguments that an entry stands for. Parses each of them, so that an error names
+    /// its line.
     fn entry(&self, option: &Arg, key: &str, value: &Spanned<DeValue<'_>>) -> Result<Vec<OsString>, Failure> {
         let wrong = |why: &str| self.wrong(Some(value.span()), &format!("{key}: {why}"));
         let texts = match (option.get_action(), value.get_ref()) {
@@ -177,7 +180,8 @@ impl File<'_> {
     }
 }
 
-/// Every option of every command that may stand in a file: those that have an environment variable, too.
+/// Every option of every command that may stand in a file: those that have an environment variable,
+/// too.
 fn collect<'a>(command: &'a Command, found: &mut Vec<&'a Arg>) {
     found.extend(command.get_arguments().filter(|option| may_stand(option)));
     command.get_subcommands().for_each(|command| collect(command, found));
@@ -206,7 +210,7 @@ mod tests {
         let mut all: Vec<OsString> = vec!["customer-import".into()];
         all.extend(typed.iter().map(OsString::from));
         all.extend(["--config".into(), path.into()]);
-        match words(all) {
+        match expand(all) {
             Ok(words) => {
                 let words: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
                 Ok(words[1..words.len() - 2].to_vec())

@@ -1,4 +1,5 @@
-//! From how a run ended to the code that the shell sees. The codes are a contract; 64 and above follow sysexits where it has a word.
+//! Exit codes, and how the end of a run becomes one. The codes are a contract; 64 and above follow
+//! sysexits if it has a word for the case.
 
 use crate::delivery::Verdict;
 use crate::domain::{Status, StopReason, Tally};
@@ -7,7 +8,7 @@ use crate::ledger::LedgerError;
 /// Why the process ends as it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// Every record got where it should, now or earlier.
+    /// No record is left to do and none was lost, in this run or earlier ones.
     Done,
     /// Finished or stopped, some records invalid, rejected or failed.
     SomeFailed,

@@ -1,7 +1,8 @@
 //! Faults of this program: what a panic says, and how the process ends after one.
 //!
-//! A panic anywhere is one message like all others, JSON where JSON is asked for, and the end is 74 instead of the 101 of the standard
-//! library. The ledger needs nothing for that: what was sent is in it, so the same command goes on from there.
+//! A panic anywhere is one message like all others, JSON where JSON is asked for, and the end is 74
+//! instead of the 101 of the standard library. The ledger needs nothing for that: what was sent is
+//! in it, so the same command goes on from there.
 
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -9,7 +10,6 @@ use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 
 use serde_json::json;
 
-use crate::exit::Exit;
 use crate::output::{self, Weight};
 
 const HINT: &str = "what was sent is in the ledger: run the same command again, and report this fault";
@@ -19,9 +19,9 @@ pub fn show_panics() {
     std::panic::set_hook(Box::new(|panic| output::show(told(panic, output::is_json()).as_bytes(), Weight::Needed)));
 }
 
-/// Does the work and returns its exit code; if it panics, that of a fault.
-pub fn caught(work: impl FnOnce() -> Exit) -> Exit {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Exit::Io)
+/// Does the work and returns what it returns. `None` if it panics.
+pub fn caught<T>(work: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
 }
 
 fn told(panic: &PanicHookInfo<'_>, in_json: bool) -> String {
@@ -37,7 +37,8 @@ fn told(panic: &PanicHookInfo<'_>, in_json: bool) -> String {
     format!("error: {message} ({place})\nhint: {HINT}\n{trace}")
 }
 
-/// What a panic says, as far as it cannot hold people's data: the values in such a message stand behind a colon or in quotes.
+/// What a panic says, as far as it cannot hold people's data: the values in such a message stand
+/// behind a colon or in quotes.
 pub(crate) fn words(payload: &(dyn Any + Send)) -> String {
     if let Some(fixed) = payload.downcast_ref::<&'static str>() {
         return (*fixed).to_owned();

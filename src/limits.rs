@@ -66,7 +66,7 @@ fn is_memory_limited() -> bool {
 #[must_use]
 pub fn no_thread(error: &io::Error) -> String {
     let limit = match error.kind() {
-        // The system says the same if there is no memory for the stack.
+        // The system returns the same error if it has no memory for the stack.
         io::ErrorKind::WouldBlock if is_memory_limited() => {
             &format!(": {MEMORY}, or the one on processes and threads (RLIMIT_NPROC, ulimit -u), is reached")
         }

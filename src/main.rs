@@ -1,25 +1,28 @@
-//! Parse, start logging, run, print a failure once, remove what threads left, wait until all is shown, return a code. Nobody else exits the process.
+//! Parses, starts logging, runs, prints a failure once, removes what threads left, waits until all
+//! output is shown, and returns a code. Nothing else exits the process.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use customer_import::cli::{Cli, LogArgs, LogFormat};
-use customer_import::commands::{self, Failure};
+use customer_import::cli::{Cli, LogArgs};
 use customer_import::exit::Exit;
-use customer_import::{atomic_file, config, fault, limits, logging, memory, output};
+use customer_import::failure::Failure;
+use customer_import::process::logging::{self, LogFormat, LogSettings};
+use customer_import::process::memory;
+use customer_import::{atomic_file, commands, config, fault, limits, output};
 
 fn main() -> ExitCode {
     if let Some(what) = limits::lacking() {
-        // Logging needs what there may not be.
+        // Logging itself needs memory and random bytes.
         let failure = Failure::new(Exit::Io, what);
-        failure.print(LogFormat::Text);
+        logging::show_failure(&failure, LogFormat::Text);
         output::flush();
         return ExitCode::from(failure.exit.code());
     }
     memory::keep_out_of_dumps();
     fault::show_panics();
-    let exit = fault::caught(run);
+    let exit = fault::caught(run).unwrap_or(Exit::Io);
     atomic_file::abandon_all();
     output::flush();
     ExitCode::from(exit.code())
@@ -27,13 +30,13 @@ fn main() -> ExitCode {
 
 fn run() -> Exit {
     let typed: Vec<_> = std::env::args_os().collect();
-    let words = config::words(typed.clone());
+    let words = config::expand(typed.clone());
     let fallback = LogArgs::of_misunderstood(words.as_ref().unwrap_or(&typed));
     let cli = words.and_then(|words| parse(words, fallback.log_format));
-    let log = cli.as_ref().map_or(fallback, |cli| cli.log);
+    let log = LogSettings::from(cli.as_ref().map_or(fallback, |cli| cli.log));
     logging::start(&log);
-    cli.and_then(commands::run).unwrap_or_else(|failure| {
-        failure.print(log.log_format);
+    cli.and_then(|cli| commands::run(cli, &log)).unwrap_or_else(|failure| {
+        logging::show_failure(&failure, log.format);
         failure.exit
     })
 }
@@ -43,7 +46,7 @@ fn parse(words: Vec<OsString>, format: LogFormat) -> Result<Cli, Failure> {
         LogFormat::Json if error.use_stderr() => {
             Failure::new(Exit::Usage, error.to_string().trim_start_matches("error: ").trim_end())
         }
-        // Help and the version are no faults, and the parser knows how to speak to people.
+        // Help and the version are not faults, and clap prints them for people.
         LogFormat::Json | LogFormat::Text => error.exit(),
     })
 }

@@ -1,8 +1,10 @@
 //! Standard error, written by a thread of its own.
 //!
-//! A terminal that is stopped (Ctrl-S), a stalled ssh or a full pipe blocks whoever writes to it. Here that is only this thread: all others
-//! put their lines into a bounded queue, and lines that find it full are dropped and counted. What must not be dropped, such as the reason
-//! why a run stopped, always finds a place. [`flush`] waits at the end, but never long for a reader that does not read.
+//! A terminal that is stopped (Ctrl-S), a stalled ssh or a full pipe blocks the thread that writes
+//! to it. Here that is only this thread: all others put their lines into a bounded queue, and lines
+//! that find it full are dropped and counted. What must not be dropped, such as the reason why a
+//! run stopped, always finds a place. [`flush`] waits at the end, but never long for a reader that
+//! does not read.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -10,10 +12,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+/// The log target of lines that only programs read, because people see it elsewhere: which run a
+/// line belongs to, and how that ended. Off in text.
+pub const MACHINE_TARGET: &str = "for_programs";
+
 /// How many bytes may wait.
 const ROOM: usize = 1 << 20;
 
-/// How long [`flush`] waits for a reader that takes nothing, and for one that takes little at a time.
+/// How long [`flush`] waits for a reader that takes nothing, and for one that takes little at a
+/// time.
 const STALLED: Duration = Duration::from_secs(1);
 const SLOW: Duration = Duration::from_secs(5);
 
@@ -24,13 +31,13 @@ const AGAIN: Duration = Duration::from_millis(20);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weight {
     Ordinary,
-    /// Last words, or a question.
+    /// The last message of a run, or a question.
     Needed,
 }
 
 /// What waits to be written.
 #[derive(Debug, Default)]
-struct Queue {
+struct OutputQueue {
     waiting: VecDeque<Vec<u8>>,
     bytes: usize,
     /// Lines that were dropped since one was last accepted.
@@ -40,7 +47,7 @@ struct Queue {
     written: u64,
 }
 
-impl Queue {
+impl OutputQueue {
     /// Returns whether there is something to write now.
     fn add(&mut self, text: &[u8], weight: Weight) -> bool {
         let is_full = self.bytes > 0 && self.bytes + text.len() > ROOM;
@@ -95,7 +102,7 @@ static IN_JSON: AtomicBool = AtomicBool::new(false);
 
 #[derive(Debug, Default)]
 struct Shared {
-    queue: Mutex<Queue>,
+    queue: Mutex<OutputQueue>,
     /// Something is to be written.
     filled: Condvar,
     /// Something was written.
@@ -103,7 +110,7 @@ struct Shared {
 }
 
 impl Shared {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
+    fn queue(&self) -> MutexGuard<'_, OutputQueue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -113,7 +120,7 @@ impl Shared {
         }
     }
 
-    /// Writes what comes, for ever.
+    /// Writes what is queued, forever.
     fn work(&self, output: &mut dyn Write) {
         loop {
             let text = self.take();
@@ -154,7 +161,8 @@ impl Shared {
         }
     }
 
-    /// Waits until all is written, but not for a reader that does not read. Returns whether all was.
+    /// Waits until all is written, but not for a reader that does not read. Returns whether all
+    /// was.
     fn flush(&self, stalled: Duration, slow: Duration) -> bool {
         let begun = Instant::now();
         let mut queue = self.queue();
@@ -176,7 +184,8 @@ impl Shared {
     }
 }
 
-/// The queue of this process. `None`: there is no thread to be had, and everybody writes for himself.
+/// The queue of this process. `None` if its thread could not be started; then every caller writes
+/// directly.
 fn shared() -> Option<&'static Shared> {
     static SHARED: OnceLock<Option<&'static Shared>> = OnceLock::new();
     *SHARED.get_or_init(|| {
@@ -186,7 +195,7 @@ fn shared() -> Option<&'static Shared> {
     })
 }
 
-/// Starts the thread, and decides how dropped lines are told.
+/// Starts the thread, and sets the format of the notice of dropped lines.
 pub fn start(in_json: bool) {
     IN_JSON.store(in_json, Ordering::Relaxed);
     shared();
@@ -206,12 +215,12 @@ pub fn show(text: &[u8], weight: Weight) {
     }
 }
 
-/// Shows one line, unless nobody reads.
+/// Shows one line, unless the queue is full.
 pub fn line(line: &str) {
     show(format!("{line}\n").as_bytes(), Weight::Ordinary);
 }
 
-/// Waits until everything is shown, at most about a second if nobody reads.
+/// Waits until everything is shown, at most about a second if the reader does not read.
 pub fn flush() {
     if let Some(shared) = shared() {
         shared.flush(STALLED, SLOW);
@@ -254,7 +263,7 @@ mod tests {
 
     #[test]
     fn lines_that_find_no_room_are_dropped_and_counted_and_last_words_are_not() {
-        let mut queue = Queue::default();
+        let mut queue = OutputQueue::default();
         assert!(queue.add(&vec![b'x'; ROOM + 1], Weight::Ordinary), "alone even a long text has room");
         assert!(!queue.add(b"a\n", Weight::Ordinary));
         assert!(!queue.add(b"b\nc\n", Weight::Ordinary));

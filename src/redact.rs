@@ -1,8 +1,11 @@
-//! Takes the secrets of a run out of texts that somebody else wrote.
+//! Takes the secrets of a run, and the e-mails and phone numbers of people, out of texts that
+//! others wrote.
 //!
-//! A server may repeat what it was sent, in its words or in the data of a customer. Whoever reads such a text hides the secrets in it before
-//! anything keeps or shows it. What is known of a secret is the text itself and the forms in which servers and frameworks print it: base64
-//! (also in the middle of other bytes, as in `Authorization: Basic`), percent-encoded, and escaped as in JSON.
+//! A server may repeat what it was sent, in its words or in the data of a customer. The code that
+//! reads such a text hides the secrets in it before anything keeps or shows it. What is known of a
+//! secret is the text itself and the forms in which servers and frameworks print it: base64 (also
+//! in the middle of other bytes, as in `Authorization: Basic`), percent-encoded, and escaped as in
+//! JSON.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, VecDeque};
@@ -17,7 +20,7 @@ use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
 /// What stands in the place of a secret.
 const HIDDEN: &str = "***";
 
-/// A shorter text is hidden only as a word of its own: within others it is no secret but a few letters.
+/// A shorter text is hidden only as a word of its own: within other words it is just a few letters.
 const SHORT: usize = 8;
 
 /// So many bytes of a form are looked for at once; the rest is compared where they are found.
@@ -28,10 +31,10 @@ const TOKENS: usize = 4;
 
 /// Knows the secrets of a run. Clones know the same.
 #[derive(Clone, Default)]
-pub struct Redactor(Arc<RwLock<Known>>);
+pub struct Redactor(Arc<RwLock<KnownSecrets>>);
 
 #[derive(Default)]
-struct Known {
+struct KnownSecrets {
     lasting: Vec<String>,
     /// The newest is the last.
     tokens: VecDeque<String>,
@@ -91,11 +94,11 @@ impl Redactor {
         }
     }
 
-    fn read<T>(&self, look: impl FnOnce(&Known) -> T) -> T {
+    fn read<T>(&self, look: impl FnOnce(&KnownSecrets) -> T) -> T {
         look(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn change(&self, change: impl FnOnce(&mut Known)) {
+    fn change(&self, change: impl FnOnce(&mut KnownSecrets)) {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         change(&mut known);
         let forms: BTreeSet<_> = known.lasting.iter().chain(&known.tokens).flat_map(|secret| forms(secret)).collect();
@@ -178,7 +181,8 @@ fn forms(secret: &str) -> Vec<String> {
         forms.push(engine.encode(secret));
         let within =
             (0..3).map(|before| within(&engine.encode([&vec![0; before], secret.as_bytes()].concat()), before));
-        // What depends on the bytes around it is cut off, and what is left of a short secret may be anything.
+        // What depends on the bytes around it is cut off, and what is left of a short secret may be
+        // anything.
         forms.extend(within.filter(|form| form.len() >= SHORT));
     }
     // PHP writes slashes of JSON so.
@@ -188,11 +192,49 @@ fn forms(secret: &str) -> Vec<String> {
     forms
 }
 
-/// The part of a base64 text that does not depend on the bytes before and behind those that are meant.
+/// The part of a base64 text that does not depend on the bytes before and behind those that are
+/// meant.
 fn within(encoded: &str, before: usize) -> String {
     let bytes = encoded.len() * 6 / 8;
     let (start, end) = ((before * 8).div_ceil(6), bytes * 8 / 6);
     encoded.get(start..end).unwrap_or_default().to_owned()
+}
+
+/// Words of others, with every e-mail in them cut down to what helps a person recognise it:
+/// `j***@e***`.
+#[must_use]
+pub fn masked(text: &str) -> String {
+    text.split_inclusive(char::is_whitespace).map(masked_word).collect()
+}
+
+/// So many digits in a row may be a phone number.
+const PHONE: usize = 7;
+
+/// Words without the phone numbers in them.
+#[must_use]
+pub fn without_numbers(text: &str) -> Cow<'_, str> {
+    let is_digit = |c: char| c.is_ascii_digit();
+    if !text.split(|c| !is_digit(c)).any(|digits| digits.len() >= PHONE) {
+        return Cow::Borrowed(text);
+    }
+    let (mut kept, mut rest) = (String::new(), text);
+    while let Some(start) = rest.find(is_digit) {
+        let end = rest[start..].find(|c| !is_digit(c)).map_or(rest.len(), |length| start + length);
+        kept.push_str(&rest[..start]);
+        kept.push_str(if end - start >= PHONE { "***" } else { &rest[start..end] });
+        rest = &rest[end..];
+    }
+    Cow::Owned(kept + rest)
+}
+
+fn masked_word(word: &str) -> String {
+    match word.split_once('@') {
+        Some((local, domain)) => {
+            let first = |part: &str| part.chars().find(|c| c.is_alphanumeric()).map(String::from).unwrap_or_default();
+            format!("{}***@{}*** ", first(local), first(domain))
+        }
+        None => word.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -268,5 +310,21 @@ mod tests {
         let told = redactor.hide("lasting-secret token-number-0 token-number-1 token-number-4").into_owned();
         assert_eq!(told, "*** token-number-0 *** ***");
         assert!(!format!("{redactor:?}").contains("token"));
+    }
+
+    #[test]
+    fn emails_in_the_words_of_others_are_masked() {
+        assert_eq!(masked("the mail \"jane.doe@example.com\" is bad"), "the mail j***@e*** is bad");
+        assert_eq!(masked("nothing to hide"), "nothing to hide");
+    }
+
+    #[test]
+    fn numbers_that_may_be_a_phones_are_masked_and_others_stay() {
+        assert_eq!(
+            without_numbers("may mean +4917612345678 or +123456 (ISO 3166-1)"),
+            "may mean +*** or +123456 (ISO 3166-1)"
+        );
+        assert_eq!(without_numbers("1234567"), "***");
+        assert_eq!(without_numbers("line 12"), "line 12");
     }
 }

@@ -1,6 +1,6 @@
 //! Files that the program believes: its ledger, its configuration, its secrets.
 //!
-//! If somebody else can write such a file, they speak with the user's voice. So the program looks at
+//! If another user can write such a file, they speak with the user's voice. So the program looks at
 //! what it opened, at its owner and at its mode. [`open`] never waits, because a named pipe in the
 //! place of a file would hold the program up before it listens to signals.
 //!
@@ -35,8 +35,8 @@ impl Distrust {
     }
 }
 
-/// Opens a plain file for reading. What is not one is refused instead of waited for. A pipe that the
-/// program was given as a descriptor, such as `<(…)` of a shell, can be read too.
+/// Opens a plain file for reading. What is not one is refused instead of waited for. A pipe that
+/// the program was given as a descriptor, such as `<(…)` of a shell, can be read too.
 ///
 /// # Errors
 /// What the system says, and an error of the kind `InvalidInput` for what is not a plain file.
@@ -103,7 +103,7 @@ fn kind(file: &Metadata) -> Option<&'static str> {
     })
 }
 
-/// Refuses a file that somebody else owns or may write, and what is not a plain file.
+/// Refuses a file that another user owns or may write, and what is not a plain file.
 ///
 /// # Errors
 /// The reason.
@@ -115,7 +115,7 @@ pub fn check_own(file: &Metadata) -> Result<(), Distrust> {
     }
 }
 
-/// Refuses a link that somebody else than root or the user made.
+/// Refuses a link that neither root nor the user made.
 ///
 /// # Errors
 /// The reason.
@@ -126,7 +126,7 @@ pub fn check_link(link: &Metadata) -> Result<(), Distrust> {
     }
 }
 
-/// Refuses a configuration that another user than root owns, or that everybody may write.
+/// Refuses a configuration that another user than root owns, or that every user may write.
 ///
 /// # Errors
 /// The reason.
@@ -136,7 +136,7 @@ pub fn check_configuration(file: &File) -> io::Result<Result<(), Distrust>> {
 }
 
 /// Whether others may read a secret, and its owner can do something about it. Containers get their
-/// secrets as files of root, or on a mount that nobody can write.
+/// secrets as files of root, or on a read-only mount.
 ///
 /// # Errors
 /// What the system says.
@@ -267,6 +267,16 @@ fn user() -> u32 {
 #[cfg(not(unix))]
 fn is_read_only(_: &File) -> bool {
     false
+}
+
+/// Makes a folder, and those above it, that only their owner can enter. What is there stays as it
+/// is.
+pub fn make_private_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
 }
 
 #[cfg(test)]

@@ -1,36 +1,24 @@
 //! The commands: each wires the other modules together and decides nothing that they could decide.
-//!
-//! `check`, `import` and `report` read the input through the same [`judge`](judge::Judge), so what the plan promised, what the import did
-//! and what the report says cannot differ in who is a duplicate of whom.
 
 mod check;
-mod failure;
-mod from_ledger;
+mod diagnostics;
 mod import;
-mod input;
-mod judge;
-mod known;
+mod job;
 mod ledger;
-mod lists;
-mod meter;
-mod outlook;
-mod question;
+mod preflight;
 mod report;
-mod reporting;
 mod resume;
 mod sandbox;
-mod sending;
-mod signals;
-mod stdout;
-mod suspects;
-
-pub use failure::Failure;
 
 use crate::cli::{self, Cli, Command};
 use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::process::logging::LogSettings;
+use crate::process::{signals, stdout};
+use crate::settings::{CheckSettings, ImportSettings, MetricsSettings, ReportSettings};
 
 /// Does what was typed.
-pub fn run(cli: Cli) -> Result<Exit, Failure> {
+pub fn run(cli: Cli, log: &LogSettings) -> Result<Exit, Failure> {
     use clap::CommandFactory as _;
     let unknown = cli::unknown_variables();
     if !unknown.is_empty() {
@@ -38,12 +26,15 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
             .hint("unset it, or correct its name: it is CUSTOMER_IMPORT_ and the option's name, such as CUSTOMER_IMPORT_BASE_URL"));
     }
     signals::survive_size_limit();
+    let log = *log;
     match cli.command {
-        Command::Import(args) if args.dry_run => signals::interruptible(move || check::run(&(*args).into(), &cli.log)),
-        Command::Import(args) => import::run(&args, &cli.log),
-        Command::Check(args) => signals::interruptible(move || check::run(&args, &cli.log)),
-        Command::Report(args) => signals::interruptible(move || report::run(&args)),
-        Command::Ledger(command) => ledger::run(*command, &cli.log),
+        Command::Import(args) if args.dry_run => {
+            signals::interruptible(move || check::run(CheckSettings::of(&(*args).into(), log)?))
+        }
+        Command::Import(args) => import::run(MetricsSettings::of(&args)?, move || ImportSettings::of(&args, log)),
+        Command::Check(args) => signals::interruptible(move || check::run(CheckSettings::of(&args, log)?)),
+        Command::Report(args) => signals::interruptible(move || report::run(ReportSettings::of(args)?)),
+        Command::Ledger(command) => ledger::run(*command, log),
         Command::Sandbox(args) => sandbox::run(args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -53,7 +44,7 @@ pub fn run(cli: Cli) -> Result<Exit, Failure> {
         }
         Command::Man => {
             let mut page = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(|error| Failure::new(Exit::Io, error))?;
+            clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(|error| Failure::of(Exit::Io, error))?;
             stdout::write(&page);
             Ok(Exit::Done)
         }

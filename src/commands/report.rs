@@ -1,24 +1,24 @@
 //! `report`: the reports again, from input and ledger alone.
 
-use super::input::Input;
-use super::judge::{AsOf, Judge};
-use super::{Failure, reporting, resume, stdout};
-use crate::cli::{ReportArgs, SummaryFormat};
+use super::resume;
 use crate::domain::shown;
 use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::ledger::{Reader, RunInfo, RunState};
+use crate::process::stdout;
+use crate::reconcile::input::InputHandle;
+use crate::reconcile::line::{AsOf, Reconciler};
+use crate::reconcile::{pass, survey};
 use crate::report::{Summary, Unended};
-use crate::settings::{self, Outputs, TargetSettings};
+use crate::settings::{Rendering, ReportSettings, TargetSettings};
 
-pub(super) fn run(args: &ReportArgs) -> Result<Exit, Failure> {
-    let settings = TargetSettings::required(&args.target)?;
-    let input = Input::open(&args.input.input)?;
-    let outputs =
-        Outputs::with_default(&args.output, &args.input.input, &settings::own_files(Some(&settings.ledger), None))?;
-    let (ledger, run, state) = look_up(&settings, &args.run, &input)?;
-    let duplicates = reporting::survey(&input, &args.input, true, |_| {})?.duplicates;
-    let judge = Judge::new(duplicates, Some(ledger), AsOf::Run(run.id.number));
-    let counted = reporting::pass(&input, &args.input, &outputs, &judge, |_, _| {})?;
+pub(super) fn run(settings: ReportSettings) -> Result<Exit, Failure> {
+    let ReportSettings { target, input, outputs, run: wanted, rendering } = settings;
+    let input = InputHandle::open(input)?;
+    let (ledger, run, state) = look_up(&target, &wanted, &input)?;
+    let duplicates = survey::survey(&input, true, |_| {})?.duplicates;
+    let reconciler = Reconciler::new(duplicates, Some(ledger), AsOf::Run(run.id.number));
+    let counted = pass::pass(&input, &outputs, &reconciler, |_, _| {})?;
     let exit = Exit::of_report(&counted.tally);
     let (unended, until) = match state {
         RunState::Ended(at) => (None, at),
@@ -27,7 +27,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<Exit, Failure> {
     };
     let summary = Summary {
         run: run.id.name,
-        target: settings.target.base_url.clone(),
+        target: target.target.base_url.clone(),
         tally: counted.tally,
         requests: run.counters.requests,
         throttled: run.counters.throttled,
@@ -35,7 +35,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<Exit, Failure> {
         recovered: run.counters.recovered,
         duration: std::time::Duration::try_from(until.duration_since(run.started_at)).unwrap_or_default(),
         errors: counted.errors,
-        shared_ids: shared_ids(&settings, run.id.number)?,
+        shared_ids: shared_ids(&target, run.id.number)?,
         reports: outputs.reports,
         rejects: outputs.rejects,
         exit_code: exit.code(),
@@ -43,16 +43,16 @@ pub(super) fn run(args: &ReportArgs) -> Result<Exit, Failure> {
         unended,
         partial: false,
         next_command: None,
-        settle_command: Some(resume::settle(&settings)),
+        settle_command: Some(resume::settle(&target)),
     };
-    stdout::write(rendered(&summary, args.output.summary).as_bytes());
+    stdout::write(rendered(&summary, rendering).as_bytes());
     Ok(exit)
 }
 
 /// The ledger, the run that is asked for, and how far it is.
-fn look_up(settings: &TargetSettings, wanted: &str, input: &Input) -> Result<(Reader, RunInfo, RunState), Failure> {
+fn look_up(target: &TargetSettings, wanted: &str, input: &InputHandle) -> Result<(Reader, RunInfo, RunState), Failure> {
     let look = || -> Result<_, Failure> {
-        let ledger = Reader::open(&settings.ledger, &settings.target)?;
+        let ledger = target.reader()?;
         let run = find_run(&ledger, wanted, input)?;
         let state = ledger.state_of(&run)?;
         Ok((ledger, run, state))
@@ -62,7 +62,7 @@ fn look_up(settings: &TargetSettings, wanted: &str, input: &Input) -> Result<(Re
     if first.2 == RunState::CutOff { look() } else { Ok(first) }
 }
 
-fn find_run(ledger: &Reader, wanted: &str, input: &Input) -> Result<RunInfo, Failure> {
+fn find_run(ledger: &Reader, wanted: &str, input: &InputHandle) -> Result<RunInfo, Failure> {
     let found = if wanted == "last" { ledger.last_run(&input.name().0)? } else { ledger.run(wanted)? };
     found.ok_or_else(|| {
         let message = if wanted == "last" {
@@ -77,14 +77,14 @@ fn find_run(ledger: &Reader, wanted: &str, input: &Input) -> Result<RunInfo, Fai
 }
 
 /// Ids that the server gave to several records of a run, with how many.
-pub(super) fn shared_ids(settings: &TargetSettings, run: i64) -> Result<Vec<(String, u64)>, Failure> {
-    let shared = Reader::open(&settings.ledger, &settings.target)?.shared_ids(run)?;
+pub(super) fn shared_ids(target: &TargetSettings, run: i64) -> Result<Vec<(String, u64)>, Failure> {
+    let shared = target.reader()?.shared_ids(run)?;
     Ok(shared.into_iter().map(|shared| (shared.customer_id, shared.records)).collect())
 }
 
-pub(super) fn rendered(summary: &Summary, format: SummaryFormat) -> String {
-    match format {
-        SummaryFormat::Text => summary.to_text(),
-        SummaryFormat::Json => format!("{}\n", summary.to_json()),
+pub(super) fn rendered(summary: &Summary, rendering: Rendering) -> String {
+    match rendering {
+        Rendering::Text => summary.to_text(),
+        Rendering::Json => format!("{}\n", summary.to_json()),
     }
 }

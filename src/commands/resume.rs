@@ -1,13 +1,15 @@
-//! Commands that are printed as the next step, so that they work when pasted: the one that resumes a run, which is the one that was typed,
-//! with a spooled standard input named by its file; and the one that ends a doubt by hand.
+//! Commands that are printed as the next step, so that they work when pasted: the one that resumes
+//! a run (the one that was typed, with a spooled standard input named by its file), and the one
+//! that settles a doubt by hand.
 
-use super::input::Input;
+use crate::reconcile::input::InputHandle;
 use crate::settings::TargetSettings;
+use crate::shell::quoted;
 
-pub(super) fn command(input: &Input) -> String {
+pub(super) fn command(input: &InputHandle) -> String {
     let spooled = input.is_spooled().then(|| input.path().display().to_string());
     let typed = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
-    words(typed, spooled.as_deref())
+    quoted_args(typed, spooled.as_deref())
 }
 
 /// Ends the doubt of an e-mail; EMAIL and ID are for the user to fill in.
@@ -20,7 +22,7 @@ pub(super) fn settle(settings: &TargetSettings) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-fn words(typed: impl Iterator<Item = String>, spooled: Option<&str>) -> String {
+fn quoted_args(typed: impl Iterator<Item = String>, spooled: Option<&str>) -> String {
     let mut hide = false;
     let named = typed.map(|word| match spooled {
         _ if std::mem::replace(&mut hide, word == ACCOUNT) => HIDDEN.to_owned(),
@@ -31,19 +33,9 @@ fn words(typed: impl Iterator<Item = String>, spooled: Option<&str>) -> String {
     named.collect::<Vec<_>>().join(" ")
 }
 
-/// An account id is an e-mail in base64: whoever typed it has to fill it in again.
+/// Not repeated, because an account id is an e-mail in base64. The user fills it in again.
 const ACCOUNT: &str = "--account-id";
 const HIDDEN: &str = "ACCOUNT_ID";
-
-/// As a POSIX shell reads it back.
-pub(super) fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_./:=@%+,-".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -55,21 +47,22 @@ mod tests {
 
     #[test]
     fn what_a_shell_would_split_or_expand_is_quoted() {
-        let command = words(typed(&["customer-import", "import", "a b.csv", "--map", "customer_name={It's}"]), None);
+        let command =
+            quoted_args(typed(&["customer-import", "import", "a b.csv", "--map", "customer_name={It's}"]), None);
         assert_eq!(command, r"customer-import import 'a b.csv' --map 'customer_name={It'\''s}'");
     }
 
     #[test]
     fn an_account_id_is_not_repeated() {
         for id in [&["--account-id", "YWRh"][..], &["--account-id=YWRh"]] {
-            let command = words(typed(&[&["x", "import"], id, &["a.csv"]].concat()), None);
+            let command = quoted_args(typed(&[&["x", "import"], id, &["a.csv"]].concat()), None);
             assert!(command.contains("ACCOUNT_ID a.csv") && !command.contains("YWRh"), "{command}");
         }
     }
 
     #[test]
     fn a_spooled_standard_input_is_named_by_its_file() {
-        let command = words(typed(&["customer-import", "import", "-", "--yes"]), Some("/state/spool/stdin-x"));
+        let command = quoted_args(typed(&["customer-import", "import", "-", "--yes"]), Some("/state/spool/stdin-x"));
         assert_eq!(command, "customer-import import /state/spool/stdin-x --yes");
     }
 }

@@ -1,14 +1,14 @@
 //! `sandbox`: the stand-in as a process of its own, until it is interrupted.
 
-use super::signals;
-use super::{Failure, stdout};
 use crate::cli::SandboxArgs;
 use crate::delivery::Shutdown;
 use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::process::{signals, stdout};
 use crate::sandbox::{self, Config, IdempotencyMode};
 
 pub(super) fn run(args: SandboxArgs) -> Result<Exit, Failure> {
-    let failed = |error: std::io::Error| Failure::new(Exit::Io, error).context("cannot start the sandbox".to_owned());
+    let failed = |error: std::io::Error| Failure::of(Exit::Io, error).context("cannot start the sandbox".to_owned());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     runtime.block_on(async {
         let port = args.port;

@@ -7,7 +7,6 @@
 
 mod attempt;
 mod customer;
-mod duplicates;
 mod fields;
 mod json;
 mod lookalike;
@@ -23,7 +22,6 @@ pub use attempt::{
     AttemptResult, DoubtCause, EmailWords, FoundCustomer, LookupResult, Matches, Refusal, RefusalScope, StopReason,
 };
 pub use customer::{Field, NewCustomer};
-pub use duplicates::{Duplicates, Earlier, Print, Printer, Prints};
 pub use fields::country::Country;
 pub use fields::email::{Email, EmailKey};
 pub use fields::kind::CustomerType;

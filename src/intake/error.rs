@@ -4,8 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::domain::{Field, shown};
+use crate::shell;
 
-use super::columns::fault::{ColumnFault, shell};
+use super::columns::fault::ColumnFault;
 use super::open::changed::InputChanged;
 use super::open::unpack::UnpackFault;
 
@@ -97,7 +98,7 @@ impl IntakeError {
             (&mut self, list)
             && fields.contains(&Field::Email)
         {
-            let filter = shell(&format!(".[{list:?}][]"));
+            let filter = shell::quoted(&format!(".[{list:?}][]"));
             *advice = vec![format!("if the customers are in {list:?}: jq -c {filter} FILE > customers.ndjson")];
         }
         self

@@ -12,6 +12,7 @@
 //! report files, a link.
 
 mod diagnostics;
+mod event_log;
 mod formats;
 mod human;
 mod metrics;
@@ -21,6 +22,7 @@ mod rejects;
 mod summary;
 
 pub use diagnostics::listing::{Diagnostics, DiagnosticsStyle};
+pub use event_log::{log_end, log_event};
 pub use formats::file::{ReportFile, ReportFormat};
 pub use human::about;
 pub use metrics::Metrics;

@@ -102,6 +102,21 @@ fn what_stands_in_the_environment_counts_and_what_nobody_knows_is_refused() {
 }
 
 #[test]
+fn a_ledger_that_is_missing_is_told_without_an_option_that_was_not_given() {
+    let lab = Lab::new();
+    lab.customers(1);
+    let none = ["--base-url", "https://127.0.0.1:9", "--ledger", "none.db"];
+    for command in [&["ledger", "show"][..], &["ledger", "forget", "ada@example.com"], &["report", "in.csv"]] {
+        let ran = lab.run(&[command, &none].concat()).ends(78);
+        let ran = ran.says("error: there is no ledger at none.db\nhint: check --base-url, --account and --ledger");
+        assert!(!ran.stderr.contains("--require-ledger"), "{ran:?}");
+    }
+    lab.run(&[&["import", "in.csv", "--yes", "--require-ledger"][..], &none].concat())
+        .ends(78)
+        .says("hint: is its disk mounted? For a first import, leave out --require-ledger");
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_told_with_its_cause_and_a_hint() {
     let lab = Lab::new();
     for command in ["import", "check", "report"] {

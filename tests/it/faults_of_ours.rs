@@ -3,9 +3,9 @@
 
 use std::process::{Command, Stdio};
 
-use customer_import::cli::{LogArgs, LogFormat};
 use customer_import::exit::Exit;
-use customer_import::{fault, logging, output};
+use customer_import::process::logging::{self, LogFormat, LogSettings};
+use customer_import::{fault, output};
 use serde_json::Value;
 
 use crate::harness::{FAST, HEADER, Lab, Ran, Server};
@@ -21,14 +21,15 @@ fn the_child_that_panics() {
     let Ok(format) = std::env::var(FORMAT) else { return };
     fault::show_panics();
     let exit = fault::caught(|| {
-        let log_format = if format == "json" { LogFormat::Json } else { LogFormat::Text };
-        logging::start(&LogArgs { verbose: 0, quiet: false, log_format });
+        let format = if format == "json" { LogFormat::Json } else { LogFormat::Text };
+        logging::start(&LogSettings { format, level: tracing::Level::INFO });
         let cell = String::from("ada@example.com");
         let of_thread = cell.clone();
         drop(std::thread::spawn(move || panic!("in a thread: {of_thread}")).join());
         assert!(cell.is_empty(), "a cell: {cell}");
         Exit::Done
-    });
+    })
+    .unwrap_or(Exit::Io);
     output::flush();
     std::process::exit(exit.code().into());
 }

@@ -133,3 +133,21 @@ fn without_proxies(command: &mut std::process::Command) -> &mut std::process::Co
     }
     command
 }
+
+#[test]
+fn wrong_options_are_refused_before_standard_input_is_read_or_a_ledger_is_locked() {
+    let wrong: [&[&str]; 3] =
+        [&["--region", "Mars"], &["--base-url", "http://example.com"], &["--report", "report.pdf"]];
+    for command in ["import", "check", "report"] {
+        for wrong in wrong {
+            let lab = lab();
+            let before = names(&lab);
+            let target = if wrong[0] == "--base-url" { &[][..] } else { &["--base-url", "https://127.0.0.1:9/api"] };
+            let args = [&[command, "-"][..], target, wrong].concat();
+            // Its writer never ends, so a command that reads would not either.
+            let (reader, _writer) = std::io::pipe().unwrap();
+            Ran::of(lab.command(&args).stdin(reader)).ends(2).says(wrong[0]);
+            leaves_nothing(&lab, &before);
+        }
+    }
+}

@@ -3,6 +3,7 @@
 
 use super::presets::Preset;
 use crate::domain::Field;
+use crate::shell;
 
 /// Why the columns of a file cannot be matched with the fields of a customer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,14 +59,7 @@ pub(crate) fn map_option(field: Field, column: &str) -> String {
 
 /// The same for what is a column or a template as it is typed.
 pub(crate) fn map_recipe(field: Field, recipe: &str) -> String {
-    format!("--map {}", shell(&format!("{field}={recipe}")))
-}
-
-/// A word as a shell takes it.
-pub(crate) fn shell(word: &str) -> String {
-    let plain =
-        |character: char| character.is_alphanumeric() || matches!(character, '_' | '-' | '=' | '.' | '/' | ':' | '+');
-    if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+    format!("--map {}", shell::quoted(&format!("{field}={recipe}")))
 }
 
 /// More columns than this are not listed.

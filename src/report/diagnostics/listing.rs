@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use super::excerpt::{Excerpt, masked_cell};
 use crate::domain::{Code, InputShape, Position, RawRecord, Severity, Violation, shown};
-use crate::logging::without_numbers;
+use crate::redact::without_numbers;
 
 /// More are counted only.
 const IN_FULL: usize = 20;

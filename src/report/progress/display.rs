@@ -9,7 +9,7 @@ use super::bar::Bar;
 use super::counts::{Counts, Scope};
 use super::lines::LineOutput;
 use crate::event::{Event, Trouble};
-use crate::logging::masked;
+use crate::redact::masked;
 use crate::report::human::about;
 
 /// How progress is shown.

@@ -4,8 +4,8 @@
 use std::time::Instant;
 
 use super::counts::Counts;
-use crate::logging::masked;
 use crate::output;
+use crate::redact::masked;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum LineOutput {

@@ -1,0 +1,35 @@
+//! What is wrong with the input, on standard error.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+
+use console::Term;
+
+use crate::output::{self, Weight};
+use crate::process::logging::{LogFormat, LogSettings};
+use crate::report::{Diagnostics, DiagnosticsStyle};
+
+/// For diagnostics that go to a file or a log.
+const WIDTH_ELSEWHERE: usize = 120;
+
+/// Shows what is wrong with the input, drawn for people or logged for programs. `reports` are the
+/// files that list it, too, now or at the end.
+pub(super) fn show(diagnostics: &Diagnostics, log: &LogSettings, reports: &[PathBuf]) {
+    match log.format {
+        LogFormat::Text => print(diagnostics, reports),
+        LogFormat::Json => diagnostics.log(),
+    }
+}
+
+fn print(diagnostics: &Diagnostics, reports: &[PathBuf]) {
+    let terminal = Term::stderr();
+    let width = terminal.size_checked().map_or(WIDTH_ELSEWHERE, |(_, columns)| usize::from(columns));
+    let masked = !std::io::stderr().is_terminal();
+    let look = DiagnosticsStyle { width, styled: console::colors_enabled_stderr(), masked };
+    let mut drawn = Vec::new();
+    // Memory takes all that is written to it.
+    drop(diagnostics.print(&mut drawn, look, reports));
+    if !drawn.is_empty() {
+        output::show(&drawn, Weight::Ordinary);
+    }
+}

@@ -1,0 +1,221 @@
+//! The end of a run: reports from the input or else from the ledger, the end in the ledger, the
+//! summary.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::run::{Import, SendingEnd};
+use crate::commands::{report, resume};
+use crate::delivery::Verdict;
+use crate::domain::{Status, Tally};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::ledger::{LedgerError, Reader, RunCounters, RunId};
+use crate::process::{signals, stdout};
+use crate::reconcile::line::{AsOf, PassCounts, Reconciler};
+use crate::reconcile::{from_ledger, pass};
+use crate::report::{Summary, log_end};
+use crate::settings::{Rendering, TargetSettings};
+
+/// How an import ended.
+pub(super) struct Finished {
+    pub exit: Exit,
+    /// The command that resumes it, as the summary shows it. `None` if nothing is left to do.
+    pub next_command: Option<String>,
+}
+
+/// What a summary shows of the end of a run.
+struct RunEnding {
+    counters: RunCounters,
+    counted: PassCounts,
+    exit: Exit,
+    stopped: Option<String>,
+    next_command: Option<String>,
+}
+
+impl Import<'_> {
+    /// Writes the reports, the end of the run in the ledger, and the summary.
+    pub(super) async fn report(&self, run: &RunId, sent: SendingEnd, begun: Instant) -> Result<Finished, Failure> {
+        let SendingEnd { verdict, counters, unread, mut stopped } = sent;
+        let memory = self.memory(&verdict).await?;
+        let counted = match unread {
+            Some(failure) => Err(failure),
+            None => self.count(run, &memory).await,
+        };
+        let counted = match counted {
+            Err(unread) if unread.exit == Exit::Input => {
+                // A run that the input stopped looks like one that was interrupted.
+                let stopped = stopped.filter(|_| !matches!(verdict, Some(Verdict::Interrupted)));
+                let sent = SendingEnd { verdict, counters, unread: None, stopped };
+                return Err(self.report_from_ledger(run, &memory, begun, sent, unread).await);
+            }
+            counted => counted,
+        };
+        let exit = match (&counted, &verdict) {
+            (Err(failure), _) => failure.exit,
+            (Ok(counted), Some(verdict)) => Exit::of_run(verdict, self.signals.caught.get(), &counted.tally),
+            (Ok(counted), None) => Exit::of_nothing_sent(&counted.tally),
+        };
+        if let (Exit::Io, Some(Verdict::Finished), Ok(counted)) = (exit, &verdict, &counted) {
+            let forgotten = counted.tally.get(Status::NotAttempted);
+            stopped =
+                Some(format!("the ledger is damaged: it knows no end of {forgotten} records that were dealt with"));
+        }
+        if let (Ok(counted), Ok(doubts)) = (&counted, memory.doubts()) {
+            self.metrics.reported(&counted.tally, doubts);
+        }
+        // A ledger that failed before cannot take this either, and the verdict has said so.
+        let ended = self.ledger.end_run(run, counters, exit.code(), stopped.clone()).await;
+        if let (Err(error), false) = (ended, matches!(verdict, Some(Verdict::LedgerFailed(_)))) {
+            return Err(error.into());
+        }
+        let counted = counted.map_err(|failure| failure.hint(self.hint_to_resume()))?;
+        log_end(exit.code(), stopped.as_deref());
+        let unfinished = [Status::NotAttempted, Status::Failed, Status::InDoubt];
+        let resumable =
+            !self.forgets && !memory.lacks_name && unfinished.into_iter().any(|status| counted.tally.get(status) > 0);
+        let next_command = resumable.then(|| resume::command(&self.input));
+        let ending = RunEnding { counters, counted, exit, stopped, next_command: next_command.clone() };
+        let summary = self.summary(run, &memory, begun, ending)?;
+        // cron mails what is printed, and --quiet asks for no mail about a run that went well.
+        if !(self.log.is_quiet() && exit == Exit::Done && self.rendering == Rendering::Text) {
+            self.print(&summary).await;
+        }
+        Ok(Finished { exit, next_command })
+    }
+
+    async fn print(&self, summary: &Summary) {
+        stdout::write_unless_signalled(report::rendered(summary, self.rendering), &self.signals.caught).await;
+    }
+
+    fn summary(&self, run: &RunId, memory: &Memory, begun: Instant, ending: RunEnding) -> Result<Summary, Failure> {
+        let RunEnding { counters, counted, exit, stopped, next_command } = ending;
+        let is_kept = !self.forgets && !memory.lacks_name;
+        Ok(Summary {
+            run: run.name.clone(),
+            target: self.sender.server.target.base.as_str().to_owned(),
+            tally: counted.tally,
+            requests: counters.requests,
+            throttled: counters.throttled,
+            retries: counters.retries,
+            recovered: counters.recovered,
+            duration: begun.elapsed(),
+            errors: counted.errors,
+            shared_ids: report::shared_ids(&memory.target, run.number)?,
+            reports: self.outputs.reports.clone(),
+            rejects: self.outputs.rejects.clone(),
+            exit_code: exit.code(),
+            stopped,
+            unended: None,
+            partial: false,
+            next_command,
+            settle_command: is_kept.then(|| resume::settle(&self.sender.server.target)),
+        })
+    }
+
+    /// Writes the same from the ledger alone, if the input changed or cannot be read any more.
+    async fn report_from_ledger(
+        &self,
+        run: &RunId,
+        memory: &Memory,
+        begun: Instant,
+        sent: SendingEnd,
+        unread: Failure,
+    ) -> Failure {
+        let SendingEnd { verdict, counters, stopped: why, .. } = sent;
+        let counted = match self.count_from_ledger(run, memory).await {
+            Ok(counted) => counted,
+            Err(failure) => return failure.hint(self.hint_to_resume()),
+        };
+        let exit = unread.exit;
+        let words = [why, Some(unread.words()), Some(self.made_from_ledger(&counted.tally))];
+        let stopped = words.into_iter().flatten().collect::<Vec<_>>().join("; ");
+        if let Ok(doubts) = memory.doubts() {
+            self.metrics.reported(&counted.tally, doubts);
+        }
+        let ended = self.ledger.end_run(run, counters, exit.code(), Some(stopped.clone())).await;
+        if let (Err(error), false) = (ended, matches!(verdict, Some(Verdict::LedgerFailed(_)))) {
+            return error.into();
+        }
+        log_end(exit.code(), Some(&stopped));
+        let command = resume::command(&self.input);
+        let hint = format!(
+            "nothing that was read after a change was sent; see whether the file is what it should be, then resume with: {command}"
+        );
+        let ending = RunEnding { counters, counted, exit, stopped: Some(stopped.clone()), next_command: Some(command) };
+        match self.summary(run, memory, begun, ending) {
+            // Rejects need the cells of the input.
+            Ok(summary) => {
+                self.print(&Summary { partial: true, rejects: None, ..summary }).await;
+            }
+            Err(failure) => return failure,
+        }
+        Failure::new(exit, stopped).hint(hint)
+    }
+
+    fn made_from_ledger(&self, tally: &Tally) -> String {
+        let missing = self.plan.tally.total().saturating_sub(tally.total());
+        let why = if self.input.check_unchanged().is_err() { "changed" } else { "cannot be read again" };
+        let mut words = format!("the report was made from the ledger, because the input {why}");
+        if missing > 0 {
+            words.push_str(&format!("; {missing} rows that were not reached, or needed no request, are not in it"));
+        }
+        if self.outputs.rejects.is_some() {
+            words.push_str("; no file of rejects was written");
+        }
+        words
+    }
+
+    async fn count_from_ledger(&self, run: &RunId, memory: &Memory) -> Result<PassCounts, Failure> {
+        let (reader, run, outputs, kept) = (memory.reader()?, run.number, self.outputs.clone(), self.kept.clone());
+        let pass = signals::on_thread(move || from_ledger::pass(&reader, run, &outputs, &kept))?;
+        self.unless_leaving(pass).await
+    }
+
+    /// The pass over the input that makes the reports; a second signal does not wait for it.
+    async fn count(&self, run: &RunId, memory: &Memory) -> Result<PassCounts, Failure> {
+        let reconciler = Reconciler::new(Arc::clone(&self.duplicates), Some(memory.reader()?), AsOf::Run(run.number));
+        let (input, outputs) = (Arc::clone(&self.input), self.outputs.clone());
+        let pass = signals::on_thread(move || pass::pass(&input, &outputs, &reconciler, |_, _| {}))?;
+        self.unless_leaving(pass).await
+    }
+
+    /// What the reports are made from: the ledger by its name, or a copy if a name of its files
+    /// leads elsewhere.
+    async fn memory(&self, verdict: &Option<Verdict>) -> Result<Memory, Failure> {
+        let target = self.sender.server.target.clone();
+        let Some(Verdict::LedgerFailed(lost @ LedgerError::Lost { .. })) = verdict else {
+            return Ok(Memory { target, lacks_name: false, copy: None });
+        };
+        // Where the ledger is now matters more than why there is no report.
+        let failed = |error: &dyn std::fmt::Display| {
+            Failure::from(lost.clone())
+                .context(format!("cannot make the report of a run that lost its ledger ({error})"))
+        };
+        let copy = tempfile::Builder::new().prefix(".customer-import.").tempdir().map_err(|error| failed(&error))?;
+        let ledger = copy.path().join("ledger.db");
+        self.ledger.copy_to(ledger.clone()).await.map_err(|error| failed(&error))?;
+        let lacks_name = lost.is_without_name();
+        Ok(Memory { target: TargetSettings { ledger, ..target }, lacks_name, copy: Some(copy) })
+    }
+}
+
+/// A ledger to read from.
+struct Memory {
+    target: TargetSettings,
+    /// The ledger has lost its name, so the same command would begin a new one.
+    lacks_name: bool,
+    /// Removed with this value.
+    #[expect(dead_code, reason = "it is there to be dropped")]
+    copy: Option<tempfile::TempDir>,
+}
+
+impl Memory {
+    fn reader(&self) -> Result<Reader, Failure> {
+        self.target.reader()
+    }
+
+    fn doubts(&self) -> Result<u64, Failure> {
+        Ok(self.reader()?.open_requests()?.len() as u64)
+    }
+}

@@ -1,0 +1,78 @@
+//! `--metrics-file`: the state of the run for others to watch, written once it is planned, at every
+//! sign of life, and at its end whatever that is.
+
+use std::cell::RefCell;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use crate::atomic_file::AtomicFile;
+use crate::domain::{Tally, shown};
+use crate::event::Event;
+use crate::exit::Exit;
+use crate::report::Metrics;
+use crate::settings::MetricsSettings;
+
+/// Idle if no file was named.
+#[derive(Debug)]
+pub(super) struct MetricsFile {
+    /// By the monotonic clock; a wall clock that is set must not lengthen a run.
+    begun: Instant,
+    file: Option<(PathBuf, RefCell<Metrics>)>,
+}
+
+impl MetricsFile {
+    /// Everything that fails from here on is recorded in the file.
+    pub(super) fn start(settings: Option<MetricsSettings>) -> Self {
+        let file = settings.map(|MetricsSettings { path, host, account }| {
+            let earlier = std::fs::read(&path).unwrap_or_default();
+            let metrics = Metrics::new(&host, &account, Timestamp::now(), &String::from_utf8_lossy(&earlier));
+            (path, RefCell::new(metrics))
+        });
+        Self { begun: Instant::now(), file }
+    }
+
+    pub(super) fn planned(&self, records: u64, doubts: u64) {
+        self.change(|metrics| metrics.planned(records, doubts));
+        self.write(|metrics| metrics.running(self.begun.elapsed()));
+    }
+
+    pub(super) fn on(&self, event: &Event) {
+        self.change(|metrics| metrics.on(event, Instant::now()));
+        if *event == Event::Heartbeat {
+            self.write(|metrics| metrics.running(self.begun.elapsed()));
+        }
+    }
+
+    pub(super) fn reported(&self, tally: &Tally, doubts: u64) {
+        self.change(|metrics| metrics.reported(tally, doubts));
+    }
+
+    pub(super) fn end(&self, exit: Exit) {
+        self.write(|metrics| metrics.ended(Timestamp::now(), exit.code(), self.begun.elapsed()));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Metrics)) {
+        if let Some((_, metrics)) = &self.file {
+            change(&mut metrics.borrow_mut());
+        }
+    }
+
+    /// Logs an error if the file cannot be written, and changes nothing else: the records do not
+    /// depend on it.
+    fn write(&self, text: impl FnOnce(&Metrics) -> String) {
+        if let Some((path, metrics)) = &self.file
+            && let Err(error) = replace(path, &text(&metrics.borrow()))
+        {
+            tracing::error!("cannot write the metrics to {}: {error}", shown(path));
+        }
+    }
+}
+
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = AtomicFile::create(path)?.readable_by_all()?;
+    file.write_all(text.as_bytes())?;
+    file.commit()
+}

@@ -1,0 +1,57 @@
+//! The records of the input as offers to the delivery.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::delivery::{Offer, Payload, Shutdown};
+use crate::domain::{InputRecord, RecordVerdict, Status};
+use crate::failure::Failure;
+use crate::process::signals;
+use crate::reconcile::input::InputHandle;
+use crate::reconcile::known::KnownRows;
+
+/// How often the input is compared with itself while nothing is read from it.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Reads the input to its end, or until the receiver is gone.
+pub(super) fn read(input: &InputHandle, known: &KnownRows, offers: &mpsc::Sender<Offer>) -> Result<(), Failure> {
+    for records in input.feed(false)?.in_parallel(Vec::<InputRecord<'_>>::new)? {
+        for record in records? {
+            let offer = offer(record, known);
+            if matches!(offer, Offer::Valid { .. }) {
+                input.check_unchanged()?;
+            }
+            if offers.blocking_send(offer).is_err() {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Stops the run soon after the input changed, also when all of it has been read.
+pub(super) async fn watch(input: Arc<InputHandle>, shutdown: Shutdown) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let input = Arc::clone(&input);
+        // A thread of its own may hang on a dead disk; the runtime may not. If none can be had, the
+        // next look will do: each record is compared before it is sent anyway.
+        let Ok(looking) = signals::on_thread(move || input.check_unchanged()) else { continue };
+        if looking.await.is_err() {
+            return shutdown.drain();
+        }
+    }
+}
+
+fn offer(record: InputRecord<'_>, known: &KnownRows) -> Offer {
+    let position = record.position;
+    match (record.verdict, known.status(position.row)) {
+        (RecordVerdict::Invalid { .. }, _) => Offer::Settled { position, status: Status::Invalid },
+        (RecordVerdict::Valid { .. }, Some(status)) => Offer::Settled { position, status },
+        (RecordVerdict::Valid { customer, .. }, None) => {
+            Offer::Valid { position, email: customer.email.key(), payload: Payload::of(&customer) }
+        }
+    }
+}

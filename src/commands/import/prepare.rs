@@ -1,0 +1,150 @@
+//! From the settings to the first request: the sandbox, the ledger, the plan, the question.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tracing::Instrument as _;
+
+use super::destination::{self, OwnSandbox};
+use super::finish::Finished;
+use super::metrics_file::MetricsFile;
+use super::run::{Import, SendingEnd};
+use crate::commands::job::Sender;
+use crate::commands::{diagnostics, preflight};
+use crate::delivery::Api;
+use crate::domain::Status;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::ledger::RunId;
+use crate::output::MACHINE_TARGET;
+use crate::process::signals::Signals;
+use crate::process::{confirm, runtime};
+use crate::reconcile::input::InputHandle;
+use crate::reconcile::outputs::Outputs;
+use crate::reconcile::plan::{self, Planned, Purpose};
+use crate::report::Plan;
+use crate::settings::{ImportSettings, MetricsSettings, TargetSettings};
+
+pub(in crate::commands) fn run(
+    metrics: Option<MetricsSettings>,
+    decide: impl FnOnce() -> Result<ImportSettings, Failure> + Send + 'static,
+) -> Result<Exit, Failure> {
+    let metrics_file = MetricsFile::start(metrics);
+    let ended = runtime::on_runtime(import(decide, &metrics_file));
+    let exit = ended.as_ref().map_or_else(|failure| failure.exit, |exit| *exit);
+    // If another run holds the ledger, the file belongs to that run.
+    if exit != Exit::Locked {
+        metrics_file.end(exit);
+    }
+    ended
+}
+
+async fn import(
+    decide: impl FnOnce() -> Result<ImportSettings, Failure> + Send + 'static,
+    metrics: &MetricsFile,
+) -> Result<Exit, Failure> {
+    let signals = Signals::listen()?;
+    let ImportSettings { destination, input, outputs, sending, purpose, strict, asks, progress, rendering, log } =
+        signals.beside(decide).await?;
+    let (server, sandbox) = destination::reach(destination).await?;
+    let forgets = sandbox.as_ref().is_some_and(OwnSandbox::forgets);
+    let (sender, api) = Sender::new(server, sending, &signals).await?;
+    let target = &sender.server.target;
+    // A ledger that exists is locked before the plan, which may take long. A new one is made when
+    // nothing can be refused any more.
+    let existing = target.clone();
+    let ledger = signals.beside(move || existing.open_existing_ledger()).await?;
+    let input = Arc::new(signals.beside(move || InputHandle::open(input)).await?);
+    let mut planned = plan(&input, target, purpose, &signals).await?;
+    let ledger = match ledger {
+        Some(ledger) => ledger,
+        None => {
+            let (new, tell) = (target.clone(), !forgets);
+            let ledger = signals.beside(move || new.open_ledger(tell)).await?;
+            // Another run may have made it meanwhile, and what that run did is not in the plan.
+            if target.reader_if_any()?.is_some_and(|reader| reader.knows_any().unwrap_or(true)) {
+                planned = plan(&input, target, purpose, &signals).await?;
+            }
+            ledger
+        }
+    };
+    let ledger = Arc::new(ledger);
+    sender.check_owner(&ledger).await?;
+    let Planned { plan, diagnostics, duplicates, known, kept } = planned;
+    if diagnostics.has_problems() || !log.is_quiet() {
+        diagnostics::show(&diagnostics, &log, &outputs.reports);
+    }
+    metrics.planned(plan.tally.total(), plan.tally.get(Status::InDoubt) + plan.doubts_elsewhere);
+    sender.tell_of_proxy();
+    let wanted = sender.sending.limit.map_or(plan.to_send, |limit| plan.to_send.min(limit));
+    preflight::warn_of_early_end(&sender.server.credentials, plan.time_for(wanted));
+    let refused = refuse(strict, asks, &plan, target, &signals).await?;
+    let import = Import {
+        sender,
+        forgets,
+        ledger,
+        input,
+        outputs,
+        plan,
+        duplicates,
+        known: Arc::new(known),
+        kept,
+        signals,
+        progress,
+        rendering,
+        log,
+        metrics,
+    };
+    let run = import.ledger.begin_run(import.input.name()).await?;
+    let span = tracing::error_span!(target: MACHINE_TARGET, "import", run = run.name);
+    let ended = send_and_report(import, &run, api, refused).instrument(span).await;
+    ended.map_err(|failure| failure.of_run(&run.name))
+}
+
+async fn send_and_report(import: Import<'_>, run: &RunId, api: Api, refused: Option<String>) -> Result<Exit, Failure> {
+    let begun = Instant::now();
+    let sent = match refused {
+        Some(why) => SendingEnd::nothing(why),
+        None => import.send(run, api).await?,
+    };
+    if import.signals.shutdown.is_leaving() {
+        return Err(import.left_at_once());
+    }
+    let Finished { exit, next_command } = import.report(run, sent, begun).await?;
+    // The command that resumes names a spooled input.
+    if exit == Exit::Done && next_command.is_none() {
+        import.input.forget();
+    }
+    Ok(exit)
+}
+
+async fn plan(
+    input: &Arc<InputHandle>,
+    target: &TargetSettings,
+    purpose: Purpose,
+    signals: &Signals,
+) -> Result<Planned, Failure> {
+    let (input, target) = (Arc::clone(input), target.clone());
+    let work = move || plan::plan(&input, &Outputs::default(), target.reader_if_any()?, &purpose);
+    signals.beside(work).await
+}
+
+/// Why nothing is sent after all, although the input can be read.
+async fn refuse(
+    strict: bool,
+    asks: bool,
+    plan: &Plan,
+    target: &TargetSettings,
+    signals: &Signals,
+) -> Result<Option<String>, Failure> {
+    let invalid = plan.tally.get(Status::Invalid);
+    if strict && invalid > 0 {
+        return Ok(Some(format!("nothing was sent, for {invalid} records are invalid and --strict was given")));
+    }
+    if !asks || target.base.is_loopback() || !confirm::is_possible() {
+        return Ok(None);
+    }
+    let question = format!("{}\nSend {} records to {}?", plan.to_text(), plan.to_send, target.base.as_str());
+    let confirmed = signals.beside(move || Ok(confirm::confirmed(&question))).await?;
+    Ok((!confirmed).then(|| "nothing was sent, as you wished".to_owned()))
+}

@@ -1,0 +1,78 @@
+//! What the steps of one run share.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use super::metrics_file::MetricsFile;
+use crate::commands::job::Sender;
+use crate::commands::resume;
+use crate::delivery::Verdict;
+use crate::exit::{Exit, Signal};
+use crate::failure::Failure;
+use crate::ledger::{Ledger, RunCounters};
+use crate::process::logging::LogSettings;
+use crate::process::signals::Signals;
+use crate::reconcile::duplicates::Duplicates;
+use crate::reconcile::input::InputHandle;
+use crate::reconcile::known::KnownRows;
+use crate::reconcile::outputs::Outputs;
+use crate::report::{Plan, Style};
+use crate::settings::Rendering;
+
+/// A run of `import`, from its first request to its summary.
+pub(super) struct Import<'a> {
+    pub sender: Sender,
+    /// The ledger goes with the sandbox of this run.
+    pub forgets: bool,
+    pub ledger: Arc<Ledger>,
+    pub input: Arc<InputHandle>,
+    pub outputs: Outputs,
+    pub plan: Plan,
+    pub duplicates: Arc<Duplicates>,
+    pub known: Arc<KnownRows>,
+    /// The names of the kept columns.
+    pub kept: Vec<String>,
+    pub signals: Signals,
+    pub progress: Style,
+    pub rendering: Rendering,
+    pub log: LogSettings,
+    pub metrics: &'a MetricsFile,
+}
+
+/// How the sending ended.
+pub(super) struct SendingEnd {
+    /// `None`: nothing was to be sent.
+    pub verdict: Option<Verdict>,
+    pub counters: RunCounters,
+    /// The input failed while it was read.
+    pub unread: Option<Failure>,
+    /// Why the run stopped before its end, in words.
+    pub stopped: Option<String>,
+}
+
+impl SendingEnd {
+    pub(super) fn nothing(why: String) -> Self {
+        Self { verdict: None, counters: RunCounters::default(), unread: None, stopped: Some(why) }
+    }
+}
+
+impl Import<'_> {
+    /// Waits for the pass, unless a second signal says to leave at once.
+    pub(super) async fn unless_leaving<T>(&self, pass: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        tokio::select! {
+            biased;
+            () = self.signals.shutdown.leaving() => Err(self.left_at_once()),
+            done = pass => done,
+        }
+    }
+
+    pub(super) fn left_at_once(&self) -> Failure {
+        let exit = Exit::Interrupted(self.signals.caught.get().unwrap_or(Signal::Interrupt));
+        Failure::new(exit, "left at once, without a report; what was in flight is resolved by the next run")
+            .hint(self.hint_to_resume())
+    }
+
+    pub(super) fn hint_to_resume(&self) -> String {
+        format!("what was done is in the ledger; resume with: {}", resume::command(&self.input))
+    }
+}

@@ -1,0 +1,121 @@
+//! What the sending commands share: the account, the client, the job, and why a run stopped.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::preflight;
+use crate::api::{Client, ClientConfig, Route};
+use crate::delivery::{Api, Job, Offer, Shutdown, Verdict};
+use crate::exit::Signal;
+use crate::failure::{self, Failure};
+use crate::ledger::{Ledger, LedgerError, RunId};
+use crate::process::signals::Signals;
+use crate::settings::{SendingSettings, ServerSettings};
+
+/// Sends requests to a server.
+#[derive(Debug)]
+pub(super) struct Sender {
+    pub server: ServerSettings,
+    pub sending: SendingSettings,
+    /// The account of the credentials, if they name one.
+    owner: Option<String>,
+}
+
+impl Sender {
+    /// Returns the sender and its client. Fails on everything that can be refused before a ledger
+    /// is made: a token that is over, and a client that cannot be built.
+    pub(super) async fn new(
+        server: ServerSettings,
+        sending: SendingSettings,
+        signals: &Signals,
+    ) -> Result<(Self, Api), Failure> {
+        let owner = signals.or_stop(async { Ok(server.credentials.owner().await?) }).await?;
+        preflight::refuse_dead_token(&server.credentials)?;
+        let config = ClientConfig {
+            base: server.target.base.clone(),
+            timeout: sending.timeout,
+            connect_timeout: sending.connect_timeout,
+            ca_file: server.ca_file.clone(),
+            concurrency: sending.concurrency.get(),
+            route: server.route.clone(),
+        };
+        let api = Api::new(Client::new(config)?, Arc::clone(&server.credentials));
+        Ok((Self { server, sending, owner }, api))
+    }
+
+    /// Opens the ledger of `resolve` and `pull`, which are sure to send from here on.
+    pub(super) async fn open_ledger(&self, signals: &Signals) -> Result<Arc<Ledger>, Failure> {
+        let target = self.server.target.clone();
+        let ledger = signals.beside(move || target.open_ledger(true)).await?;
+        self.check_owner(&ledger).await?;
+        self.tell_of_proxy();
+        Ok(Arc::new(ledger))
+    }
+
+    /// Fails if another account has used this name in the ledger, because its customers would be
+    /// taken for those of this account.
+    pub(super) async fn check_owner(&self, ledger: &Ledger) -> Result<(), Failure> {
+        if let Some(owner) = &self.owner {
+            ledger.check_owner(owner).await?;
+        }
+        Ok(())
+    }
+
+    /// Logs which proxy the data of customers goes through, if any.
+    pub(super) fn tell_of_proxy(&self) {
+        if let Route::Proxy(proxy) = &self.server.route {
+            tracing::info!("requests go through the proxy {} ({})", proxy.host(), proxy.variable());
+        }
+    }
+
+    pub(super) fn job(
+        &self,
+        server: Api,
+        ledger: &Arc<Ledger>,
+        run: &RunId,
+        offers: mpsc::Receiver<Offer>,
+        to_send: u64,
+        shutdown: &Shutdown,
+    ) -> Job<Api> {
+        let SendingSettings { rate, concurrency, timeout, retry, guard, claims, lookups, limit, .. } = self.sending;
+        if retry.settle < timeout {
+            tracing::warn!(
+                "--settle is below --timeout: an unanswered request may still take effect after it is sent again"
+            );
+        }
+        Job {
+            server,
+            ledger: Arc::clone(ledger),
+            run: run.clone(),
+            offers,
+            to_send,
+            rate,
+            concurrency,
+            retry,
+            guard,
+            claims,
+            lookups,
+            limit,
+            shutdown: shutdown.clone(),
+        }
+    }
+}
+
+/// Returns why a run stopped before its end. `None` if it did not.
+pub(super) fn stop_message(verdict: &Verdict, signal: Option<Signal>) -> Option<String> {
+    match verdict {
+        Verdict::Finished | Verdict::LimitReached => None,
+        Verdict::Interrupted => Some(signal.map_or("interrupted".to_owned(), |signal| format!("stopped by {signal}"))),
+        Verdict::TooManyFailures(count) => Some(format!("{count} records were rejected or failed (--max-failures)")),
+        Verdict::RejectedAlike { times, words } => Some(format!(
+            "{times} records in a row were rejected in the same words ({words}), most likely because of a wrong mapping"
+        )),
+        Verdict::Stopped(reason) => Some(reason.to_string()),
+        Verdict::LedgerFailed(error @ LedgerError::Lost { lost, .. }) => {
+            Some(format!("{error}; {}", failure::hint_of_lost(lost)))
+        }
+        Verdict::LedgerFailed(error) => Some(error.to_string()),
+        Verdict::Crashed(panic) => Some(format!("a fault of this program: {panic}; its record is in doubt")),
+    }
+}

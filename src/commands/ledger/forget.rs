@@ -1,0 +1,63 @@
+//! `ledger forget`: erases a person, or everything of the target.
+
+use crate::domain::EmailKey;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::ledger::Reader;
+use crate::process::{confirm, runtime, stdout};
+use crate::settings::TargetSettings;
+
+pub(super) fn forget(email: Option<&str>, target: &TargetSettings, yes: bool) -> Result<Exit, Failure> {
+    // Held from here on, so that what is asked about is what is forgotten.
+    let ledger = target.open_known_ledger()?;
+    if let (Some(loss), false) = (loss(email, &target.reader()?)?, yes) {
+        consent(&loss)?;
+    }
+    runtime::on_runtime(async {
+        let told = match email {
+            Some(email) => {
+                let key = EmailKey::of(email);
+                let known = ledger.forget_email(key.clone()).await?;
+                if known {
+                    format!("{} is forgotten; an input that holds it will be sent again\n", key.as_str())
+                } else {
+                    format!("the ledger did not know {}\n", key.as_str())
+                }
+            }
+            None => {
+                let records = ledger.forget_target().await?;
+                format!("{records} records are forgotten; an input that holds them will be sent again\n")
+            }
+        };
+        stdout::write(told.as_bytes());
+        Ok(Exit::Done)
+    })
+}
+
+/// What is worth a question before it is forgotten: everything, and a request that may have taken
+/// effect.
+fn loss(email: Option<&str>, ledger: &Reader) -> Result<Option<String>, Failure> {
+    let open = ledger.open_requests()?;
+    let Some(email) = email else {
+        let records = ledger.tally()?.total();
+        let told = format!("{records} records, {} of them in doubt, would be forgotten", open.len());
+        return Ok((records > 0).then_some(told));
+    };
+    let key = EmailKey::of(email);
+    let told = format!("{} is in doubt, perhaps created, and that would be forgotten", key.as_str());
+    Ok(open.iter().any(|doubt| doubt.email == key).then_some(told))
+}
+
+/// Asks at the terminal. Fails if the answer is no, or if there is no terminal: then --yes is
+/// needed.
+fn consent(loss: &str) -> Result<(), Failure> {
+    const AFTER: &str = "an input that holds what is forgotten is sent again";
+    if !confirm::is_possible() {
+        return Err(Failure::new(Exit::Usage, format!("{loss}, and {AFTER}; nothing was forgotten"))
+            .hint("give --yes if that is what you want; `customer-import ledger resolve` ends doubts"));
+    }
+    if confirm::confirmed(&format!("{loss}: {AFTER}. Forget?")) {
+        return Ok(());
+    }
+    Err(Failure::new(Exit::SomeFailed, "nothing was forgotten, as you wished"))
+}

@@ -1,0 +1,74 @@
+//! `ledger pull`: learns the customers that the account has already.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::commands::job::Sender;
+use crate::delivery::{self, Pull, PullStop, Pulled, Repeated};
+use crate::exit::{Exit, Signal};
+use crate::failure::Failure;
+use crate::ledger::{InputName, RunCounters};
+use crate::process::signals::Signals;
+use crate::process::stdout;
+use crate::settings::{Rendering, ResolveSettings};
+
+pub(super) async fn pull(
+    decide: impl FnOnce() -> Result<ResolveSettings, Failure> + Send + 'static,
+    rendering: Rendering,
+) -> Result<Exit, Failure> {
+    let signals = Signals::listen()?;
+    let ResolveSettings { server, sending, .. } = signals.beside(decide).await?;
+    let (sender, api) = Sender::new(server, sending, &signals).await?;
+    let ledger = sender.open_ledger(&signals).await?;
+    let Signals { shutdown, caught } = signals;
+    let run = ledger.begin_run(InputName("ledger pull".to_owned())).await?;
+    let pulled = delivery::pull(Pull {
+        server: api,
+        ledger: Arc::clone(&ledger),
+        run: run.clone(),
+        rate: sender.sending.rate,
+        give_up_after: sender.sending.guard.give_up_after,
+        shutdown,
+    })
+    .await;
+    let incomplete = incomplete(&pulled);
+    let failure = pulled.end.err().map(|stop| match stop {
+        PullStop::Interrupted => {
+            let signal = caught.get().unwrap_or(Signal::Interrupt);
+            Failure::new(Exit::Interrupted(signal), format!("stopped by {signal}"))
+        }
+        PullStop::Ledger(error) => error.into(),
+        PullStop::Stop(reason) => Failure::new(Exit::from(&reason), reason),
+    });
+    if let Some(Repeated { page, .. }) = pulled.repeated {
+        tracing::warn!("the pull ended at page {page}, because the API lists the same customers there again");
+    }
+    let failure = failure.or(incomplete);
+    let exit = failure.as_ref().map_or(Exit::Done, |failure| failure.exit);
+    let counters = RunCounters { requests: pulled.requests, ..Default::default() };
+    ledger.end_run(&run, counters, exit.code(), None).await?;
+    let said = if rendering == Rendering::Json {
+        let said =
+            json!({"version": 1, "customers": pulled.customers, "learnt": pulled.learnt, "exit_code": exit.code()});
+        format!("{said}\n")
+    } else {
+        format!("{} customers seen, {} of them new to the ledger\n", pulled.customers, pulled.learnt)
+    };
+    stdout::write_unless_signalled(said, &caught).await;
+    match failure {
+        Some(failure) => Err(failure.hint("what was learnt stays learnt; run the same command again")),
+        None => Ok(exit),
+    }
+}
+
+/// A list that is shorter than the API says is not all that it has.
+fn incomplete(pulled: &Pulled) -> Option<Failure> {
+    let promised = pulled.repeated.and_then(|Repeated { page, promised }| promised.filter(|promised| *promised > page));
+    let why = match (pulled.missing, promised) {
+        (0, None) => return None,
+        (0, Some(pages)) => format!("the API counts {pages} pages and lists other customers on none of the last ones"),
+        (missing, _) => format!("the API counts {missing} more customers than it lists"),
+    };
+    Some(Failure::new(Exit::Unavailable, format!("not all customers were learnt: {why}")))
+}

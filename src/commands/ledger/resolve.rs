@@ -1,0 +1,78 @@
+//! `ledger resolve`: finishes what earlier runs left in doubt.
+
+use std::time::Instant;
+
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use super::outcomes;
+use crate::commands::job::{self, Sender};
+use crate::delivery::{self, Offer, Payload};
+use crate::domain::{Position, Status, Tally};
+use crate::event::Event;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::ledger::InputName;
+use crate::process::signals::Signals;
+use crate::process::stdout;
+use crate::report::{Progress, Scope, log_event};
+use crate::settings::{Rendering, ResolveSettings};
+
+/// Every open request is offered as if its row stood in an input again: the life of a record does
+/// the rest.
+pub(super) async fn resolve(
+    decide: impl FnOnce() -> Result<ResolveSettings, Failure> + Send + 'static,
+    rendering: Rendering,
+) -> Result<Exit, Failure> {
+    let signals = Signals::listen()?;
+    let ResolveSettings { server, sending, progress } = signals.beside(decide).await?;
+    let (sender, api) = Sender::new(server, sending, &signals).await?;
+    let ledger = sender.open_ledger(&signals).await?;
+    let Signals { shutdown, caught } = signals;
+    let open = sender.server.target.reader()?.open_requests()?;
+    let run = ledger.begin_run(InputName("ledger resolve".to_owned())).await?;
+    let (offers, offered) = mpsc::channel(open.len().max(1));
+    let doubts = open.len() as u64;
+    for doubt in open {
+        let payload = Payload::stored(doubt.body, doubt.email.as_str());
+        // There is room for all of them.
+        let _ = offers.try_send(Offer::Valid {
+            position: Position { row: doubt.row, line: 0 },
+            email: doubt.email,
+            payload,
+        });
+    }
+    drop(offers);
+    let job = sender.job(api, &ledger, &run, offered, doubts, &shutdown);
+    let scope = Scope { records: doubts, to_send: doubts, limit: None, known: Tally::default() };
+    let mut progress = Progress::start(progress, scope);
+    let mut tally = Tally::default();
+    let end = delivery::run(job, |event| {
+        log_event(&event);
+        progress.on(&event, Instant::now());
+        if let Event::Settled { status, .. } = event {
+            tally.add(status);
+        }
+    })
+    .await;
+    progress.finish();
+    let exit = Exit::of_run(&end.verdict, caught.get(), &tally);
+    let stopped = job::stop_message(&end.verdict, caught.get());
+    ledger.end_run(&run, end.counters, exit.code(), stopped.clone()).await?;
+    let said = if rendering == Rendering::Json {
+        let outcomes = outcomes(&tally);
+        let code = exit.code();
+        let said = json!({"version": 1, "doubts": doubts, "outcomes": outcomes, "exit_code": code, "stopped": stopped});
+        format!("{said}\n")
+    } else {
+        let told: Vec<_> = Status::IMPORT
+            .into_iter()
+            .filter(|status| tally.get(*status) > 0)
+            .map(|status| format!(", {} {status}", tally.get(status)))
+            .collect();
+        let stopped = stopped.map(|why| format!("\nstopped: {}", why.escape_debug())).unwrap_or_default();
+        format!("{doubts} in doubt{}{stopped}\n", told.concat())
+    };
+    stdout::write_unless_signalled(said, &caught).await;
+    Ok(exit)
+}

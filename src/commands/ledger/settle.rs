@@ -1,0 +1,32 @@
+//! `ledger settle`: ends a doubt with what a person found out.
+
+use crate::domain::{Complaint, ComplaintCode, EmailKey, Ending, Receipt};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::ledger::InputName;
+use crate::process::{runtime, stdout};
+use crate::settings::TargetSettings;
+
+pub(super) fn settle(email: &EmailKey, created: Option<String>, target: &TargetSettings) -> Result<Exit, Failure> {
+    let ledger = target.open_known_ledger()?;
+    let ending = match created {
+        Some(id) => Ending::Created(Receipt { customer_id: Some(id), ..Receipt::default() }),
+        None => {
+            let message = "settled by hand: there is no such customer".to_owned();
+            Ending::Failed(Complaint { code: ComplaintCode::GaveUp, message })
+        }
+    };
+    let word = ending.status();
+    runtime::on_runtime(async {
+        let run = ledger.begin_run(InputName("ledger settle".to_owned())).await?;
+        let settled = ledger.settle_by_hand(&run, email.clone(), ending).await?;
+        let exit = if settled { Exit::Done } else { Exit::Usage };
+        ledger.end_run(&run, Default::default(), exit.code(), None).await?;
+        if !settled {
+            return Err(Failure::new(Exit::Usage, format!("{} is in no doubt", email.as_str()))
+                .hint("`customer-import ledger show` lists what is"));
+        }
+        stdout::write(format!("{} is settled: {word}\n", email.as_str()).as_bytes());
+        Ok(exit)
+    })
+}

@@ -1,0 +1,84 @@
+//! `ledger show`: what is remembered, of all or of one e-mail.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::outcomes;
+use crate::domain::{EmailKey, Status};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::ledger::OpenRequest;
+use crate::process::stdout;
+use crate::settings::{Rendering, TargetSettings};
+
+pub(super) fn all(target: &TargetSettings, rendering: Rendering) -> Result<Exit, Failure> {
+    let ledger = target.reader()?;
+    let (states, runs, open) = (ledger.tally()?, ledger.runs()?, ledger.open_requests()?);
+    if rendering == Rendering::Json {
+        let doubts: Vec<_> = open
+            .iter()
+            .map(|doubt| json!({"email": doubt.email.as_str(), "row": doubt.row, "sent_at": doubt.sent_at.to_string()}))
+            .collect();
+        say(&json!({"version": 1, "runs": runs, "records": outcomes(&states), "doubts": doubts}));
+        return Ok(Exit::Done);
+    }
+    let mut text = format!("{runs} runs, {} records\n", states.total());
+    for status in Status::IMPORT.into_iter().filter(|status| states.get(*status) > 0) {
+        // Writing into a string cannot fail.
+        let _ = writeln!(text, "  {:>9}  {status}", states.get(status));
+    }
+    for OpenRequest { email, row, sent_at, .. } in &open {
+        let _ = writeln!(text, "in doubt: {} (row {row}, sent {sent_at})", email.as_str());
+    }
+    if !open.is_empty() {
+        text.push_str("resolve them with `customer-import ledger resolve`, or by importing their file again\n");
+    }
+    stdout::write(text.as_bytes());
+    Ok(Exit::Done)
+}
+
+pub(super) fn one(email: &EmailKey, target: &TargetSettings, rendering: Rendering) -> Result<Exit, Failure> {
+    let (standing, told) = target.reader()?.outcome(email, None)?.unzip();
+    let told = told.flatten();
+    let latest = standing.as_ref().and_then(|standing| standing.latest());
+    let open = standing.as_ref().is_some_and(|standing| standing.is_open());
+    let status = match (open, latest) {
+        (true, _) => Some(Status::InDoubt),
+        (false, Some(latest)) => Some(latest.status),
+        (false, None) => standing.as_ref().map(|_| Status::NotAttempted),
+    };
+    let receipt = told.as_ref().map(|told| told.receipt.clone()).unwrap_or_default();
+    let shown = json!({
+        "email": email.as_str(),
+        "status": status.map(Status::as_str),
+        "id": receipt.id,
+        "customer_id": receipt.customer_id,
+        "created_at": receipt.created_at,
+        "error_code": told.as_ref().map(|told| &told.error_code),
+        "error": told.as_ref().map(|told| &told.error),
+        "warning": told.as_ref().map(|told| &told.warning),
+    });
+    if rendering == Rendering::Json {
+        say(&shown);
+        return Ok(Exit::Done);
+    }
+    let Some(status) = status else {
+        stdout::write(format!("the ledger does not know {}\n", email.as_str()).as_bytes());
+        return Ok(Exit::Done);
+    };
+    let mut text = format!("{}: {status}\n", email.as_str());
+    for (name, value) in
+        shown.as_object().into_iter().flatten().filter(|(name, _)| !["email", "status"].contains(&name.as_str()))
+    {
+        if let Some(value) = value.as_str().filter(|value| !value.is_empty()) {
+            let _ = writeln!(text, "  {name}: {}", value.escape_debug());
+        }
+    }
+    stdout::write(text.as_bytes());
+    Ok(Exit::Done)
+}
+
+fn say(value: &Value) {
+    stdout::write(format!("{value}\n").as_bytes());
+}

@@ -1,0 +1,46 @@
+//! The asynchronous runtime of the commands that send.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::limits;
+
+/// Answers are looked at a few at a time, so that those few lead to their next requests before
+/// others are looked at. All at once they would go through every step side by side, and none would
+/// be done before all of them are.
+const ANSWERS_AT_A_TIME: usize = 8;
+
+/// Runs the work on a runtime of one thread, which is enough because the ledger has its own and
+/// everything waits for the API. At the end it does not wait for other threads, because one may
+/// hang on a dead disk.
+pub(crate) fn on_runtime<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_io_events_per_tick(ANSWERS_AT_A_TIME)
+        .thread_keep_alive(FOREVER)
+        .build()
+        .map_err(|error| Failure::new(Exit::Io, limits::told(&error)).context("cannot start the runtime".to_owned()))?;
+    first_helper(&runtime)?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_background();
+    done
+}
+
+/// The runtime keeps the threads on which it looks up names and reads files.
+const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
+
+/// The runtime panics if it cannot start the first of those threads, and needs no other. So the
+/// first starts while that can be refused; a panic at this place means nothing else.
+fn first_helper(runtime: &tokio::runtime::Runtime) -> Result<(), Failure> {
+    let tried = std::thread::Builder::new().name("first helper".to_owned()).spawn(|| ());
+    drop(tried.map_err(|error| Failure::no_thread(&error))?.join());
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let started = std::panic::catch_unwind(AssertUnwindSafe(|| drop(runtime.spawn_blocking(|| ()))));
+    std::panic::set_hook(hook);
+    let none_left = |_| Failure::no_thread(&std::io::ErrorKind::WouldBlock.into());
+    started.map_err(none_left)
+}

@@ -1,0 +1,292 @@
+//! INT, TERM and HUP: the first drains, the second leaves at once. A signal that was ignored when
+//! the program started, as `nohup` and a shell's `&` have it, stays ignored.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{Notify, oneshot};
+
+use crate::delivery::Shutdown;
+use crate::exit::{Exit, Signal};
+use crate::failure::Failure;
+use crate::limits;
+
+/// The first signal that came, once one did.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Caught(Arc<Heeded>);
+
+#[derive(Debug, Default)]
+struct Heeded {
+    first: Mutex<Option<Signal>>,
+    came: Notify,
+}
+
+impl Caught {
+    pub(crate) fn get(&self) -> Option<Signal> {
+        *self.0.first.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a signal that comes from now on.
+    pub(crate) async fn next(&self) {
+        self.0.came.notified().await;
+    }
+
+    fn add(&self, signal: Signal) {
+        self.0.first.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(signal);
+        self.0.came.notify_waiters();
+    }
+}
+
+/// What a command does with signals: what they ask for, and which one came first.
+#[derive(Clone, Debug)]
+pub(crate) struct Signals {
+    pub shutdown: Shutdown,
+    pub caught: Caught,
+}
+
+impl Signals {
+    /// Listens from now on, for the life of the runtime. From here on a signal does nothing by
+    /// itself, so a caller that may block must use one of the functions below.
+    pub(crate) fn listen() -> Result<Self, Failure> {
+        let shutdown = Shutdown::default();
+        let caught = listen(shutdown.clone()).map_err(|error| {
+            Failure::new(Exit::Io, limits::told(&error)).context("cannot listen to signals".to_owned())
+        })?;
+        Ok(Self { shutdown, caught })
+    }
+
+    /// Waits for the work, unless a signal comes first.
+    pub(crate) async fn or_stop<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        self.shutdown.unless_draining(work).await.unwrap_or_else(|| Err(self.stopped()))
+    }
+
+    /// The same for work that may block, on a thread of its own. After a signal that thread goes on
+    /// until the process ends.
+    pub(crate) async fn beside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        self.or_stop(on_thread(work)?).await
+    }
+
+    fn stopped(&self) -> Failure {
+        stopped(self.caught.get().unwrap_or(Signal::Interrupt))
+    }
+}
+
+/// What a command that sends nothing waits for.
+enum Awaited<T> {
+    Listening,
+    Deaf(std::io::Error),
+    Signal(Signal),
+    Done(Result<T, Failure>),
+}
+
+/// A whole command that may block and sends nothing: a signal ends it, and what it has not finished
+/// is removed.
+pub(crate) fn interruptible<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let (tell, heard) = channel();
+    let telling = tell.clone();
+    let start = |work: Box<dyn FnOnce() + Send>| std::thread::Builder::new().spawn(work).map(drop);
+    start(Box::new(move || hear(&telling))).map_err(|error| Failure::no_thread(&error))?;
+    let mut work = Some(Box::new(move || {
+        let done = catch_unwind(AssertUnwindSafe(work));
+        drop(tell.send(Awaited::Done(done.unwrap_or_else(|_| Err(of_this_program())))));
+    }));
+    loop {
+        match heard.recv() {
+            Ok(Awaited::Listening) => {
+                if let Some(work) = work.take() {
+                    start(work).map_err(|error| Failure::no_thread(&error))?;
+                }
+            }
+            Ok(Awaited::Deaf(error)) => return Err(deaf(&error)),
+            Ok(Awaited::Signal(signal)) => return Err(stopped(signal)),
+            Ok(Awaited::Done(done)) => return done,
+            Err(_) => return Err(of_this_program()),
+        }
+    }
+}
+
+/// Sends the first signal to the channel, on a thread that needs nothing else.
+fn hear<T>(telling: &Sender<Awaited<T>>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+    let listening = runtime.and_then(|runtime| {
+        let guard = runtime.enter();
+        let source = SignalSource::new()?;
+        drop(guard);
+        Ok((runtime, source))
+    });
+    match listening {
+        Ok((runtime, mut source)) => {
+            drop(telling.send(Awaited::Listening));
+            drop(telling.send(Awaited::Signal(runtime.block_on(source.next()))));
+        }
+        Err(error) => drop(telling.send(Awaited::Deaf(error))),
+    }
+}
+
+fn deaf(error: &std::io::Error) -> Failure {
+    Failure::new(Exit::Io, limits::told(error)).context("cannot listen to signals".to_owned())
+}
+
+fn stopped(signal: Signal) -> Failure {
+    Failure::new(Exit::Interrupted(signal), format!("stopped by {signal}; nothing was sent"))
+}
+
+/// The panic hook has printed why the thread failed.
+fn of_this_program() -> Failure {
+    Failure::new(Exit::Io, "a thread failed; this is a fault of this program")
+}
+
+/// Starts work on a thread of its own at once, and waits for it. Unlike the runtime's own threads,
+/// one that cannot be had is an error.
+pub(crate) fn on_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<impl Future<Output = Result<T, Failure>>, Failure> {
+    let (done, result) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("work".to_owned())
+        .spawn(move || drop(done.send(work())))
+        .map_err(|error| Failure::no_thread(&error))?;
+    Ok(async move { result.await.unwrap_or_else(|_| Err(of_this_program())) })
+}
+
+/// Listens from now on, for the life of the runtime.
+pub(crate) fn listen(shutdown: Shutdown) -> std::io::Result<Caught> {
+    let caught = Caught::default();
+    let mut source = SignalSource::new()?;
+    let told = caught.clone();
+    tokio::spawn(async move {
+        told.add(source.next().await);
+        shutdown.drain();
+        told.add(source.next().await);
+        shutdown.leave();
+        loop {
+            told.add(source.next().await);
+        }
+    });
+    Ok(caught)
+}
+
+/// Turns the signal of a reached file-size limit into an error of the write, as long as this
+/// process lives. If this fails, the signal ends the process as before.
+#[cfg(unix)]
+pub(crate) fn survive_size_limit() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Some(number) = SIZE_LIMIT.filter(|number| !Ignored::now().has(*number)) else { return };
+    if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() {
+        // The handler stays when what it would wake up is gone.
+        runtime.block_on(async { drop(signal(SignalKind::from_raw(number))) });
+    }
+}
+
+#[cfg(not(unix))]
+pub(crate) fn survive_size_limit() {}
+
+/// SIGXFSZ, where its number is known.
+#[cfg(unix)]
+const SIZE_LIMIT: Option<i32> =
+    if cfg!(all(target_os = "linux", any(target_arch = "mips", target_arch = "mips64"))) { None } else { Some(25) };
+
+/// The signals that this process ignores, as far as the system shows.
+#[cfg(unix)]
+#[derive(Clone, Copy, Debug, Default)]
+struct Ignored(u64);
+
+#[cfg(unix)]
+impl Ignored {
+    fn now() -> Self {
+        Self::of(&std::fs::read_to_string("/proc/self/status").unwrap_or_default())
+    }
+
+    /// Of a text like `/proc/self/status`. Where it is missing nothing is known to be ignored.
+    fn of(status: &str) -> Self {
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        Self(mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default())
+    }
+
+    fn has(self, signal: i32) -> bool {
+        u32::try_from(signal - 1).is_ok_and(|bit| self.0.checked_shr(bit).is_some_and(|rest| rest & 1 == 1))
+    }
+}
+
+#[cfg(not(unix))]
+use CtrlC as SignalSource;
+#[cfg(unix)]
+use UnixSignals as SignalSource;
+
+/// `None` for a signal that stays ignored.
+#[cfg(unix)]
+struct UnixSignals {
+    hangup: Option<tokio::signal::unix::Signal>,
+    interrupt: Option<tokio::signal::unix::Signal>,
+    terminate: Option<tokio::signal::unix::Signal>,
+}
+
+#[cfg(unix)]
+impl UnixSignals {
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let ignored = Ignored::now();
+        let listen = |kind: SignalKind| (!ignored.has(kind.as_raw_value())).then(|| signal(kind)).transpose();
+        Ok(Self {
+            hangup: listen(SignalKind::hangup())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) -> Signal {
+        tokio::select! {
+            () = came(&mut self.hangup) => Signal::Hangup,
+            () = came(&mut self.interrupt) => Signal::Interrupt,
+            () = came(&mut self.terminate) => Signal::Terminate,
+        }
+    }
+}
+
+#[cfg(unix)]
+async fn came(signal: &mut Option<tokio::signal::unix::Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(not(unix))]
+struct CtrlC;
+
+#[cfg(not(unix))]
+impl CtrlC {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) -> Signal {
+        match tokio::signal::ctrl_c().await {
+            Ok(()) => Signal::Interrupt,
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ignored_signals_are_read_from_the_mask_of_the_process() {
+        let ignored =
+            Ignored::of("Name:\tx\nSigBlk:\t0000000000000002\nSigIgn:\t0000000000001003\nSigCgt:\t0000000000000000\n");
+        let found: Vec<_> = (0..=70).filter(|signal| ignored.has(*signal)).collect();
+        assert_eq!(found, [1, 2, 13]);
+        for unknown in ["", "SigIgn:\tx\n"] {
+            assert!(!(1..=64).any(|signal| Ignored::of(unknown).has(signal)), "{unknown:?}");
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! Standard output carries data, so nothing of it is dropped: writing waits for a slow reader. A
+//! reader that closed it is not a failure.
+
+use std::io::Write as _;
+
+use super::signals::{self, Caught};
+use crate::output::{self, Weight};
+
+/// Writes the bytes after everything that is queued for standard error, because both may be the
+/// same terminal.
+pub(crate) fn write(bytes: &[u8]) {
+    output::flush();
+    let mut stdout = std::io::stdout().lock();
+    drop(stdout.write_all(bytes).and_then(|()| stdout.flush()));
+}
+
+/// The same in a command that listens to signals: the next signal ends the wait for a reader that
+/// does not read.
+pub(crate) async fn write_unless_signalled(text: String, caught: &Caught) {
+    let bytes = text.into_bytes();
+    let copy = bytes.clone();
+    let writing = signals::on_thread(move || {
+        write(&copy);
+        Ok(())
+    });
+    match writing {
+        Ok(written) => tokio::select! {
+            biased;
+            _ = written => {}
+            () = caught.next() => output::show(UNREAD.as_bytes(), Weight::Needed),
+        },
+        // Without a thread, writing must block this one.
+        Err(_) => write(&bytes),
+    }
+}
+
+const UNREAD: &str = "standard output is not read, so what stands there is incomplete; the ledger has everything\n";

@@ -1,0 +1,366 @@
+//! Which records of the input have an e-mail that an earlier one has.
+//!
+//! Who asks while reading must keep a table of all e-mails at hand, half of it empty. So the
+//! fingerprints of all records are laid down first, in the order of the input, and compared at the
+//! end, a small part at a time: that takes less than half of the memory and of the time.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasher as _;
+use std::num::NonZeroUsize;
+use std::panic::resume_unwind;
+use std::thread;
+
+use foldhash::quality::RandomState;
+
+use crate::domain::{EmailKey, NewCustomer};
+
+/// What is compared of a record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fingerprint {
+    email: u64,
+    data: u16,
+    /// Whether the record asks for an e-mail to the person.
+    pub(crate) send_kyc_mail: bool,
+}
+
+/// Takes fingerprints of records. All that are compared must come from one of them, or from its
+/// clones.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Fingerprinter {
+    state: RandomState,
+    /// Whether to distinguish duplicates with other data from those with the same.
+    with_data: bool,
+}
+
+impl Fingerprinter {
+    #[must_use]
+    pub(crate) fn fingerprint(&self, customer: &NewCustomer<'_>) -> Fingerprint {
+        Fingerprint {
+            email: EmailKey::hash_of(&customer.email, &self.state),
+            data: if self.with_data { self.data(customer) } else { 0 },
+            send_kyc_mail: customer.send_kyc_mail,
+        }
+    }
+
+    fn data(&self, customer: &NewCustomer<'_>) -> u16 {
+        let NewCustomer { name, email, phone, country, kind, send_kyc_mail, extra } = customer;
+        let extra = extra.as_ref().map(|extra| format!("{extra:?}"));
+        short(self.state.hash_one((name.as_str(), email.as_str(), phone, country, kind, send_kyc_mail, extra)))
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "any 15 bits of a hash will do")]
+const fn short(hash: u64) -> u16 {
+    hash as u16 >> 1
+}
+
+/// The fingerprints of an input's valid records: 13 bytes each. Two e-mails of one hash are as good
+/// as impossible (one chance in a million for six million records); where it matters, in an import,
+/// the ledger decides on the whole e-mail. Of 32,000 duplicates with other data, one goes without
+/// the warning.
+#[derive(Debug)]
+pub(crate) struct Fingerprints {
+    fingerprinter: Fingerprinter,
+    /// By the first byte of the hash.
+    parts: Vec<Bucket>,
+}
+
+/// In chunks, so that nothing is ever copied to a larger place.
+#[derive(Clone, Debug, Default)]
+struct Bucket {
+    full: Vec<Vec<Entry>>,
+    last: Vec<Entry>,
+}
+
+impl Bucket {
+    fn push(&mut self, entry: Entry) {
+        if self.last.len() == self.last.capacity() {
+            let full = std::mem::replace(&mut self.last, Vec::with_capacity(CHUNK));
+            self.full.extend(Some(full).filter(|full| !full.is_empty()));
+        }
+        self.last.push(entry);
+    }
+
+    fn len(&self) -> usize {
+        self.full.iter().map(Vec::len).sum::<usize>() + self.last.len()
+    }
+
+    fn into_chunks(self) -> impl Iterator<Item = Vec<Entry>> {
+        self.full.into_iter().chain([self.last])
+    }
+}
+
+impl Fingerprints {
+    /// `with_data`: whether it will be asked of each duplicate what it is one of, and whether it
+    /// has the same data; otherwise they are counted.
+    #[must_use]
+    pub(crate) fn new(with_data: bool) -> Self {
+        let fingerprinter = Fingerprinter { with_data, ..Fingerprinter::default() };
+        Self { fingerprinter, parts: vec![Bucket::default(); usize::from(u8::MAX) + 1] }
+    }
+
+    #[must_use]
+    pub(crate) fn fingerprinter(&self) -> Fingerprinter {
+        self.fingerprinter.clone()
+    }
+
+    /// Lays down the fingerprint of the next valid record.
+    pub(crate) fn add(&mut self, fingerprint: Fingerprint, row: u64) {
+        let [part, hash @ ..] = fingerprint.email.to_be_bytes();
+        let row = u32::try_from(row).unwrap_or(u32::MAX);
+        self.parts[usize::from(part)].push(Entry::new(hash, row, fingerprint));
+    }
+
+    /// Compares all, on all cores where there are many.
+    #[must_use]
+    pub(crate) fn compare(self) -> Duplicates {
+        let Self { fingerprinter, parts: mut own } = self;
+        let entries: usize = own.iter().map(Bucket::len).sum();
+        let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let size = own.len().div_ceil(cores.min(1 + entries / MANY));
+        let mut shares = Vec::new();
+        while own.len() > size {
+            shares.push(own.split_off(own.len() - size));
+        }
+        thread::scope(|scope| {
+            let fingerprinter = &fingerprinter;
+            let others: Vec<_> =
+                shares.into_iter().map(|share| scope.spawn(move || duplicates_among(share, fingerprinter))).collect();
+            let mut found = duplicates_among(own, fingerprinter);
+            for other in others {
+                found.add(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            }
+            found.later.sort_unstable_by_key(|duplicate| duplicate.row);
+            found.firsts = found.later.iter().map(|duplicate| duplicate.first).collect();
+            found.firsts.sort_unstable();
+            found.firsts.dedup();
+            found
+        })
+    }
+}
+
+/// So many are worth a thread.
+const MANY: usize = 50_000;
+
+fn duplicates_among(parts: Vec<Bucket>, fingerprinter: &Fingerprinter) -> Duplicates {
+    if fingerprinter.with_data { listed(parts, &fingerprinter.state) } else { counted(parts, &fingerprinter.state) }
+}
+
+fn counted(parts: Vec<Bucket>, state: &RandomState) -> Duplicates {
+    let mut found = Duplicates::default();
+    let mut known = HashSet::with_capacity_and_hasher(CHUNK, state.clone());
+    for part in parts {
+        known.clear();
+        for chunk in part.into_chunks() {
+            chunk.into_iter().filter(|entry| !known.insert(entry.hash())).for_each(|entry| found.count_one(entry));
+        }
+    }
+    found
+}
+
+fn listed(parts: Vec<Bucket>, state: &RandomState) -> Duplicates {
+    let mut found = Duplicates::default();
+    let mut known = HashMap::with_capacity_and_hasher(CHUNK, state.clone());
+    for part in parts {
+        known.clear();
+        for entry in part.into_chunks().flatten() {
+            let first: Entry = *known.entry(entry.hash()).or_insert(entry);
+            if first != entry {
+                found.count_one(entry);
+                let same_data = first.data() == entry.data();
+                found.later.push(Duplicate { row: entry.row(), first: first.row(), same_data });
+            }
+        }
+    }
+    found
+}
+
+/// So many entries are kept together.
+const CHUNK: usize = 256;
+
+/// Seven bytes of the hash, the row, the short hash of the data, and the wish for an e-mail in the
+/// last bit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Entry([u8; 13]);
+
+impl Entry {
+    fn new(hash: [u8; 7], row: u32, fingerprint: Fingerprint) -> Self {
+        let mut bytes = [0; 13];
+        bytes[..7].copy_from_slice(&hash);
+        bytes[7..11].copy_from_slice(&row.to_le_bytes());
+        bytes[11..].copy_from_slice(&(fingerprint.data << 1 | u16::from(fingerprint.send_kyc_mail)).to_le_bytes());
+        Self(bytes)
+    }
+
+    fn hash(&self) -> u64 {
+        let [a, b, c, d, e, f, g, ..] = self.0;
+        u64::from_be_bytes([0, a, b, c, d, e, f, g])
+    }
+
+    fn row(&self) -> u32 {
+        let [.., a, b, c, d, _, _] = self.0;
+        u32::from_le_bytes([a, b, c, d])
+    }
+
+    fn data(&self) -> u16 {
+        let [.., a, b] = self.0;
+        u16::from_le_bytes([a, b])
+    }
+
+    fn send_kyc_mail(&self) -> bool {
+        self.data() & 1 == 1
+    }
+}
+
+/// The records whose e-mail an earlier one has.
+#[derive(Debug, Default)]
+pub(crate) struct Duplicates {
+    count: u64,
+    kyc_mails: u64,
+    /// By row, where the fingerprints were taken with data.
+    later: Vec<Duplicate>,
+    /// The rows that these are duplicates of, in order.
+    firsts: Vec<u32>,
+}
+
+#[derive(Debug)]
+struct Duplicate {
+    row: u32,
+    first: u32,
+    same_data: bool,
+}
+
+/// The earlier record of the same e-mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Earlier {
+    pub(crate) row: u64,
+    pub(crate) same_data: bool,
+}
+
+impl Duplicates {
+    fn count_one(&mut self, entry: Entry) {
+        self.count += 1;
+        self.kyc_mails += u64::from(entry.send_kyc_mail());
+    }
+
+    fn add(&mut self, other: Self) {
+        let Self { count, kyc_mails, mut later, .. } = other;
+        self.count += count;
+        self.kyc_mails += kyc_mails;
+        self.later.append(&mut later);
+    }
+
+    /// The first record with the e-mail of this one, unless it is this one; of fingerprints with
+    /// data.
+    #[must_use]
+    pub(crate) fn earlier(&self, row: u64) -> Option<Earlier> {
+        let at = self.later.binary_search_by_key(&row, |duplicate| duplicate.row.into()).ok()?;
+        let Duplicate { first, same_data, .. } = self.later[at];
+        Some(Earlier { row: first.into(), same_data })
+    }
+
+    /// Whether a later record has the e-mail of this one, which is the first with it; of
+    /// fingerprints with data.
+    #[must_use]
+    pub(crate) fn has_later(&self, row: u64) -> bool {
+        self.firsts.binary_search_by_key(&row, |first| u64::from(*first)).is_ok()
+    }
+
+    #[must_use]
+    pub(crate) const fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// How many of them ask for an e-mail to the person.
+    #[must_use]
+    pub(crate) const fn kyc_mails(&self) -> u64 {
+        self.kyc_mails
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::{Country, CustomerName, CustomerType, Email, Json, Phone};
+
+    fn customer(email: &str, name: &'static str) -> NewCustomer<'static> {
+        NewCustomer {
+            name: CustomerName::parse(name).unwrap(),
+            email: Email::parse(email.to_owned()).unwrap(),
+            phone: Phone::parse("+4915123456789", None).unwrap(),
+            country: Country::parse("DE").unwrap(),
+            kind: CustomerType::Individual,
+            send_kyc_mail: true,
+            extra: None,
+        }
+    }
+
+    #[test]
+    fn the_first_record_of_an_email_is_named_to_all_later_ones() {
+        let mut fingerprints = Fingerprints::new(true);
+        let fingerprinter = fingerprints.fingerprinter();
+        let mut silent = customer("b@kunde.de", "Ada");
+        silent.send_kyc_mail = false;
+        let mut numbered = customer("b@kunde.de", "Ada");
+        numbered.extra = Some(Box::new([("customer_idNumber".to_owned(), Json::Text("7".to_owned()))].into()));
+        let people = [
+            customer("A@kunde.de", "Ada"),
+            customer("b@kunde.de", "Ada"),
+            customer("A@kunde.de", "Ada"),
+            customer("a@KUNDE.de", "Eve"),
+            silent,
+            numbered,
+        ];
+        for (row, customer) in (1..).zip(&people) {
+            fingerprints.add(fingerprinter.fingerprint(customer), row);
+        }
+        let duplicates = fingerprints.compare();
+        let found: Vec<_> =
+            (1..=6).map(|row| duplicates.earlier(row).map(|first| (first.row, first.same_data))).collect();
+        assert_eq!(found, [None, None, Some((1, true)), Some((1, false)), Some((2, false)), Some((2, false))]);
+        assert_eq!((duplicates.count(), duplicates.kyc_mails()), (4, 3));
+    }
+
+    #[test]
+    fn many_are_compared_by_all_cores_with_the_same_result() {
+        let (rows, emails) = (3 * MANY as u64, 2 * MANY as u64);
+        for with_data in [true, false] {
+            let mut fingerprints = Fingerprints::new(with_data);
+            for row in 0..rows {
+                let email = (row % emails).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                fingerprints.add(Fingerprint { email, data: 0, send_kyc_mail: row % 2 == 0 }, row + 1);
+            }
+            let duplicates = fingerprints.compare();
+            assert_eq!((duplicates.count(), duplicates.kyc_mails()), (rows - emails, (rows - emails) / 2));
+            let earlier = (1..=rows).filter_map(|row| Some(row - duplicates.earlier(row)?.row));
+            assert_eq!(
+                earlier.filter(|distance| *distance == emails).count() as u64,
+                if with_data { rows - emails } else { 0 }
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_first_of_each_hash_is_found_whatever_the_order(hashes in prop::collection::vec(0..300_u64, 1..600)) {
+            let (mut fingerprints, mut known) = (Fingerprints::new(true), HashMap::new());
+            let mut expected = Vec::new();
+            for (row, hash) in (1..).zip(hashes) {
+                // A few for each part, and few parts.
+                let email = (hash % 3) << 56 | hash;
+                fingerprints.add(Fingerprint { email, data: 0, send_kyc_mail: false }, row);
+                let first = *known.entry(email).or_insert(row);
+                expected.push((first != row).then_some(Earlier { row: first, same_data: true }));
+            }
+            let duplicates = fingerprints.compare();
+            let found: Vec<_> = (1..).take(expected.len()).map(|row| duplicates.earlier(row)).collect();
+            prop_assert_eq!(&found, &expected);
+            let firsts: HashSet<_> = expected.iter().flatten().map(|earlier| earlier.row).collect();
+            for row in 1..=expected.len() as u64 {
+                prop_assert_eq!(duplicates.has_later(row), firsts.contains(&row));
+            }
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The reports of a run whose input cannot be read any more: made from the ledger's rows of the
+//! run.
+
+use super::line::{PassCounts, remember};
+use super::outputs::{Files, Outputs};
+use crate::domain::{Position, ReportLine, Status};
+use crate::failure::Failure;
+use crate::ledger::{Claimed, Reader};
+
+/// Writes the reports from what the ledger knows of the rows that a run claimed, in the order of
+/// the rows. Lines of the input, e-mails as they were typed and kept cells are not in the ledger,
+/// so these are missing; therefore there are no rejects either.
+pub(crate) fn pass(ledger: &Reader, run: i64, outputs: &Outputs, kept: &[String]) -> Result<PassCounts, Failure> {
+    let mut counted = PassCounts::default();
+    let mut files = Files::of_reports(outputs, kept)?;
+    ledger.each_claimed(run, |claimed| {
+        let line = line(claimed, run, kept.len());
+        counted.add(&line);
+        files.write(&line, None)
+    })?;
+    files.commit()?;
+    Ok(counted)
+}
+
+fn line(claimed: Claimed, run: i64, kept: usize) -> ReportLine {
+    let Claimed { row, email, state: standing, outcome: told } = claimed;
+    let status = standing.status_without_data(run);
+    let mut line = ReportLine::new(Position { row, line: 0 }, status, email, vec![String::new(); kept]);
+    let mut notes = Vec::new();
+    remember(&mut line, &standing, told, Some(run), &mut notes);
+    if status == Status::AlreadyImported {
+        notes.push("whether its data changed since then is not known".to_owned());
+    }
+    line.warning = notes.join("; ");
+    line
+}

@@ -1,0 +1,61 @@
+//! The rows whose customers are there, as the plan found them in the ledger. Nothing but this
+//! process can change the ledger before they would be claimed, and no claim changes them; so they
+//! need none, and a nightly file of known customers is not looked up twice.
+
+use super::duplicates::Earlier;
+use crate::domain::Status;
+
+#[derive(Debug, Default)]
+pub(crate) struct KnownRows {
+    /// By row, from 1: a byte each.
+    rows: Vec<Option<Status>>,
+}
+
+impl KnownRows {
+    /// Notes how the next row stands. Where it seems to have the e-mail of an earlier one, the
+    /// claims decide on both of them.
+    pub(crate) fn add(&mut self, status: Status, earlier: Option<Earlier>) {
+        let is_there = matches!(status, Status::AlreadyImported | Status::Changed | Status::Exists);
+        self.rows.push((is_there && earlier.is_none()).then_some(status));
+        if let Some(first) = earlier.and_then(|earlier| self.slot(earlier.row)) {
+            self.rows[first] = None;
+        }
+    }
+
+    /// How a row stands, if it needs no claim.
+    pub(crate) fn status(&self, row: u64) -> Option<Status> {
+        self.slot(row).and_then(|at| self.rows[at])
+    }
+
+    fn slot(&self, row: u64) -> Option<usize> {
+        let at = usize::try_from(row).ok()?.checked_sub(1)?;
+        (at < self.rows.len()).then_some(at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_customer_that_is_there_and_comes_once_needs_no_claim() {
+        let mut known = KnownRows::default();
+        let rows = [
+            (Status::AlreadyImported, None),
+            (Status::Changed, None),
+            (Status::Exists, None),
+            (Status::Rejected, None),
+            (Status::InDoubt, None),
+            (Status::Valid, None),
+            (Status::Invalid, None),
+            (Status::Duplicate, Some(Earlier { row: 2, same_data: false })),
+        ];
+        for (status, earlier) in rows {
+            known.add(status, earlier);
+        }
+        let found: Vec<_> = (0..=9).map(|row| known.status(row)).collect();
+        let there = [None, Some(Status::AlreadyImported), None, Some(Status::Exists)];
+        assert_eq!(found[..4], there);
+        assert!(found[4..].iter().all(Option::is_none), "{found:?}");
+    }
+}

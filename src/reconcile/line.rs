@@ -1,0 +1,319 @@
+//! The report line of each record: its validation, the duplicates of this input, and the ledger,
+//! brought together.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
+
+use super::chunks::ChunkedVec;
+use super::duplicates::{Duplicates, Earlier};
+use crate::api::wire;
+use crate::domain::{
+    Code, Complaint, ComplaintCode, EmailKey, InputRecord, InputShape, Position, RawRecord, RecordVerdict, ReportLine,
+    Severity, Status, Tally, Violation,
+};
+use crate::failure::Failure;
+use crate::intake::Gather;
+use crate::ledger::{PayloadHash, Reader, RecordState, StoredOutcome};
+use crate::report::ErrorGroups;
+
+/// As of when a line speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AsOf {
+    /// Before anything is sent: what is fine is `valid`.
+    Now,
+    /// As a run left it.
+    Run(i64),
+}
+
+/// What lines and diagnostics need of a record. Whole pieces of the input wait in this form, so it
+/// is a small one.
+#[derive(Debug)]
+pub(crate) struct ReviewedRecord {
+    pub position: Position,
+    email: Option<Box<str>>,
+    pub violations: Box<[Violation]>,
+    kept: Vec<String>,
+    pub raw: Option<RawRecord>,
+    /// Of a valid one: whether it asks for an e-mail to the person.
+    pub send_kyc_mail: Option<bool>,
+}
+
+impl ReviewedRecord {
+    pub(crate) fn of(record: InputRecord<'_>) -> Self {
+        let (email, send_kyc_mail) = (record.verdict.email().map(Into::into), record.verdict.send_kyc_mail());
+        let InputRecord { position, verdict, kept, raw } = record;
+        let (RecordVerdict::Valid { warnings: violations, .. } | RecordVerdict::Invalid { problems: violations, .. }) =
+            verdict;
+        Self { position, email, violations: violations.into_boxed_slice(), kept, raw, send_kyc_mail }
+    }
+
+    pub(crate) const fn is_invalid(&self) -> bool {
+        self.send_kyc_mail.is_none()
+    }
+}
+
+/// A record with all that can be made of it without knowing the others.
+#[derive(Debug)]
+pub(crate) struct PreparedRecord {
+    pub noted: ReviewedRecord,
+    /// Of a valid one: what the ledger knows it by, and what would be sent.
+    sendable: Option<(EmailKey, PayloadHash)>,
+}
+
+impl Gather for ChunkedVec<PreparedRecord> {
+    const PIECE: usize = 32 * 1024;
+
+    fn add(&mut self, record: InputRecord<'_>) {
+        self.push(PreparedRecord::new(record));
+    }
+
+    fn after(&mut self, rows: u64) {
+        self.iter_mut().for_each(|prepared| prepared.noted.position.row += rows);
+    }
+}
+
+impl PreparedRecord {
+    fn new(record: InputRecord<'_>) -> Self {
+        let sendable = match &record.verdict {
+            RecordVerdict::Invalid { .. } => None,
+            RecordVerdict::Valid { customer, .. } => {
+                Some((customer.email.key(), PayloadHash::of(&wire::body(customer))))
+            }
+        };
+        Self { noted: ReviewedRecord::of(record), sendable }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Reconciler {
+    duplicates: Arc<Duplicates>,
+    /// `None`: nothing was ever sent.
+    ledger: Option<Reader>,
+    as_of: AsOf,
+    /// Whether the lines are written. If they are only counted, their status is enough.
+    writes_lines: bool,
+    firsts: RefCell<Firsts>,
+}
+
+/// The e-mails of the records that seem to have duplicates. A second hash distinguishes two e-mails
+/// of one fingerprint.
+#[derive(Debug, Default)]
+struct Firsts {
+    state: RandomState,
+    /// By the row that the fingerprints name as the first, and the second hash of an e-mail: the
+    /// row that really is its first.
+    rows: HashMap<(u64, u64), u64>,
+}
+
+impl Firsts {
+    /// The first row of an e-mail among the rows of one fingerprint; this row if there was none
+    /// before.
+    fn first(&mut self, fingerprint: u64, email: &EmailKey, row: u64) -> u64 {
+        *self.rows.entry((fingerprint, self.state.hash_one(email.as_str()))).or_insert(row)
+    }
+}
+
+impl Reconciler {
+    pub(crate) fn new(duplicates: Arc<Duplicates>, ledger: Option<Reader>, as_of: AsOf) -> Self {
+        Self { duplicates, ledger, as_of, writes_lines: true, firsts: RefCell::default() }
+    }
+
+    /// The same for lines that are only counted: they lack the ids and complaints of the ledger.
+    pub(crate) fn for_counts(self) -> Self {
+        Self { writes_lines: false, ..self }
+    }
+
+    /// Returns the line of a record. Must be called for all records in the order of the input.
+    pub(crate) fn line(&self, prepared: &PreparedRecord) -> Result<ReportLine, Failure> {
+        match &prepared.sendable {
+            Some((key, payload)) => self.sendable(&prepared.noted, key, *payload),
+            None => Ok(invalid(&prepared.noted)),
+        }
+    }
+
+    fn sendable(&self, record: &ReviewedRecord, key: &EmailKey, payload: PayloadHash) -> Result<ReportLine, Failure> {
+        let position = record.position;
+        let (standing, past) = self.look_up(key)?;
+        let earlier = self.earlier(key, position.row);
+        let status = match &earlier {
+            Some(_) => Status::Duplicate,
+            None => self.status(standing.as_ref(), payload),
+        };
+        let mut line = line_of(record, status);
+        let mut notes: Vec<_> = record.violations.iter().map(noted).collect();
+        if let Some(Earlier { row, same_data }) = earlier {
+            line.error = format!("row {row} has the same e-mail");
+            if !same_data {
+                notes.push(format!("{}: it has other data than row {row}", Code::DuplicateDiffers));
+            }
+        }
+        if let Some(standing) = standing.filter(|_| self.writes_lines) {
+            remember(&mut line, &standing, past, self.run(), &mut notes);
+        }
+        line.warning = notes.join("; ");
+        Ok(line)
+    }
+
+    fn look_up(&self, email: &EmailKey) -> Result<(Option<RecordState>, Option<StoredOutcome>), Failure> {
+        let Some(ledger) = &self.ledger else { return Ok((None, None)) };
+        if self.writes_lines {
+            let (standing, told) = ledger.outcome(email, self.run())?.unzip();
+            Ok((standing, told.flatten()))
+        } else {
+            Ok((ledger.state(email, self.run())?, None))
+        }
+    }
+
+    fn run(&self) -> Option<i64> {
+        match self.as_of {
+            AsOf::Now => None,
+            AsOf::Run(run) => Some(run),
+        }
+    }
+
+    /// The earlier record of the same e-mail. The e-mails are compared and not their rows in the
+    /// ledger, because the file may have been edited since its rows were claimed.
+    fn earlier(&self, email: &EmailKey, row: u64) -> Option<Earlier> {
+        let earlier = self.duplicates.earlier(row);
+        let fingerprint = match earlier {
+            Some(Earlier { row, .. }) => row,
+            None if self.duplicates.has_later(row) => row,
+            None => return None,
+        };
+        let first = self.firsts.borrow_mut().first(fingerprint, email, row);
+        earlier.filter(|_| first != row).map(|earlier| Earlier { row: first, ..earlier })
+    }
+
+    fn status(&self, standing: Option<&RecordState>, payload: PayloadHash) -> Status {
+        let as_of = self.run().unwrap_or(i64::MAX);
+        let status = standing.map_or(Status::NotAttempted, |standing| standing.status(as_of, payload));
+        match (self.as_of, status) {
+            (AsOf::Now, Status::NotAttempted) => Status::Valid,
+            (_, status) => status,
+        }
+    }
+}
+
+/// What a pass counted.
+#[derive(Debug, Default)]
+pub(crate) struct PassCounts {
+    pub tally: Tally,
+    pub errors: ErrorGroups,
+}
+
+impl PassCounts {
+    pub(crate) fn add(&mut self, line: &ReportLine) {
+        self.tally.add(line.status);
+        if is_complaint(line.status) {
+            self.errors.add(line);
+        }
+    }
+}
+
+fn is_complaint(status: Status) -> bool {
+    matches!(status, Status::Invalid | Status::Rejected | Status::Failed | Status::InDoubt)
+}
+
+/// A record, and the form of the input that it stands in.
+pub(crate) struct ShapedRecord<'a> {
+    pub shape: &'a InputShape,
+    pub record: &'a ReviewedRecord,
+}
+
+fn line_of(record: &ReviewedRecord, status: Status) -> ReportLine {
+    let email = record.email.as_deref().unwrap_or_default().to_owned();
+    ReportLine::new(record.position, status, email, record.kept.clone())
+}
+
+/// The line of a record that is never sent.
+pub(crate) fn invalid(record: &ReviewedRecord) -> ReportLine {
+    let mut line = line_of(record, Status::Invalid);
+    let (wrong, odd): (Vec<_>, Vec<_>) =
+        record.violations.iter().partition(|violation| violation.code.severity() == Severity::Problem);
+    line.error_code = join(wrong.iter().map(|violation| violation.code.as_str().to_owned()), ";");
+    line.error = join(wrong.iter().map(|violation| explained(violation)), "; ");
+    line.warning = join(odd.iter().map(|violation| noted(violation)), "; ");
+    line
+}
+
+/// What the last outcome left: ids and links of a customer that is there, the complaint where there
+/// is none.
+pub(crate) fn remember(
+    line: &mut ReportLine,
+    standing: &RecordState,
+    told: Option<StoredOutcome>,
+    run: Option<i64>,
+    notes: &mut Vec<String>,
+) {
+    if line.status == Status::InDoubt && standing.latest().is_none_or(|latest| latest.status != Status::InDoubt) {
+        let message = "the run that sent it ended before an answer came".to_owned();
+        return line.complain(&Complaint { code: ComplaintCode::NoAnswer, message });
+    }
+    let Some(told) = told else { return };
+    match line.status {
+        Status::Created | Status::AlreadyImported | Status::Changed | Status::Exists | Status::Duplicate => {
+            line.receipt = told.receipt;
+        }
+        Status::Rejected | Status::Failed | Status::InDoubt => {
+            (line.error_code, line.error) = (told.error_code, told.error);
+        }
+        Status::NotAttempted if run.is_some_and(|run| standing.was_left_by(run)) => {
+            (line.error_code, line.error) = (told.error_code, told.error);
+        }
+        Status::Invalid | Status::NotAttempted | Status::Valid => return,
+    }
+    if line.status != Status::Duplicate {
+        (line.http_status, line.attempts) = (told.http_status, told.attempts);
+        notes.extend(Some(told.warning).filter(|warning| !warning.is_empty()));
+    }
+}
+
+fn explained(violation: &Violation) -> String {
+    let Violation { column, value, hint, .. } = violation;
+    match (column.is_empty(), value.is_empty()) {
+        (true, _) => hint.clone().into_owned(),
+        // Bare, the name of a column could be taken for a word of ours: `note: this cell …`.
+        (false, true) => format!("column {column:?}: {hint}"),
+        // The value is fit for a message already: escaped once more it would not be what `check`
+        // shows.
+        (false, false) => format!("{column} \"{value}\": {hint}"),
+    }
+}
+
+fn noted(violation: &Violation) -> String {
+    format!("{}: {}", violation.code, explained(violation))
+}
+
+fn join(parts: impl Iterator<Item = String>, between: &str) -> String {
+    parts.collect::<Vec<_>>().join(between)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Code;
+
+    #[test]
+    fn two_emails_of_one_print_are_no_duplicates_of_each_other() {
+        let mut firsts = Firsts::default();
+        let [one, other] = ["a@example.com", "b@example.com"].map(EmailKey::of);
+        let rows = [(&one, 3), (&other, 5), (&one, 7), (&other, 8)];
+        let found: Vec<_> = rows.into_iter().map(|(email, row)| firsts.first(3, email, row)).collect();
+        assert_eq!(found, [3, 5, 3, 5]);
+        assert_eq!(firsts.first(4, &one, 9), 9, "another fingerprint is another e-mail");
+    }
+
+    #[test]
+    fn a_line_break_in_a_value_is_escaped_once() {
+        let violation = Violation::new(Code::NameControlCharacters, "name", "Ada\nKing", "remove it");
+        assert_eq!(explained(&violation), r#"name "Ada\nKing": remove it"#);
+    }
+
+    #[test]
+    fn a_column_is_told_from_the_words_around_it() {
+        let violation = Violation::new(Code::RowSwallowedLines, "note", "", "this cell holds 11 line breaks");
+        assert_eq!(noted(&violation), r#"row.swallowed_lines: column "note": this cell holds 11 line breaks"#);
+    }
+}

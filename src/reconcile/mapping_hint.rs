@@ -1,0 +1,53 @@
+//! Which column to look at when the API rejects one record after the other in the same words.
+
+use crate::domain::Field;
+
+/// What to do: for each field that the words speak of, what feeds it now and the option that says
+/// otherwise.
+pub(crate) fn hint(words: &str, columns: &[(String, String)]) -> String {
+    let words = plain(words);
+    let suspects: Vec<_> = columns
+        .iter()
+        .filter(|(field, _)| words.contains(&plain(field)))
+        .map(|(field, feeding)| format!("{field} comes from {feeding}: {} says otherwise", option(field)))
+        .collect();
+    if suspects.is_empty() {
+        return "see with `check` which column feeds which field, and correct it with --map FIELD=COLUMN".to_owned();
+    }
+    suspects.join("; ")
+}
+
+/// Servers write `customer_name`, `customer name` and `Customer Name`.
+fn plain(words: &str) -> String {
+    words.to_lowercase().replace('_', " ")
+}
+
+/// Fields that the API has a rule for are mapped; all others are extras.
+fn option(field: &str) -> String {
+    format!("{} {field}=COLUMN", if Field::parse(field).is_some() { "--map" } else { "--extra" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn columns() -> Vec<(String, String)> {
+        [("customer_name", "column \"Company\""), ("customer_address.city", "column \"Town\"")]
+            .map(|(field, feeding)| (field.to_owned(), feeding.to_owned()))
+            .to_vec()
+    }
+
+    #[test]
+    fn the_field_that_the_server_complains_of_is_named_with_its_column_and_the_option() {
+        for words in ["customer_name: is too long", "The Customer Name field format is invalid."] {
+            let hint = hint(words, &columns());
+            assert_eq!(hint, "customer_name comes from column \"Company\": --map customer_name=COLUMN says otherwise");
+        }
+        assert!(hint("customer_address.city: unknown", &columns()).contains("--extra customer_address.city=COLUMN"));
+    }
+
+    #[test]
+    fn words_without_a_field_point_to_check() {
+        assert!(hint("Invalid request", &columns()).contains("check"));
+    }
+}

@@ -1,0 +1,35 @@
+//! A pass over the input with the ledger: lines, counts and files out. `check` and the plan of
+//! `import` make one before anything is sent, `report` and the end of `import` after it.
+
+use super::chunks::ChunkedVec;
+use super::input::InputHandle;
+use super::line::{PassCounts, PreparedRecord, Reconciler, ShapedRecord};
+use super::outputs::{Files, Outputs};
+use crate::domain::Status;
+use crate::failure::Failure;
+
+/// Judges every record, shows each and how it stands to `observe`, and writes the files that were
+/// asked for. They appear only once all are whole.
+pub(crate) fn pass(
+    input: &InputHandle,
+    outputs: &Outputs,
+    reconciler: &Reconciler,
+    mut observe: impl FnMut(Status, &ShapedRecord<'_>),
+) -> Result<PassCounts, Failure> {
+    let feed = input.feed(outputs.rejects.is_some())?;
+    let (shape, mut counted) = (feed.shape(), PassCounts::default());
+    let mut files = Files::create(outputs, &feed)?;
+    let mut pieces = feed.in_parallel(ChunkedVec::<PreparedRecord>::default)?;
+    for prepared in pieces.by_ref() {
+        for prepared in prepared? {
+            let line = reconciler.line(&prepared)?;
+            let record = &prepared.noted;
+            counted.add(&line);
+            files.write(&line, record.raw.as_ref())?;
+            observe(line.status, &ShapedRecord { shape: &shape, record });
+        }
+    }
+    counted.tally.skipped(pieces.blank_rows());
+    files.commit()?;
+    Ok(counted)
+}

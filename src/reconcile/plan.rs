@@ -1,0 +1,105 @@
+//! The plan: what an import would do.
+
+use std::sync::Arc;
+
+use super::duplicates::Duplicates;
+use super::input::InputHandle;
+use super::known::KnownRows;
+use super::line::{AsOf, Reconciler, ReviewedRecord, ShapedRecord};
+use super::outputs::Outputs;
+use super::pass;
+use super::survey::{self, Survey};
+use crate::domain::Status;
+use crate::failure::Failure;
+use crate::intake::Mapping;
+use crate::ledger::Reader;
+use crate::report::{Diagnostics, Plan};
+
+/// What the plan depends on beside the records.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Purpose {
+    /// How many requests leave per minute.
+    pub per_minute: f64,
+    pub retry_rejected: bool,
+    /// The plan will be carried out, and then it will be asked of each duplicate what it is one of.
+    pub sends: bool,
+}
+
+/// What an import would do.
+pub(crate) struct Planned {
+    pub plan: Plan,
+    pub diagnostics: Diagnostics,
+    pub duplicates: Arc<Duplicates>,
+    pub known: KnownRows,
+    /// The names of the kept columns as the input has them.
+    pub kept: Vec<String>,
+}
+
+/// Reads the whole input, counts what an import would do, and writes the reports that were named.
+pub(crate) fn plan(
+    input: &InputHandle,
+    outputs: &Outputs,
+    ledger: Option<Reader>,
+    purpose: &Purpose,
+) -> Result<Planned, Failure> {
+    let mut plan = Plan::new(purpose.per_minute);
+    let mut diagnostics = Diagnostics::new(&input.shown());
+    let ledger = match ledger {
+        Some(ledger) if ledger.knows_any()? => Some(ledger),
+        _ => None,
+    };
+    let open = match &ledger {
+        Some(ledger) => ledger.open_requests()?.len() as u64,
+        None => 0,
+    };
+    let mut known = KnownRows::default();
+    // Without a ledger and without files, the survey has all the counts.
+    let writes = !outputs.is_empty();
+    let is_alone = ledger.is_none() && !writes;
+    let Survey { mapping, mut counted, kyc_mails, duplicates } =
+        survey::survey(input, purpose.sends || !is_alone, |told| {
+            if is_alone {
+                diagnose(&mut diagnostics, told);
+            }
+        })?;
+    if is_alone {
+        plan.to_send = counted.tally.get(Status::Valid);
+        plan.kyc_mails = kyc_mails;
+    } else {
+        let reconciler = Reconciler::new(Arc::clone(&duplicates), ledger, AsOf::Now);
+        let reconciler = if writes { reconciler } else { reconciler.for_counts() };
+        counted = pass::pass(input, outputs, &reconciler, |status, told| {
+            known.add(status, duplicates.earlier(told.record.position.row));
+            diagnose(&mut diagnostics, told);
+            count(&mut plan, purpose, status, told.record);
+        })?;
+    }
+    plan.doubts_elsewhere = open.saturating_sub(counted.tally.get(Status::InDoubt));
+    plan.tally = counted.tally;
+    plan.columns = columns(&mapping);
+    plan.unused = mapping.unused().to_vec();
+    let kept = mapping.kept().to_vec();
+    Ok(Planned { plan, diagnostics, duplicates, known, kept })
+}
+
+/// What feeds each field of the request.
+fn columns(mapping: &Mapping) -> Vec<(String, String)> {
+    let fields = mapping.fields().map(|(field, feeding)| (field.to_string(), feeding));
+    let extras = mapping.extras().map(|(path, column)| (path.to_owned(), format!("column {column:?}")));
+    fields.chain(extras).collect()
+}
+
+fn diagnose(diagnostics: &mut Diagnostics, told: &ShapedRecord<'_>) {
+    let ShapedRecord { shape, record } = told;
+    diagnostics.add(record.position, &record.violations, shape, record.raw.as_ref());
+}
+
+/// Counts a record that would be sent.
+fn count(plan: &mut Plan, purpose: &Purpose, status: Status, record: &ReviewedRecord) {
+    let sends =
+        matches!(status, Status::Valid | Status::InDoubt) || (status == Status::Rejected && purpose.retry_rejected);
+    if let (Some(mails), true) = (record.send_kyc_mail, sends) {
+        plan.to_send += 1;
+        plan.kyc_mails += u64::from(mails);
+    }
+}

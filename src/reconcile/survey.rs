@@ -1,0 +1,97 @@
+//! The first reading of an input: what it shows without a ledger.
+
+use std::sync::Arc;
+
+use super::chunks::ChunkedVec;
+use super::duplicates::{Duplicates, Fingerprint, Fingerprinter, Fingerprints};
+use super::input::InputHandle;
+use super::line::{self, PassCounts, ReviewedRecord, ShapedRecord};
+use crate::domain::{InputRecord, NewCustomer, Position, RecordVerdict, Status};
+use crate::failure::Failure;
+use crate::intake::{Gather, Mapping};
+
+/// What the input alone shows.
+#[derive(Debug)]
+pub(crate) struct Survey {
+    pub mapping: Mapping,
+    /// Of valid records and duplicates and invalid ones only.
+    pub counted: PassCounts,
+    /// How many of the valid records ask for an e-mail to the person.
+    pub kyc_mails: u64,
+    pub duplicates: Arc<Duplicates>,
+}
+
+/// The records of a piece as far as a survey needs them.
+struct Surveyed {
+    fingerprinter: Fingerprinter,
+    /// In the order of the rows; none of an invalid one.
+    fingerprints: Vec<Option<Fingerprint>>,
+    /// Those with violations.
+    violated: ChunkedVec<ReviewedRecord>,
+}
+
+impl Gather for Surveyed {
+    #[inline]
+    fn add(&mut self, record: InputRecord<'_>) {
+        self.fingerprints.push(match &record.verdict {
+            RecordVerdict::Valid { customer, .. } => Some(self.fingerprinter.fingerprint(customer)),
+            RecordVerdict::Invalid { .. } => None,
+        });
+        if !record.verdict.violations().is_empty() {
+            self.violated.push(ReviewedRecord::of(record));
+        }
+    }
+
+    #[inline]
+    fn add_plain(&mut self, _: Position, customer: NewCustomer<'_>) {
+        self.fingerprints.push(Some(self.fingerprinter.fingerprint(&customer)));
+    }
+
+    fn after(&mut self, rows: u64) {
+        self.violated.iter_mut().for_each(|record| record.position.row += rows);
+    }
+}
+
+/// Validates every record and finds the duplicates, comparing their data if `compared`. Passes
+/// every record with violations to `observe`.
+pub(crate) fn survey(
+    input: &InputHandle,
+    compared: bool,
+    mut observe: impl FnMut(&ShapedRecord<'_>),
+) -> Result<Survey, Failure> {
+    let feed = input.feed(false)?;
+    let (shape, mapping) = (feed.shape(), feed.mapping().clone());
+    let (mut counted, mut fingerprints) = (PassCounts::default(), Fingerprints::new(compared));
+    let fingerprinter = fingerprints.fingerprinter();
+    let gather = move || Surveyed {
+        fingerprinter: fingerprinter.clone(),
+        fingerprints: Vec::new(),
+        violated: ChunkedVec::default(),
+    };
+    let mut pieces = feed.in_parallel(gather)?;
+    let (mut row, mut kyc_mails) = (0, 0);
+    for surveyed in pieces.by_ref() {
+        let surveyed = surveyed?;
+        for fingerprint in surveyed.fingerprints {
+            row += 1;
+            if let Some(fingerprint) = fingerprint {
+                counted.tally.add(Status::Valid);
+                kyc_mails += u64::from(fingerprint.send_kyc_mail);
+                fingerprints.add(fingerprint, row);
+            }
+        }
+        for record in surveyed.violated {
+            if record.is_invalid() {
+                counted.add(&line::invalid(&record));
+            }
+            observe(&ShapedRecord { shape: &shape, record: &record });
+        }
+    }
+    counted.tally.skipped(pieces.blank_rows());
+    // Its buffers are free before there are tables to compare with.
+    drop(pieces);
+    let duplicates = fingerprints.compare();
+    counted.tally.turn(duplicates.count(), Status::Valid, Status::Duplicate);
+    kyc_mails -= duplicates.kyc_mails();
+    Ok(Survey { mapping, counted, kyc_mails, duplicates: Arc::new(duplicates) })
+}

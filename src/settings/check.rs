@@ -1,0 +1,47 @@
+//! What `check` does.
+
+use super::outputs::{self, Rendering};
+use super::{SendingSettings, TargetSettings};
+use crate::cli::{CheckArgs, ImportArgs};
+use crate::failure::Failure;
+use crate::process::logging::LogSettings;
+use crate::reconcile::input::InputSettings;
+use crate::reconcile::outputs::Outputs;
+use crate::reconcile::plan::Purpose;
+
+#[derive(Debug)]
+pub(crate) struct CheckSettings {
+    /// `None`: no ledger is looked at.
+    pub target: Option<TargetSettings>,
+    pub input: InputSettings,
+    pub outputs: Outputs,
+    pub purpose: Purpose,
+    pub rendering: Rendering,
+    pub log: LogSettings,
+}
+
+impl CheckSettings {
+    pub(crate) fn of(args: &CheckArgs, log: LogSettings) -> Result<Self, Failure> {
+        let target = TargetSettings::of(&args.target)?;
+        let input = InputSettings::of(&args.input)?;
+        let others = outputs::own_files(target.as_ref().map(|target| target.ledger.as_path()), None);
+        let outputs = outputs::as_named(&args.output, &args.input.input, &others)?;
+        let purpose = Purpose { per_minute: args.rate.per_minute(), retry_rejected: args.retry_rejected, sends: false };
+        Ok(Self { target, input, outputs, purpose, rendering: args.output.summary.into(), log })
+    }
+}
+
+impl From<ImportArgs> for CheckArgs {
+    /// `import --dry-run`.
+    fn from(args: ImportArgs) -> Self {
+        let ImportArgs { input, target, sending, output, .. } = args;
+        Self { input, target, output, rate: sending.rate, retry_rejected: sending.retry_rejected }
+    }
+}
+
+impl Purpose {
+    /// Of a plan that will be carried out.
+    pub(super) fn of_sending(sending: &SendingSettings) -> Self {
+        Self { per_minute: sending.rate.per_minute(), retry_rejected: sending.claims.retry_rejected, sends: true }
+    }
+}

@@ -1,0 +1,116 @@
+//! What `import` does.
+
+use std::path::{Path, PathBuf};
+
+use super::outputs::{self, Rendering};
+use super::target::creation;
+use super::{SendingSettings, ServerSettings, TargetSettings};
+use crate::cli::ImportArgs;
+use crate::failure::Failure;
+use crate::ledger::Creation;
+use crate::process::logging::LogSettings;
+use crate::reconcile::input::InputSettings;
+use crate::reconcile::outputs::Outputs;
+use crate::reconcile::plan::Purpose;
+use crate::report::Style;
+
+#[derive(Debug)]
+pub(crate) struct ImportSettings {
+    pub destination: Destination,
+    pub input: InputSettings,
+    pub outputs: Outputs,
+    pub sending: SendingSettings,
+    pub purpose: Purpose,
+    /// Send nothing if any record is invalid.
+    pub strict: bool,
+    /// Ask before sending, if there is a person to ask.
+    pub asks: bool,
+    pub progress: Style,
+    pub rendering: Rendering,
+    pub log: LogSettings,
+}
+
+/// Where the customers go.
+#[derive(Debug)]
+pub(crate) enum Destination {
+    Server(Box<ServerSettings>),
+    /// A sandbox of our own, inside this process.
+    Sandbox(SandboxSettings),
+}
+
+#[derive(Debug)]
+pub(crate) struct SandboxSettings {
+    pub account: String,
+    /// `None`: a throw-away ledger.
+    pub ledger: Option<PathBuf>,
+    pub creation: Creation,
+    pub ca_file: Option<PathBuf>,
+}
+
+impl ImportSettings {
+    /// Reads credentials and tries out the reports, so it may block.
+    pub(crate) fn of(args: &ImportArgs, log: LogSettings) -> Result<Self, Failure> {
+        let destination = Destination::of(args)?;
+        let input = InputSettings::of(&args.input)?;
+        let others = outputs::own_files(destination.ledger(), Some(&args.credentials));
+        let outputs = outputs::with_default(&args.output, &args.input.input, &others)?;
+        let sending = SendingSettings::from(&args.sending);
+        Ok(Self {
+            destination,
+            input,
+            outputs,
+            purpose: Purpose::of_sending(&sending),
+            sending,
+            strict: args.sending.strict,
+            asks: !args.yes,
+            progress: super::log::progress_style(args.progress, log),
+            rendering: args.output.summary.into(),
+            log,
+        })
+    }
+}
+
+impl Destination {
+    fn of(args: &ImportArgs) -> Result<Self, Failure> {
+        if !args.sandbox {
+            return ServerSettings::of(&args.target, &args.credentials).map(|server| Self::Server(Box::new(server)));
+        }
+        Ok(Self::Sandbox(SandboxSettings {
+            account: args.target.account.clone(),
+            ledger: args.target.ledger.clone(),
+            creation: creation(&args.target),
+            ca_file: args.credentials.ca_file.clone(),
+        }))
+    }
+
+    fn ledger(&self) -> Option<&Path> {
+        match self {
+            Self::Server(server) => Some(&server.target.ledger),
+            Self::Sandbox(sandbox) => sandbox.ledger.as_deref(),
+        }
+    }
+}
+
+/// `--metrics-file`. Decided before all else, so that the file also records what is refused.
+#[derive(Debug)]
+pub(crate) struct MetricsSettings {
+    pub path: PathBuf,
+    /// The labels of every sample.
+    pub host: String,
+    pub account: String,
+}
+
+impl MetricsSettings {
+    /// `None` if no file was named. Fails if it cannot be written, or is another file's place.
+    pub(crate) fn of(args: &ImportArgs) -> Result<Option<Self>, Failure> {
+        let Some(path) = args.metrics_file.clone() else { return Ok(None) };
+        // An invalid target is refused later, and recorded in this file.
+        let target = TargetSettings::of(&args.target).ok().flatten();
+        let ledger = args.target.ledger.as_deref().or(target.as_ref().map(|target| target.ledger.as_path()));
+        let others = outputs::own_files(ledger, Some(&args.credentials));
+        outputs::check_metrics_file(&path, &args.output, &args.input.input, &others)?;
+        let host = target.as_ref().map(|target| target.base.host()).unwrap_or_default();
+        let host = if args.sandbox { "sandbox" } else { host }.to_owned();
+        Ok(Some(Self { path, host, account: args.target.account.clone() }))
+    }
+}

@@ -1,0 +1,24 @@
+//! What was decided: checked values, made once of what was typed.
+//!
+//! Everything that can be refused before the first record is read is refused here. What `cli`
+//! parsed ends here, too: no folder below knows what can be typed. A folder that needs values of
+//! the user defines their type, and this one makes them.
+
+mod check;
+mod credentials;
+mod import;
+mod input;
+mod log;
+mod outputs;
+mod report;
+mod sending;
+mod server;
+mod target;
+
+pub(crate) use check::CheckSettings;
+pub(crate) use import::{Destination, ImportSettings, MetricsSettings, SandboxSettings};
+pub(crate) use outputs::Rendering;
+pub(crate) use report::ReportSettings;
+pub(crate) use sending::{ResolveSettings, SendingSettings};
+pub(crate) use server::ServerSettings;
+pub(crate) use target::TargetSettings;

@@ -1,0 +1,155 @@
+//! Where results go: the reports, the rejects, the metrics, the summary.
+
+use std::path::{Path, PathBuf};
+
+use super::input::is_spooled;
+use crate::atomic_file;
+use crate::cli::{CredentialArgs, OutputArgs, SummaryFormat};
+use crate::domain::shown;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::limits;
+use crate::reconcile::outputs::Outputs;
+use crate::report::ReportFormat;
+
+const STDIN_REPORT: &str = "customer-import.report.csv";
+
+/// How a command speaks on standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rendering {
+    Text,
+    Json,
+}
+
+impl Rendering {
+    /// Of the flag `--json`.
+    pub(crate) fn json_if(json: bool) -> Self {
+        if json { Self::Json } else { Self::Text }
+    }
+}
+
+impl From<SummaryFormat> for Rendering {
+    fn from(format: SummaryFormat) -> Self {
+        match format {
+            SummaryFormat::Text => Self::Text,
+            SummaryFormat::Json => Self::Json,
+        }
+    }
+}
+
+/// Returns the outputs with the default report beside the input if none was named. `others` are
+/// files that must not be written over.
+pub(super) fn with_default(args: &OutputArgs, input: &Path, others: &[PathBuf]) -> Result<Outputs, Failure> {
+    let mut reports = args.reports.clone();
+    if reports.is_empty() {
+        reports.push(default_report(input));
+    }
+    checked(Outputs { reports, rejects: args.rejects.clone() }, input, others)
+}
+
+/// Returns only the outputs that were named.
+pub(super) fn as_named(args: &OutputArgs, input: &Path, others: &[PathBuf]) -> Result<Outputs, Failure> {
+    checked(Outputs { reports: args.reports.clone(), rejects: args.rejects.clone() }, input, others)
+}
+
+fn checked(outputs: Outputs, input: &Path, others: &[PathBuf]) -> Result<Outputs, Failure> {
+    for report in &outputs.reports {
+        ReportFormat::of(report)
+            .map_err(|error| Failure::new(Exit::Usage, format!("--report {}: {error}", shown(report))))?;
+    }
+    let all: Vec<_> = outputs.reports.iter().chain(&outputs.rejects).collect();
+    for (index, path) in all.iter().enumerate() {
+        if all[..index].iter().any(|other| same_file(other, path)) {
+            return Err(Failure::new(Exit::Usage, format!("{} is named twice", shown(path)))
+                .hint("every report and the rejects are files of their own"));
+        }
+        if others.iter().map(PathBuf::as_path).chain([input]).any(|other| same_file(other, path)) {
+            return Err(Failure::new(Exit::Usage, format!("{} would be written over", shown(path)))
+                .hint("a report or the rejects cannot take the place of the input, the ledger or the credentials"));
+        }
+        writable(path)?;
+    }
+    Ok(outputs)
+}
+
+/// Fails if the metrics file is another file of the run, because it is overwritten every half
+/// minute.
+pub(super) fn check_metrics_file(
+    path: &Path,
+    outputs: &OutputArgs,
+    input: &Path,
+    others: &[PathBuf],
+) -> Result<(), Failure> {
+    let report = default_report(input);
+    let outputs = outputs.reports.iter().chain(&outputs.rejects).chain([&report]).map(PathBuf::as_path);
+    if others.iter().map(PathBuf::as_path).chain(outputs).chain([input]).any(|other| same_file(other, path)) {
+        return Err(Failure::new(Exit::Usage, format!("--metrics-file {} would be written over", shown(path)))
+            .hint("the metrics cannot take the place of the input, a report, the ledger or the credentials"));
+    }
+    writable(path)
+}
+
+/// The files that a command reads or keeps, besides the input.
+pub(super) fn own_files(ledger: Option<&Path>, credentials: Option<&CredentialArgs>) -> Vec<PathBuf> {
+    let beside = |ledger: &Path, ending: &str| {
+        let mut name = ledger.as_os_str().to_owned();
+        name.push(ending);
+        PathBuf::from(name)
+    };
+    let ledger =
+        ledger.into_iter().flat_map(|ledger| ["", "-wal", "-shm", ".lock"].map(|ending| beside(ledger, ending)));
+    let credentials = credentials
+        .into_iter()
+        .flat_map(|args| [args.token_file.clone(), args.app_secret_file.clone(), args.ca_file.clone()])
+        .flatten();
+    ledger.chain(credentials).collect()
+}
+
+/// Whether two names mean one file, also one that is yet to be made.
+fn same_file(one: &Path, other: &Path) -> bool {
+    let real = |path: &Path| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        path.canonicalize().ok().or_else(|| Some(folder.canonicalize().ok()?.join(path.file_name()?)))
+    };
+    one == other || real(one).is_some_and(|one| real(other) == Some(one))
+}
+
+/// `customers.csv` → `customers.report.csv`; any other ending stays: `x.ndjson` →
+/// `x.ndjson.report.csv`.
+fn default_report(input: &Path) -> PathBuf {
+    if input == Path::new("-") || is_spooled(input) {
+        return STDIN_REPORT.into();
+    }
+    let is_csv = input.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
+    let mut name = if is_csv { input.with_extension("") } else { input.to_owned() }.into_os_string();
+    name.push(".report.csv");
+    name.into()
+}
+
+/// Fails if the file cannot be written, so that the user learns it before the run.
+fn writable(path: &Path) -> Result<(), Failure> {
+    atomic_file::try_out(path).map_err(|error| {
+        Failure::new(Exit::Io, limits::told(&error)).context(format!("cannot write {}", shown(path)))
+    })?;
+    atomic_file::sweep(path);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_report_stands_beside_the_input() {
+        for (input, report) in [
+            ("a/customers.csv", "a/customers.report.csv"),
+            ("customers.CSV", "customers.report.csv"),
+            ("x.ndjson", "x.ndjson.report.csv"),
+            ("x.csv.gz", "x.csv.gz.report.csv"),
+            ("plain", "plain.report.csv"),
+            ("-", "customer-import.report.csv"),
+        ] {
+            assert_eq!(default_report(Path::new(input)), Path::new(report), "{input}");
+        }
+    }
+}

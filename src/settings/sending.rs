@@ -1,0 +1,73 @@
+//! How requests are sent: pace, retries, limits.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use super::ServerSettings;
+use crate::cli::{CredentialArgs, ProgressChoice, SendingArgs, TargetArgs};
+use crate::delivery::{GuardPolicy, Rate, RetryPolicy};
+use crate::failure::Failure;
+use crate::ledger::ClaimPolicy;
+use crate::process::logging::LogSettings;
+use crate::report::Style;
+
+/// Pace, retries and limits of a run.
+#[derive(Clone, Debug)]
+pub(crate) struct SendingSettings {
+    pub rate: Rate,
+    pub concurrency: NonZeroUsize,
+    pub timeout: Duration,
+    pub connect_timeout: Duration,
+    pub retry: RetryPolicy,
+    pub guard: GuardPolicy,
+    pub claims: ClaimPolicy,
+    pub lookups: bool,
+    /// Stop after this many records were sent.
+    pub limit: Option<u64>,
+}
+
+impl From<&SendingArgs> for SendingSettings {
+    fn from(args: &SendingArgs) -> Self {
+        Self {
+            rate: args.rate,
+            concurrency: args.concurrency,
+            timeout: args.timeout,
+            connect_timeout: args.connect_timeout,
+            retry: RetryPolicy {
+                max_attempts: args.max_attempts,
+                settle: args.settle,
+                connect_timeout: args.connect_timeout.min(args.timeout),
+                key_validity: args.key_validity,
+                trust_unique_email: args.trust_unique_email,
+            },
+            guard: GuardPolicy { max_failures: args.max_failures, give_up_after: args.give_up_after },
+            claims: ClaimPolicy { retry_rejected: args.retry_rejected },
+            lookups: !args.no_lookup,
+            limit: args.limit.map(Into::into),
+        }
+    }
+}
+
+/// What `ledger resolve` and `ledger pull` do.
+#[derive(Debug)]
+pub(crate) struct ResolveSettings {
+    pub server: ServerSettings,
+    pub sending: SendingSettings,
+    pub progress: Style,
+}
+
+impl ResolveSettings {
+    /// Reads the credentials, so it may block.
+    pub(crate) fn of(
+        target: &TargetArgs,
+        credentials: &CredentialArgs,
+        sending: &SendingArgs,
+        log: LogSettings,
+    ) -> Result<Self, Failure> {
+        Ok(Self {
+            server: ServerSettings::of(target, credentials)?,
+            sending: sending.into(),
+            progress: super::log::progress_style(ProgressChoice::Auto, log),
+        })
+    }
+}
