@@ -349,6 +349,7 @@ async fn answers_come_in_the_order_of_the_question(place: &impl Place) {
     ledger.has_created().await.unwrap();
     let mut asked: Vec<_> = names.iter().map(|name| email(name)).collect();
     asked.insert(600, email("unknown"));
+    let asked: Vec<_> = asked.iter().collect();
     let reader = place.reader(&target());
     let row = |state: &RecordState| state.claimed_row(run.number).unwrap();
     let found: Vec<_> = reader.states(&asked, None).unwrap().iter().map(|state| state.as_ref().map(row)).collect();

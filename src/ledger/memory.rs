@@ -304,11 +304,11 @@ impl LedgerReader for MemoryReader {
         Ok(!self.kept.records.is_empty())
     }
 
-    fn states(&self, emails: &[EmailKey], as_of: i64) -> Result<Vec<Option<RecordState>>, LedgerError> {
+    fn states(&self, emails: &[&EmailKey], as_of: i64) -> Result<Vec<Option<RecordState>>, LedgerError> {
         Ok(emails.iter().map(|email| self.kept.state(email, as_of)).collect())
     }
 
-    fn outcomes(&self, emails: &[EmailKey], as_of: i64) -> Result<Vec<Option<KnownRecord>>, LedgerError> {
+    fn outcomes(&self, emails: &[&EmailKey], as_of: i64) -> Result<Vec<Option<KnownRecord>>, LedgerError> {
         Ok(emails.iter().map(|email| self.kept.known(email, as_of)).collect())
     }
 

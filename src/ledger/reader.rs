@@ -28,21 +28,21 @@ impl Reader {
 
     /// Returns what is known of an e-mail as of `run`, or of all runs if that is `None`.
     pub fn state(&self, email: &EmailKey, run: Option<i64>) -> Result<Option<RecordState>, LedgerError> {
-        Ok(self.states(std::slice::from_ref(email), run)?.pop().flatten())
+        Ok(self.states(&[email], run)?.pop().flatten())
     }
 
     /// The same, with the rest of the last outcome.
     pub fn outcome(&self, email: &EmailKey, run: Option<i64>) -> Result<Option<KnownRecord>, LedgerError> {
-        Ok(self.outcomes(std::slice::from_ref(email), run)?.pop().flatten())
+        Ok(self.outcomes(&[email], run)?.pop().flatten())
     }
 
     /// Returns what is known of each e-mail, in their order.
-    pub fn states(&self, emails: &[EmailKey], run: Option<i64>) -> Result<Vec<Option<RecordState>>, LedgerError> {
+    pub fn states(&self, emails: &[&EmailKey], run: Option<i64>) -> Result<Vec<Option<RecordState>>, LedgerError> {
         in_pieces(emails, |piece| self.store.states(piece, as_of(run)))
     }
 
     /// The same, with the rest of the last outcomes.
-    pub fn outcomes(&self, emails: &[EmailKey], run: Option<i64>) -> Result<Vec<Option<KnownRecord>>, LedgerError> {
+    pub fn outcomes(&self, emails: &[&EmailKey], run: Option<i64>) -> Result<Vec<Option<KnownRecord>>, LedgerError> {
         in_pieces(emails, |piece| self.store.outcomes(piece, as_of(run)))
     }
 
@@ -104,8 +104,8 @@ fn as_of(run: Option<i64>) -> i64 {
 }
 
 fn in_pieces<T>(
-    emails: &[EmailKey],
-    ask: impl Fn(&[EmailKey]) -> Result<Vec<T>, LedgerError>,
+    emails: &[&EmailKey],
+    ask: impl Fn(&[&EmailKey]) -> Result<Vec<T>, LedgerError>,
 ) -> Result<Vec<T>, LedgerError> {
     let mut found = Vec::with_capacity(emails.len());
     for piece in emails.chunks(PIECE) {

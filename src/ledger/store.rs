@@ -126,10 +126,10 @@ pub(super) trait LedgerReader: std::fmt::Debug + Send {
 
     /// Returns the states of these records as of a run, in the order of the question; `None` for an
     /// unknown one. Ask for at most [`PIECE`](super::reader::PIECE) at a time.
-    fn states(&self, emails: &[EmailKey], as_of: i64) -> Result<Vec<Option<RecordState>>, LedgerError>;
+    fn states(&self, emails: &[&EmailKey], as_of: i64) -> Result<Vec<Option<RecordState>>, LedgerError>;
 
     /// The same, with the rest of each last outcome.
-    fn outcomes(&self, emails: &[EmailKey], as_of: i64) -> Result<Vec<Option<KnownRecord>>, LedgerError>;
+    fn outcomes(&self, emails: &[&EmailKey], as_of: i64) -> Result<Vec<Option<KnownRecord>>, LedgerError>;
 
     /// Shows what is known, as of the run, of each record that it claimed, in the order of its
     /// rows, until `show` returns false.

@@ -15,7 +15,7 @@ use crate::domain::{
 };
 use crate::failure::Failure;
 use crate::intake::Gather;
-use crate::ledger::{PayloadHash, Reader, RecordState, StoredOutcome};
+use crate::ledger::{KnownRecord, PayloadHash, Reader, RecordState, StoredOutcome};
 use crate::report::ErrorGroups;
 
 /// As of when a line speaks.
@@ -86,6 +86,10 @@ impl PreparedRecord {
     }
 }
 
+/// What the ledger knows of the valid records of a piece, in their order.
+#[derive(Debug, Default)]
+pub(crate) struct KnownPiece(std::vec::IntoIter<Option<KnownRecord>>);
+
 #[derive(Debug)]
 pub(crate) struct Reconciler {
     duplicates: Arc<Duplicates>,
@@ -125,17 +129,38 @@ impl Reconciler {
         Self { writes_lines: false, ..self }
     }
 
-    /// Returns the line of a record. Must be called for all records in the order of the input.
-    pub(crate) fn line(&self, prepared: &PreparedRecord) -> Result<ReportLine, Failure> {
+    /// Asks the ledger for all records of a piece of the input at once, because a question each would
+    /// cost a round trip each if the ledger is on another machine.
+    pub(crate) fn known<'a>(&self, records: impl Iterator<Item = &'a PreparedRecord>) -> Result<KnownPiece, Failure> {
+        let Some(ledger) = &self.ledger else { return Ok(KnownPiece::default()) };
+        let emails: Vec<_> = records.filter_map(|record| Some(&record.sendable.as_ref()?.0)).collect();
+        let known = if self.writes_lines {
+            ledger.outcomes(&emails, self.run())?
+        } else {
+            let states = ledger.states(&emails, self.run())?;
+            states.into_iter().map(|state| state.map(|state| (state, None))).collect()
+        };
+        Ok(KnownPiece(known.into_iter()))
+    }
+
+    /// Returns the line of a record. Must be called for all records in the order of the input, with what
+    /// is known of their piece.
+    pub(crate) fn line(&self, prepared: &PreparedRecord, known: &mut KnownPiece) -> ReportLine {
         match &prepared.sendable {
-            Some((key, payload)) => self.sendable(&prepared.noted, key, *payload),
-            None => Ok(invalid(&prepared.noted)),
+            Some((key, payload)) => self.sendable(&prepared.noted, key, *payload, known.0.next().flatten()),
+            None => invalid(&prepared.noted),
         }
     }
 
-    fn sendable(&self, record: &ReviewedRecord, key: &EmailKey, payload: PayloadHash) -> Result<ReportLine, Failure> {
+    fn sendable(
+        &self,
+        record: &ReviewedRecord,
+        key: &EmailKey,
+        payload: PayloadHash,
+        known: Option<KnownRecord>,
+    ) -> ReportLine {
         let position = record.position;
-        let (standing, past) = self.look_up(key)?;
+        let (standing, past) = known.unzip();
         let earlier = self.earlier(key, position.row);
         let status = match &earlier {
             Some(_) => Status::Duplicate,
@@ -150,20 +175,10 @@ impl Reconciler {
             }
         }
         if let Some(standing) = standing.filter(|_| self.writes_lines) {
-            remember(&mut line, &standing, past, self.run(), &mut notes);
+            remember(&mut line, &standing, past.flatten(), self.run(), &mut notes);
         }
         line.warning = notes.join("; ");
-        Ok(line)
-    }
-
-    fn look_up(&self, email: &EmailKey) -> Result<(Option<RecordState>, Option<StoredOutcome>), Failure> {
-        let Some(ledger) = &self.ledger else { return Ok((None, None)) };
-        if self.writes_lines {
-            let (standing, told) = ledger.outcome(email, self.run())?.unzip();
-            Ok((standing, told.flatten()))
-        } else {
-            Ok((ledger.state(email, self.run())?, None))
-        }
+        line
     }
 
     fn run(&self) -> Option<i64> {

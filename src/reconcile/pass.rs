@@ -21,8 +21,10 @@ pub(crate) fn pass(
     let mut files = Files::create(outputs, &feed)?;
     let mut pieces = feed.in_parallel(ChunkedVec::<PreparedRecord>::default)?;
     for prepared in pieces.by_ref() {
-        for prepared in prepared? {
-            let line = reconciler.line(&prepared)?;
+        let prepared = prepared?;
+        let mut known = reconciler.known(prepared.iter())?;
+        for prepared in prepared {
+            let line = reconciler.line(&prepared, &mut known);
             let record = &prepared.noted;
             counted.add(&line);
             files.write(&line, record.raw.as_ref())?;

@@ -73,15 +73,15 @@ impl LedgerReader for SqliteReader {
     }
 
     /// A prepared question a record: there is no round trip to save, and a plan that never changes.
-    fn states(&self, emails: &[EmailKey], as_of: i64) -> Result<Vec<Option<RecordState>>, LedgerError> {
+    fn states(&self, emails: &[&EmailKey], as_of: i64) -> Result<Vec<Option<RecordState>>, LedgerError> {
         let Some(target) = self.target else { return Ok(emails.iter().map(|_| None).collect()) };
-        let state = |email| Ok(record(&self.connection, target, email, as_of)?.map(|(_, state)| state));
+        let state = |&email: &&EmailKey| Ok(record(&self.connection, target, email, as_of)?.map(|(_, state)| state));
         emails.iter().map(state).collect::<rusqlite::Result<_>>().map_err(|error| self.failed(&error))
     }
 
-    fn outcomes(&self, emails: &[EmailKey], as_of: i64) -> Result<Vec<Option<KnownRecord>>, LedgerError> {
+    fn outcomes(&self, emails: &[&EmailKey], as_of: i64) -> Result<Vec<Option<KnownRecord>>, LedgerError> {
         let Some(target) = self.target else { return Ok(emails.iter().map(|_| None).collect()) };
-        let outcome = |email| outcome(&self.connection, target, email, as_of);
+        let outcome = |&email: &&EmailKey| outcome(&self.connection, target, email, as_of);
         emails.iter().map(outcome).collect::<rusqlite::Result<_>>().map_err(|error| self.failed(&error))
     }
 
