@@ -203,6 +203,12 @@ impl From<ClientError> for Failure {
 
 impl From<AuthError> for Failure {
     fn from(error: AuthError) -> Self {
-        Self::of(Exit::Credentials, error)
+        let hint = match &error {
+            AuthError::File { .. } => Some("check its path, and whether this user may read it"),
+            _ => None,
+        };
+        // Its text holds the cause already, because a run that stops keeps only the text.
+        let failure = Self::new(Exit::Credentials, error);
+        hint.into_iter().fold(failure, Self::hint)
     }
 }

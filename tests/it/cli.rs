@@ -132,5 +132,9 @@ fn a_file_that_cannot_be_read_is_told_with_its_cause_and_a_hint() {
         .ends(78)
         .says("cannot read the certificate file nope.pem: No such file or directory")
         .says("hint: see to the path");
+    let token = [&import[..5], &["--token-file", "nope.token"]].concat();
+    Ran::of(lab.command(&token).env_remove("CUSTOMER_IMPORT_TOKEN")).ends(77).says(
+        "error: cannot read the token file nope.token: No such file or directory (os error 2)\nhint: check its path",
+    );
     lab.run(&[&import[..], &["der.pem"]].concat()).ends(78).says("holds no certificate").says("hint: --ca-file wants");
 }
