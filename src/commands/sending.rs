@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::Failure;
+use super::{Failure, signals};
 use crate::api::{BaseUrl, Client, ClientConfig, Credentials, Route};
 use crate::cli::{LogArgs, LogFormat, ProgressChoice, SendingArgs};
 use crate::delivery::{Api, GuardPolicy, Job, Offer, RetryPolicy, Shutdown};
@@ -94,11 +94,9 @@ const ANSWERS_AT_A_TIME: usize = 8;
 /// One thread is enough: the ledger has its own, and the API is what all wait for. Whoever leaves at once waits for nobody, not even for
 /// a reader that hangs on a dead disk.
 pub(super) fn on_runtime<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .max_io_events_per_tick(ANSWERS_AT_A_TIME)
-        .thread_keep_alive(FOREVER)
-        .build()
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().max_io_events_per_tick(ANSWERS_AT_A_TIME).thread_keep_alive(FOREVER);
+    let runtime = signals::runtime(&mut builder)
         .map_err(|error| Failure::new(Exit::Io, limits::told(&error)).context("cannot start the runtime".to_owned()))?;
     first_helper(&runtime)?;
     let done = runtime.block_on(work);
