@@ -84,6 +84,7 @@ pub fn no_thread(error: &io::Error) -> String {
 pub fn behind(error: &io::Error) -> Option<&'static str> {
     const OWN_FILES: i32 = 24;
     const ALL_FILES: i32 = 23;
+    let error = within(error).unwrap_or(error);
     match error.raw_os_error() {
         Some(OWN_FILES) if cfg!(unix) => Some("the limit on open files (RLIMIT_NOFILE, ulimit -n) is reached"),
         Some(ALL_FILES) if cfg!(unix) => Some("the system's limit on open files is reached"),
@@ -92,6 +93,11 @@ pub fn behind(error: &io::Error) -> Option<&'static str> {
         }
         _ => None,
     }
+}
+
+/// The system's error in one that a library added words to. `None` if there is none.
+fn within(error: &io::Error) -> Option<&io::Error> {
+    error.get_ref()?.source()?.downcast_ref()
 }
 
 /// An error of a file in words, with the limit behind it if there is one. Libraries that add words to an error drop its number, so it is
@@ -153,6 +159,16 @@ mod tests {
         assert_eq!((of(28), of(13)), ("", ""));
         let wrapped = named(io::Error::from(io::ErrorKind::FileTooLarge)).to_string();
         assert!(wrapped.contains("RLIMIT_FSIZE") && told(&io::Error::other(wrapped.clone())) == wrapped, "named once");
+    }
+
+    #[test]
+    fn a_limit_behind_the_words_of_a_library_is_named() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("{0} at path")]
+        struct AtPath(#[source] io::Error);
+        let wrapped = |code| io::Error::other(AtPath(io::Error::from_raw_os_error(code)));
+        assert!(!cfg!(unix) || told(&wrapped(24)).contains("RLIMIT_NOFILE"), "{}", told(&wrapped(24)));
+        assert!(!told(&wrapped(2)).contains("RLIMIT"));
     }
 
     #[test]

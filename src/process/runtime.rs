@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::limits;
+use crate::process::signals;
 
 /// Answers are looked at a few at a time, so that those few lead to their next requests before
 /// others are looked at. All at once they would go through every step side by side, and none would
@@ -17,11 +18,9 @@ const ANSWERS_AT_A_TIME: usize = 8;
 /// everything waits for the API. At the end it does not wait for other threads, because one may
 /// hang on a dead disk.
 pub(crate) fn on_runtime<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .max_io_events_per_tick(ANSWERS_AT_A_TIME)
-        .thread_keep_alive(FOREVER)
-        .build()
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().max_io_events_per_tick(ANSWERS_AT_A_TIME).thread_keep_alive(FOREVER);
+    let runtime = signals::runtime(&mut builder)
         .map_err(|error| Failure::new(Exit::Io, limits::told(&error)).context("cannot start the runtime".to_owned()))?;
     first_helper(&runtime)?;
     let done = runtime.block_on(work);

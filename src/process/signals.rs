@@ -114,7 +114,7 @@ pub(crate) fn interruptible<T: Send + 'static>(
 
 /// Sends the first signal to the channel, on a thread that needs nothing else.
 fn hear<T>(telling: &Sender<Awaited<T>>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+    let runtime = runtime(tokio::runtime::Builder::new_current_thread().enable_io());
     let listening = runtime.and_then(|runtime| {
         let guard = runtime.enter();
         let source = SignalSource::new()?;
@@ -179,7 +179,7 @@ pub(crate) fn listen(shutdown: Shutdown) -> std::io::Result<Caught> {
 pub(crate) fn survive_size_limit() {
     use tokio::signal::unix::{SignalKind, signal};
     let Some(number) = SIZE_LIMIT.filter(|number| !Ignored::now().has(*number)) else { return };
-    if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() {
+    if let Ok(runtime) = runtime(tokio::runtime::Builder::new_current_thread().enable_io()) {
         // The handler stays when what it would wake up is gone.
         runtime.block_on(async { drop(signal(SignalKind::from_raw(number))) });
     }
@@ -187,6 +187,17 @@ pub(crate) fn survive_size_limit() {
 
 #[cfg(not(unix))]
 pub(crate) fn survive_size_limit() {}
+
+/// A runtime that can listen to signals. The library needs five descriptors for it and panics if the last two, a pair of sockets, cannot be
+/// had, so they are tried first.
+pub(super) fn runtime(builder: &mut tokio::runtime::Builder) -> std::io::Result<tokio::runtime::Runtime> {
+    #[cfg(unix)]
+    {
+        let pairs: std::io::Result<Vec<_>> = (0..3).map(|_| std::os::unix::net::UnixStream::pair()).collect();
+        drop(pairs?);
+    }
+    builder.build()
+}
 
 /// SIGXFSZ, where its number is known.
 #[cfg(unix)]

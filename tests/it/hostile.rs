@@ -1,5 +1,8 @@
 //! What careless users, servers and neighbours put where people and spreadsheets read it.
 
+#[cfg(target_os = "linux")]
+mod chains;
+
 use crate::harness::{Lab, Server};
 
 #[test]

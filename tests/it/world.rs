@@ -3,6 +3,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ pub(crate) enum Reply {
     Answer(u16, Vec<(&'static str, String)>, String),
     /// The connection ends without an answer.
     Nothing,
+    /// These bytes over and over, with a pause after each time, until the client breaks off.
+    Endless(Vec<u8>, Duration),
 }
 
 impl Reply {
@@ -63,6 +66,8 @@ pub(crate) struct Customer {
 pub(crate) struct Book {
     requests: Mutex<Vec<Request>>,
     customers: Mutex<Vec<Customer>>,
+    /// How many bytes of endless answers were written.
+    repeated: AtomicUsize,
 }
 
 impl Book {
@@ -107,6 +112,10 @@ impl Book {
 
     pub(crate) fn posts(&self) -> Vec<Request> {
         self.requests.lock().unwrap().iter().filter(|request| request.is_post).cloned().collect()
+    }
+
+    pub(crate) fn repeated(&self) -> usize {
+        self.repeated.load(Ordering::Relaxed)
     }
 
     pub(crate) fn lookups(&self) -> usize {
@@ -162,12 +171,24 @@ fn serve(stream: &TcpStream, book: &Book, script: &(impl Fn(&Request, &Book) -> 
         request.nth = before.count() + usize::from(request.is_post);
         requests.push(request.clone());
     }
-    let Reply::Answer(status, headers, body) = script(&request, book) else { return None };
+    let (status, headers, body) = match script(&request, book) {
+        Reply::Answer(status, headers, body) => (status, headers, body),
+        Reply::Nothing => return None,
+        Reply::Endless(bytes, pause) => return repeat(stream, book, &bytes, pause),
+    };
     let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let head =
         format!("HTTP/1.1 {status} Scripted\r\n{headers}content-length: {}\r\nconnection: close\r\n", body.len());
     let mut stream = stream;
     stream.write_all(format!("{head}\r\n{body}").as_bytes()).ok()
+}
+
+fn repeat(mut stream: &TcpStream, book: &Book, bytes: &[u8], pause: Duration) -> Option<()> {
+    loop {
+        stream.write_all(bytes).ok()?;
+        book.repeated.fetch_add(bytes.len(), Ordering::Relaxed);
+        std::thread::sleep(pause);
+    }
 }
 
 fn read(stream: &TcpStream) -> Option<Request> {
