@@ -1,5 +1,3 @@
-//! Why there is no token to send.
-
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
@@ -11,10 +9,10 @@ use crate::domain::{StopReason, shown};
 /// How long a command may take to print a token.
 pub(super) const COMMAND_LIMIT: Duration = Duration::from_secs(30);
 
-/// Why there is no token to send.
+/// Why there is no token to send. The messages never show a token or a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthError {
-    /// The API said no to the token, and the source has no other.
+    /// The API refused the token, and the source has no other.
     #[error("the API refused the token, and {0}")]
     Refused(&'static str),
     #[error("the token {0}")]

@@ -1,5 +1,5 @@
-//! What an answer to `POST {base}/customer` means. Pure: status and body judged together, in one
-//! table.
+//! Classifies responses to `POST {base}/customer` in one table that judges status and body
+//! together. Pure.
 
 use super::body_meaning::{BodyMeaning, JudgedBody, hear};
 use super::envelope::Unreadable;
@@ -10,9 +10,10 @@ use crate::domain::{
     AttemptResult, Complaint, ComplaintCode, DoubtCause, EmailWords, Refusal, RefusalScope, StopReason,
 };
 
-/// The table of answers. The order of the arms is part of it: what the status alone decides comes
-/// first, then what makes an answer unbelievable, then what body and status say together, and doubt
-/// is what is left.
+/// Returns what a response to a create request means.
+///
+/// The order of the arms is part of the table: first what the status alone decides, then what makes
+/// a response unreliable, then what body and status say together. Everything else is doubt.
 #[must_use]
 pub fn classify(answer: &Response, sent: SentRequest<'_>) -> AttemptResult {
     let JudgedBody { status, said, by_application } = hear(answer, sent);
@@ -94,14 +95,13 @@ fn refused(scope: RefusalScope, by_api: bool, message: String) -> AttemptResult 
     AttemptResult::Refused { complaint, refusal: Refusal { scope, by_api } }
 }
 
-/// The end of the connection came before the end of the answer: its status alone does not prove
-/// anything.
+/// The connection ended before the response did, so the status alone does not prove anything.
 fn silence(answer: &Response, said: &BodyMeaning) -> AttemptResult {
     let code = if *said == BodyMeaning::Cut { ComplaintCode::NoAnswer } else { ComplaintCode::Unreadable };
     unanswered(DoubtCause::Silence, complaint(code, answer, said))
 }
 
-/// A proxy or gateway answered, whatever the application is doing meanwhile.
+/// A proxy or gateway answered. The application may still be working on the request.
 fn gateway(answer: &Response, said: &BodyMeaning) -> AttemptResult {
     let complaint = complaint(ComplaintCode::NoAnswer, answer, said);
     let pause = if answer.status == 503 { pause::retry_after(&answer.headers, answer.received) } else { None };
@@ -157,7 +157,7 @@ fn complaint(code: ComplaintCode, answer: &Response, said: &BodyMeaning) -> Comp
     Complaint { code, message: describe(answer, said) }
 }
 
-/// `HTTP 502: an HTML page`.
+/// Returns the status with a short description of the body: `HTTP 502: an HTML page`.
 fn describe(answer: &Response, said: &BodyMeaning) -> String {
     let what = match said {
         BodyMeaning::KeyFault(words)
@@ -177,7 +177,7 @@ fn describe(answer: &Response, said: &BodyMeaning) -> String {
     format!("HTTP {}: {what}", answer.status)
 }
 
-/// A page may come in a body that does not look like one.
+/// The headers may announce a page although the body does not look like one.
 fn unreadable(kind: Unreadable, answer: &Response) -> &'static str {
     let says_html = answer.headers.content_type.as_deref().is_some_and(|kind| kind.contains("text/html"));
     if says_html && kind == Unreadable::NotJson { Unreadable::Html.as_str() } else { kind.as_str() }
