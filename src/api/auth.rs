@@ -1,6 +1,6 @@
 //! Bearer tokens, and the sources that they come from.
 //!
-//! A run outlives many tokens. An account logs in and refreshes with requests of its own;
+//! A run outlives many tokens. An account logs in and refreshes with additional requests;
 //! `delivery` decides when. Any other source is read again when the API refuses its token. If the
 //! source then has no other token, the run ends.
 
@@ -73,10 +73,10 @@ impl TokenProvider {
     const fn dead_end(&self) -> &'static str {
         match self {
             Self::Static(_) => {
-                "it was given as it is; give a fresh one, a token file or command that can be asked again, or --account-id to log in"
+                "a token that was given directly cannot be renewed; hint: give a fresh one, use a token file or a token command, or log in with --account-id"
             }
-            Self::File(_) => "the token file still holds the same one",
-            Self::Command(_) => "the token command printed the same one again",
+            Self::File(_) => "the token file still holds the same token",
+            Self::Command(_) => "the token command printed the same token again",
         }
     }
 }

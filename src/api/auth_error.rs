@@ -19,11 +19,11 @@ pub enum AuthError {
     Malformed(TokenError),
     #[error("the {0} is empty")]
     Empty(&'static str),
-    #[error("the {0} holds no UTF-8 text")]
+    #[error("the {0} is not UTF-8 text")]
     NoText(&'static str),
     #[error("cannot read the {what} {}: {source}", shown(path))]
     File { what: &'static str, path: PathBuf, source: io::Error },
-    #[error("others may read the {what} {}; hint: chmod 600 {}", shown(path), shown(path))]
+    #[error("other users may read the {what} {}; hint: chmod 600 {}", shown(path), shown(path))]
     Exposed { what: &'static str, path: PathBuf },
     #[error("cannot run the token command: {0}")]
     Command(io::Error),

@@ -38,17 +38,17 @@ pub enum BaseUrlError {
     Syntax(url::ParseError),
     #[error("contains blanks or control characters")]
     Characters,
-    #[error("starts with `{0}://`; give an `https://` address")]
+    #[error("starts with `{0}://`; hint: give an `https://` address")]
     Scheme(String),
     #[error(
-        "`http://` is for this machine only; give an `https://` address, or the token and people's data travel in the clear"
+        "`http://` is for this machine only, because it would send the token and personal data unencrypted; hint: give an `https://` address"
     )]
     Cleartext,
-    #[error("contains a user name or password; credentials have options of their own")]
+    #[error("contains a user name or password; hint: use the options for credentials")]
     UserInfo,
-    #[error("contains a query (`?…`); give the address without it")]
+    #[error("contains a query (`?…`); hint: give the address without it")]
     Query,
-    #[error("contains a fragment (`#…`); give the address without it")]
+    #[error("contains a fragment (`#…`); hint: give the address without it")]
     Fragment,
     #[error("has no host")]
     Host,

@@ -119,18 +119,19 @@ fn unanswered(cause: DoubtCause, complaint: Complaint) -> AttemptResult {
 pub(super) fn redirect(answer: &Response) -> String {
     let to =
         answer.headers.location_host.as_deref().map(|host| format!(" to {}", answer.quote(host))).unwrap_or_default();
-    format!("the server redirects{to} instead of answering (HTTP {}); check the base URL", answer.status)
+    format!("the server redirects{to} instead of answering (HTTP {}); hint: check the base URL", answer.status)
 }
 
 fn shared_fault(status: u16, answer: &Response, said: &BodyMeaning) -> String {
     let what = match status {
         402 => "the account needs a payment before it can create customers",
-        404 | 405 | 410 => "customers cannot be created at this address; check the base URL",
+        404 | 405 | 410 => "customers cannot be created at this address",
         415 => "the server refuses JSON",
-        426 => "the server wants another version of the protocol",
+        426 => "the server requires another version of the protocol",
         _ => "the server refuses the request",
     };
-    format!("{what} ({})", describe(answer, said))
+    let hint = if matches!(status, 404 | 405 | 410) { "; hint: check the base URL" } else { "" };
+    format!("{what} ({}){hint}", describe(answer, said))
 }
 
 fn too_large(answer: &Response, said: &BodyMeaning, sent: SentRequest<'_>) -> String {
@@ -150,7 +151,9 @@ fn firewall(answer: &Response, said: &BodyMeaning) -> String {
 }
 
 fn key_fault(words: &str) -> String {
-    format!("the server refuses the idempotency key ({words}); does a proxy remove the Idempotency-Key header?")
+    format!(
+        "the server refuses the idempotency key ({words}); hint: check that no proxy removes the Idempotency-Key header"
+    )
 }
 
 fn complaint(code: ComplaintCode, answer: &Response, said: &BodyMeaning) -> Complaint {
@@ -168,10 +171,10 @@ fn describe(answer: &Response, said: &BodyMeaning) -> String {
         | BodyMeaning::Reason(words) => words,
         BodyMeaning::Created { .. } | BodyMeaning::Contradiction => "success and failure at once",
         BodyMeaning::KeyExpired => "idempotency key expired",
-        BodyMeaning::NoId => "success, but no id of a customer",
+        BodyMeaning::NoId => "a success without a customer id",
         BodyMeaning::Nothing => "JSON without a reason",
-        BodyMeaning::Cut => "the answer was cut short",
-        BodyMeaning::TooLong => "an answer longer than 1 MiB",
+        BodyMeaning::Cut => "the response was cut short",
+        BodyMeaning::TooLong => "a response longer than 1 MiB",
         BodyMeaning::Unreadable(kind) => unreadable(*kind, answer),
     };
     format!("HTTP {}: {what}", answer.status)

@@ -38,7 +38,7 @@ impl Unreadable {
             Self::Empty => "an empty body",
             Self::Html => "an HTML page",
             Self::NotJson => "a body that is not a JSON object",
-            Self::Packed => "a body that is compressed in a way that was not asked for",
+            Self::Packed => "a body compressed in a way that the request did not allow",
         }
     }
 }

@@ -145,12 +145,12 @@ type CustomerRows<'a> = (Vec<&'a Map<String, Value>>, Extent);
 /// # Errors
 /// If the response is not the requested page of customers, with the reason.
 fn customers<'a>(envelope: &'a Envelope<'_>, number: u32) -> Result<CustomerRows<'a>, &'static str> {
-    let rows = list(envelope).ok_or("an answer without a list of customers")?;
+    let rows = list(envelope).ok_or("a response without a list of customers")?;
     let rows: Option<Vec<_>> = rows.iter().map(Value::as_object).collect();
-    let rows = rows.ok_or("a list of something else than customers")?;
+    let rows = rows.ok_or("a list of something other than customers")?;
     let pages = Pages::of(envelope);
     if pages.current.is_some_and(|current| current != number) {
-        return Err("another page than the one asked for");
+        return Err("a different page than requested");
     }
     let is_short = u32::try_from(rows.len()).is_ok_and(|count| count < PER_PAGE);
     let extent = Extent {
@@ -276,7 +276,7 @@ fn matches_pattern(text: &[char], pattern: &[char]) -> bool {
     pattern[sign.min(pattern.len())..].iter().all(|&rest| rest == '%')
 }
 
-/// Adds up the pages of one look-up. Every page is a request of its own, so the caller asks for a
+/// Adds up the pages of one look-up. Every page needs its own request, so the caller asks for a
 /// permit before each.
 #[derive(Clone, Debug)]
 pub struct LookupScan {
@@ -316,7 +316,7 @@ impl LookupScan {
     fn add_rows(&mut self, found: Matches, extent: &Extent) -> Option<LookupResult> {
         let failed = |cause: &str| Some(LookupResult::Failed { cause: cause.to_owned() });
         let Some(last) = extent.last_page else {
-            return failed("a full page that does not say how many there are");
+            return failed("a full page that does not say how many pages there are");
         };
         if extent.rows > 0 && self.before == Some(extent.print) {
             return failed("the same page twice");
@@ -332,7 +332,7 @@ impl LookupScan {
             return self.go_on(extent.rows);
         }
         match extent.total {
-            Some(total) if self.rows < total => failed("fewer customers than the answer says that there are"),
+            Some(total) if self.rows < total => failed("fewer customers than the response announces"),
             _ => self.ended(),
         }
     }

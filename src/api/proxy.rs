@@ -53,17 +53,17 @@ pub struct ProxyError {
 enum ProxyFlaw {
     #[error("it is not UTF-8 text")]
     NotText,
-    #[error("it is empty, while {0} is not: which one is meant?")]
+    #[error("it is empty, but {0} is not; hint: unset the one that is not meant")]
     Empty(&'static str),
-    #[error("there are blanks in its value or around it")]
+    #[error("its value has blanks in it or around it")]
     Blanks,
-    #[error("there are quotes in its value")]
+    #[error("its value has quotes in it")]
     Quotes,
-    #[error("its value has a # in it, which ends an address; in a password it is written %23")]
+    #[error("its value has a # in it, which ends an address; hint: write %23 in a password")]
     Hash,
-    #[error("its value has more than a host and a port; in a password / is written %2F, ? %3F and @ %40")]
+    #[error("its value has more than a host and a port; hint: in a password, write %2F for /, %3F for ? and %40 for @")]
     Path,
-    #[error("this program does not speak {0} with a proxy, only http and https")]
+    #[error("its scheme {0} is not supported, only http and https")]
     Scheme(String),
     #[error("its value is not an address of a proxy such as http://proxy.example.com:3128")]
     Address,

@@ -17,9 +17,9 @@ pub struct Token(SecretString);
 pub enum TokenError {
     #[error("is empty")]
     Empty,
-    #[error("contains blanks or line breaks (a token stands alone, without `Bearer`)")]
+    #[error("contains blanks or line breaks; hint: give the token alone, without `Bearer`")]
     Blanks,
-    #[error("contains characters that no token has")]
+    #[error("contains characters that a token cannot have")]
     Characters,
     #[error("is longer than any token")]
     TooLong,
@@ -61,7 +61,7 @@ impl Token {
     pub fn ends_at(&self) -> Option<Timestamp> {
         #[expect(
             clippy::cast_possible_truncation,
-            reason = "a float cast saturates, and what is out of range is no time"
+            reason = "a float cast saturates, and a number out of range is not a time"
         )]
         let second = self.claims()?.get("exp")?.as_f64()? as i64;
         Timestamp::from_second(second).ok()

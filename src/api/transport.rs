@@ -67,7 +67,7 @@ impl TransportError {
 }
 
 pub(super) fn refused(reason: &str) -> StopReason {
-    let advice = advice(reason).map(|advice| format!("; {advice}")).unwrap_or_default();
+    let advice = advice(reason).map(|advice| format!("; hint: {advice}")).unwrap_or_default();
     StopReason::Configuration(format!("the server cannot be trusted: {reason}{advice}"))
 }
 
@@ -80,14 +80,14 @@ fn advice(reason: &str) -> Option<&'static str> {
     } else if says("not valid for name") || says("NotValidForName") {
         Some("check the host in the base URL")
     } else if says("certificate") {
-        Some("if it has a certificate authority of its own, name that one's file with --ca-file")
+        Some("if the server has its own certificate authority, name its file with --ca-file")
     } else {
         None
     }
 }
 
 pub(super) fn unsendable(reason: &str) -> StopReason {
-    StopReason::Configuration(format!("the request cannot be made: {reason}"))
+    StopReason::Configuration(format!("cannot build the request: {reason}"))
 }
 
 /// Returns the host, with the port if it is not the default one.
