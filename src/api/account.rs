@@ -1,4 +1,4 @@
-//! The account that logs in, and its secret.
+//! The account that logs in, and its app secret.
 
 use std::fmt;
 use std::path::Path;
@@ -14,18 +14,18 @@ use crate::redact::Redactor;
 
 const WHAT: &str = "app secret file";
 
-/// What a login needs. The id is a person's e-mail in base64, so it is shown as little as the
-/// secret is.
+/// The id and secret that a login needs. The id is a person's e-mail in base64, so it is shown as
+/// little as the secret is.
 pub struct AppAccount {
     id: SecretString,
     secret: SecretString,
 }
 
 impl AppAccount {
-    /// Blanks around either are dropped.
+    /// Creates an account. Blanks around the id and the secret are dropped.
     ///
     /// # Errors
-    /// When one of them is empty.
+    /// If one of them is empty.
     pub fn new(id: &SecretString, secret: &SecretString) -> Result<Self, AuthError> {
         let kept = |text: &SecretString, what| match text.expose_secret().trim() {
             "" => Err(AuthError::Empty(what)),
@@ -34,21 +34,21 @@ impl AppAccount {
         Ok(Self { id: kept(id, "account id")?, secret: kept(secret, "app secret")? })
     }
 
-    /// With the secret from a file that others may not read.
+    /// Creates an account with the secret from a file that only its owner may read.
     ///
     /// # Errors
-    /// When the file cannot be read, may be read by others, or holds no text.
+    /// If the file cannot be read, other users may read it, or it holds no text.
     pub fn with_secret_file(id: &SecretString, path: &Path) -> Result<Self, AuthError> {
         let secret = String::from_utf8(read_private(WHAT, path)?).map_err(|_| AuthError::NoText(WHAT))?;
         Self::new(id, &SecretString::from(secret))
     }
 
-    /// Whose account it is, for telling accounts apart.
+    /// Returns the account's id, which tells accounts apart.
     pub(super) fn id(&self) -> &str {
         self.id.expose_secret()
     }
 
-    /// The body of a login.
+    /// Returns the body of a login.
     pub(super) fn body(&self) -> Vec<u8> {
         #[derive(Serialize)]
         struct Login<'a> {
@@ -56,11 +56,11 @@ impl AppAccount {
             app_secret: &'a str,
         }
         let login = Login { account_id: self.id(), app_secret: self.secret.expose_secret() };
-        // Two strings can always be written down.
+        // Two strings can always be serialized.
         serde_json::to_vec(&login).unwrap_or_default()
     }
 
-    /// Lets a redactor know all that a server may repeat of the account.
+    /// Teaches a redactor everything of the account that a server may repeat.
     pub(super) fn teach(&self, secrets: &Redactor) {
         secrets.learn(self.secret.expose_secret());
         secrets.learn(self.id());

@@ -1,8 +1,8 @@
-//! Where bearer tokens come from.
+//! Bearer tokens, and the sources that they come from.
 //!
-//! A run outlives its token many times over. An account logs in and refreshes, which takes requests
-//! of its own: when, is for delivery to decide. Any other source is asked again when its token was
-//! refused; one that has nothing better to offer ends the run.
+//! A run outlives many tokens. An account logs in and refreshes with additional requests;
+//! `delivery` decides when. Any other source is read again when the API refuses its token. If the
+//! source then has no other token, the run ends.
 
 use std::fmt;
 use std::io;
@@ -22,7 +22,7 @@ use super::token::{Token, TokenError};
 
 const TOKEN_FILE: &str = "token file";
 
-/// What a user has to show to the API.
+/// What the user gave to authenticate with.
 #[derive(Debug)]
 pub enum Credentials {
     Source(TokenSource),
@@ -30,10 +30,11 @@ pub enum Credentials {
 }
 
 impl Credentials {
-    /// The owner, if the credentials name one. It tells accounts apart and is never shown.
+    /// Returns the owner, or `None` if the credentials do not name one. It tells accounts apart and
+    /// is never shown.
     ///
     /// # Errors
-    /// When the source has no token.
+    /// If the source has no token.
     pub async fn owner(&self) -> Result<Option<String>, AuthError> {
         match self {
             Self::Source(source) => Ok(source.token().await?.subject()),
@@ -41,7 +42,8 @@ impl Credentials {
         }
     }
 
-    /// The token that is all there will ever be, if that is so.
+    /// Returns the token if it is the only one there will ever be, or `None` if the credentials can
+    /// give others.
     #[must_use]
     pub const fn only_token(&self) -> Option<&Token> {
         match self {
@@ -67,38 +69,38 @@ impl TokenProvider {
         }
     }
 
-    /// What to say when the token was refused and there is no other.
+    /// Returns why the run must end when the API has refused the token and the source has no other.
     const fn dead_end(&self) -> &'static str {
         match self {
             Self::Static(_) => {
-                "it was given as it is; give a fresh one, a token file or command that can be asked again, or --account-id to log in"
+                "a token that was given directly cannot be renewed; hint: give a fresh one, use a token file or a token command, or log in with --account-id"
             }
-            Self::File(_) => "the token file still holds the same one",
-            Self::Command(_) => "the token command printed the same one again",
+            Self::File(_) => "the token file still holds the same token",
+            Self::Command(_) => "the token command printed the same token again",
         }
     }
 }
 
-/// The current token of a source that is not the API, and the way to the next.
+/// The current token of a source other than the API, and the way to the next one.
 pub struct TokenSource {
     source: TokenProvider,
-    /// Held while the source is asked, so that it is asked once however many wait.
+    /// Held while the source is asked, so that it is asked once even if many tasks wait for it.
     current: Mutex<Option<Token>>,
 }
 
 impl TokenSource {
-    /// A token that was handed over, without a way to get another.
+    /// A token that the user gave directly. It cannot be renewed.
     ///
     /// # Errors
-    /// When it cannot be a token.
+    /// If the text cannot be a token.
     pub fn fixed(token: &SecretString) -> Result<Self, AuthError> {
         Token::parse(token.expose_secret())
             .map(|token| Self::of(TokenProvider::Static(token)))
             .map_err(AuthError::Malformed)
     }
 
-    /// A file that others may not read. It is read when a token is needed, and again when one was
-    /// refused.
+    /// A file that only its owner may read. It is read when a token is needed, and again when the
+    /// API refuses one.
     #[must_use]
     pub fn file(path: PathBuf) -> Self {
         Self::of(TokenProvider::File(path))
@@ -114,10 +116,10 @@ impl TokenSource {
         Self { source, current: Mutex::new(None) }
     }
 
-    /// The token to send.
+    /// Returns the token to send.
     ///
     /// # Errors
-    /// When the source has none.
+    /// If the source has none.
     pub async fn token(&self) -> Result<Token, AuthError> {
         let mut current = self.current.lock().await;
         if let Some(token) = current.as_ref() {
@@ -128,11 +130,11 @@ impl TokenSource {
         Ok(token)
     }
 
-    /// A token in the place of one that the API refused. A late caller, whose token was replaced
-    /// meanwhile, gets the new one.
+    /// Returns a token to replace one that the API refused. If another caller has replaced it
+    /// meanwhile, returns that one.
     ///
     /// # Errors
-    /// When the source has no other.
+    /// If the source has no other token.
     pub async fn renew(&self, refused: &Token) -> Result<Token, AuthError> {
         let mut current = self.current.lock().await;
         if let Some(token) = current.as_ref().filter(|token| *token != refused) {
@@ -163,12 +165,12 @@ fn token_of(bytes: Vec<u8>) -> Result<Token, AuthError> {
         return Err(AuthError::Malformed(TokenError::TooLong));
     }
     let text = String::from_utf8(bytes).map_err(|_| AuthError::Malformed(TokenError::Characters))?;
-    // The text goes on as a secret, so that it is wiped when it is dropped.
+    // Held as a secret, so that the text is wiped when it is dropped.
     let text = SecretString::from(text);
     Token::parse(text.expose_secret()).map_err(AuthError::Malformed)
 }
 
-/// Reading may block, on a pipe even for long, so it happens beside the runtime.
+/// Reads on a thread that may block, because a pipe can block for long.
 async fn from_file(path: PathBuf) -> Result<Token, AuthError> {
     let at = path.clone();
     let read = tokio::task::spawn_blocking(move || read_private(TOKEN_FILE, &path)).await;
@@ -177,8 +179,8 @@ async fn from_file(path: PathBuf) -> Result<Token, AuthError> {
     token_of(bytes)
 }
 
-/// The shell is the system's, whatever PATH says. It leads a process group, so that what it started
-/// ends with it.
+/// Runs the command in the system's shell, whatever PATH says. The shell leads a process group, so
+/// that the processes it started end with it.
 async fn from_command(command: &str, limit: Duration) -> Result<Token, AuthError> {
     let mut shell = Command::new("/bin/sh");
     shell.arg("-c").arg(command).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
@@ -191,8 +193,8 @@ async fn from_command(command: &str, limit: Duration) -> Result<Token, AuthError
     token_of(printed?)
 }
 
-/// The processes of a command that was not waited for to its end. They are killed when this is
-/// dropped, because the time limit is over or the program leaves.
+/// The processes of a command that has not ended. They are killed when this is dropped, because the
+/// time limit is over or the program exits.
 struct ProcessGroup {
     #[cfg(unix)]
     leader: Option<rustix::process::Pid>,
@@ -205,7 +207,7 @@ impl ProcessGroup {
         Self { leader }
     }
 
-    /// The command ended by itself. What it left running, it left on purpose.
+    /// The command ended by itself, so what it left running, it left on purpose.
     fn leave_alone(mut self) {
         self.leader = None;
     }
@@ -215,13 +217,13 @@ impl ProcessGroup {
 impl Drop for ProcessGroup {
     fn drop(&mut self) {
         if let Some(leader) = self.leader {
-            // An error means that none of them is left.
+            // An error means that none of the processes is left.
             let _ = rustix::process::kill_process_group(leader, rustix::process::Signal::KILL);
         }
     }
 }
 
-/// Elsewhere only the shell itself is ended.
+/// On other systems only the shell itself is ended.
 #[cfg(not(unix))]
 impl ProcessGroup {
     fn of(_: &Child) -> Self {

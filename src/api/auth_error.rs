@@ -1,5 +1,3 @@
-//! Why there is no token to send.
-
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
@@ -11,21 +9,21 @@ use crate::domain::{StopReason, shown};
 /// How long a command may take to print a token.
 pub(super) const COMMAND_LIMIT: Duration = Duration::from_secs(30);
 
-/// Why there is no token to send.
+/// Why there is no token to send. The messages never show a token or a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthError {
-    /// The API said no to the token, and the source has no other.
+    /// The API refused the token, and the source has no other.
     #[error("the API refused the token, and {0}")]
     Refused(&'static str),
     #[error("the token {0}")]
     Malformed(TokenError),
     #[error("the {0} is empty")]
     Empty(&'static str),
-    #[error("the {0} holds no UTF-8 text")]
+    #[error("the {0} is not UTF-8 text")]
     NoText(&'static str),
     #[error("cannot read the {what} {}: {source}", shown(path))]
     File { what: &'static str, path: PathBuf, source: io::Error },
-    #[error("others may read the {what} {}; hint: chmod 600 {}", shown(path), shown(path))]
+    #[error("other users may read the {what} {}; hint: chmod 600 {}", shown(path), shown(path))]
     Exposed { what: &'static str, path: PathBuf },
     #[error("cannot run the token command: {0}")]
     Command(io::Error),

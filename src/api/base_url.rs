@@ -1,4 +1,4 @@
-//! Where the API is.
+//! The address of the API.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -8,11 +8,22 @@ use url::{Host, Url};
 
 use crate::domain::shorten;
 
-/// The longest text that is shown of what is not an address, in characters.
+/// The longest text that is shown of a rejected address, in characters.
 const SHOWN: usize = 200;
 
-/// The checked, normalised address of the API: two spellings of one address are equal, for the
-/// ledger knows a target by it.
+/// The checked, normalized address of the API. Two spellings of one address are equal, because the
+/// ledger identifies a target by its address.
+///
+/// ```
+/// use customer_import::api::BaseUrl;
+///
+/// let base = BaseUrl::parse("HTTPS://API.Example.com:443/v1/")?;
+/// assert_eq!(base.as_str(), "https://api.example.com/v1");
+///
+/// let refused = BaseUrl::parse("http://api.example.com/v1").unwrap_err();
+/// assert!(refused.to_string().starts_with("`http://` is for this machine only"));
+/// # Ok::<(), customer_import::api::BaseUrlError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BaseUrl {
     url: Url,
@@ -27,30 +38,32 @@ pub enum BaseUrlError {
     Syntax(url::ParseError),
     #[error("contains blanks or control characters")]
     Characters,
-    #[error("starts with `{0}://`; give an `https://` address")]
+    #[error("starts with `{0}://`; hint: give an `https://` address")]
     Scheme(String),
     #[error(
-        "`http://` is for this machine only; give an `https://` address, or the token and people's data travel in the clear"
+        "`http://` is for this machine only, because it would send the token and personal data unencrypted; hint: give an `https://` address"
     )]
     Cleartext,
-    #[error("contains a user name or password; credentials have options of their own")]
+    #[error("contains a user name or password; hint: use the options for credentials")]
     UserInfo,
-    #[error("contains a query (`?…`); give the address without it")]
+    #[error("contains a query (`?…`); hint: give the address without it")]
     Query,
-    #[error("contains a fragment (`#…`); give the address without it")]
+    #[error("contains a fragment (`#…`); hint: give the address without it")]
     Fragment,
     #[error("has no host")]
     Host,
 }
 
 impl BaseUrl {
+    /// Parses and normalizes an address.
+    ///
     /// # Errors
-    /// If the text is not an absolute `https` address (or `http` to this machine), or carries more
-    /// than scheme, host, port and path.
+    /// If the text is not an absolute `https` address (or `http` to this machine), or has more than
+    /// scheme, host, port and path.
     pub fn parse(text: &str) -> Result<Self, BaseUrlError> {
         let text = text.trim();
-        // The URL standard silently drops line breaks and tabs; an address with them is a mistake
-        // that should be seen.
+        // The URL standard silently drops line breaks and tabs, but an address with them is a
+        // mistake that the user should see.
         if text.chars().any(|character| character.is_control() || character.is_whitespace()) {
             return Err(BaseUrlError::Characters);
         }
@@ -62,49 +75,50 @@ impl BaseUrl {
         Ok(Self { url, text })
     }
 
-    /// A text that may be an address, fit to be shown: what may be a secret in it is left out,
-    /// whether or not it can be read as one.
+    /// Returns a text that may be an address, without the parts that may be secret, so that it can
+    /// be shown. The text need not be a valid address.
     #[must_use]
     pub fn without_secrets(text: &str) -> String {
         let text = text.trim();
         let (scheme, rest) = text.split_once("://").map_or(("", text), |(scheme, rest)| (scheme, rest));
-        // A password that is not encoded may hold a `/`, a `?` or a `#`, so the last `@` of all
-        // counts.
+        // A password that is not encoded may hold a `/`, a `?` or a `#`, so the last `@` of the
+        // text ends it.
         let (secret, rest) = rest.rsplit_once('@').map_or(("", rest), |(_, rest)| ("***@", rest));
         let (rest, query) = rest.find(['?', '#']).map_or((rest, ""), |at| (&rest[..at], "?***"));
         let sign = if text.contains("://") { "://" } else { "" };
         shorten(&format!("{scheme}{sign}{secret}{rest}{query}"), SHOWN)
     }
 
-    /// The normalised address, without a `/` at its end.
+    /// Returns the normalized address, without a `/` at its end.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The host, without the port; an IPv6 address in brackets.
+    /// Returns the host without the port; an IPv6 address is in brackets.
     #[must_use]
     pub fn host(&self) -> &str {
         self.url.host_str().unwrap_or_default()
     }
 
-    /// Whether the host is this machine.
+    /// Returns whether the host is this machine.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         is_loopback(&self.url)
     }
 
-    /// Whether requests travel encrypted.
+    /// Returns whether requests are encrypted.
     #[must_use]
     pub fn is_encrypted(&self) -> bool {
         self.url.scheme() == "https"
     }
 
-    /// The address of something below; segments are percent-encoded, so that none can become two.
+    /// Returns the address below this one. Segments are percent-encoded, so a segment cannot become
+    /// two.
     #[must_use]
     pub fn join(&self, segments: &[&str]) -> Url {
         let mut url = self.url.clone();
-        // Only addresses without a host have no path segments, and `parse` refuses those.
+        // Only addresses without a host have no path segments, and `parse` rejects those.
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(segments);
         }
@@ -132,8 +146,8 @@ fn refuse_cleartext(url: &Url) -> Result<(), BaseUrlError> {
     if url.scheme() == "https" || is_loopback(url) { Ok(()) } else { Err(BaseUrlError::Cleartext) }
 }
 
-/// [`Url`] takes care of case and default ports; what is left are slashes at the end and the dot of
-/// a fully qualified name.
+/// Removes slashes at the end and the dot of a fully qualified name. [`Url`] has normalized case
+/// and default ports already.
 fn normalised(mut url: Url) -> Result<Url, BaseUrlError> {
     let path = url.path().trim_end_matches('/').to_owned();
     url.set_path(&path);
@@ -159,6 +173,7 @@ impl fmt::Display for BaseUrl {
     }
 }
 
+/// As [`BaseUrl::parse`].
 impl FromStr for BaseUrl {
     type Err = BaseUrlError;
 

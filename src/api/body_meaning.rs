@@ -1,4 +1,4 @@
-//! What a body says, boiled down to the distinctions that matter.
+//! Reduces a response body to the distinctions that matter.
 
 use std::collections::BTreeSet;
 
@@ -10,25 +10,25 @@ use super::response::{Body, Response};
 use super::wire::SentRequest;
 use crate::domain::{Data, EmailKey, EmailWords, Field, Receipt};
 
-/// The meaning of a body. Texts are the server's words, fit to be shown.
+/// The meaning of a response body. Its texts are the server's words, fit to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum BodyMeaning {
-    /// Success, with an id to prove it.
+    /// Success, with an id that proves it.
     Created {
         receipt: Box<Receipt>,
         other_email: Option<String>,
     },
-    /// Success, but no id.
+    /// Success, but without an id.
     NoId,
-    /// Success and failure at once, be it within the body or between body and HTTP status.
+    /// Success and failure at once: within the body, or between body and HTTP status.
     Contradiction,
     /// The idempotency key is too old.
     KeyExpired,
-    /// Anything else about the idempotency key: missing, required, used for other data.
+    /// Any other complaint about the idempotency key: missing, required, used for other data.
     KeyFault(String),
-    /// A request with this key, or for this customer, is being worked on.
+    /// The server is still working on a request with this key or for this customer.
     Busy(String),
-    /// A complaint about the e-mail that may mean that a customer has it.
+    /// A complaint about the e-mail. It may mean that a customer has this e-mail already.
     Email(EmailWords, String),
     /// Complaints about fields of the payload.
     Fields(String),
@@ -36,20 +36,21 @@ pub(super) enum BodyMeaning {
     WentWrong(String),
     /// Some other readable reason.
     Reason(String),
-    /// JSON that says nothing we know.
+    /// JSON without a known meaning.
     Nothing,
     Unreadable(Unreadable),
     Cut,
     TooLong,
 }
 
-/// What an answer says once its body was read.
+/// The meaning of a response, with the status to judge it by.
 pub(super) struct JudgedBody {
-    /// The status to judge by. A failure within a 2xx is judged by its inner code, or as a 422 if
-    /// it has none.
+    /// The status to judge by. If a 2xx holds a failure, this is its inner code, or 422 if it has
+    /// none.
     pub status: u16,
     pub said: BodyMeaning,
-    /// Whether the application wrote it. A status alone proves nothing: gateways answer too.
+    /// Whether the application wrote the response. A status alone does not prove it, because
+    /// gateways answer too.
     pub by_application: bool,
 }
 
@@ -93,7 +94,7 @@ fn success(answer: &Response, envelope: &Envelope<'_>, sent: SentRequest<'_>) ->
     BodyMeaning::Created { receipt, other_email: other_email(answer, map, sent) }
 }
 
-/// What a map tells of a customer; `None` without an id.
+/// Returns what a map says about a customer, or `None` if it has no id.
 pub(super) fn receipt(answer: &Response, map: &Map<String, Value>) -> Option<Receipt> {
     let text = |name| text_of(map, name);
     let receipt = Receipt {
@@ -114,8 +115,8 @@ fn other_email(answer: &Response, map: &Map<String, Value>, sent: SentRequest<'_
     (email != sent.email && EmailKey::of(&email) != EmailKey::of(sent.email)).then(|| answer.quote(&email))
 }
 
-/// Complaints about fields are the most exact and are heard first; sentences without a field count
-/// only if there are none.
+/// Returns the meaning of a failure. Complaints about fields are the most exact, so they come
+/// first; sentences without a field count only if there are none.
 fn failure(status: u16, answer: &Response, envelope: &Envelope<'_>, sent: SentRequest<'_>) -> BodyMeaning {
     let fields = sent.fields();
     if let Some(map) = envelope.error_maps().find(|map| names_fields(map, sent.email, &fields)) {
@@ -154,25 +155,28 @@ fn is_about_key(text: &str) -> bool {
     text.contains("idempotency") || text.contains("idempotent")
 }
 
-/// An exception of the server's in its own words, whatever the status. `text` is in lower case.
+/// Returns whether the server describes an exception of its own, whatever the status. `text` is in
+/// lower case.
 pub(super) fn went_wrong(text: &str) -> bool {
     ["something went wrong", "server error", "try again later"].iter().any(|words| text.contains(words))
 }
 
-/// Whether a map is a list of complaints by field. One that repeats the e-mail is an echo of the
-/// request, not a complaint.
+/// Returns whether a map lists complaints by field. A map that repeats the e-mail is an echo of the
+/// request, not a list of complaints.
 fn names_fields(map: &Map<String, Value>, email: &str, fields: &BTreeSet<String>) -> bool {
     let is_echo = map.values().any(|value| value.as_str() == Some(email));
     !is_echo && map.iter().any(|(name, value)| is_field(name, fields) && !flat(value).is_empty())
 }
 
-/// `customer_address.city` and `customer_address.0` are complaints about `customer_address`.
+/// Returns whether a name belongs to a field: `customer_address.city` and `customer_address.0` are
+/// complaints about `customer_address`.
 fn is_field(name: &str, fields: &BTreeSet<String>) -> bool {
     let top = name.split('.').next().unwrap_or(name);
     !is_note(name) && (is_email_field(top) || fields.contains(top))
 }
 
-/// `error` and `message` speak of the request as a whole, whatever the payload calls its fields.
+/// Returns whether a name is about the request as a whole: `error` and `message` are, even if the
+/// payload has fields of these names.
 fn is_note(name: &str) -> bool {
     matches!(name, "error" | "message")
 }

@@ -1,5 +1,5 @@
-//! What an answer to `POST {base}/customer` means. Pure: status and body judged together, in one
-//! table.
+//! Classifies responses to `POST {base}/customer` in one table that judges status and body
+//! together. Pure.
 
 use super::body_meaning::{BodyMeaning, JudgedBody, hear};
 use super::envelope::Unreadable;
@@ -10,9 +10,10 @@ use crate::domain::{
     AttemptResult, Complaint, ComplaintCode, DoubtCause, EmailWords, Refusal, RefusalScope, StopReason,
 };
 
-/// The table of answers. The order of the arms is part of it: what the status alone decides comes
-/// first, then what makes an answer unbelievable, then what body and status say together, and doubt
-/// is what is left.
+/// Returns what a response to a create request means.
+///
+/// The order of the arms is part of the table: first what the status alone decides, then what makes
+/// a response unreliable, then what body and status say together. Everything else is doubt.
 #[must_use]
 pub fn classify(answer: &Response, sent: SentRequest<'_>) -> AttemptResult {
     let JudgedBody { status, said, by_application } = hear(answer, sent);
@@ -94,14 +95,13 @@ fn refused(scope: RefusalScope, by_api: bool, message: String) -> AttemptResult 
     AttemptResult::Refused { complaint, refusal: Refusal { scope, by_api } }
 }
 
-/// The end of the connection came before the end of the answer: its status alone does not prove
-/// anything.
+/// The connection ended before the response did, so the status alone does not prove anything.
 fn silence(answer: &Response, said: &BodyMeaning) -> AttemptResult {
     let code = if *said == BodyMeaning::Cut { ComplaintCode::NoAnswer } else { ComplaintCode::Unreadable };
     unanswered(DoubtCause::Silence, complaint(code, answer, said))
 }
 
-/// A proxy or gateway answered, whatever the application is doing meanwhile.
+/// A proxy or gateway answered. The application may still be working on the request.
 fn gateway(answer: &Response, said: &BodyMeaning) -> AttemptResult {
     let complaint = complaint(ComplaintCode::NoAnswer, answer, said);
     let pause = if answer.status == 503 { pause::retry_after(&answer.headers, answer.received) } else { None };
@@ -119,18 +119,19 @@ fn unanswered(cause: DoubtCause, complaint: Complaint) -> AttemptResult {
 pub(super) fn redirect(answer: &Response) -> String {
     let to =
         answer.headers.location_host.as_deref().map(|host| format!(" to {}", answer.quote(host))).unwrap_or_default();
-    format!("the server redirects{to} instead of answering (HTTP {}); check the base URL", answer.status)
+    format!("the server redirects{to} instead of answering (HTTP {}); hint: check the base URL", answer.status)
 }
 
 fn shared_fault(status: u16, answer: &Response, said: &BodyMeaning) -> String {
     let what = match status {
         402 => "the account needs a payment before it can create customers",
-        404 | 405 | 410 => "customers cannot be created at this address; check the base URL",
+        404 | 405 | 410 => "customers cannot be created at this address",
         415 => "the server refuses JSON",
-        426 => "the server wants another version of the protocol",
+        426 => "the server requires another version of the protocol",
         _ => "the server refuses the request",
     };
-    format!("{what} ({})", describe(answer, said))
+    let hint = if matches!(status, 404 | 405 | 410) { "; hint: check the base URL" } else { "" };
+    format!("{what} ({}){hint}", describe(answer, said))
 }
 
 fn too_large(answer: &Response, said: &BodyMeaning, sent: SentRequest<'_>) -> String {
@@ -150,14 +151,16 @@ fn firewall(answer: &Response, said: &BodyMeaning) -> String {
 }
 
 fn key_fault(words: &str) -> String {
-    format!("the server refuses the idempotency key ({words}); does a proxy remove the Idempotency-Key header?")
+    format!(
+        "the server refuses the idempotency key ({words}); hint: check that no proxy removes the Idempotency-Key header"
+    )
 }
 
 fn complaint(code: ComplaintCode, answer: &Response, said: &BodyMeaning) -> Complaint {
     Complaint { code, message: describe(answer, said) }
 }
 
-/// `HTTP 502: an HTML page`.
+/// Returns the status with a short description of the body: `HTTP 502: an HTML page`.
 fn describe(answer: &Response, said: &BodyMeaning) -> String {
     let what = match said {
         BodyMeaning::KeyFault(words)
@@ -168,16 +171,16 @@ fn describe(answer: &Response, said: &BodyMeaning) -> String {
         | BodyMeaning::Reason(words) => words,
         BodyMeaning::Created { .. } | BodyMeaning::Contradiction => "success and failure at once",
         BodyMeaning::KeyExpired => "idempotency key expired",
-        BodyMeaning::NoId => "success, but no id of a customer",
+        BodyMeaning::NoId => "a success without a customer id",
         BodyMeaning::Nothing => "JSON without a reason",
-        BodyMeaning::Cut => "the answer was cut short",
-        BodyMeaning::TooLong => "an answer longer than 1 MiB",
+        BodyMeaning::Cut => "the response was cut short",
+        BodyMeaning::TooLong => "a response longer than 1 MiB",
         BodyMeaning::Unreadable(kind) => unreadable(*kind, answer),
     };
     format!("HTTP {}: {what}", answer.status)
 }
 
-/// A page may come in a body that does not look like one.
+/// The headers may announce a page although the body does not look like one.
 fn unreadable(kind: Unreadable, answer: &Response) -> &'static str {
     let says_html = answer.headers.content_type.as_deref().is_some_and(|kind| kind.contains("text/html"));
     if says_html && kind == Unreadable::NotJson { Unreadable::Html.as_str() } else { kind.as_str() }

@@ -1,5 +1,7 @@
-//! One request, one answer. Everything the HTTP library would like to do beyond that is switched
-//! off: a repeat or a redirect that the ledger does not know of could create a customer twice.
+//! Sends one request and returns one response.
+//!
+//! Everything that the HTTP library could do beyond that is switched off, because a retry or a
+//! redirect that the ledger does not know of could create a customer twice.
 
 use std::fmt;
 use std::io;
@@ -27,28 +29,28 @@ use crate::domain::{AttemptResult, shown};
 use crate::redact::Redactor;
 use crate::trusted_file;
 
-/// Below the idle limits of the usual servers and proxies, so that a request is rarely written into
-/// a connection that is being closed.
+/// Shorter than the idle limits of the usual servers and proxies, so that a request is rarely
+/// written to a connection that is being closed.
 const IDLE: Duration = Duration::from_secs(4);
 
 const JSON: &str = "application/json";
 
-/// What a client must know.
+/// The configuration of a client.
 #[derive(Clone, Debug)]
 pub struct ClientConfig {
     pub base: BaseUrl,
-    /// For the whole attempt, from connecting to the last byte of the body.
+    /// The limit for a whole attempt, from connecting to the last byte of the body.
     pub timeout: Duration,
-    /// For name look-up, connection and TLS handshake together.
+    /// The limit for name look-up, connection and TLS handshake together.
     pub connect_timeout: Duration,
-    /// One more certificate authority, in PEM.
+    /// An additional certificate authority, in PEM.
     pub ca_file: Option<PathBuf>,
-    /// How many connections are worth keeping.
+    /// The most idle connections that are kept.
     pub concurrency: usize,
     pub route: Route,
 }
 
-/// Why there can be no client. A fault of the configuration.
+/// Why a client could not be created. Each is a fault of the configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     #[error("cannot read the certificate file {}", shown(path))]
@@ -59,14 +61,14 @@ pub enum ClientError {
     Build(#[source] reqwest::Error),
 }
 
-/// Speaks with one API. Clones share connections.
+/// An HTTP client for one API. Clones share connections.
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
     base: BaseUrl,
-    /// Where customers are created and looked up.
+    /// The address at which customers are created and looked up.
     customers: Url,
-    /// Every secret that was sent. Only these can come back.
+    /// Every secret that was sent. Only these can come back in a response.
     secrets: Redactor,
 }
 
@@ -76,27 +78,29 @@ impl fmt::Debug for Client {
     }
 }
 
-/// What one `POST` brought.
+/// The result of one `POST`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreateResponse {
     pub result: AttemptResult,
-    /// `None`: no answer came.
+    /// `None` if no response came.
     pub http_status: Option<u16>,
     pub allowance: Allowance,
 }
 
-/// What the request of one look-up page brought.
+/// The result of one look-up page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LookupResponse {
     pub page: PageResult,
-    /// `None`: no answer came.
+    /// `None` if no response came.
     pub http_status: Option<u16>,
     pub allowance: Allowance,
 }
 
 impl Client {
+    /// Creates a client.
+    ///
     /// # Errors
-    /// When the certificate file cannot be used, or the system has no certificates to check a
+    /// If the certificate file cannot be used, or the system has no certificates to check the
     /// server's with.
     pub fn new(config: ClientConfig) -> Result<Self, ClientError> {
         let mut builder = reqwest::Client::builder()
@@ -105,7 +109,7 @@ impl Client {
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .https_only(config.base.is_encrypted())
-            // A connection of HTTP/2 that dies takes every request on it into doubt at once.
+            // With HTTP/2, a connection that dies would put every request on it in doubt at once.
             .http1_only()
             .timeout(config.timeout)
             .connect_timeout(config.connect_timeout)
@@ -117,7 +121,7 @@ impl Client {
             config.route.apply(builder).map_err(ClientError::Build)?
         };
         if !config.base.is_encrypted() {
-            // The library wants certificates even where none will be used; a rehearsal must not
+            // The library asks for certificates even if none will be used, and a rehearsal must not
             // need any.
             builder = builder.tls_certs_only([]);
         } else if let Some(path) = &config.ca_file {
@@ -129,13 +133,14 @@ impl Client {
         Ok(Self { http, customers: config.base.join(&["customer"]), base: config.base, secrets })
     }
 
+    /// Returns the address of the API.
     #[must_use]
     pub const fn base(&self) -> &BaseUrl {
         &self.base
     }
 
-    /// Sends one `POST {base}/customer`, once, and only if `leave` is open right before its first
-    /// byte.
+    /// Sends one `POST {base}/customer`, once, if `leave` is open right before its first byte,
+    /// and classifies the response.
     pub async fn create(
         &self,
         token: &Token,
@@ -161,13 +166,13 @@ impl Client {
         }
     }
 
-    /// Asks for one page of the customers whose e-mail contains `email`, once.
-    /// [`LookupScan`](super::lookup::LookupScan) says which page.
+    /// Requests one page of the customers whose e-mail contains `email`, once.
+    /// [`LookupScan`](super::lookup::LookupScan) names the page.
     pub async fn lookup_page(&self, token: &Token, email: &str, page: u32) -> LookupResponse {
         self.page(token, Some(email), page, |answer| lookup::page(answer, email, page)).await
     }
 
-    /// Asks for one page of all customers, once.
+    /// Requests one page of all customers, once.
     pub async fn list_page(&self, token: &Token, page: u32) -> LookupResponse {
         self.page(token, None, page, |answer| lookup::listing(answer, page)).await
     }
@@ -222,14 +227,14 @@ impl Client {
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Response, TransportError> {
-        // `Accept` keeps the server from answering errors with a redirect to a page for people.
+        // Without `Accept`, the server may answer an error with a redirect to a page for people.
         let request = request.header(ACCEPT, JSON).header(ACCEPT_ENCODING, "identity");
         let response = request.send().await.map_err(|error| TransportError::of(error).without(&self.secrets))?;
         Ok(Response::read(response, self.secrets.clone()).await)
     }
 }
 
-/// The limit that such an answer announces is that of its own route, and of no interest.
+/// Ignores the rate limit that the response announces: it is that of the login route.
 fn granted(answer: Result<Response, TransportError>) -> GrantResult {
     let failed = |cause, is_down| GrantResult::Failed(Failing { cause, retry_after: None, is_down });
     match answer {
@@ -241,7 +246,7 @@ fn granted(answer: Result<Response, TransportError>) -> GrantResult {
     }
 }
 
-/// A look-up creates nothing, so whether it was sent does not matter.
+/// A look-up creates nothing, so it does not matter whether it was sent.
 fn without_answer(trouble: TransportError) -> PageResult {
     match trouble {
         TransportError::NotSent { cause, .. } => PageResult::Failed { cause, is_down: true },

@@ -1,9 +1,10 @@
-//! What a server's sentence about an e-mail says: that a customer has it already, that it is not a
-//! good one, or something that we do not understand.
+//! Finds out what a server's sentence about an e-mail says: that a customer has it already, that
+//! its form is wrong, or something that we do not understand.
 
 use crate::domain::EmailWords;
 
-/// What a complaint about the e-mail says. `None`: it is about its form, so no customer is meant.
+/// Returns what a complaint about the e-mail says, or `None` if it is about the form of the e-mail,
+/// which does not point to a customer.
 pub(super) fn email_words(text: &str) -> Option<EmailWords> {
     if says_taken(text) {
         Some(EmailWords::Exists)
@@ -14,13 +15,13 @@ pub(super) fn email_words(text: &str) -> Option<EmailWords> {
     }
 }
 
-/// Whether a sentence about the e-mail field says that the e-mail is in use: "already exists", "has
-/// been taken", "is registered". "does not exist" says the opposite.
+/// Returns whether a sentence about the e-mail field says that the e-mail is in use: "already
+/// exists", "has been taken", "is registered". "does not exist" says the opposite.
 pub(super) fn says_taken(text: &str) -> bool {
     text.split(['.', ',', ';', ':', '!', '(', ')']).any(clause_says_taken)
 }
 
-/// Whether a sentence that belongs to no field names the e-mail, in any of the languages whose word
+/// Returns whether a sentence without a field names the e-mail, in any of the languages whose word
 /// for it we know.
 pub(super) fn names_email(text: &str) -> bool {
     const WORDS: [&str; 9] = ["email", "e-mail", "correo", "courriel", "почт", "邮箱", "郵箱", "メール", "이메일"];
@@ -28,8 +29,7 @@ pub(super) fn names_email(text: &str) -> bool {
     WORDS.iter().any(|word| text.contains(word))
 }
 
-/// Whether a sentence that belongs to no field is about the e-mail, or about the customer as a
-/// whole.
+/// Returns whether a sentence without a field is about the e-mail or about the customer as a whole.
 pub(super) fn is_about_email(text: &str) -> bool {
     const OTHER_FIELDS: [&str; 9] =
         ["phone", "mobile", "name", "country", "type", "address", "number", "document", "idempotency"];
@@ -37,8 +37,8 @@ pub(super) fn is_about_email(text: &str) -> bool {
     names_email(text) || (lower.contains("customer") && !OTHER_FIELDS.iter().any(|field| lower.contains(field)))
 }
 
-/// English words about the form of an address. Only whole words count: other languages have words
-/// that contain them.
+/// Returns whether a text has an English word about the form of an address. Only whole words count,
+/// because words of other languages contain them.
 fn is_about_form(text: &str) -> bool {
     const FORM: [&str; 24] = [
         "valid",
@@ -73,7 +73,7 @@ fn is_about_form(text: &str) -> bool {
 fn clause_says_taken(clause: &str) -> bool {
     let clause = clause.to_lowercase().replace('’', "'");
     let words: Vec<&str> = clause.split(|character: char| !character.is_alphanumeric() && character != '\'').collect();
-    // "is in use", though neither word says anything by itself.
+    // "is in use": neither word says it by itself.
     let in_use = words.windows(2).position(|pair| pair == ["in", "use"]);
     let signs = words.iter().enumerate().filter(|(_, word)| is_sign(word)).map(|(at, _)| at).chain(in_use);
     signs.into_iter().any(|at| words[at] == "unique" || !is_negated(&words[..at]))
@@ -86,8 +86,8 @@ fn is_sign(word: &str) -> bool {
     )
 }
 
-/// "not exist", "does not already exist", "has not been registered": a "not" shortly before turns
-/// the meaning.
+/// Returns whether a "not" shortly before reverses the meaning: "not exist", "does not already
+/// exist", "has not been registered".
 fn is_negated(before: &[&str]) -> bool {
     before.iter().rev().take(3).any(|word| matches!(*word, "not" | "no" | "never" | "must") || word.ends_with("n't"))
 }

@@ -1,4 +1,4 @@
-//! The JSON around every answer, read as tolerantly as can be done without guessing.
+//! Reads the JSON envelope of every response, as tolerantly as possible without guessing.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -6,29 +6,29 @@ use serde_json::{Map, Value};
 
 use super::quote;
 
-/// At most so many stray bytes may stand before the first `{`: the public server source prints a
-/// `7` there.
+/// The most stray bytes before the first `{`. The public server source prints a `7` there.
 const STRAY_CAP: usize = 64;
-/// At most so many bytes of notices may: a misconfigured PHP prints some hundred for each.
+/// The most bytes of notices before the object. A misconfigured PHP prints some hundred bytes for
+/// each.
 const NOTICES_CAP: usize = 16 * 1024;
-/// So many `{` are tried. Notices quote code.
+/// How many `{` are tried as the start of the object, because notices quote code.
 const TRIES: usize = 64;
 
-/// A JSON object that an answer consists of.
+/// The JSON object of a response.
 #[derive(Clone)]
 pub(super) struct Envelope<'a> {
     root: Map<String, Value>,
-    /// The object's own bytes, for what is carried as received.
+    /// The object's own bytes, for data that is kept as received.
     bytes: &'a [u8],
 }
 
-/// What an answer is instead of a JSON object.
+/// What a body is if it is not a JSON object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unreadable {
     Empty,
     Html,
     NotJson,
-    /// Compressed in a way that was not asked for and that we cannot read.
+    /// Compressed although the request did not allow it, in a way that we cannot read.
     Packed,
 }
 
@@ -38,34 +38,37 @@ impl Unreadable {
             Self::Empty => "an empty body",
             Self::Html => "an HTML page",
             Self::NotJson => "a body that is not a JSON object",
-            Self::Packed => "a body that is compressed in a way that was not asked for",
+            Self::Packed => "a body compressed in a way that the request did not allow",
         }
     }
 }
 
-/// What `status` and `status_code` say, before anybody compares them with the HTTP status.
+/// What `status` and `status_code` in the body say, before they are compared with the HTTP status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StatusClaim {
     Success,
-    /// With its own status code, if it gives one that is a failure.
+    /// A failure, with its own status code if the body has one that is a failure.
     Failure(Option<u16>),
     /// One of the two says success, the other failure.
     Contradiction,
-    /// A `status` of no known meaning.
+    /// A `status` without a known meaning.
     Unknown,
     Silent,
 }
 
 impl<'a> Envelope<'a> {
-    /// Reads the one object that a body holds. A BOM, up to 64 stray bytes or HTML notices before
-    /// it, and HTML comments after it are skipped.
+    /// Reads the one object that a body holds. Skips a BOM, up to 64 stray bytes or HTML notices
+    /// before it, and HTML comments after it.
+    ///
+    /// # Errors
+    /// If the body does not hold exactly one object, with what it is instead.
     pub(super) fn read(body: &'a [u8]) -> Result<Self, Unreadable> {
         let found = object_of(body).filter(|found| has_nothing_else(body, found));
         found.map(|Found { root, start, end }| Self { root, bytes: &body[start..end] }).ok_or_else(|| unreadable(body))
     }
 
-    /// Whether only the application can have written it: its envelope, or the words that its
-    /// framework has for an exception.
+    /// Returns whether only the application can have written the object: it has the API's envelope,
+    /// or the words of its framework for an exception.
     pub(super) fn is_the_applications(&self) -> bool {
         let is_envelope = self.get("status").is_some() && self.get("status_code").is_some();
         let is_exception = self.root.len() == 1 && self.get("message").and_then(Value::as_str) == Some("Server Error");
@@ -98,8 +101,8 @@ impl<'a> Envelope<'a> {
         }
     }
 
-    /// `status_code`, or a `status` that is a number. Numbers that are not a final HTTP status say
-    /// nothing.
+    /// Returns `status_code`, or a `status` that is a number. Returns `None` if the number is not a
+    /// final HTTP status.
     fn code(&self) -> Option<u16> {
         let number = |name| match self.get(name)? {
             Value::Number(number) => number.as_u64(),
@@ -114,7 +117,7 @@ impl<'a> Envelope<'a> {
         self.root.get(name)
     }
 
-    /// `data`, if it is an object or a list of exactly one.
+    /// Returns `data` if it is an object or a list of exactly one object.
     pub(super) fn data(&self) -> Option<&Map<String, Value>> {
         match self.get("data")? {
             Value::Object(map) => Some(map),
@@ -130,8 +133,9 @@ impl<'a> Envelope<'a> {
         &self.root
     }
 
-    /// `data` as received, else the whole object, on one line: a line break between the tokens of
-    /// JSON means nothing, and within a string there can be none.
+    /// Returns `data` as received, or the whole object if it has no `data`, on one line. Replacing
+    /// line breaks does not change the JSON: between tokens they mean nothing, and strings cannot
+    /// contain them.
     pub(super) fn raw_data(&self) -> Option<String> {
         #[derive(Deserialize)]
         struct WithData<'a> {
@@ -143,7 +147,7 @@ impl<'a> Envelope<'a> {
         data.or_else(whole).map(|text| on_one_line(text.trim()))
     }
 
-    /// The maps in which servers put errors by field.
+    /// Returns the maps in which servers put errors by field.
     pub(super) fn error_maps(&self) -> impl Iterator<Item = &Map<String, Value>> {
         let data = self.get("data").and_then(Value::as_object);
         let within = |name: &str| data.and_then(|data| data.get(name)).and_then(Value::as_object);
@@ -151,8 +155,8 @@ impl<'a> Envelope<'a> {
         [top("errors"), data, top("error"), within("errors"), within("error")].into_iter().flatten()
     }
 
-    /// Every sentence that is not bound to a field, the most telling first: a `message` is often
-    /// only "Request failed.".
+    /// Returns every sentence without a field, the most specific first, because a `message` is
+    /// often only "Request failed.".
     pub(super) fn sentences(&self) -> Vec<String> {
         let data = self.get("data");
         let within = |name: &str| data.and_then(|data| data.get(name));
@@ -184,21 +188,21 @@ enum Word {
     None,
 }
 
-/// An object within a body.
+/// An object within a body, and its range.
 struct Found {
     root: Map<String, Value>,
     start: usize,
     end: usize,
 }
 
-/// The object of a body: at its first `{`, or, after notices that quote code, at the first one
-/// where a whole object begins.
+/// Returns the object of a body: at its first `{`, or after notices that quote code, at the first
+/// `{` that begins a whole object.
 fn object_of(body: &[u8]) -> Option<Found> {
     let most = NOTICES_CAP.min(body.len());
     let mut starts = memchr::memchr_iter(b'{', &body[..most]).take(TRIES);
     let first = starts.next()?;
     whole_object(body, first).or_else(|| {
-        // Within the remains of an object that was cut off there may be a whole one.
+        // The rest of an object that was cut off may contain a whole object.
         starts.filter(|start| are_notices(without_mark(&body[..*start]))).find_map(|start| whole_object(body, start))
     })
 }
@@ -209,7 +213,7 @@ fn whole_object(body: &[u8], start: usize) -> Option<Found> {
     Some(Found { root, start, end: start + objects.byte_offset() })
 }
 
-/// Whether a body holds nothing that could be meant beside the object.
+/// Returns whether the body has nothing but the object that could be meant.
 fn has_nothing_else(body: &[u8], found: &Found) -> bool {
     let (before, after) = (without_mark(&body[..found.start]), body[found.end..].trim_ascii());
     let are_strays = before.len() <= STRAY_CAP && memchr::memchr2(b'{', b'<', before).is_none();
@@ -220,20 +224,20 @@ fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
-/// Markup that a server printed before its answer. A page of its own is not, because what stands in
-/// it may be anything, and neither is what looks like the beginning of an object.
+/// Returns whether the bytes are markup that a server printed before its response. A page is not,
+/// because it may contain anything; neither is text that looks like the start of an object.
 fn are_notices(before: &[u8]) -> bool {
     const PAGE: [&str; 7] = ["<html", "<!doctype", "<head", "<body", "<script", "<style", "<title"];
     let text = String::from_utf8_lossy(before).to_ascii_lowercase();
     let text = text.trim();
     let begins_object = text.split('{').skip(1).any(|rest| rest.trim_start().starts_with('"'));
-    // The stray bytes may stand behind the notices.
+    // The stray bytes may come after the notices.
     let strays = text.rsplit('>').next().unwrap_or_default();
     let ends_well = strays.len() <= STRAY_CAP && !strays.contains(['{', '"']);
     text.starts_with('<') && ends_well && !begins_object && !PAGE.iter().any(|sign| text.contains(sign))
 }
 
-/// Nothing, or HTML comments one after the other.
+/// Returns whether the bytes are empty or only HTML comments.
 fn is_comments(mut after: &[u8]) -> bool {
     while let Some(comment) = after.strip_prefix(b"<!--") {
         let Some(end) = memchr::memmem::find(comment, b"-->") else { return false };
@@ -254,7 +258,8 @@ fn unreadable(body: &[u8]) -> Unreadable {
     }
 }
 
-/// Mostly it stands on one line already, and looking for one byte or the other is quick.
+/// Searches for both bytes first, because most texts are on one line already and the search is
+/// quick.
 fn on_one_line(text: &str) -> String {
     match memchr::memchr2(b'\n', b'\r', text.as_bytes()) {
         None => text.to_owned(),
@@ -262,8 +267,8 @@ fn on_one_line(text: &str) -> String {
     }
 }
 
-/// The text of a value: a string, a number, strings of a list, `name: text` of a map. Empty where
-/// it has none.
+/// Returns the text of a value: a string, a number, the strings of a list, `name: text` of a map.
+/// Empty if it has none.
 pub(super) fn flat(value: &Value) -> String {
     let joined =
         |parts: Vec<String>, by: &str| parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(by);
@@ -276,12 +281,12 @@ pub(super) fn flat(value: &Value) -> String {
     }
 }
 
-/// `name: text`, or nothing if it has no text.
+/// Returns `name: text`, or an empty text if `text` is empty.
 pub(super) fn named(name: &str, text: &str) -> String {
     if text.is_empty() { String::new() } else { format!("{name}: {text}") }
 }
 
-/// An id, link or the like: text that is not blank, or a whole number.
+/// Returns an id, a link or the like: text that is not blank, or a whole number.
 pub(super) fn text_of(map: &Map<String, Value>, name: &str) -> Option<String> {
     match map.get(name)? {
         Value::String(text) if !text.trim().is_empty() => Some(text.clone()),

@@ -1,4 +1,4 @@
-//! The headers of a response that matter.
+//! The response headers that matter.
 
 use std::num::NonZeroU32;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LOCATION, RETRY_AFTER};
 
-/// The headers that matter, as they came.
+/// The response headers that matter, as received.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ResponseHeaders {
     pub retry_after: Option<String>,
@@ -15,19 +15,19 @@ pub struct ResponseHeaders {
     pub rate_limit_reset: Option<String>,
     pub content_type: Option<String>,
     pub date: Option<String>,
-    /// The host that a redirect points to; never its path or query, which may hold people's data.
+    /// The host of a redirect, without its path or query, because those may hold personal data.
     pub location_host: Option<String>,
 }
 
-/// What an answer says of the account's limit. Only what can be read as a number is in it, and
-/// nothing of it need be true.
+/// What a response says about the account's rate limit. It holds only values that could be read as
+/// numbers; none of them need be true.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Allowance {
-    /// `X-RateLimit-Limit`: requests a minute, of all who use the account.
+    /// `X-RateLimit-Limit`: requests per minute, of all users of the account.
     pub limit: Option<NonZeroU32>,
-    /// `X-RateLimit-Remaining`: how many of them are left.
+    /// `X-RateLimit-Remaining`: how many of these requests are left.
     pub remaining: Option<u32>,
-    /// `X-RateLimit-Reset`: when there will be as many again.
+    /// `X-RateLimit-Reset`: the time until the limit is renewed.
     pub reset: Option<Duration>,
 }
 

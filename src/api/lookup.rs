@@ -1,8 +1,9 @@
-//! What an answer to `GET {base}/customer?email=` means, and how its pages add up.
+//! Classifies responses to `GET {base}/customer?email=`, and adds up their pages.
 //!
-//! The server's filter is a substring match in SQL, so rows that only look like the e-mail are
-//! expected, and the whole e-mail is compared here. A server that does not know the filter returns
-//! every customer: such an answer proves nothing, least of all that a customer is absent.
+//! The server's filter is a substring match in SQL, so the response may list customers whose e-mail
+//! only contains the one asked for. This module therefore compares the whole e-mail. A server that
+//! does not know the filter returns every customer. Such a response proves nothing, least of all
+//! that a customer is absent.
 
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
 use std::time::{Duration, SystemTime};
@@ -19,26 +20,29 @@ use super::pause;
 use super::response::{Body, Response};
 use crate::domain::{Data, EmailKey, FoundCustomer, LookupResult, Matches, Receipt, StopReason, lookalike};
 
-/// How many rows a page is asked to have. The server may give fewer; its `pagination` says how many
-/// pages there are then.
+/// How many customers a page should have. The server may return fewer; then its `pagination` says
+/// how many pages there are.
 pub const PER_PAGE: u32 = 100;
 
-/// A look-up by a whole e-mail that has more pages than this asks the wrong question.
+/// The most pages of one look-up. A look-up of a whole e-mail that has more asks the wrong
+/// question.
 const PAGES_CAP: u32 = 1000;
 
-/// A longer e-mail in an answer is none, in bytes.
+/// The longest text that can be an e-mail in a response, in bytes.
 const EMAIL_CAP: usize = 1000;
 
-/// What one page of a look-up brought.
+/// The result of one page of a look-up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PageResult {
     Rows {
-        /// Of a look-up: the customers of this page that match. Of a list: all of them, as exact
-        /// ones.
+        /// In a look-up: the customers of this page that match. In a list: all customers of this
+        /// page, as exact matches.
         found: Matches,
         extent: Extent,
     },
+    /// The page has customers that cannot match, so the server ignored the e-mail.
     FilterIgnored,
+    /// The API does not offer look-ups.
     NotOffered {
         http_status: u16,
     },
@@ -48,32 +52,32 @@ pub enum PageResult {
     },
     Failed {
         cause: String,
-        /// Nothing of the API itself answered.
+        /// Whether nothing of the API itself answered.
         is_down: bool,
     },
     Stop(StopReason),
 }
 
-/// What a page says of itself and of the whole list.
+/// What a page says about itself and about the whole list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Extent {
-    /// How many rows it has.
+    /// How many customers the page has.
     pub rows: u64,
-    /// The number of the last page; `None` if the answer does not tell.
+    /// The number of the last page. `None` if the response does not say.
     pub last_page: Option<u32>,
-    /// How many rows all pages have together, if the answer tells.
+    /// How many customers all pages have together. `None` if the response does not say.
     pub total: Option<u64>,
-    /// Tells pages with other rows apart.
+    /// A hash of the customers, to tell pages apart.
     pub print: u64,
 }
 
-/// The meaning of one page of a look-up. Pure.
+/// Returns the meaning of one page of a look-up. Pure.
 #[must_use]
 pub fn page(answer: &Response, email: &str, number: u32) -> PageResult {
     meaning(answer, |envelope| rows(envelope, answer, email, number))
 }
 
-/// The meaning of one page of the list of all customers: every row counts. Pure.
+/// Returns the meaning of one page of the list of all customers, which all match. Pure.
 #[must_use]
 pub fn listing(answer: &Response, number: u32) -> PageResult {
     meaning(answer, |envelope| match customers(envelope, number) {
@@ -115,7 +119,7 @@ fn failed(answer: &Response, envelope: Option<&Envelope<'_>>) -> PageResult {
     PageResult::Failed { cause: format!("HTTP {}: {reason}", answer.status), is_down }
 }
 
-/// The API answered, and not with what was asked for.
+/// The API answered, but not with what the request asked for.
 fn unusable(cause: &str) -> PageResult {
     PageResult::Failed { cause: cause.to_owned(), is_down: false }
 }
@@ -125,8 +129,8 @@ fn rows(envelope: &Envelope<'_>, answer: &Response, email: &str, number: u32) ->
         Ok(page) => page,
         Err(cause) => return unusable(cause),
     };
-    // As many as were asked for tell whether the server filters; to compare more is work without
-    // end.
+    // The first page's worth of customers shows whether the server filters. Comparing more could
+    // take very long.
     let asked_for = rows.iter().take(PER_PAGE as usize);
     if !asked_for.into_iter().all(|row| row_email(row).is_some_and(|found| is_like(&found, email))) {
         return PageResult::FilterIgnored;
@@ -136,14 +140,17 @@ fn rows(envelope: &Envelope<'_>, answer: &Response, email: &str, number: u32) ->
 
 type CustomerRows<'a> = (Vec<&'a Map<String, Value>>, Extent);
 
-/// The rows of the page that was asked for, and the number of the last page if the answer gives it.
+/// Returns the customers of the page, and its extent.
+///
+/// # Errors
+/// If the response is not the requested page of customers, with the reason.
 fn customers<'a>(envelope: &'a Envelope<'_>, number: u32) -> Result<CustomerRows<'a>, &'static str> {
-    let rows = list(envelope).ok_or("an answer without a list of customers")?;
+    let rows = list(envelope).ok_or("a response without a list of customers")?;
     let rows: Option<Vec<_>> = rows.iter().map(Value::as_object).collect();
-    let rows = rows.ok_or("a list of something else than customers")?;
+    let rows = rows.ok_or("a list of something other than customers")?;
     let pages = Pages::of(envelope);
     if pages.current.is_some_and(|current| current != number) {
-        return Err("another page than the one asked for");
+        return Err("a different page than requested");
     }
     let is_short = u32::try_from(rows.len()).is_ok_and(|count| count < PER_PAGE);
     let extent = Extent {
@@ -155,14 +162,14 @@ fn customers<'a>(envelope: &'a Envelope<'_>, number: u32) -> Result<CustomerRows
     Ok((rows, extent))
 }
 
-/// Equal for equal rows.
+/// Returns a hash that is equal for equal customers.
 fn print_of(rows: &[&Map<String, Value>]) -> u64 {
     let mut hasher = foldhash::quality::FixedState::default().build_hasher();
     rows.iter().for_each(|row| Value::Object((*row).clone()).to_string().hash(&mut hasher));
     hasher.finish()
 }
 
-/// The rows, in `data` or, as paginators do it, one level deeper.
+/// Returns the list, from `data` or one level deeper, where paginators put it.
 fn list<'a>(envelope: &'a Envelope<'_>) -> Option<&'a Vec<Value>> {
     match envelope.get("data")? {
         Value::Array(rows) => Some(rows),
@@ -171,7 +178,7 @@ fn list<'a>(envelope: &'a Envelope<'_>) -> Option<&'a Vec<Value>> {
     }
 }
 
-/// The second match is the last one that is looked for: it shows that a person must look.
+/// Returns the matches, at most two exact ones: two are enough to show that a person must look.
 fn matches(rows: &[&Map<String, Value>], answer: &Response, email: &str) -> Matches {
     let (key, form) = (EmailKey::of(email), lookalike(email));
     let of = |row: &&Map<String, Value>| row_email(row).map(|found| EmailKey::of(&found));
@@ -195,8 +202,8 @@ fn found(row: &Map<String, Value>, answer: &Response) -> Option<FoundCustomer> {
     })
 }
 
-/// How long before `now` a `created_at` is at least. A time without a zone may be in any: only what
-/// is long ago in all of them is old.
+/// Returns the least time between `created_at` and `now`, or `None` if it is not known. A time
+/// without a zone may be in any zone, so it counts as old only if it is old in all of them.
 fn age(created_at: &str, now: SystemTime) -> Option<Duration> {
     const FURTHEST_ZONE: SignedDuration = SignedDuration::from_hours(12);
     let text = created_at.trim();
@@ -214,7 +221,7 @@ fn row_email(row: &Map<String, Value>) -> Option<String> {
     text_of(row, "customer_email").or_else(|| text_of(row, "email"))
 }
 
-/// What an answer says of its pages.
+/// What a response says about its pages.
 struct Pages {
     current: Option<u32>,
     last: Option<u32>,
@@ -236,19 +243,19 @@ impl Pages {
     }
 }
 
-/// Whether a row can come from `LIKE '%asked%'`: `_` stands for any character and `%` for any run
-/// of them, case and accents do not count.
+/// Returns whether a customer's e-mail can match `LIKE '%asked%'`: `_` stands for any character,
+/// `%` for any run of characters, and case and accents do not count.
 fn is_like(found: &str, asked: &str) -> bool {
     if found.len() > EMAIL_CAP {
         return false;
     }
-    // Some letters stand for many.
+    // Folding turns some characters into many.
     let found: Vec<char> = lookalike(found).chars().take(EMAIL_CAP).collect();
     let pattern: Vec<char> = ['%'].into_iter().chain(lookalike(asked).chars()).chain(['%']).collect();
     matches_pattern(&found, &pattern)
 }
 
-/// Greedy, going back to the last `%` where it fails.
+/// Matches greedily. On a mismatch, goes back to the last `%`.
 fn matches_pattern(text: &[char], pattern: &[char]) -> bool {
     let (mut at, mut sign) = (0, 0);
     let mut last_run: Option<(usize, usize)> = None;
@@ -269,14 +276,14 @@ fn matches_pattern(text: &[char], pattern: &[char]) -> bool {
     pattern[sign.min(pattern.len())..].iter().all(|&rest| rest == '%')
 }
 
-/// Adds up the pages of one look-up. Every page is a request of its own, so the caller asks for a
+/// Adds up the pages of one look-up. Every page needs its own request, so the caller asks for a
 /// permit before each.
 #[derive(Clone, Debug)]
 pub struct LookupScan {
     next: u32,
     found: Matches,
     rows: u64,
-    /// The page before, if it had rows.
+    /// The hash of the page before. `None` if there was none or it was empty.
     before: Option<u64>,
 }
 
@@ -286,13 +293,14 @@ impl LookupScan {
         Self { next: 1, found: Matches { exact: Vec::new(), lookalike: None }, rows: 0, before: None }
     }
 
-    /// The number of the page to ask for.
+    /// Returns the number of the page to request.
     #[must_use]
     pub const fn next_page(&self) -> u32 {
         self.next
     }
 
-    /// Takes the page that [`Self::next_page`] named. `None`: ask for the next one.
+    /// Adds the page that [`Self::next_page`] named. Returns the result of the look-up, or `None`
+    /// if the next page is needed.
     pub fn add(&mut self, page: PageResult) -> Option<LookupResult> {
         match page {
             PageResult::Rows { found, extent } => self.add_rows(found, &extent),
@@ -308,7 +316,7 @@ impl LookupScan {
     fn add_rows(&mut self, found: Matches, extent: &Extent) -> Option<LookupResult> {
         let failed = |cause: &str| Some(LookupResult::Failed { cause: cause.to_owned() });
         let Some(last) = extent.last_page else {
-            return failed("a full page that does not say how many there are");
+            return failed("a full page that does not say how many pages there are");
         };
         if extent.rows > 0 && self.before == Some(extent.print) {
             return failed("the same page twice");
@@ -316,7 +324,7 @@ impl LookupScan {
         self.before = (extent.rows > 0).then_some(extent.print);
         self.rows += extent.rows;
         self.found.extend(found);
-        // Two are as good as more: a person must look.
+        // Two are enough: a person must look.
         if self.found.exact.len() > 1 {
             return self.ended();
         }
@@ -324,7 +332,7 @@ impl LookupScan {
             return self.go_on(extent.rows);
         }
         match extent.total {
-            Some(total) if self.rows < total => failed("fewer customers than the answer says that there are"),
+            Some(total) if self.rows < total => failed("fewer customers than the response announces"),
             _ => self.ended(),
         }
     }

@@ -1,21 +1,30 @@
-//! The Add Customer API as this tool speaks with it.
+//! The client of the Add Customer API: what is sent, and what each response means.
 //!
-//! - [`BaseUrl`]: where it is.
-//! - [`wire`]: what is sent, as bytes that stay the same.
-//! - [`Client`]: one request, one answer, nothing done behind the caller's back: no redirects, no
-//!   retries of its own.
+//! - [`BaseUrl`]: the address of the API.
+//! - [`wire`]: the request body, with the same bytes for the same customer every time.
+//! - [`Client`]: sends one request and returns one response. It never follows redirects and never
+//!   retries by itself.
 //! - [`Departure`]: the last check before a request leaves.
-//! - [`Response`] → [`classify()`] → [`AttemptResult`](crate::domain::AttemptResult): what an
-//!   answer to a `POST` means. Pure.
-//! - [`lookup`]: what an answer to a look-up means, and how its pages add up. Pure.
-//! - [`Credentials`]: where bearer tokens come from. [`TokenSource`]: handed over, file or command;
-//!   [`AppAccount`]: login and refresh.
-//! - [`GrantResult`]: what an answer to a login or a refresh means. Pure.
+//! - [`Response`] → [`classify()`] → [`AttemptResult`](crate::domain::AttemptResult): the meaning
+//!   of a response to a `POST`. Pure.
+//! - [`lookup`]: the meaning of a response to a look-up, and how its pages add up. Pure.
+//! - [`Credentials`]: the sources of bearer tokens. [`TokenSource`] is a given token, a file or a
+//!   command; [`AppAccount`] logs in and refreshes.
+//! - [`GrantResult`]: the meaning of a response to a login or a refresh. Pure.
+//! - [`Proxy`], [`Route`]: the proxy that the environment names, or none.
 //!
-//! The rules: every request is one call, so that the caller can ask the pace and the ledger first;
-//! whatever is not surely unsent counts as possibly sent; a customer counts as created only with an
-//! id from the server. Neither errors nor `Debug` show a token, a body or a query, and what a
-//! server repeats of our secrets is hidden before anybody else reads it.
+//! # Rules
+//!
+//! - Each request is one call, so that the caller can wait for a permit and write the intent to the
+//!   ledger first.
+//! - If a request is not certainly unsent, it counts as possibly sent.
+//! - A customer counts as created only if the response has an id from the server.
+//! - Gateways answer too, so a status alone does not prove that the application saw the request.
+//! - Errors and `Debug` output never show a token, a body or a query. If a server repeats our
+//!   secrets, they are hidden before any other module reads the text.
+//!
+//! This module keeps no state that must survive a crash. The ledger has the request's bytes and key
+//! before [`Client::create`] sends them, so a later run can send the very same request.
 
 mod account;
 mod auth;

@@ -1,22 +1,25 @@
-//! For how long a server asks us to wait.
+//! Reads how long a server asks us to wait.
 
 use std::time::{Duration, SystemTime};
 
 use super::headers::ResponseHeaders;
 
-/// How long every request waits after a 429 that does not say.
+/// The pause after a 429 that does not name one.
 pub(super) const UNTOLD: Duration = Duration::from_secs(60);
-/// A shorter pause is none: a window of the server may end in the middle of a second.
+/// The shortest pause. A shorter one counts as this one, because a window of the server may end in
+/// the middle of a second.
 const SHORTEST: Duration = Duration::from_secs(1);
-/// A longer pause is a mistake of the server, and a number that is further from now is not a time.
+/// The longest pause. A longer one is a mistake of the server, and a number that is further from
+/// now than this is not a time.
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// `Retry-After`, else `X-RateLimit-Reset`; a minute if neither says anything that can be meant.
+/// Returns the pause of a 429: `Retry-After`, else `X-RateLimit-Reset`, else one minute.
 pub(super) fn throttle(headers: &ResponseHeaders, received: SystemTime) -> Duration {
     retry_after(headers, received).or_else(|| reset(headers, received)).unwrap_or(UNTOLD)
 }
 
-/// `Retry-After`: an HTTP date, or a number as [`reset`] reads it.
+/// Returns `Retry-After`: an HTTP date, or a number as [`reset`] reads it. Returns `None` if it is
+/// missing or cannot be a pause.
 pub(super) fn retry_after(headers: &ResponseHeaders, received: SystemTime) -> Option<Duration> {
     let (text, now) = (headers.retry_after.as_deref()?.trim(), server_clock(headers, received));
     match httpdate::parse_http_date(text) {
@@ -25,8 +28,8 @@ pub(super) fn retry_after(headers: &ResponseHeaders, received: SystemTime) -> Op
     }
 }
 
-/// `X-RateLimit-Reset`: seconds to wait, or a time since 1970 in seconds or milliseconds. What lies
-/// within a day of now is a time.
+/// Returns `X-RateLimit-Reset`: the seconds to wait, or a Unix time in seconds or milliseconds. A
+/// number within a day of now is a time. Returns `None` if it is missing or cannot be a pause.
 pub(super) fn reset(headers: &ResponseHeaders, received: SystemTime) -> Option<Duration> {
     number(headers.rate_limit_reset.as_deref()?.trim(), server_clock(headers, received))
 }
@@ -46,7 +49,7 @@ fn within_a_day(pause: Duration) -> Option<Duration> {
     (pause <= DAY).then(|| pause.max(SHORTEST))
 }
 
-/// The server's own clock, if the answer shows it: ours may differ by hours.
+/// Returns the server's clock if the response shows it, else ours, which may be hours off.
 pub(super) fn server_clock(headers: &ResponseHeaders, received: SystemTime) -> SystemTime {
     headers.date.as_deref().and_then(|date| httpdate::parse_http_date(date.trim()).ok()).unwrap_or(received)
 }

@@ -1,8 +1,8 @@
-//! The proxy that the environment names, decided once: what is shown is what the client does.
+//! Decides which proxy the environment names, once, so that what is shown is what the client does.
 //!
-//! The library would read the variables by itself, and go around a proxy whose address it does not
-//! understand. Personal data must not take another way than the one that the user meant, so such an
-//! address is refused here.
+//! The HTTP library would read the variables by itself, and would bypass a proxy whose address it
+//! does not understand. Personal data must not take another route than the user meant, so this
+//! module rejects such an address.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -12,37 +12,36 @@ use hyper_util::client::proxy::matcher::Matcher;
 use super::base_url::BaseUrl;
 use crate::redact::Redactor;
 
-/// The variables for HTTPS, the first that holds something wins. `HTTP_PROXY` would be for targets
-/// on this machine, which are never proxied.
+/// The variables for HTTPS. The first one that holds a value wins. `HTTP_PROXY` would be for
+/// targets on this machine, which are never proxied.
 const VARIABLES: [(&str, &str); 2] = [("HTTPS_PROXY", "https_proxy"), ("ALL_PROXY", "all_proxy")];
 
-/// What this client can speak with a proxy.
+/// The schemes that this client can use with a proxy.
 const SCHEMES: [&str; 2] = ["http", "https"];
 
 /// How requests reach the target.
 #[derive(Clone, Default)]
 pub enum Route {
-    /// Whatever the library finds in the system's settings.
+    /// The HTTP library's reading of the system's settings.
     #[default]
     System,
     Direct,
     Proxy(Proxy),
 }
 
-/// On Linux there is nothing beside the environment.
+/// The route if the environment names no proxy. Linux has no other settings.
 const NONE_NAMED: Route = if cfg!(target_os = "linux") { Route::Direct } else { Route::System };
 
-/// A proxy that can be used.
+/// A proxy that the client can use.
 #[derive(Clone)]
 pub struct Proxy {
     variable: &'static str,
-    /// With the user's name and password, if there are any.
+    /// The address, with user name and password if there are any.
     url: String,
     host: String,
 }
 
-/// A variable that names no proxy that can be used. The value may hold a password and is never
-/// shown.
+/// A variable that does not name a usable proxy. Its value may hold a password and is never shown.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{variable} is set, but {flaw}")]
 pub struct ProxyError {
@@ -54,27 +53,27 @@ pub struct ProxyError {
 enum ProxyFlaw {
     #[error("it is not UTF-8 text")]
     NotText,
-    #[error("it is empty, while {0} is not: which one is meant?")]
+    #[error("it is empty, but {0} is not; hint: unset the one that is not meant")]
     Empty(&'static str),
-    #[error("there are blanks in its value or around it")]
+    #[error("its value has blanks in it or around it")]
     Blanks,
-    #[error("there are quotes in its value")]
+    #[error("its value has quotes in it")]
     Quotes,
-    #[error("its value has a # in it, which ends an address; in a password it is written %23")]
+    #[error("its value has a # in it, which ends an address; hint: write %23 in a password")]
     Hash,
-    #[error("its value has more than a host and a port; in a password / is written %2F, ? %3F and @ %40")]
+    #[error("its value has more than a host and a port; hint: in a password, write %2F for /, %3F for ? and %40 for @")]
     Path,
-    #[error("this program does not speak {0} with a proxy, only http and https")]
+    #[error("its scheme {0} is not supported, only http and https")]
     Scheme(String),
     #[error("its value is not an address of a proxy such as http://proxy.example.com:3128")]
     Address,
 }
 
 impl Route {
-    /// The route to a target, by the variables of an environment.
+    /// Returns the route to a target, from the variables of an environment.
     ///
     /// # Errors
-    /// When a variable that applies to the target names no usable proxy.
+    /// If a variable that applies to the target does not name a usable proxy.
     pub fn to(base: &BaseUrl, variable: impl Fn(&str) -> Option<OsString>) -> Result<Self, ProxyError> {
         if base.is_loopback() {
             return Ok(Self::Direct);
@@ -89,7 +88,7 @@ impl Route {
             .map_err(|flaw| ProxyError { variable: name, flaw })
     }
 
-    /// Lets a redactor know the password of the proxy, as it is sent and as it is written in the
+    /// Teaches a redactor the password of the proxy, as it is sent and as it is written in the
     /// address.
     pub(super) fn teach(&self, secrets: &Redactor) {
         let Self::Proxy(proxy) = self else { return };
@@ -110,9 +109,9 @@ impl Route {
     }
 }
 
-/// As the library decodes what it sends.
+/// Decodes as the HTTP library does.
 fn percent_decoded(text: &str) -> String {
-    // Of a form a `+` would be a blank.
+    // In a form, `+` would be a blank.
     let form = format!("x={}", text.replace('+', "%2B").replace('&', "%26"));
     url::form_urlencoded::parse(form.as_bytes()).map(|(_, value)| value.into_owned()).next().unwrap_or_default()
 }
@@ -123,7 +122,7 @@ impl Proxy {
         self.variable
     }
 
-    /// Host and port, and nothing of whom it lets through.
+    /// Returns host and port, without user name and password.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
@@ -147,8 +146,11 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// The variable that applies, and its value. An empty one is as good as none, unless its lower-case
-/// twin says otherwise.
+/// Returns the variable that applies, and its value, or `None` if there is none. An empty variable
+/// counts as missing.
+///
+/// # Errors
+/// If it is not UTF-8, or it is empty while its lower-case twin is not.
 fn chosen(variable: impl Fn(&str) -> Option<OsString>) -> Result<Option<(&'static str, String)>, ProxyError> {
     for (upper, lower) in VARIABLES {
         let is_empty = |value: &Option<OsString>| value.as_ref().is_none_or(|value| value.is_empty());
@@ -169,14 +171,14 @@ fn chosen(variable: impl Fn(&str) -> Option<OsString>) -> Result<Option<(&'stati
     Ok(None)
 }
 
-/// The library's own reading of `NO_PROXY`.
+/// Returns whether the target is proxied, by the library's own reading of `NO_PROXY`.
 fn is_proxied(base: &BaseUrl, exceptions: &str) -> bool {
     let matcher = Matcher::builder().all("http://proxy.invalid").no(exceptions).build();
-    // A target that is not an address stays with its proxy; the client will refuse it.
+    // If the target is not an address, it stays proxied; the client will reject it.
     base.as_str().parse().map_or(true, |target| matcher.intercept(&target).is_some())
 }
 
-/// The address as the library takes it, and its host and port.
+/// Returns the address as the library accepts it, and its host and port.
 fn parse(value: &str) -> Result<(String, String), ProxyFlaw> {
     if value.contains(char::is_whitespace) {
         return Err(ProxyFlaw::Blanks);
@@ -203,7 +205,7 @@ fn parse(value: &str) -> Result<(String, String), ProxyFlaw> {
         return Err(ProxyFlaw::Path);
     }
     let url = format!("{scheme}://{authority}");
-    // What one of the libraries on the way does not understand, another may go around.
+    // If one of the libraries does not understand the address, another may bypass the proxy.
     let matcher = Matcher::builder().all(url.as_str()).build();
     let understood = "https://target.invalid".parse().ok().and_then(|target| matcher.intercept(&target));
     let host = understood.as_ref().and_then(|proxy| proxy.uri().authority()).map(ToString::to_string);
@@ -225,7 +227,7 @@ mod tests {
         })
     }
 
-    /// The host that the requests to a target go through, or the words about the variable.
+    /// Returns the host that requests to a target go through, or the words about the variable.
     fn through(variables: &[(&str, &str)]) -> Result<Option<String>, String> {
         match route("https://api.example.com/v1", variables) {
             Ok(Route::Proxy(proxy)) => Ok(Some(format!("{} {}", proxy.variable(), proxy.host()))),
@@ -246,7 +248,7 @@ mod tests {
             (&[("HTTPS_PROXY", ""), ("ALL_PROXY", "http://a:1")], Some("ALL_PROXY a:1")),
             (&[("https_proxy", "http://b:1"), ("ALL_PROXY", "http://a:1")], Some("https_proxy b:1")),
             (&[("HTTPS_PROXY", "http://a:1"), ("https_proxy", "http://b:1")], Some("HTTPS_PROXY a:1")),
-            // What does not apply is not looked at.
+            // A variable that does not apply is not checked.
             (&[("HTTPS_PROXY", "http://a:1"), ("ALL_PROXY", "socks5://b:1")], Some("HTTPS_PROXY a:1")),
             (&[("HTTP_PROXY", "nonsense ")], None),
             (&[("HTTPS_PROXY", "")], None),

@@ -1,4 +1,4 @@
-//! The words of a server, made fit for a report and a terminal.
+//! Makes a server's words fit for a report and a terminal.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,8 @@ use crate::domain::shorten;
 /// The longest text that is quoted, in characters.
 const QUOTED: usize = 200;
 
-/// One line of at most 200 characters, control characters escaped, never an HTML page.
+/// Returns the text on one line, at most 200 characters long, with control characters escaped.
+/// Never returns an HTML page.
 pub(super) fn quote(text: &str) -> String {
     let text = text.trim();
     if is_html(text) {
@@ -16,8 +17,8 @@ pub(super) fn quote(text: &str) -> String {
     shorten(text, QUOTED)
 }
 
-/// The text with links cut down to their hosts: with the rest of one, any reader could act for a
-/// person.
+/// Returns the text with links cut down to their hosts. With a whole link, any reader could act for
+/// a person.
 pub(super) fn without_links(text: &str) -> Cow<'_, str> {
     const ENDS: &[char] = &['"', '\'', '<', '>', '(', ')', '[', ']', '{', '}', ',', ';', '`'];
     let is_end = |c: char| c.is_whitespace() || ENDS.contains(&c);
@@ -31,7 +32,7 @@ pub(super) fn without_links(text: &str) -> Cow<'_, str> {
     if kept.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(kept + rest) }
 }
 
-/// Whether a text is a page rather than a message.
+/// Returns whether a text is a page rather than a message.
 pub(super) fn is_html(text: &str) -> bool {
     const SIGNS: [&str; 5] = ["<html", "<!doctype", "<head", "<body", "</"];
     let text = text.to_ascii_lowercase();

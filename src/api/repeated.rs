@@ -1,7 +1,7 @@
-//! What is left of our secrets in an answer after its words were quoted: the server's data about a
-//! customer.
+//! Hides our secrets in the data that the server returns about a customer. Quoted words are cleaned
+//! elsewhere.
 //!
-//! Ids and links are not touched, because they are what the run is for.
+//! Ids and links stay as they are, because they are the purpose of the run.
 
 use serde_json::{Map, Value};
 
@@ -9,7 +9,7 @@ use super::lookup::PageResult;
 use crate::domain::{AttemptResult, Data, Matches, Receipt};
 use crate::redact::Redactor;
 
-/// Kept as they are in the data of a customer.
+/// Members that stay as they are.
 const UNTOUCHED: [&str; 4] = ["id", "customer_id", "kyc_link", "tos_link"];
 
 pub(super) fn hide_in_attempt(result: &mut AttemptResult, secrets: &Redactor) {
@@ -32,10 +32,10 @@ fn hide_in_receipt(receipt: &mut Receipt, secrets: &Redactor) {
     }
 }
 
-/// The data without secrets; `None` if there are none in it. Mostly there are none, and then the
-/// data stay as the server wrote them.
+/// Returns the data without secrets, or `None` if it has none. Most data has none and stays as the
+/// server wrote it.
 fn without(data: &str, secrets: &Redactor) -> Option<String> {
-    // JSON may write any letter as its number.
+    // JSON may escape any letter, so a secret may be spelled with escapes.
     if !secrets.is_in(data) && !data.contains("\\u00") {
         return None;
     }
@@ -43,7 +43,7 @@ fn without(data: &str, secrets: &Redactor) -> Option<String> {
     hide_in(&mut value, secrets, true).then(|| value.to_string())
 }
 
-/// Returns whether there was anything to hide.
+/// Hides the secrets in a value. Returns whether it had any.
 fn hide_in(value: &mut Value, secrets: &Redactor, is_customer: bool) -> bool {
     match value {
         Value::String(text) => {

@@ -1,4 +1,4 @@
-//! An answer as it came, before anybody thinks about it.
+//! A response as received, before it is classified.
 
 use std::fmt;
 use std::io::Read;
@@ -11,34 +11,34 @@ use super::headers::{Allowance, ResponseHeaders, number};
 use super::{pause, quote};
 use crate::redact::Redactor;
 
-/// The longest body that is read.
+/// The longest body that is read, in bytes.
 pub(super) const BODY_CAP: usize = 1 << 20;
 
-/// Everything of an answer that its meaning depends on.
+/// Everything in a response that its meaning depends on.
 #[derive(Clone, Debug)]
 pub struct Response {
     pub status: u16,
     pub headers: ResponseHeaders,
     pub body: Body,
-    /// Our clock when the answer arrived, for headers that name a time.
+    /// Our clock when the response arrived, for headers that name a time.
     pub received: SystemTime,
-    /// What the words of this answer must not repeat.
+    /// The secrets that quotes of this response must not repeat.
     pub secrets: Redactor,
 }
 
-/// The body of an answer.
+/// The body of a response.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Body {
     Whole(Vec<u8>),
-    /// The connection ended, or the time ran out, before the body did.
+    /// The connection ended, or the time ran out, before the whole body came.
     Cut,
     /// Longer than 1 MiB; the rest was not read.
     TooLong,
-    /// Compressed, though that was not asked for, and not in a way that we can read.
+    /// Compressed although the request did not allow it, in a way that we cannot read.
     Packed,
 }
 
-/// Bodies hold people's data and secret links.
+/// Bodies hold personal data and secret links.
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -51,7 +51,7 @@ impl fmt::Debug for Body {
 }
 
 impl Response {
-    /// Reads a response to its end, to the cap, or to the end of the time that the client gives it.
+    /// Reads a response until it ends, reaches the size limit, or runs out of the client's time.
     pub(super) async fn read(mut response: reqwest::Response, secrets: Redactor) -> Self {
         let status = response.status().as_u16();
         let headers = ResponseHeaders::of(response.headers(), response.url());
@@ -60,13 +60,13 @@ impl Response {
         Self { status, headers, body, received: SystemTime::now(), secrets }
     }
 
-    /// The server's words, without our secrets and fit to be shown. What they mean is to be found
-    /// out before.
+    /// Returns the server's words without our secrets, fit to be shown. Classify the words first:
+    /// the result may lack what their meaning depends on.
     pub(super) fn quote(&self, text: &str) -> String {
         quote::quote(&quote::without_links(&self.secrets.hide(text)))
     }
 
-    /// The server's own clock if the response shows it, else ours, which may be hours off.
+    /// Returns the server's clock if the response shows it, else ours, which may be hours off.
     pub(super) fn server_clock(&self) -> SystemTime {
         pause::server_clock(&self.headers, self.received)
     }
@@ -96,11 +96,11 @@ async fn read_body(response: &mut reqwest::Response) -> Body {
     }
 }
 
-/// How a body is compressed. Every request asks for none, but caches and gateways do it all the
-/// same.
+/// How a body is compressed. Every request asks for no compression, but caches and gateways
+/// compress all the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ContentCoding {
-    /// It says of none, or its bytes will tell.
+    /// Not named by the headers. The bytes may still show it.
     None,
     Gzip,
     Zlib,
@@ -123,11 +123,11 @@ impl ContentCoding {
         let Body::Whole(bytes) = body else { return body };
         match self {
             Self::Unknown => Body::Packed,
-            // No JSON and no page begins with these bytes.
+            // Neither JSON nor a page begins with these bytes.
             Self::None | Self::Gzip if bytes.starts_with(GZIP) => read_out(MultiGzDecoder::new(&*bytes)),
             Self::Zlib if is_zlib(&bytes) => read_out(ZlibDecoder::new(&*bytes)),
             Self::Zlib if !bytes.starts_with(b"{") => read_out(DeflateDecoder::new(&*bytes)),
-            // A gateway that unpacks a body may forget to say so.
+            // A gateway that decompresses a body may forget to change the header.
             Self::None | Self::Gzip | Self::Zlib => Body::Whole(bytes),
         }
     }
@@ -135,12 +135,12 @@ impl ContentCoding {
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
 
-/// The two bytes that a zlib stream begins with are a multiple of 31.
+/// Returns whether the bytes begin like a zlib stream: its first two bytes are a multiple of 31.
 fn is_zlib(bytes: &[u8]) -> bool {
     matches!(bytes, [first, second, ..] if first & 0x0f == 8 && u16::from_be_bytes([*first, *second]) % 31 == 0)
 }
 
-/// What unpacks, up to the cap.
+/// Reads a decompressed body, up to the size limit.
 fn read_out(unpacked: impl Read) -> Body {
     let mut bytes = Vec::new();
     match unpacked.take(BODY_CAP as u64 + 1).read_to_end(&mut bytes) {

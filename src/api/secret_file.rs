@@ -1,4 +1,4 @@
-//! Reads a file that holds a secret, if only its owner may read it.
+//! Reads a file that holds a secret if only its owner may read it.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -6,11 +6,14 @@ use std::path::Path;
 use super::auth_error::AuthError;
 use crate::trusted_file;
 
-/// The longest secret, in bytes. A longer text is something else.
+/// The longest secret, in bytes. A longer text is not one.
 pub(super) const SECRET_CAP: u64 = 64 * 1024;
 
-/// The check is made on the file that was opened, so that the name cannot be given to another one
-/// in between.
+/// Returns the bytes of the file. Checks the file that it opened, so that the path cannot be given
+/// to another file in between.
+///
+/// # Errors
+/// If the file cannot be read, or other users may read it.
 pub(super) fn read_private(what: &'static str, path: &Path) -> Result<Vec<u8>, AuthError> {
     let failed = |source| AuthError::File { what, path: path.to_owned(), source };
     let file = trusted_file::open(path).map_err(failed)?;

@@ -1,4 +1,4 @@
-//! A bearer token, and what it tells of itself.
+//! A bearer token, and what it says about itself.
 
 use std::fmt;
 
@@ -8,28 +8,29 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
-/// A bearer token that fits into a header: visible ASCII and nothing else. Never shown.
+/// A bearer token that fits into a header: visible ASCII only. Never shown.
 #[derive(Clone)]
 pub struct Token(SecretString);
 
-/// Why a text is not a token. The text itself is not part of it.
+/// Why a text is not a token. Does not hold the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     #[error("is empty")]
     Empty,
-    #[error("contains blanks or line breaks (a token stands alone, without `Bearer`)")]
+    #[error("contains blanks or line breaks; hint: give the token alone, without `Bearer`")]
     Blanks,
-    #[error("contains characters that no token has")]
+    #[error("contains characters that a token cannot have")]
     Characters,
     #[error("is longer than any token")]
     TooLong,
 }
 
 impl Token {
-    /// Blanks around the token are dropped: files and commands end in a line break.
+    /// Parses a token. Blanks around it are dropped, because files and the output of commands end
+    /// in a line break.
     ///
     /// # Errors
-    /// When the text cannot be a token.
+    /// If the text cannot be a token.
     pub fn parse(text: &str) -> Result<Self, TokenError> {
         let text = text.trim();
         if text.is_empty() {
@@ -44,8 +45,8 @@ impl Token {
         Ok(Self(SecretString::from(text)))
     }
 
-    /// Whose token it is, if it tells: the subject of a JSON Web Token. Nothing is verified; it
-    /// only tells accounts apart.
+    /// Returns the subject of a JSON Web Token, or `None` if it does not say. It only tells
+    /// accounts apart, so nothing is verified.
     #[must_use]
     pub fn subject(&self) -> Option<String> {
         match self.claims()?.get("sub")? {
@@ -55,12 +56,12 @@ impl Token {
         }
     }
 
-    /// When it ends, by the issuer's clock, if the token says so.
+    /// Returns when the token ends, by the issuer's clock, or `None` if it does not say.
     #[must_use]
     pub fn ends_at(&self) -> Option<Timestamp> {
         #[expect(
             clippy::cast_possible_truncation,
-            reason = "a float cast saturates, and what is out of range is no time"
+            reason = "a float cast saturates, and a number out of range is not a time"
         )]
         let second = self.claims()?.get("exp")?.as_f64()? as i64;
         Timestamp::from_second(second).ok()

@@ -1,4 +1,4 @@
-//! What an answer to a login or to a refresh means. Pure.
+//! Classifies responses to a login or a refresh. Pure.
 
 use std::time::Duration;
 
@@ -11,37 +11,40 @@ use super::response::{Body, Response};
 use super::token::Token;
 use crate::domain::StopReason;
 
-/// A life beyond this is a slip of the server's; to renew once a day does no harm.
+/// The longest life that is believed. A longer one is a mistake of the server, and renewing once a
+/// day does no harm.
 const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What came of one request for a token.
+/// The result of one request for a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GrantResult {
     Granted {
         token: Token,
-        /// From the start of the request; `None`: the answer does not say, or says nonsense.
+        /// Counted from the start of the request. `None` if the response does not say or says
+        /// nonsense.
         life: Option<Duration>,
     },
-    /// The API said no to the credentials.
+    /// The API refused the credentials.
     Refused(String),
-    /// Success in so many words, but no token that could be sent.
+    /// A success without a token that could be sent.
     NoToken,
-    /// Nothing is there to ask: redirect, 404, 405.
+    /// The API does not offer it: redirect, 404, 405.
     NotOffered(String),
     Throttled {
         pause: Duration,
     },
-    /// No answer, 5xx, unreadable. Worth another try.
+    /// No response, 5xx, or unreadable. Worth another attempt.
     Failed(Failing),
     /// The same for every request: the server cannot be trusted.
     Stop(StopReason),
 }
 
+/// A request for a token that failed and may be repeated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failing {
     pub cause: String,
     pub retry_after: Option<Duration>,
-    /// Nothing of the API itself answered.
+    /// Whether nothing of the API itself answered.
     pub is_down: bool,
 }
 
@@ -65,7 +68,7 @@ pub(super) fn grant(answer: &Response) -> GrantResult {
         (429, _) => GrantResult::Throttled { pause: pause::throttle(&answer.headers, answer.received) },
         (300..=399 | 404 | 405, _) => GrantResult::NotOffered(described()),
         (401, _) => GrantResult::Refused(described()),
-        // Worth another try, as for a customer.
+        // Worth another attempt, as for a customer.
         (200..=299 | 400, Some(StatusClaim::Failure(_) | StatusClaim::Silent)) if is_exception() => {
             GrantResult::Failed(failing(answer, status, described()))
         }
@@ -95,7 +98,7 @@ fn granted(envelope: &Envelope<'_>) -> Option<GrantResult> {
     Some(GrantResult::Granted { token, life: life(place) })
 }
 
-/// Seconds, as a number or as text. Anything else is ignored.
+/// Returns `expires_in` in seconds, a number or a text. Returns `None` for anything else.
 fn life(map: &Map<String, Value>) -> Option<Duration> {
     let seconds = match map.get("expires_in")? {
         Value::Number(number) => number.as_f64()?,

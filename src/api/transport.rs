@@ -1,4 +1,4 @@
-//! What it means when no answer came at all: was anything sent?
+//! Classifies requests that got no response: was anything sent?
 
 use std::error::Error;
 use std::io;
@@ -8,23 +8,24 @@ use crate::domain::{AttemptResult, Complaint, ComplaintCode, DoubtCause, StopRea
 use crate::limits;
 use crate::redact::Redactor;
 
-/// How a request ended that got no answer.
+/// How a request without a response ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum TransportError {
-    /// No connection came about, so nothing of the request left. It is hopeless if trying again
+    /// No connection was made, so nothing of the request was sent. `hopeless` if another attempt
     /// will not help.
     NotSent { cause: String, hopeless: bool },
-    /// The other side is not who it should be, or speaks no TLS that we accept. Asking again would
-    /// not change that.
+    /// The server is not the one it should be, or supports no TLS version that we accept. Another
+    /// attempt would not change that.
     Refused(String),
-    /// The request itself cannot be written down: a fault of ours, the same for every record.
+    /// The request itself cannot be built. This is our fault and the same for every record.
     Unsendable(String),
-    /// A byte may be out.
+    /// A byte may have been sent.
     Silence(String),
 }
 
 impl TransportError {
-    /// Everything that is not surely unsent is possibly sent.
+    /// Classifies an error of the HTTP library. Everything that is not certainly unsent is possibly
+    /// sent.
     pub(super) fn of(error: reqwest::Error) -> Self {
         let host = error.url().map_or_else(|| "the API".to_owned(), host_of);
         let error = error.without_url();
@@ -40,12 +41,12 @@ impl TransportError {
         }
     }
 
-    /// The request missed the moment until which it could leave.
+    /// Returns the error of a request that missed the moment until which it could leave.
     pub(super) fn late() -> Self {
         Self::NotSent { cause: "held back because it could not leave in time".to_owned(), hopeless: false }
     }
 
-    /// The same without our secrets: its words may be those of a proxy or of a certificate.
+    /// Returns the error without our secrets. Its words may come from a proxy or a certificate.
     pub(super) fn without(self, secrets: &Redactor) -> Self {
         let hide = |text: String| secrets.hide(&text).into_owned();
         match self {
@@ -71,11 +72,12 @@ impl TransportError {
 }
 
 pub(super) fn refused(reason: &str) -> StopReason {
-    let advice = advice(reason).map(|advice| format!("; {advice}")).unwrap_or_default();
+    let advice = advice(reason).map(|advice| format!("; hint: {advice}")).unwrap_or_default();
     StopReason::Configuration(format!("the server cannot be trusted: {reason}{advice}"))
 }
 
-/// What to do about a certificate that was refused, by the reason that the TLS library gives.
+/// Returns what to do about a refused certificate, by the TLS library's reason. `None` if there is
+/// no advice.
 fn advice(reason: &str) -> Option<&'static str> {
     let says = |sign: &str| reason.contains(sign);
     if says("expired") || says("not valid yet") || says("NotValidYet") {
@@ -83,25 +85,26 @@ fn advice(reason: &str) -> Option<&'static str> {
     } else if says("not valid for name") || says("NotValidForName") {
         Some("check the host in the base URL")
     } else if says("certificate") {
-        Some("if it has a certificate authority of its own, name that one's file with --ca-file")
+        Some("if the server has its own certificate authority, name its file with --ca-file")
     } else {
         None
     }
 }
 
 pub(super) fn unsendable(reason: &str) -> StopReason {
-    StopReason::Configuration(format!("the request cannot be made: {reason}"))
+    StopReason::Configuration(format!("cannot build the request: {reason}"))
 }
 
-/// The host, and the port if it is not the usual one.
+/// Returns the host, with the port if it is not the default one.
 fn host_of(url: &url::Url) -> String {
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     format!("{}{port}", url.host_str().unwrap_or_default())
 }
 
-/// Why no connection came about. Name look-up and proxy tell that only in their texts.
+/// Returns why no connection was made. The errors of name look-up and proxy say that only in their
+/// texts.
 fn unreached(host: &str, error: &(dyn Error + 'static)) -> TransportError {
-    // What the C libraries of Linux and of macOS say of a name that surely does not exist.
+    // The words of the C libraries of Linux and macOS for a name that certainly does not exist.
     const NO_SUCH_NAME: [&str; 3] =
         ["Name or service not known", "nodename nor servname provided", "Name does not resolve"];
     let (texts, timed_out) = (chain(error).map(ToString::to_string).collect::<Vec<_>>(), is_timeout(error));
@@ -120,13 +123,14 @@ fn unreached(host: &str, error: &(dyn Error + 'static)) -> TransportError {
     TransportError::NotSent { cause: format!("cannot reach {host} ({why})"), hopeless }
 }
 
-/// The limit of this machine that keeps a connection from being made.
+/// Returns the limit of this machine that prevented the connection, or `None` if none did.
 fn limit_of(error: &(dyn Error + 'static)) -> Option<String> {
     let of = |error: &(dyn Error + 'static)| error.downcast_ref::<io::Error>().and_then(limits::behind);
     chain(error).find_map(of).map(str::to_owned)
 }
 
-/// `Connection refused (os error 111)` without its number.
+/// Returns the cause without its number: `Connection refused (os error 111)` becomes `connection
+/// refused`.
 fn plain(cause: &str) -> String {
     let text = cause.split(" (os error").next().unwrap_or(cause);
     let mut letters = text.chars();
@@ -147,9 +151,9 @@ fn no_answer(error: &reqwest::Error) -> String {
     }
 }
 
-/// Why the TLS layer turned the server down. The library's error type is not ours to name, and an
-/// `io::Error` that wraps it leaves it out of the chain of sources, yet prints its text: so the
-/// texts are what can be asked.
+/// Returns why the TLS layer refused the server, or `None` if it did not. Only the texts show it:
+/// we cannot name the library's error type, and an `io::Error` that wraps it prints its text but
+/// leaves it out of the chain of sources.
 fn refusal(error: &(dyn Error + 'static)) -> Option<String> {
     const SIGNS: [&str; 4] = [
         "invalid peer certificate",
@@ -176,8 +180,8 @@ mod tests {
     #[error("client error (Connect)")]
     struct Outer(#[source] io::Error);
 
-    /// The way these errors are wrapped: an `io::Error` within an `io::Error` within the client's
-    /// error.
+    /// An error wrapped as these errors are: an `io::Error` within an `io::Error` within the
+    /// client's error.
     fn wrapped(text: &str) -> Outer {
         Outer(io::Error::other(io::Error::new(io::ErrorKind::InvalidData, text.to_owned())))
     }

@@ -1,8 +1,8 @@
-//! What is sent: the body of `POST {base}/customer`.
+//! The body of `POST {base}/customer`.
 //!
-//! The ledger stores these bytes before they leave and sends the very same ones again after a
-//! crash, so making them must be a function of the customer alone: all names sorted, at every
-//! depth, and no blanks.
+//! The ledger stores these bytes before they are sent, and a run after a crash sends the same bytes
+//! again. So the body is a function of the customer alone: all names sorted, at every depth, and no
+//! blanks.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -13,10 +13,10 @@ use sha2::{Digest as _, Sha256};
 
 use crate::domain::{Field, Json, JsonObject, NewCustomer};
 
-/// Most bodies are shorter.
+/// Most bodies are shorter, in bytes.
 const USUAL_LENGTH: usize = 256;
 
-/// The request body of a customer: canonical JSON.
+/// Returns the request body of a customer as canonical JSON.
 #[must_use]
 pub fn body(customer: &NewCustomer<'_>) -> Vec<u8> {
     let phone = customer.phone.to_string();
@@ -48,7 +48,7 @@ impl From<PlainValue<'_>> for Json {
     }
 }
 
-/// An object whose names come in the order given.
+/// An object whose names are in the order given.
 struct Flat<'a>([(Field, PlainValue<'a>); 6]);
 
 impl Serialize for Flat<'_> {
@@ -57,11 +57,11 @@ impl Serialize for Flat<'_> {
     }
 }
 
-/// The documented fields come last, so that no extra one can replace them.
+/// Adds the documented fields last, so that no extra field can replace them.
 fn canonical(mut documented: [(Field, PlainValue<'_>); 6], extra: Option<&JsonObject>) -> Vec<u8> {
     documented.sort_unstable_by_key(|(field, _)| field.as_str());
-    // The usual case needs no copy of names and values, and gives the same bytes: a flat object in
-    // order.
+    // Without extra fields, a flat object in order gives the same bytes without copies of names and
+    // values.
     let mut body = Vec::with_capacity(USUAL_LENGTH);
     if extra.is_none() && serde_json::to_writer(&mut body, &Flat(documented)).is_ok() {
         return body;
@@ -71,19 +71,20 @@ fn canonical(mut documented: [(Field, PlainValue<'_>); 6], extra: Option<&JsonOb
     Json::Object(members).to_string().into_bytes()
 }
 
-/// What the ledger keeps of a body after it was erased.
+/// Returns the hash that the ledger keeps after it has erased a body.
 #[must_use]
 pub fn payload_hash(body: &[u8]) -> [u8; 32] {
     Sha256::digest(body).into()
 }
 
-/// The names of the payload's fields. Empty if the bytes are not a body of ours.
+/// Returns the names of the payload's fields. Empty if the bytes are not a body of ours.
 #[must_use]
 pub fn fields(body: &[u8]) -> BTreeSet<String> {
     object(body).unwrap_or_default().into_iter().map(|(name, _)| name).collect()
 }
 
-/// Name, phone and e-mail as a stored body has them, to compare with what a look-up found.
+/// Returns name, phone and e-mail of a stored body, to compare with what a look-up found. `None` if
+/// the bytes are not a body of ours.
 #[must_use]
 pub fn facts(body: &[u8]) -> Option<SentFacts> {
     let object = object(body)?;
@@ -95,7 +96,7 @@ fn object(body: &[u8]) -> Option<Map<String, Value>> {
     serde_json::from_slice(body).ok()
 }
 
-/// What identifies a customer that was sent.
+/// The data that identifies a customer that was sent.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SentFacts {
     pub name: String,
@@ -103,22 +104,23 @@ pub struct SentFacts {
     pub email: String,
 }
 
-/// What [`classify`](super::classify()) has to know of the request to judge its answer.
+/// What [`classify`](super::classify()) needs to know about the request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SentRequest<'a> {
     pub email: &'a str,
-    /// Read only if the answer is a failure, which is rare.
+    /// Read only if the response is a failure, which is rare.
     pub body: &'a [u8],
 }
 
 impl SentRequest<'_> {
-    /// The names of the payload's fields: an error that names one of them is about the data.
+    /// Returns the names of the payload's fields. An error that names one of them is about the
+    /// data.
     pub(super) fn fields(&self) -> BTreeSet<String> {
         fields(self.body)
     }
 }
 
-/// People's data stays out of logs and panics.
+/// Personal data stays out of logs and panics.
 impl fmt::Debug for SentFacts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SentFacts").finish_non_exhaustive()

@@ -1,8 +1,9 @@
-//! Numbers and times in words.
+//! Formats durations and counts for people.
 
 use std::time::Duration;
 
-/// `0.3 s`, `40 s`, `12 min`, `28 h`, `3 days`: as exact as an estimate deserves.
+/// Returns a duration with about two digits, because it is an estimate: `0.3 s`, `40 s`, `12 min`,
+/// `28 h`, `3 days`.
 #[must_use]
 pub fn about(time: Duration) -> String {
     let seconds = time.as_secs_f64();
@@ -16,7 +17,7 @@ pub fn about(time: Duration) -> String {
     format!("{value:.0} {unit}")
 }
 
-/// `1 record`, `2 records`.
+/// Returns a count with its noun: `1 record`, `2 records`.
 pub(super) fn count(number: u64, one: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
 }

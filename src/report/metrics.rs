@@ -1,9 +1,10 @@
-//! The state of a run in Prometheus' text format, for node_exporter's textfile collector: what an
-//! alert needs to know.
+//! Writes the state of a run in Prometheus' text format, for node_exporter's textfile collector, so
+//! that alerts can watch it.
 //!
-//! All are gauges, the counts too. They speak of one run, and the next one begins anew: if it
-//! counts further before the next scrape, a counter would seem to have grown by the difference.
-//! They hold no personal data: the only label that a user chose is the account's name.
+//! Every metric is a gauge, even a count, because each run begins anew: if the next run counted
+//! further than this one before the next scrape, a counter would seem to have grown by the
+//! difference. The metrics hold no personal data: the only label that the user chose is the
+//! account's name.
 
 use std::fmt::{Display, Write as _};
 use std::time::{Duration, Instant};
@@ -18,16 +19,17 @@ const END: &str = "end_timestamp_seconds";
 const SUCCESS: &str = "success_timestamp_seconds";
 const EXIT_CODE: &str = "exit_code";
 
+/// The metrics of a run. It holds no file: the caller writes the text that it returns.
 #[derive(Debug)]
 pub struct Metrics {
-    /// Of every sample.
+    /// The labels of every sample.
     labels: String,
     started_at: Timestamp,
     last: LastEnd,
     work: Option<PlannedWork>,
 }
 
-/// How a run ended last: the one before, for as long as this one goes on.
+/// How a run ended last. While a run is under way, this is the run before it.
 #[derive(Clone, Copy, Debug, Default)]
 struct LastEnd {
     at: Option<f64>,
@@ -35,7 +37,7 @@ struct LastEnd {
     succeeded_at: Option<f64>,
 }
 
-/// What is known once the input was read.
+/// Values that are known once the input has been read.
 #[derive(Debug)]
 struct PlannedWork {
     counts: Counts,
@@ -44,29 +46,30 @@ struct PlannedWork {
 }
 
 impl Metrics {
-    /// `earlier` is the text that the run before left behind, or nothing: what it says of the last
-    /// end holds until this run ends.
+    /// `earlier` is the text that the run before left behind, or an empty text. Its values for the
+    /// last end stay until this run ends.
     #[must_use]
     pub fn new(host: &str, account: &str, started_at: Timestamp, earlier: &str) -> Self {
         let labels = format!("host=\"{}\",account=\"{}\"", escaped(host), escaped(account));
-        let told = |name| told(earlier, name, &labels);
-        let last = LastEnd { at: told(END), exit_code: told(EXIT_CODE), succeeded_at: told(SUCCESS) };
+        let value = |name| value_in(earlier, name, &labels);
+        let last = LastEnd { at: value(END), exit_code: value(EXIT_CODE), succeeded_at: value(SUCCESS) };
         Self { labels, started_at, last, work: None }
     }
 
-    /// The input has so many records, and the ledger so many in doubt.
+    /// Sets how many records the input has, and how many the ledger has in doubt.
     pub fn planned(&mut self, records: u64, doubts: u64) {
         self.work = Some(PlannedWork { counts: Counts::new(Scope { records, ..Scope::default() }), doubts });
     }
 
+    /// Counts an event. Events before [`planned`](Self::planned) are ignored.
     pub fn on(&mut self, event: &Event, now: Instant) {
         if let Some(work) = &mut self.work {
             work.counts.on(event, now);
         }
     }
 
-    /// What the reports and the ledger say at the end stands in the place of what was counted on
-    /// the way.
+    /// Replaces the counts of the events by those of the reports and the ledger at the end of the
+    /// run.
     pub fn reported(&mut self, tally: &Tally, doubts: u64) {
         if let Some(work) = &mut self.work {
             work.counts.tally = tally.clone();
@@ -74,13 +77,13 @@ impl Metrics {
         }
     }
 
-    /// The text of a run that goes on.
+    /// Returns the text while the run is under way.
     #[must_use]
     pub fn running(&self, for_so_long: Duration) -> String {
         self.text(self.last, true, for_so_long)
     }
 
-    /// The text of a run that ended.
+    /// Returns the text after the run has ended.
     #[must_use]
     pub fn ended(&self, at: Timestamp, exit_code: u8, after: Duration) -> String {
         let at = at.as_duration().as_secs_f64();
@@ -96,24 +99,24 @@ impl Metrics {
         if let Some(at) = last.at {
             page.gauge(END, "When a run ended last.", at);
         }
-        // An alert on the age of the last success must fire if there never was one.
+        // If no run has succeeded yet, an alert on the age of the last success must fire.
         page.gauge(SUCCESS, "When a run ended last with exit code 0; 0 if none did.", last.succeeded_at.unwrap_or(0.0));
         if let Some(code) = last.exit_code {
             page.gauge(EXIT_CODE, "The exit code of the run that ended last.", code);
         }
         page.gauge("duration_seconds", "How long the last run took so far.", time.as_secs_f64());
         if let Some(work) = &self.work {
-            work.tell(&mut page, time);
+            work.write(&mut page, time);
         }
         page.text
     }
 }
 
 impl PlannedWork {
-    fn tell(&self, page: &mut Page<'_>, time: Duration) {
+    fn write(&self, page: &mut Page<'_>, time: Duration) {
         let Counts { tally, scope, requests, throttled, retries, recovered, token_requests, .. } = &self.counts;
         page.gauge("input_records", "Records in the input of the last run.", scope.records);
-        page.family("records", "Records of the input by how they ended in the last run; open: not yet.");
+        page.family("records", "Records of the input by their outcome in the last run; open: no outcome yet.");
         for status in Status::IMPORT {
             page.sample("records", Some(("status", status.as_str())), tally.get(status));
         }
@@ -121,10 +124,14 @@ impl PlannedWork {
         let doubts = "Records in doubt in the ledger, whether in the input or not, at the start of the last run or at its report.";
         page.gauge("ledger_doubts", doubts, self.doubts);
         page.gauge("requests", "Requests of the last run, look-ups included.", requests);
-        page.gauge("requests_per_second", "Requests of the last run by its duration.", per_second(*requests, time));
-        page.gauge("throttled", "Answers of the last run that asked for a pause (429).", throttled);
-        page.gauge("retries", "Attempts of the last run that had to be followed by another.", retries);
-        page.gauge("recovered", "Doubts that the last run ended.", recovered);
+        page.gauge(
+            "requests_per_second",
+            "Requests of the last run divided by its duration.",
+            per_second(*requests, time),
+        );
+        page.gauge("throttled", "Responses of the last run that asked for a pause (429).", throttled);
+        page.gauge("retries", "Attempts of the last run that were followed by another.", retries);
+        page.gauge("recovered", "Doubts that the last run resolved.", recovered);
         page.gauge("token_requests", "Logins and refreshes of the last run.", token_requests);
     }
 }
@@ -134,7 +141,7 @@ fn per_second(number: u64, time: Duration) -> f64 {
     if time.is_zero() { 0.0 } else { number as f64 / time.as_secs_f64() }
 }
 
-/// The text format: for each family its HELP and TYPE, then its samples.
+/// A page in the text format: for each family its HELP and TYPE, then its samples.
 struct Page<'a> {
     labels: &'a str,
     text: String,
@@ -147,7 +154,7 @@ impl Page<'_> {
     }
 
     fn family(&mut self, name: &str, help: &str) {
-        // Writing into a string cannot fail, here and below.
+        // Writing to a `String` cannot fail, here and below.
         let _ = writeln!(self.text, "# HELP customer_import_{name} {help}\n# TYPE customer_import_{name} gauge");
     }
 
@@ -161,14 +168,15 @@ fn beginning(name: &str, labels: &str) -> String {
     format!("customer_import_{name}{{{labels}")
 }
 
-/// What an earlier text says of a gauge. Anything that is not a number counts as missing.
-fn told(earlier: &str, name: &str, labels: &str) -> Option<f64> {
+/// Returns the value of a gauge in an earlier text, or `None` if it is missing or is not a finite
+/// number.
+fn value_in(earlier: &str, name: &str, labels: &str) -> Option<f64> {
     let beginning = format!("{}}} ", beginning(name, labels));
     let value = earlier.lines().find_map(|line| line.strip_prefix(&beginning))?;
     value.parse().ok().filter(|value: &f64| value.is_finite())
 }
 
-/// A label's value between its quotes.
+/// Escapes a label value, which stands between quotes.
 fn escaped(value: &str) -> String {
     value.replace('\\', r"\\").replace('"', "\\\"").replace('\n', "\\n")
 }
@@ -190,7 +198,7 @@ mod tests {
     }
 
     fn value(text: &str, name: &str) -> Option<f64> {
-        told(text, name, "host=\"api.example.com\",account=\"default\"")
+        value_in(text, name, "host=\"api.example.com\",account=\"default\"")
     }
 
     fn records(text: &str, status: &str) -> u64 {

@@ -1,15 +1,23 @@
 //! What people and programs read about a run: report files, summary, plan, diagnostics, progress.
 //!
-//! - [`ReportFile`] (`formats`) writes one line a record: `csv` for people and spreadsheets,
+//! - [`ReportFile`] (`formats`) writes one line for each record: `csv` for people and spreadsheets,
 //!   `ndjson` for programs.
-//! - [`Rejects`] writes records back in the form in which they were read.
-//! - [`Summary`] and [`Plan`] are what stdout shows at the end and before the start.
-//! - [`Diagnostics`] (`diagnostics`) lists what is wrong with the input, and points at the cell.
-//! - [`Progress`] (`progress`) follows the events of a run: a bar on a terminal, a line now and
-//!   then elsewhere. [`Metrics`] writes the same for a monitoring system.
+//! - [`Rejects`] writes the rejects in the form in which they were read, to correct and import.
+//! - [`Plan`] says what an import would do, [`Summary`] what a run did; both as text or JSON.
+//! - [`Diagnostics`] (`diagnostics`) lists what is wrong with the input and marks the cell.
+//! - [`Progress`] (`progress`) follows the events of a run: a bar on a terminal, a line at each
+//!   heartbeat elsewhere. [`Metrics`] writes the same counts for a monitoring system.
 //!
-//! This module does not know how records are sent. Nothing here shows a token or, outside the
-//! report files, a link.
+//! # Rules
+//!
+//! - This module does not know how records are sent. It gets a run as
+//!   [`Event`](crate::event::Event)s while the run is under way, and as the ledger's outcomes when
+//!   it has ended.
+//! - Outcomes come from the ledger, so a report can be made again at any time, even after a crash.
+//! - Report files and rejects are written to a temporary file and renamed when they are whole. A
+//!   crash leaves the earlier file or the new one, never half of one.
+//! - Nothing here prints a token. Only report files hold links.
+//! - Data goes to stdout; progress and diagnostics go to stderr.
 
 mod diagnostics;
 mod event_log;

@@ -1,4 +1,4 @@
-//! What an import would do, shown before it does.
+//! What an import would do, shown before it starts.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,23 +9,25 @@ use serde_json::{Map, Value, json};
 use super::human::about;
 use crate::domain::{Status, Tally, on_one_line};
 
+/// The plan of an import, as text for people or JSON for programs.
 #[derive(Debug)]
 pub struct Plan {
     pub tally: Tally,
-    /// Records that an import would send, doubts of earlier runs included.
+    /// Records that an import would send, including doubts of earlier runs.
     pub to_send: u64,
-    /// People who would get an e-mail.
+    /// How many KYC e-mails the API would send.
     pub kyc_mails: u64,
-    /// Doubts of earlier runs whose records are not in this input; an import leaves them alone.
+    /// Doubts of earlier runs whose records are not in this input. An import leaves them alone.
     pub doubts_elsewhere: u64,
-    /// Each field of the request with what feeds it, in words.
+    /// Each field of the request and the column that feeds it, in words.
     pub columns: Vec<(String, String)>,
-    /// Columns that nothing uses; they stay on this machine.
+    /// Columns of the input that no field uses. They are never sent.
     pub unused: Vec<String>,
     per_minute: f64,
 }
 
 impl Plan {
+    /// Creates an empty plan for a pace in requests per minute.
     #[must_use]
     pub fn new(per_minute: f64) -> Self {
         Self {
@@ -43,17 +45,18 @@ impl Plan {
         self.time_for(self.to_send)
     }
 
-    /// How long it takes to send so many records at this pace.
+    /// Returns how long it takes to send `records` records at this pace.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
     pub fn time_for(&self, records: u64) -> Duration {
         Duration::from_secs_f64(records as f64 * 60.0 / self.per_minute)
     }
 
+    /// Returns the plan as text for a terminal.
     #[must_use]
     pub fn to_text(&self) -> String {
         let mut text = String::new();
-        // Writing into a string cannot fail.
+        // Writing to a `String` cannot fail.
         let _ = self.write_text(&mut text);
         text
     }
@@ -81,13 +84,13 @@ impl Plan {
             (Status::Changed, "imported earlier with other data (will not be sent)"),
             (Status::Exists, "known to exist"),
             (Status::Rejected, "rejected earlier with the same data"),
-            (Status::InDoubt, "in doubt from an earlier run (among those to send)"),
+            (Status::InDoubt, "in doubt from an earlier run (included in those to send)"),
         ] {
             if self.tally.get(status) > 0 {
                 line(self.tally.get(status), words)?;
             }
         }
-        line(self.kyc_mails, "KYC e-mails that would go out")?;
+        line(self.kyc_mails, "KYC e-mails that the API would send")?;
         if self.doubts_elsewhere > 0 {
             line(self.doubts_elsewhere, "in doubt that are not in this input: `customer-import ledger resolve`")?;
         }
@@ -97,13 +100,14 @@ impl Plan {
         if self.tally.get(Status::Invalid) > 0 {
             writeln!(
                 text,
-                "\nInvalid records are never sent. Mend them where they are, or have them written to a file of their own \
-                 (--rejects mend.csv)\nand import that once it is mended."
+                "\nInvalid records are never sent. Correct them in the input, or write them to a file (--rejects mend.csv),\n\
+                 correct that file and import it."
             )?;
         }
         Ok(())
     }
 
+    /// Returns the plan as JSON, with a `version` that changes if the shape does.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let outcomes: Map<_, _> = std::iter::once(Status::Valid)
@@ -126,9 +130,9 @@ impl Plan {
     }
 }
 
-/// The name of a column on a terminal.
+/// Returns a column's name on one line, for a terminal.
 fn shown(name: &str) -> String {
-    if name.is_empty() { "(without a name)".to_owned() } else { on_one_line(name) }
+    if name.is_empty() { "(no name)".to_owned() } else { on_one_line(name) }
 }
 
 #[cfg(test)]
@@ -139,7 +143,7 @@ mod tests {
     fn names_of_columns_steer_no_terminal() {
         let mut plan = Plan::new(55.0);
         plan.unused = ["a\u{1b}[2J", ""].map(str::to_owned).to_vec();
-        assert!(plan.to_text().contains(r"a\u{1b}[2J, (without a name)"), "{}", plan.to_text());
+        assert!(plan.to_text().contains(r"a\u{1b}[2J, (no name)"), "{}", plan.to_text());
     }
 
     #[test]

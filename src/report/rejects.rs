@@ -1,12 +1,14 @@
-//! The records that were invalid or rejected, exactly as they were read and with what is wrong:
-//! mend and import that file.
+//! The rejects file: the invalid and rejected records, exactly as they were read, each with what is
+//! wrong with it. The user corrects this file and imports it.
 //!
-//! CSV keeps the input's own header, order and delimiter; the complaint goes into the column
-//! `error`, the input's own one if it has one. It is in UTF-8 whatever the input was in, and
-//! then begins with a byte order mark, which the reader believes before an `--encoding`: the same
-//! command line imports the mended file. Bytes that were not text stay such, as the reader marked
-//! them. NDJSON keeps each object's text; only its member `error` is set. A line that is not an
-//! object comes back as `{"error": …, "input": line}`.
+//! CSV keeps the header, order and delimiter of the input. The error goes into the column `error`;
+//! if the input has a column of that name, into that one. The file is in UTF-8. If the input was in
+//! another encoding, the file begins with a byte order mark, which takes precedence over
+//! `--encoding`, so the same command line imports the corrected file. Bytes that were not text stay
+//! as the reader marked them.
+//!
+//! NDJSON keeps the text of each object; only its member `error` is set. A line that is not an
+//! object becomes `{"error": …, "input": line}`.
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -20,6 +22,7 @@ use crate::domain::{InputForm, InputShape, RawRecord};
 
 const ERROR: &str = "error";
 
+/// A rejects file that is written beside its path and put in place when it is finished.
 #[derive(Debug)]
 pub struct Rejects(RejectsWriter);
 
@@ -30,7 +33,11 @@ enum RejectsWriter {
 }
 
 impl Rejects {
-    /// An input without rejects gets a file without records, so that an old one never misleads.
+    /// Creates the file, with a header but without records, so that an old file never misleads
+    /// after a run without rejects.
+    ///
+    /// # Errors
+    /// If the file cannot be created or written.
     pub fn create(path: &Path, shape: &InputShape) -> io::Result<Self> {
         let mut file = AtomicFile::create(path)?;
         if shape.byte_order_mark {
@@ -47,6 +54,10 @@ impl Rejects {
         }))
     }
 
+    /// Writes one record with its error.
+    ///
+    /// # Errors
+    /// If the file cannot be written, or the record has another format than the input.
     pub fn write(&mut self, record: &RawRecord, error: &str) -> io::Result<()> {
         match (&mut self.0, record) {
             (RejectsWriter::Csv { writer, place }, RawRecord::Cells(cells)) => {
@@ -54,11 +65,15 @@ impl Rejects {
             }
             (RejectsWriter::Ndjson(file), RawRecord::Line(line)) => writeln!(file, "{}", object(line, error)?),
             (RejectsWriter::Csv { .. }, RawRecord::Line(_)) | (RejectsWriter::Ndjson(_), RawRecord::Cells(_)) => {
-                Err(io::Error::other("a record of another format than its input"))
+                Err(io::Error::other("the record has another format than the input"))
             }
         }
     }
 
+    /// Returns the finished file, which the caller puts in place.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
     pub fn finish(self) -> io::Result<WholeFile> {
         match self.0 {
             RejectsWriter::Csv { writer, .. } => writer.into_inner().map_err(csv::IntoInnerError::into_error)?.finish(),
@@ -71,10 +86,10 @@ fn is_error(name: &[u8]) -> bool {
     name.trim_ascii().eq_ignore_ascii_case(ERROR.as_bytes())
 }
 
-/// Where the complaint goes among the cells.
+/// Which cell the error goes into.
 #[derive(Clone, Copy, Debug)]
 struct ErrorCell {
-    /// The input's own column of that name, of an earlier round of mending.
+    /// The input's own column `error`, from an earlier round of corrections.
     own: Option<usize>,
     columns: usize,
 }
@@ -84,17 +99,18 @@ impl ErrorCell {
         Self { own: header.iter().position(|name| is_error(name)), columns: header.len() }
     }
 
-    /// A record with too few or too many cells keeps a wrong number of them: filled up, it would
-    /// pass as whole when it is fed again unmended, with its data in the wrong columns. One cell
-    /// too many, to have the complaint under its name, would do the same: a spreadsheet drops empty
-    /// cells at the end when it saves. So the complaint of a short record stands behind its last
-    /// cell, where it is not a valid value.
+    /// Returns the cells with the error among them. A record with too few or too many cells keeps a
+    /// wrong number of cells. If it were filled up, it would pass as valid when it is imported
+    /// again uncorrected, with its data in the wrong columns. A spare cell that puts the error
+    /// under its name would do the same, because spreadsheets drop empty cells at the end when they
+    /// save. So the error of a short record comes right after its last cell, in a column in which
+    /// it is not a valid value.
     fn put(self, cells: &[Vec<u8>], error: &str) -> Vec<Vec<u8>> {
         let mut cells = cells.to_vec();
         match self.own {
             Some(own) if cells.len() == self.columns => cells[own] = error.as_bytes().to_vec(),
-            // One cell short of a header with its own column: the complaint alone would make the
-            // number right.
+            // The record is one cell short, and the header has its own `error`: the error alone
+            // would make the number of cells right.
             Some(_) if cells.len() + 1 == self.columns => cells.extend([error.as_bytes().to_vec(), Vec::new()]),
             _ => cells.push(error.as_bytes().to_vec()),
         }
@@ -102,8 +118,8 @@ impl ErrorCell {
     }
 }
 
-/// The members of an object in their order, with the spelling of their values; a name that stands
-/// twice stands twice here too.
+/// The members of an object in their order and with the spelling of their values. Duplicate names
+/// are kept.
 struct RawMembers(Vec<(String, Box<RawValue>)>);
 
 impl<'de> Deserialize<'de> for RawMembers {
@@ -130,7 +146,7 @@ impl<'de> Deserialize<'de> for RawMembers {
     }
 }
 
-/// The line with its complaint, as one line of NDJSON.
+/// Returns the line with its error, as one line of NDJSON.
 fn object(line: &[u8], error: &str) -> serde_json::Result<String> {
     let complaint = format!("\"{ERROR}\":{}", serde_json::to_string(error)?);
     let Ok(RawMembers(members)) = serde_json::from_slice(line) else {

@@ -1,4 +1,4 @@
-//! What stands on stdout when a run has ended.
+//! The summary of a run, printed on stdout when it has ended.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::human::{about, count};
 use crate::domain::{ReportLine, Status, Tally, on_one_line, shorten, shown};
 
-/// Complaints grouped by what they say.
+/// Errors grouped by code and message.
 #[derive(Debug, Default)]
 pub struct ErrorGroups {
     groups: Vec<ErrorGroup>,
@@ -28,13 +28,15 @@ struct ErrorGroup {
     example_row: u64,
 }
 
-/// More groups than anybody reads; it also bounds the memory when every message is another.
+/// The most groups that are kept. More would not be read, and the limit bounds the memory if every
+/// message is different.
 const MOST_GROUPS: usize = 50;
 const SHOWN_GROUPS: usize = 10;
 const MESSAGE_WIDTH: usize = 100;
 
 impl ErrorGroups {
-    /// A record with several problems counts for each of their codes, as it does before the run.
+    /// Counts the error of a report line. A record with several violations counts once for each of
+    /// their codes, as in the diagnostics before the run.
     pub fn add(&mut self, line: &ReportLine) {
         if line.status == Status::Invalid {
             line.error_code.split(';').for_each(|code| self.count(code, "", line.position.row));
@@ -56,7 +58,7 @@ impl ErrorGroups {
         }
     }
 
-    /// The most frequent first, and those of one frequency in input order.
+    /// Returns the groups, the most frequent first; groups of the same size stay in input order.
     fn sorted(&self) -> Vec<&ErrorGroup> {
         let mut groups: Vec<_> = self.groups.iter().collect();
         groups.sort_by_key(|group| std::cmp::Reverse(group.count));
@@ -64,7 +66,7 @@ impl ErrorGroups {
     }
 }
 
-/// A run that has no end, and when it began.
+/// Why a run has no end, and when it began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unended {
     RunningSince(Timestamp),
@@ -83,21 +85,21 @@ pub struct Summary {
     pub recovered: u64,
     pub duration: Duration,
     pub errors: ErrorGroups,
-    /// Ids that the API gave to more than one record, with how many. Loud: each customer has one of
-    /// its own.
+    /// Ids that the API gave to more than one record, with the number of records. The summary
+    /// prints them loudly, because each customer must have its own id.
     pub shared_ids: Vec<(String, u64)>,
     pub reports: Vec<PathBuf>,
     pub rejects: Option<PathBuf>,
     pub exit_code: u8,
     /// Why the run stopped before its end.
     pub stopped: Option<String>,
-    /// Of a run that did not end: what it counts besides outcomes is not known then.
+    /// Set if the run did not end. Its requests and retries are not known then, only its outcomes.
     pub unended: Option<Unended>,
-    /// Whether records of the input are missing in the reports and in the counts.
+    /// Whether the reports and the counts leave out some records of the input.
     pub partial: bool,
-    /// The command that resumes, if one is needed.
+    /// The command that resumes the run, if there is something left to do.
     pub next_command: Option<String>,
-    /// The command that ends a doubt by hand, if there is one that no run may be able to end.
+    /// The command that settles a doubt by hand, if there may be one that no run can settle.
     pub settle_command: Option<String>,
 }
 
@@ -105,7 +107,7 @@ impl Summary {
     #[must_use]
     pub fn to_text(&self) -> String {
         let mut text = String::new();
-        // Writing into a string cannot fail.
+        // Writing to a `String` cannot fail.
         let _ = self.write_text(&mut text);
         text
     }
@@ -145,14 +147,11 @@ impl Summary {
             writeln!(text, "resume    {command}")?;
         }
         if let Some(command) = self.settle_command.as_ref().filter(|_| self.tally.get(Status::InDoubt) > 0) {
-            writeln!(
-                text,
-                "\nIf a doubt stays, look the e-mail up at the API and say what you found (--absent instead of --created ID,"
-            )?;
-            writeln!(text, "if nobody is there):\n{command}")?;
+            writeln!(text, "\nIf a doubt remains, look up the e-mail at the API and enter what you found")?;
+            writeln!(text, "(--absent instead of --created ID if the API has no such customer):\n{command}")?;
         }
-        if self.stopped.is_none() && self.unended.is_none() && self.mendable() > 0 {
-            writeln!(text, "\n{}", self.mending())?;
+        if self.stopped.is_none() && self.unended.is_none() && self.correctable() > 0 {
+            writeln!(text, "\n{}", self.correction())?;
         }
         Ok(())
     }
@@ -169,13 +168,13 @@ impl Summary {
         )
     }
 
-    /// What to do about what is invalid or rejected.
-    const fn mending(&self) -> &'static str {
+    /// Returns what the user can do about invalid and rejected records.
+    const fn correction(&self) -> &'static str {
         match self.rejects {
-            Some(_) => "Mend the records in the file of rejects and import that.",
+            Some(_) => "Correct the records in the rejects file and import that file.",
             None => {
-                "Mend the invalid and rejected records where they are and run the command again:\n\
-                 nothing is created twice. --rejects mend.csv writes only them, to a file apart."
+                "Correct the invalid and rejected records in the input and run the command\n\
+                 again; nothing is created twice. --rejects mend.csv writes only those records."
             }
         }
     }
@@ -183,7 +182,7 @@ impl Summary {
     fn headline(&self) -> String {
         let read = count(self.tally.total(), "record");
         let (doubts, waiting) = (self.tally.get(Status::InDoubt), self.tally.get(Status::NotAttempted));
-        let lost = self.mendable() + self.tally.get(Status::Failed);
+        let lost = self.correctable() + self.tally.get(Status::Failed);
         match (self.unended, &self.stopped) {
             (Some(Unended::RunningSince(begun)), _) => {
                 format!("Running since {begun:.0}: {waiting} of {read} not sent yet, {doubts} in flight or in doubt.")
@@ -196,16 +195,18 @@ impl Summary {
             (None, None) if doubts > 0 => {
                 format!("Finished, with {doubts} of {read} in doubt: run the same command again to find out.")
             }
-            (None, None) if lost > 0 => format!("Finished, but {lost} of {read} did not make it."),
-            (None, None) if waiting > 0 => {
-                format!("Done as far as was asked: {read}, some not attempted yet.")
+            (None, None) if lost > 0 => {
+                format!("Finished, but {lost} of {read} {} not created.", if lost == 1 { "was" } else { "were" })
             }
-            (None, None) => format!("Done: {read}, every one where it should be."),
+            (None, None) if waiting > 0 => {
+                format!("Done so far: {read}, {waiting} not sent yet.")
+            }
+            (None, None) => format!("Done: {read}, nothing left to do."),
         }
     }
 
-    /// How many records nothing but another content will bring in.
-    fn mendable(&self) -> u64 {
+    /// Returns how many records the API takes only if their data changes.
+    fn correctable(&self) -> u64 {
         self.tally.get(Status::Invalid) + self.tally.get(Status::Rejected)
     }
 
@@ -222,13 +223,14 @@ impl Summary {
         }
         let hidden: u64 = groups.iter().skip(SHOWN_GROUPS).map(|group| group.count).sum::<u64>() + self.errors.beyond;
         if hidden > 0 {
-            writeln!(text, "  {hidden:>9}  with other codes or words; the report has them all")?;
+            writeln!(text, "  {hidden:>9}  with other codes or messages; the report has all of them")?;
         }
         Ok(())
     }
 
-    /// A few seconds make no pace worth telling.
-    #[expect(clippy::cast_precision_loss, reason = "a pace is told with one decimal")]
+    /// Returns the pace, or an empty text for a run of less than half a minute, which is too short
+    /// for one.
+    #[expect(clippy::cast_precision_loss, reason = "the pace has one decimal")]
     fn pace(&self) -> String {
         let minutes = self.duration.as_secs_f64() / 60.0;
         if minutes >= 0.5 { format!(" ({:.1}/min)", self.requests as f64 / minutes) } else { String::new() }
@@ -278,14 +280,14 @@ impl Summary {
 
 const fn meaning(status: Status) -> &'static str {
     match status {
-        Status::Created => "created now",
-        Status::Exists => "the API had them already",
+        Status::Created => "created by this run",
+        Status::Exists => "already in the API",
         Status::AlreadyImported => "created by an earlier run",
         Status::Changed => "imported earlier with other data; not sent",
         Status::Duplicate => "an earlier row has the same e-mail",
         Status::Invalid => "something is wrong with the row; not sent",
-        Status::Rejected => "the API said no",
-        Status::Failed => "gave up; surely not created",
+        Status::Rejected => "rejected by the API",
+        Status::Failed => "gave up; certainly not created",
         Status::InDoubt => "perhaps created; the next run finds out",
         Status::NotAttempted => "not sent yet",
         Status::Valid => "",
@@ -349,7 +351,7 @@ mod tests {
             "api.rejected: no\\u{1b} (row 2)",
             "55.0/min",
             "resume    customer-import import a.csv",
-            "2 of 3 records did not make it",
+            "2 of 3 records were not created",
             "--rejects",
         ] {
             assert!(text.contains(words), "{words:?} in\n{text}");

@@ -1,4 +1,4 @@
-//! The customers of the one account, and the mails that went out to them.
+//! The customers of the one account, and the e-mails that the server sent them.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{form::Form, pattern::like};
 
-/// A customer, as saved.
+/// A saved customer.
 #[derive(Debug)]
 pub(super) struct Customer {
     pub(super) id: String,
@@ -21,20 +21,20 @@ pub(super) struct Customer {
     pub(super) created_at: Timestamp,
 }
 
-/// All customers in the order they were saved. The tables are trees: a hash table that doubles in
-/// size holds up all who wait for an answer.
+/// All customers in the order in which they were saved. The tables are trees, because a hash table
+/// that doubles in size holds up every waiting client.
 #[derive(Debug, Default)]
 pub(super) struct Accounts {
     customers: Vec<Arc<Customer>>,
-    /// Customers per e-mail. More than one is what `racy` brings about.
+    /// Customers per e-mail. If `racy`, there can be more than one.
     per_email: BTreeMap<String, usize>,
     by_id: BTreeMap<String, Arc<Customer>>,
     mails: BTreeMap<String, usize>,
-    /// Whether accents and width do not count either.
+    /// Whether the comparison ignores accents and width too.
     folded: bool,
 }
 
-/// Some of the customers looked for, and how many there are in all.
+/// One page of the customers that were asked for, and how many there are in all.
 #[derive(Debug)]
 pub(super) struct Page {
     pub(super) rows: Vec<Arc<Customer>>,
@@ -44,20 +44,21 @@ pub(super) struct Page {
 }
 
 impl Page {
-    /// Number of the last page; there always is a first one.
+    /// Returns the number of the last page; there is always a first one.
     pub(super) fn last(&self) -> usize {
         self.total.div_ceil(self.per_page).max(1)
     }
 }
 
 impl Accounts {
-    /// No customers yet; `folded` if e-mails are equal that differ in accents and width only.
+    /// Creates an account without customers. If `folded`, e-mails that differ only in accents and
+    /// width are equal.
     pub(super) fn new(folded: bool) -> Self {
         Self { folded, ..Self::default() }
     }
 
-    /// Saves a customer, without asking whether the e-mail is free, and counts the mail if one goes
-    /// out.
+    /// Saves a customer without checking whether the e-mail is free, and counts the e-mail to the
+    /// customer if one is sent.
     pub(super) fn add(&mut self, form: &Form) -> Arc<Customer> {
         let customer = Arc::new(Customer {
             id: Uuid::now_v7().to_string(),
@@ -79,17 +80,17 @@ impl Accounts {
         customer
     }
 
-    /// Customers there are.
+    /// Returns the number of customers.
     pub(super) fn len(&self) -> usize {
         self.customers.len()
     }
 
-    /// Customers with this e-mail.
+    /// Returns the number of customers with this e-mail.
     pub(super) fn with_email(&self, email: &str) -> usize {
         self.per_email.get(&self.key(email)).copied().unwrap_or_default()
     }
 
-    /// Mails sent to this person.
+    /// Returns the number of e-mails that were sent to this address.
     pub(super) fn mails_to(&self, email: &str) -> usize {
         self.mails.get(&self.key(email)).copied().unwrap_or_default()
     }
@@ -98,7 +99,7 @@ impl Accounts {
         self.by_id.get(customer_id).cloned()
     }
 
-    /// One page of those whose e-mail is `LIKE '%text%'`, or of all.
+    /// Returns one page of the customers whose e-mail is `LIKE '%text%'`, or of all customers.
     pub(super) fn page(&self, text: Option<&str>, per_page: usize, number: usize) -> Page {
         let (per_page, number) = (per_page.max(1), number.max(1));
         let wanted =
@@ -108,8 +109,8 @@ impl Accounts {
         Page { rows: rows.map(|row| Arc::clone(row)).collect(), total: found.len(), per_page, number }
     }
 
-    /// E-mails are compared without regard to case, as the usual collations do. Most of them also
-    /// ignore accents and width.
+    /// Returns the form in which e-mails are compared: without case, as the usual collations do.
+    /// Most of them ignore accents and width too.
     fn key(&self, email: &str) -> String {
         if self.folded { email.nfkd().filter(|c| !is_combining_mark(*c)).collect::<String>() } else { email.to_owned() }
             .to_lowercase()

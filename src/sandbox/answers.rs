@@ -1,4 +1,4 @@
-//! What is said, in the words and shapes of each dialect.
+//! The responses, in the words and shapes of each dialect.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub(super) const RATE_REMAINING: HeaderName = HeaderName::from_static("x-ratelim
 const RATE_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
 impl Dialect {
-    /// HTTP status of a success.
+    /// Returns the HTTP status of a success.
     pub(super) fn created_status(self) -> u16 {
         match self {
             Self::Seed | Self::Laravel => 200,
@@ -27,7 +27,7 @@ impl Dialect {
         }
     }
 
-    /// Body of a success.
+    /// Returns the body of a success.
     pub(super) fn created(self, customer: &Customer) -> Value {
         match self {
             Self::Seed => success(200, "Customer created successfully", seed_customer(customer)),
@@ -36,7 +36,7 @@ impl Dialect {
         }
     }
 
-    /// The body does not hold what it must.
+    /// Returns the response to a body that breaks the rules.
     pub(super) fn invalid(self, complaints: &Complaints) -> Reply {
         match self {
             Self::Seed | Self::Laravel => Reply::json(400, &failed(400, json!(complaints))),
@@ -44,7 +44,7 @@ impl Dialect {
         }
     }
 
-    /// This account already has a customer with that e-mail.
+    /// Returns the response to an e-mail that the account has already.
     pub(super) fn duplicate(self) -> Reply {
         let complaints = json!({"customer_email": ["Customer email already exists."]});
         match self {
@@ -53,7 +53,8 @@ impl Dialect {
         }
     }
 
-    /// The phone is taken: how some servers refuse a second request for one customer.
+    /// Returns the response to a phone that is taken. Some servers refuse a second request for one
+    /// customer this way.
     pub(super) fn phone_taken(self) -> Reply {
         let complaints = json!({"customer_phone": ["The customer phone has already been taken."]});
         match self {
@@ -62,15 +63,15 @@ impl Dialect {
         }
     }
 
-    /// An exception was caught. The public source always leaves a stray `7` before it, the others
-    /// when told to.
+    /// Returns the response to a caught exception. The public source always prints a stray `7`
+    /// before it; the other dialects do if `stray`.
     pub(super) fn went_wrong(self, stray: bool) -> Reply {
         let error = json!({"error": "Something went wrong, please try again later"});
         let reply = Reply::json(400, &failed(400, error));
         if stray || self == Self::Laravel { reply.prefixed("7") } else { reply }
     }
 
-    /// The request has no `Idempotency-Key`.
+    /// Returns the response to a request without `Idempotency-Key`.
     pub(super) fn key_missing(self) -> Reply {
         match self {
             Self::Docs => Reply::json(400, &json!({"error": "Idempotency-Key is required for this request."})),
@@ -78,7 +79,7 @@ impl Dialect {
         }
     }
 
-    /// The token is missing, wrong or expired.
+    /// Returns the response to a missing, wrong or expired token.
     pub(super) fn unauthenticated(self) -> Reply {
         match self {
             Self::Seed | Self::Laravel => Reply::json(401, &json!({"message": "Unauthenticated."})),
@@ -86,7 +87,7 @@ impl Dialect {
         }
     }
 
-    /// What a fault named by a number answers.
+    /// Returns the response of a fault that is named by its status.
     pub(super) fn status_fault(self, status: u16) -> Reply {
         match status {
             400 => self.field_fault("The customer name field format is invalid.", 400),
@@ -111,24 +112,24 @@ impl Dialect {
     }
 }
 
-/// The key is older than the store keeps keys.
+/// Returns the response to a key that is older than the store keeps keys.
 pub(super) fn key_expired() -> Reply {
     Reply::json(400, &json!({"error": "Idempotency-Key expired. Please use a new key."}))
 }
 
-/// The body is not a JSON object.
+/// Returns the response to a body that is not a JSON object.
 pub(super) fn unreadable() -> Reply {
     Reply::json(400, &json!({"error": "Invalid request"}))
 }
 
-/// The duplicate, in other words.
+/// Returns the refusal of a duplicate in other words.
 pub(super) fn taken() -> Reply {
     let message = "The customer email has already been taken.";
     Reply::json(400, &json!({"status": "failed", "status_code": 400, "message": message}))
 }
 
-/// The duplicate as a conflict, in words that `choice` (0 to 1) picks: other words, other
-/// languages, none at all.
+/// Returns the refusal of a duplicate as a conflict. `choice` (0 to 1) picks the words: other
+/// words, other languages, none at all.
 pub(super) fn conflict(choice: f64) -> Reply {
     let message = |words: &str| json!({"message": words});
     let bodies = [
@@ -141,7 +142,8 @@ pub(super) fn conflict(choice: f64) -> Reply {
     Reply::json(409, pick(&bodies, choice))
 }
 
-/// A gateway that has waited long enough: what the common ones say, picked by `choice` (0 to 1).
+/// Returns what a gateway answers after it has waited long enough. `choice` (0 to 1) picks one of
+/// the usual gateways.
 pub(super) fn gateway(status: u16, choice: f64) -> Reply {
     let replies = match status {
         500 => vec![
@@ -171,71 +173,73 @@ fn pick<T>(choices: &[T], choice: f64) -> &T {
     &choices[place.min(choices.len() - 1)]
 }
 
-/// A refusal in an HTTP success, without a code.
+/// Returns a refusal in an HTTP success, without a code.
 pub(super) fn error_words() -> Reply {
     Reply::json(200, &json!({"status": "error", "message": "This customer cannot be accepted."}))
 }
 
-/// Over the limit, with the pause's end where others write its length.
+/// Returns a response to a request over the limit, with the end of the pause in `Retry-After`
+/// instead of its length.
 pub(super) fn throttled_until(wait: Duration) -> Reply {
     Reply::json(429, &json!({"message": "Too Many Attempts."})).with(header::RETRY_AFTER, unix_second_after(wait))
 }
 
-/// Over the limit, with the pause's end in milliseconds.
+/// Returns a response to a request over the limit, with the end of the pause in milliseconds.
 pub(super) fn throttled_until_millis(wait: Duration) -> Reply {
     Reply::json(429, &json!({"message": "Too Many Attempts."})).with(RATE_RESET, unix_millis_after(wait))
 }
 
-/// Down for a while, and says for how long.
+/// Returns a response of a server that is down for a while and says for how long.
 pub(super) fn unavailable(wait: Duration) -> Reply {
     Reply::html(503, "503 Service Temporarily Unavailable").with(header::RETRY_AFTER, whole_seconds(wait))
 }
 
-/// A failure wrapped in an HTTP success.
+/// Returns a failure in an HTTP success.
 pub(super) fn inner_failure() -> Reply {
     Reply::json(200, &failed(422, json!({"customer_name": ["The customer name field format is invalid."]})))
 }
 
-/// Over the limit.
+/// Returns the response to a request over the limit.
 pub(super) fn too_many_attempts(wait: Duration) -> Reply {
     Reply::json(429, &json!({"message": "Too Many Attempts."}))
         .with(header::RETRY_AFTER, whole_seconds(wait))
         .with(RATE_RESET, unix_second_after(wait))
 }
 
-/// The headers that every answer carries.
+/// Adds the headers that every response carries.
 pub(super) fn standing(reply: Reply, standing: Standing) -> Reply {
     reply.with(RATE_LIMIT, standing.limit).with(RATE_REMAINING, standing.remaining)
 }
 
-/// Nothing lives at this path.
+/// Returns the response to a path that does not exist.
 pub(super) fn not_found(wants_json: bool) -> Reply {
     if wants_json { Reply::json(404, &json!({"message": "Not Found"})) } else { Reply::html(404, "404 Not Found") }
 }
 
-/// Something lives at this path, but not for this method.
+/// Returns the response to a path that exists, but not for this method.
 pub(super) fn wrong_method(method: &str, allowed: &str) -> Reply {
     let message = format!("The {method} method is not supported for this route. Supported methods: {allowed}.");
     Reply::json(405, &json!({"message": message}))
 }
 
-/// A token, from login or refresh.
+/// Returns the response to a login or a refresh, with a token.
 pub(super) fn token(token: &str, expires_in: u64, message: &str) -> Reply {
     let data = json!({"access_token": token, "token_type": "bearer", "expires_in": expires_in});
     Reply::json(200, &success(200, message, data))
 }
 
-/// A login that succeeds in so many words.
+/// Returns the response to a successful login without a token.
 pub(super) fn no_token() -> Reply {
     Reply::json(200, &success(200, "Login successful", json!({"token_type": "bearer"})))
 }
 
-/// The secret is wrong.
+/// Returns the response to a wrong secret.
 pub(super) fn wrong_credentials() -> Reply {
     Reply::json(401, &failed(401, json!({"error": "Invalid login credentials"})))
 }
 
-/// One page of customers. As in the framework, the links to other pages forget what was looked for.
+/// Returns one page of customers. As in the framework, its links to other pages lose the e-mail
+/// that was asked for.
 pub(super) fn page(page: &Page, base_url: &str) -> Reply {
     let link = |number: usize| format!("{base_url}/customer?page={number}");
     let last = page.last();
@@ -253,13 +257,13 @@ pub(super) fn page(page: &Page, base_url: &str) -> Reply {
     Reply::json(200, &body)
 }
 
-/// All customers at once, as from a server that knows no pages.
+/// Returns all customers at once, as a server without pages does.
 pub(super) fn whole_list(page: &Page) -> Reply {
     let rows: Vec<Value> = page.rows.iter().map(|row| listed_customer(row)).collect();
     Reply::json(200, &success(200, "Records retrieved successfully", json!(rows)))
 }
 
-/// One customer.
+/// Returns one customer.
 pub(super) fn customer(customer: &Customer) -> Reply {
     Reply::json(200, &success(200, "Record retrieved successfully", listed_customer(customer)))
 }
@@ -289,7 +293,8 @@ fn reason(status: u16) -> &'static str {
 
 fn seed_customer(customer: &Customer) -> Value {
     let Customer { id, customer_id, .. } = customer;
-    // Square brackets stay raw and the link holds secrets, as in the document's own sample.
+    // The square brackets are not encoded and the link holds secrets, as in the document's own
+    // sample.
     let kyc_link = format!(
         "https://bridge.withpersona.com/verify?inquiry-template-id=itmpl_sandbox&fields[developer_id]={id}\
          &fields[iqt_token]={customer_id}&reference-id={customer_id}\

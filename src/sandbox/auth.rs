@@ -1,4 +1,4 @@
-//! Who may come in: bearer tokens, login and refresh.
+//! Authentication: bearer tokens, login and refresh.
 
 use std::{collections::HashMap, sync::Mutex, time::Duration};
 
@@ -12,13 +12,14 @@ use super::{
     sync::lock_ignoring_poison,
 };
 
-/// The tokens the server knows.
+/// The tokens that the server knows.
 #[derive(Debug)]
 pub(super) struct Auth {
     fixed: Option<String>,
     credentials: Option<Credentials>,
     life: Duration,
-    /// Tokens handed out, and when each ends. Never emptied: an old token must stay refused.
+    /// Tokens that the server issued, and when each ends. Never emptied, because the server must
+    /// keep refusing an old token.
     issued: Mutex<HashMap<String, Instant>>,
 }
 
@@ -32,7 +33,7 @@ impl Auth {
         }
     }
 
-    /// Looks at the `Authorization` header.
+    /// Judges the `Authorization` header.
     pub(super) fn judge(&self, headers: &HeaderMap, now: Instant) -> AuthSeen {
         let Some(token) = bearer(headers) else { return AuthSeen::None };
         if !token.is_empty() && self.is_valid(token, now) { AuthSeen::Ok } else { AuthSeen::Bad }
@@ -45,7 +46,7 @@ impl Auth {
         }
     }
 
-    /// A token for those who know the secret.
+    /// Returns a token, or `None` if the account or the secret is wrong.
     pub(super) fn log_in(&self, account_id: &str, app_secret: &str, now: Instant) -> Option<String> {
         let known = match &self.credentials {
             Some(known) => known.account_id == account_id && known.app_secret == app_secret,
@@ -54,27 +55,28 @@ impl Auth {
         known.then(|| self.issue(now))
     }
 
-    /// A new token, valid from now on.
+    /// Issues a token that is valid from now on.
     pub(super) fn issue(&self, now: Instant) -> String {
         let token = format!("sandbox-{}", Uuid::now_v7().simple());
         lock_ignoring_poison(&self.issued).insert(token.clone(), now + self.life);
         token
     }
 
-    /// Ends the token that came with a request.
+    /// Ends the token of a request.
     pub(super) fn revoke(&self, headers: &HeaderMap, now: Instant) {
         if let Some(token) = bearer(headers) {
             lock_ignoring_poison(&self.issued).insert(token.to_owned(), now);
         }
     }
 
-    /// Seconds a new token lives.
+    /// Returns the life of a new token, in seconds.
     pub(super) fn expires_in(&self) -> u64 {
         self.life.as_secs()
     }
 }
 
-/// The token of a request; empty where the header holds none.
+/// Returns the token of a request, or `None` if it has no `Authorization` header. Empty if the
+/// header does not hold a token.
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let header = headers.get(AUTHORIZATION)?;
     Some(header.to_str().ok().and_then(|text| text.strip_prefix("Bearer ")).map_or("", str::trim))

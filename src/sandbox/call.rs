@@ -1,4 +1,4 @@
-//! A request as it came, and what it asks for.
+//! A request as received, and what it asks for.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ use super::{
     record::{AuthSeen, Event},
 };
 
-/// Where the API begins.
+/// The path at which the API begins.
 pub(super) const BASE: &str = "/api/v1";
 
 /// A request, read whole.
@@ -26,9 +26,9 @@ pub(super) struct Call {
     pub(super) method: Method,
     pub(super) uri: Uri,
     pub(super) headers: HeaderMap,
-    /// None if it was too large or broke off.
+    /// `None` if the body was too large or broke off.
     pub(super) body: Option<Bytes>,
-    /// The e-mail it is about: in the body of a post, in the query of a look-up.
+    /// The e-mail that the request is about: from the body of a post, from the query of a look-up.
     pub(super) email: Option<String>,
 }
 
@@ -85,19 +85,18 @@ impl Call {
         query(&self.uri)
     }
 
-    /// Whether the client says that it reads JSON. Any other client is taken for a browser.
+    /// Returns whether the client says that it reads JSON. Any other client counts as a browser.
     pub(super) fn wants_json(&self) -> bool {
         self.headers.get_all(ACCEPT).iter().any(|kind| kind.to_str().is_ok_and(|kind| kind.contains("json")))
     }
 
-    /// The fields of the body, as the framework sees them: none in a body that is not announced as
-    /// JSON.
+    /// Returns the body as the framework reads it: without fields if its content type is not JSON.
     pub(super) fn fields<'a>(&self, body: &'a [u8]) -> &'a [u8] {
         let is_json = |kind: &HeaderValue| kind.to_str().is_ok_and(|kind| kind.contains("json"));
         if self.headers.get(CONTENT_TYPE).is_some_and(is_json) { body } else { b"{}" }
     }
 
-    /// What the log says of it.
+    /// Returns the `received` line of the request.
     pub(super) fn received(&self, n: u64, auth: AuthSeen) -> Event {
         let path = self.uri.path();
         Event::Received {

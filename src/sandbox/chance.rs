@@ -1,14 +1,14 @@
-//! Chance that repeats itself: a hash instead of a generator, so that no order of requests can
-//! change a roll.
+//! Chance that repeats itself. It is a hash instead of a generator, so the order of requests does
+//! not change a roll.
 
-/// A number in `0.0..1.0` drawn from the seed, the words and the count.
+/// Returns a number in `0.0..1.0` that depends on the seed, the words and the count.
 pub(super) fn roll(seed: u64, words: &[&str], count: u64) -> f64 {
-    // The upper 53 bits are what an f64 holds exactly.
+    // An f64 holds exactly 53 bits.
     (mix(seed, words, count) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-/// FNV-1a over everything, then the finish of splitmix64, for FNV alone leaves the upper bits too
-/// even.
+/// Hashes with FNV-1a and then the last step of splitmix64, because FNV alone leaves the upper bits
+/// too even.
 fn mix(seed: u64, words: &[&str], count: u64) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     let mut eat = |bytes: &[u8]| {

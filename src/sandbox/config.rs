@@ -1,4 +1,4 @@
-//! The settings of a sandbox, and how they are written on a command line.
+//! The settings of a sandbox, and how they are written on the command line.
 
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
@@ -7,15 +7,15 @@ use super::{
     parse::{ConfigError, parse_duration},
 };
 
-/// Which of the three documented servers answers.
+/// Which of the three documented servers the sandbox plays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Dialect {
     /// The source document: HTTP 200, `id` and `customer_id`, links.
     #[default]
     Seed,
-    /// The reference pages: HTTP 201, `errors` maps, keys that are refused when they are too old.
+    /// The reference pages: HTTP 201, `errors` maps, refusal of keys that are too old.
     Docs,
-    /// The public server source: HTTP 200 around an inner 201, `customer_type` demanded, a stray
+    /// The public server source: HTTP 200 around an inner 201, `customer_type` required, a stray
     /// `7` before some errors.
     Laravel,
 }
@@ -43,13 +43,13 @@ impl fmt::Display for Dialect {
     }
 }
 
-/// Whether repeated keys are answered from a store.
+/// Whether the server answers repeated keys from a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum IdempotencyMode {
-    /// Answers are stored by key, failures too, and a request without a key is refused.
+    /// The server stores responses by key, failures too, and refuses requests without a key.
     #[default]
     Store,
-    /// Keys are not looked at, as on the customer route of the public source.
+    /// The server ignores keys, as the customer route of the public source does.
     None,
 }
 
@@ -74,7 +74,7 @@ impl fmt::Display for IdempotencyMode {
     }
 }
 
-/// How many requests fit into one window of the throttle.
+/// How many requests are allowed in one window of the throttle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
     requests: u32,
@@ -82,25 +82,25 @@ pub struct Limit {
 }
 
 impl Limit {
-    /// A limit of `requests` per `window`; `None` for no requests or no window at all.
+    /// Creates a limit of `requests` per `window`. Returns `None` if either is zero.
     #[must_use]
     pub fn new(requests: u32, window: Duration) -> Option<Self> {
         (requests > 0 && !window.is_zero()).then_some(Self { requests, window })
     }
 
-    /// A limit a minute. Zero is read as one.
+    /// Creates a limit per minute. Zero counts as one.
     #[must_use]
     pub fn per_minute(requests: u32) -> Self {
         Self { requests: requests.max(1), window: Duration::from_secs(60) }
     }
 
-    /// Requests per window.
+    /// Returns the requests per window.
     #[must_use]
     pub fn requests(self) -> u32 {
         self.requests
     }
 
-    /// Length of the window.
+    /// Returns the length of the window.
     #[must_use]
     pub fn window(self) -> Duration {
         self.window
@@ -137,7 +137,7 @@ impl fmt::Display for Limit {
     }
 }
 
-/// How long an answer takes: one duration, or evenly spread between two.
+/// How long a response takes: one duration, or evenly spread between two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Latency {
     least: Duration,
@@ -145,13 +145,13 @@ pub struct Latency {
 }
 
 impl Latency {
-    /// Between `least` and `most`, whichever way round they are given.
+    /// Creates a latency between the shorter and the longer of two durations.
     #[must_use]
     pub fn new(least: Duration, most: Duration) -> Self {
         Self { least: least.min(most), most: least.max(most) }
     }
 
-    /// The duration at `share` (0 to 1) of the way from the shortest to the longest.
+    /// Returns the duration at `share` (0 to 1) of the way from the shortest to the longest.
     pub(super) fn at(self, share: f64) -> Duration {
         self.least + (self.most - self.least).mul_f64(share.clamp(0.0, 1.0))
     }
@@ -184,9 +184,9 @@ impl fmt::Display for Latency {
 /// The one account that may log in.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
-    /// Name of the account.
+    /// Id of the account.
     pub account_id: String,
-    /// Its secret.
+    /// Secret of the account.
     pub app_secret: String,
 }
 
@@ -209,51 +209,52 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// All settings of a sandbox. The default is a friendly server: the seed dialect, 6,000
-/// requests a minute, a key store that lives an hour, no latency and no faults.
+/// All settings of a sandbox. The default is a friendly server: the seed dialect, 6,000 requests
+/// per minute, a key store that keeps keys for an hour, no latency and no faults.
 #[derive(Clone)]
 pub struct Config {
-    /// Which server answers.
+    /// Which server the sandbox plays.
     pub dialect: Dialect,
-    /// Requests per window.
+    /// The most requests per window.
     pub limit: Limit,
-    /// Life of a token handed out by login and refresh.
+    /// Life of a token that login or refresh issues.
     pub token_life: Duration,
-    /// Whether keys are stored.
+    /// Whether the server stores keys.
     pub idempotency: IdempotencyMode,
     /// Life of a stored key.
     pub key_life: Duration,
-    /// Time each request takes, half of it before the work and half after it.
+    /// Time that each request takes, half of it before the work and half after it.
     pub latency: Latency,
-    /// Uniqueness of e-mails and keys is checked, then time passes, then it is relied upon:
-    /// overlapping requests double.
+    /// Whether time passes between checking that e-mail and key are free and relying on it.
+    /// Overlapping requests then create duplicates.
     pub racy: bool,
-    /// Time that passes between check and save when `racy`.
+    /// Time between check and save if `racy`.
     pub racy_gap: Duration,
-    /// Whether an e-mail is taken once a customer has it. Without it only keys keep a customer from
-    /// being made twice.
+    /// Whether the server refuses an e-mail that a customer has. If not, only keys prevent
+    /// duplicates.
     pub unique_email: bool,
-    /// Whether e-mails are equal that differ in accents and width only, as for most collations of
+    /// Whether e-mails that differ only in accents and width are equal, as in most collations of
     /// MySQL.
     pub folded: bool,
-    /// Whether customers can be looked up.
+    /// Whether the server offers look-ups.
     pub lookup: bool,
-    /// Whether every answer is packed with gzip although the client did not ask for it.
+    /// Whether the server compresses every response with gzip, although the client does not accept
+    /// it.
     pub packed: bool,
     /// Whether the application's JSON has an HTML notice before it and a comment after it.
     pub notices: bool,
-    /// What goes wrong. The first fault that hits a request is the one that happens.
+    /// The faults. If several hit a request, the first one happens.
     pub faults: Vec<Fault>,
-    /// File the request log is appended to.
+    /// File that the request log is appended to.
     pub log: Option<PathBuf>,
-    /// A token that is valid forever. Without it every token is, unless login or refresh handed it
-    /// out and it grew old.
+    /// A token that is always valid. Without it, every token is valid unless login or refresh
+    /// issued it and it has expired.
     pub token: Option<String>,
-    /// Who may log in. Without it anybody may.
+    /// The account that may log in. Without it, any account may.
     pub credentials: Option<Credentials>,
-    /// Where chance begins.
+    /// Seed for random faults; the same seed gives the same faults.
     pub seed: u64,
-    /// Largest request body read.
+    /// The largest request body that the server reads, in bytes.
     pub body_limit: usize,
 }
 
@@ -285,7 +286,7 @@ impl Default for Config {
 
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The token stays out, as everywhere.
+        // Leaves out the token, which is never shown.
         f.debug_struct("Config")
             .field("dialect", &self.dialect)
             .field("limit", &self.limit)

@@ -1,8 +1,8 @@
-//! The connections: accepted, and broken to order.
+//! Accepts connections, and breaks them as faults require.
 //!
-//! HTTP is hyper's business. Below it each socket is wrapped, and the wrapper shares a cell of
-//! orders with the task that answers on that connection, so that an answer can be cut in the middle
-//! of its headers, or a connection reset.
+//! hyper handles HTTP. This module wraps each socket below it. The wrapper shares an order with the
+//! task that answers on the connection, so the task can cut a response in the middle of its
+//! headers, or reset the connection.
 
 use std::{
     io,
@@ -33,13 +33,14 @@ use super::{
     sync::lock_ignoring_poison,
 };
 
-/// Bytes of an answer cut in its headers: past the status line, before the end of the first header.
+/// The bytes that are sent of a response that is cut in its headers: past the status line, before
+/// the end of the first header.
 const PART_OF_HEAD: usize = 30;
 
-/// Long enough for the first half of a body to leave before the connection closes.
+/// Long enough for the first half of a body to be sent before the connection closes.
 const HALFWAY_PAUSE: Duration = Duration::from_millis(20);
 
-/// The door: a listener that resets some connections as they come.
+/// A listener that resets some connections as they arrive.
 #[derive(Debug)]
 pub(super) struct Door {
     listener: TcpListener,
@@ -63,7 +64,7 @@ impl Listener for Door {
                 reset(&stream);
                 continue;
             }
-            // Small answers must not wait for one another. A socket that cannot do it is merely
+            // Small responses must not wait for one another. A socket that cannot do this is merely
             // slower.
             let _ = stream.set_nodelay(true);
             return (Wire { stream, line: Line::default() }, address);
@@ -75,12 +76,12 @@ impl Listener for Door {
     }
 }
 
-/// What is to become of the bytes written from now on.
+/// What happens to the bytes that are written from now on.
 #[derive(Debug, Clone, Copy, Default)]
 enum Order {
     #[default]
     Pass,
-    /// So many more, then the connection closes.
+    /// So many bytes pass, then the connection closes.
     PassOnly(usize),
     Reset,
 }
@@ -96,7 +97,7 @@ impl Connected<IncomingStream<'_, Door>> for Line {
 }
 
 impl Line {
-    /// Makes the answer, and orders what is to become of it.
+    /// Returns the response to write, and orders what happens to it on the connection.
     pub(super) async fn answer(&self, reply: Reply, ending: Ending, stopping: &CancellationToken) -> Response {
         match ending {
             Ending::Whole => reply.into_response(None),
@@ -110,7 +111,7 @@ impl Line {
                 reply.into_response(None)
             }
             Ending::Never => {
-                // When the client goes first, hyper drops this future.
+                // If the client leaves first, hyper drops this future.
                 stopping.cancelled().await;
                 self.order(Order::Reset);
                 reply.into_response(None)
@@ -123,7 +124,7 @@ impl Line {
     }
 }
 
-/// An answer that promises its whole length and breaks off halfway.
+/// Returns a response that announces its whole length and breaks off halfway.
 fn cut_in_half(reply: Reply) -> Response {
     let half = reply.body.slice(..reply.body.len() / 2);
     let length = reply.body.len() as u64;
@@ -139,14 +140,14 @@ fn cut_in_half(reply: Reply) -> Response {
     reply.with(header::CONTENT_LENGTH, length).into_response(Some(Body::from_stream(body)))
 }
 
-/// Makes the close of this socket a reset, which tells the client nothing of what was done.
+/// Closes this socket with a reset, so that the client does not learn what was done.
 fn reset(stream: &TcpStream) {
     if let Err(error) = stream.set_zero_linger() {
         tracing::warn!(%error, "the sandbox failed to reset a connection");
     }
 }
 
-/// A socket that obeys its line.
+/// A socket that follows the orders of its line.
 #[derive(Debug)]
 pub(super) struct Wire {
     stream: TcpStream,
@@ -185,7 +186,7 @@ impl AsyncWrite for Wire {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let order = *lock_ignoring_poison(&self.line.0);
         match order {
-            // A goodbye before the reset would turn it into an orderly end.
+            // An orderly shutdown before the reset would hide the reset.
             Order::Reset => Poll::Ready(Ok(())),
             Order::Pass | Order::PassOnly(_) => Pin::new(&mut self.stream).poll_shutdown(cx),
         }

@@ -1,4 +1,4 @@
-//! `POST /customer`: saved once or not at all, and told truly or otherwise.
+//! `POST /customer`: saves a customer once or not at all, and responds truthfully or not.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,7 +21,7 @@ use super::{
 };
 
 impl World {
-    /// The request, with what happens to it on its way in and out.
+    /// Handles a create request, with the faults on its way in and out.
     pub(super) async fn create(&self, n: u64, call: &Call, body: &[u8]) -> Outcome {
         let struck = self.faults.of_post(call.email.as_deref().unwrap_or_default());
         let fault = struck.fault;
@@ -50,14 +50,14 @@ impl World {
         }
     }
 
-    /// The rest of the work on a request that a gateway gave up on.
+    /// Finishes the work on a request after a gateway gave up on it.
     pub(super) async fn work_on(&self, n: u64, call: &Call, time: Duration) {
         let Some(body) = &call.body else { return };
         let outcome = self.create_once(n, call, call.fields(body), Struck::default(), time).await;
         self.log.write(outcome.done(n));
     }
 
-    /// What becomes of an answer on the way.
+    /// Changes a response as the damage on its way back does.
     fn damaged(&self, mut outcome: Outcome, damage: Damage) -> Outcome {
         outcome.author = author(damage);
         match damage {
@@ -81,7 +81,7 @@ impl World {
         outcome
     }
 
-    /// Answers from the key store, or works for at least `time` and stores the answer.
+    /// Returns the stored response to a key, or works for at least `time` and stores the response.
     async fn create_once(&self, n: u64, call: &Call, body: &[u8], struck: Struck<'_>, time: Duration) -> Outcome {
         if self.config.idempotency == IdempotencyMode::None {
             return self.work(n, body, struck, time).await;
@@ -98,7 +98,7 @@ impl World {
         }
     }
 
-    /// The work itself: validate, save, tell.
+    /// Does the work: validates, saves, responds.
     async fn work(&self, n: u64, body: &[u8], struck: Struck<'_>, time: Duration) -> Outcome {
         let dialect = self.config.dialect;
         let form = match Form::read(body, dialect) {
@@ -122,7 +122,7 @@ impl World {
         Outcome { customer_id: Some(customer.customer_id.clone()), mail: form.mail, ..outcome }
     }
 
-    /// The refusal of a duplicate, in the usual words or in others.
+    /// Refuses a duplicate, in the usual words or in those of a fault.
     fn duplicate(&self, n: u64, words: Option<&Fault>) -> Outcome {
         let reply = match words.map(Fault::kind) {
             Some(Kind::Duplicates(DuplicateWords::Taken)) => answers::taken(),
@@ -138,7 +138,7 @@ impl World {
         }
     }
 
-    /// What the application says when it is upset, when it would have reported a success.
+    /// Returns the response of an application with a fault, instead of `success`.
     fn upset(&self, upset: Upset, success: Value) -> Reply {
         let dialect = self.config.dialect;
         match upset {
@@ -154,8 +154,8 @@ impl World {
         }
     }
 
-    /// Saves a customer whose e-mail is free, after `time`. Check and save are one step, unless the
-    /// server is racy: then the time passes between them.
+    /// Saves a customer after `time`, or returns `None` if the e-mail is taken. Check and save are
+    /// one step, unless the server is racy: then the time passes between them.
     async fn save(&self, n: u64, form: &Form, time: Duration) -> Option<Arc<Customer>> {
         let is_taken = |accounts: &Accounts| self.config.unique_email && accounts.with_email(&form.email) > 0;
         if self.config.racy && self.ask_accounts(is_taken) {
@@ -167,7 +167,7 @@ impl World {
             return None;
         }
         let customer = accounts.add(form);
-        // Still under the lock, so the log has the customer before any answer does.
+        // The accounts are still locked, so the log has the customer before any response does.
         self.log.write(Event::Created {
             n,
             email: customer.email.clone(),
@@ -178,7 +178,7 @@ impl World {
     }
 }
 
-/// Who wrote the answer that the client gets to see.
+/// Returns who wrote the response that the client receives.
 fn author(damage: Damage) -> Author {
     match damage {
         Damage::Reset | Damage::Stall | Damage::CutBody | Damage::CutHead => Author::Nobody,

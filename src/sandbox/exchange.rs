@@ -1,4 +1,4 @@
-//! One request, from its arrival to its answer.
+//! Serves one request, from its arrival to its response.
 
 use std::{
     io,
@@ -28,10 +28,10 @@ use super::{
     throttle::{Standing, Throttle},
 };
 
-/// Customers on a page when none are asked for.
+/// Customers per page if the request does not say.
 const PER_PAGE: usize = 20;
 
-/// Everything the server remembers.
+/// The state of the server.
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) config: Config,
@@ -80,7 +80,7 @@ impl World {
         question(&lock_ignoring_poison(&self.accounts))
     }
 
-    /// Whether the next connection is to be reset at the door.
+    /// Returns whether the next connection is reset on arrival.
     pub(super) fn refuses(&self) -> bool {
         let refuses = self.faults.refuses();
         if refuses {
@@ -89,12 +89,12 @@ impl World {
         refuses
     }
 
-    /// The number of the next request.
+    /// Returns the number of the next request.
     pub(super) fn number(&self) -> u64 {
         self.requests.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Serves a request from its arrival to its answer, and leaves both in the log.
+    /// Serves a request from its arrival to its response, and logs both.
     pub(super) async fn serve(&self, n: u64, call: &Call) -> Outcome {
         let auth = self.auth.judge(&call.headers, Instant::now());
         self.log.write(call.received(n, auth));
@@ -113,14 +113,14 @@ impl World {
         outcome
     }
 
-    /// The answer as the server's settings leave it: with notices in it, packed.
+    /// Returns the response after the server's settings have added notices or compressed it.
     fn dressed(&self, reply: Reply, author: Author) -> Reply {
         let has_notices = self.config.notices && author == Author::Application && reply.is_json();
         let reply = if has_notices { reply.noticed() } else { reply };
         if self.config.packed && !reply.is_packed() { reply.packed() } else { reply }
     }
 
-    /// Counts the request, unless it asks for a token: the account is unknown before that.
+    /// Counts the request, unless it asks for a token, because the account is unknown before that.
     fn throttle(&self, call: &Call) -> Standing {
         let mut throttle = lock_ignoring_poison(&self.throttle);
         match call.route() {
@@ -223,14 +223,14 @@ impl World {
     }
 }
 
-/// Whether this error goes to a client that never asked for JSON, and becomes a redirect to the
-/// login page.
+/// Returns whether the client did not ask for JSON and the response is an error. The framework then
+/// redirects to the login page.
 fn mistaken_for_a_browser(call: &Call, outcome: &Outcome) -> bool {
     let status = outcome.reply.status.as_u16();
     matches!(status, 400 | 401 | 422) && outcome.fault.is_none() && !call.wants_json()
 }
 
-/// Lets time pass. No time at all costs not even a turn of the runtime.
+/// Lets time pass. If there is none to pass, it does not even yield to the runtime.
 pub(super) async fn pass(time: Duration) {
     if !time.is_zero() {
         sleep(time).await;

@@ -1,19 +1,20 @@
-//! What goes wrong, and for whom.
+//! Faults: what goes wrong, and which requests it hits.
 //!
-//! A fault is written `KIND[:RATE][:PATTERN][:first=N]`, the parts after the kind in any order:
-//! - `RATE`, a probability from 0 to 1 (`0.05`): that share of the requests is hit;
-//! - `PATTERN`, a glob with `*` or an e-mail (`flaky*@example.com`): only requests for such e-mails
-//!   are;
-//! - `first=N`: only the first N requests for each e-mail are.
+//! A fault is written `KIND[:RATE][:PATTERN][:first=N]`. The parts after the kind may come in any
+//! order:
+//! - `RATE`, a probability from 0 to 1 (`0.05`): the fault hits that share of the requests.
+//! - `PATTERN`, a glob with `*` or an e-mail (`flaky*@example.com`): it hits only requests for such
+//!   e-mails.
+//! - `first=N`: it hits only the first N requests for each e-mail.
 //!
-//! Kinds without "look-up", "login" or "refresh" in them strike `POST /customer`, after throttle
-//! and token were found in order.
+//! Kinds without "lookup", "list", "login" or "refresh" in their name hit `POST /customer`, after
+//! the checks of throttle and token.
 //!
 //! | kind | what happens |
 //! |---|---|
 //! | `refuse` | the connection is reset before anything is read (rate and `first` only, counted in connections) |
 //! | `reset-before` · `reset-after` | the request is read, then the connection is reset: nothing saved · saved |
-//! | `stall-before` · `stall` | no answer ever: nothing saved · saved |
+//! | `stall-before` · `stall` | no response ever: nothing saved · saved |
 //! | `cut` · `cut-head` | saved; the connection closes in the middle of the body · of the headers |
 //! | `late=D` · `slow=D` | saved D later, then answered · saved at once, answered D later |
 //! | `NNN` · `NNN-after` | HTTP status NNN (400 to 599) with a body of its kind: nothing saved · saved |
@@ -21,8 +22,8 @@
 //! | `seven` · `seven-after` | the same with a stray `7` before the JSON |
 //! | `html` · `html-after` | HTTP 200 with an HTML page: nothing saved · saved |
 //! | `empty` · `empty-after` | HTTP 200 without a body: nothing saved · saved |
-//! | `garbage` | saved; a stray `7` before the JSON of the answer |
-//! | `no-id` · `other-email` | saved; the success has no id · names somebody else's e-mail |
+//! | `garbage` | saved; a stray `7` before the JSON of the response |
+//! | `no-id` · `other-email` | saved; the success has no id · names another e-mail |
 //! | `inner-failure` | nothing saved; HTTP 200 around a failure with `status_code` 422 |
 //! | `outer-failure` | saved; HTTP 500 around a success |
 //! | `redirect` | nothing saved; HTTP 302 to `/login` |
@@ -31,7 +32,7 @@
 //! | `403-page` | nothing saved; a firewall's HTML page, HTTP 403 |
 //! | `throttle-unix=D` · `throttle-millis=D` | nothing saved; HTTP 429 with `Retry-After` as the Unix time D from now · with only `X-RateLimit-Reset`, in Unix milliseconds |
 //! | `unavailable=D` | nothing saved; HTTP 503 with `Retry-After: D` in seconds |
-//! | `gzip` · `notice` | saved; the answer is packed although the client did not ask for it · has an HTML notice before the JSON and a comment after it |
+//! | `gzip` · `notice` | saved; the response is compressed although the client does not accept it · has an HTML notice before the JSON and a comment after it |
 //! | `error-200` · `error-200-after` | HTTP 200 with `{"status":"error","message":…}` and no code: nothing saved · saved |
 //! | `soft-deleted` | nothing saved; refused as a duplicate of a customer that look-ups do not list |
 //! | `taken-words` | a duplicate is refused as "has already been taken", HTTP 400, instead of in the usual words |
@@ -42,15 +43,16 @@
 //! | `list-ignores-page` | the list comes whole and without `pagination`, whatever page was asked for |
 //! | `login-NNN` · `refresh-NNN` | logins · refreshes are answered with HTTP status NNN (rate and `first` only, counted in such requests) |
 //! | `login-no-token` | logins succeed without a token (likewise) |
-//! | `refresh-revokes` | a refresh is the end of the token that it was asked for with (likewise) |
+//! | `refresh-revokes` | a refresh ends the token that it was sent with (likewise) |
 //!
-//! What the application itself answers (`400`, `422`, `500`, `error-400`, `seven`, `no-id`,
-//! `other-email`, `error-200`, `inner-failure`, `outer-failure`, `soft-deleted`, with `-after` too)
-//! is kept in the key store and replayed. What happens on the way (everything else) is not: behind
-//! it the store holds the true answer, or none if nothing was done. For a request that is answered
-//! from the store only faults on the way happen. The `-after` faults of the application need
-//! something that was saved: a duplicate is answered as one. The faults that only choose the words
-//! for a duplicate (`taken-words`, `taken-409`, `refuse-again`) go together with any other fault.
+//! The key store keeps and replays the responses that the application itself gives (`400`, `422`,
+//! `500`, `error-400`, `seven`, `no-id`, `other-email`, `error-200`, `inner-failure`,
+//! `outer-failure`, `soft-deleted`, with `-after` too). It does not keep what happens on the way
+//! (everything else): behind such a fault it holds the true response, or none if nothing was done.
+//! If a request is answered from the store, only faults on the way happen. The `-after` faults of
+//! the application need a saved customer: a duplicate is refused as one. Faults that only choose
+//! the words for a duplicate (`taken-words`, `taken-409`, `refuse-again`) can go together with any
+//! other fault.
 
 use std::{
     collections::HashMap,
@@ -70,7 +72,7 @@ use super::{
     sync::lock_ignoring_poison,
 };
 
-/// One thing that goes wrong, written `KIND[:RATE][:PATTERN][:first=N]`.
+/// A fault, written `KIND[:RATE][:PATTERN][:first=N]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fault {
     name: String,
@@ -80,37 +82,37 @@ pub struct Fault {
     first: Option<u64>,
 }
 
-/// What kind of wrong.
+/// The kind of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// At the door.
+    /// When a connection arrives.
     Refuse,
-    /// Between the client and the application: nothing of it is stored.
+    /// Between the client and the application. The key store does not keep it.
     OnTheWay(Moment, Damage),
-    /// In the application: its answer is stored.
+    /// In the application. The key store keeps the response.
     Inside(Moment, Upset),
     /// Time passes.
     Delay(Moment, Duration),
-    /// A gateway answers with this status, and the application works on for so long.
+    /// A gateway answers with this status, and the application works on for this time.
     Gateway(u16, Duration),
-    /// Duplicates are refused in other words.
+    /// The application refuses duplicates in other words.
     Duplicates(DuplicateWords),
-    /// With `GET /customer`.
+    /// In responses to `GET /customer`.
     Lookup(LookupFault),
-    /// With logins.
+    /// In responses to logins.
     LogIn(GrantFault),
-    /// With refreshes.
+    /// In responses to refreshes.
     Refresh(GrantFault),
 }
 
-/// Whether it happens before the customer is saved, or after.
+/// Whether a fault happens before or after the customer is saved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Moment {
     Before,
     After,
 }
 
-/// What becomes of an answer on the way.
+/// What happens to a response on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Damage {
     Reset,
@@ -162,16 +164,16 @@ pub(super) enum LookupFault {
     IgnoresPage,
 }
 
-/// The faults that strike one `POST`.
+/// The faults that hit one `POST`.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Struck<'a> {
-    /// What goes wrong.
+    /// The fault that happens.
     pub(super) fault: Option<&'a Fault>,
-    /// How it is refused, if it turns out to be a duplicate.
+    /// How the request is refused if it turns out to be a duplicate.
     pub(super) words: Option<&'a Fault>,
 }
 
-/// What goes wrong when a token is asked for.
+/// What logins and refreshes do wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum GrantFault {
     Status(u16),
@@ -248,22 +250,25 @@ impl Fault {
         matches!(self.kind, Kind::Duplicates(_))
     }
 
-    /// Whether it strikes before any e-mail is known.
-    fn is_for_nobody(&self) -> bool {
+    /// Returns whether the fault happens before any e-mail is known.
+    fn is_before_any_email(&self) -> bool {
         matches!(self.kind, Kind::Refuse | Kind::LogIn(_) | Kind::Refresh(_))
     }
 
-    /// Whether the `nth` request (from 1) of this e-mail is hit. `salt` keeps the rolls of two
-    /// equal faults apart.
+    /// Returns whether the fault hits the `nth` request (from 1) of this e-mail. `salt` keeps the
+    /// rolls of two equal faults apart.
     fn hits(&self, seed: u64, salt: &str, email: &str, nth: u64) -> bool {
         self.pattern.as_ref().is_none_or(|pattern| glob(email, pattern))
             && self.first.is_none_or(|first| nth <= first)
             && self.rate.is_none_or(|rate| roll(seed, &[salt, &self.name, email], nth) < rate)
     }
 
-    /// Takes one part after the kind.
+    /// Applies one part after the kind.
+    ///
+    /// # Errors
+    /// If the part is not valid, repeats an earlier one, or does not fit the kind.
     fn limit_to(&mut self, part: &str) -> Result<(), String> {
-        let again = || format!("'{part}' says again what was said");
+        let again = || format!("'{part}' repeats an earlier part");
         if let Some(count) = part.strip_prefix("first=") {
             let count = count.parse().map_err(|_| format!("'{part}' needs a whole number"))?;
             return self.first.replace(count).map_or(Ok(()), |_| Err(again()));
@@ -275,10 +280,10 @@ impl Fault {
             return self.rate.replace(rate).map_or(Ok(()), |_| Err(again()));
         }
         if !part.contains(['@', '*']) {
-            return Err(format!("'{part}' is no rate, no first=N and no pattern with * or @"));
+            return Err(format!("'{part}' is not a rate, first=N or a pattern with * or @"));
         }
-        if self.is_for_nobody() {
-            return Err(format!("{} strikes before any e-mail is known and takes no pattern", self.name));
+        if self.is_before_any_email() {
+            return Err(format!("{} happens before any e-mail is known, so it takes no pattern", self.name));
         }
         self.pattern.replace(part.to_owned()).map_or(Ok(()), |_| Err(again()))
     }
@@ -330,7 +335,7 @@ impl Kind {
         Self::fixed(name).or_else(|| Self::measured(name))
     }
 
-    /// The kinds without a number in them.
+    /// Returns the kind of a name without a number.
     fn fixed(name: &str) -> Option<Self> {
         use Moment::{After, Before};
         Some(match name {
@@ -374,7 +379,7 @@ impl Kind {
         })
     }
 
-    /// The kinds with a status or a duration in them.
+    /// Returns the kind of a name with a status or a duration.
     fn measured(name: &str) -> Option<Self> {
         match name.split_once('=') {
             Some((kind, time)) => Self::timed(kind, parse_duration(time).ok()?),
@@ -421,7 +426,7 @@ fn failure_status(text: &str) -> Option<u16> {
     text.parse().ok().filter(|status| (400..600).contains(status))
 }
 
-/// All faults of a sandbox, and what it takes to decide whom they hit.
+/// All faults of a sandbox, and the counts that decide which requests they hit.
 #[derive(Debug)]
 pub(super) struct FaultPlan {
     seed: u64,
@@ -446,42 +451,42 @@ impl FaultPlan {
         }
     }
 
-    /// Whether the next connection is refused.
+    /// Returns whether the next connection is refused.
     pub(super) fn refuses(&self) -> bool {
         let nth = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
         self.first_hit("", nth, |fault| fault.kind == Kind::Refuse).is_some()
     }
 
-    /// The faults that hit the next `POST` for this e-mail.
+    /// Returns the faults that hit the next `POST` for this e-mail.
     pub(super) fn of_post(&self, email: &str) -> Struck<'_> {
         let Some(nth) = self.count(&self.posts, email) else { return Struck::default() };
-        let is_for_posts = |fault: &Fault| !fault.is_for_lookups() && !fault.is_for_nobody();
+        let is_for_posts = |fault: &Fault| !fault.is_for_lookups() && !fault.is_before_any_email();
         Struck {
             fault: self.first_hit(email, nth, |fault| is_for_posts(fault) && !fault.is_about_words()),
             words: self.first_hit(email, nth, Fault::is_about_words),
         }
     }
 
-    /// The fault that hits the next login.
+    /// Returns the fault that hits the next login.
     pub(super) fn of_login(&self) -> Option<&Fault> {
         let nth = self.logins.fetch_add(1, Ordering::Relaxed) + 1;
         self.first_hit("", nth, |fault| matches!(fault.kind, Kind::LogIn(_)))
     }
 
-    /// The fault that hits the next refresh.
+    /// Returns the fault that hits the next refresh.
     pub(super) fn of_refresh(&self) -> Option<&Fault> {
         let nth = self.refreshes.fetch_add(1, Ordering::Relaxed) + 1;
         self.first_hit("", nth, |fault| matches!(fault.kind, Kind::Refresh(_)))
     }
 
-    /// The fault that hits the next look-up of this e-mail.
+    /// Returns the fault that hits the next look-up of this e-mail.
     pub(super) fn of_lookup(&self, email: &str) -> Option<&Fault> {
         let nth = self.count(&self.lookups, email)?;
         self.first_hit(email, nth, Fault::is_for_lookups)
     }
 
-    /// Counts a request of an e-mail; not at all when nothing can go wrong, for the counts take
-    /// memory.
+    /// Counts a request of an e-mail. Without faults it counts nothing, because the counts take
+    /// memory, and returns `None`.
     fn count(&self, counts: &Mutex<HashMap<String, u64>>, email: &str) -> Option<u64> {
         if self.faults.is_empty() {
             return None;

@@ -1,4 +1,4 @@
-//! What the body of `POST /customer` must hold.
+//! The rules for the body of `POST /customer`.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::config::Dialect;
 
-/// A body that holds what it must.
+/// A body that follows the rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Form {
     pub(super) name: String,
@@ -20,17 +20,20 @@ pub(super) struct Form {
 /// Complaints by field.
 pub(super) type Complaints = BTreeMap<String, Vec<String>>;
 
-/// Why a body was not taken.
+/// Why a body is refused.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// It is not a JSON object.
     Unreadable,
-    /// It lacks something, or something in it is wrong.
+    /// Fields are missing or wrong.
     Invalid(Complaints),
 }
 
 impl Form {
-    /// Reads a body, and finds all that is wrong with it.
+    /// Reads a body, and finds everything that is wrong with it.
+    ///
+    /// # Errors
+    /// If the body is not a JSON object, or breaks the rules.
     pub(super) fn read(body: &[u8], dialect: Dialect) -> Result<Self, Refusal> {
         let Ok(Value::Object(fields)) = serde_json::from_slice(body) else { return Err(Refusal::Unreadable) };
         let mut complaints = Complaints::new();
@@ -49,7 +52,7 @@ impl Form {
         if complaints.is_empty() { Ok(form) } else { Err(Refusal::Invalid(complaints)) }
     }
 
-    /// The rules beyond presence. An absent field was complained about already.
+    /// Checks the rules beyond presence. Missing fields have their complaint already.
     fn judge(&self, complaints: &mut Complaints) {
         let mut rule = |field: &str, value: &str, kept: bool, words: &str| {
             if !value.is_empty() && !kept {
@@ -69,7 +72,7 @@ impl Form {
     }
 }
 
-/// The e-mail of a body, for the log and for the faults, however wrong the rest is.
+/// Returns the e-mail of a body, even if the rest is wrong. The log and the faults need it.
 pub(super) fn email_of(body: &[u8]) -> Option<String> {
     let value: Value = serde_json::from_slice(body).ok()?;
     value.get("customer_email")?.as_str().map(str::to_owned)
@@ -87,7 +90,7 @@ fn required(fields: &Map<String, Value>, field: &str, complaints: &mut Complaint
     String::new()
 }
 
-/// A mail goes out unless it is declined.
+/// Returns whether an e-mail is sent to the customer: yes, unless the request declines it.
 fn mail(fields: &Map<String, Value>, complaints: &mut Complaints) -> bool {
     match fields.get("send_kyc_mail") {
         None => true,

@@ -1,4 +1,4 @@
-//! The key store: a repeated key is answered with what was answered before, failures too.
+//! The key store: a repeated key gets the response that it got before, failures too.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -14,21 +14,20 @@ use super::{
     sync::lock_ignoring_poison,
 };
 
-/// What was answered to a key.
+/// The stored response to a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Answer {
     pub(super) reply: Reply,
     pub(super) customer_id: Option<String>,
 }
 
-/// Answers by key. The key alone: neither the account nor the body plays a part, as in the public
-/// source.
+/// Responses by key. Account and body play no part, as in the public source.
 #[derive(Debug)]
 pub(super) struct KeyStore {
     life: Duration,
-    /// Whether a key that is too old is refused, rather than forgotten.
+    /// Whether an expired key is refused rather than forgotten.
     refuses_expired: bool,
-    /// Whether overlapping requests with one key all run.
+    /// Whether all overlapping requests with one key run.
     racy: bool,
     slots: StdMutex<BTreeMap<String, Slot>>,
 }
@@ -41,19 +40,19 @@ pub(super) struct Stored {
     since: Instant,
 }
 
-/// What a key is good for.
+/// What may happen with a key.
 #[derive(Debug)]
 pub(super) enum Verdict {
-    /// Nothing was answered yet: run, then keep the answer.
+    /// The key has no response yet: do the work, then keep the response.
     Run(Turn),
-    /// This was answered.
+    /// The key has this response.
     Replay(Answer),
-    /// The key is too old.
+    /// The key has expired.
     Expired,
 }
 
-/// The right to run for a key. Unless the store is racy, others with the same key wait until it is
-/// dropped.
+/// The right to work for a key. Unless the store is racy, other requests with the key wait until
+/// this is dropped.
 #[derive(Debug)]
 pub(super) enum Turn {
     Alone(OwnedMutexGuard<Option<Stored>>),
@@ -70,7 +69,7 @@ impl KeyStore {
         }
     }
 
-    /// Looks a key up.
+    /// Returns what may happen with a key. May wait for another request with the same key.
     pub(super) async fn open(&self, key: &str) -> Verdict {
         let slot = Arc::clone(lock_ignoring_poison(&self.slots).entry(key.to_owned()).or_default());
         let stored = Arc::clone(&slot).lock_owned().await;
@@ -84,7 +83,7 @@ impl KeyStore {
 }
 
 impl Turn {
-    /// Keeps the answer from now on.
+    /// Keeps the response to the key.
     pub(super) async fn keep(self, answer: Answer) {
         let stored = Some(Stored { answer, since: Instant::now() });
         match self {

@@ -1,5 +1,3 @@
-//! How a request ended.
-
 use std::time::Duration;
 
 use super::{
@@ -9,25 +7,26 @@ use super::{
     reply::{Ending, Reply},
 };
 
-/// How a request ended: the answer, and what the log is to know.
+/// How a request ended: the response, and what the log needs to know.
 #[derive(Debug)]
 pub(super) struct Outcome {
     pub(super) reply: Reply,
     pub(super) ending: Ending,
-    /// Whether it was worked on, rather than turned away or answered from the store.
+    /// Whether the application worked on it. False if it refused the request or answered from the
+    /// store.
     pub(super) executed: bool,
     pub(super) replayed: bool,
-    /// The customer it made or speaks of.
+    /// The customer that it created or names.
     pub(super) customer_id: Option<String>,
     pub(super) mail: bool,
     pub(super) fault: Option<String>,
     pub(super) author: Author,
-    /// How long the application takes from now on, if a gateway answered in its place.
+    /// How long the application works on, if a gateway answered in its place.
     pub(super) unfinished: Option<Duration>,
 }
 
 impl Outcome {
-    /// Turned away, without any work done.
+    /// Creates the outcome of a request that was refused without any work.
     pub(super) fn refused(reply: Reply) -> Self {
         Self {
             reply,
@@ -42,33 +41,34 @@ impl Outcome {
         }
     }
 
-    /// Worked on.
+    /// Creates the outcome of a request that was worked on.
     pub(super) fn executed(reply: Reply) -> Self {
         Self { executed: true, ..Self::refused(reply) }
     }
 
-    /// Answered from the key store.
+    /// Creates the outcome of a request that was answered from the key store.
     pub(super) fn replayed(answer: Answer) -> Self {
         Self { replayed: true, customer_id: answer.customer_id, ..Self::refused(answer.reply) }
     }
 
-    /// Answered by a gateway, while the application works on for so long.
+    /// Creates the outcome of a request that a gateway answered. The application works on for
+    /// `time`.
     pub(super) fn given_up(reply: Reply, time: Duration) -> Self {
         Self { author: Author::Gateway, unfinished: Some(time), ..Self::refused(reply) }
     }
 
-    /// Notes the fault that made it what it is.
+    /// Adds the fault that caused the outcome.
     pub(super) fn struck_by(mut self, fault: &Fault) -> Self {
         self.fault = Some(fault.name().to_owned());
         self
     }
 
-    /// What the key store keeps of it.
+    /// Returns what the key store keeps of the outcome.
     pub(super) fn answer(&self) -> Answer {
         Answer { reply: self.reply.clone(), customer_id: self.customer_id.clone() }
     }
 
-    /// What the log says of it.
+    /// Returns the `answered` line of the outcome.
     pub(super) fn answered(&self, n: u64) -> Event {
         Event::Answered {
             n,
@@ -86,7 +86,7 @@ impl Outcome {
         }
     }
 
-    /// What the log says when the work outlived the answer.
+    /// Returns the `done` line of work that outlived its response.
     pub(super) fn done(&self, n: u64) -> Event {
         Event::Done { n, executed: self.executed, customer_id: self.customer_id.clone() }
     }

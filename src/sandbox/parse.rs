@@ -1,16 +1,16 @@
-//! What settings and faults share in how they are read.
+//! Parsing that settings and faults share.
 
 use std::time::Duration;
 
-/// A setting that could not be read; the text says what is accepted.
+/// A setting that could not be parsed. The text says what is accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ConfigError(pub(super) String);
 
-/// Reads a duration like `300ms`, `90s`, `10m` or `1h30m`.
+/// Parses a duration such as `300ms`, `90s`, `10m` or `1h30m`.
 ///
 /// # Errors
-/// If the text is not a duration, or a negative one.
+/// If the text is not a duration, or the duration is negative.
 pub fn parse_duration(text: &str) -> Result<Duration, ConfigError> {
     let signed: Option<jiff::SignedDuration> = text.trim().parse().ok();
     signed

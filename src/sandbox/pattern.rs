@@ -1,24 +1,24 @@
-//! Two ways of matching text: SQL's `LIKE` for look-ups, `*` globs for faults.
+//! Matches text in two ways: SQL's `LIKE` for look-ups, `*` globs for faults.
 
-/// Whether `text` is `LIKE '%needle%'`: `%` in the needle stands for any text, `_` for any one
-/// character, and ASCII letters match without regard to case. The real server does not escape what
-/// it is asked for either.
+/// Returns whether `text` is `LIKE '%needle%'`: `%` in the needle stands for any text, `_` for any
+/// one character, and the case of ASCII letters does not count. Like the real server, it does not
+/// escape the needle.
 pub(super) fn like(text: &str, needle: &str) -> bool {
     let text: Vec<char> = text.chars().map(|c| c.to_ascii_lowercase()).collect();
     let pattern: Vec<char> = format!("%{needle}%").chars().map(|c| c.to_ascii_lowercase()).collect();
     matches(&text, &pattern, '%', Some('_'))
 }
 
-/// Whether `text` is `pattern`, where `*` stands for any text. ASCII letters match without regard
-/// to case.
+/// Returns whether `text` matches `pattern`, in which `*` stands for any text. The case of ASCII
+/// letters does not count.
 pub(super) fn glob(text: &str, pattern: &str) -> bool {
     let text: Vec<char> = text.chars().map(|c| c.to_ascii_lowercase()).collect();
     let pattern: Vec<char> = pattern.chars().map(|c| c.to_ascii_lowercase()).collect();
     matches(&text, &pattern, '*', None)
 }
 
-/// The usual greedy match: on a mismatch go back to the last `many` and let it swallow one
-/// character more.
+/// Matches greedily: on a mismatch, goes back to the last `many` and lets it match one character
+/// more.
 fn matches(text: &[char], pattern: &[char], many: char, one: Option<char>) -> bool {
     let (mut at, mut wanted) = (0, 0);
     let mut retreat = None;

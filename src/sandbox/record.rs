@@ -1,5 +1,5 @@
-//! The request log: what an independent checker reads to learn what truly happened. Append-only,
-//! one JSON object a line.
+//! The request log, from which an independent checker learns what truly happened. Append-only, one
+//! JSON object per line.
 
 use std::{
     collections::VecDeque,
@@ -14,27 +14,27 @@ use serde::Serialize;
 
 use super::sync::lock_ignoring_poison;
 
-/// Lines kept in memory: enough for any test, and no leak in a long rehearsal. The file has them
-/// all.
+/// The most lines that are kept in memory: enough for any test, without a leak in a long rehearsal.
+/// The file has all lines.
 const KEPT: usize = 100_000;
 
 /// One line of the log.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Record {
-    /// When, in milliseconds since the Unix epoch.
+    /// Time, in milliseconds since the Unix epoch.
     pub t: f64,
-    /// What.
+    /// What happened.
     #[serde(flatten)]
     pub event: Event,
 }
 
-/// What the log tells of.
+/// What happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// A connection was reset before anything was read from it.
+    /// The server reset a connection before it read anything from it.
     Refused,
-    /// A request was read whole.
+    /// The server read a request whole.
     Received {
         /// Number of the request, from 1.
         n: u64,
@@ -44,53 +44,54 @@ pub enum Event {
         path: String,
         /// The `Idempotency-Key`.
         key: Option<String>,
-        /// The e-mail in the body, or the one looked up, as sent.
+        /// The e-mail in the body or in the query, as sent.
         email: Option<String>,
-        /// Hash of the body's bytes; none if the body was too large or broke off.
+        /// SHA-256 of the body. `None` if the body was too large or broke off.
         body_sha256: Option<String>,
-        /// What was thought of the token.
+        /// What the server found the token to be.
         auth: AuthSeen,
     },
-    /// A customer was saved.
+    /// The server saved a customer.
     Created {
-        /// Number of the request that did it.
+        /// Number of the request that created it.
         n: u64,
         /// The e-mail, as sent.
         email: String,
         /// The new customer's id.
         customer_id: String,
-        /// Whether a mail went out.
+        /// Whether an e-mail was sent to the customer.
         mail: bool,
     },
-    /// A request was done with.
+    /// The server finished a request.
     Answered {
         /// Number of the request.
         n: u64,
-        /// Status sent, or begun to be sent; none if nothing was.
+        /// The status that was sent, whole or in part. `None` if nothing was sent.
         status: Option<u16>,
-        /// Whether the request was worked on, rather than turned away or answered from the store.
+        /// Whether the application worked on the request. False if it refused it or answered from
+        /// the store.
         executed: bool,
-        /// Whether the answer came from the store.
+        /// Whether the response came from the store.
         replayed: bool,
-        /// The customer the work made or the answer speaks of.
+        /// The customer that the work created or the response names.
         customer_id: Option<String>,
-        /// Whether a mail went out.
+        /// Whether an e-mail was sent to the customer.
         mail: bool,
-        /// The fault that struck.
+        /// The fault that hit the request.
         fault: Option<String>,
-        /// Who wrote the answer.
+        /// Who wrote the response.
         author: Author,
-        /// Whether the application goes on with the request all the same; a `done` tells when it
-        /// stopped.
+        /// Whether the application still works on the request. A `done` line says when it finished.
         working: bool,
     },
-    /// The application has stopped work on a request that a gateway answered before.
+    /// The application finished work on a request that a gateway had answered before.
     Done {
         /// Number of the request.
         n: u64,
-        /// Whether the request was worked on, rather than turned away or answered from the store.
+        /// Whether the application worked on the request. False if it refused it or answered from
+        /// the store.
         executed: bool,
-        /// The customer the work made or the answer would have spoken of.
+        /// The customer that the work created or the response would have named.
         customer_id: Option<String>,
     },
     /// The client left before its request was answered.
@@ -100,19 +101,19 @@ pub enum Event {
     },
 }
 
-/// Who wrote an answer.
+/// Who wrote a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Author {
     /// The API itself.
     Application,
-    /// Something in front of it, which knows nothing of the work.
+    /// Something in front of the API, which does not know about the work.
     Gateway,
-    /// No whole answer left.
+    /// The response was not sent whole.
     Nobody,
 }
 
-/// What a request's token was found to be.
+/// What the server found a token to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AuthSeen {
@@ -120,11 +121,11 @@ pub enum AuthSeen {
     Ok,
     /// Unknown, expired or malformed.
     Bad,
-    /// There was none.
+    /// Missing.
     None,
 }
 
-/// The log itself.
+/// The request log.
 #[derive(Debug)]
 pub(super) struct Log(Mutex<Tape>);
 
@@ -135,18 +136,22 @@ struct Tape {
 }
 
 impl Log {
-    /// Opens the file for appending, if there is to be one.
+    /// Opens the file for appending, if there is a path.
+    ///
+    /// # Errors
+    /// If the file cannot be opened.
     pub(super) fn open(path: Option<&Path>) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         options.append(true).create(true);
-        // It names people.
+        // The log names people, so only its owner may read it.
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = path.map(|path| options.open(path)).transpose()?;
         Ok(Self(Mutex::new(Tape { file, recent: VecDeque::new() })))
     }
 
-    /// Writes one line. The time is taken under the lock, so that lines never run backwards.
+    /// Writes one line. The time is taken under the lock, so that lines are in the order of their
+    /// times.
     pub(super) fn write(&self, event: Event) {
         let mut tape = lock_ignoring_poison(&self.0);
         let record = Record { t: unix_millis(), event };
@@ -161,13 +166,14 @@ impl Log {
         tape.recent.push_back(record);
     }
 
-    /// The latest lines.
+    /// Returns the latest lines.
     pub(super) fn recent(&self) -> Vec<Record> {
         lock_ignoring_poison(&self.0).recent.iter().cloned().collect()
     }
 }
 
-/// One line, one write: a reader never sees half of it, and a kill never leaves half of it.
+/// Appends one line in one write, so that readers never see half a line and a kill never leaves
+/// one.
 fn append(file: &mut File, record: &Record) -> io::Result<()> {
     let mut line = serde_json::to_vec(record)?;
     line.push(b'\n');

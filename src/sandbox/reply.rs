@@ -1,5 +1,5 @@
-//! An answer before it goes out: kept apart from axum's, because it is stored, replayed and spoiled
-//! on the way.
+//! A response before it is sent. It is a type of its own because responses are stored, replayed and
+//! spoiled on the way.
 
 use std::io::Write as _;
 
@@ -23,18 +23,18 @@ pub(super) struct Reply {
     pub(super) body: Bytes,
 }
 
-/// How much of a reply is sent.
+/// How much of a response is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// Whole.
+    /// Everything.
     Whole,
-    /// Not at all: the connection is reset.
+    /// Nothing: the connection is reset.
     Reset,
     /// Up to the middle of the headers.
     CutHead,
     /// Up to the middle of the body.
     CutBody,
-    /// Not at all, while the connection stays open.
+    /// Nothing, while the connection stays open.
     Never,
 }
 
@@ -43,7 +43,7 @@ impl Reply {
         Self::new(status, "application/json", value.to_string())
     }
 
-    /// A page as proxies and frameworks make them.
+    /// Returns a page as proxies and frameworks make them.
     pub(super) fn html(status: u16, title: &str) -> Self {
         let page = format!(
             "<!DOCTYPE html>\n<html>\n<head><title>{title}</title></head>\n<body>\n<center><h1>{title}</h1></center>\n\
@@ -60,7 +60,8 @@ impl Reply {
         Self::new(status, "application/json", "")
     }
 
-    /// The way to the login page that a framework shows to those it takes for browsers.
+    /// Returns the redirect to the login page that a framework sends to clients that it takes for
+    /// browsers.
     pub(super) fn to_login() -> Self {
         Self::html(302, "Redirecting to /login").with(header::LOCATION, HeaderValue::from_static("/login"))
     }
@@ -77,26 +78,26 @@ impl Reply {
         self
     }
 
-    /// Stray bytes before the body, as a forgotten `echo` leaves them.
+    /// Puts stray bytes before the body, as a forgotten `echo` does.
     #[must_use]
     pub(super) fn prefixed(mut self, stray: &str) -> Self {
         self.body = [stray.as_bytes(), &self.body].concat().into();
         self
     }
 
-    /// The body with an interpreter's notice before it and a cache's comment after it.
+    /// Puts an interpreter's notice before the body and a cache's comment after it.
     #[must_use]
     pub(super) fn noticed(mut self) -> Self {
         self.body = [NOTICE.as_bytes(), &self.body, COMMENT.as_bytes()].concat().into();
         self
     }
 
-    /// The body packed with gzip.
+    /// Compresses the body with gzip.
     #[must_use]
     pub(super) fn packed(mut self) -> Self {
         let mut packed = Vec::new();
         let mut encoder = GzEncoder::new(&mut packed, Compression::default());
-        // Writing to memory does not fail.
+        // Writing to memory cannot fail.
         if encoder.write_all(&self.body).and_then(|()| encoder.try_finish()).is_err() {
             return self;
         }
@@ -113,7 +114,7 @@ impl Reply {
         self.headers.iter().any(|(name, kind)| name == header::CONTENT_TYPE && kind == "application/json")
     }
 
-    /// The answer to send, with another body in place of its own if need be.
+    /// Returns the response to send, with `body` instead of its own if there is one.
     pub(super) fn into_response(self, body: Option<Body>) -> Response {
         let mut response = Response::new(body.unwrap_or_else(|| Body::from(self.body)));
         *response.status_mut() = self.status;

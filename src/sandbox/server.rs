@@ -1,4 +1,4 @@
-//! The server: binds the loopback, serves until it is stopped.
+//! The server: binds the loopback interface and serves until it is stopped.
 
 use std::{io, net::Ipv4Addr, sync::Arc, time::Duration};
 
@@ -21,10 +21,10 @@ use super::{
     record::{Event, Record},
 };
 
-/// How long a stop waits for requests under way.
+/// How long a stop waits for the requests under way.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A running stand-in of the API. Dropping it stops it.
+/// A running sandbox. Dropping it stops it.
 #[derive(Debug)]
 pub struct Sandbox {
     world: Arc<World>,
@@ -33,14 +33,14 @@ pub struct Sandbox {
     _stop_when_dropped: DropGuard,
 }
 
-/// What every handler needs.
+/// The state that every handler needs.
 #[derive(Debug, Clone)]
 struct House {
     world: Arc<World>,
     stopping: CancellationToken,
 }
 
-/// Starts a sandbox on the loopback; port 0 picks a free one.
+/// Starts a sandbox on the loopback interface. Port 0 picks a free one.
 ///
 /// # Errors
 /// If the port is taken, or the log cannot be opened for appending.
@@ -56,12 +56,12 @@ pub async fn start(config: Config, port: u16) -> io::Result<Sandbox> {
 async fn serve(listener: TcpListener, house: House) -> io::Result<()> {
     let door = Door::new(listener, Arc::clone(&house.world));
     let stopped = house.stopping.clone().cancelled_owned();
-    // One handler for every path: the log must see requests that lead nowhere, too.
+    // One handler for every path, because the log must also have requests to unknown paths.
     let app = Router::new().fallback(handle).with_state(house);
     axum::serve(door, app.into_make_service_with_connect_info::<Line>()).with_graceful_shutdown(stopped).await
 }
 
-/// Reads a request and works on it in a task of its own: as on a real server, the work goes on when
+/// Reads a request and works on it in a task of its own: as on a real server, the work goes on if
 /// the client leaves.
 async fn handle(State(house): State<House>, ConnectInfo(line): ConnectInfo<Line>, request: Request) -> Response {
     let call = Call::read(request, house.world.body_limit()).await;
@@ -75,7 +75,7 @@ async fn handle(State(house): State<House>, ConnectInfo(line): ConnectInfo<Line>
     response
 }
 
-/// The exchange, and the work that goes on after it if a gateway gave up.
+/// Serves a request, then continues its work if a gateway gave up on it.
 async fn exchange(world: Arc<World>, n: u64, call: Call) -> Outcome {
     let outcome = world.serve(n, &call).await;
     if let Some(time) = outcome.unfinished {
@@ -84,8 +84,8 @@ async fn exchange(world: Arc<World>, n: u64, call: Call) -> Outcome {
     outcome
 }
 
-/// A client that waits for its answer. If it leaves, hyper drops what answers it, and this writes
-/// that down.
+/// A client that waits for its response. If the client leaves, hyper drops the handler, and this
+/// logs it.
 #[derive(Debug)]
 struct Presence<'a> {
     world: &'a World,
@@ -108,48 +108,49 @@ impl Drop for Presence<'_> {
 }
 
 impl Sandbox {
-    /// Where the API is, for example `http://127.0.0.1:8080/api/v1`.
+    /// Returns the base URL, for example `http://127.0.0.1:8080/api/v1`.
     #[must_use]
     pub fn base_url(&self) -> String {
         self.world.base_url().to_owned()
     }
 
-    /// The request log, up to its latest 100,000 lines.
+    /// Returns the latest lines of the request log, at most 100,000.
     #[must_use]
     pub fn records(&self) -> Vec<Record> {
         self.world.records()
     }
 
-    /// Customers there are.
+    /// Returns the number of customers.
     #[must_use]
     pub fn customers(&self) -> usize {
         self.world.ask_accounts(Accounts::len)
     }
 
-    /// Customers with this e-mail: more than one is a double.
+    /// Returns the number of customers with this e-mail. More than one is a duplicate.
     #[must_use]
     pub fn customers_with(&self, email: &str) -> usize {
         self.world.ask_accounts(|accounts| accounts.with_email(email))
     }
 
-    /// Mails that went out to this person.
+    /// Returns the number of e-mails that were sent to this address.
     #[must_use]
     pub fn mails_to(&self, email: &str) -> usize {
         self.world.ask_accounts(|accounts| accounts.mails_to(email))
     }
 
-    /// Requests that came over the limit.
+    /// Returns the number of requests over the limit.
     #[must_use]
     pub fn throttled(&self) -> u64 {
         self.world.throttled()
     }
 
-    /// Serves for as long as it is awaited; who wants an end drops it.
+    /// Serves until the server ends. To end it, drop the future.
     pub async fn wait(self) {
         let _ = self.task.await;
     }
 
-    /// Stops listening, resets stalled connections and gives requests under way a second to end.
+    /// Stops listening, resets stalled connections, and gives the requests under way a second to
+    /// finish.
     pub async fn stop(mut self) {
         self.stopping.cancel();
         if timeout(PATIENCE, &mut self.task).await.is_err() {

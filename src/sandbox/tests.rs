@@ -1,4 +1,4 @@
-//! The sandbox as a client meets it: over a socket.
+//! Tests the sandbox as a client meets it: over a socket.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::*;
 
 const ANN: &str = "ann@example.com";
 
-/// A client that never follows, trusts nobody and waits no longer than a test should.
+/// A client that never follows redirects, uses no proxy, and waits no longer than a test should.
 fn client() -> Client {
     let builder = Client::builder().tls_certs_only([]).redirect(redirect::Policy::none()).no_proxy();
     builder.timeout(Duration::from_secs(5)).build().unwrap()
@@ -348,7 +348,7 @@ async fn each_status_comes_before_or_after_saving() {
 
 #[tokio::test]
 async fn answers_are_spoiled_in_every_named_way() {
-    // Kind, HTTP status, text in the answer, customers afterwards.
+    // Kind, HTTP status, text in the response, customers afterwards.
     let table = [
         ("html", 200, "<html>", 0),
         ("html-after", 200, "<html>", 1),
@@ -425,7 +425,7 @@ async fn the_log_tells_of_arrival_saving_and_answer_in_that_order() {
     assert_eq!((&lines[2]["replayed"], &lines[2]["fault"]), (&json!(false), &Value::Null));
 }
 
-/// Waits until the application has stopped work that outlived its answer.
+/// Waits until the application has finished work that outlived its response.
 async fn done(sandbox: &Sandbox) -> Event {
     loop {
         let done = sandbox.records().into_iter().find(|record| matches!(record.event, Event::Done { .. }));

@@ -1,4 +1,4 @@
-//! The throttle: a fixed window that opens at its first request, as the real server's.
+//! The throttle: a fixed window that opens with its first request, like the real server's.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,12 +15,12 @@ pub(super) struct Throttle {
     throttled: u64,
 }
 
-/// Where the account stands after a request.
+/// The state of the limit after a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Standing {
     pub(super) limit: u32,
     pub(super) remaining: u32,
-    /// Time until the window closes, for a request that came over the limit.
+    /// Time until the window closes, if the request was over the limit.
     pub(super) wait: Option<Duration>,
 }
 
@@ -29,7 +29,7 @@ impl Throttle {
         Self { limit, opened: None, used: 0, throttled: 0 }
     }
 
-    /// Counts one request. One over the limit costs nothing but its answer.
+    /// Counts one request. A request over the limit does not count against it.
     pub(super) fn hit(&mut self, now: Instant) -> Standing {
         let opened = self.window(now);
         if self.used >= self.limit.requests() {
@@ -41,18 +41,19 @@ impl Throttle {
         self.standing()
     }
 
-    /// Where the account stands, without a request.
+    /// Returns the state of the limit without a request.
     pub(super) fn standing(&self) -> Standing {
         let limit = self.limit.requests();
         Standing { limit, remaining: limit.saturating_sub(self.used), wait: None }
     }
 
-    /// Requests that came over the limit so far.
+    /// Returns the number of requests over the limit so far.
     pub(super) fn throttled(&self) -> u64 {
         self.throttled
     }
 
-    /// The window `now` falls in; a new one opens when there is none or the last has passed.
+    /// Returns the start of the window that `now` is in. If there is none or the last one has
+    /// passed, opens a new one.
     fn window(&mut self, now: Instant) -> Instant {
         match self.opened {
             Some(opened) if now < opened + self.limit.window() => opened,
@@ -65,18 +66,18 @@ impl Throttle {
     }
 }
 
-/// Whole seconds to wait, rounded up: who waits that long finds the window closed.
+/// Returns the seconds to wait, rounded up, so that the window has closed after them.
 pub(super) fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
-/// The Unix millisecond `wait` from now.
+/// Returns the Unix millisecond that is `wait` from now.
 pub(super) fn unix_millis_after(wait: Duration) -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from((now + wait).as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The Unix second `wait` from now, rounded up.
+/// Returns the Unix second that is `wait` from now, rounded up.
 pub(super) fn unix_second_after(wait: Duration) -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     whole_seconds(now + wait)

@@ -60,7 +60,7 @@ fn a_refused_command_leaves_no_ledger_no_lock_and_no_folder_behind() {
 #[cfg(unix)]
 #[test]
 fn a_token_file_that_is_refused_leaves_nothing_behind() {
-    for (file, words) in [("nope.token", "nope.token"), ("open.token", "others may read")] {
+    for (file, words) in [("nope.token", "nope.token"), ("open.token", "other users may read")] {
         for command in [&["import", "in.csv"][..], &["ledger", "pull"], &["ledger", "resolve"]] {
             let lab = lab();
             let before = names(&lab);

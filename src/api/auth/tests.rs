@@ -95,7 +95,7 @@ async fn a_command_that_fails_gives_no_token() {
 
 #[tokio::test]
 async fn a_command_that_prints_without_end_is_cut_off() {
-    // `yes` dies of the closed pipe; what it printed until then is no token.
+    // The closed pipe kills `yes`; what it printed until then is not a token.
     let endless = TokenSource::command("yes | head -c 200000 | tr -d '\\n'".to_owned()).token().await;
     assert!(endless.is_err());
 }
@@ -124,8 +124,8 @@ async fn a_command_that_takes_too_long_is_given_up() {
     assert!(matches!(slow, Err(AuthError::CommandSlow)), "{slow:?}");
 }
 
-/// Whether a process is at work. One that ended can stay in the list until somebody asks for its
-/// end.
+/// Returns whether a process is running. A process that has ended can stay in the list until its
+/// parent asks for its exit status.
 #[cfg(target_os = "linux")]
 fn is_at_work(process: &str) -> bool {
     let state = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
@@ -138,7 +138,7 @@ async fn what_a_command_started_ends_with_its_time_limit() {
     let folder = tempfile::tempdir().unwrap();
     let started = folder.path().join("started");
     let command = format!("sleep 600 & echo $! > '{}'; wait", started.display());
-    // A busy machine may need some time to start it.
+    // A busy machine may need some time to start the process.
     for limit in [1, 5, 25].map(Duration::from_secs) {
         let slow = from_command(&command, limit).await;
         assert!(matches!(slow, Err(AuthError::CommandSlow)), "{slow:?}");
@@ -147,7 +147,7 @@ async fn what_a_command_started_ends_with_its_time_limit() {
         }
     }
     let process = fs::read_to_string(&started).unwrap();
-    // The signal is on its way.
+    // The signal may take a moment to arrive.
     for _ in 0..500 {
         if !is_at_work(process.trim()) {
             return;

@@ -1,4 +1,4 @@
-//! The table of answers, row by row.
+//! Tests the table of responses, row by row.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,8 +8,8 @@ use crate::api::response::Body;
 use crate::api::wire::SentRequest;
 use crate::domain::{Data, Receipt};
 
-/// The names of its fields are what counts. Some are called `error` and `message`; an error under
-/// them is still about the whole request.
+/// Its field names are what counts. Some are called `error` and `message`, but an error under these
+/// names is about the whole request.
 const SENT: SentRequest<'static> = SentRequest {
     email: "ada@example.org",
     body: br#"{"customer_address":"","customer_country":"","customer_email":"","customer_name":"","customer_phone":"",
@@ -30,7 +30,7 @@ fn result(status: u16, body: &str) -> AttemptResult {
     classify(&answer(status, body), SENT)
 }
 
-/// The class of a result in one word, with the server's words where they matter.
+/// Returns the class of a result in one word, with the server's words if they matter.
 fn class(result: &AttemptResult) -> String {
     match result {
         AttemptResult::NotSent { .. } => "not sent".to_owned(),
@@ -160,7 +160,7 @@ fn a_success_within_another_status_is_doubt() {
         assert_eq!(class(&result(status, REFERENCE)), "Unintelligible", "{status}");
         assert_eq!(class(&result(status, SOURCE)), "Unintelligible", "{status}");
     }
-    // These are decided by their status before the body is believed.
+    // The status decides these, whatever the body says.
     table(&[
         (401, SOURCE, "unauthorized"),
         (429, SOURCE, "throttled"),
@@ -400,7 +400,8 @@ fn a_body_that_does_not_end_is_silence_unless_the_status_is_enough() {
     }
 }
 
-/// The class of every status with a body that says nothing, and whether that body is JSON.
+/// Returns the class of a status with a body that says nothing. `is_json` is whether that body is
+/// JSON.
 fn by_status_alone(status: u16, is_json: bool) -> &'static str {
     match status {
         300..=399 => "stop",

@@ -1,4 +1,4 @@
-//! The client against scripted sockets on this machine.
+//! Tests the client against scripted sockets on this machine.
 
 use std::net::SocketAddr;
 
@@ -23,7 +23,7 @@ fn config(address: SocketAddr) -> ClientConfig {
     }
 }
 
-/// For tests in which nothing comes, so that they need not wait long for it.
+/// Short time limits, for tests in which no response comes.
 fn impatient(address: SocketAddr) -> ClientConfig {
     ClientConfig { timeout: Duration::from_millis(600), connect_timeout: Duration::from_millis(300), ..config(address) }
 }
@@ -53,8 +53,8 @@ async fn request_of(stream: &mut TcpStream) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-/// Answers the first request with these bytes, waits a little and closes. Gives back the request,
-/// and how many connections came in all.
+/// Answers the first request with these bytes, waits a little and closes. Returns the request, and
+/// how many connections came in all.
 async fn server(answer: impl Into<Vec<u8>>, open: Duration) -> (SocketAddr, JoinHandle<(String, usize)>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -62,7 +62,7 @@ async fn server(answer: impl Into<Vec<u8>>, open: Duration) -> (SocketAddr, Join
     let serving = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         let request = request_of(&mut stream).await;
-        // The client may hang up first, as it does when an answer is too long.
+        // The client may close first, as it does if a response is too long.
         let _ = stream.write_all(&answer).await;
         tokio::time::sleep(open).await;
         drop(stream);
@@ -122,12 +122,13 @@ async fn a_refused_connection_is_surely_not_sent() {
 
 #[tokio::test]
 async fn a_host_without_an_address_is_surely_not_sent() {
-    // A label this long is refused by the resolver itself, so no question leaves this machine.
+    // The resolver itself rejects a label this long, so no query leaves this machine.
     let config = ClientConfig {
         base: BaseUrl::parse(&format!("https://{}.invalid/x", "a".repeat(64))).unwrap(),
         ..config("127.0.0.1:9".parse().unwrap())
     };
-    // Without the system's certificates there is no client for `https`, and nothing to test.
+    // Without the system's certificates there is no client for `https`, so there is nothing to
+    // test.
     let Ok(client) = Client::new(config) else { return };
     let answer = client.create(&token(), "k", BODY.to_vec(), SENT, &at_any_time()).await;
     assert!(matches!(answer.result, AttemptResult::NotSent { .. }), "{answer:?}");
@@ -145,7 +146,8 @@ async fn a_tls_handshake_that_fails_is_surely_not_sent() {
             drop(stream);
         });
         let base = BaseUrl::parse(&format!("https://{address}")).unwrap();
-        // Without the system's certificates there is no client for `https`, and nothing to test.
+        // Without the system's certificates there is no client for `https`, so there is nothing to
+        // test.
         let Ok(client) = Client::new(ClientConfig { base, ..impatient(address) }) else { return };
         let answer = client.create(&token(), "k", BODY.to_vec(), SENT, &at_any_time()).await;
         assert!(matches!(answer.result, AttemptResult::NotSent { .. }), "{answer:?}");

@@ -153,7 +153,7 @@ fn some(id: &str) -> FoundCustomer {
     FoundCustomer { email: EmailKey::of("a@example.com"), receipt, name: None, phone: None, age: None }
 }
 
-/// A page with these customers and another row, unlike any other page.
+/// Returns a page with these customers and another one, unlike any other page.
 fn rows(exact: Vec<FoundCustomer>, last_page: Option<u32>, total: Option<u64>, print: u64) -> PageResult {
     let extent = Extent { rows: exact.len() as u64 + 1, last_page, total, print };
     PageResult::Rows { found: Matches { exact, lookalike: None }, extent }
@@ -216,7 +216,7 @@ fn a_customer_is_as_old_as_its_date_says_by_the_servers_own_clock() {
         ("2026-11-29T12:59:50+01:00", Some(10)),
         ("2025-11-29T12:00:00.000000Z", Some(365 * 24 * 3600)),
         ("2026-11-29T12:00:05Z", Some(0)),
-        // Without a zone only what is old in every zone is old.
+        // A time without a zone is old only if it is old in every zone.
         ("2026-11-29 11:59:50", None),
         ("2026-11-28 12:00:00", Some(12 * 3600)),
         ("yesterday", None),
@@ -253,8 +253,8 @@ fn a_scan_of_a_thousand_pages_gives_up() {
     assert_eq!(pages, Some(1000));
 }
 
-/// One megabyte of rows, each as bad as it can be. A page is read in some hundred milliseconds by a
-/// build for tests; where each row was compared with each other row it took forty seconds.
+/// One megabyte of customers, each as bad as can be. A test build reads such a page in some hundred
+/// milliseconds. When the code compared each customer with each other one, it took forty seconds.
 #[test]
 fn a_page_full_of_hostile_rows_costs_no_time_that_anybody_would_see() {
     const ENOUGH: std::time::Duration = std::time::Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! The part of a record that a complaint is about, drawn the way compilers do.
+//! Draws the part of a record that a violation is about, with marks below it, as compilers do.
 
 use std::ops::Range;
 
@@ -6,12 +6,12 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use crate::domain::{InputForm, InputShape, RawRecord, shorten, visible};
 
-/// So much of a cell is shown, in characters.
+/// The longest part of a cell that is shown, in characters.
 const CELL: usize = 40;
-/// So much of a long line of NDJSON is shown on either side of the value, in bytes.
+/// How much of a long NDJSON line is shown on either side of the value, in bytes.
 const SIDE: usize = 200;
 
-/// A record on one line, and where in it the fault stands.
+/// A record on one line, and the range of it that the violation is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Excerpt {
     text: String,
@@ -19,8 +19,8 @@ pub(crate) struct Excerpt {
 }
 
 impl Excerpt {
-    /// `None` where nothing of the record can be pointed at: a field that no column feeds, or a
-    /// line that is not an object.
+    /// Returns the excerpt for a violation in `column`. Returns `None` if the record has nothing to
+    /// point at: if no column feeds the field, or the line is not an object.
     pub(crate) fn of(shape: &InputShape, raw: &RawRecord, column: &str) -> Option<Self> {
         match (&shape.form, raw) {
             (InputForm::Csv { delimiter, header }, RawRecord::Cells(cells)) => {
@@ -65,7 +65,8 @@ impl Excerpt {
         Some(Self { text, span })
     }
 
-    /// The same shape without what stands in it: people's data do not go into logs and mails.
+    /// Returns the same excerpt with its data masked, because logs and e-mails must not hold
+    /// personal data.
     pub(crate) fn masked(&self) -> Self {
         let Self { text, span } = self;
         let [before, pointed, after] = [&text[..span.start], &text[span.clone()], &text[span.end..]].map(masked_cell);
@@ -73,8 +74,8 @@ impl Excerpt {
         Self { text: before + &pointed + &after, span }
     }
 
-    /// What is pointed at is never cut by the renderer, so a place too narrow for it gets its
-    /// beginning.
+    /// Returns the excerpt with its marked part cut to `room` columns. The renderer cuts only the
+    /// text beside the marked part, so a long one would not fit into a narrow terminal.
     fn narrowed(&self, room: usize) -> Self {
         let pointed = &self.text[self.span.clone()];
         if console::measure_text_width(pointed) <= room {
@@ -85,7 +86,7 @@ impl Excerpt {
         Self { text: format!("{before}{shown}{after}"), span: before.len()..before.len() + shown.len() }
     }
 
-    /// The line, as wide as the terminal allows, with its number and the marks below.
+    /// Draws the excerpt, at most `width` columns wide, with its line number and the marks below.
     pub(crate) fn draw(&self, line: u64, width: usize, styled: bool) -> String {
         let renderer = if styled { Renderer::styled() } else { Renderer::plain() };
         let number = usize::try_from(line).unwrap_or(usize::MAX);
@@ -95,8 +96,8 @@ impl Excerpt {
     }
 }
 
-/// Letters and digits as stars, as wide as they are; signs, blanks and delimiters tell about the
-/// form of a cell and stay.
+/// Replaces letters and digits by stars of the same width. Punctuation, blanks and delimiters stay,
+/// because they show the form of a cell.
 pub(crate) fn masked_cell(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
     for character in text.chars() {
@@ -110,11 +111,11 @@ pub(crate) fn masked_cell(text: &str) -> String {
     masked
 }
 
-/// What stands beside the pointed part in a narrow place: the margin, and the dots of what was cut
-/// on both sides.
+/// Columns that the renderer needs beside the marked part: the margin, and the dots if it cuts the
+/// text on both sides.
 const BESIDE: usize = 9;
 
-/// The next place at or before `at` where the text can be cut.
+/// Returns the last character boundary at or before `at`.
 fn boundary_below(text: &str, at: usize) -> usize {
     (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
@@ -124,8 +125,9 @@ fn shown_cell(cell: &[u8], delimiter: char) -> String {
     if shown.contains([delimiter, '"']) { format!("\"{}\"", shown.replace('"', "\"\"")) } else { shown }
 }
 
-/// Where the value of a key stands in a line of JSON. For showing only, so a key of that name at
-/// another depth may be met first.
+/// Returns the range of a key's value in a line of JSON, or `None` if the line does not have the
+/// key. A key of the same name at another depth may be found first; that is good enough because the
+/// range is only shown.
 fn value_of(line: &str, key: &str) -> Option<Range<usize>> {
     let quoted = serde_json::to_string(key).ok()?;
     let mut from = 0;
@@ -142,7 +144,8 @@ fn value_of(line: &str, key: &str) -> Option<Range<usize>> {
     None
 }
 
-/// How far the value reaches that a text begins with.
+/// Returns the length of the JSON value at the start of `text`, or of the text up to the next `,`
+/// or `}` if it is not JSON.
 fn length_of_value(text: &str) -> usize {
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<serde::de::IgnoredAny>();
     match values.next() {

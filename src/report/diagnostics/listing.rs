@@ -1,5 +1,5 @@
-//! What is wrong with the input, for a person: the first ones in full, pointing at the cell, then
-//! how many of each.
+//! Lists what is wrong with the input, for a person: the first problems in full with the cell
+//! marked, then how many there are of each code.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,25 +10,26 @@ use super::excerpt::{Excerpt, masked_cell};
 use crate::domain::{Code, InputShape, Position, RawRecord, Severity, Violation, shown};
 use crate::redact::without_numbers;
 
-/// More are counted only.
+/// The most problems that are printed in full. The others are only counted.
 const IN_FULL: usize = 20;
 
-/// What the place looks like where diagnostics are shown.
+/// How to print diagnostics on the output at hand.
 #[derive(Clone, Copy, Debug)]
 pub struct DiagnosticsStyle {
-    /// In columns.
+    /// Width of the output, in columns.
     pub width: usize,
     pub styled: bool,
-    /// Whether people's data are shown only in their form: anywhere but on a terminal.
+    /// Whether to mask personal data. True unless the output is a terminal.
     pub masked: bool,
 }
 
+/// The violations of an input: the first ones in full, all of them counted.
 #[derive(Debug)]
 pub struct Diagnostics {
     input: String,
     shown: Vec<ShownProblem>,
     counts: BTreeMap<Code, Count>,
-    /// Those that are shown in full while there is room.
+    /// Violations that are printed in full while there is room for them.
     loud: u64,
     problems: u64,
 }
@@ -44,7 +45,7 @@ struct ShownProblem {
 struct Count {
     times: u64,
     first_row: u64,
-    /// What was said of the first one.
+    /// The hint of the first violation with this code.
     hint: Cow<'static, str>,
 }
 
@@ -54,7 +55,8 @@ impl Diagnostics {
         Self { input: input.to_owned(), shown: Vec::new(), counts: BTreeMap::new(), loud: 0, problems: 0 }
     }
 
-    /// Of a record, what is wrong with it, and the record itself if it is at hand.
+    /// Adds the violations of a record. `raw` is the record itself, if the caller has it; without
+    /// it, the violations are printed without an excerpt.
     pub fn add(&mut self, position: Position, violations: &[Violation], shape: &InputShape, raw: Option<&RawRecord>) {
         for violation in violations {
             let count = self.counts.entry(violation.code).or_insert_with(|| Count {
@@ -74,13 +76,17 @@ impl Diagnostics {
         }
     }
 
-    /// Whether anything is worse than odd.
+    /// Returns whether the input has a problem, not only warnings.
     #[must_use]
     pub fn has_problems(&self) -> bool {
         self.problems > 0
     }
 
-    /// What is not shown is in the reports, if some are asked for.
+    /// Prints the problems and the counts. If some problems are not printed in full, it names the
+    /// first of `reports`, which has them all.
+    ///
+    /// # Errors
+    /// If writing to `output` fails.
     pub fn print(&self, output: &mut dyn Write, look: DiagnosticsStyle, reports: &[PathBuf]) -> io::Result<()> {
         for shown in &self.shown {
             self.print_one(output, shown, look)?;
@@ -91,7 +97,7 @@ impl Diagnostics {
         if self.loud > self.shown.len() as u64 {
             let (some, all) = (self.shown.len(), self.loud);
             let where_all_are = match reports {
-                [] => "--report problems.csv writes them all".to_owned(),
+                [] => "--report problems.csv writes all of them".to_owned(),
                 [report, ..] => format!("all of them go into {}", shown(report)),
             };
             writeln!(output, "only the first {some} of {all} are shown; {where_all_are}\n")?;
@@ -105,7 +111,7 @@ impl Diagnostics {
             if is_loud(*code) {
                 writeln!(output)?;
             } else {
-                // It was not said above.
+                // Only loud codes have printed their hint above.
                 let hint = if look.masked { without_numbers(hint) } else { Cow::Borrowed(&**hint) };
                 writeln!(output, ": {hint}")?;
             }
@@ -113,7 +119,8 @@ impl Diagnostics {
         writeln!(output)
     }
 
-    /// For programs, and without the cells: they are people's data.
+    /// Logs the problems and the counts as events, for programs. The events leave the cells out
+    /// because cells hold personal data.
     pub fn log(&self) {
         for ShownProblem {
             position: Position { row, line }, violation: Violation { code, column, hint, .. }, ..
@@ -145,7 +152,7 @@ impl Diagnostics {
             write!(output, ", column {column:?}")?;
         }
         write!(output, ": {code}")?;
-        // Bytes that are not text can only be described, not drawn.
+        // Bytes that are not text cannot be drawn, so they are described.
         if !value.is_empty() && (excerpt.is_none() || *code == Code::RowEncoding) {
             let value = if look.masked { masked_cell(value) } else { value.clone() };
             write!(output, ": `{value}`")?;
@@ -160,8 +167,9 @@ impl Diagnostics {
     }
 }
 
-/// Other warnings are only counted: a file of test addresses would bury its problems under them. A
-/// stray quote swallows people.
+/// Returns whether violations with this code are printed in full. Warnings are only counted,
+/// because a file of test addresses would bury its problems under them. A stray quote is an
+/// exception: it swallows the records after it.
 fn is_loud(code: Code) -> bool {
     code.severity() == Severity::Problem || code == Code::RowSwallowedLines
 }

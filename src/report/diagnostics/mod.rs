@@ -1,7 +1,9 @@
-//! What is wrong with the input.
+//! Lists what is wrong with the input.
 //!
-//! - `listing`: one paragraph for each problem, and how many there are
+//! - `listing`: one paragraph for each problem, then the count of each code
 //! - `excerpt`: the line of the input with the cell marked
+//!
+//! Personal data is masked unless the output is a terminal.
 
 mod excerpt;
 pub(super) mod listing;

@@ -1,6 +1,5 @@
-//! The columns of a report.
-
-/// The columns of a report, before the kept ones. A contract: other programs read them.
+/// The columns of a report, before the kept ones. Other programs read them, so names and order are
+/// a contract.
 pub(super) const COLUMNS: [&str; 16] = [
     "row",
     "line",
@@ -20,7 +19,8 @@ pub(super) const COLUMNS: [&str; 16] = [
     "warning",
 ];
 
-/// The names of kept columns in a report: as in the input, unless that name is taken.
+/// Returns the names of the kept columns: as in the input, with `input_` before a name that a
+/// report column or an earlier kept column has.
 pub(super) fn kept_columns(names: &[String]) -> Vec<String> {
     let mut taken: std::collections::HashSet<String> = COLUMNS.iter().map(|name| (*name).to_owned()).collect();
     taken.insert("data".to_owned());

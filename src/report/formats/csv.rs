@@ -1,4 +1,4 @@
-//! The report as CSV.
+//! Writes a report as CSV. Cells that a spreadsheet could run as a formula are made inert.
 
 use std::io::{self, Write};
 

@@ -1,8 +1,9 @@
-//! Keeps cells from being run by a spreadsheet.
+//! Keeps spreadsheets from running cells as formulas.
 //!
-//! A cell that a spreadsheet would read as a formula gets an apostrophe before it, so that it is
-//! text. The value can be read back: if a cell begins with an apostrophe and the rest of it, after
-//! more apostrophes, would be a formula, the first apostrophe is not part of the value.
+//! If a spreadsheet would read a cell as a formula, [`inert`] puts an apostrophe before it, so that
+//! the spreadsheet reads text. Readers can undo this: if a cell begins with an apostrophe and the
+//! rest of it, after more apostrophes, would be a formula, then the first apostrophe is not part of
+//! the value.
 
 use std::borrow::Cow;
 
@@ -14,18 +15,19 @@ pub(crate) fn inert(cell: &str) -> Cow<'_, str> {
     if is_plain || !is_formula(cell) { Cow::Borrowed(cell) } else { Cow::Owned(format!("'{cell}")) }
 }
 
-/// Apostrophes before a cell change nothing here, so that [`inert`] can be undone.
+/// Ignores apostrophes at the start of the cell, so that readers can undo [`inert`].
 fn is_formula(cell: &str) -> bool {
     let cell = cell.trim_start_matches('\'');
     let rest = cell.trim_start_matches(is_skipped);
     cell.starts_with(['\t', '\r', '\n']) || (rest.starts_with(SIGNS) && !is_number(rest))
 }
 
-/// What begins a formula. Spreadsheets in East Asian languages also take the wide forms.
+/// The characters that begin a formula. Spreadsheets in East Asian languages accept the wide forms
+/// too.
 const SIGNS: [char; 12] = ['=', '+', '-', '@', '＝', '＋', '－', '＠', '﹦', '﹢', '﹣', '﹫'];
 
-/// Spreadsheets and their users remove these before a formula: white space, quotes, and what cannot
-/// be seen.
+/// Returns whether spreadsheets and their users remove this character before a formula: white
+/// space, quotes and invisible characters.
 fn is_skipped(character: char) -> bool {
     character.is_whitespace() || is_hidden(character) || "\"'`´‘’“”„«»＂＇".contains(character)
 }
@@ -41,7 +43,7 @@ fn is_number(cell: &str) -> bool {
 pub(crate) mod tests {
     use super::*;
 
-    /// Cells chosen by an attacker who wants a spreadsheet to run them.
+    /// Cells of an attacker who wants a spreadsheet to run them.
     pub(in crate::report) const PAYLOADS: [&str; 20] = [
         "=1+1",
         "=cmd|' /C calc'!A0",
@@ -65,7 +67,7 @@ pub(crate) mod tests {
         "--1",
     ];
 
-    /// What a reader of a report does.
+    /// Undoes [`inert`], as a reader of a report does.
     pub(in crate::report) fn read_back(cell: &str) -> &str {
         cell.strip_prefix('\'').filter(|_| is_formula(cell)).unwrap_or(cell)
     }

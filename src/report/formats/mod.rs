@@ -1,8 +1,11 @@
-//! Report files, one line a record.
+//! Writes report files, one line for each record.
 //!
 //! - `file`: a report file of either format
 //! - `csv`, `ndjson`: the formats; `columns`: the columns that both have
-//! - `formula`: keeps cells from being run as formulas by a spreadsheet
+//! - `formula`: keeps spreadsheets from running cells as formulas
+//!
+//! CSV is for people and spreadsheets: empty cells for missing values, formulas made inert. NDJSON
+//! is for programs: the exact values, `null` for missing ones, and the server's `data` as received.
 
 mod columns;
 mod csv;

@@ -1,4 +1,5 @@
-//! The report as NDJSON: the same fields, exact, and the server's `data` as it came.
+//! Writes a report as NDJSON: the columns of the CSV report with their exact values, and the
+//! server's `data` as received.
 
 use std::io::{self, Write};
 
@@ -63,7 +64,8 @@ fn given(text: &str) -> Option<&str> {
     Some(text).filter(|text| !text.is_empty())
 }
 
-/// The server's own text if it is JSON on one line, which is how the ledger keeps it.
+/// Returns the server's own text, or `None` if it is not JSON on one line. The ledger keeps it on
+/// one line.
 fn data(text: Option<&str>) -> Option<&RawValue> {
     let is_one_line = |raw: &&RawValue| !raw.get().contains(['\n', '\r']);
     text.and_then(|text| serde_json::from_str(text).ok()).filter(is_one_line)

@@ -1,4 +1,4 @@
-//! The bar on a terminal. The only file that knows how it is drawn.
+//! Draws the progress bar on a terminal. No other file uses indicatif.
 
 use std::io;
 use std::sync::{Mutex, PoisonError};
@@ -12,7 +12,7 @@ use crate::output::{self, Weight};
 
 const TEMPLATE: &str = "{wide_bar} {pos}/{len}\n{msg}";
 
-/// How often the bar is drawn in a second, at most.
+/// The most frames that are drawn in a second.
 const FRAMES: u8 = 20;
 
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl Bar {
         self.0.set_message(format!("{}  {}  {trouble}", counts.outcomes(), counts.pace(now)));
     }
 
-    /// A line above the bar.
+    /// Prints a line above the bar.
     pub(crate) fn note(&self, line: &str) {
         self.0.println(line);
     }
@@ -46,8 +46,9 @@ impl Bar {
     }
 }
 
-/// Collects a frame and hands it over whole, because a stopped terminal would block the thread that
-/// draws on it. A frame that finds no room is dropped: the next one stands in the same place.
+/// Collects a frame and passes it to `output` whole. Drawing directly would block the thread when
+/// the terminal is stopped. If `output` has no room for a frame, it drops the frame, because the
+/// next one replaces it anyway.
 #[derive(Debug)]
 struct Canvas {
     terminal: Term,
@@ -59,13 +60,13 @@ impl Canvas {
         Self { terminal, frame: Mutex::default() }
     }
 
-    #[expect(clippy::unnecessary_wraps, reason = "what is collected in memory has the form of what is drawn")]
+    #[expect(clippy::unnecessary_wraps, reason = "the methods of `TermLike` that call it return results")]
     fn draw(&self, text: &str) -> io::Result<()> {
         self.frame.lock().unwrap_or_else(PoisonError::into_inner).push_str(text);
         Ok(())
     }
 
-    /// Moves the cursor `n` places in the direction that the letter means.
+    /// Moves the cursor `n` cells in the direction that the letter stands for.
     fn go(&self, n: usize, direction: char) -> io::Result<()> {
         if n == 0 { Ok(()) } else { self.draw(&format!("\u{1b}[{n}{direction}")) }
     }

@@ -1,4 +1,4 @@
-//! What a run has done so far, folded from its events. Pure.
+//! Counts what a run has done so far, from its events. Pure.
 
 use std::time::{Duration, Instant};
 
@@ -6,14 +6,14 @@ use crate::domain::{Status, Tally};
 use crate::event::{Event, Request};
 use crate::report::human::about;
 
-/// What a run has before it.
+/// The work that a run starts with.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
     pub records: u64,
     pub to_send: u64,
-    /// What `--limit` allows to be sent.
+    /// The most records that `--limit` allows to be sent.
     pub limit: Option<u64>,
-    /// Records that the ledger knows the end of; they come to it without a request.
+    /// Records whose outcome the ledger already has. They get it without a request.
     pub known: Tally,
 }
 
@@ -26,9 +26,9 @@ pub(crate) struct Counts {
     pub retries: u64,
     pub recovered: u64,
     pub token_requests: u64,
-    /// When the first request left.
+    /// When the first request was sent.
     first: Option<Instant>,
-    /// Why no request gets through at the moment.
+    /// Why requests do not get through at the moment. `None` if they do.
     pub trouble: Option<String>,
 }
 
@@ -71,13 +71,14 @@ impl Counts {
         }
     }
 
-    /// `118 created, 2 rejected`
+    /// Returns the outcomes so far: `118 created, 2 rejected`.
     pub(crate) fn outcomes(&self) -> String {
-        let told = Status::IMPORT.into_iter().filter(|status| self.tally.get(*status) > 0);
-        told.map(|status| format!("{} {status}", self.tally.get(status))).collect::<Vec<_>>().join(", ")
+        let present = Status::IMPORT.into_iter().filter(|status| self.tally.get(*status) > 0);
+        present.map(|status| format!("{} {status}", self.tally.get(status))).collect::<Vec<_>>().join(", ")
     }
 
-    /// `54.8/min, about 70 min left`; empty before there is anything to tell.
+    /// Returns the pace and the time left: `54.8/min, about 70 min left`. Empty until the first
+    /// record is settled by a request.
     pub(crate) fn pace(&self, now: Instant) -> String {
         let Some(since) = self.first else { return String::new() };
         let elapsed = now.saturating_duration_since(since);
@@ -87,8 +88,8 @@ impl Counts {
         }
     }
 
-    /// How far it is: of all records, or if a limit ends the run before, of those that are to be
-    /// sent until then.
+    /// Returns how many records are done, and of how many: of those to be sent if `--limit` ends
+    /// the run early, of all records otherwise.
     pub(crate) fn reached(&self) -> (u64, u64) {
         if self.is_limited() { (self.sent(), self.to_send()) } else { (self.tally.total(), self.scope.records) }
     }
@@ -101,7 +102,8 @@ impl Counts {
         self.scope.limit.map_or(self.scope.to_send, |limit| limit.min(self.scope.to_send))
     }
 
-    /// Records that were settled by sending. All others take no time and must not flatter the pace.
+    /// Returns how many records were settled by sending. All others take no time, so counting them
+    /// would make the pace look higher than it is.
     fn sent(&self) -> u64 {
         let without = [Status::Invalid, Status::Duplicate, Status::AlreadyImported, Status::Changed];
         let without: u64 = without.into_iter().map(|status| self.tally.get(status)).sum();

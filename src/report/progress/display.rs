@@ -1,5 +1,4 @@
-//! Follows a run: folds its events, shows how far it is, and says what a person should know at
-//! once.
+//! Follows the events of a run, shows its progress, and prints at once what a person should know.
 
 use std::time::Instant;
 
@@ -16,13 +15,14 @@ use crate::report::human::about;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
     Bar,
-    /// A line at every heartbeat.
+    /// A line of text at every heartbeat.
     Lines,
-    /// The same as log lines.
+    /// A log event at every heartbeat.
     Log,
     Silent,
 }
 
+/// The progress of a run on stderr.
 #[derive(Debug)]
 pub struct Progress {
     counts: Counts,
@@ -37,6 +37,7 @@ enum View {
 }
 
 impl Progress {
+    /// Starts to show the progress of a run with this scope.
     #[must_use]
     pub fn start(style: Style, scope: Scope) -> Self {
         let counts = Counts::new(scope);
@@ -49,6 +50,7 @@ impl Progress {
         Self { counts, view }
     }
 
+    /// Counts an event and shows what changed.
     pub fn on(&mut self, event: &Event, now: Instant) {
         self.counts.on(event, now);
         if let Some(line) = notable(event) {
@@ -61,6 +63,7 @@ impl Progress {
         }
     }
 
+    /// Removes the bar from the terminal, if there is one.
     pub fn finish(&self) {
         if let View::Bar(bar) = &self.view {
             bar.finish();
@@ -76,15 +79,15 @@ impl Progress {
     }
 }
 
-/// What is worth a line of its own. None of these can come often: a pause lasts a second at least,
-/// and so does an open breaker; an underused rate is reported once; logins that fail come less
-/// and less often.
+/// Returns the line for an event that deserves one, or `None`. Such events are rare: a pause and an
+/// open circuit breaker last at least a second, an underused rate is reported once, and the waits
+/// between failed logins grow.
 fn notable(event: &Event) -> Option<String> {
     Some(match event {
         Event::Throttled { pause } => format!("the API asked for a pause: {}", about(*pause)),
         Event::RateUnderused { allowed, reached } => format!(
-            "{reached:.0} of {allowed:.0} requests a minute leave that the pace allows, for the answers take their time; \
-             a higher --concurrency lets more be under way"
+            "sending {reached:.0} of {allowed:.0} allowed requests per minute because responses are slow \
+             (a higher --concurrency helps)"
         ),
         Event::Unavailable { pause } => format!("the API is not ready (503) and asked for a pause: {}", about(*pause)),
         Event::Unreachable(trouble) => format!("{}; {}", masked(&trouble.cause), gives_up(trouble)),
@@ -92,12 +95,12 @@ fn notable(event: &Event) -> Option<String> {
             format!("{}; next try in {}, {}", masked(&trouble.cause), about(*pause), gives_up(trouble))
         }
         Event::BreakerOpened { pause, trouble: None } => {
-            format!("the API fails again and again; next try in {}", about(*pause))
+            format!("the API keeps failing; next try in {}", about(*pause))
         }
         Event::BreakerClosed => "the API is back".to_owned(),
-        Event::LookupsOff { why } => format!("look-ups are not to be had: {}", masked(why)),
-        Event::TokenRefused => "the API refused the token; another one is asked for".to_owned(),
-        Event::NoToken { why } => format!("the login failed and will be tried again: {}", masked(why)),
+        Event::LookupsOff { why } => format!("look-ups disabled for this run: {}", masked(why)),
+        Event::TokenRefused => "the API refused the token; requesting another one".to_owned(),
+        Event::NoToken { why } => format!("the login failed and will be retried: {}", masked(why)),
         Event::Draining { in_flight: 0 } => return None,
         Event::Draining { in_flight } => format!("stopping; waiting for {in_flight} records in flight"),
         Event::Pace { .. }
@@ -111,10 +114,10 @@ fn notable(event: &Event) -> Option<String> {
     })
 }
 
-/// When the run gives up, by the clock on the wall.
+/// Returns when the run gives up, in local time.
 fn gives_up(trouble: &Trouble) -> String {
     let at = Zoned::now().checked_add(trouble.gives_up_in);
-    at.map_or_else(|_| "trying for ever".to_owned(), |at| format!("giving up at {}", at.strftime("%H:%M")))
+    at.map_or_else(|_| "retrying indefinitely".to_owned(), |at| format!("giving up at {}", at.strftime("%H:%M")))
 }
 
 #[cfg(test)]

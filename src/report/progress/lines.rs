@@ -1,5 +1,5 @@
-//! Lines for when there is not a terminal: the sign of life that a log of cron or systemd keeps, as
-//! text for people or as log lines for programs.
+//! Prints progress as lines if stderr is not a terminal, so that the log of cron or systemd has it:
+//! as text for people, or as log events for programs.
 
 use std::time::Instant;
 
@@ -32,11 +32,11 @@ impl LineOutput {
 
 fn heartbeat(counts: &Counts, now: Instant) -> String {
     let parts = [counts.outcomes(), counts.pace(now), counts.trouble.as_deref().map(masked).unwrap_or_default()];
-    let told: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-    let told = if told.is_empty() { "none settled yet".to_owned() } else { told.join("; ") };
+    let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    let state = if parts.is_empty() { "none settled yet".to_owned() } else { parts.join("; ") };
     let (done, all) = counts.reached();
     let what = if counts.is_limited() { "records to send (--limit)" } else { "records" };
-    format!("{done} of {all} {what}: {told}")
+    format!("{done} of {all} {what}: {state}")
 }
 
 #[cfg(test)]
@@ -58,8 +58,8 @@ mod tests {
         let cause = "cannot reach api.example.com (connection refused)".to_owned();
         let trouble = Trouble { cause, gives_up_in: Duration::from_secs(60) };
         counts.on(&Event::Unreachable(trouble), now);
-        let told = "1 of 4000 records: 1 created; cannot reach api.example.com (connection refused)";
-        assert_eq!(heartbeat(&counts, now), told);
+        let expected = "1 of 4000 records: 1 created; cannot reach api.example.com (connection refused)";
+        assert_eq!(heartbeat(&counts, now), expected);
         counts.on(&Event::BreakerClosed, now);
         assert_eq!(heartbeat(&counts, now), "1 of 4000 records: 1 created");
         let counts = Counts::new(Scope { limit: Some(3), ..scope });

@@ -1,8 +1,8 @@
-//! How far a run is.
+//! Shows how far a run is.
 //!
-//! - `display`: follows the events of a run and shows what is worth showing
-//! - `counts`: what the events add up to
-//! - `bar`, `lines`: the two ways to show it, on a terminal and elsewhere
+//! - `display`: follows the events of a run and decides what to show
+//! - `counts`: adds up the events
+//! - `bar`, `lines`: the two ways to show the counts, on a terminal and elsewhere
 
 mod bar;
 pub(super) mod counts;
