@@ -13,7 +13,7 @@ pub fn parse_yes_no(text: &str) -> Result<bool, Flaw> {
     } else if is_one_of(["false", "no", "0"]) {
         Ok(false)
     } else {
-        Err(Flaw::new(Code::KycMailNotBoolean, "write true or false (yes, no, 1 and 0 are taken too)"))
+        Err(Flaw::new(Code::KycMailNotBoolean, "write true or false (yes, no, 1 and 0 also work)"))
     }
 }
 

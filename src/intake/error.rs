@@ -18,7 +18,7 @@ pub enum IntakeError {
     Packed { path: PathBuf, fault: UnpackFault },
     #[error("{} is a directory, not a file", shown(path))]
     Directory { path: PathBuf },
-    #[error("{} is no regular file", shown(path))]
+    #[error("{} is not a regular file", shown(path))]
     NotAFile { path: PathBuf },
     #[error("{} is empty", shown(path))]
     Empty { path: PathBuf },
@@ -51,7 +51,7 @@ pub enum IntakeError {
     Columns { path: PathBuf, fault: ColumnFault },
     #[error("the input changed while it was read: {}", shown(path))]
     Changed { path: PathBuf },
-    #[error("a thread that reads the input failed; this is a fault of this program")]
+    #[error("a reader thread failed; this is a fault of this program")]
     Abandoned,
     #[error("{}", crate::limits::no_thread(.0))]
     NoThread(io::Error),
@@ -118,18 +118,18 @@ impl IntakeError {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-                "check the path; a file named on the command line is looked for in the current folder".to_owned()
+                "check the path; a relative path starts at the current folder".to_owned()
             }
             Self::Read { .. } | Self::Abandoned | Self::NoThread(_) => return None,
-            Self::Empty { .. } => "see whether the export that makes it came to its end, and make it again".to_owned(),
-            Self::Directory { .. } => "name one file of it".to_owned(),
-            Self::NotAFile { .. } => "for a pipe, give - as the input and pipe into this program".to_owned(),
+            Self::Empty { .. } => "the export probably failed: run it again".to_owned(),
+            Self::Directory { .. } => "name one file in it".to_owned(),
+            Self::NotAFile { .. } => "to read from a pipe, use - as the input".to_owned(),
             Self::Foreign { advice, .. } => (*advice).to_owned(),
-            Self::Packed { fault: UnpackFault::Cut, .. } => "get or make the file again".to_owned(),
+            Self::Packed { fault: UnpackFault::Cut, .. } => "copy or export the file again".to_owned(),
             Self::Packed { fault: UnpackFault::Followed | UnpackFault::Damaged(_), .. } => {
-                "get or make the file again; if it unpacks elsewhere, import what it unpacks to".to_owned()
+                "copy or export the file again; if another program can unpack it, import the unpacked file".to_owned()
             }
-            Self::Packed { .. } => "if this is right, unpack it first (gunzip, unzstd) and import that".to_owned(),
+            Self::Packed { .. } => "if this is expected, unpack it first (gunzip, unzstd) and import the result".to_owned(),
             Self::Utf16 { found, .. } => format!("give --encoding {found}, or {SAVE_AS_UTF8}"),
             Self::AlreadyUtf8 { .. } => "leave out --encoding (or CUSTOMER_IMPORT_ENCODING)".to_owned(),
             Self::HeaderEncoding { suggestion, .. } | Self::Encoding { suggestion, .. } => match suggestion {
@@ -141,7 +141,7 @@ impl IntakeError {
                 "close the quote, or write a quote inside a quoted cell twice (\"\"); nothing after this line could be read".to_owned()
             }
             Self::Columns { fault, .. } => return fault.hint(),
-            Self::Changed { .. } => "run again once nothing writes to the file any more".to_owned(),
+            Self::Changed { .. } => "run again when no program writes to the file".to_owned(),
         };
         Some(hint)
     }

@@ -286,7 +286,7 @@ fn sample_keys(head: &[u8], complete: bool) -> Vec<String> {
 fn no_object(head: &[u8], complete: bool) -> Option<String> {
     let (line, flaw) = sniff::whole_lines(head, complete)
         .find_map(|(line, bytes)| Some((line, parse_object(std::str::from_utf8(bytes).ok()?).err()?)))?;
-    Some(format!("line {line} is no JSON object ({}): write one object a line and nothing after it", flaw.hint))
+    Some(format!("line {line} is not a JSON object ({}): write one object per line and nothing after it", flaw.hint))
 }
 
 fn collect_keys(object: &JsonObject, prefix: &str, depth: u8, found: &mut dyn FnMut(String)) {
@@ -407,7 +407,8 @@ mod tests {
     fn a_file_without_one_object_is_told_by_its_first_line() {
         let hint = |text: &str| feed(text.as_bytes(), &InputOptions::default()).unwrap_err().hint().unwrap_or_default();
         assert!(
-            hint("{\"name\":\"Ada\"},\n{\"name\":\"Bo\"},\n").contains("line 1 is no JSON object (column 15: trailing")
+            hint("{\"name\":\"Ada\"},\n{\"name\":\"Bo\"},\n")
+                .contains("line 1 is not a JSON object (column 15: trailing")
         );
         assert!(hint("{\"name\":\"Ada\"},\n{\"name\":\"Bo\"}\n").contains("--map"));
     }
@@ -415,8 +416,8 @@ mod tests {
     #[test]
     fn a_row_in_which_the_file_ends_is_told_from_one_that_lacks_cells() {
         let hint = |text: &str| read(&format!("{HEADER}{text}"))[0].verdict.violations()[0].hint.to_string();
-        assert!(hint("Ada").starts_with("has 1 cell where the header has 4: the file ends within this row"));
-        assert!(hint("Ada,a@kunde.de\n").starts_with("has 2 cells where the header has 4: a line break"));
+        assert!(hint("Ada").starts_with("has 1 cell but the header has 4: the file ends within this row"));
+        assert!(hint("Ada,a@kunde.de\n").starts_with("has 2 cells but the header has 4: a line break"));
     }
 
     #[test]

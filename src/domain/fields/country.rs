@@ -44,8 +44,10 @@ impl Country {
             return Err(Flaw::new(Code::CountryAmbiguous, hint));
         }
         let hint = match ATLAS.unassigned.get(&key) {
-            Some(reason) => format!("{reason}; write the code of a country of today"),
-            None => "no country of ISO 3166-1; write its code, such as DE or DEU, or its usual English name".to_owned(),
+            Some(reason) => format!("{reason}; write the code of a current country"),
+            None => {
+                "is not a country code or name; write a code, such as DE or DEU, or the usual English name".to_owned()
+            }
         };
         Err(Flaw::new(Code::CountryUnknown, hint))
     }

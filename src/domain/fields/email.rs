@@ -113,7 +113,7 @@ fn check_length(octets: usize, limit: usize, what: &str) -> Result<(), Flaw> {
     if octets <= limit {
         return Ok(());
     }
-    Err(Flaw::new(Code::EmailTooLong, format!("{what} has {octets} bytes; at most {limit} are possible")))
+    Err(Flaw::new(Code::EmailTooLong, format!("{what} has {octets} bytes; the limit is {limit}")))
 }
 
 /// What the crate says of the address as a server without the international extension would see it:
@@ -129,7 +129,7 @@ fn check_structure(local: &str, ascii_domain: &str) -> Result<(), Flaw> {
     match EmailAddress::parse_with_options(&format!("{plain}@{ascii_domain}"), options) {
         Ok(_) => Ok(()),
         Err(email_address::Error::DomainTooFew) => Err(syntax("the domain lacks its ending, such as .com")),
-        Err(email_address::Error::LocalPartEmpty) => Err(syntax("nothing stands before the @")),
+        Err(email_address::Error::LocalPartEmpty) => Err(syntax("has nothing before the @")),
         Err(_) => Err(syntax("is not an e-mail address")),
     }
 }

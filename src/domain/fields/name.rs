@@ -48,7 +48,7 @@ impl<'a> CustomerName<'a> {
         }
         let length = name.chars().count();
         if length > LONGEST {
-            let hint = format!("has {length} characters; at most {LONGEST} are possible");
+            let hint = format!("has {length} characters; the limit is {LONGEST}");
             return Err(Flaw::new(Code::NameTooLong, hint));
         }
         Ok(Self(name))
@@ -170,7 +170,7 @@ fn garbling(name: &str) -> Option<&'static str> {
             "holds quotes that look like those around a cell: write a quote within a cell twice (\"\"), and nothing before the first one",
         )
     } else if means_nothing(name) {
-        Some("is what programs write where there is nothing: is it somebody's name?")
+        Some("is what programs write for an empty value: is it a real name?")
     } else if !is_ascii && is_mojibake(name) {
         Some("looks like UTF-8 that was read as Windows-1252 (`Ã©` for `é`); export it again as UTF-8")
     } else {

@@ -68,7 +68,7 @@ impl Phone {
         let number =
             number_of(&e164).ok_or_else(|| impossible("has too few or too many digits for an international number"))?;
         if !assigned && !reads_the_same(&e164) {
-            return Err(impossible("has a zero or a prefix too many after its country code"));
+            return Err(impossible("has an extra zero or prefix after its country code"));
         }
         Ok(Self { number, assigned })
     }
@@ -90,7 +90,7 @@ impl Phone {
     #[must_use]
     pub fn oddity(&self) -> Option<Flaw> {
         (!self.assigned).then(|| {
-            Flaw::new(Code::PhoneNotAssigned, "has the right length but lies in no range known to be in use; check it")
+            Flaw::new(Code::PhoneNotAssigned, "has a valid length but is not in a range known to be in use; check it")
         })
     }
 }
@@ -180,7 +180,7 @@ fn check_characters(text: &str) -> Result<(), Flaw> {
         return syntax("only digits, spaces, ( ) - . / and a leading + are accepted");
     }
     if text.chars().skip_while(|&character| is_between(character)).skip(1).any(is_plus) {
-        return syntax("a + may stand only at the beginning; give one number");
+        return syntax("a + is allowed only at the beginning; give one number");
     }
     if !text.chars().any(char::is_numeric) {
         return syntax("holds no digits");
@@ -246,7 +246,7 @@ fn choose(as_it_stands: Option<PhoneNumber>, with_plus: PhoneNumber) -> Result<P
     match as_it_stands.filter(|number| PHONE_NUMBER_UTIL.is_valid_number(number)) {
         Some(number) if e164(&number) != e164(&with_plus) => {
             let hint = format!(
-                "may mean {} or {}; write it with + (for a whole column without: --map 'customer_phone=+{{COLUMN}}')",
+                "may mean {} or {}; write it with + (if the whole column lacks it: --map 'customer_phone=+{{COLUMN}}')",
                 e164(&with_plus),
                 e164(&number)
             );

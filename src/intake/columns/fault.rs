@@ -38,9 +38,7 @@ impl ColumnFault {
             Self::Duplicate { .. } => Some("give the columns different names".to_owned()),
             Self::Unknown { near, .. } if near.is_empty() => None,
             Self::Unknown { near, .. } => Some(format!("perhaps {}", quoted(near).join(" or "))),
-            Self::ExtraClash { .. } => {
-                Some("one path may not be the beginning of another, nor be given twice".to_owned())
-            }
+            Self::ExtraClash { .. } => Some("a path must not be the beginning of another or appear twice".to_owned()),
             Self::Repeated { .. } => Some("keep one of them".to_owned()),
         }
     }

@@ -273,13 +273,13 @@ mod tests {
         assert_eq!(
             hint(stripe, &[]),
             "this looks like an export of Stripe: --from stripe, and with it --map customer_phone=COLUMN --map customer_country=COLUMN \
-             (or --set customer_country=CODE for all); Stripe exports phone and country only where they were ticked: tick them and \
+             (or --set customer_country=CODE for all); Stripe exports phone and country only if they are ticked: tick them and \
              export again, or give them with --map or --set"
         );
         let given = InputOptions { preset: Some(Preset::Stripe), ..options(&[], &[], &[]) };
         let fault = Mapping::resolve(&header(stripe), &given).unwrap_err();
         let hint = crate::intake::error::IntakeError::Columns { path: "x.csv".into(), fault }.hint().unwrap();
-        assert!(hint.starts_with("--map customer_phone=COLUMN") && hint.contains("were ticked"), "{hint}");
+        assert!(hint.starts_with("--map customer_phone=COLUMN") && hint.contains("are ticked"), "{hint}");
     }
 
     #[test]

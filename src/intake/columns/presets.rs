@@ -92,7 +92,7 @@ impl Preset {
     pub(crate) const fn reason_to_lack(self, field: Field) -> Option<&'static str> {
         match (self, field) {
             (Self::Stripe, Field::Phone | Field::Country) => Some(
-                "Stripe exports phone and country only where they were ticked: tick them and export again, or give them with --map or --set",
+                "Stripe exports phone and country only if they are ticked: tick them and export again, or give them with --map or --set",
             ),
             _ => None,
         }

@@ -121,7 +121,7 @@ impl FromStr for ExtraRule {
         let (path, column) = split(typed, "JSON.PATH=COLUMN")?;
         let mut segments = path.split('.');
         if segments.clone().any(|segment| segment.trim().is_empty()) {
-            return Err(RuleError::new(format!("{path:?} is no path of names joined by dots")));
+            return Err(RuleError::new(format!("{path:?} is not a path of names joined by dots")));
         }
         if segments.clone().count() > usize::from(DEEPEST) {
             return Err(RuleError::new(format!("{path:?} is nested too deep")));
@@ -152,7 +152,7 @@ fn parse_field(text: &str) -> Result<Field, RuleError> {
     let lower = text.to_ascii_lowercase();
     Field::parse(&lower).or_else(|| Field::parse(&format!("customer_{lower}"))).ok_or_else(|| {
         RuleError::new(format!(
-            "{text:?} is no field; the fields are name, email, phone, country, type and send_kyc_mail"
+            "{text:?} is not a field; the fields are name, email, phone, country, type and send_kyc_mail"
         ))
     })
 }

@@ -76,7 +76,7 @@ impl FieldSource {
                 TextSource::Template { typed, .. } => format!("template {typed:?}"),
                 TextSource::FirstOf { name, .. } => format!("column {name}"),
             },
-            (Some(origin), Some(value)) => format!("column {:?}, where empty {value:?}", origin.name()),
+            (Some(origin), Some(value)) => format!("column {:?}, if empty {value:?}", origin.name()),
             (None, Some(value)) => format!("always {value:?}"),
             (None, None) => format!("no column: {default}"),
         }

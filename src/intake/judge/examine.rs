@@ -158,7 +158,7 @@ impl Examiner {
         let (found, expected) = (record.len(), self.header.len());
         let cells = if found == 1 { "cell" } else { "cells" };
         let cause = if found < expected && !ended {
-            "the file ends within this row: was it copied or written to its end?"
+            "the file ends within this row: is the file complete?"
         } else if found < expected {
             "a line break or a missing delimiter?"
         } else if record.cells().skip(expected).all(<[u8]>::is_empty) {
@@ -166,7 +166,7 @@ impl Examiner {
         } else {
             "a delimiter in a cell that is not in quotes?"
         };
-        let hint = format!("has {found} {cells} where the header has {expected}: {cause}");
+        let hint = format!("has {found} {cells} but the header has {expected}: {cause}");
         Violation::new(Code::RowColumnCount, "", "", hint)
     }
 
@@ -188,7 +188,7 @@ impl Examiner {
         }
         let long = record.cells().map(line_ends).enumerate().filter(|(_, ends)| *ends >= SUSPICIOUS_LINES);
         long.map(|(index, ends)| {
-            let hint = format!("this cell holds {ends} line breaks, from line {line} on: is a quote missing its end?");
+            let hint = format!("this cell holds {ends} line breaks, from line {line} on: is a closing quote missing?");
             Violation::new(Code::RowSwallowedLines, self.name(index), "", hint)
         })
         .collect()
@@ -233,13 +233,13 @@ fn not_text(found: Undecodable, encoding: &'static Encoding, place: &str) -> Str
     let name = encoding.name();
     if encoding == UTF_8 {
         format!(
-            "byte {} (0x{byte:02X}{place}) is not {name}; mend it, or if the whole file is in Windows-1252, \
+            "byte {} (0x{byte:02X}{place}) is not {name}; correct it, or if the whole file is in Windows-1252, \
              give --encoding windows-1252",
             after_bytes + 1
         )
     } else {
         format!(
-            "character {} (byte 0x{byte:02X}{place}) is not {name}; mend it, or give another --encoding",
+            "character {} (byte 0x{byte:02X}{place}) is not {name}; correct it, or give another --encoding",
             after_characters + 1
         )
     }

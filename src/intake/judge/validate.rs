@@ -169,7 +169,7 @@ impl<'a> Given<'a> {
             Field::Type => Code::TypeUnknown,
             Field::SendKycMail => Code::KycMailNotBoolean,
         };
-        Flaw::new(code, format!("{} stands here, not text", kind(value)))
+        Flaw::new(code, format!("is {}, not text", kind(value)))
     }
 
     fn or<T>(&self, default: T, parse: impl Fn(&str) -> Result<T, Flaw>) -> Result<T, Flaw> {

@@ -53,25 +53,25 @@ impl HeaderProblem {
     /// What to do about it.
     pub(crate) fn advice(&self) -> String {
         match self {
-            Self::HeaderBelow { line } => format!("line {line} looks like the header: delete what stands above it"),
-            Self::Quoted => {
-                "the first line stands in one pair of quotes: put each name and each cell in quotes of its own, \
-                             or take the quotes around the lines away"
-                    .to_owned()
-            }
+            Self::HeaderBelow { line } => format!("line {line} looks like the header: delete the lines above it"),
+            Self::Quoted => "the whole first line is in one pair of quotes: quote each name and each cell separately, \
+                             or remove the quotes around the lines"
+                .to_owned(),
             Self::Spaced => {
-                "a space before a quote makes the quotes part of the name: take the spaces after the delimiters away, \
+                "a space before a quote makes the quotes part of the name: remove the spaces after the delimiters \
                              in all lines"
                     .to_owned()
             }
-            Self::Parted(' ') => "spaces seem to part the cells: save the file with commas instead".to_owned(),
-            Self::Parted(sign) if u8::try_from(*sign).is_ok_and(is_delimiter) => {
-                format!("'{sign}' seems to part the cells: give --delimiter '{sign}'")
+            Self::Parted(' ') => {
+                "the columns seem to be separated by spaces: save the file with commas instead".to_owned()
             }
-            Self::Parted(sign) => format!("'{sign}' seems to part the cells: save the file with commas instead"),
+            Self::Parted(sign) if u8::try_from(*sign).is_ok_and(is_delimiter) => {
+                format!("'{sign}' seems to separate the columns: give --delimiter '{sign}'")
+            }
+            Self::Parted(sign) => format!("'{sign}' seems to separate the columns: save the file with commas instead"),
             Self::OneColumn => {
-                "only one column was found: check that this is the file, that its first line is the header, \
-                                and what parts its cells (--delimiter)"
+                "only one column was found: check that this is the right file, that its first line is the header, \
+                                and which delimiter it uses (--delimiter)"
                     .to_owned()
             }
         }

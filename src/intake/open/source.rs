@@ -192,7 +192,7 @@ mod tests {
         assert!(matches!(open(&gzip(&gzip(b"name"))), Err(IntakeError::Foreign { .. })));
         let packed = gzip(b"name,email\n");
         let cut = open(&packed[..packed.len() - 3]).err().unwrap();
-        assert!(cut.to_string().contains("too early") && cut.hint().is_some(), "{cut}");
+        assert!(cut.to_string().contains("cut off") && cut.hint().is_some(), "{cut}");
     }
 
     #[test]

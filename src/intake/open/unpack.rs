@@ -41,13 +41,13 @@ impl Packing {
 /// Why a packed input cannot be read on. It travels within an [`io::Error`] to the reader.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnpackFault {
-    #[error("it ends too early, as if it had not been copied or written to its end")]
+    #[error("it is cut off, as if copying or writing it had stopped early")]
     Cut,
     #[error("its window is larger than {} MiB", 1 << (WINDOW_LOG - 20))]
     Window,
     #[error("it unpacks to more than {MOST_RATIO} times its size")]
     Bomb,
-    #[error("after its end comes something else")]
+    #[error("other data follows its end")]
     Followed,
     #[error("it is damaged ({0})")]
     Damaged(String),
@@ -261,7 +261,7 @@ pub(crate) mod tests {
         assert_eq!(read.unwrap(), HARMLESS + 10);
         let followed = [&packed[..], b"x"].concat();
         let read = io::copy(&mut Unpacker::new(Packing::Gzip, &followed[..]).unwrap(), &mut io::sink());
-        assert!(read.unwrap_err().to_string().contains("something else"));
+        assert!(read.unwrap_err().to_string().contains("follows its end"));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 pub(crate) type Looks = (&'static str, &'static str);
 
 const SAVE_AS: &str = "save the sheet as \"CSV UTF-8\" and import that";
-const EXPORT: &str = "export the data as CSV (UTF-8) from where it comes";
+const EXPORT: &str = "export the data as CSV (UTF-8) from its source";
 const UNPACK: &str = "unpack it and import the CSV or NDJSON file in it";
 const UTF8: &str = "save the file as UTF-8";
 const NOT_THE_FILE: &str = "name the file that holds the customers";
@@ -117,7 +117,7 @@ const BEGINNINGS: [(&str, &str, &str); 22] = [
     ("--\n-- postgresql database dump", DUMP, DUMP_ADVICE),
     ("create table ", DUMP, DUMP_ADVICE),
     ("insert into ", DUMP, DUMP_ADVICE),
-    ("\x1e{", "a JSON text sequence", "take the record separators away: tr -d '\\036' < FILE > customers.ndjson"),
+    ("\x1e{", "a JSON text sequence", "remove the record separators: tr -d '\\036' < FILE > customers.ndjson"),
 ];
 const PAGE: &str = "a web page (HTML)";
 const PAGE_ADVICE: &str = "perhaps a login page was saved instead of the export, or a table of a page: open it in a spreadsheet and save it \
@@ -169,13 +169,13 @@ pub(crate) fn other_json(head: &[u8]) -> Option<Looks> {
     let is_array = text.first() == Some(&b'[') && after.is_some_and(|byte| b"{[]\"-0123456789".contains(byte));
     if is_array && is_array_a_line(text) {
         Some((
-            "JSON arrays, one a line",
+            "JSON arrays, one per line",
             "write objects instead: jq -c '{name: .[0], email: .[1]}' FILE > customers.ndjson",
         ))
     } else if is_array {
-        Some(("a JSON array", "write one object a line: jq -c '.[]' FILE > customers.ndjson"))
+        Some(("a JSON array", "write one object per line: jq -c '.[]' FILE > customers.ndjson"))
     } else if is_spread(text) {
-        Some(("a JSON document over several lines", "write one object a line: jq -c . FILE > customers.ndjson"))
+        Some(("a JSON document over several lines", "write one object per line: jq -c . FILE > customers.ndjson"))
     } else {
         None
     }

@@ -127,9 +127,7 @@ pub(crate) fn parse_object(line: &str) -> Result<Object<'_>, Flaw> {
             }
             Ok(object)
         }
-        Ok(Err(kind)) => {
-            Err(Flaw::new(Code::JsonNotAnObject, format!("{kind} stands here; each line must be one object")))
-        }
+        Ok(Err(kind)) => Err(Flaw::new(Code::JsonNotAnObject, format!("holds {kind}; each line must be one object"))),
         Err(error) => Err(explain(&error, fault.take())),
     }
 }
@@ -279,7 +277,7 @@ fn explain(error: &serde_json::Error, fault: Option<Fault>) -> Flaw {
             let key: String = key.chars().take(60).collect();
             Flaw::new(
                 Code::JsonDuplicateKey,
-                format!("the key {key:?} comes twice in one object; keep the one that is meant"),
+                format!("the key {key:?} appears twice in one object; keep the right one"),
             )
         }
         Some(Fault::TooDeep) => Flaw::new(Code::JsonSyntax, format!("nests deeper than {DEEPEST} levels")),
