@@ -9,7 +9,7 @@ use super::columns::fault::{ColumnFault, shell};
 use super::open::changed::InputChanged;
 use super::open::unpack::UnpackFault;
 
-/// A file that cannot be customers, or cannot be read on. A bad record is none of these.
+/// A file that cannot hold customers, or cannot be read any further. A bad record is not an error.
 #[derive(Debug, thiserror::Error)]
 pub enum IntakeError {
     #[error("cannot read {}{}", shown(path), behind(source))]
@@ -57,7 +57,7 @@ pub enum IntakeError {
     NoThread(io::Error),
 }
 
-/// Names a limit, which the system's own words do not.
+/// Names the limit behind an error, because the system's own message does not.
 fn behind(error: &io::Error) -> String {
     crate::limits::behind(error).map(|limit| format!(": {limit}")).unwrap_or_default()
 }
@@ -69,7 +69,8 @@ fn within(column: &Option<String>) -> String {
 const SAVE_AS_UTF8: &str = "save the file as UTF-8 (in Excel: \"CSV UTF-8\")";
 
 impl IntakeError {
-    /// Reading failed: the file, or what it was packed with.
+    /// Returns the error for a failed read: unpacking failed, the file changed, or the system
+    /// reported something else.
     pub(super) fn reading(path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         if source.get_ref().is_some_and(|inner| inner.is::<InputChanged>()) {
@@ -81,7 +82,7 @@ impl IntakeError {
         }
     }
 
-    /// Missing columns, if the form of the file is the reason for it, and what to do about that.
+    /// Replaces the advice about missing columns if the form of the file is the reason for them.
     pub(super) fn advised(mut self, about_form: Option<String>) -> Self {
         if let (Self::Columns { fault: ColumnFault::Missing { advice, .. }, .. }, Some(form)) = (&mut self, about_form)
         {
@@ -90,8 +91,8 @@ impl IntakeError {
         self
     }
 
-    /// Missing keys, if a document holds a list that may have them. One that has an e-mail of
-    /// its own is a customer.
+    /// Replaces the advice about missing keys if the document holds a list that may have them. An
+    /// object that has an e-mail of its own is a customer, so its advice stays.
     pub(super) fn within(mut self, list: Option<&str>) -> Self {
         if let (Self::Columns { fault: ColumnFault::Missing { fields, advice, .. }, .. }, Some(list)) =
             (&mut self, list)
@@ -113,7 +114,7 @@ impl IntakeError {
         }
     }
 
-    /// What to do about it.
+    /// Returns what the user can do about the error, or `None` if there is nothing.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
