@@ -1,5 +1,5 @@
-//! Why the columns of a file cannot be matched with the fields of a customer, and what to do about
-//! it.
+//! Why the columns of a file cannot be matched with the fields of a customer, and what the user can
+//! do about it.
 
 use super::presets::Preset;
 use crate::domain::Field;
@@ -44,7 +44,7 @@ impl ColumnFault {
     }
 }
 
-/// The option that maps a column to a field, ready to be typed into a shell.
+/// Returns the option that maps a column to a field, quoted for a shell.
 pub(crate) fn map_option(field: Field, column: &str) -> String {
     let escaped = if column.contains(['{', '}']) {
         format!("{{{}}}", column.replace('{', "{{").replace('}', "}}"))
@@ -54,19 +54,19 @@ pub(crate) fn map_option(field: Field, column: &str) -> String {
     map_recipe(field, &escaped)
 }
 
-/// The same for what is a column or a template as it is typed.
+/// Does the same for a column or template as it is typed.
 pub(crate) fn map_recipe(field: Field, recipe: &str) -> String {
     format!("--map {}", shell(&format!("{field}={recipe}")))
 }
 
-/// A word as a shell takes it.
+/// Quotes a word for a shell if that is necessary.
 pub(crate) fn shell(word: &str) -> String {
     let plain =
         |character: char| character.is_alphanumeric() || matches!(character, '_' | '-' | '=' | '.' | '/' | ':' | '+');
     if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
-/// More columns than this are not listed.
+/// How many columns a message lists at most.
 const LISTED: usize = 40;
 
 fn list(names: &[String]) -> String {
@@ -77,8 +77,8 @@ fn list(names: &[String]) -> String {
     }
 }
 
-/// Names with control characters escaped, in quotes if they would not stand out, cut if they are
-/// not names.
+/// Returns names with control characters escaped. A name is quoted if it would not stand out, and
+/// shortened if it is too long for a name.
 pub(crate) fn quoted(names: &[String]) -> Vec<String> {
     let shown = |name: &String| {
         let short: String = name.chars().take(60).collect();
