@@ -1,4 +1,4 @@
-//! The limits of an input. Each bounds memory, and real customers stay far below all of them.
+//! The limits of an input. They bound memory and stack; real customers stay far below them.
 
 /// The longest cell, in bytes.
 pub(super) const LONGEST_CELL: usize = 64 * 1024;

@@ -19,7 +19,6 @@ use crate::intake::read::ndjson::kind;
 ///
 /// Inlined, with the phone number last because it takes longest: moving a customer after building
 /// it takes longer than building it.
-/// takes longer than to make it.
 #[inline(always)]
 pub(crate) fn plain<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<NewCustomer<'a>> {
     let name = plain_text(mapping, row, Field::Name).filter(|name| artefact(name).is_none())?;

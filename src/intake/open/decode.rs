@@ -88,7 +88,8 @@ fn unmarked(mark: &[u8]) -> u8 {
 pub(crate) struct ToUtf8<R> {
     input: R,
     decoder: Decoder,
-    /// The last bytes that were decoded, because an error is reported only after the invalid ones.
+    /// The last bytes that were decoded, because the decoder reports invalid bytes after it read
+    /// them.
     recent: Vec<u8>,
     text: Vec<u8>,
     given: usize,
