@@ -43,8 +43,8 @@ impl std::fmt::Debug for Feed {
 }
 
 impl Feed {
-    /// Reads the beginning of a file, detects its form, and matches columns with fields. It reads
-    /// no further.
+    /// Returns a feed of a file. It reads only the beginning of the file, to detect its form and
+    /// to match columns with fields.
     ///
     /// # Errors
     /// Returns an error if the file cannot hold customers.
@@ -52,7 +52,7 @@ impl Feed {
         Self::of_file(&InputFile::open(path)?, options)
     }
 
-    /// Does the same for a file that is already open. Each feed reads it from the beginning.
+    /// Returns a feed of a file that is already open. Each feed reads it from the beginning.
     ///
     /// # Errors
     /// Returns an error if the file cannot hold customers, or if it changed since it was opened.
@@ -60,7 +60,7 @@ impl Feed {
         Self::over(InputSource::of_file(file, options.encoding)?, options)
     }
 
-    /// Does the same for an input that is not a file. It can be read only once, and changes to it
+    /// Returns a feed of an input that is not a file. It can be read only once, and changes to it
     /// are not detected. Messages use `name`.
     ///
     /// # Errors
@@ -287,7 +287,7 @@ fn sample_keys(head: &[u8], complete: bool) -> Vec<String> {
 }
 
 /// Returns the hint for a file in which no line is an object, with the reason from the first line
-/// that is text. Returns `None` if there is no such line.
+/// that is text. Returns `None` if none of the lines is text.
 fn no_object(head: &[u8], complete: bool) -> Option<String> {
     let (line, flaw) = sniff::whole_lines(head, complete)
         .find_map(|(line, bytes)| Some((line, parse_object(std::str::from_utf8(bytes).ok()?).err()?)))?;

@@ -158,7 +158,8 @@ impl<T: Gather + Send + 'static> Parallel<T> {
         Ok(Self { origin, bench, pieces, fault: None, uncut: None, rows: 0, blank_rows, is_over: false })
     }
 
-    /// Returns the next record that could not be cut, or `None` if there are no such records.
+    /// Returns the next record of the part that could not be cut, or `None` if all of the input
+    /// could be cut so far.
     fn next_uncut(&mut self) -> Option<Result<Option<T>, ReadFault>> {
         let uncut = self.uncut.as_mut()?;
         let next = match uncut.next_record() {

@@ -161,7 +161,7 @@ fn steers_display(character: char) -> bool {
 }
 
 /// Returns the sign that the text was decoded with a wrong encoding before this file was written,
-/// or `None` if there is no such sign.
+/// or `None` if it has none.
 fn garbling(name: &str) -> Option<&'static str> {
     let is_ascii = name.is_ascii();
     if !is_ascii && name.contains('\u{fffd}') {

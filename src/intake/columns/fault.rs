@@ -54,7 +54,7 @@ pub(crate) fn map_option(field: Field, column: &str) -> String {
     map_recipe(field, &escaped)
 }
 
-/// Does the same for a column or template as it is typed.
+/// Returns the `--map` option for a column or template, quoted for a shell.
 pub(crate) fn map_recipe(field: Field, recipe: &str) -> String {
     format!("--map {}", shell(&format!("{field}={recipe}")))
 }

@@ -126,7 +126,7 @@ impl<'a> Record<'a> {
         self.text().is_some()
     }
 
-    /// Returns the range of a cell in the bytes, or `None` if there is no such cell.
+    /// Returns the range of a cell in the bytes, or `None` if the record has fewer cells.
     pub(crate) fn range(self, index: usize) -> Option<std::ops::Range<usize>> {
         let end = *self.ends.get(index)?;
         Some(if index == 0 { 0 } else { self.ends[index - 1] + self.gap }..end)
