@@ -1,145 +1,150 @@
-//! What one request brought, as far as the life of a record is concerned.
+//! What one request brought, as far as the lifecycle of a record depends on it.
 
 use std::time::Duration;
 
 use super::fields::email::EmailKey;
 use super::outcome::{Complaint, Receipt};
 
-/// What became of one `POST /customer`. Every variant takes a side: was something created, surely
-/// not, or is it open?
+/// The result of one `POST /customer`. Every variant says whether something was created, surely not
+/// created, or unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AttemptResult {
-    /// Surely nothing was sent: name look-up, refusal, connect timeout, handshake reset.
+    /// Surely nothing was sent: DNS failure, connection refused, connect timeout, reset during the
+    /// handshake.
     NotSent {
         cause: String,
-        /// Trying again will not help: the name does not exist, or the proxy refuses our
-        /// credentials.
+        /// Trying again will not help, because the host name does not exist or the proxy rejects
+        /// our credentials.
         hopeless: bool,
     },
     /// Proof of creation: a readable success with an id.
     Created {
         receipt: Receipt,
-        /// The e-mail in the answer, if it is another than the one sent.
+        /// The e-mail in the response, if it differs from the one that was sent.
         other_email: Option<String>,
     },
-    /// The API complains about the e-mail. Only a look-up can tell whether it has the customer.
+    /// The API complains about the e-mail. Only a look-up can show whether the API has the
+    /// customer.
     EmailRefused {
         complaint: Complaint,
         words: EmailWords,
     },
-    /// The API said no to this data.
+    /// The API rejected this data.
     Rejected(Complaint),
-    /// The request was refused as such, before anything looked at its data.
+    /// The server refused the request as such, before it looked at the data.
     Refused {
         complaint: Complaint,
         refusal: Refusal,
     },
-    /// Something may have been sent, and no answer that can be believed came back.
+    /// Something may have been sent, and no response came back that can be believed.
     Unanswered {
         cause: DoubtCause,
         complaint: Complaint,
-        /// A `Retry-After` that came with it: every request waits for so long.
+        /// The `Retry-After` of the response. Every request waits this long.
         pause: Option<Duration>,
     },
-    /// An answered failure: the application itself wrote that something went wrong. It is done, and
-    /// it may have saved the customer before it failed.
+    /// A failure that the application itself wrote. It has finished with the request, and may have
+    /// saved the customer before it failed.
     ServerError(Complaint),
     /// The server no longer honours this idempotency key.
     KeyExpired,
-    /// The server is still at it, or gave up waiting for the request (408, 425, 409 in progress).
+    /// The server is still working on the request, or stopped waiting for it (408, 425, 409 in
+    /// progress).
     InProgress(Complaint),
-    /// Too many requests: every request waits for so long.
+    /// Too many requests. Every request waits this long.
     Throttled {
         pause: Duration,
     },
     Unauthorized,
-    /// Nothing to do with this record: the run must end.
+    /// The run must end, whatever the record holds.
     Stop(StopReason),
 }
 
 impl AttemptResult {
-    /// Whether the answer came whole and could not be understood.
+    /// Whether the response arrived completely but could not be understood.
     #[must_use]
     pub fn is_unintelligible(&self) -> bool {
         matches!(self, Self::Unanswered { cause: DoubtCause::Unintelligible, .. })
     }
 
-    /// Whether the attempt counts against its record. An attempt that surely changed nothing, and
-    /// that the record did not cause, does not.
+    /// Whether the attempt counts toward the record's limit. It does not if it surely changed
+    /// nothing and the record did not cause it.
     #[must_use]
     pub fn costs_an_attempt(&self) -> bool {
         !matches!(self, Self::NotSent { .. } | Self::Throttled { .. } | Self::Unauthorized | Self::Stop(_))
     }
 }
 
-/// What the words of a refusal about the e-mail say.
+/// What the text of a refusal says about the e-mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EmailWords {
-    /// In words that we know: the API has a customer with this e-mail.
+    /// A known text: the API has a customer with this e-mail.
     Exists,
-    /// Something else about the e-mail, in words or a language that we do not know.
+    /// Something else about the e-mail, in a text or language that we do not know.
     Unclear,
-    /// A 409 whose words say nothing of the kind: a conflict with something, perhaps with a request
-    /// that is still being worked on.
+    /// A 409 whose text does not say that the e-mail exists: a conflict with something, perhaps
+    /// with a request that is still being processed.
     Conflict,
 }
 
-/// A refusal of the request rather than of its data.
+/// A refusal of the request, and not of its data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Refusal {
     pub scope: RefusalScope,
-    /// Whether the API wrote it. A page, or the words of a gateway, may hide what the API did.
+    /// Whether the API wrote it. An HTML page or a gateway's text may hide what the API did.
     pub by_api: bool,
 }
 
-/// Whom a refusal concerns, as far as one answer can tell.
+/// What a refusal applies to, as far as one response can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RefusalScope {
-    /// 413, 414, 431: this request is too large for the server. Others are not.
+    /// 413, 414, 431: this request is too large for the server, but others are not.
     Record,
-    /// 402, 404, 405, 415 and the like, or a missing idempotency key: probably every record.
+    /// 402, 404, 405, 415 and similar statuses, or a missing idempotency key: probably every
+    /// record.
     Endpoint,
-    /// 403 in JSON: the API forbids it, probably to the whole account.
+    /// 403 in JSON: the API forbids the request, probably for the whole account.
     Account,
-    /// 403 as a page: a firewall dislikes something in this record.
+    /// 403 as an HTML page: a firewall blocks something in this record.
     Firewall,
 }
 
-/// Why an attempt is in doubt; breaker and the guard against unintelligible servers weigh them
-/// differently.
+/// Why an attempt is in doubt. The circuit breaker and the rule against unintelligible servers
+/// weigh the causes differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DoubtCause {
-    /// Reset, end of stream, timeout, bad framing, body cut or too long.
+    /// Reset, end of stream, timeout, invalid framing, or a body that is cut off or too long.
     Silence,
-    /// 502, 503, 504, 52x, and a 500 that the application did not write: a proxy answered for the
-    /// server. Feeds the breaker.
+    /// 502, 503, 504, 52x, and a 500 that the application did not write: a proxy responded in place
+    /// of the server. Counts toward the circuit breaker.
     Gateway,
-    /// An answer came whole and means nothing: 2xx without proof, unknown shapes.
+    /// A complete response without a usable meaning: 2xx without proof, or an unknown shape.
     Unintelligible,
 }
 
-/// Why a run must end whatever the records hold. Each carries words for the person who reads it.
+/// Why a run must end, whatever its records hold. Each reason carries a text for the user.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StopReason {
-    /// 78: redirect, wrong endpoint, certificate refused, request fault that all records share.
+    /// Exit code 78: a redirect, a wrong endpoint, a rejected certificate, or a request fault that
+    /// all records share.
     #[error("{0}")]
     Configuration(String),
-    /// 77
+    /// Exit code 77: the API rejected the credentials.
     #[error("{0}")]
     Credentials(String),
-    /// 69
+    /// Exit code 69: the API cannot be reached, or its responses are of no use.
     #[error("{0}")]
     Unreachable(String),
 }
 
-/// What a look-up by e-mail found, all pages read.
+/// What a look-up by e-mail found after all pages were read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LookupResult {
     Customers(Matches),
-    /// Rows came back that do not contain the text asked for: look-ups prove nothing on this
-    /// server.
+    /// The server returned customers that do not contain the requested text, so look-ups prove
+    /// nothing on this server.
     FilterIgnored,
-    /// 403, 404, 405: this server has no look-up for us.
+    /// 403, 404, 405: this server does not offer look-ups to us.
     NotOffered {
         http_status: u16,
     },
@@ -147,24 +152,27 @@ pub enum LookupResult {
     Throttled {
         pause: Duration,
     },
-    /// No answer, 5xx, unreadable, pages that do not add up. Worth another try.
+    /// No response, 5xx, an unreadable response, or pages that do not add up. Worth another
+    /// attempt.
     Failed {
         cause: String,
     },
     Stop(StopReason),
 }
 
-/// The customers that a look-up found. Empty means absent.
+/// The customers that a look-up found. Empty means that the customer is absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Matches {
-    /// Those whose whole e-mail key is the one asked for.
+    /// The customers whose whole e-mail key equals the requested one.
     pub exact: Vec<FoundCustomer>,
-    /// One whose e-mail is spelt otherwise, and which a server's collation may call equal.
+    /// A customer whose e-mail has another spelling, which the collation of a server may call
+    /// equal.
     pub lookalike: Option<Box<FoundCustomer>>,
 }
 
 impl Matches {
-    /// Adds those of another page or spelling, each once: a list may change between two requests.
+    /// Adds the customers of another page or spelling, each only once, because a list may change
+    /// between two requests.
     pub fn extend(&mut self, other: Self) {
         for customer in other.exact {
             if !self.exact.iter().any(|known| known.is_same(&customer)) {
@@ -175,21 +183,21 @@ impl Matches {
     }
 }
 
-/// A customer as a look-up shows it.
+/// A customer as returned by a look-up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundCustomer {
     pub email: EmailKey,
     pub receipt: Receipt,
     pub name: Option<String>,
     pub phone: Option<String>,
-    /// For how long, at least, the server had it when it answered, by the server's own clock.
-    /// `None` if it does not say.
+    /// The least time that the server had the customer when it responded, by the server's own
+    /// clock. `None` if the response does not say.
     pub age: Option<Duration>,
 }
 
 impl FoundCustomer {
-    /// Whether two rows show the same customer. Their age says nothing: time passes between two
-    /// answers.
+    /// Whether two results show the same customer. Ages are ignored, because time passes between
+    /// two responses.
     fn is_same(&self, other: &Self) -> bool {
         (&self.email, &self.receipt) == (&other.email, &other.receipt)
     }

@@ -9,7 +9,7 @@ use super::fields::name::CustomerName;
 use super::fields::phone::Phone;
 use super::json::JsonObject;
 
-/// The documented fields of a customer. The names are those of the API.
+/// The documented fields of a customer, named as in the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Field {
     Name,
@@ -40,7 +40,7 @@ impl Field {
         Self::ALL.into_iter().find(|field| field.as_str() == text)
     }
 
-    /// Whether a customer can be made without it.
+    /// Whether the API requires the field.
     #[must_use]
     pub const fn is_required(self) -> bool {
         !matches!(self, Self::Type | Self::SendKycMail)
@@ -53,7 +53,7 @@ impl fmt::Display for Field {
     }
 }
 
-/// A customer whose every field passed validation. The parts can be made only by their own checks,
+/// A customer of which every field passed validation. Only their own checks can create the parts,
 /// so a `NewCustomer` may be sent.
 #[derive(Clone, PartialEq)]
 pub struct NewCustomer<'a> {
@@ -63,12 +63,12 @@ pub struct NewCustomer<'a> {
     pub country: Country,
     pub kind: CustomerType,
     pub send_kyc_mail: bool,
-    /// More request fields (`--extra` and the documented ones), nested, if there are any. Never
-    /// one of the six names of [`Field`].
+    /// Additional request fields (`--extra` and the documented ones), nested, or `None` if there
+    /// are none. They never have one of the six names of [`Field`].
     pub extra: Option<Box<JsonObject>>,
 }
 
-/// People's data stays out of logs and panics.
+/// Shows nothing, because personal data must stay out of logs and panics.
 impl fmt::Debug for NewCustomer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NewCustomer").finish_non_exhaustive()

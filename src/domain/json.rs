@@ -1,15 +1,14 @@
-//! A value of JSON.
+//! A JSON value.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
-/// A value of JSON whose numbers stay as they were written, because a float would lose digits of
-/// them.
+/// A JSON value whose numbers keep their spelling, because a float would lose digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Json {
     Null,
     Bool(bool),
-    /// A number that is written as this integer is.
+    /// A number that is spelled exactly like this integer.
     Integer(i128),
     /// Any other number, digit for digit.
     Number(Box<str>),
@@ -21,7 +20,7 @@ pub enum Json {
 /// Members in the order of their names.
 pub type JsonObject = BTreeMap<String, Json>;
 
-/// Compact JSON. The same value always gives the same bytes.
+/// Writes compact JSON. The same value always gives the same bytes.
 impl fmt::Display for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,8 +1,8 @@
 //! Which texts a server may call equal although their bytes differ.
 //!
-//! Database collations ignore case, accents and width, and some take `ø` for `o`. Each has its own
-//! rules, so this folds more than any of them: two texts that fold to different forms are different
-//! for every server.
+//! Database collations ignore case, accents and width, and some treat `ø` as `o`. Each collation
+//! has its own rules, so [`lookalike`] folds more than any of them. If two texts fold to different
+//! forms, every server treats them as different.
 
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
@@ -24,7 +24,8 @@ pub fn lookalike(text: &str) -> String {
     form
 }
 
-/// Letters that no normal form takes apart, and what people and collations write for them.
+/// Returns what people and collations write for a letter that no normal form decomposes, or `None`
+/// for all other letters.
 const fn base(letter: char) -> Option<&'static str> {
     Some(match letter {
         'ß' => "ss",

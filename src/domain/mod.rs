@@ -1,9 +1,40 @@
-//! What the rest of the program speaks of. Pure: no clock, no file, no network, no terminal, no
-//! database.
+//! The types that the rest of the program uses. Pure: no clock, no file, no network, no terminal,
+//! no database.
 //!
-//! A [`NewCustomer`] comes only from validation, so whatever holds one holds something that may be
-//! sent. What is wrong with a record is a list of [`Violation`]s. What one request brought is an
-//! [`AttemptResult`]; how a record ended is an [`Outcome`]; how all of them ended is a [`Tally`].
+//! - `customer`, `fields`: a customer that may be sent, and the rules of each field
+//! - `record`, `violation`: a record of the input, and what is wrong or odd about it
+//! - `attempt`, `outcome`, `tally`: what one request brought, how a record ended, and how all of
+//!   them ended
+//! - `lookalike`: which e-mails a server may call equal
+//! - `moment`: a point in time on two clocks
+//! - `text`, `json`, `yes_no`: text for people, JSON values, yes or no
+//!
+//! # Rules
+//!
+//! - A [`NewCustomer`] comes only from validation, so code that has one may send it.
+//! - A bad record is data: it has a list of [`Violation`]s, each with a stable [`Code`] and a hint.
+//! - Every [`AttemptResult`] says whether something was created, surely not created, or unknown.
+//! - Every record ends with one [`Status`], and a [`Tally`] of them sums to the records that were
+//!   read.
+//! - The `Debug` output of fields, customers, records and flaws leaves out people's data, so that
+//!   it stays out of logs and panics.
+//!
+//! # Example
+//!
+//! ```
+//! use customer_import::domain::{Code, Country, EmailKey, Phone};
+//!
+//! let germany = Country::parse("Germany").unwrap();
+//! let phone = Phone::parse("030 123456", Some(germany)).unwrap();
+//! assert_eq!(phone.to_string(), "+4930123456");
+//!
+//! // A flaw has a code for programs and a hint for people.
+//! let flaw = Phone::parse("1.23457E+11", Some(germany)).unwrap_err();
+//! assert_eq!(flaw.code, Code::PhoneSpreadsheetDamage);
+//!
+//! // Two spellings of one e-mail have the same key, so they are one customer.
+//! assert_eq!(EmailKey::of("Ada@Example.org"), EmailKey::of(" ada@example.ORG "));
+//! ```
 
 mod attempt;
 mod customer;

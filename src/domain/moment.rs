@@ -1,44 +1,46 @@
-//! A point in time by two clocks, for either alone can mislead.
+//! A point in time on two clocks, because either clock alone can mislead.
 //!
-//! The wall clock means something to every process that will ever read it, but people and daemons
-//! set it. The boot clock cannot be set and runs on while the machine sleeps, but begins anew
-//! with every boot. So within one boot that one tells how much time passed, the other has to agree,
-//! and from one boot to the next the wall clock is all there is. Where a system has no such clock,
-//! a process is a boot.
+//! The wall clock means the same to every process, but users and daemons can set it. The boot clock
+//! cannot be set and also runs while the machine sleeps, but it starts again at every boot. So
+//! within one boot, the boot clock shows how much time passed, and the wall clock must agree.
+//! Across boots there is only the wall clock. If a system does not have a boot clock, each process
+//! counts as a boot.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// What the clock of a boot shows.
+/// A reading of the boot clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BootTime {
-    /// The boot's own number.
+    /// An identifier of the boot.
     pub boot: u128,
-    /// How long it lasts already, sleep included.
+    /// The time since the boot, including sleep.
     pub uptime: Duration,
 }
 
+/// A point in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
     pub wall: Timestamp,
-    /// Where the system has such a clock.
+    /// `None` if the system does not have such a clock.
     pub boot: Option<BootTime>,
 }
 
-/// Clocks that part by more were set.
+/// If the two clocks differ by more than this, one of them was set.
 const DISAGREEMENT: SignedDuration = SignedDuration::from_mins(5);
 
 impl Moment {
-    /// The time that surely passed since then: none where only a clock that was set back can be
-    /// asked.
+    /// Returns the time that has passed for certain. It is zero if the only clock that both moments
+    /// share was set back.
     #[must_use]
     pub fn surely_since(self, earlier: Self) -> Duration {
         let passed = self.booted_since(earlier).unwrap_or_else(|| self.wall.duration_since(earlier.wall));
         Duration::try_from(passed).unwrap_or_default()
     }
 
-    /// The most time that can have passed since then. `None`: a clock was set, so it is unknown.
+    /// Returns the most time that can have passed, or `None` if a clock was set, so that this is
+    /// unknown.
     #[must_use]
     pub fn at_most_since(self, earlier: Self) -> Option<Duration> {
         let wall = self.wall.duration_since(earlier.wall);
@@ -55,14 +57,15 @@ impl Moment {
         !self.surely_since(other).is_zero()
     }
 
-    /// Ends at the end of time instead of failing there.
+    /// Returns a later moment. It stops at the end of time instead of failing there.
     #[must_use]
     pub fn later(self, by: Duration) -> Self {
         let boot = self.boot.map(|clock| BootTime { uptime: clock.uptime.saturating_add(by), ..clock });
         Self { wall: self.wall.checked_add(by).unwrap_or(Timestamp::MAX), boot }
     }
 
-    /// By the boot clock, if both moments belong to one boot.
+    /// Returns the time between two moments by the boot clock, or `None` if they are not from the
+    /// same boot.
     fn booted_since(self, earlier: Self) -> Option<SignedDuration> {
         let (now, then) = self.boot.zip(earlier.boot).filter(|(now, then)| now.boot == then.boot)?;
         let signed = |clock: BootTime| SignedDuration::try_from(clock.uptime).unwrap_or(SignedDuration::MAX);
@@ -76,7 +79,7 @@ mod tests {
 
     const HOUR: i64 = 3600;
 
-    /// A moment so many seconds away from some other by each clock.
+    /// Returns a moment that differs from a fixed one by these seconds on each clock.
     fn moment(wall: i64, boot: u128, uptime: i64) -> Moment {
         let uptime = Duration::from_secs(u64::try_from(1_000_000 + uptime).unwrap());
         let wall = Timestamp::from_second(1_700_000_000 + wall).unwrap();

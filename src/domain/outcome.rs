@@ -2,34 +2,35 @@
 
 use std::fmt;
 
-/// The word that the report uses for a record. The words are a contract: other programs read them.
+/// The word that the report uses for the end of a record. The words are a contract, because other
+/// programs read them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Status {
-    /// This run created the customer, and the server said so.
+    /// This run created the customer, and the server confirmed it.
     Created,
-    /// The API had the customer already, and not by this tool.
+    /// The API already had the customer, and this tool did not create it.
     Exists,
-    /// An earlier run created it with the same data.
+    /// An earlier run created the customer with the same data.
     AlreadyImported,
-    /// An earlier run created it with other data; not sent.
+    /// An earlier run created the customer with other data, so nothing was sent.
     Changed,
     /// An earlier record of the input has the same e-mail.
     Duplicate,
-    /// Something is wrong with the record; never sent.
+    /// Something is wrong with the record, so it was never sent.
     Invalid,
-    /// The API said no.
+    /// The API rejected the record.
     Rejected,
-    /// Gave up; surely not created.
+    /// The run gave up, and the customer was surely not created.
     Failed,
-    /// Possibly created; a person or a later run must find out.
+    /// The customer may have been created. A person or a later run must find out.
     InDoubt,
     NotAttempted,
-    /// Only in the reports of `check`: nothing is wrong and nothing was sent.
+    /// Only in the reports of `check`: nothing is wrong, and nothing was sent.
     Valid,
 }
 
 impl Status {
-    /// Every status that an import can report, in the order in which a summary lists them.
+    /// Every status that an import can report, in the order of the summary.
     pub const IMPORT: [Self; 10] = [
         Self::Created,
         Self::Exists,
@@ -67,7 +68,7 @@ impl fmt::Display for Status {
     }
 }
 
-/// How delivery ended with a record.
+/// How delivery of a record ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
     Created(Receipt),
@@ -76,8 +77,8 @@ pub enum Ending {
     Rejected(Complaint),
     Failed(Complaint),
     InDoubt(Complaint),
-    /// The run ended first, and nothing of this record is open. The complaint says what came of
-    /// what was tried.
+    /// The run ended first, and no request of this record is open. The complaint says what its
+    /// attempts brought.
     NotAttempted(Complaint),
 }
 
@@ -95,19 +96,19 @@ impl Ending {
     }
 }
 
-/// An ending and what is worth telling of the way there.
+/// An ending, and what to report about the attempts before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     pub ending: Ending,
-    /// The status of the last answer, if there was one.
+    /// The HTTP status of the last response, if there was one.
     pub http_status: Option<u16>,
     /// Counted attempts of this run.
     pub attempts: u32,
     pub warnings: Vec<Warning>,
 }
 
-/// What the server said about a customer. Everything beyond an id is optional; links and ids are
-/// carried byte for byte.
+/// What the server said about a customer. Everything except an id is optional; links and ids are
+/// kept byte for byte.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Receipt {
     pub id: Option<String>,
@@ -125,14 +126,14 @@ pub struct Receipt {
 pub enum Data {
     #[default]
     None,
-    /// As received, as JSON text.
+    /// JSON text, exactly as received.
     Kept(String),
-    /// It has so many bytes that it is not kept.
+    /// The size in bytes, if it is too large to be kept.
     TooLarge(usize),
 }
 
 impl Data {
-    /// The most that is kept, in bytes.
+    /// The largest `data` that is kept, in bytes.
     pub const MOST: usize = 64 * 1024;
 
     #[must_use]
@@ -152,7 +153,7 @@ impl Data {
         }
     }
 
-    /// What the report should mention of it.
+    /// Returns the warning for the report, if there is one.
     #[must_use]
     pub fn warning(&self) -> Option<Warning> {
         match self {
@@ -162,14 +163,14 @@ impl Data {
     }
 }
 
-/// Why the API did not create a customer, in the words of the server if it had any.
+/// Why the API did not create a customer, in the server's own words if it sent any.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Complaint {
     pub code: ComplaintCode,
     pub message: String,
 }
 
-/// The stable codes of what the API said or failed to say.
+/// The stable codes for what the API said, or did not say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ComplaintCode {
     FieldRejected,
@@ -214,21 +215,21 @@ impl ComplaintCode {
     }
 }
 
-/// Something the report should mention beside an outcome.
+/// Something that the report mentions in addition to an outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Warning {
-    /// The server's answer names another e-mail than the one sent.
+    /// The response names another e-mail than the one that was sent.
     AnswerOtherEmail(String),
-    /// The server's `data` has so many bytes that it is not kept.
+    /// The server's `data` is too large to be kept. The value is its size in bytes.
     AnswerDataTooLarge(usize),
-    /// The answer was lost; a look-up found the customer.
+    /// The response was lost, and a look-up found the customer.
     RecoveredByLookup,
-    /// The server answered our first request with a failure and has the customer now, without
-    /// saying since when: it may be ours, and it may have been the reason for the failure.
+    /// The server reported a failure for our first request and has the customer now, but does not
+    /// say since when. The customer may be ours, or may have caused the failure.
     PerhapsOurs,
-    /// The API says that it has the e-mail, and no look-up could show the customer.
+    /// The API says that it has the e-mail, but no look-up could show the customer.
     LookupUnavailable,
-    /// The API has a customer whose e-mail it calls the same, though it is spelt otherwise.
+    /// The API has a customer whose e-mail it calls equal, although the spelling differs.
     OtherSpelling(String),
     /// The API has more than one customer with this e-mail.
     SeveralFound(String),

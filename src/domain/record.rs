@@ -1,4 +1,4 @@
-//! One customer of the input, from the cell that was read to the line that is reported.
+//! One customer of the input, from the cells that were read to the line in the report.
 
 use std::fmt;
 
@@ -6,10 +6,10 @@ use super::customer::NewCustomer;
 use super::outcome::{Complaint, Receipt, Status};
 use super::violation::Violation;
 
-/// Where a record stands in the input.
+/// The position of a record in the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
-    /// The record's number, counted from 1; the header is not a record.
+    /// The record's number, counted from 1. The header is not a record.
     pub row: u64,
     /// The line of the file on which the record starts, counted from 1.
     pub line: u64,
@@ -19,36 +19,36 @@ pub struct Position {
 pub struct InputRecord<'a> {
     pub position: Position,
     pub verdict: RecordVerdict<'a>,
-    /// The cells of the `--keep` columns, in the order in which those were named; empty if a
-    /// record has none.
+    /// The cells of the `--keep` columns, in the order of the options. Empty if there are none.
     pub kept: Vec<String>,
-    /// The record exactly as it was read, if it is invalid or the reader was asked for all; none
-    /// if it was too large to be kept.
+    /// The record exactly as it was read, if it is invalid or the options ask for all records.
+    /// `None` if it was too large to keep.
     pub raw: Option<RawRecord>,
 }
 
-/// What validation says of a record.
+/// The verdict of validation.
 pub enum RecordVerdict<'a> {
     Valid {
         customer: NewCustomer<'a>,
         warnings: Vec<Violation>,
     },
-    /// Never sent. `problems` holds every problem found, warnings included, and is not empty.
+    /// Never sent. `problems` holds every problem found, including warnings, and is not empty.
     Invalid {
-        /// The e-mail cell as given, if there is one, so that the report can name the person.
+        /// The e-mail cell as it was given, if there is one, so that the report can name the
+        /// customer.
         email: Option<String>,
         problems: Vec<Violation>,
     },
 }
 
 impl<'a> InputRecord<'a> {
-    /// A valid record of which there is nothing more to say.
+    /// Returns a valid record that has nothing to report besides its customer.
     #[must_use]
     pub const fn plain(position: Position, customer: NewCustomer<'a>) -> Self {
         Self { position, verdict: RecordVerdict::Valid { customer, warnings: Vec::new() }, kept: Vec::new(), raw: None }
     }
 
-    /// The same, independent of the buffer that it was read into.
+    /// Returns the same record without borrowing from the buffer it was read into.
     #[must_use]
     pub fn into_owned(self) -> InputRecord<'static> {
         let Self { position, verdict, kept, raw } = self;
@@ -70,7 +70,7 @@ impl RecordVerdict<'_> {
         matches!(self, Self::Invalid { .. })
     }
 
-    /// Everything that was noticed.
+    /// Returns all problems and warnings.
     #[must_use]
     pub fn violations(&self) -> &[Violation] {
         match self {
@@ -79,7 +79,8 @@ impl RecordVerdict<'_> {
         }
     }
 
-    /// Of a valid one: whether it asks for an e-mail to the person.
+    /// Returns whether a valid record asks the API to e-mail the customer, or `None` for an invalid
+    /// one.
     #[must_use]
     pub const fn send_kyc_mail(&self) -> Option<bool> {
         match self {
@@ -88,7 +89,7 @@ impl RecordVerdict<'_> {
         }
     }
 
-    /// The e-mail as given, if there is one.
+    /// Returns the e-mail as it was given, or `None` if there is none.
     #[must_use]
     pub fn email(&self) -> Option<&str> {
         match self {
@@ -98,7 +99,7 @@ impl RecordVerdict<'_> {
     }
 }
 
-/// A record as it was read: byte for byte from UTF-8, decoded from any other encoding.
+/// A record as it was read: byte for byte if the input is UTF-8, otherwise decoded.
 #[derive(Clone, PartialEq, Eq)]
 pub enum RawRecord {
     Cells(Vec<Vec<u8>>),
@@ -106,12 +107,14 @@ pub enum RawRecord {
     Line(Vec<u8>),
 }
 
-/// The form of the input, for writing records back in it; always in UTF-8.
+/// The form of the input, for writing records back in the same form. They are always written in
+/// UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InputShape {
     pub form: InputForm,
-    /// Whether what is written back begins with a byte order mark: the input did, or it was in
-    /// another encoding, and the options that said so must not be applied to the copy.
+    /// Whether to write a byte order mark first. This is so if the input has one, and also if it is
+    /// in another encoding, because the options that named that encoding must not apply to the
+    /// copy.
     pub byte_order_mark: bool,
 }
 
@@ -121,7 +124,7 @@ pub enum InputForm {
     Ndjson,
 }
 
-/// One line of a report: everything that is said of a record.
+/// One line of a report: everything that is said about a record.
 #[derive(Clone)]
 pub struct ReportLine {
     pub position: Position,
@@ -133,13 +136,13 @@ pub struct ReportLine {
     /// Problem codes joined by `;`, or the code of the API's complaint.
     pub error_code: String,
     pub error: String,
-    /// Codes and words of the warnings, joined by `; `.
+    /// Codes and texts of the warnings, joined by `; `.
     pub warning: String,
     pub kept: Vec<String>,
 }
 
-// People's data stays out of logs and panics: what follows shows where a record stands and what
-// became of it, and no cell.
+// Personal data stays out of logs and panics, so these implementations show a record's position and
+// status, and no cell.
 
 impl fmt::Debug for InputRecord<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -180,7 +183,7 @@ impl fmt::Debug for ReportLine {
 }
 
 impl ReportLine {
-    /// A line that says nothing yet beyond where the record stands and how it ended.
+    /// Returns a line with only the position of the record and its status.
     #[must_use]
     pub fn new(position: Position, status: Status, email: String, kept: Vec<String>) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! How many records ended how.
+//! How many records ended with which status.
 
 use super::outcome::Status;
 
@@ -20,14 +20,14 @@ impl Tally {
         self.counts[status as usize] += records;
     }
 
-    /// Records of one status turn out to have another.
+    /// Moves records from one status to another.
     pub fn turn(&mut self, records: u64, from: Status, into: Status) {
         self.counts[from as usize] -= records;
         self.add_many(into, records);
     }
 
-    /// Lines without anything and rows of nothing but delimiters: they are not records and in none
-    /// of the counts.
+    /// Sets the number of blank rows (empty lines, and rows of only delimiters). They are not
+    /// records, so no count includes them.
     pub fn skipped(&mut self, blank_rows: u64) {
         self.blank_rows = blank_rows;
     }
@@ -47,7 +47,7 @@ impl Tally {
         self.counts.iter().sum()
     }
 
-    /// True if some record did not get where it should: invalid, rejected or failed.
+    /// Whether some record failed to reach the API: invalid, rejected or failed.
     #[must_use]
     pub fn has_losses(&self) -> bool {
         [Status::Invalid, Status::Rejected, Status::Failed].into_iter().any(|status| self.get(status) > 0)

@@ -1,13 +1,15 @@
-//! Text from outside, made fit for people: words of the server, cells of the input, names of files.
+//! Text from outside, made safe to show: responses of the server, cells of the input, names of
+//! files.
 //!
-//! Whatever goes to a terminal, a log or a report passes through here once. Characters that steer a
-//! terminal, turn the direction of writing or cannot be seen are escaped, and long texts are cut.
+//! Everything that goes to a terminal, a log or a report passes through here once. Characters that
+//! control a terminal, change the direction of writing or are invisible are escaped, and long texts
+//! are shortened.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::path::Path;
 
-/// At most `most` characters of a text as one line, with a sign if there was more.
+/// Returns at most `most` characters of a text as one line, with `…` at the end if there were more.
 #[must_use]
 pub fn shorten(text: &str, most: usize) -> String {
     let mut characters = text.chars();
@@ -18,13 +20,14 @@ pub fn shorten(text: &str, most: usize) -> String {
     shown
 }
 
-/// A whole text as one line.
+/// Returns a whole text as one line.
 #[must_use]
 pub fn on_one_line(text: &str) -> String {
     text.chars().flat_map(visible).collect()
 }
 
-/// Characters that hide, steer or turn what is shown in their escaped form, all others as they are.
+/// Returns a character for display: escaped if it is hidden, controls the terminal or changes the
+/// direction of writing.
 pub fn visible(character: char) -> impl Iterator<Item = char> {
     let hidden = is_hidden(character);
     let escaped = hidden.then(|| character.escape_default());
@@ -32,9 +35,9 @@ pub fn visible(character: char) -> impl Iterator<Item = char> {
     escaped.into_iter().flatten().chain(plain)
 }
 
-/// Whether a character is a control or format character, turns the direction of writing, or is a
-/// letter that cannot be seen. Marks that choose the shape of the character before them are not:
-/// names in Chinese and Japanese have them.
+/// Whether a character is a control or format character, changes the direction of writing, or is an
+/// invisible letter. Variation selectors are not included, because names in Chinese and Japanese
+/// have them.
 #[must_use]
 pub fn is_hidden(character: char) -> bool {
     character.is_control()
@@ -57,13 +60,13 @@ pub fn is_hidden(character: char) -> bool {
         )
 }
 
-/// The name of a file as one line.
+/// Returns the name of a file for display, as one line.
 #[must_use]
 pub const fn shown(path: &Path) -> Shown<'_> {
     Shown(path)
 }
 
-/// What [`shown`] returns.
+/// The return value of [`shown`].
 #[derive(Clone, Copy, Debug)]
 pub struct Shown<'a>(&'a Path);
 
@@ -73,7 +76,7 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// The text without the white space around it.
+/// Returns the text without leading and trailing white space.
 #[inline]
 pub(crate) fn trim(text: Cow<'_, str>) -> Cow<'_, str> {
     match text {
@@ -83,7 +86,8 @@ pub(crate) fn trim(text: Cow<'_, str>) -> Cow<'_, str> {
     }
 }
 
-/// The same of a borrowed text. Nearly all have nothing around them, and then their ends tell so.
+/// Does the same for a borrowed text. Nearly all texts need no trimming, and their first and last
+/// byte show it.
 #[inline(always)]
 pub(crate) fn trimmed(text: &str) -> &str {
     match text.as_bytes() {
@@ -92,7 +96,7 @@ pub(crate) fn trimmed(text: &str) -> &str {
     }
 }
 
-/// Out of line, because it is seldom needed.
+/// Not inlined, because it is rarely needed.
 #[inline(never)]
 fn trimmed_by_letters(text: &str) -> &str {
     let is_visible = |letter: Option<char>| letter.is_some_and(|letter| !letter.is_whitespace());
@@ -100,12 +104,12 @@ fn trimmed_by_letters(text: &str) -> &str {
     if is_visible(letters.next()) && is_visible(letters.next_back()) { text } else { text.trim() }
 }
 
-/// Whether no white space of Unicode has this first byte.
+/// Whether no white space of Unicode begins with this byte in UTF-8.
 const fn begins_no_space(byte: u8) -> bool {
     matches!(byte, b'!'..=b'~' | 0xc3..=0xe0 | 0xe4..)
 }
 
-/// Whether none has this last byte.
+/// Whether no white space of Unicode ends with this byte in UTF-8.
 const fn ends_no_space(byte: u8) -> bool {
     matches!(byte, b'!'..=b'~' | 0x8b..=0x9e | 0xa1..=0xa7 | 0xaa..=0xae | 0xb0..)
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::text::shorten;
 
-/// Whether a record may be sent in spite of it.
+/// Whether a record may still be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
     Problem,
@@ -71,15 +71,16 @@ impl fmt::Display for Code {
     }
 }
 
-/// What a value's own check says against it: which code, and what to do. Where the value stands is
-/// for the caller to add.
+/// What a value's own check says against it: a code, and what to do. The caller adds where the
+/// value is.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Flaw {
     pub code: Code,
     pub hint: Cow<'static, str>,
 }
 
-/// People's data stays out of logs and panics, and a hint may quote some.
+/// Leaves out the hint, because a hint may quote personal data, which must stay out of logs and
+/// panics.
 impl fmt::Debug for Flaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Flaw").field("code", &self.code).finish_non_exhaustive()
@@ -92,7 +93,7 @@ impl Flaw {
         Self { code, hint: hint.into() }
     }
 
-    /// The same complaint, about the value of a column.
+    /// Returns this complaint about the value of a column.
     #[must_use]
     pub fn at(self, column: &str, value: &str) -> Violation {
         Violation::new(self.code, column, value, self.hint)
@@ -103,16 +104,16 @@ impl Flaw {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Violation {
     pub code: Code,
-    /// The input's own name of the column; the field's name if no column feeds it; empty where
-    /// the whole record is meant.
+    /// The input's own name of the column, or the field's name if no column feeds it. Empty if the
+    /// complaint is about the whole record.
     pub column: String,
-    /// What stands there, shortened, with control characters escaped; empty if nothing does.
+    /// The cell's text, shortened, with control characters escaped. Empty if the cell is empty.
     pub value: String,
-    /// What is wrong and what to do about it, one short sentence without a final period.
+    /// What is wrong and what to do about it: one short sentence without a final period.
     pub hint: Cow<'static, str>,
 }
 
-/// People's data stays out of logs and panics.
+/// Leaves out value and hint, because personal data must stay out of logs and panics.
 impl fmt::Debug for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Violation").field("code", &self.code).field("column", &self.column).finish_non_exhaustive()

@@ -1,11 +1,11 @@
-//! Yes or no, as people write it.
+//! Yes or no, as users write it.
 
 use super::violation::{Code, Flaw};
 
-/// Reads true, yes and 1, or false, no and 0, in any case.
+/// Parses `true`, `yes` and `1`, or `false`, `no` and `0`, in any case.
 ///
 /// # Errors
-/// If the text is none of these.
+/// Returns a [`Flaw`] if the text is not one of these.
 pub fn parse_yes_no(text: &str) -> Result<bool, Flaw> {
     let is_one_of = |words: [&str; 3]| words.iter().any(|word| text.trim().eq_ignore_ascii_case(word));
     if is_one_of(["true", "yes", "1"]) {
@@ -13,7 +13,7 @@ pub fn parse_yes_no(text: &str) -> Result<bool, Flaw> {
     } else if is_one_of(["false", "no", "0"]) {
         Ok(false)
     } else {
-        Err(Flaw::new(Code::KycMailNotBoolean, "write true or false (yes, no, 1 and 0 are taken too)"))
+        Err(Flaw::new(Code::KycMailNotBoolean, "write true or false (yes, no, 1 and 0 also work)"))
     }
 }
 

@@ -10,7 +10,7 @@ use super::columns::fault::ColumnFault;
 use super::open::changed::InputChanged;
 use super::open::unpack::UnpackFault;
 
-/// A file that cannot be customers, or cannot be read on. A bad record is none of these.
+/// A file that cannot hold customers, or cannot be read any further. A bad record is not an error.
 #[derive(Debug, thiserror::Error)]
 pub enum IntakeError {
     #[error("cannot read {}{}", shown(path), behind(source))]
@@ -19,7 +19,7 @@ pub enum IntakeError {
     Packed { path: PathBuf, fault: UnpackFault },
     #[error("{} is a directory, not a file", shown(path))]
     Directory { path: PathBuf },
-    #[error("{} is no regular file", shown(path))]
+    #[error("{} is not a regular file", shown(path))]
     NotAFile { path: PathBuf },
     #[error("{} is empty", shown(path))]
     Empty { path: PathBuf },
@@ -52,13 +52,13 @@ pub enum IntakeError {
     Columns { path: PathBuf, fault: ColumnFault },
     #[error("the input changed while it was read: {}", shown(path))]
     Changed { path: PathBuf },
-    #[error("a thread that reads the input failed; this is a fault of this program")]
+    #[error("a reader thread failed; this is a fault of this program")]
     Abandoned,
     #[error("{}", crate::limits::no_thread(.0))]
     NoThread(io::Error),
 }
 
-/// Names a limit, which the system's own words do not.
+/// Names the limit behind an error, because the system's own message does not.
 fn behind(error: &io::Error) -> String {
     crate::limits::behind(error).map(|limit| format!(": {limit}")).unwrap_or_default()
 }
@@ -70,7 +70,8 @@ fn within(column: &Option<String>) -> String {
 const SAVE_AS_UTF8: &str = "save the file as UTF-8 (in Excel: \"CSV UTF-8\")";
 
 impl IntakeError {
-    /// Reading failed: the file, or what it was packed with.
+    /// Returns the error for a failed read: unpacking failed, the file changed, or the system
+    /// reported something else.
     pub(super) fn reading(path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         if source.get_ref().is_some_and(|inner| inner.is::<InputChanged>()) {
@@ -82,7 +83,7 @@ impl IntakeError {
         }
     }
 
-    /// Missing columns, if the form of the file is the reason for it, and what to do about that.
+    /// Replaces the advice about missing columns if the form of the file is the reason for them.
     pub(super) fn advised(mut self, about_form: Option<String>) -> Self {
         if let (Self::Columns { fault: ColumnFault::Missing { advice, .. }, .. }, Some(form)) = (&mut self, about_form)
         {
@@ -91,8 +92,8 @@ impl IntakeError {
         self
     }
 
-    /// Missing keys, if a document holds a list that may have them. One that has an e-mail of
-    /// its own is a customer.
+    /// Replaces the advice about missing keys if the document holds a list that may have them. An
+    /// object that has an e-mail of its own is a customer, so its advice stays.
     pub(super) fn within(mut self, list: Option<&str>) -> Self {
         if let (Self::Columns { fault: ColumnFault::Missing { fields, advice, .. }, .. }, Some(list)) =
             (&mut self, list)
@@ -114,23 +115,23 @@ impl IntakeError {
         }
     }
 
-    /// What to do about it.
+    /// Returns what the user can do about the error, or `None` if there is nothing.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-                "check the path; a file named on the command line is looked for in the current folder".to_owned()
+                "check the path; a relative path starts at the current folder".to_owned()
             }
             Self::Read { .. } | Self::Abandoned | Self::NoThread(_) => return None,
-            Self::Empty { .. } => "see whether the export that makes it came to its end, and make it again".to_owned(),
-            Self::Directory { .. } => "name one file of it".to_owned(),
-            Self::NotAFile { .. } => "for a pipe, give - as the input and pipe into this program".to_owned(),
+            Self::Empty { .. } => "the export probably failed: run it again".to_owned(),
+            Self::Directory { .. } => "name one file in it".to_owned(),
+            Self::NotAFile { .. } => "to read from a pipe, use - as the input".to_owned(),
             Self::Foreign { advice, .. } => (*advice).to_owned(),
-            Self::Packed { fault: UnpackFault::Cut, .. } => "get or make the file again".to_owned(),
+            Self::Packed { fault: UnpackFault::Cut, .. } => "copy or export the file again".to_owned(),
             Self::Packed { fault: UnpackFault::Followed | UnpackFault::Damaged(_), .. } => {
-                "get or make the file again; if it unpacks elsewhere, import what it unpacks to".to_owned()
+                "copy or export the file again; if another program can unpack it, import the unpacked file".to_owned()
             }
-            Self::Packed { .. } => "if this is right, unpack it first (gunzip, unzstd) and import that".to_owned(),
+            Self::Packed { .. } => "if this is expected, unpack it first (gunzip, unzstd) and import the result".to_owned(),
             Self::Utf16 { found, .. } => format!("give --encoding {found}, or {SAVE_AS_UTF8}"),
             Self::AlreadyUtf8 { .. } => "leave out --encoding (or CUSTOMER_IMPORT_ENCODING)".to_owned(),
             Self::HeaderEncoding { suggestion, .. } | Self::Encoding { suggestion, .. } => match suggestion {
@@ -142,7 +143,7 @@ impl IntakeError {
                 "close the quote, or write a quote inside a quoted cell twice (\"\"); nothing after this line could be read".to_owned()
             }
             Self::Columns { fault, .. } => return fault.hint(),
-            Self::Changed { .. } => "run again once nothing writes to the file any more".to_owned(),
+            Self::Changed { .. } => "run again when no program writes to the file".to_owned(),
         };
         Some(hint)
     }

@@ -25,7 +25,7 @@ use super::read::ndjson::{Item, parse_object};
 use super::read::pieces::{BoxedInput, Cutter};
 use super::read::records::{Form, RecordReader as _, Records};
 
-/// An iterator over the records of a file. After an error nothing follows.
+/// An iterator over the records of a file. Nothing follows after an error.
 pub struct Feed {
     origin: Origin,
     form: Form,
@@ -43,28 +43,28 @@ impl std::fmt::Debug for Feed {
 }
 
 impl Feed {
-    /// Reads the beginning of a file, finds out its form and which column feeds which field;
-    /// nothing more.
+    /// Returns a feed of a file. It reads only the beginning of the file, to detect its form and
+    /// to match columns with fields.
     ///
     /// # Errors
-    /// Where the file cannot be customers.
+    /// Returns an error if the file cannot hold customers.
     pub fn open(path: &Path, options: &InputOptions) -> Result<Self, IntakeError> {
         Self::of_file(&InputFile::open(path)?, options)
     }
 
-    /// The same for a file that is open already. Each feed reads it from its beginning.
+    /// Returns a feed of a file that is already open. Each feed reads it from the beginning.
     ///
     /// # Errors
-    /// If the file cannot be customers, or changed since it was opened.
+    /// Returns an error if the file cannot hold customers, or if it changed since it was opened.
     pub fn of_file(file: &Arc<InputFile>, options: &InputOptions) -> Result<Self, IntakeError> {
         Self::over(InputSource::of_file(file, options.encoding)?, options)
     }
 
-    /// The same for an input that is not a file: it can be read once, and nothing watches it for
-    /// change. The name is for messages.
+    /// Returns a feed of an input that is not a file. It can be read only once, and changes to it
+    /// are not detected. Messages use `name`.
     ///
     /// # Errors
-    /// Where it cannot be customers.
+    /// Returns an error if the input cannot hold customers.
     pub fn of(name: &Path, input: impl Read + Send + 'static, options: &InputOptions) -> Result<Self, IntakeError> {
         Self::over(InputSource::over(name, Box::new(input), options.encoding)?, options)
     }
@@ -92,7 +92,7 @@ impl Feed {
             .unwrap_or_else(|| sniff::delimiter(text, source.complete, |name| is_known(name.trim(), options)));
         opened.check(sniff::csv_decay(text, source.complete, delimiter, line), &source.head)?;
         let suggestion = opened.suggestion(&source.head);
-        // Kept for the case that the columns are not found, and only then looked at.
+        // Kept only to explain the failure if the columns are not found.
         let text = text.to_vec();
 
         let mut reader = Box::new(CsvReader::new(source.into_reader(skip), delimiter, line));
@@ -142,10 +142,11 @@ impl Feed {
         }
     }
 
-    /// The records, read, judged and gathered by all cores.
+    /// Reads, judges and gathers the records on all cores. The results come in the order of the
+    /// input.
     ///
     /// # Errors
-    /// Where the input cannot be read on.
+    /// Returns an error if the input cannot be read, or if the system cannot start a thread.
     pub fn in_parallel<T, G>(self, gather: G) -> Result<Parallel<T>, IntakeError>
     where
         T: Gather + Send + 'static,
@@ -158,25 +159,25 @@ impl Feed {
         Parallel::start(origin, cutter, blank_rows, examiner, gather).map_err(IntakeError::NoThread)
     }
 
-    /// Which column feeds what, for display.
+    /// Returns which column feeds which field, for display.
     #[must_use]
     pub fn mapping(&self) -> &Mapping {
         &self.examiner.mapping
     }
 
-    /// The form of the input, for writing records back in it.
+    /// Returns the form of the input, for writing records back in the same form.
     #[must_use]
     pub fn shape(&self) -> InputShape {
         self.shape.clone()
     }
 
-    /// The names of the kept columns as the input has them.
+    /// Returns the names of the kept columns as the input spells them.
     #[must_use]
     pub fn kept_names(&self) -> &[String] {
         self.examiner.mapping.kept()
     }
 
-    /// How many lines without anything and rows of nothing but delimiters were skipped so far.
+    /// Returns how many blank rows (empty lines, and rows of only delimiters) were skipped so far.
     #[must_use]
     pub fn blank_rows(&self) -> u64 {
         self.records.blank_rows()
@@ -209,7 +210,7 @@ impl Iterator for Feed {
 
 impl std::iter::FusedIterator for Feed {}
 
-/// What is known of an input before its columns are.
+/// What is known about an input before its columns are matched.
 struct Opened {
     path: PathBuf,
     file: Option<Arc<InputFile>>,
@@ -227,7 +228,8 @@ impl Opened {
         Mapping::resolve(names, options).map_err(|fault| IntakeError::Columns { path: self.path.clone(), fault })
     }
 
-    /// Refuses an input that as a whole is in another encoding.
+    /// Returns an error if so many records cannot be decoded that the whole input must be in
+    /// another encoding.
     fn check(&self, decay: EncodingErrors, head: &[u8]) -> Result<(), IntakeError> {
         let EncodingErrors { undecodable, of, first_line } = decay;
         if decay.is_systematic() {
@@ -237,13 +239,14 @@ impl Opened {
         Ok(())
     }
 
-    /// The encoding to try instead; what was decoded tells nothing any more.
+    /// Returns the encoding to suggest, or `None` if the text was already decoded, because then its
+    /// original bytes are gone.
     fn suggestion(&self, head: &[u8]) -> Option<&'static str> {
         let is_undecoded = self.encoding == UTF_8 && std::str::from_utf8(head).is_err();
         is_undecoded.then(|| decode::suggested(head))
     }
 
-    /// The cells of the header as they stand there.
+    /// Returns the cells of the header exactly as they were read.
     fn read_header(
         &self,
         reader: &mut CsvReader<BoxedInput>,
@@ -261,7 +264,8 @@ impl Opened {
     }
 }
 
-/// The keys of the objects in the head; those of nested objects with their way, joined by dots.
+/// Returns the keys of the objects in the head. The key of a nested object is its path, joined by
+/// dots.
 fn sample_keys(head: &[u8], complete: bool) -> Vec<String> {
     let mut keys = Vec::new();
     let mut seen = std::collections::HashSet::new();
@@ -282,11 +286,12 @@ fn sample_keys(head: &[u8], complete: bool) -> Vec<String> {
     keys
 }
 
-/// What to do about a file of which no line is an object; the first one tells why.
+/// Returns the hint for a file in which no line is an object, with the reason from the first line
+/// that is text. Returns `None` if none of the lines is text.
 fn no_object(head: &[u8], complete: bool) -> Option<String> {
     let (line, flaw) = sniff::whole_lines(head, complete)
         .find_map(|(line, bytes)| Some((line, parse_object(std::str::from_utf8(bytes).ok()?).err()?)))?;
-    Some(format!("line {line} is no JSON object ({}): write one object a line and nothing after it", flaw.hint))
+    Some(format!("line {line} is not a JSON object ({}): write one object per line and nothing after it", flaw.hint))
 }
 
 fn collect_keys(object: &JsonObject, prefix: &str, depth: u8, found: &mut dyn FnMut(String)) {
@@ -407,7 +412,8 @@ mod tests {
     fn a_file_without_one_object_is_told_by_its_first_line() {
         let hint = |text: &str| feed(text.as_bytes(), &InputOptions::default()).unwrap_err().hint().unwrap_or_default();
         assert!(
-            hint("{\"name\":\"Ada\"},\n{\"name\":\"Bo\"},\n").contains("line 1 is no JSON object (column 15: trailing")
+            hint("{\"name\":\"Ada\"},\n{\"name\":\"Bo\"},\n")
+                .contains("line 1 is not a JSON object (column 15: trailing")
         );
         assert!(hint("{\"name\":\"Ada\"},\n{\"name\":\"Bo\"}\n").contains("--map"));
     }
@@ -415,8 +421,8 @@ mod tests {
     #[test]
     fn a_row_in_which_the_file_ends_is_told_from_one_that_lacks_cells() {
         let hint = |text: &str| read(&format!("{HEADER}{text}"))[0].verdict.violations()[0].hint.to_string();
-        assert!(hint("Ada").starts_with("has 1 cell where the header has 4: the file ends within this row"));
-        assert!(hint("Ada,a@kunde.de\n").starts_with("has 2 cells where the header has 4: a line break"));
+        assert!(hint("Ada").starts_with("has 1 cell but the header has 4: the file ends within this row"));
+        assert!(hint("Ada,a@kunde.de\n").starts_with("has 2 cells but the header has 4: a line break"));
     }
 
     #[test]
@@ -633,7 +639,7 @@ mod tests {
         assert!(!["Ada", "ada@", "Grace", "grace", "4915"].iter().any(|data| shown.contains(data)), "{shown}");
     }
 
-    /// Every cell fixed by `--set`, so that any bytes can be read as records.
+    /// Fixes every field by `--set`, so that any bytes can be read as records.
     fn anything_goes(want_raw: bool) -> InputOptions {
         let sets = ["name=A", "email=a@b.de", "phone=+4915123456789", "country=DE"];
         InputOptions {

@@ -1,4 +1,4 @@
-//! What the user may say about the input.
+//! What the user can say about the input.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,27 +9,27 @@ use super::columns::presets::Preset;
 use super::columns::rules::{ExtraRule, MapRule, RuleError, SetRule};
 use crate::domain::Country;
 
-/// How to read a file. The default finds everything out by itself.
+/// How to read a file. With the default, everything is detected from the content.
 #[derive(Clone, Debug, Default)]
 pub struct InputOptions {
     pub format: Format,
-    /// The delimiter of a CSV file; `None`: find out.
+    /// The delimiter of a CSV file, or `None` to detect it.
     pub delimiter: Option<u8>,
-    /// What text without a byte order mark is in; `None`: UTF-8.
+    /// The encoding of text without a byte order mark. `None` means UTF-8.
     pub encoding: Option<&'static Encoding>,
-    /// What other system's export it is.
+    /// The system that exported the file.
     pub preset: Option<Preset>,
     pub maps: Vec<MapRule>,
     pub sets: Vec<SetRule>,
     pub extras: Vec<ExtraRule>,
-    /// Columns to carry into the report.
+    /// The columns to carry into the report.
     pub keep: Vec<String>,
-    /// The country of phone numbers without `+`; `None`: the record's own.
+    /// The country of phone numbers without `+`. `None` means the record's own country.
     pub region: Option<Country>,
-    /// Whether each record shall carry its cells as they were read, for the rejects.
+    /// Whether each record carries its cells as they were read, which the rejects need.
     pub want_raw: bool,
-    /// The input came through a pipe, whose writer may have died: a last CSV record without its
-    /// line end counts as cut off.
+    /// Whether the input came through a pipe, whose writer may have died. If so, a last CSV record
+    /// without a line end counts as cut off.
     pub may_be_cut: bool,
 }
 
@@ -65,10 +65,10 @@ impl fmt::Display for Format {
     }
 }
 
-/// The delimiter as typed: one character of ASCII, `\t` or `tab`.
+/// Returns the delimiter for what the user typed: one ASCII character, `\t` or `tab`.
 ///
 /// # Errors
-/// Anything else, and characters that mean something else in CSV.
+/// Returns an error for anything else, and for characters that have another meaning in CSV.
 pub fn parse_delimiter(text: &str) -> Result<u8, RuleError> {
     match text.as_bytes() {
         b"\\t" | b"tab" | b"TAB" => Ok(b'\t'),
@@ -77,15 +77,16 @@ pub fn parse_delimiter(text: &str) -> Result<u8, RuleError> {
     }
 }
 
-/// Whether a character means nothing else in CSV.
+/// Whether a character can be a delimiter, because it has no other meaning in CSV.
 pub(super) fn is_delimiter(byte: u8) -> bool {
     byte.is_ascii() && !byte.is_ascii_alphanumeric() && !matches!(byte, b'"' | b'\r' | b'\n' | 0)
 }
 
-/// The encoding by any of its usual names: `windows-1252`, `latin1`, `utf-16le`, `shift_jis` …
+/// Returns the encoding that has this name. All labels of the WHATWG Encoding Standard are
+/// accepted: `windows-1252`, `latin1`, `utf-16le`, `shift_jis` …
 ///
 /// # Errors
-/// Names that the encoding standard of the web does not know, or warns of.
+/// Returns an error if the standard does not have the name, or warns against the encoding.
 pub fn parse_encoding(text: &str) -> Result<&'static Encoding, RuleError> {
     let known = Encoding::for_label_no_replacement(text.as_bytes()).filter(|encoding| *encoding != X_USER_DEFINED);
     known.ok_or_else(|| RuleError::new("write a name such as utf-8, windows-1252, utf-16le, iso-8859-2 or shift_jis"))

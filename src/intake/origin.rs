@@ -10,24 +10,24 @@ use super::read::csv::ReadFault;
 /// The path of an input, and the file if it is one.
 pub(super) struct Origin {
     pub(super) path: PathBuf,
-    /// What is watched for change, if it is a file.
+    /// The file to watch for changes, if the input is a file.
     pub(super) file: Option<Arc<InputFile>>,
 }
 
 impl Origin {
-    /// A file that changed meanwhile was not read as one thing.
+    /// Returns [`IntakeError::Changed`] if the file changed since it was opened.
     pub(super) fn check_unchanged(&self) -> Result<(), IntakeError> {
         self.file.as_ref().map_or(Ok(()), |file| file.check_unchanged())
     }
 
-    /// A file that was written to meanwhile may look cut or damaged; that it changed is what
-    /// explains it.
+    /// Returns the error to report for `fault`. If the file changed while it was read, that is the
+    /// error, because a file that another program writes to may look cut off or damaged.
     pub(super) fn explain(&self, fault: ReadFault, header: &[String]) -> IntakeError {
         self.check_unchanged().err().unwrap_or_else(|| broken(fault, &self.path, header))
     }
 }
 
-/// The error for a record that cannot be read.
+/// Returns the error for a record that cannot be read.
 pub(super) fn broken(fault: ReadFault, path: &Path, header: &[String]) -> IntakeError {
     match fault {
         ReadFault::Read(error) => IntakeError::reading(path, error),

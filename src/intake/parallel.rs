@@ -1,8 +1,8 @@
-//! A feed on all cores: one thread cuts the input, several read and judge the pieces, and the
-//! records come out in the order of the input.
+//! A feed on all cores. One thread cuts the input into pieces, several threads read and judge the
+//! pieces, and the iterator returns the results in the order of the input.
 //!
-//! Memory is bounded: a piece holds little more than its share, and no more pieces are under way
-//! than a few for each core.
+//! Memory is bounded: a piece is only slightly larger than [`Gather::PIECE`], and a few pieces per
+//! core exist at any time.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -20,26 +20,26 @@ use super::read::ndjson::LineReader;
 use super::read::pieces::{BoxedInput, Cut, Cutter, Piece};
 use super::read::records::{Form, RecordReader, Records, Scanned};
 
-/// What is made of the records of a piece.
+/// Collects the records of one piece.
 pub trait Gather {
-    /// About how many bytes of the input are gathered at once. Several such pieces wait in memory
-    /// at a time, so those of which much is kept are better small.
+    /// The approximate size of a piece, in bytes of the input. Several finished pieces wait in
+    /// memory at a time, so choose a small size if much of each record is kept.
     const PIECE: usize = 128 * 1024;
 
-    /// Takes the next record. Its row is counted from the beginning of the piece.
+    /// Takes the next record. Its row is counted from the start of the piece.
     fn add(&mut self, record: InputRecord<'_>);
 
-    /// The same of a record of which there is no more to know than its customer. Nearly all are
-    /// such, so it is worth a way of its own if that is a shorter one.
+    /// Takes a record that has nothing to report besides its customer. Nearly all records are like
+    /// this, so override this method if there is a faster way to handle them.
     fn add_plain(&mut self, position: Position, customer: NewCustomer<'_>) {
         self.add(InputRecord::plain(position, customer));
     }
 
-    /// Tells how many rows came before the piece.
+    /// Receives how many rows precede the piece, when it is known, after the last record.
     fn after(&mut self, rows: u64);
 }
 
-/// All of them as they are.
+/// Keeps all records as they are.
 impl Gather for Vec<InputRecord<'static>> {
     const PIECE: usize = 16 * 1024;
 
@@ -52,14 +52,15 @@ impl Gather for Vec<InputRecord<'static>> {
     }
 }
 
-/// What is made of the records of a feed, a piece at a time. After an error nothing follows.
+/// An iterator over what was gathered from the records of a feed, one piece at a time. Nothing
+/// follows after an error.
 pub struct Parallel<T> {
     origin: Origin,
     bench: Arc<PieceWorker<T>>,
     pieces: Receiver<Next<T>>,
-    /// How the piece at hand ended before its end.
+    /// Why the current piece ended early, to be returned next.
     fault: Option<ReadFault>,
-    /// What could not be cut.
+    /// The records that could not be cut into pieces.
     uncut: Option<Records<BoxedInput>>,
     rows: u64,
     blank_rows: u64,
@@ -74,14 +75,14 @@ impl<T> std::fmt::Debug for Parallel<T> {
 
 /// What comes next, in the order of the input.
 enum Next<T> {
-    /// What a piece is made into, as soon as it is.
+    /// The piece will arrive here when it is judged.
     Piece(Receiver<JudgedPiece<T>>),
     Uncut(Records<BoxedInput>),
     Failed(io::Error),
     End,
 }
 
-/// A piece that was read.
+/// A piece after reading and judging.
 struct JudgedPiece<T> {
     gathered: T,
     rows: u64,
@@ -89,10 +90,10 @@ struct JudgedPiece<T> {
     fault: Option<ReadFault>,
 }
 
-/// A piece, and where its records are waited for.
+/// A piece, and the channel that takes its result.
 type PieceTask<T> = (Piece, SyncSender<JudgedPiece<T>>);
 
-/// What is done to each record.
+/// What each worker thread does to the records of a piece.
 struct PieceWorker<T> {
     form: Form,
     examiner: Examiner,
@@ -132,7 +133,7 @@ impl<T: Gather> PieceWorker<T> {
 }
 
 impl<T: Gather + Send + 'static> Parallel<T> {
-    /// `blank_rows` are those that were skipped already.
+    /// `blank_rows` is the number of blank rows that were already skipped.
     pub(super) fn start(
         origin: Origin,
         cutter: Cutter,
@@ -141,11 +142,11 @@ impl<T: Gather + Send + 'static> Parallel<T> {
         gather: impl Fn() -> T + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        // Filled by the one who cuts, who waits where the others are behind; drained by the
-        // benches, and in order by the iterator.
+        // The cutter fills both channels, and waits while they are full. The workers drain `tasks`;
+        // the iterator drains `order`, in the order of the input.
         let (tasks, todo) = sync_channel::<PieceTask<T>>(cores);
         let (order, pieces) = sync_channel(cores);
-        // No longer than there are pieces under way.
+        // Unbounded, but it never holds more buffers than there are pieces.
         let (spare, spares) = channel();
         let bench = Arc::new(PieceWorker { form: cutter.form(), examiner, gather: Box::new(gather) });
         let todo = Arc::new(Mutex::new(todo));
@@ -157,7 +158,8 @@ impl<T: Gather + Send + 'static> Parallel<T> {
         Ok(Self { origin, bench, pieces, fault: None, uncut: None, rows: 0, blank_rows, is_over: false })
     }
 
-    /// The next record of what could not be cut.
+    /// Returns the next record of the part that could not be cut, or `None` if all of the input
+    /// could be cut so far.
     fn next_uncut(&mut self) -> Option<Result<Option<T>, ReadFault>> {
         let uncut = self.uncut.as_mut()?;
         let next = match uncut.next_record() {
@@ -204,21 +206,21 @@ impl<T: Gather + Send + 'static> Parallel<T> {
 }
 
 impl<T> Parallel<T> {
-    /// How many lines without anything and rows of nothing but delimiters were skipped; known at
-    /// the end.
+    /// Returns how many blank rows (empty lines, and rows of only delimiters) were skipped. The
+    /// number is complete only at the end of the input.
     #[must_use]
     pub fn blank_rows(&self) -> u64 {
         self.blank_rows
     }
 }
 
-/// An error if the system has no thread to give. Those that were started before end by themselves
-/// when their channels do.
+/// Starts a thread, or returns an error if the system cannot start another one. In that case the
+/// threads that are already running end when their channels close.
 fn start_thread(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     std::thread::Builder::new().name(name.to_owned()).spawn(work).map(drop)
 }
 
-/// Cuts until the end, or until the receiver is gone.
+/// Cuts until the end of the input, or until the receiver is dropped.
 fn cut_all<T>(
     cutter: Cutter,
     spares: &Receiver<Vec<u8>>,
@@ -244,16 +246,16 @@ fn cut_all<T>(
             return;
         }
     }
-    // The receiver is gone, so the piece is not needed.
+    // An error means that the receiver was dropped, so the result is not needed.
     drop(order.send(Next::End));
 }
 
 fn judge_all<T: Gather>(todo: &Mutex<Receiver<PieceTask<T>>>, bench: &PieceWorker<T>, spare: &Sender<Vec<u8>>) {
     loop {
-        // Nothing can panic while it is held.
+        // A poisoned lock is safe to use, because nothing panics while the lock is held.
         let task = todo.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((piece, done)) = task else { return };
-        // The receiver is gone, so the piece is not needed.
+        // An error means that the receiver was dropped, so the result is not needed.
         drop(done.send(bench.judge(&piece)));
         drop(spare.send(piece.into_spare()));
     }
@@ -278,8 +280,8 @@ impl<T: Gather + Send + 'static> Iterator for Parallel<T> {
             }
             match self.pieces.recv() {
                 Ok(Next::Piece(judged)) => match judged.recv() {
-                    // It was read before a change that shows by now, and yet nothing more is handed
-                    // on.
+                    // The piece may have been read before the change, but after any change nothing
+                    // more is returned.
                     Ok(judged) => {
                         return match self.origin.check_unchanged() {
                             Ok(()) => Some(Ok(self.take_up(judged))),
@@ -328,7 +330,7 @@ mod tests {
         format!("{record:?} {:?}", record.verdict.email())
     }
 
-    /// What a plain feed and a parallel one make of a file.
+    /// Returns what a plain feed and a parallel feed return for a file.
     fn both(file: &tempfile::NamedTempFile) -> (Vec<String>, u64) {
         let mut plain = feed(file);
         let one: Vec<_> = plain.by_ref().map(|record| record.map_or_else(|e| e.to_string(), |r| shown(&r))).collect();
@@ -394,7 +396,7 @@ mod tests {
         assert!(matches!(bad.as_slice(), [Err(IntakeError::Abandoned)]));
     }
 
-    /// Counts records until it meets the one that it cannot stand.
+    /// Counts records, and panics at the one with a certain content.
     #[derive(Debug, Default)]
     struct Panicking(u64);
 

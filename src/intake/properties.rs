@@ -1,5 +1,5 @@
-//! What holds for every input: values arrive code point for code point, no row is lost or invented,
-//! whatever the file is made of and however it comes in pieces.
+//! Properties of every input: values arrive code point for code point, and no row is lost or
+//! invented, whatever encoding, delimiter or packing the file has and however its bytes arrive.
 
 use std::io::{self, Cursor, Read};
 use std::path::Path;
@@ -15,7 +15,7 @@ use super::open::unpack::tests::{gzip, zst};
 use super::open::{sniff, unsupported};
 use super::options::{Format, InputOptions, parse_encoding};
 
-/// How a text becomes a file.
+/// How to turn a text into a file.
 #[derive(Clone, Copy, Debug)]
 struct Made {
     encoding: &'static Encoding,
@@ -34,7 +34,7 @@ fn made() -> impl Strategy<Value = Made> {
         prop::sample::select(b",;\t|".to_vec()),
     )
         .prop_map(|(encoding, marked, packing, line_end, delimiter)| {
-            // A code page has no mark.
+            // A code page does not have a byte order mark.
             let marked = marked && encoding != WINDOWS_1252;
             Made { encoding, marked, packing, line_end, delimiter }
         })
@@ -70,7 +70,7 @@ impl Made {
         }
     }
 
-    /// Every field fixed, so that all cells are free.
+    /// Fixes every field, so that all cells can hold anything.
     fn options(self) -> InputOptions {
         let sets = ["name=A", "email=a@b.de", "phone=+4915123456789", "country=DE"];
         InputOptions {
@@ -84,7 +84,7 @@ impl Made {
     }
 }
 
-/// Gives so many bytes at once.
+/// A reader that returns at most this many bytes at a time.
 struct Pieces(Cursor<Vec<u8>>, usize);
 
 impl Read for Pieces {
@@ -111,7 +111,7 @@ proptest! {
     #[test]
     fn values_arrive_code_point_for_code_point(
         made in made(),
-        // All of it is in Windows-1252 too, which takes no more than that.
+        // All of these are in Windows-1252 too, and the feed accepts no others there.
         rows in prop::collection::vec(prop::collection::vec("[a-zA-Z\"',; |\n\r\tÀ-ÿ€Š]{0,9}", 3), 1..12),
         piece in prop::sample::select(vec![1usize, 2, 3, 7, 1 << 20]),
     ) {
@@ -119,8 +119,8 @@ proptest! {
         let file = made.csv(&[vec![header], rows.clone()].concat());
         let mut feed = match feed(&file, piece, &made.options()) {
             Ok(feed) => feed,
-            // By chance the letters of a code page may look like UTF-8; that is asked about, not
-            // guessed.
+            // By chance the letters of a code page may be valid UTF-8. The feed asks about that
+            // instead of guessing.
             Err(IntakeError::AlreadyUtf8 { .. }) => return Ok(()),
             Err(error) => panic!("{error}"),
         };
@@ -233,7 +233,7 @@ proptest! {
         let file = match packing {
             "gzip" => gzip(&bytes),
             "zstd" => zst(&bytes),
-            // What only begins as if it were packed.
+            // Starts like a packed file and is not one.
             "neither" => [b"\x1f\x8b\x08\0", &bytes[..]].concat(),
             _ => bytes,
         };

@@ -55,7 +55,7 @@ fn a_text_that_is_no_table_is_told_by_name_with_the_way_out() {
         ("From ada@example.com Tue Jan  2 10:00:00 2024\nSubject: customers\n\nHello\n", "e-mail", "name the file"),
         ("-- MySQL dump 10.13\nINSERT INTO `customers` VALUES (1,'Ada');\n", "SQL dump", "export the table"),
         ("[\n{\"name\":\"A\"},\n{\"name\":\"B\"}\n]\n", "JSON array", "jq -c '.[]'"),
-        ("[\"A\",\"a@example.com\"]\n[\"B\",\"b@example.com\"]\n", "JSON arrays, one a line", "write objects"),
+        ("[\"A\",\"a@example.com\"]\n[\"B\",\"b@example.com\"]\n", "JSON arrays, one per line", "write objects"),
         ("{\n  \"name\": \"A\"\n}\n", "over several lines", "jq -c ."),
         (&format!("{{\"customers\": [\n{person},\n{person}\n]}}\n"), "over several lines", "jq -c ."),
         (&format!("{{\"page\":1,\"customers\":[{person}]}}\n"), "no column for", "jq -c '.[\"customers\"][]'"),
@@ -79,7 +79,7 @@ fn a_table_in_an_unusual_form_is_told_what_to_change() {
     let titled = |title: &str| format!("{title}{table}");
     let quoted: String = table.lines().map(|line| format!("\"{line}\"\n")).collect();
     for (text, advice) in [
-        (titled("Customers of 2024\n"), "line 2 looks like the header: delete what stands above it"),
+        (titled("Customers of 2024\n"), "line 2 looks like the header: delete the lines above it"),
         (titled("Customers of 2024,,,\r\n,,,\r\n").replace(',', ";"), "line 3 looks like the header"),
         (titled("\"sep=,\"\r\n"), "line 2 looks like the header"),
         (quoted, "in one pair of quotes"),

@@ -82,7 +82,7 @@ fn a_packed_file_that_was_not_copied_to_its_end_sends_nothing() {
     let server = Server::start(&lab, &[]);
     for packed in [gzip(customers(5000).as_bytes()), zst(customers(5000).as_bytes())] {
         lab.write("in.csv", &packed[..packed.len() - 9]);
-        lab.import(&server, &[]).ends(65).says("ends too early").says("hint:");
+        lab.import(&server, &[]).ends(65).says("it is cut off").says("hint:");
     }
     let mut damaged = gzip(customers(50).as_bytes());
     let last = damaged.len() - 5;
@@ -244,7 +244,7 @@ fn a_plain_table_is_read_in_every_form_that_programs_give_it() {
     lab.write("in.csv", each(&|n, line| format!("{line}{}", if n > 0 { "," } else { "" })));
     lab.run(&["check", "in.csv"]).ends(1).says("end the header with as many");
     lab.write("in.csv", [gzip(table.as_bytes()), b"and more".to_vec()].concat());
-    lab.run(&["check", "in.csv"]).ends(65).says("after its end comes something else");
+    lab.run(&["check", "in.csv"]).ends(65).says("other data follows its end");
 }
 
 #[test]

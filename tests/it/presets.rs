@@ -70,9 +70,9 @@ fn what_an_export_does_not_have_is_asked_for() {
     let server = Server::start(&lab, &[]);
     let [stripe, ..] = EXPORTS;
     let ran = stripe.import(&lab, &server.url, &["--from", "stripe"]).ends(65);
-    ran.says("no column for customer_phone, customer_country").says("--set customer_country=CODE").says("were ticked");
+    ran.says("no column for customer_phone, customer_country").says("--set customer_country=CODE").says("are ticked");
     let ran = stripe.import(&lab, &server.url, &[]).ends(65);
-    ran.says("--from stripe, and with it --map customer_phone=COLUMN").says("were ticked");
+    ran.says("--from stripe, and with it --map customer_phone=COLUMN").says("are ticked");
 }
 
 #[test]

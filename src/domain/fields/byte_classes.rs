@@ -1,33 +1,33 @@
-//! The signs of a short text, all asked the same question at once.
+//! Answers questions about all bytes of a short text at once.
 
 use wide::u8x16;
 
-/// So many signs at most: as many as an integer has bits.
+/// The longest text, in bytes: one for each bit of an integer.
 const MOST: usize = 64;
 const WIDTH: usize = 16;
 
-/// A text, byte by byte.
+/// A short text, split into blocks.
 pub(crate) struct Signs<'a> {
     whole: &'a [[u8; WIDTH]],
-    /// The last ones, some of them once more; of a short text all.
+    /// The last bytes, some of which may also be in `whole`. If the text is short, all of it.
     last: [u8; WIDTH],
     length: usize,
 }
 
 impl<'a> Signs<'a> {
-    /// None if there are too many.
+    /// Returns `None` if the text is too long.
     #[inline]
     pub(crate) fn of(text: &'a [u8]) -> Option<Self> {
         let last = text.last_chunk().copied().unwrap_or_else(|| short(text).to_le_bytes());
         (text.len() <= MOST).then_some(Self { whole: text.as_chunks().0, last, length: text.len() })
     }
 
-    /// A bit for each sign, the first one's the lowest.
+    /// Returns one bit for each byte of the text. The lowest bit is the first byte.
     pub(crate) const fn all(&self) -> u64 {
         if self.length == 0 { 0 } else { u64::MAX >> (MOST - self.length) }
     }
 
-    /// For each question the bits of those for which the answer is yes.
+    /// Returns, for each question, the bits of the bytes for which the answer is yes.
     #[inline]
     pub(crate) fn that<const N: usize>(&self, are: impl Fn(u8x16) -> [u8x16; N]) -> [u64; N] {
         let mut bits = [0; N];
@@ -47,8 +47,8 @@ impl<'a> Signs<'a> {
     }
 }
 
-/// The bytes of a short text as an integer, the first the lowest. Its ends are put together, for
-/// what is copied byte by byte and then looked at as a whole is waited for.
+/// Returns the bytes of a short text as an integer, the first byte lowest. It combines the two
+/// ends, because copying byte by byte and then reading the whole would stall the processor.
 #[inline]
 fn short(text: &[u8]) -> u128 {
     match (text.first_chunk(), text.last_chunk()) {
@@ -60,13 +60,13 @@ fn short(text: &[u8]) -> u128 {
     }
 }
 
-/// Which signs are this one.
+/// Returns which bytes equal this one.
 #[inline]
 pub(crate) fn equal(signs: u8x16, sign: u8) -> u8x16 {
     signs.simd_eq(u8x16::splat(sign))
 }
 
-/// Which signs stand between these two, or are one of them.
+/// Returns which bytes are in this inclusive range.
 #[inline]
 pub(crate) fn within(signs: u8x16, first: u8, last: u8) -> u8x16 {
     let beyond_first = signs - u8x16::splat(first);

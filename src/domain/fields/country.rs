@@ -1,8 +1,8 @@
 //! Countries of ISO 3166-1.
 //!
-//! A country is known by its alpha-2 or alpha-3 code or by an English name that means it and no
-//! other: exactly, never by prefix or by likeness. `UK`, England, Scotland, Wales and Northern
-//! Ireland mean GBR, which is what ISO has for them.
+//! A country is recognized by its alpha-2 or alpha-3 code, or by an English name that has only this
+//! meaning. The whole text must match: prefixes and similar names do not count. `UK`, England,
+//! Scotland, Wales and Northern Ireland mean GBR, because that is the code that ISO has for them.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,7 +13,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use crate::domain::text::trimmed;
 use crate::domain::violation::{Code, Flaw};
 
-/// An assigned country, known by its place in the table.
+/// An assigned country, stored as its index in the table.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Country(u8);
 
@@ -24,10 +24,10 @@ impl fmt::Debug for Country {
 }
 
 impl Country {
-    /// The country that a code or an English name means.
+    /// Returns the country that a code or an English name means.
     ///
     /// # Errors
-    /// A [`Flaw`] with one of the `country.*` codes.
+    /// Returns a [`Flaw`] with one of the `country.*` codes.
     pub fn parse(text: &str) -> Result<Self, Flaw> {
         if let Some(country) = Self::plain(trimmed(text)) {
             return Ok(country);
@@ -44,13 +44,16 @@ impl Country {
             return Err(Flaw::new(Code::CountryAmbiguous, hint));
         }
         let hint = match ATLAS.unassigned.get(&key) {
-            Some(reason) => format!("{reason}; write the code of a country of today"),
-            None => "no country of ISO 3166-1; write its code, such as DE or DEU, or its usual English name".to_owned(),
+            Some(reason) => format!("{reason}; write the code of a current country"),
+            None => {
+                "is not a country code or name; write a code, such as DE or DEU, or the usual English name".to_owned()
+            }
         };
         Err(Flaw::new(Code::CountryUnknown, hint))
     }
 
-    /// The country of a code. Nearly all cells hold one, and a code needs no folding.
+    /// Returns the country of a code, or `None` if the text is not an assigned code. Nearly all
+    /// cells hold a code, which does not need folding.
     #[must_use]
     pub fn plain(code: &str) -> Option<Self> {
         let place = code_place(code.as_bytes())?;
@@ -74,7 +77,7 @@ impl fmt::Display for Country {
     }
 }
 
-/// For command lines: the same words as in a cell.
+/// For command lines. It accepts the same texts as a cell.
 impl std::str::FromStr for Country {
     type Err = String;
 
@@ -83,7 +86,7 @@ impl std::str::FromStr for Country {
     }
 }
 
-/// Names that people write and that more than one country bears.
+/// Names that people write and that mean more than one country.
 const AMBIGUOUS: [(&str, &str); 4] = [
     ("congo", "COD (Democratic Republic of the Congo, Kinshasa) or COG (Republic of the Congo, Brazzaville)"),
     ("the congo", "COD (Democratic Republic of the Congo, Kinshasa) or COG (Republic of the Congo, Brazzaville)"),
@@ -91,8 +94,7 @@ const AMBIGUOUS: [(&str, &str); 4] = [
     ("virgin islands", "VGB (British) or VIR (U.S.)"),
 ];
 
-/// The codes of the assigned countries, and for each code of two or three letters which country it
-/// means.
+/// The codes of the assigned countries, and which country each code of two or three letters means.
 struct Codes {
     countries: Vec<(&'static str, &'static str)>,
     places: Vec<Option<Country>>,
@@ -100,7 +102,8 @@ struct Codes {
 
 const LETTERS: usize = 26;
 
-/// Where a code of two or three letters of any case stands among all that there could be.
+/// Returns the index of a code of two or three letters, in any case, among all possible codes.
+/// Returns `None` for any other text.
 fn code_place(code: &[u8]) -> Option<usize> {
     let letter = |byte: u8| byte.is_ascii_alphabetic().then(|| usize::from(byte.to_ascii_uppercase() - b'A'));
     match *code {
@@ -124,7 +127,8 @@ static CODES: LazyLock<Codes> = LazyLock::new(|| {
 struct Atlas {
     /// Folded codes and names of the assigned countries.
     countries: HashMap<String, Country>,
-    /// Folded codes and names that are reserved or withdrawn, and why they are none of today's.
+    /// Folded codes and names that are reserved or withdrawn, and why they do not mean a current
+    /// country.
     unassigned: HashMap<String, String>,
 }
 
@@ -133,7 +137,7 @@ static ATLAS: LazyLock<Atlas> = LazyLock::new(|| Atlas {
     unassigned: unassigned(include_str!("countries_not_assigned.txt")),
 });
 
-/// Each with its line `alpha2 TAB alpha3 TAB name|name|…`.
+/// Returns each country with its line `alpha2 TAB alpha3 TAB name|name|…`.
 fn countries() -> impl Iterator<Item = (Country, [&'static str; 3])> {
     (0..).map(Country).zip(lines_of_three(include_str!("countries.txt")))
 }
@@ -145,7 +149,7 @@ fn spellings() -> HashMap<String, Country> {
     countries().flat_map(of_line).collect()
 }
 
-/// Lines of `code TAB state TAB name`.
+/// Parses lines of `code TAB state TAB name`.
 fn unassigned(table: &'static str) -> HashMap<String, String> {
     let mut found = HashMap::new();
     for [code, state, name] in lines_of_three(table) {
@@ -163,8 +167,8 @@ fn lines_of_three(table: &'static str) -> impl Iterator<Item = [&'static str; 3]
     })
 }
 
-/// What two spellings of one name have in common: composed letters, lower case, single spaces,
-/// straight apostrophes.
+/// Returns the form that all spellings of one name share: composed letters, lower case, single
+/// spaces, straight apostrophes.
 fn fold(text: &str) -> String {
     let composed: String = text.nfc().collect();
     let words: Vec<&str> = composed.split_whitespace().collect();
@@ -175,7 +179,7 @@ fn fold(text: &str) -> String {
 mod tests {
     use super::*;
 
-    /// The rows of a table in `fixtures/data`, without its header.
+    /// Returns the rows of a table in `fixtures/data`, without its header.
     fn rows(table: &'static str) -> Vec<Vec<String>> {
         let mut reader = csv::Reader::from_reader(table.as_bytes());
         reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect()
@@ -196,8 +200,8 @@ mod tests {
     #[test]
     fn every_english_name_means_its_country() {
         for row in rows(include_str!("../../../fixtures/data/country-names-en.csv")) {
-            // ISO's short name of one Congo is everyday English for both: refused, whatever the
-            // table says.
+            // ISO's short name of one Congo is the everyday name of both, so it is refused,
+            // whatever the table says.
             if row[0] == "CONGO" {
                 continue;
             }

@@ -1,9 +1,10 @@
-//! The e-mail of a customer: what is sent, and what the ledger knows it by.
+//! The e-mail of a customer: what is sent, and the key that the ledger uses for it.
 //!
-//! Decisions where sources disagree: a quoted local part (`"a b"@x.org`) is refused, hardly a mail
-//! system makes them and many break on them; so are display names, comments and addresses at an IP.
-//! International addresses are taken. A top-level domain has at least two letters and nothing else,
-//! or is punycode. Punycode must be what IDNA would write.
+//! Decisions where standards and practice disagree: quoted local parts (`"a b"@x.org`) are refused,
+//! because hardly any mail system creates them and many fail on them. Display names, comments and
+//! addresses at an IP are refused too. International addresses are accepted. A top-level domain has
+//! at least two letters and no other characters, or is punycode. Punycode must be what IDNA would
+//! write.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,28 +20,28 @@ use super::byte_classes::{Signs, equal, within};
 use crate::domain::text::trim;
 use crate::domain::violation::{Code, Flaw};
 
-/// An address that passed validation, as it was given (trimmed).
+/// A valid address, as it was given but trimmed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Email<'a>(Cow<'a, str>);
 
-/// People's data stays out of logs and panics.
+/// Shows nothing, because personal data must stay out of logs and panics.
 impl fmt::Debug for Email<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Email(..)")
     }
 }
 
-/// The longest address that fits an SMTP path, in octets, and the longest part before the `@`.
+/// The longest address that fits into an SMTP path, and the longest part before the `@`, in octets.
 const LONGEST: usize = 254;
 const LONGEST_LOCAL: usize = 64;
 /// The longest part of a domain between two dots.
 const LONGEST_LABEL: usize = 63;
 
 impl<'a> Email<'a> {
-    /// Trims, checks and keeps the address as given.
+    /// Trims and checks an address, and otherwise keeps it as it is.
     ///
     /// # Errors
-    /// A [`Flaw`] with one of the `email.*` codes.
+    /// Returns a [`Flaw`] with one of the `email.*` codes.
     pub fn parse(text: impl Into<Cow<'a, str>>) -> Result<Self, Flaw> {
         let text = trim(text.into());
         if plain_domain(text.as_bytes()).is_none() {
@@ -49,8 +50,8 @@ impl<'a> Email<'a> {
         Ok(Self(text))
     }
 
-    /// An address of the usual kind, of which there is nothing to say: as [`Email::parse`] makes
-    /// it, without an oddity.
+    /// Returns what [`Email::parse`] returns for an address of the usual form that has nothing to
+    /// report. Returns `None` for all others.
     #[must_use]
     #[inline]
     pub fn plain(text: &'a str) -> Option<Self> {
@@ -91,7 +92,7 @@ impl<'a> Email<'a> {
         EmailKey::of(&self.0)
     }
 
-    /// What is odd about an address that may be sent all the same.
+    /// Returns what is odd about an address that may still be sent.
     #[must_use]
     pub fn oddity(&self) -> Option<Flaw> {
         let at = memrchr(b'@', self.0.as_bytes()).map_or(0, |at| at + 1);
@@ -113,12 +114,12 @@ fn check_length(octets: usize, limit: usize, what: &str) -> Result<(), Flaw> {
     if octets <= limit {
         return Ok(());
     }
-    Err(Flaw::new(Code::EmailTooLong, format!("{what} has {octets} bytes; at most {limit} are possible")))
+    Err(Flaw::new(Code::EmailTooLong, format!("{what} has {octets} bytes; the limit is {limit}")))
 }
 
-/// What the crate says of the address as a server without the international extension would see it:
-/// the domain in ASCII, and each letter beyond ASCII, all of which RFC 6531 allows but the crate
-/// does not (it knows no combining marks), as a plain one.
+/// Checks an address as a server without the international extension would see it: the domain in
+/// ASCII, and each letter beyond ASCII replaced by a plain one. RFC 6531 allows all such letters,
+/// but the crate does not, because it does not know combining marks.
 fn check_structure(local: &str, ascii_domain: &str) -> Result<(), Flaw> {
     let plain: Cow<'_, str> = if local.is_ascii() {
         local.into()
@@ -129,12 +130,12 @@ fn check_structure(local: &str, ascii_domain: &str) -> Result<(), Flaw> {
     match EmailAddress::parse_with_options(&format!("{plain}@{ascii_domain}"), options) {
         Ok(_) => Ok(()),
         Err(email_address::Error::DomainTooFew) => Err(syntax("the domain lacks its ending, such as .com")),
-        Err(email_address::Error::LocalPartEmpty) => Err(syntax("nothing stands before the @")),
+        Err(email_address::Error::LocalPartEmpty) => Err(syntax("has nothing before the @")),
         Err(_) => Err(syntax("is not an e-mail address")),
     }
 }
 
-/// Forms of an address that standards allow and that are refused here, each with its own words.
+/// Refuses forms that standards allow and this tool does not, each with its own message.
 fn check_habits(text: &str) -> Result<(), Flaw> {
     if text.len() > 1 && text.starts_with('"') && text.ends_with('"') {
         Err(syntax("has quotes around it that belong to the cell: is there a space before the first one?"))
@@ -147,8 +148,8 @@ fn check_habits(text: &str) -> Result<(), Flaw> {
     }
 }
 
-/// The domain as DNS would have to be asked for it: letters, digits and hyphens in labels of their
-/// right length. Returns that form.
+/// Returns the domain in the form that DNS uses: letters, digits and hyphens in labels of valid
+/// length.
 fn check_domain(domain: &str) -> Result<Cow<'_, str>, Flaw> {
     let ascii = Uts46::new()
         .to_ascii(domain.as_bytes(), AsciiDenyList::STD3, Hyphens::Check, DnsLength::Verify)
@@ -160,7 +161,7 @@ fn check_domain(domain: &str) -> Result<Cow<'_, str>, Flaw> {
     Ok(ascii)
 }
 
-/// The names that RFC 2606 and RFC 6761 keep from ever receiving mail.
+/// Whether RFC 2606 or RFC 6761 reserves the domain, so that it never receives mail.
 fn is_reserved(domain: &[u8]) -> bool {
     const ENDINGS: [&[u8]; 7] = [b"test", b"invalid", b"example", b"localhost", b"local", b"onion", b"arpa"];
     let (before, ending) = last_label(domain);
@@ -169,15 +170,15 @@ fn is_reserved(domain: &[u8]) -> bool {
         || (is_one_of(&[b"com", b"org", b"net"]) && last_label(before).1.eq_ignore_ascii_case(b"example"))
 }
 
-/// What stands before the last dot, and after it.
+/// Returns the text before the last dot, and the text after it.
 fn last_label(domain: &[u8]) -> (&[u8], &[u8]) {
     domain.iter().rposition(|byte| *byte == b'.').map_or((b"", domain), |dot| (&domain[..dot], &domain[dot + 1..]))
 }
 
-/// The domain of an address of the usual kind: letters, digits, `_`, `+`, `-` and single dots
-/// before the `@`; letters, digits and single hyphens and dots after it, in the end letters. It is
-/// too short to break a limit. All that is checked elsewhere allows those, so nothing else needs to
-/// look.
+/// Returns the domain of an address of the usual form, or `None` for all other texts. The form is:
+/// letters, digits, `_`, `+`, `-` and single dots before the `@`; letters, digits and single
+/// hyphens and dots after it; letters at the end. Such an address is too short to exceed a limit,
+/// and no other check could refuse it.
 fn plain_domain(text: &[u8]) -> Option<&[u8]> {
     let signs = Signs::of(text).filter(|_| text.len() <= LONGEST_LABEL)?;
     let [both, only_local, at, dots, hyphens] = signs.that(|signs| {
@@ -189,7 +190,7 @@ fn plain_domain(text: &[u8]) -> Option<&[u8]> {
         return None;
     }
     let domain = !(at - 1) & !at & signs.all();
-    // No two of them are neighbours, and none stands at an end.
+    // No two of these are neighbours, and none is at an end.
     let breaks = at | dots | hyphens & domain;
     let ends = 1 | (signs.all() & !(signs.all() >> 1));
     let is_parted = breaks & (breaks << 1) == 0 && breaks & ends == 0;
@@ -200,12 +201,12 @@ fn plain_domain(text: &[u8]) -> Option<&[u8]> {
     (only_local & domain == 0 && is_parted && is_ending).then_some(&text[begin..])
 }
 
-/// What two spellings of one address have in common: lower case, NFC. No games with dots or plus
-/// signs.
+/// The form that all spellings of one address share: lower case, NFC. Dots and plus signs are
+/// significant.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EmailKey(String);
 
-/// People's data stays out of logs and panics.
+/// Shows nothing, because personal data must stay out of logs and panics.
 impl fmt::Debug for EmailKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("EmailKey(..)")
@@ -213,14 +214,14 @@ impl fmt::Debug for EmailKey {
 }
 
 impl EmailKey {
-    /// The key of any text; whether it is an address is not asked.
+    /// Returns the key of any text. It does not check whether the text is an address.
     #[must_use]
     pub fn of(text: &str) -> Self {
         let text = text.trim();
         Self(if text.is_ascii() { text.to_ascii_lowercase() } else { text.to_lowercase().nfc().collect() })
     }
 
-    /// A hash of the key of an address, without making the key.
+    /// Returns a hash of the key of an address, without building the key.
     #[must_use]
     pub fn hash_of(address: &Email<'_>, hasher: &impl BuildHasher) -> u64 {
         if address.0.is_ascii() {
@@ -236,13 +237,13 @@ impl EmailKey {
     }
 }
 
-/// Letters of ASCII count as small ones.
+/// Hashes the bytes as if capital ASCII letters were small ones.
 fn hash_of_lower_case(bytes: &[u8], hasher: &impl BuildHasher) -> u64 {
     let mut hasher = hasher.build_hasher();
     let mut add = |word| hasher.write_u64(lower_case(u64::from_le_bytes(word)));
     let (words, rest) = bytes.as_chunks();
     words.iter().copied().for_each(&mut add);
-    // What is left over is taken together with what stands before it.
+    // The last bytes that do not fill a word are hashed together with those before them.
     add(bytes.last_chunk().copied().unwrap_or_else(|| {
         let mut word = [0; 8];
         word[..rest.len()].copy_from_slice(rest);
@@ -252,9 +253,9 @@ fn hash_of_lower_case(bytes: &[u8], hasher: &impl BuildHasher) -> u64 {
     hasher.finish()
 }
 
-/// The eight bytes of a word with their letters of ASCII made small, all at once: the highest bit
-/// of a byte shows whether it is beyond a sign once what that sign lacks to the next power of two
-/// is added.
+/// Returns a word with its capital ASCII letters made small, all eight bytes at once. If the
+/// difference between 128 and a character is added to a byte, the highest bit shows whether the
+/// byte is at least that character.
 const fn lower_case(word: u64) -> u64 {
     const EACH: u64 = u64::from_le_bytes([1; 8]);
     const HIGHEST: u64 = EACH * 0x80;
@@ -275,7 +276,7 @@ mod tests {
         Email::parse(text).err().map(|flaw| flaw.code)
     }
 
-    /// `\n`, `\xe9`, `\u2003` and `\\` as the table writes them.
+    /// Decodes `\n`, `\xe9`, `\u2003` and `\\` as the table writes them.
     fn unescape(text: &str) -> String {
         let mut plain = String::new();
         let mut rest = text.chars();
@@ -321,7 +322,7 @@ mod tests {
             let pattern = &row[2] == "yes";
             let ours = code(&address).is_none();
             if valid == pattern {
-                // Space around an address is trimmed, as it is around every cell.
+                // Space around an address is trimmed, as around every cell.
                 let trimmed = address.trim() != address;
                 assert!(ours == valid || trimmed, "{} is {} by us", &row[0], if ours { "valid" } else { "invalid" });
             } else {
@@ -333,10 +334,10 @@ mod tests {
         }
     }
 
-    /// Where the sources disagree.
+    /// Returns our decision if standards and practice disagree.
     fn decision(address: &str, verdict: &str) -> bool {
         match verdict {
-            // Mail cannot reach them, and the syntax is fine: a warning.
+            // Mail cannot reach these, but the syntax is valid, so this is a warning.
             "reserved-domain" => true,
             // International addresses, but neither quoted local parts nor display names.
             "valid" | "valid-intl" => !address.contains(['"', '<']),

@@ -1,7 +1,8 @@
-//! The two kinds of customers.
+//! The two types of customers.
 
 use crate::domain::violation::{Code, Flaw};
 
+/// Whether a customer is a person or a business.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum CustomerType {
     #[default]
@@ -10,11 +11,11 @@ pub enum CustomerType {
 }
 
 impl CustomerType {
-    /// The API's own two words, in any case. Synonyms are not guessed: who is a business has
-    /// consequences in law.
+    /// Parses the API's two words, in any case. Synonyms are not guessed, because the type of a
+    /// customer has legal consequences.
     ///
     /// # Errors
-    /// A [`Flaw`] with the code `type.unknown`.
+    /// Returns a [`Flaw`] with the code `type.unknown` for any other text.
     pub fn parse(text: &str) -> Result<Self, Flaw> {
         [Self::Individual, Self::Business]
             .into_iter()

@@ -1,8 +1,12 @@
 //! The fields of a customer, each with its own rules.
 //!
-//! - `name`, `email`, `phone`, `country`, `kind`: a file for each
+//! - `name`, `email`, `phone`, `country`, `kind`: one file for each field
 //! - `phone_ranges`: which phone numbers are in use
 //! - `byte_classes`, `normalized_letters`: fast answers about ASCII and about normalized text
+//!
+//! Each field has a `parse`, which returns the value or a [`Flaw`](crate::domain::Flaw). Those with
+//! a `plain` function use it to accept the usual case quickly; it returns exactly what `parse`
+//! returns.
 
 mod byte_classes;
 pub(super) mod country;

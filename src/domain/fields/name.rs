@@ -10,26 +10,26 @@ use super::normalized_letters::{is_apart, is_untroubled, is_untroubled_letter};
 use crate::domain::text::trim;
 use crate::domain::violation::{Code, Flaw};
 
-/// A trimmed, NFC-normalised name without control characters.
+/// A trimmed, NFC-normalized name without control characters.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CustomerName<'a>(Cow<'a, str>);
 
-/// People's data stays out of logs and panics.
+/// Shows nothing, because personal data must stay out of logs and panics.
 impl fmt::Debug for CustomerName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("CustomerName(..)")
     }
 }
 
-/// The longest name that the API's database takes, in characters.
+/// The longest name that the API's database accepts, in characters.
 const LONGEST: usize = 255;
 
 impl<'a> CustomerName<'a> {
-    /// Trims and normalises; refuses what is empty, too long or steers the display instead of
-    /// naming somebody.
+    /// Trims and normalizes a name. Refuses a name that is empty, too long, or has characters that
+    /// control the display.
     ///
     /// # Errors
-    /// A [`Flaw`] with one of the `name.*` codes.
+    /// Returns a [`Flaw`] with one of the `name.*` codes.
     pub fn parse(text: impl Into<Cow<'a, str>>) -> Result<Self, Flaw> {
         let text = trim(text.into());
         if is_plain(&text) {
@@ -48,14 +48,14 @@ impl<'a> CustomerName<'a> {
         }
         let length = name.chars().count();
         if length > LONGEST {
-            let hint = format!("has {length} characters; at most {LONGEST} are possible");
+            let hint = format!("has {length} characters; the limit is {LONGEST}");
             return Err(Flaw::new(Code::NameTooLong, hint));
         }
         Ok(Self(name))
     }
 
-    /// A name of which there is nothing to say: as [`CustomerName::parse`] makes it, without an
-    /// oddity.
+    /// Returns what [`CustomerName::parse`] returns for a name that has nothing to report. Returns
+    /// `None` for all others.
     #[must_use]
     #[inline]
     pub fn plain(text: &'a str) -> Option<Self> {
@@ -76,15 +76,15 @@ impl<'a> CustomerName<'a> {
         &self.0
     }
 
-    /// What is odd about a name that may be sent all the same.
+    /// Returns what is odd about a name that may still be sent.
     #[must_use]
     pub fn oddity(&self) -> Option<Flaw> {
         garbling(&self.0).map(|hint| Flaw::new(Code::NameLooksGarbled, hint))
     }
 }
 
-/// A trimmed name, not long, that is normalised already and in which nothing is odd. Nearly all are
-/// such.
+/// Whether a name is short, trimmed, normalized and has nothing odd in it. Nearly all names are
+/// like this.
 #[inline]
 fn is_plain(name: &str) -> bool {
     let Some(signs) = Signs::of(name.as_bytes()) else { return false };
@@ -97,15 +97,15 @@ fn is_plain(name: &str) -> bool {
     is_trimmed && is_printable && !means_nothing(name) && (beyond_ascii == 0 || is_plain_in_any_script(name, &signs))
 }
 
-/// The same of a name with letters beyond ASCII.
+/// Does the same for a name with letters beyond ASCII.
 fn is_plain_in_any_script(name: &str, signs: &Signs<'_>) -> bool {
     let [mut begins, first, second] = signs.that(|signs| {
         let second = [0xc5, 0xc6, 0xcb, 0xe2].map(|byte| equal(signs, byte));
         let second = second.into_iter().fold(equal(signs, 0xc2), |any, one| any | one);
         [within(signs, 0xc0, 0xff), equal(signs, 0xc3), second]
     });
-    // Letters that `is_mojibake` looks at have one first byte in UTF-8, and two bytes; those that
-    // may follow begin with one of these.
+    // `is_mojibake` looks for pairs: in UTF-8 the first letter has two bytes and starts with C3,
+    // and the letter after it starts with one of these bytes.
     if first & second >> 2 != 0 {
         return false;
     }
@@ -120,7 +120,8 @@ fn is_plain_in_any_script(name: &str, signs: &Signs<'_>) -> bool {
     true
 }
 
-/// Where the marks end that stand here, if they stay as they are after the letter before them.
+/// Returns where the marks end that begin here, or `None` if normalization would change them after
+/// the letter before them.
 fn end_of_plain_marks(name: &str, begin: usize) -> Option<u32> {
     let end = name[begin..].find(is_untroubled).map_or(name.len(), |length| begin + length);
     let marks = &name[begin..end];
@@ -129,8 +130,8 @@ fn end_of_plain_marks(name: &str, begin: usize) -> Option<u32> {
     u32::try_from(end).ok().filter(|_| is_plain)
 }
 
-/// Whether there may be something to say of a name because of a character, whatever stands beside
-/// it.
+/// Whether a name with this character may have something to report, whatever the other characters
+/// are.
 fn is_odd(character: char) -> bool {
     matches!(character, '?' | '"' | '\u{fffd}')
         || character.is_whitespace()
@@ -142,9 +143,10 @@ fn composed(text: Cow<'_, str>) -> Cow<'_, str> {
     if is_nfc(&text) { text } else { Cow::Owned(text.nfc().collect()) }
 }
 
-/// Control characters, bidirectional embeddings and overrides, line separators, tags,
-/// noncharacters. The joiners U+200C and U+200D belong to the spelling of Persian and Indic names,
-/// and the plain direction marks only to that of right-to-left ones: those may stay.
+/// Whether a character controls the display: control characters, bidirectional embeddings and
+/// overrides, line separators, tags, noncharacters. The joiners U+200C and U+200D are needed to
+/// spell Persian and Indic names, and the plain direction marks to spell right-to-left names, so
+/// those are allowed.
 fn steers_display(character: char) -> bool {
     character.is_control()
         || matches!(
@@ -158,7 +160,8 @@ fn steers_display(character: char) -> bool {
         )
 }
 
-/// Signs that the text went through a wrong encoding before it came here.
+/// Returns the sign that the text was decoded with a wrong encoding before this file was written,
+/// or `None` if it has none.
 fn garbling(name: &str) -> Option<&'static str> {
     let is_ascii = name.is_ascii();
     if !is_ascii && name.contains('\u{fffd}') {
@@ -170,7 +173,7 @@ fn garbling(name: &str) -> Option<&'static str> {
             "holds quotes that look like those around a cell: write a quote within a cell twice (\"\"), and nothing before the first one",
         )
     } else if means_nothing(name) {
-        Some("is what programs write where there is nothing: is it somebody's name?")
+        Some("is what programs write for an empty value: is it a real name?")
     } else if !is_ascii && is_mojibake(name) {
         Some("looks like UTF-8 that was read as Windows-1252 (`Ã©` for `é`); export it again as UTF-8")
     } else {
@@ -178,18 +181,19 @@ fn garbling(name: &str) -> Option<&'static str> {
     }
 }
 
-/// What programs write for an empty value. (`None` and `Nan` may be people's names.)
+/// Whether programs write this for an empty value. (`None` and `Nan` can be names of people.)
 fn means_nothing(name: &str) -> bool {
     const WORDS: [&str; 4] = ["null", "n/a", "undefined", "[object object]"];
     WORDS.iter().any(|word| name.eq_ignore_ascii_case(word))
 }
 
-/// Quotes around the whole: a space before the first one makes it part of the cell.
+/// Whether quotes enclose the whole name. A space before the first quote makes the quotes part of
+/// the cell.
 fn is_quoted(name: &str) -> bool {
     name.len() > 1 && name.starts_with('"') && name.ends_with('"') && name.matches('"').count() == 2
 }
 
-/// Whether some characters, taken as bytes of Windows-1252, are a letter in UTF-8.
+/// Whether a run of characters, encoded as Windows-1252, is a letter in UTF-8.
 fn is_mojibake(name: &str) -> bool {
     let mut rest = name.chars();
     while let Some(first) = rest.next() {
@@ -199,8 +203,8 @@ fn is_mojibake(name: &str) -> bool {
             '\u{f0}'..='\u{f4}' => 4,
             _ => continue,
         };
-        // `Ó’` is Irish, not garbled; only after `Ã` is the quotation mark more likely the second
-        // half of a letter.
+        // `Ó’` is Irish and not garbled. Only after `Ã` is the quotation mark more likely the
+        // second half of a letter.
         if length == 2 && first != 'Ã' && rest.clone().next() == Some('\u{2019}') {
             continue;
         }
@@ -215,7 +219,8 @@ fn is_mojibake(name: &str) -> bool {
     false
 }
 
-/// The byte that stands for a character in Windows-1252, for bytes beyond ASCII.
+/// Returns the byte beyond ASCII that encodes this character in Windows-1252, or `None` if there is
+/// none.
 fn windows_1252(character: char) -> Option<u8> {
     const C1: [char; 32] = [
         '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}', '‘',
@@ -243,7 +248,7 @@ mod tests {
             name in "([ -~]|[À-ɏ]|[ -¿]|[\u{300}-\u{36f}]|[Α-я]|[ŒœŠšŽžŸƒˆ˜’“€]|[\u{620}-\u{6ff}]|[\u{900}-\u{97f}]|[\u{bbe}-\u{bd7}]|[\u{e30}-\u{e4f}]|[Ạ-ỹ]|[か-が]|[一-丐]|[가-각]|[\u{1100}\u{1161}\u{11a8}]|\u{3000}|\u{fffd}|\u{202e}){1,6}"
         ) {
             check_plain(&name);
-            // As it looks after a wrong encoding.
+            // The name as it looks after a wrong encoding.
             check_plain(&encoding_rs::WINDOWS_1252.decode_without_bom_handling(name.as_bytes()).0);
         }
     }

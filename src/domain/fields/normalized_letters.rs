@@ -1,11 +1,11 @@
-//! Letters that make no trouble beside any other: composed already, never composed with what stands
-//! before them, no mark that could stand in the wrong order. Nearly all names consist of them, and
-//! then nothing needs to be normalised.
+//! Letters that are safe beside any other letter: they are already composed, never compose with a
+//! letter before them, and are not marks that could be in the wrong order. Nearly all names consist
+//! of such letters and need no normalization.
 
-/// First and last of each range, in order; Unicode has more, but these are what people's names are
-/// written in. A test asks the library about each.
+/// The first and last letter of each range, in order. Unicode has more such letters, but these are
+/// the ones that occur in names. A test asks the library about each.
 const RANGES: [(char, char); 52] = [
-    // Latin, without the signs that a lost letter or a broken cell leaves.
+    // Latin, without the characters that a lost letter or a broken cell leaves.
     (' ', '!'),
     ('#', '>'),
     ('@', '~'),
@@ -57,7 +57,7 @@ const RANGES: [(char, char); 52] = [
     ('\u{10a0}', '\u{10ff}'),
     ('\u{1200}', '\u{135c}'),
     ('\u{1780}', '\u{17d1}'),
-    // Vietnamese, and the apostrophe of typographers.
+    // Vietnamese, and the typographic apostrophe.
     ('\u{1e00}', '\u{1eff}'),
     ('\u{2018}', '\u{2019}'),
     // Kana, Chinese characters, Hangul.
@@ -69,7 +69,7 @@ const RANGES: [(char, char); 52] = [
 
 const WORD: usize = u64::BITS as usize;
 
-/// A bit for each of the first 65,536 characters.
+/// One bit for each of the first 65,536 characters.
 static UNTROUBLED: [u64; 0x1_0000 / WORD] = {
     let mut words = [0; 0x1_0000 / WORD];
     let mut range = 0;
@@ -94,8 +94,8 @@ pub(crate) fn is_untroubled(letter: char) -> bool {
     letter < 0x1_0000 && is_marked(letter / WORD, letter)
 }
 
-/// The same of the letter beyond ASCII that these bytes begin with. What UTF-8 makes of a character
-/// is its place in the table: its last byte the bit, all before it the word.
+/// Does the same for the first character of these bytes, which must be beyond ASCII. Its UTF-8 form
+/// is its index in the table: the last byte is the bit, and the bytes before it are the word.
 #[inline]
 pub(crate) fn is_untroubled_letter(utf8: &[u8]) -> bool {
     let payload = |byte: u8| usize::from(byte) % WORD;
@@ -108,8 +108,8 @@ pub(crate) fn is_untroubled_letter(utf8: &[u8]) -> bool {
     }
 }
 
-/// Whether this is one mark that composes with no letter, so that alone between two untroubled ones
-/// it makes no trouble either: the viramas of Indic scripts and the tone marks of Thai.
+/// Whether this is a single mark that does not compose with any letter, so that it is safe between
+/// two safe letters. These are the viramas of Indic scripts and the tone marks of Thai.
 pub(crate) const fn is_apart(marks: &str) -> bool {
     matches!(
         marks.as_bytes(),

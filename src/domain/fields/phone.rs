@@ -1,8 +1,8 @@
-//! Telephone numbers. The only module that knows the phone library.
+//! Phone numbers. The only module that uses the phone library.
 //!
-//! Decisions: letters are refused, so vanity numbers (`1-800-FLOWERS`) and extensions (`ext. 5`)
-//! are too: E.164 holds neither. A number with a decimal point or an exponent went through a
-//! spreadsheet, and digits may be gone: it is refused before anything is made of it.
+//! Decisions: letters are refused, which includes vanity numbers (`1-800-FLOWERS`) and extensions
+//! (`ext. 5`), because E.164 cannot hold them. A number with a decimal point or an exponent was
+//! changed by a spreadsheet and may have lost digits, so it is refused before it is parsed.
 
 use std::fmt;
 
@@ -20,12 +20,12 @@ use crate::domain::violation::{Code, Flaw};
 pub struct Phone {
     /// The digits after the plus.
     number: u64,
-    /// Whether the number lies in a range that is in use; one of the right length that does not may
-    /// be newer than our tables.
+    /// Whether the number is in a range that is in use. A number with a valid length that is not
+    /// may be newer than our tables.
     assigned: bool,
 }
 
-/// People's data stays out of logs and panics.
+/// Shows nothing, because personal data must stay out of logs and panics.
 impl fmt::Debug for Phone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Phone(..)")
@@ -33,12 +33,13 @@ impl fmt::Debug for Phone {
 }
 
 impl Phone {
-    /// Normalises to E.164. `region` is the country whose habits hold for a number without `+`.
+    /// Normalizes a number to E.164. `region` is the country whose rules apply to a number without
+    /// `+`.
     ///
     /// # Errors
-    /// A [`Flaw`] with one of the `phone.*` codes.
+    /// Returns a [`Flaw`] with one of the `phone.*` codes.
     pub fn parse(text: &str, region: Option<Country>) -> Result<Self, Flaw> {
-        // Spreadsheets write a leading apostrophe to keep a cell from becoming a number.
+        // Spreadsheet users type an apostrophe first, so that a cell does not become a number.
         let text = trimmed(text);
         let text = text.strip_prefix('\'').map_or(text, str::trim);
         if text.is_empty() {
@@ -68,29 +69,29 @@ impl Phone {
         let number =
             number_of(&e164).ok_or_else(|| impossible("has too few or too many digits for an international number"))?;
         if !assigned && !reads_the_same(&e164) {
-            return Err(impossible("has a zero or a prefix too many after its country code"));
+            return Err(impossible("has an extra zero or prefix after its country code"));
         }
         Ok(Self { number, assigned })
     }
 
-    /// A number after a plus in a range that is in use, however its digits are grouped, of which
-    /// there is nothing to say: as [`Phone::parse`] makes it, without an oddity. It needs no
-    /// parsing, which takes a hundred times as long. Full stops are not taken here: they may be a
-    /// spreadsheet's.
+    /// Returns what [`Phone::parse`] returns for a number that starts with `+`, is in a range in
+    /// use and has nothing to report, however its digits are grouped. Returns `None` for all
+    /// others. It does not use the phone library, which takes a hundred times as long. It does not
+    /// accept full stops, because a spreadsheet may have written them.
     #[must_use]
     pub fn plain(text: &str) -> Option<Self> {
         let text = text.strip_prefix('+')?;
         let is_between = |byte: &u8| matches!(byte, b' ' | b'-' | b'(' | b')');
-        // Most are written without anything between.
+        // Most numbers have nothing between their digits.
         let number = in_use(text.bytes()).or_else(|| in_use(text.bytes().filter(|byte| !is_between(byte))))?;
         (number >= LEAST).then_some(Self { number, assigned: true })
     }
 
-    /// What is odd about a number that may be sent all the same.
+    /// Returns what is odd about a number that may still be sent.
     #[must_use]
     pub fn oddity(&self) -> Option<Flaw> {
         (!self.assigned).then(|| {
-            Flaw::new(Code::PhoneNotAssigned, "has the right length but lies in no range known to be in use; check it")
+            Flaw::new(Code::PhoneNotAssigned, "has a valid length but is not in a range known to be in use; check it")
         })
     }
 }
@@ -101,20 +102,21 @@ impl fmt::Display for Phone {
     }
 }
 
-/// Seven digits: no number with its country code is shorter.
+/// Seven digits, because no number with its country code is shorter.
 const LEAST: u64 = 1_000_000;
-/// What E.164 allows, country code included.
+/// The most digits that E.164 allows, including the country code.
 const MOST_DIGITS: usize = 15;
 
-/// The number that is already written in E.164, the first of its digits no zero.
+/// Returns the number of a text that is already in E.164, or `None` if its length is invalid or its
+/// first digit is zero.
 fn number_of(e164: &str) -> Option<u64> {
     let digits =
         e164.strip_prefix('+').filter(|digits| digits.len() <= MOST_DIGITS && !digits.starts_with(['0', '+']))?;
     digits.parse().ok().filter(|number| *number >= LEAST)
 }
 
-/// Whether the server reads the number that was meant: `+252 0000014` is `+252 000014`
-/// to the next reader, because a zero before the area code is not part of a number.
+/// Whether the server will read the same number. It reads `+252 0000014` as `+252 000014`, because
+/// a zero before the area code is not part of a number.
 fn reads_the_same(e164: &str) -> bool {
     let again = PHONE_NUMBER_UTIL.parse(e164, None);
     again.is_ok_and(|number| PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164) == e164)
@@ -124,7 +126,7 @@ fn impossible(hint: &'static str) -> Flaw {
     Flaw::new(Code::PhoneImpossible, hint)
 }
 
-/// `2.34904E+12`, `491512345678.0`, `="0301"`, `#N/A`: what spreadsheets make of numbers.
+/// Refuses what spreadsheets make of numbers: `2.34904E+12`, `491512345678.0`, `="0301"`, `#N/A`.
 fn check_damage(text: &str) -> Result<(), Flaw> {
     let hint = if text.starts_with('=') {
         "is a spreadsheet formula; export the column as text"
@@ -138,8 +140,8 @@ fn check_damage(text: &str) -> Result<(), Flaw> {
     Err(Flaw::new(Code::PhoneSpreadsheetDamage, hint))
 }
 
-/// Digits with one decimal sign, or with an exponent. A leading zero never comes from a
-/// spreadsheet's number: `0151.2345678` is a way to write a phone number.
+/// Whether a text is digits with one decimal sign, or with an exponent. A leading zero never comes
+/// from a spreadsheet's number, so `0151.2345678` is a phone number.
 fn is_decimal(text: &str) -> bool {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
@@ -160,7 +162,8 @@ fn is_decimal(text: &str) -> bool {
     }
 }
 
-/// Digits of any script, one leading plus, and the signs that people put between digits.
+/// Accepts digits of any script, one leading plus, and the characters that people write between
+/// digits.
 fn check_characters(text: &str) -> Result<(), Flaw> {
     let syntax = |hint: &'static str| Err(Flaw::new(Code::PhoneSyntax, hint));
     if text.chars().any(char::is_alphabetic) {
@@ -180,7 +183,7 @@ fn check_characters(text: &str) -> Result<(), Flaw> {
         return syntax("only digits, spaces, ( ) - . / and a leading + are accepted");
     }
     if text.chars().skip_while(|&character| is_between(character)).skip(1).any(is_plus) {
-        return syntax("a + may stand only at the beginning; give one number");
+        return syntax("a + is allowed only at the beginning; give one number");
     }
     if !text.chars().any(char::is_numeric) {
         return syntax("holds no digits");
@@ -221,8 +224,8 @@ fn length_fault(error: ValidationError) -> &'static str {
     }
 }
 
-/// `4915123456789` in Germany: the number that it is if an export dropped its plus, if that is a
-/// known one of the same country.
+/// Returns the number with its plus restored, for example `4915123456789` in Germany, if it is a
+/// valid number of the same country. An export may have dropped the plus.
 fn lost_plus(text: &str, region: Region) -> Option<PhoneNumber> {
     let code = PHONE_NUMBER_UTIL.get_country_code_for_region(region)?;
     if is_international(text) || !may_begin_with(text, code) {
@@ -232,21 +235,22 @@ fn lost_plus(text: &str, region: Region) -> Option<PhoneNumber> {
     (code == number.country_code && PHONE_NUMBER_UTIL.is_valid_number(&number)).then_some(number)
 }
 
-/// Whether the digits of a number may be a country code's and others; so few are that parsing most
-/// for it would be in vain.
+/// Whether the digits can begin with a country code. Few numbers do, so for most the second parsing
+/// is avoided.
 fn may_begin_with(text: &str, country_code: i32) -> bool {
     let digits: String = text.chars().filter(|sign| sign.is_numeric()).collect();
     !digits.is_ascii() || digits.starts_with(&country_code.to_string())
 }
 
-/// Between the number as it stands and the one with its plus put back. Where both are known and
-/// differ, only a person can say, and the wrong one reaches another person.
+/// Chooses between the number as it is and the number with its plus restored. If both are valid and
+/// differ, it returns a flaw, because only a person can decide, and the wrong number reaches
+/// another person.
 fn choose(as_it_stands: Option<PhoneNumber>, with_plus: PhoneNumber) -> Result<PhoneNumber, Flaw> {
     let e164 = |number: &PhoneNumber| PHONE_NUMBER_UTIL.format(number, PhoneNumberFormat::E164).into_owned();
     match as_it_stands.filter(|number| PHONE_NUMBER_UTIL.is_valid_number(number)) {
         Some(number) if e164(&number) != e164(&with_plus) => {
             let hint = format!(
-                "may mean {} or {}; write it with + (for a whole column without: --map 'customer_phone=+{{COLUMN}}')",
+                "may mean {} or {}; write it with + (if the whole column lacks it: --map 'customer_phone=+{{COLUMN}}')",
                 e164(&with_plus),
                 e164(&number)
             );
@@ -272,7 +276,7 @@ mod tests {
 
     #[test]
     fn what_is_short_of_its_area_code_is_refused_however_it_is_written() {
-        // Canada has such numbers, for calls from Canada.
+        // Canada has such numbers, for calls within Canada.
         for text in ["+13104384", "+1 310 4384", "+1 310/4384"] {
             assert_eq!(e164(text, None), Err(Code::PhoneImpossible), "{text}");
         }
@@ -296,8 +300,8 @@ mod tests {
                 assert_eq!(e164(&row[6], None), Ok(row[6].to_owned()), "{row:?}");
             }
             if !row[7].is_empty() {
-                // Where a country has short numbers too, one digit less is a possible number of no
-                // known range.
+                // If a country also has shorter numbers, one digit less gives a possible number
+                // outside all known ranges.
                 let short = Phone::parse(&row[7], None);
                 assert!(short.map_or(true, |phone| phone.oddity().is_some()), "{row:?}");
             }
@@ -367,9 +371,9 @@ mod tests {
             ("1 201 555 0123", "US", Ok("+12015550123")),
             ("5511961234567", "BR", Ok("+5511961234567")),
             ("919876543210", "IN", Ok("+919876543210")),
-            // A known number of Leer in Germany, and a known German mobile number.
+            // A valid number of Leer in Germany, and a valid German mobile number.
             ("4915123456789", "DE", Err(Code::PhoneNoCountryCode)),
-            // National numbers without their zero.
+            // National numbers without their leading zero.
             ("30 123456", "DE", Ok("+4930123456")),
             ("15123456789", "DE", Ok("+4915123456789")),
         ] {
@@ -379,7 +383,7 @@ mod tests {
 
     #[test]
     fn a_number_that_the_next_reader_would_read_differently_is_refused() {
-        // Each reader takes one zero away.
+        // Each reader removes one zero.
         for (text, region) in [("0 000 0014", "SO"), ("+49 00 30 123456", "DE")] {
             assert_eq!(e164(text, country(region)), Err(Code::PhoneImpossible), "{text}");
         }
@@ -392,7 +396,7 @@ mod tests {
         assert_eq!(phone.oddity().map(|flaw| flaw.code), Some(Code::PhoneNotAssigned));
     }
 
-    /// What the library's parser makes of a number.
+    /// Returns what the library's parser makes of a number.
     fn parsed(text: &str) -> Option<String> {
         let number = PHONE_NUMBER_UTIL.parse(text, None).ok()?;
         Some(PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164).into_owned())

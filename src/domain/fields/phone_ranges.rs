@@ -1,13 +1,14 @@
-//! Which numbers in E.164 lie in a range that is in use, as one automaton over their digits.
+//! Which E.164 numbers are in a range that is in use, as an automaton over their digits.
 //!
-//! The phone library answers this with some twenty regular expressions a number, which takes
-//! hundreds of times as long. `phone_ranges.bin` holds its answers for all numbers; the test below
-//! makes that file from the library's own rules and fails if it is no longer what they say.
+//! The phone library answers the same question with about twenty regular expressions per number,
+//! which takes hundreds of times as long. `phone_ranges.bin` holds its answers for all numbers. The
+//! test below generates that file from the library's own rules, and fails if the file differs from
+//! them.
 //!
-//! The file is a list of 16-bit numbers, little end first: the place of the last accepting state,
-//! then ten for each state, the places of the states that follow each digit. A state's place is
-//! that of its first number. Place 0 refuses whatever follows, the accepting states come first, and
-//! the last state is the beginning.
+//! The file is a list of 16-bit little-endian numbers. The first is the offset of the last
+//! accepting state. After it, each state has ten numbers: the offsets of the states that follow
+//! each digit. A state's offset is that of its first number. Offset 0 refuses everything that
+//! follows. The accepting states come first, and the start state is last.
 
 const BYTES: &[u8] = include_bytes!("phone_ranges.bin");
 
@@ -28,7 +29,8 @@ const fn follow(place: u16, digit: usize) -> u16 {
     if place == 0 { 0 } else { TABLE[place as usize + digit] }
 }
 
-/// The places after each beginning of three digits: three steps less to wait for.
+/// The offsets after each possible group of three leading digits, which saves three dependent table
+/// reads per number.
 static HEADS: [u16; 1000] = {
     let mut places = [0; 1000];
     let mut head = 0;
@@ -39,8 +41,8 @@ static HEADS: [u16; 1000] = {
     places
 };
 
-/// The number that these digits are, if it is in use and is written as the library would write it.
-/// They are what follows the plus.
+/// Returns the number with these digits, which follow the plus. Returns `None` if it is not in use,
+/// or if the library would write it differently.
 pub(crate) fn in_use(digits: impl Iterator<Item = u8>) -> Option<u64> {
     let mut digits = digits.map(|digit| usize::from(digit.wrapping_sub(b'0')));
     let head = [digits.next()?, digits.next()?, digits.next()?];
@@ -50,7 +52,7 @@ pub(crate) fn in_use(digits: impl Iterator<Item = u8>) -> Option<u64> {
     let head = head[0] * 100 + head[1] * 10 + head[2];
     let (mut place, mut number) = (usize::from(HEADS[head]), head as u64);
     for digit in digits {
-        // No way through the table is so long that a number of its digits could be too large.
+        // All paths through the table are short, so the number cannot overflow.
         if place == 0 || digit > 9 {
             return None;
         }
@@ -82,7 +84,7 @@ mod tests {
         in_use(digits.iter().copied()).is_some()
     }
 
-    /// The most digits of a number, its country code included.
+    /// The most digits of a number, including its country code.
     const LONGEST: usize = 15;
 
     #[test]
@@ -91,11 +93,11 @@ mod tests {
         if made != BYTES {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/domain/fields/phone_ranges.bin");
             fs::write(&path, made).unwrap();
-            panic!("{} was not what the library says; it is made anew: build again", path.display());
+            panic!("{} differed from the library and was generated again: build again", path.display());
         }
     }
 
-    /// The library's answer, by its own way.
+    /// Returns the library's own answer.
     fn by_the_library(digits: &str) -> bool {
         let text = format!("+{digits}");
         PHONE_NUMBER_UTIL.parse(&text, None).is_ok_and(|number| {
@@ -126,7 +128,7 @@ mod tests {
             }
         }
 
-        /// Only numbers that begin as a national one is dialled are left to the library.
+        /// The library decides only about numbers that begin like a national number.
         #[test]
         fn what_the_table_refuses_the_library_refuses(digits in "(49|1|44|33|234|86|91|61)[1-9][0-9]{6,11}|55[1-8][0-9]{7,11}") {
             prop_assert!(is_in_use(digits.as_bytes()) || !by_the_library(&digits), "{digits}");
@@ -141,7 +143,7 @@ mod tests {
         assert_eq!(in_use("4915123456789".bytes()), Some(4_915_123_456_789));
     }
 
-    /// A regular expression of the library, followed digit by digit.
+    /// A regular expression of the library, evaluated digit by digit.
     type Rule = dense::DFA<Vec<u32>>;
 
     fn rule(pattern: &str) -> Rule {
@@ -153,8 +155,8 @@ mod tests {
             .unwrap()
     }
 
-    /// Of what numbers begin with. The library keeps all patterns as those of whole numbers, and
-    /// takes that away from these.
+    /// Returns the rule for a beginning of numbers. The library stores all patterns as patterns of
+    /// whole numbers, and removes the anchors from these.
     fn rule_of_beginnings(pattern: &str) -> Rule {
         let inner = pattern.strip_prefix("^(?:").and_then(|pattern| pattern.strip_suffix(")$"));
         rule(inner.unwrap_or(pattern))
@@ -168,7 +170,7 @@ mod tests {
         rule.is_match_state(rule.next_eoi_state(state))
     }
 
-    /// A kind of number: the lengths that it has (none given: any), and its form.
+    /// A kind of number: its possible lengths (an empty list allows all), and its form.
     struct Kind {
         lengths: Vec<i32>,
         form: Rule,
@@ -184,11 +186,11 @@ mod tests {
         }
     }
 
-    /// What the library knows of a region.
+    /// What the library knows about a region.
     struct Region {
-        /// Digits that tell the region among others of its country code.
+        /// The leading digits that distinguish the region from others with the same country code.
         leading: Option<Rule>,
-        /// The general form first; a number has that and one of the others.
+        /// The general form comes first. A valid number matches it and one of the others.
         kinds: Vec<Kind>,
     }
 
@@ -219,12 +221,12 @@ mod tests {
         }
     }
 
-    /// What the library is built from, by country code.
+    /// Returns the data from which the library is built, by country code.
     fn known_to_the_library() -> BTreeMap<i32, Vec<PhoneMetadata>> {
         let told = Command::new("rustc").arg("-vV").output().unwrap().stdout;
         let told = String::from_utf8(told).unwrap();
         let platform = told.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
-        // Of other platforms not all packages are there.
+        // Packages of other platforms may not be present.
         let output = Command::new(env!("CARGO"))
             .args(["metadata", "--format-version=1", "--offline", "--locked", "--filter-platform", platform])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
@@ -244,12 +246,12 @@ mod tests {
         known
     }
 
-    /// A country code: its regions, the main one first, and what the library strips from the
-    /// beginning of a national number.
+    /// A country code: its regions, the main one first, and what the library strips from the start
+    /// of a national number.
     struct CountryCode {
         regions: Vec<Region>,
         stripped: Option<Rule>,
-        /// Whether something else is put in the place of what is stripped.
+        /// Whether the library inserts something else in place of what it strips.
         replaces: bool,
     }
 
@@ -264,7 +266,8 @@ mod tests {
             }
         }
 
-        /// The form that whatever remains after stripping must have, or else nothing is stripped.
+        /// Returns the form that the rest must have after stripping. If it does not, nothing is
+        /// stripped.
         fn general(&self) -> &Rule {
             &self.regions[0].kinds[0].form
         }
@@ -284,8 +287,8 @@ mod tests {
             }
         }
 
-        /// `None`: whatever follows, no number is in use, or the library would put something else
-        /// in the place of its beginning.
+        /// Returns the progress after one more digit. Returns `None` if no number that continues
+        /// this way is in use, or if the library would replace its beginning.
         fn follow(&self, progress: &Progress, digit: u8) -> Option<Progress> {
             let mut next = progress.clone();
             next.length += 1;
@@ -294,14 +297,14 @@ mod tests {
             }
             for ((region, state), led) in self.regions.iter().zip(&mut next.leading).zip(&mut next.led) {
                 if let (Some(rule), Some(state)) = (&region.leading, state) {
-                    // A match is reported one digit late.
+                    // The automaton reports a match one digit late.
                     *state = rule.next_state(*state, digit);
                     *led |= rule.is_match_state(*state);
                 }
             }
             if let (Some(rule), Some(state)) = (&self.stripped, &mut next.stripped) {
                 *state = rule.next_state(*state, digit);
-                // Stripping nothing changes nothing.
+                // Stripping an empty beginning changes nothing.
                 let ended = rule.is_match_state(*state) && next.length > 1;
                 if ended && self.replaces {
                     return None;
@@ -316,12 +319,12 @@ mod tests {
         }
 
         fn accepts(&self, progress: &Progress) -> bool {
-            // The main region decides how long numbers are: what is shorter elsewhere may not be
-            // dialled from abroad.
+            // The main region decides which lengths are possible. Shorter numbers of other regions
+            // may not be reachable from abroad.
             if !self.regions[0].kinds[0].has_length(progress.length) {
                 return false;
             }
-            // The library would strip its beginning.
+            // The library would strip the beginning of this number.
             if progress.remaining.iter().any(|state| matches_here(self.general(), *state)) {
                 return false;
             }
@@ -347,21 +350,21 @@ mod tests {
         }
     }
 
-    /// How far all rules of a country code are.
+    /// The states of all rules of a country code after some digits.
     #[derive(Clone, PartialEq, Eq, Hash)]
     struct Progress {
         forms: Vec<StateID>,
         leading: Vec<Option<StateID>>,
         led: Vec<bool>,
         stripped: Option<StateID>,
-        /// What the rest is, after each beginning that could be stripped.
+        /// The states of the rest, one for each beginning that could be stripped.
         remaining: Vec<StateID>,
         length: usize,
     }
 
     type State = (bool, [usize; 10]);
 
-    /// States from 1 on; equal ones are one.
+    /// States, numbered from 1. Equal states are stored once.
     #[derive(Default)]
     struct Table {
         states: Vec<State>,
@@ -383,7 +386,7 @@ mod tests {
             table
         }
 
-        /// The state from which the national numbers go on.
+        /// Returns the state at which the national numbers start.
         fn national(
             &mut self,
             code: &CountryCode,
@@ -429,7 +432,7 @@ mod tests {
             })
         }
 
-        /// The accepting states first; the beginning, made last, stays the last.
+        /// Writes the accepting states first. The start state is created last, so it stays last.
         fn to_bytes(&self) -> Vec<u8> {
             let mut order: Vec<usize> = (1..=self.states.len()).collect();
             order.sort_by_key(|state| !self.states[state - 1].0);

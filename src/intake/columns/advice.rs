@@ -1,4 +1,4 @@
-//! What to do if a required field has no column.
+//! What the user can do if a required field does not have a column.
 
 use super::column_names::ColumnNames;
 use super::fault::{ColumnFault, map_option, map_recipe, quoted};
@@ -28,8 +28,8 @@ pub(crate) fn check_required(
     Err(ColumnFault::Missing { fields, found: names.as_slice().to_vec(), advice })
 }
 
-/// What to write for the fields that nothing feeds: the preset that feeds all or some of them, and
-/// options.
+/// Returns what to type for the fields without a source: the preset that feeds all or some of them,
+/// and options.
 fn advice(names: &ColumnNames, fields: &[Field], given: Option<Preset>) -> Vec<String> {
     let guessed = Preset::guess(names.as_slice());
     let found = |field| guessed.and_then(|preset| preset_source(names, preset, field));
@@ -54,8 +54,8 @@ fn advice(names: &ColumnNames, fields: &[Field], given: Option<Preset>) -> Vec<S
     advice
 }
 
-/// The option to write for a field without a column, with the likely column. Of several that are as
-/// likely none is the answer.
+/// Returns the option to type for a field without a column, with the likely column. If several
+/// columns are equally likely, it lists them and chooses none.
 fn advise(field: Field, names: &[String]) -> String {
     let with = |stems: &[&str]| -> Vec<String> {
         let fits = |name: &&String| stems.iter().any(|stem| fold(name).contains(stem));

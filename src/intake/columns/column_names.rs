@@ -1,4 +1,4 @@
-//! The columns that a file has, and how to find the one that is meant.
+//! The columns that a file has, and how to find one of them.
 
 use super::fault::ColumnFault;
 use super::presets::Preset;
@@ -10,8 +10,8 @@ use crate::domain::Field;
 pub(crate) enum ColumnNames {
     /// The names of a CSV header, trimmed.
     Header(Vec<String>),
-    /// The keys seen in the first objects of NDJSON; nested ones joined by dots. Other objects may
-    /// have more.
+    /// The keys of the first NDJSON objects. Keys of nested objects are paths, joined by dots.
+    /// Later objects may have more keys.
     Keys(Vec<String>),
 }
 
@@ -34,7 +34,8 @@ impl ColumnNames {
         (0..self.as_slice().len()).filter(|&index| fits(&self.as_slice()[index])).collect()
     }
 
-    /// The column that the user named: exactly so, or else but for case and separators.
+    /// Returns the column that the user named: the one with exactly this name, or else the one
+    /// whose name differs only in case and separators.
     pub(crate) fn named(&self, typed: &str, option: &str) -> Result<Column, ColumnFault> {
         let exact = self.positions(|name| name == typed.trim());
         let found = if exact.is_empty() { self.positions(|name| is_same(name, typed)) } else { exact };
@@ -50,13 +51,15 @@ impl ColumnNames {
         }
     }
 
-    /// The column that bears the API's own name of a field.
+    /// Returns the column that has the API's own name of a field, or `None` if the file does not
+    /// have it.
     pub(crate) fn own(&self, field: Field) -> Option<Column> {
         let found = self.positions(|name| name == field.as_str());
         if let [index] = found[..] { Some(self.column(index)) } else { None }
     }
 
-    /// The column that feeds a field without anybody saying so.
+    /// Returns the column that feeds a field if no option names one, or `None` if the file does not
+    /// have it.
     pub(crate) fn obvious(&self, field: Field) -> Result<Option<Column>, ColumnFault> {
         let own = self.positions(|name| is_same(name, field.as_str()));
         let found = if own.is_empty() { self.positions(|name| aliases(field).contains(&&*fold(name))) } else { own };
@@ -74,7 +77,7 @@ impl ColumnNames {
     }
 }
 
-/// A column and where a record has it.
+/// A column, and its place in a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Column {
     pub(crate) name: String,
@@ -83,10 +86,10 @@ pub(crate) struct Column {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// The number of the cell, from 0.
+    /// The index of the cell.
     Index(usize),
-    /// The key, or the keys on the way joined by dots; the first dot is known, for it is asked for
-    /// with every record.
+    /// The key, or the keys of a path joined by dots. The position of the first dot is stored,
+    /// because every record needs it.
     Key { name: String, dot: Option<usize> },
 }
 

@@ -1,5 +1,5 @@
-//! Why the columns of a file cannot be matched with the fields of a customer, and what to do about
-//! it.
+//! Why the columns of a file cannot be matched with the fields of a customer, and what the user can
+//! do about it.
 
 use super::presets::Preset;
 use crate::domain::Field;
@@ -39,15 +39,13 @@ impl ColumnFault {
             Self::Duplicate { .. } => Some("give the columns different names".to_owned()),
             Self::Unknown { near, .. } if near.is_empty() => None,
             Self::Unknown { near, .. } => Some(format!("perhaps {}", quoted(near).join(" or "))),
-            Self::ExtraClash { .. } => {
-                Some("one path may not be the beginning of another, nor be given twice".to_owned())
-            }
+            Self::ExtraClash { .. } => Some("a path must not be the beginning of another or appear twice".to_owned()),
             Self::Repeated { .. } => Some("keep one of them".to_owned()),
         }
     }
 }
 
-/// The option that maps a column to a field, ready to be typed into a shell.
+/// Returns the option that maps a column to a field, quoted for a shell.
 pub(crate) fn map_option(field: Field, column: &str) -> String {
     let escaped = if column.contains(['{', '}']) {
         format!("{{{}}}", column.replace('{', "{{").replace('}', "}}"))
@@ -57,12 +55,12 @@ pub(crate) fn map_option(field: Field, column: &str) -> String {
     map_recipe(field, &escaped)
 }
 
-/// The same for what is a column or a template as it is typed.
+/// Returns the `--map` option for a column or template, quoted for a shell.
 pub(crate) fn map_recipe(field: Field, recipe: &str) -> String {
     format!("--map {}", shell::quoted(&format!("{field}={recipe}")))
 }
 
-/// More columns than this are not listed.
+/// How many columns a message lists at most.
 const LISTED: usize = 40;
 
 fn list(names: &[String]) -> String {
@@ -73,8 +71,8 @@ fn list(names: &[String]) -> String {
     }
 }
 
-/// Names with control characters escaped, in quotes if they would not stand out, cut if they are
-/// not names.
+/// Returns names with control characters escaped. A name is quoted if it would not stand out, and
+/// shortened if it is too long for a name.
 pub(crate) fn quoted(names: &[String]) -> Vec<String> {
     let shown = |name: &String| {
         let short: String = name.chars().take(60).collect();

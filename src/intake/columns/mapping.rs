@@ -1,8 +1,9 @@
 //! Which column, template or fixed value feeds each field.
 //!
-//! The user's word comes first, then a preset's, then the API's own names, then well-known aliases
-//! where exactly one column fits. Two that fit are an error: the wrong phone number is worse than a
-//! question. Columns that no rule names stay in the file, unless the API documents them.
+//! The user's options come first, then a preset, then the API's own names, then well-known aliases
+//! if exactly one column fits. If two columns fit, that is an error, because the wrong phone number
+//! is worse than a question. Columns that no rule names stay in the file, unless the API documents
+//! them.
 
 use super::advice::check_required;
 use super::column_names::{Column, ColumnNames, Place};
@@ -13,7 +14,7 @@ use super::spelling::{aliases, fold, is_same};
 use crate::domain::Field;
 use crate::intake::options::InputOptions;
 
-/// The further request fields that the API documents; a column of exactly such a name is sent.
+/// The optional request fields that the API documents. A column with exactly such a name is sent.
 const DOCUMENTED: [&str; 10] = [
     "customer_address.street",
     "customer_address.number",
@@ -27,8 +28,8 @@ const DOCUMENTED: [&str; 10] = [
     "customer_idExpiration",
 ];
 
-/// Whether a column of this name would be used without anybody asking, or is asked for: a sign that
-/// a header was read rightly.
+/// Whether a column with this name would be used, by an option or without one. Such a name is a
+/// sign that the header was read correctly.
 pub(crate) fn is_known(name: &str, options: &InputOptions) -> bool {
     let folded = fold(name);
     let asked = |typed: &str| is_same(typed, name);
@@ -44,7 +45,7 @@ pub(crate) fn is_known(name: &str, options: &InputOptions) -> bool {
         })
 }
 
-/// Which column feeds what, for the whole file.
+/// Which column feeds which field, for the whole file.
 #[derive(Clone, Debug)]
 pub struct Mapping {
     feedings: [FieldSource; 6],
@@ -55,23 +56,24 @@ pub struct Mapping {
 }
 
 impl Mapping {
-    /// Each field with what feeds it, in words.
+    /// Returns each field with a description of what feeds it.
     pub fn fields(&self) -> impl Iterator<Item = (Field, String)> {
         Field::ALL.into_iter().map(|field| (field, self.feeding(field).describe(field)))
     }
 
-    /// The further request fields: the path in the request and the column that feeds it.
+    /// Returns the additional request fields: the path in the request, and the column that feeds
+    /// it.
     pub fn extras(&self) -> impl Iterator<Item = (&str, &str)> {
         self.extras.iter().map(|extra| (extra.path.as_str(), extra.column.name.as_str()))
     }
 
-    /// The columns carried into the report.
+    /// Returns the columns that are carried into the report.
     #[must_use]
     pub fn kept(&self) -> &[String] {
         &self.kept_names
     }
 
-    /// The columns that nothing uses and that stay where they are.
+    /// Returns the columns that nothing uses. They stay in the file.
     #[must_use]
     pub fn unused(&self) -> &[String] {
         &self.unused
@@ -81,7 +83,7 @@ impl Mapping {
         &self.feedings[field as usize]
     }
 
-    /// Finds what feeds each field.
+    /// Finds what feeds each field, or returns why the columns cannot be matched.
     pub(crate) fn resolve(names: &ColumnNames, options: &InputOptions) -> Result<Self, ColumnFault> {
         let mut feedings: [FieldSource; 6] = Default::default();
         for field in Field::ALL {
@@ -125,7 +127,7 @@ impl Mapping {
     }
 }
 
-/// Whether a place lies within the object at another.
+/// Whether a place lies within the object at another place.
 fn is_within(place: &Place, outer: &Place) -> bool {
     match (place, outer) {
         (Place::Key { name: key, .. }, Place::Key { name: outer, .. }) => {
@@ -145,7 +147,7 @@ fn extras(names: &ColumnNames, rules: &[ExtraRule]) -> Result<Vec<ExtraField>, C
         extras.push(ExtraField { path: rule.path.clone(), column });
     }
     for path in DOCUMENTED {
-        // What the user says of a path comes first.
+        // A path that the user named comes first.
         if extras.iter().any(|extra| clash(&extra.path, path)) {
             continue;
         }
@@ -159,13 +161,13 @@ fn extras(names: &ColumnNames, rules: &[ExtraRule]) -> Result<Vec<ExtraField>, C
 fn documented(names: &ColumnNames, path: &str) -> Result<Option<Column>, ColumnFault> {
     match (names.positions(|name| name == path)[..].len(), names) {
         (0, ColumnNames::Header(_)) => Ok(None),
-        // An object may have a key that the first ones had not.
+        // A later object may have a key that the first objects did not have.
         (_, ColumnNames::Keys(_)) => Ok(Some(Column { name: path.to_owned(), place: Place::key(path) })),
         (_, ColumnNames::Header(_)) => names.named(path, "").map(Some),
     }
 }
 
-/// Whether two paths are one, or one is the beginning of the other.
+/// Whether two paths are the same, or one is the beginning of the other.
 fn clash(one: &str, other: &str) -> bool {
     let begins =
         |long: &str, short: &str| long.strip_prefix(short).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
@@ -273,13 +275,13 @@ mod tests {
         assert_eq!(
             hint(stripe, &[]),
             "this looks like an export of Stripe: --from stripe, and with it --map customer_phone=COLUMN --map customer_country=COLUMN \
-             (or --set customer_country=CODE for all); Stripe exports phone and country only where they were ticked: tick them and \
+             (or --set customer_country=CODE for all); Stripe exports phone and country only if they are ticked: tick them and \
              export again, or give them with --map or --set"
         );
         let given = InputOptions { preset: Some(Preset::Stripe), ..options(&[], &[], &[]) };
         let fault = Mapping::resolve(&header(stripe), &given).unwrap_err();
         let hint = crate::intake::error::IntakeError::Columns { path: "x.csv".into(), fault }.hint().unwrap();
-        assert!(hint.starts_with("--map customer_phone=COLUMN") && hint.contains("were ticked"), "{hint}");
+        assert!(hint.starts_with("--map customer_phone=COLUMN") && hint.contains("are ticked"), "{hint}");
     }
 
     #[test]

@@ -1,11 +1,15 @@
 //! Which column, template or fixed value feeds each field.
 //!
-//! - `rules`: what the user may say: `--map`, `--set`, `--extra`
+//! - `rules`: what the user can say: `--map`, `--set`, `--extra`
 //! - `presets`: the columns of other systems' exports
-//! - `column_names`: the columns that a file has; `spelling`: when two spellings name the same one
+//! - `column_names`: the columns that a file has; `spelling`: when two spellings name the same
+//!   column
 //! - `sources`: what feeds a field; `template`: a text made of several cells
 //! - `mapping`: the result for a whole file
-//! - `fault`, `advice`: why columns cannot be matched, and what to do about it
+//! - `fault`, `advice`: why columns cannot be matched, and what the user can do about it
+//!
+//! Rules: columns match by exact name, by a known alias, or by a preset, never by similarity. If
+//! two columns match, that is an error. A column that is not matched stays in the file.
 
 mod advice;
 pub(super) mod column_names;

@@ -1,6 +1,6 @@
-//! The columns of other systems' exports. A preset names where a field is found; what it does not
-//! name stays in the file, so that password hashes, IP addresses and notes of an export never leave
-//! the machine by accident.
+//! The columns of other systems' exports. A preset lists where each field is found. Columns that it
+//! does not list stay in the file, so that password hashes, IP addresses and notes of an export do
+//! not leave the machine by accident.
 
 use std::fmt;
 use std::str::FromStr;
@@ -21,7 +21,8 @@ pub enum Preset {
     Paypal,
 }
 
-/// Where a field may be found: columns, or templates of columns; the first that a record fills.
+/// Where a field can be found: columns, or templates of columns. The first one that is not empty in
+/// a record is used.
 type Sources = &'static [&'static str];
 
 impl Preset {
@@ -40,7 +41,7 @@ impl Preset {
         }
     }
 
-    /// As its makers write it.
+    /// Returns the name as its makers write it.
     pub(crate) const fn title(self) -> &'static str {
         match self {
             Self::Stripe => "Stripe",
@@ -53,8 +54,8 @@ impl Preset {
         }
     }
 
-    /// Stripe has two exports, of customers and of payments; phone and country come only where they
-    /// were ticked.
+    /// Returns where a field can be found. Stripe has two exports, of customers and of payments.
+    /// Its phone and country columns exist only if they were ticked.
     pub(crate) const fn sources(self, field: Field) -> Sources {
         match (self, field) {
             (Self::Stripe, Field::Name) => &["Name", "Card Name"],
@@ -78,7 +79,7 @@ impl Preset {
             (Self::Auth0, Field::Phone) => &["phone_number"],
             (Self::Supabase, Field::Name) => &["{first_name} {last_name}"],
             (Self::Supabase, Field::Email) => &["email"],
-            // It is E.164 without its plus.
+            // The export has E.164 without its plus.
             (Self::Supabase, Field::Phone) => &["+{phone}"],
             (Self::Paypal, Field::Name) => &["Name"],
             (Self::Paypal, Field::Email) => &["From Email Address"],
@@ -88,17 +89,18 @@ impl Preset {
         }
     }
 
-    /// Why an export may lack a field that it could have.
+    /// Returns why an export may lack a field that it could have, or `None` if it does not lack it.
     pub(crate) const fn reason_to_lack(self, field: Field) -> Option<&'static str> {
         match (self, field) {
             (Self::Stripe, Field::Phone | Field::Country) => Some(
-                "Stripe exports phone and country only where they were ticked: tick them and export again, or give them with --map or --set",
+                "Stripe exports phone and country only if they are ticked: tick them and export again, or give them with --map or --set",
             ),
             _ => None,
         }
     }
 
-    /// The export that a header belongs to, by columns that no other export has.
+    /// Returns the system whose export has this header, recognized by columns that only its exports
+    /// have. Returns `None` if no system fits.
     pub(crate) fn guess(names: &[String]) -> Option<Self> {
         let has = |wanted: &[&str]| wanted.iter().all(|wanted| names.iter().any(|name| name == wanted));
         let signs: [(Self, &[&str]); 8] = [
@@ -137,7 +139,7 @@ mod tests {
     use super::*;
     use crate::intake::columns::rules::{MapRule, Recipe, TypedPart};
 
-    /// The exports' own headers; NDJSON keys for Auth0.
+    /// The headers of the exports, and the NDJSON keys of Auth0.
     fn headers() -> Vec<(Preset, Vec<String>)> {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/exports");
         let files = [

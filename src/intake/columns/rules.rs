@@ -1,4 +1,4 @@
-//! What the user may say about columns: `--map`, `--set` and `--extra`.
+//! What the user can say about columns: `--map`, `--set` and `--extra`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use super::spelling::is_same;
 use crate::domain::{Country, CustomerType, Field, parse_yes_no};
 use crate::intake::limits::DEEPEST;
 
-/// Why an option could not be understood.
+/// Why an option cannot be parsed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct RuleError(String);
@@ -18,7 +18,7 @@ impl RuleError {
     }
 }
 
-/// `FIELD=COLUMN` or `FIELD={A Column} {Another}`.
+/// The rule of `--map`: `FIELD=COLUMN` or `FIELD={A Column} {Another}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MapRule {
     pub(crate) field: Field,
@@ -41,12 +41,13 @@ pub(crate) enum TypedPart {
 }
 
 impl MapRule {
-    /// A rule that no person typed: its source is a column's name, or a template.
+    /// Returns a rule that the user did not type, such as a preset's. `source` is the name of a
+    /// column, or a template.
     pub(crate) fn made(field: Field, source: &str) -> Result<Self, RuleError> {
         format!("{field}={source}").parse()
     }
 
-    /// The right-hand side as typed, which names the template in messages.
+    /// Returns the right-hand side as typed, which names the template in messages.
     pub(crate) fn source(&self) -> &str {
         self.typed.split_once('=').map_or("", |(_, source)| source)
     }
@@ -72,7 +73,8 @@ impl fmt::Display for MapRule {
     }
 }
 
-/// `FIELD=VALUE`: the value if the column is absent or the cell empty.
+/// The rule of `--set`: `FIELD=VALUE`. The value is used if the column is absent or the cell is
+/// empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetRule {
     pub(crate) field: Field,
@@ -96,7 +98,8 @@ impl fmt::Display for SetRule {
     }
 }
 
-/// A fixed value that no record could use is a mistake of the command line, not of every record.
+/// Returns an error if the value is not valid for the field, because then it is a mistake in the
+/// command line and not in every record.
 fn check_value(field: Field, value: &str) -> Result<(), RuleError> {
     let flaw = match field {
         Field::Country => Country::parse(value).err(),
@@ -107,7 +110,7 @@ fn check_value(field: Field, value: &str) -> Result<(), RuleError> {
     flaw.map_or(Ok(()), |flaw| Err(RuleError::new(format!("{value:?}: {}", flaw.hint))))
 }
 
-/// `JSON.PATH=COLUMN`: one more field of the request.
+/// The rule of `--extra`: `JSON.PATH=COLUMN` adds a field to the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExtraRule {
     pub(crate) path: String,
@@ -121,7 +124,7 @@ impl FromStr for ExtraRule {
         let (path, column) = split(typed, "JSON.PATH=COLUMN")?;
         let mut segments = path.split('.');
         if segments.clone().any(|segment| segment.trim().is_empty()) {
-            return Err(RuleError::new(format!("{path:?} is no path of names joined by dots")));
+            return Err(RuleError::new(format!("{path:?} is not a path of names joined by dots")));
         }
         if segments.clone().count() > usize::from(DEEPEST) {
             return Err(RuleError::new(format!("{path:?} is nested too deep")));
@@ -147,19 +150,19 @@ fn split<'a>(typed: &'a str, form: &str) -> Result<(&'a str, &'a str), RuleError
     }
 }
 
-/// The API's name of a field or its short form.
+/// Parses the API's name of a field, or its short form.
 fn parse_field(text: &str) -> Result<Field, RuleError> {
     let lower = text.to_ascii_lowercase();
     Field::parse(&lower).or_else(|| Field::parse(&format!("customer_{lower}"))).ok_or_else(|| {
         RuleError::new(format!(
-            "{text:?} is no field; the fields are name, email, phone, country, type and send_kyc_mail"
+            "{text:?} is not a field; the fields are name, email, phone, country, type and send_kyc_mail"
         ))
     })
 }
 
-/// `{Column}` stands for its cell, `{{` and `}}` for braces, all else for itself. Braces may be
-/// part of a column's name, so `{a}}}` is the column `a}`, and a brace right after a column cannot
-/// be said.
+/// Parses a template. `{Column}` means its cell, `{{` and `}}` mean braces, and all other
+/// characters mean themselves. A column's name may contain braces, so `{a}}}` is the column `a}`. A
+/// brace directly after a column cannot be expressed.
 fn parse_template(source: &str) -> Result<Vec<TypedPart>, RuleError> {
     let unbalanced =
         || RuleError::new(format!("the braces of {source:?} do not match; write {{{{ and }}}} for braces themselves"));

@@ -16,27 +16,27 @@ pub(crate) enum TextSource {
         typed: String,
         pieces: Vec<TemplatePart>,
     },
-    /// The first of them that a record fills.
+    /// Several sources, of which a record uses the first one that is not empty.
     FirstOf {
         name: String,
         origins: Vec<Self>,
     },
 }
 
-/// How one field is fed.
+/// What feeds one field.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FieldSource {
     pub(crate) origin: Option<TextSource>,
-    /// The value if the origin gives none.
+    /// The value to use if the origin returns an empty text.
     pub(crate) set: Option<String>,
-    /// Whether the first records showed the origin; a key of NDJSON may come later.
+    /// Whether the first records had the origin. In NDJSON a key may first occur later.
     pub(super) seen: bool,
 }
 
-/// A further field of the request.
+/// An additional field of the request.
 #[derive(Clone, Debug)]
 pub(crate) struct ExtraField {
-    /// The keys on the way, joined by dots.
+    /// The path in the request: keys joined by dots.
     pub(crate) path: String,
     pub(crate) column: Column,
 }
@@ -53,7 +53,7 @@ impl TextSource {
         }
     }
 
-    /// How messages name it: the column's own name, or the template as typed.
+    /// Returns the name for messages: the column's own name, or the template as typed.
     pub(crate) fn name(&self) -> &str {
         match self {
             Self::Column(column) => &column.name,
@@ -76,7 +76,7 @@ impl FieldSource {
                 TextSource::Template { typed, .. } => format!("template {typed:?}"),
                 TextSource::FirstOf { name, .. } => format!("column {name}"),
             },
-            (Some(origin), Some(value)) => format!("column {:?}, where empty {value:?}", origin.name()),
+            (Some(origin), Some(value)) => format!("column {:?}, if empty {value:?}", origin.name()),
             (None, Some(value)) => format!("always {value:?}"),
             (None, None) => format!("no column: {default}"),
         }
@@ -91,13 +91,13 @@ pub(crate) fn feed(names: &ColumnNames, options: &InputOptions, field: Field) ->
         Some(rule) => Some(mapped(names, rule)?),
         None => match by_preset() {
             Some(origin) => Some(origin),
-            // What such an export calls a type is not a type of customer.
+            // What such an export calls a type does not mean a type of customer here.
             None if options.preset.is_some() && !field.is_required() => names.own(field).map(TextSource::Column),
             None => names.obvious(field)?.map(TextSource::Column),
         },
     };
     let seen = found.is_some();
-    // An object may have a key that the first ones had not.
+    // A later object may have a key that the first objects did not have.
     let later = || match names {
         ColumnNames::Header(_) => None,
         ColumnNames::Keys(_) => {
@@ -107,13 +107,14 @@ pub(crate) fn feed(names: &ColumnNames, options: &InputOptions, field: Field) ->
     Ok(FieldSource { origin: found.or_else(later), set: set.map(|rule| rule.value.clone()), seen })
 }
 
-/// The first of a preset's sources of a field that the file has.
+/// Returns the first of a preset's sources for a field that the file has.
 pub(crate) fn preset_source(names: &ColumnNames, preset: Preset, field: Field) -> Option<&'static str> {
     let is_there = |source: &&str| MapRule::made(field, source).is_ok_and(|rule| mapped(names, &rule).is_ok());
     preset.sources(field).iter().copied().find(|source| is_there(source))
 }
 
-/// What a preset says of a field, as far as the file has its columns.
+/// Returns the sources that a preset lists for a field and that the file has, or `None` if it has
+/// none of them.
 fn preset_origin(names: &ColumnNames, preset: Preset, field: Field) -> Option<TextSource> {
     let origin = |source: &&str| mapped(names, &MapRule::made(field, source).ok()?).ok();
     let mut origins: Vec<TextSource> = preset.sources(field).iter().filter_map(origin).collect();

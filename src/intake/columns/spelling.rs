@@ -3,7 +3,7 @@
 use crate::domain::Field;
 use crate::intake::limits::MOST_COLUMNS;
 
-/// Well-known names of a field's column, folded as [`fold`] does.
+/// Returns well-known names of a field's column, folded by [`fold`].
 pub(crate) fn aliases(field: Field) -> &'static [&'static str] {
     match field {
         Field::Name => &["name", "fullname", "customerfullname", "contactname", "displayname"],
@@ -34,7 +34,7 @@ pub(crate) fn aliases(field: Field) -> &'static [&'static str] {
     }
 }
 
-/// What two spellings of one column name have in common.
+/// Returns the form that all spellings of a column's name share.
 pub(crate) fn fold(name: &str) -> String {
     folded(name).collect()
 }
@@ -49,7 +49,7 @@ fn folded(name: &str) -> impl Iterator<Item = char> {
         .flat_map(char::to_lowercase)
 }
 
-/// Up to three names that differ from what was typed by little.
+/// Returns up to three names that are close to what the user typed.
 pub(crate) fn near(typed: &str, names: &[String]) -> Vec<String> {
     let typed = fold(typed);
     let allowed = (typed.chars().count() / 3).max(1);
@@ -63,8 +63,8 @@ pub(crate) fn near(typed: &str, names: &[String]) -> Vec<String> {
     found.into_iter().take(3).map(|(_, name)| name.clone()).collect()
 }
 
-/// How many characters must be changed, added or taken away. Long names are compared by their
-/// beginning.
+/// Returns how many characters must be changed, added or removed to turn one name into the other.
+/// Only the beginnings of long names are compared.
 fn distance(one: &str, other: &str) -> usize {
     let beginning = |text: &str| text.chars().take(64).collect::<String>();
     strsim::levenshtein(&beginning(one), &beginning(other))

@@ -5,16 +5,16 @@ use std::borrow::Cow;
 use super::column_names::{Column, Place};
 use crate::domain::Json;
 
-/// What a record has at a place.
+/// What a record has in a place.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Cell<'a> {
     Absent,
     Text(&'a str),
-    /// Anything of JSON but strings and null.
+    /// Any JSON value except strings and null.
     Json(&'a Json),
 }
 
-/// A record whose cells can be asked for.
+/// A record that returns the cell of a place.
 pub(crate) trait Row<'a> {
     fn cell(&self, place: &Place) -> Cell<'a>;
 }
@@ -25,8 +25,8 @@ pub(crate) enum TemplatePart {
     Column(Column),
 }
 
-/// The text of a template for one record: empty cells leave no gap, and nothing but empty cells
-/// leave nothing.
+/// Returns the text of a template for one record. An empty cell leaves no gap. If all cells are
+/// empty, the text is empty too.
 pub(crate) fn assemble<'a>(pieces: &[TemplatePart], row: &impl Row<'a>) -> String {
     let mut text = String::new();
     let mut holds_something = false;
@@ -43,8 +43,8 @@ pub(crate) fn assemble<'a>(pieces: &[TemplatePart], row: &impl Row<'a>) -> Strin
     if holds_something { collapse_spaces(&text) } else { String::new() }
 }
 
-/// Runs of plain spaces become one; what stands within a cell otherwise, line breaks too, is for
-/// validation to judge.
+/// Replaces runs of spaces by one space. Other characters of a cell stay as they are, including
+/// line breaks, because validation judges those.
 fn collapse_spaces(text: &str) -> String {
     let mut collapsed = String::with_capacity(text.len());
     for character in text.trim().chars() {
@@ -55,8 +55,8 @@ fn collapse_spaces(text: &str) -> String {
     collapsed
 }
 
-/// A cell as text: numbers as they were written, truth values as JSON writes them, structures not
-/// at all.
+/// Returns a cell as text: numbers as they were spelled, `true` and `false` as in JSON. Arrays and
+/// objects are not text.
 #[inline]
 pub(crate) fn cell_text(cell: Cell<'_>) -> Cow<'_, str> {
     match cell {

@@ -1,5 +1,4 @@
-//! One record as it stands in the input, and what is to be said of it. Pure: the same bytes give
-//! the same verdict on any thread.
+//! Takes one record apart and judges it. Pure: the same bytes give the same verdict on any thread.
 
 use encoding_rs::{Encoding, UTF_8};
 
@@ -17,14 +16,14 @@ use crate::intake::read::csv::{Record, line_ends};
 use crate::intake::read::ndjson::{Item, Object, parse_object};
 use crate::intake::read::records::Scanned;
 
-/// A cell with so many line breaks is more likely a stray quote than a text.
+/// With this many line breaks, a cell more likely has a stray quote than a long text.
 const SUSPICIOUS_LINES: u64 = 10;
 
 /// What all records of an input are judged by.
 #[derive(Debug)]
 pub(crate) struct Examiner {
     pub(crate) mapping: Mapping,
-    /// Empty if the input has none.
+    /// The column names. Empty if the input does not have a header.
     pub(crate) header: Vec<String>,
     pub(crate) encoding: &'static Encoding,
     pub(crate) region: Option<Country>,
@@ -32,15 +31,15 @@ pub(crate) struct Examiner {
     pub(crate) may_be_cut: bool,
 }
 
-/// What was made of a record.
+/// The result for one record.
 pub(crate) enum Examined<'a> {
-    /// There is no more to know of it than its customer.
+    /// There is nothing to report besides the customer.
     Plain(NewCustomer<'a>),
     Record(InputRecord<'a>),
 }
 
 impl Examiner {
-    /// Hands the record to `work`, because it may borrow what was parsed on the way.
+    /// Passes the result to `work`, because it may borrow from what was parsed.
     #[inline]
     pub(crate) fn examine<T>(
         &self,
@@ -51,7 +50,7 @@ impl Examiner {
         match scanned {
             Scanned::Cells { record, ended } => {
                 let row = CsvRow { record, text: record.text() };
-                // A cut line of NDJSON is not an object, so it is reported anyway.
+                // A truncated line of NDJSON is not an object, so it is reported in any case.
                 let is_cut_off = self.may_be_cut && !ended;
                 match plain(&self.mapping, &row) {
                     Some(customer) if self.is_whole(&row) && !is_cut_off => {
@@ -100,7 +99,7 @@ impl Examiner {
         Examined::Record(InputRecord { position, verdict, kept, raw })
     }
 
-    /// Whether there is nothing to be said of a row beyond its cells.
+    /// Whether the row as a whole is in order, so that only its cells need to be judged.
     fn is_whole(&self, row: &CsvRow<'_>) -> bool {
         row.text.is_some() && row.record.len() == self.header.len() && !row.record.has_line_breaks()
     }
@@ -128,7 +127,7 @@ impl Examiner {
         JudgedCells { verdict: judge(&self.mapping, row, self.region, Vec::new()), kept: keep(&self.mapping, row) }
     }
 
-    /// The object of a line, or why there is none.
+    /// Returns the object of a line, or why the line does not hold one.
     fn object<'a>(&self, line: &'a [u8], ended: bool) -> Result<Object<'a>, Box<Violation>> {
         let Ok(text) = simdutf8::basic::from_utf8(line) else {
             let hint = Undecodable::first(line, self.encoding).map(|found| not_text(found, self.encoding, ""));
@@ -143,8 +142,8 @@ impl Examiner {
         })
     }
 
-    /// A record that could not be taken apart: only one thing can be said of it, and its kept cells
-    /// are empty.
+    /// Returns the verdict on a record that could not be taken apart. It has only this problem, and
+    /// its kept cells are empty.
     fn whole(&self, problem: Violation) -> JudgedCells<'static> {
         let verdict = RecordVerdict::Invalid { email: None, problems: vec![problem] };
         JudgedCells { verdict, kept: vec![String::new(); self.mapping.kept().len()] }
@@ -158,7 +157,7 @@ impl Examiner {
         let (found, expected) = (record.len(), self.header.len());
         let cells = if found == 1 { "cell" } else { "cells" };
         let cause = if found < expected && !ended {
-            "the file ends within this row: was it copied or written to its end?"
+            "the file ends within this row: is the file complete?"
         } else if found < expected {
             "a line break or a missing delimiter?"
         } else if record.cells().skip(expected).all(<[u8]>::is_empty) {
@@ -166,7 +165,7 @@ impl Examiner {
         } else {
             "a delimiter in a cell that is not in quotes?"
         };
-        let hint = format!("has {found} {cells} where the header has {expected}: {cause}");
+        let hint = format!("has {found} {cells} but the header has {expected}: {cause}");
         Violation::new(Code::RowColumnCount, "", "", hint)
     }
 
@@ -188,21 +187,22 @@ impl Examiner {
         }
         let long = record.cells().map(line_ends).enumerate().filter(|(_, ends)| *ends >= SUSPICIOUS_LINES);
         long.map(|(index, ends)| {
-            let hint = format!("this cell holds {ends} line breaks, from line {line} on: is a quote missing its end?");
+            let hint = format!("this cell holds {ends} line breaks, from line {line} on: is a closing quote missing?");
             Violation::new(Code::RowSwallowedLines, self.name(index), "", hint)
         })
         .collect()
     }
 }
 
-/// What there is to say of a record.
+/// What was found in the cells of a record.
 struct JudgedCells<'a> {
     verdict: RecordVerdict<'a>,
     kept: Vec<String>,
 }
 
 impl JudgedCells<'_> {
-    /// A record that may be only the beginning of one is never sent.
+    /// Makes the record invalid, because it may be only the beginning of a record and must not be
+    /// sent.
     fn cut_off(self) -> Self {
         let hint = "the input ends in the middle of this line, so the record may be cut off; if it is whole, end it with a line break";
         let cut = Violation::new(Code::RowColumnCount, "", "", hint);
@@ -227,25 +227,25 @@ fn raw(scanned: Scanned<'_>) -> Option<RawRecord> {
     }
 }
 
-/// Which byte of a cell or line is not text, where it stands, and what to do.
+/// Returns a hint that says which byte of a cell or line is not text, where it is, and what to do.
 fn not_text(found: Undecodable, encoding: &'static Encoding, place: &str) -> String {
     let Undecodable { byte, after_bytes, after_characters } = found;
     let name = encoding.name();
     if encoding == UTF_8 {
         format!(
-            "byte {} (0x{byte:02X}{place}) is not {name}; mend it, or if the whole file is in Windows-1252, \
+            "byte {} (0x{byte:02X}{place}) is not {name}; correct it, or if the whole file is in Windows-1252, \
              give --encoding windows-1252",
             after_bytes + 1
         )
     } else {
         format!(
-            "character {} (byte 0x{byte:02X}{place}) is not {name}; mend it, or give another --encoding",
+            "character {} (byte 0x{byte:02X}{place}) is not {name}; correct it, or give another --encoding",
             after_characters + 1
         )
     }
 }
 
-/// The cells of the kept columns; one that is not text stays empty.
+/// Returns the cells of the kept columns. A cell that is not text stays empty.
 fn keep<'a>(mapping: &Mapping, row: &impl Row<'a>) -> Vec<String> {
     let text = |column: &Column| match row.cell(&column.place) {
         Cell::Json(value @ (Json::Array(_) | Json::Object(_))) => value.to_string(),
@@ -256,7 +256,7 @@ fn keep<'a>(mapping: &Mapping, row: &impl Row<'a>) -> Vec<String> {
 
 struct CsvRow<'a> {
     record: Record<'a>,
-    /// All cells, where all are text.
+    /// All cells as one text, if all are text.
     text: Option<&'a str>,
 }
 
@@ -294,13 +294,14 @@ fn cell_of(value: &Json) -> Cell<'_> {
     }
 }
 
-/// The way through nested objects that the dots of a key name, the first of them at `dot`.
+/// Returns the value at a dotted path through nested objects. `dot` is the position of the first
+/// dot.
 fn within<'a>(object: &'a Object<'a>, key: &str, dot: usize) -> Option<&'a Json> {
     let Item::Other(value) = object.get(key.get(..dot)?)? else { return None };
     find(members(value)?, key.get(dot + 1..)?)
 }
 
-/// A key as it stands, or the way through nested objects that its dots name.
+/// Returns the value of a key, or of the path through nested objects that its dots name.
 fn find<'a>(object: &'a JsonObject, key: &str) -> Option<&'a Json> {
     if let Some(value) = object.get(key) {
         return Some(value);

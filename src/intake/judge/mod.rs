@@ -1,7 +1,10 @@
 //! From a record's cells to a verdict.
 //!
 //! - `examine`: takes a record apart and judges it
-//! - `validate`: cells to a customer, or to what is wrong with them
+//! - `validate`: turns cells into a customer, or into a list of what is wrong with them
+//!
+//! Rules: every problem of a record is reported, not only the first. Warnings do not stop a record.
+//! Judging is pure: the same bytes give the same verdict on any thread.
 
 pub(super) mod examine;
 pub(super) mod validate;

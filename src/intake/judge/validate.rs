@@ -1,4 +1,4 @@
-//! From the cells of one record to a verdict. Every problem is collected; nothing is guessed.
+//! Turns the cells of one record into a verdict. It collects every problem and guesses nothing.
 
 use std::borrow::Cow;
 
@@ -14,11 +14,11 @@ use crate::intake::columns::sources::{ExtraField, TextSource};
 use crate::intake::columns::template::{Cell, Row, assemble, cell_text};
 use crate::intake::read::ndjson::kind;
 
-/// The customer of a record of which there is nothing to say. Nearly all are such, and need none of
-/// what words about them need.
+/// Returns the customer of a record that has nothing to report, or `None` if [`judge`] must look at
+/// it. Nearly all records are like this and do not need what messages need.
 ///
-/// In line, and the number last, which takes longest: a value that is moved as soon as it is made
-/// takes longer than to make it.
+/// Inlined, with the phone number last because it takes longest: moving a customer after building
+/// it takes longer than building it.
 #[inline(always)]
 pub(crate) fn plain<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<NewCustomer<'a>> {
     let name = plain_text(mapping, row, Field::Name).filter(|name| artefact(name).is_none())?;
@@ -44,8 +44,8 @@ pub(crate) fn plain<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<NewC
     Some(NewCustomer { name, email, phone, country, kind, send_kyc_mail, extra })
 }
 
-/// What a record gives for a field, without the space around it; empty if it gives nothing. None
-/// if there is more to it.
+/// Returns the trimmed text that a record has for a field, which is empty if it has none. Returns
+/// `None` if the text does not come from one cell of text.
 #[inline(always)]
 fn plain_text<'a>(mapping: &'a Mapping, row: &impl Row<'a>, field: Field) -> Option<&'a str> {
     let cell = match &mapping.feeding(field).origin {
@@ -61,7 +61,7 @@ fn plain_text<'a>(mapping: &'a Mapping, row: &impl Row<'a>, field: Field) -> Opt
 }
 
 /// Judges any record. `region` is the country of phone numbers without `+`, if it is not the
-/// record's own; `oddities` is what reading already noticed and what holds nothing back.
+/// record's own. `oddities` are the warnings that were found while the record was read.
 pub(crate) fn judge<'a>(
     mapping: &'a Mapping,
     row: &impl Row<'a>,
@@ -111,16 +111,17 @@ pub(crate) fn judge<'a>(
     }
 }
 
-/// The e-mail cell of a record, for naming it in the report whatever else is wrong.
+/// Returns the e-mail cell of a record, so that the report can name it even if other cells are
+/// invalid.
 pub(crate) fn email_cell<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<String> {
     Some(Given::of(mapping, row, Field::Email).text.into_owned()).filter(|text| !text.is_empty())
 }
 
-/// What a record gives for a field.
+/// What a record has for a field.
 struct Given<'a> {
     field: Field,
     column: &'a str,
-    /// Trimmed; empty if nothing is given.
+    /// The trimmed text, which is empty if the record has none.
     text: Cow<'a, str>,
     /// The JSON value, if it is not a string.
     json: Option<&'a Json>,
@@ -143,7 +144,7 @@ impl<'a> Given<'a> {
         }
     }
 
-    /// Arrays and objects are not a value of any field.
+    /// Refuses arrays and objects, because they are not a value of any field.
     fn check_structure(&self) -> Result<(), Flaw> {
         match self.json {
             Some(value @ (Json::Array(_) | Json::Object(_))) => Err(self.misfit(value)),
@@ -151,7 +152,7 @@ impl<'a> Given<'a> {
         }
     }
 
-    /// A name is a string, and none that a spreadsheet left behind.
+    /// Refuses a name that is not a string, and text that a spreadsheet left behind.
     fn check_text(&self) -> Result<(), Flaw> {
         match (self.json, artefact(&self.text)) {
             (Some(value), _) => Err(self.misfit(value)),
@@ -169,7 +170,7 @@ impl<'a> Given<'a> {
             Field::Type => Code::TypeUnknown,
             Field::SendKycMail => Code::KycMailNotBoolean,
         };
-        Flaw::new(code, format!("{} stands here, not text", kind(value)))
+        Flaw::new(code, format!("is {}, not text", kind(value)))
     }
 
     fn or<T>(&self, default: T, parse: impl Fn(&str) -> Result<T, Flaw>) -> Result<T, Flaw> {
@@ -177,7 +178,7 @@ impl<'a> Given<'a> {
     }
 }
 
-/// The name of what feeds a field, and what a record has there.
+/// Returns the name of what feeds a field, and what a record has there.
 fn content<'a>(origin: &'a TextSource, row: &impl Row<'a>) -> (&'a str, Cow<'a, str>, Option<&'a Json>) {
     match origin {
         TextSource::Column(column) => content_of(column, row),
@@ -198,7 +199,8 @@ fn content_of<'a>(column: &'a Column, row: &impl Row<'a>) -> (&'a str, Cow<'a, s
     }
 }
 
-/// What spreadsheets leave in place of a value.
+/// Returns what is wrong with a text that a spreadsheet left in place of a value, or `None` if it
+/// is not such a text.
 #[inline]
 fn artefact(text: &str) -> Option<&'static str> {
     if matches!(text.as_bytes(), [b'#' | b'=' | b'0'..=b'9', ..]) { named_artefact(text) } else { None }
@@ -220,8 +222,8 @@ fn named_artefact(text: &str) -> Option<&'static str> {
     }
 }
 
-/// `1.23457E+11`, as spreadsheets write it: one digit, perhaps a fraction, `E+` and two digits or
-/// more.
+/// Whether a text has the form in which spreadsheets write large numbers, such as `1.23457E+11`:
+/// one digit, an optional fraction, `E+` and two or more digits.
 fn is_scientific(text: &str) -> bool {
     let digits = |text: &str, least: usize| text.len() >= least && text.bytes().all(|byte| byte.is_ascii_digit());
     if !text.starts_with(|first: char| first.is_ascii_digit()) {
@@ -238,8 +240,8 @@ struct Findings {
 }
 
 impl Findings {
-    /// Keeps the complaint about a value, if there is one, and gives the value otherwise, after a
-    /// look at what is odd about it.
+    /// Returns the value and notes what is odd about it. If there is a complaint instead, notes
+    /// that and returns `None`.
     #[inline]
     fn take<T>(
         &mut self,
@@ -258,7 +260,7 @@ impl Findings {
         value
     }
 
-    /// The further fields of the request; empty ones are left out.
+    /// Returns the additional fields of the request. Empty ones are left out.
     #[inline]
     fn extras<'a>(&mut self, feedings: &[ExtraField], row: &impl Row<'a>) -> Option<Box<JsonObject>> {
         if feedings.is_empty() { None } else { self.some_extras(feedings, row) }
@@ -285,7 +287,7 @@ fn complain<'a>(flaw: Flaw, column: &Column, row: &impl Row<'a>) -> Violation {
     flaw.at(&column.name, &cell_text(row.cell(&column.place)))
 }
 
-/// The value of a further field: text is text, JSON keeps its type.
+/// Returns the value of an additional field. Text stays text, and JSON keeps its type.
 fn extra_value(cell: Cell<'_>) -> Result<Option<Json>, Flaw> {
     match cell {
         Cell::Absent => Ok(None),
@@ -298,7 +300,7 @@ fn extra_value(cell: Cell<'_>) -> Result<Option<Json>, Flaw> {
     }
 }
 
-/// Puts a value where a dotted path says. Paths do not clash: [`Mapping`] saw to it.
+/// Inserts a value at a dotted path. Paths do not clash, because [`Mapping`] refuses those that do.
 fn insert(object: &mut JsonObject, path: &str, value: Json) {
     match path.split_once('.') {
         None => {

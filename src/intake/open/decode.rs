@@ -1,31 +1,31 @@
-//! Text in another encoding than UTF-8, as UTF-8.
+//! Converts text in other encodings to UTF-8.
 //!
-//! Nothing is replaced: a byte that is nothing in its encoding travels on as two bytes that are
-//! nothing in UTF-8 (F8 to FB, then 80 to BF, with the byte's eight bits in them). So it is a
-//! problem of its record like any other, and what it was can still be said.
+//! Nothing is replaced. A byte that has no meaning in its encoding becomes two bytes that are
+//! invalid in UTF-8 (F8 to FB, then 80 to BF), which carry its eight bits. So it is a problem of
+//! its record like any other, and the message can still name the original byte.
 
 use std::io::{self, BufRead, Read};
 
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
-/// The room for decoded text.
+/// The size of the buffer for decoded text, in bytes.
 const ROOM: usize = 64 * 1024;
-/// No encoding takes more bytes than this to find out that some are nothing.
+/// No encoding needs more bytes than this to detect an invalid sequence.
 const REMEMBERED: usize = 8;
 
-/// The encoding that a byte order mark names, and how long the mark is.
+/// Returns the encoding that a byte order mark names, and the length of the mark.
 pub(crate) fn byte_order_mark(head: &[u8]) -> Option<(&'static Encoding, usize)> {
     Encoding::for_bom(head)
 }
 
-/// The encoding that undecodable text is likely to be in.
+/// Returns the most likely encoding of text that is not UTF-8.
 pub(crate) fn suggested(head: &[u8]) -> &'static str {
     let mut detector = chardetng::EncodingDetector::new(chardetng::Iso2022JpDetection::Deny);
     detector.feed(head, false);
     detector.guess(None, chardetng::Utf8Detection::Deny).name()
 }
 
-/// UTF-16 without a byte order mark: Latin text has a zero in every other byte.
+/// Detects UTF-16 without a byte order mark: in Latin text every other byte is zero.
 pub(crate) fn unmarked_utf16(head: &[u8]) -> Option<&'static Encoding> {
     let zeros = |odd: usize| head.iter().skip(odd).step_by(2).filter(|byte| **byte == 0).count();
     let (even, odd) = (zeros(0), zeros(1));
@@ -39,8 +39,8 @@ pub(crate) fn unmarked_utf16(head: &[u8]) -> Option<&'static Encoding> {
     }
 }
 
-/// Where bytes stop being text: after how many bytes and characters, and which byte stood there in
-/// the file.
+/// The first position in a cell that is not text: how many bytes and characters come before it, and
+/// which byte the file has there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Undecodable {
     pub(crate) byte: u8,
@@ -49,7 +49,8 @@ pub(crate) struct Undecodable {
 }
 
 impl Undecodable {
-    /// The first in a cell that was read from this encoding.
+    /// Returns the first such position in a cell that was read from this encoding, or `None` if all
+    /// of the cell is text.
     pub(crate) fn first(cell: &[u8], encoding: &'static Encoding) -> Option<Self> {
         let after_bytes = std::str::from_utf8(cell).err()?.valid_up_to();
         let (text, rest) = cell.split_at(after_bytes);
@@ -59,7 +60,7 @@ impl Undecodable {
     }
 }
 
-/// A cell fit for a message: text as it is, and bytes that are none as `\xF6`.
+/// Returns a cell for a message: text unchanged, and all other bytes as `\xF6`.
 pub(crate) fn shown(cell: &[u8], encoding: &'static Encoding) -> String {
     let mut text = String::new();
     let mut rest = cell;
@@ -83,11 +84,12 @@ fn unmarked(mark: &[u8]) -> u8 {
     (first << 6) | (second & 0x3f)
 }
 
-/// Reads text of another encoding as UTF-8.
+/// Reads text in another encoding and returns UTF-8.
 pub(crate) struct ToUtf8<R> {
     input: R,
     decoder: Decoder,
-    /// The last bytes that were decoded, for saying which of them were nothing.
+    /// The last bytes that were decoded, because the decoder reports invalid bytes after it read
+    /// them.
     recent: Vec<u8>,
     text: Vec<u8>,
     given: usize,
@@ -95,7 +97,7 @@ pub(crate) struct ToUtf8<R> {
 }
 
 impl<R: BufRead> ToUtf8<R> {
-    /// The byte order mark, if there was one, is not in `input` any more.
+    /// The caller must already have removed any byte order mark from `input`.
     pub(crate) fn new(input: R, encoding: &'static Encoding) -> Self {
         let decoder = encoding.new_decoder_without_bom_handling();
         Self { input, decoder, recent: Vec::new(), text: Vec::new(), given: 0, is_over: false }
@@ -131,8 +133,9 @@ fn remember(recent: &mut Vec<u8>, read: &[u8]) {
     recent.drain(..recent.len().saturating_sub(REMEMBERED));
 }
 
-/// A byte without meaning in a code page comes out as the control character of its number (0x81 as
-/// U+0081). No customer has such a character, but a file that is named a wrong code page has many.
+/// Marks bytes that have no meaning in a code page. encoding_rs decodes such a byte to the control
+/// character with its number (0x81 to U+0081). Customers do not have such characters, but a file
+/// that is read with the wrong code page has many.
 fn mark_undefined(text: &mut [u8]) {
     for at in 1..text.len() {
         if text[at - 1] == 0xc2 && (0x80..0xa0).contains(&text[at]) {

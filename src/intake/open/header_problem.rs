@@ -1,34 +1,35 @@
-//! Why a CSV file seems to lack its columns, if the reason is the file's form: a title above the
-//! header, whole lines in quotes, cells that something unusual parts. An option would not help
-//! there, so it is the form that the hint speaks of.
+//! Why a CSV file seems to lack its columns, if the form of the file is the reason: a title above
+//! the header, whole lines in quotes, or cells with an unusual separator. Column options would not
+//! help with such a file, so the hint is about its form.
 
 use super::sniff::DELIMITERS;
 use crate::intake::options::is_delimiter;
 use crate::intake::read::csv::RecordScan;
 use crate::intake::read::csv::slice::SliceReader;
 
-/// A header is looked for in so many records.
+/// How many records are searched for a header.
 const LOOKED_AT: usize = 30;
-/// So many known names are a header, not a coincidence.
+/// How many known names make a line a header, and not a coincidence.
 const ENOUGH: usize = 2;
 
-/// What the first line is instead of the header.
+/// What the first line is, if it is not the header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum HeaderProblem {
-    /// The header stands further down.
+    /// The header is on a later line.
     HeaderBelow { line: u64 },
-    /// All of the header stands in one pair of quotes.
+    /// The whole header is in one pair of quotes.
     Quoted,
-    /// A space before the quotes around a name makes them part of it.
+    /// There is a space before the quotes around a name, so the quotes are part of the name.
     Spaced,
-    /// The cells are parted by this.
+    /// This character separates the cells.
     Parted(char),
-    /// There is one column, of a name that says nothing.
+    /// There is only one column, and its name is not known.
     OneColumn,
 }
 
 impl HeaderProblem {
-    /// `text` begins with the header, or with what was taken for it, on this line.
+    /// Finds out what is wrong with the form of a file, or returns `None` if nothing is. `text`
+    /// begins with the line that was taken for the header, and `line` is its number.
     pub(crate) fn of(text: &[u8], delimiter: u8, line: u64, is_known: impl Fn(&str) -> bool) -> Option<Self> {
         let mut reader = SliceReader::new(text, delimiter, line);
         let Ok(RecordScan::Record { .. }) = reader.advance() else { return None };
@@ -50,47 +51,47 @@ impl HeaderProblem {
             .or_else(|| (header.len() == 1 && known == 0 && !header[0].contains('@')).then_some(Self::OneColumn))
     }
 
-    /// What to do about it.
+    /// Returns what the user can do about it.
     pub(crate) fn advice(&self) -> String {
         match self {
-            Self::HeaderBelow { line } => format!("line {line} looks like the header: delete what stands above it"),
-            Self::Quoted => {
-                "the first line stands in one pair of quotes: put each name and each cell in quotes of its own, \
-                             or take the quotes around the lines away"
-                    .to_owned()
-            }
+            Self::HeaderBelow { line } => format!("line {line} looks like the header: delete the lines above it"),
+            Self::Quoted => "the whole first line is in one pair of quotes: quote each name and each cell separately, \
+                             or remove the quotes around the lines"
+                .to_owned(),
             Self::Spaced => {
-                "a space before a quote makes the quotes part of the name: take the spaces after the delimiters away, \
+                "a space before a quote makes the quotes part of the name: remove the spaces after the delimiters \
                              in all lines"
                     .to_owned()
             }
-            Self::Parted(' ') => "spaces seem to part the cells: save the file with commas instead".to_owned(),
-            Self::Parted(sign) if u8::try_from(*sign).is_ok_and(is_delimiter) => {
-                format!("'{sign}' seems to part the cells: give --delimiter '{sign}'")
+            Self::Parted(' ') => {
+                "the columns seem to be separated by spaces: save the file with commas instead".to_owned()
             }
-            Self::Parted(sign) => format!("'{sign}' seems to part the cells: save the file with commas instead"),
+            Self::Parted(sign) if u8::try_from(*sign).is_ok_and(is_delimiter) => {
+                format!("'{sign}' seems to separate the columns: give --delimiter '{sign}'")
+            }
+            Self::Parted(sign) => format!("'{sign}' seems to separate the columns: save the file with commas instead"),
             Self::OneColumn => {
-                "only one column was found: check that this is the file, that its first line is the header, \
-                                and what parts its cells (--delimiter)"
+                "only one column was found: check that this is the right file, that its first line is the header, \
+                                and which delimiter it uses (--delimiter)"
                     .to_owned()
             }
         }
     }
 }
 
-/// What stands in quotes after a space; nothing where none does.
+/// Returns the content of quotes that follow a space, or an empty text if there are none.
 fn unquoted(name: &str) -> &str {
     let after_space = name.strip_prefix(' ').map(|name| name.trim());
     after_space.and_then(|name| name.strip_prefix('"')?.strip_suffix('"')).unwrap_or_default()
 }
 
-/// The sign between the names of a header that was read as one cell.
+/// Returns the character between the names of a header that was read as one cell.
 fn parting(header: &str, is_known: &impl Fn(&str) -> bool) -> Option<char> {
     let fits = |sign: &char| header.split(*sign).filter(|name| is_known(name.trim())).count() >= ENOUGH;
     header.chars().filter(|sign| !sign.is_alphanumeric() && !matches!(sign, '_' | '-')).find(fits)
 }
 
-/// The first record below with more known names than the first.
+/// Returns the line of the first record below that has more known names than the first.
 fn header_below(text: &[u8], delimiter: u8, line: u64, known: usize, is_known: &impl Fn(&str) -> bool) -> Option<u64> {
     let mut reader = SliceReader::new(text, delimiter, line);
     for _ in 0..LOOKED_AT {

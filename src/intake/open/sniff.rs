@@ -1,20 +1,21 @@
-//! Format, delimiter and readability, found out from the first bytes.
+//! Detects format, delimiter and undecodable records from the first bytes.
 
 use crate::intake::options::{Format, is_delimiter};
 use crate::intake::read::csv::RecordScan;
 use crate::intake::read::csv::slice::SliceReader;
 
-/// The delimiters that are looked for, the likeliest first.
+/// The delimiters to try, the most likely first.
 pub(crate) const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
-/// So many records are enough to see which delimiter fits.
+/// How many records are compared to choose a delimiter.
 const SAMPLED: usize = 100;
 
-/// The form of an input by its first visible byte.
+/// Returns the form of an input, decided by its first visible byte.
 pub(crate) fn format(head: &[u8]) -> Format {
     if head.trim_ascii_start().first() == Some(&b'{') { Format::Ndjson } else { Format::Csv }
 }
 
-/// Excel's own line that names the delimiter: which one, and how many bytes the line takes.
+/// Returns the delimiter that Excel's `sep=` line names, and the length of that line in bytes.
+/// Returns `None` if the head does not begin with such a line.
 pub(crate) fn separator_line(head: &[u8]) -> Option<(u8, usize)> {
     let rest = head.get(..4).filter(|start| start.eq_ignore_ascii_case(b"sep=")).and_then(|_| head.get(4..))?;
     let (delimiter, length) = match rest {
@@ -25,14 +26,14 @@ pub(crate) fn separator_line(head: &[u8]) -> Option<(u8, usize)> {
     is_delimiter(delimiter).then_some((delimiter, length))
 }
 
-/// What ends the lines of NDJSON: LF, or CR if there is not a single LF.
+/// Returns the byte that ends the lines of NDJSON: LF, or CR if there is no LF at all.
 pub(crate) fn line_end(head: &[u8]) -> u8 {
     if head.contains(&b'\r') && !head.contains(&b'\n') { b'\r' } else { b'\n' }
 }
 
-/// The delimiter under which the head makes most sense: the one whose header has most known names,
-/// then the one that cuts most records into as many cells as the header, then the one with most
-/// columns. Without any sign of one, a comma.
+/// Returns the delimiter that fits the head best: the one with most known names in the header, then
+/// the one that splits most records into as many cells as the header, then the one with most
+/// columns. If no delimiter fits, returns a comma.
 pub(crate) fn delimiter(head: &[u8], complete: bool, is_known: impl Fn(&str) -> bool) -> u8 {
     let mut best = (b',', (0, 0, 1));
     for delimiter in DELIMITERS {
@@ -44,7 +45,8 @@ pub(crate) fn delimiter(head: &[u8], complete: bool, is_known: impl Fn(&str) -> 
     best.0
 }
 
-/// Known names in the header, records of a thousand that have its width, its width.
+/// Returns how many names in the header are known, how many of a thousand records have as many
+/// cells as the header, and how many cells that is.
 fn score(head: &[u8], complete: bool, delimiter: u8, is_known: &impl Fn(&str) -> bool) -> (usize, usize, usize) {
     let mut reader = SliceReader::new(head, delimiter, 1);
     let Ok(RecordScan::Record { .. }) = reader.advance() else { return (0, 0, 0) };
@@ -67,7 +69,7 @@ fn score(head: &[u8], complete: bool, delimiter: u8, is_known: &impl Fn(&str) ->
     (known, (fitting * 1000).checked_div(widths.len()).unwrap_or(1000), width)
 }
 
-/// How many of the records in the head are not UTF-8.
+/// How many of the records in the head cannot be decoded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct EncodingErrors {
     pub(crate) undecodable: u64,
@@ -84,13 +86,15 @@ impl EncodingErrors {
         }
     }
 
-    /// More than one in a hundred: the file as a whole is in another encoding.
+    /// Whether more than one record in a hundred cannot be decoded. Then the file as a whole must
+    /// be in another encoding.
     pub(crate) fn is_systematic(self) -> bool {
         self.undecodable * 100 > self.of
     }
 }
 
-/// The records of a CSV file, header not counted; `line` is the number of the first line.
+/// Counts the undecodable records of a CSV file, without the header. `line` is the number of the
+/// first line.
 pub(crate) fn csv_decay(head: &[u8], complete: bool, delimiter: u8, line: u64) -> EncodingErrors {
     let mut decay = EncodingErrors::default();
     let mut reader = SliceReader::new(head, delimiter, line);
@@ -101,14 +105,14 @@ pub(crate) fn csv_decay(head: &[u8], complete: bool, delimiter: u8, line: u64) -
             decay.add(is_utf8, line);
         }
     }
-    // The head may end within the last record, and within a character of it.
+    // The head may end within the last record, or even within a character of it.
     if let Some((is_utf8, line)) = pending.filter(|_| complete) {
         decay.add(is_utf8, line);
     }
     decay
 }
 
-/// The lines of an NDJSON file.
+/// Counts the undecodable lines of an NDJSON file.
 pub(crate) fn ndjson_decay(head: &[u8], complete: bool) -> EncodingErrors {
     let mut decay = EncodingErrors::default();
     for (line, bytes) in whole_lines(head, complete) {
@@ -117,7 +121,8 @@ pub(crate) fn ndjson_decay(head: &[u8], complete: bool) -> EncodingErrors {
     decay
 }
 
-/// The lines of the head that hold something and do not reach beyond it, with their numbers.
+/// Returns the lines of the head that are not blank, with their numbers. A last line that may
+/// continue beyond the head is left out.
 pub(crate) fn whole_lines(head: &[u8], complete: bool) -> impl Iterator<Item = (u64, &[u8])> {
     let line_end = line_end(head);
     let end =

@@ -1,4 +1,4 @@
-//! The file as text: unpacked, decoded, and its beginning.
+//! The file as text, unpacked and decoded, and its beginning.
 
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
@@ -13,34 +13,35 @@ use super::{decode, unsupported};
 use crate::intake::error::IntakeError;
 use crate::intake::limits::{HEAD, LONGEST_RECORD};
 
-/// An opened input whose beginning was read.
+/// An opened input, of which the beginning was read.
 pub(crate) struct InputSource {
     pub(crate) path: PathBuf,
-    /// The first bytes as UTF-8, without a byte order mark: at least the first line, if it is not
-    /// beyond all limits.
+    /// The first bytes as UTF-8, without a byte order mark. They include at least the first line,
+    /// unless it is longer than all limits.
     pub(crate) head: Vec<u8>,
-    /// Whether the head is all there is.
+    /// Whether the head is the whole input.
     pub(crate) complete: bool,
-    /// What the text is read from.
+    /// The encoding of the original text.
     pub(crate) encoding: &'static Encoding,
-    /// Whether a copy of it needs a mark to be read as UTF-8 whatever else is said.
+    /// Whether a copy needs a byte order mark, so that it is read as UTF-8 whatever the options
+    /// say.
     pub(crate) wants_mark: bool,
     rest: Stream,
-    /// What it is read from, if that is a file.
+    /// The file that the text comes from, if it is a file.
     pub(crate) file: Option<Arc<InputFile>>,
 }
 
 type Stream = Box<dyn Read + Send>;
 
 impl InputSource {
-    /// Reads the beginning of a file and refuses what is not text that could hold customers.
+    /// Reads the beginning of a file. Returns an error if it is not text that could hold customers.
     pub(crate) fn of_file(file: &Arc<InputFile>, encoding: Option<&'static Encoding>) -> Result<Self, IntakeError> {
         let mut source = Self::over(file.path(), Box::new(file.reader()), encoding)?;
         source.file = Some(Arc::clone(file));
         Ok(source)
     }
 
-    /// From bytes to text: unpacked, told apart from what is not text, decoded.
+    /// Turns bytes into text: unpacks them, refuses what is not text, and decodes the rest.
     pub(crate) fn over(path: &Path, file: Stream, named: Option<&'static Encoding>) -> Result<Self, IntakeError> {
         let broken = |error| IntakeError::reading(path, error);
         let unsupported = |(what, advice)| IntakeError::Foreign { path: path.to_owned(), what, advice };
@@ -71,7 +72,7 @@ impl InputSource {
         Ok(Self { path: path.to_owned(), head, complete, encoding, wants_mark, rest, file: None })
     }
 
-    /// The whole input from behind the first `skip` bytes of the head.
+    /// Returns the whole input without the first `skip` bytes of the head.
     pub(crate) fn into_reader(self, skip: usize) -> Box<dyn BufRead + Send> {
         let mut head = Cursor::new(self.head);
         head.set_position(u64::try_from(skip).unwrap_or_default());
@@ -87,7 +88,7 @@ fn unpacked(file: Stream) -> io::Result<Stream> {
     })
 }
 
-/// The first bytes, and all of them once more.
+/// Returns the first bytes, and a stream that returns all bytes from the beginning.
 fn peek(mut input: Stream, length: usize) -> io::Result<(Vec<u8>, Stream)> {
     let mut start = Vec::new();
     input.by_ref().take(length as u64).read_to_end(&mut start)?;
@@ -99,22 +100,23 @@ fn skip(input: &mut Stream, length: usize) -> io::Result<()> {
     io::copy(&mut input.take(length as u64), &mut io::sink()).map(drop)
 }
 
-/// Refuses text that is plainly in another encoding than it will be read in.
+/// Returns an error if the text is plainly not in the encoding in which it would be read.
 fn check_encoding(path: &Path, start: &[u8], encoding: &'static Encoding, is_named: bool) -> Result<(), IntakeError> {
     let path = path.to_owned();
     match decode::unmarked_utf16(start) {
         Some(found) if found != encoding => return Err(IntakeError::Utf16 { path, found: found.name() }),
         _ => {}
     }
-    // Letters of a code page are hardly ever UTF-8 by chance; the other way round, each letter
-    // would become two wrong ones.
+    // Letters of a code page are hardly ever valid UTF-8 by chance. In the other direction, each
+    // letter would become two wrong ones.
     if is_named && encoding.is_single_byte() && is_utf8_beyond_ascii(start) {
         return Err(IntakeError::AlreadyUtf8 { path, named: encoding.name() });
     }
     Ok(())
 }
 
-/// Whether there are letters beyond ASCII, and all are UTF-8; the last one may be cut.
+/// Whether the text has characters beyond ASCII and all of them are UTF-8. The last one may be cut
+/// off.
 fn is_utf8_beyond_ascii(start: &[u8]) -> bool {
     let text = match std::str::from_utf8(start) {
         Ok(_) => start,
@@ -124,7 +126,8 @@ fn is_utf8_beyond_ascii(start: &[u8]) -> bool {
     !text.is_ascii()
 }
 
-/// The first bytes, more of them where the first line is long, and whether they are all.
+/// Returns the first bytes, and whether they are the whole input. If the first line is long, it
+/// returns more bytes, up to a limit.
 fn read_head(input: &mut Stream) -> io::Result<(Vec<u8>, bool)> {
     let mut head = Vec::new();
     loop {
@@ -192,7 +195,7 @@ mod tests {
         assert!(matches!(open(&gzip(&gzip(b"name"))), Err(IntakeError::Foreign { .. })));
         let packed = gzip(b"name,email\n");
         let cut = open(&packed[..packed.len() - 3]).err().unwrap();
-        assert!(cut.to_string().contains("too early") && cut.hint().is_some(), "{cut}");
+        assert!(cut.to_string().contains("cut off") && cut.hint().is_some(), "{cut}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! Packed inputs: gzip and zstd, known by their first bytes and unpacked while they are read.
+//! Packed inputs: gzip and zstd, recognized by their first bytes and unpacked while they are read.
 //!
-//! Files of several members or frames are one input, as the tools that pack them have it. Memory is
-//! that of the packer's window, which is capped, whatever comes out.
+//! A file of several members or frames is one input, as for the tools that write such files. Memory
+//! is limited to the decoder's window, which is capped, however much the file unpacks to.
 
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -10,12 +10,12 @@ use flate2::bufread::GzDecoder;
 use super::changed::InputChanged;
 use crate::intake::limits::HEAD;
 
-/// The largest window of zstd that is unpacked, as a power of two: 8 MiB, what every unpacker is
-/// asked to support (RFC 8878, 3.1.1.1.2) and all that `zstd` uses up to level 19.
+/// The largest zstd window that is accepted, as a power of two: 8 MiB. RFC 8878 (3.1.1.1.2) asks
+/// every decoder to support this size, and `zstd` uses no larger one up to level 19.
 const WINDOW_LOG: u32 = 23;
-/// From here on the ratio is looked at; less than that is harmless at any ratio.
+/// The ratio is checked only above this size, because less data is harmless at any ratio.
 const HARMLESS: u64 = 64 << 20;
-/// Nothing that holds a different customer in every record packs so well.
+/// A file whose records all hold different customers does not compress better than this.
 const MOST_RATIO: u64 = 500;
 
 /// How an input is packed.
@@ -26,34 +26,35 @@ pub(crate) enum Packing {
 }
 
 impl Packing {
-    /// By the first four bytes of a file.
+    /// Detects the packing from the first four bytes of a file. Returns `None` if the file is not
+    /// packed.
     pub(crate) fn of(start: &[u8]) -> Option<Self> {
         match start {
             [0x1f, 0x8b, ..] => Some(Self::Gzip),
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Self::Zstd),
-            // A frame that is to be skipped may come first.
+            // A skippable frame may come first.
             [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Self::Zstd),
             _ => None,
         }
     }
 }
 
-/// Why a packed input cannot be read on. It travels within an [`io::Error`] to the reader.
+/// Why a packed input cannot be read any further. It is carried inside an [`io::Error`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnpackFault {
-    #[error("it ends too early, as if it had not been copied or written to its end")]
+    #[error("it is cut off, as if copying or writing it had stopped early")]
     Cut,
     #[error("its window is larger than {} MiB", 1 << (WINDOW_LOG - 20))]
     Window,
     #[error("it unpacks to more than {MOST_RATIO} times its size")]
     Bomb,
-    #[error("after its end comes something else")]
+    #[error("other data follows its end")]
     Followed,
     #[error("it is damaged ({0})")]
     Damaged(String),
 }
 
-/// Reads what was packed.
+/// Reads a packed input and returns the unpacked bytes.
 pub(crate) struct Unpacker<R: Read> {
     decoder: Decoder<R>,
     unpacked: u64,
@@ -100,10 +101,10 @@ impl<R: Read> Read for Unpacker<R> {
     }
 }
 
-/// The members of a gzip file, one after the other. Zeros may follow the last one, as `gzip` has
-/// it: tapes and block devices leave them.
+/// The members of a gzip file, one after the other. Zeros may follow the last one, as `gzip`
+/// allows, because tapes and block devices add them.
 struct GzipMembers<R> {
-    /// `None` only while one member gives the input to the next.
+    /// `None` only while one member passes the input to the next.
     member: Option<GzDecoder<R>>,
     is_over: bool,
 }
@@ -117,16 +118,16 @@ impl<R: BufRead> GzipMembers<R> {
         self.member.as_ref().map(GzDecoder::get_ref)
     }
 
-    /// Where a member ended, the next one; `false` at the end of the file.
+    /// Starts the next member after one ended. Returns `false` at the end of the file.
     fn go_on(&mut self) -> io::Result<bool> {
         let Some(mut input) = self.member.take().map(GzDecoder::into_inner) else { return Ok(false) };
         let has_next = begins_another(&mut input);
-        // A reader that was interrupted asks again.
+        // If the read was interrupted, the caller repeats it.
         self.is_over = match &has_next {
             Ok(has_next) => !has_next,
             Err(error) => error.kind() != io::ErrorKind::Interrupted,
         };
-        // Also at the end: the input knows how much was read of it.
+        // Also at the end, because the input counts how much was read from it.
         self.member = Some(GzDecoder::new(input));
         has_next
     }
@@ -159,7 +160,8 @@ impl<R: BufRead> Read for GzipMembers<R> {
     }
 }
 
-/// What the operating system says stays as it is; all else is the unpacker's.
+/// Returns errors of the operating system as they are, and turns all others into an
+/// [`UnpackFault`].
 fn explained(error: io::Error) -> io::Error {
     if error.raw_os_error().is_some() || error.kind() == io::ErrorKind::Interrupted {
         return error;
@@ -175,7 +177,7 @@ fn explained(error: io::Error) -> io::Error {
     })
 }
 
-/// Counts what is taken from the file.
+/// Counts the bytes that are read from the file.
 struct CountingReader<R> {
     input: R,
     bytes: u64,
@@ -261,7 +263,7 @@ pub(crate) mod tests {
         assert_eq!(read.unwrap(), HARMLESS + 10);
         let followed = [&packed[..], b"x"].concat();
         let read = io::copy(&mut Unpacker::new(Packing::Gzip, &followed[..]).unwrap(), &mut io::sink());
-        assert!(read.unwrap_err().to_string().contains("something else"));
+        assert!(read.unwrap_err().to_string().contains("follows its end"));
     }
 
     #[test]

@@ -1,16 +1,16 @@
-//! What is neither CSV nor NDJSON: the other formats that people have in files, recognized by how
-//! they begin, and what to do with each.
+//! Formats that are neither CSV nor NDJSON, recognized by how they begin, and what the user can do
+//! with each.
 
-/// What a file looks like, and the next step.
+/// What a file looks like, and the next step for the user.
 pub(crate) type Looks = (&'static str, &'static str);
 
 const SAVE_AS: &str = "save the sheet as \"CSV UTF-8\" and import that";
-const EXPORT: &str = "export the data as CSV (UTF-8) from where it comes";
+const EXPORT: &str = "export the data as CSV (UTF-8) from its source";
 const UNPACK: &str = "unpack it and import the CSV or NDJSON file in it";
 const UTF8: &str = "save the file as UTF-8";
 const NOT_THE_FILE: &str = "name the file that holds the customers";
 
-/// Formats with signatures that are not text.
+/// Binary formats and their signatures.
 const SIGNATURES: [(&[u8], &str, &str); 35] = [
     (b"\x1f\x8b", "a gzip file, packed twice", UNPACK),
     (b"\x28\xb5\x2f\xfd", "a zstd file, packed twice", UNPACK),
@@ -57,7 +57,7 @@ const SIGNATURES: [(&[u8], &str, &str); 35] = [
     (b"age-encryption.org/v1", "an encrypted file", "decrypt it first"),
 ];
 
-/// By the first bytes as they stand in the file.
+/// Recognizes a format by the first bytes of the file, before decoding.
 pub(crate) fn by_signature(head: &[u8]) -> Option<Looks> {
     if let Some((_, what, advice)) = SIGNATURES.into_iter().find(|(signature, ..)| head.starts_with(signature)) {
         return Some((what, advice));
@@ -74,7 +74,8 @@ pub(crate) fn by_signature(head: &[u8]) -> Option<Looks> {
     head.starts_with(b"PK\x03\x04").then(|| zip(head))
 }
 
-/// A zip archive by the names and types in it; office documents are zip archives.
+/// Recognizes a zip archive by the names and types inside it, because office documents are zip
+/// archives.
 fn zip(head: &[u8]) -> Looks {
     let holds = |part: &str| head.windows(part.len()).any(|window| window == part.as_bytes());
     if holds("opendocument.spreadsheet") {
@@ -94,7 +95,7 @@ fn zip(head: &[u8]) -> Looks {
     }
 }
 
-/// What a text begins with that is not a table, without regard to case.
+/// How text formats that are not tables begin, in lower case.
 const BEGINNINGS: [(&str, &str, &str); 22] = [
     ("<!doctype html", PAGE, PAGE_ADVICE),
     ("<html", PAGE, PAGE_ADVICE),
@@ -117,7 +118,7 @@ const BEGINNINGS: [(&str, &str, &str); 22] = [
     ("--\n-- postgresql database dump", DUMP, DUMP_ADVICE),
     ("create table ", DUMP, DUMP_ADVICE),
     ("insert into ", DUMP, DUMP_ADVICE),
-    ("\x1e{", "a JSON text sequence", "take the record separators away: tr -d '\\036' < FILE > customers.ndjson"),
+    ("\x1e{", "a JSON text sequence", "remove the record separators: tr -d '\\036' < FILE > customers.ndjson"),
 ];
 const PAGE: &str = "a web page (HTML)";
 const PAGE_ADVICE: &str = "perhaps a login page was saved instead of the export, or a table of a page: open it in a spreadsheet and save it \
@@ -126,7 +127,7 @@ const MAIL: &str = "an e-mail";
 const DUMP: &str = "an SQL dump";
 const DUMP_ADVICE: &str = "load it into its database and export the table as CSV";
 
-/// By the beginning of what was decoded.
+/// Recognizes a format by the beginning of the decoded text.
 pub(crate) fn by_text(head: &[u8]) -> Option<Looks> {
     let start = head.trim_ascii_start();
     let begins = |text: &str| start.get(..text.len()).is_some_and(|bytes| bytes.eq_ignore_ascii_case(text.as_bytes()));
@@ -149,12 +150,13 @@ fn holds(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
 }
 
-/// A tag first, and an end of one somewhere; a column may be named `<DATE>`.
+/// Whether the text starts with a tag and closes one somewhere. Both are needed, because a column
+/// may be named `<DATE>`.
 fn is_markup(start: &[u8]) -> bool {
     matches!(start, [b'<', b'a'..=b'z' | b'A'..=b'Z' | b'!' | b'?', ..]) && (holds(start, b"</") || holds(start, b"/>"))
 }
 
-/// The mark between documents, or a list of things with names.
+/// Whether the text starts with the mark between YAML documents, or with a list of named values.
 fn is_yaml(start: &[u8]) -> bool {
     let line = start.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default().trim_ascii_end();
     line == b"---"
@@ -162,20 +164,20 @@ fn is_yaml(start: &[u8]) -> bool {
         || (line.starts_with(b"- ") && (line.ends_with(b":") || holds(line, b": ")))
 }
 
-/// JSON that is not one object a line: an array, or a document over several lines.
+/// Recognizes JSON that is not one object per line: an array, or a document over several lines.
 pub(crate) fn other_json(head: &[u8]) -> Option<Looks> {
     let text = head.trim_ascii_start();
     let after = text.get(1..).unwrap_or_default().trim_ascii_start().first();
     let is_array = text.first() == Some(&b'[') && after.is_some_and(|byte| b"{[]\"-0123456789".contains(byte));
     if is_array && is_array_a_line(text) {
         Some((
-            "JSON arrays, one a line",
+            "JSON arrays, one per line",
             "write objects instead: jq -c '{name: .[0], email: .[1]}' FILE > customers.ndjson",
         ))
     } else if is_array {
-        Some(("a JSON array", "write one object a line: jq -c '.[]' FILE > customers.ndjson"))
+        Some(("a JSON array", "write one object per line: jq -c '.[]' FILE > customers.ndjson"))
     } else if is_spread(text) {
-        Some(("a JSON document over several lines", "write one object a line: jq -c . FILE > customers.ndjson"))
+        Some(("a JSON document over several lines", "write one object per line: jq -c . FILE > customers.ndjson"))
     } else {
         None
     }
@@ -186,23 +188,23 @@ fn first_line(text: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&text[..end], text[end..].trim_ascii_start()))
 }
 
-/// Whether an array ends with its line, and another one begins.
+/// Whether an array ends with its line and another array begins on the next one.
 fn is_array_a_line(text: &[u8]) -> bool {
     let is_whole = |line: &[u8]| serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok();
     first_line(text).is_some_and(|(first, rest)| rest.first() == Some(&b'[') && is_whole(first))
 }
 
-/// Whether an object goes on after its first line. A line that was cut off is another matter: what
-/// follows it is an object again.
+/// Whether an object continues after its first line. A line that was cut off does not count,
+/// because an object follows it.
 fn is_spread(text: &[u8]) -> bool {
     let Some((first, rest)) = first_line(text) else { return false };
     let is_unfinished = || serde_json::from_slice::<serde::de::IgnoredAny>(first).is_err_and(|error| error.is_eof());
-    // `{"customers": [` is not a cut, whatever the next line begins with.
+    // `{"customers": [` is not a line that was cut off, whatever the next line begins with.
     let opens = matches!(first.trim_ascii_end().last(), Some(b'[' | b'{'));
     text.first() == Some(&b'{') && rest.first().is_some_and(|byte| opens || *byte != b'{') && is_unfinished()
 }
 
-/// The name of the first array of objects in a document: `customers` of `{"customers":[{`.
+/// Returns the name of the first array of objects in a document: `customers` of `{"customers":[{`.
 pub(crate) fn array_of_objects(head: &[u8]) -> Option<&str> {
     let is_list = |at: usize| head[at + 1..].trim_ascii_start().first() == Some(&b'{');
     let key = |at: usize| {

@@ -1,10 +1,10 @@
-//! The input file: opened once, read from its beginning as often as needed, and compared with
-//! itself after every read.
+//! The input file: opened once, read from its beginning as often as needed, and checked for changes
+//! after every read.
 //!
-//! The descriptor stays open from the plan to the report. So a new file that is renamed over the
-//! name, or the removal of the name, does not disturb a run. What was read is handed on only if the
-//! file is still in the state in which it was opened; a write shows in the file's times before its
-//! bytes can be read.
+//! The descriptor stays open from the plan to the report, so renaming another file over the name or
+//! removing the name does not disturb a run. Bytes are returned only if the file is still in the
+//! state in which it was opened. This is enough, because the operating system updates a file's
+//! times before the written bytes can be read.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -23,21 +23,21 @@ pub struct InputFile {
     seen: Mutex<Comparison>,
 }
 
-/// What the comparisons so far found.
+/// The result of the comparisons so far.
 #[derive(Debug)]
 enum Comparison {
-    /// The file is in this state.
+    /// The file is still in this state.
     Unchanged(State),
-    /// It never counts as unchanged again.
+    /// The file changed. It never counts as unchanged again.
     Changed,
 }
 
-/// What tells one state of a file from another.
+/// What distinguishes one state of a file from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct State {
     content: Content,
-    /// When the inode changed last. This time cannot be set, so it shows a write whose author
-    /// restored the modification time.
+    /// When the inode last changed. Programs cannot set this time, so it shows a write even if the
+    /// writer restored the modification time.
     inode_changed: (i64, i64),
     circumstances: Circumstances,
 }
@@ -48,18 +48,18 @@ struct Content {
     modified: Option<SystemTime>,
 }
 
-/// What else changes an inode, and not its content.
+/// What changes an inode without changing its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Circumstances {
-    /// Names, mode, owner and group.
+    /// Number of names, mode, owner and group.
     attributes: (u64, u32, u32, u32),
-    /// Whether its name still leads to it.
+    /// Whether the file's name still leads to this file.
     is_at_its_name: bool,
 }
 
 impl State {
-    /// Whether the content may still be taken for the same. A later inode change is not a change of
-    /// the content if another name, mode, owner or place explains it.
+    /// Whether the content can still be the same. A later inode change is not a change of the
+    /// content if another name, mode, owner or place explains it.
     fn is_still(&self, now: &Self) -> bool {
         let is_explained = self.circumstances != now.circumstances;
         self.content == now.content && (self.inode_changed == now.inode_changed || is_explained)
@@ -67,13 +67,13 @@ impl State {
 }
 
 impl InputFile {
-    /// Opens a regular file and notes its state.
+    /// Opens a regular file and remembers its state.
     ///
     /// # Errors
-    /// If there is no such file, it cannot be opened, or it is not a regular file.
+    /// Returns an error if the file does not exist, cannot be opened, or is not a regular file.
     pub fn open(path: &Path) -> Result<Arc<Self>, IntakeError> {
         let broken = |error| IntakeError::reading(path, error);
-        // Asked before it is opened, because opening a pipe without a writer would wait.
+        // Checked before opening, because opening a pipe without a writer would block.
         refuse_what_is_no_file(path, &std::fs::metadata(path).map_err(broken)?)?;
         let file = File::open(path).map_err(broken)?;
         let metadata = file.metadata().map_err(broken)?;
@@ -90,13 +90,13 @@ impl InputFile {
     /// Compares the file with its state when it was opened.
     ///
     /// # Errors
-    /// If it changed since then, or its state cannot be read any more.
+    /// Returns an error if the file has changed, or if its state cannot be read any more.
     pub fn check_unchanged(&self) -> Result<(), IntakeError> {
         self.compare().map_err(|error| IntakeError::reading(&self.path, error))
     }
 
     fn compare(&self) -> io::Result<()> {
-        // Nothing can panic while it is held.
+        // A poisoned lock is safe to use, because nothing panics while the lock is held.
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let Comparison::Unchanged(then) = *seen else { return Err(io::Error::other(InputChanged)) };
         let metadata = self.file.metadata()?;
@@ -104,7 +104,7 @@ impl InputFile {
         if now == then {
             return Ok(());
         }
-        // Only a changed inode is worth asking for the name.
+        // The name is looked up only if the inode changed.
         now.circumstances.is_at_its_name = is_at(&self.path, &metadata);
         if then.is_still(&now) {
             *seen = Comparison::Unchanged(now);
@@ -114,7 +114,8 @@ impl InputFile {
         Err(io::Error::other(InputChanged))
     }
 
-    /// Reads the file from its beginning, independently of every other reader.
+    /// Returns a reader that starts at the beginning of the file and is independent of all other
+    /// readers.
     pub(crate) fn reader(self: &Arc<Self>) -> impl Read + Send + use<> {
         CheckedReader { file: Arc::clone(self), at: 0 }
     }
@@ -126,8 +127,8 @@ struct CheckedReader {
 }
 
 impl Read for CheckedReader {
-    /// Returns bytes only if the file is unchanged after they were read. The end of the file counts
-    /// as read, too: a file that was cut must not look like a shorter one.
+    /// Returns bytes only if the file is unchanged after they were read. This includes the end of
+    /// the file, because a truncated file must not look like a shorter one.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = read_at(&self.file.file, buffer, self.at)?;
         self.file.compare()?;
@@ -141,7 +142,7 @@ fn refuse_what_is_no_file(path: &Path, metadata: &Metadata) -> Result<(), Intake
     if metadata.is_dir() {
         return Err(IntakeError::Directory { path });
     }
-    // A pipe can be read only once, and the input is read several times.
+    // A pipe can be read only once, but the input is read several times.
     if metadata.is_file() { Ok(()) } else { Err(IntakeError::NotAFile { path }) }
 }
 
@@ -207,7 +208,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("in.csv");
             fs::write(&path, "0123456789").unwrap();
-            // The clock of the file system ticks slower than a test runs.
+            // The clock of the file system is coarser than the duration of this test.
             let past = SystemTime::now() - std::time::Duration::from_secs(60);
             let file = OpenOptions::new().write(true).open(&path).unwrap();
             file.set_times(FileTimes::new().set_modified(past)).unwrap();

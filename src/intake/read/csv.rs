@@ -1,8 +1,8 @@
-//! Records of CSV, in bounded memory, with the line on which each begins.
+//! Reads records of CSV in bounded memory, with the line on which each begins.
 //!
-//! csv-core decides what is a cell; this module feeds it, counts lines and holds the limits. A cell
-//! beyond its limit ends the file if a quote is still open in it, because then nothing that follows
-//! can be trusted; otherwise the record is skipped to its end.
+//! csv-core decides where cells begin and end. This module feeds it, counts lines and enforces the
+//! limits. If a cell exceeds its limit while a quote is still open in it, reading ends, because
+//! what follows cannot be trusted. In any other case only the record is skipped.
 
 use std::io::{self, BufRead};
 
@@ -19,16 +19,17 @@ pub(crate) struct CsvReader<R> {
     core: Core,
     delimiter: u8,
     lines: LineCounter,
-    /// The cells of the current record, one after the other.
+    /// The cells of the current record, without separators.
     bytes: Vec<u8>,
     filled: usize,
-    /// Where in `bytes` each cell ends.
+    /// The end of each cell in `bytes`.
     ends: Vec<usize>,
     cells: usize,
     blank_rows: u64,
 }
 
-/// Made when it is needed: that takes as long as reading a hundred plain lines.
+/// csv-core's reader, created only when it is needed, because that takes as long as reading a
+/// hundred plain lines.
 struct Core {
     reader: Option<Reader>,
     delimiter: u8,
@@ -38,24 +39,24 @@ impl Core {
     fn get(&mut self) -> &mut Reader {
         self.reader.get_or_insert_with(|| {
             let mut reader = ReaderBuilder::new().delimiter(self.delimiter).build();
-            // It would drop a byte order mark at the beginning, and this may be the middle of a
-            // file.
+            // At the beginning csv-core would remove a byte order mark, but this may be the middle
+            // of a file.
             let _ = reader.read_record(b"\n", &mut [], &mut []);
             reader
         })
     }
 }
 
-/// What reading on brought.
+/// What the next read found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RecordScan {
-    /// A record, which begins on this line. [`CsvReader::record`] has its cells. `ended` is false
-    /// for a last one without its line end.
+    /// A record that begins on this line. [`CsvReader::record`] returns its cells. `ended` is false
+    /// if the last record lacks its line end.
     Record {
         line: u64,
         ended: bool,
     },
-    /// A record beyond a limit; it was skipped.
+    /// A record beyond a limit, which was skipped.
     TooLarge {
         line: u64,
         limit: &'static str,
@@ -63,11 +64,11 @@ pub(crate) enum RecordScan {
     End,
 }
 
-/// Why reading cannot go on.
+/// Why reading cannot continue.
 #[derive(Debug)]
 pub(crate) enum ReadFault {
     Read(io::Error),
-    /// A quote opened on this line, in the cell of this number (from 0), and is not closed.
+    /// A quote that opens on this line, in the cell with this index, is not closed.
     OpenQuote {
         line: u64,
         cell: usize,
@@ -84,16 +85,16 @@ impl From<io::Error> for ReadFault {
 #[derive(Clone, Copy)]
 pub(crate) struct Record<'a> {
     bytes: &'a [u8],
-    /// The same, if it is known to be text.
+    /// The same bytes, if they are known to be text.
     text: Option<&'a str>,
     ends: &'a [usize],
-    /// How many bytes stand between two cells: none where quotes were taken away, the delimiter
-    /// if there were none.
+    /// The number of bytes between two cells: 0 if quotes were removed, 1 (the delimiter) if the
+    /// line is kept as it is.
     gap: usize,
 }
 
 impl<'a> Record<'a> {
-    /// Whether a cell may hold a line break: a line that was taken as it stands has none.
+    /// Whether a cell may hold a line break. A line that is kept as it is does not have any.
     pub(crate) fn has_line_breaks(self) -> bool {
         self.gap == 0 && memchr2(b'\n', b'\r', self.bytes).is_some()
     }
@@ -110,8 +111,8 @@ impl<'a> Record<'a> {
         (0..self.len()).filter_map(move |index| self.get(index))
     }
 
-    /// All cells as one text, where every cell is text; looks at all bytes at once, and then
-    /// whether a cell ends within a character.
+    /// Returns all cells as one text, or `None` if a cell is not text. This checks all bytes at
+    /// once, and then whether a cell ends within a character.
     pub(crate) fn text(self) -> Option<&'a str> {
         if self.text.is_some() {
             return self.text;
@@ -125,20 +126,20 @@ impl<'a> Record<'a> {
         self.text().is_some()
     }
 
-    /// Where a cell lies among the bytes.
+    /// Returns the range of a cell in the bytes, or `None` if the record has fewer cells.
     pub(crate) fn range(self, index: usize) -> Option<std::ops::Range<usize>> {
         let end = *self.ends.get(index)?;
         Some(if index == 0 { 0 } else { self.ends[index - 1] + self.gap }..end)
     }
 
-    /// A line of nothing but space and delimiters.
+    /// Whether the record has only spaces and delimiters.
     fn is_blank(self) -> bool {
         self.cells().all(|cell| cell.iter().all(u8::is_ascii_whitespace))
     }
 }
 
 impl<R: BufRead> CsvReader<R> {
-    /// `line` is the number of the first line that `input` gives.
+    /// `line` is the number of the first line that `input` returns.
     pub(crate) fn new(input: R, delimiter: u8, line: u64) -> Self {
         Self {
             input,
@@ -153,27 +154,27 @@ impl<R: BufRead> CsvReader<R> {
         }
     }
 
-    /// What was not read yet, and the number of the line that it begins with.
+    /// Returns the rest of the input, and the number of its first line.
     pub(crate) fn into_rest(mut self) -> io::Result<(R, u64)> {
-        // The second half of the last line end belongs to the record before.
+        // The second half of the last line end belongs to the previous record.
         if self.lines.after_return && self.input.fill_buf()?.first() == Some(&b'\n') {
             self.input.consume(1);
         }
         Ok((self.input, self.lines.line))
     }
 
-    /// How many lines without anything and rows of nothing but space and delimiters were skipped so
-    /// far.
+    /// Returns how many blank rows (empty lines, and rows of only spaces and delimiters) were
+    /// skipped so far.
     pub(crate) fn blank_rows(&self) -> u64 {
         self.blank_rows
     }
 
-    /// The record of the last [`RecordScan::Record`].
+    /// Returns the record of the last [`RecordScan::Record`].
     pub(crate) fn record(&self) -> Record<'_> {
         Record { bytes: &self.bytes[..self.filled], text: None, ends: &self.ends[..self.cells], gap: 0 }
     }
 
-    /// Reads the next record. Rows without anything are not records, also before the header.
+    /// Reads the next record. Blank rows are not records, even before the header.
     pub(crate) fn advance(&mut self) -> Result<RecordScan, ReadFault> {
         loop {
             match self.read_record()? {
@@ -208,7 +209,7 @@ impl<R: BufRead> CsvReader<R> {
                 _ => {}
             }
             if let Some(limit) = self.limit_reached() {
-                // The record is lost either way, so one more cell in it does no harm.
+                // The record is lost in either case, so one more cell in it is harmless.
                 if limit == CELL_LIMIT && is_in_quotes(self.core.get(), self.delimiter) {
                     return Err(self.open_quote(line));
                 }
@@ -217,11 +218,11 @@ impl<R: BufRead> CsvReader<R> {
         }
     }
 
-    /// The end of the input: a line end of our own completes the last record, if there is one and
-    /// no quote is open.
+    /// Handles the end of the input. Feeds one more line end, which completes the last record if
+    /// there is one and no quote is open.
     fn finish(&mut self, line: u64) -> Result<RecordScan, ReadFault> {
         if self.core.reader.is_none() {
-            // It was fed nothing, so nothing is pending.
+            // Nothing was fed, so nothing is pending.
             return Ok(RecordScan::End);
         }
         let (is_quoted, result, ended) = probe(self.core.get(), b'\n', &mut self.ends[self.cells..]);
@@ -241,9 +242,9 @@ impl<R: BufRead> CsvReader<R> {
         }
     }
 
-    /// How far the buffer may be filled before the limits must be looked at again: a cell and a
-    /// byte, or a record and a byte. csv-core stops there, so what happens does not depend on how
-    /// the input comes in pieces.
+    /// Returns how far to fill the buffer before the limits are checked again: one byte more than a
+    /// cell or a record may have. csv-core stops there, so the result does not depend on the size
+    /// of the reads.
     fn ceiling(&self) -> usize {
         (self.last_end() + LONGEST_CELL + 1).min(LONGEST_RECORD + 1)
     }
@@ -264,7 +265,7 @@ impl<R: BufRead> CsvReader<R> {
         }
     }
 
-    /// Reads to the end of a record without keeping it. An open quote is noticed here too, cell by
+    /// Reads to the end of a record without keeping it. An open quote is detected here too, cell by
     /// cell.
     fn skip_record(&mut self, line: u64, limit: &'static str) -> Result<RecordScan, ReadFault> {
         let mut cell = self.cells;
@@ -274,7 +275,7 @@ impl<R: BufRead> CsvReader<R> {
             let chunk = self.input.fill_buf()?;
             let at_end = chunk.is_empty();
             if at_end || length > LONGEST_CELL {
-                // At the end of the input the line end also ends the record.
+                // At the end of the input the added line end also ends the record.
                 let is_quoted = if at_end {
                     probe(self.core.get(), b'\n', &mut [0; 2]).0
                 } else {
@@ -308,7 +309,8 @@ impl<R: BufRead> CsvReader<R> {
         ReadFault::OpenQuote { line: lines.line, cell: self.cells }
     }
 
-    /// Skips line ends between records, so that the line on which the next record begins is known.
+    /// Skips the line ends between records, so that the line on which the next record begins is
+    /// known.
     fn skip_line_ends(&mut self) -> io::Result<()> {
         let before = self.lines.line;
         loop {
@@ -325,15 +327,16 @@ impl<R: BufRead> CsvReader<R> {
     }
 }
 
-/// Feeds one byte of our own. csv-core does not tell its state (and a copy of its reader has lost
-/// it), but only within quotes are a delimiter and a line end part of the cell. Returns whether it
-/// was, and what came of it otherwise.
+/// Feeds one byte that is not in the input. csv-core does not show its state, and a copy of its
+/// reader loses it, but a delimiter or a line end is part of the cell only inside quotes. Returns
+/// whether it was part of the cell, and what csv-core returned if it was not.
 fn probe(core: &mut Reader, byte: u8, ends: &mut [usize]) -> (bool, csv_core::ReadRecordResult, usize) {
     let (result, _, written, ended) = core.read_record(&[byte], &mut [0; 2], ends);
     (written > 0, result, ended)
 }
 
-/// Leaves the reader where it was: within a cell, where a quote opens nothing.
+/// Whether a quote is open. Leaves the reader inside a cell, so that a following quote does not
+/// open one.
 fn is_in_quotes(core: &mut Reader, delimiter: u8) -> bool {
     let (is_quoted, ..) = probe(core, delimiter, &mut [0; 2]);
     if !is_quoted {
@@ -362,7 +365,7 @@ impl LineCounter {
     }
 }
 
-/// How many line ends a cell, or whole records, hold.
+/// Returns the number of line ends in a cell, or in whole records.
 pub(crate) fn line_ends(bytes: &[u8]) -> u64 {
     let mut lines = LineCounter { line: 0, after_return: false };
     lines.count(bytes);

@@ -1,9 +1,12 @@
 //! From text to records, in bounded memory.
 //!
-//! - `csv`, `ndjson`: records as they stand in the file; `csv::slice`: those of a piece that is in
-//!   memory, faster
-//! - `records`: one way to ask both for the next record
-//! - `pieces`: where an input is cut into pieces for threads
+//! - `csv`, `ndjson`: records exactly as they are in the file; `csv::slice`: a faster reader for
+//!   bytes that are already in memory
+//! - `records`: one interface for reading the next record in either form
+//! - `pieces`: cuts an input into pieces that threads can read independently
+//!
+//! Rule: all readers return the same records, whatever size the reads have. A record beyond a limit
+//! is skipped and reported; reading continues with the next one.
 
 pub(super) mod csv;
 pub(super) mod ndjson;

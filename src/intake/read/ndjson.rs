@@ -1,9 +1,9 @@
-//! Lines of NDJSON, in bounded memory, and what an object of one holds.
+//! Reads lines of NDJSON in bounded memory, and parses the object on each line.
 //!
-//! serde_json parses; the visitor here adds what it leaves open: a key that comes twice, nesting
-//! beyond the limit, strings beyond it. Numbers are carried as they are written. serde_json gives
-//! integers exactly and all others as floats, so a line that has such a number is parsed a second
-//! time, for its text.
+//! serde_json parses. The visitor here also refuses what serde_json accepts: a repeated key, and
+//! nesting and strings beyond the limits. Numbers keep the spelling of the input. serde_json
+//! returns integers exactly and all other numbers as floats, so if a line has such a number it is
+//! parsed a second time for the number's text.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -21,22 +21,22 @@ use crate::intake::limits::{DEEPEST, LONGEST_CELL, LONGEST_RECORD, MOST_COLUMNS}
 /// Reads one line after the other into its own buffer.
 pub(crate) struct LineReader<R> {
     input: R,
-    /// LF, or CR in a file of old Macs.
+    /// LF, or CR in a file from an old Mac.
     line_end: u8,
     line: u64,
     buffer: Vec<u8>,
     blank_rows: u64,
 }
 
-/// What reading on brought.
+/// What the next read found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LineScan {
-    /// A line that holds something; `ended` is false for a last line without its line end.
+    /// A line that is not blank. `ended` is false if the last line lacks its line end.
     Line {
         line: u64,
         ended: bool,
     },
-    /// A line beyond the limit; it was skipped.
+    /// A line beyond the limit, which was skipped.
     TooLarge {
         line: u64,
     },
@@ -44,28 +44,28 @@ pub(crate) enum LineScan {
 }
 
 impl<R: BufRead> LineReader<R> {
-    /// `line` is the number of the first line that `input` gives, `line_end` the byte with which
-    /// lines end.
+    /// `line` is the number of the first line that `input` returns, and `line_end` is the byte that
+    /// ends lines.
     pub(crate) fn new(input: R, line_end: u8, line: u64) -> Self {
         Self { input, line_end, line: line - 1, buffer: Vec::new(), blank_rows: 0 }
     }
 
-    /// What was not read yet, and the number of the line that it begins with.
+    /// Returns the rest of the input, and the number of its first line.
     pub(crate) fn into_rest(self) -> (R, u64) {
         (self.input, self.line + 1)
     }
 
-    /// The line of the last [`LineScan::Line`], without its line end.
+    /// Returns the line of the last [`LineScan::Line`], without its line end.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.buffer
     }
 
-    /// How many lines without anything were skipped so far.
+    /// Returns how many blank lines were skipped so far.
     pub(crate) fn blank_rows(&self) -> u64 {
         self.blank_rows
     }
 
-    /// Reads the next line that holds something.
+    /// Reads the next line that is not blank.
     pub(crate) fn advance(&mut self) -> io::Result<LineScan> {
         loop {
             self.buffer.clear();
@@ -87,8 +87,8 @@ impl<R: BufRead> LineReader<R> {
         }
     }
 
-    /// Reads to the next line end, keeping no more than the limit: how long the line is, and
-    /// whether its end was there.
+    /// Reads to the next line end and keeps no more than the limit. Returns the length of the line,
+    /// and whether it has a line end.
     fn read_line(&mut self) -> io::Result<(usize, bool)> {
         let mut length = 0usize;
         loop {
@@ -110,7 +110,7 @@ impl<R: BufRead> LineReader<R> {
     }
 }
 
-/// The object that a line holds, as far as possible in the line's own bytes.
+/// Parses the object on a line. It borrows from the line as far as possible.
 pub(crate) fn parse_object(line: &str) -> Result<Object<'_>, Flaw> {
     let (fault, has_floats) = (Cell::new(None), Cell::new(false));
     let mut reader = serde_json::Deserializer::from_str(line);
@@ -127,21 +127,19 @@ pub(crate) fn parse_object(line: &str) -> Result<Object<'_>, Flaw> {
             }
             Ok(object)
         }
-        Ok(Err(kind)) => {
-            Err(Flaw::new(Code::JsonNotAnObject, format!("{kind} stands here; each line must be one object")))
-        }
+        Ok(Err(kind)) => Err(Flaw::new(Code::JsonNotAnObject, format!("holds {kind}; each line must be one object"))),
         Err(error) => Err(explain(&error, fault.take())),
     }
 }
 
-/// Keys and values in the order of the line; no key comes twice.
+/// Keys and values in the order of the line. Each key occurs once.
 pub(crate) struct Object<'a> {
     entries: Vec<(Cow<'a, str>, Item<'a>)>,
-    /// A bit for each key, which rules out most keys that are not there.
+    /// One bit for each key. It rules out most of the keys that are absent.
     signs: u64,
 }
 
-/// Made of what keys differ in most often: their length and their end.
+/// Returns the bit of a key, made from what differs most often between keys: length and last byte.
 const fn sign(key: &str) -> u64 {
     let end = if let Some(end) = key.as_bytes().last() { *end as usize } else { 0 };
     1 << ((key.len() + 5 * end) % 64)
@@ -149,7 +147,7 @@ const fn sign(key: &str) -> u64 {
 
 impl<'a> Object<'a> {
     fn new() -> Self {
-        // Room for what most have, so that it need not grow.
+        // Enough room for most objects, so that the list does not need to grow.
         Self { entries: Vec::with_capacity(8), signs: 0 }
     }
 
@@ -160,7 +158,8 @@ impl<'a> Object<'a> {
         self.entries().find(|(known, _)| *known == key).map(|(_, item)| item)
     }
 
-    /// Puts in the numbers as the line has them: serde_json's visitors see them as floats.
+    /// Replaces numbers by their spelling on the line, because serde_json's visitors receive
+    /// floats.
     fn set_numbers(&mut self, line: &'a str) -> serde_json::Result<()> {
         let ObjectMembers(raw) = serde_json::from_str(line)?;
         for ((_, item), raw) in self.entries.iter_mut().zip(raw) {
@@ -184,7 +183,7 @@ impl<'a> Object<'a> {
 /// A value of an object.
 pub(crate) enum Item<'a> {
     Text(Cow<'a, str>),
-    /// Anything but a string.
+    /// Anything except a string.
     Other(Json),
 }
 
@@ -197,7 +196,7 @@ impl Item<'_> {
     }
 }
 
-/// The JSON type of a value, for messages.
+/// Returns the JSON type of a value, for messages.
 pub(crate) fn kind(value: &Json) -> &'static str {
     match value {
         Json::Null => "null",
@@ -209,8 +208,8 @@ pub(crate) fn kind(value: &Json) -> &'static str {
     }
 }
 
-/// A value of a line that was found to be sound, with its numbers as they stand there. What is
-/// nested is parsed once a level, of which there are few.
+/// Returns a value with its numbers as they are spelled on the line, which must already be valid.
+/// Each level of nesting is parsed once more, but there are few levels.
 fn as_written(raw: &RawValue) -> serde_json::Result<Json> {
     let text = raw.get();
     Ok(match text.as_bytes().first() {
@@ -232,13 +231,13 @@ fn as_written(raw: &RawValue) -> serde_json::Result<Json> {
 
 fn number(text: &str) -> Json {
     match text.parse() {
-        // Integers have no negative zero.
+        // Integers do not have a negative zero.
         Ok(integer) if text != "-0" => Json::Integer(integer),
         _ => Json::Number(text.into()),
     }
 }
 
-/// The values of an object in the order of the line.
+/// The values of an object, in the order of the line.
 struct ObjectMembers<'a>(Vec<&'a RawValue>);
 
 impl<'de> Deserialize<'de> for ObjectMembers<'de> {
@@ -265,7 +264,7 @@ impl<'de> Visitor<'de> for InOrder {
     }
 }
 
-/// What [`Strict`] refuses and serde_json would not.
+/// What [`Strict`] refuses although serde_json accepts it.
 enum Fault {
     DuplicateKey(String),
     TooDeep,
@@ -279,7 +278,7 @@ fn explain(error: &serde_json::Error, fault: Option<Fault>) -> Flaw {
             let key: String = key.chars().take(60).collect();
             Flaw::new(
                 Code::JsonDuplicateKey,
-                format!("the key {key:?} comes twice in one object; keep the one that is meant"),
+                format!("the key {key:?} appears twice in one object; keep the right one"),
             )
         }
         Some(Fault::TooDeep) => Flaw::new(Code::JsonSyntax, format!("nests deeper than {DEEPEST} levels")),
@@ -293,13 +292,13 @@ fn explain(error: &serde_json::Error, fault: Option<Fault>) -> Flaw {
     }
 }
 
-/// Builds a value and refuses what two readers could read differently.
+/// Builds a value, and refuses what two parsers could understand differently.
 #[derive(Clone, Copy)]
 struct Strict<'a> {
     depth: u8,
-    /// Set before an error of our own is raised, for serde's errors carry only words.
+    /// Set before the visitor returns an error of its own, because serde's errors carry only text.
     fault: &'a Cell<Option<Fault>>,
-    /// Set if the value of a number does not show how it was written.
+    /// Set if there is a number whose value does not show how it was spelled.
     has_floats: &'a Cell<bool>,
 }
 
@@ -321,7 +320,7 @@ impl Strict<'_> {
         if text.len() > LONGEST_CELL { Err(self.refuse(Fault::TooLong)) } else { Ok(Item::Text(text)) }
     }
 
-    /// `before` are the keys of the same object that came before this one.
+    /// `before` is the number of keys in the same object before this one.
     fn check_key<E: de::Error>(self, key: &str, before: usize, is_known: bool) -> Result<(), E> {
         if before == MOST_COLUMNS {
             Err(self.refuse(Fault::TooMany))
@@ -368,7 +367,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
 
     fn visit_f64<E>(self, _: f64) -> Result<Item<'de>, E> {
         self.has_floats.set(true);
-        // It is put in as it was written once the line has proved to be sound.
+        // [`Object::set_numbers`] replaces this when the whole line has proved valid.
         Ok(Item::Other(Json::Number(Box::default())))
     }
 
@@ -423,7 +422,7 @@ impl<'de> Visitor<'de> for Whole<'_> {
     }
 }
 
-/// A key, in the line's own bytes where nothing in it is escaped.
+/// A key, which borrows from the line unless it has escapes.
 struct Key;
 
 impl<'de> DeserializeSeed<'de> for Key {

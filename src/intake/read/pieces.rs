@@ -1,9 +1,9 @@
-//! Cuts an input into pieces that end where records end, so that they can be read beside each
-//! other.
+//! Cuts an input into pieces that end at the end of a record, so that threads can read them
+//! independently.
 //!
-//! In CSV a line end ends a record unless it stands within quotes, and a quote opens a cell only
-//! where one begins. That needs no more than finding the quotes, which is many times as fast as
-//! reading the cells.
+//! In CSV a line end ends a record unless it is inside quotes, and a quote opens a cell only at the
+//! start of one. So it is enough to find the quotes, which is many times faster than reading the
+//! cells.
 
 use std::io::{self, BufRead, Cursor, Read as _};
 
@@ -13,25 +13,25 @@ use super::csv;
 use super::records::Form;
 use crate::intake::limits::LONGEST_RECORD;
 
-/// How an input is read on.
+/// The rest of an input.
 pub(crate) type BoxedInput = Box<dyn BufRead + Send>;
 
-/// A buffer that had to be larger is not kept so large.
+/// A buffer that had to grow beyond this is shrunk before it is used again.
 const SPARE: usize = 128 * 1024;
-/// A piece that would be larger holds a record beyond all limits.
+/// A piece that would be larger than this holds a record beyond all limits.
 const LARGEST: usize = 4 * LONGEST_RECORD;
 
-/// Whole records, the last of an input perhaps without its line end.
+/// Whole records. The last record of an input may lack its line end.
 pub(crate) struct Piece {
     pub(crate) bytes: Vec<u8>,
-    /// The number of its first line.
+    /// The number of the first line.
     pub(crate) line: u64,
 }
 
 pub(crate) enum Cut {
     Piece(Piece),
-    /// What begins with a record that is too large for a piece must be read in one go, by a reader
-    /// that keeps no more of it than a record may have.
+    /// The rest of the input, which begins with a record that is too large for a piece. A reader
+    /// that keeps no more of a record than its limit must read it from here to the end.
     Uncut {
         input: BoxedInput,
         line: u64,
@@ -42,15 +42,15 @@ pub(crate) enum Cut {
 pub(crate) struct Cutter {
     input: BoxedInput,
     form: Form,
-    /// What was read behind the last piece.
+    /// What was read beyond the end of the last piece.
     ahead: Vec<u8>,
     line: u64,
-    /// About the size of a piece.
+    /// The approximate size of a piece, in bytes.
     size: usize,
 }
 
 impl Cutter {
-    /// `line` is the number of the first line that `input` gives.
+    /// `line` is the number of the first line that `input` returns.
     pub(crate) fn new(form: Form, input: BoxedInput, line: u64, size: usize) -> Self {
         Self { input, form, ahead: Vec::new(), line, size }
     }
@@ -59,8 +59,8 @@ impl Cutter {
         self.form
     }
 
-    /// The next piece, and the cutter for the one after it. The buffer is one that is needed no
-    /// more.
+    /// Returns the next piece, and the cutter for the one after it (`None` at the end). `bytes` is
+    /// a buffer to reuse; its content is discarded.
     pub(crate) fn cut(mut self, mut bytes: Vec<u8>) -> io::Result<(Cut, Option<Self>)> {
         bytes.clear();
         bytes.append(&mut self.ahead);
@@ -90,7 +90,7 @@ impl Cutter {
 }
 
 impl Piece {
-    /// The buffer, for the next piece.
+    /// Returns the buffer, to be used for another piece.
     pub(crate) fn into_spare(self) -> Vec<u8> {
         let mut bytes = self.bytes;
         bytes.clear();
@@ -99,7 +99,7 @@ impl Piece {
     }
 }
 
-/// Where the last record that is whole ends, in bytes that begin with one.
+/// Returns where the last complete record ends. `bytes` must begin with a record.
 fn last_record_end(form: Form, bytes: &[u8]) -> Option<usize> {
     match form {
         Form::Ndjson { line_end } => memrchr(line_end, bytes).map(|at| at + 1),
@@ -108,8 +108,8 @@ fn last_record_end(form: Form, bytes: &[u8]) -> Option<usize> {
 }
 
 fn last_csv_end(delimiter: u8, all: &[u8]) -> Option<usize> {
-    // The last byte may be half of a line end, or half of an escaped quote: what it is shows only
-    // in what follows.
+    // The last byte may be the first half of a line end or of an escaped quote. Only the following
+    // byte decides which.
     let bytes = &all[..all.len().saturating_sub(1)];
     let (mut begin, mut last) = (0, None);
     loop {
@@ -126,8 +126,8 @@ fn last_csv_end(delimiter: u8, all: &[u8]) -> Option<usize> {
     last.map(|end| if all[end - 1] == b'\r' && all.get(end) == Some(&b'\n') { end + 1 } else { end })
 }
 
-/// The next quote with which a cell begins. A cell that was in quotes goes on at `begin`, so none
-/// begins there.
+/// Returns the position of the next quote that opens a cell. If a quoted cell ended at `begin`, no
+/// cell begins there.
 fn opening_quote(delimiter: u8, bytes: &[u8], begin: usize) -> Option<usize> {
     let begins_cell = |at: usize| match at.checked_sub(1) {
         None => true,
@@ -136,7 +136,8 @@ fn opening_quote(delimiter: u8, bytes: &[u8], begin: usize) -> Option<usize> {
     memchr_iter(b'"', &bytes[begin..]).map(|at| begin + at).find(|at| begins_cell(*at))
 }
 
-/// The quote that closes the one at `opening`. Two quotes in a row are one of the text.
+/// Returns the position of the quote that closes the one at `opening`. Two quotes in a row are one
+/// quote in the text.
 fn closing_quote(bytes: &[u8], opening: usize) -> Option<usize> {
     let mut from = opening + 1;
     loop {
@@ -153,7 +154,7 @@ fn closing_quote(bytes: &[u8], opening: usize) -> Option<usize> {
     }
 }
 
-/// As the readers count them.
+/// Counts line ends in the same way as the readers.
 fn line_ends(form: Form, bytes: &[u8]) -> u64 {
     match form {
         Form::Ndjson { line_end } => memchr_iter(line_end, bytes).count() as u64,
@@ -168,7 +169,7 @@ mod tests {
     use super::*;
     use crate::intake::read::records::{RecordReader, Records, Scanned};
 
-    /// The cells of each record, and its line.
+    /// Returns the cells of each record, and its line.
     fn cells(mut records: impl RecordReader) -> Vec<(u64, Vec<Vec<u8>>)> {
         let mut found = Vec::new();
         while let Some((line, scanned)) = records.next_record().ok().flatten() {
@@ -195,7 +196,7 @@ mod tests {
     }
 
     proptest! {
-        /// Of few characters, so that all that matters meets.
+        /// Few different characters, so that all combinations that matter occur.
         #[test]
         fn a_piece_ends_where_a_record_ends(text in "[a,\"\n\r; ]{0,40}") {
             cut_anywhere(Form::Csv { delimiter: b',' }, text.as_bytes());

@@ -1,4 +1,4 @@
-//! The records of an input as they stand there, one after the other, whatever its form.
+//! Reads the records of an input one after the other, in either form.
 
 use std::io::{self, BufRead};
 
@@ -6,23 +6,23 @@ use super::csv::slice::SliceReader;
 use super::csv::{self, CsvReader, ReadFault, Record};
 use super::ndjson::{self, LineReader};
 
-/// The form of an input, as far as taking records out of it goes.
+/// The form of an input, as far as reading records depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     Csv { delimiter: u8 },
     Ndjson { line_end: u8 },
 }
 
-/// Takes records out of an input.
+/// A reader for either form.
 pub(crate) enum Records<R> {
     Csv(Box<CsvReader<R>>),
     Ndjson(LineReader<R>),
 }
 
-/// A record as it was found.
+/// A record exactly as it was found.
 #[derive(Clone, Copy)]
 pub(crate) enum Scanned<'a> {
-    /// `ended` is false for a last record without its line end.
+    /// `ended` is false if the last record lacks its line end.
     Cells {
         record: Record<'a>,
         ended: bool,
@@ -31,14 +31,14 @@ pub(crate) enum Scanned<'a> {
         bytes: &'a [u8],
         ended: bool,
     },
-    /// It was skipped.
+    /// A record beyond the limit, which was skipped.
     TooLarge {
         limit: &'static str,
     },
 }
 
 impl<R: BufRead> Records<R> {
-    /// `line` is the number of the first line that `input` gives.
+    /// `line` is the number of the first line that `input` returns.
     pub(crate) fn new(form: Form, input: R, line: u64) -> Self {
         match form {
             Form::Csv { delimiter } => Self::Csv(Box::new(CsvReader::new(input, delimiter, line))),
@@ -46,7 +46,7 @@ impl<R: BufRead> Records<R> {
         }
     }
 
-    /// What was not read yet, and the number of the line that it begins with.
+    /// Returns the rest of the input, and the number of its first line.
     pub(crate) fn into_rest(self) -> io::Result<(R, u64)> {
         match self {
             Self::Csv(reader) => reader.into_rest(),
@@ -55,12 +55,12 @@ impl<R: BufRead> Records<R> {
     }
 }
 
-/// Whatever gives one record after the other.
+/// Returns one record after the other.
 pub(crate) trait RecordReader {
-    /// The next record and the line on which it begins; nothing at the end.
+    /// Returns the next record and the line on which it begins, or `None` at the end.
     fn next_record(&mut self) -> Result<Option<(u64, Scanned<'_>)>, ReadFault>;
 
-    /// How many lines without anything and rows of nothing but delimiters were skipped so far.
+    /// Returns how many blank rows (empty lines, and rows of only delimiters) were skipped so far.
     fn blank_rows(&self) -> u64;
 }
 
@@ -81,7 +81,8 @@ impl<R: BufRead> RecordReader for Records<R> {
 }
 
 impl RecordReader for SliceReader<'_> {
-    // What is returned in memory and read at once is waited for.
+    // Inlined, because otherwise the result passes through memory and the caller waits to read it
+    // back.
     #[inline(always)]
     fn next_record(&mut self) -> Result<Option<(u64, Scanned<'_>)>, ReadFault> {
         Ok(scanned(self.advance()?, || self.record()))

@@ -1,7 +1,7 @@
-//! Records of CSV in bytes that are all at hand.
+//! Reads records of CSV from bytes that are all in memory.
 //!
-//! A line without quotes and lone returns needs no more than finding its delimiters, sixty-four
-//! bytes at a time, and its cells stay where they are. All others are csv-core's.
+//! For a line without quotes and lone carriage returns it is enough to find the delimiters, 64
+//! bytes at a time. The cells of such a line are not copied. csv-core reads all other lines.
 
 use simdutf8::basic::from_utf8;
 use wide::u8x16;
@@ -12,9 +12,9 @@ use crate::intake::limits::{LONGEST_CELL, MOST_COLUMNS};
 /// Reads one record after the other.
 pub(in crate::intake) struct SliceReader<'s> {
     csv: CsvReader<&'s [u8]>,
-    /// All bytes, where all are text.
+    /// All bytes, if all are text.
     text: Option<&'s str>,
-    /// The record that was read last, if it is a plain line.
+    /// The last record, if it is a plain line.
     plain: Option<SimpleLine<'s>>,
 }
 
@@ -26,18 +26,18 @@ struct SimpleLine<'s> {
 }
 
 impl<'s> SliceReader<'s> {
-    /// `line` is the number of the first line of the bytes.
+    /// `line` is the number of the first line of `bytes`.
     pub(in crate::intake) fn new(bytes: &'s [u8], delimiter: u8, line: u64) -> Self {
         let text = from_utf8(bytes).ok();
         Self { csv: CsvReader::new(bytes, delimiter, line), text, plain: None }
     }
 
-    /// As [`CsvReader::blank_rows`].
+    /// Like [`CsvReader::blank_rows`].
     pub(in crate::intake) fn blank_rows(&self) -> u64 {
         self.csv.blank_rows
     }
 
-    /// As [`CsvReader::record`].
+    /// Like [`CsvReader::record`].
     #[inline(always)]
     pub(in crate::intake) fn record(&self) -> Record<'_> {
         match self.plain {
@@ -46,7 +46,7 @@ impl<'s> SliceReader<'s> {
         }
     }
 
-    /// As [`CsvReader::advance`].
+    /// Like [`CsvReader::advance`].
     pub(in crate::intake) fn advance(&mut self) -> Result<RecordScan, ReadFault> {
         loop {
             match self.csv.input.first() {
@@ -67,7 +67,8 @@ impl<'s> SliceReader<'s> {
         }
     }
 
-    /// Nothing if the next line is not plain or its end is not there; then it is left as it is.
+    /// Reads the next line if it is plain. Returns `None` if it is not, or if its end is missing;
+    /// in that case nothing is consumed.
     fn read_simple_line(&mut self) -> Option<SimpleLine<'s>> {
         let (rest, delimiter) = (self.csv.input, self.csv.delimiter);
         let mut cells = 0;
@@ -114,10 +115,10 @@ fn line_end(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// So many bytes are looked at together: as many as an integer has bits.
+/// How many bytes are checked together: one for each bit of an integer.
 const BLOCK: usize = 64;
 
-/// A bit for each of the first bytes that ends a cell or is a quote.
+/// Returns one bit for each of the first bytes, set if the byte ends a cell or is a quote.
 fn marks(bytes: &[u8], delimiter: u8) -> u64 {
     match bytes.first_chunk() {
         Some(block) => marks_of_block(block, delimiter),
@@ -148,8 +149,8 @@ mod tests {
 
     use super::*;
 
-    /// What a reader makes of an input: its records, each with its line, whether it ended, its
-    /// cells and whether it is text; then the end.
+    /// What a reader makes of an input: its records with their lines, whether each one ended, their
+    /// cells and whether these are text; then how the input ended.
     type Read = (Vec<(RecordScan, Vec<Vec<u8>>, bool)>, Option<String>, u64);
 
     macro_rules! read {
@@ -180,7 +181,8 @@ mod tests {
     }
 
     proptest! {
-        /// Of few signs, so that all that matters meets, and long enough for several blocks.
+        /// Few different characters, so that all combinations that matter occur, and long enough
+        /// for several blocks.
         #[test]
         fn a_slice_holds_the_records_that_a_stream_holds(
             parts in prop::collection::vec("[a,\"\n\r; é]{0,12}|[a-z]{20,80}|(a,b\r\n){1,9}", 0..12),
