@@ -12,6 +12,9 @@ use std::path::Path;
 /// Returns at most `most` characters of a text as one line, with `…` at the end if there were more.
 #[must_use]
 pub fn shorten(text: &str, most: usize) -> String {
+    if text.len() <= most && is_plain(text) {
+        return text.to_owned();
+    }
     let mut characters = text.chars();
     let mut shown: String = characters.by_ref().take(most).flat_map(visible).collect();
     if characters.next().is_some() {
@@ -23,7 +26,15 @@ pub fn shorten(text: &str, most: usize) -> String {
 /// Returns a whole text as one line.
 #[must_use]
 pub fn on_one_line(text: &str) -> String {
+    if is_plain(text) {
+        return text.to_owned();
+    }
     text.chars().flat_map(visible).collect()
+}
+
+/// Whether a text is printable ASCII, as most are, so that it can be shown as it is.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 /// Returns a character for display: escaped if it is hidden, controls the terminal or changes the
