@@ -1,5 +1,6 @@
 //! The store of the one process that holds the file.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use rusqlite::config::DbConfig;
@@ -7,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::lock::{Lock, owner_only, real_file};
 use super::{maintenance, read, schema, write};
+use crate::domain::EmailKey;
 use crate::ledger::store::{Op, OpReply, Store};
 use crate::ledger::{Creation, LedgerError, Target};
 
@@ -19,6 +21,9 @@ pub(in crate::ledger) struct SqliteStore {
     lock: Lock,
     path: PathBuf,
     target: i64,
+    /// The rows of records that were claimed and have not ended, so that no write searches for its
+    /// record. A run has a bounded number of them.
+    claimed: HashMap<EmailKey, i64>,
     /// The run that began in the open batch.
     begun: Option<String>,
 }
@@ -30,7 +35,7 @@ impl SqliteStore {
         let connection = schema::open_for_writing(&path, creation)?;
         // SQLite opened whatever the name led to.
         lock.check()?;
-        let mut store = Self { connection, lock, path, target: 0, begun: None };
+        let mut store = Self { connection, lock, path, target: 0, claimed: HashMap::new(), begun: None };
         store.make_secret()?;
         store.target = write::register(&store.connection, target).map_err(|error| store.failed(&error))?;
         Ok(store)
@@ -64,7 +69,7 @@ impl SqliteStore {
             // fails at once.
             self.connection.execute_batch("BEGIN IMMEDIATE")?;
         }
-        let (connection, target) = (&self.connection, self.target);
+        let (connection, target, claimed) = (&self.connection, self.target, &mut self.claimed);
         Ok(match op {
             Op::BeginRun { name, input } => {
                 let number = write::begin_run(connection, target, &name, &input.0)?;
@@ -78,21 +83,30 @@ impl SqliteStore {
             Op::HasCreated => OpReply::Is(write::has_created(connection, target)?),
             Op::SentWithin { time, now } => OpReply::Sent(read::sent_within(connection, target, time, now)?),
             Op::Claim { run, requests, policy } => {
-                let claims = requests.into_iter().map(|request| write::claim(connection, target, run, request, policy));
-                OpReply::Claims(claims.collect::<Result<_, _>>()?)
+                let claim = |request| write::claim(connection, target, run, request, policy, claimed);
+                OpReply::Claims(requests.into_iter().map(claim).collect::<Result<_, _>>()?)
             }
             Op::Intend { run, email, row, intent } => {
-                let record = write::record_of(connection, target, &email)?;
+                let record = match claimed.get(&email) {
+                    Some(record) => *record,
+                    None => write::record_of(connection, target, &email)?,
+                };
                 write::write_intent(connection, run, record, row, &intent)?;
                 OpReply::Done
             }
             Op::Settle { run, email, payload, outcome } => {
-                let record = write::record_of(connection, target, &email)?;
+                let record = match claimed.remove(&email) {
+                    Some(record) => record,
+                    None => write::record_of(connection, target, &email)?,
+                };
                 write::write_outcome(connection, run, record, payload, outcome)?;
                 OpReply::Done
             }
             Op::Release { email } => {
-                let record = write::record_of(connection, target, &email)?;
+                let record = match claimed.remove(&email) {
+                    Some(record) => record,
+                    None => write::record_of(connection, target, &email)?,
+                };
                 write::erase_intent(connection, record)?;
                 OpReply::Done
             }
@@ -100,8 +114,14 @@ impl SqliteStore {
             Op::SettleByHand { run, email, ending } => {
                 OpReply::Is(maintenance::settle(connection, target, run, &email, ending)?)
             }
-            Op::ForgetEmail { email } => OpReply::Is(maintenance::forget_email(connection, target, &email)?),
-            Op::ForgetTarget => OpReply::Count(maintenance::forget_target(connection, target)?),
+            Op::ForgetEmail { email } => {
+                claimed.remove(&email);
+                OpReply::Is(maintenance::forget_email(connection, target, &email)?)
+            }
+            Op::ForgetTarget => {
+                claimed.clear();
+                OpReply::Count(maintenance::forget_target(connection, target)?)
+            }
             Op::CheckOwner { owner } => OpReply::Is(maintenance::check_owner(connection, target, &owner)?),
         })
     }

@@ -1,5 +1,7 @@
 //! The statements that write. Each belongs to the open batch of the store.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -50,12 +52,14 @@ pub(super) fn has_created(connection: &Connection, target: i64) -> rusqlite::Res
     connection.query_row(sql, [target], |row| row.get(0))
 }
 
+/// Claims a record for the run. If it is to be sent, its row is noted in `claimed`.
 pub(super) fn claim(
     connection: &Connection,
     target: i64,
     run: i64,
     request: ClaimRequest,
     policy: ClaimPolicy,
+    claimed: &mut HashMap<EmailKey, i64>,
 ) -> rusqlite::Result<Claim> {
     let (record, known) = read::record(connection, target, &request.email, run)?.unzip();
     let (generation, resumed) = match decide(known.as_ref(), &request, run, policy) {
@@ -73,6 +77,7 @@ pub(super) fn claim(
         write_outcome(connection, sent_by, record, intent.payload, unheard())?;
     }
     let ClaimRequest { email, position, .. } = request;
+    claimed.insert(email.clone(), record);
     Ok(Claim::Deliver(Ticket { email, position, generation, resumed }))
 }
 
