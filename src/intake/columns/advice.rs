@@ -46,10 +46,10 @@ fn advice(names: &ColumnNames, fields: &[Field], given: Option<Preset>) -> Vec<S
         }
     };
     advice.extend(rest.iter().map(option));
-    let reason = given.or(guessed).and_then(|preset| lacking.iter().find_map(|&field| preset.reason_to_lack(field)));
-    if let (Some(last), Some(reason)) = (advice.last_mut(), reason) {
+    let note = given.or(guessed).filter(|_| !lacking.is_empty()).and_then(Preset::note);
+    if let (Some(last), Some(note)) = (advice.last_mut(), note) {
         last.push_str("; ");
-        last.push_str(reason);
+        last.push_str(note);
     }
     advice
 }

@@ -24,94 +24,139 @@ pub enum Preset {
 /// Where a field may be found: columns, or templates of columns; the first that a record fills.
 type Sources = &'static [&'static str];
 
+/// What is known of a system's exports.
+struct Export {
+    /// As `--from` has it.
+    typed: &'static str,
+    /// As its makers write it.
+    title: &'static str,
+    /// The columns that no other export has, a list for each form of the export.
+    signs: &'static [Sources],
+    name: Sources,
+    email: Sources,
+    phone: Sources,
+    country: Sources,
+    /// What to know if a field has no column.
+    note: Option<&'static str>,
+}
+
 impl Preset {
     pub const ALL: [Self; 7] =
         [Self::Stripe, Self::Shopify, Self::Hubspot, Self::Salesforce, Self::Auth0, Self::Supabase, Self::Paypal];
 
-    const fn as_str(self) -> &'static str {
+    /// The table of what is known: an entry for each system.
+    const fn export(self) -> &'static Export {
         match self {
-            Self::Stripe => "stripe",
-            Self::Shopify => "shopify",
-            Self::Hubspot => "hubspot",
-            Self::Salesforce => "salesforce",
-            Self::Auth0 => "auth0",
-            Self::Supabase => "supabase",
-            Self::Paypal => "paypal",
+            // Two exports, of customers and of payments.
+            Self::Stripe => &Export {
+                typed: "stripe",
+                title: "Stripe",
+                signs: &[
+                    &["Created (UTC)", "Delinquent", "Email"],
+                    &["Created (UTC)", "Seller Message", "Customer Email"],
+                ],
+                name: &["Name", "Card Name"],
+                email: &["Email", "Customer Email"],
+                phone: &["Phone"],
+                country: &["Address Country", "Country", "Card Address Country"],
+                note: Some(
+                    "Stripe exports phone and country only where they were ticked: tick them and export again, or give them with --map or --set",
+                ),
+            },
+            Self::Shopify => &Export {
+                typed: "shopify",
+                title: "Shopify",
+                signs: &[&["First Name", "Email", "Accepts Email Marketing"]],
+                name: &["{First Name} {Last Name}"],
+                email: &["Email"],
+                phone: &["Phone", "Default Address Phone"],
+                country: &["Default Address Country Code"],
+                note: None,
+            },
+            Self::Hubspot => &Export {
+                typed: "hubspot",
+                title: "HubSpot",
+                signs: &[&["Record ID", "First Name", "Email"]],
+                name: &["{First Name} {Last Name}"],
+                email: &["Email"],
+                phone: &["Phone Number", "Mobile Phone Number"],
+                country: &["Country/Region"],
+                note: None,
+            },
+            Self::Salesforce => &Export {
+                typed: "salesforce",
+                title: "Salesforce",
+                signs: &[&["SystemModstamp", "LastName", "Email"]],
+                name: &["Name", "{FirstName} {LastName}"],
+                email: &["Email"],
+                phone: &["MobilePhone", "Phone"],
+                country: &["MailingCountry"],
+                note: None,
+            },
+            Self::Auth0 => &Export {
+                typed: "auth0",
+                title: "Auth0",
+                signs: &[&["user_id", "email_verified", "email"]],
+                name: &["name", "{given_name} {family_name}"],
+                email: &["email"],
+                phone: &["phone_number"],
+                country: &[],
+                note: None,
+            },
+            // Its phone is E.164 without the plus.
+            Self::Supabase => &Export {
+                typed: "supabase",
+                title: "Supabase",
+                signs: &[&["instance_id", "raw_user_meta_data", "email"]],
+                name: &["{first_name} {last_name}"],
+                email: &["email"],
+                phone: &["+{phone}"],
+                country: &[],
+                note: None,
+            },
+            Self::Paypal => &Export {
+                typed: "paypal",
+                title: "PayPal",
+                signs: &[&["From Email Address", "Transaction ID", "Name"]],
+                name: &["Name"],
+                email: &["From Email Address"],
+                phone: &["Contact Phone Number"],
+                country: &["Country Code"],
+                note: None,
+            },
         }
+    }
+
+    const fn as_str(self) -> &'static str {
+        self.export().typed
     }
 
     /// As its makers write it.
     pub(crate) const fn title(self) -> &'static str {
-        match self {
-            Self::Stripe => "Stripe",
-            Self::Shopify => "Shopify",
-            Self::Hubspot => "HubSpot",
-            Self::Salesforce => "Salesforce",
-            Self::Auth0 => "Auth0",
-            Self::Supabase => "Supabase",
-            Self::Paypal => "PayPal",
-        }
+        self.export().title
     }
 
-    /// Stripe has two exports, of customers and of payments; phone and country come only where they
-    /// were ticked.
+    /// Where an export of this system has a field; empty if it has none.
     pub(crate) const fn sources(self, field: Field) -> Sources {
-        match (self, field) {
-            (Self::Stripe, Field::Name) => &["Name", "Card Name"],
-            (Self::Stripe, Field::Email) => &["Email", "Customer Email"],
-            (Self::Stripe, Field::Phone) => &["Phone"],
-            (Self::Stripe, Field::Country) => &["Address Country", "Country", "Card Address Country"],
-            (Self::Shopify, Field::Name) => &["{First Name} {Last Name}"],
-            (Self::Shopify, Field::Email) => &["Email"],
-            (Self::Shopify, Field::Phone) => &["Phone", "Default Address Phone"],
-            (Self::Shopify, Field::Country) => &["Default Address Country Code"],
-            (Self::Hubspot, Field::Name) => &["{First Name} {Last Name}"],
-            (Self::Hubspot, Field::Email) => &["Email"],
-            (Self::Hubspot, Field::Phone) => &["Phone Number", "Mobile Phone Number"],
-            (Self::Hubspot, Field::Country) => &["Country/Region"],
-            (Self::Salesforce, Field::Name) => &["Name", "{FirstName} {LastName}"],
-            (Self::Salesforce, Field::Email) => &["Email"],
-            (Self::Salesforce, Field::Phone) => &["MobilePhone", "Phone"],
-            (Self::Salesforce, Field::Country) => &["MailingCountry"],
-            (Self::Auth0, Field::Name) => &["name", "{given_name} {family_name}"],
-            (Self::Auth0, Field::Email) => &["email"],
-            (Self::Auth0, Field::Phone) => &["phone_number"],
-            (Self::Supabase, Field::Name) => &["{first_name} {last_name}"],
-            (Self::Supabase, Field::Email) => &["email"],
-            // It is E.164 without its plus.
-            (Self::Supabase, Field::Phone) => &["+{phone}"],
-            (Self::Paypal, Field::Name) => &["Name"],
-            (Self::Paypal, Field::Email) => &["From Email Address"],
-            (Self::Paypal, Field::Phone) => &["Contact Phone Number"],
-            (Self::Paypal, Field::Country) => &["Country Code"],
-            (Self::Auth0 | Self::Supabase, Field::Country) | (_, Field::Type | Field::SendKycMail) => &[],
+        let export = self.export();
+        match field {
+            Field::Name => export.name,
+            Field::Email => export.email,
+            Field::Phone => export.phone,
+            Field::Country => export.country,
+            Field::Type | Field::SendKycMail => &[],
         }
     }
 
-    /// Why an export may lack a field that it could have.
-    pub(crate) const fn reason_to_lack(self, field: Field) -> Option<&'static str> {
-        match (self, field) {
-            (Self::Stripe, Field::Phone | Field::Country) => Some(
-                "Stripe exports phone and country only where they were ticked: tick them and export again, or give them with --map or --set",
-            ),
-            _ => None,
-        }
+    /// What to know if an export of this system lacks a field.
+    pub(crate) const fn note(self) -> Option<&'static str> {
+        self.export().note
     }
 
-    /// The export that a header belongs to, by columns that no other export has.
+    /// The system that a header belongs to, by columns that no other export has.
     pub(crate) fn guess(names: &[String]) -> Option<Self> {
-        let has = |wanted: &[&str]| wanted.iter().all(|wanted| names.iter().any(|name| name == wanted));
-        let signs: [(Self, &[&str]); 8] = [
-            (Self::Stripe, &["Created (UTC)", "Delinquent", "Email"]),
-            (Self::Stripe, &["Created (UTC)", "Seller Message", "Customer Email"]),
-            (Self::Shopify, &["First Name", "Email", "Accepts Email Marketing"]),
-            (Self::Hubspot, &["Record ID", "First Name", "Email"]),
-            (Self::Salesforce, &["SystemModstamp", "LastName", "Email"]),
-            (Self::Auth0, &["user_id", "email_verified", "email"]),
-            (Self::Supabase, &["instance_id", "raw_user_meta_data", "email"]),
-            (Self::Paypal, &["From Email Address", "Transaction ID", "Name"]),
-        ];
-        signs.into_iter().find(|(_, wanted)| has(wanted)).map(|(preset, _)| preset)
+        let has = |wanted: &Sources| wanted.iter().all(|wanted| names.iter().any(|name| name == wanted));
+        Self::ALL.into_iter().find(|preset| preset.export().signs.iter().any(has))
     }
 }
 
