@@ -15,7 +15,7 @@ const NO_COUNTRY: &[&str] = &["--set", "country=GB"];
 const NEITHER: &[&str] = &["--set", "country=GB", "--set", "phone=+447911123456"];
 const NO_PHONE: &[&str] = &["--set", "phone=+447911123456"];
 
-const EXPORTS: [Export; 8] = [
+const EXPORTS: [Export; 10] = [
     Export { file: "stripe-customers.csv", preset: "stripe", more: NEITHER, phone: "+447911123456" },
     Export { file: "stripe-payments.csv", preset: "stripe", more: NO_PHONE, phone: "+447911123456" },
     Export { file: "shopify-customers.csv", preset: "shopify", more: &[], phone: "+254712123456" },
@@ -24,6 +24,8 @@ const EXPORTS: [Export; 8] = [
     Export { file: "auth0-users.ndjson", preset: "auth0", more: NO_COUNTRY, phone: "+254712123456" },
     Export { file: "supabase-users.csv", preset: "supabase", more: NO_COUNTRY, phone: "+254712123456" },
     Export { file: "paypal-activity.csv", preset: "paypal", more: &[], phone: "+254712123456" },
+    Export { file: "google-contacts.csv", preset: "google", more: &[], phone: "+254712123456" },
+    Export { file: "google-contacts-older.csv", preset: "google", more: &[], phone: "+254712123456" },
 ];
 
 impl Export {

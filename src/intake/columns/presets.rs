@@ -19,6 +19,7 @@ pub enum Preset {
     Auth0,
     Supabase,
     Paypal,
+    Google,
 }
 
 /// Where a field may be found: columns, or templates of columns; the first that a record fills.
@@ -41,8 +42,16 @@ struct Export {
 }
 
 impl Preset {
-    pub const ALL: [Self; 7] =
-        [Self::Stripe, Self::Shopify, Self::Hubspot, Self::Salesforce, Self::Auth0, Self::Supabase, Self::Paypal];
+    pub const ALL: [Self; 8] = [
+        Self::Stripe,
+        Self::Shopify,
+        Self::Hubspot,
+        Self::Salesforce,
+        Self::Auth0,
+        Self::Supabase,
+        Self::Paypal,
+        Self::Google,
+    ];
 
     /// The table of what is known: an entry for each system.
     const fn export(self) -> &'static Export {
@@ -124,6 +133,22 @@ impl Preset {
                 country: &["Country Code"],
                 note: None,
             },
+            // The header of today, and the one before it. Several addresses or phones in one cell
+            // are parted by ` ::: `, and such a cell is a problem of its record.
+            Self::Google => &Export {
+                typed: "google",
+                title: "Google Contacts",
+                signs: &[&["First Name", "E-mail 1 - Value"], &["Given Name", "E-mail 1 - Value"]],
+                name: &[
+                    "Name",
+                    "{First Name} {Middle Name} {Last Name}",
+                    "{Given Name} {Additional Name} {Family Name}",
+                ],
+                email: &["E-mail 1 - Value"],
+                phone: &["Phone 1 - Value"],
+                country: &["Address 1 - Country"],
+                note: None,
+            },
         }
     }
 
@@ -193,6 +218,8 @@ mod tests {
             (Preset::Salesforce, "salesforce-contacts.csv"),
             (Preset::Supabase, "supabase-users.csv"),
             (Preset::Paypal, "paypal-activity.csv"),
+            (Preset::Google, "google-contacts.csv"),
+            (Preset::Google, "google-contacts-older.csv"),
         ];
         let header = |name: &str| {
             let mut reader = csv::Reader::from_path(folder.join(name)).unwrap();
