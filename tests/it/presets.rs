@@ -86,6 +86,15 @@ fn the_column_that_a_preset_would_take_is_the_one_that_is_named() {
 }
 
 #[test]
+fn an_export_that_would_be_read_otherwise_without_its_preset_is_refused() {
+    let lab = Lab::new();
+    let supabase = fixture("exports").join("supabase-users.csv");
+    let given = ["--map", "name={first_name} {last_name}", "--set", "country=GB"];
+    let ran = lab.run(&[&["check", supabase.to_str().unwrap()], &given[..]].concat()).ends(65);
+    ran.says("customer_phone is \"+{phone}\", not \"phone\"").says("--map customer_phone=phone");
+}
+
+#[test]
 fn a_map_comes_before_a_preset_and_check_shows_what_feeds_what() {
     let lab = Lab::new();
     let input = fixture("exports").join("shopify-customers.csv");

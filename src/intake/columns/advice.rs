@@ -3,9 +3,10 @@
 use super::column_names::ColumnNames;
 use super::fault::{ColumnFault, map_option, map_recipe, quoted};
 use super::presets::Preset;
-use super::sources::{FieldSource, preset_source};
-use super::spelling::fold;
+use super::sources::{FieldSource, TextSource, preset_source, sourced};
+use super::spelling::{fold, is_same};
 use crate::domain::Field;
+use crate::intake::options::InputOptions;
 
 pub(crate) fn check_required(
     names: &ColumnNames,
@@ -26,6 +27,31 @@ pub(crate) fn check_required(
         advice = vec![format!("the first line looks like a customer: add a header line above it, such as {header}")];
     }
     Err(ColumnFault::Missing { fields, found: names.as_slice().to_vec(), advice })
+}
+
+/// Refuses a file of a known export that would be read without its preset and otherwise than with
+/// it. The usual names of columns are good guesses elsewhere, but here it is known what they mean.
+pub(crate) fn check_export(
+    names: &ColumnNames,
+    feedings: &[FieldSource; 6],
+    options: &InputOptions,
+) -> Result<(), ColumnFault> {
+    let Some(preset) = Preset::guess(names.as_slice()).filter(|_| options.preset.is_none()) else { return Ok(()) };
+    let is_said = |field: Field| {
+        options.maps.iter().any(|rule| rule.field == field) || options.sets.iter().any(|rule| rule.field == field)
+    };
+    for field in Field::ALL.into_iter().filter(|field| !is_said(*field)) {
+        let Some(source_name) = preset_source(names, preset, field) else { continue };
+        let feeding = &feedings[field as usize];
+        let taken = feeding.origin.as_ref().filter(|_| feeding.seen).map(TextSource::name);
+        let is_own = taken.is_some_and(|taken| is_same(taken, field.as_str()));
+        let known = sourced(names, field, source_name);
+        if !is_own && taken != known.as_ref().map(TextSource::name) {
+            let taken = taken.map(str::to_owned);
+            return Err(ColumnFault::Elsewhere { field, preset, source_name, taken });
+        }
+    }
+    Ok(())
 }
 
 /// What to write for the fields that nothing feeds: the preset that feeds all or some of them, and

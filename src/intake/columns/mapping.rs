@@ -4,7 +4,7 @@
 //! where exactly one column fits. Two that fit are an error: the wrong phone number is worse than a
 //! question. Columns that no rule names stay in the file, unless the API documents them.
 
-use super::advice::check_required;
+use super::advice::{check_export, check_required};
 use super::column_names::{Column, ColumnNames, Place};
 use super::fault::ColumnFault;
 use super::rules::{ExtraRule, Recipe, TypedPart};
@@ -88,6 +88,7 @@ impl Mapping {
             feedings[field as usize] = feed(names, options, field)?;
         }
         check_required(names, &feedings, options.preset)?;
+        check_export(names, &feedings, options)?;
         let extras = extras(names, &options.extras)?;
         let kept: Vec<Column> = options
             .keep
