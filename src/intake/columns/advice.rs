@@ -22,7 +22,9 @@ pub(crate) fn check_required(
         return Ok(());
     }
     let mut advice = advice(names, &fields, given);
-    if names.as_slice().iter().any(|name| name.contains('@')) {
+    if let Some(headless) = Preset::headless(names.as_slice()) {
+        advice = vec![headless.to_owned()];
+    } else if names.as_slice().iter().any(|name| name.contains('@')) {
         let header = "customer_name,customer_email,customer_phone,customer_country";
         advice = vec![format!("the first line looks like a customer: add a header line above it, such as {header}")];
     }
@@ -37,16 +39,18 @@ pub(crate) fn check_export(
     options: &InputOptions,
 ) -> Result<(), ColumnFault> {
     let Some(preset) = Preset::guess(names.as_slice()).filter(|_| options.preset.is_none()) else { return Ok(()) };
-    let is_said = |field: Field| {
-        options.maps.iter().any(|rule| rule.field == field) || options.sets.iter().any(|rule| rule.field == field)
-    };
-    for field in Field::ALL.into_iter().filter(|field| !is_said(*field)) {
+    let is_mapped = |field: Field| options.maps.iter().any(|rule| rule.field == field);
+    for field in Field::ALL.into_iter().filter(|field| !is_mapped(*field)) {
         let Some(source_name) = preset_source(names, preset, field) else { continue };
         let feeding = &feedings[field as usize];
         let taken = feeding.origin.as_ref().filter(|_| feeding.seen).map(TextSource::name);
-        let is_own = taken.is_some_and(|taken| is_same(taken, field.as_str()));
+        // A fixed value says that there is no column, not which of two it is.
+        let is_settled = match taken {
+            Some(column) => is_same(column, field.as_str()),
+            None => feeding.set.is_some(),
+        };
         let known = sourced(names, field, source_name);
-        if !is_own && taken != known.as_ref().map(TextSource::name) {
+        if !is_settled && taken != known.as_ref().map(TextSource::name) {
             let taken = taken.map(str::to_owned);
             return Err(ColumnFault::Elsewhere { field, preset, source_name, taken });
         }
@@ -59,9 +63,11 @@ pub(crate) fn check_export(
 fn advice(names: &ColumnNames, fields: &[Field], given: Option<Preset>) -> Vec<String> {
     let guessed = Preset::guess(names.as_slice());
     let found = |field| guessed.and_then(|preset| preset_source(names, preset, field));
+    let is_unfit = |name: &String| guessed.is_some_and(|preset| preset.is_unfit(name));
+    let likely: Vec<String> = names.as_slice().iter().filter(|name| !is_unfit(name)).cloned().collect();
     let option = |&field: &Field| match found(field) {
         Some(source) => map_recipe(field, source),
-        None => advise(field, names.as_slice()),
+        None => advise(field, &likely),
     };
     let lacking: Vec<Field> = fields.iter().copied().filter(|&field| found(field).is_none()).collect();
     let (mut advice, rest) = match guessed.filter(|preset| Some(*preset) != given) {

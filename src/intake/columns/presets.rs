@@ -20,6 +20,22 @@ pub enum Preset {
     Supabase,
     Paypal,
     Google,
+    Outlook,
+    Mailchimp,
+    Klaviyo,
+    Woocommerce,
+    Magento,
+    Zendesk,
+    Intercom,
+    Xero,
+    Quickbooks,
+    Odoo,
+    Keycloak,
+    Okta,
+    Cognito,
+    Firebase,
+    Chargebee,
+    Square,
 }
 
 /// Where a field may be found: columns, or templates of columns; the first that a record fills.
@@ -37,12 +53,29 @@ struct Export {
     email: Sources,
     phone: Sources,
     country: Sources,
+    kind: Sources,
+    /// Columns, and what is within them, that look like a field but are not one.
+    unfit: Sources,
     /// What to know if a field has no column.
     note: Option<&'static str>,
 }
 
+/// An export that has no field.
+const BARE: Export = Export {
+    typed: "",
+    title: "",
+    signs: &[],
+    name: &[],
+    email: &[],
+    phone: &[],
+    country: &[],
+    kind: &[],
+    unfit: &[],
+    note: None,
+};
+
 impl Preset {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 24] = [
         Self::Stripe,
         Self::Shopify,
         Self::Hubspot,
@@ -51,6 +84,22 @@ impl Preset {
         Self::Supabase,
         Self::Paypal,
         Self::Google,
+        Self::Outlook,
+        Self::Mailchimp,
+        Self::Klaviyo,
+        Self::Woocommerce,
+        Self::Magento,
+        Self::Zendesk,
+        Self::Intercom,
+        Self::Xero,
+        Self::Quickbooks,
+        Self::Odoo,
+        Self::Keycloak,
+        Self::Okta,
+        Self::Cognito,
+        Self::Firebase,
+        Self::Chargebee,
+        Self::Square,
     ];
 
     /// The table of what is known: an entry for each system.
@@ -71,6 +120,7 @@ impl Preset {
                 note: Some(
                     "Stripe exports phone and country only where they were ticked: tick them and export again, or give them with --map or --set",
                 ),
+                ..BARE
             },
             Self::Shopify => &Export {
                 typed: "shopify",
@@ -80,7 +130,7 @@ impl Preset {
                 email: &["Email"],
                 phone: &["Phone", "Default Address Phone"],
                 country: &["Default Address Country Code"],
-                note: None,
+                ..BARE
             },
             Self::Hubspot => &Export {
                 typed: "hubspot",
@@ -90,7 +140,7 @@ impl Preset {
                 email: &["Email"],
                 phone: &["Phone Number", "Mobile Phone Number"],
                 country: &["Country/Region"],
-                note: None,
+                ..BARE
             },
             Self::Salesforce => &Export {
                 typed: "salesforce",
@@ -100,7 +150,7 @@ impl Preset {
                 email: &["Email"],
                 phone: &["MobilePhone", "Phone"],
                 country: &["MailingCountry"],
-                note: None,
+                ..BARE
             },
             Self::Auth0 => &Export {
                 typed: "auth0",
@@ -109,8 +159,7 @@ impl Preset {
                 name: &["name", "{given_name} {family_name}"],
                 email: &["email"],
                 phone: &["phone_number"],
-                country: &[],
-                note: None,
+                ..BARE
             },
             // Its phone is E.164 without the plus.
             Self::Supabase => &Export {
@@ -120,8 +169,7 @@ impl Preset {
                 name: &["{first_name} {last_name}"],
                 email: &["email"],
                 phone: &["+{phone}"],
-                country: &[],
-                note: None,
+                ..BARE
             },
             Self::Paypal => &Export {
                 typed: "paypal",
@@ -131,7 +179,7 @@ impl Preset {
                 email: &["From Email Address"],
                 phone: &["Contact Phone Number"],
                 country: &["Country Code"],
-                note: None,
+                ..BARE
             },
             // The header of today, and the one before it. Several addresses or phones in one cell
             // are parted by ` ::: `, and such a cell is a problem of its record.
@@ -142,12 +190,196 @@ impl Preset {
                 name: &[
                     "Name",
                     "{First Name} {Middle Name} {Last Name}",
+                    "{First Name} {Last Name}",
                     "{Given Name} {Additional Name} {Family Name}",
                 ],
                 email: &["E-mail 1 - Value"],
                 phone: &["Phone 1 - Value"],
                 country: &["Address 1 - Country"],
-                note: None,
+                ..BARE
+            },
+            // Outlook for Windows and Outlook on the web. Phone and country are the private ones if
+            // both are there, because a national number is read by the rules of the country.
+            Self::Outlook => &Export {
+                typed: "outlook",
+                title: "Outlook",
+                signs: &[&["First Name", "E-mail Address", "E-mail 2 Address"]],
+                name: &["{First Name} {Middle Name} {Last Name}", "{First Name} {Last Name}"],
+                email: &["E-mail Address"],
+                phone: &["Mobile Phone", "Primary Phone", "Home Phone", "Business Phone"],
+                country: &["Home Country/Region", "Home Country", "Business Country/Region", "Business Country"],
+                ..BARE
+            },
+            Self::Mailchimp => &Export {
+                typed: "mailchimp",
+                title: "Mailchimp",
+                signs: &[&["Email Address", "MEMBER_RATING", "OPTIN_TIME"]],
+                name: &["{First Name} {Last Name}"],
+                email: &["Email Address"],
+                phone: &["Phone Number", "Phone"],
+                note: Some("Mailchimp guesses CC and REGION from an IP address, so they are not taken as the country"),
+                ..BARE
+            },
+            Self::Klaviyo => &Export {
+                typed: "klaviyo",
+                title: "Klaviyo",
+                signs: &[&["Email", "Klaviyo ID"]],
+                name: &["{First Name} {Last Name}"],
+                email: &["Email"],
+                phone: &["Phone Number"],
+                country: &["Country"],
+                ..BARE
+            },
+            Self::Woocommerce => &Export {
+                typed: "woocommerce",
+                title: "WooCommerce",
+                signs: &[&["Last Active", "Sign Up", "AOV"]],
+                name: &["Name"],
+                email: &["Email"],
+                country: &["Country / Region"],
+                note: Some("the customers report of WooCommerce has no phone"),
+                ..BARE
+            },
+            // The exports of customers, of their addresses and of both, and the grid of customers.
+            Self::Magento => &Export {
+                typed: "magento",
+                title: "Magento",
+                signs: &[
+                    &["email", "_website", "_store", "password_hash"],
+                    &["_email", "_website", "_entity_id", "telephone"],
+                    &["Email", "Customer Since", "Web Site"],
+                ],
+                name: &["Name", "{firstname} {middlename} {lastname}", "{firstname} {lastname}"],
+                email: &["email"],
+                phone: &["Phone", "telephone", "_address_telephone"],
+                country: &["Country", "country_id", "_address_country_id"],
+                note: Some(
+                    "Magento's Customers Main File has neither phone nor country: export Customer Addresses, which has both",
+                ),
+                ..BARE
+            },
+            Self::Zendesk => &Export {
+                typed: "zendesk",
+                title: "Zendesk",
+                signs: &[&["email", "role", "shared_phone_number"]],
+                name: &["name"],
+                email: &["email"],
+                phone: &["phone"],
+                note: Some(
+                    "agents and admins are among the users of Zendesk: keep the customers with jq -c 'select(.role == \"end-user\")' FILE > customers.ndjson",
+                ),
+                ..BARE
+            },
+            Self::Intercom => &Export {
+                typed: "intercom",
+                title: "Intercom",
+                signs: &[&["email", "workspace_id", "external_id"]],
+                name: &["name"],
+                email: &["email"],
+                phone: &["phone"],
+                unfit: &["location"],
+                note: Some("Intercom guesses a location from an IP address, so it is not taken as the country"),
+                ..BARE
+            },
+            // Its template for imports marks the column that must be filled.
+            Self::Xero => &Export {
+                typed: "xero",
+                title: "Xero",
+                signs: &[&["EmailAddress", "POCountry", "DDINumber"]],
+                name: &["ContactName", "*ContactName"],
+                email: &["EmailAddress"],
+                phone: &["MobileNumber", "PhoneNumber"],
+                country: &["POCountry", "SACountry"],
+                ..BARE
+            },
+            // The report Customer Contact List of QuickBooks Online, in the spelling of today and in
+            // an older one. `Full name` is a contact, not the customer.
+            Self::Quickbooks => &Export {
+                typed: "quickbooks",
+                title: "QuickBooks",
+                signs: &[
+                    &["Customer full name", "Phone numbers", "Email"],
+                    &["Customer", "Phone Numbers", "Email", "Full Name"],
+                ],
+                name: &["Customer full name", "Customer"],
+                email: &["Email"],
+                phone: &["Phone numbers"],
+                note: Some("QuickBooks may write the kind of a phone before its number (Phone: …): delete that"),
+                ..BARE
+            },
+            Self::Odoo => &Export {
+                typed: "odoo",
+                title: "Odoo",
+                signs: &[&["Name", "Company Type", "Related Company"]],
+                name: &["Name"],
+                email: &["Email"],
+                phone: &["Mobile", "Phone"],
+                country: &["Country"],
+                kind: &["Company Type"],
+                note: Some("Odoo exports the fields that are chosen: choose Email, Phone, Mobile and Country"),
+                ..BARE
+            },
+            Self::Keycloak => &Export {
+                typed: "keycloak",
+                title: "Keycloak",
+                signs: &[&["createdTimestamp", "username", "emailVerified"]],
+                name: &["{firstName} {lastName}"],
+                email: &["email"],
+                unfit: &["attributes"],
+                note: Some(
+                    "attributes of Keycloak are lists: jq -c '.users[] | .phone = .attributes.phoneNumber[0]' FILE > customers.ndjson turns one into a phone",
+                ),
+                ..BARE
+            },
+            // The file that Okta imports, and the users as its API lists them.
+            Self::Okta => &Export {
+                typed: "okta",
+                title: "Okta",
+                signs: &[&["login", "email", "secondEmail", "primaryPhone"], &["profile.login", "profile.email"]],
+                name: &["{firstName} {lastName}", "{profile.firstName} {profile.lastName}"],
+                email: &["email", "profile.email"],
+                phone: &["mobilePhone", "primaryPhone", "profile.mobilePhone", "profile.primaryPhone"],
+                country: &["countryCode", "profile.countryCode"],
+                ..BARE
+            },
+            // The file that Cognito imports.
+            Self::Cognito => &Export {
+                typed: "cognito",
+                title: "Cognito",
+                signs: &[&["cognito:username", "email"]],
+                name: &["name", "{given_name} {family_name}"],
+                email: &["email"],
+                phone: &["phone_number"],
+                ..BARE
+            },
+            Self::Firebase => &Export {
+                typed: "firebase",
+                title: "Firebase Auth",
+                signs: &[&["localId", "email"]],
+                name: &["displayName"],
+                email: &["email"],
+                phone: &["phoneNumber"],
+                ..BARE
+            },
+            Self::Chargebee => &Export {
+                typed: "chargebee",
+                title: "Chargebee",
+                signs: &[&["email", "auto_collection", "net_term_days"]],
+                name: &["{first_name} {last_name}"],
+                email: &["email"],
+                phone: &["phone"],
+                country: &["billing_address.country"],
+                ..BARE
+            },
+            Self::Square => &Export {
+                typed: "square",
+                title: "Square",
+                signs: &[&["given_name", "email_address", "creation_source"]],
+                name: &["{given_name} {family_name}"],
+                email: &["email_address"],
+                phone: &["phone_number"],
+                country: &["address.country"],
+                ..BARE
             },
         }
     }
@@ -169,8 +401,16 @@ impl Preset {
             Field::Email => export.email,
             Field::Phone => export.phone,
             Field::Country => export.country,
-            Field::Type | Field::SendKycMail => &[],
+            Field::Type => export.kind,
+            Field::SendKycMail => &[],
         }
+    }
+
+    /// Whether a column of such an export looks like a field but is not one.
+    pub(crate) fn is_unfit(self, name: &str) -> bool {
+        let is_within =
+            |outer: &&str| name.strip_prefix(*outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        self.export().unfit.iter().any(is_within)
     }
 
     /// What to know if an export of this system lacks a field.
@@ -180,8 +420,21 @@ impl Preset {
 
     /// The system that a header belongs to, by columns that no other export has.
     pub(crate) fn guess(names: &[String]) -> Option<Self> {
+        Self::ALL.into_iter().find(|preset| preset.wrote(names))
+    }
+
+    /// What to do with an export that has no header, by its first record; `None` if it is not known.
+    /// `firebase auth:export users.csv` writes 26 to 29 cells, of which the third is a boolean.
+    pub(crate) fn headless(record: &[String]) -> Option<&'static str> {
+        let is_firebase = (26..=29).contains(&record.len()) && matches!(record[2].as_str(), "true" | "false");
+        is_firebase.then_some(
+            "this looks like the CSV of firebase auth:export, which has no header: export users.json instead, then jq -c '.users[]' users.json > customers.ndjson, and --from firebase",
+        )
+    }
+
+    fn wrote(self, names: &[String]) -> bool {
         let has = |wanted: &Sources| wanted.iter().all(|wanted| names.iter().any(|name| name == wanted));
-        Self::ALL.into_iter().find(|preset| preset.export().signs.iter().any(has))
+        self.export().signs.iter().any(has)
     }
 }
 
@@ -207,34 +460,80 @@ mod tests {
     use super::*;
     use crate::intake::columns::rules::{MapRule, Recipe, TypedPart};
 
-    /// The exports' own headers; NDJSON keys for Auth0.
-    fn headers() -> Vec<(Preset, Vec<String>)> {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/exports");
-        let files = [
-            (Preset::Stripe, "stripe-customers.csv"),
-            (Preset::Stripe, "stripe-payments.csv"),
-            (Preset::Shopify, "shopify-customers.csv"),
-            (Preset::Hubspot, "hubspot-contacts.csv"),
-            (Preset::Salesforce, "salesforce-contacts.csv"),
-            (Preset::Supabase, "supabase-users.csv"),
-            (Preset::Paypal, "paypal-activity.csv"),
-            (Preset::Google, "google-contacts.csv"),
-            (Preset::Google, "google-contacts-older.csv"),
-        ];
-        let header = |name: &str| {
-            let mut reader = csv::Reader::from_path(folder.join(name)).unwrap();
-            reader.headers().unwrap().iter().map(str::to_owned).collect()
-        };
-        files.into_iter().map(|(preset, name)| (preset, header(name))).collect()
+    const FILES: [(Preset, &str); 31] = [
+        (Preset::Stripe, "stripe-customers.csv"),
+        (Preset::Stripe, "stripe-payments.csv"),
+        (Preset::Shopify, "shopify-customers.csv"),
+        (Preset::Hubspot, "hubspot-contacts.csv"),
+        (Preset::Salesforce, "salesforce-contacts.csv"),
+        (Preset::Auth0, "auth0-users.ndjson"),
+        (Preset::Supabase, "supabase-users.csv"),
+        (Preset::Paypal, "paypal-activity.csv"),
+        (Preset::Google, "google-contacts.csv"),
+        (Preset::Google, "google-contacts-older.csv"),
+        (Preset::Outlook, "outlook-contacts.csv"),
+        (Preset::Outlook, "outlook-web-contacts.csv"),
+        (Preset::Mailchimp, "mailchimp-audience.csv"),
+        (Preset::Klaviyo, "klaviyo-profiles.csv"),
+        (Preset::Woocommerce, "woocommerce-customers.csv"),
+        (Preset::Magento, "magento-customers.csv"),
+        (Preset::Magento, "magento-customer-addresses.csv"),
+        (Preset::Magento, "magento-customer-composite.csv"),
+        (Preset::Magento, "magento-customer-grid.csv"),
+        (Preset::Zendesk, "zendesk-users.ndjson"),
+        (Preset::Intercom, "intercom-contacts.ndjson"),
+        (Preset::Xero, "xero-contacts.csv"),
+        (Preset::Quickbooks, "quickbooks-customer-contact-list.csv"),
+        (Preset::Odoo, "odoo-contacts.csv"),
+        (Preset::Keycloak, "keycloak-users.ndjson"),
+        (Preset::Okta, "okta-users.csv"),
+        (Preset::Okta, "okta-users.ndjson"),
+        (Preset::Cognito, "cognito-users.csv"),
+        (Preset::Firebase, "firebase-auth-users.ndjson"),
+        (Preset::Chargebee, "chargebee-customers.ndjson"),
+        (Preset::Square, "square-customers.ndjson"),
+    ];
+
+    /// The columns of a file, or the keys of its first object.
+    fn names(file: &str) -> Vec<String> {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/exports").join(file);
+        let text = std::fs::read_to_string(path).unwrap();
+        if file.ends_with(".csv") {
+            let mut reader = csv::Reader::from_reader(text.as_bytes());
+            return reader.headers().unwrap().iter().map(str::to_owned).collect();
+        }
+        let first: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+        let mut keys = Vec::new();
+        collect(&first, "", &mut keys);
+        keys
+    }
+
+    fn collect(object: &serde_json::Value, prefix: &str, keys: &mut Vec<String>) {
+        for (key, value) in object.as_object().into_iter().flatten() {
+            let path = format!("{prefix}{key}");
+            collect(value, &format!("{path}."), keys);
+            keys.push(path);
+        }
     }
 
     #[test]
     fn an_export_is_known_by_its_header_and_a_plain_file_is_none() {
-        for (preset, header) in headers() {
-            assert_eq!(Preset::guess(&header), Some(preset));
+        for (preset, file) in FILES {
+            let names = names(file);
+            assert_eq!(Preset::guess(&names), Some(preset), "{file}");
+            let others = Preset::ALL.into_iter().filter(|other| *other != preset);
+            assert!(others.into_iter().all(|other| !other.wrote(&names)), "{file}");
         }
-        let plain = ["Name", "Email", "Phone", "Country", "Customer ID"].map(str::to_owned);
-        assert_eq!(Preset::guess(&plain), None);
+        for preset in Preset::ALL {
+            assert!(FILES.iter().any(|(known, _)| *known == preset), "{preset} has no file");
+        }
+        for plain in [
+            ["Name", "Email", "Phone", "Country", "Customer ID"],
+            ["First Name", "Last Name", "E-mail Address", "Mobile Phone", "Country"],
+            ["email", "name", "phone", "role", "created_at"],
+        ] {
+            assert_eq!(Preset::guess(&plain.map(str::to_owned)), None);
+        }
     }
 
     #[test]
