@@ -192,7 +192,9 @@ pub struct InputArgs {
     #[arg(long, value_name = "NAME", value_parser = parse_encoding, env = "CUSTOMER_IMPORT_ENCODING", hide_env_values = true)]
     pub encoding: Option<&'static encoding_rs::Encoding>,
     /// Take the columns of another system's export: stripe, shopify, hubspot, salesforce, auth0,
-    /// supabase or paypal. What --map says of a field comes first.
+    /// supabase, paypal, google, outlook, mailchimp, klaviyo, woocommerce, magento, zendesk,
+    /// intercom, xero, quickbooks, odoo, keycloak, okta, cognito, firebase, chargebee or square.
+    /// What --map says of a field comes first.
     #[arg(long = "from", value_name = "PRESET", env = "CUSTOMER_IMPORT_FROM", hide_env_values = true)]
     pub from: Option<Preset>,
     /// The column of a field, or a template that joins several: 'customer_name={First Name} {Last

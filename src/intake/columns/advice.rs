@@ -3,9 +3,10 @@
 use super::column_names::ColumnNames;
 use super::fault::{ColumnFault, map_option, map_recipe, quoted};
 use super::presets::Preset;
-use super::sources::{FieldSource, preset_source};
-use super::spelling::fold;
+use super::sources::{FieldSource, TextSource, preset_source, sourced};
+use super::spelling::{fold, is_same};
 use crate::domain::Field;
+use crate::intake::options::InputOptions;
 
 pub(crate) fn check_required(
     names: &ColumnNames,
@@ -21,11 +22,40 @@ pub(crate) fn check_required(
         return Ok(());
     }
     let mut advice = advice(names, &fields, given);
-    if names.as_slice().iter().any(|name| name.contains('@')) {
+    if let Some(headless) = Preset::headless(names.as_slice()) {
+        advice = vec![headless.to_owned()];
+    } else if names.as_slice().iter().any(|name| name.contains('@')) {
         let header = "customer_name,customer_email,customer_phone,customer_country";
         advice = vec![format!("the first line looks like a customer: add a header line above it, such as {header}")];
     }
     Err(ColumnFault::Missing { fields, found: names.as_slice().to_vec(), advice })
+}
+
+/// Refuses a file of a known export that would be read without its preset and otherwise than with
+/// it. The usual names of columns are good guesses elsewhere, but here it is known what they mean.
+pub(crate) fn check_export(
+    names: &ColumnNames,
+    feedings: &[FieldSource; 6],
+    options: &InputOptions,
+) -> Result<(), ColumnFault> {
+    let Some(preset) = Preset::guess(names.as_slice()).filter(|_| options.preset.is_none()) else { return Ok(()) };
+    let is_mapped = |field: Field| options.maps.iter().any(|rule| rule.field == field);
+    for field in Field::ALL.into_iter().filter(|field| !is_mapped(*field)) {
+        let Some(source_name) = preset_source(names, preset, field) else { continue };
+        let feeding = &feedings[field as usize];
+        let taken = feeding.origin.as_ref().filter(|_| feeding.seen).map(TextSource::name);
+        // A fixed value says that there is no column, not which of two it is.
+        let is_settled = match taken {
+            Some(column) => is_same(column, field.as_str()),
+            None => feeding.set.is_some(),
+        };
+        let known = sourced(names, field, source_name);
+        if !is_settled && taken != known.as_ref().map(TextSource::name) {
+            let taken = taken.map(str::to_owned);
+            return Err(ColumnFault::Elsewhere { field, preset, source_name, taken });
+        }
+    }
+    Ok(())
 }
 
 /// Returns what to type for the fields without a source: the preset that feeds all or some of them,
@@ -33,9 +63,11 @@ pub(crate) fn check_required(
 fn advice(names: &ColumnNames, fields: &[Field], given: Option<Preset>) -> Vec<String> {
     let guessed = Preset::guess(names.as_slice());
     let found = |field| guessed.and_then(|preset| preset_source(names, preset, field));
+    let is_unfit = |name: &String| guessed.is_some_and(|preset| preset.is_unfit(name));
+    let likely: Vec<String> = names.as_slice().iter().filter(|name| !is_unfit(name)).cloned().collect();
     let option = |&field: &Field| match found(field) {
         Some(source) => map_recipe(field, source),
-        None => advise(field, names.as_slice()),
+        None => advise(field, &likely),
     };
     let lacking: Vec<Field> = fields.iter().copied().filter(|&field| found(field).is_none()).collect();
     let (mut advice, rest) = match guessed.filter(|preset| Some(*preset) != given) {
@@ -46,10 +78,10 @@ fn advice(names: &ColumnNames, fields: &[Field], given: Option<Preset>) -> Vec<S
         }
     };
     advice.extend(rest.iter().map(option));
-    let reason = given.or(guessed).and_then(|preset| lacking.iter().find_map(|&field| preset.reason_to_lack(field)));
-    if let (Some(last), Some(reason)) = (advice.last_mut(), reason) {
+    let note = given.or(guessed).filter(|_| !lacking.is_empty()).and_then(Preset::note);
+    if let (Some(last), Some(note)) = (advice.last_mut(), note) {
         last.push_str("; ");
-        last.push_str(reason);
+        last.push_str(note);
     }
     advice
 }

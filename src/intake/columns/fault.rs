@@ -12,6 +12,9 @@ pub enum ColumnFault {
     Missing { fields: Vec<Field>, found: Vec<String>, advice: Vec<String> },
     #[error("more than one column may be {field}: {}", list(candidates))]
     Ambiguous { field: Field, candidates: Vec<String>, preset: Option<Preset> },
+    /// A known export has the field elsewhere than where it was found, if it was found at all.
+    #[error("in an export of {}, {field} is {source_name:?}{}", preset.title(), instead(taken))]
+    Elsewhere { field: Field, preset: Preset, source_name: &'static str, taken: Option<String> },
     #[error("more than one column is named {name:?}")]
     Duplicate { name: String },
     #[error("{option}: there is no column {name:?}; columns found: {}", list(found))]
@@ -36,6 +39,13 @@ impl ColumnFault {
                     None => choice,
                 })
             }
+            Self::Elsewhere { field, preset, taken, .. } => {
+                let option = match taken {
+                    Some(column) => map_option(*field, column),
+                    None => format!("--set {field}=VALUE"),
+                };
+                Some(format!("this looks like an export of {}: --from {preset}; or {option}", preset.title()))
+            }
             Self::Duplicate { .. } => Some("give the columns different names".to_owned()),
             Self::Unknown { near, .. } if near.is_empty() => None,
             Self::Unknown { near, .. } => Some(format!("perhaps {}", quoted(near).join(" or "))),
@@ -43,6 +53,10 @@ impl ColumnFault {
             Self::Repeated { .. } => Some("keep one of them".to_owned()),
         }
     }
+}
+
+fn instead(taken: &Option<String>) -> String {
+    taken.as_ref().map_or_else(|| ", and nothing takes it".to_owned(), |column| format!(", not {column:?}"))
 }
 
 /// Returns the option that maps a column to a field, quoted for a shell.

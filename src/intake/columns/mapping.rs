@@ -5,7 +5,7 @@
 //! is worse than a question. Columns that no rule names stay in the file, unless the API documents
 //! them.
 
-use super::advice::check_required;
+use super::advice::{check_export, check_required};
 use super::column_names::{Column, ColumnNames, Place};
 use super::fault::ColumnFault;
 use super::rules::{ExtraRule, Recipe, TypedPart};
@@ -90,6 +90,7 @@ impl Mapping {
             feedings[field as usize] = feed(names, options, field)?;
         }
         check_required(names, &feedings, options.preset)?;
+        check_export(names, &feedings, options)?;
         let extras = extras(names, &options.extras)?;
         let kept: Vec<Column> = options
             .keep

@@ -109,14 +109,18 @@ pub(crate) fn feed(names: &ColumnNames, options: &InputOptions, field: Field) ->
 
 /// Returns the first of a preset's sources for a field that the file has.
 pub(crate) fn preset_source(names: &ColumnNames, preset: Preset, field: Field) -> Option<&'static str> {
-    let is_there = |source: &&str| MapRule::made(field, source).is_ok_and(|rule| mapped(names, &rule).is_ok());
-    preset.sources(field).iter().copied().find(|source| is_there(source))
+    preset.sources(field).iter().copied().find(|source| sourced(names, field, source).is_some())
+}
+
+/// A preset's source of a field; `None` if the file does not have its columns.
+pub(crate) fn sourced(names: &ColumnNames, field: Field, source: &str) -> Option<TextSource> {
+    mapped(names, &MapRule::made(field, source).ok()?).ok()
 }
 
 /// Returns the sources that a preset lists for a field and that the file has, or `None` if it has
 /// none of them.
 fn preset_origin(names: &ColumnNames, preset: Preset, field: Field) -> Option<TextSource> {
-    let origin = |source: &&str| mapped(names, &MapRule::made(field, source).ok()?).ok();
+    let origin = |source: &&str| sourced(names, field, source);
     let mut origins: Vec<TextSource> = preset.sources(field).iter().filter_map(origin).collect();
     match origins.len() {
         0 | 1 => origins.pop(),
