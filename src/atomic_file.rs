@@ -1,9 +1,11 @@
-//! A file that is there whole or not at all: written beside its place, synced, and renamed over it.
+//! Writes files that are either complete or absent: each is written beside its destination, synced,
+//! and renamed over it.
 //!
-//! Until then it is a temporary file, which may hold people's data and must not be left behind. It
-//! is removed when it is dropped, and by [`abandon_all`] if the process ends while another thread
-//! still writes it. Against a kill neither helps. So each is locked while it is in use, and the
-//! next writer of the same file removes the unlocked ones ([`sweep`]).
+//! Until the rename it is a temporary file, which may hold people's data and must not be left
+//! behind. Dropping it removes it, and [`abandon_all`] removes it if the process ends while another
+//! thread still writes it. Neither helps against a kill. Therefore a writer locks its temporary
+//! file while it uses it, and the next writer of the same file removes the unlocked ones
+//! ([`sweep`]).
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -15,13 +17,13 @@ use tempfile::NamedTempFile;
 
 use crate::limits;
 
-/// Becomes the file at its path when it is committed; dropped before that, it leaves no trace. Only
-/// its owner can read it, unless that is asked for.
+/// A file that appears at its path when it is committed. If it is dropped before, it leaves no
+/// trace. Only its owner can read it, unless [`AtomicFile::readable_by_all`] is called.
 #[derive(Debug)]
 pub struct AtomicFile {
     writer: BufWriter<NamedTempFile>,
     path: PathBuf,
-    /// After the file: it ends when there is nothing left to remove.
+    /// Dropped after the file, because the file must be registered until it is removed.
     _in_use: InUse,
 }
 
@@ -32,8 +34,8 @@ impl AtomicFile {
         Ok(Self { writer: BufWriter::new(file), path: path.to_owned(), _in_use: in_use })
     }
 
-    /// Makes the file readable by every user, whatever the umask says. Only for files without data
-    /// of people, which another service reads.
+    /// Makes the file readable by every user, whatever the umask is. Only for files without
+    /// people's data that another service reads.
     pub fn readable_by_all(self) -> io::Result<Self> {
         #[cfg(unix)]
         {
@@ -43,7 +45,7 @@ impl AtomicFile {
         Ok(self)
     }
 
-    /// Writes the rest and syncs it. The file is whole then, and not at its place yet.
+    /// Writes the rest and syncs it. The file is then complete, but not yet in place.
     pub fn finish(self) -> io::Result<WholeFile> {
         let file = self.writer.into_inner().map_err(|error| limits::named(error.into_error()))?;
         file.as_file().sync_all()?;
@@ -55,8 +57,8 @@ impl AtomicFile {
     }
 }
 
-/// A file that is whole and synced, and leaves no trace unless it is put in place. Of files that
-/// belong together none should be put in place before all are whole.
+/// A file that is complete and synced, and leaves no trace unless it is put in place. If files
+/// belong together, put none in place before all are complete.
 #[derive(Debug)]
 pub struct WholeFile {
     file: NamedTempFile,
@@ -68,7 +70,7 @@ pub struct WholeFile {
 impl WholeFile {
     pub fn put_in_place(self) -> io::Result<()> {
         self.file.persist(&self.path).map_err(|error| error.error)?;
-        // The rename itself must outlive a power cut too.
+        // The rename itself must also survive a power cut.
         File::open(folder(&self.path))?.sync_all()
     }
 }
@@ -83,12 +85,12 @@ impl Write for AtomicFile {
     }
 }
 
-/// A rename would replace a link or a pipe instead of writing through it, which is not what its
-/// owner wants.
+/// Fails if the path exists and is not a plain file, because a rename would replace a link or a
+/// pipe instead of writing through it, which is not what its owner wants.
 pub fn refuse_what_is_no_file(path: &Path) -> io::Result<()> {
     match path.symlink_metadata() {
         Ok(there) if !there.file_type().is_file() => {
-            Err(io::Error::new(io::ErrorKind::AlreadyExists, "something that is not a plain file is there"))
+            Err(io::Error::new(io::ErrorKind::AlreadyExists, "it exists and is not a plain file"))
         }
         Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -96,23 +98,25 @@ pub fn refuse_what_is_no_file(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes the temporary file of a report, opens its folder, and leaves nothing behind. So a name
-/// that cannot be used fails before a run and not after it.
+/// Creates the temporary file of a report, opens its folder, and leaves nothing behind, so that an
+/// unusable name fails before a run and not after it.
 ///
 /// # Errors
-/// What the system says, and that something else than a plain file is there.
+/// The error of the system, or `AlreadyExists` if the path is not a plain file.
 pub fn try_out(path: &Path) -> io::Result<()> {
     refuse_what_is_no_file(path)?;
     temporary(folder(path), &prefix(path)).map(drop)?;
-    // It is opened to be synced after the rename. A sync here would say nothing of that one.
+    // Opened only, because the folder is synced after the rename. A sync here would prove nothing
+    // about that one.
     File::open(folder(path)).map(drop)
 }
 
-/// A name can have 255 bytes on the usual file systems. So much of it leaves room for what is
-/// added.
+/// The part of a name that is kept, in bytes. Usual file systems allow 255, so this leaves room for
+/// what is added.
 const LONGEST: usize = 200;
 
-/// A killed process leaves a file of this name behind: it says whose it was.
+/// Returns the prefix of a temporary file. It names the destination, because a killed process
+/// leaves the file behind.
 fn prefix(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let ends = name.char_indices().map(|(start, c)| start + c.len_utf8());
@@ -122,22 +126,21 @@ fn prefix(path: &Path) -> String {
 
 const SUFFIX: &str = ".tmp";
 
-/// The library puts so many letters and digits between prefix and suffix.
+/// How many letters and digits the library puts between prefix and suffix.
 const RANDOM: usize = 6;
 
-/// How often a new file may be mistaken for an abandoned one, by another process that sweeps just
-/// before it is locked.
+/// How often another process that sweeps may remove a new file just before it is locked.
 const TRIES: u32 = 10;
 
-/// A locked temporary file, owner-only, with a name that [`sweep_all`] knows by its prefix. Keep
-/// the second value as long as the file.
+/// Returns a locked, owner-only temporary file whose name [`sweep_all`] recognizes by its prefix.
+/// Keep the second value as long as the file.
 ///
 /// # Errors
-/// Whatever the operating system says; and when the process is about to end.
+/// The error of the operating system, or `Interrupted` if the process is about to end.
 pub fn temporary(folder: &Path, prefix: &str) -> io::Result<(NamedTempFile, InUse)> {
     for _ in 0..TRIES {
         let file = tempfile::Builder::new().prefix(prefix).suffix(SUFFIX).tempfile_in(folder)?;
-        // Without locks nothing is swept either.
+        // If the system has no locks, nothing is swept either.
         let locked = file.as_file().try_lock();
         if locked.is_ok() && !file.path().exists() {
             continue;
@@ -148,14 +151,14 @@ pub fn temporary(folder: &Path, prefix: &str) -> io::Result<(NamedTempFile, InUs
     Err(io::Error::other("temporary files disappear as soon as they are made"))
 }
 
-/// The temporary files of this process. `None`: it is about to end, and there may be no more.
+/// The temporary files of this process. `None` if it is about to end and must not create more.
 static ALL_IN_USE: Mutex<Option<BTreeSet<PathBuf>>> = Mutex::new(Some(BTreeSet::new()));
 
 fn all_in_use() -> MutexGuard<'static, Option<BTreeSet<PathBuf>>> {
     ALL_IN_USE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A temporary file that is to be removed if the process ends.
+/// Registers a temporary file, so that it is removed if the process ends.
 #[derive(Debug)]
 pub struct InUse(PathBuf);
 
@@ -176,21 +179,21 @@ impl Drop for InUse {
     }
 }
 
-/// Removes the temporary files of threads that the end of the process does not wait for. For the
-/// last moment: afterwards none can be made.
+/// Removes the temporary files of threads that the end of the process does not wait for. Call it
+/// last: no temporary file can be created afterwards.
 pub fn abandon_all() {
     for path in all_in_use().take().unwrap_or_default() {
         drop(std::fs::remove_file(path));
     }
 }
 
-/// Removes what killed processes left behind when they wrote this file.
+/// Removes the temporary files that killed processes left behind when they wrote this file.
 pub fn sweep(path: &Path) {
     sweep_all(folder(path), &prefix(path));
 }
 
-/// The same for any prefix that was given to [`temporary`]. What cannot be removed stays, and harms
-/// nothing but its owner's wish to have it gone.
+/// Does the same for any prefix that was given to [`temporary`]. A file that cannot be removed
+/// stays, which does no harm except that its owner wants it gone.
 pub fn sweep_all(folder: &Path, prefix: &str) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
@@ -206,14 +209,15 @@ fn is_temporary(name: &str, prefix: &str) -> bool {
     random.is_some_and(|random| random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
-/// The process that uses the file holds its lock. Files of other users are not opened.
+/// Removes the file unless a process uses it, which then holds its lock. Does not open files of
+/// other users.
 fn remove_if_left_behind(path: &Path) -> io::Result<()> {
     let file = File::options().write(true).open(path)?;
     if file.try_lock().is_ok() && is_own(&file)? { std::fs::remove_file(path) } else { Ok(()) }
 }
 
-/// A privileged user can open the files of all users. The files that this process makes show whose
-/// they are.
+/// Returns whether this user owns the file. Needed because a privileged user can open the files of
+/// all users.
 #[cfg(target_os = "linux")]
 fn is_own(file: &File) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt as _;

@@ -1,4 +1,5 @@
-//! What can be typed. Nothing here reads a file or decides anything; `settings` does.
+//! The command line: commands, options and their help texts. Nothing here reads a file or decides
+//! anything; `settings` does.
 
 use std::ffi::OsString;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
@@ -13,23 +14,27 @@ use crate::intake::{ExtraRule, Format, MapRule, Preset, SetRule, parse_delimiter
 use crate::process::logging::LogFormat;
 use crate::sandbox;
 
-/// The variable that may hold the token itself.
+/// The environment variable that can hold the token itself.
 pub const TOKEN_VARIABLE: &str = "CUSTOMER_IMPORT_TOKEN";
-/// The variable that may hold the secret of the account that logs in.
+/// The environment variable that can hold the app secret of the account that logs in.
 pub const APP_SECRET_VARIABLE: &str = "CUSTOMER_IMPORT_APP_SECRET";
 
-/// In the environment, repeatable options have one entry a line.
+/// Separates the values of a repeatable option in its environment variable: one per line.
 const ENTRIES: char = '\n';
 
-/// Move customers from a CSV or NDJSON file into the Add Customer API: no doubles, no losses, a
-/// true report.
+const TARGET: &str = "Target and ledger";
+const PACE: &str = "Pace, retries, limits";
+/// For options that come after a flattened group, because they would inherit its heading.
+const NO_HEADING: Option<&str> = None;
+
+/// Import customers from a CSV or NDJSON file into the Add Customer API: no duplicates, no losses,
+/// and a report of every record.
 #[derive(Debug, Parser)]
 #[command(name = "customer-import", version, max_term_width = 100)]
 pub struct Cli {
     #[command(flatten)]
     pub log: LogArgs,
-    /// A TOML file whose keys are the long options; what is typed or in the environment comes
-    /// first.
+    /// TOML file whose keys are the long options; the command line and the environment override it.
     #[arg(long, global = true, value_name = "FILE", env = "CUSTOMER_IMPORT_CONFIG", hide_env_values = true)]
     pub config: Option<PathBuf>,
     #[command(subcommand)]
@@ -38,27 +43,30 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Post the customers of a file, and report what became of each.
+    /// Create the customers of a file in the API, and report how each record ended.
     Import(Box<ImportArgs>),
-    /// Dry run: validate a file and show what an import would do. Opens no socket.
+    /// Validate a file and show what an import would do. Sends nothing and opens no connection.
     Check(CheckArgs),
-    /// Make the reports again from a file and the ledger, also while an import is running. Sends
+    /// Write the reports again from a file and the ledger, even while an import is running. Sends
     /// nothing.
     Report(ReportArgs),
-    /// Look at the memory of what was sent, resolve its doubts, teach it, or make it forget.
+    /// Show what the ledger remembers of earlier runs, and resolve, add or erase it.
     #[command(subcommand)]
     Ledger(Box<LedgerCommand>),
-    /// A local stand-in of the API, for rehearsals and tests.
+    /// Start a simulated API on this machine, for rehearsals and tests.
     Sandbox(SandboxArgs),
     /// Print the completion script of a shell.
-    Completions { shell: clap_complete::Shell },
+    Completions {
+        /// Shell to print the script for.
+        shell: clap_complete::Shell,
+    },
     /// Print the manual page.
     Man,
 }
 
 #[derive(Clone, Copy, Debug, Args)]
 pub struct LogArgs {
-    /// How log lines look on standard error.
+    /// Format of the log on standard error.
     #[arg(
         long,
         global = true,
@@ -68,10 +76,10 @@ pub struct LogArgs {
         hide_env_values = true
     )]
     pub log_format: LogFormat,
-    /// Say more; twice for everything.
+    /// Increase verbosity (-v, -vv).
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
-    /// Say only what went wrong.
+    /// Log errors only; an import that ends well prints no summary.
     #[arg(short, long, global = true)]
     pub quiet: bool,
 }
@@ -115,21 +123,27 @@ pub struct ImportArgs {
     pub sending: SendingArgs,
     #[command(flatten)]
     pub output: OutputArgs,
-    /// Validate and show the plan, send nothing: the same as `check`.
-    #[arg(long, value_parser = FalseyValueParser::new(), env = "CUSTOMER_IMPORT_DRY_RUN", hide_env_values = true)]
+    /// Validate and show the plan without sending anything, as `check` does.
+    #[arg(long, help_heading = NO_HEADING, value_parser = FalseyValueParser::new(), env = "CUSTOMER_IMPORT_DRY_RUN", hide_env_values = true)]
     pub dry_run: bool,
-    /// Import into a stand-in of the API inside this process: the way to try everything. A world
-    /// that forgets: without --ledger it uses a throw-away ledger.
-    #[arg(long, value_parser = FalseyValueParser::new(), env = "CUSTOMER_IMPORT_SANDBOX", hide_env_values = true)]
+    /// Import into a simulated API inside this process; nothing leaves the machine. Nothing is kept
+    /// between runs unless --ledger is given.
+    #[arg(long, help_heading = NO_HEADING, value_parser = FalseyValueParser::new(), env = "CUSTOMER_IMPORT_SANDBOX", hide_env_values = true)]
     pub sandbox: bool,
-    /// Do not ask before sending.
-    #[arg(long, value_parser = FalseyValueParser::new(), env = "CUSTOMER_IMPORT_YES", hide_env_values = true)]
+    /// Send without asking for confirmation.
+    #[arg(long, help_heading = NO_HEADING, value_parser = FalseyValueParser::new(), env = "CUSTOMER_IMPORT_YES", hide_env_values = true)]
     pub yes: bool,
-    /// A bar on a terminal, a line every 30 seconds elsewhere.
-    #[arg(long, value_enum, default_value_t, env = "CUSTOMER_IMPORT_PROGRESS", hide_env_values = true)]
+    /// Show progress: a bar on a terminal, a line every 30 seconds elsewhere.
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        help_heading = "Output",
+        env = "CUSTOMER_IMPORT_PROGRESS",
+        hide_env_values = true
+    )]
     pub progress: ProgressChoice,
-    /// Keep the state of the run in this file, for node_exporter's textfile collector: give it the
-    /// ending .prom.
+    /// File (.prom) to keep the state of the run in, for the textfile collector of node_exporter.
     #[arg(
         long,
         value_name = "PATH",
@@ -148,11 +162,11 @@ pub struct CheckArgs {
     pub target: TargetArgs,
     #[command(flatten)]
     pub output: OutputArgs,
-    /// The pace to plan with: `auto`, N/s, N/m or N/h.
-    #[arg(long, default_value = "auto", env = "CUSTOMER_IMPORT_RATE", hide_env_values = true)]
+    /// Pace to plan with: `auto`, N/s, N/m or N/h.
+    #[arg(long, help_heading = PACE, default_value = "auto", env = "CUSTOMER_IMPORT_RATE", hide_env_values = true)]
     pub rate: Rate,
-    /// Send records again that the API rejected with the same data.
-    #[arg(long, value_parser = FalseyValueParser::new(), env = "CUSTOMER_IMPORT_RETRY_REJECTED", hide_env_values = true)]
+    /// Plan to send records again that the API rejected with the same data.
+    #[arg(long, help_heading = PACE, value_parser = FalseyValueParser::new(), env = "CUSTOMER_IMPORT_RETRY_REJECTED", hide_env_values = true)]
     pub retry_rejected: bool,
 }
 
@@ -164,17 +178,17 @@ pub struct ReportArgs {
     pub target: TargetArgs,
     #[command(flatten)]
     pub output: OutputArgs,
-    /// Speak as of this run: `last`, or the id that its summary showed.
-    #[arg(long, default_value = "last", value_name = "ID", env = "CUSTOMER_IMPORT_RUN", hide_env_values = true)]
+    /// Run to report on: `last`, or the id from its summary.
+    #[arg(long, help_heading = NO_HEADING, default_value = "last", value_name = "ID", env = "CUSTOMER_IMPORT_RUN", hide_env_values = true)]
     pub run: String,
 }
 
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Input")]
 pub struct InputArgs {
-    /// The file with the customers, as it is or packed with gzip or zstd; `-` for standard input.
+    /// File with the customers, plain or compressed with gzip or zstd; `-` for standard input.
     pub input: PathBuf,
-    /// Found out from the content unless given.
+    /// Format of the file; `auto` detects it.
     #[arg(
         long,
         default_value = "auto",
@@ -183,45 +197,46 @@ pub struct InputArgs {
         hide_env_values = true
     )]
     pub format: Format,
-    /// The character between the cells of a CSV file; found out from the content unless given.
-    /// `tab` is a tabulator.
+    /// Character between the cells of a CSV file; use `tab` for a tab character [default:
+    /// detected].
     #[arg(long, value_name = "C", value_parser = parse_delimiter, env = "CUSTOMER_IMPORT_DELIMITER", hide_env_values = true)]
     pub delimiter: Option<u8>,
-    /// The encoding of a file without a byte order mark, such as `windows-1252` or `utf-16le`;
-    /// UTF-8 unless given.
+    /// Encoding of a file without a byte order mark, such as `windows-1252` or `utf-16le` [default:
+    /// UTF-8].
     #[arg(long, value_name = "NAME", value_parser = parse_encoding, env = "CUSTOMER_IMPORT_ENCODING", hide_env_values = true)]
     pub encoding: Option<&'static encoding_rs::Encoding>,
-    /// Take the columns of another system's export: stripe, shopify, hubspot, salesforce, auth0,
+    /// Use the columns of another system's export: stripe, shopify, hubspot, salesforce, auth0,
     /// supabase, paypal, google, outlook, mailchimp, klaviyo, woocommerce, magento, zendesk,
     /// intercom, xero, quickbooks, odoo, keycloak, okta, cognito, firebase, chargebee or square.
-    /// What --map says of a field comes first.
+    /// --map overrides them.
     #[arg(long = "from", value_name = "PRESET", env = "CUSTOMER_IMPORT_FROM", hide_env_values = true)]
     pub from: Option<Preset>,
-    /// The column of a field, or a template that joins several: 'customer_name={First Name} {Last
+    /// Column of a field, or a template that joins several: 'customer_name={First Name} {Last
     /// Name}'. Repeatable.
     #[arg(long = "map", value_name = "FIELD=COLUMN", value_delimiter = ENTRIES, env = "CUSTOMER_IMPORT_MAP", hide_env_values = true)]
     pub maps: Vec<MapRule>,
-    /// The value of a field where its column is absent or the cell is empty. Repeatable.
+    /// Value of a field if its column is missing or the cell is empty. Repeatable.
     #[arg(long = "set", value_name = "FIELD=VALUE", value_delimiter = ENTRIES, env = "CUSTOMER_IMPORT_SET", hide_env_values = true)]
     pub sets: Vec<SetRule>,
-    /// One more request field, nested by dots: customer_address.city=City. Repeatable.
+    /// Additional request field, nested by dots: customer_address.city=City. Repeatable.
     #[arg(long = "extra", value_name = "JSON.PATH=COLUMN", value_delimiter = ENTRIES, env = "CUSTOMER_IMPORT_EXTRA", hide_env_values = true)]
     pub extras: Vec<ExtraRule>,
-    /// The country of phone numbers without `+`; the record's own unless given.
+    /// Country of phone numbers without `+` [default: the country of the record].
     #[arg(long, value_name = "CC", env = "CUSTOMER_IMPORT_REGION", hide_env_values = true)]
     pub region: Option<String>,
-    /// An input column to carry into the report, such as the old system's id. Repeatable.
+    /// Input column to copy into the report, such as the id of the old system. Repeatable.
     #[arg(long = "keep", value_name = "COLUMN", value_delimiter = ENTRIES, env = "CUSTOMER_IMPORT_KEEP", hide_env_values = true)]
     pub keep: Vec<String>,
 }
 
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Target and ledger")]
+#[command(next_help_heading = TARGET)]
 pub struct TargetArgs {
-    /// Where the API is, such as `https://api.yativo.com/api/v1`. Plain http only to this machine.
+    /// Address of the API, such as `https://api.yativo.com/api/v1`. Plain http is allowed for this
+    /// machine only.
     #[arg(long, value_name = "URL", env = "CUSTOMER_IMPORT_BASE_URL", hide_env_values = true)]
     pub base_url: Option<String>,
-    /// The account's name in the ledger.
+    /// Name of the account in the ledger.
     #[arg(
         long,
         value_name = "NAME",
@@ -229,70 +244,73 @@ pub struct TargetArgs {
         hide_env_values = true
     )]
     pub account: String,
-    /// The memory of what was sent; one file a target in the state directory unless given.
+    /// Ledger: the file that remembers what was sent [default: one file per target in the state
+    /// directory].
     #[arg(long, value_name = "PATH", env = "CUSTOMER_IMPORT_LEDGER", hide_env_values = true)]
     pub ledger: Option<PathBuf>,
-    /// The ledger must exist; for cron, where a missing disk must not look like a first run.
+    /// Fail if the ledger does not exist. For scheduled runs, in which a missing disk must not look
+    /// like a first import.
     #[arg(long, value_parser = FalseyValueParser::new(), env = "CUSTOMER_IMPORT_REQUIRE_LEDGER", hide_env_values = true)]
     pub require_ledger: bool,
 }
 
 #[derive(Clone, Debug, Args)]
 #[command(
-    next_help_heading = "Credentials (secrets stand in the environment: CUSTOMER_IMPORT_TOKEN, or CUSTOMER_IMPORT_APP_SECRET)"
+    next_help_heading = "Credentials (secrets are read from environment variables: CUSTOMER_IMPORT_TOKEN or CUSTOMER_IMPORT_APP_SECRET)"
 )]
 pub struct CredentialArgs {
-    /// A file with the bearer token; read again when the token is refused.
+    /// File with the bearer token; read again if the API rejects the token.
     #[arg(long, value_name = "PATH", env = "CUSTOMER_IMPORT_TOKEN_FILE", hide_env_values = true)]
     pub token_file: Option<PathBuf>,
-    /// A command that prints the bearer token; run again when the token is refused.
+    /// Command that prints the bearer token; run again if the API rejects the token.
     #[arg(long, value_name = "COMMAND", env = "CUSTOMER_IMPORT_TOKEN_COMMAND", hide_env_values = true)]
     pub token_command: Option<String>,
-    /// The account to log in as, with its app secret; tokens are then renewed before they end. An
-    /// id is an e-mail in base64, so it is better kept in the environment than typed.
+    /// Account to log in as, with its app secret; tokens are then renewed before they expire. An id
+    /// is an e-mail in base64, so set the variable rather than typing it.
     #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new(), env = "CUSTOMER_IMPORT_ACCOUNT_ID", hide_env_values = true)]
     pub account_id: Option<String>,
-    /// A file with the app secret of --account-id, where it is not in the environment.
+    /// File with the app secret of --account-id, if it is not in the environment.
     #[arg(long, value_name = "PATH", env = "CUSTOMER_IMPORT_APP_SECRET_FILE", hide_env_values = true)]
     pub app_secret_file: Option<PathBuf>,
-    /// One more certificate authority to trust (PEM).
-    #[arg(long, value_name = "PATH", env = "CUSTOMER_IMPORT_CA_FILE", hide_env_values = true)]
+    /// Additional certificate authority to trust, as a PEM file.
+    #[arg(long, help_heading = TARGET, value_name = "PATH", env = "CUSTOMER_IMPORT_CA_FILE", hide_env_values = true)]
     pub ca_file: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Pace, retries, limits")]
+#[command(next_help_heading = PACE)]
 pub struct SendingArgs {
-    /// `auto` follows what the server announces, leaves a margin and never exceeds 6000/m; N/s, N/m
-    /// or N/h is exact.
+    /// Pace of requests. `auto` follows the limit that the server announces, leaves a margin and
+    /// never exceeds 6000/m; N/s, N/m or N/h is exact.
     #[arg(long, default_value = "auto", env = "CUSTOMER_IMPORT_RATE", hide_env_values = true)]
     pub rate: Rate,
-    /// Most requests in flight.
+    /// Maximum number of requests in flight.
     #[arg(long, value_name = "N", default_value = "8", env = "CUSTOMER_IMPORT_CONCURRENCY", hide_env_values = true)]
     pub concurrency: NonZeroUsize,
-    /// Longest wait for a whole answer.
+    /// Maximum time to wait for a complete response.
     #[arg(long, value_name = "D", default_value = "75s", value_parser = parse_duration, env = "CUSTOMER_IMPORT_TIMEOUT", hide_env_values = true)]
     pub timeout: Duration,
-    /// Longest wait for a connection.
+    /// Maximum time to wait for a connection.
     #[arg(long, value_name = "D", default_value = "10s", value_parser = parse_duration, env = "CUSTOMER_IMPORT_CONNECT_TIMEOUT", hide_env_values = true)]
     pub connect_timeout: Duration,
-    /// Attempts of a record in one run; throttled and unsent ones are not counted.
+    /// Maximum number of attempts per record in one run; requests that were throttled or never sent
+    /// are not counted.
     #[arg(long, value_name = "N", default_value = "5", env = "CUSTOMER_IMPORT_MAX_ATTEMPTS", hide_env_values = true)]
     pub max_attempts: NonZeroU32,
-    /// How long an unanswered request may still take effect, from the start of its send.
+    /// How long a request without a response may still take effect, counted from its start.
     #[arg(long, value_name = "D", default_value = "90s", value_parser = parse_duration, env = "CUSTOMER_IMPORT_SETTLE", hide_env_values = true)]
     pub settle: Duration,
-    /// How long the server is trusted to remember an idempotency key.
+    /// How long the server is expected to remember an idempotency key.
     #[arg(long, value_name = "D", default_value = "45m", value_parser = parse_duration, env = "CUSTOMER_IMPORT_KEY_VALIDITY", hide_env_values = true)]
     pub key_validity: Duration,
-    /// Stop (69) after this long without any conclusive answer.
+    /// Stop (69) after this time without a conclusive response.
     #[arg(long, value_name = "D", default_value = "30m", value_parser = parse_duration, env = "CUSTOMER_IMPORT_GIVE_UP_AFTER", hide_env_values = true)]
     pub give_up_after: Duration,
-    /// Do not use `GET /customer`.
+    /// Do not look up customers with `GET /customer`.
     #[arg(long, value_parser = FalseyValueParser::new(), env = "CUSTOMER_IMPORT_NO_LOOKUP", hide_env_values = true)]
     pub no_lookup: bool,
-    /// If no look-up can be had, let the server's unique e-mail guard a new key after an answered
-    /// failure. Without it such a record ends in doubt.
+    /// If look-ups are not available, rely on the server's unique e-mail to send a failed record
+    /// with a new key. Without this option such a record ends in doubt.
     #[arg(
         long,
         value_parser = FalseyValueParser::new(),
@@ -303,10 +321,10 @@ pub struct SendingArgs {
     /// Send nothing if any record is invalid.
     #[arg(long, value_parser = FalseyValueParser::new(), env = "CUSTOMER_IMPORT_STRICT", hide_env_values = true)]
     pub strict: bool,
-    /// Stop after this many records were sent: a trial before the whole.
+    /// Send at most N records, for example as a trial.
     #[arg(long, value_name = "N", env = "CUSTOMER_IMPORT_LIMIT", hide_env_values = true)]
     pub limit: Option<NonZeroU64>,
-    /// Stop at this many rejected and failed records, or this share of the records to send.
+    /// Stop once this many records are rejected or failed, or this share of the records to send.
     #[arg(long, value_name = "N|P%", env = "CUSTOMER_IMPORT_MAX_FAILURES", hide_env_values = true)]
     pub max_failures: Option<FailureLimit>,
     /// Send records again that the API rejected with the same data in an earlier run.
@@ -317,33 +335,34 @@ pub struct SendingArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
-    /// Where the report goes; the ending (.csv, .ndjson) is its format. Repeatable. Default:
-    /// `customers.csv` is reported in `customers.report.csv` beside it.
+    /// File to write the report to; its extension (.csv, .ndjson) selects the format. Repeatable
+    /// [default: `customers.report.csv` beside `customers.csv`].
     #[arg(long = "report", value_name = "PATH", value_delimiter = ENTRIES, env = "CUSTOMER_IMPORT_REPORT", hide_env_values = true)]
     pub reports: Vec<PathBuf>,
-    /// Where invalid and rejected records go, as they were read and with what is wrong: mend and
-    /// import that file.
+    /// File to write invalid and rejected records to, with their original cells and the errors:
+    /// correct it and import it.
     #[arg(long, value_name = "PATH", env = "CUSTOMER_IMPORT_REJECTS", hide_env_values = true)]
     pub rejects: Option<PathBuf>,
-    /// The summary at the end, on standard output.
+    /// Format of the summary at the end, on standard output.
     #[arg(long, value_enum, default_value_t, env = "CUSTOMER_IMPORT_SUMMARY", hide_env_values = true)]
     pub summary: SummaryFormat,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum LedgerCommand {
-    /// How many records are known and how they ended; what waits in doubt; or all that is known of
-    /// one e-mail.
+    /// Show how many records the ledger knows, how they ended and which are in doubt, or everything
+    /// it knows of one e-mail.
     Show {
+        /// E-mail whose record to show.
         email: Option<String>,
         #[command(flatten)]
         target: TargetArgs,
-        /// As JSON.
-        #[arg(long)]
+        /// Print the result as JSON.
+        #[arg(long, help_heading = "Output")]
         json: bool,
     },
-    /// Finish what earlier runs left in doubt, whether or not it is in any input: ask again with
-    /// the same key, or look up.
+    /// Resolve the records that earlier runs left in doubt, whether or not an input has them: send
+    /// again with the same key, or look up.
     Resolve {
         #[command(flatten)]
         target: TargetArgs,
@@ -351,25 +370,26 @@ pub enum LedgerCommand {
         credentials: CredentialArgs,
         #[command(flatten)]
         sending: SendingArgs,
-        /// As JSON.
-        #[arg(long)]
+        /// Print the result as JSON.
+        #[arg(long, help_heading = "Output")]
         json: bool,
     },
-    /// End a doubt with what you found out yourself.
+    /// Settle a record in doubt with what you found out yourself.
     #[command(group(clap::ArgGroup::new("truth").required(true).args(["created", "absent"])))]
     Settle {
+        /// E-mail of the record in doubt.
         email: String,
-        /// The customer is there, with this id.
+        /// The customer exists, with this id.
         #[arg(long, value_name = "ID")]
         created: Option<String>,
-        /// There is no such customer; the next run sends the record again.
+        /// The customer does not exist; the next run sends the record again.
         #[arg(long)]
         absent: bool,
         #[command(flatten)]
         target: TargetArgs,
     },
-    /// Learn the customers that the account has already, page by page, so that they are never
-    /// posted.
+    /// Add the existing customers of the account to the ledger, page by page, so that they are
+    /// never sent.
     Pull {
         #[command(flatten)]
         target: TargetArgs,
@@ -377,20 +397,21 @@ pub enum LedgerCommand {
         credentials: CredentialArgs,
         #[command(flatten)]
         sending: SendingArgs,
-        /// As JSON.
-        #[arg(long)]
+        /// Print the result as JSON.
+        #[arg(long, help_heading = "Output")]
         json: bool,
     },
-    /// Erase a person, or everything of the target, for data protection. What is forgotten may be
-    /// sent again.
+    /// Erase a person, or everything of the target, for data protection. What is erased may be sent
+    /// again.
     #[command(group(clap::ArgGroup::new("whom").required(true).args(["email", "all"])))]
     Forget {
+        /// E-mail of the person to erase.
         email: Option<String>,
-        /// Everything of the target.
+        /// Erase everything of the target.
         #[arg(long = "target", id = "all")]
         all: bool,
-        /// Do not ask before everything, or a request that may have taken effect, is forgotten. It
-        /// is typed each time: what is remembered for imports is no consent to this.
+        /// Erase without asking for confirmation. This option has no environment variable, because
+        /// consent to an import is not consent to this.
         #[arg(long)]
         yes: bool,
         #[command(flatten)]
@@ -400,64 +421,64 @@ pub enum LedgerCommand {
 
 #[derive(Clone, Debug, Args)]
 pub struct SandboxArgs {
-    /// The port on this machine; 0 takes a free one.
+    /// Port on this machine; 0 chooses a free one.
     #[arg(long, default_value_t = 0)]
     pub port: u16,
-    /// Which of the documented servers answers: seed, docs or laravel.
+    /// Documented server to simulate: seed, docs or laravel.
     #[arg(long, default_value = "seed")]
     pub dialect: sandbox::Dialect,
-    /// Requests a fixed window: N/s, N/m or N/h.
+    /// Rate limit per fixed window: N/s, N/m or N/h.
     #[arg(long, default_value = "60/m")]
     pub limit: sandbox::Limit,
-    /// The only token that is let in; any token unless given. Invented, as everything here.
+    /// Only token to accept, an invented one [default: any token].
     #[arg(long = "token", value_name = "TOKEN")]
     pub let_in: Option<String>,
-    /// The only account that may log in, and its secret; any may unless given. Invented, as
-    /// everything here.
+    /// Only account that can log in, and its secret, both invented [default: any account].
     #[arg(long, value_name = "ID:SECRET")]
     pub login: Option<sandbox::Credentials>,
-    /// How long a token from a login lives.
+    /// Lifetime of a token from a login.
     #[arg(long, value_name = "D", default_value = "10m", value_parser = sandbox::parse_duration)]
     pub token_life: Duration,
-    /// Whether repeated idempotency keys are answered from a store: store or none.
+    /// Whether repeated idempotency keys get the stored response: store or none.
     #[arg(long, default_value = "store")]
     pub idempotency: sandbox::IdempotencyMode,
-    /// How long a key is remembered.
+    /// How long the server remembers an idempotency key.
     #[arg(long, value_name = "D", default_value = "1h", value_parser = sandbox::parse_duration)]
     pub key_life: Duration,
-    /// How long an answer takes: 20ms, or 10ms..50ms.
+    /// Time that a response takes: 20ms, or 10ms..50ms.
     #[arg(long, value_name = "D[..D]", default_value = "0s")]
     pub latency: sandbox::Latency,
-    /// Check e-mails and keys, wait, and only then rely on it: overlapping requests double.
+    /// Check e-mails and keys, wait, and only then create the customer, so that overlapping
+    /// requests create duplicates.
     #[arg(long)]
     pub racy: bool,
-    /// Call e-mails equal that differ in accents and width only, as most collations of MySQL do.
+    /// Treat e-mails as equal if they differ in accents or width only, as most MySQL collations do.
     #[arg(long)]
     pub folded: bool,
-    /// Honour only idempotency keys: an e-mail may have any number of customers.
+    /// Honor idempotency keys only: an e-mail can have any number of customers.
     #[arg(long, conflicts_with = "email_only")]
     pub key_only: bool,
-    /// Honour only the unique e-mail: the same as --idempotency none.
+    /// Honor the unique e-mail only, as --idempotency none does.
     #[arg(long, conflicts_with = "idempotency")]
     pub email_only: bool,
-    /// Offer no look-up.
+    /// Disable look-ups.
     #[arg(long)]
     pub no_lookup: bool,
-    /// Pack every answer with gzip although the client did not ask for it.
+    /// Compress every response with gzip even if the client did not ask for it.
     #[arg(long)]
     pub packed: bool,
-    /// Write an HTML notice before the JSON of every answer and a comment after it.
+    /// Write an HTML notice before the JSON of every response and a comment after it.
     #[arg(long)]
     pub notices: bool,
-    /// What goes wrong, and for whom: by rate (500:0.1), by e-mail (500:a*@example.com), for the
-    /// first requests of an e-mail (500:first=2). gateway-503=4s answers in a gateway's place while
-    /// the work goes on for 4 s. An unknown kind prints all of them. Repeatable.
+    /// Fault to inject: by rate (500:0.1), by e-mail (500:a*@example.com), or for the first
+    /// requests of an e-mail (500:first=2). gateway-503=4s answers like a gateway while the server
+    /// works on for 4 s. An unknown kind lists all kinds. Repeatable.
     #[arg(long = "fault", value_name = "KIND[:RATE|:PATTERN]")]
     pub faults: Vec<sandbox::Fault>,
-    /// Where chance begins: the same seed brings the same faults.
+    /// Seed for random faults; the same seed gives the same faults.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-    /// The request log to append to, one JSON object a line.
+    /// Request log to append to, one JSON object per line.
     #[arg(long, value_name = "PATH")]
     pub log: Option<PathBuf>,
 }
@@ -477,8 +498,8 @@ pub enum ProgressChoice {
     Never,
 }
 
-/// Variables that look like ours and are none: a misspelt one must not be a real import where a dry
-/// run was meant.
+/// Returns environment variables that begin like ours and belong to no option. A misspelled one
+/// must not turn an intended dry run into a real import.
 #[must_use]
 pub fn unknown_variables() -> Vec<String> {
     fn collect(command: &clap::Command, known: &mut Vec<OsString>) {

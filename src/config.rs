@@ -1,8 +1,8 @@
-//! The file of `--config`: what could be typed, written down once.
+//! The file of `--config`: options that are written down once.
 //!
-//! Its entries become words of the command line, put before the typed ones, wherever neither the
-//! command line nor the environment says the same. So an option means the same wherever it stands,
-//! and is read by the same rules.
+//! Each entry becomes an argument before the typed ones, unless the command line or the environment
+//! already has that option. So an option means the same wherever it is given, and is parsed by the
+//! same rules.
 
 use std::ffi::OsString;
 use std::io::{self, Read as _};
@@ -20,12 +20,12 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::trusted_file;
 
-/// Keys that are refused, because others may read the file.
+/// Keys that are rejected because others may read the file.
 const SECRETS: [&str; 5] = ["token", "app-secret", "app_secret", "secret", "password"];
 
-/// Returns the arguments that were typed, with those of the file that they name.
+/// Returns the typed arguments, extended by those of the file that they name.
 pub fn expand(typed: Vec<OsString>) -> Result<Vec<OsString>, Failure> {
-    // Errors in the arguments themselves are reported when they are parsed in earnest.
+    // If the arguments have errors, the real parse reports them.
     let Ok(matches) = Cli::command().ignore_errors(true).try_get_matches_from(&typed) else { return Ok(typed) };
     let mut command = Cli::command();
     command.build();
@@ -37,8 +37,8 @@ pub fn expand(typed: Vec<OsString>) -> Result<Vec<OsString>, Failure> {
     Ok([&typed[..at], &added, &typed[at..]].concat())
 }
 
-/// The text of a file that only root and the user can have written. It can name a command that is
-/// run.
+/// Returns the text of the file. Fails if anyone other than root and the user can have written it,
+/// because it can name a command to run.
 fn read(path: &Path) -> Result<String, Failure> {
     let cannot = |error: io::Error| {
         let exit = if error.kind() == io::ErrorKind::InvalidInput { Exit::Configuration } else { Exit::Usage };
@@ -53,7 +53,7 @@ fn read(path: &Path) -> Result<String, Failure> {
     Ok(text)
 }
 
-/// The command that was typed, with its subcommands.
+/// The subcommand that was typed.
 struct Leaf<'a> {
     command: &'a Command,
     matches: &'a ArgMatches,
@@ -72,7 +72,7 @@ impl<'a> Leaf<'a> {
         leaf
     }
 
-    /// The place behind the last subcommand's name.
+    /// Returns the index after the name of the last subcommand.
     fn end_in(&self, typed: &[OsString]) -> usize {
         let mut names = self.names.iter();
         let mut wanted = names.next();
@@ -87,7 +87,7 @@ impl<'a> Leaf<'a> {
         typed.len()
     }
 
-    /// Whether an option of this command was given otherwise.
+    /// Returns whether the command line or the environment already has the option.
     fn is_given(&self, option: &Arg) -> bool {
         let source = self.matches.value_source(option.get_id().as_str());
         matches!(source, Some(ValueSource::CommandLine | ValueSource::EnvVariable))
@@ -117,7 +117,7 @@ impl File<'_> {
     fn option<'a>(&self, command: &'a Command, key: &Spanned<std::borrow::Cow<'_, str>>) -> Result<&'a Arg, Failure> {
         let name = key.get_ref().as_ref();
         if SECRETS.contains(&name) {
-            let why = format!("{name} does not belong in a file that others may read");
+            let why = format!("{name} does not belong in a file that others can read");
             return Err(self
                 .wrong(Some(key.span()), &why)
                 .hint("use token-file, token-command, app-secret-file or the environment"));
@@ -133,13 +133,13 @@ impl File<'_> {
             .max_by(|one, other| strsim::jaro_winkler(one, name).total_cmp(&strsim::jaro_winkler(other, name)));
         let failure = self.wrong(Some(key.span()), &format!("no option is called {name}"));
         Err(match near {
-            Some(near) => failure.hint(format!("perhaps {near}; the keys are the long options without their dashes")),
+            Some(near) => failure.hint(format!("did you mean {near}? keys are the long options without their dashes")),
             None => failure,
         })
     }
 
     /// Returns the arguments that an entry stands for. Parses each of them, so that an error names
-    /// its line.
+    /// the line of the entry.
     fn entry(&self, option: &Arg, key: &str, value: &Spanned<DeValue<'_>>) -> Result<Vec<OsString>, Failure> {
         let wrong = |why: &str| self.wrong(Some(value.span()), &format!("{key}: {why}"));
         let texts = match (option.get_action(), value.get_ref()) {
@@ -160,7 +160,7 @@ impl File<'_> {
             }
             (_, single) => plain(single).map(|text| vec![text]),
         };
-        let texts = texts.ok_or_else(|| wrong("write a text, or a list of texts where the option can be repeated"))?;
+        let texts = texts.ok_or_else(|| wrong("write a string, or a list of strings if the option can be repeated"))?;
         let words: Vec<OsString> = texts.into_iter().map(|text| format!("--{key}={text}").into()).collect();
         let trial = Command::new("trial").no_binary_name(true).arg(option.clone().env(None::<&str>).required(false));
         match trial.try_get_matches_from(&words) {
@@ -180,8 +180,8 @@ impl File<'_> {
     }
 }
 
-/// Every option of every command that may stand in a file: those that have an environment variable,
-/// too.
+/// Collects every option of every command that is allowed in a file: those that also have an
+/// environment variable.
 fn collect<'a>(command: &'a Command, found: &mut Vec<&'a Arg>) {
     found.extend(command.get_arguments().filter(|option| may_stand(option)));
     command.get_subcommands().for_each(|command| collect(command, found));
@@ -249,7 +249,7 @@ mod tests {
             ("rate = 5", "line 1: rate: invalid value '5'"),
             ("strict = \"yes\"", "line 1: strict: write true or false"),
             ("a = 1\nrate = [", "line 2"),
-            ("rate = [\"1/s\"]", "line 1: rate: write a text"),
+            ("rate = [\"1/s\"]", "line 1: rate: write a string"),
             ("token = \"x\"", "line 1: token does not belong"),
             ("config = \"other.toml\"", "line 1: no option is called config"),
             ("map = [\"fax=x\"]", "line 1: map: invalid value 'fax=x'"),

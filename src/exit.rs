@@ -1,25 +1,25 @@
-//! Exit codes, and how the end of a run becomes one. The codes are a contract; 64 and above follow
-//! sysexits if it has a word for the case.
+//! Exit codes, and how the end of a run becomes one. Users rely on the codes, so they never change;
+//! from 64 on they follow sysexits if it has a code for the case.
 
 use crate::delivery::Verdict;
 use crate::domain::{Status, StopReason, Tally};
 use crate::ledger::LedgerError;
 
-/// Why the process ends as it does.
+/// Why the process ends: one variant per exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// No record is left to do and none was lost, in this run or earlier ones.
+    /// No record is left to do, and none was lost in this run or an earlier one.
     Done,
-    /// Finished or stopped, some records invalid, rejected or failed.
+    /// Finished or stopped; some records are invalid, rejected or failed.
     SomeFailed,
     Usage,
-    /// Finished, some records in doubt.
+    /// Finished; some records are in doubt.
     InDoubt,
     /// Another run holds the ledger.
     Locked,
     /// The input cannot be read as customers, or changed while it was read.
     Input,
-    /// The API is unreachable or unintelligible.
+    /// The API cannot be reached or understood.
     Unavailable,
     /// The ledger or a report cannot be read or written.
     Io,
@@ -28,6 +28,7 @@ pub enum Exit {
     Interrupted(Signal),
 }
 
+/// A signal that stops a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
     Hangup,
@@ -46,6 +47,7 @@ impl std::fmt::Display for Signal {
 }
 
 impl Exit {
+    /// Returns the number that the process exits with.
     #[must_use]
     pub const fn code(self) -> u8 {
         match self {
@@ -65,11 +67,12 @@ impl Exit {
         }
     }
 
-    /// A run's verdict; a stop beats what the records say, and doubt beats failure.
+    /// Returns the exit code of a run. A stop takes precedence over the records, and doubt over
+    /// failure.
     #[must_use]
     pub fn of_run(verdict: &Verdict, signal: Option<Signal>, tally: &Tally) -> Self {
         match verdict {
-            // All were delivered, and yet the ledger knows no end of some: it contradicts itself.
+            // If all were delivered but the ledger has no outcome of some, it contradicts itself.
             Verdict::Finished if tally.get(Status::NotAttempted) > 0 => Self::Io,
             Verdict::Finished | Verdict::LimitReached => Self::of_records(tally),
             Verdict::Interrupted => Self::Interrupted(signal.unwrap_or(Signal::Interrupt)),
@@ -81,7 +84,7 @@ impl Exit {
         }
     }
 
-    /// `--strict`, or the answer to the question, kept everything back.
+    /// Returns the exit code if `--strict`, or the answer to the question, held everything back.
     #[must_use]
     pub fn of_nothing_sent(tally: &Tally) -> Self {
         match Self::of_records(tally) {
@@ -90,7 +93,7 @@ impl Exit {
         }
     }
 
-    /// Of a report: done only if every record ended.
+    /// Returns the exit code of a report: `Done` only if every record has an outcome.
     #[must_use]
     pub fn of_report(tally: &Tally) -> Self {
         match Self::of_records(tally) {
@@ -99,6 +102,7 @@ impl Exit {
         }
     }
 
+    /// Returns the exit code that the records alone give: doubt takes precedence over failure.
     #[must_use]
     pub fn of_records(tally: &Tally) -> Self {
         if tally.get(Status::InDoubt) > 0 {

@@ -1,4 +1,4 @@
-//! What ends a command early: the exit code, the words, the next step.
+//! Why a command ended early: the exit code, the message with its causes, and the next step.
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -11,15 +11,17 @@ use crate::limits;
 use crate::shell::quoted;
 use crate::trusted_file::Distrust;
 
-/// What to do about a limit that a message names.
+/// Hint for a reached limit that the message names.
 const RAISE: &str = "raise that limit, then run the same command again";
 
+/// An error that ends a command. It is displayed as `what failed: cause`, with the hint on a second
+/// line.
 #[derive(Debug)]
 pub struct Failure {
     pub exit: Exit,
     error: anyhow::Error,
     hint: Option<String>,
-    /// The run that it ended. `None` if none had begun.
+    /// The run that ended with it. `None` if none had begun.
     run: Option<String>,
 }
 
@@ -28,7 +30,7 @@ impl Failure {
         Self { exit, error: anyhow::Error::msg(message.to_string()), hint: None, run: None }
     }
 
-    /// Keeps the causes of the error, too.
+    /// Also keeps the causes of the error.
     pub fn of(exit: Exit, error: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self { exit, error: anyhow::Error::new(error), hint: None, run: None }
     }
@@ -39,13 +41,13 @@ impl Failure {
         self
     }
 
-    /// A failure because a thread could not be started.
+    /// Returns the failure for a thread that could not be started.
     pub fn no_thread(error: &std::io::Error) -> Self {
         Self::new(Exit::Io, limits::no_thread(error)).hint(RAISE)
     }
 
-    /// A failure because others than the user can write a file that the program believes. `what`
-    /// says which one it is.
+    /// Returns the failure for a file that other users can write although the program trusts it.
+    /// `what` precedes its path in the message.
     pub fn distrusted(what: &str, path: &Path, why: Distrust) -> Self {
         Self::new(Exit::Configuration, format!("{what}{} {why}", path.display())).hint(hint_of_distrust(path, why))
     }
@@ -56,7 +58,7 @@ impl Failure {
         self
     }
 
-    /// What failed and why, without the next step.
+    /// Returns what failed and why, without the next step.
     #[must_use]
     pub fn words(&self) -> String {
         format!("{:#}", self.error)
@@ -68,13 +70,13 @@ impl Failure {
         self
     }
 
-    /// The run that it ended. `None` if none had begun.
+    /// Returns the name of the run that ended with it, or `None` if none had begun.
     #[must_use]
     pub fn run(&self) -> Option<&str> {
         self.run.as_deref()
     }
 
-    /// What to do about it, if anything can be said.
+    /// Returns the hint, or `None` if there is none.
     #[must_use]
     pub fn next_step(&self) -> Option<&str> {
         self.hint.as_deref()
@@ -100,47 +102,49 @@ impl From<LedgerError> for Failure {
             LedgerError::Folder(path) => &format!("name a file in it: --ledger {}", shell(&path.join("customers.db"))),
             LedgerError::Locked(_) => "wait until that run ends; `report` and `check` can be used meanwhile",
             LedgerError::Missing(_) => {
-                "check --base-url, --account and --ledger, and whether its disk is mounted; a first import makes a ledger"
+                "check --base-url, --account and --ledger, and that its disk is mounted; the first import creates a ledger"
             }
-            LedgerError::Empty(_) => "a first import makes a ledger of it",
+            LedgerError::Empty(_) => "the first import turns it into a ledger",
             LedgerError::Foreign { .. } => "name another file with --ledger",
             LedgerError::SeveralNames { .. } => "remove the other names (`find / -samefile` lists them)",
             LedgerError::MountPoint(_) => "mount the folder that holds it instead of the file",
             LedgerError::NetworkDisk { .. } => "name a local disk with --ledger",
-            LedgerError::Unlockable { .. } => "a network disk? name a local one with --ledger",
+            LedgerError::Unlockable { .. } => "if this is a network disk, name a local one with --ledger",
             LedgerError::Lost { lost, .. } => hint_of_lost(lost),
             LedgerError::OtherAccount { .. } => {
-                "use that account's credentials (tokens and --account-id do not compare: go on with what came first), \
+                "use that account's credentials (a token and --account-id cannot be compared: keep the kind that was used first), \
                  or give this account a name of its own: --account NAME"
             }
-            LedgerError::Newer { .. } => "use the newer version of this program",
+            LedgerError::Newer { .. } => "use a newer version of this program",
             LedgerError::Damaged { .. } => {
-                "nothing more was sent; put back a copy of its newest state, then run the same command again"
+                "nothing more was sent; restore the newest copy of the ledger, then run the same command again"
             }
             LedgerError::Limit { .. } => RAISE,
             LedgerError::Io { .. } => {
-                "nothing more was sent; see to the disk and its rights, then run the same command again"
+                "nothing more was sent; check the disk and its permissions, then run the same command again"
             }
         };
         Self::of(exit, error).hint(hint)
     }
 }
 
-/// Returns the command that mends it, if there is one. It must not be followed blindly, because a
-/// user who could write the file may have done so.
+/// Returns the hint for a file that is not trusted. It warns before the command that fixes it,
+/// because another user who could write the file may have done so.
 fn hint_of_distrust(path: &Path, why: Distrust) -> String {
     let path = quoted(&path.to_string_lossy());
     match (why, why.remedy()) {
         (Distrust::Owner { owner, .. }, Some(remedy)) => {
-            format!("run this as user {owner}; or, if you know what put it there and trust it: {remedy} {path}")
+            format!("run this as user {owner}, or, if you trust the file: {remedy} {path}")
         }
-        (_, Some(remedy)) => format!("if nobody else changed anything there: {remedy} {path}"),
+        (_, Some(remedy)) => format!("if no other user changed anything there: {remedy} {path}"),
         (Distrust::SeveralNames(_), None) => format!("remove the other names: find / -samefile {path}"),
         (_, None) => "remove it, or name another file".to_owned(),
     }
 }
 
-/// Where the mode of a volume cannot be chosen, a folder within it can be the ledger's own. What the ledger remembers must move with it.
+/// Returns the hint for a folder that every user can write. If the mode of a volume cannot be
+/// changed, a folder in it can belong to the ledger alone. What the ledger remembers must move with
+/// it.
 fn hint_of_open_folder(folder: &Path, ledger: &Path, files: &[PathBuf]) -> String {
     let own = folder.join("ledger");
     let moved = if files.is_empty() {
@@ -151,7 +155,7 @@ fn hint_of_open_folder(folder: &Path, ledger: &Path, files: &[PathBuf]) -> Strin
     };
     let named = own.join(ledger.file_name().unwrap_or_default());
     format!(
-        "if nobody else changed anything there: chmod o-w {}; \
+        "if no other user changed anything there: chmod o-w {}; \
          or give the ledger a folder of its own in it: mkdir -m 700 {}{moved}, and from then on --ledger {}",
         shell(folder),
         shell(&own),
@@ -163,15 +167,15 @@ fn shell(path: &Path) -> String {
     quoted(&path.to_string_lossy())
 }
 
-/// What to do if a name was taken from the files of a run.
+/// Returns what to do if a file of a run lost its name.
 pub(crate) fn hint_of_lost(lost: &LostName) -> &'static str {
     match lost {
-        LostName::LockFile(_) => "leave the lock file alone while a run is at work; run the same command again",
+        LostName::LockFile(_) => "do not touch the lock file during a run; run the same command again",
         LostName::Ledger { now: Some(_) } => {
-            "give the ledger its name back before anything is imported again: a new ledger would send everything once more"
+            "give the ledger its name back before the next import, because a new ledger would send everything again"
         }
         LostName::Ledger { now: None } => {
-            "run `customer-import ledger pull` before the next import, so that a new ledger knows whom this run created"
+            "run `customer-import ledger pull` before the next import, so that a new ledger knows the customers that this run created"
         }
     }
 }
@@ -188,13 +192,13 @@ impl From<IntakeError> for Failure {
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         let hint = match &error {
-            ClientError::CaFile { .. } => "see to the path and the rights of what --ca-file names",
+            ClientError::CaFile { .. } => "check the path and the permissions of the file that --ca-file names",
             ClientError::NoCertificate { .. } => {
-                "--ca-file wants text that begins with -----BEGIN CERTIFICATE-----; \
-                 a binary certificate becomes that by: openssl x509 -inform der -in FILE -out ca.pem"
+                "name a text file that begins with -----BEGIN CERTIFICATE-----; \
+                 convert a binary certificate with: openssl x509 -inform der -in FILE -out ca.pem"
             }
             ClientError::Build(_) => {
-                "are the certificates of the system installed (ca-certificates), and is the proxy's address right?"
+                "check that the system's certificates are installed (ca-certificates) and that the proxy's address is correct"
             }
         };
         Self::of(Exit::Configuration, error).hint(hint)
@@ -204,10 +208,10 @@ impl From<ClientError> for Failure {
 impl From<AuthError> for Failure {
     fn from(error: AuthError) -> Self {
         let hint = match &error {
-            AuthError::File { .. } => Some("check its path, and whether this user may read it"),
+            AuthError::File { .. } => Some("check its path and that this user can read it"),
             _ => None,
         };
-        // Its text holds the cause already, because a run that stops keeps only the text.
+        // Its text already has the cause, because a run that stops keeps only the text.
         let failure = Self::new(Exit::Credentials, error);
         hint.into_iter().fold(failure, Self::hint)
     }

@@ -1,8 +1,8 @@
-//! Faults of this program: what a panic says, and how the process ends after one.
+//! Bugs in this program: what a panic prints, and how the process ends after one.
 //!
-//! A panic anywhere is one message like all others, JSON where JSON is asked for, and the end is 74
-//! instead of the 101 of the standard library. The ledger needs nothing for that: what was sent is
-//! in it, so the same command goes on from there.
+//! A panic anywhere prints one message like all others, as JSON if JSON is requested, and the exit
+//! code is 74 instead of the standard library's 101. The ledger needs no clean-up: everything that
+//! was sent is in it, so the same command continues from there.
 
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -12,21 +12,21 @@ use serde_json::json;
 
 use crate::output::{self, Weight};
 
-const HINT: &str = "what was sent is in the ledger: run the same command again, and report this fault";
+const HINT: &str = "what was sent is in the ledger: run the same command again, and report this bug";
 
-/// From now on every panic is shown in the form of all other messages.
+/// Installs a hook that prints every panic in the format of all other messages.
 pub fn show_panics() {
-    std::panic::set_hook(Box::new(|panic| output::show(told(panic, output::is_json()).as_bytes(), Weight::Needed)));
+    std::panic::set_hook(Box::new(|panic| output::show(rendered(panic, output::is_json()).as_bytes(), Weight::Needed)));
 }
 
-/// Does the work and returns what it returns. `None` if it panics.
+/// Does the work and returns its value, or `None` if it panics.
 pub fn caught<T>(work: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(work)).ok()
 }
 
-fn told(panic: &PanicHookInfo<'_>, in_json: bool) -> String {
+fn rendered(panic: &PanicHookInfo<'_>, in_json: bool) -> String {
     let place = panic.location().map(ToString::to_string).unwrap_or_default();
-    let message = format!("a fault of this program: {}", words(panic.payload()));
+    let message = format!("internal error: {}", words(panic.payload()));
     if in_json {
         let timestamp = format!("{:.6}", jiff::Timestamp::now());
         let line = json!({"timestamp": timestamp, "level": "ERROR", "message": message, "place": place, "hint": HINT});
@@ -37,8 +37,8 @@ fn told(panic: &PanicHookInfo<'_>, in_json: bool) -> String {
     format!("error: {message} ({place})\nhint: {HINT}\n{trace}")
 }
 
-/// What a panic says, as far as it cannot hold people's data: the values in such a message stand
-/// behind a colon or in quotes.
+/// Returns the message of a panic without the values in it, because they may be people's data: such
+/// values come after a colon or in quotes.
 pub(crate) fn words(payload: &(dyn Any + Send)) -> String {
     if let Some(fixed) = payload.downcast_ref::<&'static str>() {
         return (*fixed).to_owned();
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn a_panic_tells_what_happened_and_no_value() {
-        for (made, told) in [
+        for (made, shown) in [
             ("index out of bounds: the len is 3 but the index is 5", "index out of bounds"),
             ("called `Result::unwrap()` on an `Err` value: \"Ada\"", "called `Result::unwrap()` on an `Err` value"),
             ("end byte index 9 is out of bounds of `Ada Lovelace`", "end byte index 9 is out of bounds of"),
@@ -66,7 +66,7 @@ mod tests {
             ),
             ("\"Ada\"", "a panic"),
         ] {
-            assert_eq!(words(&made.to_owned()), told);
+            assert_eq!(words(&made.to_owned()), shown);
         }
         assert_eq!(words(&"a fixed text: of ours"), "a fixed text: of ours");
         assert_eq!(words(&7), "a panic");

@@ -1,23 +1,23 @@
-//! `customer-import` moves customers from a CSV or NDJSON file into the Add Customer API.
+//! `customer-import` imports customers from a CSV or NDJSON file into the Add Customer API.
 //!
 //! # The map
 //! ```text
-//! intake → delivery → report   the way of a record
-//! domain                       the types that all others share; pure, without threads
-//! event                        what the delivery reports to its listeners
-//! api                          the client of the server, credentials, classification of answers
-//! ledger                       what was sent and how it ended, kept over runs
+//! intake → delivery → report   the path of a record
+//! domain                       the types that all others share; pure, without threads or I/O
+//! event                        what the delivery reports to its listener
+//! api                          HTTP client, credentials, classification of responses
+//! ledger                       what was sent and how it ended, kept across runs
 //! reconcile                    input × ledger: survey, pass, line, known, plan, duplicates
 //! process                      the operating system: logs, signals, threads, streams
-//! cli, config                  what can be typed, and written into a file
-//! settings                     what was decided: checked values, made once
+//! cli, config                  the command line, and the TOML file of --config
+//! settings                     checked values, decided once from the command line
 //! commands                     one file or folder per command: wiring only
 //! sandbox                      a simulated server that shares no type with the rest
 //! ```
 //!
 //! # The dependency rule
 //! Imports go one way. A module imports only itself and what its row names; `tools` stands for
-//! `atomic_file`, `fault`, `limits`, `output`, `redact`, `shell` and `trusted_file`. Tests may
+//! `atomic_file`, `fault`, `limits`, `output`, `redact`, `shell` and `trusted_file`. Tests can
 //! import more.
 //!
 //! | module | imports |
@@ -40,25 +40,26 @@
 //! | `settings` | all but `commands`, `config` and `sandbox` |
 //! | `commands` | all |
 //!
-//! No module below `settings` imports `cli`. A folder that needs values of the user defines their
-//! type (`InputSettings`, `LogSettings`, `RetryPolicy`), and `settings` makes the value.
+//! No module below `settings` imports `cli`. A folder that needs values from the user defines their
+//! type (`InputSettings`, `LogSettings`, `RetryPolicy`), and `settings` creates the value.
 //!
 //! # Invariants
-//! I1 to I11 have tests that bear their names. `tests/it/checker.rs` also asserts I6, I11 and I12
-//! over whole runs.
-//! - I1 no request leaves before its intent is synced.
-//! - I2 at most one request is in flight per e-mail, and none before the settle time of a silent
+//! I1 to I11 have tests that are named after them. `tests/it/checker.rs` also asserts I6, I11 and
+//! I12 over whole runs.
+//! - I1 no request is sent before its intent is synced.
+//! - I2 at most one request per e-mail is in flight, and none is before the settle time of a silent
 //!   one is over.
 //! - I3 a settled record is never sent again.
 //! - I4 nothing is shown before it is committed.
 //! - I5 the same attempt has the same key and the same bytes after any crash.
 //! - I6 records read = the sum of the outcomes.
-//! - I7 after a kill, the intents without an answer are at most as many as the concurrency.
-//! - I8 memory does not grow with the file, 16 bytes a record for the duplicates aside.
+//! - I7 after a kill, at most as many intents lack a response as `--concurrency` allows.
+//! - I8 memory does not grow with the file, except 13 bytes per record to find duplicates.
 //! - I9 `check` opens no socket.
 //! - I10 after a ledger error nothing is sent.
 //! - I11 nothing that was read after the input changed is sent.
-//! - I12 `failed` and `rejected` are said only if the server has no such customer of ours.
+//! - I12 a record is reported as `failed` or `rejected` only if the server has no such customer of
+//!   ours.
 
 pub mod api;
 pub mod atomic_file;

@@ -1,26 +1,28 @@
-//! What an operating system's limit looks like from inside, and what it is called.
+//! Recognizes and names the limits of the operating system.
 //!
-//! A limit shows up as an error of whatever needed the next descriptor, thread or byte, far from its cause. These functions name the limit,
-//! so that a disk or a server is not blamed for it.
+//! A limit appears as an error of whatever needed the next descriptor, thread or byte, far from its
+//! cause. These functions name the limit, so that a message does not blame a disk or a server for
+//! it.
 
 use std::io;
 
-/// What may keep a process from getting memory.
+/// What may limit the memory of a process, for messages.
 pub const MEMORY: &str = "the limit on memory (RLIMIT_AS, ulimit -v, or the container's)";
 
-/// What a run needs beyond the program itself: the stacks of its threads, and the pieces of the input that it holds.
+/// What a run needs in addition to the program itself, in bytes: the stacks of its threads and the
+/// pieces of the input that it holds.
 const LEAST_MEMORY: usize = 24 * 1024 * 1024;
 
-/// What the first thread needs at most, in bytes. Others have stacks of their own size.
+/// What the main thread needs at most, in bytes. The other threads set their own stack size.
 const LEAST_STACK: u64 = 512 * 1024;
 
-/// What this process lacks from its start. Tables, keys and names need random bytes, and libraries panic or abort if they get none, or no
-/// memory; so both are tried before anything else is.
+/// Returns what this process lacks from the start, or `None`. Tables, keys and names need random
+/// bytes, and libraries panic or abort without them or without memory, so both are checked first.
 #[must_use]
 pub fn lacking() -> Option<String> {
     if let Err(error) = getrandom::u32() {
         return Some(format!(
-            "the system gives no random bytes (getrandom, or /dev/urandom, or the container's seccomp profile: {error})"
+            "the system provides no random bytes (getrandom, or /dev/urandom, or the container's seccomp profile: {error})"
         ));
     }
     if !has_memory(LEAST_MEMORY) {
@@ -33,7 +35,8 @@ pub fn lacking() -> Option<String> {
     })
 }
 
-/// The compiler removes memory that it sees to be unused, and the question with it.
+/// Returns whether so much memory can be reserved. `black_box` keeps the compiler from removing the
+/// unused memory, and the check with it.
 fn has_memory(bytes: usize) -> bool {
     let mut memory = Vec::<u8>::new();
     let is_there = memory.try_reserve_exact(bytes).is_ok();
@@ -41,7 +44,8 @@ fn has_memory(bytes: usize) -> bool {
     is_there
 }
 
-/// A stack that overflows ends the process without a word.
+/// Returns whether the stack is too small. A stack overflow would end the process without a
+/// message.
 #[cfg(target_os = "linux")]
 fn has_small_stack() -> bool {
     rustix::process::getrlimit(rustix::process::Resource::Stack).current.is_some_and(|limit| limit < LEAST_STACK)
@@ -62,7 +66,7 @@ fn is_memory_limited() -> bool {
     false
 }
 
-/// Why no thread could be started, with the limit that is behind it.
+/// Returns why a thread could not be started, with the limit that caused it.
 #[must_use]
 pub fn no_thread(error: &io::Error) -> String {
     let limit = match error.kind() {
@@ -79,7 +83,7 @@ pub fn no_thread(error: &io::Error) -> String {
     format!("cannot start a thread{limit} ({error})")
 }
 
-/// The limit behind an error of a file, if there is one.
+/// Returns the limit that caused an error of a file, or `None` if none did.
 #[must_use]
 pub fn behind(error: &io::Error) -> Option<&'static str> {
     const OWN_FILES: i32 = 24;
@@ -95,19 +99,20 @@ pub fn behind(error: &io::Error) -> Option<&'static str> {
     }
 }
 
-/// The system's error in one that a library added words to. `None` if there is none.
+/// Returns the error of the system inside one that a library wrapped, or `None` if it has none.
 fn within(error: &io::Error) -> Option<&io::Error> {
     error.get_ref()?.source()?.downcast_ref()
 }
 
-/// An error of a file in words, with the limit behind it if there is one. Libraries that add words to an error drop its number, so it is
-/// also tried whether a file can be opened.
+/// Returns the message of an error of a file, with the limit that caused it if there is one.
+/// Libraries that wrap an error drop its number, so this also tries to open a file.
 #[must_use]
 pub fn told(error: &io::Error) -> String {
     behind(error).or_else(no_descriptor).map_or_else(|| error.to_string(), |limit| format!("{limit} ({error})"))
 }
 
-/// The error of a write in words that survive what libraries make of it on its way up.
+/// Returns the error of a write with the limit in its message, so that the limit survives if a
+/// library rewraps the error.
 #[must_use]
 pub fn named(error: io::Error) -> io::Error {
     match behind(&error) {
@@ -121,15 +126,16 @@ fn no_descriptor() -> Option<&'static str> {
     opened.as_ref().and_then(behind)
 }
 
-/// The limit that may be behind the error of a library which does not give the system's own, found by trying. `size` is how large the file
-/// is that was written to.
+/// Returns the limit that may have caused the error of a library that hides the error of the
+/// system. Finds it by trying; `size` is the size in bytes of the file that was written.
 #[must_use]
 pub fn suspected(size: u64) -> Option<&'static str> {
     const SIZE: &str = "the limit on the size of a file (RLIMIT_FSIZE, ulimit -f) is reached";
     no_descriptor().or_else(|| is_at_size_limit(size).then_some(SIZE))
 }
 
-/// No page of a database is larger than this, so a file that has less room than this cannot grow by one.
+/// The largest page of a database, in bytes. A file with less room than this below the limit cannot
+/// grow by a page.
 #[cfg(target_os = "linux")]
 const LARGEST_WRITE: u64 = 64 * 1024;
 

@@ -1,5 +1,6 @@
-//! Parses, starts logging, runs, prints a failure once, removes what threads left, waits until all
-//! output is shown, and returns a code. Nothing else exits the process.
+//! Parses the arguments, starts logging, runs the command, prints a failure once, removes
+//! unfinished files, waits until all output is written, and returns the exit code. Nothing else
+//! exits the process.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -14,7 +15,7 @@ use customer_import::{atomic_file, commands, config, fault, limits, output};
 
 fn main() -> ExitCode {
     if let Some(what) = limits::lacking() {
-        // Logging itself needs memory and random bytes.
+        // Plain text, because logging itself needs memory and random bytes.
         let failure = Failure::new(Exit::Io, what);
         logging::show_failure(&failure, LogFormat::Text);
         output::flush();
@@ -46,7 +47,7 @@ fn parse(words: Vec<OsString>, format: LogFormat) -> Result<Cli, Failure> {
         LogFormat::Json if error.use_stderr() => {
             Failure::new(Exit::Usage, error.to_string().trim_start_matches("error: ").trim_end())
         }
-        // Help and the version are not faults, and clap prints them for people.
+        // Help and version are not errors, and clap prints them for people.
         LogFormat::Json | LogFormat::Text => error.exit(),
     })
 }

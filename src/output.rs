@@ -1,10 +1,10 @@
-//! Standard error, written by a thread of its own.
+//! Writes standard error on a thread of its own.
 //!
-//! A terminal that is stopped (Ctrl-S), a stalled ssh or a full pipe blocks the thread that writes
-//! to it. Here that is only this thread: all others put their lines into a bounded queue, and lines
-//! that find it full are dropped and counted. What must not be dropped, such as the reason why a
-//! run stopped, always finds a place. [`flush`] waits at the end, but never long for a reader that
-//! does not read.
+//! A stopped terminal (Ctrl-S), a stalled ssh connection or a full pipe blocks the thread that
+//! writes to it. Here it blocks only this thread: all others put their lines into a bounded queue,
+//! and a line that finds the queue full is dropped and counted. A line that must not be dropped,
+//! such as the reason why a run stopped, is always accepted. [`flush`] waits at the end, but never
+//! long if the reader does not read.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -12,55 +12,54 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The log target of lines that only programs read, because people see it elsewhere: which run a
-/// line belongs to, and how that ended. Off in text.
+/// Log target of lines for programs only, because people see their content elsewhere: which run a
+/// line belongs to, and how the run ended. Switched off in text format.
 pub const MACHINE_TARGET: &str = "for_programs";
 
-/// How many bytes may wait.
+/// How many bytes the queue holds.
 const ROOM: usize = 1 << 20;
 
-/// How long [`flush`] waits for a reader that takes nothing, and for one that takes little at a
-/// time.
+/// How long [`flush`] waits if the reader takes nothing (`STALLED`), and at most (`SLOW`).
 const STALLED: Duration = Duration::from_secs(1);
 const SLOW: Duration = Duration::from_secs(5);
 
-/// How long the thread waits before it tries a descriptor again that would block.
+/// How long the thread waits before it writes again to a descriptor that would block.
 const AGAIN: Duration = Duration::from_millis(20);
 
 /// Whether a line may be dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weight {
     Ordinary,
-    /// The last message of a run, or a question.
+    /// Always accepted: the last message of a run, or a question.
     Needed,
 }
 
-/// What waits to be written.
+/// Text that waits to be written.
 #[derive(Debug, Default)]
 struct OutputQueue {
     waiting: VecDeque<Vec<u8>>,
     bytes: usize,
-    /// Lines that were dropped since one was last accepted.
+    /// How many lines were dropped since the last accepted one.
     dropped: u64,
     is_writing: bool,
-    /// Grows with everything that is written.
+    /// Counts writes, so that `flush` notices progress.
     written: u64,
 }
 
 impl OutputQueue {
-    /// Returns whether there is something to write now.
+    /// Returns whether the text was accepted.
     fn add(&mut self, text: &[u8], weight: Weight) -> bool {
         let is_full = self.bytes > 0 && self.bytes + text.len() > ROOM;
         if is_full && weight == Weight::Ordinary {
             self.dropped += lines(text);
             return false;
         }
-        self.tell_dropped();
+        self.append_notice();
         self.append(text.to_vec());
         true
     }
 
-    fn tell_dropped(&mut self) {
+    fn append_notice(&mut self) {
         if self.dropped > 0 {
             let notice = dropped(std::mem::take(&mut self.dropped), is_json());
             self.append(notice.into_bytes());
@@ -72,7 +71,7 @@ impl OutputQueue {
         self.waiting.push_back(text);
     }
 
-    /// Its bytes take up room until they are written.
+    /// Takes the next text. Its bytes count as queued until they are written.
     fn next(&mut self) -> Option<Vec<u8>> {
         self.waiting.pop_front()
     }
@@ -86,7 +85,7 @@ fn lines(text: &[u8]) -> u64 {
     (memchr::memchr_iter(b'\n', text).count() as u64).max(1)
 }
 
-/// The line that stands in the place of those that were dropped.
+/// Returns the line that replaces the dropped ones.
 fn dropped(count: u64, in_json: bool) -> String {
     let words = if count == 1 { "1 line was not shown".to_owned() } else { format!("{count} lines were not shown") };
     if in_json {
@@ -103,9 +102,9 @@ static IN_JSON: AtomicBool = AtomicBool::new(false);
 #[derive(Debug, Default)]
 struct Shared {
     queue: Mutex<OutputQueue>,
-    /// Something is to be written.
+    /// Notified when the queue has text.
     filled: Condvar,
-    /// Something was written.
+    /// Notified when text was written.
     drained: Condvar,
 }
 
@@ -120,7 +119,7 @@ impl Shared {
         }
     }
 
-    /// Writes what is queued, forever.
+    /// Writes queued text forever.
     fn work(&self, output: &mut dyn Write) {
         loop {
             let text = self.take();
@@ -144,7 +143,7 @@ impl Shared {
         }
     }
 
-    /// Writes a text, or gives it up if the other end is closed or cannot take it.
+    /// Writes a text. Gives up if the other end is closed or fails.
     fn put(&self, mut text: &[u8], output: &mut dyn Write) {
         while !text.is_empty() {
             match output.write(text) {
@@ -161,12 +160,12 @@ impl Shared {
         }
     }
 
-    /// Waits until all is written, but not for a reader that does not read. Returns whether all
-    /// was.
+    /// Waits until everything is written. Returns false if the reader takes nothing for `stalled`,
+    /// or if `slow` is over.
     fn flush(&self, stalled: Duration, slow: Duration) -> bool {
         let begun = Instant::now();
         let mut queue = self.queue();
-        queue.tell_dropped();
+        queue.append_notice();
         self.filled.notify_one();
         let (mut written, mut moved) = (queue.written, begun);
         while !queue.is_empty() {
@@ -184,8 +183,8 @@ impl Shared {
     }
 }
 
-/// The queue of this process. `None` if its thread could not be started; then every caller writes
-/// directly.
+/// Returns the queue of this process, or `None` if its thread could not be started; then every
+/// caller writes directly.
 fn shared() -> Option<&'static Shared> {
     static SHARED: OnceLock<Option<&'static Shared>> = OnceLock::new();
     *SHARED.get_or_init(|| {
@@ -195,19 +194,19 @@ fn shared() -> Option<&'static Shared> {
     })
 }
 
-/// Starts the thread, and sets the format of the notice of dropped lines.
+/// Starts the thread and sets the format of the notice about dropped lines.
 pub fn start(in_json: bool) {
     IN_JSON.store(in_json, Ordering::Relaxed);
     shared();
 }
 
-/// Whether all lines are to be JSON.
+/// Returns whether all lines must be JSON.
 #[must_use]
 pub fn is_json() -> bool {
     IN_JSON.load(Ordering::Relaxed)
 }
 
-/// Shows whole lines. Never waits, and a closed standard error is as good as an open one.
+/// Prints whole lines. Never waits and never fails, even if standard error is closed.
 pub fn show(text: &[u8], weight: Weight) {
     match shared() {
         Some(shared) => shared.add(text, weight),
@@ -215,12 +214,12 @@ pub fn show(text: &[u8], weight: Weight) {
     }
 }
 
-/// Shows one line, unless the queue is full.
+/// Prints one line, unless the queue is full.
 pub fn line(line: &str) {
     show(format!("{line}\n").as_bytes(), Weight::Ordinary);
 }
 
-/// Waits until everything is shown, at most about a second if the reader does not read.
+/// Waits until everything is written, at most about a second if the reader does not read.
 pub fn flush() {
     if let Some(shared) = shared() {
         shared.flush(STALLED, SLOW);
@@ -234,7 +233,7 @@ mod tests {
 
     use super::*;
 
-    /// An output that takes one write for each `()` it gets.
+    /// An output that accepts one write for each `()` that it receives.
     struct Stubborn {
         may: Receiver<()>,
         took: Sender<Vec<u8>>,
@@ -276,7 +275,7 @@ mod tests {
     fn room_is_free_again_once_a_text_is_written_and_not_before() {
         let (shared, allow, taken) = started();
         shared.add(&vec![b'x'; ROOM], Weight::Ordinary);
-        // The thread holds the first text now or soon, and it takes up its room all the same.
+        // The thread takes the first text now or soon, and its bytes count either way.
         shared.add(b"too much\n", Weight::Ordinary);
         allow.send(()).unwrap();
         assert_eq!(taken.recv().unwrap().len(), ROOM);

@@ -1,11 +1,11 @@
-//! Takes the secrets of a run, and the e-mails and phone numbers of people, out of texts that
-//! others wrote.
+//! Removes the secrets of a run, and people's e-mails and phone numbers, from texts that others
+//! wrote.
 //!
-//! A server may repeat what it was sent, in its words or in the data of a customer. The code that
-//! reads such a text hides the secrets in it before anything keeps or shows it. What is known of a
-//! secret is the text itself and the forms in which servers and frameworks print it: base64 (also
-//! in the middle of other bytes, as in `Authorization: Basic`), percent-encoded, and escaped as in
-//! JSON.
+//! A server may repeat what it received, in a message or in the data of a customer. The code that
+//! reads such a text hides the secrets in it before anything stores or prints it. A secret is
+//! recognized as the text itself and in the forms in which servers and frameworks print it: base64
+//! (also in the middle of other bytes, as in `Authorization: Basic`), percent-encoded, and escaped
+//! as in JSON.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, VecDeque};
@@ -17,32 +17,42 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
 
-/// What stands in the place of a secret.
+/// Replaces a secret.
 const HIDDEN: &str = "***";
 
-/// A shorter text is hidden only as a word of its own: within other words it is just a few letters.
+/// A secret shorter than this, in bytes, is hidden only as a separate word, because inside other
+/// words it is just a few letters.
 const SHORT: usize = 8;
 
-/// So many bytes of a form are looked for at once; the rest is compared where they are found.
+/// How many bytes of a form the search looks for; the rest is compared at each match.
 const PREFIX: usize = 16;
 
-/// Renewed tokens are known for so many renewals. The older ones are over.
+/// How many of the latest tokens are hidden. Older ones have expired.
 const TOKENS: usize = 4;
 
-/// Knows the secrets of a run. Clones know the same.
+/// Knows the secrets of a run. Clones share them.
+///
+/// ```
+/// use customer_import::redact::Redactor;
+///
+/// let secrets = Redactor::default();
+/// secrets.learn("correct-horse-battery");
+/// assert_eq!(secrets.hide("login with correct-horse-battery failed"), "login with *** failed");
+/// assert_eq!(secrets.hide("Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5"), "***", "the same in base64");
+/// ```
 #[derive(Clone, Default)]
 pub struct Redactor(Arc<RwLock<KnownSecrets>>);
 
 #[derive(Default)]
 struct KnownSecrets {
     lasting: Vec<String>,
-    /// The newest is the last.
+    /// The newest one is last.
     tokens: VecDeque<String>,
     finder: Option<Arc<Finder>>,
 }
 
 impl Redactor {
-    /// A secret that is one for the whole run.
+    /// Adds a secret that stays one for the whole run.
     pub fn learn(&self, secret: &str) {
         let secret = secret.trim();
         if secret.is_empty() || self.read(|known| known.lasting.iter().any(|it| it == secret)) {
@@ -51,7 +61,7 @@ impl Redactor {
         self.change(|known| known.lasting.push(secret.to_owned()));
     }
 
-    /// A token, which others follow. Cheap for the one that was learnt last.
+    /// Adds a token that others will replace. Cheap if it was added last.
     pub fn learn_token(&self, token: &str) {
         if self.read(|known| known.tokens.iter().rev().any(|it| it == token)) {
             return;
@@ -64,7 +74,7 @@ impl Redactor {
         });
     }
 
-    /// The text without the secrets in it.
+    /// Returns the text with `***` in place of each secret.
     #[must_use]
     pub fn hide<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let found = self.find(text);
@@ -81,12 +91,13 @@ impl Redactor {
         Cow::Owned(hidden)
     }
 
+    /// Returns whether the text has a secret.
     #[must_use]
     pub fn is_in(&self, text: &str) -> bool {
         !self.find(text).is_empty()
     }
 
-    /// Where secrets stand, in order and apart from each other.
+    /// Returns where the secrets are, in order and without overlap.
     fn find(&self, text: &str) -> Vec<Range<usize>> {
         match self.read(|known| known.finder.clone()) {
             Some(finder) => finder.find(text),
@@ -106,22 +117,22 @@ impl Redactor {
     }
 }
 
-/// Secrets are not shown.
+/// Prints no secret.
 impl fmt::Debug for Redactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Redactor(***)")
     }
 }
 
-/// Looks for all forms of all secrets at once.
+/// Searches for all forms of all secrets at once.
 struct Finder {
     prefixes: AhoCorasick,
-    /// By the number of their prefix.
+    /// Indexed like the prefixes.
     forms: Vec<String>,
 }
 
 impl Finder {
-    /// `None` if there are none.
+    /// Returns `None` if there are no forms.
     fn of(forms: BTreeSet<String>) -> Option<Self> {
         let forms: Vec<_> = forms.into_iter().collect();
         let prefixes = forms.iter().map(|form| &form.as_bytes()[..form.len().min(PREFIX)]);
@@ -135,7 +146,7 @@ impl Finder {
     }
 
     fn find(&self, text: &str) -> Vec<Range<usize>> {
-        // Almost every text is free of secrets, and a search that may stop at its first find is the faster one.
+        // Almost no text has a secret, and a search that can stop at its first match is faster.
         if !self.prefixes.is_match(text) {
             return Vec::new();
         }
@@ -150,7 +161,8 @@ impl Finder {
     }
 }
 
-/// Host names lose the case of what they are made of, so case counts only for what is short.
+/// Compares without case, because host names lose the case of their parts. Short secrets must match
+/// exactly and as a separate word.
 fn is_at(text: &str, start: usize, form: &str) -> bool {
     let end = start + form.len();
     let Some(found) = text.get(start..end) else { return false };
@@ -172,7 +184,7 @@ fn merged(sorted: Vec<Range<usize>>) -> Vec<Range<usize>> {
     merged
 }
 
-/// A secret in all the forms in which it is recognised.
+/// Returns a secret in all forms in which it is recognized.
 fn forms(secret: &str) -> Vec<String> {
     let percent: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
     let in_json = serde_json::to_string(secret).unwrap_or_default();
@@ -181,27 +193,26 @@ fn forms(secret: &str) -> Vec<String> {
         forms.push(engine.encode(secret));
         let within =
             (0..3).map(|before| within(&engine.encode([&vec![0; before], secret.as_bytes()].concat()), before));
-        // What depends on the bytes around it is cut off, and what is left of a short secret may be
-        // anything.
+        // Characters that depend on the surrounding bytes are cut off, and what is left of a short
+        // secret may match anything.
         forms.extend(within.filter(|form| form.len() >= SHORT));
     }
-    // PHP writes slashes of JSON so.
+    // PHP escapes slashes in JSON like this.
     forms.extend(
         forms.iter().filter(|form| form.contains('/')).map(|form| form.replace('/', "\\/")).collect::<Vec<_>>(),
     );
     forms
 }
 
-/// The part of a base64 text that does not depend on the bytes before and behind those that are
-/// meant.
+/// Returns the part of a base64 text that does not depend on the bytes around the secret. `before`
+/// is how many bytes precede it.
 fn within(encoded: &str, before: usize) -> String {
     let bytes = encoded.len() * 6 / 8;
     let (start, end) = ((before * 8).div_ceil(6), bytes * 8 / 6);
     encoded.get(start..end).unwrap_or_default().to_owned()
 }
 
-/// Words of others, with every e-mail in them cut down to what helps a person recognise it:
-/// `j***@e***`.
+/// Returns the text with every e-mail cut down to what helps a person recognize it: `j***@e***`.
 #[must_use]
 pub fn masked(text: &str) -> String {
     text.split_inclusive(char::is_whitespace).map(masked_word).collect()
@@ -210,7 +221,7 @@ pub fn masked(text: &str) -> String {
 /// So many digits in a row may be a phone number.
 const PHONE: usize = 7;
 
-/// Words without the phone numbers in them.
+/// Returns the text without the phone numbers in it.
 #[must_use]
 pub fn without_numbers(text: &str) -> Cow<'_, str> {
     let is_digit = |c: char| c.is_ascii_digit();

@@ -1,8 +1,8 @@
-//! Words of a command line, quoted for printing.
+//! Quotes the words of a command line for printing.
 
 /// Returns the word in the form that a POSIX shell reads back as the same word.
 ///
-/// Quotes every word that holds anything but plain ASCII, because a shell may split or expand it.
+/// Quotes every word that has anything but plain ASCII, because a shell may split or expand it.
 #[must_use]
 pub fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_./:=@%+,-".contains(c);

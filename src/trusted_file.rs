@@ -1,16 +1,16 @@
-//! Files that the program believes: its ledger, its configuration, its secrets.
+//! Files that the program trusts: its ledger, its configuration, its secrets.
 //!
-//! If another user can write such a file, they speak with the user's voice. So the program looks at
-//! what it opened, at its owner and at its mode. [`open`] never waits, because a named pipe in the
-//! place of a file would hold the program up before it listens to signals.
+//! If another user can write such a file, that user can act in the user's name. So the program
+//! checks the owner and the mode of what it opened. [`open`] never waits, because a named pipe in
+//! place of a file would block the program before it listens to signals.
 //!
-//! Only Unix tells owners and modes. Elsewhere every file is believed.
+//! Only Unix has owners and modes. On other systems every file is trusted.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read as _};
 use std::path::Path;
 
-/// Why a file is not believed.
+/// Why a file is not trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Distrust {
     #[error("is {0}, not a plain file")]
@@ -24,7 +24,8 @@ pub enum Distrust {
 }
 
 impl Distrust {
-    /// What to type in front of the file's name to mend it.
+    /// Returns the command that fixes it if followed by the file's name, or `None` if there is
+    /// none.
     #[must_use]
     pub fn remedy(self) -> Option<String> {
         match self {
@@ -35,14 +36,14 @@ impl Distrust {
     }
 }
 
-/// Opens a plain file for reading. What is not one is refused instead of waited for. A pipe that
-/// the program was given as a descriptor, such as `<(…)` of a shell, can be read too.
+/// Opens a plain file for reading. Fails for anything else instead of waiting for it, except for a
+/// pipe that the program was given as a descriptor, such as `<(…)` of a shell.
 ///
 /// # Errors
-/// What the system says, and an error of the kind `InvalidInput` for what is not a plain file.
+/// The error of the system, or `InvalidInput` if it is not a plain file.
 pub fn open(path: &Path) -> io::Result<File> {
     let may_be_pipe = is_descriptor(path);
-    // Opening a device can do something to it, so the name is looked at first.
+    // Checked before it is opened, because opening a device can have an effect.
     check_kind(&std::fs::metadata(path)?, may_be_pipe)?;
     let mut options = OpenOptions::new();
     options.read(true);
@@ -54,7 +55,7 @@ pub fn open(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// The whole content of a file that [`open`] opens.
+/// Returns the content of a file that [`open`] opens.
 ///
 /// # Errors
 /// Those of [`open`] and of reading.
@@ -78,7 +79,7 @@ fn is_descriptor(path: &Path) -> bool {
 
 const PIPE: &str = "a named pipe";
 
-/// What it is, if it is not a plain file.
+/// Returns what it is, or `None` if it is a plain file.
 fn kind(file: &Metadata) -> Option<&'static str> {
     let kind = file.file_type();
     if kind.is_file() {
@@ -103,7 +104,8 @@ fn kind(file: &Metadata) -> Option<&'static str> {
     })
 }
 
-/// Refuses a file that another user owns or may write, and what is not a plain file.
+/// Fails if another user owns the file or every user can write it, and if it is not a plain file or
+/// has several names.
 ///
 /// # Errors
 /// The reason.
@@ -115,7 +117,7 @@ pub fn check_own(file: &Metadata) -> Result<(), Distrust> {
     }
 }
 
-/// Refuses a link that neither root nor the user made.
+/// Fails if neither root nor the user made the link.
 ///
 /// # Errors
 /// The reason.
@@ -126,36 +128,36 @@ pub fn check_link(link: &Metadata) -> Result<(), Distrust> {
     }
 }
 
-/// Refuses a configuration that another user than root owns, or that every user may write.
+/// Fails if neither root nor the user owns the configuration, or if every user can write it.
 ///
 /// # Errors
-/// The reason.
+/// The error of the system; the inner error is the reason.
 pub fn check_configuration(file: &File) -> io::Result<Result<(), Distrust>> {
     let Some(rights) = Rights::of(&file.metadata()?) else { return Ok(Ok(())) };
     Ok(rights.check_configuration(user(), is_read_only(file)))
 }
 
-/// Whether others may read a secret, and its owner can do something about it. Containers get their
-/// secrets as files of root, or on a read-only mount.
+/// Returns whether others can read a secret and its owner can change that. Containers get their
+/// secrets as files of root or on a read-only mount, so those do not count.
 ///
 /// # Errors
-/// What the system says.
+/// The error of the system.
 pub fn is_exposed(file: &File) -> io::Result<bool> {
     let rights = Rights::of(&file.metadata()?);
     Ok(rights.is_some_and(|rights| rights.is_exposed(user(), is_read_only(file))))
 }
 
-/// What others may do to the names in a folder.
+/// What others can do to the names in a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Folder {
     Safe,
-    /// Its group may replace files in it.
+    /// Its group can replace files in it.
     OfGroup,
-    /// Its owner, who is neither this user nor root, may replace files in it.
+    /// Its owner, who is neither this user nor root, can replace files in it.
     OfUser(u32),
 }
 
-/// Refuses a folder in which every user may replace files.
+/// Fails if every user can replace files in the folder.
 ///
 /// # Errors
 /// The reason.
@@ -190,7 +192,8 @@ impl Rights {
         if self.mode & 0o002 != 0 && !is_read_only { Err(Distrust::Writable) } else { Ok(()) }
     }
 
-    /// Root could mend its own files, so only for others they are as they are.
+    /// A file of root counts as given to other users only, because root itself could change the
+    /// mode.
     fn is_exposed(self, user: u32, is_read_only: bool) -> bool {
         let is_given = is_read_only || (self.owner == 0 && user != 0 && self.mode & 0o002 == 0);
         self.mode & 0o077 != 0 && !is_given
@@ -208,20 +211,20 @@ impl Rights {
     }
 }
 
-/// So that opening does not wait for the other end of a pipe.
+/// Makes opening return at once instead of waiting for the other end of a pipe.
 #[cfg(unix)]
 pub fn never_waiting(options: &mut OpenOptions) {
     flags(options, rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY);
 }
 
-/// The same, and a link is an error.
+/// Does the same, and makes opening a link an error.
 #[cfg(unix)]
 pub fn never_following(options: &mut OpenOptions) {
     use rustix::fs::OFlags;
     flags(options, OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW);
 }
 
-/// The library's flags are those of the system, as unsigned numbers.
+/// The flags of the library are those of the system, as unsigned numbers.
 #[cfg(unix)]
 fn flags(options: &mut OpenOptions, flags: rustix::fs::OFlags) {
     std::os::unix::fs::OpenOptionsExt::custom_flags(options, flags.bits().cast_signed());
@@ -269,8 +272,8 @@ fn is_read_only(_: &File) -> bool {
     false
 }
 
-/// Makes a folder, and those above it, that only their owner can enter. What is there stays as it
-/// is.
+/// Creates a folder and those above it, which only their owner can enter. Existing folders stay as
+/// they are.
 pub fn make_private_folder(folder: &Path) -> io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);

@@ -1,5 +1,5 @@
-//! `check`: the same reading and judging as an import, and then the plan instead of requests. No
-//! socket is opened (I9).
+//! `check`: reads and judges the input as an import does, and prints the plan instead of sending.
+//! Opens no socket (I9).
 
 use super::diagnostics;
 use crate::domain::Status;
@@ -13,7 +13,8 @@ use crate::settings::{CheckSettings, Rendering, TargetSettings};
 pub(super) fn run(settings: CheckSettings) -> Result<Exit, Failure> {
     let input = InputHandle::open(settings.input.clone())?;
     let checked = check(&input, &settings);
-    // A dry run leaves nothing behind; what an earlier import spooled is that import's.
+    // A dry run leaves nothing behind. A file that an earlier import spooled belongs to that
+    // import.
     if input.is_piped() {
         input.forget();
     }

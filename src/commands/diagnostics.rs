@@ -1,4 +1,4 @@
-//! What is wrong with the input, on standard error.
+//! Prints what is wrong with the input, on standard error.
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -9,11 +9,11 @@ use crate::output::{self, Weight};
 use crate::process::logging::{LogFormat, LogSettings};
 use crate::report::{Diagnostics, DiagnosticsStyle};
 
-/// For diagnostics that go to a file or a log.
+/// Width in columns of diagnostics that go to a file or a log.
 const WIDTH_ELSEWHERE: usize = 120;
 
-/// Shows what is wrong with the input, drawn for people or logged for programs. `reports` are the
-/// files that list it, too, now or at the end.
+/// Shows what is wrong with the input: drawn for people, logged for programs. `reports` are the
+/// files that list it too, now or at the end.
 pub(super) fn show(diagnostics: &Diagnostics, log: &LogSettings, reports: &[PathBuf]) {
     match log.format {
         LogFormat::Text => print(diagnostics, reports),
@@ -27,7 +27,7 @@ fn print(diagnostics: &Diagnostics, reports: &[PathBuf]) {
     let masked = !std::io::stderr().is_terminal();
     let look = DiagnosticsStyle { width, styled: console::colors_enabled_stderr(), masked };
     let mut drawn = Vec::new();
-    // Memory takes all that is written to it.
+    // Writing to memory cannot fail.
     drop(diagnostics.print(&mut drawn, look, reports));
     if !drawn.is_empty() {
         output::show(&drawn, Weight::Ordinary);

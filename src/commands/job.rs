@@ -1,4 +1,5 @@
-//! What the sending commands share: the account, the client, the job, and why a run stopped.
+//! What the sending commands share: the account, the client, the job, and the message why a run
+//! stopped.
 
 use std::sync::Arc;
 
@@ -23,8 +24,8 @@ pub(super) struct Sender {
 }
 
 impl Sender {
-    /// Returns the sender and its client. Fails on everything that can be refused before a ledger
-    /// is made: a token that is over, and a client that cannot be built.
+    /// Returns the sender and its client. Fails for everything that can be refused before a ledger
+    /// is created: an expired token, and a client that cannot be built.
     pub(super) async fn new(
         server: ServerSettings,
         sending: SendingSettings,
@@ -44,17 +45,17 @@ impl Sender {
         Ok((Self { server, sending, owner }, api))
     }
 
-    /// Opens the ledger of `resolve` and `pull`, which are sure to send from here on.
+    /// Opens the ledger of `resolve` and `pull`, which will send from here on.
     pub(super) async fn open_ledger(&self, signals: &Signals) -> Result<Arc<Ledger>, Failure> {
         let target = self.server.target.clone();
         let ledger = signals.beside(move || target.open_ledger(true)).await?;
         self.check_owner(&ledger).await?;
-        self.tell_of_proxy();
+        self.log_proxy();
         Ok(Arc::new(ledger))
     }
 
-    /// Fails if another account has used this name in the ledger, because its customers would be
-    /// taken for those of this account.
+    /// Fails if another account has used this name in the ledger, because its customers would count
+    /// as those of this account.
     pub(super) async fn check_owner(&self, ledger: &Ledger) -> Result<(), Failure> {
         if let Some(owner) = &self.owner {
             ledger.check_owner(owner).await?;
@@ -62,8 +63,8 @@ impl Sender {
         Ok(())
     }
 
-    /// Logs which proxy the data of customers goes through, if any.
-    pub(super) fn tell_of_proxy(&self) {
+    /// Logs the proxy that the customers' data goes through, if there is one.
+    pub(super) fn log_proxy(&self) {
         if let Route::Proxy(proxy) = &self.server.route {
             tracing::info!("requests go through the proxy {} ({})", proxy.host(), proxy.variable());
         }
@@ -102,20 +103,20 @@ impl Sender {
     }
 }
 
-/// Returns why a run stopped before its end. `None` if it did not.
+/// Returns why a run stopped early, or `None` if it did not.
 pub(super) fn stop_message(verdict: &Verdict, signal: Option<Signal>) -> Option<String> {
     match verdict {
         Verdict::Finished | Verdict::LimitReached => None,
         Verdict::Interrupted => Some(signal.map_or("interrupted".to_owned(), |signal| format!("stopped by {signal}"))),
         Verdict::TooManyFailures(count) => Some(format!("{count} records were rejected or failed (--max-failures)")),
         Verdict::RejectedAlike { times, words } => Some(format!(
-            "{times} records in a row were rejected in the same words ({words}), most likely because of a wrong mapping"
+            "{times} records in a row were rejected with the same message ({words}), most likely because of a wrong mapping"
         )),
         Verdict::Stopped(reason) => Some(reason.to_string()),
         Verdict::LedgerFailed(error @ LedgerError::Lost { lost, .. }) => {
             Some(format!("{error}; {}", failure::hint_of_lost(lost)))
         }
         Verdict::LedgerFailed(error) => Some(error.to_string()),
-        Verdict::Crashed(panic) => Some(format!("a fault of this program: {panic}; its record is in doubt")),
+        Verdict::Crashed(panic) => Some(format!("internal error: {panic}; its record is in doubt")),
     }
 }

@@ -1,4 +1,17 @@
-//! The commands: each wires the other modules together and decides nothing that they could decide.
+//! The commands: one file or folder each. A command wires the other modules together and decides
+//! nothing that they can decide.
+//!
+//! - `import` plans, asks, sends and reports. `check` makes the plan alone, and `report` the
+//!   reports alone.
+//! - `ledger` shows, resolves, settles, pulls and erases.
+//! - `sandbox` runs the simulated API.
+//! - `job` has what the sending commands share; `preflight` judges a token that cannot be renewed;
+//!   `diagnostics` prints what is wrong with the input; `resume` builds the commands that messages
+//!   suggest.
+//!
+//! `check` and `report` send nothing and can be stopped at any time. A command that sends opens the
+//! ledger before the first request, and ends its run there, so after a kill the same command
+//! continues.
 
 mod check;
 mod diagnostics;
@@ -17,13 +30,13 @@ use crate::process::logging::LogSettings;
 use crate::process::{signals, stdout};
 use crate::settings::{CheckSettings, ImportSettings, MetricsSettings, ReportSettings};
 
-/// Does what was typed.
+/// Runs the command. Fails if the environment has a variable that looks like ours and is not.
 pub fn run(cli: Cli, log: &LogSettings) -> Result<Exit, Failure> {
     use clap::CommandFactory as _;
     let unknown = cli::unknown_variables();
     if !unknown.is_empty() {
         return Err(Failure::new(Exit::Usage, format!("no option has this environment variable: {}", unknown.join(", ")))
-            .hint("unset it, or correct its name: it is CUSTOMER_IMPORT_ and the option's name, such as CUSTOMER_IMPORT_BASE_URL"));
+            .hint("unset it or correct its name: CUSTOMER_IMPORT_ and the name of the option, such as CUSTOMER_IMPORT_BASE_URL"));
     }
     signals::survive_size_limit();
     let log = *log;

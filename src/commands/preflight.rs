@@ -1,5 +1,5 @@
-//! Whether a token that is all there will ever be outlives the work. Nothing is verified: what it
-//! says of itself is believed.
+//! Judges whether a token that cannot be renewed lasts as long as the run. Trusts what the token
+//! says of itself, without verification.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::report::about;
 
-/// This machine's clock and the server's may differ by so much: a token that ended more recently is
-/// tried, and the API decides.
+/// How much the clocks of this machine and of the server may differ. If a token expired more
+/// recently, it is tried and the API decides.
 const SKEW: SignedDuration = SignedDuration::from_mins(5);
 
-const BETTER: &str = "a token file or command is asked again, --account-id logs in again";
+const BETTER: &str = "--token-file and --token-command are read again, and --account-id logs in again";
 
 #[derive(Debug, PartialEq, Eq)]
 enum Outlook {
@@ -32,23 +32,24 @@ fn outlook(ends_at: Timestamp, now: Timestamp, work: Duration) -> Outlook {
     if left < work { Outlook::EndsFirst { left } } else { Outlook::Lasts }
 }
 
-/// Nothing is sent with a token that is surely over.
+/// Fails if the token has surely expired.
 pub(super) fn refuse_dead_token(credentials: &Credentials) -> Result<(), Failure> {
     match of(credentials, Duration::ZERO) {
         Some(Outlook::Over { since }) => {
-            let words = format!("the token ended {} ago, by what it says of itself", about(since));
-            Err(Failure::new(Exit::Credentials, words).hint(format!("give a fresh one; {BETTER}")))
+            let words = format!("the token says that it expired {} ago", about(since));
+            Err(Failure::new(Exit::Credentials, words).hint(format!("use a fresh token; {BETTER}")))
         }
         Some(Outlook::Lasts | Outlook::EndsFirst { .. }) | None => Ok(()),
     }
 }
 
-/// A stop in the middle of the night is better known before.
+/// Warns if the token will expire during the run, because it is better to know before than in the
+/// middle of the night.
 pub(super) fn warn_of_early_end(credentials: &Credentials, work: Duration) {
     if let Some(Outlook::EndsFirst { left }) = of(credentials, work) {
         tracing::warn!(
-            "the token ends in {}, the work takes about {} at this pace: the run will stop (77) when the API refuses it, and go on where it \
-             was with a fresh one; {BETTER}",
+            "the token expires in {}, but the run takes about {} at this pace: it will stop (77) when the API rejects the token, and the same \
+             command continues with a fresh one; {BETTER}",
             about(left),
             about(work)
         );

@@ -1,4 +1,4 @@
-//! `report`: the reports again, from input and ledger alone.
+//! `report`: writes the reports again, from the input and the ledger alone.
 
 use super::resume;
 use crate::domain::shown;
@@ -49,7 +49,7 @@ pub(super) fn run(settings: ReportSettings) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// The ledger, the run that is asked for, and how far it is.
+/// Returns the ledger, the requested run, and its state.
 fn look_up(target: &TargetSettings, wanted: &str, input: &InputHandle) -> Result<(Reader, RunInfo, RunState), Failure> {
     let look = || -> Result<_, Failure> {
         let ledger = target.reader()?;
@@ -58,7 +58,7 @@ fn look_up(target: &TargetSettings, wanted: &str, input: &InputHandle) -> Result
         Ok((ledger, run, state))
     };
     let first = look()?;
-    // It may have ended after it was looked up and before its lock was.
+    // The run may have ended between the two look-ups, of its row and of its lock.
     if first.2 == RunState::CutOff { look() } else { Ok(first) }
 }
 
@@ -66,17 +66,17 @@ fn find_run(ledger: &Reader, wanted: &str, input: &InputHandle) -> Result<RunInf
     let found = if wanted == "last" { ledger.last_run(&input.name().0)? } else { ledger.run(wanted)? };
     found.ok_or_else(|| {
         let message = if wanted == "last" {
-            format!("the ledger knows no run over {}", shown(input.path()))
+            format!("the ledger has no run of {}", shown(input.path()))
         } else {
-            format!("the ledger knows no run {wanted}")
+            format!("the ledger has no run {wanted}")
         };
         Failure::new(Exit::Usage, message).hint(
-            "is this the file, the --base-url, the --account and the --ledger of the import? A run's id stands in its summary",
+            "check that the file, --base-url, --account and --ledger are those of the import; its summary has the id of the run",
         )
     })
 }
 
-/// Ids that the server gave to several records of a run, with how many.
+/// Returns the ids that the server gave to several records of a run, and to how many.
 pub(super) fn shared_ids(target: &TargetSettings, run: i64) -> Result<Vec<(String, u64)>, Failure> {
     let shared = target.reader()?.shared_ids(run)?;
     Ok(shared.into_iter().map(|shared| (shared.customer_id, shared.records)).collect())

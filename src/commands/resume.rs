@@ -1,18 +1,19 @@
-//! Commands that are printed as the next step, so that they work when pasted: the one that resumes
-//! a run (the one that was typed, with a spooled standard input named by its file), and the one
-//! that settles a doubt by hand.
+//! Builds the commands that messages suggest, so that they work when pasted: the one that resumes a
+//! run (the typed one, with a spooled standard input named by its file), and the one that settles a
+//! doubt by hand.
 
 use crate::reconcile::input::InputHandle;
 use crate::settings::TargetSettings;
 use crate::shell::quoted;
 
+/// Returns the command that resumes the run.
 pub(super) fn command(input: &InputHandle) -> String {
     let spooled = input.is_spooled().then(|| input.path().display().to_string());
     let typed = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
     quoted_args(typed, spooled.as_deref())
 }
 
-/// Ends the doubt of an e-mail; EMAIL and ID are for the user to fill in.
+/// Returns the command that settles a doubt; the user replaces EMAIL and ID.
 pub(super) fn settle(settings: &TargetSettings) -> String {
     let program = std::env::args_os().next().unwrap_or_default();
     let ledger = settings.ledger.display().to_string();
@@ -33,7 +34,7 @@ fn quoted_args(typed: impl Iterator<Item = String>, spooled: Option<&str>) -> St
     named.collect::<Vec<_>>().join(" ")
 }
 
-/// Not repeated, because an account id is an e-mail in base64. The user fills it in again.
+/// Replaced by a placeholder, because an account id is an e-mail in base64.
 const ACCOUNT: &str = "--account-id";
 const HIDDEN: &str = "ACCOUNT_ID";
 

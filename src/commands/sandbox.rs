@@ -1,4 +1,4 @@
-//! `sandbox`: the stand-in as a process of its own, until it is interrupted.
+//! `sandbox`: runs the simulated API as a process of its own, until a signal ends it.
 
 use crate::cli::SandboxArgs;
 use crate::delivery::Shutdown;
@@ -15,7 +15,7 @@ pub(super) fn run(args: SandboxArgs) -> Result<Exit, Failure> {
         let sandbox = sandbox::start(config(args), port).await.map_err(failed)?;
         let shutdown = Shutdown::default();
         let caught = signals::listen(shutdown.clone()).map_err(failed)?;
-        let place = format!("sandbox at {} (nothing is kept; end it with Ctrl-C)\n", sandbox.base_url());
+        let place = format!("sandbox at {} (nothing is kept; press Ctrl-C to stop)\n", sandbox.base_url());
         stdout::write_unless_signalled(place, &caught).await;
         shutdown.draining().await;
         sandbox.stop().await;

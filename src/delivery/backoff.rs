@@ -1,20 +1,21 @@
-//! How long to wait after a failure before the next try.
+//! How long to wait after a failure before the next attempt.
 
 use std::time::Duration;
 
-/// The first backoff's upper bound, and the bound of them all.
+/// The upper bound of the first backoff, and of all.
 const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// Exponential with full jitter: anywhere between nothing and a bound that doubles with every
-/// failure. `jitter` is in `0.0..1.0`.
+/// Returns an exponential backoff with full jitter: a time between zero and a bound that doubles
+/// with every failure. `jitter` is in `0.0..1.0`.
 #[must_use]
 pub(crate) fn backoff(failures: u32, jitter: f64) -> Duration {
     let bound = FIRST.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(LONGEST);
     bound.mul_f64(jitter.clamp(0.0, 1.0))
 }
 
-/// Random enough to keep retries of different records apart; it need not be unpredictable.
+/// Returns a random number in `0.0..=1.0`. It keeps retries of different records apart, and may be
+/// predictable.
 pub(crate) fn jitter() -> f64 {
     let random = getrandom::u32().unwrap_or(u32::MAX / 2);
     f64::from(random) / f64::from(u32::MAX)

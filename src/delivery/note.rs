@@ -1,27 +1,27 @@
-//! What the tasks of a run send to the run.
+//! The messages from the tasks of a run to the run.
 
 use std::time::Duration;
 
 use crate::domain::AttemptResult;
 use crate::event::Event;
 
-/// What a task tells the run while it works.
+/// What a task reports to the run while it works.
 #[derive(Debug)]
 pub(crate) enum TaskMessage {
     Event(Event),
-    /// What came of a request to create the customer of a row.
+    /// The result of a request to create the customer of a row.
     Answer {
         row: u64,
         result: AttemptResult,
     },
-    /// A look-up showed that a refusal is one, in these words.
+    /// A look-up confirmed a rejection, with this message.
     RejectedAfterAll(String),
-    /// A record waits for what the run shows of other records.
+    /// A record waits for evidence from other records.
     Awaiting,
-    /// A look-up was answered.
+    /// A look-up got a response.
     Alive,
-    /// No connection for a look-up.
+    /// A look-up got no connection.
     Unreached(String),
-    /// A look-up was answered with 429.
+    /// A look-up got 429.
     Throttled(Duration),
 }

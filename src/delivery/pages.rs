@@ -1,18 +1,18 @@
-//! One request for a page of customers: a look-up by e-mail, or the list of all of them.
+//! Requests one page of customers: of a look-up by e-mail, or of the list of all customers.
 
 use super::auth::admission::Admitted;
 use super::rate::circuit_breaker::Health;
 use super::server::{LookupReply, Server};
 use crate::api::{PageResult, Token};
 
-/// Which page to ask for.
+/// Which page to request.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum PageRequest<'a> {
     LookUp { email: &'a str, page: u32 },
     List { page: u32 },
 }
 
-/// A page, and the token with which it was asked for.
+/// A page, and the token with which it was requested.
 #[derive(Debug)]
 pub(super) struct PageReply {
     pub result: PageResult,
@@ -21,8 +21,8 @@ pub(super) struct PageReply {
     pub is_probe: bool,
 }
 
-/// Sends one request for a page, calls `sent` right before, and reports to the pacer how the server
-/// seemed.
+/// Sends one request for a page, calls `sent` right before, and reports the health of the server to
+/// the pacer.
 pub(super) async fn ask_for_page<S: Server>(
     server: &S,
     admitted: Admitted,
@@ -42,8 +42,8 @@ pub(super) async fn ask_for_page<S: Server>(
 }
 
 impl PageRequest<'_> {
-    /// What a page says of the server. Only a run has `POST`s beside look-ups; without them a page
-    /// that is not a failure is conclusive.
+    /// Returns what a page shows about the server. Only a run has `POST`s besides look-ups; without
+    /// them every page that is not a failure is conclusive.
     fn health(self, page: &PageResult) -> Health {
         match (self, page) {
             (Self::LookUp { .. }, PageResult::Failed { is_down: true, .. }) => Health::Failing,

@@ -1,4 +1,4 @@
-//! The bytes that are sent for a record.
+//! The body of the request for a record.
 
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -6,7 +6,7 @@ use crate::api::wire;
 use crate::domain::{FoundCustomer, NewCustomer};
 use crate::ledger::PayloadHash;
 
-/// The bytes that are sent for a record, and what they say.
+/// The body of the request for a record, its hash, and the e-mail in it.
 #[derive(Clone)]
 pub struct Payload {
     pub(super) body: Vec<u8>,
@@ -15,20 +15,22 @@ pub struct Payload {
 }
 
 impl Payload {
+    /// Returns the body for a customer.
     #[must_use]
     pub fn of(customer: &NewCustomer<'_>) -> Self {
         let body = wire::body(customer);
         Self { hash: PayloadHash::of(&body), body, email: customer.email.as_str().to_owned() }
     }
 
-    /// The bytes of an earlier run, as the ledger kept them; what they say is only for comparing.
+    /// Returns the body of an earlier run, as the ledger kept it. `email` is used if the body
+    /// cannot be read.
     #[must_use]
     pub fn stored(body: Vec<u8>, email: &str) -> Self {
         let email = wire::facts(&body).map_or_else(|| email.to_owned(), |facts| facts.email);
         Self { hash: PayloadHash::of(&body), body, email }
     }
 
-    /// Whether a customer that a look-up found carries our name and phone.
+    /// Returns whether a customer that a look-up found has our name and phone number.
     pub(super) fn is_shown_by(&self, customer: &FoundCustomer) -> bool {
         let Some(ours) = wire::facts(&self.body) else { return false };
         let name = customer.name.as_deref().map(|name| name.trim().nfc().collect::<String>());
@@ -37,7 +39,7 @@ impl Payload {
     }
 }
 
-/// A person's data.
+/// Hides the body, because it has people's data.
 impl std::fmt::Debug for Payload {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Payload").field("hash", &self.hash).finish_non_exhaustive()

@@ -1,4 +1,4 @@
-//! What delivery asks of the server, and how the API answers it.
+//! What delivery needs from the server, and how the API provides it.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -14,11 +14,11 @@ use crate::domain::AttemptResult;
 pub struct Outgoing<'a> {
     pub key: &'a str,
     pub payload: &'a Payload,
-    /// Asked right before the first byte leaves.
+    /// Checked right before the first byte is sent.
     pub leave: Departure,
 }
 
-/// What came of it.
+/// The result of that request.
 #[derive(Debug)]
 pub struct CreateReply {
     pub result: AttemptResult,
@@ -33,23 +33,23 @@ pub struct LookupReply {
     pub allowance: Allowance,
 }
 
-/// A way to the next token.
+/// How to get the next token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenRequest {
-    /// A login; or, of a source that is not the API, another token than the one that was refused.
+    /// A login. From a source that is not the API: a token other than the rejected one.
     Login { refused: Option<Token> },
-    /// In exchange for a token that lives.
+    /// In exchange for a token that is still valid.
     Refresh(Token),
 }
 
-/// The server as delivery sees it: [`Api`] in earnest, a script in tests. Each call is one request,
-/// and nothing is repeated inside.
+/// The server as delivery sees it: [`Api`] in production, a script in tests. Each call is one
+/// request and repeats nothing.
 pub trait Server: Send + Sync + 'static {
     fn create(&self, token: &Token, request: Outgoing<'_>) -> impl Future<Output = CreateReply> + Send;
     fn look_up(&self, token: &Token, email: &str, page: u32) -> impl Future<Output = LookupReply> + Send;
     /// One page of all customers.
     fn list(&self, token: &Token, page: u32) -> impl Future<Output = LookupReply> + Send;
-    /// Whether a token takes a request to the API.
+    /// Returns whether getting a token takes a request to the API.
     fn logs_in(&self) -> bool;
     fn obtain(&self, way: &TokenRequest) -> impl Future<Output = GrantResult> + Send;
 }

@@ -1,11 +1,11 @@
-//! The wish to stop, as a value that is passed in.
+//! The request to stop, as a value that is passed in.
 
 use std::future::Future;
 
 use tokio_util::sync::CancellationToken;
 
 /// Two steps: drain (start nothing new, wait for what is in flight) and leave (wait for nothing).
-/// Both can be asked for at any time, more than once and from anywhere; neither can be taken back.
+/// Both can be requested at any time, repeatedly and from anywhere; neither can be undone.
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown {
     drain: CancellationToken,
@@ -32,7 +32,7 @@ impl Shutdown {
         self.leave.is_cancelled()
     }
 
-    /// `None` when the drain comes first, or came before.
+    /// Does the work. Returns `None` if the drain comes first or came before.
     pub async fn unless_draining<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;

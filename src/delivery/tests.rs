@@ -26,33 +26,33 @@ use crate::ledger::{
     Claim, ClaimPolicy, ClaimRequest, Creation, InputName, Ledger, LedgerError, PayloadHash, Reader, RunId, Target,
 };
 
-/// What the scripted server does with the n-th request for an e-mail, and how long it takes.
+/// What the scripted server does with the n-th request for an e-mail, and how long that takes.
 type Script = Box<dyn Fn(&str, usize) -> (AttemptResult, Duration) + Send + Sync>;
 
 #[derive(Default)]
 struct Log {
     /// When each request came, for which e-mail, with which key.
     sent: Vec<(Instant, String, String)>,
-    /// By what the e-mails look like.
+    /// Indexed by the look-alike form of the e-mails.
     in_flight: HashMap<String, usize>,
     most_in_flight: usize,
     overlaps: usize,
-    /// Open requests in the ledger whenever a request came.
+    /// How many requests were open in the ledger at each request.
     most_open: usize,
     lookups: usize,
     tokens: usize,
-    /// The keys of requests that were held back, by their e-mail.
+    /// The keys of requests that were held back, by e-mail.
     held_back: Vec<(String, String)>,
 }
 
-/// A server that keeps a log of its own and follows a script.
+/// A server that follows a script and keeps a log.
 struct Scripted {
     script: Script,
     lookup: Box<dyn Fn(&str) -> PageResult + Send + Sync>,
     log: Arc<Mutex<Log>>,
     ledger: std::path::PathBuf,
     clock: Arc<Given>,
-    /// For how long the next requests find the process stopped while they connect.
+    /// How long the process is stopped while the next requests connect.
     stops: Arc<Mutex<Vec<Duration>>>,
     token_life: Option<Duration>,
 }
@@ -105,7 +105,7 @@ impl Server for Scripted {
     }
 }
 
-/// Seen through another connection, so only what is committed counts.
+/// Reads through another connection, so only committed data counts.
 fn intent_is_synced(ledger: &std::path::Path, email: &str) -> bool {
     let reader = Reader::open(ledger, &target()).unwrap();
     let standing = reader.state(&EmailKey::of(email), None).unwrap();
@@ -241,7 +241,7 @@ fn retry_policy() -> RetryPolicy {
     }
 }
 
-/// Duplicates and settled records have their outcome from before.
+/// Returns true for duplicates and settled records, which have their outcome from before.
 fn is_committed(ledger: &std::path::Path, email: &str, status: Status) -> bool {
     let reader = Reader::open(ledger, &target()).unwrap();
     let standing = reader.state(&EmailKey::of(email), None).unwrap();
@@ -287,8 +287,7 @@ fn all_are(ended: &Ended, status: Status) -> bool {
     ended.statuses.iter().all(|(_, found)| *found == status)
 }
 
-// I1 and I4 are asserted by the world itself, at every request and at every settled record of every
-// test here.
+// The world itself asserts I1 and I4, at every request and every settled record of every test here.
 #[tokio::test(start_paused = true)]
 async fn i1_i4_intents_are_synced_before_sending_and_outcomes_committed_before_showing() {
     let emails = many(40);
@@ -329,7 +328,7 @@ async fn more_look_alikes_than_can_be_put_aside_go_one_by_one_and_records_behind
     assert_eq!(world.log.lock().unwrap().overlaps, 0);
 }
 
-/// When each e-mail was sent, in seconds after the first request of all.
+/// Returns when each e-mail was sent, in seconds after the first request.
 fn seconds_of(world: &World, email: &str) -> Vec<u64> {
     let log = world.log.lock().unwrap();
     let first = log.sent[0].0;
@@ -457,7 +456,7 @@ async fn a_machine_that_stalls_now_and_then_keeps_its_pace_and_never_doubles_a_s
     assert!(all_are(&ended, Status::Created));
     let log = world.log.lock().unwrap();
     let time = log.sent[59].0 - log.sent[0].0;
-    // Nothing of a stall is made up for, since a second holds no second request; but it costs no
+    // A stall is not caught up, because a second has room for only one request, but it costs no
     // more than itself.
     assert!((59..=59 + 20).contains(&time.as_secs()), "{time:?}");
     let apart = log.sent.windows(2).map(|pair| pair[1].0 - pair[0].0).min();
@@ -471,7 +470,7 @@ async fn the_places_in_flight_double_with_each_round_of_answers_up_to_the_concur
     let start = Instant::now();
     world.run(&borrowed(&emails), created, nobody).await;
     let log = world.log.lock().unwrap();
-    // An answer takes 200 ms, and what the pace and the ledger take is little beside it.
+    // A response takes 200 ms, and pace and ledger add little to it.
     let round = |at: &Instant| at.duration_since(start).as_millis() / 200;
     let in_round = |number| log.sent.iter().filter(|(at, ..)| round(at) == number).count();
     assert_eq!([0, 1, 2, 3, 4].map(in_round), [1, 2, 4, 8, 8]);
@@ -487,7 +486,7 @@ async fn i7_the_ledger_never_holds_more_open_requests_than_there_are_places() {
     assert_eq!(world.log.lock().unwrap().most_open, 3);
 }
 
-/// Somebody else writes into the ledger, and keeps its writer waiting until this is dropped.
+/// Another process writes to the ledger, and blocks its writer until this is dropped.
 fn hold(ledger: &std::path::Path) -> rusqlite::Connection {
     let other = rusqlite::Connection::open(ledger).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -569,8 +568,8 @@ async fn silence_is_asked_again_with_the_same_key_after_the_settle_time() {
     assert!(log.sent[1].0 - log.sent[0].0 >= Duration::from_secs(90));
 }
 
-/// What becomes of a record whose first request goes unanswered while something happens to the
-/// clocks: how often it was looked up, its keys, and how long it all took.
+/// Returns what happens to a record whose first request gets no response while the clocks change:
+/// how often it was looked up, its keys, and how long it took.
 async fn unanswered_while(something: impl Fn(&Given) + Send + Sync + 'static) -> (usize, Vec<String>, Duration) {
     let world = World::new();
     let clock = Arc::clone(&world.clock);
@@ -861,14 +860,14 @@ fn refused(scope: RefusalScope) -> (AttemptResult, Duration) {
 }
 
 impl World {
-    /// Somebody was created at this target by an earlier run.
+    /// An earlier run created a customer at this target.
     async fn that_worked_before(self) -> Self {
         self.run(&["before@example.com"], created, nobody).await;
         self.log.lock().unwrap().sent.clear();
         self
     }
 
-    /// What a report as of the last run would say of an e-mail.
+    /// Returns what a report as of the last run would say about an e-mail.
     fn outcome(&self, email: &str) -> (Status, String) {
         let reader = Reader::open(&self.path, &target()).unwrap();
         let (standing, told) = reader.outcome(&EmailKey::of(email), None).unwrap().unwrap();
@@ -1058,7 +1057,7 @@ async fn a_ledger_held_by_another_run_is_refused() {
     assert!(matches!(Ledger::open(&world.path, target(), Creation::Allowed), Err(LedgerError::Locked(_))));
 }
 
-/// The intent may leave for 250 ms, and connecting may take 10 s more.
+/// An intent allows 250 ms, and connecting 10 s more.
 #[tokio::test(start_paused = true)]
 async fn s2_a_request_of_a_process_that_was_stopped_between_commit_and_first_byte_is_held_back() {
     for (stopped, is_held_back) in [(5, false), (10, false), (11, true), (3600, true)] {
@@ -1105,7 +1104,7 @@ async fn an_intent_says_until_when_its_token_can_live() {
         let slot = Arc::clone(&slots).acquire_owned().await.unwrap();
         let context = context(&world, world.server(script, nobody), ledger, run, &slots);
         let now = world.clock.now();
-        // The process ends while the request is under way.
+        // The process ends while the request is in flight.
         let delivery = deliver(Arc::new(context), ticket, payload, slot);
         assert!(tokio::time::timeout(Duration::from_secs(1), delivery).await.is_err());
         let (_, _, mut ticket) = begin().await;

@@ -1,15 +1,15 @@
-//! The question before an irreversible step.
+//! Asks for confirmation before an irreversible step.
 
 use std::io::{BufRead as _, IsTerminal as _};
 
 use crate::output::{self, Weight};
 
-/// Whether a person can be asked: both standard input and standard error are terminals.
+/// Returns whether a person can be asked: standard input and standard error are both terminals.
 pub(crate) fn is_possible() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
-/// Asks, and returns whether the answer was a clear yes.
+/// Asks, and returns whether the answer is a clear yes.
 pub(crate) fn confirmed(question: &str) -> bool {
     output::show(format!("{question} [y/N] ").as_bytes(), Weight::Needed);
     let mut answer = String::new();

@@ -1,7 +1,7 @@
-//! Logs, on standard error and nowhere else.
+//! Logs on standard error, and only there.
 //!
-//! Libraries that speak of headers and bodies are held at warnings whatever is asked for: a token
-//! or a person must not get out that way.
+//! Libraries that log headers and bodies are limited to warnings at every level, so that no token
+//! or people's data reaches the log.
 
 use std::io::{self, Write};
 
@@ -15,7 +15,7 @@ use crate::redact::masked;
 
 const HELD_BACK: &str = "hyper=warn,hyper_util=warn,h2=warn,reqwest=warn,rustls=warn,axum=warn";
 
-/// How log lines look.
+/// Format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
     #[default]
@@ -23,7 +23,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// What is logged, and how it looks.
+/// What is logged, and in which format.
 #[derive(Clone, Copy, Debug)]
 pub struct LogSettings {
     pub format: LogFormat,
@@ -32,7 +32,7 @@ pub struct LogSettings {
 }
 
 impl LogSettings {
-    /// Whether only errors are logged.
+    /// Returns whether only errors are logged.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
         self.level == Level::ERROR
@@ -47,15 +47,15 @@ pub fn start(settings: &LogSettings) {
     let filter = EnvFilter::new(format!("{level},{HELD_BACK},{MACHINE_TARGET}={programs}"));
     let logs =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(Stderr(Weight::Ordinary)).with_target(false);
-    // Only a second start in one process can fail, and then the first one holds.
+    // Fails only if logging was started before, which then stays in effect.
     match format {
         LogFormat::Json => drop(logs.json().flatten_event(true).with_span_list(false).try_init()),
         LogFormat::Text => drop(logs.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).try_init()),
     }
 }
 
-/// Shows why the program failed: the one place that prints the chain of an error. A standard error
-/// that is closed or not read is not a reason to fail differently.
+/// Prints why the program failed, with the chain of causes; nothing else prints it. If standard
+/// error is closed or not read, that does not change the exit code.
 pub fn show_failure(failure: &Failure, format: LogFormat) {
     match format {
         LogFormat::Text => output::show(format!("error: {failure}\n").as_bytes(), Weight::Needed),
@@ -91,7 +91,7 @@ impl<'a> MakeWriter<'a> for Stderr {
         *self
     }
 
-    /// Errors are few, and the last of them says why a run stopped.
+    /// Errors are never dropped, because they are few and the last one says why a run stopped.
     fn make_writer_for(&'a self, event: &Metadata<'_>) -> Self {
         Self(if *event.level() == Level::ERROR { Weight::Needed } else { Weight::Ordinary })
     }

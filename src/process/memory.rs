@@ -1,11 +1,11 @@
-//! Keeps the memory of this process, in which tokens and people's data are, out of core dumps.
+//! Keeps the memory of this process, which has tokens and people's data, out of core dumps.
 
-/// Switches core dumps off for this process and for those that it starts.
+/// Switches off core dumps for this process and its children.
 ///
-/// The limit stops dumps into files. Where the system hands dumps to a program, the limit is not
-/// asked, and only a process that is not dumpable has none; other processes of the same user cannot
+/// The limit prevents dumps to files. If the system pipes dumps to a program, it ignores the limit,
+/// and only a process that is not dumpable has none; other processes of the same user then cannot
 /// read its memory either. A process that is traced from its start stays dumpable, because its
-/// tracer sees everything already. What the system refuses here only leaves things as they were.
+/// tracer sees everything anyway. If the system refuses any of this, nothing changes.
 #[cfg(target_os = "linux")]
 pub fn keep_out_of_dumps() {
     use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
@@ -18,7 +18,7 @@ pub fn keep_out_of_dumps() {
 #[cfg(not(target_os = "linux"))]
 pub fn keep_out_of_dumps() {}
 
-/// By a text like `/proc/self/status`.
+/// Returns whether a text like `/proc/self/status` names a tracer.
 #[cfg(target_os = "linux")]
 fn is_traced(status: &str) -> bool {
     let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:"));

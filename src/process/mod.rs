@@ -1,8 +1,8 @@
-//! The process as its operating system sees it: logs, signals, threads, standard output, questions
-//! at a terminal.
+//! The process as the operating system sees it: logs, signals, threads, standard output and
+//! confirmation at a terminal.
 //!
-//! What other folders need without the rest of this one stays at the top level: standard error
-//! (`output`), panics (`fault`) and limits (`limits`).
+//! Parts that other folders need by themselves are at the top level: standard error (`output`),
+//! panics (`fault`) and limits (`limits`).
 
 pub(crate) mod confirm;
 pub mod logging;

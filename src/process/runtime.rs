@@ -9,14 +9,14 @@ use crate::failure::Failure;
 use crate::limits;
 use crate::process::signals;
 
-/// Answers are looked at a few at a time, so that those few lead to their next requests before
-/// others are looked at. All at once they would go through every step side by side, and none would
-/// be done before all of them are.
+/// How many I/O events the runtime handles before it runs tasks. A few at a time, so that these
+/// responses lead to their next requests before others are read. All at once would go through every
+/// step side by side, and none would finish before all did.
 const ANSWERS_AT_A_TIME: usize = 8;
 
-/// Runs the work on a runtime of one thread, which is enough because the ledger has its own and
-/// everything waits for the API. At the end it does not wait for other threads, because one may
-/// hang on a dead disk.
+/// Runs the work on a runtime of one thread, which is enough because the ledger has its own thread
+/// and everything else waits for the API. Does not wait for other threads at the end, because one
+/// may hang on a dead disk.
 pub(crate) fn on_runtime<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.enable_all().max_io_events_per_tick(ANSWERS_AT_A_TIME).thread_keep_alive(FOREVER);
@@ -28,11 +28,11 @@ pub(crate) fn on_runtime<T>(work: impl Future<Output = Result<T, Failure>>) -> R
     done
 }
 
-/// The runtime keeps the threads on which it looks up names and reads files.
+/// Keeps the threads on which the runtime looks up names and reads files.
 const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
 
-/// The runtime panics if it cannot start the first of those threads, and needs no other. So the
-/// first starts while that can be refused; a panic at this place means nothing else.
+/// Starts the first of those threads while a failure can still be reported. The runtime panics if
+/// it cannot start it, and needs only one; a panic here has no other cause.
 fn first_helper(runtime: &tokio::runtime::Runtime) -> Result<(), Failure> {
     let tried = std::thread::Builder::new().name("first helper".to_owned()).spawn(|| ());
     drop(tried.map_err(|error| Failure::no_thread(&error))?.join());

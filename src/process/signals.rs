@@ -1,5 +1,6 @@
-//! INT, TERM and HUP: the first drains, the second leaves at once. A signal that was ignored when
-//! the program started, as `nohup` and a shell's `&` have it, stays ignored.
+//! Handles INT, TERM and HUP: the first one drains the run, the second one leaves at once. If a
+//! signal was ignored when the program started, as under `nohup` or a shell's `&`, it stays
+//! ignored.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,22 +14,23 @@ use crate::exit::{Exit, Signal};
 use crate::failure::Failure;
 use crate::limits;
 
-/// The first signal that came, once one did.
+/// Holds the first signal, once one has arrived.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Caught(Arc<Heeded>);
+pub(crate) struct Caught(Arc<SignalState>);
 
 #[derive(Debug, Default)]
-struct Heeded {
+struct SignalState {
     first: Mutex<Option<Signal>>,
     came: Notify,
 }
 
 impl Caught {
+    /// Returns the first signal, or `None` if there was none.
     pub(crate) fn get(&self) -> Option<Signal> {
         *self.0.first.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a signal that comes from now on.
+    /// Waits for the next signal.
     pub(crate) async fn next(&self) {
         self.0.came.notified().await;
     }
@@ -39,7 +41,7 @@ impl Caught {
     }
 }
 
-/// What a command does with signals: what they ask for, and which one came first.
+/// The signals of a command: the shutdown that they request, and the first one.
 #[derive(Clone, Debug)]
 pub(crate) struct Signals {
     pub shutdown: Shutdown,
@@ -47,8 +49,8 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// Listens from now on, for the life of the runtime. From here on a signal does nothing by
-    /// itself, so a caller that may block must use one of the functions below.
+    /// Starts to listen, for the life of the runtime. From then on a signal has no effect of its
+    /// own, so a caller that may block must use one of the functions below.
     pub(crate) fn listen() -> Result<Self, Failure> {
         let shutdown = Shutdown::default();
         let caught = listen(shutdown.clone()).map_err(|error| {
@@ -57,13 +59,13 @@ impl Signals {
         Ok(Self { shutdown, caught })
     }
 
-    /// Waits for the work, unless a signal comes first.
+    /// Does the work. Fails if a signal comes first.
     pub(crate) async fn or_stop<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
         self.shutdown.unless_draining(work).await.unwrap_or_else(|| Err(self.stopped()))
     }
 
-    /// The same for work that may block, on a thread of its own. After a signal that thread goes on
-    /// until the process ends.
+    /// Does the same for work that may block, on a thread of its own. After a signal that thread
+    /// runs until the process ends.
     pub(crate) async fn beside<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
@@ -79,41 +81,41 @@ impl Signals {
 /// What a command that sends nothing waits for.
 enum Awaited<T> {
     Listening,
-    Deaf(std::io::Error),
+    Failed(std::io::Error),
     Signal(Signal),
     Done(Result<T, Failure>),
 }
 
-/// A whole command that may block and sends nothing: a signal ends it, and what it has not finished
-/// is removed.
+/// Runs a whole command that may block and sends nothing. A signal ends it, and its unfinished
+/// files are removed.
 pub(crate) fn interruptible<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
-    let (tell, heard) = channel();
-    let telling = tell.clone();
+    let (sender, receiver) = channel();
+    let signals = sender.clone();
     let start = |work: Box<dyn FnOnce() + Send>| std::thread::Builder::new().spawn(work).map(drop);
-    start(Box::new(move || hear(&telling))).map_err(|error| Failure::no_thread(&error))?;
+    start(Box::new(move || listen_for_one(&signals))).map_err(|error| Failure::no_thread(&error))?;
     let mut work = Some(Box::new(move || {
         let done = catch_unwind(AssertUnwindSafe(work));
-        drop(tell.send(Awaited::Done(done.unwrap_or_else(|_| Err(of_this_program())))));
+        drop(sender.send(Awaited::Done(done.unwrap_or_else(|_| Err(thread_failed())))));
     }));
     loop {
-        match heard.recv() {
+        match receiver.recv() {
             Ok(Awaited::Listening) => {
                 if let Some(work) = work.take() {
                     start(work).map_err(|error| Failure::no_thread(&error))?;
                 }
             }
-            Ok(Awaited::Deaf(error)) => return Err(deaf(&error)),
+            Ok(Awaited::Failed(error)) => return Err(cannot_listen(&error)),
             Ok(Awaited::Signal(signal)) => return Err(stopped(signal)),
             Ok(Awaited::Done(done)) => return done,
-            Err(_) => return Err(of_this_program()),
+            Err(_) => return Err(thread_failed()),
         }
     }
 }
 
-/// Sends the first signal to the channel, on a thread that needs nothing else.
-fn hear<T>(telling: &Sender<Awaited<T>>) {
+/// Sends the first signal to the channel, from a thread that does nothing else.
+fn listen_for_one<T>(signals: &Sender<Awaited<T>>) {
     let runtime = runtime(tokio::runtime::Builder::new_current_thread().enable_io());
     let listening = runtime.and_then(|runtime| {
         let guard = runtime.enter();
@@ -123,14 +125,14 @@ fn hear<T>(telling: &Sender<Awaited<T>>) {
     });
     match listening {
         Ok((runtime, mut source)) => {
-            drop(telling.send(Awaited::Listening));
-            drop(telling.send(Awaited::Signal(runtime.block_on(source.next()))));
+            drop(signals.send(Awaited::Listening));
+            drop(signals.send(Awaited::Signal(runtime.block_on(source.next()))));
         }
-        Err(error) => drop(telling.send(Awaited::Deaf(error))),
+        Err(error) => drop(signals.send(Awaited::Failed(error))),
     }
 }
 
-fn deaf(error: &std::io::Error) -> Failure {
+fn cannot_listen(error: &std::io::Error) -> Failure {
     Failure::new(Exit::Io, limits::told(error)).context("cannot listen to signals".to_owned())
 }
 
@@ -139,12 +141,12 @@ fn stopped(signal: Signal) -> Failure {
 }
 
 /// The panic hook has printed why the thread failed.
-fn of_this_program() -> Failure {
-    Failure::new(Exit::Io, "a thread failed; this is a fault of this program")
+fn thread_failed() -> Failure {
+    Failure::new(Exit::Io, "internal error: a thread failed")
 }
 
-/// Starts work on a thread of its own at once, and waits for it. Unlike the runtime's own threads,
-/// one that cannot be had is an error.
+/// Starts the work on a thread of its own at once, and returns a future that waits for it. Unlike
+/// the runtime, fails instead of panicking if the thread cannot be started.
 pub(crate) fn on_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<impl Future<Output = Result<T, Failure>>, Failure> {
@@ -153,34 +155,35 @@ pub(crate) fn on_thread<T: Send + 'static>(
         .name("work".to_owned())
         .spawn(move || drop(done.send(work())))
         .map_err(|error| Failure::no_thread(&error))?;
-    Ok(async move { result.await.unwrap_or_else(|_| Err(of_this_program())) })
+    Ok(async move { result.await.unwrap_or_else(|_| Err(thread_failed())) })
 }
 
-/// Listens from now on, for the life of the runtime.
+/// Starts to listen, for the life of the runtime. The first signal drains `shutdown`, the second
+/// one makes it leave.
 pub(crate) fn listen(shutdown: Shutdown) -> std::io::Result<Caught> {
     let caught = Caught::default();
     let mut source = SignalSource::new()?;
-    let told = caught.clone();
+    let heard = caught.clone();
     tokio::spawn(async move {
-        told.add(source.next().await);
+        heard.add(source.next().await);
         shutdown.drain();
-        told.add(source.next().await);
+        heard.add(source.next().await);
         shutdown.leave();
         loop {
-            told.add(source.next().await);
+            heard.add(source.next().await);
         }
     });
     Ok(caught)
 }
 
-/// Turns the signal of a reached file-size limit into an error of the write, as long as this
-/// process lives. If this fails, the signal ends the process as before.
+/// Turns the signal for a reached file-size limit into an error of the write, for the life of this
+/// process. If that fails, the signal still ends the process.
 #[cfg(unix)]
 pub(crate) fn survive_size_limit() {
     use tokio::signal::unix::{SignalKind, signal};
     let Some(number) = SIZE_LIMIT.filter(|number| !Ignored::now().has(*number)) else { return };
     if let Ok(runtime) = runtime(tokio::runtime::Builder::new_current_thread().enable_io()) {
-        // The handler stays when what it would wake up is gone.
+        // The handler stays even if its receiver is dropped.
         runtime.block_on(async { drop(signal(SignalKind::from_raw(number))) });
     }
 }
@@ -188,8 +191,8 @@ pub(crate) fn survive_size_limit() {
 #[cfg(not(unix))]
 pub(crate) fn survive_size_limit() {}
 
-/// A runtime that can listen to signals. The library needs five descriptors for it and panics if the last two, a pair of sockets, cannot be
-/// had, so they are tried first.
+/// Builds a runtime that can listen to signals. The library needs five descriptors for that and
+/// panics if it cannot get the last two, a pair of sockets, so this opens as many first.
 pub(super) fn runtime(builder: &mut tokio::runtime::Builder) -> std::io::Result<tokio::runtime::Runtime> {
     #[cfg(unix)]
     {
@@ -199,12 +202,12 @@ pub(super) fn runtime(builder: &mut tokio::runtime::Builder) -> std::io::Result<
     builder.build()
 }
 
-/// SIGXFSZ, where its number is known.
+/// SIGXFSZ, or `None` on platforms on which its number is not known.
 #[cfg(unix)]
 const SIZE_LIMIT: Option<i32> =
     if cfg!(all(target_os = "linux", any(target_arch = "mips", target_arch = "mips64"))) { None } else { Some(25) };
 
-/// The signals that this process ignores, as far as the system shows.
+/// The signals that this process ignores, as a bit mask. Empty if the system does not show them.
 #[cfg(unix)]
 #[derive(Clone, Copy, Debug, Default)]
 struct Ignored(u64);
@@ -215,7 +218,8 @@ impl Ignored {
         Self::of(&std::fs::read_to_string("/proc/self/status").unwrap_or_default())
     }
 
-    /// Of a text like `/proc/self/status`. Where it is missing nothing is known to be ignored.
+    /// Reads the mask from a text like `/proc/self/status`. If the line is missing, no signal
+    /// counts as ignored.
     fn of(status: &str) -> Self {
         let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
         Self(mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default())
@@ -231,7 +235,7 @@ use CtrlC as SignalSource;
 #[cfg(unix)]
 use UnixSignals as SignalSource;
 
-/// `None` for a signal that stays ignored.
+/// The signals to listen to; `None` for one that stays ignored.
 #[cfg(unix)]
 struct UnixSignals {
     hangup: Option<tokio::signal::unix::Signal>,

@@ -1,5 +1,5 @@
-//! Standard output carries data, so nothing of it is dropped: writing waits for a slow reader. A
-//! reader that closed it is not a failure.
+//! Standard output carries data, so nothing is dropped: writing waits for a slow reader. If the
+//! reader closed it, that is not an error.
 
 use std::io::Write as _;
 
@@ -14,8 +14,8 @@ pub(crate) fn write(bytes: &[u8]) {
     drop(stdout.write_all(bytes).and_then(|()| stdout.flush()));
 }
 
-/// The same in a command that listens to signals: the next signal ends the wait for a reader that
-/// does not read.
+/// Does the same in a command that listens to signals: if the reader does not read, the next signal
+/// ends the wait.
 pub(crate) async fn write_unless_signalled(text: String, caught: &Caught) {
     let bytes = text.into_bytes();
     let copy = bytes.clone();
@@ -34,4 +34,4 @@ pub(crate) async fn write_unless_signalled(text: String, caught: &Caught) {
     }
 }
 
-const UNREAD: &str = "standard output is not read, so what stands there is incomplete; the ledger has everything\n";
+const UNREAD: &str = "standard output is not being read, so the output is incomplete; the ledger has everything\n";

@@ -1,6 +1,6 @@
-//! A long list made of short ones. They are freed one by one while it is used up, and none is so
-//! large that the allocator would give it pages of its own: once such a block is freed, every
-//! thread's heap keeps more of what is freed in it.
+//! A long list made of short ones. They are freed one by one while the list is consumed, and none
+//! is so large that the allocator maps it separately: once such a block is freed, the heap of every
+//! thread keeps more of its freed memory.
 
 /// How many items a short list holds.
 const SHORT: usize = 256;

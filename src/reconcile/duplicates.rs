@@ -1,8 +1,8 @@
-//! Which records of the input have an e-mail that an earlier one has.
+//! Finds the records of the input whose e-mail an earlier record has.
 //!
-//! Who asks while reading must keep a table of all e-mails at hand, half of it empty. So the
-//! fingerprints of all records are laid down first, in the order of the input, and compared at the
-//! end, a small part at a time: that takes less than half of the memory and of the time.
+//! To decide during reading would need a table of all e-mails, half of it empty. Instead the
+//! fingerprints of all records are stored in the order of the input and compared at the end, a
+//! small part at a time, which takes less than half of the memory and of the time.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher as _;
@@ -14,7 +14,7 @@ use foldhash::quality::RandomState;
 
 use crate::domain::{EmailKey, NewCustomer};
 
-/// What is compared of a record.
+/// The compared part of a record.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fingerprint {
     email: u64,
@@ -23,12 +23,12 @@ pub(crate) struct Fingerprint {
     pub(crate) send_kyc_mail: bool,
 }
 
-/// Takes fingerprints of records. All that are compared must come from one of them, or from its
-/// clones.
+/// Makes fingerprints of records. Fingerprints can be compared only if they come from the same
+/// fingerprinter or its clones.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Fingerprinter {
     state: RandomState,
-    /// Whether to distinguish duplicates with other data from those with the same.
+    /// Whether to tell duplicates with other data from those with the same data.
     with_data: bool,
 }
 
@@ -54,18 +54,18 @@ const fn short(hash: u64) -> u16 {
     hash as u16 >> 1
 }
 
-/// The fingerprints of an input's valid records: 13 bytes each. Two e-mails of one hash are as good
-/// as impossible (one chance in a million for six million records); where it matters, in an import,
-/// the ledger decides on the whole e-mail. Of 32,000 duplicates with other data, one goes without
+/// The fingerprints of the valid records of an input: 13 bytes each. Two e-mails almost never share
+/// a hash (a chance of one in a million for six million records); in an import, where it matters,
+/// the ledger compares whole e-mails. One in 32,000 duplicates with other data is reported without
 /// the warning.
 #[derive(Debug)]
 pub(crate) struct Fingerprints {
     fingerprinter: Fingerprinter,
-    /// By the first byte of the hash.
+    /// Indexed by the first byte of the hash.
     parts: Vec<Bucket>,
 }
 
-/// In chunks, so that nothing is ever copied to a larger place.
+/// In chunks, so that growth never copies entries.
 #[derive(Clone, Debug, Default)]
 struct Bucket {
     full: Vec<Vec<Entry>>,
@@ -91,8 +91,8 @@ impl Bucket {
 }
 
 impl Fingerprints {
-    /// `with_data`: whether it will be asked of each duplicate what it is one of, and whether it
-    /// has the same data; otherwise they are counted.
+    /// `with_data` is true if the caller needs to know which record each duplicate repeats and
+    /// whether its data is the same. Otherwise duplicates are only counted.
     #[must_use]
     pub(crate) fn new(with_data: bool) -> Self {
         let fingerprinter = Fingerprinter { with_data, ..Fingerprinter::default() };
@@ -104,14 +104,14 @@ impl Fingerprints {
         self.fingerprinter.clone()
     }
 
-    /// Lays down the fingerprint of the next valid record.
+    /// Stores the fingerprint of the next valid record.
     pub(crate) fn add(&mut self, fingerprint: Fingerprint, row: u64) {
         let [part, hash @ ..] = fingerprint.email.to_be_bytes();
         let row = u32::try_from(row).unwrap_or(u32::MAX);
         self.parts[usize::from(part)].push(Entry::new(hash, row, fingerprint));
     }
 
-    /// Compares all, on all cores where there are many.
+    /// Compares all fingerprints, on all cores if there are many.
     #[must_use]
     pub(crate) fn compare(self) -> Duplicates {
         let Self { fingerprinter, parts: mut own } = self;
@@ -139,7 +139,7 @@ impl Fingerprints {
     }
 }
 
-/// So many are worth a thread.
+/// So many fingerprints are worth a thread.
 const MANY: usize = 50_000;
 
 fn duplicates_among(parts: Vec<Bucket>, fingerprinter: &Fingerprinter) -> Duplicates {
@@ -175,11 +175,11 @@ fn listed(parts: Vec<Bucket>, state: &RandomState) -> Duplicates {
     found
 }
 
-/// So many entries are kept together.
+/// How many entries a chunk has.
 const CHUNK: usize = 256;
 
-/// Seven bytes of the hash, the row, the short hash of the data, and the wish for an e-mail in the
-/// last bit.
+/// Seven bytes of the hash, four of the row, and two with the short hash of the data and, in the
+/// last bit, whether the record asks for an e-mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Entry([u8; 13]);
 
@@ -217,9 +217,9 @@ impl Entry {
 pub(crate) struct Duplicates {
     count: u64,
     kyc_mails: u64,
-    /// By row, where the fingerprints were taken with data.
+    /// Sorted by row; empty if the fingerprints have no data.
     later: Vec<Duplicate>,
-    /// The rows that these are duplicates of, in order.
+    /// The rows that these repeat, sorted.
     firsts: Vec<u32>,
 }
 
@@ -250,8 +250,8 @@ impl Duplicates {
         self.later.append(&mut later);
     }
 
-    /// The first record with the e-mail of this one, unless it is this one; of fingerprints with
-    /// data.
+    /// Returns the first record with the e-mail of this one, or `None` if that is this one. Needs
+    /// fingerprints with data.
     #[must_use]
     pub(crate) fn earlier(&self, row: u64) -> Option<Earlier> {
         let at = self.later.binary_search_by_key(&row, |duplicate| duplicate.row.into()).ok()?;
@@ -259,7 +259,7 @@ impl Duplicates {
         Some(Earlier { row: first.into(), same_data })
     }
 
-    /// Whether a later record has the e-mail of this one, which is the first with it; of
+    /// Returns whether this is the first record with its e-mail and a later one has it too. Needs
     /// fingerprints with data.
     #[must_use]
     pub(crate) fn has_later(&self, row: u64) -> bool {
@@ -271,7 +271,7 @@ impl Duplicates {
         self.count
     }
 
-    /// How many of them ask for an e-mail to the person.
+    /// Returns how many of them ask for an e-mail to the person.
     #[must_use]
     pub(crate) const fn kyc_mails(&self) -> u64 {
         self.kyc_mails
@@ -348,7 +348,7 @@ mod tests {
             let (mut fingerprints, mut known) = (Fingerprints::new(true), HashMap::new());
             let mut expected = Vec::new();
             for (row, hash) in (1..).zip(hashes) {
-                // A few for each part, and few parts.
+                // A few entries per part, and few parts.
                 let email = (hash % 3) << 56 | hash;
                 fingerprints.add(Fingerprint { email, data: 0, send_kyc_mail: false }, row);
                 let first = *known.entry(email).or_insert(row);

@@ -1,5 +1,5 @@
-//! The reports of a run whose input cannot be read any more: made from the ledger's rows of the
-//! run.
+//! Makes the reports of a run whose input cannot be read any more, from the rows that the run
+//! claimed.
 
 use super::line::{PassCounts, remember};
 use super::outputs::{Files, Outputs};
@@ -7,9 +7,9 @@ use crate::domain::{Position, ReportLine, Status};
 use crate::failure::Failure;
 use crate::ledger::{Claimed, Reader};
 
-/// Writes the reports from what the ledger knows of the rows that a run claimed, in the order of
-/// the rows. Lines of the input, e-mails as they were typed and kept cells are not in the ledger,
-/// so these are missing; therefore there are no rejects either.
+/// Writes the reports from the rows that a run claimed, in their order. The ledger does not have
+/// line numbers, the original spelling of e-mails or kept cells, so these are missing, and there
+/// are no rejects.
 pub(crate) fn pass(ledger: &Reader, run: i64, outputs: &Outputs, kept: &[String]) -> Result<PassCounts, Failure> {
     let mut counted = PassCounts::default();
     let mut files = Files::of_reports(outputs, kept)?;
@@ -29,7 +29,7 @@ fn line(claimed: Claimed, run: i64, kept: usize) -> ReportLine {
     let mut notes = Vec::new();
     remember(&mut line, &standing, told, Some(run), &mut notes);
     if status == Status::AlreadyImported {
-        notes.push("whether its data changed since then is not known".to_owned());
+        notes.push("it is unknown whether its data changed since then".to_owned());
     }
     line.warning = notes.join("; ");
     line

@@ -1,4 +1,4 @@
-//! The input of a command: a file as it is, or standard input spooled to one.
+//! The input of a command: a file, or standard input spooled to a file.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,11 +12,11 @@ use crate::intake::{Feed, InputFile, InputOptions};
 use crate::ledger::InputName;
 use crate::trusted_file::make_private_folder;
 
-/// Which input is read, and how.
+/// Which input to read, and how.
 #[derive(Clone, Debug)]
 pub(crate) struct InputSettings {
     pub kind: InputKind,
-    /// Whether cells are kept as they were read is decided at each reading.
+    /// `want_raw` is decided at each reading.
     pub options: InputOptions,
 }
 
@@ -24,15 +24,16 @@ pub(crate) struct InputSettings {
 #[derive(Clone, Debug)]
 pub(crate) enum InputKind {
     File(PathBuf),
-    /// Standard input of an earlier run, in the file where that run left it.
+    /// Standard input of an earlier run, in the file in which that run left it.
     Spooled(PathBuf),
-    /// Standard input. It is spooled to a file of this folder.
+    /// Standard input, to be spooled to a file in this folder.
     Pipe {
         spool: PathBuf,
     },
 }
 
-/// A file to read, several times and each time the same. It stays open until the command ends.
+/// A file that can be read several times with the same content. It stays open until the command
+/// ends.
 #[derive(Debug)]
 pub(crate) struct InputHandle {
     file: Arc<InputFile>,
@@ -41,15 +42,16 @@ pub(crate) struct InputHandle {
 }
 
 impl InputHandle {
-    /// Opens the input. Standard input is written to an owner-only file first: it must be there for
-    /// the check, for the sending, for the report, and for a resume.
+    /// Opens the input. Writes standard input to an owner-only file first, because the check,
+    /// sending, the report and a resume all read it.
     pub(crate) fn open(settings: InputSettings) -> Result<Self, Failure> {
         let path = match &settings.kind {
             InputKind::File(path) | InputKind::Spooled(path) => path.clone(),
             InputKind::Pipe { spool } => spool_stdin(spool)?,
         };
         let file = InputFile::open(&path)?;
-        // Asked for while the name leads to the file; later another file may have it, or none.
+        // Resolved now, while the path leads to this file; later it may lead to another one or to
+        // none.
         let name = path.canonicalize().unwrap_or(path);
         Ok(Self { file, name: InputName(name.to_string_lossy().into_owned()), settings })
     }
@@ -58,13 +60,13 @@ impl InputHandle {
         self.file.path()
     }
 
-    /// The name that messages use. Not the spool file of a pipe, because the user has never seen it
-    /// and a dry run removes it.
+    /// Returns the name for messages. Never the spool file of a pipe, because the user has not seen
+    /// it and a dry run removes it.
     pub(crate) fn shown(&self) -> String {
         if self.is_piped() { "standard input".to_owned() } else { shown(self.path()).to_string() }
     }
 
-    /// Whether this process reads it from its own standard input.
+    /// Returns whether this process reads it from its own standard input.
     pub(crate) fn is_piped(&self) -> bool {
         matches!(self.settings.kind, InputKind::Pipe { .. })
     }
@@ -73,24 +75,24 @@ impl InputHandle {
         !matches!(self.settings.kind, InputKind::File(_))
     }
 
-    /// What the ledger knows the input by.
+    /// Returns the name under which the ledger knows the input.
     pub(crate) fn name(&self) -> InputName {
         self.name.clone()
     }
 
-    /// Reads it from the start. Fails if the file is no longer what it was. `want_raw`: keep the
-    /// cells as they were read, for the rejects.
+    /// Reads the input from the start. Fails if the file has changed. With `want_raw`, records keep
+    /// their original cells for the rejects.
     pub(crate) fn feed(&self, want_raw: bool) -> Result<Feed, Failure> {
         let options = InputOptions { want_raw, ..self.settings.options.clone() };
         Ok(Feed::of_file(&self.file, &options)?)
     }
 
-    /// Refuses an input that changed since it was opened.
+    /// Fails if the input has changed since it was opened.
     pub(crate) fn check_unchanged(&self) -> Result<(), Failure> {
         Ok(self.file.check_unchanged()?)
     }
 
-    /// A spooled input is kept until a run of it ends well.
+    /// Removes a spooled input, because a run of it ended well.
     pub(crate) fn forget(&self) {
         if self.is_spooled() {
             drop(std::fs::remove_file(self.path()));
@@ -98,8 +100,8 @@ impl InputHandle {
     }
 }
 
-/// The beginning of the name of a spooled input that is not whole yet. It goes if the process does;
-/// a whole one stays.
+/// Prefix of a spooled input that is not complete yet. Such a file is removed with the process; a
+/// complete one stays.
 const UNFINISHED: &str = ".stdin-";
 
 fn spool_stdin(folder: &Path) -> Result<PathBuf, Failure> {

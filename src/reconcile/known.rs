@@ -1,19 +1,19 @@
-//! The rows whose customers are there, as the plan found them in the ledger. Nothing but this
-//! process can change the ledger before they would be claimed, and no claim changes them; so they
-//! need none, and a nightly file of known customers is not looked up twice.
+//! The rows whose customers already exist, as the plan found them in the ledger. They need no
+//! claim, because only this process can change the ledger before they would be claimed, and no
+//! claim changes them. So a nightly file of known customers is not looked up twice.
 
 use super::duplicates::Earlier;
 use crate::domain::Status;
 
 #[derive(Debug, Default)]
 pub(crate) struct KnownRows {
-    /// By row, from 1: a byte each.
+    /// Indexed by row, from 1; one byte each.
     rows: Vec<Option<Status>>,
 }
 
 impl KnownRows {
-    /// Notes how the next row stands. Where it seems to have the e-mail of an earlier one, the
-    /// claims decide on both of them.
+    /// Adds the status of the next row. If it seems to repeat the e-mail of an earlier row, the
+    /// claims decide both.
     pub(crate) fn add(&mut self, status: Status, earlier: Option<Earlier>) {
         let is_there = matches!(status, Status::AlreadyImported | Status::Changed | Status::Exists);
         self.rows.push((is_there && earlier.is_none()).then_some(status));
@@ -22,7 +22,7 @@ impl KnownRows {
         }
     }
 
-    /// How a row stands, if it needs no claim.
+    /// Returns the status of a row that needs no claim, or `None` if it needs one.
     pub(crate) fn status(&self, row: u64) -> Option<Status> {
         self.slot(row).and_then(|at| self.rows[at])
     }

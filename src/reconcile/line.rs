@@ -1,5 +1,5 @@
-//! The report line of each record: its validation, the duplicates of this input, and the ledger,
-//! brought together.
+//! Makes the report line of each record, from its validation, the duplicates of this input, and the
+//! ledger.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -18,17 +18,17 @@ use crate::intake::Gather;
 use crate::ledger::{KnownRecord, PayloadHash, Reader, RecordState, StoredOutcome};
 use crate::report::ErrorGroups;
 
-/// As of when a line speaks.
+/// The point in time that a line describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AsOf {
-    /// Before anything is sent: what is fine is `valid`.
+    /// Before anything is sent: a record without a problem is `valid`.
     Now,
-    /// As a run left it.
+    /// As the run with this number left it.
     Run(i64),
 }
 
-/// What lines and diagnostics need of a record. Whole pieces of the input wait in this form, so it
-/// is a small one.
+/// What lines and diagnostics need of a record. Whole pieces of the input are kept in this form, so
+/// it is small.
 #[derive(Debug)]
 pub(crate) struct ReviewedRecord {
     pub position: Position,
@@ -36,7 +36,7 @@ pub(crate) struct ReviewedRecord {
     pub violations: Box<[Violation]>,
     kept: Vec<String>,
     pub raw: Option<RawRecord>,
-    /// Of a valid one: whether it asks for an e-mail to the person.
+    /// Whether a valid record asks for an e-mail to the person; `None` if it is invalid.
     pub send_kyc_mail: Option<bool>,
 }
 
@@ -54,11 +54,11 @@ impl ReviewedRecord {
     }
 }
 
-/// A record with all that can be made of it without knowing the others.
+/// A record, with everything that can be computed without the others.
 #[derive(Debug)]
 pub(crate) struct PreparedRecord {
     pub noted: ReviewedRecord,
-    /// Of a valid one: what the ledger knows it by, and what would be sent.
+    /// How the ledger knows a valid record, and what would be sent; `None` if it is invalid.
     sendable: Option<(EmailKey, PayloadHash)>,
 }
 
@@ -93,27 +93,27 @@ pub(crate) struct KnownPiece(std::vec::IntoIter<Option<KnownRecord>>);
 #[derive(Debug)]
 pub(crate) struct Reconciler {
     duplicates: Arc<Duplicates>,
-    /// `None`: nothing was ever sent.
+    /// `None` if nothing was ever sent.
     ledger: Option<Reader>,
     as_of: AsOf,
-    /// Whether the lines are written. If they are only counted, their status is enough.
+    /// Whether lines are written. If they are only counted, their status is enough.
     writes_lines: bool,
     firsts: RefCell<Firsts>,
 }
 
-/// The e-mails of the records that seem to have duplicates. A second hash distinguishes two e-mails
-/// of one fingerprint.
+/// The e-mails of records that seem to have duplicates. A second hash distinguishes two e-mails
+/// with the same fingerprint.
 #[derive(Debug, Default)]
 struct Firsts {
     state: RandomState,
-    /// By the row that the fingerprints name as the first, and the second hash of an e-mail: the
-    /// row that really is its first.
+    /// From the row that the fingerprints name as the first, and the second hash of an e-mail, to
+    /// the row that really is its first.
     rows: HashMap<(u64, u64), u64>,
 }
 
 impl Firsts {
-    /// The first row of an e-mail among the rows of one fingerprint; this row if there was none
-    /// before.
+    /// Returns the first row with this e-mail among the rows with one fingerprint: this row if
+    /// there was none before.
     fn first(&mut self, fingerprint: u64, email: &EmailKey, row: u64) -> u64 {
         *self.rows.entry((fingerprint, self.state.hash_one(email.as_str()))).or_insert(row)
     }
@@ -124,13 +124,13 @@ impl Reconciler {
         Self { duplicates, ledger, as_of, writes_lines: true, firsts: RefCell::default() }
     }
 
-    /// The same for lines that are only counted: they lack the ids and complaints of the ledger.
+    /// Makes lines for counting only, without the ids and complaints of the ledger.
     pub(crate) fn for_counts(self) -> Self {
         Self { writes_lines: false, ..self }
     }
 
-    /// Asks the ledger for all records of a piece of the input at once, because a question each
-    /// would cost a round trip each if the ledger is on another machine.
+    /// Asks the ledger for all records of a piece at once, because one query per record would cost
+    /// a round trip each if the ledger is on another machine.
     pub(crate) fn known<'a>(&self, records: impl Iterator<Item = &'a PreparedRecord>) -> Result<KnownPiece, Failure> {
         let Some(ledger) = &self.ledger else { return Ok(KnownPiece::default()) };
         let emails: Vec<_> = records.filter_map(|record| Some(&record.sendable.as_ref()?.0)).collect();
@@ -143,8 +143,8 @@ impl Reconciler {
         Ok(KnownPiece(known.into_iter()))
     }
 
-    /// Returns the line of a record. Must be called for all records in the order of the input, with
-    /// what is known of their piece.
+    /// Returns the line of a record. Call it for all records in the order of the input, with what
+    /// is known of their piece.
     pub(crate) fn line(&self, prepared: &PreparedRecord, known: &mut KnownPiece) -> ReportLine {
         match &prepared.sendable {
             Some((key, payload)) => self.sendable(&prepared.noted, key, *payload, known.0.next().flatten()),
@@ -188,8 +188,8 @@ impl Reconciler {
         }
     }
 
-    /// The earlier record of the same e-mail. The e-mails are compared and not their rows in the
-    /// ledger, because the file may have been edited since its rows were claimed.
+    /// Returns the earlier record with the same e-mail, or `None`. Compares e-mails and not rows of
+    /// the ledger, because the file may have been edited since its rows were claimed.
     fn earlier(&self, email: &EmailKey, row: u64) -> Option<Earlier> {
         let earlier = self.duplicates.earlier(row);
         let fingerprint = match earlier {
@@ -231,7 +231,7 @@ fn is_complaint(status: Status) -> bool {
     matches!(status, Status::Invalid | Status::Rejected | Status::Failed | Status::InDoubt)
 }
 
-/// A record, and the form of the input that it stands in.
+/// A record, and the shape of the input that it comes from.
 pub(crate) struct ShapedRecord<'a> {
     pub shape: &'a InputShape,
     pub record: &'a ReviewedRecord,
@@ -242,7 +242,7 @@ fn line_of(record: &ReviewedRecord, status: Status) -> ReportLine {
     ReportLine::new(record.position, status, email, record.kept.clone())
 }
 
-/// The line of a record that is never sent.
+/// Returns the line of an invalid record, which is never sent.
 pub(crate) fn invalid(record: &ReviewedRecord) -> ReportLine {
     let mut line = line_of(record, Status::Invalid);
     let (wrong, odd): (Vec<_>, Vec<_>) =
@@ -253,8 +253,8 @@ pub(crate) fn invalid(record: &ReviewedRecord) -> ReportLine {
     line
 }
 
-/// What the last outcome left: ids and links of a customer that is there, the complaint where there
-/// is none.
+/// Adds what the last outcome left: ids and links of an existing customer, or the complaint if
+/// there is no customer.
 pub(crate) fn remember(
     line: &mut ReportLine,
     standing: &RecordState,
@@ -289,10 +289,10 @@ fn explained(violation: &Violation) -> String {
     let Violation { column, value, hint, .. } = violation;
     match (column.is_empty(), value.is_empty()) {
         (true, _) => hint.clone().into_owned(),
-        // Bare, the name of a column could be taken for a word of ours: `note: this cell …`.
+        // Quoted, because a bare column name could be mistaken for our own words: `note: this cell
+        // …`.
         (false, true) => format!("column {column:?}: {hint}"),
-        // The value is fit for a message already: escaped once more it would not be what `check`
-        // shows.
+        // The value is already escaped. Escaped twice, it would differ from what `check` shows.
         (false, false) => format!("{column} \"{value}\": {hint}"),
     }
 }

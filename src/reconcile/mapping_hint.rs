@@ -1,28 +1,30 @@
-//! Which column to look at when the API rejects one record after the other in the same words.
+//! Suggests which column to check if the API rejects one record after the other with the same
+//! message.
 
 use crate::domain::Field;
 
-/// What to do: for each field that the words speak of, what feeds it now and the option that says
-/// otherwise.
+/// Returns the hint: for each field that the message names, its current source and the option that
+/// changes it.
 pub(crate) fn hint(words: &str, columns: &[(String, String)]) -> String {
     let words = plain(words);
     let suspects: Vec<_> = columns
         .iter()
         .filter(|(field, _)| words.contains(&plain(field)))
-        .map(|(field, feeding)| format!("{field} comes from {feeding}: {} says otherwise", option(field)))
+        .map(|(field, feeding)| format!("{field} is read from {feeding}; change it with {}", option(field)))
         .collect();
     if suspects.is_empty() {
-        return "see with `check` which column feeds which field, and correct it with --map FIELD=COLUMN".to_owned();
+        return "run `check` to see which column feeds which field, and correct it with --map FIELD=COLUMN".to_owned();
     }
     suspects.join("; ")
 }
 
-/// Servers write `customer_name`, `customer name` and `Customer Name`.
+/// Lower case and with spaces, because servers write `customer_name`, `customer name` and `Customer
+/// Name`.
 fn plain(words: &str) -> String {
     words.to_lowercase().replace('_', " ")
 }
 
-/// Fields that the API has a rule for are mapped; all others are extras.
+/// Returns the option that maps a field: --map if the API has a rule for it, --extra otherwise.
 fn option(field: &str) -> String {
     format!("{} {field}=COLUMN", if Field::parse(field).is_some() { "--map" } else { "--extra" })
 }
@@ -41,7 +43,10 @@ mod tests {
     fn the_field_that_the_server_complains_of_is_named_with_its_column_and_the_option() {
         for words in ["customer_name: is too long", "The Customer Name field format is invalid."] {
             let hint = hint(words, &columns());
-            assert_eq!(hint, "customer_name comes from column \"Company\": --map customer_name=COLUMN says otherwise");
+            assert_eq!(
+                hint,
+                "customer_name is read from column \"Company\"; change it with --map customer_name=COLUMN"
+            );
         }
         assert!(hint("customer_address.city: unknown", &columns()).contains("--extra customer_address.city=COLUMN"));
     }

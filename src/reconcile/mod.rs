@@ -1,9 +1,25 @@
-//! Brings the input and the ledger together: who is a duplicate of whom, what is known, and what
-//! each record says.
+//! Compares the input with the ledger: which records are duplicates, which are already known, and
+//! what the report says of each.
 //!
-//! `check`, `import` and `report` read the input through the same [`Reconciler`](line::Reconciler),
-//! so what the plan promised, what the import did and what the report says cannot differ in who is
-//! a duplicate of whom.
+//! - `input` opens the input, and spools standard input to a file, so that it can be read several
+//!   times.
+//! - `survey` is the first reading, without the ledger: counts, diagnostics and, by `duplicates`,
+//!   equal e-mails.
+//! - `pass` is a reading with the ledger. It makes one report line per record (`line`) and writes
+//!   the files (`outputs`).
+//! - `plan` combines both into what an import would do; `known` has the rows that need no claim.
+//! - `from_ledger` makes the reports if the input is gone; `mapping_hint` suggests a mapping after
+//!   a stop; `chunks` is a list that frees its memory piece by piece.
+//!
+//! Rules:
+//!
+//! - `check`, `import` and `report` use the same [`Reconciler`](line::Reconciler), so the plan, the
+//!   import and the report agree on which record is a duplicate of which.
+//! - An input that changed since it was opened is an error in every reading (I11).
+//! - Files appear only when all of them are complete. Each replaces its predecessor by a rename, so
+//!   after a crash every file is whole, the old one or the new one.
+//! - Memory grows by 13 bytes per valid record for duplicates and one byte per record for known
+//!   rows, and not with the size of the records (I8).
 
 pub(crate) mod chunks;
 pub(crate) mod duplicates;

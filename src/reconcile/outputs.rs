@@ -9,7 +9,7 @@ use crate::intake::Feed;
 use crate::limits;
 use crate::report::{Rejects, ReportFile};
 
-/// Where the reports and the rejects go.
+/// Paths of the reports and the rejects.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outputs {
     pub reports: Vec<PathBuf>,
@@ -38,7 +38,7 @@ impl Files {
         Ok(files)
     }
 
-    /// The reports alone: rejects need the form of the input.
+    /// Creates the reports alone, because rejects need the shape of the input.
     pub(crate) fn of_reports(outputs: &Outputs, kept: &[String]) -> Result<Self, Failure> {
         let create = |path: &PathBuf| match ReportFile::create(path, kept) {
             Ok(file) => Ok((path.clone(), file)),
@@ -65,7 +65,7 @@ impl Files {
         Ok(())
     }
 
-    /// Puts the files in their places as soon as all of them are whole.
+    /// Puts the files in place once all of them are complete.
     pub(crate) fn commit(self) -> Result<(), Failure> {
         let mut whole = Vec::new();
         for (path, report) in self.reports {
@@ -87,15 +87,15 @@ impl Files {
     }
 }
 
-/// An error and what it means for the other files of the same run.
+/// Returns the error, and what it means for the other files of the same run.
 fn torn(error: &std::io::Error, replaced: &[PathBuf], unchanged: &[PathBuf]) -> String {
     let list = |paths: &[PathBuf]| paths.iter().map(|path| shown(path).to_string()).collect::<Vec<_>>().join(", ");
     let mut words = limits::told(error);
     if !replaced.is_empty() {
-        words.push_str(&format!("; of this run already: {}", list(replaced)));
+        words.push_str(&format!("; already replaced: {}", list(replaced)));
     }
     if !unchanged.is_empty() {
-        words.push_str(&format!("; still as before: {}", list(unchanged)));
+        words.push_str(&format!("; unchanged: {}", list(unchanged)));
     }
     words
 }
@@ -103,7 +103,7 @@ fn torn(error: &std::io::Error, replaced: &[PathBuf], unchanged: &[PathBuf]) -> 
 fn unwritable(path: &Path, error: &dyn std::fmt::Display) -> Failure {
     Failure::new(Exit::Io, error)
         .context(format!("cannot write {}", shown(path)))
-        .hint("the ledger has everything: when the disk is well again, `customer-import report` makes the files")
+        .hint("the ledger has everything: fix the disk, then write the files with `customer-import report`")
 }
 
 #[cfg(test)]
@@ -125,7 +125,7 @@ mod tests {
         assert_eq!(failure.exit, Exit::Io);
         let (words, [a, b, c]) = (failure.words(), paths.each_ref().map(|path| path.display().to_string()));
         assert!(words.starts_with(&format!("cannot write {b}: ")), "{words}");
-        assert!(words.ends_with(&format!("; of this run already: {a}; still as before: {c}")), "{words}");
+        assert!(words.ends_with(&format!("; already replaced: {a}; unchanged: {c}")), "{words}");
         assert_eq!(std::fs::read_to_string(&paths[2]).unwrap(), "old");
     }
 }

@@ -1,5 +1,5 @@
-//! A pass over the input with the ledger: lines, counts and files out. `check` and the plan of
-//! `import` make one before anything is sent, `report` and the end of `import` after it.
+//! A pass over the input with the ledger, which produces lines, counts and files. `check` and the
+//! plan of `import` make one before anything is sent, `report` and the end of `import` after it.
 
 use super::chunks::ChunkedVec;
 use super::input::InputHandle;
@@ -8,8 +8,8 @@ use super::outputs::{Files, Outputs};
 use crate::domain::Status;
 use crate::failure::Failure;
 
-/// Judges every record, shows each and how it stands to `observe`, and writes the files that were
-/// asked for. They appear only once all are whole.
+/// Judges every record, passes it and its status to `observe`, and writes the requested files. They
+/// appear only when all are complete.
 pub(crate) fn pass(
     input: &InputHandle,
     outputs: &Outputs,

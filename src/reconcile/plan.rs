@@ -1,4 +1,4 @@
-//! The plan: what an import would do.
+//! Plans an import.
 
 use std::sync::Arc;
 
@@ -15,27 +15,27 @@ use crate::intake::Mapping;
 use crate::ledger::Reader;
 use crate::report::{Diagnostics, Plan};
 
-/// What the plan depends on beside the records.
+/// What the plan depends on, besides the records.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Purpose {
-    /// How many requests leave per minute.
+    /// How many requests are sent per minute.
     pub per_minute: f64,
     pub retry_rejected: bool,
-    /// The plan will be carried out, and then it will be asked of each duplicate what it is one of.
+    /// The plan will be carried out, so it must know which record each duplicate repeats.
     pub sends: bool,
 }
 
-/// What an import would do.
+/// What an import would do, and what it needs for that.
 pub(crate) struct Planned {
     pub plan: Plan,
     pub diagnostics: Diagnostics,
     pub duplicates: Arc<Duplicates>,
     pub known: KnownRows,
-    /// The names of the kept columns as the input has them.
+    /// The names of the kept columns, as the input spells them.
     pub kept: Vec<String>,
 }
 
-/// Reads the whole input, counts what an import would do, and writes the reports that were named.
+/// Reads the whole input, counts what an import would do, and writes the named reports.
 pub(crate) fn plan(
     input: &InputHandle,
     outputs: &Outputs,
@@ -53,7 +53,7 @@ pub(crate) fn plan(
         None => 0,
     };
     let mut known = KnownRows::default();
-    // Without a ledger and without files, the survey has all the counts.
+    // If there is no ledger and no file to write, the survey has all the counts.
     let writes = !outputs.is_empty();
     let is_alone = ledger.is_none() && !writes;
     let Survey { mapping, mut counted, kyc_mails, duplicates } =
@@ -82,7 +82,7 @@ pub(crate) fn plan(
     Ok(Planned { plan, diagnostics, duplicates, known, kept })
 }
 
-/// What feeds each field of the request.
+/// Returns the source of each field of the request.
 fn columns(mapping: &Mapping) -> Vec<(String, String)> {
     let fields = mapping.fields().map(|(field, feeding)| (field.to_string(), feeding));
     let extras = mapping.extras().map(|(path, column)| (path.to_owned(), format!("column {column:?}")));
@@ -94,7 +94,7 @@ fn diagnose(diagnostics: &mut Diagnostics, told: &ShapedRecord<'_>) {
     diagnostics.add(record.position, &record.violations, shape, record.raw.as_ref());
 }
 
-/// Counts a record that would be sent.
+/// Counts the record if it would be sent.
 fn count(plan: &mut Plan, purpose: &Purpose, status: Status, record: &ReviewedRecord) {
     let sends =
         matches!(status, Status::Valid | Status::InDoubt) || (status == Status::Rejected && purpose.retry_rejected);

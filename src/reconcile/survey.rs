@@ -14,19 +14,19 @@ use crate::intake::{Gather, Mapping};
 #[derive(Debug)]
 pub(crate) struct Survey {
     pub mapping: Mapping,
-    /// Of valid records and duplicates and invalid ones only.
+    /// Counts of valid records, duplicates and invalid records only.
     pub counted: PassCounts,
     /// How many of the valid records ask for an e-mail to the person.
     pub kyc_mails: u64,
     pub duplicates: Arc<Duplicates>,
 }
 
-/// The records of a piece as far as a survey needs them.
+/// What a survey needs of the records of a piece.
 struct Surveyed {
     fingerprinter: Fingerprinter,
-    /// In the order of the rows; none of an invalid one.
+    /// In the order of the rows; `None` for an invalid record.
     fingerprints: Vec<Option<Fingerprint>>,
-    /// Those with violations.
+    /// The records with violations.
     violated: ChunkedVec<ReviewedRecord>,
 }
 
@@ -52,7 +52,7 @@ impl Gather for Surveyed {
     }
 }
 
-/// Validates every record and finds the duplicates, comparing their data if `compared`. Passes
+/// Validates every record and finds the duplicates, and compares their data if `compared`. Passes
 /// every record with violations to `observe`.
 pub(crate) fn survey(
     input: &InputHandle,
@@ -88,7 +88,7 @@ pub(crate) fn survey(
         }
     }
     counted.tally.skipped(pieces.blank_rows());
-    // Its buffers are free before there are tables to compare with.
+    // Frees its buffers before the tables for the comparison are built.
     drop(pieces);
     let duplicates = fingerprints.compare();
     counted.tally.turn(duplicates.count(), Status::Valid, Status::Duplicate);

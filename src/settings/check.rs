@@ -1,4 +1,4 @@
-//! What `check` does.
+//! Settings of `check`.
 
 use super::outputs::{self, Rendering};
 use super::{SendingSettings, TargetSettings};
@@ -11,7 +11,7 @@ use crate::reconcile::plan::Purpose;
 
 #[derive(Debug)]
 pub(crate) struct CheckSettings {
-    /// `None`: no ledger is looked at.
+    /// `None` if there is no ledger to compare with.
     pub target: Option<TargetSettings>,
     pub input: InputSettings,
     pub outputs: Outputs,
@@ -32,7 +32,7 @@ impl CheckSettings {
 }
 
 impl From<ImportArgs> for CheckArgs {
-    /// `import --dry-run`.
+    /// Turns `import --dry-run` into `check`.
     fn from(args: ImportArgs) -> Self {
         let ImportArgs { input, target, sending, output, .. } = args;
         Self { input, target, output, rate: sending.rate, retry_rejected: sending.retry_rejected }
@@ -40,7 +40,7 @@ impl From<ImportArgs> for CheckArgs {
 }
 
 impl Purpose {
-    /// Of a plan that will be carried out.
+    /// Returns the purpose of a plan that will be carried out.
     pub(super) fn of_sending(sending: &SendingSettings) -> Self {
         Self { per_minute: sending.rate.per_minute(), retry_rejected: sending.claims.retry_rejected, sends: true }
     }

@@ -1,4 +1,4 @@
-//! Who sends: the one source of tokens.
+//! Credentials: the one source of tokens.
 
 use std::path::Path;
 
@@ -9,7 +9,8 @@ use crate::cli::{APP_SECRET_VARIABLE, CredentialArgs, TOKEN_VARIABLE};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
-/// Returns the one source of tokens. Reads the file of the app secret, so it may block.
+/// Returns the one source of tokens. Fails if there is none or more than one. Reads the file of the
+/// app secret, so it may block.
 pub(super) fn credentials(args: &CredentialArgs) -> Result<Credentials, Failure> {
     let (token, secret) = (secret_variable(TOKEN_VARIABLE)?, secret_variable(APP_SECRET_VARIABLE)?);
     let (file, id) = (&args.app_secret_file, args.account_id.as_deref().map(SecretString::from));
@@ -20,7 +21,7 @@ pub(super) fn credentials(args: &CredentialArgs) -> Result<Credentials, Failure>
         (None, None, Some(command), false) => Ok(Credentials::Source(TokenSource::command(command.clone()))),
         (None, None, None, true) => account(id, secret, file.as_deref()),
         (None, None, None, false) => Err(Failure::new(Exit::Usage, "no credentials were given").hint(format!(
-            "put a bearer token into the environment as {TOKEN_VARIABLE}, or name --token-file PATH, --token-command COMMAND, \
+            "set {TOKEN_VARIABLE} to a bearer token, or use --token-file PATH, --token-command COMMAND, \
              or --account-id ID with the app secret in {APP_SECRET_VARIABLE} or --app-secret-file PATH"
         ))),
         _ => Err(Failure::new(Exit::Usage, "more than one source of credentials was given").hint(format!(
@@ -30,7 +31,7 @@ pub(super) fn credentials(args: &CredentialArgs) -> Result<Credentials, Failure>
     }
 }
 
-/// The account that logs in: an id and one secret.
+/// Returns the account that logs in. Fails unless there is an id and exactly one secret.
 fn account(
     id: Option<SecretString>,
     secret: Option<SecretString>,
@@ -44,22 +45,21 @@ fn account(
             return Err(Failure::new(Exit::Usage, words).hint("keep one of them"));
         }
         (Some(_), None, None) => {
-            return Err(Failure::new(Exit::Usage, "--account-id was given without the app secret").hint(format!(
-                "put it into the environment as {APP_SECRET_VARIABLE}, or name a file that holds it: --app-secret-file PATH"
-            )));
+            return Err(Failure::new(Exit::Usage, "--account-id was given without the app secret")
+                .hint(format!("set {APP_SECRET_VARIABLE}, or name a file with it: --app-secret-file PATH")));
         }
         (None, ..) => {
             return Err(Failure::new(Exit::Usage, "an app secret was given without --account-id")
-                .hint("say whose it is: --account-id ID (or CUSTOMER_IMPORT_ACCOUNT_ID)"));
+                .hint("name its account: --account-id ID (or CUSTOMER_IMPORT_ACCOUNT_ID)"));
         }
     };
     Ok(Credentials::Account(account))
 }
 
-/// Returns a variable that holds a secret. `None` if it is not set, or blank.
+/// Returns the value of a variable that holds a secret, or `None` if it is not set or blank.
 fn secret_variable(name: &str) -> Result<Option<SecretString>, Failure> {
     let Some(value) = std::env::var_os(name) else { return Ok(None) };
     let value = value.into_string().map(SecretString::from);
-    let value = value.map_err(|_| Failure::new(Exit::Usage, format!("{name} holds no UTF-8 text")))?;
+    let value = value.map_err(|_| Failure::new(Exit::Usage, format!("{name} is not UTF-8 text")))?;
     Ok(Some(value).filter(|value| !value.expose_secret().trim().is_empty()))
 }

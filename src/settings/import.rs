@@ -1,4 +1,4 @@
-//! What `import` does.
+//! Settings of `import`.
 
 use std::path::{Path, PathBuf};
 
@@ -23,32 +23,32 @@ pub(crate) struct ImportSettings {
     pub purpose: Purpose,
     /// Send nothing if any record is invalid.
     pub strict: bool,
-    /// Ask before sending, if there is a person to ask.
+    /// Ask before sending, if a person can be asked.
     pub asks: bool,
     pub progress: Style,
     pub rendering: Rendering,
     pub log: LogSettings,
 }
 
-/// Where the customers go.
+/// Where the customers are sent.
 #[derive(Debug)]
 pub(crate) enum Destination {
     Server(Box<ServerSettings>),
-    /// A sandbox of our own, inside this process.
+    /// A sandbox inside this process.
     Sandbox(SandboxSettings),
 }
 
 #[derive(Debug)]
 pub(crate) struct SandboxSettings {
     pub account: String,
-    /// `None`: a throw-away ledger.
+    /// `None` for a temporary ledger.
     pub ledger: Option<PathBuf>,
     pub creation: Creation,
     pub ca_file: Option<PathBuf>,
 }
 
 impl ImportSettings {
-    /// Reads credentials and tries out the reports, so it may block.
+    /// Decides everything. Reads credentials and tries out the report files, so it may block.
     pub(crate) fn of(args: &ImportArgs, log: LogSettings) -> Result<Self, Failure> {
         let destination = Destination::of(args)?;
         let input = InputSettings::of(&args.input)?;
@@ -91,7 +91,7 @@ impl Destination {
     }
 }
 
-/// `--metrics-file`. Decided before all else, so that the file also records what is refused.
+/// `--metrics-file`. Decided before everything else, so that the file also records what is refused.
 #[derive(Debug)]
 pub(crate) struct MetricsSettings {
     pub path: PathBuf,
@@ -101,7 +101,8 @@ pub(crate) struct MetricsSettings {
 }
 
 impl MetricsSettings {
-    /// `None` if no file was named. Fails if it cannot be written, or is another file's place.
+    /// Returns `None` if no file was named. Fails if it cannot be written, or if it is another file
+    /// of the run.
     pub(crate) fn of(args: &ImportArgs) -> Result<Option<Self>, Failure> {
         let Some(path) = args.metrics_file.clone() else { return Ok(None) };
         // An invalid target is refused later, and recorded in this file.

@@ -1,4 +1,4 @@
-//! Which input is read, and how.
+//! Settings of the input.
 
 use std::path::{Path, PathBuf};
 
@@ -42,12 +42,12 @@ fn region(text: &str) -> Result<Country, Failure> {
     })
 }
 
-/// Where standard input is kept until a run of it ends well.
+/// Returns the folder in which standard input is kept until a run of it ends well.
 fn spool_dir() -> Result<PathBuf, Failure> {
     Ok(state_dir()?.join("spool"))
 }
 
-/// Whether this is standard input of an earlier run, named by a resume command.
+/// Returns whether the file is standard input of an earlier run, named by a resume command.
 pub(super) fn is_spooled(input: &Path) -> bool {
     let folder = |path: &Path| path.parent().and_then(|folder| folder.canonicalize().ok());
     let spool = spool_dir().ok().and_then(|spool| spool.canonicalize().ok());

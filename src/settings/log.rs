@@ -1,4 +1,4 @@
-//! What is logged, and how the progress of a run is shown.
+//! Settings of the log and of the progress display.
 
 use std::io::IsTerminal as _;
 

@@ -1,8 +1,8 @@
-//! What was decided: checked values, made once of what was typed.
+//! Checked values, decided once from what the user typed.
 //!
 //! Everything that can be refused before the first record is read is refused here. What `cli`
-//! parsed ends here, too: no folder below knows what can be typed. A folder that needs values of
-//! the user defines their type, and this one makes them.
+//! parsed ends here, too: no folder below knows the command line. A folder that needs values from
+//! the user defines their type, and this folder creates them.
 
 mod check;
 mod credentials;

@@ -1,4 +1,4 @@
-//! Where results go: the reports, the rejects, the metrics, the summary.
+//! Settings of the outputs: reports, rejects, metrics, summary.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use crate::report::ReportFormat;
 
 const STDIN_REPORT: &str = "customer-import.report.csv";
 
-/// How a command speaks on standard output.
+/// Format of a command's output on standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rendering {
     Text,
@@ -22,7 +22,7 @@ pub(crate) enum Rendering {
 }
 
 impl Rendering {
-    /// Of the flag `--json`.
+    /// Returns JSON if the flag `--json` is set.
     pub(crate) fn json_if(json: bool) -> Self {
         if json { Self::Json } else { Self::Text }
     }
@@ -37,8 +37,8 @@ impl From<SummaryFormat> for Rendering {
     }
 }
 
-/// Returns the outputs with the default report beside the input if none was named. `others` are
-/// files that must not be written over.
+/// Returns the outputs, with the default report beside the input if none was named. `others` are
+/// files that must not be overwritten.
 pub(super) fn with_default(args: &OutputArgs, input: &Path, others: &[PathBuf]) -> Result<Outputs, Failure> {
     let mut reports = args.reports.clone();
     if reports.is_empty() {
@@ -61,19 +61,18 @@ fn checked(outputs: Outputs, input: &Path, others: &[PathBuf]) -> Result<Outputs
     for (index, path) in all.iter().enumerate() {
         if all[..index].iter().any(|other| same_file(other, path)) {
             return Err(Failure::new(Exit::Usage, format!("{} is named twice", shown(path)))
-                .hint("every report and the rejects are files of their own"));
+                .hint("give every report and the rejects a file of its own"));
         }
         if others.iter().map(PathBuf::as_path).chain([input]).any(|other| same_file(other, path)) {
-            return Err(Failure::new(Exit::Usage, format!("{} would be written over", shown(path)))
-                .hint("a report or the rejects cannot take the place of the input, the ledger or the credentials"));
+            return Err(Failure::new(Exit::Usage, format!("{} would be overwritten", shown(path)))
+                .hint("name a file that is not the input, the ledger or the credentials"));
         }
         writable(path)?;
     }
     Ok(outputs)
 }
 
-/// Fails if the metrics file is another file of the run, because it is overwritten every half
-/// minute.
+/// Fails if the metrics file is another file of the run, because it is replaced every half minute.
 pub(super) fn check_metrics_file(
     path: &Path,
     outputs: &OutputArgs,
@@ -83,13 +82,13 @@ pub(super) fn check_metrics_file(
     let report = default_report(input);
     let outputs = outputs.reports.iter().chain(&outputs.rejects).chain([&report]).map(PathBuf::as_path);
     if others.iter().map(PathBuf::as_path).chain(outputs).chain([input]).any(|other| same_file(other, path)) {
-        return Err(Failure::new(Exit::Usage, format!("--metrics-file {} would be written over", shown(path)))
-            .hint("the metrics cannot take the place of the input, a report, the ledger or the credentials"));
+        return Err(Failure::new(Exit::Usage, format!("--metrics-file {} would be overwritten", shown(path)))
+            .hint("name a file that is not the input, a report, the ledger or the credentials"));
     }
     writable(path)
 }
 
-/// The files that a command reads or keeps, besides the input.
+/// Returns the files that a command reads or keeps, besides the input.
 pub(super) fn own_files(ledger: Option<&Path>, credentials: Option<&CredentialArgs>) -> Vec<PathBuf> {
     let beside = |ledger: &Path, ending: &str| {
         let mut name = ledger.as_os_str().to_owned();
@@ -105,7 +104,7 @@ pub(super) fn own_files(ledger: Option<&Path>, credentials: Option<&CredentialAr
     ledger.chain(credentials).collect()
 }
 
-/// Whether two names mean one file, also one that is yet to be made.
+/// Returns whether two paths mean the same file, even one that does not exist yet.
 fn same_file(one: &Path, other: &Path) -> bool {
     let real = |path: &Path| {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -114,8 +113,8 @@ fn same_file(one: &Path, other: &Path) -> bool {
     one == other || real(one).is_some_and(|one| real(other) == Some(one))
 }
 
-/// `customers.csv` → `customers.report.csv`; any other ending stays: `x.ndjson` →
-/// `x.ndjson.report.csv`.
+/// Returns the path of the default report: `customers.csv` → `customers.report.csv`. Any other
+/// extension stays: `x.ndjson` → `x.ndjson.report.csv`.
 fn default_report(input: &Path) -> PathBuf {
     if input == Path::new("-") || is_spooled(input) {
         return STDIN_REPORT.into();

@@ -1,4 +1,4 @@
-//! What `report` does.
+//! Settings of `report`.
 
 use super::TargetSettings;
 use super::outputs::{self, Rendering};

@@ -1,4 +1,4 @@
-//! How requests are sent: pace, retries, limits.
+//! Settings of sending: pace, retries, limits.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub(crate) struct SendingSettings {
     pub guard: GuardPolicy,
     pub claims: ClaimPolicy,
     pub lookups: bool,
-    /// Stop after this many records were sent.
+    /// Maximum number of records to send.
     pub limit: Option<u64>,
 }
 
@@ -48,7 +48,7 @@ impl From<&SendingArgs> for SendingSettings {
     }
 }
 
-/// What `ledger resolve` and `ledger pull` do.
+/// Settings of `ledger resolve` and `ledger pull`.
 #[derive(Debug)]
 pub(crate) struct ResolveSettings {
     pub server: ServerSettings,
@@ -57,7 +57,7 @@ pub(crate) struct ResolveSettings {
 }
 
 impl ResolveSettings {
-    /// Reads the credentials, so it may block.
+    /// Decides everything. Reads the credentials, so it may block.
     pub(crate) fn of(
         target: &TargetArgs,
         credentials: &CredentialArgs,

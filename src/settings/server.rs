@@ -1,4 +1,4 @@
-//! The server: where it is, how requests reach it, and who sends them.
+//! Settings of the server: its address, the route to it, and the credentials.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,20 +10,19 @@ use crate::cli::{CredentialArgs, TargetArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
-/// All that a client of the server needs.
+/// Everything that a client of the server needs.
 #[derive(Clone, Debug)]
 pub(crate) struct ServerSettings {
     pub target: TargetSettings,
     pub route: Route,
     pub credentials: Arc<Credentials>,
-    /// One more certificate authority to trust.
+    /// Additional certificate authority to trust.
     pub ca_file: Option<PathBuf>,
 }
 
 impl ServerSettings {
-    /// Returns the server that was named. Fails if none was, if it cannot be reached in the way
-    /// that was named, and if there are no or too many credentials. Reads the file of an app
-    /// secret, so it may block.
+    /// Returns the named server. Fails if none was named, if its route cannot be used, and if there
+    /// are no or too many credentials. Reads the file of an app secret, so it may block.
     pub(crate) fn of(target: &TargetArgs, args: &CredentialArgs) -> Result<Self, Failure> {
         let target = TargetSettings::required(target)?;
         let route = route(&target.base)?;
@@ -32,11 +31,11 @@ impl ServerSettings {
     }
 }
 
-/// Returns how requests reach the API. Fails if a proxy is named that cannot be used.
+/// Returns the route of requests to the API. Fails if it leads through a proxy that cannot be used.
 fn route(base: &BaseUrl) -> Result<Route, Failure> {
     Route::to(base, |name| std::env::var_os(name)).map_err(|error| {
         let hint = format!(
-            "correct {name} or unset it (to go around a proxy: NO_PROXY={})",
+            "correct {name} or unset it (to bypass the proxy: NO_PROXY={})",
             base.host(),
             name = error.variable
         );

@@ -1,4 +1,4 @@
-//! Which account of which server, and where it is remembered.
+//! Settings of the target: which account of which server, and which ledger remembers it.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::ledger::{Creation, Ledger, LedgerError, Reader, Target};
 use crate::trusted_file::make_private_folder;
 
-/// Which account of which server, and where it is remembered.
+/// The target, its address, and its ledger.
 #[derive(Clone, Debug)]
 pub(crate) struct TargetSettings {
     pub base: BaseUrl,
@@ -22,22 +22,22 @@ pub(crate) struct TargetSettings {
 }
 
 impl TargetSettings {
-    /// Returns the target that was named. Fails if none was.
+    /// Returns the named target. Fails if none was named.
     pub(crate) fn required(args: &TargetArgs) -> Result<Self, Failure> {
         Self::of(args)?.ok_or_else(|| {
             Failure::new(Exit::Usage, "no base URL was given").hint(
-                "say where the API is: --base-url https://api.yativo.com/api/v1 (or CUSTOMER_IMPORT_BASE_URL); \
-                 to try everything without an API: --sandbox",
+                "name the API: --base-url https://api.yativo.com/api/v1 (or CUSTOMER_IMPORT_BASE_URL); \
+                 to try everything without an API, use --sandbox",
             )
         })
     }
 
-    /// Returns the target that was named. `None` if none was.
+    /// Returns the named target, or `None` if none was named.
     pub(crate) fn of(args: &TargetArgs) -> Result<Option<Self>, Failure> {
         args.base_url.as_deref().map(|url| Self::at(url, args)).transpose()
     }
 
-    /// The target of a sandbox at this address. The sandbox's port changes with every start, its
+    /// Returns the target of a sandbox at this address. Its port changes with every start, but its
     /// name in the ledger does not.
     pub(crate) fn of_sandbox(url: &str, account: String, ledger: PathBuf, creation: Creation) -> Result<Self, Failure> {
         let target = Target { base_url: "sandbox".to_owned(), account };
@@ -49,8 +49,8 @@ impl TargetSettings {
         Reader::open(&self.ledger, &self.target).map_err(|error| self.refused(error))
     }
 
-    /// The same. `None` if there is no ledger and need not be one, or if another run is just
-    /// beginning it.
+    /// Does the same. Returns `None` if there is no ledger and none is required, or if another run
+    /// is just creating it.
     pub(crate) fn reader_if_any(&self) -> Result<Option<Reader>, Failure> {
         match Reader::open(&self.ledger, &self.target) {
             Ok(reader) => Ok(Some(reader)),
@@ -59,8 +59,8 @@ impl TargetSettings {
         }
     }
 
-    /// Opens the ledger for writing. `None` if there is none and need not be one; then nothing is
-    /// made. A link that leads to nothing yet is not a ledger.
+    /// Opens the ledger for writing. Returns `None` and creates nothing if there is none and none
+    /// is required. A link to a missing file counts as no ledger.
     pub(crate) fn open_existing_ledger(&self) -> Result<Option<Ledger>, Failure> {
         if self.creation == Creation::Allowed && !self.ledger.exists() {
             return Ok(None);
@@ -68,24 +68,24 @@ impl TargetSettings {
         self.open(self.creation).map(Some)
     }
 
-    /// Opens a ledger for writing that must be there.
+    /// Opens the ledger for writing. Fails if there is none.
     pub(crate) fn open_known_ledger(&self) -> Result<Ledger, Failure> {
         self.open(Creation::Refused)
     }
 
-    /// Opens the ledger for writing, and makes it if it may be made. Logs that it is new if `tell`.
-    /// Call this when nothing can be refused any more.
+    /// Opens the ledger for writing, and creates it if that is allowed. If `tell`, logs that it is
+    /// new. Call this when nothing can be refused any more.
     pub(crate) fn open_ledger(&self, tell: bool) -> Result<Ledger, Failure> {
         let path = &self.ledger;
         if let (Some(folder), Creation::Allowed) = (path.parent(), self.creation) {
             make_private_folder(folder).map_err(|error| {
-                Failure::of(Exit::Io, error).context(format!("cannot make the folder {}", shown(folder)))
+                Failure::of(Exit::Io, error).context(format!("cannot create the folder {}", shown(folder)))
             })?;
         }
         let is_new = !path.exists();
         let ledger = self.open(self.creation)?;
         if is_new && tell {
-            tracing::info!("a new ledger was made: {}; keep it, it is what prevents doubles", shown(path));
+            tracing::info!("created a new ledger: {}; keep it, because it prevents duplicates", shown(path));
         }
         Ok(ledger)
     }
@@ -94,12 +94,12 @@ impl TargetSettings {
         Ledger::open(&self.ledger, self.target.clone(), creation).map_err(|error| self.refused(error))
     }
 
-    /// What to do about a missing ledger depends on whether it was said to be there.
+    /// Adds the hint for a missing ledger, which depends on `--require-ledger`.
     fn refused(&self, error: LedgerError) -> Failure {
         let was_required = self.creation == Creation::Refused && matches!(error, LedgerError::Missing(_));
         let failure = Failure::from(error);
         if was_required {
-            return failure.hint("is its disk mounted? For a first import, leave out --require-ledger");
+            return failure.hint("check that its disk is mounted; for a first import, omit --require-ledger");
         }
         failure
     }
@@ -124,7 +124,7 @@ pub(super) fn creation(args: &TargetArgs) -> Creation {
     if args.require_ledger { Creation::Refused } else { Creation::Allowed }
 }
 
-/// Where ledgers and spooled inputs live unless the user says otherwise.
+/// Returns the folder of ledgers and spooled inputs, unless the user names others.
 pub(super) fn state_dir() -> Result<PathBuf, Failure> {
     let no_home = |error| Failure::of(Exit::Configuration, error).hint("name the ledger with --ledger PATH");
     let strategy = etcetera::choose_base_strategy().map_err(no_home)?;
@@ -132,7 +132,8 @@ pub(super) fn state_dir() -> Result<PathBuf, Failure> {
     Ok(base.join("customer-import"))
 }
 
-/// A file name for a target: whatever could mean something to a file system becomes `_`.
+/// Returns a file name for a target. Every character that could have a meaning for a file system
+/// becomes `_`.
 fn ledger_name(host: &str, account: &str) -> String {
     let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' };
     format!("{host}-{account}.db").chars().map(plain).collect()

@@ -162,7 +162,7 @@ fn a_changed_input_gets_a_report_from_the_ledger_and_the_run_can_be_resumed() {
     for said in [&ran.stdout, &ran.stderr] {
         assert!(
             said.contains("the report was made from the ledger, because the input changed; ")
-                && said.contains("are not in it"),
+                && said.contains("are missing from it"),
             "{said}"
         );
     }

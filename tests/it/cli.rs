@@ -113,7 +113,7 @@ fn a_ledger_that_is_missing_is_told_without_an_option_that_was_not_given() {
     }
     lab.run(&[&["import", "in.csv", "--yes", "--require-ledger"][..], &none].concat())
         .ends(78)
-        .says("hint: is its disk mounted? For a first import, leave out --require-ledger");
+        .says("hint: check that its disk is mounted; for a first import, omit --require-ledger");
 }
 
 #[test]
@@ -131,10 +131,10 @@ fn a_file_that_cannot_be_read_is_told_with_its_cause_and_a_hint() {
     lab.run(&[&import[..], &["nope.pem"]].concat())
         .ends(78)
         .says("cannot read the certificate file nope.pem: No such file or directory")
-        .says("hint: see to the path");
+        .says("hint: check the path and the permissions");
     let token = [&import[..5], &["--token-file", "nope.token"]].concat();
     Ran::of(lab.command(&token).env_remove("CUSTOMER_IMPORT_TOKEN")).ends(77).says(
         "error: cannot read the token file nope.token: No such file or directory (os error 2)\nhint: check its path",
     );
-    lab.run(&[&import[..], &["der.pem"]].concat()).ends(78).says("holds no certificate").says("hint: --ca-file wants");
+    lab.run(&[&import[..], &["der.pem"]].concat()).ends(78).says("holds no certificate").says("hint: name a text file");
 }

@@ -42,8 +42,8 @@ fn panicking(format: &str) -> Ran {
 
 #[test]
 fn a_panic_ends_with_74_and_words_that_hold_nobodys_data() {
-    let ran = panicking("text").says("error: a fault of this program: in a thread (").says("hint: what was sent");
-    assert!(ran.stderr.contains("error: a fault of this program: a cell ("), "{ran:?}");
+    let ran = panicking("text").says("error: internal error: in a thread (").says("hint: what was sent");
+    assert!(ran.stderr.contains("error: internal error: a cell ("), "{ran:?}");
     assert!(!ran.stderr.contains("ada@") && !ran.stderr.contains("panicked"), "{ran:?}");
 }
 
@@ -53,7 +53,7 @@ fn a_panic_is_a_line_of_json_where_all_lines_are() {
     let lines: Vec<Value> = ran.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), 2, "{ran:?}");
     assert!(lines.iter().all(|line| line["level"] == "ERROR" && line["place"].is_string()), "{ran:?}");
-    assert_eq!(lines[1]["message"], "a fault of this program: a cell");
+    assert_eq!(lines[1]["message"], "internal error: a cell");
 }
 
 #[test]

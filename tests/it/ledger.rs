@@ -140,7 +140,7 @@ fn resolve_tells_what_it_waits_for_unless_it_is_to_be_quiet() {
 #[test]
 fn a_doubt_can_be_settled_by_hand_and_nothing_else_can() {
     let (lab, server) = with_a_doubt(&[]);
-    lab.ledger(&server, &["settle", "p0@example.com", "--absent"]).ends(2).says("no doubt");
+    lab.ledger(&server, &["settle", "p0@example.com", "--absent"]).ends(2).says("is not in doubt");
     lab.ledger(&server, &["settle", "p1@example.com"]).ends(2);
     lab.ledger(&server, &["settle", "p1@example.com", "--created", "c-1"]).ends(0);
     lab.import(&server, &["--ledger", "l.db"]).ends(0);
@@ -329,6 +329,6 @@ fn a_pull_that_got_fewer_customers_than_the_api_counts_is_not_done() {
     };
     pull(r#","pagination":{"total":151,"last_page":1}"#)
         .says("150 customers seen")
-        .says("not all customers were learnt: the API counts 1 more customers than it lists");
-    pull(r#","pagination":{"last_page":7}"#).says("not all customers were learnt: the API counts 7 pages");
+        .says("not all customers were learned: the API reports 1 more customers than it lists");
+    pull(r#","pagination":{"last_page":7}"#).says("not all customers were learned: the API reports 7 pages");
 }

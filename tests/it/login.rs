@@ -124,8 +124,8 @@ fn logins_that_fail_at_first_are_tried_again() {
 #[test]
 fn logins_that_lead_nowhere_end_with_their_own_codes_and_send_nobody() {
     for (fault, code, words) in [
-        ("login-401", 77, "refused the account id or its app secret"),
-        ("login-422", 77, "refused the account id or its app secret"),
+        ("login-401", 77, "rejected the account id or its app secret"),
+        ("login-422", 77, "rejected the account id or its app secret"),
         ("login-no-token", 69, "no token"),
         ("login-404", 78, "base URL"),
     ] {
@@ -264,11 +264,11 @@ fn a_static_token_that_is_over_sends_nothing_and_one_that_ends_too_soon_is_told_
     let import = |token: String, more: &[&str]| {
         Ran::of(lab.command(&lab.import_args(&server, more)).env("CUSTOMER_IMPORT_TOKEN", token))
     };
-    import(web_token(-400), &[]).ends(77).says("the token ended").says("--account-id");
+    import(web_token(-400), &[]).ends(77).says("the token says that it expired").says("--account-id");
     assert_eq!(server.requests(), 0);
-    import(web_token(-60), &["--limit", "1"]).ends(0).says("the token ends in 0.0 s");
+    import(web_token(-60), &["--limit", "1"]).ends(0).says("the token expires in 0.0 s");
     let ran = import(web_token(3600), &[]).ends(0);
-    assert!(!ran.stderr.contains("the token ends"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("the token expires"), "{}", ran.stderr);
     let mut asked_again = lab.command(&["ledger", "resolve", "--base-url", &server.url, "--token-command"]);
     asked_again.arg(format!("echo {}", web_token(-400))).env_remove("CUSTOMER_IMPORT_TOKEN");
     Ran::of(&mut asked_again).ends(0);

@@ -51,8 +51,8 @@ fn a_wrong_mapping_stops_within_twenty_requests_and_those_in_flight() {
     lab.customers(200);
     lab.import(&server, &[])
         .ends(78)
-        .says("in the same words")
-        .says("customer_name comes from column \"customer_name\": --map customer_name=COLUMN says otherwise");
+        .says("with the same message")
+        .says("customer_name is read from column \"customer_name\"; change it with --map customer_name=COLUMN");
     assert!(server.posts().len() <= 28, "{}", server.posts().len());
 }
 

@@ -337,7 +337,7 @@ fn a_ledger_that_cannot_be_locked_is_refused_with_what_it_may_be() {
         let trial = Trial::new(&server, error, World::Used);
         let inject = format!("inject=flock:error={error}");
         let ran = trial.run_traced(&["-e", "trace=flock", "-e", &inject], &trial.args()).ends(78);
-        ran.says("l.db").says("a network disk? name a local one with --ledger");
+        ran.says("l.db").says("if this is a network disk, name a local one with --ledger");
         assert_eq!(posts_after(&server, &trial.emails()[2..], 0.0), 0, "{error}");
     }
 }
@@ -421,7 +421,7 @@ fn of_two_reports_none_is_put_in_place_before_both_are_whole() {
     assert!(is_old("a.csv") && is_old("b.csv"));
     reset();
     let ran = trial.run_traced(&["-e", "inject=renameat:error=EIO:when=2"], &again).ends(74);
-    ran.says("cannot write b.csv").says("of this run already: a.csv");
+    ran.says("cannot write b.csv").says("already replaced: a.csv");
     assert!(!is_old("a.csv") && is_old("b.csv"));
     trial.lab.run(&again).ends(0);
     assert!(!is_old("a.csv") && !is_old("b.csv"));

@@ -238,11 +238,11 @@ fn a6_an_email_that_the_api_has_and_does_not_list_is_rejected_with_that_reason()
     let lab = Lab::new();
     let server = Server::start(&lab, &["--fault", "soft-deleted:p1@example.com"]);
     lab.customers(3);
-    lab.import(&server, &[]).ends(1).says("its list does not");
+    lab.import(&server, &[]).ends(1).says("does not list it");
     assert_eq!(lab.statuses(), ["created", "rejected", "created"]);
     let row = &lab.report()[1];
     assert_eq!(row["error_code"], "api.email_exists");
-    assert!(row["error"].contains("its list does not"), "{row:?}");
+    assert!(row["error"].contains("does not list it"), "{row:?}");
     lab.import(&server, &[]).ends(1);
     assert_eq!(lab.statuses()[1], "rejected", "the next night, too");
 }
@@ -262,7 +262,7 @@ fn a6_a_server_that_refuses_by_a_folded_compare_and_lists_by_an_exact_one_has_no
     lab.write("in.csv", format!("{HEADER}\nJose,jose@example.com,+4917612345001,DEU\n"));
     world.import(&lab, &[]).ends(0);
     lab.write("in.csv", format!("{HEADER}\nJosé,josé@example.com,+4917612345002,DEU\n"));
-    world.import(&lab, &[]).ends(1).says("its list does not");
+    world.import(&lab, &[]).ends(1).says("does not list it");
     assert_eq!(lab.statuses(), ["rejected"]);
     assert_eq!(lab.report()[0]["customer_id"], "");
     assert_eq!(world.book.customers().len(), 1);

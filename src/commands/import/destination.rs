@@ -1,4 +1,4 @@
-//! Where the customers go: to the API that was named, or to a sandbox of our own.
+//! Where the customers are sent: to the named API, or to a sandbox inside this process.
 
 use std::sync::Arc;
 
@@ -8,20 +8,20 @@ use crate::failure::Failure;
 use crate::sandbox::{self, Sandbox};
 use crate::settings::{Destination, SandboxSettings, ServerSettings, TargetSettings};
 
-/// A sandbox inside this process, which lives as long as this value.
+/// A sandbox inside this process. It lives as long as this value.
 pub(super) struct OwnSandbox {
     _sandbox: Sandbox,
     throw_away: Option<tempfile::TempDir>,
 }
 
 impl OwnSandbox {
-    /// Whether the ledger goes with it, because none was named.
+    /// Returns whether the ledger is removed with it, because the user named none.
     pub(super) fn forgets(&self) -> bool {
         self.throw_away.is_some()
     }
 }
 
-/// Returns the server, and the sandbox that it is if one was asked for.
+/// Returns the server, and the sandbox behind it if the user asked for one.
 pub(super) async fn reach(destination: Destination) -> Result<(ServerSettings, Option<OwnSandbox>), Failure> {
     let SandboxSettings { account, ledger, creation, ca_file } = match destination {
         Destination::Server(server) => return Ok((*server, None)),

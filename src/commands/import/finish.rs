@@ -1,5 +1,5 @@
-//! The end of a run: reports from the input or else from the ledger, the end in the ledger, the
-//! summary.
+//! Ends a run: writes the reports from the input, or else from the ledger, then the end of the run
+//! in the ledger, then the summary.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -44,7 +44,7 @@ impl Import<'_> {
         };
         let counted = match counted {
             Err(unread) if unread.exit == Exit::Input => {
-                // A run that the input stopped looks like one that was interrupted.
+                // If the input stopped the run, the verdict looks like an interrupt.
                 let stopped = stopped.filter(|_| !matches!(verdict, Some(Verdict::Interrupted)));
                 let sent = SendingEnd { verdict, counters, unread: None, stopped };
                 return Err(self.report_from_ledger(run, &memory, begun, sent, unread).await);
@@ -59,12 +59,12 @@ impl Import<'_> {
         if let (Exit::Io, Some(Verdict::Finished), Ok(counted)) = (exit, &verdict, &counted) {
             let forgotten = counted.tally.get(Status::NotAttempted);
             stopped =
-                Some(format!("the ledger is damaged: it knows no end of {forgotten} records that were dealt with"));
+                Some(format!("the ledger is damaged: it has no outcome for {forgotten} records that were processed"));
         }
         if let (Ok(counted), Ok(doubts)) = (&counted, memory.doubts()) {
             self.metrics.reported(&counted.tally, doubts);
         }
-        // A ledger that failed before cannot take this either, and the verdict has said so.
+        // If the ledger failed before, this fails too, and the verdict already says so.
         let ended = self.ledger.end_run(run, counters, exit.code(), stopped.clone()).await;
         if let (Err(error), false) = (ended, matches!(verdict, Some(Verdict::LedgerFailed(_)))) {
             return Err(error.into());
@@ -77,7 +77,8 @@ impl Import<'_> {
         let next_command = resumable.then(|| resume::command(&self.input));
         let ending = RunEnding { counters, counted, exit, stopped, next_command: next_command.clone() };
         let summary = self.summary(run, &memory, begun, ending)?;
-        // cron mails what is printed, and --quiet asks for no mail about a run that went well.
+        // Cron mails everything that is printed, and --quiet asks for no mail about a run that went
+        // well.
         if !(self.log.is_quiet() && exit == Exit::Done && self.rendering == Rendering::Text) {
             self.print(&summary).await;
         }
@@ -113,7 +114,7 @@ impl Import<'_> {
         })
     }
 
-    /// Writes the same from the ledger alone, if the input changed or cannot be read any more.
+    /// Does the same from the ledger alone, if the input changed or cannot be read any more.
     async fn report_from_ledger(
         &self,
         run: &RunId,
@@ -139,12 +140,11 @@ impl Import<'_> {
         }
         log_end(exit.code(), Some(&stopped));
         let command = resume::command(&self.input);
-        let hint = format!(
-            "nothing that was read after a change was sent; see whether the file is what it should be, then resume with: {command}"
-        );
+        let hint =
+            format!("nothing that was read after the change was sent; check the file, then resume with: {command}");
         let ending = RunEnding { counters, counted, exit, stopped: Some(stopped.clone()), next_command: Some(command) };
         match self.summary(run, memory, begun, ending) {
-            // Rejects need the cells of the input.
+            // No rejects, because they need the cells of the input.
             Ok(summary) => {
                 self.print(&Summary { partial: true, rejects: None, ..summary }).await;
             }
@@ -158,7 +158,7 @@ impl Import<'_> {
         let why = if self.input.check_unchanged().is_err() { "changed" } else { "cannot be read again" };
         let mut words = format!("the report was made from the ledger, because the input {why}");
         if missing > 0 {
-            words.push_str(&format!("; {missing} rows that were not reached, or needed no request, are not in it"));
+            words.push_str(&format!("; {missing} rows that were not reached or needed no request are missing from it"));
         }
         if self.outputs.rejects.is_some() {
             words.push_str("; no file of rejects was written");
@@ -172,7 +172,7 @@ impl Import<'_> {
         self.unless_leaving(pass).await
     }
 
-    /// The pass over the input that makes the reports; a second signal does not wait for it.
+    /// Makes the reports in a pass over the input. Fails if a second signal arrives.
     async fn count(&self, run: &RunId, memory: &Memory) -> Result<PassCounts, Failure> {
         let reconciler = Reconciler::new(Arc::clone(&self.duplicates), Some(memory.reader()?), AsOf::Run(run.number));
         let (input, outputs) = (Arc::clone(&self.input), self.outputs.clone());
@@ -180,14 +180,14 @@ impl Import<'_> {
         self.unless_leaving(pass).await
     }
 
-    /// What the reports are made from: the ledger by its name, or a copy if a name of its files
-    /// leads elsewhere.
+    /// Returns the ledger to make the reports from: the one at its path, or a copy if one of its
+    /// files has lost its name.
     async fn memory(&self, verdict: &Option<Verdict>) -> Result<Memory, Failure> {
         let target = self.sender.server.target.clone();
         let Some(Verdict::LedgerFailed(lost @ LedgerError::Lost { .. })) = verdict else {
             return Ok(Memory { target, lacks_name: false, copy: None });
         };
-        // Where the ledger is now matters more than why there is no report.
+        // Names the ledger first, because where it is now matters more than why there is no report.
         let failed = |error: &dyn std::fmt::Display| {
             Failure::from(lost.clone())
                 .context(format!("cannot make the report of a run that lost its ledger ({error})"))
@@ -203,9 +203,9 @@ impl Import<'_> {
 /// A ledger to read from.
 struct Memory {
     target: TargetSettings,
-    /// The ledger has lost its name, so the same command would begin a new one.
+    /// The ledger has lost its name, so the same command would create a new one.
     lacks_name: bool,
-    /// Removed with this value.
+    /// Deleted with this value.
     #[expect(dead_code, reason = "it is there to be dropped")]
     copy: Option<tempfile::TempDir>,
 }

@@ -1,5 +1,5 @@
-//! `--metrics-file`: the state of the run for others to watch, written once it is planned, at every
-//! sign of life, and at its end whatever that is.
+//! `--metrics-file`: the state of the run for monitoring. Written once the run is planned, at every
+//! heartbeat, and at the end of the run, however it ends.
 
 use std::cell::RefCell;
 use std::io::{self, Write as _};
@@ -15,16 +15,16 @@ use crate::exit::Exit;
 use crate::report::Metrics;
 use crate::settings::MetricsSettings;
 
-/// Idle if no file was named.
+/// Does nothing if no file was named.
 #[derive(Debug)]
 pub(super) struct MetricsFile {
-    /// By the monotonic clock; a wall clock that is set must not lengthen a run.
+    /// Of the monotonic clock, because setting the wall clock must not lengthen a run.
     begun: Instant,
     file: Option<(PathBuf, RefCell<Metrics>)>,
 }
 
 impl MetricsFile {
-    /// Everything that fails from here on is recorded in the file.
+    /// Starts the record. Everything that fails from here on appears in the file.
     pub(super) fn start(settings: Option<MetricsSettings>) -> Self {
         let file = settings.map(|MetricsSettings { path, host, account }| {
             let earlier = std::fs::read(&path).unwrap_or_default();
@@ -60,8 +60,7 @@ impl MetricsFile {
         }
     }
 
-    /// Logs an error if the file cannot be written, and changes nothing else: the records do not
-    /// depend on it.
+    /// Writes the file. If that fails, only logs an error, because the records do not depend on it.
     fn write(&self, text: impl FnOnce(&Metrics) -> String) {
         if let Some((path, metrics)) = &self.file
             && let Err(error) = replace(path, &text(&metrics.borrow()))

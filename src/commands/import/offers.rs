@@ -1,4 +1,4 @@
-//! The records of the input as offers to the delivery.
+//! Offers the records of the input to delivery.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use crate::process::signals;
 use crate::reconcile::input::InputHandle;
 use crate::reconcile::known::KnownRows;
 
-/// How often the input is compared with itself while nothing is read from it.
+/// How often the input is checked for changes while nothing is read from it.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Reads the input to its end, or until the receiver is gone.
+/// Reads the input to its end, or until the receiver is dropped.
 pub(super) fn read(input: &InputHandle, known: &KnownRows, offers: &mpsc::Sender<Offer>) -> Result<(), Failure> {
     for records in input.feed(false)?.in_parallel(Vec::<InputRecord<'_>>::new)? {
         for record in records? {
@@ -31,13 +31,14 @@ pub(super) fn read(input: &InputHandle, known: &KnownRows, offers: &mpsc::Sender
     Ok(())
 }
 
-/// Stops the run soon after the input changed, also when all of it has been read.
+/// Drains the run soon after the input changed, even if all of it has been read.
 pub(super) async fn watch(input: Arc<InputHandle>, shutdown: Shutdown) {
     loop {
         tokio::time::sleep(LOOK).await;
         let input = Arc::clone(&input);
-        // A thread of its own may hang on a dead disk; the runtime may not. If none can be had, the
-        // next look will do: each record is compared before it is sent anyway.
+        // Checked on a thread of its own, which may hang on a dead disk without blocking the
+        // runtime. If the thread cannot be started, the next check will do, because each record is
+        // checked before it is sent anyway.
         let Ok(looking) = signals::on_thread(move || input.check_unchanged()) else { continue };
         if looking.await.is_err() {
             return shutdown.drain();

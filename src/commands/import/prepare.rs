@@ -1,4 +1,4 @@
-//! From the settings to the first request: the sandbox, the ledger, the plan, the question.
+//! Leads from the settings to the first request: the sandbox, the ledger, the plan, the question.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -32,7 +32,7 @@ pub(in crate::commands) fn run(
     let metrics_file = MetricsFile::start(metrics);
     let ended = runtime::on_runtime(import(decide, &metrics_file));
     let exit = ended.as_ref().map_or_else(|failure| failure.exit, |exit| *exit);
-    // If another run holds the ledger, the file belongs to that run.
+    // If another run holds the ledger, the metrics file belongs to that run.
     if exit != Exit::Locked {
         metrics_file.end(exit);
     }
@@ -50,7 +50,7 @@ async fn import(
     let forgets = sandbox.as_ref().is_some_and(OwnSandbox::forgets);
     let (sender, api) = Sender::new(server, sending, &signals).await?;
     let target = &sender.server.target;
-    // A ledger that exists is locked before the plan, which may take long. A new one is made when
+    // An existing ledger is locked before the plan, which may take long. A new one is created when
     // nothing can be refused any more.
     let existing = target.clone();
     let ledger = signals.beside(move || existing.open_existing_ledger()).await?;
@@ -61,7 +61,8 @@ async fn import(
         None => {
             let (new, tell) = (target.clone(), !forgets);
             let ledger = signals.beside(move || new.open_ledger(tell)).await?;
-            // Another run may have made it meanwhile, and what that run did is not in the plan.
+            // Another run may have created it meanwhile, and the plan does not know what that run
+            // did.
             if target.reader_if_any()?.is_some_and(|reader| reader.knows_any().unwrap_or(true)) {
                 planned = plan(&input, target, purpose, &signals).await?;
             }
@@ -75,7 +76,7 @@ async fn import(
         diagnostics::show(&diagnostics, &log, &outputs.reports);
     }
     metrics.planned(plan.tally.total(), plan.tally.get(Status::InDoubt) + plan.doubts_elsewhere);
-    sender.tell_of_proxy();
+    sender.log_proxy();
     let wanted = sender.sending.limit.map_or(plan.to_send, |limit| plan.to_send.min(limit));
     preflight::warn_of_early_end(&sender.server.credentials, plan.time_for(wanted));
     let refused = refuse(strict, asks, &plan, target, &signals).await?;
@@ -111,7 +112,7 @@ async fn send_and_report(import: Import<'_>, run: &RunId, api: Api, refused: Opt
         return Err(import.left_at_once());
     }
     let Finished { exit, next_command } = import.report(run, sent, begun).await?;
-    // The command that resumes names a spooled input.
+    // Kept if there is a command to resume, because that names the spooled input.
     if exit == Exit::Done && next_command.is_none() {
         import.input.forget();
     }
@@ -129,7 +130,7 @@ async fn plan(
     signals.beside(work).await
 }
 
-/// Why nothing is sent after all, although the input can be read.
+/// Returns why nothing is sent although the input can be read, or `None` if records are sent.
 async fn refuse(
     strict: bool,
     asks: bool,
@@ -139,12 +140,12 @@ async fn refuse(
 ) -> Result<Option<String>, Failure> {
     let invalid = plan.tally.get(Status::Invalid);
     if strict && invalid > 0 {
-        return Ok(Some(format!("nothing was sent, for {invalid} records are invalid and --strict was given")));
+        return Ok(Some(format!("nothing was sent: {invalid} records are invalid (--strict)")));
     }
     if !asks || target.base.is_loopback() || !confirm::is_possible() {
         return Ok(None);
     }
     let question = format!("{}\nSend {} records to {}?", plan.to_text(), plan.to_send, target.base.as_str());
     let confirmed = signals.beside(move || Ok(confirm::confirmed(&question))).await?;
-    Ok((!confirmed).then(|| "nothing was sent, as you wished".to_owned()))
+    Ok((!confirmed).then(|| "nothing was sent: you answered no".to_owned()))
 }

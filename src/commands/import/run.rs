@@ -1,4 +1,4 @@
-//! What the steps of one run share.
+//! What the steps of a run share.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -19,10 +19,10 @@ use crate::reconcile::outputs::Outputs;
 use crate::report::{Plan, Style};
 use crate::settings::Rendering;
 
-/// A run of `import`, from its first request to its summary.
+/// A run of `import`, from its plan to its summary.
 pub(super) struct Import<'a> {
     pub sender: Sender,
-    /// The ledger goes with the sandbox of this run.
+    /// The ledger is removed with the sandbox of this run.
     pub forgets: bool,
     pub ledger: Arc<Ledger>,
     pub input: Arc<InputHandle>,
@@ -39,14 +39,14 @@ pub(super) struct Import<'a> {
     pub metrics: &'a MetricsFile,
 }
 
-/// How the sending ended.
+/// How sending ended.
 pub(super) struct SendingEnd {
-    /// `None`: nothing was to be sent.
+    /// `None` if nothing was sent.
     pub verdict: Option<Verdict>,
     pub counters: RunCounters,
-    /// The input failed while it was read.
+    /// Why the input could not be read to its end.
     pub unread: Option<Failure>,
-    /// Why the run stopped before its end, in words.
+    /// Why the run stopped early, for people.
     pub stopped: Option<String>,
 }
 
@@ -57,7 +57,7 @@ impl SendingEnd {
 }
 
 impl Import<'_> {
-    /// Waits for the pass, unless a second signal says to leave at once.
+    /// Waits for a pass. Fails if a second signal asks to leave at once.
     pub(super) async fn unless_leaving<T>(&self, pass: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
         tokio::select! {
             biased;
@@ -68,7 +68,7 @@ impl Import<'_> {
 
     pub(super) fn left_at_once(&self) -> Failure {
         let exit = Exit::Interrupted(self.signals.caught.get().unwrap_or(Signal::Interrupt));
-        Failure::new(exit, "left at once, without a report; what was in flight is resolved by the next run")
+        Failure::new(exit, "stopped at once without a report; the next run resolves what was in flight")
             .hint(self.hint_to_resume())
     }
 

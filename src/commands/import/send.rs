@@ -1,4 +1,4 @@
-//! The sending: the reader, the delivery and the progress side by side.
+//! Runs the reader, delivery and the progress side by side.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,7 +16,7 @@ use crate::process::signals;
 use crate::reconcile::mapping_hint;
 use crate::report::{Progress, Scope, log_event};
 
-/// How many records the reader may be ahead of the claims.
+/// How many records the reader can be ahead of the claims.
 const AHEAD: usize = 512;
 
 impl Import<'_> {
@@ -24,7 +24,7 @@ impl Import<'_> {
         let (sender, offered) = mpsc::channel(AHEAD);
         let (input, known) = (Arc::clone(&self.input), Arc::clone(&self.known));
         let stop = self.signals.shutdown.clone();
-        // An input that cannot be read on stops the sending, too.
+        // If the input cannot be read to its end, sending stops too.
         let reading = signals::on_thread(move || offers::read(&input, &known, &sender).inspect_err(|_| stop.drain()))?;
         let watching = tokio::spawn(offers::watch(Arc::clone(&self.input), self.signals.shutdown.clone()));
         let mut progress = Progress::start(self.progress, self.scope());

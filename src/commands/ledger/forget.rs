@@ -8,7 +8,7 @@ use crate::process::{confirm, runtime, stdout};
 use crate::settings::TargetSettings;
 
 pub(super) fn forget(email: Option<&str>, target: &TargetSettings, yes: bool) -> Result<Exit, Failure> {
-    // Held from here on, so that what is asked about is what is forgotten.
+    // Locked from here on, so that exactly what the question names is erased.
     let ledger = target.open_known_ledger()?;
     if let (Some(loss), false) = (loss(email, &target.reader()?)?, yes) {
         consent(&loss)?;
@@ -34,8 +34,8 @@ pub(super) fn forget(email: Option<&str>, target: &TargetSettings, yes: bool) ->
     })
 }
 
-/// What is worth a question before it is forgotten: everything, and a request that may have taken
-/// effect.
+/// Returns what the user must confirm: erasing everything, or a request that may have taken effect.
+/// `None` if there is nothing to confirm.
 fn loss(email: Option<&str>, ledger: &Reader) -> Result<Option<String>, Failure> {
     let open = ledger.open_requests()?;
     let Some(email) = email else {
@@ -48,16 +48,16 @@ fn loss(email: Option<&str>, ledger: &Reader) -> Result<Option<String>, Failure>
     Ok(open.iter().any(|doubt| doubt.email == key).then_some(told))
 }
 
-/// Asks at the terminal. Fails if the answer is no, or if there is no terminal: then --yes is
-/// needed.
+/// Asks at the terminal. Fails if the answer is no, or if there is no terminal, which requires
+/// --yes.
 fn consent(loss: &str) -> Result<(), Failure> {
     const AFTER: &str = "an input that holds what is forgotten is sent again";
     if !confirm::is_possible() {
         return Err(Failure::new(Exit::Usage, format!("{loss}, and {AFTER}; nothing was forgotten"))
-            .hint("give --yes if that is what you want; `customer-import ledger resolve` ends doubts"));
+            .hint("add --yes to confirm; `customer-import ledger resolve` ends doubts"));
     }
     if confirm::confirmed(&format!("{loss}: {AFTER}. Forget?")) {
         return Ok(());
     }
-    Err(Failure::new(Exit::SomeFailed, "nothing was forgotten, as you wished"))
+    Err(Failure::new(Exit::SomeFailed, "nothing was forgotten: you answered no"))
 }

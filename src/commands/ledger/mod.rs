@@ -1,4 +1,11 @@
-//! `ledger`: looking at the memory of what was sent, and what people do to it.
+//! `ledger`: shows what the ledger remembers, and changes it.
+//!
+//! - `show` prints counts, doubts, or one e-mail.
+//! - `resolve` finishes the records in doubt like an import; `settle` ends one by hand.
+//! - `pull` adds the customers that the account already has.
+//! - `forget` erases a person or the whole target.
+//!
+//! All but `show` lock the ledger, so none of them runs beside an import.
 
 mod forget;
 mod pull;
@@ -38,7 +45,7 @@ pub(super) fn run(command: LedgerCommand, log: LogSettings) -> Result<Exit, Fail
     }
 }
 
-/// How many records ended in which way.
+/// Returns how many records ended with each status.
 fn outcomes(tally: &Tally) -> Map<String, Value> {
     Status::IMPORT.into_iter().map(|status| (status.as_str().to_owned(), tally.get(status).into())).collect()
 }

@@ -1,4 +1,4 @@
-//! `ledger pull`: learns the customers that the account has already.
+//! `ledger pull`: adds the customers that the account already has.
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ pub(super) async fn pull(
         PullStop::Stop(reason) => Failure::new(Exit::from(&reason), reason),
     });
     if let Some(Repeated { page, .. }) = pulled.repeated {
-        tracing::warn!("the pull ended at page {page}, because the API lists the same customers there again");
+        tracing::warn!("the pull ended at page {page} because the API repeats earlier customers there");
     }
     let failure = failure.or(incomplete);
     let exit = failure.as_ref().map_or(Exit::Done, |failure| failure.exit);
@@ -57,18 +57,18 @@ pub(super) async fn pull(
     };
     stdout::write_unless_signalled(said, &caught).await;
     match failure {
-        Some(failure) => Err(failure.hint("what was learnt stays learnt; run the same command again")),
+        Some(failure) => Err(failure.hint("the customers learned so far are kept; run the same command again")),
         None => Ok(exit),
     }
 }
 
-/// A list that is shorter than the API says is not all that it has.
+/// Returns a failure if the API lists fewer customers or pages than it reports.
 fn incomplete(pulled: &Pulled) -> Option<Failure> {
     let promised = pulled.repeated.and_then(|Repeated { page, promised }| promised.filter(|promised| *promised > page));
     let why = match (pulled.missing, promised) {
         (0, None) => return None,
-        (0, Some(pages)) => format!("the API counts {pages} pages and lists other customers on none of the last ones"),
-        (missing, _) => format!("the API counts {missing} more customers than it lists"),
+        (0, Some(pages)) => format!("the API reports {pages} pages but repeats earlier customers before the last one"),
+        (missing, _) => format!("the API reports {missing} more customers than it lists"),
     };
-    Some(Failure::new(Exit::Unavailable, format!("not all customers were learnt: {why}")))
+    Some(Failure::new(Exit::Unavailable, format!("not all customers were learned: {why}")))
 }

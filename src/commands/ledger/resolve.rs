@@ -1,4 +1,4 @@
-//! `ledger resolve`: finishes what earlier runs left in doubt.
+//! `ledger resolve`: finishes the records that earlier runs left in doubt.
 
 use std::time::Instant;
 
@@ -18,7 +18,7 @@ use crate::process::stdout;
 use crate::report::{Progress, Scope, log_event};
 use crate::settings::{Rendering, ResolveSettings};
 
-/// Every open request is offered as if its row stood in an input again: the life of a record does
+/// Offers every open request to delivery as if an input had its row; the lifecycle of a record does
 /// the rest.
 pub(super) async fn resolve(
     decide: impl FnOnce() -> Result<ResolveSettings, Failure> + Send + 'static,
@@ -35,7 +35,7 @@ pub(super) async fn resolve(
     let doubts = open.len() as u64;
     for doubt in open {
         let payload = Payload::stored(doubt.body, doubt.email.as_str());
-        // There is room for all of them.
+        // Cannot fail, because the channel has room for all of them.
         let _ = offers.try_send(Offer::Valid {
             position: Position { row: doubt.row, line: 0 },
             email: doubt.email,

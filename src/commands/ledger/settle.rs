@@ -1,4 +1,4 @@
-//! `ledger settle`: ends a doubt with what a person found out.
+//! `ledger settle`: ends a doubt with what the user found out.
 
 use crate::domain::{Complaint, ComplaintCode, EmailKey, Ending, Receipt};
 use crate::exit::Exit;
@@ -23,8 +23,8 @@ pub(super) fn settle(email: &EmailKey, created: Option<String>, target: &TargetS
         let exit = if settled { Exit::Done } else { Exit::Usage };
         ledger.end_run(&run, Default::default(), exit.code(), None).await?;
         if !settled {
-            return Err(Failure::new(Exit::Usage, format!("{} is in no doubt", email.as_str()))
-                .hint("`customer-import ledger show` lists what is"));
+            return Err(Failure::new(Exit::Usage, format!("{} is not in doubt", email.as_str()))
+                .hint("`customer-import ledger show` lists the records in doubt"));
         }
         stdout::write(format!("{} is settled: {word}\n", email.as_str()).as_bytes());
         Ok(exit)

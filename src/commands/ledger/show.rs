@@ -1,4 +1,4 @@
-//! `ledger show`: what is remembered, of all or of one e-mail.
+//! `ledger show`: prints what the ledger knows, of all records or of one e-mail.
 
 use std::fmt::Write as _;
 

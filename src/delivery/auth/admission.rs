@@ -1,5 +1,5 @@
-//! Admission control: gives each request a permit and a token to send with. If the token is due,
-//! the permit at hand is used to renew it.
+//! Gives each request a permit and a token to send with. If the token is due, the permit is used to
+//! renew it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -23,7 +23,7 @@ use crate::event::{Event, Request};
 pub(crate) struct Admitted {
     pub permit: Permit,
     pub token: Token,
-    /// When the server refuses the token at the latest. `None` if that is unknown.
+    /// When the server rejects the token at the latest. `None` if that is unknown.
     pub ends_at: Option<Instant>,
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct Admission<S> {
     messages: mpsc::UnboundedSender<TaskMessage>,
     /// Locked for a decision, never across an await.
     cache: Mutex<TokenCache>,
-    /// A renewal ended.
+    /// Notified when a renewal ends or the token is rejected.
     renewed: Notify,
 }
 
@@ -52,15 +52,16 @@ impl<S: Server> Admission<S> {
         Self { server, pacer, shutdown, messages, cache, renewed: Notify::new() }
     }
 
-    /// The right to send one request, and the token to send it with. `None`: the run drains.
+    /// Returns the right to send one request, and the token to send it with. Returns `None` if the
+    /// run drains.
     ///
-    /// If the token is due, the task uses the permit at hand to renew it and asks for another one.
-    /// It never holds a permit while it waits for another task's renewal, because the permit may be
-    /// the breaker's only probe. Nor does it hold one while it asks a source that is not the API,
-    /// because meanwhile the run may have to stop or to pause.
+    /// If the token is due, the task uses its permit to renew it and requests another one. A task
+    /// never holds a permit while it waits for another task's renewal, because the permit may be
+    /// the only probe of an open breaker. Nor does it hold one while it asks a source that is not
+    /// the API, because the run may have to stop or pause meanwhile.
     pub(crate) async fn admit(&self) -> Result<Option<Admitted>, StopReason> {
         loop {
-            // A source may block for as long as it likes; a run that drains does not wait for it.
+            // A source may block for any time; a run that drains does not wait for it.
             if self.shutdown.unless_draining(self.ask_source()).await.is_none() {
                 return Ok(None);
             }
@@ -86,7 +87,7 @@ impl<S: Server> Admission<S> {
         }
     }
 
-    /// A source that is not the API needs no permit.
+    /// Gets a token from a source that is not the API, which needs no permit.
     async fn ask_source(&self) {
         if self.server.logs_in() || !matches!(self.cache().plan(Instant::now()), TokenAction::Obtain(_)) {
             return;
@@ -97,7 +98,7 @@ impl<S: Server> Admission<S> {
         }
     }
 
-    /// The API refused the token.
+    /// Reports that the API rejected the token.
     pub(crate) fn refused(&self, token: &Token) -> TokenRefusal {
         let refusal = self.cache().refused(token);
         if refusal == TokenRefusal::Current {
@@ -107,15 +108,15 @@ impl<S: Server> Admission<S> {
         refusal
     }
 
-    /// The API took the token.
+    /// Reports that the API accepted the token.
     pub(crate) fn accepted(&self, token: &Token) {
         self.cache().accepted(token);
     }
 
     async fn next_permit(&self) -> Result<Option<Permit>, StopReason> {
-        // There is something to do with a permit, or nothing any more.
+        // Until there is a use for a permit, or the run is over.
         self.when(|action| if let TokenAction::Wait(moment) = action { Err(moment) } else { Ok(()) }).await;
-        // No permit is needed to learn that the run is over.
+        // Watched while the permit is awaited, because a stop needs none.
         let stopped = self.when(|action| if let TokenAction::Stop(reason) = action { Ok(reason) } else { Err(None) });
         tokio::select! {
             biased;
@@ -124,8 +125,8 @@ impl<S: Server> Admission<S> {
         }
     }
 
-    /// Waits until `found` makes something of what the token needs. It is asked again at the moment
-    /// that it names, and whenever something has changed.
+    /// Waits until `found` accepts what the token needs. Calls it again at the moment that it
+    /// returns, and whenever a renewal ended.
     async fn when<T>(&self, found: impl Fn(TokenAction) -> Result<T, Option<Instant>>) -> T {
         loop {
             let renewed = self.renewed.notified();
@@ -140,7 +141,7 @@ impl<S: Server> Admission<S> {
         }
     }
 
-    /// One request to the API for a token.
+    /// Sends one request to the API for a token.
     async fn request(&self, request: &TokenRequest, mut permit: Permit) {
         permit.leave().await;
         self.tell(Event::Request(Request::Credentials));
@@ -158,8 +159,8 @@ impl<S: Server> Admission<S> {
     }
 
     fn hear(&self, permit: Permit, result: &GrantResult) {
-        // Such a route often has a limit of its own, so what it announces is not heard; a pause
-        // that it wants is kept by all.
+        // The announced limit is ignored, because this route often has a limit of its own. A pause
+        // that it asks for applies to all requests.
         permit.report(health(result), Allowance::default());
         if let GrantResult::Throttled { pause } = result {
             self.pacer.throttled(*pause);
@@ -194,7 +195,7 @@ impl<S: Server> Admission<S> {
     }
 
     fn cache(&self) -> MutexGuard<'_, TokenCache> {
-        // Nothing that is done under the lock leaves the cache half changed.
+        // No panic under the lock can leave the cache half changed.
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

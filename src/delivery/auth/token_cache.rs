@@ -1,19 +1,19 @@
-//! The current token, when it is due, and what to do for the next one. Pure: instants and jitter
-//! come in as arguments.
+//! The current token, when to renew it, and how to get the next one. Pure: instants and jitter are
+//! arguments.
 //!
 //! # The rules
-//! - A token is renewed at 80 % of its life, counted from the start of the request that brought it;
-//!   until its end it goes on being used while the renewal is under way, or fails. One renewal at a
+//! - A token is renewed at 80 % of its life, which counts from the start of the request that
+//!   brought it. Until it expires it stays in use while the renewal runs or fails. One renewal at a
 //!   time.
-//! - Only durations of our own monotonic clock count. They stand still while the machine sleeps, so
-//!   a token may be over without our knowing: a refusal (401) renews it too, whatever the clock
-//!   says.
-//! - A living token is exchanged by a refresh. If that is refused or fails, or if the
-//!   token is over, the account logs in.
-//! - A refused token is renewed once for all who were refused with it. Its successor is refused
-//!   too: one login. That one's too: the end.
-//! - A refused login ends the run at once. A login that fails is retried,
-//!   less and less often, until `--give-up-after` is over.
+//! - Only durations of our own monotonic clock count. That clock stops while the machine sleeps, so
+//!   a token can expire without our knowledge. Therefore a rejection (401) also triggers a renewal,
+//!   whatever the clock says.
+//! - A valid token is exchanged by a refresh. If the refresh is rejected or fails, or if the token
+//!   has expired, the account logs in.
+//! - A rejected token is renewed once for all requests that were rejected with it. If the next
+//!   token is rejected too, the account logs in once; if that token is also rejected, the run ends.
+//! - A rejected login ends the run at once. A login that fails is retried with growing pauses until
+//!   `--give-up-after` is over.
 
 use std::time::Duration;
 
@@ -24,52 +24,52 @@ use crate::delivery::backoff::backoff;
 use crate::delivery::server::TokenRequest;
 use crate::domain::StopReason;
 
-/// The share of its life after which a token is renewed.
+/// Share of its life after which a token is renewed.
 const SHARE: f64 = 0.8;
-/// The life of a token that does not tell its own, as the API documents it.
+/// Life of a token that does not state its own, as the API documents it.
 const USUAL_LIFE: Duration = Duration::from_secs(600);
-/// So many tokens in a row that were over before a request could leave show that none ever will.
+/// So many tokens in a row that expired unused show that none can ever be used.
 const UNUSED: u32 = 3;
-/// So many tokens in a row that were refused, the first included, are the end.
+/// So many tokens in a row that were rejected, including the first, end the run.
 const REFUSED: u32 = 3;
 
-/// What a task that may send a request should do.
+/// What a task that wants to send a request should do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum TokenAction {
     Send(Token),
-    /// The task that takes it reports the result to [`TokenCache::obtained`].
+    /// The task that takes this action reports the result to [`TokenCache::obtained`].
     Obtain(TokenRequest),
-    /// Nothing can be sent before this moment; `None`: before another task's renewal ends.
+    /// Nothing can be sent before this moment, or, if `None`, before another task's renewal ends.
     Wait(Option<Instant>),
     Stop(StopReason),
 }
 
-/// What a refusal says.
+/// Which token a rejection was about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenRefusal {
-    /// The token was the current one.
+    /// The current one.
     Current,
-    /// It had been replaced, or refused before.
+    /// One that was already replaced or rejected.
     Late,
 }
 
 #[derive(Debug)]
 pub(crate) struct TokenCache {
-    /// The API itself is asked for tokens.
+    /// Whether tokens come from the API itself.
     logs_in: bool,
     give_up_after: Duration,
     held: Option<HeldToken>,
     renewing: bool,
-    /// What the token was refreshed with was refused, or failed.
+    /// The refresh was rejected or failed.
     must_log_in: bool,
-    /// The API has no refresh.
+    /// The API offers no refresh.
     never_refreshes: bool,
-    /// Logins that failed, in a row.
+    /// Failed logins in a row.
     failures: u32,
     not_before: Option<Instant>,
     failing_since: Option<Instant>,
-    /// Tokens that were refused since one was last accepted, and whether a login was among the
-    /// answers to that.
+    /// How many tokens were rejected since the last accepted one, and whether a login followed one
+    /// of them.
     refusals: u32,
     logged_in_again: bool,
     unused: u32,
@@ -91,7 +91,7 @@ impl HeldToken {
         now.saturating_duration_since(self.asked_at) >= self.life.unwrap_or(USUAL_LIFE).mul_f64(SHARE)
     }
 
-    /// A token whose life is a guess is never known to be over.
+    /// Returns false if the life is only assumed, because then the end is unknown.
     fn is_over(&self, now: Instant) -> bool {
         self.is_refused || self.life.is_some_and(|life| now.saturating_duration_since(self.asked_at) >= life)
     }
@@ -116,13 +116,13 @@ impl TokenCache {
         }
     }
 
-    /// When the current token ends at the latest: its life may count from the moment in which it came.
-    /// `None` if its life is unknown.
+    /// Returns when the current token expires at the latest, because its life may count from its
+    /// arrival. Returns `None` if its life is unknown.
     pub(super) fn ends_at(&self) -> Option<Instant> {
         self.held.as_ref().and_then(|held| held.received_at.checked_add(held.life?))
     }
 
-    /// What would be done now.
+    /// Returns what to do now, and changes nothing.
     pub(crate) fn plan(&self, now: Instant) -> TokenAction {
         if let Some(reason) = &self.stopped {
             return TokenAction::Stop(reason.clone());
@@ -138,7 +138,7 @@ impl TokenCache {
         }
     }
 
-    /// The same, and it is as good as done.
+    /// Returns what to do now, and assumes that the caller does it.
     pub(crate) fn take(&mut self, now: Instant) -> TokenAction {
         let action = self.plan(now);
         match (&action, &mut self.held) {
@@ -158,14 +158,14 @@ impl TokenCache {
         }
     }
 
-    /// A token that was refused may be one that a sleeping machine outlived: its refresh is worth a
-    /// try, unless our clock knows better.
+    /// A rejected token may only be one that expired while the machine slept, so its refresh is
+    /// worth a try, unless our clock shows that it expired.
     fn may_refresh(&self, held: &HeldToken, now: Instant) -> bool {
         let outlived = held.is_over(now) && !held.is_refused;
         self.logs_in && !self.must_log_in && !self.never_refreshes && !outlived
     }
 
-    /// What came of a request that was taken at `asked_at`.
+    /// Records the result of a request that was taken at `asked_at`.
     pub(crate) fn obtained(
         &mut self,
         request: &TokenRequest,
@@ -179,11 +179,12 @@ impl TokenCache {
             (_, GrantResult::Granted { token, life }) => self.hold(request, token, life, asked_at, now),
             (_, GrantResult::Stop(reason)) => self.stopped = Some(reason),
             (_, GrantResult::Throttled { pause }) => {
-                // The pause itself is not a fault of the server's; a second one right after it is.
+                // The pause itself is not a failure of the server, but a second one right after it
+                // is.
                 let over = now + pause;
                 self.failing_since.get_or_insert(over);
                 self.failures += 1;
-                // Those who send with a living token come first then.
+                // Tasks that send with a valid token go first after the pause.
                 self.try_again_at(over + backoff(self.failures, jitter), now);
                 self.give_up_in_time("the API keeps throttling (429)", now);
             }
@@ -193,15 +194,15 @@ impl TokenCache {
             }
             (_, GrantResult::Refused(words)) => {
                 self.stopped = Some(StopReason::Credentials(format!(
-                    "the API refused the account id or its app secret ({words})"
+                    "the API rejected the account id or its app secret ({words})"
                 )));
             }
             (_, GrantResult::NoToken) => {
-                let words = "the API answered the login with success and no token: is this really the API?";
+                let words = "the login succeeded but returned no token, so this is probably not the API";
                 self.stopped = Some(StopReason::Unreachable(words.to_owned()));
             }
             (_, GrantResult::NotOffered(words)) => {
-                let words = format!("nobody can log in at this address ({words}); check the base URL");
+                let words = format!("this address has no login ({words}); check the base URL");
                 self.stopped = Some(StopReason::Configuration(words));
             }
             (_, GrantResult::Failed(failing)) => self.failed(&failing, now, jitter),
@@ -221,7 +222,7 @@ impl TokenCache {
         if self.unused >= UNUSED {
             let life = life.unwrap_or_default().as_secs();
             self.stopped = Some(StopReason::Configuration(format!(
-                "tokens of this account live {life} s, too short for a request to leave at this pace; raise --rate"
+                "tokens of this account live {life} s, too short to send a request at this pace; raise --rate"
             )));
         }
         self.logged_in_again |= self.logs_in && matches!(request, TokenRequest::Login { .. }) && self.refusals > 0;
@@ -237,13 +238,14 @@ impl TokenCache {
         self.give_up_in_time(&failing.cause, now);
     }
 
-    /// Not later than once the time is over: that is the last try.
+    /// Sets the time of the next try: at the latest when the time to give up comes, as the last
+    /// try.
     fn try_again_at(&mut self, moment: Instant, now: Instant) {
         let deadline = self.failing_since.map(|since| since + self.give_up_after).filter(|deadline| now < *deadline);
         self.not_before = Some(deadline.map_or(moment, |deadline| moment.min(deadline)));
     }
 
-    /// A living token keeps the run going.
+    /// Stops the run if the time is over, unless a valid token keeps it going.
     fn give_up_in_time(&mut self, cause: &str, now: Instant) {
         let is_living = self.held.as_ref().is_some_and(|held| !held.is_over(now));
         if !is_living && self.failing_since.is_some_and(|since| now >= since + self.give_up_after) {
@@ -252,7 +254,7 @@ impl TokenCache {
         }
     }
 
-    /// The API refused a request for its token.
+    /// Records that the API rejected a request because of its token.
     pub(crate) fn refused(&mut self, token: &Token) -> TokenRefusal {
         let Some(held) = self.held.as_mut().filter(|held| held.token == *token && !held.is_refused) else {
             return TokenRefusal::Late;
@@ -261,13 +263,13 @@ impl TokenCache {
         self.refusals += 1;
         self.must_log_in |= self.refusals > 1;
         if self.logged_in_again || self.refusals >= REFUSED {
-            let words = "one fresh token after the other was refused (401)";
+            let words = "several fresh tokens in a row were rejected (401)";
             self.stopped = Some(StopReason::Credentials(words.to_owned()));
         }
         TokenRefusal::Current
     }
 
-    /// The API let in a request with this token.
+    /// Records that the API accepted a request with this token.
     pub(crate) fn accepted(&mut self, token: &Token) {
         if self.held.as_ref().is_some_and(|held| held.token == *token && !held.is_refused) {
             (self.refusals, self.logged_in_again, self.failing_since) = (0, false, None);
@@ -309,7 +311,7 @@ mod tests {
         GrantResult::Refused("HTTP 401".to_owned())
     }
 
-    /// A cache by a clock that starts at 0 s.
+    /// A cache with a clock that starts at 0 s.
     struct Bench {
         cache: TokenCache,
         start: Instant,
@@ -320,7 +322,7 @@ mod tests {
             Self { cache: TokenCache::new(true, GIVE_UP), start: Instant::now() }
         }
 
-        /// With a token `one` that a login brought at 0 s.
+        /// A cache with a token `one` that a login brought at 0 s.
         fn logged_in(life: Option<u64>) -> Self {
             let mut bench = Self::new();
             bench.obtains(0.0, &anew(None), granted("one", life));
@@ -336,7 +338,8 @@ mod tests {
             self.cache.plan(self.at(second))
         }
 
-        /// The request for a token is the one that is planned, takes no time and has this end.
+        /// Takes the planned request for a token, which must be this one, and completes it at once
+        /// with this result.
         #[track_caller]
         fn obtains(&mut self, second: f64, request: &TokenRequest, result: GrantResult) {
             let now = self.at(second);

@@ -1,26 +1,25 @@
-//! What `--rate auto` makes of the limit that the server announces. Pure: answers and instants go
-//! in, a pace and a moment come out.
+//! Computes the pace of `--rate auto` from the limit that the server announces. Pure: responses and
+//! instants go in, a pace and a moment come out.
 //!
 //! # What the server does
-//! It counts all requests of the account in a fixed window, which opens at its first request and
-//! lasts a minute. Each answer tells the limit and how much of it remained when that request was
-//! counted; it rarely says when the window ends.
+//! The server counts all requests of the account in a fixed window, which opens with its first
+//! request and lasts a minute. Each response states the limit and how much of it remained when its
+//! request was counted; it rarely states when the window ends.
 //!
 //! # The rules
-//! - The pace is 55 of 60 parts of the limit, but at most 6,000 a minute, or what others leave of
-//!   it. Others are seen by what remains: whatever it fell by beyond our own requests was theirs.
-//!   They are believed to be there at once, and to be gone only by halves, a window at a time.
-//! - With no more left than a small reserve nothing is sent before the window's end, because the
+//! - The pace is 55/60 of the limit, but at most 6,000 per minute, or what others leave of it. Use
+//!   by others shows in what remains: whatever it dropped by beyond our own requests was theirs.
+//!   Others are assumed to be active at once, and to leave gradually, by half per window.
+//! - If no more than a small reserve is left, nothing is sent before the window ends, because the
 //!   next request might be one too many.
-//! - A window ends, at the latest, a minute after its first answer came. A remainder that rises
-//!   shows that it ended before.
-//! - Answers overtake each other, so only an answer to a request that left after another answer had
-//!   come is sure to be the later one.
-//! - A 429 in spite of all that shows that there is more to it than the headers tell: half of what
-//!   was sent is the most that is sent from then on, and a quarter more with each minute without
-//!   one.
-//! - A remainder above the limit, and one that never moves, are not remainders: then the limit
-//!   alone counts.
+//! - A window ends at the latest a minute after its first response. If the remainder rises, it
+//!   ended before.
+//! - Responses overtake each other. So a response counts as later than another one only if its
+//!   request was sent after that one had arrived.
+//! - A 429 despite all this shows that the server limits more than its headers say. From then on at
+//!   most half of what was sent is sent, and a quarter more after each minute without a 429.
+//! - A remainder above the limit, or one that never changes, is not a remainder; then only the
+//!   limit counts.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -29,25 +28,25 @@ use tokio::time::Instant;
 
 use crate::api::Allowance;
 
-/// The share of the limit that is used; the rest is for others who use the account.
+/// Share of the limit that is used; the rest is for others who use the account.
 const SHARE: f64 = 55.0 / 60.0;
-/// The share that is kept back when others use more than the rest.
+/// Share that is reserved if others use more than the rest.
 const RESERVE: f64 = 1.0 / 20.0;
-/// The share that is ours whatever others do: a run must come to its end.
+/// Share that is always ours, because a run must finish whatever others do.
 const LEAST: f64 = 1.0 / 12.0;
-/// The limit, in requests a minute, until one is seen.
+/// Assumed limit in requests per minute until the server announces one.
 const UNSEEN_LIMIT: f64 = 60.0;
-/// The highest pace, in requests a minute, whatever the limit: a header must not take the brake
-/// off. A higher one needs `--rate`.
+/// Highest pace in requests per minute, whatever the limit is, because a header must not remove the
+/// brake. A higher pace needs `--rate`.
 const HIGHEST: f64 = 6000.0;
 const MINUTE: Duration = Duration::from_secs(60);
-/// Resets are given in whole seconds.
+/// Added to resets, which are given in whole seconds.
 const RESET_ROUNDING: Duration = Duration::from_secs(1);
-/// What was seen for a shorter time says little of a minute.
+/// A shorter observation says little about a minute.
 const TELLING: Duration = Duration::from_secs(15);
-/// No counter shows the same so often in a row.
+/// No real counter shows the same value so often in a row.
 const STUCK: u32 = 3;
-/// What a 429 leaves of the pace, and how it grows with each minute without one.
+/// Factor for the pace after a 429, and for each minute without one.
 const AFTER_429: f64 = 0.5;
 const RECOVERY: f64 = 1.25;
 
@@ -55,33 +54,33 @@ const RECOVERY: f64 = 1.25;
 pub(crate) struct AdaptiveQuota {
     limit: Option<NonZeroU32>,
     window: Option<Window>,
-    /// Answers to requests that left before this may speak of a window that is over.
+    /// Responses to requests that were sent before this may describe a window that is over.
     counts_from: Instant,
-    /// Requests of ours whose answers are waited for.
+    /// Our requests in flight.
     under_way: u32,
-    /// What others take in a minute, as the windows before this one showed.
+    /// Requests per minute of others, as the previous windows showed.
     others: f64,
     last: Option<SeenRemainder>,
-    /// The most that 429s allow, in requests a minute.
+    /// Highest pace after 429s, in requests per minute. `None` without them.
     most: Option<f64>,
-    /// Since when none has come; in the future while the server wants silence.
+    /// Since when there was no 429; in the future while the server asked for a pause.
     unthrottled_since: Instant,
     sent: SentCounts,
 }
 
-/// What is known of the window that the server counts in.
+/// What is known about the current window of the server.
 #[derive(Clone, Copy, Debug)]
 struct Window {
     first: u32,
     first_at: Instant,
     lowest: u32,
     lowest_at: Instant,
-    /// Requests of ours that the server may have counted since the first answer.
+    /// Our requests that the server may have counted since the first response.
     ours: u32,
     ends_by: Instant,
 }
 
-/// A remainder that was seen, and how often in a row.
+/// The last remainder, and how often in a row it was seen.
 #[derive(Clone, Copy, Debug)]
 struct SeenRemainder {
     remaining: u32,
@@ -89,7 +88,7 @@ struct SeenRemainder {
     times: u32,
 }
 
-/// How many requests of ours left in this minute, and in the one before.
+/// How many requests we sent in this minute and in the one before.
 #[derive(Clone, Copy, Debug)]
 struct SentCounts {
     since: Instant,
@@ -112,21 +111,21 @@ impl AdaptiveQuota {
         }
     }
 
-    /// The pace, in requests a minute.
+    /// Returns the pace in requests per minute.
     pub(crate) fn per_minute(&self) -> f64 {
         let (limit, others) = (self.limit(), self.others_now());
         let share = (limit * SHARE).min(limit - limit * RESERVE - others).max(limit * LEAST);
         share.min(self.most.unwrap_or(HIGHEST)).min(HIGHEST)
     }
 
-    /// From when on a request may leave, as far as what remains is concerned.
+    /// Returns when the remainder allows the next request.
     pub(crate) fn not_before(&self, now: Instant) -> Instant {
         let scarce =
             |window: &&Window| now < window.ends_by && self.left(window, now) <= (self.limit() * RESERVE).floor();
         self.window.as_ref().filter(scarce).map_or(now, |window| window.ends_by)
     }
 
-    /// A request of ours leaves.
+    /// Records that a request is sent.
     pub(crate) fn leaves(&mut self, now: Instant) {
         self.close_if_over(now);
         self.sent.leaves(now);
@@ -136,7 +135,7 @@ impl AdaptiveQuota {
         }
     }
 
-    /// A request that left at `left` is done with, answered or not.
+    /// Records that a request that was sent at `left` is finished, with or without a response.
     pub(crate) fn returns(&mut self, allowance: Allowance, left: Instant, now: Instant) {
         self.under_way = self.under_way.saturating_sub(1);
         self.close_if_over(now);
@@ -151,7 +150,8 @@ impl AdaptiveQuota {
         }
     }
 
-    /// The server asked for silence: its window is used up, and another one is open afterwards.
+    /// Records that the server asked for a pause: its window is used up, and another one opens
+    /// after it.
     pub(crate) fn throttled(&mut self, pause: Duration, now: Instant) {
         if now >= self.unthrottled_since {
             let sent = f64::from(self.sent.in_a_minute()).max(UNSEEN_LIMIT);
@@ -170,8 +170,8 @@ impl AdaptiveQuota {
         self.others.max(seen)
     }
 
-    /// What is left at worst: what is under way may not have been counted yet, and others have not
-    /// stood still.
+    /// Returns what is left in the worst case: requests in flight may not be counted yet, and
+    /// others have gone on sending.
     fn left(&self, window: &Window, now: Instant) -> f64 {
         let silent = now.saturating_duration_since(window.lowest_at).div_duration_f64(MINUTE);
         f64::from(window.lowest) - f64::from(self.under_way) - self.others_now() * silent
@@ -197,14 +197,15 @@ impl AdaptiveQuota {
         }
     }
 
-    /// A reset can only bring the end nearer: a false one must not hold a run for an hour.
+    /// Takes a reset only if it brings the end nearer, because a wrong one must not block a run for
+    /// an hour.
     fn take_reset(&mut self, reset: Option<Duration>, now: Instant) {
         if let (Some(window), Some(reset)) = (&mut self.window, reset) {
             window.ends_by = window.ends_by.min(now + reset + RESET_ROUNDING);
         }
     }
 
-    /// Whether this is a counter at all: each of our requests must move it.
+    /// Returns whether the remainder is a counter at all: each of our requests must change it.
     fn moves(&mut self, remaining: u32, left: Instant, now: Instant) -> bool {
         let times = match self.last {
             Some(last) if last.remaining == remaining && left >= last.at => last.times + 1,
@@ -237,7 +238,7 @@ impl AdaptiveQuota {
         }
     }
 
-    /// Only what leaves from `end` on is sure to be counted in the next window.
+    /// Closes the window. Only requests sent from `end` on are sure to be counted in the next one.
     fn close(&mut self, end: Instant) {
         if let Some(rate) = self.window.take().and_then(|window| window.rate_of_others()) {
             self.others = rate.max((self.others + rate) / 2.0);
@@ -267,13 +268,13 @@ impl SentCounts {
 }
 
 impl Window {
-    /// How many requests were surely not ours. Of ours, all are taken for counted, so that none is
-    /// ever blamed on others.
+    /// Returns how many requests were surely not ours. Assumes that all of ours were counted, so
+    /// that none is blamed on others.
     fn others(&self) -> f64 {
         f64::from((self.first - self.lowest).saturating_sub(self.ours))
     }
 
-    /// The same as requests a minute, if it was seen for long enough.
+    /// Returns the same per minute, or `None` if it was observed too briefly.
     fn rate_of_others(&self) -> Option<f64> {
         let seen = self.lowest_at.saturating_duration_since(self.first_at);
         (seen >= TELLING).then(|| self.others() / seen.div_duration_f64(MINUTE))

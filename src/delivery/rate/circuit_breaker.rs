@@ -1,9 +1,9 @@
-//! When the server seems to be down: one probe now and then instead of a storm. Pure: instants come
-//! in as arguments.
+//! Stops all requests but occasional probes while the server seems to be down. Pure: instants are
+//! arguments.
 //!
-//! Two things open it, each ten times in a row: requests that the API did not answer, and answers
-//! to a `POST` in which the application says that it failed. Look-ups and logins that work say
-//! nothing against the second, so only another answer to a `POST` ends that.
+//! It opens after ten of either kind in a row: requests without a response from the API, and
+//! responses to a `POST` in which the application reports its own failure. Working look-ups and
+//! logins prove nothing about the second kind, so only another response to a `POST` ends that.
 
 use std::time::Duration;
 
@@ -11,23 +11,23 @@ use tokio::time::Instant;
 
 use crate::domain::{AttemptResult, DoubtCause};
 
-/// What an answer says of the server's health.
+/// What a response says about the health of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
-    /// No answer, or a proxy's: feeds the breaker.
+    /// No response, or one from a proxy: counts toward opening.
     Failing,
-    /// The application answered a `POST` and said that it failed; the first time for this record.
+    /// The application responded to a `POST` that it failed, for the first time for this record.
     Broken,
-    /// The API answered something else than a `POST`.
+    /// The API responded to a request other than a `POST`.
     Alive,
-    /// Any other answer of the API to a `POST`: closes the breaker.
+    /// Any other response of the API to a `POST`: closes the breaker.
     Conclusive,
     /// None of these.
     Unclear,
 }
 
 impl Health {
-    /// What an answer to a `POST` says of the server.
+    /// Returns what a response to a `POST` says about the server.
     pub(crate) fn of_answer(result: &AttemptResult) -> Self {
         match result {
             AttemptResult::NotSent { .. } | AttemptResult::Unanswered { cause: DoubtCause::Gateway, .. } => {
@@ -52,12 +52,12 @@ const FAILURES_TO_OPEN: u32 = 10;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// Closed until ten failures of a kind in a row; then open, with a pause before each probe that
+/// Closed until ten failures of a kind in a row. Then open, with a pause before each probe that
 /// doubles while probes fail.
 #[derive(Debug)]
 pub(crate) struct CircuitBreaker {
     failures: u32,
-    /// Records in a row whose `POST` the application failed at.
+    /// How many records in a row had a `POST` that the application failed.
     broken: u32,
     open: Option<Open>,
 }
@@ -66,11 +66,11 @@ pub(crate) struct CircuitBreaker {
 struct Open {
     pause: Duration,
     probe_at: Instant,
-    /// A probe is under way; nothing else may leave before its answer.
+    /// A probe is in flight; nothing else may be sent before its result.
     probing: bool,
 }
 
-/// A change worth telling.
+/// A change to report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Turn {
     Opened { pause: Duration },
@@ -82,7 +82,7 @@ impl CircuitBreaker {
         Self { failures: 0, broken: 0, open: None }
     }
 
-    /// From when on a request may leave; `None` while a probe is under way.
+    /// Returns when a request may be sent, or `None` while a probe is in flight.
     pub(crate) fn not_before(&self, now: Instant) -> Option<Instant> {
         match self.open {
             None => Some(now),
@@ -91,7 +91,7 @@ impl CircuitBreaker {
         }
     }
 
-    /// A request leaves. True if it is a probe.
+    /// Records that a request is sent. Returns true if it is a probe.
     pub(crate) fn leaves(&mut self) -> bool {
         if let Some(open) = &mut self.open {
             open.probing = true;
@@ -99,6 +99,7 @@ impl CircuitBreaker {
         self.open.is_some()
     }
 
+    /// Records the result of a request. Returns the change that it causes, if any.
     pub(crate) fn hears(&mut self, health: Health, was_probe: bool, now: Instant) -> Option<Turn> {
         self.count(health);
         let is_bad = self.failures >= FAILURES_TO_OPEN || self.broken >= FAILURES_TO_OPEN;
@@ -107,7 +108,7 @@ impl CircuitBreaker {
             (Health::Alive, open) if !is_bad => open.take().map(|_| Turn::Closed),
             (Health::Failing | Health::Broken, None) => is_bad.then(|| self.wait(FIRST_PAUSE, now)),
             (Health::Alive | Health::Unclear, None) => None,
-            // Answers to what left before it opened say nothing new.
+            // Results of requests that were sent before it opened are not new information.
             (_, Some(_)) if !was_probe => None,
             (Health::Failing | Health::Broken, Some(open)) => {
                 let pause = (open.pause * 2).min(LONGEST_PAUSE);

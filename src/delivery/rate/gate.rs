@@ -1,5 +1,5 @@
-//! Whether a request may leave now: rate, pauses and the breaker in one place. It waits for nothing
-//! itself.
+//! Decides whether a request may be sent now: rate, pauses and the breaker in one place. Never
+//! waits.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use super::utilization::Utilization;
 use crate::api::Allowance;
 use crate::event::Event;
 
-/// A pace that changes by less is left as it is.
+/// A pace that changes by a smaller share stays as it is.
 const SAME_PACE: f64 = 0.02;
 
-/// What came of a permit.
+/// The result of a permit.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Returned {
     pub left: Instant,
@@ -26,18 +26,18 @@ pub(super) struct Returned {
     pub allowance: Allowance,
 }
 
-/// What decides when the next request may leave.
+/// Decides when the next request may be sent.
 pub(super) struct Gate {
     rate: Rate,
     quota: AdaptiveQuota,
-    /// The pace of the limiter, in requests a minute.
+    /// The pace of the limiter in requests per minute.
     per_minute: f64,
     limiter: Limiter,
     clock: Ticks,
-    /// When the last request left.
+    /// When the last request was sent.
     left_at: Option<Instant>,
     is_answered: bool,
-    /// When the limiter has room again, as far as it is known.
+    /// When the limiter next has room, as far as is known.
     room_at: Instant,
     /// Only ever moves forward.
     paused_until: Instant,
@@ -66,7 +66,7 @@ impl Gate {
         }
     }
 
-    /// When to ask again whether a request may leave; `None` while only a probe's answer can tell.
+    /// Returns when to try again, or `None` if that depends on the result of a probe.
     pub(super) fn turn(&self, now: Instant) -> Option<Instant> {
         let turn = self.breaker.not_before(now)?.max(self.paused_until).max(self.room_at);
         Some(if self.rate == Rate::Auto { turn.max(self.quota.not_before(now)) } else { turn })
@@ -85,7 +85,7 @@ impl Gate {
                 true
             }
             Err(full) => {
-                // Later than now, because otherwise the caller would ask in a loop.
+                // Later than now, because otherwise the caller would retry in a loop.
                 let room_at = due + full.wait_time_from(self.clock.now());
                 self.room_at = room_at.max(now + Duration::from_nanos(1));
                 false
@@ -93,15 +93,16 @@ impl Gate {
         }
     }
 
-    /// Timers fire late, and later on a busy machine. Up to half an interval of that is made up for
-    /// by the next request, or the pace would be lower than was asked for.
+    /// Returns the time that the limiter should assume. Timers fire late, and later on a busy
+    /// machine. The next request makes up for up to half an interval of that, because otherwise the
+    /// pace would be lower than requested.
     fn due(&self, now: Instant) -> Instant {
         let half = interval(self.per_minute) / 2;
         now.checked_sub(half).unwrap_or(now).max(self.room_at).max(self.paused_until).min(now)
     }
 
     /// Counts a request. Returns an event if the rate is underused, whether the request is a probe,
-    /// and the window that it has to pass.
+    /// and the window that it must pass.
     pub(super) fn leaves(&mut self, now: Instant) -> (Option<Event>, bool, SlidingWindow) {
         let unreached = self.utilization.leaves(interval(self.per_minute), now);
         (unreached, self.breaker.leaves(), self.window.clone())
@@ -126,8 +127,7 @@ impl Gate {
     pub(super) fn heard(&mut self, permit: Returned, was_probe: bool, now: Instant) -> Option<Event> {
         self.quota.returns(permit.allowance, permit.left, now);
         if !std::mem::replace(&mut self.is_answered, true) {
-            // The first request had to connect, so the time of its arrival is unknown: no later
-            // than this.
+            // The first request had to connect, so its arrival is unknown, but not later than this.
             self.left_at = Some(now);
             self.begin_anew(now);
         }
@@ -149,8 +149,8 @@ impl Gate {
         Some(Event::Pace { per_minute })
     }
 
-    /// A governor cannot change its quota, so it is replaced. The bucket of a new one is full,
-    /// hence the next request waits for an interval since the last one.
+    /// Replaces the limiter, because a governor cannot change its quota. The bucket of a new one is
+    /// full, so the next request must wait an interval since the last one.
     fn begin_anew(&mut self, now: Instant) {
         let interval = interval(self.per_minute);
         self.utilization.begin_anew(now);

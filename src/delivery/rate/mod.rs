@@ -1,13 +1,13 @@
-//! When the next request may be sent.
+//! Decides when the next request may be sent.
 //!
-//! - `rate_option` is what the user may say: `--rate`.
+//! - `rate_option` is the value of `--rate`.
 //! - `pacer` hands out permits, the only way to send anything.
-//! - `gate` decides when the next request may leave; `token_bucket` spaces requests evenly.
+//! - `gate` decides when the next request may be sent; `token_bucket` spaces requests evenly.
 //! - `adaptive_quota` computes the pace of `--rate auto` from the limit that the server announces,
 //!   pure.
 //! - `sliding_window` keeps requests that are sent late from exceeding the pace.
-//! - `utilization` reports when slow responses keep the run below its pace.
-//! - `circuit_breaker` stops all requests but a probe now and then while the server seems to be
+//! - `utilization` reports if slow responses keep the run below its pace.
+//! - `circuit_breaker` stops all requests except for occasional probes while the server seems to be
 //!   down, pure.
 
 mod adaptive_quota;

@@ -1,7 +1,7 @@
 //! Hands out permits, the only way to send a request.
 //!
-//! One task hands them out when the gate allows it. A sender asks for a permit and reports
-//! afterwards how the server seemed.
+//! One task hands them out when the gate allows it. A sender requests a permit, and reports the
+//! health of the server afterwards.
 
 use std::time::Duration;
 
@@ -27,7 +27,8 @@ pub(crate) struct Permit {
 }
 
 impl Permit {
-    /// Attempts made while the breaker is open are not counted against their record.
+    /// Returns whether the request is a probe of an open breaker. Probes do not count as attempts
+    /// of their record.
     pub(crate) fn is_probe(&self) -> bool {
         self.probe
     }
@@ -48,7 +49,7 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        // When the pacing task is gone the run is over.
+        // If the pacing task is gone, the run is over.
         drop(self.control.send(Control::Returned { permit: self.returned, was_probe: self.probe }));
     }
 }
@@ -68,10 +69,10 @@ enum Control {
 /// A handle to the pacing task. The task ends when the last handle and the last permit are gone.
 #[derive(Clone, Debug)]
 pub(crate) struct Pacer {
-    /// Filled by the tasks of records, one ask each, so it is never longer than there are tasks;
-    /// drained by the pacing task.
+    /// Filled by the tasks of records with one request each, so it is never longer than the number
+    /// of tasks; drained by the pacing task.
     asks: mpsc::UnboundedSender<oneshot::Sender<Permit>>,
-    /// Filled after each answer; drained before anything else.
+    /// Filled after each response; drained before anything else.
     control: mpsc::UnboundedSender<Control>,
 }
 
@@ -86,19 +87,19 @@ impl Pacer {
         Self { asks, control }
     }
 
-    /// The next permit; `None` when the pacing task is gone.
+    /// Waits for the next permit. Returns `None` if the pacing task is gone.
     pub(crate) async fn permit(&self) -> Option<Permit> {
         let (ask, granted) = oneshot::channel();
         self.asks.send(ask).ok()?;
         granted.await.ok()
     }
 
-    /// The server asked for a pause because too many requests came (429).
+    /// Reports that the server asked for a pause because of too many requests (429).
     pub(crate) fn throttled(&self, pause: Duration) {
         drop(self.control.send(Control::Throttled(pause)));
     }
 
-    /// The server asked for a pause because it is not ready (503).
+    /// Reports that the server asked for a pause because it is not ready (503).
     pub(crate) fn unavailable(&self, pause: Duration) {
         drop(self.control.send(Control::Unavailable(pause)));
     }
@@ -140,7 +141,8 @@ impl Pacing {
             }
             let now = Instant::now();
             let turn = self.gate.turn(now);
-            // Timers tick in milliseconds: one that is due already would cost a whole tick.
+            // A moment that has come needs no timer, which ticks in milliseconds and would cost a
+            // whole tick.
             if turn.is_some_and(|turn| turn <= now) {
                 if self.gate.try_leave(now) {
                     return true;
@@ -181,12 +183,12 @@ impl Pacing {
     }
 
     fn tell(&self, event: Option<Event>) {
-        // When the run is over, the channel has no reader.
+        // If the run is over, the channel has no reader.
         drop(event.map(|event| self.events.send(event)));
     }
 }
 
-/// Waits until a moment, or for ever if it is `None`.
+/// Waits until the moment, or forever if it is `None`.
 pub(crate) async fn until(moment: Option<Instant>) {
     match moment {
         Some(moment) => tokio::time::sleep_until(moment).await,
@@ -214,8 +216,8 @@ mod tests {
         count_under(pacer, time, Allowance::default()).await
     }
 
-    /// How many permits a task gets that always asks for the next, while every
-    /// answer says the same of the limit.
+    /// How many permits a task gets if it always requests the next one, while every response states
+    /// the same limit.
     async fn count_under(pacer: &Pacer, time: Duration, allowance: Allowance) -> u32 {
         let until = Instant::now() + time;
         let mut permits = 0;

@@ -1,4 +1,4 @@
-//! `--rate`: how many requests may be sent in which time.
+//! Parses `--rate`: how many requests may be sent in which time.
 
 use std::num::NonZeroU32;
 use std::str::FromStr;
@@ -8,29 +8,39 @@ use tokio::time::Instant;
 
 use super::adaptive_quota::AdaptiveQuota;
 
-/// `--rate`.
+/// The value of `--rate`.
+///
+/// ```
+/// use customer_import::delivery::Rate;
+///
+/// let rate: Rate = "5/s".parse()?;
+/// assert_eq!(rate.per_minute(), 300.0);
+/// assert_eq!("auto".parse::<Rate>()?, Rate::Auto);
+/// assert!("5/d".parse::<Rate>().is_err());
+/// # Ok::<(), String>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rate {
-    /// 55 of 60 parts of what the server announces, less what others use of it; 55 a minute until
-    /// it does.
+    /// 55/60 of what the server announces, minus what others use of it; 55 per minute until it
+    /// announces a limit.
     Auto,
     /// Exactly this many requests in this time, whatever the server announces.
     Exact { requests: NonZeroU32, per: Duration },
 }
 
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
-/// Requests arrive with the jitter of the way there. So much of an interval is added to each, so
-/// that a window of the server never sees one too many because of it.
+/// Share of an interval that is added to each one. Requests arrive with the jitter of the network,
+/// and without this addition a window of the server could see one too many.
 pub(super) const SLACK: f64 = 0.002;
 
 impl Rate {
-    /// What a plan can count on, in requests a minute.
+    /// Returns the pace that a plan can assume, in requests per minute.
     #[must_use]
     pub fn per_minute(self) -> f64 {
         self.under(&AdaptiveQuota::new(Instant::now()))
     }
 
-    /// The pace under a quota, in requests a minute.
+    /// Returns the pace under a quota, in requests per minute.
     pub(super) fn under(self, quota: &AdaptiveQuota) -> f64 {
         match self {
             Self::Exact { requests, per } => MINUTE.div_duration_f64(per) * f64::from(requests.get()),
@@ -59,7 +69,7 @@ impl FromStr for Rate {
     }
 }
 
-/// The time between two requests. No pace is slower than one request an hour.
+/// Returns the time between two requests: at most an hour.
 pub(super) fn interval(per_minute: f64) -> Duration {
     MINUTE.div_f64(per_minute.max(1.0 / 60.0)).mul_f64(1.0 + SLACK)
 }

@@ -1,9 +1,9 @@
-//! A sliding window over the requests of the last second: the last step before a request is sent.
+//! A sliding window over the requests of the last second: the last check before a request is sent.
 //!
-//! Between a permit and the first byte lies the sync of an intent, and now and then a disk takes
-//! its time for one. The requests that it held up would leave all at once, on top of those whose
-//! turn it is by then. So the window lets no more of them out in a second, whichever second it is,
-//! than the pace allows; a request that is one too many waits until it fits.
+//! Between a permit and the first byte the intent is synced, and now and then a disk is slow. The
+//! requests that it delayed would be sent all at once, in addition to those whose turn has come by
+//! then. So the window allows no more requests in any second than the pace does; a request that is
+//! one too many waits until it fits.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,8 +12,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 const SECOND: Duration = Duration::from_secs(1);
-/// A fast pace may be exceeded by this much within a second, because a burst uses what the second
-/// before it allowed.
+/// Factor by which a fast pace may be exceeded within a second, because a burst uses what the
+/// second before allowed.
 const MOST: f64 = 1.005;
 
 /// A handle to the sliding window of a run.
@@ -30,10 +30,10 @@ impl SlidingWindow {
         self.departures().most = most(interval);
     }
 
-    /// Returns in the moment in which the request may leave: mostly at once.
+    /// Waits until the request may be sent, usually not at all.
     pub(crate) async fn pass(&self) {
         loop {
-            // Not in the condition of a `while let`, where the lock would be held while it waits.
+            // Not in the condition of a `while let`, which would hold the lock during the wait.
             let turn = self.departures().leave(Instant::now());
             let Err(turn) = turn else { return };
             sleep_until(turn).await;
@@ -41,13 +41,13 @@ impl SlidingWindow {
     }
 
     fn departures(&self) -> MutexGuard<'_, Departures> {
-        // Nothing that is done under the lock leaves them half changed.
+        // No panic under the lock can leave them half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// How many requests a second sees at most: as many as fit in at this interval, and a little more
-/// if that is less than one.
+/// Returns how many requests a second has at most: as many as fit at this interval, rounded up, or
+/// slightly more at a fast pace.
 fn most(interval: Duration) -> usize {
     let a_second = SECOND.div_duration_f64(interval.max(Duration::from_nanos(1)));
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float cast saturates")]
@@ -55,7 +55,7 @@ fn most(interval: Duration) -> usize {
     most.max(1)
 }
 
-/// The requests that left within the last second.
+/// The requests that were sent within the last second.
 #[derive(Debug)]
 struct Departures {
     most: usize,
@@ -63,7 +63,7 @@ struct Departures {
 }
 
 impl Departures {
-    /// Counts a request as having left, or tells when it may.
+    /// Counts a request as sent. Fails with the moment when it may be sent if there are too many.
     fn leave(&mut self, now: Instant) -> Result<(), Instant> {
         while self.left.front().is_some_and(|left| *left + SECOND <= now) {
             self.left.pop_front();
@@ -96,7 +96,7 @@ mod tests {
         let window = SlidingWindow::new(interval);
         let mut left = Vec::new();
         for millisecond in 0..3000_u64 {
-            // For 60 ms nothing leaves; then all that was held up wants to.
+            // For 60 ms nothing is sent; then all delayed requests are due.
             let wanting = match millisecond {
                 1500..1560 => 0,
                 1560 => 61,

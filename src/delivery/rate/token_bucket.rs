@@ -1,4 +1,4 @@
-//! The token bucket that spaces requests evenly, by a clock that is set by hand.
+//! The token bucket that spaces requests evenly, with a clock that is set by hand.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -12,27 +12,28 @@ use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed};
 use tokio::time::Instant;
 
-/// Above this many requests a second, timers are too coarse for one request at a time.
+/// Above this many requests per second, timers are too coarse for one request at a time.
 const FAST: f64 = 50.0;
-/// How much of a fast rate may leave at once; with the jitter of the way to the server it stays
-/// below a fiftieth of a second's worth.
+/// How much of a fast rate can be sent at once. Together with the jitter of the network it stays
+/// below a fiftieth of a second's share.
 const BURST: Duration = Duration::from_millis(15);
 
 pub(super) type Limiter = RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Nanos>>;
 
-/// One request at a time up to 50 a second; above that 15 ms' worth at once, since timers tick in
-/// milliseconds.
+/// Returns a limiter of one request at a time up to 50 per second, and of 15 ms' share at once
+/// above, because timers tick in milliseconds.
 pub(super) fn limiter(interval: Duration, clock: Ticks) -> Limiter {
     let interval = interval.max(Duration::from_nanos(1));
     let burst = if 1.0 / interval.as_secs_f64() > FAST { BURST.div_duration_f64(interval) } else { 1.0 };
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float cast saturates")]
     let burst = NonZeroU32::new(burst as u32).unwrap_or(NonZeroU32::MIN);
-    // The interval is not zero, which is all that a quota asks for.
+    // The interval is not zero, which is all that a quota requires.
     let quota = governor::Quota::with_period(interval).unwrap_or(governor::Quota::per_minute(NonZeroU32::MIN));
     RateLimiter::direct_with_clock(quota.allow_burst(burst), clock)
 }
 
-/// The governor's clock: it stands where it was set, by tokio's clock, which tests can pause.
+/// The clock of the governor. It stays at the time to which it was set, which comes from tokio's
+/// clock, because tests can pause that one.
 #[derive(Clone, Debug)]
 pub(super) struct Ticks {
     origin: Instant,

@@ -1,5 +1,5 @@
-//! Whether requests leave about as often as the pace allows. If not, and nothing holds them back
-//! but the answers that are waited for, more of them could be under way at a time.
+//! Detects that far fewer requests are sent than the pace allows. If only slow responses hold them
+//! back, a higher concurrency would help.
 
 use std::time::Duration;
 
@@ -7,45 +7,46 @@ use tokio::time::Instant;
 
 use crate::event::Event;
 
-/// How long requests are counted.
+/// How long requests are counted before a verdict.
 const COUNTED: Duration = Duration::from_secs(60);
-/// After such a silence there was nothing to send, or something else was waited for.
+/// After such a pause there was nothing to send, or something else held requests back.
 const LULL: Duration = Duration::from_secs(5);
 
-/// The requests since a moment.
+/// Counts requests since a moment.
 #[derive(Debug)]
 pub(crate) struct Utilization {
     since: Instant,
     last: Instant,
     requests: u32,
-    is_told: bool,
+    is_reported: bool,
 }
 
 impl Utilization {
     pub(crate) const fn new(now: Instant) -> Self {
-        Self { since: now, last: now, requests: 0, is_told: false }
+        Self { since: now, last: now, requests: 0, is_reported: false }
     }
 
-    /// Counts from now on: something else held the requests back.
+    /// Starts to count again, because something else held the requests back.
     pub(crate) const fn begin_anew(&mut self, now: Instant) {
         (self.since, self.last, self.requests) = (now, now, 0);
     }
 
-    /// A request leaves. Tells, once in a run, if not half of those left that the pace allows.
+    /// Records that a request is sent. Returns an event, once per run, if fewer than half of the
+    /// allowed requests were sent.
     pub(crate) fn leaves(&mut self, interval: Duration, now: Instant) -> Option<Event> {
         if now - self.last > LULL.max(interval * 2) {
             self.begin_anew(now);
         }
         (self.last, self.requests) = (now, self.requests + 1);
         let counted = now - self.since;
-        if self.is_told || counted < COUNTED {
+        if self.is_reported || counted < COUNTED {
             return None;
         }
         let allowed = per_minute(counted.div_duration_f64(interval), counted);
         let reached = per_minute(f64::from(self.requests), counted);
         self.begin_anew(now);
-        self.is_told = reached < allowed / 2.0;
-        self.is_told.then_some(Event::RateUnderused { allowed, reached })
+        self.is_reported = reached < allowed / 2.0;
+        self.is_reported.then_some(Event::RateUnderused { allowed, reached })
     }
 }
 
@@ -59,7 +60,7 @@ mod tests {
 
     const INTERVAL: Duration = Duration::from_millis(10);
 
-    /// The events while so many requests are sent, one after each wait.
+    /// Returns the events while so many requests are sent, one after each wait.
     fn told(utilization: &mut Utilization, now: &mut Instant, wait: Duration, requests: u32) -> Vec<Event> {
         let leave = |_| {
             *now += wait;
@@ -69,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pace_that_is_not_half_reached_for_a_minute_is_told_once() {
+    fn a_pace_that_is_not_half_reached_for_a_minute_is_reported_once() {
         let mut now = Instant::now();
         let mut utilization = Utilization::new(now);
         let told = told(&mut utilization, &mut now, Duration::from_millis(30), 10_000);

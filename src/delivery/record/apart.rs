@@ -1,10 +1,11 @@
 //! Keeps requests for look-alike e-mails apart.
 //!
-//! A server's collation may call two e-mails equal that are two records here. If both requests were
-//! in flight at once, a server that checks before it inserts would create two customers. So a
-//! record waits while a look-alike is under way, and after a look-alike ended in doubt, or was left
-//! in doubt by an earlier run, until its settle time is over: then the server is done with that
-//! request. A record that waits is put aside, holds no slot and blocks no other record.
+//! A server's collation may treat two e-mails as equal that are two records here. If both requests
+//! were in flight at once, a server that checks before it inserts would create two customers. So a
+//! record waits while a look-alike is in progress. If a look-alike ended in doubt, now or in an
+//! earlier run, the record also waits until that settle time is over, because only then is the
+//! server done with that request. A waiting record is set aside: it holds no in-flight slot and
+//! blocks no other record.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
@@ -13,8 +14,8 @@ use tokio::time::Instant;
 
 use crate::domain::{EmailKey, lookalike};
 
-/// A hash of the form that look-alikes share. If two forms have the same hash, their records are
-/// sent one after the other, no more.
+/// Hash of the form that look-alikes share. If two forms have the same hash, their records are only
+/// sent one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct LookHash(u64);
 
@@ -22,15 +23,15 @@ pub(crate) struct LookHash(u64);
 pub(crate) struct Apart<T> {
     hasher: RandomState,
     under_way: HashSet<LookHash>,
-    /// Until when requests in doubt may be at work on the server.
+    /// Until when requests in doubt may still be processed by the server.
     doubts: HashMap<LookHash, Instant>,
-    /// In the order in which they would have been started.
+    /// The waiting records, in the order in which they would have been started.
     aside: VecDeque<(LookHash, T)>,
     room: usize,
 }
 
 impl<T> Apart<T> {
-    /// `room` is how many records may be aside before no more should be claimed.
+    /// `room` is how many records can wait before no more should be claimed.
     pub(crate) fn new(room: usize) -> Self {
         let (under_way, doubts, aside) = (HashSet::new(), HashMap::new(), VecDeque::new());
         Self { hasher: RandomState::new(), under_way, doubts, aside, room }
@@ -40,7 +41,7 @@ impl<T> Apart<T> {
         LookHash(self.hasher.hash_one(lookalike(email.as_str())))
     }
 
-    /// Notes a request in doubt.
+    /// Records that a request is in doubt.
     pub(crate) fn doubt(&mut self, look: LookHash, until: Instant, now: Instant) {
         if self.doubts.len() == self.doubts.capacity() {
             self.doubts.retain(|_, until| *until > now);
@@ -49,9 +50,9 @@ impl<T> Apart<T> {
         *latest = until.max(*latest);
     }
 
-    /// Returns the record if it may start now, and puts it aside if not. A record that resolves a
-    /// doubt of its own waits for its settle time by itself, so it only waits for look-alikes that
-    /// are under way.
+    /// Returns the record if it can start now, and sets it aside otherwise. A record that resolves
+    /// its own doubt waits for its settle time itself, so here it waits only for look-alikes in
+    /// progress.
     pub(crate) fn admit(&mut self, look: LookHash, resolves: bool, record: T, now: Instant) -> Option<T> {
         if self.under_way.contains(&look) || (!resolves && self.is_in_doubt(look, now)) {
             self.aside.push_back((look, record));
@@ -61,12 +62,12 @@ impl<T> Apart<T> {
         Some(record)
     }
 
-    /// A record that was started has ended.
+    /// Records that a started record has ended.
     pub(crate) fn ended(&mut self, look: LookHash) {
         self.under_way.remove(&look);
     }
 
-    /// Takes back the records that may be able to start by now, in their order.
+    /// Returns the records that may be able to start now, in their order.
     pub(crate) fn take_freed(&mut self, now: Instant) -> Vec<T> {
         if self.aside.is_empty() {
             return Vec::new();
@@ -74,7 +75,7 @@ impl<T> Apart<T> {
         let mut freed = Vec::new();
         let mut next = HashSet::new();
         for (look, record) in std::mem::take(&mut self.aside) {
-            // Only the first of several look-alikes can start.
+            // Of several look-alikes only the first can start.
             let waits = self.under_way.contains(&look) || self.is_in_doubt(look, now) || !next.insert(look);
             if waits {
                 self.aside.push_back((look, record));
@@ -85,8 +86,8 @@ impl<T> Apart<T> {
         freed
     }
 
-    /// The next moment at which [`Self::take_freed`] brings something without an end of another
-    /// record.
+    /// Returns the next moment at which [`Self::take_freed`] may return something even if no other
+    /// record ends.
     pub(crate) fn free_at(&self) -> Option<Instant> {
         let idle = self.aside.iter().filter(|(look, _)| !self.under_way.contains(look));
         idle.filter_map(|(look, _)| self.doubts.get(look).copied()).min()
@@ -100,7 +101,7 @@ impl<T> Apart<T> {
         self.aside.len() < self.room
     }
 
-    /// Forgets the records that are aside.
+    /// Drops the waiting records.
     pub(crate) fn clear(&mut self) {
         self.aside.clear();
     }

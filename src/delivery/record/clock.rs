@@ -1,4 +1,4 @@
-//! What time it is: by the wall clock, because the ledger outlives the process, and by the boot
+//! Returns the time of the wall clock, because the ledger outlives the process, and of the boot
 //! clock, which cannot be set.
 
 use jiff::Timestamp;
@@ -8,7 +8,7 @@ use crate::domain::{BootTime, Moment};
 #[derive(Clone, Debug)]
 pub(crate) enum Clock {
     System {
-        /// The number of this boot, if the system has one.
+        /// The id of this boot, if the system has one.
         boot: Option<u128>,
     },
     /// Follows tokio's clock, for tests that pause it.
@@ -44,15 +44,15 @@ mod system {
         uuid::Uuid::parse_str(text.trim()).ok().map(|boot| boot.as_u128())
     }
 
-    /// Unlike the monotonic clock this one does not stand still while the machine sleeps.
+    /// Unlike the monotonic clock, this one also runs while the machine sleeps.
     pub(super) fn uptime() -> Option<Duration> {
         Duration::try_from(clock_gettime(ClockId::Boottime)).ok()
     }
 }
 
-/// Not a clock that all processes of a boot share, but one that cannot be set within this process:
-/// for as long as it lives it stands for a boot, with a number that no other process has. It may
-/// stand still while the machine sleeps, which only lengthens a wait.
+/// A clock that cannot be set within this process, for systems without one that all processes of a
+/// boot share. The process stands for a boot, with an id that no other process has. The clock may
+/// stop while the machine sleeps, which only lengthens a wait.
 #[cfg(any(test, not(target_os = "linux")))]
 #[cfg_attr(target_os = "linux", allow(dead_code))]
 mod process {
@@ -95,13 +95,13 @@ pub(crate) mod tests {
             Self { start: Instant::now(), set: Mutex::default() }
         }
 
-        /// The wall clock is set.
+        /// Sets the wall clock.
         pub(in crate::delivery) fn set_wall(&self, by: SignedDuration) {
             self.set.lock().unwrap().0 += by;
         }
 
-        /// The machine sleeps: the monotonic clock, and with it every wait of the program, stands
-        /// still.
+        /// Lets the machine sleep: the monotonic clock stops, and with it every wait of the
+        /// program.
         pub(in crate::delivery) fn sleep(&self, time: Duration) {
             self.set_wall(SignedDuration::try_from(time).unwrap());
             self.set.lock().unwrap().1 += time;

@@ -1,10 +1,11 @@
-//! The task that delivers one record: it does what `Lifecycle` decides, and waits when it says so.
+//! The task that delivers one record. It does what `Lifecycle` decides, and waits when `Lifecycle`
+//! says so.
 //!
 //! Each task holds an in-flight slot from before it asks for a permit until its outcome is queued.
 //! It releases the slot for every longer wait, so waiting records never block others. The next
 //! task's intent is queued after that outcome, so the ledger never has more open requests than
-//! slots (I7), and no slot waits for a commit that is not its own. That also bounds the queued
-//! outcomes: a slot brings one, and no second one before the intent behind the first is committed.
+//! slots (I7), and no slot waits for another task's commit. This also bounds the queued outcomes: a
+//! slot queues one, and the next one only after the intent behind it is committed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -33,17 +34,17 @@ use crate::domain::{
 use crate::event::{Event, Request};
 use crate::ledger::{Intent, Ledger, LedgerError, RunId, Ticket};
 
-/// If so many look-ups of a record failed, it counts as having none.
+/// After so many failed look-ups, a record counts as having none available.
 const LOOKUP_TRIES: u32 = 5;
-/// What the sync of an intent is expected to take at most.
+/// How long the sync of an intent is expected to take.
 const SYNC_TIME: Duration = Duration::from_millis(250);
-/// The longest time that an intent is given to become durable. A ledger that takes longer is too
-/// slow to send with, and a later run waits no longer than this for the requests of a stopped one.
+/// How long an intent may take to become durable. If a ledger takes longer, it is too slow to send
+/// with. A later run waits at most this much longer for the requests of a killed one.
 const LONGEST_GRACE: Duration = Duration::from_secs(10);
-/// How much later than its end a token's own claim of it may be believed by the server.
+/// How long after its stated end the server may still accept a token.
 const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
-/// A record whose requests alone are refused so often in a row, each time with the current token,
-/// would have tokens renewed for ever.
+/// If only the requests of one record are rejected so often in a row, each time with the current
+/// token, the run stops, because otherwise tokens would be renewed forever.
 const TOKEN_TRIES: u32 = 3;
 
 /// What all tasks of a run share.
@@ -59,15 +60,15 @@ pub(crate) struct RunContext<S> {
     /// False once the server has shown that it offers no look-ups.
     pub lookups: AtomicBool,
     pub messages: mpsc::UnboundedSender<TaskMessage>,
-    /// What the answers to all records have shown so far; written by the run.
+    /// Evidence from the responses to all records so far; written by the run.
     pub shown: watch::Receiver<ApiEvidence>,
-    /// How many records wait for [`Self::shown`] to confirm the refusal that they ended with.
+    /// How many records wait for [`Self::shown`] to confirm the rejection that they ended with.
     pub awaiting: AtomicUsize,
     pub shutdown: Shutdown,
     pub clock: Clock,
 }
 
-/// How many answers have shown so far that the API works.
+/// How many responses have shown so far that the API works.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ApiEvidence {
     pub ordinary: u64,
@@ -75,7 +76,7 @@ pub(crate) struct ApiEvidence {
 }
 
 impl ApiEvidence {
-    /// Whether one that shows `proof` came since `then`.
+    /// Returns whether a response that shows `proof` came since `then`.
     fn proves(self, proof: Proof, then: Self) -> bool {
         match proof {
             Proof::OrdinaryAnswer => self.ordinary > then.ordinary,
@@ -89,7 +90,8 @@ impl ApiEvidence {
 pub(crate) enum Delivered {
     /// The outcome is committed.
     Settled { position: Position, status: Status },
-    /// The run ends, and nothing of this record is under way; the ledger knows it as not attempted.
+    /// The run ends, and no request of this record is in flight; the ledger has it as not
+    /// attempted.
     Left,
 }
 
@@ -106,11 +108,11 @@ impl From<LedgerError> for RunAbort {
     }
 }
 
-/// A wait was cut short because the run drains.
+/// A wait ended early because the run drains.
 struct Draining;
 
-/// Delivers one record. `wanted` is what the input says now; a request of an earlier run is
-/// resolved first, with its own bytes.
+/// Delivers one record. `wanted` is the current data of the input. If an earlier run left a request
+/// open, that one is resolved first, with its own body.
 pub(crate) async fn deliver<S: Server>(
     context: Arc<RunContext<S>>,
     mut ticket: Ticket,
@@ -136,7 +138,7 @@ pub(crate) async fn deliver<S: Server>(
         delivery.resume(open);
         let delivered = delivery.live().await?;
         if !delivery.must_start_over(&delivered) {
-            return Ok(delivery.in_words_of_the_input(delivered));
+            return Ok(delivery.as_the_input_sees_it(delivered));
         }
         delivery.start_over()?;
     }
@@ -146,22 +148,22 @@ pub(crate) async fn deliver<S: Server>(
 struct Delivery<S> {
     context: Arc<RunContext<S>>,
     ticket: Ticket,
-    /// What the input says now.
+    /// The current data of the input.
     wanted: Arc<Payload>,
-    /// What the current key stands for.
+    /// The data that the current key stands for.
     payload: Arc<Payload>,
     key: String,
     generation: u32,
     lifecycle: Lifecycle,
-    /// `None` while it waits.
+    /// The in-flight slot. `None` while the record waits.
     slot: Option<OwnedSemaphorePermit>,
-    /// Current tokens refused in a row.
+    /// How many current tokens were rejected in a row.
     refusals: u32,
-    /// Look-ups that failed, those that an open breaker let through aside.
+    /// Failed look-ups, except for probes of an open breaker.
     lookup_failures: u32,
     /// The application failed at this record before.
     was_broken: bool,
-    /// The last answer was a refusal that only a look-up can tell the meaning of.
+    /// The last response was a rejection whose meaning only a look-up shows.
     doubted_email: bool,
 }
 
@@ -173,7 +175,7 @@ impl<S: Server> Delivery<S> {
         self.payload = Arc::new(Payload::stored(open.body, &self.wanted.email));
     }
 
-    /// The API refused the old data for good, and the input has other data by now.
+    /// Returns true if the API rejected the old data for good and the input has other data now.
     fn must_start_over(&self, delivered: &Delivered) -> bool {
         let refused = matches!(delivered, Delivered::Settled { status: Status::Rejected, .. });
         refused && self.payload.hash != self.wanted.hash
@@ -186,8 +188,9 @@ impl<S: Server> Delivery<S> {
         Ok(())
     }
 
-    /// A customer that was created with the old data is, for the edited row, a changed one.
-    fn in_words_of_the_input(&self, delivered: Delivered) -> Delivered {
+    /// Turns `created` into `changed` if the customer was created with data that the input no
+    /// longer has.
+    fn as_the_input_sees_it(&self, delivered: Delivered) -> Delivered {
         match delivered {
             Delivered::Settled { position, status: Status::Created } if self.payload.hash != self.wanted.hash => {
                 Delivered::Settled { position, status: Status::Changed }
@@ -208,7 +211,8 @@ impl<S: Server> Delivery<S> {
                     Ok(()) => self.look_up().await?,
                     Err(Draining) => Err(Draining),
                 },
-                // `send` renews the token itself; a life asks for it only through an answer.
+                // `send` renews the token itself; the lifecycle asks for it only through a
+                // response.
                 Step::RenewToken => Ok(Step::Send { key: KeyChoice::Same, after: Pause::None }),
                 Step::Finish(finish) => return self.end(finish).await,
                 Step::Stop(reason) => {
@@ -223,9 +227,9 @@ impl<S: Server> Delivery<S> {
         }
     }
 
-    /// One request: permit and token, intent, attempt. The intent is synced before the first byte
-    /// leaves (I1), and nothing but its sync and the door is waited for after it, since the settle
-    /// time counts from there.
+    /// Sends one request: permit and token, intent, attempt. The intent is synced before the first
+    /// byte is sent (I1). After that the request waits only for the sliding window, because the
+    /// settle time counts from there.
     async fn send(&mut self, key: KeyChoice) -> Result<Result<Step, Draining>, RunAbort> {
         let Admitted { mut permit, token, ends_at } = match self.admit().await {
             Ok(admitted) => admitted,
@@ -250,7 +254,7 @@ impl<S: Server> Delivery<S> {
         let reply = self.context.server.create(&token, outgoing).await;
 
         let counted = !permit.is_probe();
-        // That a request was held back says nothing of the server.
+        // A request that was held back shows nothing about the server.
         let health = if leave.is_missed() { Health::Unclear } else { self.health_by(&reply.result) };
         permit.report(health, reply.allowance);
         match &reply.result {
@@ -267,13 +271,13 @@ impl<S: Server> Delivery<S> {
         }
         let lookups = self.context.lookups.load(Ordering::Relaxed);
         let step = self.lifecycle.answered(reply.result, reply.http_status, counted, lookups, self.now());
-        self.tell_of_retry(&step);
+        self.report_retry(&step);
         Ok(Ok(step))
     }
 
-    /// A later run counts the settle time from the moment in the intent, so the request must not
-    /// leave after it: an intent whose sync, or whose wait at the door, took longer than expected
-    /// is written again. Returns the moment in the intent.
+    /// Writes the intent, and returns the moment in it. A later run counts the settle time from
+    /// that moment, so the request must not be sent after it. If the sync or the sliding window
+    /// took longer than expected, the intent is written again with a later moment.
     async fn intend(
         &mut self,
         permit: &mut Permit,
@@ -295,22 +299,22 @@ impl<S: Server> Delivery<S> {
         }
     }
 
-    /// Lets the first byte leave only until connecting must have ended, however long this process
-    /// was stopped in between (S2).
+    /// Allows the first byte only until connecting must have ended, however long this process was
+    /// stopped in between (S2).
     fn departure(&self, leaves_by: Moment) -> Departure {
         let (clock, send_by) = (self.context.clock.clone(), leaves_by.later(self.context.policy.connect_timeout));
         Departure::while_in_time(move || !clock.now().is_after(send_by))
     }
 
-    /// Returns a moment after which the server surely refuses the token, or `None` if its life is
+    /// Returns a moment after which the server surely rejects the token, or `None` if its life is
     /// unknown.
     fn token_until(&self, token: &Token, ends_at: Option<Instant>) -> Option<Moment> {
         let left = ends_at.map(|end| self.now().later(end.saturating_duration_since(Instant::now())));
         left.or_else(|| Some(Moment { wall: token.ends_at()?, boot: None }.later(CLOCK_SKEW)))
     }
 
-    /// What an answer says of the server. Of one record's failures only the first counts: the
-    /// server replays what it stored.
+    /// Returns what a response shows about the server. Of one record's failures only the first
+    /// counts, because the server replays what it stored.
     fn health_by(&mut self, result: &AttemptResult) -> Health {
         match Health::of_answer(result) {
             Health::Broken if std::mem::replace(&mut self.was_broken, true) => Health::Unclear,
@@ -318,7 +322,8 @@ impl<S: Server> Delivery<S> {
         }
     }
 
-    /// Looks up the e-mail as it was sent and, if no customer has it, as the ledger spells it.
+    /// Looks up the e-mail as it was sent and, if no customer has it, in the spelling of the
+    /// ledger.
     async fn look_up(&mut self) -> Result<Result<Step, Draining>, RunAbort> {
         let (typed, key) = (self.payload.email.clone(), EmailKey::of(&self.payload.email));
         let spellings = [Some(typed.as_str()), Some(key.as_str()).filter(|key| *key != typed)];
@@ -337,8 +342,8 @@ impl<S: Server> Delivery<S> {
         Ok(Ok(self.lifecycle.looked_up(seen, self.now())))
     }
 
-    /// Reads all pages, each with a permit of its own. `None`: no look-up can be had. The inner
-    /// error is what comes instead.
+    /// Reads all pages, each with a permit of its own. Returns `None` if look-ups are not
+    /// available. The inner error is what to do instead.
     async fn look_up_spelling(
         &mut self,
         email: &str,
@@ -378,7 +383,7 @@ impl<S: Server> Delivery<S> {
         Ok(Ok(None))
     }
 
-    /// What the run and the token should hear of a page.
+    /// Reports a page to the run and to the token.
     fn hear_page(&mut self, page: &PageResult, token: &Token) {
         match page {
             PageResult::Throttled { pause } => self.note(TaskMessage::Throttled(*pause)),
@@ -402,8 +407,8 @@ impl<S: Server> Delivery<S> {
         }
     }
 
-    /// A refusal that may be meant for every record is an outcome only if the run goes on to an
-    /// answer that shows otherwise.
+    /// Ends the record. If a rejection may apply to every record, it is an outcome only if the run
+    /// gets a response that shows otherwise.
     async fn end(&mut self, mut finish: Finish) -> Result<Delivered, RunAbort> {
         if let Some(proof) = finish.pending
             && !self.is_confirmed(proof).await
@@ -414,7 +419,7 @@ impl<S: Server> Delivery<S> {
         self.settle(finish).await
     }
 
-    /// Waits for an answer to another record. False: the run drains first.
+    /// Waits for a response to another record. Returns false if the run drains first.
     async fn is_confirmed(&mut self, proof: Proof) -> bool {
         self.slot = None;
         let context = Arc::clone(&self.context);
@@ -427,9 +432,9 @@ impl<S: Server> Delivery<S> {
         matches!(confirmed, Some(Ok(_)))
     }
 
-    /// Commits the outcome; only then is it shown (I4). The slot is free as soon as the outcome is
-    /// in the queue, unless this may be a reason to end the run: then no other task takes the slot
-    /// before the run has heard of it.
+    /// Commits the outcome; only then is it shown (I4). The slot is released once the outcome is
+    /// queued, unless the outcome may be a reason to end the run: then no other task gets the slot
+    /// before the run knows.
     async fn settle(&mut self, finish: Finish) -> Result<Delivered, RunAbort> {
         let Finish { ending, warnings, recovered, .. } = finish;
         let (position, status) = (self.ticket.position(), ending.status());
@@ -453,8 +458,8 @@ impl<S: Server> Delivery<S> {
         Ok(if status == Status::NotAttempted { Delivered::Left } else { Delivered::Settled { position, status } })
     }
 
-    /// The run ends before this record does. What may have been created stays in doubt; what surely
-    /// was not is left as it was found.
+    /// Ends the record because the run ends. A record that may have been created stays in doubt;
+    /// one that surely was not created goes back to its previous state.
     async fn leave(&mut self) -> Result<Delivered, RunAbort> {
         if let Some(finish) = self.lifecycle.abandon() {
             return self.settle(finish).await;
@@ -463,7 +468,7 @@ impl<S: Server> Delivery<S> {
         Ok(Delivered::Left)
     }
 
-    /// A long wait gives the slot in flight back.
+    /// Waits. Releases the slot unless there is nothing to wait for.
     async fn wait(&mut self, pause: Pause) -> Result<(), Draining> {
         let time = match pause {
             Pause::None => Duration::ZERO,
@@ -478,7 +483,7 @@ impl<S: Server> Delivery<S> {
         context.shutdown.unless_draining(tokio::time::sleep(time)).await.ok_or(Draining)
     }
 
-    /// A slot in flight, then a permit with a token; or what comes instead.
+    /// Gets an in-flight slot, then a permit with a token. Fails with what to do instead.
     async fn admit(&mut self) -> Result<Admitted, Result<Step, Draining>> {
         let context = Arc::clone(&self.context);
         if self.slot.is_none() {
@@ -512,7 +517,7 @@ impl<S: Server> Delivery<S> {
         }
     }
 
-    /// The next admission comes with another token, if there is one.
+    /// Reports that the token was rejected; the next admission has another one, if there is one.
     async fn token_refused(&mut self, token: &Token) -> Result<(), RunAbort> {
         if self.context.admission.refused(token) == TokenRefusal::Current {
             self.refusals += 1;
@@ -521,7 +526,7 @@ impl<S: Server> Delivery<S> {
             return Ok(());
         }
         self.leave().await?;
-        let words = format!("a request was refused (401) with {TOKEN_TRIES} fresh tokens in a row");
+        let words = format!("a request was rejected (401) with {TOKEN_TRIES} fresh tokens in a row");
         Err(RunAbort::Stop(StopReason::Credentials(words)))
     }
 
@@ -536,7 +541,7 @@ impl<S: Server> Delivery<S> {
         }
     }
 
-    fn tell_of_retry(&self, step: &Step) {
+    fn report_retry(&self, step: &Step) {
         if let Step::Send { .. } | Step::LookUp { .. } = step {
             let (position, attempt) = (self.ticket.position(), self.lifecycle.attempts());
             self.tell(Event::Retry { position, attempt, why: self.lifecycle.last_complaint().message });
@@ -557,12 +562,12 @@ impl<S: Server> Delivery<S> {
     }
 }
 
-/// The grace of the next intent if this one was not durable in time.
+/// Returns the grace of the next intent, because this one was not durable in time.
 pub(crate) fn longer(grace: Duration) -> Duration {
     (grace * 2).min(LONGEST_GRACE)
 }
 
-/// The run judges how an answer went; whom it speaks of is the record's own business.
+/// Removes the customer from a result, because the run only needs to know how the request went.
 fn without_receipt(result: &AttemptResult) -> AttemptResult {
     match result {
         AttemptResult::Created { .. } => AttemptResult::Created { receipt: Receipt::default(), other_email: None },
@@ -570,7 +575,7 @@ fn without_receipt(result: &AttemptResult) -> AttemptResult {
     }
 }
 
-/// Answers that only a request with a valid token gets.
+/// Returns whether only a request with a valid token gets this result.
 fn proves_the_token(result: &AttemptResult) -> bool {
     matches!(
         result,

@@ -1,29 +1,29 @@
-//! One record's life between claim and outcome, as a pure state machine: what came back goes in,
-//! what to do next comes out.
+//! The lifecycle of one record between claim and outcome, as a pure state machine: results go in,
+//! the next step comes out.
 //!
 //! # The rules
-//! - A request that surely did nothing is sent again with the same key.
-//! - After *silence* (no answer that can be believed) nothing is sent before the settle time is
-//!   over. Then, while the server still knows the key, the same key and bytes go again: that brings
-//!   the stored answer, or does the work for the first time. With an older key a look-up comes
-//!   first. A key that brought two answers without meaning will bring a third, since the server
-//!   replays what it stored: then a look-up comes first too.
-//! - After an *answered failure* the server is done, so a look-up decides, a little later, because
-//!   replicas lag. If none can be had, the same key goes once more, because that may replay a
-//!   success. Another failure leaves doubt, unless the user trusts the server's unique e-mail to
-//!   guard a new key.
-//! - A refusal says nothing about an earlier request whose effect is unknown. It is *kept* while a
-//!   look-up finds out: if the customer is there, that is the outcome; if it is absent, the refusal
+//! - If a request surely had no effect, it is sent again with the same key.
+//! - After *silence* (no response that can be trusted) nothing is sent before the settle time is
+//!   over. Then, while the server still knows the key, the same key and body are sent again: that
+//!   returns the stored response, or does the work for the first time. If the key is older, a
+//!   look-up comes first. If a key got two meaningless responses, a look-up also comes first,
+//!   because the server replays what it stored and would send a third.
+//! - After an *answered failure* the server is done, so a look-up decides, a little later because
+//!   replicas lag. If look-ups are not available, the same key is sent once more, because that may
+//!   replay a success. Another failure leaves doubt, unless the user trusts the server's unique
+//!   e-mail to guard a new key.
+//! - A rejection says nothing about an earlier request whose effect is unknown. It is *kept* until
+//!   a look-up decides: if the customer exists, that is the outcome; if it is absent, the rejection
 //!   stands.
-//! - A refusal about the e-mail may mean that the API has the customer, in any words: a look-up
-//!   decides.
-//! - Absence that ends a doubt of ours must be seen twice, a settle time apart: a replica may lag,
-//!   and a request may still be at work.
-//! - A new key is made only where absence is proven, or on the user's trust in the unique e-mail.
-//!   In the second case the doubt stays.
-//! - A customer that a look-up finds is `created` if it carries our name and phone, one of our
-//!   requests was in doubt, and it is not older than the first of them; any other is `exists`.
-//! - Giving up is reported truthfully: `failed` and `rejected` only if surely nothing was created,
+//! - A rejection of the e-mail may mean that the API already has the customer, whatever its message
+//!   is; a look-up decides.
+//! - Absence ends a doubt only if it is seen twice, a settle time apart, because a replica may lag
+//!   and a request may still be in progress.
+//! - A new key is used only if absence is proven, or if the user trusts the unique e-mail. In the
+//!   second case the doubt stays.
+//! - A customer that a look-up finds is `created` if it has our name and phone number, one of our
+//!   requests was in doubt, and it is not older than the first of them. Otherwise it is `exists`.
+//! - After giving up, a record is `failed` or `rejected` only if surely nothing was created, and
 //!   `in_doubt` otherwise.
 
 use std::time::Duration;
@@ -47,8 +47,8 @@ pub(crate) enum Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeyChoice {
     Same,
-    /// The next generation: what was sent before is proven to have had no effect, or the user
-    /// trusts the unique e-mail.
+    /// The key of the next generation: earlier requests are proven to have had no effect, or the
+    /// user trusts the unique e-mail.
     New,
 }
 
@@ -60,35 +60,35 @@ pub(crate) enum Pause {
     For(Duration),
 }
 
-/// The end of the life.
+/// The end of the lifecycle.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Finish {
     pub ending: Ending,
     pub warnings: Vec<Warning>,
-    /// A doubt of ours ended with proof.
+    /// A doubt ended with proof.
     pub recovered: bool,
-    /// A refusal that may be meant for every record: it is an outcome only after another record's
-    /// answer shows that it is not.
+    /// What must be shown first, if this rejection may apply to every record: it is an outcome only
+    /// after another record's response shows otherwise.
     pub pending: Option<Proof>,
 }
 
-/// What shows that a refusal was meant for one record alone.
+/// What shows that a rejection applies to one record alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Proof {
-    /// Another record's data was looked at.
+    /// The API judged the data of another record.
     OrdinaryAnswer,
-    /// Another record was taken: data may be judged before rights are.
+    /// The API accepted another record. Needed if data may be judged before permissions are.
     Success,
 }
 
-/// What a look-up brought, as far as this record is concerned.
+/// What a look-up found for this record.
 #[derive(Debug, PartialEq)]
 pub(crate) enum LookupFinding {
-    /// The customers with exactly this e-mail; none means absent.
+    /// The customers with exactly this e-mail; if there are none, it is absent.
     Exactly(Vec<Sighting>),
-    /// None with exactly this e-mail, and one that a server may call equal.
+    /// No customer with exactly this e-mail, and one whose e-mail a server may treat as equal.
     Lookalike(Box<FoundCustomer>),
-    /// No look-up can be had.
+    /// Look-ups are not available.
     Nothing,
 }
 
@@ -96,25 +96,24 @@ pub(crate) enum LookupFinding {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Sighting {
     pub customer: FoundCustomer,
-    /// It carries our name and phone.
+    /// It has our name and phone number.
     pub is_ours: bool,
 }
 
-/// Whether one of our requests may have created the customer, and what the last of them left us
-/// with.
+/// Whether one of our requests may have created the customer, and how the last one ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Doubt {
     None,
-    /// A new key is in use because the user trusts the unique e-mail; an older request may have
+    /// A new key is in use because the user trusts the unique e-mail. An older request may have
     /// created the customer.
     Trusted,
-    /// The server answered that it failed; it is done.
+    /// The server responded that it failed; it is done.
     Answered,
-    /// No answer that can be believed; the server may still be at it.
+    /// No response that can be trusted; the server may still be working on it.
     Silent,
 }
 
-/// A refusal that waits for a look-up: it stands if the customer is absent.
+/// A rejection that waits for a look-up. It stands if the customer is absent.
 #[derive(Clone, Debug, PartialEq)]
 enum Kept {
     /// About the data.
@@ -132,6 +131,7 @@ impl Kept {
     }
 }
 
+/// The state of a record's delivery.
 #[derive(Debug)]
 pub(crate) struct Lifecycle {
     policy: RetryPolicy,
@@ -140,43 +140,46 @@ pub(crate) struct Lifecycle {
     /// Failures of any kind in a row, for the backoff.
     failures: u32,
     doubt: Doubt,
-    /// Some request since the last proof went unanswered, whatever was answered later.
+    /// A request since the last proof got no response, whatever came later.
     was_silent: bool,
-    /// There was a doubt at some time in this life.
+    /// There was a doubt at some time in this lifecycle.
     ever_doubted: bool,
-    /// When the first request of this life left, or that of an earlier run which it resumes.
+    /// When the first request of this lifecycle was sent, or the one of an earlier run that it
+    /// resumes.
     first_sent: Option<Moment>,
     key_since: Option<Moment>,
     sent_at: Option<Moment>,
     /// The server no longer knows the current key.
     key_is_dead: bool,
     kept: Option<Kept>,
-    /// The look-up that is due must see the customer absent twice.
+    /// The next look-up must find the customer absent twice.
     must_see_twice: bool,
-    /// The current key was asked once more after an answered failure, for want of a look-up.
+    /// The current key was sent once more after an answered failure, because look-ups are not
+    /// available.
     replayed: bool,
-    /// When a first look-up did not find the customer.
+    /// When the first look-up did not find the customer.
     absent_since: Option<Moment>,
-    /// Absence was proven in this life: who is there later came by a request of ours.
+    /// Absence was proven in this lifecycle, so a customer that exists later came from one of our
+    /// requests.
     was_absent: bool,
-    /// Answers in a row that came whole and meant nothing.
+    /// How many complete but meaningless responses came in a row.
     unintelligible: u32,
     last: Option<Complaint>,
     http_status: Option<u16>,
 }
 
-/// So many answers without meaning to one key are enough.
+/// So many meaningless responses to one key are enough.
 const MEANINGLESS: u32 = 2;
 
 /// How long replicas of the server may lag behind an answered failure.
 const REPLICA_LAG: Duration = Duration::from_secs(5);
 
-/// By so much a customer may seem older than our request and still be its work: `created_at` and
-/// `Date` are whole seconds each, and the database's clock and the web server's differ a little.
+/// How much older than our request a customer may seem and still come from it, because `created_at`
+/// and `Date` are whole seconds each, and the clocks of database and web server differ a little.
 const CLOCK_SLACK: Duration = Duration::from_secs(5);
 
-/// The longest e-mail or id of another customer in a message, in characters.
-const TOLD: usize = 254;
+/// Longest e-mail or id of another customer in a message, in characters.
+const LONGEST_SHOWN: usize = 254;
 
 impl Lifecycle {
     pub(crate) fn new(policy: RetryPolicy) -> Self {
@@ -202,14 +205,16 @@ impl Lifecycle {
         }
     }
 
-    /// The life of a record whose request of an earlier run has no known effect.
+    /// Returns the lifecycle of a record whose request of an earlier run has an unknown effect.
     pub(crate) fn resumed(policy: RetryPolicy, key_since: Moment, sent_at: Moment) -> Self {
-        let mut life = Self::new(policy);
-        (life.doubt, life.was_silent, life.ever_doubted, life.must_see_twice) = (Doubt::Silent, true, true, true);
-        (life.first_sent, life.key_since, life.sent_at) = (Some(key_since), Some(key_since), Some(sent_at));
+        let mut lifecycle = Self::new(policy);
+        (lifecycle.doubt, lifecycle.was_silent, lifecycle.ever_doubted, lifecycle.must_see_twice) =
+            (Doubt::Silent, true, true, true);
+        (lifecycle.first_sent, lifecycle.key_since, lifecycle.sent_at) =
+            (Some(key_since), Some(key_since), Some(sent_at));
         let message = "the run that sent it ended before an answer came".to_owned();
-        life.last = Some(Complaint { code: ComplaintCode::NoAnswer, message });
-        life
+        lifecycle.last = Some(Complaint { code: ComplaintCode::NoAnswer, message });
+        lifecycle
     }
 
     pub(crate) fn attempts(&self) -> u32 {
@@ -224,7 +229,7 @@ impl Lifecycle {
         self.key_since
     }
 
-    /// True if leaving now leaves a request whose effect is unknown.
+    /// Returns true if ending now would leave a request whose effect is unknown.
     pub(crate) fn in_doubt(&self) -> bool {
         self.doubt != Doubt::None
     }
@@ -234,7 +239,7 @@ impl Lifecycle {
         self.last.clone().unwrap_or_else(unknown)
     }
 
-    /// How long to wait between two look-ups of which the first brought no answer.
+    /// Returns how long to wait between two look-ups if the first one failed.
     pub(crate) fn between_lookups(&self) -> Pause {
         Pause::For(self.policy.settle)
     }
@@ -246,7 +251,8 @@ impl Lifecycle {
         }
     }
 
-    /// A wait may have outlived the key. Asked at the last moment before a send.
+    /// Checks right before a send whether the wait has outlived the key. Returns the step to take
+    /// instead, or `None`.
     pub(crate) fn last_check(&mut self, key: KeyChoice, now: Moment) -> Option<Step> {
         let outlived = key == KeyChoice::Same && self.in_doubt() && !self.key_is_young(now, Duration::ZERO);
         outlived.then(|| self.ask(Pause::None))
@@ -256,7 +262,7 @@ impl Lifecycle {
         !self.key_is_dead && self.key_since.is_some_and(|since| self.policy.key_is_fresh(since, now, wait))
     }
 
-    /// The next request is about to be intended.
+    /// Records that the next request is about to be written as an intent.
     pub(crate) fn sends(&mut self, key: KeyChoice, now: Moment) {
         if key == KeyChoice::New || self.key_since.is_none() {
             (self.key_since, self.key_is_dead, self.replayed) = (Some(now), false, false);
@@ -265,13 +271,13 @@ impl Lifecycle {
         self.sent_at = Some(now);
     }
 
-    /// The intent is synced: from now on the request can have an effect.
+    /// Records that the intent is synced: from now on the request can have an effect.
     pub(crate) fn leaves(&mut self, now: Moment) {
         self.sent_at = Some(now);
     }
 
-    /// What came of a request. `counted` is false for probes of an open breaker; `lookups` says
-    /// whether look-ups can be had.
+    /// Takes the result of a request and returns the next step. `counted` is false for probes of an
+    /// open breaker; `lookups` says whether look-ups are available.
     pub(crate) fn answered(
         &mut self,
         result: AttemptResult,
@@ -319,14 +325,14 @@ impl Lifecycle {
         }
     }
 
-    /// What a look-up brought.
+    /// Takes the result of a look-up and returns the next step.
     pub(crate) fn looked_up(&mut self, seen: LookupFinding, now: Moment) -> Step {
         match seen {
             LookupFinding::Nothing => self.undecidable(now),
             LookupFinding::Lookalike(customer) => match (&self.kept, self.in_doubt()) {
-                // The API says that it has this e-mail, and this is what it means by that.
+                // The API says that it has this e-mail, and means this customer.
                 (Some(Kept::Email(..)), false) => {
-                    let warning = Warning::OtherSpelling(shorten(customer.email.as_str(), TOLD));
+                    let warning = Warning::OtherSpelling(shorten(customer.email.as_str(), LONGEST_SHOWN));
                     self.finish(Ending::Exists(customer.receipt), vec![warning])
                 }
                 _ => self.absent(now),
@@ -339,8 +345,8 @@ impl Lifecycle {
         }
     }
 
-    /// The life ends from outside, by an interrupt or a stop of the run. `None`: nothing came of it
-    /// that is worth telling.
+    /// Ends the lifecycle because of an interrupt or a stop of the run. Returns `None` if there is
+    /// nothing to report.
     pub(crate) fn abandon(&self) -> Option<Finish> {
         let ending = if self.in_doubt() {
             Ending::InDoubt(self.words())
@@ -378,8 +384,8 @@ impl Lifecycle {
         self.last = Some(complaint);
     }
 
-    /// The words that tell best why a record ends in doubt: those of a refusal that could not be
-    /// believed, else of the last answer.
+    /// Returns the message that best says why a record ends in doubt: of a rejection that could not
+    /// be trusted, else of the last result.
     fn words(&self) -> Complaint {
         self.kept.as_ref().map_or_else(|| self.last_complaint(), |kept| kept.complaint().clone())
     }
@@ -390,7 +396,8 @@ impl Lifecycle {
         self.hear(complaint);
     }
 
-    /// A refusal. Unless it is about the data, and nothing of ours is in doubt, it needs a look-up.
+    /// Takes a rejection. It needs a look-up unless it is about the data and none of our requests
+    /// is in doubt.
     fn refused(&mut self, kept: Kept, lookups: bool, now: Moment) -> Step {
         self.hear(kept.complaint().clone());
         let wait = match &kept {
@@ -403,7 +410,7 @@ impl Lifecycle {
         if lookups { Step::LookUp { after: Pause::For(wait) } } else { self.undecidable(now) }
     }
 
-    /// The refusal is the outcome.
+    /// Makes the rejection the outcome.
     fn stands(&self, kept: Kept) -> Step {
         let pending = match &kept {
             Kept::Request(RefusalScope::Endpoint | RefusalScope::Firewall, _) => Some(Proof::OrdinaryAnswer),
@@ -430,8 +437,8 @@ impl Lifecycle {
         }
     }
 
-    /// The same key again while the server knows it, a look-up otherwise; neither before the settle
-    /// time is over.
+    /// Returns the same key while the server knows it, and a look-up otherwise; neither before the
+    /// settle time is over.
     fn resolve_silence(&self, now: Moment) -> Step {
         let wait = self.until_settled(now);
         let after = Pause::For(wait);
@@ -455,7 +462,7 @@ impl Lifecycle {
         if lookups { self.ask(Pause::None) } else { self.undecidable(now) }
     }
 
-    /// Looks the customer up, to learn whether a request of ours created it.
+    /// Looks up the customer, to learn whether one of our requests created it.
     fn ask(&mut self, after: Pause) -> Step {
         (self.kept, self.absent_since) = (None, None);
         let once_is_enough = self.policy.trust_unique_email && !self.was_silent && self.doubt == Doubt::Answered;
@@ -468,7 +475,7 @@ impl Lifecycle {
         let FoundCustomer { receipt, age, .. } = customer;
         let since_first_send = self.first_sent.map(|sent| now.surely_since(sent)).unwrap_or_default();
         let is_older = age.is_some_and(|age| age > since_first_send + CLOCK_SLACK);
-        // What made the very first request fail may have been the customer.
+        // This customer may be why our first request failed.
         let only_failures = matches!(self.doubt, Doubt::Answered | Doubt::Trusted) && !self.was_silent;
         let may_be_the_reason = only_failures && !self.was_absent && age.is_none();
         match (self.in_doubt() && is_ours && !is_older, may_be_the_reason) {
@@ -478,12 +485,12 @@ impl Lifecycle {
         }
     }
 
-    /// The server has the e-mail more than once. If one of our requests may be behind it, a person
-    /// must look.
+    /// Ends a record whose e-mail the server has more than once. If one of our requests may be the
+    /// reason, a person must look.
     fn found_several(&self, several: Vec<Sighting>) -> Step {
         let ids = several.iter().filter_map(|seen| seen.customer.receipt.customer_id.as_deref());
-        let ids: Vec<_> = ids.map(|id| shorten(id, TOLD)).collect();
-        // A look-up ends at the second one.
+        let ids: Vec<_> = ids.map(|id| shorten(id, LONGEST_SHOWN)).collect();
+        // There may be more, because a look-up ends at the second one.
         let message = format!("the API has at least {} customers with this e-mail: {}", several.len(), ids.join(", "));
         match several.into_iter().next() {
             Some(first) if !self.in_doubt() => {
@@ -512,7 +519,7 @@ impl Lifecycle {
         Step::Send { key: KeyChoice::New, after: self.backoff() }
     }
 
-    /// A question that no look-up can answer.
+    /// Decides without a look-up.
     fn undecidable(&mut self, now: Moment) -> Step {
         match (self.doubt, self.kept.take()) {
             (Doubt::None, Some(Kept::Email(EmailWords::Exists, _))) => {
@@ -532,8 +539,8 @@ impl Lifecycle {
         }
     }
 
-    /// After an answered failure without a look-up: the same key once, because that may replay a
-    /// success. After silence that was done already.
+    /// Decides after an answered failure without a look-up: sends the same key once, because that
+    /// may replay a success. After silence that has already been done.
     fn after_a_failure(&mut self, now: Moment) -> Step {
         let asked_again = std::mem::replace(&mut self.replayed, true) || self.was_silent;
         if !asked_again && self.key_is_young(now, Duration::ZERO) {
@@ -556,11 +563,11 @@ impl Lifecycle {
         self.finish(Ending::Failed(Complaint { code: ComplaintCode::GaveUp, message }), Vec::new())
     }
 
-    /// A redirect of the kinds 300 to 306 may well follow a customer that was saved; 307 and 308
-    /// say that nothing was done here.
+    /// Notes a stop. A redirect from 300 to 306 may follow a customer that was saved; 307 and 308
+    /// mean that nothing was done.
     fn doubt_a_stop(&mut self, http_status: Option<u16>, reason: &StopReason) {
         if let Some(status @ 300..=306) = http_status {
-            let message = format!("the server answered {status}, which tells nothing of the customer");
+            let message = format!("the server answered {status}, which does not say whether the customer was created");
             self.doubts(Doubt::Silent, Complaint { code: ComplaintCode::Unreadable, message });
             self.was_silent = true;
         } else {
@@ -569,10 +576,10 @@ impl Lifecycle {
     }
 }
 
-/// The API says that it has the e-mail, and does not list the customer.
+/// Explains a rejection if the API says that it has the e-mail but does not list the customer.
 fn not_listed(complaint: Complaint) -> Complaint {
-    const WHY: &str =
-        "the API says that it has this e-mail, but its list does not: deleted there, or another account's";
+    const WHY: &str = "the API says that it has this e-mail, but does not list it: \
+                       the customer was deleted, or belongs to another account";
     Complaint { message: format!("{WHY} ({})", complaint.message), ..complaint }
 }
 

@@ -1,10 +1,10 @@
-//! One record, from its claim to its outcome.
+//! Delivers one record, from its claim to its outcome.
 //!
 //! - `deliver` is the task of a record: it does what `lifecycle` decides, and waits when
 //!   `lifecycle` says so.
 //! - `lifecycle` holds all rules of retries and doubts, pure.
-//! - `retry` is how often and how long a record is retried.
-//! - `clock` tells the time, by two clocks that have to agree.
+//! - `retry` has the limits: how often and how long a record is retried.
+//! - `clock` returns the time of two clocks that must agree.
 //! - `apart` keeps records with look-alike e-mails from being in flight at the same time.
 
 pub(super) mod apart;

@@ -1,36 +1,36 @@
-//! How often and how long a record is retried.
+//! Limits of retries: how often and how long a record is retried.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::domain::Moment;
 
-/// What the user allows a record.
+/// What the user allows per record.
 #[derive(Clone, Copy, Debug)]
 pub struct RetryPolicy {
-    /// Counted attempts of a record in one run.
+    /// Maximum number of counted attempts in one run.
     pub max_attempts: NonZeroU32,
-    /// How long after the start of a send its effect may still appear at the server.
+    /// How long after the start of a request its effect may still appear at the server.
     pub settle: Duration,
-    /// How long a request may take to connect: it may leave so much later than its intent says.
+    /// How long connecting may take: a request may be sent this much later than its intent says.
     pub connect_timeout: Duration,
-    /// How long the server is trusted to know a key.
+    /// How long the server is expected to know a key.
     pub key_validity: Duration,
-    /// `--trust-unique-email`: if no look-up can be had, the server's unique e-mail guards a new
-    /// key after an answered failure.
+    /// `--trust-unique-email`: if look-ups are not available, the server's unique e-mail guards a
+    /// new key after an answered failure.
     pub trust_unique_email: bool,
 }
 
 impl RetryPolicy {
-    /// How long until a request sent at `sent_at` has had its time. A send from the future tells of
-    /// a clock that was set back: then the whole time is waited for once more.
+    /// Returns how long until the settle time of a request sent at `sent_at` is over. If `sent_at`
+    /// is in the future, the clock was set back, and the whole time counts again.
     #[must_use]
     pub fn settles_in(&self, sent_at: Moment, now: Moment) -> Duration {
         self.settle.saturating_sub(now.surely_since(sent_at))
     }
 
-    /// Whether the server will still honour a key first used at `since` after this wait. Clocks
-    /// that were set prove nothing, so then it counts as expired.
+    /// Returns whether the server will still honor a key first used at `since` after this wait. If
+    /// a clock was set, the age is unknown and the key counts as expired.
     #[must_use]
     pub fn key_is_fresh(&self, since: Moment, now: Moment, wait: Duration) -> bool {
         now.at_most_since(since).is_some_and(|age| age.saturating_add(wait) < self.key_validity)

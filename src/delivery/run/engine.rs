@@ -1,4 +1,4 @@
-//! A run: it owns the counts, claims records, starts their tasks, and decides when to stop.
+//! Runs a delivery: owns the counts, claims records, starts their tasks, and decides when to stop.
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
@@ -32,19 +32,18 @@ use crate::event::{Event, Trouble};
 use crate::fault;
 use crate::ledger::{Claim, ClaimPolicy, ClaimRequest, Ledger, LedgerError, RunCounters, RunId, Ticket};
 
-/// How many records are claimed in one go: few enough that the intents behind them in the ledger's
+/// How many records are claimed at once: few enough that the intents behind them in the ledger's
 /// queue do not wait for long.
 const BATCH: usize = 32;
-/// So many claimed records, as a multiple of the concurrency, are kept ready, so that a free slot
-/// never waits for a claim.
+/// How many claimed records are kept ready per in-flight slot, so that a free slot never waits for
+/// a claim.
 const READY_PER_SLOT: usize = 2;
-/// Records that were started and are not settled, waiting ones included, as a multiple of the
-/// concurrency.
+/// How many records can be started and not settled per in-flight slot, including waiting ones.
 const STARTED_PER_SLOT: usize = 8;
-/// How often a run gives a sign of life.
+/// How often a run sends a heartbeat.
 const HEARTBEAT: Duration = Duration::from_secs(30);
 
-/// A record that comes in.
+/// A record from the input.
 #[derive(Debug)]
 pub enum Offer {
     Valid {
@@ -52,7 +51,7 @@ pub enum Offer {
         email: EmailKey,
         payload: Payload,
     },
-    /// It never needs a request; only counted.
+    /// A record that needs no request; only counted.
     Settled {
         position: Position,
         status: Status,
@@ -75,18 +74,18 @@ pub struct Job<S> {
     pub guard: GuardPolicy,
     pub claims: ClaimPolicy,
     pub lookups: bool,
-    /// Stop after this many records were sent.
+    /// Maximum number of records to send.
     pub limit: Option<u64>,
     pub shutdown: Shutdown,
 }
 
-/// Sends every record that comes in and is not known yet; returns when all are settled, or when
-/// going on would harm.
+/// Sends every record that comes in and is not known yet. Returns when all are settled, or when
+/// going on would do harm.
 pub async fn run<S: Server>(job: Job<S>, listener: impl FnMut(Event)) -> RunEnd {
     run_by(Clock::system(), job, listener).await
 }
 
-/// The same, by a given clock.
+/// Does the same with a given clock.
 pub(crate) async fn run_by<S: Server>(clock: Clock, job: Job<S>, listener: impl FnMut(Event)) -> RunEnd {
     let ever_created = match job.ledger.has_created().await {
         Ok(ever) => ever,
@@ -112,7 +111,7 @@ pub(crate) async fn run_by<S: Server>(clock: Clock, job: Job<S>, listener: impl 
         ledger: job.ledger,
         run: job.run,
         pacer,
-        // One request alone first; every answer makes room for one more, up to the concurrency.
+        // A single request first. Every response adds a slot, up to the concurrency.
         slots: Arc::new(Semaphore::new(1)),
         policy: job.retry,
         lookups: AtomicBool::new(job.lookups),
@@ -144,7 +143,7 @@ pub(crate) async fn run_by<S: Server>(clock: Clock, job: Job<S>, listener: impl 
 }
 
 /// Returns what keeps look-alikes apart, with the doubts of earlier runs that the server may still
-/// be at work on.
+/// be working on.
 async fn look_alikes<S>(clock: &Clock, job: &Job<S>) -> Result<Apart<(Ticket, Payload)>, LedgerError> {
     let mut apart = Apart::new(job.concurrency.get().saturating_mul(STARTED_PER_SLOT));
     let (now, begin, settle) = (clock.now(), Instant::now(), job.retry.settle);
@@ -155,39 +154,40 @@ async fn look_alikes<S>(clock: &Clock, job: &Job<S>) -> Result<Apart<(Ticket, Pa
     Ok(apart)
 }
 
-/// How the task of a record ended, and what its e-mail looks like.
+/// The look-alike hash of a record, and how its task ended.
 type TaskResult = (LookHash, Result<Delivered, RunAbort>);
 type End = Result<TaskResult, tokio::task::JoinError>;
 
-/// Records on their way through the ledger, and what it says of each.
+/// A batch of claims at the ledger, and its results.
 type Claiming = BoxFuture<'static, Result<Vec<(Claim, Position, Payload)>, LedgerError>>;
 
-/// The one owner of a run's state.
+/// The only owner of a run's state.
 struct Run<S, L> {
     context: Arc<RunContext<S>>,
     listener: L,
-    /// `None` when nothing more is to come.
+    /// `None` when no more records will come.
     offers: Option<mpsc::Receiver<Offer>>,
-    /// Handed in and not answered: one batch at a time, since records are claimed in input order.
+    /// The batch that the ledger is claiming: one at a time, because records are claimed in input
+    /// order.
     claiming: Option<Claiming>,
     /// Claimed and not started, in input order.
     ready: VecDeque<(Ticket, Payload)>,
-    /// Holds the claimed records whose look-alike must end first.
+    /// Claimed records that wait for a look-alike to end.
     apart: Apart<(Ticket, Payload)>,
     tasks: FuturesUnordered<JoinHandle<TaskResult>>,
     stop_rules: StopRules,
     claims: ClaimPolicy,
     concurrency: NonZeroUsize,
-    /// Places in flight that exist so far.
+    /// How many in-flight slots exist so far.
     slots: usize,
-    /// What `--limit` still allows.
+    /// How many more records `--limit` allows.
     left_to_send: Option<u64>,
     counters: RunCounters,
-    /// What the answers have shown so far, for records whose refusal waits for it.
+    /// Evidence from the responses so far, for records whose rejection waits for it.
     showing: watch::Sender<ApiEvidence>,
-    /// The last reported cause of why no connection can be made.
+    /// The last reported reason why no connection is possible.
     trouble: Option<String>,
-    /// The first reason to end, once there is one. A reached limit gives way to any other.
+    /// The first reason to end, if there is one. A reached limit is replaced by any other reason.
     verdict: Option<Verdict>,
 }
 
@@ -208,7 +208,7 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
                 () = self.context.shutdown.leaving() => break,
                 () = self.context.shutdown.draining(), if !draining => self.drain(Verdict::Interrupted),
                 _ = heart.tick() => self.tell(Event::Heartbeat),
-                Some(event) = paced.recv() => self.tell_of_pace(event),
+                Some(event) = paced.recv() => self.report_pace(event),
                 Some(note) = noted.recv() => self.take_notes(note, &mut noted),
                 Some(end) = self.tasks.next(), if open => self.take_ends(end),
                 () = until(self.apart.free_at()) => self.take_freed(),
@@ -221,7 +221,7 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
         if self.context.shutdown.is_draining() && matches!(self.verdict, None | Some(Verdict::LimitReached)) {
             self.verdict = Some(Verdict::Interrupted);
         }
-        // What tasks sent before they ended is still in the channel.
+        // Messages that tasks sent before they ended are still in the channel.
         self.take_rest(&mut noted);
         RunEnd { verdict: self.verdict.unwrap_or(Verdict::Finished), counters: self.counters }
     }
@@ -234,8 +234,8 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
             && self.tasks.is_empty()
     }
 
-    /// Records whose refusal only waits for others do not count: otherwise they would keep those
-    /// others from being started.
+    /// Returns whether a record can start. Records whose rejection only waits for others do not
+    /// count, because otherwise they would keep those others from starting.
     fn may_start(&self) -> bool {
         let at_work = self.tasks.len().saturating_sub(self.awaiting());
         !self.ready.is_empty() && at_work < self.concurrency.get() * STARTED_PER_SLOT
@@ -245,11 +245,11 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
         self.context.awaiting.load(Ordering::Relaxed)
     }
 
-    /// When nothing is left but records whose refusal waits for others, no others will come, and
-    /// the run was not stopped for them.
+    /// If only records are left whose rejection waits for others, confirms them: no others will
+    /// come, and the run was not stopped because of them.
     fn confirm_the_last(&self) {
-        // If no more can be put aside nothing more is claimed, and what is aside may wait for one
-        // of these records.
+        // If no more records can be set aside, none is claimed either, and those set aside may wait
+        // for one of these.
         let no_offers = self.offers.is_none() || !self.apart.has_room();
         let nothing_comes = no_offers && self.claiming.is_none() && self.ready.is_empty();
         if nothing_comes && !self.tasks.is_empty() && self.tasks.len() == self.awaiting() {
@@ -266,7 +266,7 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
         self.offers.is_some() && self.claiming.is_none() && few && self.apart.has_room()
     }
 
-    /// Claims what came in. An empty batch means that the input is at its end.
+    /// Claims the batch. An empty batch means that the input has ended.
     fn claim(&mut self, batch: &mut Vec<Offer>) {
         if batch.is_empty() {
             self.offers = None;
@@ -308,8 +308,8 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
         }
     }
 
-    /// Starts as many records as there are slots. To look at everything else between two of them
-    /// takes longer than to start one.
+    /// Starts as many records as there are slots. Checking everything else between two of them
+    /// takes longer than starting one.
     fn start_all(&mut self, slot: OwnedSemaphorePermit) {
         self.start(slot);
         while self.may_start() {
@@ -331,14 +331,14 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
             self.left_to_send = self.left_to_send.map(|left| left - 1);
             let context = Arc::clone(&self.context);
             // Called inside the block, because a future that is captured and then awaited takes up
-            // its room twice.
+            // its memory twice.
             let task = async move { (look, deliver(context, ticket, payload, slot).await) };
             self.tasks.push(tokio::spawn(task.in_current_span()));
             return;
         }
     }
 
-    /// Lets records start whose look-alikes are out of the way.
+    /// Makes records ready whose look-alikes have ended.
     fn take_freed(&mut self) {
         for record in self.apart.take_freed(Instant::now()).into_iter().rev() {
             self.ready.push_front(record);
@@ -364,12 +364,12 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
                 let halt = self.stop_rules.rejected_after_all(&words);
                 self.halt(halt);
             }
-            // The loop looks whether that is all that is left.
+            // The loop checks whether only such records are left.
             TaskMessage::Awaiting => {}
             TaskMessage::Alive => self.stop_rules.alive(),
             TaskMessage::Unreached(cause) => {
                 let halt = self.stop_rules.unreached(&cause, Instant::now());
-                self.tell_of_trouble(&cause);
+                self.report_trouble(&cause);
                 self.halt(halt);
             }
             TaskMessage::Throttled(pause) => {
@@ -392,14 +392,14 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
         }
         let halt = self.stop_rules.answered(row, result, Instant::now());
         match result {
-            AttemptResult::NotSent { cause, .. } => self.tell_of_trouble(cause),
+            AttemptResult::NotSent { cause, .. } => self.report_trouble(cause),
             _ => self.trouble = None,
         }
         self.halt(halt);
     }
 
-    /// Tells why no connection comes about, once for each cause in a row.
-    fn tell_of_trouble(&mut self, cause: &str) {
+    /// Reports why no connection is possible, once for each cause in a row.
+    fn report_trouble(&mut self, cause: &str) {
         if self.trouble.as_deref() == Some(cause) {
             return;
         }
@@ -415,7 +415,7 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
         Some(Trouble { cause: cause.to_owned(), gives_up_in })
     }
 
-    fn tell_of_pace(&mut self, event: Event) {
+    fn report_pace(&mut self, event: Event) {
         let event = match event {
             Event::BreakerOpened { pause, .. } => Event::BreakerOpened { pause, trouble: self.current_trouble() },
             other => other,
@@ -451,7 +451,8 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
         }
     }
 
-    /// A record that ended in doubt may have sent its last request only now.
+    /// Lets look-alikes go on. A record that ended in doubt may have sent its last request just
+    /// now, so they wait for its settle time.
     fn let_look_alikes_go(&mut self, look: LookHash, end: &Result<Delivered, RunAbort>) {
         if matches!(end, Ok(Delivered::Settled { status: Status::InDoubt, .. })) {
             let now = Instant::now();
@@ -461,7 +462,7 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
         self.take_freed();
     }
 
-    /// Ends the run, if there is a reason to.
+    /// Ends the run if there is a reason to.
     fn halt(&mut self, halt: Option<Halt>) {
         if let Some(halt) = halt {
             self.drain(match halt {
@@ -472,7 +473,7 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
         }
     }
 
-    /// Starts nothing new, for the first reason given.
+    /// Starts nothing new and drains; the first reason is the verdict.
     fn drain(&mut self, verdict: Verdict) {
         if matches!(self.verdict, None | Some(Verdict::LimitReached)) {
             self.tell(Event::Draining { in_flight: self.tasks.len() });
@@ -482,7 +483,7 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
         self.context.shutdown.drain();
     }
 
-    /// Starts nothing new, and lets what was started come to its end.
+    /// Starts nothing new, and lets started records finish.
     fn drain_quietly(&mut self, verdict: Verdict) {
         self.verdict.get_or_insert(verdict);
         self.stop_starting();
@@ -511,27 +512,26 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
     }
 }
 
-/// Why a task ended without an end, and nothing of the data that a panic may show.
+/// Returns why a task crashed, without the data that a panic may show.
 fn panic_of(error: tokio::task::JoinError) -> String {
     error.try_into_panic().map_or_else(|error| error.to_string(), |panic| fault::words(&*panic))
 }
 
-/// After a suspension it goes on at its old interval and makes up for nothing.
+/// Returns the heartbeat. After a suspension it continues at its interval and does not catch up.
 fn heart() -> Interval {
     let mut heart = tokio::time::interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
     heart.set_missed_tick_behavior(MissedTickBehavior::Delay);
     heart
 }
 
-/// What the ledger says of the records that are being claimed. `None`, at once, when there are
-/// none.
+/// Waits for the results of the current claims. Returns `None` at once if there are none.
 async fn answered<T>(claiming: &mut Option<BoxFuture<'static, T>>) -> Option<T> {
     let answer = claiming.as_mut()?.await;
     *claiming = None;
     Some(answer)
 }
 
-/// The next records, at least one unless the input is at its end.
+/// Waits for the next records: at least one, unless the input has ended.
 async fn receive(offers: &mut Option<mpsc::Receiver<Offer>>, batch: &mut Vec<Offer>) -> usize {
     match offers {
         Some(offers) => offers.recv_many(batch, BATCH).await,

@@ -1,38 +1,38 @@
-//! How long to go on without a conclusive answer. Pure: instants come in as arguments.
+//! Decides how long to go on without a conclusive response. Pure: instants are arguments.
 //!
 //! # The rules
-//! - The time counts from the first failure after a conclusive answer. Pauses that the server asked
-//!   for (429) are not part of it: an hour that it wants is an hour that it gets.
-//! - A server that says nothing but "too many requests" is not alive either. After ten pauses in a
-//!   row, with nothing between them but 429s, the time counts with its pauses.
+//! - The time counts from the first failure after a conclusive response. Pauses that the server
+//!   asked for (429) do not count, so an hour that it asks for is waited out.
+//! - A server that only ever answers "too many requests" is not working either. After ten pauses in
+//!   a row with only 429s between them, the pauses count too.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// So many pauses in a row are more than mere pauses.
+/// So many pauses in a row count as a failure.
 const PAUSES: u32 = 10;
 
 #[derive(Debug)]
 pub(crate) struct GiveUpTimer {
     limit: Duration,
     trial: Option<Trial>,
-    /// Why the last request failed.
+    /// The reason of the last failure.
     cause: String,
 }
 
-/// The time since the last conclusive answer.
+/// The time since the last conclusive response.
 #[derive(Clone, Copy, Debug)]
 struct Trial {
     begun: Instant,
-    /// The same without the pauses: each of them moves it forward.
+    /// The same start, moved forward by each pause.
     since: Instant,
     paused_until: Instant,
-    /// In a row, with nothing between them.
+    /// Pauses in a row with only 429s between them.
     pauses: u32,
-    /// The last thing heard was that nothing gets through; then the clock alone may end the run.
-    /// After silence it may not: records that wait for their settle time ask nothing, and hear
-    /// nothing. Nor may it in a pause.
+    /// The last request got no connection. Then the time alone may end the run. After silence it
+    /// may not, because records that wait for their settle time send nothing and so get no
+    /// response. Nor may it during a pause.
     unreachable: bool,
 }
 
@@ -41,20 +41,20 @@ impl GiveUpTimer {
         Self { limit, trial: None, cause: String::new() }
     }
 
-    /// The server answered, and meant it.
+    /// Records a conclusive response.
     pub(crate) fn conclusive(&mut self) {
         self.trial = None;
         self.cause.clear();
     }
 
-    /// No answer, or one that is not the API's.
+    /// Records a request without a response from the API.
     pub(crate) fn failed(&mut self, unreachable: bool, cause: &str, now: Instant) {
         cause.clone_into(&mut self.cause);
         let trial = self.trial(now);
         (trial.unreachable, trial.pauses) = (unreachable, 0);
     }
 
-    /// Too many requests. Many in flight may hear of one pause.
+    /// Records a 429. Many requests in flight may report the same pause.
     pub(crate) fn throttled(&mut self, pause: Duration, now: Instant) {
         let trial = self.trial(now);
         let until = trial.paused_until.max(now + pause);
@@ -63,22 +63,22 @@ impl GiveUpTimer {
         (trial.paused_until, trial.unreachable) = (until, false);
     }
 
-    /// Why the last request failed, if nothing worked since.
+    /// Returns why the last request failed, or `None` if one has succeeded since.
     pub(crate) fn cause(&self) -> Option<&str> {
         self.trial.map(|_| self.cause.as_str()).filter(|cause| !cause.is_empty())
     }
 
-    /// When to give up at the earliest, whatever is heard meanwhile.
+    /// Returns when to give up at the earliest, whatever comes meanwhile.
     pub(crate) fn gives_up_at(&self) -> Option<Instant> {
         self.trial.map(|trial| trial.since + self.limit)
     }
 
-    /// When to give up, unless something is heard before.
+    /// Returns when to give up if nothing comes before.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.trial.filter(|trial| trial.unreachable).map(|trial| trial.since + self.limit)
     }
 
-    /// Why to give up now.
+    /// Returns why to give up now, or `None` to go on.
     pub(crate) fn is_over(&self, now: Instant) -> Option<String> {
         let trial = self.trial.filter(|trial| {
             let counted_from = if trial.pauses >= PAUSES { trial.begun } else { trial.since };
@@ -132,7 +132,7 @@ mod tests {
         let (mut patience, start) = (GiveUpTimer::new(LIMIT), Instant::now());
         let hour = 3600 * SECOND;
         patience.throttled(hour, start);
-        // The others in flight hear of the same pause.
+        // The other requests in flight report the same pause.
         (0..20).for_each(|_| patience.throttled(hour, start + SECOND));
         assert_eq!(patience.is_over(start + hour + 59 * SECOND), None);
         patience.failed(true, "refused", start + hour + 2 * SECOND);

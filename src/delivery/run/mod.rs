@@ -1,10 +1,10 @@
-//! The run as a whole.
+//! Runs the whole delivery.
 //!
 //! - `engine` owns the state of a run: it claims records, starts a task for each, counts, and
 //!   decides when to stop.
 //! - `verdict` is how a run ended.
-//! - `stop_rules` decides from the answers whether going on would do harm.
-//! - `give_up` measures how long nothing has got through.
+//! - `stop_rules` decides from the responses whether going on would do harm.
+//! - `give_up` measures how long there was no conclusive response.
 //! - `pull` reads the customers that the account already has.
 
 pub(super) mod engine;

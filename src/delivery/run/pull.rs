@@ -1,5 +1,5 @@
-//! Learning the customers that the account has already, page by page and at the run's pace, so that
-//! they are never posted.
+//! Reads the customers that the account already has, page by page at the run's pace, so that they
+//! are never sent.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::domain::{EmailKey, StopReason};
 use crate::event::Event;
 use crate::ledger::{Ledger, LedgerError, RunId};
 
-/// A page that failed this often ends the pull.
+/// After so many failures of a page the pull ends.
 const TRIES: u32 = 5;
 
 #[derive(Debug)]
@@ -31,30 +31,30 @@ pub struct Pull<S> {
     pub ledger: Arc<Ledger>,
     pub run: RunId,
     pub rate: Rate,
-    /// How long to go on without a token, or while the server says nothing but "too many requests".
+    /// How long to go on without a token, or while the server only answers "too many requests".
     pub give_up_after: Duration,
     pub shutdown: Shutdown,
 }
 
-/// How a pull ended. What was learnt before a stop stays learnt.
+/// How a pull ended. What it learned before a stop is kept.
 #[derive(Debug)]
 pub struct Pulled {
     pub customers: u64,
     pub learnt: u64,
     pub requests: u64,
-    /// The page at which it ended because that page had no new customer.
+    /// The page at which it ended, if that page had no new customer.
     pub repeated: Option<Repeated>,
-    /// How many rows fewer came than the API says that there are.
+    /// How many rows are missing from the total that the API reports.
     pub missing: u64,
     pub end: Result<(), PullStop>,
 }
 
-/// A page that brought only customers of an earlier one: the API gives the same list whatever page
-/// is asked for.
+/// A page with only customers of an earlier one: the API returns the same list for every page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Repeated {
     pub page: u32,
-    /// How many pages there are, if the API says so. If that is more, the list is not complete.
+    /// The number of pages that the API reports, if any. If it is larger than `page`, the list is
+    /// incomplete.
     pub promised: Option<u32>,
 }
 
@@ -65,10 +65,10 @@ pub enum PullStop {
     Ledger(LedgerError),
 }
 
-/// Reads all pages, and remembers each before it asks for the next.
+/// Reads all pages, and stores each one before it requests the next.
 pub async fn pull<S: Server>(pull: Pull<S>) -> Pulled {
     let Pull { server, ledger, run, rate, give_up_after, shutdown } = pull;
-    let (events, _told) = mpsc::unbounded_channel();
+    let (events, _unread) = mpsc::unbounded_channel();
     let (messages, mut noted) = mpsc::unbounded_channel();
     let (server, pacer) = (Arc::new(server), Pacer::start(rate, events));
     let admission = Admission::new(Arc::clone(&server), pacer.clone(), shutdown.clone(), messages, give_up_after);
@@ -143,22 +143,22 @@ impl<S: Server> Pulling<S> {
                 PageResult::NotOffered { http_status } => {
                     return Err(unclear(&format!("the API does not list its customers ({http_status})")));
                 }
-                PageResult::FilterIgnored => return Err(unclear("the list holds rows without an e-mail")),
+                PageResult::FilterIgnored => return Err(unclear("the list has rows without an e-mail")),
                 PageResult::Stop(reason) => return Err(PullStop::Stop(reason)),
             }
         }
     }
 
-    /// One request at the run's pace.
+    /// Sends one request at the run's pace.
     async fn ask(&self, page: u32) -> Result<PageReply, PullStop> {
         let admitted = self.admission.admit().await.map_err(PullStop::Stop)?.ok_or(PullStop::Interrupted)?;
         Ok(ask_for_page(&*self.server, admitted, PageRequest::List { page }, || {}).await)
     }
 }
 
-/// The customers of the first page and of the latest one. An API that does not know pages repeats
-/// the first, and one that ends them early repeats the last. To keep all of them would take memory
-/// that grows with the account.
+/// The customers of the first page and of the latest one. An API without pages repeats the first,
+/// and one that ends early repeats the last. Keeping all of them would take memory that grows with
+/// the account.
 #[derive(Debug, Default)]
 struct SeenPages {
     first: Option<HashSet<EmailKey>>,
@@ -166,8 +166,8 @@ struct SeenPages {
 }
 
 impl SeenPages {
-    /// Whether a page has no new customer. An empty one says so only if the API does not count its
-    /// pages: else its rows may have no e-mails.
+    /// Returns whether a page has no new customer. An empty page counts only if the API reports no
+    /// number of pages, because otherwise its rows may just lack e-mails.
     fn has_all(&self, page: &HashSet<EmailKey>, is_counted: bool) -> bool {
         let Some(first) = &self.first else { return false };
         if page.is_empty() { !is_counted } else { page.is_subset(first) || page.is_subset(&self.latest) }

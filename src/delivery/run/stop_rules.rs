@@ -1,4 +1,4 @@
-//! When going on would harm. Pure: what comes back goes in, a reason to stop comes out.
+//! Decides when going on would do harm. Pure: results go in, a reason to stop comes out.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -12,14 +12,15 @@ use crate::domain::{AttemptResult, Complaint, RefusalScope, Status, StopReason};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum FailureLimit {
     Count(u64),
-    /// Of the records to send.
+    /// Share of the records to send.
     Percent(f64),
 }
 
 #[derive(Clone, Copy, Debug)]
 pub struct GuardPolicy {
     pub max_failures: Option<FailureLimit>,
-    /// How long to go on without any conclusive answer, pauses that the server asked for aside.
+    /// How long to go on without a conclusive response, not counting pauses that the server asked
+    /// for.
     pub give_up_after: Duration,
 }
 
@@ -27,7 +28,7 @@ pub struct GuardPolicy {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Halt {
     TooManyFailures(u64),
-    /// Records in a row were rejected in the same words.
+    /// Records in a row were rejected with the same message.
     RejectedAlike {
         times: u32,
         words: String,
@@ -37,14 +38,14 @@ pub(crate) enum Halt {
 
 const SAME_WORDS: u32 = 20;
 const UNINTELLIGIBLE: u32 = 10;
-/// So many records in a row that the API forbids (403), or refuses for reasons that have nothing to
-/// do with their data.
+/// So many records in a row that the API forbids (403), or rejects for reasons that are not about
+/// their data.
 const REFUSED: u32 = 3;
-/// So many records in a row that a firewall refuses.
+/// So many records in a row that a firewall rejects.
 const FIREWALLED: u32 = 20;
-/// So many records in a row at which the application failed.
+/// So many records in a row that the application failed.
 const BROKEN: u32 = 10;
-/// For so long a name that does not exist, or credentials that a proxy refuses, are tried again.
+/// How long a host name that does not exist, or credentials that a proxy rejects, are retried.
 const HOPELESS: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
@@ -52,31 +53,31 @@ pub(crate) struct StopRules {
     give_up: GiveUpTimer,
     most_failures: Option<u64>,
     failures: u64,
-    /// The words of the last rejection, and how many in a row said just that.
+    /// The message of the last rejection, and how many in a row had it.
     words: Option<(String, u32)>,
     unintelligible: u32,
-    /// Something was created at this target, by this run or an earlier one: the endpoint is there
-    /// and takes customers.
+    /// A customer was created at this target, by this run or an earlier one, so the endpoint exists
+    /// and accepts customers.
     ever_created: bool,
-    /// Records in a row that were refused as such; each kind counts for itself.
+    /// Records in a row whose requests were rejected as such; each kind counts separately.
     refused: InARow,
     forbidden: InARow,
     firewalled: InARow,
     broken: InARow,
-    /// Since when nothing can be reached for a reason that will not go away. Only counted while
-    /// nothing was ever answered.
+    /// Since when the API cannot be reached for a lasting reason. Counts only while there was no
+    /// response at all.
     hopeless_since: Option<Instant>,
     was_answered: bool,
 }
 
-/// Different records in a row.
+/// Counts different records in a row.
 #[derive(Debug, Default)]
 struct InARow {
     rows: Vec<u64>,
 }
 
 impl InARow {
-    /// Adds a record; returns how many different ones there are.
+    /// Adds a record. Returns how many different ones there are.
     fn add(&mut self, row: u64) -> u32 {
         if !self.rows.contains(&row) {
             self.rows.push(row);
@@ -94,8 +95,7 @@ impl InARow {
 }
 
 impl StopRules {
-    /// `ever_created` says whether the ledger knows of a customer that was ever created at this
-    /// target.
+    /// `ever_created` says whether the ledger has a customer that was ever created at this target.
     pub(crate) fn new(policy: GuardPolicy, to_send: u64, ever_created: bool) -> Self {
         Self {
             give_up: GiveUpTimer::new(policy.give_up_after),
@@ -113,8 +113,8 @@ impl StopRules {
         }
     }
 
-    /// The server answered something else than a request to create. That says nothing against an
-    /// application that fails at all of those.
+    /// Records a response to a request other than a `POST`. It proves nothing about an application
+    /// that fails every `POST`.
     pub(crate) fn alive(&mut self) {
         self.was_answered = true;
         if self.broken.count() < BROKEN {
@@ -122,20 +122,20 @@ impl StopRules {
         }
     }
 
-    /// A request that is none to create brought no connection.
+    /// Records that a request other than a `POST` got no connection.
     pub(crate) fn unreached(&mut self, cause: &str, now: Instant) -> Option<Halt> {
         self.give_up.failed(true, cause, now);
         self.out_of_patience(now)
     }
 
-    /// The server wants silence, whatever was asked of it.
+    /// Records that the server asked for a pause, whatever the request was.
     pub(crate) fn throttled(&mut self, pause: Duration, now: Instant) -> Option<Halt> {
         self.was_answered = true;
         self.give_up.throttled(pause, now);
         self.out_of_patience(now)
     }
 
-    /// An answer to the request of a row, or its absence.
+    /// Records the result of a `POST` for a row. Returns a reason to stop, if there is one.
     pub(crate) fn answered(&mut self, row: u64, result: &AttemptResult, now: Instant) -> Option<Halt> {
         self.was_answered |= !matches!(result, AttemptResult::NotSent { .. });
         self.watch_refusals(row, result);
@@ -151,13 +151,13 @@ impl StopRules {
             .or_else(|| self.out_of_patience(now))
     }
 
-    /// A refusal that was found to be one only after a look-up.
+    /// Records a rejection that only a look-up confirmed.
     pub(crate) fn rejected_after_all(&mut self, words: &str) -> Option<Halt> {
         self.rejected(words);
         self.words_of_one_kind()
     }
 
-    /// An outcome.
+    /// Records an outcome.
     pub(crate) fn settled(&mut self, status: Status) -> Option<Halt> {
         if matches!(status, Status::Rejected | Status::Failed) {
             self.failures += 1;
@@ -165,19 +165,19 @@ impl StopRules {
         self.most_failures.filter(|most| self.failures >= *most).map(|_| Halt::TooManyFailures(self.failures))
     }
 
-    /// When to give up, unless a conclusive answer comes first.
+    /// Returns when to give up if no conclusive response comes before.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.give_up.deadline()
     }
 
-    /// Why nothing gets through at the moment, and when the run gives up.
+    /// Returns why nothing gets through at the moment, and when the run gives up.
     pub(crate) fn trouble(&self) -> Option<(&str, Instant)> {
         let (cause, gives_up_at) = self.give_up.cause().zip(self.give_up.gives_up_at())?;
         let no_hope_at = self.hopeless_since.map(|since| since + HOPELESS);
         Some((cause, no_hope_at.map_or(gives_up_at, |at| at.min(gives_up_at))))
     }
 
-    /// The reason to give up, once it has come to that.
+    /// Returns the reason to give up, if the time is over.
     pub(crate) fn out_of_patience(&self, now: Instant) -> Option<Halt> {
         self.give_up.is_over(now).map(|why| Halt::Stop(StopReason::Unreachable(why)))
     }
@@ -213,7 +213,7 @@ impl StopRules {
                 self.forbidden.end();
                 self.end_of_refusals();
             }
-            // Data may be judged before rights are, so this is not a success.
+            // Not a success, because data may be judged before permissions are.
             result if is_ordinary(result) => self.end_of_refusals(),
             _ => {}
         }
@@ -225,7 +225,7 @@ impl StopRules {
         self.broken.end();
     }
 
-    /// Rejections in the same words follow each other if nothing was created between them.
+    /// Counts rejections with the same message, unless a customer is created between them.
     fn rejected(&mut self, message: &str) {
         match &mut self.words {
             Some((words, count)) if *words == message => *count += 1,
@@ -260,13 +260,13 @@ impl StopRules {
         let AttemptResult::Unanswered { complaint, .. } = result else { return None };
         (self.unintelligible >= UNINTELLIGIBLE).then(|| {
             Halt::Stop(StopReason::Unreachable(format!(
-                "{UNINTELLIGIBLE} answers in a row could not be understood (the last one: {}): is this really the API?",
+                "{UNINTELLIGIBLE} responses in a row could not be understood (the last one: {}), so this is probably not the API",
                 complaint.message
             )))
         })
     }
 
-    /// A name that does not exist, or a proxy that refuses us, from the start.
+    /// Stops if a host name never existed, or a proxy rejected us from the start.
     fn beyond_hope(&mut self, result: &AttemptResult, now: Instant) -> Option<Halt> {
         let AttemptResult::NotSent { cause, hopeless } = result else { return None };
         if self.was_answered || !hopeless {
@@ -282,12 +282,13 @@ impl StopRules {
     }
 }
 
-/// Answers that only an API gives that is there, lets us in, and looks at the data.
+/// Returns whether the response shows that the API is there, accepts our credentials and judges
+/// data.
 pub(crate) fn is_ordinary(result: &AttemptResult) -> bool {
     matches!(result, AttemptResult::Created { .. } | AttemptResult::EmailRefused { .. } | AttemptResult::Rejected(_))
 }
 
-/// Why nothing gets done although there is a connection.
+/// Returns the cause of a failure despite a connection.
 fn failing(complaint: &Complaint) -> String {
     format!("the API fails ({})", complaint.message)
 }
@@ -297,7 +298,8 @@ fn is_created(result: &AttemptResult) -> bool {
 }
 
 impl FailureLimit {
-    /// As a number of records; never zero, because nothing has failed before the first failure.
+    /// Returns the limit as a number of records. Never zero, because zero would stop the run before
+    /// the first failure.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -353,7 +355,7 @@ mod tests {
         AttemptResult::Unanswered { cause: DoubtCause::Unintelligible, complaint: complaint("?"), pause: None }
     }
 
-    /// As many records get the same answer.
+    /// So many records get the same result.
     fn feed(guard: &mut StopRules, result: &AttemptResult, times: u64) -> Option<Halt> {
         (0..times).find_map(|row| guard.answered(row, result, Instant::now()))
     }

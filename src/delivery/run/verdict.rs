@@ -1,4 +1,4 @@
-//! How a run ended.
+//! The verdict: how a run ended.
 
 use crate::domain::StopReason;
 use crate::ledger::{LedgerError, RunCounters};
@@ -8,21 +8,22 @@ use crate::ledger::{LedgerError, RunCounters};
 pub enum Verdict {
     Finished,
     LimitReached,
-    /// It was asked for through [`Shutdown`](crate::delivery::Shutdown).
+    /// A stop was requested through [`Shutdown`](crate::delivery::Shutdown).
     Interrupted,
     TooManyFailures(u64),
-    /// So many records in a row were rejected in the same words: a wrong mapping, most likely.
+    /// So many records in a row were rejected with the same message, most likely because of a wrong
+    /// mapping.
     RejectedAlike {
         times: u32,
         words: String,
     },
     Stopped(StopReason),
     LedgerFailed(LedgerError),
-    /// The task of a record panicked: a fault of this program. Its request is in doubt.
+    /// The task of a record panicked because of a bug in this program. Its request is in doubt.
     Crashed(String),
 }
 
-/// The verdict on a run, and its counts.
+/// The verdict of a run, and its counts.
 #[derive(Clone, Debug)]
 pub struct RunEnd {
     pub verdict: Verdict,

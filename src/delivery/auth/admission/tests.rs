@@ -1,18 +1,18 @@
-//! Many who send at once, to a server whose tokens die young, by a paused clock.
+//! Many tasks that send at once, to a server with short-lived tokens, with a paused clock.
 
 use super::*;
 use crate::delivery::server::{CreateReply, LookupReply, Outgoing};
 
 const LATENCY: Duration = Duration::from_millis(100);
 
-/// What the server answers instead of a token, for the n-th request for one.
+/// What the server returns instead of a token, for the n-th request for one.
 type Instead = fn(&TokenRequest, usize) -> Option<GrantResult>;
 
 struct Doorman {
     life: Duration,
-    /// What it says of that life.
+    /// The life that it states.
     told: Option<Duration>,
-    /// A refresh is the end of the token that it was asked for with.
+    /// A refresh ends the token that it exchanges.
     revokes: bool,
     instead: Instead,
     book: Mutex<Book>,
@@ -99,7 +99,7 @@ struct Seen {
     stopped: Vec<StopReason>,
 }
 
-/// Eight tasks that send one request after the other for a time.
+/// Runs eight tasks that send one request after the other for a time.
 async fn send_for(time: Duration, rate: &str, doorman: Doorman) -> (Seen, Arc<Doorman>) {
     let doorman = Arc::new(doorman);
     let (events, _told) = mpsc::unbounded_channel();
@@ -174,7 +174,7 @@ async fn a_pace_that_leaves_a_token_few_requests_gets_on_and_one_that_leaves_it_
 
 #[tokio::test(start_paused = true)]
 async fn a_token_that_dies_before_its_told_end_is_renewed_once_for_all_who_were_refused() {
-    // As after a sleep of the machine, in which our clock stood still.
+    // As after the machine slept, during which our clock stopped.
     let doorman = Doorman { told: Some(Duration::from_secs(600)), ..Doorman::of_life(10) };
     let (seen, doorman) = send_for(Duration::from_secs(60), "100/s", doorman).await;
     assert!(seen.stopped.is_empty() && seen.let_in > 4000, "{seen:?}");

@@ -1,5 +1,5 @@
-//! The quota alone, with given answers and instants; then with the gate and a paused clock against
-//! a server that counts as the real one.
+//! The quota alone, with given responses and instants; then with the gate and a paused clock
+//! against a server that counts like the real one.
 
 use std::sync::{Arc, Mutex};
 
@@ -16,8 +16,8 @@ fn allowance(limit: u32, remaining: u32) -> Allowance {
     Allowance { limit: NonZeroU32::new(limit), remaining: Some(remaining), reset: None }
 }
 
-/// One request after the other, a second apart, each answered in 200 ms with the next of these
-/// remainders.
+/// Sends one request after the other, a second apart. Each is answered after 200 ms with the next
+/// of these remainders.
 fn after(limit: u32, remainders: impl IntoIterator<Item = u32>) -> (AdaptiveQuota, Instant) {
     let mut now = Instant::now();
     let mut quota = AdaptiveQuota::new(now);
@@ -66,9 +66,9 @@ fn our_own_requests_are_never_taken_for_those_of_others() {
 
 #[test]
 fn what_others_take_is_left_to_them() {
-    // Each second one of ours and one of somebody else's.
+    // Each second, one of ours and one of another user.
     let (quota, _) = after(60, (0..20).map(|second| 59 - 2 * second));
-    // 19 of theirs in as many seconds would be 60 a minute; a twelfth is ours all the same.
+    // 19 of theirs in as many seconds would be 60 per minute, but a twelfth is always ours.
     assert_pace(&quota, 5.0);
 }
 
@@ -125,7 +125,7 @@ fn an_answer_that_was_overtaken_is_no_new_window() {
     quota.returns(allowance(60, 30), start, start + SECOND);
     quota.leaves(start + SECOND);
     quota.returns(allowance(60, 2), start + SECOND, start + 2 * SECOND);
-    // Both left before the answers above had come.
+    // Both were sent before the responses above arrived.
     quota.returns(allowance(60, 31), start, start + 3 * SECOND);
     quota.returns(allowance(60, 59), start, start + 3 * SECOND);
     assert_eq!(quota.not_before(start + 4 * SECOND), start + SECOND + MINUTE);
@@ -182,7 +182,7 @@ fn absent_headers_leave_the_pace_as_it_is() {
 fn a_429_halves_the_pace_which_then_recovers() {
     let (mut quota, mut now) = after(60, [59, 58]);
     quota.throttled(10 * SECOND, now);
-    // Others in flight hear of the same pause.
+    // Other requests in flight report the same pause.
     quota.throttled(10 * SECOND, now + SECOND);
     assert_pace(&quota, 27.5);
     now += 11 * SECOND;
@@ -202,16 +202,16 @@ fn a_limit_too_good_to_be_true_is_cut_to_half_of_what_was_sent() {
     assert!((29.0..=36.0).contains(&quota.per_minute()), "{}", quota.per_minute());
 }
 
-/// What a server makes of its limit and what is left of it.
+/// How a server reports its limit and what is left of it.
 type Tells = fn(u32, u32) -> Allowance;
 
-/// A server with a fixed window, as the real one.
+/// A server with a fixed window, like the real one.
 struct Server {
     limit: u32,
     opened: Instant,
     windows: Vec<u32>,
     throttled: u32,
-    /// When each request of ours was accepted.
+    /// When it accepted each of our requests.
     ours: Vec<Instant>,
     tells: Tells,
 }
@@ -222,7 +222,7 @@ impl Server {
         Arc::new(Mutex::new(Self { limit, opened, windows, throttled: 0, ours, tells }))
     }
 
-    /// How long to wait where it is one too many.
+    /// How long to wait after a request that is one too many.
     fn hit(&mut self) -> (Allowance, Option<Duration>) {
         if self.opened.elapsed() >= MINUTE {
             self.opened = Instant::now();
@@ -232,7 +232,7 @@ impl Server {
         let over = *used >= self.limit;
         *used += u32::from(!over);
         let left = self.limit - *used;
-        // Whole seconds, as a server tells them.
+        // In whole seconds, as servers report them.
         let wait = Duration::from_secs((MINUTE - self.opened.elapsed()).as_secs() + 1);
         ((self.tells)(self.limit, left), over.then_some(wait))
     }
@@ -242,8 +242,8 @@ impl Server {
     }
 }
 
-/// Sends as fast as `--rate auto` lets it, with answers that overtake each other, for so many
-/// minutes.
+/// Sends as fast as `--rate auto` allows for so many minutes, with responses that overtake each
+/// other.
 async fn run(server: &Arc<Mutex<Server>>, minutes: u32) {
     let (places, slower) = if server.lock().unwrap().limit > 1000 { (64, 1) } else { (8, 37) };
     let (events, _told) = mpsc::unbounded_channel();
@@ -271,7 +271,7 @@ async fn run(server: &Arc<Mutex<Server>>, minutes: u32) {
     futures::future::join_all(places.collect::<Vec<_>>()).await;
 }
 
-/// Somebody else, who asks so many times at once, so often.
+/// Another user, who sends so many requests at once, so often.
 fn other(server: &Arc<Mutex<Server>>, requests: u32, every: Duration) -> tokio::task::JoinHandle<()> {
     let server = Arc::clone(server);
     tokio::spawn(async move {

@@ -1,4 +1,4 @@
-//! The table of a life: every state with every answer, and every look-up.
+//! The table of the lifecycle: every state with every result, and every look-up.
 
 use std::num::NonZeroU32;
 
@@ -27,7 +27,7 @@ fn at(seconds: i64) -> Moment {
     by_clocks(seconds, seconds)
 }
 
-/// Seconds by the wall clock, and by the boot clock.
+/// Seconds of the wall clock and of the boot clock.
 fn by_clocks(wall: i64, boot: i64) -> Moment {
     let uptime = Duration::from_secs(u64::try_from(1_000_000 + boot).unwrap());
     let wall = Timestamp::from_second(1_700_000_000 + wall).unwrap();
@@ -83,7 +83,7 @@ fn receipt() -> Receipt {
     Receipt { customer_id: Some("c-1".to_owned()), ..Receipt::default() }
 }
 
-/// A customer that the server has had for so many seconds, if it says so.
+/// A customer that the server has had for so many seconds, if it states that.
 fn customer(is_ours: bool, age: Option<u64>) -> Sighting {
     let customer = FoundCustomer {
         email: EmailKey::of("a@example.com"),
@@ -107,14 +107,14 @@ fn nobody() -> LookupFinding {
     exactly(&[])
 }
 
-/// What our requests left behind when the next answer comes. All of these have their last request
-/// at second 1000.
+/// What our requests left behind when the next result arrives. In all of these the last request was
+/// sent at second 1000.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Fresh,
     Silent,
     Answered,
-    /// A new key by trust in the unique e-mail.
+    /// A new key, because the unique e-mail is trusted.
     Trusted,
     /// A new key after proven absence.
     Absent,
@@ -130,7 +130,7 @@ impl State {
         match self {
             Self::Fresh => {}
             Self::Silent => drop(answer(&mut life, silence(), true, 1)),
-            // Without a look-up the same key goes once more.
+            // Without a look-up the same key is sent once more.
             Self::Answered => drop(answer(&mut life, failure(), false, 1)),
             Self::Trusted => {
                 answer(&mut life, failure(), false, 1);
@@ -169,7 +169,7 @@ fn ending(step: Step) -> Ending {
     }
 }
 
-/// A step in few words: what, when, and with what warnings.
+/// Describes a step: what, when, and with which warnings.
 fn told(step: &Step) -> String {
     let when = |after: &Pause| match after {
         Pause::None => String::new(),
@@ -198,14 +198,14 @@ fn told(step: &Step) -> String {
     }
 }
 
-/// What follows where a look-up can be had, and where none can.
+/// What follows with look-ups, and without them.
 type Row = (AttemptResult, [(&'static str, &'static str); 5]);
 
-/// DESIGN §5.1, the states in their order: fresh, silent, answered, a new key by trust, a new key
-/// after proven absence.
+/// The states in their order: fresh, silent, answered, a new key by trust, a new key after proven
+/// absence.
 fn table() -> Vec<Row> {
-    // After a doubt of ours any refusal leads to look-ups and is kept; without look-ups it ends in
-    // doubt with its words.
+    // In doubt, every rejection leads to look-ups and is kept; without look-ups it ends in doubt
+    // with its message.
     let kept = |code: &'static str| ("look up", code);
     let (in_doubt_field, in_doubt_exists) = (kept("in_doubt api.field_rejected"), kept("in_doubt api.email_exists"));
     let in_doubt_refused = kept("in_doubt api.refused");
@@ -302,7 +302,7 @@ fn table() -> Vec<Row> {
             failure(),
             [
                 (lag, "same key"),
-                // The same key went once more after the silence: this is what came of it.
+                // The same key was sent once more after the silence; this is its result.
                 (lag, "in_doubt api.server_error"),
                 (lag, "in_doubt api.server_error"),
                 (lag, "same key"),
@@ -363,7 +363,7 @@ fn whatever_answer_interrupts_a_life_it_is_in_doubt_exactly_if_a_request_of_ours
     }
 }
 
-/// What becomes of a life that was sent to look up.
+/// Returns what happens to a lifecycle that looks up.
 #[derive(Clone, Copy, Debug)]
 enum Cause {
     Taken,
@@ -409,8 +409,8 @@ impl Cause {
 fn every_reason_to_look_up_and_everything_that_is_found_have_their_next_step() {
     let several = exactly(&[customer(true, None), customer(false, None)]);
     let spelt_otherwise = || LookupFinding::Lookalike(Box::new(customer(true, None).customer));
-    // Absent, absent once more, ours and young, another's, several, spelt otherwise, no look-up to
-    // be had.
+    // Absent, absent again, ours and young, another's, several, other spelling, no look-up
+    // available.
     let rows = [
         (
             Cause::Taken,
@@ -549,7 +549,7 @@ fn a_customer_that_is_older_than_our_first_request_is_not_ours() {
         answer(&mut life, failure(), true, 1005);
         told(&life.looked_up(exactly(&[customer(true, age)]), at(1010)))
     };
-    // The request left ten seconds before the look-up, and clocks may differ by five.
+    // The request was sent ten seconds before the look-up, and clocks may differ by five.
     assert_eq!(seen(Some(15)), "created with recovered.by_lookup, recovered");
     assert_eq!(seen(Some(1016)), "exists, recovered");
     assert_eq!(seen(Some(365 * 24 * 3600)), "exists, recovered");
@@ -573,7 +573,7 @@ fn what_the_api_says_to_have_and_does_not_list_is_rejected_and_says_so() {
     answer(&mut life, taken(), true, 1001);
     let Ending::Rejected(complaint) = ending(life.looked_up(nobody(), at(1002))) else { panic!() };
     assert_eq!(complaint.code, ComplaintCode::EmailExists);
-    assert!(complaint.message.contains("its list does not") && complaint.message.contains("words of"), "{complaint:?}");
+    assert!(complaint.message.contains("does not list it") && complaint.message.contains("words of"), "{complaint:?}");
 }
 
 #[test]
