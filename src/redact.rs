@@ -13,7 +13,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
 
@@ -126,6 +126,9 @@ impl fmt::Debug for Redactor {
 
 /// Searches for all forms of all secrets at once.
 struct Finder {
+    /// Finds out whether there is any prefix in a text in lower case. Without regard to order and
+    /// case it can compare many bytes at once.
+    any: AhoCorasick,
     prefixes: AhoCorasick,
     /// Indexed like the prefixes.
     forms: Vec<String>,
@@ -135,19 +138,24 @@ impl Finder {
     /// Returns `None` if there are no forms.
     fn of(forms: BTreeSet<String>) -> Option<Self> {
         let forms: Vec<_> = forms.into_iter().collect();
-        let prefixes = forms.iter().map(|form| &form.as_bytes()[..form.len().min(PREFIX)]);
+        let prefixes = || forms.iter().map(|form| &form.as_bytes()[..form.len().min(PREFIX)]);
+        let any = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostFirst)
+            .kind(Some(AhoCorasickKind::DFA))
+            .build(prefixes().map(<[u8]>::to_ascii_lowercase))
+            .ok()
+            .filter(|_| !forms.is_empty())?;
         let prefixes = AhoCorasick::builder()
             .ascii_case_insensitive(true)
             .kind(Some(AhoCorasickKind::DFA))
-            .build(prefixes)
-            .ok()
-            .filter(|_| !forms.is_empty())?;
-        Some(Self { prefixes, forms })
+            .build(prefixes())
+            .ok()?;
+        Some(Self { any, prefixes, forms })
     }
 
     fn find(&self, text: &str) -> Vec<Range<usize>> {
-        // Almost no text has a secret, and a search that can stop at its first match is faster.
-        if !self.prefixes.is_match(text) {
+        // Almost no text has a secret.
+        if !self.any.is_match(&text.to_ascii_lowercase()) {
             return Vec::new();
         }
         let begin = |found: aho_corasick::Match| (found.start(), &self.forms[found.pattern().as_usize()]);
