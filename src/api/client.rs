@@ -134,7 +134,8 @@ impl Client {
         &self.base
     }
 
-    /// Sends one `POST {base}/customer`, once, and only if `leave` is open right before its first byte.
+    /// Sends one `POST {base}/customer`, once, and only if `leave` is open right before its first
+    /// byte.
     pub async fn create(
         &self,
         token: &Token,
@@ -152,8 +153,8 @@ impl Client {
                 CreateResponse { result, http_status: Some(answer.status), allowance: answer.allowance() }
             }
             Err(trouble) => {
-                // The library calls a body that gives no bytes a failed request, as if something had
-                // been sent.
+                // The library calls a body that gives no bytes a failed request, as if something
+                // had been sent.
                 let trouble = if leave.is_missed() { TransportError::late() } else { trouble };
                 CreateResponse { result: trouble.into_attempt(), http_status: None, allowance: Allowance::default() }
             }

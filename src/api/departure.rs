@@ -1,10 +1,10 @@
 //! The last check before a request leaves: is it still in time?
 //!
-//! A process can be stopped, or its machine suspended, between the commit of an intent and the first
-//! byte of its request, and while a connection is made. A later run believes the time in the intent,
-//! so a request that woke up late must not leave. The check is at the body: the library polls it
-//! after everything that can take long, and writes head and body in one go, so if the check fails the
-//! server reads nothing at all, on a new connection or on a kept one.
+//! A process can be stopped, or its machine suspended, between the commit of an intent and the
+//! first byte of its request, and while a connection is made. A later run believes the time in the
+//! intent, so a request that woke up late must not leave. The check is at the body: the library
+//! polls it after everything that can take long, and writes head and body in one go, so if the
+//! check fails the server reads nothing at all, on a new connection or on a kept one.
 
 use std::fmt;
 use std::pin::Pin;

@@ -33,7 +33,8 @@ pub enum LedgerError {
     /// Others than this user can change what the ledger says.
     #[error("{} {why}", shown(path))]
     Distrusted { path: PathBuf, why: Distrust },
-    /// Every user can replace the files in the ledger's folder. `files` are those of the ledger that are there.
+    /// Every user can replace the files in the ledger's folder. `files` are those of the ledger
+    /// that are there.
     #[error("{} {}", shown(folder), Distrust::Writable)]
     OpenFolder { folder: PathBuf, ledger: PathBuf, files: Vec<PathBuf> },
     #[error("{} was written by a newer version of this program (schema {found}, this one knows {known})", shown(path))]

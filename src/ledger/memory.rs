@@ -28,7 +28,7 @@ pub(super) struct MemoryLedger(Arc<Mutex<Committed>>);
 
 #[derive(Debug, Default)]
 struct Committed {
-    targets: BTreeMap<(String, String), Kept>,
+    targets: BTreeMap<(String, String), KeptTarget>,
     /// How many commits succeed before the next one crashes. `None`: all.
     commits_left: Option<u32>,
     /// The next operation crashes.
@@ -39,14 +39,14 @@ struct Committed {
 
 /// What is kept of a target.
 #[derive(Clone, Debug, Default)]
-struct Kept {
+struct KeptTarget {
     owner: Option<Vec<u8>>,
     runs: Vec<(String, RunInfo)>,
-    records: BTreeMap<EmailKey, Record>,
+    records: BTreeMap<EmailKey, KeptRecord>,
 }
 
 #[derive(Clone, Debug)]
-struct Record {
+struct KeptRecord {
     generation: u32,
     claimed_run: i64,
     claimed_row: u64,
@@ -94,7 +94,7 @@ pub(super) struct MemoryStore {
     ledger: MemoryLedger,
     target: (String, String),
     /// What the open batch makes of what is committed.
-    batch: Option<Kept>,
+    batch: Option<KeptTarget>,
     is_crashed: bool,
 }
 
@@ -140,7 +140,7 @@ impl Store for MemoryStore {
     }
 }
 
-impl Kept {
+impl KeptTarget {
     fn apply(&mut self, op: Op) -> OpReply {
         match op {
             Op::BeginRun { name, input } => OpReply::Run(self.begin(name, input.0)),
@@ -197,7 +197,7 @@ impl Kept {
         }
     }
 
-    fn record(&mut self, email: &EmailKey) -> &mut Record {
+    fn record(&mut self, email: &EmailKey) -> &mut KeptRecord {
         self.records.get_mut(email).unwrap()
     }
 
@@ -232,7 +232,7 @@ impl Kept {
             return Claim::Duplicate { of_row };
         }
         let ClaimRequest { email, position, .. } = request;
-        let record = self.records.entry(email.clone()).or_insert_with(Record::new);
+        let record = self.records.entry(email.clone()).or_insert_with(KeptRecord::new);
         (record.claimed_run, record.claimed_row) = (run, position.row);
         let (generation, resumed) = match decision {
             Decision::Settled(status) => return Claim::Settled(status),
@@ -258,7 +258,7 @@ impl Kept {
         if self.state(email, i64::MAX).is_some_and(|state| state.is_settled()) {
             return false;
         }
-        self.records.entry(email.clone()).or_insert_with(|| Record { claimed_run: run, ..Record::new() });
+        self.records.entry(email.clone()).or_insert_with(|| KeptRecord { claimed_run: run, ..KeptRecord::new() });
         self.settle(run, email, NEVER_SENT, learnt(receipt));
         true
     }
@@ -281,7 +281,7 @@ impl Kept {
     }
 }
 
-impl Record {
+impl KeptRecord {
     fn new() -> Self {
         Self { generation: 0, claimed_run: 0, claimed_row: 0, open: None, outcomes: Vec::new() }
     }
@@ -295,7 +295,7 @@ fn now() -> Timestamp {
 /// A copy of what was committed when it was opened.
 #[derive(Debug)]
 pub(super) struct MemoryReader {
-    kept: Kept,
+    kept: KeptTarget,
     is_held: bool,
 }
 

@@ -67,8 +67,8 @@ pub use error::{Holder, LedgerError, LostName, Occupied};
 pub use handle::Ledger;
 pub use idempotency_key::PayloadHash;
 pub use model::{
-    Claimed, Creation, InputName, Intent, KnownRecord, OpenRequest, PastOutcome, RunCounters, RunId, RunInfo, RunState,
-    SharedId, StoredOutcome, Target,
+    Creation, InputName, Intent, OpenRequest, PastOutcome, RunCounters, RunId, RunInfo, RunState, SharedId,
+    StoredOutcome, Target,
 };
 pub use reader::Reader;
-pub use record_state::RecordState;
+pub use record_state::{Claimed, KnownRecord, RecordState};

@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 
 use super::idempotency_key::PayloadHash;
-use super::record_state::RecordState;
 use crate::domain::{Complaint, ComplaintCode, Data, EmailKey, Ending, Moment, Outcome, Receipt, Status};
 
 /// An account of a server. A ledger keeps each target's runs and records apart.
@@ -85,9 +84,6 @@ pub struct StoredOutcome {
     pub warning: String,
 }
 
-/// What is known of a record: its state, and the rest of its last outcome if it has one.
-pub type KnownRecord = (RecordState, Option<StoredOutcome>);
-
 /// What is known of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunInfo {
@@ -114,16 +110,6 @@ pub enum RunState {
 pub struct SharedId {
     pub customer_id: String,
     pub records: u64,
-}
-
-/// What is known of a record that a run claimed.
-#[derive(Debug)]
-pub struct Claimed {
-    pub row: u64,
-    /// The key of the e-mail. The input alone has it as it was typed.
-    pub email: String,
-    pub state: RecordState,
-    pub outcome: Option<StoredOutcome>,
 }
 
 /// A request whose effect is unknown.

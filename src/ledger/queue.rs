@@ -63,7 +63,7 @@ impl Queue {
         read: fn(OpReply) -> Option<T>,
     ) -> impl Future<Output = Result<T, LedgerError>> + use<'_, T> {
         let (answer, answered) = oneshot::channel();
-        let sent = self.send(Message::Job(Job { needs, urgency, op, answer }));
+        let sent = self.send(Message::Op(QueuedOp { needs, urgency, op, answer }));
         async move {
             let answer = if sent { received(answered).await } else { None };
             let (reply, _others) = answer.ok_or_else(|| self.failure())?;
@@ -161,7 +161,7 @@ impl Drop for Others {
 /// Each of them waits for its answer before it sends another job, so the queue is never longer than
 /// there are tasks.
 #[derive(Debug)]
-struct Job {
+struct QueuedOp {
     needs: Needs,
     urgency: Urgency,
     op: Op,
@@ -171,7 +171,7 @@ struct Job {
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "nearly every message is a job; a copy is asked for once a run at most")]
 enum Message {
-    Job(Job),
+    Op(QueuedOp),
     /// Waits for the end of the open batch.
     Copy {
         to: PathBuf,
@@ -200,7 +200,7 @@ impl<S: Store> Writer<S> {
     fn work(mut self, queue: &Receiver<Message>) {
         while let Some(message) = self.pending.take().or_else(|| queue.recv().ok()) {
             let done = match message {
-                Message::Job(first) => self.batch(first, queue),
+                Message::Op(first) => self.batch(first, queue),
                 Message::Copy { to, reply } => {
                     drop(reply.send(self.store.copy_to(&to)));
                     Ok(())
@@ -214,7 +214,7 @@ impl<S: Store> Writer<S> {
 
     /// An error is written down before the answers of its jobs are dropped, because each task that
     /// sees its answer dropped asks for the reason.
-    fn batch(&mut self, first: Job, queue: &Receiver<Message>) -> Result<(), Failed> {
+    fn batch(&mut self, first: QueuedOp, queue: &Receiver<Message>) -> Result<(), Failed> {
         let mut batch = Batch::new(self.last_commit);
         if let Err(error) = self.commit(&mut batch, first, queue) {
             drop(self.failure.set(error));
@@ -224,11 +224,11 @@ impl<S: Store> Writer<S> {
         Ok(())
     }
 
-    fn commit(&mut self, batch: &mut Batch, first: Job, queue: &Receiver<Message>) -> Result<(), LedgerError> {
+    fn commit(&mut self, batch: &mut Batch, first: QueuedOp, queue: &Receiver<Message>) -> Result<(), LedgerError> {
         batch.take(first, &mut self.store, &self.lost)?;
         while let Some(message) = batch.next(queue) {
             match message {
-                Message::Job(job) => batch.take(job, &mut self.store, &self.lost)?,
+                Message::Op(job) => batch.take(job, &mut self.store, &self.lost)?,
                 Message::Copy { .. } => {
                     self.pending = Some(message);
                     break;
@@ -262,7 +262,7 @@ impl Batch {
     }
 
     /// Does the job, or drops it with its answer if it needs a hold that is lost.
-    fn take(&mut self, job: Job, store: &mut impl Store, lost: &OnceLock<LedgerError>) -> Result<(), LedgerError> {
+    fn take(&mut self, job: QueuedOp, store: &mut impl Store, lost: &OnceLock<LedgerError>) -> Result<(), LedgerError> {
         if job.needs == Needs::Hold && self.is_lost(store, lost) {
             return Ok(());
         }
@@ -331,9 +331,9 @@ mod tests {
     use super::super::memory::MemoryLedger;
     use super::*;
 
-    fn job(urgency: Urgency) -> (Job, oneshot::Receiver<Answered>) {
+    fn job(urgency: Urgency) -> (QueuedOp, oneshot::Receiver<Answered>) {
         let (answer, answered) = oneshot::channel();
-        (Job { needs: Needs::Nothing, urgency, op: Op::HasCreated, answer }, answered)
+        (QueuedOp { needs: Needs::Nothing, urgency, op: Op::HasCreated, answer }, answered)
     }
 
     /// A task that saw its answer dropped asks at once for the reason.
@@ -346,7 +346,7 @@ mod tests {
                 let queue = Queue::start(store, PathBuf::from("memory")).unwrap();
                 // After a commit there is time for company.
                 let (first, committed) = job(Urgency::Now);
-                assert!(queue.send(Message::Job(first)));
+                assert!(queue.send(Message::Op(first)));
                 committed.blocking_recv().unwrap();
                 if fails_in_apply {
                     ledger.fail_to_apply()
@@ -354,9 +354,9 @@ mod tests {
                     ledger.crash_after(0)
                 }
                 let ((first, mut dropped), (second, _)) = (job(Urgency::Soon), job(Urgency::Now));
-                assert!(queue.send(Message::Job(first)));
+                assert!(queue.send(Message::Op(first)));
                 // The first may have ended the writer.
-                queue.send(Message::Job(second));
+                queue.send(Message::Op(second));
                 while matches!(dropped.try_recv(), Err(oneshot::error::TryRecvError::Empty)) {
                     std::hint::spin_loop();
                 }
@@ -390,13 +390,13 @@ mod tests {
         for _ in 0..100 {
             let (job, answered) = job(Urgency::Now);
             answers.push(answered);
-            jobs.send(Message::Job(job)).unwrap();
+            jobs.send(Message::Op(job)).unwrap();
         }
         let (mut store, lost) = (MemoryLedger::default().open(&super::super::conformance::target()), OnceLock::new());
         let mut taken = |patience| {
             let mut batch = Batch::new(patience);
             let mut first = Some(queue.recv().unwrap());
-            while let Some(Message::Job(job)) = first.take().or_else(|| batch.next(&queue)) {
+            while let Some(Message::Op(job)) = first.take().or_else(|| batch.next(&queue)) {
                 batch.take(job, &mut store, &lost).unwrap();
             }
             batch.waiting.len()

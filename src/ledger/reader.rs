@@ -1,8 +1,8 @@
 //! The ledger as reports, plans and people read it.
 
 use super::LedgerError;
-use super::model::{Claimed, KnownRecord, OpenRequest, RunInfo, RunState, SharedId};
-use super::record_state::RecordState;
+use super::model::{OpenRequest, RunInfo, RunState, SharedId};
+use super::record_state::{Claimed, KnownRecord, RecordState};
 use super::store::LedgerReader;
 use crate::domain::{EmailKey, Tally};
 

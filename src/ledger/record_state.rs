@@ -1,7 +1,7 @@
 //! What the ledger knows of one record, and what that means for a claim or a report. Pure.
 
 use super::idempotency_key::PayloadHash;
-use super::model::{Intent, PastOutcome};
+use super::model::{Intent, PastOutcome, StoredOutcome};
 use crate::domain::Status;
 
 /// What the ledger knows of one record as of some run.
@@ -13,6 +13,19 @@ pub struct RecordState {
     /// A request whose effect is unknown, and the run that sent it.
     pub(super) open: Option<(i64, Intent)>,
     pub(super) latest: Option<PastOutcome>,
+}
+
+/// What is known of a record: its state, and the rest of its last outcome if it has one.
+pub type KnownRecord = (RecordState, Option<StoredOutcome>);
+
+/// What is known of a record that a run claimed.
+#[derive(Debug)]
+pub struct Claimed {
+    pub row: u64,
+    /// The key of the e-mail. The input alone has it as it was typed.
+    pub email: String,
+    pub state: RecordState,
+    pub outcome: Option<StoredOutcome>,
 }
 
 impl RecordState {

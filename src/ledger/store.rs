@@ -14,8 +14,8 @@ use std::time::Duration;
 use super::LedgerError;
 use super::claim::{Claim, ClaimPolicy, ClaimRequest};
 use super::idempotency_key::PayloadHash;
-use super::model::{Claimed, InputName, Intent, KnownRecord, OpenRequest, RunCounters, RunInfo, RunState, SharedId};
-use super::record_state::RecordState;
+use super::model::{InputName, Intent, OpenRequest, RunCounters, RunInfo, RunState, SharedId};
+use super::record_state::{Claimed, KnownRecord, RecordState};
 use crate::domain::{EmailKey, Ending, Moment, Outcome, Receipt, Tally};
 
 /// The payload hash of customers that were learnt and never sent. No payload has it.

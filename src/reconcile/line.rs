@@ -129,8 +129,8 @@ impl Reconciler {
         Self { writes_lines: false, ..self }
     }
 
-    /// Asks the ledger for all records of a piece of the input at once, because a question each would
-    /// cost a round trip each if the ledger is on another machine.
+    /// Asks the ledger for all records of a piece of the input at once, because a question each
+    /// would cost a round trip each if the ledger is on another machine.
     pub(crate) fn known<'a>(&self, records: impl Iterator<Item = &'a PreparedRecord>) -> Result<KnownPiece, Failure> {
         let Some(ledger) = &self.ledger else { return Ok(KnownPiece::default()) };
         let emails: Vec<_> = records.filter_map(|record| Some(&record.sendable.as_ref()?.0)).collect();
@@ -143,8 +143,8 @@ impl Reconciler {
         Ok(KnownPiece(known.into_iter()))
     }
 
-    /// Returns the line of a record. Must be called for all records in the order of the input, with what
-    /// is known of their piece.
+    /// Returns the line of a record. Must be called for all records in the order of the input, with
+    /// what is known of their piece.
     pub(crate) fn line(&self, prepared: &PreparedRecord, known: &mut KnownPiece) -> ReportLine {
         match &prepared.sendable {
             Some((key, payload)) => self.sendable(&prepared.noted, key, *payload, known.0.next().flatten()),

@@ -17,7 +17,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{ownership, place};
+use super::ownership;
+use super::place::{self, beside};
 use crate::ledger::error::{Holder, LostName, Occupied};
 use crate::ledger::{Creation, LedgerError};
 use crate::trusted_file;
@@ -235,8 +236,9 @@ pub(super) fn is_held(ledger: &Path) -> bool {
     matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
 }
 
-/// The real name of the ledger's file. If creation is allowed, a file that does not exist yet is made, because before that it has no real
-/// name. SQLite gives its side files the rights of the main one, so that must be right from its first moment.
+/// The real name of the ledger's file. If creation is allowed, a file that does not exist yet is
+/// made, because before that it has no real name. SQLite gives its side files the rights of the
+/// main one, so that must be right from its first moment.
 pub(super) fn real_file(path: &Path, creation: Creation) -> Result<PathBuf, LedgerError> {
     let failed = |error: io::Error| LedgerError::file(path, &error);
     ownership::check_link(path)?;
@@ -260,7 +262,8 @@ pub(super) fn real_file(path: &Path, creation: Creation) -> Result<PathBuf, Ledg
 /// Most links that lead from one to the next; the system has such a limit, too.
 const MOST_LINKS: usize = 40;
 
-/// Where a name leads that leads to nothing yet. Every folder on the way is checked: nothing may be left in one that is refused.
+/// Where a name leads that leads to nothing yet. Every folder on the way is checked: nothing may be
+/// left in one that is refused.
 fn destination(path: &Path) -> Result<PathBuf, LedgerError> {
     let mut name = path.to_owned();
     for _ in 0..MOST_LINKS {
@@ -285,13 +288,6 @@ fn names_of(path: &Path) -> io::Result<u64> {
 #[cfg(not(unix))]
 fn names_of(_: &Path) -> io::Result<u64> {
     Ok(1)
-}
-
-/// The name of a side file.
-pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
 }
 
 /// Options that create a file only its owner can read, and never follow a link or wait.

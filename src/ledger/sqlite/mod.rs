@@ -3,7 +3,8 @@
 //! - `lock`: at most one process writes, and it notices when a name no longer leads to its file.
 //! - `place`, `ownership`: where the file may lie, and whose it must be.
 //! - `schema`: opening the file, its tables, and the migrations of older ones.
-//! - `write`: the [`Store`](super::store::Store); `maintenance`: its operations by hand.
+//! - `store`: the [`Store`](super::store::Store). `write`: its statements; `maintenance`: those of
+//!   operations by hand.
 //! - `read`: the [`LedgerReader`](super::store::LedgerReader).
 //!
 //! Nothing outside of this folder speaks SQL.
@@ -14,12 +15,13 @@ mod ownership;
 mod place;
 mod read;
 mod schema;
+mod store;
 #[cfg(test)]
 mod tests;
 mod write;
 
 pub(super) use read::SqliteReader;
-pub(super) use write::SqliteStore;
+pub(super) use store::SqliteStore;
 
 use std::path::Path;
 
@@ -46,5 +48,5 @@ impl LedgerError {
 /// The size of the ledger's file or of its log, whichever is larger.
 fn largest(path: &Path) -> u64 {
     let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
-    size(path).max(size(&lock::beside(path, "-wal")))
+    size(path).max(size(&place::beside(path, "-wal")))
 }

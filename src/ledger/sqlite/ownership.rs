@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 
-use super::lock::beside;
+use super::place::beside;
 use crate::ledger::LedgerError;
 use crate::trusted_file::{self, Distrust, Folder};
 

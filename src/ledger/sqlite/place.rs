@@ -5,13 +5,20 @@
 //! own, as a container runtime makes it from `-v l.db:/l.db`. In the second case every container
 //! sees the same file, but each has its own lock file and its own log beside it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::ledger::LedgerError;
 
 /// The folder of a file.
 pub(super) fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// The name of a side file.
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
 }
 
 /// Refuses a ledger file, or the folder of a ledger that is yet to be made, if it lies in the wrong

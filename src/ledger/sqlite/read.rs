@@ -12,10 +12,9 @@ use crate::domain::{BootTime, Data, EmailKey, Moment, Receipt, Status, Tally};
 use crate::ledger::LedgerError;
 use crate::ledger::idempotency_key::PayloadHash;
 use crate::ledger::model::{
-    Claimed, Intent, KnownRecord, OpenRequest, PastOutcome, RunCounters, RunId, RunInfo, RunState, SharedId,
-    StoredOutcome, Target,
+    Intent, OpenRequest, PastOutcome, RunCounters, RunId, RunInfo, RunState, SharedId, StoredOutcome, Target,
 };
-use crate::ledger::record_state::RecordState;
+use crate::ledger::record_state::{Claimed, KnownRecord, RecordState};
 use crate::ledger::store::LedgerReader;
 
 /// A connection that only reads. One transaction holds its view of the file from the first question

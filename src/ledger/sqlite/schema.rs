@@ -8,8 +8,8 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
-use super::lock::beside;
 use super::ownership;
+use super::place::beside;
 use crate::ledger::{Creation, LedgerError};
 
 /// Marks the file as ours ("cimp").
@@ -147,8 +147,8 @@ pub(super) fn open_for_writing(path: &Path, creation: Creation) -> Result<Connec
     ownership::narrow(path)?;
     harden(&connection).map_err(failed)?;
     migrate(&mut connection, version).map_err(failed)?;
-    // SQLite goes on if the folder that names its log cannot be synced, but a log whose name is lost
-    // is lost too.
+    // SQLite goes on if the folder that names its log cannot be synced, but a log whose name is
+    // lost is lost too.
     let folder = path.parent().unwrap_or(Path::new("."));
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| LedgerError::file(folder, &error))?;
     Ok(connection)

@@ -1,170 +1,16 @@
-//! Writing: the store of the one process that holds the file.
-
-use std::path::{Path, PathBuf};
+//! The statements that write. Each belongs to the open batch of the store.
 
 use jiff::Timestamp;
-use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, params};
 
-use super::lock::{Lock, owner_only, real_file};
-use super::{maintenance, read, schema};
+use super::read;
 use crate::domain::{BootTime, EmailKey, Moment, Outcome, Position, Status};
+use crate::ledger::Target;
 use crate::ledger::claim::{Claim, ClaimPolicy, ClaimRequest, Decision, Ticket, decide};
 use crate::ledger::idempotency_key::PayloadHash;
 use crate::ledger::model::{self, Intent, RunCounters, StoredOutcome, unheard};
-use crate::ledger::store::{Op, OpReply, Store};
-use crate::ledger::{Creation, LedgerError, Target};
 
-/// The only writing connection to the file, and the lock that makes it the only one.
-///
-/// A batch is one transaction of SQLite, and its commit syncs the log of the file.
-pub(in crate::ledger) struct SqliteStore {
-    /// Closed before the lock is released.
-    connection: Connection,
-    lock: Lock,
-    path: PathBuf,
-    target: i64,
-    /// The run that began in the open batch.
-    begun: Option<String>,
-}
-
-impl SqliteStore {
-    pub(in crate::ledger) fn open(path: &Path, target: &Target, creation: Creation) -> Result<Self, LedgerError> {
-        let path = real_file(path, creation)?;
-        let lock = Lock::acquire(&path)?;
-        let connection = schema::open_for_writing(&path, creation)?;
-        // SQLite opened whatever the name led to.
-        lock.check()?;
-        let mut store = Self { connection, lock, path, target: 0, begun: None };
-        store.make_secret()?;
-        store.target = register(&store.connection, target).map_err(|error| store.failed(&error))?;
-        Ok(store)
-    }
-
-    /// The real name of the file.
-    pub(in crate::ledger) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Returns the secret that makes keys unguessable.
-    pub(in crate::ledger) fn secret(&self) -> Result<Vec<u8>, LedgerError> {
-        let secret = self.connection.query_row("SELECT bytes FROM secret", [], |row| row.get(0));
-        secret.map_err(|error| self.failed(&error))
-    }
-
-    fn make_secret(&self) -> Result<(), LedgerError> {
-        let known = self.connection.query_row("SELECT 1 FROM secret", [], |_| Ok(())).optional();
-        if known.map_err(|error| self.failed(&error))?.is_some() {
-            return Ok(());
-        }
-        let mut secret = [0; 32];
-        getrandom::fill(&mut secret).map_err(|error| LedgerError::io(&self.path, error))?;
-        let made = self.connection.execute("INSERT INTO secret (bytes) VALUES (?1)", [secret]);
-        made.map(drop).map_err(|error| self.failed(&error))
-    }
-
-    fn work(&mut self, op: Op) -> rusqlite::Result<OpReply> {
-        if self.connection.is_autocommit() {
-            // A transaction that has read before it writes does not wait for another writer: it
-            // fails at once.
-            self.connection.execute_batch("BEGIN IMMEDIATE")?;
-        }
-        let (connection, target) = (&self.connection, self.target);
-        Ok(match op {
-            Op::BeginRun { name, input } => {
-                let number = begin_run(connection, target, &name, &input.0)?;
-                self.begun = Some(name);
-                OpReply::Run(number)
-            }
-            Op::EndRun { run, counters, exit_code, stopped } => {
-                end_run(connection, run, counters, exit_code, stopped.as_deref())?;
-                OpReply::Done
-            }
-            Op::HasCreated => OpReply::Is(has_created(connection, target)?),
-            Op::SentWithin { time, now } => OpReply::Sent(read::sent_within(connection, target, time, now)?),
-            Op::Claim { run, requests, policy } => {
-                let claims = requests.into_iter().map(|request| claim(connection, target, run, request, policy));
-                OpReply::Claims(claims.collect::<Result<_, _>>()?)
-            }
-            Op::Intend { run, email, row, intent } => {
-                let record = record_of(connection, target, &email)?;
-                write_intent(connection, run, record, row, &intent)?;
-                OpReply::Done
-            }
-            Op::Settle { run, email, payload, outcome } => {
-                let record = record_of(connection, target, &email)?;
-                write_outcome(connection, run, record, payload, outcome)?;
-                OpReply::Done
-            }
-            Op::Release { email } => {
-                let record = record_of(connection, target, &email)?;
-                erase_intent(connection, record)?;
-                OpReply::Done
-            }
-            Op::Learn { run, customers } => OpReply::Count(maintenance::learn(connection, target, run, customers)?),
-            Op::SettleByHand { run, email, ending } => {
-                OpReply::Is(maintenance::settle(connection, target, run, &email, ending)?)
-            }
-            Op::ForgetEmail { email } => OpReply::Is(maintenance::forget_email(connection, target, &email)?),
-            Op::ForgetTarget => OpReply::Count(maintenance::forget_target(connection, target)?),
-            Op::CheckOwner { owner } => OpReply::Is(maintenance::check_owner(connection, target, &owner)?),
-        })
-    }
-
-    fn failed(&self, error: &rusqlite::Error) -> LedgerError {
-        LedgerError::sqlite(&self.path, error)
-    }
-}
-
-impl Store for SqliteStore {
-    fn apply(&mut self, op: Op) -> Result<OpReply, LedgerError> {
-        self.work(op).map_err(|error| self.failed(&error))
-    }
-
-    fn commit(&mut self) -> Result<(), LedgerError> {
-        if !self.connection.is_autocommit() {
-            self.connection.execute_batch("COMMIT").map_err(|error| self.failed(&error))?;
-        }
-        if let Some(run) = self.begun.take() {
-            self.lock.note(Some(&run));
-        }
-        Ok(())
-    }
-
-    fn check_held(&self) -> Result<(), LedgerError> {
-        self.lock.check()
-    }
-
-    fn copy_to(&mut self, to: &Path) -> Result<(), LedgerError> {
-        // SQLite would make it readable for others, and an empty file is as good as none for it.
-        owner_only().write(true).open(to).map_err(|error| LedgerError::file(to, &error))?;
-        let copied = self.connection.execute("VACUUM INTO ?1", [to.to_string_lossy()]);
-        copied.map(drop).map_err(|error| LedgerError::sqlite(to, &error))
-    }
-}
-
-impl Drop for SqliteStore {
-    /// The last connection that SQLite closes moves the log into the file and removes the log *by
-    /// its name*, which may be another ledger's by now. So a file without its name is closed
-    /// without that. Its log is moved into it first, through the open connection, because a user
-    /// who gives the file a name again would not think of the log.
-    fn drop(&mut self) {
-        // A batch that failed is not committed.
-        if !self.connection.is_autocommit() {
-            drop(self.connection.execute_batch("ROLLBACK"));
-        }
-        if self.lock.has_ledger() {
-            return;
-        }
-        let moved = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-        let closing = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
-        if let (Err(error), _) | (_, Err(error)) = (moved, closing.map(drop)) {
-            tracing::warn!("the ledger without its name was not closed well: {error}");
-        }
-    }
-}
-
-fn register(connection: &Connection, target: &Target) -> rusqlite::Result<i64> {
+pub(super) fn register(connection: &Connection, target: &Target) -> rusqlite::Result<i64> {
     if let Some(id) = read::find_target(connection, target)? {
         return Ok(id);
     }
@@ -173,7 +19,7 @@ fn register(connection: &Connection, target: &Target) -> rusqlite::Result<i64> {
     Ok(connection.last_insert_rowid())
 }
 
-fn begin_run(connection: &Connection, target: i64, name: &str, input: &str) -> rusqlite::Result<i64> {
+pub(super) fn begin_run(connection: &Connection, target: i64, name: &str, input: &str) -> rusqlite::Result<i64> {
     connection.execute(
         "INSERT INTO runs (name, target, input, started_at) VALUES (?1, ?2, ?3, ?4)",
         params![name, target, input, Timestamp::now().as_millisecond()],
@@ -181,7 +27,7 @@ fn begin_run(connection: &Connection, target: i64, name: &str, input: &str) -> r
     Ok(connection.last_insert_rowid())
 }
 
-fn end_run(
+pub(super) fn end_run(
     connection: &Connection,
     run: i64,
     counters: RunCounters,
@@ -198,13 +44,13 @@ fn end_run(
     Ok(())
 }
 
-fn has_created(connection: &Connection, target: i64) -> rusqlite::Result<bool> {
+pub(super) fn has_created(connection: &Connection, target: i64) -> rusqlite::Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM outcomes o JOIN records r ON r.id = o.record
                               WHERE r.target = ?1 AND o.status = 'created')";
     connection.query_row(sql, [target], |row| row.get(0))
 }
 
-fn claim(
+pub(super) fn claim(
     connection: &Connection,
     target: i64,
     run: i64,
@@ -249,13 +95,19 @@ fn mark_claimed(
         .insert(params![target, email.as_str(), run, row])
 }
 
-fn record_of(connection: &Connection, target: i64, email: &EmailKey) -> rusqlite::Result<i64> {
+pub(super) fn record_of(connection: &Connection, target: i64, email: &EmailKey) -> rusqlite::Result<i64> {
     connection
         .prepare_cached("SELECT id FROM records WHERE target = ?1 AND email_key = ?2")?
         .query_row(params![target, email.as_str()], |row| row.get(0))
 }
 
-fn write_intent(connection: &Connection, run: i64, record: i64, row: u64, intent: &Intent) -> rusqlite::Result<()> {
+pub(super) fn write_intent(
+    connection: &Connection,
+    run: i64,
+    record: i64,
+    row: u64,
+    intent: &Intent,
+) -> rusqlite::Result<()> {
     // Generations only grow, and a record begins with 0.
     if intent.generation > 0 {
         connection
