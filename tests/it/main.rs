@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod architecture;
 mod campaign;
 mod changed;
 mod check;
@@ -30,6 +31,7 @@ mod matrix;
 mod meddling;
 mod mending;
 mod mutants;
+mod names;
 mod ours;
 mod outage;
 mod presets;
@@ -41,6 +43,7 @@ mod reference;
 mod refused;
 mod report;
 mod secrets;
+mod sources;
 mod stops;
 mod supply;
 mod syscalls;
