@@ -10,9 +10,6 @@
     reason = "a tool for developers, not part of the program"
 )]
 
-#[path = "../examples/shared/scan.rs"]
-mod scan;
-
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::hint::black_box;
@@ -24,6 +21,7 @@ use std::time::{Duration, Instant};
 use customer_import::domain::InputRecord;
 use customer_import::intake::{Feed, InputOptions, IntakeError};
 use serde_json::value::RawValue;
+use testkit::scan;
 
 const NAMES: [&str; 12] = [
     "Ada Lovelace",

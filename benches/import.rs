@@ -16,17 +16,13 @@
     reason = "a tool for developers, not part of the program"
 )]
 
-#[allow(dead_code, unreachable_pub, reason = "tests use more of it")]
-#[path = "../tests/it/harness.rs"]
-mod harness;
-
 use std::io::Write as _;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use harness::{Lab, Server, email};
+use testkit::harness::{Lab, Server, email};
 
 const ROUNDS: usize = 3;
 /// Linux counts CPU time in hundredths of a second.

@@ -12,11 +12,7 @@
     reason = "a tool for developers, not part of the program"
 )]
 
-#[allow(dead_code, unreachable_pub, reason = "tests use more of it")]
-#[path = "../tests/it/harness.rs"]
-mod harness;
-
-use harness::{Lab, Server};
+use testkit::harness::{Lab, Server};
 
 const SECONDS: usize = 20;
 

@@ -11,13 +11,6 @@
     reason = "a tool for developers, not part of the program"
 )]
 
-#[path = "../tests/it/checker.rs"]
-mod checker;
-#[path = "../tests/it/crash.rs"]
-mod crash;
-#[path = "shared/program.rs"]
-mod program;
-
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -25,6 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use testkit::{checker, crash, program};
 
 #[derive(Parser)]
 struct Options {

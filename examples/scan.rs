@@ -4,12 +4,9 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a tool for developers, not part of the program")]
 
-#[path = "shared/scan.rs"]
-mod scan;
-
 use std::path::Path;
 
 fn main() {
     let file = std::env::args_os().nth(1).unwrap();
-    println!("{}", scan::scan(Path::new(&file)));
+    println!("{}", testkit::scan::scan(Path::new(&file)));
 }

@@ -12,14 +12,6 @@
     reason = "a tool for developers, not part of the program"
 )]
 
-#[allow(dead_code, reason = "tests use more of it")]
-#[path = "../tests/it/checker.rs"]
-mod checker;
-#[path = "../tests/it/door.rs"]
-mod door;
-#[path = "shared/program.rs"]
-mod program;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -32,7 +24,8 @@ use clap::Parser;
 use customer_import::sandbox::parse_duration;
 use serde_json::Value;
 
-use door::Door;
+use testkit::door::Door;
+use testkit::{checker, program};
 
 const MINUTE: f64 = 60_000.0;
 /// Whoever else uses the account looks for this person, so that the log tells their requests from ours.

@@ -44,8 +44,8 @@
 //! type (`InputSettings`, `LogSettings`, `RetryPolicy`), and `settings` makes the value.
 //!
 //! # Invariants
-//! I1 to I11 have tests that bear their names. `tests/it/checker.rs` also asserts I6, I11 and I12
-//! over whole runs.
+//! I1 to I11 have tests that bear their names. The `checker` of `crates/testkit` also asserts I6,
+//! I11 and I12 over whole runs.
 //! - I1 no request leaves before its intent is synced.
 //! - I2 at most one request is in flight per e-mail, and none before the settle time of a silent
 //!   one is over.

@@ -10,7 +10,14 @@ use serde_json::Value;
 use crate::harness::{Lab, Ran, Server, customers, email, exit_code};
 use crate::many::{long, note};
 
-impl Lab {
+/// What a run leaves behind for those who watch it.
+trait Watched {
+    fn metric(&self, name: &str) -> Option<f64>;
+    fn records(&self, status: &str) -> u64;
+    fn claims_of_the_last_run(&self, ledger: &str) -> u64;
+}
+
+impl Watched for Lab {
     /// What the metrics file says of one series without labels of its own.
     fn metric(&self, name: &str) -> Option<f64> {
         let text = self.read("run.prom");

@@ -92,7 +92,12 @@ fn with_a_doubt(more: &[&str]) -> (Lab, Server) {
     (lab, server)
 }
 
-impl Lab {
+/// The `ledger` command on the ledger of these tests.
+trait LedgerCommand {
+    fn ledger(&self, server: &Server, args: &[&str]) -> crate::harness::Ran;
+}
+
+impl LedgerCommand for Lab {
     fn ledger(&self, server: &Server, args: &[&str]) -> crate::harness::Ran {
         self.run(&[&["ledger"], args, &["--ledger", "l.db", "--base-url", &server.url]].concat())
     }

@@ -59,24 +59,24 @@ const PADDING: usize = 60_000;
 const PADDED_CELLS: usize = 4;
 
 /// What a trial brought.
-pub(crate) struct Outcome {
-    pub(crate) seed: u64,
-    pub(crate) world: String,
+pub struct Outcome {
+    pub seed: u64,
+    pub world: String,
     /// Processes that were alive when they were killed.
-    pub(crate) kills: usize,
+    pub kills: usize,
     /// How many requests each of them cut off: those without an answer in the ledger, but for those that had none
     /// before and those that wait in doubt and are not in flight.
-    pub(crate) unanswered: Vec<usize>,
-    pub(crate) concurrency: usize,
+    pub unanswered: Vec<usize>,
+    pub concurrency: usize,
     /// After every kill and at the end.
-    pub(crate) verdicts: Vec<Verdict>,
+    pub verdicts: Vec<Verdict>,
     /// How the last run ended.
-    pub(crate) last: String,
-    pub(crate) completed: bool,
+    pub last: String,
+    pub completed: bool,
 }
 
 impl Outcome {
-    pub(crate) fn is_clean(&self) -> bool {
+    pub fn is_clean(&self) -> bool {
         let bounded = self.unanswered.iter().all(|unanswered| *unanswered <= self.concurrency);
         self.completed && bounded && self.verdicts.iter().all(Verdict::is_clean)
     }
@@ -420,7 +420,7 @@ fn now() -> f64 {
 }
 
 /// Runs the trial of a seed with a program. The settle time must be longer than the sandbox ever works on a request.
-pub(crate) fn run(program: &Path, seed: u64, settle: Duration) -> Outcome {
+pub fn run(program: &Path, seed: u64, settle: Duration) -> Outcome {
     let mut chance = Chance(seed);
     let world = World::of(&mut chance);
     let folder = tempfile::tempdir().unwrap();
