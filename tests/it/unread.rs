@@ -1,13 +1,11 @@
 //! Standard error and standard output that are open and that nobody reads: a stopped terminal, a stalled ssh, a full pipe.
 #![cfg(target_os = "linux")]
 
-use std::fs::File;
 use std::io::{PipeReader, PipeWriter, Write as _};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use crate::harness::{Lab, Server, email, exit_code};
 
@@ -111,11 +109,7 @@ fn a_terminal_that_is_stopped_does_not_stop_the_bar_nor_the_import() {
     let lab = Lab::new();
     let server = Server::start(&lab, &["--latency", "5ms"]);
     lab.customers(ROWS);
-    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&terminal).unwrap();
-    unlockpt(&terminal).unwrap();
-    let name = ptsname(&terminal, Vec::new()).unwrap().into_string().unwrap();
-    let screen = File::options().read(true).write(true).open(name).unwrap();
+    let (_person, screen) = crate::terminal::open();
     let mut import = lab.command(&import_args(&server, &["-vv", "--progress", "always"]));
     let child = import.stdout(Stdio::null()).stderr(screen).spawn().unwrap();
     assert_eq!(ended(child, |_| ()), 0);
