@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -26,6 +27,7 @@ pub struct Ran {
 }
 
 impl Lab {
+    #[expect(clippy::new_without_default, reason = "a folder on the disk is not a default")]
     pub fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
@@ -162,6 +164,12 @@ impl Server {
         self.events().into_iter().filter(is_post).collect()
     }
 
+    /// Waits until the server has seen so many requests to create a customer: then an import is at work.
+    #[track_caller]
+    pub fn wait_for_posts(&self, count: usize) {
+        wait_until("no such request came", || self.posts().len() >= count);
+    }
+
     /// How many requests of any kind came.
     pub fn requests(&self) -> usize {
         self.events().iter().filter(|event| event["event"] == "received").count()
@@ -202,6 +210,16 @@ pub fn program() -> PathBuf {
     let caller = std::env::current_exe().unwrap();
     let profile = caller.ancestors().nth(2).expect("a test or bench in a folder of a profile's");
     profile.join(format!("customer-import{}", std::env::consts::EXE_SUFFIX))
+}
+
+/// Waits until something is so. Fails after a minute with what did not come.
+#[track_caller]
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// A test that this machine cannot make says so, and passes.

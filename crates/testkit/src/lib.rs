@@ -8,6 +8,7 @@ pub mod checker;
 pub mod crash;
 pub mod door;
 pub mod harness;
+pub mod import;
 pub mod program;
 pub mod scan;
 pub mod world;
