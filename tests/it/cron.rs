@@ -133,9 +133,7 @@ fn a_run_that_stops_before_it_sends_leaves_its_exit_code_and_the_last_success() 
     lab.customers(20);
     let slow = ["--ledger", "l.db", "--concurrency", "1"];
     let mut other = lab.command(&lab.import_args(&server, &slow)).stdout(Stdio::null()).spawn().unwrap();
-    while server.posts().len() < 3 {
-        assert!(other.try_wait().unwrap().is_none());
-    }
+    server.wait_for_posts(3);
     let before = lab.read("run.prom");
     lab.run(&[&["import", "in.csv", "--ledger", "l.db", "--base-url", &server.url], &METRICS[..]].concat()).ends(5);
     assert_eq!(lab.read("run.prom"), before, "the file is that of the run that holds the ledger");
@@ -151,9 +149,7 @@ fn a_run_that_was_stopped_leaves_its_exit_code_and_its_counts() {
     let args = [&["--concurrency", "2"], &METRICS[..]].concat();
     let mut run =
         lab.command(&lab.import_args(&server, &args)).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    while server.posts().len() < 3 {
-        assert!(run.try_wait().unwrap().is_none());
-    }
+    server.wait_for_posts(3);
     assert_eq!((lab.metric("running"), lab.metric("exit_code")), (Some(1.0), None));
     assert_eq!(lab.records("open"), 200, "nothing is settled when a run begins");
     kill_process(Pid::from_child(&run), Signal::TERM).unwrap();
@@ -262,9 +258,7 @@ fn a_run_that_was_left_at_once_leaves_its_exit_code_and_names_itself() {
     let args = [&["--log-format", "json"], &METRICS[..]].concat();
     let mut run = lab.command(&lab.import_args(&server, &args));
     let mut run = run.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    while server.posts().is_empty() {
-        assert!(run.try_wait().unwrap().is_none());
-    }
+    server.wait_for_posts(1);
     // Two signals at once are one to the kernel, so the second waits until the first was told of.
     let mut said = BufReader::new(run.stderr.take().unwrap()).lines().map(Result::unwrap);
     kill_process(Pid::from_child(&run), Signal::TERM).unwrap();

@@ -36,9 +36,7 @@ fn an_input_that_changes_while_it_is_read_ends_with_65_and_loses_nothing() {
     lab.customers(3000);
     let args = lab.import_args(&server, &["--concurrency", "2"]);
     let child = lab.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    while server.posts().len() < 5 {
-        std::thread::yield_now();
-    }
+    server.wait_for_posts(5);
     let mut file = std::fs::OpenOptions::new().append(true).open(lab.path("in.csv")).unwrap();
     writeln!(file, "Late,late@example.com,+4917612345678,DEU").unwrap();
     drop(file);

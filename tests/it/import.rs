@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::process::Stdio;
 
-use crate::harness::{FAST, Lab, Ran, Server, email, fixture, rows};
+use crate::harness::{FAST, Lab, Ran, Server, email, fixture, rows, wait_until};
 
 #[test]
 fn every_customer_of_the_fixture_is_created_with_ids_and_links() {
@@ -289,9 +289,7 @@ fn memory_of_reading(rows: usize) -> u64 {
     lab.write("in.csv", csv);
     let args = ["import", "in.csv", "--base-url", &server.url, "--rate", "1/m", "-q"];
     let mut child = lab.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    while server.posts().is_empty() && child.try_wait().unwrap().is_none() {
-        std::thread::yield_now();
-    }
+    wait_until("nothing was sent", || !server.posts().is_empty() || child.try_wait().unwrap().is_some());
     let peak = peak_memory(child.id());
     child.kill().unwrap();
     child.wait().unwrap();

@@ -5,18 +5,14 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::harness::{Lab, Server, email, exit_code, skipped};
+use crate::harness::{Lab, Server, email, exit_code, skipped, wait_until};
 use crate::{machine, many};
 
 /// Starts an import and waits until the server has seen so many posts; the server's log is the event that is waited for.
 fn start_and_wait(lab: &Lab, server: &Server, more: &[&str], posts: usize) -> Child {
     let mut child =
         lab.command(&lab.import_args(server, more)).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let patience = Instant::now() + Duration::from_secs(30);
-    while server.posts().len() < posts && child.try_wait().unwrap().is_none() {
-        assert!(Instant::now() < patience, "the server never saw {posts} posts");
-        std::thread::yield_now();
-    }
+    wait_until("no such post came", || server.posts().len() >= posts || child.try_wait().unwrap().is_some());
     child
 }
 

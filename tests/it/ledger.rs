@@ -1,7 +1,6 @@
 //! The ledger from outside.
 
 use std::process::Stdio;
-use std::time::{Duration, Instant};
 
 use crate::harness::{FAST, Lab, Server, email};
 
@@ -16,11 +15,7 @@ fn a_second_run_on_the_same_ledger_ends_at_once_and_readers_go_on() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let patience = Instant::now() + Duration::from_secs(30);
-    while server.posts().len() < 3 {
-        assert!(Instant::now() < patience);
-        std::thread::yield_now();
-    }
+    server.wait_for_posts(3);
     lab.import(&server, &[]).ends(5).says("another run");
     lab.run(&["check", "in.csv", "--base-url", &server.url]).ends(0);
     lab.run(&["report", "in.csv", "--base-url", &server.url]).says("not_attempted");
@@ -165,11 +160,7 @@ fn a_doubt_that_was_settled_by_hand_is_an_outcome_of_the_run_that_sent_it() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let patience = Instant::now() + Duration::from_secs(30);
-        while server.posts().is_empty() {
-            assert!(Instant::now() < patience);
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        server.wait_for_posts(1);
         child.kill().unwrap();
         child.wait().unwrap();
         let report = ["report", "in.csv", "--base-url", &server.url, "--ledger", "l.db"];

@@ -17,12 +17,9 @@ fn emails() -> impl Iterator<Item = String> {
 
 /// An import that is in the middle of its work.
 fn at_work(lab: &Lab, server: &Server, more: &[&str]) -> Child {
-    let mut child =
+    let child =
         lab.command(&lab.import_args(server, more)).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    while server.posts().len() < 3 {
-        assert!(child.try_wait().unwrap().is_none(), "it ended before it was at work");
-        std::thread::yield_now();
-    }
+    server.wait_for_posts(3);
     child
 }
 

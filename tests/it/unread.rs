@@ -66,9 +66,7 @@ fn a_signal_ends_an_import_whose_standard_error_nobody_reads() {
     let (_reader, stderr) = full_pipe();
     let mut import = lab.command(&import_args(&server, &["-vv", "--concurrency", "2"]));
     let child = import.stdout(Stdio::null()).stderr(stderr).spawn().unwrap();
-    while server.posts().len() < 20 {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    server.wait_for_posts(20);
     terminate(&child);
     let begun = Instant::now();
     assert_eq!(ended(child, |_| ()), 143);
