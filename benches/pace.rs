@@ -1,7 +1,7 @@
 //! How exactly `--rate` is kept, as the server sees it: `cargo bench --bench pace`.
 //!
-//! The real program imports for 20 seconds at each rate, into a sandbox that answers at once; the sandbox's log says when each request
-//! came.
+//! The real program imports for 20 seconds at each rate, into a sandbox that answers at once; the
+//! sandbox's log says when each request came.
 
 #![allow(
     clippy::unwrap_used,

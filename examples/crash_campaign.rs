@@ -2,7 +2,8 @@
 //!
 //! `cargo run --release --example crash_campaign -- --trials 3000 [--seed N] [--jobs N]`
 //!
-//! Each trial is made from a seed (the first is `--seed`, 1 unless given) and can be repeated alone with `--trials 1 --seed N`.
+//! Each trial is made from a seed (the first is `--seed`, 1 unless given) and can be repeated alone
+//! with `--trials 1 --seed N`.
 
 #![allow(
     clippy::unwrap_used,

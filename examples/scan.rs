@@ -1,4 +1,5 @@
-//! Counts the records of a CSV file and does nothing else; `benches/compare.sh` holds other programs against it.
+//! Counts the records of a CSV file and does nothing else; `benches/compare.sh` holds other
+//! programs against it.
 //!
 //! `cargo run --release --example scan -- FILE`
 

@@ -18,7 +18,8 @@ fn quoted(text: &str) -> BTreeSet<String> {
     text.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
-/// What each module may import, from the table and the sentence that says which modules are `tools`.
+/// What each module may import, from the table and the sentence that says which modules are
+/// `tools`.
 fn rule(lib: &str) -> Rule {
     let docs: Vec<_> = lib.lines().filter_map(|line| line.strip_prefix("//!")).map(str::trim).collect();
     let prose = docs.join(" ");

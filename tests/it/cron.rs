@@ -1,4 +1,5 @@
-//! The nightly batch: what a job without a person beside it must do, and what it tells those who watch it.
+//! The nightly batch: what a job without a person beside it must do, and what it tells those who
+//! watch it.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
@@ -305,7 +306,8 @@ fn the_time_zone_changes_nothing() {
     };
     import("Pacific/Kiritimati", &["--max-attempts", "1"]).ends(4);
     let started = lab.metric("start_timestamp_seconds").unwrap();
-    // By local time this run is a day before the other, or hours behind it in summer; its key is as young as it is.
+    // By local time this run is a day before the other, or hours behind it in summer; its key is as
+    // young as it is.
     import("Pacific/Pago_Pago", &[]).ends(0);
     assert!((0.0..60.0).contains(&(lab.metric("start_timestamp_seconds").unwrap() - started)));
     let posts = server.posts();
@@ -314,7 +316,8 @@ fn the_time_zone_changes_nothing() {
     server.has_each_once([email(0)]);
 }
 
-/// The one thing that takes half a minute of real time; a paused clock shows the same in `delivery`.
+/// The one thing that takes half a minute of real time; a paused clock shows the same in
+/// `delivery`.
 #[test]
 fn a_run_that_waits_gives_a_sign_of_life_every_thirty_seconds() {
     if !long() {

@@ -1,4 +1,5 @@
-//! Everything a server and a network can do to an answer. After each: the right outcome, and never two customers for one e-mail.
+//! Everything a server and a network can do to an answer. After each: the right outcome, and never
+//! two customers for one e-mail.
 
 use crate::harness::{Lab, Server, email};
 use testkit::import::Import;
@@ -13,7 +14,8 @@ fn survives(fault: &str, more: &[&str]) -> (Lab, Server) {
 fn survives_as(status: &str, fault: &str, more: &[&str]) -> (Lab, Server) {
     let lab = Lab::new();
     let server = Server::start(&lab, &["--fault", &format!("{fault}:first=1")]);
-    // Few enough that not even two answers without meaning for each add up to the ten that stop a run.
+    // Few enough that not even two answers without meaning for each add up to the ten that stop a
+    // run.
     lab.customers(4);
     lab.import(&server, more).ends(0);
     assert_eq!(lab.statuses(), [status; 4], "{fault}");
@@ -32,8 +34,8 @@ fn failures_before_anything_was_saved_end_created() {
 
 #[test]
 fn failures_after_the_customer_was_saved_end_created_once() {
-    // Of a customer that is there after the application said that it failed, the API's list does not say since when: it may have been the
-    // reason for the failure.
+    // Of a customer that is there after the application said that it failed, the API's list does
+    // not say since when: it may have been the reason for the failure.
     let failures = ["500-after", "error-400-after", "seven-after"].map(|fault| ("exists", fault));
     let silent = [
         "503-after",
@@ -101,7 +103,8 @@ fn a_stored_failure_without_look_ups_is_in_doubt_unless_the_unique_email_is_trus
         .ends(0)
         .reports(["created"; 5])
         .each_once();
-    // The new key is refused because the first request was saved; whose customer that is nobody can say.
+    // The new key is refused because the first request was saved; whose customer that is nobody can
+    // say.
     Import::of(5)
         .server(&["--no-lookup"])
         .fault("500-after:first=1")

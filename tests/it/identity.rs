@@ -1,4 +1,5 @@
-//! A customer is known by the e-mail, an input by what it holds: what happens when files change, before, between and during runs.
+//! A customer is known by the e-mail, an input by what it holds: what happens when files change,
+//! before, between and during runs.
 
 use std::io::Write as _;
 use std::process::Stdio;

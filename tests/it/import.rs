@@ -300,7 +300,8 @@ fn memory_of_reading(rows: usize) -> u64 {
 #[test]
 fn i8_memory_does_not_grow_with_the_file() {
     let (small, large) = (memory_of_reading(100), memory_of_reading(10_000));
-    // The large file has 20 MiB. Its rows are remembered with 16 bytes each, in a table that is at most half empty after it grew; the records
-    // on their way to the ledger are as many as the queue allows.
+    // The large file has 20 MiB. Its rows are remembered with 16 bytes each, in a table that is at
+    // most half empty after it grew; the records on their way to the ledger are as many as the
+    // queue allows.
     assert!(large < small + 6 * 1024, "{small} KiB for 100 rows, {large} KiB for 10,000");
 }

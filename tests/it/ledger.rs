@@ -76,7 +76,8 @@ fn i10_after_a_ledger_error_nothing_is_sent() {
     server.has_each_once((0..50).map(email));
 }
 
-/// A ledger with one doubt: the answer for `p1` was lost after the save, and nothing may be asked again.
+/// A ledger with one doubt: the answer for `p1` was lost after the save, and nothing may be asked
+/// again.
 fn with_a_doubt(more: &[&str]) -> (Lab, Server) {
     let lab = Lab::new();
     let options = [&["--fault", "reset-after:p1@example.com:first=1"], more].concat();

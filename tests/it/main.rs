@@ -1,4 +1,5 @@
-//! The promises of the README, kept by the real program against the sandbox. One binary, a file for each feature.
+//! The promises of the README, kept by the real program against the sandbox. One binary, a file for
+//! each feature.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 

@@ -1,4 +1,5 @@
-//! What people do to the files of a ledger while a run is at work: nobody is doubled, and the run says what happened.
+//! What people do to the files of a ledger while a run is at work: nobody is doubled, and the run
+//! says what happened.
 #![cfg(target_os = "linux")]
 
 use std::process::{Child, Command, Stdio};

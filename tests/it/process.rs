@@ -109,7 +109,8 @@ fn a_token_command_that_blocks_in_mid_run_leaves_the_first_signal_heard() {
     let server = Server::start(&lab, &["--token", "fresh"]);
     lab.customers(5);
     fifo(&lab, "never");
-    // `exec`, since what a shell starts outlives the shell, and would hold the pipes that this test reads.
+    // `exec`, since what a shell starts outlives the shell, and would hold the pipes that this test
+    // reads.
     let command = "test -e asked && { touch again; exec cat never; }; touch asked; echo stale";
     let args = lab.import_args(&server, &["--token-command", command]);
     let mut import = lab.command(&args);

@@ -7,8 +7,9 @@ use crate::harness::{HEADER, Lab, Ran, Server, email, exit_code};
 
 const ROWS: usize = 20;
 
-/// Two imports at once, of which the second names the ledger in its own way; gives their exit codes when both have ended. The winner is
-/// slow enough (twenty rows, two at a time, 100 ms each) to be at work still when the loser leaves, and that is checked.
+/// Two imports at once, of which the second names the ledger in its own way; gives their exit codes
+/// when both have ended. The winner is slow enough (twenty rows, two at a time, 100 ms each) to be
+/// at work still when the loser leaves, and that is checked.
 fn race(ledgers: [&str; 2], prepare: impl Fn(&Lab)) -> (Lab, Server) {
     let lab = Lab::new();
     let server = Server::start(&lab, &["--latency", "100ms"]);
@@ -86,7 +87,8 @@ fn a_ledger_with_two_hard_links_is_refused() {
     assert!(server.posts().is_empty());
 }
 
-/// The server checks, waits and saves, and calls both e-mails of a pair equal: requests that overlap make two customers.
+/// The server checks, waits and saves, and calls both e-mails of a pair equal: requests that
+/// overlap make two customers.
 #[test]
 fn a_server_that_calls_two_e_mails_equal_never_gets_both_at_once() {
     const PAIRS: usize = 30;

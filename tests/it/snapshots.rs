@@ -1,8 +1,8 @@
 //! All that people see, whole: help, plans, summaries, diagnostics, questions, errors.
 //!
-//! If a change of words is wanted, `INSTA_UPDATE=always cargo test --test it snapshots::` writes the files of
-//! `tests/it/snapshots/` anew, and the diff of the commit shows what people will see. What differs from run to run
-//! is replaced by its kind in brackets.
+//! If a change of words is wanted, `INSTA_UPDATE=always cargo test --test it snapshots::` writes
+//! the files of `tests/it/snapshots/` anew, and the diff of the commit shows what people will see.
+//! What differs from run to run is replaced by its kind in brackets.
 
 use std::process::Command;
 
@@ -25,7 +25,8 @@ const VARIABLE: [(&str, &str); 9] = [
     (r" \(process \d+", " (process [number]"),
 ];
 
-/// Compares what a command printed with the file of this name. `printed` is each stream with its name.
+/// Compares what a command printed with the file of this name. `printed` is each stream with its
+/// name.
 #[track_caller]
 fn compare(name: &str, lab: &Lab, args: &[&str], code: i32, printed: &[(&str, &str)]) {
     let mut settings = insta::Settings::clone_current();

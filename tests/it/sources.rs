@@ -1,6 +1,7 @@
 //! The files of `src` as modules: what each imports and which types it defines.
 //!
-//! It reads text, not syntax, as `.ci/figures` does and with the same results. Comments and tests are left out.
+//! It reads text, not syntax, as `.ci/figures` does and with the same results. Comments and tests
+//! are left out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -49,14 +50,16 @@ impl Sources {
         self.texts.iter().map(|(module, text)| (module, text.as_str()))
     }
 
-    /// The names in the root of the crate that each module takes something from, re-exports included.
+    /// The names in the root of the crate that each module takes something from, re-exports
+    /// included.
     pub(crate) fn rooms_imported(&self, module: &Module) -> BTreeSet<String> {
         let paths = self.paths(module, true);
         let rooms = paths.iter().filter_map(|path| absolute(module, path)?.into_iter().next());
         rooms.filter(|room| Some(room) != module.first()).collect()
     }
 
-    /// The modules that each module takes something from. A re-export is not an import, but it is followed.
+    /// The modules that each module takes something from. A re-export is not an import, but it is
+    /// followed.
     pub(crate) fn imports(&self, module: &Module) -> BTreeSet<Module> {
         let paths = self.paths(module, false);
         let targets = paths.iter().filter_map(|path| self.definition(module, path, &mut BTreeSet::new()));
@@ -76,7 +79,8 @@ impl Sources {
         self.texts.keys().filter(|module| reaches_itself(module)).cloned().collect()
     }
 
-    /// The paths of all `use` declarations, and those in the code that begin with `crate` or `super`.
+    /// The paths of all `use` declarations, and those in the code that begin with `crate` or
+    /// `super`.
     fn paths(&self, module: &Module, reexports: bool) -> Vec<String> {
         let used = self.uses[module].iter().filter(|each| reexports || !each.is_public).map(|each| each.path.clone());
         used.chain(paths_in_code(&declarations(&self.texts[module]).1)).collect()
@@ -124,7 +128,8 @@ fn absolute(module: &Module, path: &str) -> Option<Module> {
     Some(at.into_iter().chain(parts.map(str::to_owned)).collect())
 }
 
-/// The names of the types that a text defines. An alias inside of a block is of a trait and does not count.
+/// The names of the types that a text defines. An alias inside of a block is of a trait and does
+/// not count.
 pub(crate) fn types(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for line in text.lines() {

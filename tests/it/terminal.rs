@@ -1,4 +1,5 @@
-//! A terminal without a screen: what the program prints on it can be read, and answers can be typed.
+//! A terminal without a screen: what the program prints on it can be read, and answers can be
+//! typed.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -17,7 +18,8 @@ pub(crate) fn open() -> (File, File) {
     (File::from(person), File::options().read(true).write(true).open(name).unwrap())
 }
 
-/// Runs a command on a terminal on which this line was typed. Returns its exit code and all that stands there then.
+/// Runs a command on a terminal on which this line was typed. Returns its exit code and all that
+/// stands there then.
 pub(crate) fn run(command: &mut Command, typed: &str) -> (i32, String) {
     let (mut person, program) = open();
     writeln!(person, "{typed}").unwrap();

@@ -1,4 +1,5 @@
-//! Standard error and standard output that are open and that nobody reads: a stopped terminal, a stalled ssh, a full pipe.
+//! Standard error and standard output that are open and that nobody reads: a stopped terminal, a
+//! stalled ssh, a full pipe.
 #![cfg(target_os = "linux")]
 
 use std::io::{PipeReader, PipeWriter, Write as _};

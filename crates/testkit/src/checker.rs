@@ -1,7 +1,7 @@
 //! What truly happened, against what was promised.
 //!
-//! The checker reads the input, the server's own log, the ledger and the report, and shares no code with the program that it judges: a
-//! mistake in the program cannot hide in its judge.
+//! The checker reads the input, the server's own log, the ledger and the report, and shares no code
+//! with the program that it judges: a mistake in the program cannot hide in its judge.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Debug, Formatter};
@@ -81,8 +81,8 @@ impl Debug for Verdict {
 }
 
 /// The rows of an input: its e-mails in order, and whether a row can be a customer. The inputs of
-/// trials are made so that this is plain to see: what cannot be one has no `@`, an e-mail
-/// that the server always refuses begins with `never`, and one that it has but does not list with `gone`.
+/// trials are made so that this is plain to see: what cannot be one has no `@`, an e-mail that the
+/// server always refuses begins with `never`, and one that it has but does not list with `gone`.
 pub struct Input {
     rows: Vec<String>,
 }
@@ -115,7 +115,8 @@ struct Known {
     ids: Vec<String>,
     mails: usize,
     posts: Vec<Post>,
-    /// Whether the last of them got an answer that leaves doubt: kept back, damaged on purpose, or a failure (a stored one, too).
+    /// Whether the last of them got an answer that leaves doubt: kept back, damaged on purpose, or
+    /// a failure (a stored one, too).
     is_doubtful: bool,
 }
 

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::checker::{Input, Log, Memory, Rules, Verdict, check_end, check_lines, check_midway, is_accepted};
 
-/// What goes wrong at the server. All of it leaves the promise standing: requests that do not overlap are told apart by their key or their
-/// e-mail, and no request is worked on for longer than the settle time.
+/// What goes wrong at the server. All of it leaves the promise standing: requests that do not
+/// overlap are told apart by their key or their e-mail, and no request is worked on for longer than
+/// the settle time.
 const FAULTS: [&str; 17] = [
     "reset-before",
     "reset-after",
@@ -64,8 +65,8 @@ pub struct Outcome {
     pub world: String,
     /// Processes that were alive when they were killed.
     pub kills: usize,
-    /// How many requests each of them cut off: those without an answer in the ledger, but for those that had none
-    /// before and those that wait in doubt and are not in flight.
+    /// How many requests each of them cut off: those without an answer in the ledger, but for those
+    /// that had none before and those that wait in doubt and are not in flight.
     pub unanswered: Vec<usize>,
     pub concurrency: usize,
     /// After every kill and at the end.
@@ -419,7 +420,8 @@ fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64() * 1000.0
 }
 
-/// Runs the trial of a seed with a program. The settle time must be longer than the sandbox ever works on a request.
+/// Runs the trial of a seed with a program. The settle time must be longer than the sandbox ever
+/// works on a request.
 pub fn run(program: &Path, seed: u64, settle: Duration) -> Outcome {
     let mut chance = Chance(seed);
     let world = World::of(&mut chance);
@@ -477,7 +479,8 @@ fn meddle(trial: &Trial<'_>, chance: &mut Chance, outcome: &mut Outcome) {
 fn kill(trial: &mut Trial<'_>, chance: &mut Chance, outcome: &mut Outcome) {
     let mut before = trial.memory().unanswered;
     for _ in 0..trial.world.kills {
-        // A run over so few rows takes about as long, and one that first waits for its doubts to settle somewhat longer.
+        // A run over so few rows takes about as long, and one that first waits for its doubts to
+        // settle somewhat longer.
         let waits = 2 * u64::try_from(trial.settle.as_millis()).unwrap();
         let life = if outcome.kills == 0 { 150 } else { waits };
         if !trial.kill_after(Duration::from_millis(chance.below(life))) {

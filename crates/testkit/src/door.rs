@@ -1,5 +1,5 @@
-//! A door before the server that can be shut: its connections end, new ones are refused, and the server, which forgets nothing, knows
-//! nothing of it.
+//! A door before the server that can be shut: its connections end, new ones are refused, and the
+//! server, which forgets nothing, knows nothing of it.
 
 use std::net::SocketAddr;
 use std::time::Duration;

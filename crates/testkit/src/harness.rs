@@ -1,4 +1,5 @@
-//! A folder, the program, and a sandbox in a process of its own whose log is read as an independent witness.
+//! A folder, the program, and a sandbox in a process of its own whose log is read as an independent
+//! witness.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead as _, BufReader};
@@ -164,7 +165,8 @@ impl Server {
         self.events().into_iter().filter(is_post).collect()
     }
 
-    /// Waits until the server has seen so many requests to create a customer: then an import is at work.
+    /// Waits until the server has seen so many requests to create a customer: then an import is at
+    /// work.
     #[track_caller]
     pub fn wait_for_posts(&self, count: usize) {
         wait_until("no such request came", || self.posts().len() >= count);

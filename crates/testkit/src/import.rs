@@ -1,4 +1,5 @@
-//! An import as one sentence: how many customers, into which server, with which options, and how it ends.
+//! An import as one sentence: how many customers, into which server, with which options, and how it
+//! ends.
 //!
 //! `Import::of(3).fault("422:p1@example.com").ends(1).reports(["created", "rejected", "created"])`
 

@@ -1,5 +1,5 @@
-//! What the tests, benches and examples share: a lab for the real program, servers, and the judge of
-//! whole runs.
+//! What the tests, benches and examples share: a lab for the real program, servers, and the judge
+//! of whole runs.
 //!
 //! This crate does not depend on the program that it tests, so that a mistake in the program cannot
 //! hide in its judge.

@@ -12,11 +12,12 @@ use crate::world::{Book, Reply, Request, World};
 const OTHERS: usize = 30;
 const CHAIN: usize = 5;
 
-/// Without a pause the chain comes faster than a debug build reads it, and the only thread then has so little time for
-/// the other records that some of them are sent twice.
+/// Without a pause the chain comes faster than a debug build reads it, and the only thread then has
+/// so little time for the other records that some of them are sent twice.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Answers the first request for an e-mail that begins with `chain` without an end, and creates all others.
+/// Answers the first request for an e-mail that begins with `chain` without an end, and creates all
+/// others.
 fn world(informational: &'static str, pause: Duration) -> World {
     World::start(move |request: &Request, book: &Book| match request {
         _ if !request.is_post => book.list_like(request),
