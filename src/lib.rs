@@ -18,7 +18,7 @@
 //! # The dependency rule
 //! Imports go one way. A module imports only itself and what its row names; `tools` stands for
 //! `atomic_file`, `fault`, `limits`, `output`, `redact`, `shell` and `trusted_file`. Tests may
-//! import more. `tests/it/architecture.rs` compares the imports with this table.
+//! import more.
 //!
 //! | module | imports |
 //! | --- | --- |
