@@ -187,7 +187,7 @@ impl Server {
         customers
     }
 
-    /// Exactly one customer for each of these e-mails, and nobody else.
+    /// Fails unless the server has exactly one customer for each of these e-mails, and no other.
     #[track_caller]
     pub fn has_each_once(&self, emails: impl IntoIterator<Item = String>) {
         let customers = self.customers();
@@ -225,7 +225,7 @@ pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 /// A test that this machine cannot make says so, and passes.
-#[expect(clippy::print_stdout, reason = "whoever looks at the tests' output must see what was not tested")]
+#[expect(clippy::print_stdout, reason = "the tests' output must show what was not tested")]
 pub fn skipped(why: &str) {
     println!("skipped: {why}");
 }
