@@ -1,7 +1,9 @@
-//! How fast files are checked, beside a bare scan of the same file: `cargo bench --bench check`, or `ROWS=1000000 cargo bench --bench check`.
+//! How fast files are checked, beside a bare scan of the same file: `cargo bench --bench check`, or
+//! `ROWS=1000000 cargo bench --bench check`.
 //!
-//! Machines are noisy, so all ways are measured in turns and the best of each is told, as a share of the bare scan: only such shares carry
-//! over to another machine. The file is made here: names in many scripts, numbers of every country that the tables know.
+//! Machines are noisy, so all ways are measured in turns and the best of each is told, as a share
+//! of the bare scan: only such shares carry over to another machine. The file is made here: names
+//! in many scripts, numbers of every country that the tables know.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,9 +11,6 @@
     clippy::cast_precision_loss,
     reason = "a tool for developers, not part of the program"
 )]
-
-#[path = "../examples/shared/scan.rs"]
-mod scan;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -24,6 +23,7 @@ use std::time::{Duration, Instant};
 use customer_import::domain::InputRecord;
 use customer_import::intake::{Feed, InputOptions, IntakeError};
 use serde_json::value::RawValue;
+use testkit::scan;
 
 const NAMES: [&str; 12] = [
     "Ada Lovelace",

@@ -1,11 +1,15 @@
-//! How fast an import is with its ledger, beside the same requests without any: `cargo bench --bench import`, or `ROWS=100000 cargo bench …`.
+//! How fast an import is with its ledger, beside the same requests without any:
+//! `cargo bench --bench import`, or `ROWS=100000 cargo bench …`.
 //!
-//! The server is a sandbox in a process of its own that takes 20 ms for each answer, or none. The bare client sends the same bodies from
-//! the same number of places in flight, keeps nothing and checks nothing: what it reaches is what server and machine allow. Machines are noisy,
-//! so both go in turns and the best of each is told. Between two requests of a place in flight lies one commit, that of the second one's intent:
-//! the ledger on the disk never holds more open requests than there are places (I7), so the next intent cannot be written ahead. A place waits
-//! for about one and a half syncs, half of one that is under way and its own. Where the disk syncs slowly and the server answers fast the
-//! share is therefore that of the disk: beside it stands how long a sync takes.
+//! The server is a sandbox in a process of its own that takes 20 ms for each answer, or none. The
+//! bare client sends the same bodies from the same number of places in flight, keeps nothing and
+//! checks nothing: what it reaches is what server and machine allow. Machines are noisy, so both go
+//! in turns and the best of each is told. Between two requests of a place in flight lies one
+//! commit, that of the second one's intent: the ledger on the disk never holds more open requests
+//! than there are places (I7), so the next intent cannot be written ahead. A place waits for about
+//! one and a half syncs, half of one that is under way and its own. Where the disk syncs slowly and
+//! the server answers fast the share is therefore that of the disk: beside it stands how long a
+//! sync takes.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,17 +20,13 @@
     reason = "a tool for developers, not part of the program"
 )]
 
-#[allow(dead_code, unreachable_pub, reason = "tests use more of it")]
-#[path = "../tests/it/harness.rs"]
-mod harness;
-
 use std::io::Write as _;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use harness::{Lab, Server, email};
+use testkit::harness::{Lab, Server, email};
 
 const ROUNDS: usize = 3;
 /// Linux counts CPU time in hundredths of a second.

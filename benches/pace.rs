@@ -1,7 +1,7 @@
 //! How exactly `--rate` is kept, as the server sees it: `cargo bench --bench pace`.
 //!
-//! The real program imports for 20 seconds at each rate, into a sandbox that answers at once; the sandbox's log says when each request
-//! came.
+//! The real program imports for 20 seconds at each rate, into a sandbox that answers at once; the
+//! sandbox's log says when each request came.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,11 +12,7 @@
     reason = "a tool for developers, not part of the program"
 )]
 
-#[allow(dead_code, unreachable_pub, reason = "tests use more of it")]
-#[path = "../tests/it/harness.rs"]
-mod harness;
-
-use harness::{Lab, Server};
+use testkit::harness::{Lab, Server};
 
 const SECONDS: usize = 20;
 

@@ -2,7 +2,8 @@
 //!
 //! `cargo run --release --example crash_campaign -- --trials 3000 [--seed N] [--jobs N]`
 //!
-//! Each trial is made from a seed (the first is `--seed`, 1 unless given) and can be repeated alone with `--trials 1 --seed N`.
+//! Each trial is made from a seed (the first is `--seed`, 1 unless given) and can be repeated alone
+//! with `--trials 1 --seed N`.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,13 +12,6 @@
     reason = "a tool for developers, not part of the program"
 )]
 
-#[path = "../tests/it/checker.rs"]
-mod checker;
-#[path = "../tests/it/crash.rs"]
-mod crash;
-#[path = "shared/program.rs"]
-mod program;
-
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -25,6 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use testkit::{checker, crash, program};
 
 #[derive(Parser)]
 struct Options {

@@ -1,15 +1,13 @@
-//! Counts the records of a CSV file and does nothing else; `benches/compare.sh` holds other programs against it.
+//! Counts the records of a CSV file and does nothing else; `benches/compare.sh` holds other
+//! programs against it.
 //!
 //! `cargo run --release --example scan -- FILE`
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a tool for developers, not part of the program")]
 
-#[path = "shared/scan.rs"]
-mod scan;
-
 use std::path::Path;
 
 fn main() {
     let file = std::env::args_os().nth(1).unwrap();
-    println!("{}", scan::scan(Path::new(&file)));
+    println!("{}", testkit::scan::scan(Path::new(&file)));
 }

@@ -1,9 +1,10 @@
-//! A run that takes its time: the real program against a sandbox with the limit of the real API, for as long as is asked for.
+//! A run that takes its time: the real program against a sandbox with the limit of the real API,
+//! for as long as is asked for.
 //!
 //! `cargo run --release --example soak -- --minutes 10 [--other 30] [--outage 2m] [--login]`
 //!
-//! The figures are the server's: its log says what came when and what became of it, and the independent checker of the tests holds the
-//! report against it.
+//! The figures are the server's: its log says what came when and what became of it, and the
+//! independent checker of the tests holds the report against it.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,14 +12,6 @@
     clippy::cast_precision_loss,
     reason = "a tool for developers, not part of the program"
 )]
-
-#[allow(dead_code, reason = "tests use more of it")]
-#[path = "../tests/it/checker.rs"]
-mod checker;
-#[path = "../tests/it/door.rs"]
-mod door;
-#[path = "shared/program.rs"]
-mod program;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -32,10 +25,12 @@ use clap::Parser;
 use customer_import::sandbox::parse_duration;
 use serde_json::Value;
 
-use door::Door;
+use testkit::door::Door;
+use testkit::{checker, program};
 
 const MINUTE: f64 = 60_000.0;
-/// Whoever else uses the account looks for this person, so that the log tells their requests from ours.
+/// Whoever else uses the account looks for this person, so that the log tells their requests from
+/// ours.
 const OTHER: &str = "somebody.else@example.com";
 
 #[derive(Debug, Parser)]
@@ -179,7 +174,8 @@ impl Drop for Server {
     }
 }
 
-/// Somebody else at the same account, who looks for one person again and again, for as long as the server is there.
+/// Somebody else at the same account, who looks for one person again and again, for as long as the
+/// server is there.
 fn use_up(url: &str, pause: Duration) {
     let url = url::Url::parse(url).unwrap();
     let server = url.socket_addrs(|| None).unwrap()[0];
@@ -253,7 +249,8 @@ impl Traffic {
         (0..whole).map(|minute| counts.get(&minute).copied().unwrap_or_default()).collect()
     }
 
-    /// Everybody's requests in each window as the server cuts them: it opens at the first request after the last one ended.
+    /// Everybody's requests in each window as the server cuts them: it opens at the first request
+    /// after the last one ended.
     fn windows(&self) -> Vec<usize> {
         let (mut windows, mut opened) = (Vec::new(), f64::NEG_INFINITY);
         for exchange in &self.0 {

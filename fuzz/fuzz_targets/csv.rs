@@ -1,4 +1,5 @@
-//! Every row and cell of a table comes back as it was written, on one core and on all, and every name is judged as the name alone is.
+//! Every row and cell of a table comes back as it was written, on one core and on all, and every
+//! name is judged as the name alone is.
 #![no_main]
 
 use customer_import::domain::{Code, CustomerName, InputRecord, RecordVerdict};

@@ -1,4 +1,5 @@
-//! What is accepted is E.164, and is accepted again as it is; a number that the table knows at once is what the library makes of it.
+//! What is accepted is E.164, and is accepted again as it is; a number that the table knows at once
+//! is what the library makes of it.
 #![no_main]
 
 use customer_import::domain::{Country, Phone};

@@ -1,4 +1,5 @@
-//! The name is what the template says: cells trimmed, runs of spaces as one, nothing where all cells are empty.
+//! The name is what the template says: cells trimmed, runs of spaces as one, nothing where all
+//! cells are empty.
 #![no_main]
 
 use customer_import::domain::{Code, RecordVerdict};

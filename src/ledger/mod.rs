@@ -35,9 +35,9 @@
 //! Readers may come at any time.
 //!
 //! # How that is tried
-//! `examples/crash_campaign.rs` kills the program at random times, and `tests/it/checker.rs`
-//! compares input, server, ledger and report: no harm in 5,363 kills, so less than 0.06 % with 95 %
-//! confidence. `docs/fault-matrix.md` names the test of every other fault.
+//! `examples/crash_campaign.rs` kills the program at random times, and the `checker` of
+//! `crates/testkit` compares input, server, ledger and report: no harm in 5,363 kills, so less than
+//! 0.06 % with 95 % confidence. `docs/fault-matrix.md` names the test of every other fault.
 //!
 //! # What it cannot promise
 //! Two ledgers for one account, a ledger that was deleted or restored from an old copy, and a

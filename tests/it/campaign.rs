@@ -1,4 +1,5 @@
-//! The short form of the crash campaign; `cargo run --release --example crash_campaign` is the long one.
+//! The short form of the crash campaign; `cargo run --release --example crash_campaign` is the long
+//! one.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,8 +7,9 @@ use std::time::Duration;
 use crate::crash;
 use crate::many;
 
-/// The server of a trial shares the cores with all the other tests here. If it gets none for long, it sees a request later than it was sent,
-/// and the next one for the same e-mail too soon; the settle time must be longer than such a stall. The long form runs alone.
+/// The server of a trial shares the cores with all the other tests here. If it gets none for long,
+/// it sees a request later than it was sent, and the next one for the same e-mail too soon; the
+/// settle time must be longer than such a stall. The long form runs alone.
 const SETTLE: Duration = Duration::from_millis(750);
 
 #[test]

@@ -5,7 +5,6 @@ use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use crate::harness::{HEADER, Lab, Ran, Server, email};
 
@@ -55,11 +54,7 @@ impl Running {
     fn start_with(lab: &Lab, server: &Server, input: &str, more: &[&str]) -> Self {
         let args = [&["import", input, "--base-url", &server.url, "--settle", "300ms"], more].concat();
         let child = lab.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let begun = Instant::now();
-        while server.posts().len() < 20 {
-            assert!(begun.elapsed() < Duration::from_secs(60), "nothing is sent");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        server.wait_for_posts(20);
         Self { child }
     }
 

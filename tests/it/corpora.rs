@@ -1,5 +1,6 @@
-//! Data that others made to break readers, through the real program: nothing of it stops it, and the neighbours are right.
-//! `fixtures/data/README.md` says where it is from, and where our verdict differs from that of its makers.
+//! Data that others made to break readers, through the real program: nothing of it stops it, and
+//! the neighbours are right. `fixtures/data/README.md` says where it is from, and where our verdict
+//! differs from that of its makers.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -118,7 +119,8 @@ fn lines_of_the_json_test_suite_get_their_verdict_and_their_neighbours_theirs() 
         lines += 1;
         lines
     };
-    // More than 64 KiB of good records first: a file whose beginning cannot be decoded is refused as a whole.
+    // More than 64 KiB of good records first: a file whose beginning cannot be decoded is refused
+    // as a whole.
     for n in 0..900 {
         add(person(n).to_string().as_bytes());
     }

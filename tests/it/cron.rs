@@ -1,4 +1,5 @@
-//! The nightly batch: what a job without a person beside it must do, and what it tells those who watch it.
+//! The nightly batch: what a job without a person beside it must do, and what it tells those who
+//! watch it.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
@@ -10,7 +11,14 @@ use serde_json::Value;
 use crate::harness::{Lab, Ran, Server, customers, email, exit_code};
 use crate::many::{long, note};
 
-impl Lab {
+/// What a run leaves behind for those who watch it.
+trait Watched {
+    fn metric(&self, name: &str) -> Option<f64>;
+    fn records(&self, status: &str) -> u64;
+    fn claims_of_the_last_run(&self, ledger: &str) -> u64;
+}
+
+impl Watched for Lab {
     /// What the metrics file says of one series without labels of its own.
     fn metric(&self, name: &str) -> Option<f64> {
         let text = self.read("run.prom");
@@ -126,9 +134,7 @@ fn a_run_that_stops_before_it_sends_leaves_its_exit_code_and_the_last_success() 
     lab.customers(20);
     let slow = ["--ledger", "l.db", "--concurrency", "1"];
     let mut other = lab.command(&lab.import_args(&server, &slow)).stdout(Stdio::null()).spawn().unwrap();
-    while server.posts().len() < 3 {
-        assert!(other.try_wait().unwrap().is_none());
-    }
+    server.wait_for_posts(3);
     let before = lab.read("run.prom");
     lab.run(&[&["import", "in.csv", "--ledger", "l.db", "--base-url", &server.url], &METRICS[..]].concat()).ends(5);
     assert_eq!(lab.read("run.prom"), before, "the file is that of the run that holds the ledger");
@@ -144,9 +150,7 @@ fn a_run_that_was_stopped_leaves_its_exit_code_and_its_counts() {
     let args = [&["--concurrency", "2"], &METRICS[..]].concat();
     let mut run =
         lab.command(&lab.import_args(&server, &args)).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    while server.posts().len() < 3 {
-        assert!(run.try_wait().unwrap().is_none());
-    }
+    server.wait_for_posts(3);
     assert_eq!((lab.metric("running"), lab.metric("exit_code")), (Some(1.0), None));
     assert_eq!(lab.records("open"), 200, "nothing is settled when a run begins");
     kill_process(Pid::from_child(&run), Signal::TERM).unwrap();
@@ -255,9 +259,7 @@ fn a_run_that_was_left_at_once_leaves_its_exit_code_and_names_itself() {
     let args = [&["--log-format", "json"], &METRICS[..]].concat();
     let mut run = lab.command(&lab.import_args(&server, &args));
     let mut run = run.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    while server.posts().is_empty() {
-        assert!(run.try_wait().unwrap().is_none());
-    }
+    server.wait_for_posts(1);
     // Two signals at once are one to the kernel, so the second waits until the first was told of.
     let mut said = BufReader::new(run.stderr.take().unwrap()).lines().map(Result::unwrap);
     kill_process(Pid::from_child(&run), Signal::TERM).unwrap();
@@ -304,7 +306,8 @@ fn the_time_zone_changes_nothing() {
     };
     import("Pacific/Kiritimati", &["--max-attempts", "1"]).ends(4);
     let started = lab.metric("start_timestamp_seconds").unwrap();
-    // By local time this run is a day before the other, or hours behind it in summer; its key is as young as it is.
+    // By local time this run is a day before the other, or hours behind it in summer; its key is as
+    // young as it is.
     import("Pacific/Pago_Pago", &[]).ends(0);
     assert!((0.0..60.0).contains(&(lab.metric("start_timestamp_seconds").unwrap() - started)));
     let posts = server.posts();
@@ -313,7 +316,8 @@ fn the_time_zone_changes_nothing() {
     server.has_each_once([email(0)]);
 }
 
-/// The one thing that takes half a minute of real time; a paused clock shows the same in `delivery`.
+/// The one thing that takes half a minute of real time; a paused clock shows the same in
+/// `delivery`.
 #[test]
 fn a_run_that_waits_gives_a_sign_of_life_every_thirty_seconds() {
     if !long() {

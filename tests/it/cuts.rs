@@ -1,4 +1,5 @@
-//! Connections cut after every byte, idle connections closed under a request, answers whose framing lies.
+//! Connections cut after every byte, idle connections closed under a request, answers whose framing
+//! lies.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -9,8 +10,8 @@ use crate::proxy::{End, Exchange, Harm, Proxy};
 
 const SETTLE: Duration = Duration::from_millis(200);
 
-/// A repeat sooner than this after a silence did not wait. It is below the settle time, which runs from just before the intent is synced,
-/// while the proxy sees the request after that.
+/// A repeat sooner than this after a silence did not wait. It is below the settle time, which runs
+/// from just before the intent is synced, while the proxy sees the request after that.
 const HASTY: Duration = Duration::from_millis(50);
 
 /// All of these have the same length, so that a byte's place means the same in each exchange.
@@ -38,7 +39,8 @@ fn measured(server: &Server) -> (usize, usize) {
     proxy.seen(|seen| (seen.request_length, seen.answer_length))
 }
 
-/// Harms one exchange for each case; every record must end `created`, and no silence may be followed by a request at once.
+/// Harms one exchange for each case; every record must end `created`, and no silence may be
+/// followed by a request at once.
 #[track_caller]
 fn every_record_ends_created(server: &Server, cases: &[Harm], more: &[&str]) {
     let (told, begun) = (Told::default(), Instant::now());
@@ -92,7 +94,8 @@ fn a_request_cut_after_any_byte_ends_created_once() {
     let lab = Lab::new();
     let server = Server::start(&lab, &[]);
     let (length, _) = measured(&server);
-    // The body is about two hundred bytes; where exactly it begins does not matter to a stride that is finer than its fields.
+    // The body is about two hundred bytes; where exactly it begins does not matter to a stride that
+    // is finer than its fields.
     let points = points(length, &[0, length]);
     every_record_ends_created(&server, &both_ends(&points, Harm::CutRequest), &[]);
 }
@@ -178,7 +181,8 @@ fn a_broken_success_for_a_request_that_the_server_never_got_is_not_believed() {
     let server = Server::start(&lab, &[]);
     let body = br#"{"status":"success","status_code":200,"message":"Request successful","data":{"id":"forged","customer_id":"forged"}}"#;
     let forged = Exchange { head: "HTTP/1.1 200 OK\r\n\r\n".to_owned(), body: body.to_vec() };
-    // Left out: those that hold a whole, well-framed success. Nobody could tell that the server had no part in it.
+    // Left out: those that hold a whole, well-framed success. Nobody could tell that the server had
+    // no part in it.
     let whole = ["a length beside chunks", "two answers"];
     let lies = LIES.iter().filter(|(name, _)| !whole.contains(name));
     let cases: Vec<_> = lies.map(|(_, lie)| Harm::Forge(lie(forged.clone()))).collect();
@@ -228,7 +232,8 @@ fn a_kept_connection_that_closes_under_a_request_leads_to_no_silent_second_one()
             assert_eq!(customers[&row["customer_email"]], [row["customer_id"].clone()], "{row:?}");
         }
         proxy.seen(|seen| {
-            // Two requests, and a third for the one whose connection closed; that only after its settle time.
+            // Two requests, and a third for the one whose connection closed; that only after its
+            // settle time.
             assert_eq!(seen.posts.len(), 3, "the harm did not strike");
             assert!(seen.posts[2] - seen.posts[1] >= HASTY, "sent again at once: {:?}", seen.posts);
         });

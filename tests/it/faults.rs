@@ -1,6 +1,8 @@
-//! Everything a server and a network can do to an answer. After each: the right outcome, and never two customers for one e-mail.
+//! Everything a server and a network can do to an answer. After each: the right outcome, and never
+//! two customers for one e-mail.
 
 use crate::harness::{Lab, Server, email};
+use testkit::import::Import;
 
 /// Imports four customers against a fault that strikes the first request of each.
 #[track_caller]
@@ -12,7 +14,8 @@ fn survives(fault: &str, more: &[&str]) -> (Lab, Server) {
 fn survives_as(status: &str, fault: &str, more: &[&str]) -> (Lab, Server) {
     let lab = Lab::new();
     let server = Server::start(&lab, &["--fault", &format!("{fault}:first=1")]);
-    // Few enough that not even two answers without meaning for each add up to the ten that stop a run.
+    // Few enough that not even two answers without meaning for each add up to the ten that stop a
+    // run.
     lab.customers(4);
     lab.import(&server, more).ends(0);
     assert_eq!(lab.statuses(), [status; 4], "{fault}");
@@ -31,8 +34,8 @@ fn failures_before_anything_was_saved_end_created() {
 
 #[test]
 fn failures_after_the_customer_was_saved_end_created_once() {
-    // Of a customer that is there after the application said that it failed, the API's list does not say since when: it may have been the
-    // reason for the failure.
+    // Of a customer that is there after the application said that it failed, the API's list does
+    // not say since when: it may have been the reason for the failure.
     let failures = ["500-after", "error-400-after", "seven-after"].map(|fault| ("exists", fault));
     let silent = [
         "503-after",
@@ -62,52 +65,53 @@ fn the_same_without_an_idempotency_store_ends_created_once() {
     for (fault, status) in
         [("reset-after", "created"), ("cut", "created"), ("500-after", "exists"), ("html-after", "created")]
     {
-        let lab = Lab::new();
-        let server = Server::start(&lab, &["--idempotency", "none", "--fault", &format!("{fault}:first=1")]);
-        lab.customers(5);
-        lab.import(&server, &[]).ends(0);
-        assert_eq!(lab.statuses(), [status; 5], "{fault}");
-        server.has_each_once((0..5).map(email));
+        Import::of(5)
+            .server(&["--idempotency", "none"])
+            .fault(&format!("{fault}:first=1"))
+            .ends(0)
+            .reports([status; 5])
+            .each_once();
     }
 }
 
 #[test]
 fn the_same_without_look_ups_never_creates_twice() {
     for fault in ["reset-after", "cut", "html-after"] {
-        let lab = Lab::new();
-        let server = Server::start(&lab, &["--no-lookup", "--fault", &format!("{fault}:first=1")]);
-        lab.customers(5);
-        lab.import(&server, &[]).ends(0);
-        assert_eq!(lab.statuses(), ["created"; 5], "{fault}");
-        server.has_each_once((0..5).map(email));
+        Import::of(5)
+            .server(&["--no-lookup"])
+            .fault(&format!("{fault}:first=1"))
+            .ends(0)
+            .reports(["created"; 5])
+            .each_once();
     }
 }
 
 #[test]
 fn a_stored_failure_without_look_ups_is_in_doubt_unless_the_unique_email_is_trusted() {
     for fault in ["500", "500-after"] {
-        let lab = Lab::new();
-        let server = Server::start(&lab, &["--no-lookup", "--fault", &format!("{fault}:first=1")]);
-        lab.customers(5);
-        lab.import(&server, &[]).ends(4);
-        assert_eq!(lab.statuses(), ["in_doubt"; 5], "{fault}");
-        let keys: std::collections::BTreeSet<_> = server.posts().iter().map(|post| post["key"].to_string()).collect();
+        let done =
+            Import::of(5).server(&["--no-lookup"]).fault(&format!("{fault}:first=1")).ends(4).reports(["in_doubt"; 5]);
+        let keys: std::collections::BTreeSet<_> =
+            done.server.posts().iter().map(|post| post["key"].to_string()).collect();
         assert_eq!(keys.len(), 5, "{fault}: a new key may be a second customer");
     }
     the_command_that_is_told_ends_a_doubt();
-    let lab = Lab::new();
-    let server = Server::start(&lab, &["--no-lookup", "--fault", "500:first=1"]);
-    lab.customers(5);
-    lab.import(&server, &["--trust-unique-email"]).ends(0);
-    assert_eq!(lab.statuses(), ["created"; 5]);
-    server.has_each_once((0..5).map(email));
-    // The new key is refused because the first request was saved; whose customer that is nobody can say.
-    let lab = Lab::new();
-    let server = Server::start(&lab, &["--no-lookup", "--fault", "500-after:first=1"]);
-    lab.customers(5);
-    lab.import(&server, &["--trust-unique-email"]).ends(4);
-    assert_eq!(lab.statuses(), ["in_doubt"; 5]);
-    server.has_each_once((0..5).map(email));
+    Import::of(5)
+        .server(&["--no-lookup"])
+        .fault("500:first=1")
+        .with(&["--trust-unique-email"])
+        .ends(0)
+        .reports(["created"; 5])
+        .each_once();
+    // The new key is refused because the first request was saved; whose customer that is nobody can
+    // say.
+    Import::of(5)
+        .server(&["--no-lookup"])
+        .fault("500-after:first=1")
+        .with(&["--trust-unique-email"])
+        .ends(4)
+        .reports(["in_doubt"; 5])
+        .each_once();
 }
 
 /// Pasted as it is, but for the e-mail and the id that a person fills in.
@@ -138,76 +142,64 @@ fn an_answer_that_never_comes_is_timed_out_and_resolved() {
 
 #[test]
 fn throttling_is_waited_out_and_costs_no_attempt() {
-    let lab = Lab::new();
-    let server = Server::start(&lab, &["--fault", "429:p1@example.com:first=3"]);
-    lab.customers(4);
-    lab.import(&server, &["--max-attempts", "1"]).ends(0);
-    assert_eq!(lab.statuses(), ["created"; 4]);
-    server.has_each_once((0..4).map(email));
+    Import::of(4)
+        .fault("429:p1@example.com:first=3")
+        .with(&["--max-attempts", "1"])
+        .ends(0)
+        .reports(["created"; 4])
+        .each_once();
 }
 
 #[test]
 fn a_rejection_is_final_and_in_the_servers_words() {
-    let lab = Lab::new();
-    let server = Server::start(&lab, &["--fault", "422:p1@example.com"]);
-    lab.customers(3);
-    lab.import(&server, &[]).ends(1);
-    let report = lab.report();
+    let done = Import::of(3).fault("422:p1@example.com").ends(1);
+    let report = done.lab.report();
     assert_eq!(report[1]["status"], "rejected");
     assert_eq!(report[1]["error_code"], "api.field_rejected");
     assert_eq!(report[1]["http_status"], "422");
-    let posts = server.posts().len();
-    lab.import(&server, &[]).ends(1);
-    assert_eq!(server.posts().len(), posts, "the same data is not sent again");
-    lab.import(&server, &["--retry-rejected"]).ends(1);
-    assert_eq!(server.posts().len(), posts + 1);
+    let posts = done.server.posts().len();
+    done.again(&[]).ends(1);
+    assert_eq!(done.server.posts().len(), posts, "the same data is not sent again");
+    done.again(&["--retry-rejected"]).ends(1);
+    assert_eq!(done.server.posts().len(), posts + 1);
 }
 
 #[test]
 fn a_taken_email_in_other_words_exists() {
-    let lab = Lab::new();
-    let server = Server::start(&lab, &["--fault", "taken-words"]);
-    lab.customers(2);
-    lab.import(&server, &[]).ends(0);
-    lab.import(&server, &["--ledger", "another.db"]).ends(0);
-    assert_eq!(lab.statuses(), ["exists", "exists"]);
+    let done = Import::of(2).fault("taken-words").ends(0);
+    done.again(&["--ledger", "another.db"]).ends(0);
+    assert_eq!(done.lab.statuses(), ["exists", "exists"]);
 }
 
 #[test]
 fn an_answer_that_names_another_email_is_created_with_a_warning() {
-    let lab = Lab::new();
-    let server = Server::start(&lab, &["--fault", "other-email:p0@example.com"]);
-    lab.customers(1);
-    lab.import(&server, &[]).ends(0);
-    let report = lab.report();
+    let done = Import::of(1).fault("other-email:p0@example.com").ends(0);
+    let report = done.lab.report();
     assert_eq!(report[0]["status"], "created");
     assert!(report[0]["warning"].contains("answer.other_email"));
 }
 
 #[test]
 fn a_record_that_can_never_be_answered_is_failed_or_in_doubt_and_the_exit_code_says_so() {
-    let lab = Lab::new();
-    let server = Server::start(&lab, &["--fault", "503:p0@example.com"]);
-    lab.customers(2);
-    lab.import(&server, &["--max-attempts", "2"]).ends(1);
-    assert_eq!(lab.statuses(), ["failed", "created"]);
+    Import::of(2).fault("503:p0@example.com").with(&["--max-attempts", "2"]).ends(1).reports(["failed", "created"]);
 
-    let lab = Lab::new();
-    let server = Server::start(&lab, &["--no-lookup", "--fault", "reset-after:p0@example.com"]);
-    lab.customers(2);
-    lab.import(&server, &["--max-attempts", "2"]).ends(4).says("in_doubt");
-    assert_eq!(lab.statuses(), ["in_doubt", "created"]);
+    Import::of(2)
+        .server(&["--no-lookup"])
+        .fault("reset-after:p0@example.com")
+        .with(&["--max-attempts", "2"])
+        .ends(4)
+        .says("in_doubt")
+        .reports(["in_doubt", "created"]);
 }
 
 #[test]
 fn look_ups_that_ignore_their_filter_prove_nothing() {
-    let lab = Lab::new();
-    let server =
-        Server::start(&lab, &["--fault", "lookup-ignores-filter", "--fault", "500-after:p1@example.com:first=1"]);
-    lab.customers(3);
-    lab.import(&server, &[]).ends(4);
-    server.has_each_once((0..3).map(email));
-    assert_eq!(lab.statuses(), ["created", "in_doubt", "created"]);
+    Import::of(3)
+        .fault("lookup-ignores-filter")
+        .fault("500-after:p1@example.com:first=1")
+        .ends(4)
+        .each_once()
+        .reports(["created", "in_doubt", "created"]);
 }
 
 #[test]
@@ -263,14 +255,11 @@ fn a_key_that_expired_at_the_server_is_looked_up_before_a_new_one() {
 #[test]
 fn look_ups_that_are_forbidden_or_broken_are_done_without() {
     for lookup in ["lookup-403", "lookup-404", "lookup-405", "lookup-500"] {
-        let lab = Lab::new();
-        let server = Server::start(&lab, &["--fault", lookup, "--fault", "500:p1@example.com:first=1"]);
-        lab.customers(3);
-        lab.import(&server, &[]).ends(4);
-        assert_eq!(lab.statuses(), ["created", "in_doubt", "created"], "{lookup}");
-        lab.import(&server, &["--trust-unique-email"]).ends(0);
-        assert_eq!(lab.statuses(), ["already_imported", "created", "already_imported"], "{lookup}");
-        server.has_each_once((0..3).map(email));
+        let done = Import::of(3).fault(lookup).fault("500:p1@example.com:first=1").ends(4);
+        assert_eq!(done.lab.statuses(), ["created", "in_doubt", "created"], "{lookup}");
+        done.again(&["--trust-unique-email"]).ends(0);
+        assert_eq!(done.lab.statuses(), ["already_imported", "created", "already_imported"], "{lookup}");
+        done.server.has_each_once((0..3).map(email));
     }
 }
 
@@ -321,11 +310,7 @@ fn silence_then_failures_then_an_old_key_comes_to_an_end() {
 
 #[test]
 fn a_record_that_failed_is_sent_with_a_new_key_by_the_next_run() {
-    let lab = Lab::new();
-    let server = Server::start(&lab, &["--fault", "500:first=1"]);
-    lab.customers(2);
-    lab.import(&server, &["--max-attempts", "1"]).ends(1);
-    assert_eq!(lab.statuses(), ["failed"; 2]);
-    lab.import(&server, &["--max-attempts", "1"]).ends(0);
-    assert_eq!(lab.statuses(), ["created"; 2]);
+    let done = Import::of(2).fault("500:first=1").with(&["--max-attempts", "1"]).ends(1).reports(["failed"; 2]);
+    done.again(&["--max-attempts", "1"]).ends(0);
+    assert_eq!(done.lab.statuses(), ["created"; 2]);
 }

@@ -1,4 +1,5 @@
-//! Faults of the program itself, and what of its memory they could show: panics, core dumps, and people's data in logs.
+//! Faults of the program itself, and what of its memory they could show: panics, core dumps, and
+//! people's data in logs.
 #![cfg(target_os = "linux")]
 
 use std::process::{Command, Stdio};
@@ -73,7 +74,8 @@ fn the_memory_of_a_run_is_in_no_core_dump() {
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
     let limits: Vec<_> = core.trim_start_matches("Max core file size").split_whitespace().take(2).collect();
     assert_eq!(limits, ["0", "0"]);
-    // The files of a process that is not dumpable are root's, so this shows something only to others.
+    // The files of a process that is not dumpable are root's, so this shows something only to
+    // others.
     assert_eq!(std::fs::metadata(format!("{process}/environ")).unwrap().uid(), 0);
     child.kill().unwrap();
     child.wait().unwrap();

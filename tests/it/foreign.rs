@@ -1,4 +1,5 @@
-//! Files of other programs, real ones of `fixtures/foreign` and texts: exit 65, what the file is, and what to do.
+//! Files of other programs, real ones of `fixtures/foreign` and texts: exit 65, what the file is,
+//! and what to do.
 
 use crate::harness::{Lab, customers, fixture};
 

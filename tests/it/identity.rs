@@ -1,4 +1,5 @@
-//! A customer is known by the e-mail, an input by what it holds: what happens when files change, before, between and during runs.
+//! A customer is known by the e-mail, an input by what it holds: what happens when files change,
+//! before, between and during runs.
 
 use std::io::Write as _;
 use std::process::Stdio;
@@ -36,9 +37,7 @@ fn an_input_that_changes_while_it_is_read_ends_with_65_and_loses_nothing() {
     lab.customers(3000);
     let args = lab.import_args(&server, &["--concurrency", "2"]);
     let child = lab.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    while server.posts().len() < 5 {
-        std::thread::yield_now();
-    }
+    server.wait_for_posts(5);
     let mut file = std::fs::OpenOptions::new().append(true).open(lab.path("in.csv")).unwrap();
     writeln!(file, "Late,late@example.com,+4917612345678,DEU").unwrap();
     drop(file);

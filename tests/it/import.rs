@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::process::Stdio;
 
-use crate::harness::{FAST, Lab, Ran, Server, email, fixture, rows};
+use crate::harness::{FAST, Lab, Ran, Server, email, fixture, rows, wait_until};
 
 #[test]
 fn every_customer_of_the_fixture_is_created_with_ids_and_links() {
@@ -289,9 +289,7 @@ fn memory_of_reading(rows: usize) -> u64 {
     lab.write("in.csv", csv);
     let args = ["import", "in.csv", "--base-url", &server.url, "--rate", "1/m", "-q"];
     let mut child = lab.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    while server.posts().is_empty() && child.try_wait().unwrap().is_none() {
-        std::thread::yield_now();
-    }
+    wait_until("nothing was sent", || !server.posts().is_empty() || child.try_wait().unwrap().is_some());
     let peak = peak_memory(child.id());
     child.kill().unwrap();
     child.wait().unwrap();
@@ -302,7 +300,8 @@ fn memory_of_reading(rows: usize) -> u64 {
 #[test]
 fn i8_memory_does_not_grow_with_the_file() {
     let (small, large) = (memory_of_reading(100), memory_of_reading(10_000));
-    // The large file has 20 MiB. Its rows are remembered with 16 bytes each, in a table that is at most half empty after it grew; the records
-    // on their way to the ledger are as many as the queue allows.
+    // The large file has 20 MiB. Its rows are remembered with 16 bytes each, in a table that is at
+    // most half empty after it grew; the records on their way to the ledger are as many as the
+    // queue allows.
     assert!(large < small + 6 * 1024, "{small} KiB for 100 rows, {large} KiB for 10,000");
 }

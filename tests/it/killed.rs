@@ -5,18 +5,15 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::harness::{Lab, Server, email, exit_code, skipped};
+use crate::harness::{Lab, Server, email, exit_code, skipped, wait_until};
 use crate::{machine, many};
 
-/// Starts an import and waits until the server has seen so many posts; the server's log is the event that is waited for.
+/// Starts an import and waits until the server has seen so many posts; the server's log is the
+/// event that is waited for.
 fn start_and_wait(lab: &Lab, server: &Server, more: &[&str], posts: usize) -> Child {
     let mut child =
         lab.command(&lab.import_args(server, more)).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let patience = Instant::now() + Duration::from_secs(30);
-    while server.posts().len() < posts && child.try_wait().unwrap().is_none() {
-        assert!(Instant::now() < patience, "the server never saw {posts} posts");
-        std::thread::yield_now();
-    }
+    wait_until("no such post came", || server.posts().len() >= posts || child.try_wait().unwrap().is_some());
     child
 }
 
@@ -98,7 +95,8 @@ fn the_second_signal_leaves_at_once_and_the_next_run_resolves() {
     let server = Server::start(&lab, &["--fault", "stall:p5@example.com:first=1"]);
     lab.customers(20);
     let child = start_and_wait(&lab, &server, &[], 20);
-    // Two of the same kind could become one on the way. If INT is ignored here, HUP is the other one.
+    // Two of the same kind could become one on the way. If INT is ignored here, HUP is the other
+    // one.
     let other = if machine::is_ignored(Signal::INT) { Signal::HUP } else { Signal::INT };
     signal(&child, other);
     signal(&child, Signal::TERM);
@@ -129,7 +127,8 @@ fn a_report_of_a_killed_run_still_tells_its_doubts_after_another_run_resolved_th
     assert_eq!(lab.statuses(), ["created", "in_doubt"]);
 }
 
-/// A server that cannot be connected to until [`Self::open`], because its queue of connections is full.
+/// A server that cannot be connected to until [`Self::open`], because its queue of connections is
+/// full.
 struct Crowded {
     listener: std::net::TcpListener,
     crowd: Vec<std::net::TcpStream>,
@@ -182,8 +181,8 @@ impl Crowded {
     }
 }
 
-/// The connection comes about while the program is stopped. When it goes on, the time that its intent
-/// names is over, so it must write down another intent before anything leaves.
+/// The connection comes about while the program is stopped. When it goes on, the time that its
+/// intent names is over, so it must write down another intent before anything leaves.
 #[cfg(target_os = "linux")]
 #[test]
 fn s2_a_program_that_was_stopped_while_it_connected_sends_nothing_that_its_ledger_calls_over() {

@@ -1,7 +1,6 @@
 //! The ledger from outside.
 
 use std::process::Stdio;
-use std::time::{Duration, Instant};
 
 use crate::harness::{FAST, Lab, Server, email};
 
@@ -16,11 +15,7 @@ fn a_second_run_on_the_same_ledger_ends_at_once_and_readers_go_on() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let patience = Instant::now() + Duration::from_secs(30);
-    while server.posts().len() < 3 {
-        assert!(Instant::now() < patience);
-        std::thread::yield_now();
-    }
+    server.wait_for_posts(3);
     lab.import(&server, &[]).ends(5).says("another run");
     lab.run(&["check", "in.csv", "--base-url", &server.url]).ends(0);
     lab.run(&["report", "in.csv", "--base-url", &server.url]).says("not_attempted");
@@ -81,7 +76,8 @@ fn i10_after_a_ledger_error_nothing_is_sent() {
     server.has_each_once((0..50).map(email));
 }
 
-/// A ledger with one doubt: the answer for `p1` was lost after the save, and nothing may be asked again.
+/// A ledger with one doubt: the answer for `p1` was lost after the save, and nothing may be asked
+/// again.
 fn with_a_doubt(more: &[&str]) -> (Lab, Server) {
     let lab = Lab::new();
     let options = [&["--fault", "reset-after:p1@example.com:first=1"], more].concat();
@@ -92,7 +88,12 @@ fn with_a_doubt(more: &[&str]) -> (Lab, Server) {
     (lab, server)
 }
 
-impl Lab {
+/// The `ledger` command on the ledger of these tests.
+trait LedgerCommand {
+    fn ledger(&self, server: &Server, args: &[&str]) -> crate::harness::Ran;
+}
+
+impl LedgerCommand for Lab {
     fn ledger(&self, server: &Server, args: &[&str]) -> crate::harness::Ran {
         self.run(&[&["ledger"], args, &["--ledger", "l.db", "--base-url", &server.url]].concat())
     }
@@ -160,11 +161,7 @@ fn a_doubt_that_was_settled_by_hand_is_an_outcome_of_the_run_that_sent_it() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let patience = Instant::now() + Duration::from_secs(30);
-        while server.posts().is_empty() {
-            assert!(Instant::now() < patience);
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        server.wait_for_posts(1);
         child.kill().unwrap();
         child.wait().unwrap();
         let report = ["report", "in.csv", "--base-url", &server.url, "--ledger", "l.db"];

@@ -1,4 +1,5 @@
-//! An account that logs in: tokens that die young, and everything that can go wrong when they are asked for.
+//! An account that logs in: tokens that die young, and everything that can go wrong when they are
+//! asked for.
 
 use std::collections::BTreeSet;
 use std::path::Path;

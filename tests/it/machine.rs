@@ -1,4 +1,5 @@
-//! What a machine does to a run: full disks, few descriptors, suspension, signals that cannot be answered, ledgers out of a backup.
+//! What a machine does to a run: full disks, few descriptors, suspension, signals that cannot be
+//! answered, ledgers out of a backup.
 #![cfg(target_os = "linux")]
 
 use std::fs::OpenOptions;
@@ -17,12 +18,9 @@ fn emails() -> impl Iterator<Item = String> {
 
 /// An import that is in the middle of its work.
 fn at_work(lab: &Lab, server: &Server, more: &[&str]) -> Child {
-    let mut child =
+    let child =
         lab.command(&lab.import_args(server, more)).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    while server.posts().len() < 3 {
-        assert!(child.try_wait().unwrap().is_none(), "it ended before it was at work");
-        std::thread::yield_now();
-    }
+    server.wait_for_posts(3);
     child
 }
 
@@ -145,7 +143,8 @@ fn a_ledger_that_may_not_grow_stops_the_run_and_the_next_one_completes() {
     let lab = Lab::new();
     let server = Server::start(&lab, &[]);
     lab.customers(ROWS);
-    // 100 blocks of 512 bytes: the tables fit, the log of a run does not. The signal that tells of it must not kill.
+    // 100 blocks of 512 bytes: the tables fit, the log of a run does not. The signal that tells of
+    // it must not kill.
     with_ulimit(&lab, &server, "-f 100", &["--ledger", "l.db"]).ends(74).says("RLIMIT_FSIZE");
     lab.import(&server, &["--ledger", "l.db"]).ends(0);
     server.has_each_once(emails());

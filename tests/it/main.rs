@@ -1,23 +1,21 @@
-//! The promises of the README, kept by the real program against the sandbox. One binary, a file for each feature.
+//! The promises of the README, kept by the real program against the sandbox. One binary, a file for
+//! each feature.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod architecture;
 mod campaign;
 mod changed;
 mod check;
-mod checker;
 mod cli;
 mod config;
 mod corpora;
-mod crash;
 mod cron;
 mod cuts;
-mod door;
 mod faults;
 mod faults_of_ours;
 mod foreign;
 mod formats;
-mod harness;
 mod hostile;
 mod identity;
 mod import;
@@ -30,10 +28,12 @@ mod matrix;
 mod meddling;
 mod mending;
 mod mutants;
+mod names;
 mod ours;
 mod outage;
 mod presets;
 mod process;
+mod program;
 mod proxy;
 mod races;
 mod readme;
@@ -41,12 +41,16 @@ mod reference;
 mod refused;
 mod report;
 mod secrets;
+mod snapshots;
+mod sources;
 mod stops;
 mod supply;
 mod syscalls;
 mod tables;
+mod terminal;
 mod torn;
 mod trust;
 mod unread;
 mod untrue;
-mod world;
+
+use testkit::{checker, crash, door, harness, world};

@@ -14,7 +14,8 @@ pub(crate) fn long() -> bool {
     std::env::var_os("CUSTOMER_IMPORT_LONG").is_some()
 }
 
-/// Tries every case, and fails with the list of those that failed; what was wrong with each was printed by its panic.
+/// Tries every case, and fails with the list of those that failed; what was wrong with each was
+/// printed by its panic.
 #[track_caller]
 pub(crate) fn each<C: Debug + Sync>(cases: &[C], trial: impl Fn(&C) + Sync) {
     assert!(!cases.is_empty(), "no cases, no proof");
@@ -34,13 +35,15 @@ pub(crate) fn each<C: Debug + Sync>(cases: &[C], trial: impl Fn(&C) + Sync) {
     assert!(failed.is_empty(), "{} of {} failed: {failed:?}", failed.len(), cases.len());
 }
 
-/// How many requests to create a customer the server in this lab has logged, asked while it writes: its last line may be half there.
+/// How many requests to create a customer the server in this lab has logged, asked while it writes:
+/// its last line may be half there.
 pub(crate) fn posts_so_far(lab: &Lab) -> usize {
     let log = std::fs::read_to_string(lab.path("server.log")).unwrap_or_default();
     log.lines().filter(|line| line.contains(r#""event":"received""#) && line.contains(r#""method":"POST""#)).count()
 }
 
-/// Figures, and tests that could not be made, are seen with `--nocapture`; the test harness keeps them to itself otherwise.
+/// Figures, and tests that could not be made, are seen with `--nocapture`; the test harness keeps
+/// them to itself otherwise.
 #[allow(clippy::print_stderr, reason = "what a test has to say goes there")]
 pub(crate) fn note(words: std::fmt::Arguments<'_>) {
     eprintln!("{words}");

@@ -4,7 +4,7 @@
 fn every_test_that_the_fault_matrix_names_exists() {
     let matrix = include_str!("../../docs/fault-matrix.md");
     let mut sources = String::new();
-    for folder in ["tests/it", "src"] {
+    for folder in ["tests/it", "src", "crates"] {
         read_all(&crate::harness::fixture("..").join(folder), &mut sources);
     }
     let quoted = matrix.split('`').skip(1).step_by(2);

@@ -1,4 +1,5 @@
-//! What people do to the files of a ledger while a run is at work: nobody is doubled, and the run says what happened.
+//! What people do to the files of a ledger while a run is at work: nobody is doubled, and the run
+//! says what happened.
 #![cfg(target_os = "linux")]
 
 use std::process::{Child, Command, Stdio};
@@ -10,11 +11,8 @@ const ROWS: usize = 40;
 /// An import that is in the middle of its work: forty rows, two at a time, 100 ms each.
 fn at_work(lab: &Lab, server: &Server) -> Child {
     let args = lab.import_args(server, &["--ledger", "l.db", "--concurrency", "2"]);
-    let mut run = lab.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    while server.posts().len() < 6 {
-        assert!(run.try_wait().unwrap().is_none(), "it ended before it was at work");
-        std::thread::yield_now();
-    }
+    let run = lab.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    server.wait_for_posts(6);
     run
 }
 

@@ -1,4 +1,5 @@
-//! The way of a file with faults to a clean import: with what the program prints, and through `--rejects`.
+//! The way of a file with faults to a clean import: with what the program prints, and through
+//! `--rejects`.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! A checker that finds nothing proves nothing. So here is a little client that does it right, and the same client with one thing done
-//! wrong, each of which the checker must catch.
+//! A checker that finds nothing proves nothing. So here is a little client that does it right, and
+//! the same client with one thing done wrong, each of which the checker must catch.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

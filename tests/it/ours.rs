@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::harness::{Lab, Ran, Server, skipped};
+use crate::harness::{Lab, Ran, Server, skipped, wait_until};
 
 const NOBODY: u32 = 65534;
 
@@ -225,20 +225,11 @@ fn what_a_token_command_started_ends_when_a_signal_ends_the_program() {
     let args = ["import", "in.csv", "--base-url", "http://127.0.0.1:9/api", "--token-command", command];
     let mut import = lab.command(&args);
     let run = import.env_remove("CUSTOMER_IMPORT_TOKEN").stderr(Stdio::null()).spawn().unwrap();
-    soon("the command never began", || lab.path("started").exists());
+    wait_until("the command never began", || lab.path("started").exists());
     kill_process(Pid::from_child(&run), Signal::TERM).unwrap();
     Ran::from(run.wait_with_output().unwrap()).ends(143);
     let process = lab.read("started").trim().to_owned();
-    soon("it outlived the program", || !is_at_work(&process));
-}
-
-#[track_caller]
-fn soon(what: &str, is_so: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "{what}");
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    wait_until("it outlived the program", || !is_at_work(&process));
 }
 
 /// One that ended can stay in the list until its parent asks for its end.
@@ -321,7 +312,7 @@ fn whatever_the_umask_folders_are_0700_and_files_0600() {
         };
     }
     let run = shell.spawn().unwrap();
-    soon("nothing was sent", || server.posts().len() >= 3);
+    server.wait_for_posts(3);
     let made = modes(&lab.path("state"));
     kill_process(Pid::from_child(&run), Signal::TERM).unwrap();
     Ran::from(run.wait_with_output().unwrap()).ends(143);

@@ -8,20 +8,12 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::harness::{FAST, Lab, Ran, Server, email, skipped};
+use crate::harness::{FAST, Lab, Ran, Server, email, skipped, wait_until};
 
 const ROWS: usize = 20;
 
 fn send(child: &Child, signal: Signal) {
     kill_process(Pid::from_child(child), signal).unwrap();
-}
-
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "{what}");
-        std::thread::sleep(Duration::from_millis(1));
-    }
 }
 
 /// How it ended, and that it did not take long.
@@ -55,7 +47,7 @@ fn signals_that_are_ignored_at_the_start_stay_ignored() {
     lab.customers(ROWS);
     let args = lab.import_args(&server, &["--concurrency", "2"]);
     let mut run = through_shell(&lab, "trap '' HUP INT; exec \"$0\" \"$@\"", &args).spawn().unwrap();
-    wait_until("it never was at work", || server.posts().len() >= 3);
+    server.wait_for_posts(3);
     assert!(run.try_wait().unwrap().is_none());
     send(&run, Signal::HUP);
     send(&run, Signal::INT);
@@ -70,7 +62,7 @@ fn a_signal_that_is_not_ignored_beside_one_that_is_stops_the_run_and_is_named() 
     lab.customers(200);
     let args = lab.import_args(&server, &["--concurrency", "2"]);
     let run = through_shell(&lab, "trap '' HUP; exec \"$0\" \"$@\"", &args).spawn().unwrap();
-    wait_until("it never was at work", || server.posts().len() >= 3);
+    server.wait_for_posts(3);
     send(&run, Signal::HUP);
     send(&run, Signal::TERM);
     ended_soon(run).ends(143).says("stopped by SIGTERM (termination)");
@@ -117,7 +109,8 @@ fn a_token_command_that_blocks_in_mid_run_leaves_the_first_signal_heard() {
     let server = Server::start(&lab, &["--token", "fresh"]);
     lab.customers(5);
     fifo(&lab, "never");
-    // `exec`, since what a shell starts outlives the shell, and would hold the pipes that this test reads.
+    // `exec`, since what a shell starts outlives the shell, and would hold the pipes that this test
+    // reads.
     let command = "test -e asked && { touch again; exec cat never; }; touch asked; echo stale";
     let args = lab.import_args(&server, &["--token-command", command]);
     let mut import = lab.command(&args);
@@ -216,7 +209,7 @@ fn the_second_signal_leaves_no_temporary_report() {
     lab.customers(60_000);
     let args = lab.import_args(&server, &["--ledger", "l.db", "--concurrency", "2"]);
     let run = lab.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    wait_until("it never was at work", || server.posts().len() >= 3);
+    server.wait_for_posts(3);
     send(&run, Signal::TERM);
     wait_until("no report was begun", || !temporary(&lab).is_empty());
     send(&run, Signal::TERM);

@@ -1,5 +1,6 @@
-//! A proxy between program and sandbox that treats the first request to create a customer as it is told, byte by byte, and behaves
-//! ever after. It knows just enough HTTP to tell where a message ends.
+//! A proxy between program and sandbox that treats the first request to create a customer as it is
+//! told, byte by byte, and behaves ever after. It knows just enough HTTP to tell where a message
+//! ends.
 
 use std::io;
 use std::net::SocketAddr;
@@ -192,7 +193,8 @@ async fn carry(mut client: TcpStream, plan: &Plan) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes and gives the program the chance to read: a reset throws away what was not read yet, and the cut would be elsewhere.
+/// Writes and gives the program the chance to read: a reset throws away what was not read yet, and
+/// the cut would be elsewhere.
 async fn deliver(client: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
     client.write_all(bytes).await?;
     tokio::time::sleep(std::time::Duration::from_millis(5)).await;

@@ -7,8 +7,9 @@ use crate::harness::{HEADER, Lab, Ran, Server, email, exit_code};
 
 const ROWS: usize = 20;
 
-/// Two imports at once, of which the second names the ledger in its own way; gives their exit codes when both have ended. The winner is
-/// slow enough (twenty rows, two at a time, 100 ms each) to be at work still when the loser leaves, and that is checked.
+/// Two imports at once, of which the second names the ledger in its own way; gives their exit codes
+/// when both have ended. The winner is slow enough (twenty rows, two at a time, 100 ms each) to be
+/// at work still when the loser leaves, and that is checked.
 fn race(ledgers: [&str; 2], prepare: impl Fn(&Lab)) -> (Lab, Server) {
     let lab = Lab::new();
     let server = Server::start(&lab, &["--latency", "100ms"]);
@@ -67,10 +68,7 @@ fn a_link_that_led_to_nothing_when_the_first_run_began_is_the_same_ledger() {
     lab.customers(ROWS);
     std::os::unix::fs::symlink("l.db", lab.path("link.db")).unwrap();
     let mut first = start(&lab, &server, "link.db");
-    while server.posts().is_empty() {
-        assert!(first.try_wait().unwrap().is_none(), "it ended before it sent anything");
-        std::thread::yield_now();
-    }
+    server.wait_for_posts(1);
     assert_eq!(exit_code(start(&lab, &server, "link.db").wait().unwrap()), 5);
     assert_eq!(exit_code(first.wait().unwrap()), 0);
     assert_eq!(server.posts().len(), ROWS, "one request each, and none by the loser");
@@ -89,7 +87,8 @@ fn a_ledger_with_two_hard_links_is_refused() {
     assert!(server.posts().is_empty());
 }
 
-/// The server checks, waits and saves, and calls both e-mails of a pair equal: requests that overlap make two customers.
+/// The server checks, waits and saves, and calls both e-mails of a pair equal: requests that
+/// overlap make two customers.
 #[test]
 fn a_server_that_calls_two_e_mails_equal_never_gets_both_at_once() {
     const PAIRS: usize = 30;

@@ -1,7 +1,6 @@
 //! Reports, made from input and ledger at any time.
 
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -68,11 +67,7 @@ fn begun(lab: &Lab, server: &Server) -> Child {
     lab.customers(500);
     let args = lab.import_args(server, &["--concurrency", "2"]);
     let child = lab.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let patience = Instant::now() + Duration::from_secs(30);
-    while server.posts().len() < 3 {
-        assert!(Instant::now() < patience);
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    server.wait_for_posts(3);
     child
 }
 

@@ -1,15 +1,12 @@
 //! What must end a run, with the right code, after few requests, and resumable.
 
 use crate::harness::{Lab, Server, email};
+use testkit::import::Import;
 
 #[test]
 fn a_refused_token_ends_with_77_and_nobody_is_in_doubt() {
-    let lab = Lab::new();
-    let server = Server::start(&lab, &["--token", "another"]);
-    lab.customers(20);
-    lab.import(&server, &[]).ends(77);
-    assert_eq!(lab.statuses(), ["not_attempted"; 20]);
-    assert_eq!(server.customers().len(), 0);
+    let done = Import::of(20).server(&["--token", "another"]).ends(77).reports(["not_attempted"; 20]);
+    assert_eq!(done.server.customers().len(), 0);
 }
 
 #[test]
@@ -27,11 +24,8 @@ fn a_token_command_is_asked_again_when_its_token_is_refused() {
 #[test]
 fn configuration_faults_end_with_78_after_one_request() {
     for fault in ["404", "405", "redirect", "402", "415"] {
-        let lab = Lab::new();
-        let server = Server::start(&lab, &["--fault", fault]);
-        lab.customers(20);
-        lab.import(&server, &[]).ends(78);
-        assert_eq!(server.posts().len(), 1, "{fault}");
+        let done = Import::of(20).fault(fault).ends(78);
+        assert_eq!(done.server.posts().len(), 1, "{fault}");
     }
 }
 
@@ -46,23 +40,21 @@ fn a_server_that_is_not_there_ends_with_69_and_burns_no_record() {
 
 #[test]
 fn a_wrong_mapping_stops_within_twenty_requests_and_those_in_flight() {
-    let lab = Lab::new();
-    let server = Server::start(&lab, &["--fault", "422"]);
-    lab.customers(200);
-    lab.import(&server, &[])
+    let done = Import::of(200)
+        .fault("422")
         .ends(78)
         .says("with the same message")
         .says("customer_name is read from column \"customer_name\"; change it with --map customer_name=COLUMN");
-    assert!(server.posts().len() <= 28, "{}", server.posts().len());
+    assert!(done.server.posts().len() <= 28, "{}", done.server.posts().len());
 }
 
 #[test]
 fn max_failures_stops_at_that_many() {
-    let lab = Lab::new();
-    let server = Server::start(&lab, &["--fault", "503:p*"]);
-    lab.customers(100);
-    lab.import(&server, &["--max-failures", "3", "--max-attempts", "1", "--concurrency", "1"]).ends(1);
-    let failed = lab.statuses().iter().filter(|status| *status == "failed").count();
+    let done = Import::of(100)
+        .fault("503:p*")
+        .with(&["--max-failures", "3", "--max-attempts", "1", "--concurrency", "1"])
+        .ends(1);
+    let failed = done.lab.statuses().iter().filter(|status| *status == "failed").count();
     assert!((3..=8).contains(&failed), "{failed}");
 }
 

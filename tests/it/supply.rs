@@ -1,4 +1,5 @@
-//! What the program is built of. `cargo deny` (`deny.toml`) looks closer; this holds also where it is not installed.
+//! What the program is built of. `cargo deny` (`deny.toml`) looks closer; this holds also where it
+//! is not installed.
 
 const LOCK: &str = include_str!("../../Cargo.lock");
 
@@ -9,8 +10,8 @@ fn values<'a>(lock: &'a str, key: &'a str) -> impl Iterator<Item = &'a str> {
 
 const OTHER_TLS: [&str; 6] = ["ring", "openssl", "openssl-sys", "native-tls", "boring", "boring-sys"];
 
-/// Every crate that is built for this system. The lock file names more: also what a feature that
-/// is switched off, or another system, would need. What another system needs is not on every machine.
+/// Every crate that is built for this system. The lock file names more: also what a feature that is
+/// switched off, or another system, would need. What another system needs is not on every machine.
 fn built() -> String {
     let mut tree = std::process::Command::new(env!("CARGO"));
     tree.args(["tree", "--locked", "--offline", "--prefix", "none", "--format", "{lib}"]);

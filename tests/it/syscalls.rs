@@ -1,7 +1,9 @@
-//! The program killed at its system calls, and failed by them. `strace` injects both; where it is missing these tests say so and pass.
+//! The program killed at its system calls, and failed by them. `strace` injects both; where it is
+//! missing these tests say so and pass.
 //!
-//! `strace` counts calls for each thread by itself and strikes the first thread that comes to the count. On a new ledger the main thread
-//! makes the tables and is struck first; on a ledger that exists the ledger's own thread is. So every call is counted out in both worlds.
+//! `strace` counts calls for each thread by itself and strikes the first thread that comes to the
+//! count. On a new ledger the main thread makes the tables and is struck first; on a ledger that
+//! exists the ledger's own thread is. So every call is counted out in both worlds.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -138,7 +140,8 @@ impl<'a> Trial<'a> {
     }
 }
 
-/// What the reports of all trials told, against the server's log: one customer each, the id that was told, and one key for all requests.
+/// What the reports of all trials told, against the server's log: one customer each, the id that
+/// was told, and one key for all requests.
 #[track_caller]
 fn same_at_the_server(server: &Server, told: &[(String, String)]) {
     let customers = server.customers();
@@ -170,7 +173,8 @@ fn strace_is_missing() -> bool {
     !works
 }
 
-/// How often the busiest thread of an undisturbed import makes each call. It has a server of its own, for its customers are in no trial.
+/// How often the busiest thread of an undisturbed import makes each call. It has a server of its
+/// own, for its customers are in no trial.
 fn counted(world: World) -> BTreeMap<&'static str, usize> {
     let lab = Lab::new();
     let server = Server::start(&lab, &[]);
@@ -250,7 +254,8 @@ fn posts_after(server: &Server, emails: &[String], moment: f64) -> usize {
     server.posts().iter().filter(|post| is_ours(&post["email"]) && is_late(&post["t"])).count()
 }
 
-/// Lets every chosen call on the ledger fail. Once one failed, nothing is sent; a run that says 0 all the same has told the truth.
+/// Lets every chosen call on the ledger fail. Once one failed, nothing is sent; a run that says 0
+/// all the same has told the truth.
 #[track_caller]
 fn nothing_is_sent_after(call: &'static str, errors: &[&str], and_ever_after: bool) {
     let (lab, begun) = (Lab::new(), Instant::now());
@@ -272,7 +277,8 @@ fn nothing_is_sent_after(call: &'static str, errors: &[&str], and_ever_after: bo
                 // SQLite does not ask how the sync of the folder went after it made a file there.
                 let ignored = call == "fsync" && !line.contains("l.db");
                 assert!(late == 0 || ignored, "{late} requests after {line}");
-                // Closing, SQLite tidies its log away; who cannot do that when all is told has done his work.
+                // Closing, SQLite tidies its log away; who cannot do that when all is told has done
+                // his work.
                 let tidied = trial.reported_before(moment);
                 assert!(ran.code == 74 || ran.code == 0 && (ignored || tidied), "{line}\n{ran:?}");
             }
@@ -306,7 +312,8 @@ fn i10_on_a_disk_that_takes_no_more_nothing_is_sent_and_the_next_run_completes()
     }
 }
 
-/// A later run counts the settle time from the moment that the ledger knows, so no request may leave after it.
+/// A later run counts the settle time from the moment that the ledger knows, so no request may
+/// leave after it.
 #[test]
 fn a_request_leaves_no_later_than_the_ledger_says_however_slow_the_disk_is() {
     if strace_is_missing() {

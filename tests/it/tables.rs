@@ -1,5 +1,5 @@
-//! Tables that others publish to try readers with, through the real program: each has its verdict, and every cell is as another reader has it.
-//! `fixtures/data/README.md` says where they are from.
+//! Tables that others publish to try readers with, through the real program: each has its verdict,
+//! and every cell is as another reader has it. `fixtures/data/README.md` says where they are from.
 
 use std::collections::HashMap;
 use std::path::Path;

@@ -1,5 +1,6 @@
-//! Ledgers as a dying disk or a careless hand leaves them: a log cut or garbled anywhere, side files gone, pages spoiled. A ledger opens to
-//! what was committed up to the harm, or is refused untouched; nothing in between.
+//! Ledgers as a dying disk or a careless hand leaves them: a log cut or garbled anywhere, side
+//! files gone, pages spoiled. A ledger opens to what was committed up to the harm, or is refused
+//! untouched; nothing in between.
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
@@ -22,7 +23,8 @@ struct Scene {
 type Files = BTreeMap<&'static str, Vec<u8>>;
 
 impl Scene {
-    /// Four customers of an earlier run are in the main file; of the twelve of a second run, killed midway, the log alone knows.
+    /// Four customers of an earlier run are in the main file; of the twelve of a second run, killed
+    /// midway, the log alone knows.
     fn killed() -> Self {
         let lab = Lab::new();
         let server = Server::start(&lab, &["--latency", "20ms"]);
@@ -66,7 +68,8 @@ impl Scene {
         lab.run(&as_strs(&self.args(lab)))
     }
 
-    /// An import of the twelve, and of a newcomer that is in no other trial, with these files as its ledger.
+    /// An import of the twelve, and of a newcomer that is in no other trial, with these files as
+    /// its ledger.
     fn import_with(&self, files: &Files, newcomer: &str) -> (Lab, Ran) {
         let lab = Lab::new();
         lab.write("in.csv", format!("{}New,{newcomer},+4917612345678,DEU\n", customers(ROWS)));
@@ -200,7 +203,8 @@ fn side_files_that_are_gone_or_of_another_time_lose_no_customer_and_double_none(
 enum Fate {
     /// The harm went unseen and did none.
     Ran,
-    /// The harm went unseen and shows: another id or status than the true one, read from the spoiled cell.
+    /// The harm went unseen and shows: another id or status than the true one, read from the
+    /// spoiled cell.
     Misled,
     /// Refused on opening: nothing changed, nothing sent.
     Refused,
@@ -258,7 +262,8 @@ fn a_page_that_is_gone_is_refused_untouched() {
             ways.push(spoil(format!("page {} {what}", page + 1), move |main| main[range.clone()].fill(byte)));
         }
     }
-    // Cut within its last page a file is still read, as if zeros followed: that is for the flipped bytes below.
+    // Cut within its last page a file is still read, as if zeros followed: that is for the flipped
+    // bytes below.
     for cut in [50, 100, 511, 512, size - 1, size, length / 2, length - size] {
         ways.push(spoil(format!("cut at {cut}"), move |main| main.truncate(cut)));
     }
@@ -266,9 +271,10 @@ fn a_page_that_is_gone_is_refused_untouched() {
     assert_eq!(fates.keys().collect::<Vec<_>>(), [&Fate::Refused], "{fates:?}");
 }
 
-/// What the check on opening cannot find: a flip within the text or number of a cell leaves a database that is whole in itself, and an index
-/// that contradicts its table is not looked for. The report then repeats what the cell says, and of a customer who is not found there, only
-/// the server's rules prevent a second. What must hold all the same: no panic, nobody twice.
+/// What the check on opening cannot find: a flip within the text or number of a cell leaves a
+/// database that is whole in itself, and an index that contradicts its table is not looked for. The
+/// report then repeats what the cell says, and of a customer who is not found there, only the
+/// server's rules prevent a second. What must hold all the same: no panic, nobody twice.
 #[test]
 fn a_flipped_byte_in_the_main_file_doubles_nobody() {
     let scene = Scene::complete();

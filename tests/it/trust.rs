@@ -1,5 +1,5 @@
-//! Servers that are not where they should be, or not who they should be: the run stops at once, nobody else hears of anything, and no record
-//! is spent.
+//! Servers that are not where they should be, or not who they should be: the run stops at once,
+//! nobody else hears of anything, and no record is spent.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as Door};

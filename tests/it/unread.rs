@@ -1,13 +1,12 @@
-//! Standard error and standard output that are open and that nobody reads: a stopped terminal, a stalled ssh, a full pipe.
+//! Standard error and standard output that are open and that nobody reads: a stopped terminal, a
+//! stalled ssh, a full pipe.
 #![cfg(target_os = "linux")]
 
-use std::fs::File;
 use std::io::{PipeReader, PipeWriter, Write as _};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use crate::harness::{Lab, Server, email, exit_code};
 
@@ -68,9 +67,7 @@ fn a_signal_ends_an_import_whose_standard_error_nobody_reads() {
     let (_reader, stderr) = full_pipe();
     let mut import = lab.command(&import_args(&server, &["-vv", "--concurrency", "2"]));
     let child = import.stdout(Stdio::null()).stderr(stderr).spawn().unwrap();
-    while server.posts().len() < 20 {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    server.wait_for_posts(20);
     terminate(&child);
     let begun = Instant::now();
     assert_eq!(ended(child, |_| ()), 143);
@@ -111,11 +108,7 @@ fn a_terminal_that_is_stopped_does_not_stop_the_bar_nor_the_import() {
     let lab = Lab::new();
     let server = Server::start(&lab, &["--latency", "5ms"]);
     lab.customers(ROWS);
-    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&terminal).unwrap();
-    unlockpt(&terminal).unwrap();
-    let name = ptsname(&terminal, Vec::new()).unwrap().into_string().unwrap();
-    let screen = File::options().read(true).write(true).open(name).unwrap();
+    let (_person, screen) = crate::terminal::open();
     let mut import = lab.command(&import_args(&server, &["-vv", "--progress", "always"]));
     let child = import.stdout(Stdio::null()).stderr(screen).spawn().unwrap();
     assert_eq!(ended(child, |_| ()), 0);

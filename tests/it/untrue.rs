@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{HEADER, Lab, Ran, Server, email};
 use crate::world::{Reply, World};
+use testkit::import::Import;
 
 /// Longer than any server here works on a request after its answer.
 const SETTLE: [&str; 4] = ["--rate", "500/s", "--settle", "600ms"];
@@ -161,13 +162,14 @@ fn a2_a_lost_answer_and_a_conflict_in_unknown_words_end_created() {
 #[test]
 fn a2_a_second_request_that_is_refused_says_nothing_about_the_first() {
     for refusal in ["taken-409", "taken-words", "refuse-again"] {
-        let lab = Lab::new();
-        let server = Server::start(&lab, &["--email-only", "--fault", "reset-after:first=1", "--fault", refusal]);
-        lab.customers(3);
-        lab.import(&server, &[]).ends(0);
-        assert_eq!(lab.statuses(), ["created"; 3], "{refusal}");
-        server.has_each_once((0..3).map(email));
-        has_the_ids_of(&lab, &server);
+        let done = Import::of(3)
+            .server(&["--email-only"])
+            .fault("reset-after:first=1")
+            .fault(refusal)
+            .ends(0)
+            .reports(["created"; 3])
+            .each_once();
+        has_the_ids_of(&done.lab, &done.server);
     }
 }
 
@@ -185,66 +187,59 @@ fn a2_a_refusal_after_a_doubt_stays_a_doubt_where_nobody_can_look() {
 
 #[test]
 fn a2_a_refusal_after_a_doubt_stands_once_nobody_is_found_twice() {
-    let lab = Lab::new();
-    let server = Server::start(&lab, &["--fault", "reset-before:first=1", "--fault", "422"]);
-    lab.customers(2);
-    lab.import(&server, &[]).ends(1);
-    assert_eq!(lab.statuses(), ["rejected"; 2]);
-    let lookups = server.requests() - server.posts().len();
+    let done = Import::of(2).fault("reset-before:first=1").fault("422").ends(1).reports(["rejected"; 2]);
+    let lookups = done.server.requests() - done.server.posts().len();
     assert!(lookups >= 4, "{lookups}");
 }
 
 #[test]
 fn a5_a_server_that_honours_only_keys_and_fails_after_the_save_has_one_customer() {
     for blind in [&["--no-lookup"][..], &["--fault", "lookup-403"]] {
-        let lab = Lab::new();
-        let server = Server::start(&lab, &[&["--key-only", "--fault", "500-after"], blind].concat());
-        lab.customers(2);
-        lab.import(&server, &[]).ends(4);
-        assert_eq!(lab.statuses(), ["in_doubt"; 2], "{blind:?}");
-        server.has_each_once((0..2).map(email));
-        assert_eq!(keys(&server).len(), 2, "{blind:?}: one key for each");
+        let done = Import::of(2)
+            .server(&[&["--key-only", "--fault", "500-after"], blind].concat())
+            .ends(4)
+            .reports(["in_doubt"; 2])
+            .each_once();
+        assert_eq!(keys(&done.server).len(), 2, "{blind:?}: one key for each");
         // The next night cannot know more.
-        lab.import(&server, &[]).ends(4);
-        server.has_each_once((0..2).map(email));
+        done.again(&[]).ends(4);
+        done.server.has_each_once((0..2).map(email));
     }
 }
 
 #[test]
 fn a5_with_look_ups_a_server_that_honours_only_keys_has_one_customer_and_tells_its_id() {
     for fault in ["500-after", "error-400-after", "seven-after"] {
-        let lab = Lab::new();
-        let server = Server::start(&lab, &["--key-only", "--fault", &format!("{fault}:first=1")]);
-        lab.customers(2);
-        lab.import(&server, &[]).ends(0);
-        assert_eq!(server.posts().len(), 2, "{fault}");
-        server.has_each_once((0..2).map(email));
-        has_the_ids_of(&lab, &server);
+        let done = Import::of(2).server(&["--key-only"]).fault(&format!("{fault}:first=1")).ends(0);
+        assert_eq!(done.server.posts().len(), 2, "{fault}");
+        done.server.has_each_once((0..2).map(email));
+        has_the_ids_of(&done.lab, &done.server);
     }
 }
 
 #[test]
 fn a5_who_trusts_the_unique_email_gets_a_new_key_after_a_stored_failure() {
-    let lab = Lab::new();
-    let server = Server::start(&lab, &["--no-lookup", "--fault", "500:first=1"]);
-    lab.customers(1);
-    lab.import(&server, &["--trust-unique-email"]).ends(0);
-    assert_eq!(lab.statuses(), ["created"]);
-    assert_eq!(keys(&server).len(), 2);
+    let done = Import::of(1)
+        .server(&["--no-lookup"])
+        .fault("500:first=1")
+        .with(&["--trust-unique-email"])
+        .ends(0)
+        .reports(["created"]);
+    assert_eq!(keys(&done.server).len(), 2);
 }
 
 #[test]
 fn a6_an_email_that_the_api_has_and_does_not_list_is_rejected_with_that_reason() {
-    let lab = Lab::new();
-    let server = Server::start(&lab, &["--fault", "soft-deleted:p1@example.com"]);
-    lab.customers(3);
-    lab.import(&server, &[]).ends(1).says("does not list it");
-    assert_eq!(lab.statuses(), ["created", "rejected", "created"]);
-    let row = &lab.report()[1];
+    let done = Import::of(3)
+        .fault("soft-deleted:p1@example.com")
+        .ends(1)
+        .says("does not list it")
+        .reports(["created", "rejected", "created"]);
+    let row = &done.lab.report()[1];
     assert_eq!(row["error_code"], "api.email_exists");
     assert!(row["error"].contains("does not list it"), "{row:?}");
-    lab.import(&server, &[]).ends(1);
-    assert_eq!(lab.statuses()[1], "rejected", "the next night, too");
+    done.again(&[]).ends(1);
+    assert_eq!(done.lab.statuses()[1], "rejected", "the next night, too");
 }
 
 #[test]
@@ -343,28 +338,21 @@ fn a8_a_conflict_in_unknown_words_is_believed_absent_only_when_seen_twice() {
 #[test]
 fn a9_one_record_that_the_server_refuses_does_not_end_the_run() {
     for status in [402, 404, 405, 413, 414, 415, 431] {
-        let lab = Lab::new();
-        let server = Server::start(&lab, &["--fault", &format!("{status}:p3@example.com")]);
-        lab.customers(6);
-        lab.import(&server, &["--concurrency", "1"]).ends(1);
+        let done = Import::of(6).fault(&format!("{status}:p3@example.com")).with(&["--concurrency", "1"]).ends(1);
         let expected = ["created", "created", "created", "rejected", "created", "created"];
-        assert_eq!(lab.statuses(), expected, "{status}");
-        assert_eq!(lab.report()[3]["error_code"], "api.refused", "{status}");
+        assert_eq!(done.lab.statuses(), expected, "{status}");
+        assert_eq!(done.lab.report()[3]["error_code"], "api.refused", "{status}");
         // The next night goes on behind it.
-        lab.customers(8);
-        lab.import(&server, &[]).ends(1);
-        server.has_each_once((0..8).filter(|n| *n != 3).map(email));
+        done.lab.customers(8);
+        done.again(&[]).ends(1);
+        done.server.has_each_once((0..8).filter(|n| *n != 3).map(email));
     }
 }
 
 #[test]
 fn a9_a_record_that_is_too_large_is_rejected_even_if_it_is_the_first() {
     for status in [413, 414, 431] {
-        let lab = Lab::new();
-        let server = Server::start(&lab, &["--fault", &format!("{status}:p0@example.com")]);
-        lab.customers(3);
-        lab.import(&server, &[]).ends(1);
-        assert_eq!(lab.statuses(), ["rejected", "created", "created"], "{status}");
+        Import::of(3).fault(&format!("{status}:p0@example.com")).ends(1).reports(["rejected", "created", "created"]);
     }
 }
 
@@ -386,35 +374,24 @@ fn a10_a_firewalls_page_refuses_records_and_not_the_run() {
 
 #[test]
 fn a10_one_record_that_is_forbidden_among_many_nights_is_rejected() {
-    let lab = Lab::new();
-    let server = Server::start(&lab, &["--fault", "403:p3@*"]);
-    lab.customers(3);
-    lab.import(&server, &[]).ends(0);
-    lab.customers(4);
-    lab.import(&server, &[]).ends(1);
-    assert_eq!(lab.statuses()[3], "rejected");
+    let done = Import::of(3).fault("403:p3@*").ends(0);
+    done.lab.customers(4);
+    done.again(&[]).ends(1);
+    assert_eq!(done.lab.statuses()[3], "rejected");
 }
 
 #[test]
 fn a10_three_different_records_that_the_api_forbids_are_a_matter_of_credentials() {
-    let lab = Lab::new();
-    let server = Server::start(&lab, &["--fault", "403"]);
-    lab.customers(8);
-    lab.import(&server, &["--concurrency", "1"]).ends(77);
-    assert_eq!(lab.statuses(), ["not_attempted"; 8]);
-    let asked: BTreeSet<_> = server.posts().iter().map(|post| post["email"].to_string()).collect();
-    assert_eq!((asked.len(), server.posts().len()), (3, 3));
+    let done = Import::of(8).fault("403").with(&["--concurrency", "1"]).ends(77).reports(["not_attempted"; 8]);
+    let asked: BTreeSet<_> = done.server.posts().iter().map(|post| post["email"].to_string()).collect();
+    assert_eq!((asked.len(), done.server.posts().len()), (3, 3));
 }
 
 #[test]
 fn a11_an_endpoint_that_is_gone_or_wants_something_else_settles_no_record() {
     for status in [410, 419, 421, 426] {
-        let lab = Lab::new();
-        let server = Server::start(&lab, &["--fault", &status.to_string()]);
-        lab.customers(20);
-        lab.import(&server, &[]).ends(78);
-        assert_eq!(lab.statuses(), ["not_attempted"; 20], "{status}");
-        assert_eq!(server.posts().len(), 1, "{status}");
+        let done = Import::of(20).fault(&status.to_string()).ends(78).reports(["not_attempted"; 20]);
+        assert_eq!(done.server.posts().len(), 1, "{status}");
     }
 }
 
@@ -438,11 +415,13 @@ fn a11_an_endpoint_that_goes_away_in_mid_run_settles_no_record() {
 #[test]
 fn a13_a_stop_that_comes_while_the_last_of_a_limit_are_in_flight_wins() {
     for (fault, code, last) in [("401", 77, "not_attempted"), ("redirect", 78, "in_doubt")] {
-        let lab = Lab::new();
-        let server = Server::start(&lab, &["--fault", &format!("{fault}:p1@*")]);
-        lab.customers(5);
-        lab.import(&server, &["--limit", "2"]).ends(code);
-        assert_eq!(lab.statuses(), ["created", last, "not_attempted", "not_attempted", "not_attempted"], "{fault}");
+        Import::of(5).fault(&format!("{fault}:p1@*")).with(&["--limit", "2"]).ends(code).reports([
+            "created",
+            last,
+            "not_attempted",
+            "not_attempted",
+            "not_attempted",
+        ]);
     }
 }
 
@@ -455,9 +434,7 @@ fn a13_a_signal_that_comes_while_the_last_of_a_limit_are_in_flight_wins() {
     let args = lab.import_args(&server, &["--limit", "2"]);
     let mut import = lab.command(&args);
     let child = import.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    while server.posts().len() < 2 {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    server.wait_for_posts(2);
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     Ran::from(child.wait_with_output().unwrap()).ends(143);
@@ -469,13 +446,10 @@ fn a16_packed_answers_and_notices_around_the_json_are_read() {
     let worlds =
         [&["--packed"][..], &["--notices"], &["--packed", "--notices"], &["--fault", "gzip"], &["--fault", "notice"]];
     for world in worlds {
-        let lab = Lab::new();
-        let server = Server::start(&lab, world);
-        lab.customers(10);
-        lab.import(&server, &[]).ends(0);
-        assert_eq!(lab.statuses(), ["created"; 10], "{world:?}");
-        assert_eq!(server.posts().len(), 10, "{world:?}");
-        has_the_ids_of(&lab, &server);
+        let done = Import::of(10).server(world).ends(0);
+        assert_eq!(done.lab.statuses(), ["created"; 10], "{world:?}");
+        assert_eq!(done.server.posts().len(), 10, "{world:?}");
+        has_the_ids_of(&done.lab, &done.server);
     }
 }
 
@@ -511,13 +485,9 @@ fn a17_a_pause_that_is_written_as_a_time_ends_at_that_time() {
 
 #[test]
 fn a22_words_of_refusal_in_a_success_are_a_refusal() {
-    let lab = Lab::new();
-    let server = Server::start(&lab, &["--fault", "error-200:p1@*"]);
-    lab.customers(4);
-    lab.import(&server, &[]).ends(1);
-    assert_eq!(lab.statuses(), ["created", "rejected", "created", "created"]);
-    assert!(lab.report()[1]["error"].contains("This customer cannot be accepted."), "{:?}", lab.report()[1]);
-    assert_eq!(server.posts().len(), 4, "one request each");
-    lab.import(&server, &[]).ends(1);
-    assert_eq!(server.posts().len(), 4, "the next night sends nothing");
+    let done = Import::of(4).fault("error-200:p1@*").ends(1).reports(["created", "rejected", "created", "created"]);
+    assert!(done.lab.report()[1]["error"].contains("This customer cannot be accepted."), "{:?}", done.lab.report()[1]);
+    assert_eq!(done.server.posts().len(), 4, "one request each");
+    done.again(&[]).ends(1);
+    assert_eq!(done.server.posts().len(), 4, "the next night sends nothing");
 }

@@ -17,7 +17,8 @@ const CHAIN: usize = 5;
 /// run ends depends on the machine. `examples/hostile.py` tries that, too.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Answers the first request for an e-mail that begins with `chain` without an end, and creates all others.
+/// Answers the first request for an e-mail that begins with `chain` without an end, and creates all
+/// others.
 fn world(informational: &'static str) -> World {
     World::start(move |request: &Request, book: &Book| match request {
         _ if !request.is_post => book.list_like(request),

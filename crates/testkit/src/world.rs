@@ -11,19 +11,19 @@ use serde_json::{Value, json};
 
 /// One request, read whole.
 #[derive(Clone, Debug)]
-pub(crate) struct Request {
-    pub(crate) is_post: bool,
+pub struct Request {
+    pub is_post: bool,
     /// The e-mail in the body of a post, or the text of a look-up.
-    pub(crate) email: String,
-    pub(crate) key: String,
-    pub(crate) body: Value,
+    pub email: String,
+    pub key: String,
+    pub body: Value,
     /// How many posts for this e-mail came up to now, this one included.
-    pub(crate) nth: usize,
+    pub nth: usize,
 }
 
 /// What goes back.
 #[derive(Clone, Debug)]
-pub(crate) enum Reply {
+pub enum Reply {
     /// Status, headers, body.
     Answer(u16, Vec<(&'static str, String)>, String),
     /// The connection ends without an answer.
@@ -33,16 +33,16 @@ pub(crate) enum Reply {
 }
 
 impl Reply {
-    pub(crate) fn json(status: u16, body: &Value) -> Self {
+    pub fn json(status: u16, body: &Value) -> Self {
         Self::Answer(status, vec![("content-type", "application/json".to_owned())], body.to_string())
     }
 
-    pub(crate) fn page(status: u16, title: &str) -> Self {
+    pub fn page(status: u16, title: &str) -> Self {
         let page = format!("<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>");
         Self::Answer(status, vec![("content-type", "text/html".to_owned())], page)
     }
 
-    pub(crate) fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+    pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
         if let Self::Answer(_, headers, _) = &mut self {
             headers.push((name, value.to_string()));
         }
@@ -52,9 +52,9 @@ impl Reply {
 
 /// A customer that the server has.
 #[derive(Clone, Debug)]
-pub(crate) struct Customer {
-    pub(crate) id: String,
-    pub(crate) email: String,
+pub struct Customer {
+    pub id: String,
+    pub email: String,
     name: String,
     phone: String,
     /// As look-ups tell it, if they do.
@@ -63,7 +63,7 @@ pub(crate) struct Customer {
 
 /// What the server remembers.
 #[derive(Default, Debug)]
-pub(crate) struct Book {
+pub struct Book {
     requests: Mutex<Vec<Request>>,
     customers: Mutex<Vec<Customer>>,
     /// How many bytes of endless answers were written.
@@ -72,13 +72,13 @@ pub(crate) struct Book {
 
 impl Book {
     /// Saves a customer, whether or not the e-mail is taken, and answers as the API does.
-    pub(crate) fn create(&self, request: &Request) -> Reply {
+    pub fn create(&self, request: &Request) -> Reply {
         let id = self.add(request, None);
         Reply::json(200, &json!({"status": "success", "status_code": 200, "data": {"customer_id": id}}))
     }
 
     /// Saves a customer without a word, made at a time of its own if one is given. Returns the id.
-    pub(crate) fn add(&self, request: &Request, created_at: Option<&str>) -> String {
+    pub fn add(&self, request: &Request, created_at: Option<&str>) -> String {
         let text = |field: &str| request.body[field].as_str().unwrap_or_default().to_owned();
         let mut customers = self.customers.lock().unwrap();
         let id = format!("c-{}", customers.len() + 1);
@@ -89,7 +89,7 @@ impl Book {
     }
 
     /// The customers that a condition holds for, as a page of the list.
-    pub(crate) fn list(&self, fits: impl Fn(&Customer) -> bool) -> Reply {
+    pub fn list(&self, fits: impl Fn(&Customer) -> bool) -> Reply {
         let row = |customer: &Customer| {
             let mut row = json!({
                 "customer_id": customer.id, "customer_email": customer.email, "customer_name": customer.name,
@@ -106,42 +106,42 @@ impl Book {
     }
 
     /// The list as the API filters it.
-    pub(crate) fn list_like(&self, request: &Request) -> Reply {
+    pub fn list_like(&self, request: &Request) -> Reply {
         self.list(|customer| customer.email.contains(&request.email))
     }
 
-    pub(crate) fn posts(&self) -> Vec<Request> {
+    pub fn posts(&self) -> Vec<Request> {
         self.requests.lock().unwrap().iter().filter(|request| request.is_post).cloned().collect()
     }
 
-    pub(crate) fn repeated(&self) -> usize {
+    pub fn repeated(&self) -> usize {
         self.repeated.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn lookups(&self) -> usize {
+    pub fn lookups(&self) -> usize {
         self.requests.lock().unwrap().iter().filter(|request| !request.is_post).count()
     }
 
-    pub(crate) fn customers(&self) -> Vec<Customer> {
+    pub fn customers(&self) -> Vec<Customer> {
         self.customers.lock().unwrap().clone()
     }
 
     /// The keys that came, each once.
-    pub(crate) fn keys(&self) -> std::collections::BTreeSet<String> {
+    pub fn keys(&self) -> std::collections::BTreeSet<String> {
         self.posts().into_iter().map(|post| post.key).collect()
     }
 }
 
 /// A running server. Its threads end with the process of the tests.
 #[derive(Debug)]
-pub(crate) struct World {
-    pub(crate) url: String,
-    pub(crate) book: Arc<Book>,
+pub struct World {
+    pub url: String,
+    pub book: Arc<Book>,
 }
 
 impl World {
     /// Serves every request with what the script says to it. Scripts run side by side.
-    pub(crate) fn start(script: impl Fn(&Request, &Book) -> Reply + Send + Sync + 'static) -> Self {
+    pub fn start(script: impl Fn(&Request, &Book) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/api/v1", listener.local_addr().unwrap());
         let (book, script) = (Arc::new(Book::default()), Arc::new(script));
@@ -156,7 +156,7 @@ impl World {
     }
 
     /// `import` of `in.csv` into this server, with short waits.
-    pub(crate) fn import(&self, lab: &crate::harness::Lab, more: &[&str]) -> crate::harness::Ran {
+    pub fn import(&self, lab: &crate::harness::Lab, more: &[&str]) -> crate::harness::Ran {
         lab.run(&[&["import", "in.csv", "--base-url", &self.url], &crate::harness::FAST[..], more].concat())
     }
 }

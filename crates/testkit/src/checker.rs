@@ -1,7 +1,7 @@
 //! What truly happened, against what was promised.
 //!
-//! The checker reads the input, the server's own log, the ledger and the report, and shares no code with the program that it judges: a
-//! mistake in the program cannot hide in its judge.
+//! The checker reads the input, the server's own log, the ledger and the report, and shares no code
+//! with the program that it judges: a mistake in the program cannot hide in its judge.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Debug, Formatter};
@@ -17,40 +17,40 @@ const SPARE: f64 = 0.5;
 
 /// What the world of a trial allows.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Rules {
+pub struct Rules {
     /// The client's settle time: after silence, nothing may come for an e-mail before it is over.
-    pub(crate) settle: Duration,
+    pub settle: Duration,
     /// Whether the client has no way to find out what became of a request. Then it may say so at
     /// the end.
-    pub(crate) is_blind: bool,
+    pub is_blind: bool,
 }
 
 /// What is wrong, one line for each case. Clean if all are empty but `unresolved`.
 #[derive(Default)]
-pub(crate) struct Verdict {
+pub struct Verdict {
     /// A customer of the input whom the server does not have, at the end.
-    pub(crate) lost: Vec<String>,
+    pub lost: Vec<String>,
     /// An e-mail with more than one customer or more than one mail.
-    pub(crate) doubled: Vec<String>,
+    pub doubled: Vec<String>,
     /// A customer that is not in the input, or that the server never accepts.
-    pub(crate) unexpected: Vec<String>,
+    pub unexpected: Vec<String>,
     /// An e-mail that was posted and is not in the planned input (I11).
-    pub(crate) unplanned: Vec<String>,
+    pub unplanned: Vec<String>,
     /// A line of the report that the server's log contradicts, and lines too many or too few. The
     /// log is read after all work is over, so that work that outlived its answer counts (I12).
-    pub(crate) untrue: Vec<String>,
+    pub untrue: Vec<String>,
     /// An e-mail with two requests at work at the same time, whenever they were answered.
-    pub(crate) overlapping: Vec<String>,
+    pub overlapping: Vec<String>,
     /// A request that followed a silent one for the same e-mail before the settle time was over.
-    pub(crate) too_soon: Vec<String>,
+    pub too_soon: Vec<String>,
     /// A request that came without the ledger knowing of it. It may forget one that was refused.
-    pub(crate) unannounced: Vec<String>,
+    pub unannounced: Vec<String>,
     /// A record that is `in_doubt` at the end, in a world without a way to find out. Not a fault.
-    pub(crate) unresolved: Vec<String>,
+    pub unresolved: Vec<String>,
 }
 
 impl Verdict {
-    pub(crate) fn is_clean(&self) -> bool {
+    pub fn is_clean(&self) -> bool {
         self.counts().iter().all(|(_, found)| *found == 0)
     }
 
@@ -68,7 +68,7 @@ impl Verdict {
     }
 
     /// Each kind of fault with how often it was found.
-    pub(crate) fn counts(&self) -> [(&'static str, usize); 8] {
+    pub fn counts(&self) -> [(&'static str, usize); 8] {
         self.kinds().map(|(kind, cases)| (kind, cases.len()))
     }
 }
@@ -81,14 +81,14 @@ impl Debug for Verdict {
 }
 
 /// The rows of an input: its e-mails in order, and whether a row can be a customer. The inputs of
-/// trials are made so that this is plain to see: what cannot be one has no `@`, an e-mail
-/// that the server always refuses begins with `never`, and one that it has but does not list with `gone`.
-pub(crate) struct Input {
+/// trials are made so that this is plain to see: what cannot be one has no `@`, an e-mail that the
+/// server always refuses begins with `never`, and one that it has but does not list with `gone`.
+pub struct Input {
     rows: Vec<String>,
 }
 
 impl Input {
-    pub(crate) fn read(path: &Path) -> Self {
+    pub fn read(path: &Path) -> Self {
         let rows = read_csv(path).into_iter().map(|row| row["customer_email"].clone()).collect();
         Self { rows }
     }
@@ -105,7 +105,7 @@ impl Input {
 }
 
 /// Whether the server can be brought to make a customer of this e-mail.
-pub(crate) fn is_accepted(email: &str) -> bool {
+pub fn is_accepted(email: &str) -> bool {
     !email.starts_with("never") && !email.starts_with("gone")
 }
 
@@ -115,7 +115,8 @@ struct Known {
     ids: Vec<String>,
     mails: usize,
     posts: Vec<Post>,
-    /// Whether the last of them got an answer that leaves doubt: kept back, damaged on purpose, or a failure (a stored one, too).
+    /// Whether the last of them got an answer that leaves doubt: kept back, damaged on purpose, or
+    /// a failure (a stored one, too).
     is_doubtful: bool,
 }
 
@@ -156,7 +157,7 @@ impl Debug for Post {
 }
 
 /// The server's log.
-pub(crate) struct Log {
+pub struct Log {
     people: BTreeMap<String, Known>,
 }
 
@@ -175,7 +176,7 @@ fn is_silence(answered: &Value) -> bool {
 }
 
 impl Log {
-    pub(crate) fn read(path: &Path) -> Self {
+    pub fn read(path: &Path) -> Self {
         let text = std::fs::read_to_string(path).unwrap_or_default();
         // The server may be in the middle of its last line.
         let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
@@ -234,13 +235,13 @@ impl Log {
     }
 
     /// Whether the server is still at work on a request.
-    pub(crate) fn is_at_work(&self) -> bool {
+    pub fn is_at_work(&self) -> bool {
         self.people.values().flat_map(|known| &known.posts).any(|post| post.ended.is_infinite())
     }
 
     /// Takes into account that a client died at `time` and did not know how the requests for these
     /// e-mails had ended: whatever success was on its way to it is silence to the next one.
-    pub(crate) fn forget_answers(&mut self, time: f64, unanswered: &BTreeSet<String>) {
+    pub fn forget_answers(&mut self, time: f64, unanswered: &BTreeSet<String>) {
         for email in unanswered {
             let posts = self.people.get_mut(email).into_iter().flat_map(|known| &mut known.posts);
             if let Some(last) = posts.filter(|post| post.came <= time).last() {
@@ -249,7 +250,7 @@ impl Log {
         }
     }
 
-    pub(crate) fn is_doubtful(&self, email: &str) -> bool {
+    pub fn is_doubtful(&self, email: &str) -> bool {
         self.people.get(email).is_some_and(|known| known.is_doubtful)
     }
 
@@ -259,16 +260,16 @@ impl Log {
 }
 
 /// What a ledger knows right after a death.
-pub(crate) struct Memory {
+pub struct Memory {
     /// The e-mails for which it holds a request or an outcome.
-    pub(crate) emails: BTreeSet<String>,
+    pub emails: BTreeSet<String>,
     /// Those with a request whose answer it does not know.
-    pub(crate) unanswered: BTreeSet<String>,
+    pub unanswered: BTreeSet<String>,
 }
 
 impl Memory {
     /// A ledger that was never made knows nothing.
-    pub(crate) fn read(ledger: &Path) -> Self {
+    pub fn read(ledger: &Path) -> Self {
         let nothing = Self { emails: BTreeSet::new(), unanswered: BTreeSet::new() };
         let Ok(connection) = rusqlite::Connection::open_with_flags(ledger, rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE)
         else {
@@ -288,7 +289,7 @@ impl Memory {
 }
 
 /// What holds at any moment, also right after a death.
-pub(crate) fn check_midway(input: &Input, log: &Log, memory: &Memory, rules: Rules) -> Verdict {
+pub fn check_midway(input: &Input, log: &Log, memory: &Memory, rules: Rules) -> Verdict {
     let mut verdict = Verdict::default();
     let (wanted, planned) = (input.wanted(), input.planned());
     for (email, known) in &log.people {
@@ -325,7 +326,7 @@ fn was_hasty(posts: &[Post], settle: Duration) -> bool {
 }
 
 /// What must hold when all is done.
-pub(crate) fn check_end(input: &Input, log: &Log, memory: &Memory, report: &Path, rules: Rules) -> Verdict {
+pub fn check_end(input: &Input, log: &Log, memory: &Memory, report: &Path, rules: Rules) -> Verdict {
     let mut verdict = check_midway(input, log, memory, rules);
     let lines = read_csv(report);
     let in_doubt = lines.iter().filter(|line| line["status"] == "in_doubt" && rules.is_blind);
@@ -337,7 +338,7 @@ pub(crate) fn check_end(input: &Input, log: &Log, memory: &Memory, report: &Path
 }
 
 /// What the server says against each line of a report that tells of some records only.
-pub(crate) fn check_lines(log: &Log, report: &Path, rules: Rules) -> Vec<String> {
+pub fn check_lines(log: &Log, report: &Path, rules: Rules) -> Vec<String> {
     let judge = |line: BTreeMap<String, String>| {
         let email = line["customer_email"].clone();
         let why = contradiction(&email, &line, log.ids(&email.to_lowercase()), rules)?;

@@ -1,57 +1,60 @@
-//! A folder, the program, and a sandbox in a process of its own whose log is read as an independent witness.
+//! A folder, the program, and a sandbox in a process of its own whose log is read as an independent
+//! witness.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 /// The options that make waiting short: the sandbox answers at once, so nothing takes effect late.
-pub(crate) const FAST: [&str; 4] = ["--rate", "500/s", "--settle", "300ms"];
+pub const FAST: [&str; 4] = ["--rate", "500/s", "--settle", "300ms"];
 
-pub(crate) const HEADER: &str = "customer_name,customer_email,customer_phone,customer_country";
+pub const HEADER: &str = "customer_name,customer_email,customer_phone,customer_country";
 
 /// A folder of its own for each test, with a state directory in it.
-pub(crate) struct Lab {
+pub struct Lab {
     folder: tempfile::TempDir,
 }
 
 /// What the program said and how it ended.
 #[derive(Debug)]
-pub(crate) struct Ran {
-    pub(crate) code: i32,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
+pub struct Ran {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
 }
 
 impl Lab {
-    pub(crate) fn new() -> Self {
+    #[expect(clippy::new_without_default, reason = "a folder on the disk is not a default")]
+    pub fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
         std::fs::write(&path, content).unwrap();
         path
     }
 
-    pub(crate) fn read(&self, name: &str) -> String {
+    pub fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(name)).unwrap()
     }
 
     /// A file of `count` good customers, `p0@example.com` and so on.
-    pub(crate) fn customers(&self, count: usize) -> PathBuf {
+    pub fn customers(&self, count: usize) -> PathBuf {
         self.write("in.csv", customers(count))
     }
 
     /// The program in this lab, with nothing of the machine's own settings.
-    pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_customer-import"));
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(program());
         command.args(args).current_dir(self.folder.path()).stdin(Stdio::null());
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CUSTOMER_IMPORT_")) {
             command.env_remove(name);
@@ -61,36 +64,36 @@ impl Lab {
         command
     }
 
-    pub(crate) fn run(&self, args: &[&str]) -> Ran {
+    pub fn run(&self, args: &[&str]) -> Ran {
         Ran::of(&mut self.command(args))
     }
 
     /// `import` of `in.csv` into a server, with short waits.
-    pub(crate) fn import(&self, server: &Server, more: &[&str]) -> Ran {
+    pub fn import(&self, server: &Server, more: &[&str]) -> Ran {
         self.run(&self.import_args(server, more))
     }
 
-    pub(crate) fn import_args<'a>(&self, server: &'a Server, more: &[&'a str]) -> Vec<&'a str> {
+    pub fn import_args<'a>(&self, server: &'a Server, more: &[&'a str]) -> Vec<&'a str> {
         [&["import", "in.csv", "--base-url", &server.url], &FAST[..], more].concat()
     }
 
     /// The rows of the default report of `in.csv`.
-    pub(crate) fn report(&self) -> Vec<BTreeMap<String, String>> {
+    pub fn report(&self) -> Vec<BTreeMap<String, String>> {
         rows(&self.path("in.report.csv"))
     }
 
     /// The statuses of the default report, in input order.
-    pub(crate) fn statuses(&self) -> Vec<String> {
+    pub fn statuses(&self) -> Vec<String> {
         self.report().into_iter().map(|row| row["status"].clone()).collect()
     }
 }
 
 impl Ran {
-    pub(crate) fn of(command: &mut Command) -> Self {
+    pub fn of(command: &mut Command) -> Self {
         Self::from(command.output().unwrap())
     }
 
-    pub(crate) fn from(output: Output) -> Self {
+    pub fn from(output: Output) -> Self {
         Self {
             code: exit_code(output.status),
             stdout: String::from_utf8(output.stdout).unwrap(),
@@ -100,13 +103,13 @@ impl Ran {
 
     /// Fails with everything that was said.
     #[track_caller]
-    pub(crate) fn ends(self, code: i32) -> Self {
+    pub fn ends(self, code: i32) -> Self {
         assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         self
     }
 
     #[track_caller]
-    pub(crate) fn says(self, words: &str) -> Self {
+    pub fn says(self, words: &str) -> Self {
         let said = format!("{}{}", self.stdout, self.stderr);
         assert!(said.contains(words), "{words:?} is missing in:\n{said}");
         self
@@ -114,26 +117,26 @@ impl Ran {
 
     /// The summary of `--summary json`.
     #[track_caller]
-    pub(crate) fn summary(&self) -> Value {
+    pub fn summary(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stdout))
     }
 }
 
 #[cfg(unix)]
-pub(crate) fn exit_code(status: std::process::ExitStatus) -> i32 {
+pub fn exit_code(status: std::process::ExitStatus) -> i32 {
     use std::os::unix::process::ExitStatusExt as _;
     status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default())
 }
 
 /// A sandbox in its own process; it dies with this value.
-pub(crate) struct Server {
+pub struct Server {
     child: Child,
-    pub(crate) url: String,
+    pub url: String,
     log: PathBuf,
 }
 
 impl Server {
-    pub(crate) fn start(lab: &Lab, options: &[&str]) -> Self {
+    pub fn start(lab: &Lab, options: &[&str]) -> Self {
         let log = lab.path("server.log");
         let mut child = lab
             .command(&["sandbox", "--port", "0", "--limit", "1000000/m", "--log", log.to_str().unwrap()])
@@ -149,7 +152,7 @@ impl Server {
     }
 
     /// Everything in the log so far.
-    pub(crate) fn events(&self) -> Vec<Value> {
+    pub fn events(&self) -> Vec<Value> {
         let log = std::fs::read_to_string(&self.log).unwrap();
         // The server may be in the middle of its last line.
         let whole = log.rsplit_once('\n').map_or("", |(whole, _)| whole);
@@ -157,18 +160,25 @@ impl Server {
     }
 
     /// The requests to create a customer, as the server saw them come.
-    pub(crate) fn posts(&self) -> Vec<Value> {
+    pub fn posts(&self) -> Vec<Value> {
         let is_post = |event: &Value| event["event"] == "received" && event["method"] == "POST";
         self.events().into_iter().filter(is_post).collect()
     }
 
+    /// Waits until the server has seen so many requests to create a customer: then an import is at
+    /// work.
+    #[track_caller]
+    pub fn wait_for_posts(&self, count: usize) {
+        wait_until("no such request came", || self.posts().len() >= count);
+    }
+
     /// How many requests of any kind came.
-    pub(crate) fn requests(&self) -> usize {
+    pub fn requests(&self) -> usize {
         self.events().iter().filter(|event| event["event"] == "received").count()
     }
 
     /// The ids that the server created for each e-mail.
-    pub(crate) fn customers(&self) -> HashMap<String, Vec<String>> {
+    pub fn customers(&self) -> HashMap<String, Vec<String>> {
         let mut customers: HashMap<_, Vec<_>> = HashMap::new();
         for event in self.events().iter().filter(|event| event["event"] == "created") {
             let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
@@ -177,9 +187,9 @@ impl Server {
         customers
     }
 
-    /// Exactly one customer for each of these e-mails, and nobody else.
+    /// Fails unless the server has exactly one customer for each of these e-mails, and no other.
     #[track_caller]
-    pub(crate) fn has_each_once(&self, emails: impl IntoIterator<Item = String>) {
+    pub fn has_each_once(&self, emails: impl IntoIterator<Item = String>) {
         let customers = self.customers();
         let expected: std::collections::BTreeSet<_> = emails.into_iter().collect();
         let found: std::collections::BTreeSet<_> = customers.keys().cloned().collect();
@@ -196,27 +206,45 @@ impl Drop for Server {
     }
 }
 
+/// The program that cargo built for the test or bench that calls this. Cargo names it to tests and
+/// benches alone, not to this crate, so it is found beside their folder.
+pub fn program() -> PathBuf {
+    let caller = std::env::current_exe().unwrap();
+    let profile = caller.ancestors().nth(2).expect("a test or bench in a folder of a profile's");
+    profile.join(format!("customer-import{}", std::env::consts::EXE_SUFFIX))
+}
+
+/// Waits until something is so. Fails after a minute with what did not come.
+#[track_caller]
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 /// A test that this machine cannot make says so, and passes.
-#[expect(clippy::print_stdout, reason = "whoever looks at the tests' output must see what was not tested")]
-pub(crate) fn skipped(why: &str) {
+#[expect(clippy::print_stdout, reason = "the tests' output must show what was not tested")]
+pub fn skipped(why: &str) {
     println!("skipped: {why}");
 }
 
-pub(crate) fn email(n: usize) -> String {
+pub fn email(n: usize) -> String {
     format!("p{n}@example.com")
 }
 
 /// A CSV of good customers.
-pub(crate) fn customers(count: usize) -> String {
+pub fn customers(count: usize) -> String {
     let row = |n: usize| format!("Person {n},{},+4917612345{:03},DEU\n", email(n), n % 1000);
     std::iter::once(format!("{HEADER}\n")).chain((0..count).map(row)).collect()
 }
 
-pub(crate) fn rows(report: &Path) -> Vec<BTreeMap<String, String>> {
+pub fn rows(report: &Path) -> Vec<BTreeMap<String, String>> {
     csv::Reader::from_path(report).unwrap().deserialize().map(Result::unwrap).collect()
 }
 
 /// A file of the repository's `fixtures/`.
-pub(crate) fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
+pub fn fixture(name: &str) -> PathBuf {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures")).join(name)
 }

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::checker::{Input, Log, Memory, Rules, Verdict, check_end, check_lines, check_midway, is_accepted};
 
-/// What goes wrong at the server. All of it leaves the promise standing: requests that do not overlap are told apart by their key or their
-/// e-mail, and no request is worked on for longer than the settle time.
+/// What goes wrong at the server. All of it leaves the promise standing: requests that do not
+/// overlap are told apart by their key or their e-mail, and no request is worked on for longer than
+/// the settle time.
 const FAULTS: [&str; 17] = [
     "reset-before",
     "reset-after",
@@ -59,24 +60,24 @@ const PADDING: usize = 60_000;
 const PADDED_CELLS: usize = 4;
 
 /// What a trial brought.
-pub(crate) struct Outcome {
-    pub(crate) seed: u64,
-    pub(crate) world: String,
+pub struct Outcome {
+    pub seed: u64,
+    pub world: String,
     /// Processes that were alive when they were killed.
-    pub(crate) kills: usize,
-    /// How many requests each of them cut off: those without an answer in the ledger, but for those that had none
-    /// before and those that wait in doubt and are not in flight.
-    pub(crate) unanswered: Vec<usize>,
-    pub(crate) concurrency: usize,
+    pub kills: usize,
+    /// How many requests each of them cut off: those without an answer in the ledger, but for those
+    /// that had none before and those that wait in doubt and are not in flight.
+    pub unanswered: Vec<usize>,
+    pub concurrency: usize,
     /// After every kill and at the end.
-    pub(crate) verdicts: Vec<Verdict>,
+    pub verdicts: Vec<Verdict>,
     /// How the last run ended.
-    pub(crate) last: String,
-    pub(crate) completed: bool,
+    pub last: String,
+    pub completed: bool,
 }
 
 impl Outcome {
-    pub(crate) fn is_clean(&self) -> bool {
+    pub fn is_clean(&self) -> bool {
         let bounded = self.unanswered.iter().all(|unanswered| *unanswered <= self.concurrency);
         self.completed && bounded && self.verdicts.iter().all(Verdict::is_clean)
     }
@@ -419,8 +420,9 @@ fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64() * 1000.0
 }
 
-/// Runs the trial of a seed with a program. The settle time must be longer than the sandbox ever works on a request.
-pub(crate) fn run(program: &Path, seed: u64, settle: Duration) -> Outcome {
+/// Runs the trial of a seed with a program. The settle time must be longer than the sandbox ever
+/// works on a request.
+pub fn run(program: &Path, seed: u64, settle: Duration) -> Outcome {
     let mut chance = Chance(seed);
     let world = World::of(&mut chance);
     let folder = tempfile::tempdir().unwrap();
@@ -477,7 +479,8 @@ fn meddle(trial: &Trial<'_>, chance: &mut Chance, outcome: &mut Outcome) {
 fn kill(trial: &mut Trial<'_>, chance: &mut Chance, outcome: &mut Outcome) {
     let mut before = trial.memory().unanswered;
     for _ in 0..trial.world.kills {
-        // A run over so few rows takes about as long, and one that first waits for its doubts to settle somewhat longer.
+        // A run over so few rows takes about as long, and one that first waits for its doubts to
+        // settle somewhat longer.
         let waits = 2 * u64::try_from(trial.settle.as_millis()).unwrap();
         let life = if outcome.kills == 0 { 150 } else { waits };
         if !trial.kill_after(Duration::from_millis(chance.below(life))) {

@@ -1,5 +1,5 @@
-//! A door before the server that can be shut: its connections end, new ones are refused, and the server, which forgets nothing, knows
-//! nothing of it.
+//! A door before the server that can be shut: its connections end, new ones are refused, and the
+//! server, which forgets nothing, knows nothing of it.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,14 +10,14 @@ use tokio::task::JoinSet;
 
 /// A door that goes with this value.
 #[derive(Debug)]
-pub(crate) struct Door {
-    pub(crate) url: String,
+pub struct Door {
+    pub url: String,
     is_open: watch::Sender<bool>,
 }
 
 impl Door {
     /// An open door to this server.
-    pub(crate) fn before(server_url: &str) -> Self {
+    pub fn before(server_url: &str) -> Self {
         let url = url::Url::parse(server_url).unwrap();
         let server = url.socket_addrs(|| None).unwrap()[0];
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -28,11 +28,11 @@ impl Door {
         Self { url: format!("http://{address}{}", url.path()), is_open }
     }
 
-    pub(crate) fn shut(&self) {
+    pub fn shut(&self) {
         self.is_open.send_replace(false);
     }
 
-    pub(crate) fn open(&self) {
+    pub fn open(&self) {
         self.is_open.send_replace(true);
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// How many records there are below the header.
-pub(crate) fn scan(path: &Path) -> u64 {
+pub fn scan(path: &Path) -> u64 {
     let mut reader = csv::Reader::from_path(path).unwrap();
     let (mut record, mut rows) = (csv::ByteRecord::new(), 0);
     while reader.read_byte_record(&mut record).unwrap() {

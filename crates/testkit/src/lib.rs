@@ -1,0 +1,14 @@
+//! What the tests, benches and examples share: a lab for the real program, servers, and the judge
+//! of whole runs.
+//!
+//! This crate does not depend on the program that it tests, so that a mistake in the program cannot
+//! hide in its judge.
+
+pub mod checker;
+pub mod crash;
+pub mod door;
+pub mod harness;
+pub mod import;
+pub mod program;
+pub mod scan;
+pub mod world;
