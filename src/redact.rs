@@ -13,7 +13,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, packed};
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
 
@@ -126,9 +126,9 @@ impl fmt::Debug for Redactor {
 
 /// Searches for all forms of all secrets at once.
 struct Finder {
-    /// Finds out whether there is any prefix in a text in lower case. Without regard to order and
-    /// case it can compare many bytes at once.
-    any: AhoCorasick,
+    /// Finds out whether a text in lower case has any of the prefixes. It compares many bytes at
+    /// once, and is `None` if there are too many prefixes for that.
+    any: Option<packed::Searcher>,
     prefixes: AhoCorasick,
     /// Indexed like the prefixes.
     forms: Vec<String>,
@@ -139,23 +139,26 @@ impl Finder {
     fn of(forms: BTreeSet<String>) -> Option<Self> {
         let forms: Vec<_> = forms.into_iter().collect();
         let prefixes = || forms.iter().map(|form| &form.as_bytes()[..form.len().min(PREFIX)]);
-        let any = AhoCorasick::builder()
-            .match_kind(MatchKind::LeftmostFirst)
-            .kind(Some(AhoCorasickKind::DFA))
-            .build(prefixes().map(<[u8]>::to_ascii_lowercase))
-            .ok()
-            .filter(|_| !forms.is_empty())?;
+        let any = packed::Searcher::new(prefixes().map(<[u8]>::to_ascii_lowercase));
         let prefixes = AhoCorasick::builder()
             .ascii_case_insensitive(true)
             .kind(Some(AhoCorasickKind::DFA))
             .build(prefixes())
-            .ok()?;
+            .ok()
+            .filter(|_| !forms.is_empty())?;
         Some(Self { any, prefixes, forms })
     }
 
+    /// Returns whether there may be something to find. Almost no text has a secret.
+    fn may_find(&self, text: &str) -> bool {
+        match &self.any {
+            Some(any) => any.find(text.to_ascii_lowercase()).is_some(),
+            None => self.prefixes.is_match(text),
+        }
+    }
+
     fn find(&self, text: &str) -> Vec<Range<usize>> {
-        // Almost no text has a secret.
-        if !self.any.is_match(&text.to_ascii_lowercase()) {
+        if !self.may_find(text) {
             return Vec::new();
         }
         let begin = |found: aho_corasick::Match| (found.start(), &self.forms[found.pattern().as_usize()]);
