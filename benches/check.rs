@@ -1,9 +1,9 @@
 //! How fast files are checked, beside a bare scan of the same file: `cargo bench --bench check`, or
 //! `ROWS=1000000 cargo bench --bench check`.
 //!
-//! Machines are noisy, so all ways are measured in turns and the best of each is told, as a share
-//! of the bare scan: only such shares carry over to another machine. The file is made here: names
-//! in many scripts, numbers of every country that the tables know.
+//! Machines are noisy, so all ways are measured in turns and the best of each is printed, as a
+//! share of the bare scan: only such shares carry over to another machine. The file is made here:
+//! names in many scripts, numbers of every country that the tables know.
 
 #![allow(
     clippy::unwrap_used,

@@ -3,7 +3,7 @@
 #
 #   cargo build --release --bin customer-import --example scan && benches/compare.sh [ROWS, 1000000] [ROUNDS, 5]
 #
-# Whatever of xsv, qsv (or qsvlite), mlr and frictionless is on the PATH takes part. All go in turns and the best of each is told: machines
+# Those of xsv, qsv (or qsvlite), mlr and frictionless that are on the PATH take part. All go in turns and the best of each is printed: machines
 # are noisy, and only the shares carry over to another one. Each program uses as many cores as it likes: "cores" says how many it kept
 # busy, and the time of all cores for a row is what a busy machine distorts least.
 # The rules are in customers.schema.json, as far as others can say them: they know neither countries nor their numbers, and no duplicates.

@@ -4,7 +4,7 @@
 //! The server is a sandbox in a process of its own that takes 20 ms for each answer, or none. The
 //! bare client sends the same bodies from the same number of places in flight, keeps nothing and
 //! checks nothing: what it reaches is what server and machine allow. Machines are noisy, so both go
-//! in turns and the best of each is told. Between two requests of a place in flight lies one
+//! in turns and the best of each is printed. Between two requests of a place in flight lies one
 //! commit, that of the second one's intent: the ledger on the disk never holds more open requests
 //! than there are places (I7), so the next intent cannot be written ahead. A place waits for about
 //! one and a half syncs, half of one that is under way and its own. Where the disk syncs slowly and

@@ -44,7 +44,7 @@ struct Options {
     /// How long an answer takes.
     #[arg(long, default_value = "100ms..400ms")]
     latency: String,
-    /// Requests a minute that somebody else sends on the same account.
+    /// Requests per minute that another client sends on the same account.
     #[arg(long, default_value_t = 0)]
     other: u32,
     /// How long the server cannot be reached, from a quarter of the time on.

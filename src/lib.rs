@@ -44,8 +44,8 @@
 //! type (`InputSettings`, `LogSettings`, `RetryPolicy`), and `settings` creates the value.
 //!
 //! # Invariants
-//! I1 to I11 have tests that are named after them. The `checker` of `crates/testkit` also asserts I6,
-//! I11 and I12 over whole runs.
+//! I1 to I11 have tests that are named after them. The `checker` of `crates/testkit` also asserts
+//! I6, I11 and I12 over whole runs.
 //! - I1 no request is sent before its intent is synced.
 //! - I2 at most one request per e-mail is in flight, and none is before the settle time of a silent
 //!   one is over.

@@ -4,7 +4,8 @@ use crate::event::Event;
 use crate::output::MACHINE_TARGET;
 use crate::redact::masked;
 
-/// Logs what `-v` adds about one event. Names rows and not people: e-mails in the server's words are masked.
+/// Logs what `-v` adds about one event. Names rows and not people: e-mails in the server's words
+/// are masked.
 pub fn log_event(event: &Event) {
     match event {
         Event::Retry { position, attempt, why } => {

@@ -11,7 +11,7 @@ use crate::harness::{HEADER, Lab, Ran, Server, email};
 /// More records than are read ahead: 512 offers, and a few pieces of 16 KiB.
 const MANY: usize = 6000;
 
-/// People of whom nobody was planned, in rows as long as those of the plan.
+/// People who are not in the plan, in rows as long as those of the plan.
 fn strangers(count: usize) -> String {
     customers("s", count)
 }
@@ -72,7 +72,7 @@ fn nobody_unplanned(server: &Server, planned: usize) {
     assert!(strangers.is_empty(), "{} of {} posts, such as {}", strangers.len(), posted.len(), strangers[0]);
 }
 
-/// Changes `input` during a run, which then must have stopped early and sent nobody else.
+/// Changes `input` during a run, which then must have stopped early and sent no other customer.
 #[track_caller]
 fn a_change_stops_the_run(lab: &Lab, input: &str, change: impl FnOnce(&Path)) {
     let server = Server::start(lab, &[]);

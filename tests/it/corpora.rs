@@ -232,7 +232,7 @@ fn what_spreadsheets_do_to_cells_has_its_verdict() {
     let report = rows(&lab.path("out.csv"));
     assert_eq!(report.len(), cases.len());
     for (row, case) in report.iter().zip(&cases) {
-        // The reserved domain of the invented addresses is no news.
+        // The reserved domain of the invented addresses is expected.
         let warning = row["warning"].split(": ").find(|words| words.starts_with("name.")).unwrap_or_default();
         let verdict = if row["error_code"].is_empty() { warning } else { &row["error_code"] };
         assert_eq!(verdict, case["verdict"], "{} {:?} ({})", case["column"], case["cell"], case["why"]);

@@ -260,7 +260,7 @@ fn a_run_that_was_left_at_once_leaves_its_exit_code_and_names_itself() {
     let mut run = lab.command(&lab.import_args(&server, &args));
     let mut run = run.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     server.wait_for_posts(1);
-    // Two signals at once are one to the kernel, so the second waits until the first was told of.
+    // The kernel merges two signals at once, so the second waits until the first was reported.
     let mut said = BufReader::new(run.stderr.take().unwrap()).lines().map(Result::unwrap);
     kill_process(Pid::from_child(&run), Signal::TERM).unwrap();
     assert!(said.any(|line| line.contains("stopping")));

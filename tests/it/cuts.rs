@@ -63,7 +63,7 @@ fn every_record_ends_created(server: &Server, cases: &[Harm], more: &[&str]) {
     many::note(format_args!("{} exchanges harmed in {:.1} s", cases.len(), begun.elapsed().as_secs_f32()));
 }
 
-/// Exactly one customer each, with the id that was told, made by requests that all carried one key.
+/// Exactly one customer each, with the reported id, made by requests that all carried one key.
 #[track_caller]
 fn same_at_the_server(server: &Server, told: &[(String, String)]) {
     let customers = server.customers();

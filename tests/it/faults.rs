@@ -103,7 +103,7 @@ fn a_stored_failure_without_look_ups_is_in_doubt_unless_the_unique_email_is_trus
         .ends(0)
         .reports(["created"; 5])
         .each_once();
-    // The new key is refused because the first request was saved; whose customer that is nobody can
+    // The new key is refused because the first request was saved; whose customer that is no run can
     // say.
     Import::of(5)
         .server(&["--no-lookup"])

@@ -127,7 +127,7 @@ fn few_descriptors_lose_and_double_nobody() {
     lab.customers(ROWS);
     for limit in [4, 5, 6, 7, 8, 9, 10, 12, 16, 20, 24] {
         let ran = with_ulimit(&lab, &server, &format!("-n {limit}"), &["--give-up-after", "2s"]);
-        // Whatever could not be opened first is told: the input, the ledger, or a connection.
+        // The message names what could not be opened first: the input, the ledger, or a connection.
         assert!([0, 65, 69, 74].contains(&ran.code), "{ran:?}");
         assert!(!ran.stderr.contains("panicked") && !ran.stderr.contains("a fault of"), "{ran:?}");
         // A connection that cannot be opened is tried again; everything else ends the run at once.

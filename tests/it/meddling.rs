@@ -1,5 +1,5 @@
-//! What people do to the files of a ledger while a run is at work: nobody is doubled, and the run
-//! says what happened.
+//! What people do to the files of a ledger while a run is at work: no customer is doubled, and the
+//! run says what happened.
 #![cfg(target_os = "linux")]
 
 use std::process::{Child, Command, Stdio};
@@ -92,7 +92,7 @@ fn a_ledger_that_is_removed_or_replaced_in_mid_run_stops_the_run_and_the_report_
     for other in [None, Some("other.db")] {
         let (lab, server) = world();
         if let Some(other) = other {
-            // A good ledger of the same target, which knows nobody of this input.
+            // A good ledger of the same target, without any customer of this input.
             lab.write("none.csv", format!("{}\nX,nobody@example.com,+4917612345678,DEU\n", crate::harness::HEADER));
             let url = server.url.as_str();
             lab.run(&["import", "none.csv", "--base-url", url, "--ledger", other, "--rate", "500/s"]).ends(0);

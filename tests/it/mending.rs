@@ -84,7 +84,7 @@ fn a_check_report_names_every_problem_in_csv_and_ndjson() {
     assert!(lines.iter().all(|line| line["error_code"] == codes), "{lines:?}");
 }
 
-/// A customer with one thing wrong, and with anything in a column that is nobody's business.
+/// A customer with one thing wrong, and with anything in a column that feeds no field.
 #[derive(Clone, Debug)]
 struct Faulty {
     note: String,

@@ -41,7 +41,7 @@ enum Flaw {
 }
 
 /// What happens to the client: it is killed just after the request of this row left; or, before
-/// that row, somebody else changes the input or removes its lock.
+/// that row, another process changes the input or removes its lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Blow {
     Never,
@@ -489,7 +489,7 @@ fn a_503_that_counts_as_the_end_of_the_work_is_caught() {
 
 #[test]
 fn a_retry_before_the_settle_time_after_a_gateways_answer_is_caught() {
-    // Same key, and a server that waits with it: nobody is doubled, and yet it was too soon.
+    // Same key, and a server that waits with it: no customer is doubled, and yet it was too soon.
     let (_, end) = life(Flaw::HastyAfterAGateway, &GATEWAY_500, Blow::Never, &[]);
     assert!(end.doubled.is_empty() && !end.overlapping.is_empty() && end.too_soon.len() == 6, "{end:?}");
 }

@@ -350,7 +350,7 @@ fn an_output_in_a_folder_that_cannot_be_read_is_refused_before_anything_is_sent(
     allow(&folder, 0o300);
     let args = lab.import_args(&server, &["--ledger", "own/l.db", "--report", "drop/r.csv"]);
     let mut import = lab.command(&args);
-    // Root can read it all the same, so somebody else must run this.
+    // Root can read it all the same, so another user must run this.
     if rustix::process::geteuid().is_root() {
         std::fs::create_dir(lab.path("own")).unwrap();
         for path in ["", "drop", "own", "in.csv"] {

@@ -64,7 +64,7 @@ fn a_server_that_is_gone_for_good_ends_with_69_in_time_burns_no_record_and_the_r
 fn why_the_api_cannot_be_reached_is_said_at_once_in_summary_report_and_json_log() {
     let lab = Lab::new();
     lab.customers(3);
-    // Nobody listens where somebody just did.
+    // The port was in use a moment ago, and no process listens there now.
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (url, why) = (format!("http://{address}/api"), format!("cannot reach {address} (connection refused)"));
     let import = ["import", "in.csv", "--base-url", &url, "--ledger", "l.db", "--give-up-after", "1s"];

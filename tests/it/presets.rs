@@ -71,7 +71,7 @@ fn every_export_imports_with_its_preset_and_nothing_else_leaves_the_machine() {
         export.import(&lab, &proxy.url, &[&["--from", export.preset], export.more].concat()).ends(0);
         assert_eq!(server.customers().len(), 3, "{}", export.file);
         let sent = proxy.seen(|seen| String::from_utf8(seen.sent.clone()).unwrap());
-        // A key is of random digits, which may be anybody's.
+        // A key has random digits, so any digits may be in it.
         let is_key = |line: &&str| line.to_ascii_lowercase().starts_with("idempotency-key:");
         let sent: String = sent.lines().filter(|line| !is_key(line)).collect();
         for person in ["Ada Lovelace", "Wanjiru Kamau", "José García", export.phone] {

@@ -68,7 +68,7 @@ fn a_signal_that_is_not_ignored_beside_one_that_is_stops_the_run_and_is_named() 
     ended_soon(run).ends(143).says("stopped by SIGTERM (termination)");
 }
 
-/// A pipe that nobody writes to: whoever opens it waits.
+/// A pipe without a writer: opening it for reading waits.
 fn fifo(lab: &Lab, name: &str) {
     assert!(Command::new("mkfifo").args(["-m", "600"]).arg(lab.path(name)).status().unwrap().success());
 }

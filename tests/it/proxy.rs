@@ -1,6 +1,6 @@
 //! A proxy between program and sandbox that treats the first request to create a customer as it is
-//! told, byte by byte, and behaves ever after. It knows just enough HTTP to tell where a message
-//! ends.
+//! instructed, byte by byte, and behaves ever after. It knows just enough HTTP to tell where a
+//! message ends.
 
 use std::io;
 use std::net::SocketAddr;
@@ -24,7 +24,7 @@ pub(crate) enum Harm {
     Stall(usize),
     /// The server does its work, and its answer comes back in another shape.
     Reshape(fn(Exchange) -> Vec<u8>),
-    /// The server is never asked; somebody else answers.
+    /// The server is never asked; the proxy answers.
     Forge(Vec<u8>),
     /// The answer comes whole, and once more right behind itself, on a connection that stays open.
     AnswerTwice,
@@ -130,7 +130,7 @@ impl Plan {
 async fn accept(listener: TcpListener, plan: Arc<Plan>) {
     while let Ok((client, _)) = listener.accept().await {
         let plan = Arc::clone(&plan);
-        // A connection that breaks is what this is about, so its error is no news.
+        // A connection that breaks is what this is about, so its error is expected.
         tokio::spawn(async move { drop(carry(client, &plan).await) });
     }
 }

@@ -140,8 +140,8 @@ impl<'a> Trial<'a> {
     }
 }
 
-/// What the reports of all trials told, against the server's log: one customer each, the id that
-/// was told, and one key for all requests.
+/// Compares the reports of all trials with the server's log: one customer each, the reported id,
+/// and one key for all requests.
 #[track_caller]
 fn same_at_the_server(server: &Server, told: &[(String, String)]) {
     let customers = server.customers();
@@ -255,7 +255,7 @@ fn posts_after(server: &Server, emails: &[String], moment: f64) -> usize {
 }
 
 /// Lets every chosen call on the ledger fail. Once one failed, nothing is sent; a run that says 0
-/// all the same has told the truth.
+/// all the same has reported the truth.
 #[track_caller]
 fn nothing_is_sent_after(call: &'static str, errors: &[&str], and_ever_after: bool) {
     let (lab, begun) = (Lab::new(), Instant::now());
@@ -277,8 +277,8 @@ fn nothing_is_sent_after(call: &'static str, errors: &[&str], and_ever_after: bo
                 // SQLite does not ask how the sync of the folder went after it made a file there.
                 let ignored = call == "fsync" && !line.contains("l.db");
                 assert!(late == 0 || ignored, "{late} requests after {line}");
-                // Closing, SQLite tidies its log away; who cannot do that when all is told has done
-                // his work.
+                // When SQLite closes, it removes its log. A run that cannot do that after its
+                // report has done his work.
                 let tidied = trial.reported_before(moment);
                 assert!(ran.code == 74 || ran.code == 0 && (ignored || tidied), "{line}\n{ran:?}");
             }
@@ -397,7 +397,7 @@ fn a_report_command_that_is_killed_or_failed_at_any_call_leaves_the_old_report_o
         let name = format!("report-{call}-{n}-{}", harm.replace('=', "-"));
         let mut trial = Trial::new(&server, &name, World::Used);
         trial.completes();
-        // An old report of another shape, so that old and new can be told apart.
+        // An old report of another shape, so that old and new can be distinguished.
         trial.old_report = Some(b"customer_email\nold\n".to_vec());
         std::fs::write(trial.report(), trial.old_report.as_ref().unwrap()).unwrap();
         let again = ["report", "in.csv", "--base-url", &server.url, "--ledger", "l.db"];

@@ -80,7 +80,7 @@ impl Scene {
         (lab, ran)
     }
 
-    /// Whatever a run made of a harmed ledger: it told the truth, or it refused.
+    /// What a run made of a damaged ledger: its report is true, or it refused.
     #[track_caller]
     fn told_the_truth_or_refused(&self, lab: &Lab, ran: &Ran, what: &str) -> bool {
         assert!(!ran.stderr.contains("panicked"), "{what}: {ran:?}");
@@ -274,7 +274,7 @@ fn a_page_that_is_gone_is_refused_untouched() {
 /// What the check on opening cannot find: a flip within the text or number of a cell leaves a
 /// database that is whole in itself, and an index that contradicts its table is not looked for. The
 /// report then repeats what the cell says, and of a customer who is not found there, only the
-/// server's rules prevent a second. What must hold all the same: no panic, nobody twice.
+/// server's rules prevent a second. What must hold all the same: no panic, no customer twice.
 #[test]
 fn a_flipped_byte_in_the_main_file_doubles_nobody() {
     let scene = Scene::complete();

@@ -1,5 +1,5 @@
 //! Servers that are not where they should be, or not who they should be: the run stops at once,
-//! nobody else hears of anything, and no record is spent.
+//! no other server gets anything, and no record is spent.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as Door};
@@ -23,7 +23,7 @@ fn emails() -> impl Iterator<Item = String> {
     (0..ROWS).map(email)
 }
 
-/// Another machine, as far as the program can see: does anybody knock?
+/// Another machine, as far as the program can see. It counts connections.
 struct Elsewhere(Door);
 
 impl Elsewhere {
@@ -93,7 +93,7 @@ impl Authority {
     fn new(lab: &Lab, file: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        // Two of one name would be told apart by their signatures only.
+        // Two of one name would differ by their signatures only.
         params.distinguished_name.push(DnType::CommonName, file);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         let file = lab.write(file, issuer.pem());
@@ -225,7 +225,7 @@ fn a_certificate_that_cannot_be_trusted_ends_with_78_before_a_byte_of_a_request(
     for (params, words) in [(expired, "expired"), (early, "not valid yet"), (elsewhere, "not valid for name")] {
         for more in [&[][..], &trusting_ours] {
             front.shows(ours.certify(&params));
-            // Which of two faults is told is the library's choice.
+            // The library chooses which of two faults it names.
             front.is_refused(&lab, more, if more.is_empty() { "" } else { words });
         }
     }

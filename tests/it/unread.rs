@@ -1,4 +1,4 @@
-//! Standard error and standard output that are open and that nobody reads: a stopped terminal, a
+//! Standard error and standard output that are open and have no reader: a stopped terminal, a
 //! stalled ssh, a full pipe.
 #![cfg(target_os = "linux")]
 

@@ -1,4 +1,4 @@
-//! Nothing untrue is told, whatever answers: gateways that give up, servers that honour one rule
+//! Every report is true, whatever answers: gateways that give up, servers that honour one rule
 //! only, refusals in any words, bodies in any wrapping. Each test is one example of a kind.
 
 use std::collections::BTreeSet;

@@ -368,13 +368,13 @@ fn contradictions(input: &Input, log: &Log, lines: &[BTreeMap<String, String>], 
 /// What the server says against one line.
 fn contradiction(email: &str, line: &BTreeMap<String, String>, ids: &[String], rules: Rules) -> Option<&'static str> {
     let told = &line["customer_id"];
-    // Without look-ups the server's words are all there is: nobody sees that it does not list a
+    // Without look-ups the server's words are all there is: no run sees that it does not list a
     // customer, or what a duplicate is one of.
     let is_hearsay = rules.is_blind && told.is_empty() && (line["status"] == "duplicate" || !is_accepted(email));
     let is_theirs = ids.contains(told);
     match line["status"].as_str() {
         "created" | "already_imported" if !is_theirs => Some("no customer of this id was created for it"),
-        // Where nobody can look, who exists has no id.
+        // Without look-ups, a customer that exists has no id.
         "exists" | "duplicate" if is_hearsay => None,
         "exists" | "duplicate" if ids.is_empty() || !(told.is_empty() || is_theirs) => {
             Some("it is not at the server so")

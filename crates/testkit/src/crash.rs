@@ -1,5 +1,5 @@
-//! One trial of the crash campaign: a world made from a seed, somebody who meddles, an import that
-//! is killed in the middle, more than once, and then run to its end; and the checker's verdict
+//! One trial of the crash campaign: a world made from a seed, a process that meddles, an import
+//! that is killed in the middle, more than once, and then run to its end; and the checker's verdict
 //! after every death and at the end. The short form is a test, the long one an example.
 
 use std::collections::BTreeSet;
@@ -12,8 +12,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crate::checker::{Input, Log, Memory, Rules, Verdict, check_end, check_lines, check_midway, is_accepted};
 
 /// What goes wrong at the server. All of it leaves the promise standing: requests that do not
-/// overlap are told apart by their key or their e-mail, and no request is worked on for longer than
-/// the settle time.
+/// overlap are distinguished by their key or their e-mail, and no request is worked on for longer
+/// than the settle time.
 const FAULTS: [&str; 17] = [
     "reset-before",
     "reset-after",
@@ -227,7 +227,7 @@ fn faults_of(chance: &mut Chance, count: u64) -> Vec<String> {
 /// Refusals of so few records say nothing about the run as a whole.
 const MOST_REFUSED: usize = 2;
 
-/// Mostly customers; now and then nobody, somebody who came before, or somebody whom the server
+/// Mostly customers; now and then none, one who came before, or one whom the server
 /// never takes.
 fn rows_of(chance: &mut Chance, count: u64) -> Vec<String> {
     let mut refused = 0;
@@ -515,7 +515,7 @@ fn finish(trial: &Trial<'_>, outcome: &mut Outcome) {
     outcome.verdicts.push(check_end(&trial.input(), &log, &trial.memory(), &report, trial.rules()));
 }
 
-/// Whether nothing is left to do about a record: also nothing that anybody could do.
+/// Whether nothing is left to do about a record, by a user or by a run.
 fn is_end(email: &str, status: &str, is_blind: bool) -> bool {
     match status {
         "created" | "already_imported" | "exists" | "duplicate" | "invalid" => true,

@@ -59,7 +59,7 @@ async fn let_in(listener: &TcpListener, server: SocketAddr, carried: &mut JoinSe
     while let Ok((mut client, _)) = listener.accept().await {
         carried.spawn(async move {
             if let Ok(mut server) = TcpStream::connect(server).await {
-                // A connection that breaks is what this is about, so its error is no news.
+                // A connection that breaks is what this is about, so its error is expected.
                 drop(tokio::io::copy_bidirectional(&mut client, &mut server).await);
             }
         });

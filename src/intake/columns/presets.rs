@@ -293,8 +293,8 @@ impl Preset {
                 country: &["POCountry", "SACountry"],
                 ..BARE
             },
-            // The report Customer Contact List of QuickBooks Online, in the spelling of today and in
-            // an older one. `Full name` is a contact, not the customer.
+            // The report Customer Contact List of QuickBooks Online, in the spelling of today and
+            // in an older one. `Full name` is a contact, not the customer.
             Self::Quickbooks => &Export {
                 typed: "quickbooks",
                 title: "QuickBooks",
@@ -425,7 +425,8 @@ impl Preset {
         Self::ALL.into_iter().find(|preset| preset.wrote(names))
     }
 
-    /// What to do with an export that has no header, by its first record; `None` if it is not known.
+    /// Returns what to do with an export that has no header, by its first record, or `None` if it
+    /// is not known.
     /// `firebase auth:export users.csv` writes 26 to 29 cells, of which the third is a boolean.
     pub(crate) fn headless(record: &[String]) -> Option<&'static str> {
         let is_firebase = (26..=29).contains(&record.len()) && matches!(record[2].as_str(), "true" | "false");

@@ -105,7 +105,7 @@ fn narrow_file(path: &Path, file: &Metadata) -> Result<(), LedgerError> {
             "others than its owner could open {} (mode {mode:03o}), which holds people's data; they no longer can",
             path.display()
         ),
-        // Where nobody can write, the mode is not for this program to choose.
+        // If no process can write here, this program does not change the mode.
         Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {}
         // SQLite removes its side files when the last process leaves them.
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}

@@ -12,9 +12,9 @@ use crate::world::{Book, Reply, Request, World};
 const OTHERS: usize = 30;
 const CHAIN: usize = 5;
 
-/// A pause between two bursts of the chain. Without one, the chain comes over loopback faster than a
-/// debug build reads it, and the only thread has so little time for the other records that how the
-/// run ends depends on the machine. `examples/hostile.py` tries that, too.
+/// A pause between two bursts of the chain. Without one, the chain comes over loopback faster than
+/// a debug build reads it, and the only thread has so little time for the other records that how
+/// the run ends depends on the machine. `examples/hostile.py` tries that, too.
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// Answers the first request for an e-mail that begins with `chain` without an end, and creates all
