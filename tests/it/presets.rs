@@ -196,7 +196,7 @@ fn an_export_without_a_header_or_with_lines_above_it_is_named_with_the_way_out()
 
     let report = std::fs::read_to_string(fixture("exports").join("quickbooks-customer-contact-list.csv")).unwrap();
     lab.write("report.csv", format!("\"Example Co, LLC\",,,,,\nCustomer Contact List,,,,,\n\n{report}"));
-    lab.run(&["check", "report.csv"]).ends(65).says("line 4 looks like the header: delete what stands above it");
+    lab.run(&["check", "report.csv"]).ends(65).says("line 4 looks like the header: delete the lines above it");
 }
 
 #[test]
