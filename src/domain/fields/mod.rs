@@ -1,11 +1,13 @@
 //! The fields of a customer, each with its own rules.
 //!
 //! - `name`, `email`, `phone`, `country`, `kind`: a file for each
+//! - `country_names`: what people call the countries
 //! - `phone_ranges`: which phone numbers are in use
 //! - `byte_classes`, `normalized_letters`: fast answers about ASCII and about normalized text
 
 mod byte_classes;
 pub(super) mod country;
+mod country_names;
 pub(super) mod email;
 pub(super) mod kind;
 pub(super) mod name;
