@@ -160,7 +160,12 @@ function* forms(language, name) {
   if (language === "en") yield* english_forms(name);
   else yield name;
   const and = AND[language];
-  if (and) yield careful(name).replace(new RegExp(` ${and} (die |les |las |the |as |i |de |le )?`, "u"), " & ");
+  if (and) {
+    // "Trinidad & Tobago" and "Trinidad-Tobago".
+    const between = new RegExp(` ${language === "en" ? "(and|&)" : and} (die |les |las |the |as |i |de |le )?`, "u");
+    yield careful(name).replace(between, " & ");
+    yield careful(name).replace(between, " ");
+  }
   if (language === "de") {
     yield name.replace(/[ÄÖÜäöü]/gu, (letter) => `${letter.normalize("NFD")[0]}e`);
   }
