@@ -49,4 +49,5 @@ mod torn;
 mod trust;
 mod unread;
 mod untrue;
+mod words;
 mod world;
