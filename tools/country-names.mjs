@@ -11,7 +11,7 @@
 // countries-by-hand.txt beside this file.
 //
 // A line of the table is "key TAB codes". A key is a folded name; country_names.rs folds in the same
-// two steps and searches the sorted lines. More than one code means that the name is ambiguous.
+// two steps. More than one code means that the name is ambiguous.
 
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";

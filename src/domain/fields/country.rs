@@ -33,8 +33,7 @@ impl Country {
         if let Some(country) = Self::plain(trimmed(text)) {
             return Ok(country);
         }
-        let key = fold(text);
-        if key.is_empty() {
+        if trimmed(text).is_empty() {
             return Err(Flaw::new(Code::CountryMissing, "every customer needs a country"));
         }
         match &country_names::countries(text)[..] {
@@ -46,9 +45,9 @@ impl Country {
                 return Err(Flaw::new(Code::CountryAmbiguous, hint));
             }
         }
-        let hint = match UNASSIGNED.get(&key) {
+        let hint = match UNASSIGNED.get(&fold(text)) {
             Some(reason) => format!("{reason}; write the code of a country of today"),
-            None => "no country of ISO 3166-1; write its code, such as DE or DEU, or its usual English name".to_owned(),
+            None => "no country of ISO 3166-1; write its code, such as DE or DEU, or its usual name".to_owned(),
         };
         Err(Flaw::new(Code::CountryUnknown, hint))
     }

@@ -5,13 +5,23 @@
 //! then without what people leave out. The generator folds in the same two steps, and it lists a
 //! name that means several countries with all of them.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::country::Country;
 use crate::domain::text::trimmed;
 
-/// Sorted lines of `key TAB codes`, with the codes separated by spaces.
-const TABLE: &str = include_str!("countries_by_name.txt");
+/// For each key its codes, separated by spaces. The keys are loose names, apart from a few careful
+/// ones that mean something else than the loose name.
+static TABLE: LazyLock<HashMap<&'static str, &'static str>> = LazyLock::new(|| lines().collect());
+
+/// The lines `key TAB codes`, sorted by key.
+fn lines() -> impl Iterator<Item = (&'static str, &'static str)> {
+    include_str!("countries_by_name.txt").lines().filter_map(|line| line.split_once('\t'))
+}
 
 /// No country has a name as long as this.
 const TOO_LONG: usize = 250;
@@ -47,8 +57,8 @@ fn countries_of_one(text: &str) -> Vec<Country> {
     if let Some(country) = Country::plain(&name).filter(|_| !text.is_ascii()) {
         return vec![country];
     }
-    let codes = codes(&name).or_else(|| codes(&key));
-    codes.into_iter().flat_map(str::split_whitespace).filter_map(Country::plain).collect()
+    let codes = TABLE.get(&*name).or_else(|| TABLE.get(&*key));
+    codes.into_iter().flat_map(|codes| codes.split(' ')).filter_map(Country::plain).collect()
 }
 
 /// The country of a text with two readings that agree, such as `United States (US)`,
@@ -102,63 +112,50 @@ fn car_code(text: &str) -> Option<Country> {
     Country::plain(alpha2)
 }
 
-/// The codes that the table has for a key.
-fn codes(key: &str) -> Option<&'static str> {
-    let mut rest = TABLE;
-    loop {
-        let middle = floor(rest, rest.len() / 2);
-        let start = rest[..middle].rfind('\n').map_or(0, |end| end + 1);
-        let end = rest[start..].find('\n').map_or(rest.len(), |length| start + length + 1);
-        let (found, codes) = rest[start..end].trim_end().split_once('\t').unwrap_or_default();
-        match key.cmp(found) {
-            std::cmp::Ordering::Equal => return Some(codes),
-            std::cmp::Ordering::Less => rest = &rest[..start],
-            std::cmp::Ordering::Greater => rest = &rest[end..],
-        }
-        if rest.is_empty() {
-            return None;
-        }
-    }
-}
-
-/// The last boundary of a character at or before a byte.
-fn floor(text: &str, at: usize) -> usize {
-    (0..=at).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0)
-}
-
 /// A name in lower case, with single spaces for punctuation between words, and without marks that
 /// are written in some places only. It keeps its accents.
 fn careful(text: &str) -> String {
-    let mut without = String::with_capacity(text.len());
+    if text.is_ascii() {
+        return spaced(undotted(text).map(|letter| letter.to_ascii_lowercase()), text.len());
+    }
+    let lower = undotted(text).nfkc().collect::<String>().to_lowercase();
+    spaced(lower.chars(), lower.len())
+}
+
+/// The letters of a text without marks that are written in some places only. A dot after an
+/// abbreviation, as in `St.Lucia`, becomes a space, and one in an abbreviation (`U.S.A.`) does not.
+fn undotted(text: &str) -> impl Iterator<Item = char> {
     let mut letters_before = 0;
-    for letter in text.chars() {
-        match letter {
-            // After an abbreviation, as in `St.Lucia`, and not in one, as in `U.S.A.`
-            '.' if letters_before > 1 => without.push(' '),
-            _ if is_nothing(letter) => {}
-            _ => without.push(letter),
-        }
+    text.chars().filter_map(move |letter| {
+        let is_word_before = letters_before > 1;
         letters_before = if letter.is_alphabetic() { letters_before + 1 } else { 0 };
-    }
-    let lower = if without.is_ascii() {
-        without.to_ascii_lowercase()
-    } else {
-        without.nfkc().collect::<String>().to_lowercase()
-    };
-    let mut name = String::with_capacity(lower.len());
-    let mut push = |letter: char| {
-        if letter != ' ' || !(name.is_empty() || name.ends_with(' ')) {
-            name.push(letter);
-        }
-    };
-    for letter in lower.chars().filter(|&letter| !is_nothing(letter)) {
         match letter {
-            '&' => [' ', '&', ' '].into_iter().for_each(&mut push),
-            _ if is_between(letter) => push(' '),
-            _ => push(letter),
+            '.' if is_word_before => Some(' '),
+            _ if is_nothing(letter) => None,
+            _ => Some(letter),
+        }
+    })
+}
+
+/// The letters with single spaces for punctuation between words.
+fn spaced(letters: impl Iterator<Item = char>, capacity: usize) -> String {
+    let mut name = String::with_capacity(capacity + 2);
+    let space = |name: &mut String| {
+        if !(name.is_empty() || name.ends_with(' ')) {
+            name.push(' ');
+        }
+    };
+    for letter in letters.filter(|&letter| !is_nothing(letter)) {
+        match letter {
+            '&' => {
+                space(&mut name);
+                name.push_str("& ");
+            }
+            _ if is_between(letter) => space(&mut name),
+            _ => name.push(letter),
         }
     }
-    name.truncate(name.trim_end().len());
+    name.truncate(name.trim_end_matches(' ').len());
     name
 }
 
@@ -196,20 +193,26 @@ fn is_between(letter: char) -> bool {
 }
 
 /// A careful name without accents, articles and spaces, and with `saint` for `st`.
-fn loose(name: &str) -> String {
-    let plain = if name.is_ascii() { name.to_owned() } else { without_accents(name) };
-    let words = plain.split(' ').filter(|&word| word != "the");
-    let mut words: Vec<&str> = words
-        .map(|word| match word {
-            "&" => "and",
-            "st" => "saint",
-            _ => word,
-        })
-        .collect();
-    if words.len() > 1 && is_article(words[0]) {
-        words.remove(0);
+fn loose(name: &str) -> Cow<'_, str> {
+    let plain = if name.is_ascii() { Cow::Borrowed(name) } else { Cow::Owned(without_accents(name)) };
+    if !plain.contains(' ') && plain != "the" && plain != "st" {
+        return plain;
     }
-    words.concat()
+    let mut words = plain.split(' ').filter(|&word| word != "the").peekable();
+    let mut key = String::with_capacity(plain.len() + 3);
+    if let Some(first) = words.next().filter(|first| !is_article(first) || words.peek().is_none()) {
+        key.push_str(written_out(first));
+    }
+    words.for_each(|word| key.push_str(written_out(word)));
+    Cow::Owned(key)
+}
+
+fn written_out(word: &str) -> &str {
+    match word {
+        "&" => "and",
+        "st" => "saint",
+        _ => word,
+    }
 }
 
 /// At the beginning of a name in French, Spanish, German, Italian or Dutch.
