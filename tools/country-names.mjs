@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Generates src/domain/fields/countries_by_name.txt: what people call the countries, in twenty
-// languages and in each country's own. For the tests, it also writes the names of CLDR as they are to
+// Generates src/domain/fields/countries_by_name.txt: what people call the countries, in more
+// than forty languages and in each country's own. For the tests, it also writes the names of CLDR as they are to
 // fixtures/data/country-names-cldr.csv.
 //
 //   node tools/country-names.mjs           writes both files, and prints names that need a look
@@ -35,7 +35,13 @@ const AND = {
   en: "and", de: "und", fr: "et", es: "y", pt: "e", it: "e", nl: "en", pl: "i", tr: "ve", ar: "",
   ru: "и", uk: "і", zh: "和", "zh-Hant": "和", ja: "", ko: "", hi: "और", id: "dan", vi: "và", sw: "na",
 };
-const LOCALES = [...Object.keys(AND), "de-AT", "de-CH", "es-419", "es-MX", "fr-CA", "fr-CH", "pt-PT", "zh-Hant-HK"];
+const VARIANTS = ["de-AT", "de-CH", "es-419", "es-MX", "fr-CA", "fr-CH", "pt-PT", "zh-Hant-HK"];
+// Languages of which only CLDR's names are taken: most others of the European Union, and some more.
+const ALSO = [
+  "bg", "cs", "da", "el", "et", "fi", "hr", "hu", "lt", "lv", "mt", "ro", "sk", "sl", "sv",
+  "ca", "fa", "he", "is", "mk", "ms", "nb", "sq", "sr", "sr-Latn", "th",
+];
+const LOCALES = [...Object.keys(AND), ...VARIANTS, ...ALSO];
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const fields = join(root, "src/domain/fields");
@@ -111,7 +117,9 @@ function cldr(locale) {
   const path = join(cache, "cldr-localenames-full/main", locale, "territories.json");
   if (!existsSync(path)) return [];
   const names = Object.entries(json(path).main[locale].localeDisplayNames.territories);
-  return names.map(([key, name]) => [key.slice(0, 2), name]).filter(([code, name]) => is_country(code) && name !== code);
+  // Abbreviations of two letters are those of the main languages only.
+  const is_taken = (name) => locale in AND || VARIANTS.includes(locale) || loose(careful(name)).length > 2;
+  return names.map(([key, name]) => [key.slice(0, 2), name]).filter(([code, name]) => is_country(code) && name !== code && is_taken(name));
 }
 
 // [alpha-2, name] of each country in its own official languages.
@@ -211,12 +219,11 @@ function generate() {
     const language = locale in AND ? locale : locale.slice(0, 2);
     for (const [code, name] of cldr(locale)) for (const form of forms(language, name)) found.add(code, form, `cldr ${locale}`);
     for (const [code, name] of iso_countries(locale)) {
-      if (wrong.has(`${code} ${loose(careful(name))}`)) continue;
+      if (ALSO.includes(locale) || wrong.has(`${code} ${loose(careful(name))}`)) continue;
       for (const form of forms(language, name)) found.add(code, form, `iso ${locale}`);
     }
   }
-  // Abbreviations of two letters are those of the twenty languages only.
-  for (const [code, name] of native()) if (loose(careful(name)).length > 2) found.add(code, name, "native");
+  for (const [code, name] of native()) found.add(code, name, "native");
   for (const [code, number] of numbers()) found.add(code, number, "number");
 
   const rows = new Map();
