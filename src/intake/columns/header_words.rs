@@ -138,7 +138,7 @@ const WORDS: &[(Meaning, &str)] = &[
     (Meaning::Field(Field::Email), "E-posta|E-posta adresi|Elektronik posta|Mail adresi|E-mail adresi"),
     (
         Meaning::Field(Field::Phone),
-        "Telefon numarası|Telefon no|Cep telefonu|Cep|Cep no|Tel no|Cep telefonu numarası|Telefonu",
+        "Telefon numarası|Telefon no|Cep telefonu|Cep no|Tel no|Cep telefonu numarası|Telefonu",
     ),
     (Meaning::Field(Field::Country), "Ülke|Ülkesi|Ülke kodu|Ülke/Bölge"),
     (Meaning::Field(Field::Type), "Müşteri tipi|Müşteri türü"),
@@ -147,7 +147,7 @@ const WORDS: &[(Meaning, &str)] = &[
     (Meaning::Given, "الاسم الأول|الاسم الشخصي"),
     (Meaning::Family, "اسم العائلة|الاسم الأخير|الاسم العائلي|اللقب"),
     (Meaning::NameOrGiven, "الاسم|اسم"),
-    (Meaning::Field(Field::Email), "البريد الإلكتروني|بريد إلكتروني|الإيميل|إيميل|عنوان البريد الإلكتروني|البريد"),
+    (Meaning::Field(Field::Email), "البريد الإلكتروني|بريد إلكتروني|الإيميل|إيميل|عنوان البريد الإلكتروني"),
     (
         Meaning::Field(Field::Phone),
         "الهاتف|رقم الهاتف|هاتف|الجوال|رقم الجوال|جوال|الموبايل|رقم الموبايل|الهاتف المحمول",
@@ -272,8 +272,19 @@ pub(crate) fn positions(names: &[String], field: Field) -> Vec<usize> {
     {
         return found;
     }
-    at(&|meaning| matches!(meaning, Meaning::NameOrGiven | Meaning::NameOrFamily))
+    if names.iter().any(|name| ENGLISH_HALVES.contains(&&*fold(name))) {
+        return Vec::new();
+    }
+    let mut found = at(&|meaning| matches!(meaning, Meaning::NameOrGiven | Meaning::NameOrFamily));
+    found.retain(|&index| !NOT_ALONE.contains(&&*plain(&names[index])));
+    found
 }
+
+/// Columns of half a name in English, folded.
+const ENGLISH_HALVES: [&str; 6] = ["firstname", "givenname", "forename", "lastname", "surname", "familyname"];
+
+/// Words that are too usual in English to be the name without the other half beside them.
+const NOT_ALONE: [&str; 2] = ["ad", "ten"];
 
 /// Whether the column named `Name` holds the family name only: the file has the given name under a
 /// word of another language, and no other column for the family name.
@@ -368,7 +379,8 @@ mod tests {
         ] {
             assert_eq!(meaning(name), Some(Meaning::Field(field)), "{name}");
         }
-        for name in ["", "Tele", "Telefon 2", "Landkreis", "Paysage", "Nomen", "Ort", "Straße", "Fax", "Telefax"] {
+        for name in ["", "Tele", "Telefon 2", "Landkreis", "Paysage", "Nomen", "Ort", "Straße", "Fax", "Telefax", "CEP"]
+        {
             assert_eq!(meaning(name), None, "{name}");
         }
     }
@@ -379,6 +391,8 @@ mod tests {
         assert_eq!(positions(&header("Nombre;Apellidos;Correo"), Field::Name), [0; 0]);
         assert_eq!(positions(&header("Nom;Prénom"), Field::Name), [0; 0]);
         assert_eq!(positions(&header("Nom;Prénom;Nom complet"), Field::Name), [2]);
+        assert_eq!(positions(&header("First Name;Last Name;Nome;Email"), Field::Name), [0; 0]);
+        assert_eq!(positions(&header("Ad;Ten;Email"), Field::Name), [0; 0]);
         assert!(name_is_family_name(&header("Name;Vorname")));
         assert!(!name_is_family_name(&header("Name;Vorname;Nachname")));
         assert!(!name_is_family_name(&header("Name;Telefon")));
