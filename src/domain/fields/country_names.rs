@@ -26,8 +26,8 @@ fn lines() -> impl Iterator<Item = (&'static str, &'static str)> {
 /// No country has a name as long as this.
 const TOO_LONG: usize = 250;
 
-/// Russia in Vietnamese, and the code of Nigeria if the case of its letters does not matter. It is the
-/// only name of a country that is spelled like another country's code.
+/// Russia in Vietnamese, and the code of Nigeria if the case of its letters does not matter. It is
+/// the only name of a country that is spelled like another country's code.
 pub(super) const NGA: &str = "Nga";
 
 /// The countries that a text means: several if the name is ambiguous, none if it is unknown.

@@ -73,7 +73,8 @@ fn every_name_of_cldr_means_its_country_or_is_ambiguous() {
             "country.ambiguous" => {
                 ambiguous.insert(name.to_owned());
             }
-            // Codes, and short for the United Kingdom in Spanish and the United States in Indonesian.
+            // Codes, and short for the United Kingdom in Spanish and the United States in
+            // Indonesian.
             "RUS" if name == "RU" => {}
             "ASM" if name == "AS" => {}
             found => assert_eq!(found, alpha3, "{name} ({})", &row[2]),
