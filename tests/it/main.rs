@@ -52,5 +52,6 @@ mod torn;
 mod trust;
 mod unread;
 mod untrue;
+mod words;
 
 use testkit::{checker, crash, door, harness, world};

@@ -253,7 +253,7 @@ fn problem(problem: Code) -> &'static str {
         }
         Code::PhoneSpreadsheetDamage => "a spreadsheet changed the number, as in `2.34904E+12`",
         Code::CountryMissing => "there is no country",
-        Code::CountryUnknown => "neither a code of ISO 3166-1 nor an English name of a country",
+        Code::CountryUnknown => "neither a code of ISO 3166-1 nor a known name of a country",
         Code::CountryAmbiguous => "the name means more than one country",
         Code::TypeUnknown => "the type is neither `individual` nor `business`",
         Code::KycMailNotBoolean => "the cell says neither yes nor no",

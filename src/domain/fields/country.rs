@@ -1,8 +1,9 @@
 //! Countries of ISO 3166-1.
 //!
-//! A country is recognized by its alpha-2 or alpha-3 code, or by an English name that has only this
-//! meaning. The whole text must match: prefixes and similar names do not count. `UK`, England,
-//! Scotland, Wales and Northern Ireland mean GBR, because that is the code that ISO has for them.
+//! A country is recognized by its alpha-2, alpha-3 or numeric code, or by a name that has only this
+//! meaning; `country_names` has the names. The whole text must match: prefixes and similar names do
+//! not count. `UK`, England, Scotland, Wales and Northern Ireland mean GBR, because that is the code
+//! that ISO has for them.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,6 +11,7 @@ use std::sync::LazyLock;
 
 use unicode_normalization::UnicodeNormalization as _;
 
+use super::country_names;
 use crate::domain::text::trimmed;
 use crate::domain::violation::{Code, Flaw};
 
@@ -24,7 +26,7 @@ impl fmt::Debug for Country {
 }
 
 impl Country {
-    /// Returns the country that a code or an English name means.
+    /// Returns the country that a code or a name means.
     ///
     /// # Errors
     /// Returns a [`Flaw`] with one of the `country.*` codes.
@@ -32,22 +34,21 @@ impl Country {
         if let Some(country) = Self::plain(trimmed(text)) {
             return Ok(country);
         }
-        let key = fold(text);
-        if key.is_empty() {
+        if trimmed(text).is_empty() {
             return Err(Flaw::new(Code::CountryMissing, "every customer needs a country"));
         }
-        if let Some(&country) = ATLAS.countries.get(&key) {
-            return Ok(country);
-        }
-        if let Some((_, choices)) = AMBIGUOUS.iter().find(|(name, _)| *name == key) {
-            let hint = format!("means more than one country; write {choices}");
-            return Err(Flaw::new(Code::CountryAmbiguous, hint));
-        }
-        let hint = match ATLAS.unassigned.get(&key) {
-            Some(reason) => format!("{reason}; write the code of a current country"),
-            None => {
-                "is not a country code or name; write a code, such as DE or DEU, or the usual English name".to_owned()
+        match &country_names::countries(text)[..] {
+            [] => {}
+            [country] => return Ok(*country),
+            choices => {
+                let choices: Vec<_> = choices.iter().map(|country| country.described()).collect();
+                let hint = format!("means more than one country; write {}", choices.join(" or "));
+                return Err(Flaw::new(Code::CountryAmbiguous, hint));
             }
+        }
+        let hint = match UNASSIGNED.get(&fold(text)) {
+            Some(reason) => format!("{reason}; write the code of a current country"),
+            None => "is not a country code or name; write a code, such as DE or DEU, or the usual name".to_owned(),
         };
         Err(Flaw::new(Code::CountryUnknown, hint))
     }
@@ -56,6 +57,9 @@ impl Country {
     /// cells hold a code, which does not need folding.
     #[must_use]
     pub fn plain(code: &str) -> Option<Self> {
+        if code == country_names::NGA {
+            return None;
+        }
         let place = code_place(code.as_bytes())?;
         CODES.places.get(place).copied().flatten()
     }
@@ -68,6 +72,21 @@ impl Country {
     #[must_use]
     pub fn alpha3(self) -> &'static str {
         CODES.countries[usize::from(self.0)].1
+    }
+
+    /// The alpha-3 code with an English name that tells it from others of a similar name.
+    fn described(self) -> String {
+        let (_, alpha3, name) = CODES.countries[usize::from(self.0)];
+        let name = match alpha3 {
+            "COD" => "Democratic Republic of the Congo, Kinshasa",
+            "COG" => "Republic of the Congo, Brazzaville",
+            "KOR" => "South Korea",
+            "PRK" => "North Korea",
+            "VGB" => "British",
+            "VIR" => "U.S.",
+            _ => name,
+        };
+        format!("{alpha3} ({name})")
     }
 }
 
@@ -86,17 +105,10 @@ impl std::str::FromStr for Country {
     }
 }
 
-/// Names that people write and that mean more than one country.
-const AMBIGUOUS: [(&str, &str); 4] = [
-    ("congo", "COD (Democratic Republic of the Congo, Kinshasa) or COG (Republic of the Congo, Brazzaville)"),
-    ("the congo", "COD (Democratic Republic of the Congo, Kinshasa) or COG (Republic of the Congo, Brazzaville)"),
-    ("korea", "KOR (South Korea) or PRK (North Korea)"),
-    ("virgin islands", "VGB (British) or VIR (U.S.)"),
-];
-
 /// The codes of the assigned countries, and which country each code of two or three letters means.
 struct Codes {
-    countries: Vec<(&'static str, &'static str)>,
+    /// Alpha-2, alpha-3 and an English name of each.
+    countries: Vec<(&'static str, &'static str, &'static str)>,
     places: Vec<Option<Country>>,
 }
 
@@ -115,38 +127,23 @@ fn code_place(code: &[u8]) -> Option<usize> {
 
 static CODES: LazyLock<Codes> = LazyLock::new(|| {
     let mut codes = Codes { countries: Vec::new(), places: vec![None; LETTERS.pow(2) + LETTERS.pow(3)] };
-    for (country, [alpha2, alpha3, _]) in countries() {
+    for (country, [alpha2, alpha3, names]) in countries() {
         for place in [alpha2, alpha3].into_iter().filter_map(|code| code_place(code.as_bytes())) {
             codes.places[place] = Some(country);
         }
-        codes.countries.push((alpha2, alpha3));
+        codes.countries.push((alpha2, alpha3, names.split('|').next().unwrap_or_default()));
     }
     codes
 });
 
-struct Atlas {
-    /// Folded codes and names of the assigned countries.
-    countries: HashMap<String, Country>,
-    /// Folded codes and names that are reserved or withdrawn, and why they do not mean a current
-    /// country.
-    unassigned: HashMap<String, String>,
-}
-
-static ATLAS: LazyLock<Atlas> = LazyLock::new(|| Atlas {
-    countries: spellings(),
-    unassigned: unassigned(include_str!("countries_not_assigned.txt")),
-});
+/// Folded codes and names that are reserved or withdrawn, and why they do not mean a current
+/// country.
+static UNASSIGNED: LazyLock<HashMap<String, String>> =
+    LazyLock::new(|| unassigned(include_str!("countries_not_assigned.txt")));
 
 /// Returns each country with its line `alpha2 TAB alpha3 TAB name|name|…`.
 fn countries() -> impl Iterator<Item = (Country, [&'static str; 3])> {
     (0..).map(Country).zip(lines_of_three(include_str!("countries.txt")))
-}
-
-fn spellings() -> HashMap<String, Country> {
-    let of_line = |(country, [alpha2, alpha3, names]): (Country, [&'static str; 3])| {
-        names.split('|').chain([alpha2, alpha3]).map(move |spelling| (fold(spelling), country))
-    };
-    countries().flat_map(of_line).collect()
 }
 
 /// Parses lines of `code TAB state TAB name`.
@@ -254,7 +251,7 @@ mod tests {
 
     #[test]
     fn prefixes_and_near_misses_are_no_country() {
-        for name in ["Germ", "Nige", "Unit", "Germny", "840", "DEUT", "Kosovo", "XK", "-"] {
+        for name in ["Germ", "Nige", "Unit", "Germny", "999", "84", "DEUT", "Kosovo", "XK", "-"] {
             assert_eq!(Country::parse(name).unwrap_err().code, Code::CountryUnknown, "{name}");
         }
         assert_eq!(Country::parse(" \t").unwrap_err().code, Code::CountryMissing);

@@ -1,6 +1,7 @@
 //! The fields of a customer, each with its own rules.
 //!
 //! - `name`, `email`, `phone`, `country`, `kind`: one file for each field
+//! - `country_names`: what people call the countries
 //! - `phone_ranges`: which phone numbers are in use
 //! - `byte_classes`, `normalized_letters`: fast answers about ASCII and about normalized text
 //!
@@ -10,6 +11,7 @@
 
 mod byte_classes;
 pub(super) mod country;
+mod country_names;
 pub(super) mod email;
 pub(super) mod kind;
 pub(super) mod name;

@@ -2,6 +2,7 @@
 
 use super::column_names::ColumnNames;
 use super::fault::{ColumnFault, map_option, map_recipe, quoted};
+use super::header_words;
 use super::presets::Preset;
 use super::sources::{FieldSource, TextSource, preset_source, sourced};
 use super::spelling::{fold, is_same};
@@ -95,6 +96,9 @@ fn advise(field: Field, names: &[String]) -> String {
     };
     let likely = match field {
         Field::Name => {
+            if let Some(template) = header_words::name_template(names) {
+                return map_recipe(field, &template);
+            }
             let first = with(&["firstname", "givenname", "forename"]);
             let last = with(&["lastname", "surname", "familyname"]);
             match (&first[..], &last[..]) {

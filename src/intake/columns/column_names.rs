@@ -1,6 +1,7 @@
 //! The columns that a file has, and how to find one of them.
 
 use super::fault::ColumnFault;
+use super::header_words;
 use super::presets::Preset;
 use super::spelling::{aliases, fold, is_same, near};
 use crate::domain::Field;
@@ -58,11 +59,27 @@ impl ColumnNames {
         if let [index] = found[..] { Some(self.column(index)) } else { None }
     }
 
+    /// Returns the columns that have a usual name of a field, in English or else in another language.
+    fn usual(&self, field: Field) -> Vec<usize> {
+        let english = self.positions(|name| aliases(field).contains(&&*fold(name)));
+        if english.is_empty() || (field == Field::Name && self.is_half_a_name(&english)) {
+            header_words::positions(self.as_slice(), field)
+        } else {
+            english
+        }
+    }
+
+    /// Returns whether the only English word is `Name`, and it means the family name.
+    fn is_half_a_name(&self, english: &[usize]) -> bool {
+        matches!(english, [index] if fold(&self.as_slice()[*index]) == "name")
+            && header_words::name_is_family_name(self.as_slice())
+    }
+
     /// Returns the column that feeds a field if no option names one, or `None` if the file does not
     /// have it.
     pub(crate) fn obvious(&self, field: Field) -> Result<Option<Column>, ColumnFault> {
         let own = self.positions(|name| is_same(name, field.as_str()));
-        let found = if own.is_empty() { self.positions(|name| aliases(field).contains(&&*fold(name))) } else { own };
+        let found = if own.is_empty() { self.usual(field) } else { own };
         match found[..] {
             [] => Ok(None),
             [index] => Ok(Some(self.column(index))),

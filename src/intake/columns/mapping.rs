@@ -8,6 +8,7 @@
 use super::advice::{check_export, check_required};
 use super::column_names::{Column, ColumnNames, Place};
 use super::fault::ColumnFault;
+use super::header_words;
 use super::rules::{ExtraRule, Recipe, TypedPart};
 use super::sources::{ExtraField, FieldSource, TextSource, feed};
 use super::spelling::{aliases, fold, is_same};
@@ -34,6 +35,7 @@ pub(crate) fn is_known(name: &str, options: &InputOptions) -> bool {
     let folded = fold(name);
     let asked = |typed: &str| is_same(typed, name);
     Field::ALL.into_iter().any(|field| asked(field.as_str()) || aliases(field).contains(&&*folded))
+        || header_words::meaning(name).is_some()
         || DOCUMENTED.contains(&name)
         || options.keep.iter().any(|typed| asked(typed))
         || options.extras.iter().any(|rule| asked(&rule.column))

@@ -3,7 +3,7 @@
 //! - `rules`: what the user can say: `--map`, `--set`, `--extra`
 //! - `presets`: the columns of other systems' exports
 //! - `column_names`: the columns that a file has; `spelling`: when two spellings name the same
-//!   column
+//!   column; `header_words`: what columns are called in languages other than English
 //! - `sources`: what feeds a field; `template`: a text made of several cells
 //! - `mapping`: the result for a whole file
 //! - `fault`, `advice`: why columns cannot be matched, and what the user can do about it
@@ -14,6 +14,7 @@
 mod advice;
 pub(super) mod column_names;
 pub(super) mod fault;
+mod header_words;
 pub(super) mod mapping;
 pub(super) mod presets;
 pub(super) mod rules;
