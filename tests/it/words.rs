@@ -1,12 +1,11 @@
-//! Files as people write them, in their languages: what the program proposes is enough to import them, and every
-//! customer becomes who the file says.
+//! Files as people write them, in their languages: what the program proposes is enough to import
+//! them, and every customer becomes who the file says.
 
 use std::collections::BTreeMap;
-use std::process::Command;
 
 use serde_json::Value;
 
-use crate::harness::{FAST, Lab, Server, fixture, skipped};
+use crate::harness::{FAST, Lab, Server, fixture};
 use crate::proxy::{Harm, Proxy};
 
 /// What a file's header means, as the program proposes it.
@@ -20,7 +19,8 @@ const PEOPLE: [(&str, &str); 5] = [
 
 const EMAIL: [&str; 5] = ["E-Mail-Adresse", "Correo electrónico", "Adresse e-mail", "E-posta", "メールアドレス"];
 
-/// The country, phone and name that each good row means, by its e-mail. The column `Probe` has them.
+/// The country, phone and name that each good row means, by its e-mail. The column `Probe` has
+/// them.
 fn expected(lab: &Lab, name: &str) -> BTreeMap<String, String> {
     let text = lab.read(name);
     let delimiter = if text.lines().next().unwrap().contains(';') { b';' } else { b',' };
@@ -85,19 +85,4 @@ fn of_two_columns_with_words_of_one_field_none_is_chosen() {
     // A word of English is taken as before, whatever else there is.
     lab.write("in.csv", "Name;E-Mail;Phone;Handy;Land\nA;a@example.com;+4915123456789;+4915123456780;D\n");
     lab.run(&["check", "in.csv"]).ends(0);
-}
-
-#[test]
-fn the_table_of_country_names_is_what_the_packages_say() {
-    let folder = env!("CARGO_MANIFEST_DIR");
-    let Ok(ran) = Command::new("node").args(["tools/country-names.mjs", "--check"]).current_dir(folder).output() else {
-        skipped("node is missing: the table of country names is not generated again");
-        return;
-    };
-    if ran.status.code() == Some(77) {
-        skipped("the packages cannot be had: the table of country names is not generated again");
-        return;
-    }
-    let said = String::from_utf8_lossy(&ran.stdout).into_owned() + &String::from_utf8_lossy(&ran.stderr);
-    assert!(ran.status.success(), "{said}");
 }

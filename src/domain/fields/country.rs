@@ -2,8 +2,8 @@
 //!
 //! A country is recognized by its alpha-2, alpha-3 or numeric code, or by a name that has only this
 //! meaning; `country_names` has the names. The whole text must match: prefixes and similar names do
-//! not count. `UK`, England, Scotland, Wales and Northern Ireland mean GBR, because that is the code
-//! that ISO has for them.
+//! not count. `UK`, England, Scotland, Wales and Northern Ireland mean GBR, because that is the
+//! code that ISO has for them.
 
 use std::collections::HashMap;
 use std::fmt;

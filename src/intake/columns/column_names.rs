@@ -59,7 +59,8 @@ impl ColumnNames {
         if let [index] = found[..] { Some(self.column(index)) } else { None }
     }
 
-    /// Returns the columns that have a usual name of a field, in English or else in another language.
+    /// Returns the columns that have a usual name of a field, in English or else in another
+    /// language.
     fn usual(&self, field: Field) -> Vec<usize> {
         let english = self.positions(|name| aliases(field).contains(&&*fold(name)));
         if english.is_empty() || (field == Field::Name && self.is_half_a_name(&english)) {
