@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::fields::country::Country;
+use super::fields::country_code::Country;
 use super::fields::email::Email;
 use super::fields::kind::CustomerType;
 use super::fields::name::CustomerName;

@@ -53,7 +53,7 @@ pub use attempt::{
     AttemptResult, DoubtCause, EmailWords, FoundCustomer, LookupResult, Matches, Refusal, RefusalScope, StopReason,
 };
 pub use customer::{Field, NewCustomer};
-pub use fields::country::Country;
+pub use fields::country_code::Country;
 pub use fields::email::{Email, EmailKey};
 pub use fields::kind::CustomerType;
 pub use fields::name::CustomerName;

@@ -1,4 +1,4 @@
-//! Countries of ISO 3166-1.
+//! The country of a cell.
 //!
 //! A country is recognized by its alpha-2, alpha-3 or numeric code, or by a name that has only this
 //! meaning; `country_names` has the names. The whole text must match: prefixes and similar names do
@@ -6,24 +6,14 @@
 //! code that ISO has for them.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::LazyLock;
 
 use unicode_normalization::UnicodeNormalization as _;
 
+use super::country_code::{Country, lines_of_three};
 use super::country_names;
 use crate::domain::text::trimmed;
 use crate::domain::violation::{Code, Flaw};
-
-/// An assigned country, stored as its index in the table.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Country(u8);
-
-impl fmt::Debug for Country {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.alpha3())
-    }
-}
 
 impl Country {
     /// Returns the country that a code or a name means.
@@ -52,48 +42,6 @@ impl Country {
         };
         Err(Flaw::new(Code::CountryUnknown, hint))
     }
-
-    /// Returns the country of a code, or `None` if the text is not an assigned code. Nearly all
-    /// cells hold a code, which does not need folding.
-    #[must_use]
-    pub fn plain(code: &str) -> Option<Self> {
-        if code == country_names::NGA {
-            return None;
-        }
-        let place = code_place(code.as_bytes())?;
-        CODES.places.get(place).copied().flatten()
-    }
-
-    #[must_use]
-    pub fn alpha2(self) -> &'static str {
-        CODES.countries[usize::from(self.0)].0
-    }
-
-    #[must_use]
-    pub fn alpha3(self) -> &'static str {
-        CODES.countries[usize::from(self.0)].1
-    }
-
-    /// The alpha-3 code with an English name that tells it from others of a similar name.
-    fn described(self) -> String {
-        let (_, alpha3, name) = CODES.countries[usize::from(self.0)];
-        let name = match alpha3 {
-            "COD" => "Democratic Republic of the Congo, Kinshasa",
-            "COG" => "Republic of the Congo, Brazzaville",
-            "KOR" => "South Korea",
-            "PRK" => "North Korea",
-            "VGB" => "British",
-            "VIR" => "U.S.",
-            _ => name,
-        };
-        format!("{alpha3} ({name})")
-    }
-}
-
-impl fmt::Display for Country {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.alpha3())
-    }
 }
 
 /// For command lines. It accepts the same texts as a cell.
@@ -105,46 +53,10 @@ impl std::str::FromStr for Country {
     }
 }
 
-/// The codes of the assigned countries, and which country each code of two or three letters means.
-struct Codes {
-    /// Alpha-2, alpha-3 and an English name of each.
-    countries: Vec<(&'static str, &'static str, &'static str)>,
-    places: Vec<Option<Country>>,
-}
-
-const LETTERS: usize = 26;
-
-/// Returns the index of a code of two or three letters, in any case, among all possible codes.
-/// Returns `None` for any other text.
-fn code_place(code: &[u8]) -> Option<usize> {
-    let letter = |byte: u8| byte.is_ascii_alphabetic().then(|| usize::from(byte.to_ascii_uppercase() - b'A'));
-    match *code {
-        [a, b] => Some(letter(a)? * LETTERS + letter(b)?),
-        [a, b, c] => Some(((1 + letter(a)?) * LETTERS + letter(b)?) * LETTERS + letter(c)?),
-        _ => None,
-    }
-}
-
-static CODES: LazyLock<Codes> = LazyLock::new(|| {
-    let mut codes = Codes { countries: Vec::new(), places: vec![None; LETTERS.pow(2) + LETTERS.pow(3)] };
-    for (country, [alpha2, alpha3, names]) in countries() {
-        for place in [alpha2, alpha3].into_iter().filter_map(|code| code_place(code.as_bytes())) {
-            codes.places[place] = Some(country);
-        }
-        codes.countries.push((alpha2, alpha3, names.split('|').next().unwrap_or_default()));
-    }
-    codes
-});
-
 /// Folded codes and names that are reserved or withdrawn, and why they do not mean a current
 /// country.
 static UNASSIGNED: LazyLock<HashMap<String, String>> =
     LazyLock::new(|| unassigned(include_str!("countries_not_assigned.txt")));
-
-/// Returns each country with its line `alpha2 TAB alpha3 TAB name|name|…`.
-fn countries() -> impl Iterator<Item = (Country, [&'static str; 3])> {
-    (0..).map(Country).zip(lines_of_three(include_str!("countries.txt")))
-}
 
 /// Parses lines of `code TAB state TAB name`.
 fn unassigned(table: &'static str) -> HashMap<String, String> {
@@ -155,13 +67,6 @@ fn unassigned(table: &'static str) -> HashMap<String, String> {
         found.entry(fold(name)).or_insert_with(|| format!("{name} has no assigned code ({code} is {state})"));
     }
     found
-}
-
-fn lines_of_three(table: &'static str) -> impl Iterator<Item = [&'static str; 3]> {
-    table.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
-        let mut parts = line.split('\t');
-        Some([parts.next()?, parts.next()?, parts.next()?])
-    })
 }
 
 /// Returns the form that all spellings of one name share: composed letters, lower case, single

@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::country::Country;
+use super::country_code::{Country, NGA};
 use crate::domain::text::trimmed;
 
 /// For each key its codes, separated by spaces. The keys are loose names, apart from a few careful
@@ -25,10 +25,6 @@ fn lines() -> impl Iterator<Item = (&'static str, &'static str)> {
 
 /// No country has a name as long as this.
 const TOO_LONG: usize = 250;
-
-/// Russia in Vietnamese, and the code of Nigeria if the case of its letters does not matter. It is
-/// the only name of a country that is spelled like another country's code.
-pub(super) const NGA: &str = "Nga";
 
 /// The countries that a text means: several if the name is ambiguous, none if it is unknown.
 pub(super) fn countries(text: &str) -> Vec<Country> {

@@ -10,7 +10,7 @@ use rlibphonenumber::{
     NumberLengthType, PHONE_NUMBER_UTIL, ParseError, PhoneNumber, PhoneNumberFormat, Region, ValidationError,
 };
 
-use super::country::Country;
+use super::country_code::Country;
 use super::phone_ranges::in_use;
 use crate::domain::text::trimmed;
 use crate::domain::violation::{Code, Flaw};
