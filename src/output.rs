@@ -23,6 +23,9 @@ const ROOM: usize = 1 << 20;
 const STALLED: Duration = Duration::from_secs(1);
 const SLOW: Duration = Duration::from_secs(5);
 
+/// How often [`flush`] looks whether the reader takes anything.
+const LOOK: Duration = Duration::from_millis(50);
+
 /// How long the thread waits before it writes again to a descriptor that would block.
 const AGAIN: Duration = Duration::from_millis(20);
 
@@ -161,8 +164,9 @@ impl Shared {
     }
 
     /// Waits until everything is written. Returns false if the reader takes nothing for `stalled`,
-    /// or if `slow` is over.
-    fn flush(&self, stalled: Duration, slow: Duration) -> bool {
+    /// or if `slow` is over. While `is_ready` holds, the reader would take something, and only the
+    /// thread is late, because the machine is busy.
+    fn flush(&self, stalled: Duration, slow: Duration, is_ready: impl Fn() -> bool) -> bool {
         let begun = Instant::now();
         let mut queue = self.queue();
         queue.append_notice();
@@ -174,8 +178,8 @@ impl Shared {
             if left.is_zero() {
                 return false;
             }
-            queue = self.drained.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0;
-            if queue.written != written {
+            queue = self.drained.wait_timeout(queue, left.min(LOOK)).unwrap_or_else(PoisonError::into_inner).0;
+            if queue.written != written || is_ready() {
                 (written, moved) = (queue.written, Instant::now());
             }
         }
@@ -222,8 +226,24 @@ pub fn line(line: &str) {
 /// Waits until everything is written, at most about a second if the reader does not read.
 pub fn flush() {
     if let Some(shared) = shared() {
-        shared.flush(STALLED, SLOW);
+        shared.flush(STALLED, SLOW, takes_more);
     }
+}
+
+/// Returns whether standard error would accept a write now. Where that cannot be asked, the answer
+/// is no.
+#[cfg(unix)]
+fn takes_more() -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let stderr = io::stderr();
+    let mut asked = [PollFd::new(&stderr, PollFlags::OUT)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut asked, Some(&now)).is_ok_and(|ready| ready > 0) && asked[0].revents().contains(PollFlags::OUT)
+}
+
+#[cfg(not(unix))]
+fn takes_more() -> bool {
+    false
 }
 
 #[cfg(test)]
@@ -280,7 +300,7 @@ mod tests {
         allow.send(()).unwrap();
         assert_eq!(taken.recv().unwrap().len(), ROOM);
         allow.send(()).unwrap();
-        assert!(shared.flush(Duration::from_secs(60), Duration::from_secs(60)));
+        assert!(shared.flush(Duration::from_secs(60), Duration::from_secs(60), || false));
         assert_eq!(taken.recv().unwrap(), "… 1 line was not shown\n".as_bytes());
         assert_eq!(shared.queue().bytes, 0);
     }
@@ -289,8 +309,23 @@ mod tests {
     fn nobody_waits_long_for_a_reader_that_does_not_read() {
         let (shared, _allow, _taken) = started();
         shared.add(b"a\n", Weight::Ordinary);
-        assert!(!shared.flush(Duration::from_millis(5), Duration::from_secs(60)));
-        assert!(!shared.flush(Duration::from_secs(60), Duration::from_millis(5)));
+        assert!(!shared.flush(Duration::from_millis(5), Duration::from_secs(60), || false));
+        assert!(!shared.flush(Duration::from_secs(60), Duration::from_millis(5), || false));
+    }
+
+    #[test]
+    fn last_words_are_written_by_a_thread_that_is_late() {
+        let (shared, allow, taken) = started();
+        shared.add(b"error: why\n", Weight::Needed);
+        let late = std::thread::spawn(move || {
+            std::thread::sleep(3 * LOOK);
+            allow.send(()).unwrap();
+            taken.recv().unwrap()
+        });
+        // The reader is ready, and the thread writes only after more than the time for one that
+        // is not.
+        assert!(shared.flush(2 * LOOK, Duration::from_secs(60), || true));
+        assert_eq!(late.join().unwrap(), b"error: why\n");
     }
 
     #[test]
@@ -298,7 +333,7 @@ mod tests {
         let (shared, allow, _taken) = started();
         drop(allow);
         shared.add(b"a\n", Weight::Ordinary);
-        assert!(shared.flush(Duration::from_secs(60), Duration::from_secs(60)));
+        assert!(shared.flush(Duration::from_secs(60), Duration::from_secs(60), || false));
     }
 
     #[test]
