@@ -4,13 +4,14 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::domain::{InputForm, InputRecord, InputShape, Json, JsonObject, Position};
+use crate::domain::{InputForm, InputRecord, InputShape, Json, JsonObject, Position, SkippedRows};
 use encoding_rs::{Encoding, UTF_8};
 
 use super::columns::column_names::ColumnNames;
 use super::columns::mapping::{Mapping, is_known};
 use super::error::IntakeError;
 use super::judge::examine::{Examined, Examiner};
+use super::judge::repeated_header::RepeatedHeader;
 use super::limits::{DEEPEST, MOST_COLUMNS};
 use super::open::header_problem::HeaderProblem;
 use super::open::sniff::EncodingErrors;
@@ -20,7 +21,7 @@ use super::open::{decode, sniff, unsupported};
 use super::options::{Format, InputOptions};
 use super::origin::{Origin, broken};
 use super::parallel::{Gather, Parallel};
-use super::read::csv::{CsvReader, RecordScan};
+use super::read::csv::{CsvReader, ReadFault, RecordScan};
 use super::read::ndjson::{Item, parse_object};
 use super::read::pieces::{BoxedInput, Cutter};
 use super::read::records::{Form, RecordReader as _, Records};
@@ -33,6 +34,7 @@ pub struct Feed {
     examiner: Examiner,
     shape: InputShape,
     row: u64,
+    repeated_headers: u64,
     is_over: bool,
 }
 
@@ -138,6 +140,7 @@ impl Feed {
             examiner: Examiner { mapping, header, encoding, region, want_raw, may_be_cut },
             shape: InputShape { form: shape, byte_order_mark: wants_mark },
             row: 0,
+            repeated_headers: 0,
             is_over: false,
         }
     }
@@ -152,11 +155,11 @@ impl Feed {
         T: Gather + Send + 'static,
         G: Fn() -> T + Send + Sync + 'static,
     {
+        let skipped = self.skipped();
         let Self { origin, form, records, examiner, .. } = self;
-        let blank_rows = records.blank_rows();
         let (rest, line) = records.into_rest().map_err(|error| origin.explain(error.into(), &examiner.header))?;
         let cutter = Cutter::new(form, rest, line, T::PIECE);
-        Parallel::start(origin, cutter, blank_rows, examiner, gather).map_err(IntakeError::NoThread)
+        Parallel::start(origin, cutter, skipped, examiner, gather).map_err(IntakeError::NoThread)
     }
 
     /// Returns which column feeds which field, for display.
@@ -177,10 +180,10 @@ impl Feed {
         self.examiner.mapping.kept()
     }
 
-    /// Returns how many blank rows (empty lines, and rows of only delimiters) were skipped so far.
+    /// Returns how many rows were skipped so far.
     #[must_use]
-    pub fn blank_rows(&self) -> u64 {
-        self.records.blank_rows()
+    pub fn skipped(&self) -> SkippedRows {
+        SkippedRows { blank_rows: self.records.blank_rows(), repeated_headers: self.repeated_headers }
     }
 }
 
@@ -191,17 +194,27 @@ impl Iterator for Feed {
         if self.is_over {
             return None;
         }
-        let next = match self.records.next_record() {
-            Ok(Some((line, scanned))) => {
-                self.row += 1;
-                let position = Position { row: self.row, line };
-                Ok(Some(self.examiner.examine(position, scanned, |examined| match examined {
-                    Examined::Plain(customer) => InputRecord::plain(position, customer).into_owned(),
-                    Examined::Record(record) => record.into_owned(),
-                })))
+        let next = loop {
+            let (line, scanned) = match self.records.next_record() {
+                Ok(Some(found)) => found,
+                Ok(None) => break self.origin.check_unchanged().map(|()| None),
+                Err(fault) => break Err(self.origin.explain(fault, &self.examiner.header)),
+            };
+            let position = Position { row: self.row + 1, line };
+            let examined = self.examiner.examine(position, scanned, |examined| match examined {
+                Examined::Plain(customer) => InputRecord::plain(position, customer).into_owned(),
+                Examined::Record(record) => record.into_owned(),
+            });
+            match examined {
+                Ok(record) => {
+                    self.row += 1;
+                    break Ok(Some(record));
+                }
+                Err(RepeatedHeader::SameOrder) => self.repeated_headers += 1,
+                Err(RepeatedHeader::OtherOrder) => {
+                    break Err(self.origin.explain(ReadFault::OtherHeader { line }, &self.examiner.header));
+                }
             }
-            Ok(None) => self.origin.check_unchanged().map(|()| None),
-            Err(fault) => Err(self.origin.explain(fault, &self.examiner.header)),
         };
         self.is_over = !matches!(next, Ok(Some(_)));
         next.transpose()

@@ -87,7 +87,7 @@ pub(crate) fn survey(
             observe(&ShapedRecord { shape: &shape, record: &record });
         }
     }
-    counted.tally.skipped(pieces.blank_rows());
+    counted.tally.set_skipped(pieces.skipped());
     // Frees its buffers before the tables for the comparison are built.
     drop(pieces);
     let duplicates = fingerprints.compare();

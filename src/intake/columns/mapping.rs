@@ -123,8 +123,12 @@ impl Mapping {
     }
 
     fn used_columns(&self) -> impl Iterator<Item = &Column> {
-        let origins = self.feedings.iter().filter_map(|feeding| feeding.origin.as_ref()).flat_map(TextSource::columns);
-        origins.chain(self.extras.iter().map(|extra| &extra.column)).chain(&self.kept)
+        self.feeding_columns().chain(self.extras.iter().map(|extra| &extra.column)).chain(&self.kept)
+    }
+
+    /// Returns the columns that feed the fields of every customer.
+    pub(crate) fn feeding_columns(&self) -> impl Iterator<Item = &Column> {
+        self.feedings.iter().filter_map(|feeding| feeding.origin.as_ref()).flat_map(TextSource::columns)
     }
 }
 

@@ -6,6 +6,7 @@ use crate::domain::{
     Code, Country, Flaw, InputRecord, Json, JsonObject, NewCustomer, Position, RawRecord, RecordVerdict, Violation,
 };
 
+use super::repeated_header::{RepeatedHeader, repeated_header};
 use super::validate::{email_cell, judge, plain};
 use crate::intake::columns::column_names::{Column, Place};
 use crate::intake::columns::mapping::Mapping;
@@ -39,15 +40,16 @@ pub(crate) enum Examined<'a> {
 }
 
 impl Examiner {
-    /// Passes the result to `work`, because it may borrow from what was parsed.
+    /// Passes the result to `work`, because it may borrow from what was parsed. Returns an error,
+    /// and does not call `work`, if the row is not a record because it repeats the header.
     #[inline]
     pub(crate) fn examine<T>(
         &self,
         position: Position,
         scanned: Scanned<'_>,
         work: impl FnOnce(Examined<'_>) -> T,
-    ) -> T {
-        match scanned {
+    ) -> Result<T, RepeatedHeader> {
+        Ok(match scanned {
             Scanned::Cells { record, ended } => {
                 let row = CsvRow { record, text: record.text() };
                 // A truncated line of NDJSON is not an object, so it is reported in any case.
@@ -57,6 +59,9 @@ impl Examiner {
                         work(self.plain_record(position, scanned, customer, &row))
                     }
                     _ => {
+                        if let Some(repeated) = repeated_header(&self.header, &self.mapping, record) {
+                            return Err(repeated);
+                        }
                         let judged = self.judge_cells(&row, position.line, ended);
                         work(self.record(position, scanned, if is_cut_off { judged.cut_off() } else { judged }))
                     }
@@ -75,7 +80,7 @@ impl Examiner {
             Scanned::TooLarge { limit } => {
                 work(self.record(position, scanned, self.whole(too_large(limit).at("", ""))))
             }
-        }
+        })
     }
 
     #[inline(always)]

@@ -73,6 +73,10 @@ pub(crate) enum ReadFault {
         line: u64,
         cell: usize,
     },
+    /// The row on this line is a header with its columns in another order.
+    OtherHeader {
+        line: u64,
+    },
 }
 
 impl From<io::Error> for ReadFault {
