@@ -58,9 +58,11 @@ codes! {
     JsonNotAnObject "json.not_an_object" Problem,
     JsonDuplicateKey "json.duplicate_key" Problem,
     CellSpreadsheetDamage "cell.spreadsheet_damage" Problem,
+    CellNullMarker "cell.null_marker" Problem,
     PhoneNotAssigned "phone.not_assigned" Warning,
     EmailReservedDomain "email.reserved_domain" Warning,
     NameLooksGarbled "name.looks_garbled" Warning,
+    NamePlaceholder "name.placeholder" Warning,
     RowSwallowedLines "row.swallowed_lines" Warning,
     DuplicateDiffers "duplicate.differs" Warning,
 }

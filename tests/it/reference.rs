@@ -266,7 +266,12 @@ fn problem(problem: Code) -> &'static str {
         Code::CellSpreadsheetDamage => "the cell holds a spreadsheet's error or formula, as in `#N/A`",
         Code::PhoneNotAssigned => "the number has the right length and lies in a range that is not in use",
         Code::EmailReservedDomain => "the domain is reserved, such as `example.com`: no mail arrives",
-        Code::NameLooksGarbled => "the name looks as if it was read in the wrong encoding, or is in quotes as a whole",
+        Code::NameLooksGarbled => {
+            "the name looks as if it was read in the wrong encoding, is in quotes as a whole, or holds another language's \
+             escapes, as in `O&#039;Brien`"
+        }
+        Code::NamePlaceholder => "the name is a word that stands for an empty value, as in `n/a`",
+        Code::CellNullMarker => "the cell is what databases write for an empty value, as in `\\N`",
         Code::RowSwallowedLines => "a quoted cell holds many lines: perhaps a quote is missing",
         Code::DuplicateDiffers => "an earlier row has the same e-mail and other data",
     }
