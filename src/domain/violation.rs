@@ -52,6 +52,7 @@ codes! {
     TypeUnknown "type.unknown" Problem,
     KycMailNotBoolean "kyc_mail.not_boolean" Problem,
     RowColumnCount "row.column_count" Problem,
+    RowEscapedQuotes "row.escaped_quotes" Problem,
     RowTooLarge "row.too_large" Problem,
     RowEncoding "row.encoding" Problem,
     JsonSyntax "json.syntax" Problem,

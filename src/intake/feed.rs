@@ -382,7 +382,7 @@ mod tests {
         let records: Vec<_> =
             ["messy.csv", "messy.ndjson"].into_iter().flat_map(|name| fixture(name, &options)).collect();
         let shown: BTreeSet<Code> = records.iter().flat_map(codes).collect();
-        let elsewhere = [Code::RowTooLarge, Code::RowEncoding, Code::DuplicateDiffers];
+        let elsewhere = [Code::RowTooLarge, Code::RowEncoding, Code::RowEscapedQuotes, Code::DuplicateDiffers];
         let missing: Vec<_> =
             Code::ALL.iter().filter(|code| !shown.contains(code) && !elsewhere.contains(code)).collect();
         assert!(missing.is_empty(), "{missing:?}");
@@ -717,5 +717,27 @@ mod tests {
         assert_eq!(fields[0], (Field::Name, "column \"name\"".to_owned()));
         assert_eq!(fields[4], (Field::Type, "no column: individual".to_owned()));
         assert_eq!(feed.mapping().unused(), ["x"]);
+    }
+
+    #[test]
+    fn quotes_within_a_cell_that_are_written_with_a_backslash_are_refused() {
+        for cell in [
+            r#""Dwayne \"Rock\" Jay""#,
+            r#""\"Rock\" Jay""#,
+            r#""Ada \"King\"""#,
+            r#""Screen 15\" wide""#,
+            r#""Ada \"King, Countess\"""#,
+        ] {
+            let records = read(&format!("{HEADER}{cell},ada@kunde.de,+4915123456789,DE\n{GOOD}"));
+            assert_eq!(codes(&records[0]), [Code::RowEscapedQuotes], "{cell}");
+            assert_eq!(codes(&records[1]), [], "{cell}");
+        }
+        for cell in [r#""Dwayne ""Rock"" Jay""#, r"AC\DC", r#""AC\DC""#, r#""{""a"":""b\\c""}""#] {
+            let records = read(&format!("{HEADER}{cell},ada@kunde.de,+4915123456789,DE\n"));
+            assert!(!records[0].verdict.is_invalid(), "{cell}: {:?}", codes(&records[0]));
+        }
+        // JSON in a column that nothing uses.
+        let json = read(&format!("note,{HEADER}\"{{\"\"a\"\":\"\"b\\\"\"c\\\"\"\"\"}}\",{GOOD}"));
+        assert_eq!(codes(&json[0]), []);
     }
 }

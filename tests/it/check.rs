@@ -60,7 +60,8 @@ fn the_messy_fixtures_hold_every_code_that_a_small_file_can_hold() {
         seen.push_str(&lab.read("check.csv"));
     }
     // `row.too_large` needs a large record, and one badly encoded record in so small a file condemns the file.
-    let made_elsewhere = ["row.too_large", "row.encoding"];
+    // A quote that is written `\"` moves the cells after it.
+    let made_elsewhere = ["row.too_large", "row.encoding", "row.escaped_quotes"];
     for code in customer_import::domain::Code::ALL.iter().map(|code| code.as_str()) {
         assert!(seen.contains(code) || made_elsewhere.contains(&code), "{code} is in neither file");
     }

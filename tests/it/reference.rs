@@ -257,6 +257,7 @@ fn problem(problem: Code) -> &'static str {
         Code::CountryAmbiguous => "the name means more than one country",
         Code::TypeUnknown => "the type is neither `individual` nor `business`",
         Code::KycMailNotBoolean => "the cell says neither yes nor no",
+        Code::RowEscapedQuotes => "quotes within a cell are written `\\\"`, so the cell ends in the wrong place",
         Code::RowColumnCount => "the row has more or fewer cells than the header",
         Code::RowTooLarge => "the record or one of its cells is beyond a limit, see [limits](input.md#limits)",
         Code::RowEncoding => "the row holds bytes that are not text in the file's encoding",

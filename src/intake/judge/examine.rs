@@ -1,6 +1,7 @@
 //! Takes one record apart and judges it. Pure: the same bytes give the same verdict on any thread.
 
 use encoding_rs::{Encoding, UTF_8};
+use memchr::{memchr, memchr_iter};
 
 use crate::domain::{
     Code, Country, Flaw, InputRecord, Json, JsonObject, NewCustomer, Position, RawRecord, RecordVerdict, Violation,
@@ -106,7 +107,10 @@ impl Examiner {
 
     /// Whether the row as a whole is in order, so that only its cells need to be judged.
     fn is_whole(&self, row: &CsvRow<'_>) -> bool {
-        row.text.is_some() && row.record.len() == self.header.len() && !row.record.has_line_breaks()
+        row.text.is_some()
+            && row.record.len() == self.header.len()
+            && !row.record.has_line_breaks()
+            && !row.record.may_have_escaped_quotes()
     }
 
     fn judge_cells<'a>(&'a self, row: &CsvRow<'a>, line: u64, ended: bool) -> JudgedCells<'a> {
@@ -115,9 +119,12 @@ impl Examiner {
         if row.text.is_none() {
             broken.extend(self.encoding_problems(record, line));
         }
-        if record.len() != self.header.len() {
+        let escaped = self.escaped_quotes(record);
+        // Such a quote ends its cell early, so it explains too many cells.
+        if record.len() != self.header.len() && escaped.is_empty() {
             broken.push(self.column_count(record, ended));
         }
+        broken.extend(escaped);
         let oddities = self.swallowed_lines(record, line);
         let verdict = if broken.is_empty() {
             judge(&self.mapping, row, self.region, oddities)
@@ -174,6 +181,22 @@ impl Examiner {
         Violation::new(Code::RowColumnCount, "", "", hint)
     }
 
+    fn escaped_quotes(&self, record: Record<'_>) -> Vec<Violation> {
+        if !record.may_have_escaped_quotes() {
+            return Vec::new();
+        }
+        let is_split = record.len() != self.header.len();
+        let found = record.cells().enumerate();
+        let found = found
+            .filter(|(_, cell)| had_escaped_quotes(cell) || is_split && memchr::memmem::find(cell, b"\\\"").is_some());
+        let complain = |(index, cell): (usize, &[u8])| {
+            let hint = r#"quotes within a cell are written \" here: write them twice ("")"#;
+            Violation::new(Code::RowEscapedQuotes, self.name(index), &decode::shown(cell, self.encoding), hint)
+        };
+        // The cells after the first one may have begun in the wrong place.
+        found.take(1).map(complain).collect()
+    }
+
     fn encoding_problems(&self, record: Record<'_>, line: u64) -> Vec<Violation> {
         let broken = record.cells().enumerate();
         let broken = broken.filter_map(|(index, cell)| Some((index, cell, Undecodable::first(cell, self.encoding)?)));
@@ -218,6 +241,16 @@ impl JudgedCells<'_> {
         problems.push(cut);
         Self { verdict: RecordVerdict::Invalid { email, problems }, ..self }
     }
+}
+
+/// Whether quotes within the cell were written `\"`. The first one ended the quoted part: it was
+/// removed without its backslash, and everything after it was kept, up to the quote at the end. So
+/// `"a \"b\" c"` became `a \b\" c"`, and `"a \"b, c\""` became `a \b` and ` c\""`.
+fn had_escaped_quotes(cell: &[u8]) -> bool {
+    let Some(first) = memchr(b'\\', cell) else { return false };
+    let after = &cell[first + 1..];
+    let ends_quoted = after.ends_with(b"\"") && !after.starts_with(b"\"");
+    ends_quoted && memchr_iter(b'\\', cell).count() == memchr_iter(b'"', cell).count()
 }
 
 fn too_large(limit: &str) -> Flaw {
