@@ -94,11 +94,13 @@ impl Feed {
             .unwrap_or_else(|| sniff::delimiter(text, source.complete, |name| is_known(name.trim(), options)));
         opened.check(sniff::csv_decay(text, source.complete, delimiter, line), &source.head)?;
         let suggestion = opened.suggestion(&source.head);
+        let surplus = sniff::surplus_columns(text, source.complete, delimiter);
         // Kept only to explain the failure if the columns are not found.
         let text = text.to_vec();
 
         let mut reader = Box::new(CsvReader::new(source.into_reader(skip), delimiter, line));
-        let raw = opened.read_header(&mut reader, suggestion)?;
+        let mut raw = opened.read_header(&mut reader, suggestion)?;
+        raw.truncate(raw.len() - surplus.min(raw.len()));
         let header: Vec<String> = raw.iter().map(|cell| String::from_utf8_lossy(cell).trim().to_owned()).collect();
         let mapping = opened.mapping(&ColumnNames::Header(header.clone()), options).map_err(|error| {
             let header_problem = HeaderProblem::of(&text, delimiter, line, |name| is_known(name, options));
@@ -739,5 +741,25 @@ mod tests {
         // JSON in a column that nothing uses.
         let json = read(&format!("note,{HEADER}\"{{\"\"a\"\":\"\"b\\\"\"c\\\"\"\"\"}}\",{GOOD}"));
         assert_eq!(codes(&json[0]), []);
+    }
+
+    #[test]
+    fn a_column_without_a_name_that_every_row_lacks_is_not_a_column() {
+        let records = read(&format!("name,email,phone,country,,\n{GOOD}{GOOD}name,email,phone,country,,\n{GOOD}"));
+        assert_eq!(records.iter().map(codes).collect::<Vec<_>>(), vec![vec![]; 3]);
+        // The rows of a file that has the column now and then are judged one by one.
+        let records = read(&format!("name,email,phone,country,\n{GOOD}Ada,ada@kunde.de,+4915123456789,DE,\n"));
+        assert_eq!(codes(&records[0]), [Code::RowColumnCount]);
+        assert_eq!(codes(&records[1]), []);
+        let hint = &records[0].verdict.violations()[0].hint;
+        assert!(hint.contains("remove the delimiter at the end of the header"), "{hint}");
+    }
+
+    #[test]
+    fn a_row_that_lacks_its_last_cells_says_which() {
+        let records = read(&format!("name,email,phone,country,note,vip\n{GOOD}Ada,ada@kunde.de,DE\n"));
+        let hints: Vec<_> = records.iter().map(|record| record.verdict.violations()[0].hint.clone()).collect();
+        assert!(hints[0].ends_with("(note, vip), end the row with 2 more delimiters"), "{}", hints[0]);
+        assert!(hints[1].ends_with("a line break or a missing delimiter?"), "{}", hints[1]);
     }
 }

@@ -4,13 +4,15 @@ use encoding_rs::{Encoding, UTF_8};
 use memchr::{memchr, memchr_iter};
 
 use crate::domain::{
-    Code, Country, Flaw, InputRecord, Json, JsonObject, NewCustomer, Position, RawRecord, RecordVerdict, Violation,
+    Code, Country, Field, Flaw, InputRecord, Json, JsonObject, NewCustomer, Position, RawRecord, RecordVerdict,
+    Violation, shorten,
 };
 
 use super::repeated_header::{RepeatedHeader, repeated_header};
 use super::validate::{email_cell, judge, plain};
 use crate::intake::columns::column_names::{Column, Place};
 use crate::intake::columns::mapping::Mapping;
+use crate::intake::columns::sources::TextSource;
 use crate::intake::columns::template::{Cell, Row, cell_text};
 use crate::intake::open::decode;
 use crate::intake::open::decode::Undecodable;
@@ -168,8 +170,21 @@ impl Examiner {
     fn column_count(&self, record: Record<'_>, ended: bool) -> Violation {
         let (found, expected) = (record.len(), self.header.len());
         let cells = if found == 1 { "cell" } else { "cells" };
+        let optional;
         let cause = if found < expected && !ended {
             "the file ends within this row: is the file complete?"
+        } else if found < expected && self.header[found..].iter().all(String::is_empty) {
+            "if every row lacks the last column, which does not have a name, remove the delimiter at the end of the header"
+        } else if found < expected && self.is_optional_from(found) {
+            let names: Vec<_> = self.header[found..].iter().map(|name| shorten(name, 30)).collect();
+            optional = format!(
+                "a line break or a missing delimiter? If only the last cells are missing ({}), end the row with {} more \
+                 delimiter{}",
+                names.join(", "),
+                expected - found,
+                if expected - found == 1 { "" } else { "s" }
+            );
+            &optional
         } else if found < expected {
             "a line break or a missing delimiter?"
         } else if record.cells().skip(expected).all(<[u8]>::is_empty) {
@@ -179,6 +194,14 @@ impl Examiner {
         };
         let hint = format!("has {found} {cells} but the header has {expected}: {cause}");
         Violation::new(Code::RowColumnCount, "", "", hint)
+    }
+
+    /// Whether no column from this index on feeds a field that every customer needs.
+    fn is_optional_from(&self, index: usize) -> bool {
+        let required = Field::ALL.into_iter().filter(|field| field.is_required());
+        let mut columns =
+            required.filter_map(|field| self.mapping.feeding(field).origin.as_ref()).flat_map(TextSource::columns);
+        columns.all(|column| matches!(column.place, Place::Index(place) if place < index))
     }
 
     fn escaped_quotes(&self, record: Record<'_>) -> Vec<Violation> {

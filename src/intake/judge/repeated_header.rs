@@ -23,7 +23,9 @@ pub(crate) fn repeated_header(header: &[String], mapping: &Mapping, record: Reco
     let mut feeding = mapping.feeding_columns().peekable();
     // Rules out nearly all rows with little work.
     feeding.peek().filter(|column| holds(record, &column.name))?;
-    if record.len() == header.len() && header.iter().zip(record.cells()).all(|(name, cell)| is_name(cell, name)) {
+    // Delimiters too many at the end of the header are not part of `header`.
+    let has_all = record.len() >= header.len() && record.cells().skip(header.len()).all(<[u8]>::is_empty);
+    if has_all && header.iter().zip(record.cells()).all(|(name, cell)| is_name(cell, name)) {
         return Some(RepeatedHeader::SameOrder);
     }
     let is_header = if mapping.feeding_columns().count() < TELLING {
