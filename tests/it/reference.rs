@@ -244,9 +244,11 @@ fn problem(problem: Code) -> &'static str {
         Code::NameControlCharacters => "the name holds a line break or another invisible control character",
         Code::EmailMissing => "there is no e-mail",
         Code::EmailSyntax => "the e-mail is not one address",
+        Code::EmailSeveral => "the cell holds more than one address",
         Code::EmailTooLong => "the e-mail, or the part before the @, is longer than mail allows",
         Code::PhoneMissing => "there is no phone number",
         Code::PhoneSyntax => "the cell is not written as a phone number",
+        Code::PhoneSeveral => "the cell holds more than one number",
         Code::PhoneImpossible => "no number of that country has this length",
         Code::PhoneNoCountryCode => {
             "the number has no country code, and neither the record nor `--region` gives its country"

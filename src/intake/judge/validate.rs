@@ -84,7 +84,8 @@ pub(crate) fn judge<'a>(
     let country = findings.take(&cell, country, |_| None);
 
     let cell = given(Field::Phone);
-    let phone = cell.check_structure().and_then(|()| Phone::parse(&cell.text, region.or(country)));
+    let phone = cell.check_structure().and_then(|()| check_one_number(&cell.text));
+    let phone = phone.and_then(|()| Phone::parse(&cell.text, region.or(country)));
     let phone = findings.take(&cell, phone, Phone::oddity);
 
     let cell = given(Field::Type);
@@ -205,6 +206,19 @@ fn content_of<'a>(column: &'a Column, row: &impl Row<'a>) -> (&'a str, Cow<'a, s
     match row.cell(&column.place) {
         Cell::Text(text) => (&column.name, Cow::Borrowed(trimmed(text)), None),
         cell => (&column.name, trim(cell_text(cell)), if let Cell::Json(value) = cell { Some(value) } else { None }),
+    }
+}
+
+/// Refuses a text in which two parts, separated as people separate phone numbers, are long enough
+/// for a number each.
+fn check_one_number(text: &str) -> Result<(), Flaw> {
+    const SHORTEST: usize = 7;
+    let is_separator =
+        |character: char| character.is_alphabetic() || matches!(character, ';' | ',' | '/' | '|' | '&' | '\n');
+    let is_number = |part: &&str| part.bytes().filter(u8::is_ascii_digit).count() >= SHORTEST;
+    match text.split(is_separator).filter(is_number).nth(1) {
+        Some(_) => Err(Flaw::new(Code::PhoneSeveral, "holds more than one number: keep one")),
+        None => Ok(()),
     }
 }
 
@@ -492,6 +506,23 @@ mod tests {
             let verdict = judge(&mapping, &Cells(&cells), None, Vec::new());
             let found: Vec<_> = verdict.violations().iter().map(|violation| violation.code).collect();
             assert_eq!(found, codes, "{city}");
+        }
+    }
+
+    #[test]
+    fn two_phone_numbers_in_a_cell_are_refused() {
+        let mapping = mapping(&[]);
+        for (phone, code) in [
+            ("+49 151 23456789; +49 30 1234567", Some(Code::PhoneSeveral)),
+            ("+4915123456789/+49301234567", Some(Code::PhoneSeveral)),
+            ("+4915123456789 or +49301234567", Some(Code::PhoneSeveral)),
+            ("+4915123456789\n+49301234567", Some(Code::PhoneSeveral)),
+            ("030/12345678", None),
+            ("Tel 030 12345678", Some(Code::PhoneSyntax)),
+        ] {
+            let cells = ["Ada", "ada@kunde.de", phone, "DE", "", "", ""];
+            let verdict = judge(&mapping, &Cells(&cells), None, Vec::new());
+            assert_eq!(verdict.violations().first().map(|violation| violation.code), code, "{phone:?}");
         }
     }
 
