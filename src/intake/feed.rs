@@ -428,7 +428,7 @@ mod tests {
         let hint = |text: &str| feed(text.as_bytes(), &InputOptions::default()).unwrap_err().hint().unwrap_or_default();
         assert!(
             hint("{\"name\":\"Ada\"},\n{\"name\":\"Bo\"},\n")
-                .contains("line 1 is not a JSON object (column 15: trailing")
+                .contains("line 1 is not a JSON object (ends with a comma: remove it with sed")
         );
         assert!(hint("{\"name\":\"Ada\"},\n{\"name\":\"Bo\"}\n").contains("--map"));
     }
