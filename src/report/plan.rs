@@ -23,6 +23,8 @@ pub struct Plan {
     pub columns: Vec<(String, String)>,
     /// Columns of the input that no field uses. They are never sent.
     pub unused: Vec<String>,
+    /// The file to suggest for the invalid records. They are written in the format of the input.
+    pub mend: &'static str,
     per_minute: f64,
 }
 
@@ -37,6 +39,7 @@ impl Plan {
             doubts_elsewhere: 0,
             columns: Vec::new(),
             unused: Vec::new(),
+            mend: "mend.csv",
             per_minute,
         }
     }
@@ -100,8 +103,9 @@ impl Plan {
         if self.tally.get(Status::Invalid) > 0 {
             writeln!(
                 text,
-                "\nInvalid records are never sent. Correct them in the input, or write them to a file (--rejects mend.csv),\n\
-                 correct that file and import it."
+                "\nInvalid records are never sent. Correct them in the input, or write them to a file (--rejects {}),\n\
+                 correct that file and import it.",
+                self.mend
             )?;
         }
         Ok(())
