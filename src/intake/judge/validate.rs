@@ -214,7 +214,7 @@ fn content_of<'a>(column: &'a Column, row: &impl Row<'a>) -> (&'a str, Cow<'a, s
 fn check_one_number(text: &str) -> Result<(), Flaw> {
     const SHORTEST: usize = 7;
     let is_separator =
-        |character: char| character.is_alphabetic() || matches!(character, ';' | ',' | '/' | '|' | '&' | '\n');
+        |character: char| character.is_alphabetic() || matches!(character, ';' | ':' | ',' | '/' | '|' | '&' | '\n');
     let is_number = |part: &&str| part.bytes().filter(u8::is_ascii_digit).count() >= SHORTEST;
     match text.split(is_separator).filter(is_number).nth(1) {
         Some(_) => Err(Flaw::new(Code::PhoneSeveral, "holds more than one number: keep one")),
@@ -515,6 +515,7 @@ mod tests {
         for (phone, code) in [
             ("+49 151 23456789; +49 30 1234567", Some(Code::PhoneSeveral)),
             ("+4915123456789/+49301234567", Some(Code::PhoneSeveral)),
+            ("+4915123456789 ::: +49301234567", Some(Code::PhoneSeveral)),
             ("+4915123456789 or +49301234567", Some(Code::PhoneSeveral)),
             ("+4915123456789\n+49301234567", Some(Code::PhoneSeveral)),
             ("030/12345678", None),
