@@ -19,6 +19,12 @@ pub enum TokenError {
     Empty,
     #[error("contains blanks or line breaks; hint: give the token alone, without `Bearer`")]
     Blanks,
+    #[error("is in quotes; hint: give the token alone, without the quotes")]
+    Quoted,
+    #[error("looks like a line of an environment file (`NAME=…`); hint: give the token alone, without the name")]
+    Assignment,
+    #[error("is a JSON object; hint: give the token alone, which is one of its values")]
+    Json,
     #[error("contains characters that a token cannot have")]
     Characters,
     #[error("is longer than any token")]
@@ -35,6 +41,15 @@ impl Token {
         let text = text.trim();
         if text.is_empty() {
             return Err(TokenError::Empty);
+        }
+        if text.starts_with('{') {
+            return Err(TokenError::Json);
+        }
+        if text.starts_with(['"', '\'']) {
+            return Err(TokenError::Quoted);
+        }
+        if is_assignment(text) {
+            return Err(TokenError::Assignment);
         }
         if text.chars().any(char::is_whitespace) {
             return Err(TokenError::Blanks);
@@ -78,6 +93,16 @@ impl Token {
     }
 }
 
+/// Whether a text is `NAME=value` or `export NAME=value`. A token may end with `=`, but it does not
+/// have one before other characters.
+fn is_assignment(text: &str) -> bool {
+    let text = text.strip_prefix("export ").unwrap_or(text).trim_start();
+    text.split_once('=').is_some_and(|(name, value)| {
+        let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        is_name && !value.trim_start_matches('=').is_empty()
+    })
+}
+
 impl PartialEq for Token {
     fn eq(&self, other: &Self) -> bool {
         self.expose() == other.expose()
@@ -105,10 +130,22 @@ mod tests {
             ("a b", TokenError::Blanks),
             ("a\r\nX-Evil: 1", TokenError::Blanks),
             ("Bearer abc", TokenError::Blanks),
+            ("\"abc\"", TokenError::Quoted),
+            ("'abc'", TokenError::Quoted),
+            ("TOKEN=abc", TokenError::Assignment),
+            ("export API_TOKEN=\"abc\"", TokenError::Assignment),
+            ("{\"access_token\": \"abc\"}", TokenError::Json),
             ("a\0b", TokenError::Characters),
             ("tökén", TokenError::Characters),
         ] {
             assert_eq!(Token::parse(text).unwrap_err(), error, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_may_end_with_padding() {
+        for text in ["YWJj=", "YWJjZA==", "1|abc-DEF~+/="] {
+            assert_eq!(Token::parse(text).unwrap().expose(), text);
         }
     }
 

@@ -63,7 +63,7 @@ pub use lookalike::lookalike;
 pub use moment::{BootTime, Moment};
 pub use outcome::{Complaint, ComplaintCode, Data, Ending, Outcome, Receipt, Status, Warning};
 pub use record::{InputForm, InputRecord, InputShape, Position, RawRecord, RecordVerdict, ReportLine};
-pub use tally::Tally;
+pub use tally::{SkippedRows, Tally};
 pub use text::{Shown, is_hidden, on_one_line, shorten, shown, visible};
 pub(crate) use text::{trim, trimmed};
 pub use violation::{Code, Flaw, Severity, Violation};

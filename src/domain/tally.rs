@@ -6,7 +6,23 @@ use super::outcome::Status;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     counts: [u64; Self::SLOTS],
-    blank_rows: u64,
+    skipped: SkippedRows,
+}
+
+/// Rows of an input that are not records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SkippedRows {
+    /// Empty lines, and rows of only delimiters.
+    pub blank_rows: u64,
+    /// Rows that repeat the header, as in a file that was joined from several.
+    pub repeated_headers: u64,
+}
+
+impl std::ops::AddAssign for SkippedRows {
+    fn add_assign(&mut self, other: Self) {
+        self.blank_rows += other.blank_rows;
+        self.repeated_headers += other.repeated_headers;
+    }
 }
 
 impl Tally {
@@ -26,15 +42,14 @@ impl Tally {
         self.add_many(into, records);
     }
 
-    /// Sets the number of blank rows (empty lines, and rows of only delimiters). They are not
-    /// records, so no count includes them.
-    pub fn skipped(&mut self, blank_rows: u64) {
-        self.blank_rows = blank_rows;
+    /// Sets the numbers of skipped rows. They are not records, so no count includes them.
+    pub fn set_skipped(&mut self, skipped: SkippedRows) {
+        self.skipped = skipped;
     }
 
     #[must_use]
-    pub fn blank_rows(&self) -> u64 {
-        self.blank_rows
+    pub fn skipped(&self) -> SkippedRows {
+        self.skipped
     }
 
     #[must_use]
@@ -67,8 +82,8 @@ mod tests {
         tally.add(Status::Created);
         assert_eq!(tally.get(Status::Created), 2);
         assert_eq!(tally.get(Status::Valid), 0);
-        tally.skipped(3);
-        assert_eq!((tally.total(), tally.blank_rows()), (11, 3));
+        tally.set_skipped(SkippedRows { blank_rows: 3, repeated_headers: 1 });
+        assert_eq!((tally.total(), tally.skipped().blank_rows), (11, 3));
         assert!(tally.has_losses());
     }
 }

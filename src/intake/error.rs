@@ -48,6 +48,8 @@ pub enum IntakeError {
         within(column)
     )]
     OpenQuote { path: PathBuf, line: u64, column: Option<String> },
+    #[error("{}, line {line}: the header appears again, with its columns in another order", shown(path))]
+    OtherHeader { path: PathBuf, line: u64 },
     #[error("{}: {fault}", shown(path))]
     Columns { path: PathBuf, fault: ColumnFault },
     #[error("the input changed while it was read: {}", shown(path))]
@@ -141,6 +143,9 @@ impl IntakeError {
             Self::HeaderTooLarge { .. } => "check the delimiter (--delimiter) and that the first line is the header".to_owned(),
             Self::OpenQuote { .. } => {
                 "close the quote, or write a quote inside a quoted cell twice (\"\"); nothing after this line could be read".to_owned()
+            }
+            Self::OtherHeader { line, .. } => {
+                format!("files were joined here: write what begins at line {line} to a file of its own, and import both")
             }
             Self::Columns { fault, .. } => return fault.hint(),
             Self::Changed { .. } => "run again when no program writes to the file".to_owned(),

@@ -4,13 +4,14 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::domain::{InputForm, InputRecord, InputShape, Json, JsonObject, Position};
+use crate::domain::{InputForm, InputRecord, InputShape, Json, JsonObject, Position, SkippedRows};
 use encoding_rs::{Encoding, UTF_8};
 
 use super::columns::column_names::ColumnNames;
 use super::columns::mapping::{Mapping, is_known};
 use super::error::IntakeError;
 use super::judge::examine::{Examined, Examiner};
+use super::judge::repeated_header::RepeatedHeader;
 use super::limits::{DEEPEST, MOST_COLUMNS};
 use super::open::header_problem::HeaderProblem;
 use super::open::sniff::EncodingErrors;
@@ -20,7 +21,7 @@ use super::open::{decode, sniff, unsupported};
 use super::options::{Format, InputOptions};
 use super::origin::{Origin, broken};
 use super::parallel::{Gather, Parallel};
-use super::read::csv::{CsvReader, RecordScan};
+use super::read::csv::{CsvReader, ReadFault, RecordScan};
 use super::read::ndjson::{Item, parse_object};
 use super::read::pieces::{BoxedInput, Cutter};
 use super::read::records::{Form, RecordReader as _, Records};
@@ -33,6 +34,7 @@ pub struct Feed {
     examiner: Examiner,
     shape: InputShape,
     row: u64,
+    repeated_headers: u64,
     is_over: bool,
 }
 
@@ -92,11 +94,13 @@ impl Feed {
             .unwrap_or_else(|| sniff::delimiter(text, source.complete, |name| is_known(name.trim(), options)));
         opened.check(sniff::csv_decay(text, source.complete, delimiter, line), &source.head)?;
         let suggestion = opened.suggestion(&source.head);
+        let surplus = sniff::surplus_columns(text, source.complete, delimiter);
         // Kept only to explain the failure if the columns are not found.
         let text = text.to_vec();
 
         let mut reader = Box::new(CsvReader::new(source.into_reader(skip), delimiter, line));
-        let raw = opened.read_header(&mut reader, suggestion)?;
+        let mut raw = opened.read_header(&mut reader, suggestion)?;
+        raw.truncate(raw.len() - surplus.min(raw.len()));
         let header: Vec<String> = raw.iter().map(|cell| String::from_utf8_lossy(cell).trim().to_owned()).collect();
         let mapping = opened.mapping(&ColumnNames::Header(header.clone()), options).map_err(|error| {
             let header_problem = HeaderProblem::of(&text, delimiter, line, |name| is_known(name, options));
@@ -138,6 +142,7 @@ impl Feed {
             examiner: Examiner { mapping, header, encoding, region, want_raw, may_be_cut },
             shape: InputShape { form: shape, byte_order_mark: wants_mark },
             row: 0,
+            repeated_headers: 0,
             is_over: false,
         }
     }
@@ -152,11 +157,11 @@ impl Feed {
         T: Gather + Send + 'static,
         G: Fn() -> T + Send + Sync + 'static,
     {
+        let skipped = self.skipped();
         let Self { origin, form, records, examiner, .. } = self;
-        let blank_rows = records.blank_rows();
         let (rest, line) = records.into_rest().map_err(|error| origin.explain(error.into(), &examiner.header))?;
         let cutter = Cutter::new(form, rest, line, T::PIECE);
-        Parallel::start(origin, cutter, blank_rows, examiner, gather).map_err(IntakeError::NoThread)
+        Parallel::start(origin, cutter, skipped, examiner, gather).map_err(IntakeError::NoThread)
     }
 
     /// Returns which column feeds which field, for display.
@@ -177,10 +182,10 @@ impl Feed {
         self.examiner.mapping.kept()
     }
 
-    /// Returns how many blank rows (empty lines, and rows of only delimiters) were skipped so far.
+    /// Returns how many rows were skipped so far.
     #[must_use]
-    pub fn blank_rows(&self) -> u64 {
-        self.records.blank_rows()
+    pub fn skipped(&self) -> SkippedRows {
+        SkippedRows { blank_rows: self.records.blank_rows(), repeated_headers: self.repeated_headers }
     }
 }
 
@@ -191,17 +196,27 @@ impl Iterator for Feed {
         if self.is_over {
             return None;
         }
-        let next = match self.records.next_record() {
-            Ok(Some((line, scanned))) => {
-                self.row += 1;
-                let position = Position { row: self.row, line };
-                Ok(Some(self.examiner.examine(position, scanned, |examined| match examined {
-                    Examined::Plain(customer) => InputRecord::plain(position, customer).into_owned(),
-                    Examined::Record(record) => record.into_owned(),
-                })))
+        let next = loop {
+            let (line, scanned) = match self.records.next_record() {
+                Ok(Some(found)) => found,
+                Ok(None) => break self.origin.check_unchanged().map(|()| None),
+                Err(fault) => break Err(self.origin.explain(fault, &self.examiner.header)),
+            };
+            let position = Position { row: self.row + 1, line };
+            let examined = self.examiner.examine(position, scanned, |examined| match examined {
+                Examined::Plain(customer) => InputRecord::plain(position, customer).into_owned(),
+                Examined::Record(record) => record.into_owned(),
+            });
+            match examined {
+                Ok(record) => {
+                    self.row += 1;
+                    break Ok(Some(record));
+                }
+                Err(RepeatedHeader::SameOrder) => self.repeated_headers += 1,
+                Err(RepeatedHeader::OtherOrder) => {
+                    break Err(self.origin.explain(ReadFault::OtherHeader { line }, &self.examiner.header));
+                }
             }
-            Ok(None) => self.origin.check_unchanged().map(|()| None),
-            Err(fault) => Err(self.origin.explain(fault, &self.examiner.header)),
         };
         self.is_over = !matches!(next, Ok(Some(_)));
         next.transpose()
@@ -369,7 +384,7 @@ mod tests {
         let records: Vec<_> =
             ["messy.csv", "messy.ndjson"].into_iter().flat_map(|name| fixture(name, &options)).collect();
         let shown: BTreeSet<Code> = records.iter().flat_map(codes).collect();
-        let elsewhere = [Code::RowTooLarge, Code::RowEncoding, Code::DuplicateDiffers];
+        let elsewhere = [Code::RowTooLarge, Code::RowEncoding, Code::RowEscapedQuotes, Code::DuplicateDiffers];
         let missing: Vec<_> =
             Code::ALL.iter().filter(|code| !shown.contains(code) && !elsewhere.contains(code)).collect();
         assert!(missing.is_empty(), "{missing:?}");
@@ -413,7 +428,7 @@ mod tests {
         let hint = |text: &str| feed(text.as_bytes(), &InputOptions::default()).unwrap_err().hint().unwrap_or_default();
         assert!(
             hint("{\"name\":\"Ada\"},\n{\"name\":\"Bo\"},\n")
-                .contains("line 1 is not a JSON object (column 15: trailing")
+                .contains("line 1 is not a JSON object (ends with a comma: remove it with sed")
         );
         assert!(hint("{\"name\":\"Ada\"},\n{\"name\":\"Bo\"}\n").contains("--map"));
     }
@@ -704,5 +719,47 @@ mod tests {
         assert_eq!(fields[0], (Field::Name, "column \"name\"".to_owned()));
         assert_eq!(fields[4], (Field::Type, "no column: individual".to_owned()));
         assert_eq!(feed.mapping().unused(), ["x"]);
+    }
+
+    #[test]
+    fn quotes_within_a_cell_that_are_written_with_a_backslash_are_refused() {
+        for cell in [
+            r#""Dwayne \"Rock\" Jay""#,
+            r#""\"Rock\" Jay""#,
+            r#""Ada \"King\"""#,
+            r#""Screen 15\" wide""#,
+            r#""Ada \"King, Countess\"""#,
+        ] {
+            let records = read(&format!("{HEADER}{cell},ada@kunde.de,+4915123456789,DE\n{GOOD}"));
+            assert_eq!(codes(&records[0]), [Code::RowEscapedQuotes], "{cell}");
+            assert_eq!(codes(&records[1]), [], "{cell}");
+        }
+        for cell in [r#""Dwayne ""Rock"" Jay""#, r"AC\DC", r#""AC\DC""#, r#""{""a"":""b\\c""}""#] {
+            let records = read(&format!("{HEADER}{cell},ada@kunde.de,+4915123456789,DE\n"));
+            assert!(!records[0].verdict.is_invalid(), "{cell}: {:?}", codes(&records[0]));
+        }
+        // JSON in a column that nothing uses.
+        let json = read(&format!("note,{HEADER}\"{{\"\"a\"\":\"\"b\\\"\"c\\\"\"\"\"}}\",{GOOD}"));
+        assert_eq!(codes(&json[0]), []);
+    }
+
+    #[test]
+    fn a_column_without_a_name_that_every_row_lacks_is_not_a_column() {
+        let records = read(&format!("name,email,phone,country,,\n{GOOD}{GOOD}name,email,phone,country,,\n{GOOD}"));
+        assert_eq!(records.iter().map(codes).collect::<Vec<_>>(), vec![vec![]; 3]);
+        // The rows of a file that has the column now and then are judged one by one.
+        let records = read(&format!("name,email,phone,country,\n{GOOD}Ada,ada@kunde.de,+4915123456789,DE,\n"));
+        assert_eq!(codes(&records[0]), [Code::RowColumnCount]);
+        assert_eq!(codes(&records[1]), []);
+        let hint = &records[0].verdict.violations()[0].hint;
+        assert!(hint.contains("remove the delimiter at the end of the header"), "{hint}");
+    }
+
+    #[test]
+    fn a_row_that_lacks_its_last_cells_says_which() {
+        let records = read(&format!("name,email,phone,country,note,vip\n{GOOD}Ada,ada@kunde.de,DE\n"));
+        let hints: Vec<_> = records.iter().map(|record| record.verdict.violations()[0].hint.clone()).collect();
+        assert!(hints[0].ends_with("(note, vip), end the row with 2 more delimiters"), "{}", hints[0]);
+        assert!(hints[1].ends_with("a line break or a missing delimiter?"), "{}", hints[1]);
     }
 }

@@ -31,6 +31,7 @@ impl Origin {
 pub(super) fn broken(fault: ReadFault, path: &Path, header: &[String]) -> IntakeError {
     match fault {
         ReadFault::Read(error) => IntakeError::reading(path, error),
+        ReadFault::OtherHeader { line } => IntakeError::OtherHeader { path: path.to_owned(), line },
         ReadFault::OpenQuote { line, cell } => {
             IntakeError::OpenQuote { path: path.to_owned(), line, column: header.get(cell).cloned() }
         }

@@ -9,10 +9,11 @@ use std::num::NonZeroUsize;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::domain::{InputRecord, NewCustomer, Position};
+use crate::domain::{InputRecord, NewCustomer, Position, SkippedRows};
 
 use super::error::IntakeError;
 use super::judge::examine::{Examined, Examiner};
+use super::judge::repeated_header::RepeatedHeader;
 use super::origin::Origin;
 use super::read::csv::ReadFault;
 use super::read::csv::slice::SliceReader;
@@ -63,7 +64,7 @@ pub struct Parallel<T> {
     /// The records that could not be cut into pieces.
     uncut: Option<Records<BoxedInput>>,
     rows: u64,
-    blank_rows: u64,
+    skipped: SkippedRows,
     is_over: bool,
 }
 
@@ -86,7 +87,7 @@ enum Next<T> {
 struct JudgedPiece<T> {
     gathered: T,
     rows: u64,
-    blank_rows: u64,
+    skipped: SkippedRows,
     fault: Option<ReadFault>,
 }
 
@@ -109,35 +110,39 @@ impl<T: Gather> PieceWorker<T> {
     }
 
     fn judge_records(&self, mut records: impl RecordReader) -> JudgedPiece<T> {
-        let (mut gathered, mut rows) = ((self.gather)(), 0);
+        let (mut gathered, mut rows, mut repeated_headers) = ((self.gather)(), 0, 0);
         let fault = loop {
             match records.next_record() {
                 Ok(Some((line, scanned))) => {
-                    rows += 1;
-                    self.examine(Position { row: rows, line }, scanned, &mut gathered);
+                    match self.examine(Position { row: rows + 1, line }, scanned, &mut gathered) {
+                        Ok(()) => rows += 1,
+                        Err(RepeatedHeader::SameOrder) => repeated_headers += 1,
+                        Err(RepeatedHeader::OtherOrder) => break Some(ReadFault::OtherHeader { line }),
+                    }
                 }
                 Ok(None) => break None,
                 Err(fault) => break Some(fault),
             }
         };
-        JudgedPiece { gathered, rows, blank_rows: records.blank_rows(), fault }
+        let skipped = SkippedRows { blank_rows: records.blank_rows(), repeated_headers };
+        JudgedPiece { gathered, rows, skipped, fault }
     }
 
     #[inline]
-    fn examine(&self, position: Position, scanned: Scanned<'_>, gathered: &mut T) {
+    fn examine(&self, position: Position, scanned: Scanned<'_>, gathered: &mut T) -> Result<(), RepeatedHeader> {
         self.examiner.examine(position, scanned, |examined| match examined {
             Examined::Plain(customer) => gathered.add_plain(position, customer),
             Examined::Record(record) => gathered.add(record),
-        });
+        })
     }
 }
 
 impl<T: Gather + Send + 'static> Parallel<T> {
-    /// `blank_rows` is the number of blank rows that were already skipped.
+    /// `skipped` counts the rows that were already skipped.
     pub(super) fn start(
         origin: Origin,
         cutter: Cutter,
-        blank_rows: u64,
+        skipped: SkippedRows,
         examiner: Examiner,
         gather: impl Fn() -> T + Send + Sync + 'static,
     ) -> io::Result<Self> {
@@ -155,36 +160,41 @@ impl<T: Gather + Send + 'static> Parallel<T> {
             start_thread("judge", move || judge_all(&todo, &bench, &spare))?;
         }
         start_thread("cutter", move || cut_all(cutter, &spares, &tasks, &order))?;
-        Ok(Self { origin, bench, pieces, fault: None, uncut: None, rows: 0, blank_rows, is_over: false })
+        Ok(Self { origin, bench, pieces, fault: None, uncut: None, rows: 0, skipped, is_over: false })
     }
 
     /// Returns the next record of the part that could not be cut, or `None` if all of the input
     /// could be cut so far.
     fn next_uncut(&mut self) -> Option<Result<Option<T>, ReadFault>> {
         let uncut = self.uncut.as_mut()?;
-        let next = match uncut.next_record() {
-            Ok(Some((line, scanned))) => {
-                self.rows += 1;
-                let mut gathered = (self.bench.gather)();
-                let position = Position { row: 1, line };
-                self.bench.examine(position, scanned, &mut gathered);
-                gathered.after(self.rows - 1);
-                Ok(Some(gathered))
+        let next = loop {
+            let (line, scanned) = match uncut.next_record() {
+                Ok(Some(found)) => found,
+                Ok(None) => break Ok(None),
+                Err(fault) => break Err(fault),
+            };
+            let mut gathered = (self.bench.gather)();
+            match self.bench.examine(Position { row: 1, line }, scanned, &mut gathered) {
+                Ok(()) => {
+                    gathered.after(self.rows);
+                    self.rows += 1;
+                    break Ok(Some(gathered));
+                }
+                Err(RepeatedHeader::SameOrder) => self.skipped.repeated_headers += 1,
+                Err(RepeatedHeader::OtherOrder) => break Err(ReadFault::OtherHeader { line }),
             }
-            Ok(None) => Ok(None),
-            Err(fault) => Err(fault),
         };
         if matches!(next, Ok(None)) {
-            self.blank_rows += uncut.blank_rows();
+            self.skipped.blank_rows += uncut.blank_rows();
         }
         Some(next)
     }
 
     fn take_up(&mut self, judged: JudgedPiece<T>) -> T {
-        let JudgedPiece { mut gathered, rows, blank_rows, fault } = judged;
+        let JudgedPiece { mut gathered, rows, skipped, fault } = judged;
         gathered.after(self.rows);
         self.rows += rows;
-        self.blank_rows += blank_rows;
+        self.skipped += skipped;
         self.fault = fault;
         gathered
     }
@@ -206,11 +216,10 @@ impl<T: Gather + Send + 'static> Parallel<T> {
 }
 
 impl<T> Parallel<T> {
-    /// Returns how many blank rows (empty lines, and rows of only delimiters) were skipped. The
-    /// number is complete only at the end of the input.
+    /// Returns how many rows were skipped. The numbers are complete only at the end of the input.
     #[must_use]
-    pub fn blank_rows(&self) -> u64 {
-        self.blank_rows
+    pub fn skipped(&self) -> SkippedRows {
+        self.skipped
     }
 }
 
@@ -331,7 +340,7 @@ mod tests {
     }
 
     /// Returns what a plain feed and a parallel feed return for a file.
-    fn both(file: &tempfile::NamedTempFile) -> (Vec<String>, u64) {
+    fn both(file: &tempfile::NamedTempFile) -> (Vec<String>, SkippedRows) {
         let mut plain = feed(file);
         let one: Vec<_> = plain.by_ref().map(|record| record.map_or_else(|e| e.to_string(), |r| shown(&r))).collect();
         let mut parallel = feed(file).in_parallel(Vec::new).unwrap();
@@ -343,14 +352,34 @@ mod tests {
             }
         }
         assert!(one == many, "{} records and {}", one.len(), many.len());
-        assert_eq!(plain.blank_rows(), parallel.blank_rows());
-        (many, parallel.blank_rows())
+        assert_eq!(plain.skipped(), parallel.skipped());
+        (many, parallel.skipped())
     }
 
     #[test]
     fn records_come_in_the_order_of_the_input_and_are_those_of_the_plain_feed() {
-        let (records, blank_rows) = both(&file(&people(20_000)));
-        assert_eq!((records.len(), blank_rows), (20_000, 20_000));
+        let (records, skipped) = both(&file(&people(20_000)));
+        assert_eq!((records.len(), skipped.blank_rows), (20_000, 20_000));
+    }
+
+    #[test]
+    fn joined_files_are_read_like_one_and_a_header_in_another_order_ends_them() {
+        let second = "\u{feff}\"Customer-Name\",customer_email,CUSTOMER_PHONE,customer_country\n";
+        let (records, skipped) = both(&file(&[&people(3000), second, &people(3000), HEADER, &people(10)].concat()));
+        assert_eq!((records.len(), skipped.repeated_headers), (6010, 2));
+        assert!(records.iter().all(|record| record.contains("Valid")), "{:?}", records[3000]);
+
+        let other = "customer_email,customer_name,customer_phone,customer_country\n";
+        let (records, _) = both(&file(&[&people(3000), other, &people(3000)].concat()));
+        assert_eq!(records.len(), 3001);
+        assert!(records[3000].contains("line 6002: the header appears again"), "{}", records[3000]);
+    }
+
+    #[test]
+    fn a_repeated_header_is_skipped_also_after_a_record_that_no_piece_holds() {
+        let endless = format!("{},{}\n", "x".repeat(5 << 20), people(3));
+        let (records, skipped) = both(&file(&[&endless, HEADER, &people(3)].concat()));
+        assert_eq!((records.len(), skipped.repeated_headers), (6, 1));
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub(crate) fn pass(
             observe(line.status, &ShapedRecord { shape: &shape, record });
         }
     }
-    counted.tally.skipped(pieces.blank_rows());
+    counted.tally.set_skipped(pieces.skipped());
     files.commit()?;
     Ok(counted)
 }

@@ -56,7 +56,7 @@ pub(crate) fn plan(
     // If there is no ledger and no file to write, the survey has all the counts.
     let writes = !outputs.is_empty();
     let is_alone = ledger.is_none() && !writes;
-    let Survey { mapping, mut counted, kyc_mails, duplicates } =
+    let Survey { mapping, is_ndjson, mut counted, kyc_mails, duplicates } =
         survey::survey(input, purpose.sends || !is_alone, |told| {
             if is_alone {
                 diagnose(&mut diagnostics, told);
@@ -78,6 +78,9 @@ pub(crate) fn plan(
     plan.tally = counted.tally;
     plan.columns = columns(&mapping);
     plan.unused = mapping.unused().to_vec();
+    if is_ndjson {
+        plan.mend = "mend.ndjson";
+    }
     let kept = mapping.kept().to_vec();
     Ok(Planned { plan, diagnostics, duplicates, known, kept })
 }

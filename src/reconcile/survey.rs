@@ -6,7 +6,7 @@ use super::chunks::ChunkedVec;
 use super::duplicates::{Duplicates, Fingerprint, Fingerprinter, Fingerprints};
 use super::input::InputHandle;
 use super::line::{self, PassCounts, ReviewedRecord, ShapedRecord};
-use crate::domain::{InputRecord, NewCustomer, Position, RecordVerdict, Status};
+use crate::domain::{InputForm, InputRecord, NewCustomer, Position, RecordVerdict, Status};
 use crate::failure::Failure;
 use crate::intake::{Gather, Mapping};
 
@@ -14,6 +14,7 @@ use crate::intake::{Gather, Mapping};
 #[derive(Debug)]
 pub(crate) struct Survey {
     pub mapping: Mapping,
+    pub is_ndjson: bool,
     /// Counts of valid records, duplicates and invalid records only.
     pub counted: PassCounts,
     /// How many of the valid records ask for an e-mail to the person.
@@ -87,11 +88,12 @@ pub(crate) fn survey(
             observe(&ShapedRecord { shape: &shape, record: &record });
         }
     }
-    counted.tally.skipped(pieces.blank_rows());
+    counted.tally.set_skipped(pieces.skipped());
     // Frees its buffers before the tables for the comparison are built.
     drop(pieces);
     let duplicates = fingerprints.compare();
     counted.tally.turn(duplicates.count(), Status::Valid, Status::Duplicate);
     kyc_mails -= duplicates.kyc_mails();
-    Ok(Survey { mapping, counted, kyc_mails, duplicates: Arc::new(duplicates) })
+    let is_ndjson = matches!(shape.form, InputForm::Ndjson);
+    Ok(Survey { mapping, is_ndjson, counted, kyc_mails, duplicates: Arc::new(duplicates) })
 }

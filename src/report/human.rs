@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::domain::Tally;
+
 /// Returns a duration with about two digits, because it is an estimate: `0.3 s`, `40 s`, `12 min`,
 /// `28 h`, `3 days`.
 #[must_use]
@@ -20,6 +22,14 @@ pub fn about(time: Duration) -> String {
 /// Returns a count with its noun: `1 record`, `2 records`.
 pub(super) fn count(number: u64, one: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
+}
+
+/// Returns how many rows of each kind are not records, with words, for the kinds that occur.
+pub(super) fn skipped(tally: &Tally) -> impl Iterator<Item = (u64, &'static str)> {
+    let skipped = tally.skipped();
+    [(skipped.blank_rows, "blank rows skipped"), (skipped.repeated_headers, "repeated headers skipped")]
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::human::about;
+use super::human::{about, skipped};
 use crate::domain::{Status, Tally, on_one_line};
 
 /// The plan of an import, as text for people or JSON for programs.
@@ -23,6 +23,8 @@ pub struct Plan {
     pub columns: Vec<(String, String)>,
     /// Columns of the input that no field uses. They are never sent.
     pub unused: Vec<String>,
+    /// The file to suggest for the invalid records. They are written in the format of the input.
+    pub mend: &'static str,
     per_minute: f64,
 }
 
@@ -37,6 +39,7 @@ impl Plan {
             doubts_elsewhere: 0,
             columns: Vec::new(),
             unused: Vec::new(),
+            mend: "mend.csv",
             per_minute,
         }
     }
@@ -73,8 +76,8 @@ impl Plan {
         writeln!(text)?;
         let mut line = |number: u64, words: &str| writeln!(text, "  {number:>9}  {words}");
         line(self.tally.total(), "records read")?;
-        if self.tally.blank_rows() > 0 {
-            line(self.tally.blank_rows(), "blank rows skipped")?;
+        for (number, words) in skipped(&self.tally) {
+            line(number, words)?;
         }
         line(self.to_send, "to send")?;
         for (status, words) in [
@@ -100,8 +103,9 @@ impl Plan {
         if self.tally.get(Status::Invalid) > 0 {
             writeln!(
                 text,
-                "\nInvalid records are never sent. Correct them in the input, or write them to a file (--rejects mend.csv),\n\
-                 correct that file and import it."
+                "\nInvalid records are never sent. Correct them in the input, or write them to a file (--rejects {}),\n\
+                 correct that file and import it.",
+                self.mend
             )?;
         }
         Ok(())
@@ -118,7 +122,8 @@ impl Plan {
             "version": 1,
             "records_read": self.tally.total(),
             "outcomes": outcomes,
-            "blank_rows": self.tally.blank_rows(),
+            "blank_rows": self.tally.skipped().blank_rows,
+            "repeated_headers": self.tally.skipped().repeated_headers,
             "columns": self.columns.iter().cloned().collect::<BTreeMap<_, _>>(),
             "unused_columns": self.unused,
             "to_send": self.to_send,
@@ -138,6 +143,7 @@ fn shown(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::SkippedRows;
 
     #[test]
     fn names_of_columns_steer_no_terminal() {
@@ -153,7 +159,7 @@ mod tests {
             plan.tally.add(status);
         }
         (plan.to_send, plan.kyc_mails) = (100_000, 99_000);
-        plan.tally.skipped(7);
+        plan.tally.set_skipped(SkippedRows { blank_rows: 7, repeated_headers: 2 });
         let text = plan.to_text();
         for words in [
             "3  records read",
@@ -162,11 +168,13 @@ mod tests {
             "1  already imported",
             "about 30 h",
             "7  blank rows skipped",
+            "2  repeated headers skipped",
         ] {
             assert!(text.contains(words), "{words:?} in\n{text}");
         }
         assert!(text.contains("--rejects"), "{text}");
         assert_eq!(plan.to_json()["outcomes"]["valid"], 1);
         assert_eq!(plan.to_json()["blank_rows"], 7);
+        assert_eq!(plan.to_json()["repeated_headers"], 2);
     }
 }

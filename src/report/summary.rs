@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::human::{about, count};
+use super::human::{about, count, skipped};
 use crate::domain::{ReportLine, Status, Tally, on_one_line, shorten, shown};
 
 /// Errors grouped by code and message.
@@ -123,8 +123,8 @@ impl Summary {
         }
         let what = if self.partial { "records in the report" } else { "records read" };
         writeln!(text, "  {:>9}  {what}", self.tally.total())?;
-        if self.tally.blank_rows() > 0 {
-            writeln!(text, "  {:>9}  blank rows skipped", self.tally.blank_rows())?;
+        for (number, words) in skipped(&self.tally) {
+            writeln!(text, "  {number:>9}  {words}")?;
         }
         self.write_errors(text)?;
         for (id, records) in &self.shared_ids {
@@ -258,7 +258,8 @@ impl Summary {
             "records_read": self.tally.total(),
             "outcomes": outcomes,
             "partial": self.partial,
-            "blank_rows": self.tally.blank_rows(),
+            "blank_rows": self.tally.skipped().blank_rows,
+            "repeated_headers": self.tally.skipped().repeated_headers,
             "requests": known(self.requests),
             "throttled": known(self.throttled),
             "retries": known(self.retries),

@@ -180,6 +180,27 @@ fn blank_rows_are_counted_and_are_no_records() {
 }
 
 #[test]
+fn joined_files_are_one_file_unless_their_columns_are_in_another_order() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    let [header, one, other] = [0, 1, 2].map(|line| customers(2).lines().nth(line).unwrap().to_owned());
+    lab.write("in.csv", format!("{header}\n{one}\n\u{feff}{}\n{other}\n", header.to_uppercase()));
+    let json = lab.run(&["check", "in.csv", "--summary", "json"]).ends(0).summary();
+    assert_eq!((json["records_read"].as_u64(), json["repeated_headers"].as_u64()), (Some(2), Some(1)));
+    lab.run(&["check", "in.csv"]).ends(0).says("1  repeated headers skipped");
+    let json = lab.import(&server, &["--summary", "json"]).ends(0).summary();
+    assert_eq!((json["outcomes"]["created"].as_u64(), json["repeated_headers"].as_u64()), (Some(2), Some(1)));
+    let lines: Vec<_> = lab.report().iter().map(|row| (row["row"].clone(), row["line"].clone())).collect();
+    assert_eq!(lines, [("1", "2"), ("2", "4")].map(|(row, line)| (row.to_owned(), line.to_owned())));
+
+    let mut names: Vec<_> = header.split(',').collect();
+    names.swap(0, 1);
+    lab.write("in.csv", format!("{header}\n{one}\n{}\n{other}\n", names.join(",")));
+    lab.run(&["check", "in.csv"]).ends(65).says("in.csv, line 3: the header appears again").says("line 3");
+    lab.import(&server, &[]).ends(65);
+}
+
+#[test]
 fn any_delimiter_and_line_end_is_found_out() {
     let lab = Lab::new();
     for delimiter in [",", ";", "\t", "|"] {

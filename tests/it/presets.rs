@@ -207,7 +207,7 @@ fn several_addresses_or_phones_in_one_cell_are_never_one_customer() {
                 José,García,jose@example.com,+34612345678 ::: +34612345679,ES\n";
     lab.write("contacts.csv", format!("{header}{rows}"));
     let ran = lab.run(&["check", "contacts.csv", "--from", "google"]).ends(1);
-    ran.says("1  email.syntax").says("1  phone.syntax").says("2  invalid");
+    ran.says("1  email.several").says("1  phone.several").says("2  invalid");
 }
 
 #[test]

@@ -244,9 +244,11 @@ fn problem(problem: Code) -> &'static str {
         Code::NameControlCharacters => "the name holds a line break or another invisible control character",
         Code::EmailMissing => "there is no e-mail",
         Code::EmailSyntax => "the e-mail is not one address",
+        Code::EmailSeveral => "the cell holds more than one address",
         Code::EmailTooLong => "the e-mail, or the part before the @, is longer than mail allows",
         Code::PhoneMissing => "there is no phone number",
         Code::PhoneSyntax => "the cell is not written as a phone number",
+        Code::PhoneSeveral => "the cell holds more than one number",
         Code::PhoneImpossible => "no number of that country has this length",
         Code::PhoneNoCountryCode => {
             "the number has no country code, and neither the record nor `--region` gives its country"
@@ -257,6 +259,7 @@ fn problem(problem: Code) -> &'static str {
         Code::CountryAmbiguous => "the name means more than one country",
         Code::TypeUnknown => "the type is neither `individual` nor `business`",
         Code::KycMailNotBoolean => "the cell says neither yes nor no",
+        Code::RowEscapedQuotes => "quotes within a cell are written `\\\"`, so the cell ends in the wrong place",
         Code::RowColumnCount => "the row has more or fewer cells than the header",
         Code::RowTooLarge => "the record or one of its cells is beyond a limit, see [limits](input.md#limits)",
         Code::RowEncoding => "the row holds bytes that are not text in the file's encoding",
@@ -266,7 +269,12 @@ fn problem(problem: Code) -> &'static str {
         Code::CellSpreadsheetDamage => "the cell holds a spreadsheet's error or formula, as in `#N/A`",
         Code::PhoneNotAssigned => "the number has the right length and lies in a range that is not in use",
         Code::EmailReservedDomain => "the domain is reserved, such as `example.com`: no mail arrives",
-        Code::NameLooksGarbled => "the name looks as if it was read in the wrong encoding, or is in quotes as a whole",
+        Code::NameLooksGarbled => {
+            "the name looks as if it was read in the wrong encoding, is in quotes as a whole, or holds another language's \
+             escapes, as in `O&#039;Brien`"
+        }
+        Code::NamePlaceholder => "the name is a word that stands for an empty value, as in `n/a`",
+        Code::CellNullMarker => "the cell is what databases write for an empty value, as in `\\N`",
         Code::RowSwallowedLines => "a quoted cell holds many lines: perhaps a quote is missing",
         Code::DuplicateDiffers => "an earlier row has the same e-mail and other data",
     }

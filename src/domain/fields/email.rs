@@ -1,8 +1,9 @@
 //! The e-mail of a customer: what is sent, and the key that the ledger uses for it.
 //!
 //! Decisions where standards and practice disagree: quoted local parts (`"a b"@x.org`) are refused,
-//! because hardly any mail system creates them and many fail on them. Display names, comments and
-//! addresses at an IP are refused too. International addresses are accepted. A top-level domain has
+//! because hardly any mail system creates them and many fail on them. Comments and addresses at an
+//! IP are refused too, and an apostrophe at the beginning, which spreadsheets write before text. Of
+//! `Ada <ada@x.org>` and `mailto:ada@x.org` only the address is kept. International addresses are accepted. A top-level domain has
 //! at least two letters and no other characters, or is punycode. Punycode must be what IDNA would
 //! write.
 
@@ -20,7 +21,7 @@ use super::byte_classes::{Signs, equal, within};
 use crate::domain::text::trim;
 use crate::domain::violation::{Code, Flaw};
 
-/// A valid address, as it was given but trimmed.
+/// A valid address, as it was given but trimmed, without a name before it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Email<'a>(Cow<'a, str>);
 
@@ -38,16 +39,23 @@ const LONGEST_LOCAL: usize = 64;
 const LONGEST_LABEL: usize = 63;
 
 impl<'a> Email<'a> {
-    /// Trims and checks an address, and otherwise keeps it as it is.
+    /// Trims and checks an address, and otherwise keeps it as it is. Removes `mailto:` before it,
+    /// and the name and the angle brackets of `Ada <ada@x.org>`.
     ///
     /// # Errors
     /// Returns a [`Flaw`] with one of the `email.*` codes.
     pub fn parse(text: impl Into<Cow<'a, str>>) -> Result<Self, Flaw> {
         let text = trim(text.into());
-        if plain_domain(text.as_bytes()).is_none() {
-            Self::check(&text)?;
+        if plain_domain(text.as_bytes()).is_some() {
+            return Ok(Self(text));
         }
-        Ok(Self(text))
+        let address = match text {
+            Cow::Borrowed(text) => Cow::Borrowed(bare(text)),
+            Cow::Owned(text) if bare(&text).len() < text.len() => Cow::Owned(bare(&text).to_owned()),
+            whole => whole,
+        };
+        Self::check(&address)?;
+        Ok(Self(address))
     }
 
     /// Returns what [`Email::parse`] returns for an address of the usual form that has nothing to
@@ -62,6 +70,12 @@ impl<'a> Email<'a> {
     fn check(text: &str) -> Result<(), Flaw> {
         if text.is_empty() {
             return Err(Flaw::new(Code::EmailMissing, "every customer needs an e-mail"));
+        }
+        if holds_several(text) {
+            return Err(Flaw::new(Code::EmailSeveral, "holds more than one address: keep one"));
+        }
+        if text.starts_with('\'') {
+            return Err(syntax("begins with an apostrophe, which a spreadsheet writes before text: remove it"));
         }
         if text.chars().any(|character| character.is_whitespace() || is_invisible(character)) {
             return Err(syntax("holds a space or an invisible character"));
@@ -99,6 +113,33 @@ impl<'a> Email<'a> {
         is_reserved(&self.0.as_bytes()[at..])
             .then(|| Flaw::new(Code::EmailReservedDomain, "this domain is reserved: no mail will arrive"))
     }
+}
+
+/// Returns the address of `Ada <ada@x.org>` and of `mailto:ada@x.org`. Returns other texts as they
+/// are, and texts with more than one address.
+fn bare(text: &str) -> &str {
+    if holds_several(text) {
+        return text;
+    }
+    let named = text.strip_suffix('>').and_then(|text| text.rsplit_once('<'));
+    let address = match named {
+        Some((name, address)) if !name.contains(['<', '>', '@']) && address.contains('@') => address,
+        _ => text,
+    };
+    let address = address.trim();
+    match address.split_at_checked("mailto:".len()) {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("mailto:") && rest.contains('@') => rest.trim(),
+        _ => address,
+    }
+}
+
+/// Whether two parts of a text, separated as people separate addresses, have an `@` inside.
+fn holds_several(text: &str) -> bool {
+    let is_separator =
+        |character: char| character.is_whitespace() || matches!(character, ',' | ';' | '/' | '|' | '<' | '>');
+    let is_address =
+        |part: &&str| part.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && domain.contains('.'));
+    text.split(is_separator).filter(is_address).nth(1).is_some()
 }
 
 fn syntax(hint: &'static str) -> Flaw {
@@ -322,9 +363,14 @@ mod tests {
             let pattern = &row[2] == "yes";
             let ours = code(&address).is_none();
             if valid == pattern {
-                // Space around an address is trimmed, as around every cell.
-                let trimmed = address.trim() != address;
-                assert!(ours == valid || trimmed, "{} is {} by us", &row[0], if ours { "valid" } else { "invalid" });
+                // Space around an address is trimmed, as around every cell, and so is a name.
+                let is_taken_out = bare(address.trim()) != address;
+                assert!(
+                    ours == valid || is_taken_out,
+                    "{} is {} by us",
+                    &row[0],
+                    if ours { "valid" } else { "invalid" }
+                );
             } else {
                 disagreements.push((row[0].to_owned(), row[1].to_owned(), ours));
             }
@@ -339,8 +385,8 @@ mod tests {
         match verdict {
             // Mail cannot reach these, but the syntax is valid, so this is a warning.
             "reserved-domain" => true,
-            // International addresses, but neither quoted local parts nor display names.
-            "valid" | "valid-intl" => !address.contains(['"', '<']),
+            // International addresses and display names, but not quoted local parts.
+            "valid" | "valid-intl" => !bare(address).contains('"'),
             _ => false,
         }
     }
@@ -367,15 +413,16 @@ mod tests {
             "a b@c.de",
             "a\u{200b}@c.de",
             "a@localhost",
-            "Max <a@c.de>",
+            "Max <a>",
+            "Max <a@c.de",
+            "'a@c.de",
+            "'a@c.de'",
             "\"a\"@c.de",
             "a@[127.0.0.1]",
             "a",
             "@c.de",
             "a@",
             "a@c.de.",
-            "a;b@c.de,d@e.fr",
-            "a@c.de;b@c.de",
             "mailto:",
             "=\"a@c.de\"",
             "#N/A",
@@ -383,6 +430,38 @@ mod tests {
             assert_eq!(code(address), Some(Code::EmailSyntax), "{address}");
         }
         assert_eq!(code(" \u{a0}"), Some(Code::EmailMissing));
+    }
+
+    #[test]
+    fn an_address_is_taken_out_of_what_mail_programs_write_around_it() {
+        for text in [
+            "Max <a@c.de>",
+            "\"King, Max\" <a@c.de>",
+            "<a@c.de>",
+            "mailto:a@c.de",
+            "MAILTO:a@c.de",
+            " Max <mailto: a@c.de > ",
+        ] {
+            assert_eq!(Email::parse(text).unwrap().as_str(), "a@c.de", "{text}");
+            assert_eq!(Email::parse(text.to_owned()).unwrap().as_str(), "a@c.de", "{text}");
+            assert_eq!(Email::plain(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn two_addresses_are_refused() {
+        for text in [
+            "a;b@c.de,d@e.fr",
+            "a@c.de;b@c.de",
+            "a@c.de / b@c.de",
+            "a@c.de b@c.de",
+            "a@c.de\nb@c.de",
+            "Max <a@c.de>, Eva <b@c.de>",
+            "b@c.de <a@c.de>",
+            "mailto:a@c.de,b@c.de",
+        ] {
+            assert_eq!(code(text), Some(Code::EmailSeveral), "{text}");
+        }
     }
 
     #[test]

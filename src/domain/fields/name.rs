@@ -79,6 +79,9 @@ impl<'a> CustomerName<'a> {
     /// Returns what is odd about a name that may still be sent.
     #[must_use]
     pub fn oddity(&self) -> Option<Flaw> {
+        if is_placeholder(&self.0) {
+            return Some(Flaw::new(Code::NamePlaceholder, "stands for an empty value: is it a real name?"));
+        }
         garbling(&self.0).map(|hint| Flaw::new(Code::NameLooksGarbled, hint))
     }
 }
@@ -89,12 +92,17 @@ impl<'a> CustomerName<'a> {
 fn is_plain(name: &str) -> bool {
     let Some(signs) = Signs::of(name.as_bytes()) else { return false };
     let [plain, beyond_ascii] = signs.that(|signs| {
-        let telling = equal(signs, b'?') | equal(signs, b'"');
+        // Every escape that `leftover` knows has one of the last two, or begins with `b`.
+        let telling = equal(signs, b'?') | equal(signs, b'"') | equal(signs, b';') | equal(signs, b'\\');
         [within(signs, b' ', b'~') & !telling, within(signs, 0x80, 0xff)]
     });
     let is_trimmed = !(name.is_empty() || name.starts_with(' ') || name.ends_with(' '));
     let is_printable = plain | beyond_ascii == signs.all();
-    is_trimmed && is_printable && !means_nothing(name) && (beyond_ascii == 0 || is_plain_in_any_script(name, &signs))
+    is_trimmed
+        && is_printable
+        && !is_placeholder(name)
+        && !is_python_bytes(name)
+        && (beyond_ascii == 0 || is_plain_in_any_script(name, &signs))
 }
 
 /// Does the same for a name with letters beyond ASCII.
@@ -172,19 +180,75 @@ fn garbling(name: &str) -> Option<&'static str> {
         Some(
             "holds quotes that look like those around a cell: write a quote within a cell twice (\"\"), and nothing before the first one",
         )
-    } else if means_nothing(name) {
-        Some("is what programs write for an empty value: is it a real name?")
     } else if !is_ascii && is_mojibake(name) {
         Some("looks like UTF-8 that was read as Windows-1252 (`Ã©` for `é`); export it again as UTF-8")
+    } else {
+        leftover(name)
+    }
+}
+
+/// Whether this word, or this word twice, stands for an empty value. Some of the words can be names,
+/// so they are sent with a warning.
+fn is_placeholder(name: &str) -> bool {
+    const WORDS: [&str; 10] =
+        ["null", "none", "n/a", "k.a.", "unbekannt", "unknown", "undefined", "[object object]", "-", "."];
+    // Rules out most names.
+    if !matches!(name.as_bytes(), [b'n' | b'N' | b'k' | b'K' | b'u' | b'U' | b'-' | b'.' | b'[', ..]) {
+        return false;
+    }
+    let is_one = |text: &str| WORDS.iter().any(|word| text.eq_ignore_ascii_case(word));
+    let is_sign = |text: &str| matches!(text, "-" | ".");
+    is_one(name)
+        || name.split_once(' ').is_some_and(|(one, other)| is_one(one) && one.eq_ignore_ascii_case(other))
+        || name.split_at_checked(1).is_some_and(|(one, other)| is_sign(one) && one == other)
+}
+
+/// Returns the sign that the text was written for another language and not decoded, or `None` if it
+/// has none.
+fn leftover(name: &str) -> Option<&'static str> {
+    if has_html_entity(name) {
+        Some("holds an HTML entity (`&#039;` for `'`): decode it in the export")
+    } else if has_backslash_escape(name) {
+        Some("holds an escape of a program (`\\'` for `'`, `\\u00e9` for `é`): decode it in the export")
+    } else if is_python_bytes(name) {
+        Some("is how Python prints bytes (`b'…'`): decode it in the export")
     } else {
         None
     }
 }
 
-/// Whether programs write this for an empty value. (`None` and `Nan` can be names of people.)
-fn means_nothing(name: &str) -> bool {
-    const WORDS: [&str; 4] = ["null", "n/a", "undefined", "[object object]"];
-    WORDS.iter().any(|word| name.eq_ignore_ascii_case(word))
+/// Whether a text holds an entity of HTML, such as `&amp;`, `&#39;` or `&#xE9;`.
+fn has_html_entity(text: &str) -> bool {
+    text.split('&').skip(1).filter_map(|rest| rest.split_once(';')).any(|(entity, _)| {
+        let is_of =
+            |text: &str, fits: fn(&u8) -> bool| (1..=8).contains(&text.len()) && text.bytes().all(|byte| fits(&byte));
+        match entity.strip_prefix('#') {
+            Some(number) => match number.strip_prefix(['x', 'X']) {
+                Some(digits) => is_of(digits, u8::is_ascii_hexdigit),
+                None => is_of(number, u8::is_ascii_digit),
+            },
+            None => entity.len() > 1 && is_of(entity, u8::is_ascii_alphanumeric),
+        }
+    })
+}
+
+/// Whether a text holds `\'`, or a letter as `\u00e9` or `\xe9`.
+fn has_backslash_escape(text: &str) -> bool {
+    text.split('\\').skip(1).any(|rest| {
+        let digits = |from: usize, to: usize| {
+            rest.get(from..to).is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        };
+        match rest.as_bytes() {
+            [b'\'', ..] => true,
+            [b'u', ..] => digits(1, 5),
+            [b'x', ..] => digits(1, 3),
+            _ => false,
+        }
+    })
+}
+
+fn is_python_bytes(name: &str) -> bool {
+    matches!(name.as_bytes(), [b'b', b'\'', .., b'\''] | [b'b', b'"', .., b'"'])
 }
 
 /// Whether quotes enclose the whole name. A space before the first quote makes the quotes part of
@@ -295,6 +359,34 @@ mod tests {
     }
 
     #[test]
+    fn words_for_an_empty_value_are_noticed() {
+        for word in [
+            "NULL",
+            "null null",
+            "None",
+            "N/A",
+            "n/a N/A",
+            "k.A.",
+            "unbekannt",
+            "Unknown",
+            "-",
+            "- -",
+            "--",
+            ".",
+            "..",
+            "undefined",
+            "[object Object]",
+        ] {
+            let name = CustomerName(word.into());
+            assert_eq!(name.oddity().map(|flaw| flaw.code), Some(Code::NamePlaceholder), "{word}");
+            assert_eq!(CustomerName::plain(word), None, "{word}");
+        }
+        for name in ["Null Ahmed", "Unknown Pleasures Ltd", "Na", "-x", "K. A. Smith"] {
+            assert_eq!(CustomerName::parse(name).unwrap().oddity(), None, "{name}");
+        }
+    }
+
+    #[test]
     fn mojibake_is_noticed_and_irish_is_not() {
         for garbled in [
             "JosÃ© GarcÃ\u{ad}a",
@@ -306,10 +398,19 @@ mod tests {
             "â€œMaxâ€\u{9d}",
             "\"Ada King\"",
             "Ada \\\"King\\\"",
-            "NULL",
+            "O&#039;Brien",
+            "O&#x27;Brien",
+            "M&uuml;ller",
+            "Smith &amp; Sons",
+            "O\\'Neil",
+            "b'Jose'",
+            "b\"Jose\"",
+            "Jos\\u00e9",
+            "Jos\\xe9",
         ] {
             let name = CustomerName(garbled.into());
             assert_eq!(name.oddity().map(|flaw| flaw.code), Some(Code::NameLooksGarbled), "{garbled}");
+            assert_eq!(CustomerName::plain(garbled), None, "{garbled}");
         }
         for fine in [
             "Ó’Briain",
@@ -322,6 +423,10 @@ mod tests {
             "Ada \"A\" King",
             "Nullson",
             "Nan",
+            "Smith & Sons; Co",
+            "AC\\DC",
+            "Ba'al",
+            "Nguyen Nguyen",
         ] {
             assert_eq!(CustomerName::parse(fine).unwrap().oddity(), None, "{fine}");
         }

@@ -63,10 +63,10 @@ impl Mapping {
         Field::ALL.into_iter().map(|field| (field, self.feeding(field).describe(field)))
     }
 
-    /// Returns the additional request fields: the path in the request, and the column that feeds
-    /// it.
+    /// Returns the additional request fields that the first records have: the path in the request,
+    /// and the column that feeds it.
     pub fn extras(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.extras.iter().map(|extra| (extra.path.as_str(), extra.column.name.as_str()))
+        self.extras.iter().filter(|extra| extra.seen).map(|extra| (extra.path.as_str(), extra.column.name.as_str()))
     }
 
     /// Returns the columns that are carried into the report.
@@ -125,8 +125,12 @@ impl Mapping {
     }
 
     fn used_columns(&self) -> impl Iterator<Item = &Column> {
-        let origins = self.feedings.iter().filter_map(|feeding| feeding.origin.as_ref()).flat_map(TextSource::columns);
-        origins.chain(self.extras.iter().map(|extra| &extra.column)).chain(&self.kept)
+        self.feeding_columns().chain(self.extras.iter().map(|extra| &extra.column)).chain(&self.kept)
+    }
+
+    /// Returns the columns that feed the fields of every customer.
+    pub(crate) fn feeding_columns(&self) -> impl Iterator<Item = &Column> {
+        self.feedings.iter().filter_map(|feeding| feeding.origin.as_ref()).flat_map(TextSource::columns)
     }
 }
 
@@ -147,7 +151,7 @@ fn extras(names: &ColumnNames, rules: &[ExtraRule]) -> Result<Vec<ExtraField>, C
             return Err(ColumnFault::ExtraClash { one: other.path.clone(), other: rule.path.clone() });
         }
         let column = names.named(&rule.column, &format!("--extra {rule}"))?;
-        extras.push(ExtraField { path: rule.path.clone(), column });
+        extras.push(ExtraField { path: rule.path.clone(), column, seen: true });
     }
     for path in DOCUMENTED {
         // A path that the user named comes first.
@@ -155,7 +159,8 @@ fn extras(names: &ColumnNames, rules: &[ExtraRule]) -> Result<Vec<ExtraField>, C
             continue;
         }
         if let Some(column) = documented(names, path)? {
-            extras.push(ExtraField { path: path.to_owned(), column });
+            let seen = names.as_slice().iter().any(|name| name == path);
+            extras.push(ExtraField { path: path.to_owned(), column, seen });
         }
     }
     Ok(extras)

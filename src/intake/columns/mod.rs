@@ -19,5 +19,5 @@ pub(super) mod mapping;
 pub(super) mod presets;
 pub(super) mod rules;
 pub(super) mod sources;
-mod spelling;
+pub(super) mod spelling;
 pub(super) mod template;

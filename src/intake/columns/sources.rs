@@ -39,6 +39,8 @@ pub(crate) struct ExtraField {
     /// The path in the request: keys joined by dots.
     pub(crate) path: String,
     pub(crate) column: Column,
+    /// Whether the first records had the column. In NDJSON a key may first occur later.
+    pub(super) seen: bool,
 }
 
 impl TextSource {

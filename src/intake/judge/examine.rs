@@ -1,14 +1,18 @@
 //! Takes one record apart and judges it. Pure: the same bytes give the same verdict on any thread.
 
 use encoding_rs::{Encoding, UTF_8};
+use memchr::{memchr, memchr_iter};
 
 use crate::domain::{
-    Code, Country, Flaw, InputRecord, Json, JsonObject, NewCustomer, Position, RawRecord, RecordVerdict, Violation,
+    Code, Country, Field, Flaw, InputRecord, Json, JsonObject, NewCustomer, Position, RawRecord, RecordVerdict,
+    Violation, shorten,
 };
 
+use super::repeated_header::{RepeatedHeader, repeated_header};
 use super::validate::{email_cell, judge, plain};
 use crate::intake::columns::column_names::{Column, Place};
 use crate::intake::columns::mapping::Mapping;
+use crate::intake::columns::sources::TextSource;
 use crate::intake::columns::template::{Cell, Row, cell_text};
 use crate::intake::open::decode;
 use crate::intake::open::decode::Undecodable;
@@ -39,15 +43,16 @@ pub(crate) enum Examined<'a> {
 }
 
 impl Examiner {
-    /// Passes the result to `work`, because it may borrow from what was parsed.
+    /// Passes the result to `work`, because it may borrow from what was parsed. Returns an error,
+    /// and does not call `work`, if the row is not a record because it repeats the header.
     #[inline]
     pub(crate) fn examine<T>(
         &self,
         position: Position,
         scanned: Scanned<'_>,
         work: impl FnOnce(Examined<'_>) -> T,
-    ) -> T {
-        match scanned {
+    ) -> Result<T, RepeatedHeader> {
+        Ok(match scanned {
             Scanned::Cells { record, ended } => {
                 let row = CsvRow { record, text: record.text() };
                 // A truncated line of NDJSON is not an object, so it is reported in any case.
@@ -57,6 +62,9 @@ impl Examiner {
                         work(self.plain_record(position, scanned, customer, &row))
                     }
                     _ => {
+                        if let Some(repeated) = repeated_header(&self.header, &self.mapping, record) {
+                            return Err(repeated);
+                        }
                         let judged = self.judge_cells(&row, position.line, ended);
                         work(self.record(position, scanned, if is_cut_off { judged.cut_off() } else { judged }))
                     }
@@ -75,7 +83,7 @@ impl Examiner {
             Scanned::TooLarge { limit } => {
                 work(self.record(position, scanned, self.whole(too_large(limit).at("", ""))))
             }
-        }
+        })
     }
 
     #[inline(always)]
@@ -101,7 +109,10 @@ impl Examiner {
 
     /// Whether the row as a whole is in order, so that only its cells need to be judged.
     fn is_whole(&self, row: &CsvRow<'_>) -> bool {
-        row.text.is_some() && row.record.len() == self.header.len() && !row.record.has_line_breaks()
+        row.text.is_some()
+            && row.record.len() == self.header.len()
+            && !row.record.has_line_breaks()
+            && !row.record.may_have_escaped_quotes()
     }
 
     fn judge_cells<'a>(&'a self, row: &CsvRow<'a>, line: u64, ended: bool) -> JudgedCells<'a> {
@@ -110,9 +121,12 @@ impl Examiner {
         if row.text.is_none() {
             broken.extend(self.encoding_problems(record, line));
         }
-        if record.len() != self.header.len() {
+        let escaped = self.escaped_quotes(record);
+        // Such a quote ends its cell early, so it explains too many cells.
+        if record.len() != self.header.len() && escaped.is_empty() {
             broken.push(self.column_count(record, ended));
         }
+        broken.extend(escaped);
         let oddities = self.swallowed_lines(record, line);
         let verdict = if broken.is_empty() {
             judge(&self.mapping, row, self.region, oddities)
@@ -156,8 +170,21 @@ impl Examiner {
     fn column_count(&self, record: Record<'_>, ended: bool) -> Violation {
         let (found, expected) = (record.len(), self.header.len());
         let cells = if found == 1 { "cell" } else { "cells" };
+        let optional;
         let cause = if found < expected && !ended {
             "the file ends within this row: is the file complete?"
+        } else if found < expected && self.header[found..].iter().all(String::is_empty) {
+            "if every row lacks the last column, which does not have a name, remove the delimiter at the end of the header"
+        } else if found < expected && self.is_optional_from(found) {
+            let names: Vec<_> = self.header[found..].iter().map(|name| shorten(name, 30)).collect();
+            optional = format!(
+                "a line break or a missing delimiter? If only the last cells are missing ({}), end the row with {} more \
+                 delimiter{}",
+                names.join(", "),
+                expected - found,
+                if expected - found == 1 { "" } else { "s" }
+            );
+            &optional
         } else if found < expected {
             "a line break or a missing delimiter?"
         } else if record.cells().skip(expected).all(<[u8]>::is_empty) {
@@ -167,6 +194,30 @@ impl Examiner {
         };
         let hint = format!("has {found} {cells} but the header has {expected}: {cause}");
         Violation::new(Code::RowColumnCount, "", "", hint)
+    }
+
+    /// Whether no column from this index on feeds a field that every customer needs.
+    fn is_optional_from(&self, index: usize) -> bool {
+        let required = Field::ALL.into_iter().filter(|field| field.is_required());
+        let mut columns =
+            required.filter_map(|field| self.mapping.feeding(field).origin.as_ref()).flat_map(TextSource::columns);
+        columns.all(|column| matches!(column.place, Place::Index(place) if place < index))
+    }
+
+    fn escaped_quotes(&self, record: Record<'_>) -> Vec<Violation> {
+        if !record.may_have_escaped_quotes() {
+            return Vec::new();
+        }
+        let is_split = record.len() != self.header.len();
+        let found = record.cells().enumerate();
+        let found = found
+            .filter(|(_, cell)| had_escaped_quotes(cell) || is_split && memchr::memmem::find(cell, b"\\\"").is_some());
+        let complain = |(index, cell): (usize, &[u8])| {
+            let hint = r#"quotes within a cell are written \" here: write them twice ("")"#;
+            Violation::new(Code::RowEscapedQuotes, self.name(index), &decode::shown(cell, self.encoding), hint)
+        };
+        // The cells after the first one may have begun in the wrong place.
+        found.take(1).map(complain).collect()
     }
 
     fn encoding_problems(&self, record: Record<'_>, line: u64) -> Vec<Violation> {
@@ -213,6 +264,16 @@ impl JudgedCells<'_> {
         problems.push(cut);
         Self { verdict: RecordVerdict::Invalid { email, problems }, ..self }
     }
+}
+
+/// Whether quotes within the cell were written `\"`. The first one ended the quoted part: it was
+/// removed without its backslash, and everything after it was kept, up to the quote at the end. So
+/// `"a \"b\" c"` became `a \b\" c"`, and `"a \"b, c\""` became `a \b` and ` c\""`.
+fn had_escaped_quotes(cell: &[u8]) -> bool {
+    let Some(first) = memchr(b'\\', cell) else { return false };
+    let after = &cell[first + 1..];
+    let ends_quoted = after.ends_with(b"\"") && !after.starts_with(b"\"");
+    ends_quoted && memchr_iter(b'\\', cell).count() == memchr_iter(b'"', cell).count()
 }
 
 fn too_large(limit: &str) -> Flaw {

@@ -21,7 +21,7 @@ use crate::intake::read::ndjson::kind;
 /// it takes longer than building it.
 #[inline(always)]
 pub(crate) fn plain<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<NewCustomer<'a>> {
-    let name = plain_text(mapping, row, Field::Name).filter(|name| artefact(name).is_none())?;
+    let name = plain_text(mapping, row, Field::Name).filter(|name| leftover(name).is_none())?;
     let name = CustomerName::plain(name)?;
     let email = Email::plain(plain_text(mapping, row, Field::Email)?)?;
     let kind = match plain_text(mapping, row, Field::Type)? {
@@ -84,7 +84,8 @@ pub(crate) fn judge<'a>(
     let country = findings.take(&cell, country, |_| None);
 
     let cell = given(Field::Phone);
-    let phone = cell.check_structure().and_then(|()| Phone::parse(&cell.text, region.or(country)));
+    let phone = cell.check_structure().and_then(|()| check_one_number(&cell.text));
+    let phone = phone.and_then(|()| Phone::parse(&cell.text, region.or(country)));
     let phone = findings.take(&cell, phone, Phone::oddity);
 
     let cell = given(Field::Type);
@@ -125,6 +126,8 @@ struct Given<'a> {
     text: Cow<'a, str>,
     /// The JSON value, if it is not a string.
     json: Option<&'a Json>,
+    /// Whether the text, or a cell that is part of it, is what databases write for an empty value.
+    has_null_marker: bool,
 }
 
 impl<'a> Given<'a> {
@@ -138,16 +141,22 @@ impl<'a> Given<'a> {
         };
         match &feeding.set {
             Some(value) if text.is_empty() && json.is_none() => {
-                Self { field, column: field.as_str(), text: Cow::Borrowed(value), json: None }
+                Self { field, column: field.as_str(), text: Cow::Borrowed(value), json: None, has_null_marker: false }
             }
-            _ => Self { field, column, text, json },
+            _ => {
+                let has_null_marker = text.contains(NULL_MARKERS_BEGIN)
+                    && (is_null_marker(&text) || feeding.origin.as_ref().is_some_and(|origin| null_part(origin, row)));
+                Self { field, column, text, json, has_null_marker }
+            }
         }
     }
 
-    /// Refuses arrays and objects, because they are not a value of any field.
+    /// Refuses arrays and objects, because they are not a value of any field, and what databases
+    /// write for an empty value.
     fn check_structure(&self) -> Result<(), Flaw> {
         match self.json {
             Some(value @ (Json::Array(_) | Json::Object(_))) => Err(self.misfit(value)),
+            _ if self.has_null_marker => Err(null_marker()),
             _ => Ok(()),
         }
     }
@@ -156,6 +165,7 @@ impl<'a> Given<'a> {
     fn check_text(&self) -> Result<(), Flaw> {
         match (self.json, artefact(&self.text)) {
             (Some(value), _) => Err(self.misfit(value)),
+            (None, _) if self.has_null_marker => Err(null_marker()),
             (None, Some(hint)) => Err(Flaw::new(Code::CellSpreadsheetDamage, hint)),
             (None, None) => Ok(()),
         }
@@ -199,6 +209,55 @@ fn content_of<'a>(column: &'a Column, row: &impl Row<'a>) -> (&'a str, Cow<'a, s
     }
 }
 
+/// Refuses a text in which two parts, separated as people separate phone numbers, are long enough
+/// for a number each.
+fn check_one_number(text: &str) -> Result<(), Flaw> {
+    const SHORTEST: usize = 7;
+    let is_separator =
+        |character: char| character.is_alphabetic() || matches!(character, ';' | ':' | ',' | '/' | '|' | '&' | '\n');
+    let is_number = |part: &&str| part.bytes().filter(u8::is_ascii_digit).count() >= SHORTEST;
+    match text.split(is_separator).filter(is_number).nth(1) {
+        Some(_) => Err(Flaw::new(Code::PhoneSeveral, "holds more than one number: keep one")),
+        None => Ok(()),
+    }
+}
+
+/// Returns the complaint about a text that a program left in place of a value, or `None` if it is
+/// not such a text.
+#[inline]
+fn leftover(text: &str) -> Option<Flaw> {
+    match text.as_bytes() {
+        [b'#' | b'=' | b'0'..=b'9', ..] => artefact(text).map(|hint| Flaw::new(Code::CellSpreadsheetDamage, hint)),
+        [b'\\' | b'(' | b'[' | b'<', ..] => is_null_marker(text).then(null_marker),
+        _ => None,
+    }
+}
+
+/// Whether databases and their tools write this for an empty value. It cannot be a value.
+fn is_null_marker(text: &str) -> bool {
+    matches!(text, "\\N") || ["(null)", "[null]", "<null>"].iter().any(|marker| text.eq_ignore_ascii_case(marker))
+}
+
+fn null_marker() -> Flaw {
+    Flaw::new(Code::CellNullMarker, "is what databases write for an empty value: leave the cell empty, or fill it in")
+}
+
+const NULL_MARKERS_BEGIN: [char; 4] = ['\\', '(', '[', '<'];
+
+/// Whether a template was filled with what databases write for an empty value.
+fn null_part<'a>(origin: &'a TextSource, row: &impl Row<'a>) -> bool {
+    match origin {
+        TextSource::Column(_) => false,
+        TextSource::Template { .. } => {
+            origin.columns().iter().any(|column| is_null_marker(cell_text(row.cell(&column.place)).trim()))
+        }
+        TextSource::FirstOf { origins, .. } => {
+            let used = origins.iter().find(|origin| !content(origin, row).1.is_empty());
+            used.is_some_and(|origin| null_part(origin, row))
+        }
+    }
+}
+
 /// Returns what is wrong with a text that a spreadsheet left in place of a value, or `None` if it
 /// is not such a text.
 #[inline]
@@ -207,10 +266,52 @@ fn artefact(text: &str) -> Option<&'static str> {
 }
 
 fn named_artefact(text: &str) -> Option<&'static str> {
-    const ERRORS: [&str; 11] =
-        ["#N/A", "#NA", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NULL!", "#NUM!", "#ERROR!", "#SPILL!", "#CALC!"];
+    // In English, then what differs in German, French, Spanish, Italian, Portuguese, Dutch, Polish
+    // and Turkish.
+    const ERRORS: &[&str] = &[
+        "#N/A",
+        "#NA",
+        "#REF!",
+        "#VALUE!",
+        "#NAME?",
+        "#DIV/0!",
+        "#NULL!",
+        "#NUM!",
+        "#ERROR!",
+        "#SPILL!",
+        "#CALC!",
+        "#NV",
+        "#BEZUG!",
+        "#WERT!",
+        "#ZAHL!",
+        "#VALEUR!",
+        "#NOM?",
+        "#NOMBRE!",
+        "#N/D",
+        "#¡REF!",
+        "#¡VALOR!",
+        "#¿NOMBRE?",
+        "#¡DIV/0!",
+        "#¡NUM!",
+        "#RIF!",
+        "#VALORE!",
+        "#NOME?",
+        "#VALOR!",
+        "#N/B",
+        "#VERW!",
+        "#WAARDE!",
+        "#NAAM?",
+        "#GETAL!",
+        "#ADR!",
+        "#ARG!",
+        "#NAZWA?",
+        "#LICZBA!",
+        "#YOK",
+    ];
     if text.starts_with('#') && ERRORS.iter().any(|error| text.eq_ignore_ascii_case(error)) {
         Some("is a spreadsheet's error value, not data; export the values again")
+    } else if text.starts_with("###") && text.bytes().all(|byte| byte == b'#') {
+        Some("is how a spreadsheet shows a value in a narrow column; make the column wider and export again")
     } else if text.starts_with("=\"") || (text.starts_with('=') && text.contains(['(', '!', '+'])) {
         Some("is a spreadsheet formula, not its value; export the values")
     } else if is_scientific(text) {
@@ -291,9 +392,9 @@ fn complain<'a>(flaw: Flaw, column: &Column, row: &impl Row<'a>) -> Violation {
 fn extra_value(cell: Cell<'_>) -> Result<Option<Json>, Flaw> {
     match cell {
         Cell::Absent => Ok(None),
-        Cell::Text(text) => match (text.trim(), artefact(text.trim())) {
+        Cell::Text(text) => match (text.trim(), leftover(text.trim())) {
             ("", _) => Ok(None),
-            (_, Some(hint)) => Err(Flaw::new(Code::CellSpreadsheetDamage, hint)),
+            (_, Some(flaw)) => Err(flaw),
             (text, None) => Ok(Some(Json::Text(text.nfc().collect()))),
         },
         Cell::Json(value) => Ok(Some(value.clone())),
@@ -377,11 +478,73 @@ mod tests {
     }
 
     #[test]
+    fn null_markers_are_refused_in_every_field_and_extra() {
+        const GOOD: [&str; 7] = ["Ada", "ada@kunde.de", "+4915123456789", "DE", "", "", "Köln"];
+        let mapping = mapping(&[]);
+        for marker in ["\\N", "(null)", "[NULL]", "<null>", " \\N "] {
+            for column in 0..GOOD.len() {
+                let mut cells = GOOD;
+                cells[column] = marker;
+                assert!(plain(&mapping, &Cells(&cells)).is_none(), "{cells:?}");
+                let verdict = judge(&mapping, &Cells(&cells), None, Vec::new());
+                let codes: Vec<_> = verdict.violations().iter().map(|violation| violation.code).collect();
+                assert!(verdict.is_invalid() && codes.contains(&Code::CellNullMarker), "{cells:?}: {codes:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_null_marker_in_a_part_of_a_template_is_refused() {
+        let options = InputOptions {
+            maps: vec!["customer_name={name} {customer_address.city}".parse().unwrap()],
+            ..InputOptions::default()
+        };
+        let mapping = Mapping::resolve(&ColumnNames::Header(COLUMNS.map(str::to_owned).to_vec()), &options).unwrap();
+        let cells = |city| ["Ada", "ada@kunde.de", "+4915123456789", "DE", "", "", city];
+        for (city, codes) in [("\\N", vec![Code::CellNullMarker; 2]), ("(Sir)", vec![])] {
+            let cells = cells(city);
+            let verdict = judge(&mapping, &Cells(&cells), None, Vec::new());
+            let found: Vec<_> = verdict.violations().iter().map(|violation| violation.code).collect();
+            assert_eq!(found, codes, "{city}");
+        }
+    }
+
+    #[test]
+    fn two_phone_numbers_in_a_cell_are_refused() {
+        let mapping = mapping(&[]);
+        for (phone, code) in [
+            ("+49 151 23456789; +49 30 1234567", Some(Code::PhoneSeveral)),
+            ("+4915123456789/+49301234567", Some(Code::PhoneSeveral)),
+            ("+4915123456789 ::: +49301234567", Some(Code::PhoneSeveral)),
+            ("+4915123456789 or +49301234567", Some(Code::PhoneSeveral)),
+            ("+4915123456789\n+49301234567", Some(Code::PhoneSeveral)),
+            ("030/12345678", None),
+            ("Tel 030 12345678", Some(Code::PhoneSyntax)),
+        ] {
+            let cells = ["Ada", "ada@kunde.de", phone, "DE", "", "", ""];
+            let verdict = judge(&mapping, &Cells(&cells), None, Vec::new());
+            assert_eq!(verdict.violations().first().map(|violation| violation.code), code, "{phone:?}");
+        }
+    }
+
+    #[test]
     fn artefacts_are_told_from_text() {
-        for text in ["#N/A", "#ref!", "=\"0123\"", "=SUM(A1)", "=A1+B1", "1.23457E+11", "4,9E+12", "1E+10"] {
+        for text in [
+            "#N/A",
+            "#NV",
+            "#¡REF!",
+            "#######",
+            "#ref!",
+            "=\"0123\"",
+            "=SUM(A1)",
+            "=A1+B1",
+            "1.23457E+11",
+            "4,9E+12",
+            "1E+10",
+        ] {
             assert!(artefact(text).is_some(), "{text}");
         }
-        for text in ["#1 Pizza", "A=B", "N/A Ltd", "", "12E4", "1.5E+3", "B1E+10", "E+11"] {
+        for text in ["#1 Pizza", "#NVIDIA", "##", "A=B", "N/A Ltd", "", "12E4", "1.5E+3", "B1E+10", "E+11"] {
             assert!(artefact(text).is_none(), "{text}");
         }
     }

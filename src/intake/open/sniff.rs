@@ -112,6 +112,30 @@ pub(crate) fn csv_decay(head: &[u8], complete: bool, delimiter: u8, line: u64) -
     decay
 }
 
+/// Returns how many columns at the end of the header do not have a name and are missing in every
+/// record of the head: the header ends with that many delimiters too many. Returns 0 if only some
+/// records lack them.
+pub(crate) fn surplus_columns(head: &[u8], complete: bool, delimiter: u8) -> usize {
+    let mut reader = SliceReader::new(head, delimiter, 1);
+    let Ok(RecordScan::Record { .. }) = reader.advance() else { return 0 };
+    let header: Vec<Vec<u8>> = reader.record().cells().map(<[u8]>::to_vec).collect();
+    let width = header.len();
+    let unnamed = header.iter().rev().take_while(|name| name.trim_ascii().is_empty()).count();
+    if unnamed == 0 {
+        return 0;
+    }
+    let mut widths = Vec::new();
+    while let Ok(RecordScan::Record { ended, .. }) = reader.advance() {
+        let is_repeated = reader.record().len() == width && header.iter().eq(reader.record().cells());
+        if (ended || complete) && !is_repeated {
+            widths.push(reader.record().len());
+        }
+    }
+    let Some(&found) = widths.first() else { return 0 };
+    let surplus = width.saturating_sub(found);
+    if surplus <= unnamed && widths.iter().all(|&each| each == found) { surplus } else { 0 }
+}
+
 /// Counts the undecodable lines of an NDJSON file.
 pub(crate) fn ndjson_decay(head: &[u8], complete: bool) -> EncodingErrors {
     let mut decay = EncodingErrors::default();

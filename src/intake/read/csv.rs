@@ -7,7 +7,7 @@
 use std::io::{self, BufRead};
 
 use csv_core::{Reader, ReaderBuilder};
-use memchr::{memchr_iter, memchr2};
+use memchr::{memchr, memchr_iter, memchr2};
 
 pub(crate) mod slice;
 
@@ -73,6 +73,10 @@ pub(crate) enum ReadFault {
         line: u64,
         cell: usize,
     },
+    /// The row on this line is a header with its columns in another order.
+    OtherHeader {
+        line: u64,
+    },
 }
 
 impl From<io::Error> for ReadFault {
@@ -97,6 +101,12 @@ impl<'a> Record<'a> {
     /// Whether a cell may hold a line break. A line that is kept as it is does not have any.
     pub(crate) fn has_line_breaks(self) -> bool {
         self.gap == 0 && memchr2(b'\n', b'\r', self.bytes).is_some()
+    }
+
+    /// Whether a cell may hold a quote that was written `\"`. A line that is kept as it is does not
+    /// have any quotes.
+    pub(crate) fn may_have_escaped_quotes(self) -> bool {
+        self.gap == 0 && memchr(b'\\', self.bytes).is_some()
     }
 
     pub(crate) fn len(self) -> usize {

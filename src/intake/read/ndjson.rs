@@ -128,8 +128,29 @@ pub(crate) fn parse_object(line: &str) -> Result<Object<'_>, Flaw> {
             Ok(object)
         }
         Ok(Err(kind)) => Err(Flaw::new(Code::JsonNotAnObject, format!("holds {kind}; each line must be one object"))),
-        Err(error) => Err(explain(&error, fault.take())),
+        Err(error) => match fault.take() {
+            None => Err(after_object(line).unwrap_or_else(|| explain(&error, None))),
+            fault => Err(explain(&error, fault)),
+        },
     }
+}
+
+/// Returns the complaint about what follows the object on its line, or `None` if it is neither
+/// another object nor a comma.
+fn after_object(line: &str) -> Option<Flaw> {
+    let mut values = serde_json::Deserializer::from_str(line).into_iter::<IgnoredAny>();
+    values.next()?.ok()?;
+    let hint = match line.get(values.byte_offset()..)?.trim_start().as_bytes() {
+        [b'{', ..] => "holds more than one object: write one per line with jq -c . FILE > customers.ndjson",
+        [b',', rest @ ..] if rest.trim_ascii().is_empty() => {
+            "ends with a comma: remove it with sed 's/,[[:space:]]*$//' FILE | jq -c . > customers.ndjson"
+        }
+        [b',', rest @ ..] if rest.trim_ascii_start().first() == Some(&b'{') => {
+            "holds objects with commas between them: write one per line with sed 's/,[[:space:]]*$//; s/.*/[&]/' FILE | jq -c '.[]' > customers.ndjson"
+        }
+        _ => return None,
+    };
+    Some(Flaw::new(Code::JsonSyntax, hint))
 }
 
 /// Keys and values in the order of the line. Each key occurs once.
@@ -520,5 +541,20 @@ mod tests {
         let keys = |count: usize| (0..count).map(|n| format!("\"k{n}\":1")).collect::<Vec<_>>().join(",");
         assert_eq!(code(&format!("{{{}}}", keys(1024))), None);
         assert_eq!(code(&format!("{{{}}}", keys(1025))), Some(Code::RowTooLarge));
+    }
+
+    #[test]
+    fn what_follows_an_object_is_named_with_the_command_that_mends_it() {
+        for (line, words) in [
+            (r#"{"a":1}{"b":2}"#, "jq -c . FILE"),
+            (r#"{"a":1} {"b":2"#, "jq -c . FILE"),
+            (r#"{"a":1},"#, "ends with a comma"),
+            (r#"{"a":1} , "#, "ends with a comma"),
+            (r#"{"a":1},{"b":2}"#, "jq -c '.[]'"),
+            (r#"{"a":1} x"#, "trailing characters"),
+        ] {
+            let flaw = parse_object(line).err().unwrap();
+            assert!(flaw.code == Code::JsonSyntax && flaw.hint.contains(words), "{line}: {}", flaw.hint);
+        }
     }
 }
