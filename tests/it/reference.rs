@@ -248,10 +248,13 @@ fn problem(problem: Code) -> &'static str {
         Code::PhoneMissing => "there is no phone number",
         Code::PhoneSyntax => "the cell is not written as a phone number",
         Code::PhoneImpossible => "no number of that country has this length",
+        Code::PhoneAmbiguous => "the cell can be read as two numbers, as with `00` in a country that does not dial it",
         Code::PhoneNoCountryCode => {
             "the number has no country code, and neither the record nor `--region` gives its country"
         }
-        Code::PhoneSpreadsheetDamage => "a spreadsheet changed the number, as in `2.34904E+12`",
+        Code::PhoneSpreadsheetDamage => {
+            "a spreadsheet changed the number, as in `2.34904E+12`, or rounded it, as in `491761000000`"
+        }
         Code::CountryMissing => "there is no country",
         Code::CountryUnknown => "neither a code of ISO 3166-1 nor an English name of a country",
         Code::CountryAmbiguous => "the name means more than one country",
@@ -265,6 +268,7 @@ fn problem(problem: Code) -> &'static str {
         Code::JsonDuplicateKey => "the object has a key twice",
         Code::CellSpreadsheetDamage => "the cell holds a spreadsheet's error or formula, as in `#N/A`",
         Code::PhoneNotAssigned => "the number has the right length and lies in a range that is not in use",
+        Code::PhoneOtherCountry => "the number's country code is not of the record's country",
         Code::EmailReservedDomain => "the domain is reserved, such as `example.com`: no mail arrives",
         Code::NameLooksGarbled => "the name looks as if it was read in the wrong encoding, or is in quotes as a whole",
         Code::RowSwallowedLines => "a quoted cell holds many lines: perhaps a quote is missing",
