@@ -23,8 +23,13 @@ pub struct Plan {
     pub columns: Vec<(String, String)>,
     /// Columns of the input that no field uses. They are never sent.
     pub unused: Vec<String>,
+    /// Records whose number does not have the country code of their country.
+    pub foreign_phones: u64,
     per_minute: f64,
 }
+
+/// If more than one in this many records has a number of another country, the plan says so.
+const FOREIGN_PHONES: u64 = 20;
 
 impl Plan {
     /// Creates an empty plan for a pace in requests per minute.
@@ -37,6 +42,7 @@ impl Plan {
             doubts_elsewhere: 0,
             columns: Vec::new(),
             unused: Vec::new(),
+            foreign_phones: 0,
             per_minute,
         }
     }
@@ -104,6 +110,15 @@ impl Plan {
                  correct that file and import it."
             )?;
         }
+        if self.foreign_phones * FOREIGN_PHONES > self.tally.total() {
+            writeln!(
+                text,
+                "\n{} of {} records have a phone number with the code of another country (phone.other_country).\n\
+                 Check that their countries are right.",
+                self.foreign_phones,
+                self.tally.total()
+            )?;
+        }
         Ok(())
     }
 
@@ -144,6 +159,18 @@ mod tests {
         let mut plan = Plan::new(55.0);
         plan.unused = ["a\u{1b}[2J", ""].map(str::to_owned).to_vec();
         assert!(plan.to_text().contains(r"a\u{1b}[2J, (no name)"), "{}", plan.to_text());
+    }
+
+    #[test]
+    fn a_plan_says_if_many_numbers_are_of_other_countries() {
+        let mut plan = Plan::new(55.0);
+        for _ in 0..100 {
+            plan.tally.add(Status::Valid);
+        }
+        plan.foreign_phones = 5;
+        assert!(!plan.to_text().contains("phone.other_country"));
+        plan.foreign_phones = 6;
+        assert!(plan.to_text().contains("\n6 of 100 records have a phone number with the code of another country"));
     }
 
     #[test]
