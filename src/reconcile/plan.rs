@@ -9,7 +9,7 @@ use super::line::{AsOf, Reconciler, ReviewedRecord, ShapedRecord};
 use super::outputs::Outputs;
 use super::pass;
 use super::survey::{self, Survey};
-use crate::domain::Status;
+use crate::domain::{Code, Status};
 use crate::failure::Failure;
 use crate::intake::Mapping;
 use crate::ledger::Reader;
@@ -53,6 +53,7 @@ pub(crate) fn plan(
         None => 0,
     };
     let mut known = KnownRows::default();
+    let mut foreign_phones = 0;
     // If there is no ledger and no file to write, the survey has all the counts.
     let writes = !outputs.is_empty();
     let is_alone = ledger.is_none() && !writes;
@@ -60,6 +61,7 @@ pub(crate) fn plan(
         survey::survey(input, purpose.sends || !is_alone, |told| {
             if is_alone {
                 diagnose(&mut diagnostics, told);
+                foreign_phones += u64::from(has_foreign_phone(told.record));
             }
         })?;
     if is_alone {
@@ -71,11 +73,13 @@ pub(crate) fn plan(
         counted = pass::pass(input, outputs, &reconciler, |status, told| {
             known.add(status, duplicates.earlier(told.record.position.row));
             diagnose(&mut diagnostics, told);
+            foreign_phones += u64::from(has_foreign_phone(told.record));
             count(&mut plan, purpose, status, told.record);
         })?;
     }
     plan.doubts_elsewhere = open.saturating_sub(counted.tally.get(Status::InDoubt));
     plan.tally = counted.tally;
+    plan.foreign_phones = foreign_phones;
     plan.columns = columns(&mapping);
     plan.unused = mapping.unused().to_vec();
     if is_ndjson {
@@ -95,6 +99,10 @@ fn columns(mapping: &Mapping) -> Vec<(String, String)> {
 fn diagnose(diagnostics: &mut Diagnostics, told: &ShapedRecord<'_>) {
     let ShapedRecord { shape, record } = told;
     diagnostics.add(record.position, &record.violations, shape, record.raw.as_ref());
+}
+
+fn has_foreign_phone(record: &ReviewedRecord) -> bool {
+    record.violations.iter().any(|violation| violation.code == Code::PhoneOtherCountry)
 }
 
 /// Counts the record if it would be sent.

@@ -25,8 +25,13 @@ pub struct Plan {
     pub unused: Vec<String>,
     /// The file to suggest for the invalid records. They are written in the format of the input.
     pub mend: &'static str,
+    /// Records whose number does not have the country code of their country.
+    pub foreign_phones: u64,
     per_minute: f64,
 }
+
+/// If more than one in this many records has a number of another country, the plan says so.
+const FOREIGN_PHONES: u64 = 20;
 
 impl Plan {
     /// Creates an empty plan for a pace in requests per minute.
@@ -40,6 +45,7 @@ impl Plan {
             columns: Vec::new(),
             unused: Vec::new(),
             mend: "mend.csv",
+            foreign_phones: 0,
             per_minute,
         }
     }
@@ -108,6 +114,15 @@ impl Plan {
                 self.mend
             )?;
         }
+        if self.foreign_phones * FOREIGN_PHONES > self.tally.total() {
+            writeln!(
+                text,
+                "\n{} of {} records have a phone number with the code of another country (phone.other_country).\n\
+                 Check that their countries are right.",
+                self.foreign_phones,
+                self.tally.total()
+            )?;
+        }
         Ok(())
     }
 
@@ -150,6 +165,18 @@ mod tests {
         let mut plan = Plan::new(55.0);
         plan.unused = ["a\u{1b}[2J", ""].map(str::to_owned).to_vec();
         assert!(plan.to_text().contains(r"a\u{1b}[2J, (no name)"), "{}", plan.to_text());
+    }
+
+    #[test]
+    fn a_plan_says_if_many_numbers_are_of_other_countries() {
+        let mut plan = Plan::new(55.0);
+        for _ in 0..100 {
+            plan.tally.add(Status::Valid);
+        }
+        plan.foreign_phones = 5;
+        assert!(!plan.to_text().contains("phone.other_country"));
+        plan.foreign_phones = 6;
+        assert!(plan.to_text().contains("\n6 of 100 records have a phone number with the code of another country"));
     }
 
     #[test]

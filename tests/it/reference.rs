@@ -250,10 +250,13 @@ fn problem(problem: Code) -> &'static str {
         Code::PhoneSyntax => "the cell is not written as a phone number",
         Code::PhoneSeveral => "the cell holds more than one number",
         Code::PhoneImpossible => "no number of that country has this length",
+        Code::PhoneAmbiguous => "the cell can be read as two numbers, as with `00` in a country that does not dial it",
         Code::PhoneNoCountryCode => {
             "the number has no country code, and neither the record nor `--region` gives its country"
         }
-        Code::PhoneSpreadsheetDamage => "a spreadsheet changed the number, as in `2.34904E+12`",
+        Code::PhoneSpreadsheetDamage => {
+            "a spreadsheet changed the number, as in `2.34904E+12`, or rounded it, as in `491761000000`"
+        }
         Code::CountryMissing => "there is no country",
         Code::CountryUnknown => "neither a code of ISO 3166-1 nor a known name of a country",
         Code::CountryAmbiguous => "the name means more than one country",
@@ -268,6 +271,7 @@ fn problem(problem: Code) -> &'static str {
         Code::JsonDuplicateKey => "the object has a key twice",
         Code::CellSpreadsheetDamage => "the cell holds a spreadsheet's error or formula, as in `#N/A`",
         Code::PhoneNotAssigned => "the number has the right length and lies in a range that is not in use",
+        Code::PhoneOtherCountry => "the number's country code is not of the record's country",
         Code::EmailReservedDomain => "the domain is reserved, such as `example.com`: no mail arrives",
         Code::NameLooksGarbled => {
             "the name looks as if it was read in the wrong encoding, is in quotes as a whole, or holds another language's \

@@ -29,6 +29,11 @@ impl Country {
         CODES.places.get(place).copied().flatten()
     }
 
+    /// Returns the index of the country in the table, for tables of other properties.
+    pub(super) const fn index(self) -> u8 {
+        self.0
+    }
+
     #[must_use]
     pub fn alpha2(self) -> &'static str {
         CODES.countries[usize::from(self.0)].0

@@ -41,16 +41,17 @@ static HEADS: [u16; 1000] = {
     places
 };
 
-/// Returns the number with these digits, which follow the plus. Returns `None` if it is not in use,
-/// or if the library would write it differently.
-pub(crate) fn in_use(digits: impl Iterator<Item = u8>) -> Option<u64> {
+/// Returns the number with these digits, which follow the plus, and its first three digits. Returns
+/// `None` if it is not in use, or if the library would write it differently.
+pub(crate) fn in_use(digits: impl Iterator<Item = u8>) -> Option<(u64, u16)> {
     let mut digits = digits.map(|digit| usize::from(digit.wrapping_sub(b'0')));
     let head = [digits.next()?, digits.next()?, digits.next()?];
     if head.iter().any(|digit| *digit > 9) {
         return None;
     }
-    let head = head[0] * 100 + head[1] * 10 + head[2];
-    let (mut place, mut number) = (usize::from(HEADS[head]), head as u64);
+    #[expect(clippy::cast_possible_truncation, reason = "three digits")]
+    let head = (head[0] * 100 + head[1] * 10 + head[2]) as u16;
+    let (mut place, mut number) = (usize::from(HEADS[usize::from(head)]), u64::from(head));
     for digit in digits {
         // All paths through the table are short, so the number cannot overflow.
         if place == 0 || digit > 9 {
@@ -59,11 +60,11 @@ pub(crate) fn in_use(digits: impl Iterator<Item = u8>) -> Option<u64> {
         place = usize::from(TABLE[place + digit]);
         number = number * 10 + digit as u64;
     }
-    (1..=usize::from(TABLE[0])).contains(&place).then_some(number)
+    (1..=usize::from(TABLE[0])).contains(&place).then_some((number, head))
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::{BTreeMap, HashMap};
     use std::fs;
     use std::path::Path;
@@ -140,7 +141,7 @@ mod tests {
         for text in ["", "4", "49", "999123456789", "49151234567890123456", "4915x23456789", "\u{661}"] {
             assert!(!is_in_use(text.as_bytes()), "{text}");
         }
-        assert_eq!(in_use("4915123456789".bytes()), Some(4_915_123_456_789));
+        assert_eq!(in_use("4915123456789".bytes()), Some((4_915_123_456_789, 491)));
     }
 
     /// A regular expression of the library, evaluated digit by digit.
@@ -222,7 +223,7 @@ mod tests {
     }
 
     /// Returns the data from which the library is built, by country code.
-    fn known_to_the_library() -> BTreeMap<i32, Vec<PhoneMetadata>> {
+    pub(in crate::domain::fields) fn known_to_the_library() -> BTreeMap<i32, Vec<PhoneMetadata>> {
         let told = Command::new("rustc").arg("-vV").output().unwrap().stdout;
         let told = String::from_utf8(told).unwrap();
         let platform = told.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();

@@ -40,7 +40,7 @@ pub(crate) fn plain<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<NewC
         return None;
     }
     let country = Country::plain(plain_text(mapping, row, Field::Country)?)?;
-    let phone = Phone::plain(plain_text(mapping, row, Field::Phone)?)?;
+    let phone = Phone::plain(plain_text(mapping, row, Field::Phone)?).filter(|phone| !phone.is_foreign(country))?;
     Some(NewCustomer { name, email, phone, country, kind, send_kyc_mail, extra })
 }
 
@@ -85,8 +85,9 @@ pub(crate) fn judge<'a>(
 
     let cell = given(Field::Phone);
     let phone = cell.check_structure().and_then(|()| check_one_number(&cell.text));
-    let phone = phone.and_then(|()| Phone::parse(&cell.text, region.or(country)));
+    let phone = phone.and_then(|()| Phone::of_record(&cell.text, country, region));
     let phone = findings.take(&cell, phone, Phone::oddity);
+    findings.note(&cell, phone.zip(country).and_then(|(phone, country)| phone.foreign(country)));
 
     let cell = given(Field::Type);
     let kind = cell.check_structure().and_then(|()| cell.or(CustomerType::default(), CustomerType::parse));
@@ -357,8 +358,13 @@ impl Findings {
             }
             Err(flaw) => (None, Some(flaw)),
         };
-        self.violations.extend(flaw.map(|flaw| flaw.at(given.column, &given.text)));
+        self.note(given, flaw);
         value
+    }
+
+    #[inline]
+    fn note(&mut self, given: &Given<'_>, flaw: Option<Flaw>) {
+        self.violations.extend(flaw.map(|flaw| flaw.at(given.column, &given.text)));
     }
 
     /// Returns the additional fields of the request. Empty ones are left out.
@@ -448,7 +454,7 @@ mod tests {
         fn of_a_plain_record_there_is_nothing_to_say(
             name in select(vec!["Ada", " Zoë ", "", "#N/A", "1E+10", "=A1", "1.5", "a?", "Ame\u{301}lie", "\u{202e}x"]),
             email in select(vec!["a@b.de", " a@b.de ", "", "a@b.test", "Ada@B-C.org", "a@b", "ü@b.de", "=\"a@b.de\""]),
-            phone in select(vec!["+4915123456789", "'+4915123456789", "+49 151 23456789", "015123456789", "+49151", ""]),
+            phone in select(vec!["+4915123456789", "'+4915123456789", "+49 151 23456789", "+33612345678", "+39 (0)332 123 4567", "015123456789", "+49151", ""]),
             country in select(vec!["DE", "deu", " DEU ", "Germany", "Congo", "XX", ""]),
             others in (
                 select(vec!["", "business", " Individual", "firm"]),
@@ -525,6 +531,21 @@ mod tests {
             let verdict = judge(&mapping, &Cells(&cells), None, Vec::new());
             assert_eq!(verdict.violations().first().map(|violation| violation.code), code, "{phone:?}");
         }
+    }
+
+    #[test]
+    fn a_number_of_another_country_is_sent_with_a_warning() {
+        let judged = |phone, country| {
+            let cells = ["Ada", "ada@kunde.de", phone, country, "", "", ""];
+            assert!(plain(&mapping(&[]), &Cells(&cells)).is_none());
+            match judge(&mapping(&[]), &Cells(&cells), None, Vec::new()) {
+                RecordVerdict::Valid { warnings, .. } => warnings.iter().map(|found| found.code).collect(),
+                RecordVerdict::Invalid { .. } => Vec::new(),
+            }
+        };
+        assert_eq!(judged("+4915123456789", "FR"), [Code::PhoneOtherCountry]);
+        assert_eq!(judged("+1 200 555 0123", "FR"), [Code::PhoneNotAssigned, Code::PhoneOtherCountry]);
+        assert_eq!(judged("+1 200 555 0123", "CA"), [Code::PhoneNotAssigned]);
     }
 
     #[test]

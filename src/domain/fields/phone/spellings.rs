@@ -1,0 +1,276 @@
+//! Tests that every spelling of a number is read as that number, or refused with a hint that leads
+//! to it.
+
+use std::collections::HashSet;
+
+use proptest::prelude::*;
+use proptest::sample::select;
+use rlibphonenumber::PhoneMetadata;
+
+use super::*;
+use crate::domain::fields::phone_ranges::tests::known_to_the_library;
+
+fn country(code: &str) -> Option<Country> {
+    Country::parse(code).ok()
+}
+
+/// The example numbers of each of the library's regions: mobile, fixed, and free of charge.
+static EXAMPLES: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
+    let regions = known_to_the_library().into_values().flatten();
+    regions.flat_map(numbers_of).filter(|(_, number)| Phone::plain(number).is_some()).collect()
+});
+
+#[expect(deprecated, reason = "the library empties these fields for itself; here they are as they were read")]
+fn numbers_of(known: PhoneMetadata) -> Vec<(String, String)> {
+    let (code, region) = (known.country_code(), known.id);
+    let kinds = [known.mobile, known.fixed_line, known.toll_free].into_iter().flatten();
+    let national = kinds.filter_map(|kind| kind.example_number);
+    national.map(|number| (region.clone(), format!("+{code}{number}"))).collect()
+}
+
+/// Returns the digits after the country code, as they are written abroad, and the code.
+fn parts(e164: &str) -> (String, String) {
+    let number = PHONE_NUMBER_UTIL.parse(e164, None).unwrap();
+    let spaced = PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::International);
+    let code = number.country_code.to_string();
+    let rest = spaced.strip_prefix(&format!("+{code}")).unwrap().trim_start_matches([' ', '-']).to_owned();
+    (code, rest)
+}
+
+fn national(e164: &str) -> String {
+    let number = PHONE_NUMBER_UTIL.parse(e164, None).unwrap();
+    PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::National).into_owned()
+}
+
+/// Returns the number that a person ends with who does what the hint of a refusal says.
+fn followed(text: &str, country: Option<Country>, meant: &str) -> Result<String, String> {
+    let flaw = match Phone::of_record(text, country, None) {
+        Ok(phone) => return Ok(phone.to_string()),
+        Err(flaw) => flaw,
+    };
+    let hint = flaw.hint.into_owned();
+    if hint.contains("write + instead of 00") {
+        followed(&text.replacen("00", "+", 1), country, meant)
+    } else if hint.contains("write the right one") && hint.contains(meant) {
+        Ok(meant.to_owned())
+    } else {
+        Err(format!("{}: {hint}", flaw.code))
+    }
+}
+
+#[test]
+fn every_spelling_of_every_example_leads_to_its_number() {
+    let (mut wrong, mut regions) = (Vec::new(), HashSet::new());
+    for (region, number) in EXAMPLES.iter() {
+        regions.insert(region);
+        let (code, rest) = parts(number);
+        // Ascension and Kosovo are not countries of the standard.
+        let home = country(region);
+        for spelling in [
+            number.clone(),
+            format!("+{code} {rest}"),
+            national(number),
+            format!("00{}", &number[1..]),
+            format!("00{code} {rest}"),
+            format!("00 {code}/{rest}"),
+            format!("+{code} (0){rest}"),
+            format!("+{code}(0) {rest}"),
+            format!("00{code} (0) {rest}"),
+        ] {
+            let is_national = spelling == national(number);
+            let read = followed(&spelling, home, number);
+            if read.as_ref() != Ok(number) && !(is_national && home.is_none()) {
+                wrong.push(format!("{region} {spelling}: {read:?}, not {number}"));
+            }
+        }
+    }
+    assert!(regions.len() > 240, "{}", regions.len());
+    assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn a_foreign_number_with_two_zeros_is_itself_or_refused() {
+    for home in ["BR", "CO", "AU", "JP", "KR", "KH", "NG", "KE", "SG", "US", "RU", "HK", "TH", "ID", "DE", "AQ"] {
+        for (_, number) in EXAMPLES.iter().step_by(5) {
+            let spelling = format!("00{}", &number[1..]);
+            let read = followed(&spelling, country(home), number);
+            assert_eq!(read.as_ref(), Ok(number), "{spelling} in {home}");
+        }
+    }
+}
+
+#[test]
+fn two_zeros_are_a_plus_unless_the_region_reads_another_number() {
+    for (home, text, expected) in [
+        ("BR", "0055 49 99123-4567", Err("may mean +5549991234567 or +49991234567; write + instead of 00")),
+        ("CO", "0057 351 234 5678", Err("may mean +573512345678 or +73512345678; write + instead of 00")),
+        ("AU", "0061 412 345 678", Ok("+61412345678")),
+        ("JP", "0081 90-1234-5678", Ok("+819012345678")),
+        ("KR", "0082 10-2000-0000", Ok("+821020000000")),
+        ("KH", "00855 91 234 567", Ok("+85591234567")),
+        ("NG", "00234 802 123 4567", Ok("+2348021234567")),
+        ("KE", "00254 712 123456", Ok("+254712123456")),
+        ("SG", "0065 8123 4567", Ok("+6581234567")),
+        ("US", "001 201-555-0123", Ok("+12015550123")),
+        ("US", "(00) 1 (201) 555 0123", Ok("+12015550123")),
+        ("US", "００１ 201-555-0123", Ok("+12015550123")),
+        ("DE", "0049 (0)30 123456", Ok("+4930123456")),
+        ("DE", "0033 6 12 34 56 78", Ok("+33612345678")),
+        ("US", "0049 30 123456", Err("write + instead of 00 if it is +4930123456")),
+        ("AQ", "0049 30 123456", Err("write + instead of 00 if it is +4930123456")),
+    ] {
+        let read = Phone::of_record(text, country(home), None).map(|phone| phone.to_string());
+        let read = read.map_err(|flaw| flaw.hint.into_owned());
+        assert_eq!(read.as_deref().map_err(String::as_str), expected, "{text} in {home}");
+    }
+    let flaw = Phone::parse("0055 49 99123-4567", country("BR")).unwrap_err();
+    assert_eq!(flaw.code, Code::PhoneAmbiguous);
+}
+
+#[test]
+fn two_zeros_are_a_plus_for_the_records_country_whatever_the_region_of_the_others() {
+    let read = |country, region| Phone::of_record("0049 30 123456", country, region).map(|phone| phone.to_string());
+    assert_eq!(read(country("DE"), country("US")), Ok("+4930123456".to_owned()));
+    assert!(read(country("FR"), country("US")).is_err());
+    assert_eq!(read(country("FR"), country("DE")), Ok("+4930123456".to_owned()));
+}
+
+#[test]
+fn a_zero_in_brackets_is_part_of_the_number_only_if_nothing_else_is_known() {
+    for (text, expected) in [
+        ("+39 (0)6 698 12345", Ok("+390669812345")),
+        ("+39 (06) 698 12345", Ok("+390669812345")),
+        ("+44 ( 0 ) 20 7946 0018", Ok("+442079460018")),
+        ("+44 [0]20 7946 0018", Ok("+442079460018")),
+        ("+7 (0) 912 345-67-89", Ok("+79123456789")),
+        // A number in Varese, and a mobile number.
+        ("+39 (0)332 123 4567", Err(Code::PhoneAmbiguous)),
+    ] {
+        let read = Phone::parse(text, None).map(|phone| phone.to_string()).map_err(|flaw| flaw.code);
+        assert_eq!(read.as_deref().map_err(|code| *code), expected, "{text}");
+    }
+}
+
+#[test]
+fn bare_digits_that_end_in_zeros_were_rounded() {
+    for rounded in ["491761000000", "49176100000", "4917610000000"] {
+        let flaw = Phone::parse(rounded, country("DE")).unwrap_err();
+        assert_eq!(flaw.code, Code::PhoneSpreadsheetDamage, "{rounded}");
+    }
+    for (text, number) in [
+        ("+491761000000", "+491761000000"),
+        ("0176 1000000", "+491761000000"),
+        ("01761000000", "+491761000000"),
+        ("1761000000", "+491761000000"),
+    ] {
+        let read = Phone::parse(text, country("DE")).map(|phone| phone.to_string()).map_err(|flaw| flaw.code);
+        assert_eq!(read.as_deref(), Ok(number), "{text}");
+    }
+}
+
+#[test]
+fn a_number_is_foreign_if_it_lacks_its_countrys_code() {
+    for (number, home, foreign) in [
+        ("+4930123456", "DE", false),
+        ("+4930123456", "AT", true),
+        ("+12015550123", "CA", false),
+        ("+12015550123", "PR", false),
+        ("+12684641234", "US", false),
+        ("+77012345678", "RU", false),
+        ("+441534234567", "GB", false),
+        ("+442079460018", "JE", false),
+        ("+35312345678", "GB", true),
+        ("+358401234567", "AX", false),
+        ("+80012345678", "DE", true),
+        // Countries without a code.
+        ("+4930123456", "AQ", false),
+    ] {
+        let phone = Phone::parse(number, None).unwrap();
+        let flaw = phone.foreign(country(home).unwrap());
+        assert_eq!(flaw.map(|flaw| flaw.code), foreign.then_some(Code::PhoneOtherCountry), "{number} in {home}");
+    }
+    for (region, number) in EXAMPLES.iter() {
+        let home = country(region);
+        assert!(home.is_none_or(|home| !Phone::parse(number, None).unwrap().is_foreign(home)), "{number} in {region}");
+    }
+}
+
+/// Returns what the library makes of a text, and whether it is a known number of at most 15 digits.
+/// With an empty region, the text must start with `+`.
+fn library(text: &str, region: &str) -> Option<(String, bool)> {
+    let number = PHONE_NUMBER_UTIL.parse(text, Region::from_code(region).ok()).ok()?;
+    let e164 = PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164).into_owned();
+    let is_possible =
+        matches!(PHONE_NUMBER_UTIL.is_possible_number_with_reason(&number), Ok(NumberLengthType::IsPossible));
+    let is_known = is_possible && PHONE_NUMBER_UTIL.is_valid_number(&number) && e164.len() <= 16;
+    Some((e164, is_known))
+}
+
+/// Returns what a number was before `00` and `(0)` had two readings.
+fn one_reading(text: &str, region: Option<Country>) -> Option<Phone> {
+    let region = region.and_then(|country| Region::from_code(country.alpha2()).ok())?;
+    let own = PHONE_NUMBER_UTIL.parse(text, Some(region)).ok();
+    let number = match lost_plus(text, region) {
+        Some(other) => {
+            let own = own.and_then(|number| check(&number).ok()).filter(|own| own.assigned && *own != other);
+            return own.is_none().then_some(other);
+        }
+        None => own?,
+    };
+    check(&number).ok()
+}
+
+const HOMES: [&str; 16] =
+    ["BR", "CO", "AU", "JP", "KR", "KH", "NG", "KE", "SG", "US", "DE", "IT", "RU", "FI", "CI", "IL"];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn what_is_accepted_is_one_reading_and_no_other_reading_is_known(
+        start in select(vec!["00", "", "+", "0", "(00) "]),
+        number in prop_oneof![select(EXAMPLES.clone()).prop_map(|(_, number)| number), "\\+[1-9][0-9]{5,12}"],
+        brackets in select(vec!["", "", "(0)"]),
+        place in 0..4_usize,
+        home in select(HOMES.to_vec()),
+    ) {
+        let digits = &number[1..];
+        let text = format!("{start}{}{brackets}{}", &digits[..place], &digits[place..]);
+        if let Ok(phone) = Phone::parse(&text, country(home)) {
+            let mut readings = Vec::new();
+            for text in [text.clone(), text.replace("(0)", "")] {
+                let bare: String = text.chars().filter(char::is_ascii_digit).collect();
+                readings.extend(library(&text, home));
+                if !text.starts_with('+') && let Some(rest) = bare.strip_prefix("00") {
+                    readings.extend(library(&format!("+{rest}"), ""));
+                }
+                let code = Region::from_code(home).ok().and_then(|home| PHONE_NUMBER_UTIL.get_country_code_for_region(home));
+                if !text.starts_with('+') && bare.starts_with(&code.unwrap().to_string()) {
+                    readings.extend(library(&format!("+{bare}"), ""));
+                }
+            }
+            let sent = phone.to_string();
+            prop_assert!(readings.iter().any(|(reading, _)| *reading == sent), "{text} in {home}: {sent} of {readings:?}");
+            let other = readings.iter().find(|(reading, is_known)| *is_known && *reading != sent);
+            prop_assert!(other.is_none(), "{text} in {home}: {sent} of {readings:?}");
+        }
+    }
+
+    #[test]
+    fn what_has_one_reading_is_read_as_before(
+        start in select(vec!["", "0", "+"]),
+        number in prop_oneof![select(EXAMPLES.clone()).prop_map(|(_, number)| number), "\\+[1-9][0-9]{5,12}"],
+        home in select(HOMES.to_vec()),
+        is_national: bool,
+    ) {
+        let text = match (is_national, library(&number, home)) {
+            (true, Some((number, true))) => national(&number),
+            _ => format!("{start}{}", &number[1..]),
+        };
+        if !text.starts_with("00") && !text.contains("(0)") && !is_rounded(&text) {
+            let before = one_reading(&text, country(home)).map(|phone| (phone, phone.assigned));
+            let now = Phone::parse(&text, country(home)).ok().map(|phone| (phone, phone.assigned));
+            prop_assert!(now == before, "{text} in {home}: {now:?}");
+        }
+    }
+}
