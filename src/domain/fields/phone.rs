@@ -78,8 +78,8 @@ impl Phone {
     /// Returns what [`Phone::parse`] returns for a number that starts with `+`, is in a range in
     /// use and has nothing to report, however its digits are grouped. Returns `None` for all
     /// others. It does not use the phone library, which takes a hundred times as long. It does not
-    /// accept full stops, because a spreadsheet may have written them, or a zero in brackets, because
-    /// it may not be part of the number.
+    /// accept full stops, because a spreadsheet may have written them, or a zero in brackets,
+    /// because it may not be part of the number.
     #[must_use]
     pub fn plain(text: &str) -> Option<Self> {
         let text = text.strip_prefix('+')?;
@@ -93,8 +93,8 @@ impl Phone {
         (number >= LEAST).then_some(Self { number, head, assigned: true })
     }
 
-    /// Whether the number has another country code than `country`. Countries that share a code, such
-    /// as +1, count as the same. Of a country without a code, no number is foreign.
+    /// Whether the number has another country code than `country`. Countries that share a code,
+    /// such as +1, count as the same. Of a country without a code, no number is foreign.
     #[must_use]
     #[inline]
     pub fn is_foreign(&self, country: Country) -> bool {
