@@ -3,9 +3,9 @@
 //! Decisions where standards and practice disagree: quoted local parts (`"a b"@x.org`) are refused,
 //! because hardly any mail system creates them and many fail on them. Comments and addresses at an
 //! IP are refused too, and an apostrophe at the beginning, which spreadsheets write before text. Of
-//! `Ada <ada@x.org>` and `mailto:ada@x.org` only the address is kept. International addresses are accepted. A top-level domain has
-//! at least two letters and no other characters, or is punycode. Punycode must be what IDNA would
-//! write.
+//! `Ada <ada@x.org>` and `mailto:ada@x.org` only the address is kept. International addresses are
+//! accepted. A top-level domain has at least two letters and no other characters, or is punycode.
+//! Punycode must be what IDNA would write.
 
 use std::borrow::Cow;
 use std::fmt;

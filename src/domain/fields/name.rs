@@ -187,8 +187,8 @@ fn garbling(name: &str) -> Option<&'static str> {
     }
 }
 
-/// Whether this word, or this word twice, stands for an empty value. Some of the words can be names,
-/// so they are sent with a warning.
+/// Whether this word, or this word twice, stands for an empty value. Some of the words can be
+/// names, so they are sent with a warning.
 fn is_placeholder(name: &str) -> bool {
     const WORDS: [&str; 10] =
         ["null", "none", "n/a", "k.a.", "unbekannt", "unknown", "undefined", "[object object]", "-", "."];
