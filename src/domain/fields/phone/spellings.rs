@@ -169,7 +169,7 @@ fn bare_digits_that_end_in_zeros_were_rounded() {
 }
 
 #[test]
-fn a_number_is_foreign_if_it_lacks_its_countrys_code() {
+fn a_number_is_foreign_if_it_lacks_the_code_of_its_country() {
     for (number, home, foreign) in [
         ("+4930123456", "DE", false),
         ("+4930123456", "AT", true),
