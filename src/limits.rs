@@ -13,9 +13,15 @@ pub const MEMORY: &str = "the limit on memory (RLIMIT_AS, ulimit -v, or the cont
 /// pieces of the input that it holds.
 const LEAST_MEMORY: usize = 24 * 1024 * 1024;
 
-/// The same in addresses, which `ulimit -v` limits: the allocator reserves up to 64 MiB of them for
-/// each thread and uses little of that. If another thread finds none left, the process aborts.
-const LEAST_ADDRESSES: usize = 256 * 1024 * 1024;
+/// The same in addresses, which `ulimit -v` limits: the allocator reserves 64 MiB of them for each
+/// thread, aligned, and uses little of that. If a thread finds none left, the process aborts.
+fn least_addresses() -> usize {
+    const FOR_A_THREAD: usize = 80 * 1024 * 1024;
+    /// Those that do not depend on the number of cores.
+    const THREADS: usize = 7;
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    FOR_A_THREAD * (THREADS + cores)
+}
 
 /// What the main thread needs at most, in bytes. The other threads set their own stack size.
 const LEAST_STACK: u64 = 512 * 1024;
@@ -29,7 +35,7 @@ pub fn lacking() -> Option<String> {
             "the system provides no random bytes (getrandom, or /dev/urandom, or the container's seccomp profile: {error})"
         ));
     }
-    let least = if is_memory_limited() { LEAST_ADDRESSES } else { LEAST_MEMORY };
+    let least = if is_memory_limited() { least_addresses() } else { LEAST_MEMORY };
     if !has_memory(least) {
         let mib = least / (1024 * 1024);
         return Some(format!("there are less than {mib} MiB of memory left: {MEMORY} is reached"));

@@ -196,7 +196,9 @@ fn a_machine_without_entropy_or_memory_is_told_by_name_before_anything_is_sent()
     }
     // From too little to enough. Below the first, the system cannot even load the program.
     let mut codes = Vec::new();
-    for kib in (40_000..700_000).step_by(33_000) {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let enough = 100_000 * (10 + cores);
+    for kib in (40_000..enough).step_by(enough / 24) {
         let ran = with_ulimit(&lab, &server, &format!("-v {kib}"), &[]);
         assert!(!ran.stderr.contains("panicked"), "{kib} KiB: {ran:?}");
         assert!(ran.code == 0 || ran.stderr.contains("RLIMIT_AS") || !is_loaded(&ran), "{kib} KiB: {ran:?}");
