@@ -146,19 +146,26 @@ fn country_heads(country: Country) -> &'static Range<u16> {
     &COUNTRY_HEADS[usize::from(country.index())]
 }
 
+/// Read from a list of our own, because the phone library takes 9 MiB and some time to start, and
+/// most files never need it.
 static COUNTRY_HEADS: LazyLock<[Range<u16>; 256]> = LazyLock::new(|| {
     let mut table = [const { ANY_HEAD }; 256];
-    for [first, second] in ('A'..='Z').flat_map(|first| ('A'..='Z').map(move |second| [first, second])) {
-        if let Some(country) = Country::plain(&format!("{first}{second}")) {
-            table[usize::from(country.index())] = heads_of_region(country).unwrap_or(ANY_HEAD);
-        }
+    for (country, code) in calling_codes(include_str!("calling_codes.txt")) {
+        table[usize::from(country.index())] = heads_of(code).unwrap_or(ANY_HEAD);
     }
     table
 });
 
-fn heads_of_region(country: Country) -> Option<Range<u16>> {
-    let region = Region::from_code(country.alpha2()).ok()?;
-    let code = u16::try_from(PHONE_NUMBER_UTIL.get_country_code_for_region(region)?).ok()?;
+/// Parses lines of a calling code and the countries that have it.
+fn calling_codes(list: &str) -> impl Iterator<Item = (Country, u16)> {
+    let lines = list.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(' '));
+    lines.flat_map(|(code, countries)| {
+        let code = code.parse().ok();
+        countries.split(' ').filter_map(move |country| Country::plain(country).zip(code))
+    })
+}
+
+fn heads_of(code: u16) -> Option<Range<u16>> {
     let scale = 10_u16.pow(2_u32.checked_sub(code.checked_ilog10()?)?);
     Some(code * scale..(code + 1) * scale)
 }
@@ -437,6 +444,27 @@ mod tests {
 
     fn country(code: &str) -> Option<Country> {
         Some(Country::parse(code).unwrap())
+    }
+
+    /// Run with `UPDATE=1` to write the list again.
+    #[test]
+    fn the_list_of_calling_codes_is_that_of_the_phone_library() {
+        let mut codes = std::collections::BTreeMap::<u16, Vec<String>>::new();
+        for [first, second] in ('A'..='Z').flat_map(|first| ('A'..='Z').map(move |second| [first, second])) {
+            let alpha2 = format!("{first}{second}");
+            let region = Region::from_code(&alpha2).ok().filter(|_| Country::plain(&alpha2).is_some());
+            if let Some(code) = region.and_then(|region| PHONE_NUMBER_UTIL.get_country_code_for_region(region)) {
+                codes.entry(u16::try_from(code).unwrap()).or_default().push(alpha2);
+            }
+        }
+        let mut list =
+            "# Calling codes, and the countries that have them, from the metadata of the phone library.\n".to_owned();
+        list.extend(codes.into_iter().map(|(code, countries)| format!("{code} {}\n", countries.join(" "))));
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/src/domain/fields/calling_codes.txt"), &list).unwrap();
+        } else {
+            assert_eq!(list, include_str!("calling_codes.txt"));
+        }
     }
 
     fn e164(text: &str, region: Option<Country>) -> Result<String, Code> {
