@@ -2,11 +2,15 @@
 //! to it.
 
 use std::collections::HashSet;
+use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use proptest::sample::select;
-use rlibphonenumber::PhoneMetadata;
+use rlibphonenumber::{NumberLengthType, PHONE_NUMBER_UTIL, PhoneMetadata, PhoneNumberFormat};
 
+use super::number::check;
+use super::readings::lost_plus;
+use super::written::is_rounded;
 use super::*;
 use crate::domain::fields::phone_ranges::tests::known_to_the_library;
 

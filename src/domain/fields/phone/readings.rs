@@ -1,0 +1,98 @@
+//! The readings of a cell: what its writer may have meant besides what the region's rules make of
+//! it. Chooses one, or refuses the cell if only a person can choose.
+
+use rlibphonenumber::{PHONE_NUMBER_UTIL, Region};
+
+use super::number::{Phone, check, read};
+use super::written::{after_two_zeros, is_international, without_bracketed_zero};
+use crate::domain::fields::country_code::Country;
+use crate::domain::violation::{Code, Flaw};
+
+/// How a reading of a cell differs from the region's own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// `00` is read as `+`.
+    TwoZeros,
+    /// An export may have dropped the plus, as in `4915123456789` in Germany.
+    LostPlus,
+    /// The `(0)` of `+49 (0)30 123456` is not part of the number.
+    BracketedZero,
+}
+
+/// Returns the numbers that a cell can mean besides what the region's rules make of it.
+pub(super) fn other_readings(text: &str, region: Option<Region>) -> Vec<(Reading, Phone)> {
+    let mut found = Vec::new();
+    let mut add = |reading, number: Option<Phone>| found.extend(number.map(|number| (reading, number)));
+    let shorter = without_bracketed_zero(text);
+    if let Some(shorter) = &shorter {
+        add(Reading::BracketedZero, read(shorter, region).ok());
+    }
+    for text in std::iter::once(text).chain(shorter.as_deref()) {
+        if let Some(rest) = after_two_zeros(text) {
+            add(Reading::TwoZeros, read(&format!("+{rest}"), None).ok());
+        }
+        add(Reading::LostPlus, region.and_then(|region| lost_plus(text, region)));
+    }
+    found
+}
+
+/// Chooses between what the region's rules make of a cell and its other readings.
+pub(super) fn choose(
+    own: Result<Phone, Flaw>,
+    others: &[(Reading, Phone)],
+    country: Option<Country>,
+) -> Result<Phone, Flaw> {
+    let is_known = |number: &Phone| number.assigned;
+    let known = || others.iter().filter(|(_, number)| is_known(number));
+    if let Ok(number) = own
+        && is_known(&number)
+    {
+        let other = known().find(|(_, other)| *other != number);
+        return other.map_or(Ok(number), |(reading, other)| Err(ambiguous(*reading, *other, number)));
+    }
+    let Some(&(reading, number)) = known().next() else {
+        let Ok(number) = own else { return own };
+        let other = others.iter().find(|(_, other)| *other != number);
+        return other.map_or(own, |(reading, other)| Err(ambiguous(*reading, *other, number)));
+    };
+    if let Some((_, other)) = known().find(|(_, other)| *other != number) {
+        return Err(ambiguous(reading, number, *other));
+    }
+    if reading != Reading::TwoZeros || country.is_some_and(|country| number.has_code_of(country)) {
+        return Ok(number);
+    }
+    match own {
+        Ok(own) => Err(ambiguous(reading, number, own)),
+        Err(flaw) => Err(Flaw::new(flaw.code, format!("write + instead of 00 if it is {number}"))),
+    }
+}
+
+fn ambiguous(reading: Reading, one: Phone, other: Phone) -> Flaw {
+    let (code, advice) = match reading {
+        Reading::TwoZeros => (Code::PhoneAmbiguous, "write + instead of 00"),
+        Reading::BracketedZero => (Code::PhoneAmbiguous, "write the right one, without brackets around the zero"),
+        Reading::LostPlus => (
+            Code::PhoneNoCountryCode,
+            "write it with + (if the whole column lacks it: --map 'customer_phone=+{COLUMN}')",
+        ),
+    };
+    Flaw::new(code, format!("may mean {one} or {other}; {advice}"))
+}
+
+/// Returns the number with its plus restored, if it is a known number of the same country.
+pub(super) fn lost_plus(text: &str, region: Region) -> Option<Phone> {
+    let code = PHONE_NUMBER_UTIL.get_country_code_for_region(region)?;
+    if is_international(text) || !may_begin_with(text, code) {
+        return None;
+    }
+    let number = PHONE_NUMBER_UTIL.parse(format!("+{text}"), None).ok()?;
+    let number = if code == number.country_code { check(&number).ok()? } else { return None };
+    number.assigned.then_some(number)
+}
+
+/// Whether the digits can begin with a country code. Few numbers do, so for most the second parsing
+/// is avoided.
+pub(super) fn may_begin_with(text: &str, country_code: i32) -> bool {
+    let digits: String = text.chars().filter(|sign| sign.is_numeric()).collect();
+    !digits.is_ascii() || digits.starts_with(&country_code.to_string())
+}
