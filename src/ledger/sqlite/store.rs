@@ -87,26 +87,17 @@ impl SqliteStore {
                 OpReply::Claims(requests.into_iter().map(claim).collect::<Result<_, _>>()?)
             }
             Op::Intend { run, email, row, intent } => {
-                let record = match claimed.get(&email) {
-                    Some(record) => *record,
-                    None => write::record_of(connection, target, &email)?,
-                };
+                let record = record(connection, target, claimed.get(&email).copied(), &email)?;
                 write::write_intent(connection, run, record, row, &intent)?;
                 OpReply::Done
             }
             Op::Settle { run, email, payload, outcome } => {
-                let record = match claimed.remove(&email) {
-                    Some(record) => record,
-                    None => write::record_of(connection, target, &email)?,
-                };
+                let record = record(connection, target, claimed.remove(&email), &email)?;
                 write::write_outcome(connection, run, record, payload, outcome)?;
                 OpReply::Done
             }
             Op::Release { email } => {
-                let record = match claimed.remove(&email) {
-                    Some(record) => record,
-                    None => write::record_of(connection, target, &email)?,
-                };
+                let record = record(connection, target, claimed.remove(&email), &email)?;
                 write::erase_intent(connection, record)?;
                 OpReply::Done
             }
@@ -129,6 +120,11 @@ impl SqliteStore {
     fn failed(&self, error: &rusqlite::Error) -> LedgerError {
         LedgerError::sqlite(&self.path, error)
     }
+}
+
+/// Returns the row of a record: the one that was claimed, or else the one that a search finds.
+fn record(connection: &Connection, target: i64, claimed: Option<i64>, email: &EmailKey) -> rusqlite::Result<i64> {
+    claimed.map_or_else(|| write::record_of(connection, target, email), Ok)
 }
 
 impl Store for SqliteStore {
