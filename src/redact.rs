@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, packed};
 use base64::Engine as _;
@@ -129,7 +129,9 @@ struct Finder {
     /// Finds out whether a text in lower case has any of the prefixes. It compares many bytes at
     /// once, and is `None` if there are too many prefixes for that.
     any: Option<packed::Searcher>,
-    prefixes: AhoCorasick,
+    /// Finds out where they are. Built by the first text that may have one, because most runs never
+    /// see such a text. `None` in it if it cannot be built.
+    prefixes: OnceLock<Option<AhoCorasick>>,
     /// Indexed like the prefixes.
     forms: Vec<String>,
 }
@@ -138,22 +140,24 @@ impl Finder {
     /// Returns `None` if there are no forms.
     fn of(forms: BTreeSet<String>) -> Option<Self> {
         let forms: Vec<_> = forms.into_iter().collect();
-        let prefixes = || forms.iter().map(|form| &form.as_bytes()[..form.len().min(PREFIX)]);
-        let any = packed::Searcher::new(prefixes().map(<[u8]>::to_ascii_lowercase));
-        let prefixes = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .kind(Some(AhoCorasickKind::DFA))
-            .build(prefixes())
-            .ok()
-            .filter(|_| !forms.is_empty())?;
-        Some(Self { any, prefixes, forms })
+        let any = packed::Searcher::new(prefixes(&forms).map(<[u8]>::to_ascii_lowercase));
+        (!forms.is_empty()).then(|| Self { any, prefixes: OnceLock::new(), forms })
+    }
+
+    fn prefixes(&self) -> Option<&AhoCorasick> {
+        let build = || {
+            let mut builder = AhoCorasick::builder();
+            builder.ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA));
+            builder.build(prefixes(&self.forms)).ok()
+        };
+        self.prefixes.get_or_init(build).as_ref()
     }
 
     /// Returns whether there may be something to find. Almost no text has a secret.
     fn may_find(&self, text: &str) -> bool {
         match &self.any {
             Some(any) => any.find(text.to_ascii_lowercase()).is_some(),
-            None => self.prefixes.is_match(text),
+            None => self.prefixes().is_none_or(|prefixes| prefixes.is_match(text)),
         }
     }
 
@@ -161,15 +165,21 @@ impl Finder {
         if !self.may_find(text) {
             return Vec::new();
         }
+        // A text that cannot be searched is hidden as a whole.
+        let Some(prefixes) = self.prefixes() else { return std::iter::once(0..text.len()).collect() };
         let begin = |found: aho_corasick::Match| (found.start(), &self.forms[found.pattern().as_usize()]);
         let whole = |(start, form): (usize, &String)| is_at(text, start, form).then(|| start..start + form.len());
-        let mut found: Vec<_> = self.prefixes.find_overlapping_iter(text).map(begin).filter_map(whole).collect();
+        let mut found: Vec<_> = prefixes.find_overlapping_iter(text).map(begin).filter_map(whole).collect();
         if found.len() > 1 {
             found.sort_by_key(|range| range.start);
             found = merged(found);
         }
         found
     }
+}
+
+fn prefixes(forms: &[String]) -> impl Iterator<Item = &[u8]> {
+    forms.iter().map(|form| &form.as_bytes()[..form.len().min(PREFIX)])
 }
 
 /// Compares without case, because host names lose the case of their parts. Short secrets must match
