@@ -207,10 +207,7 @@ impl From<ClientError> for Failure {
 
 impl From<AuthError> for Failure {
     fn from(error: AuthError) -> Self {
-        let hint = match &error {
-            AuthError::File { .. } => Some("check its path and that this user can read it"),
-            _ => None,
-        };
+        let hint = error.advice();
         // Its text already has the cause, because a run that stops keeps only the text.
         let failure = Self::new(Exit::Credentials, error);
         hint.into_iter().fold(failure, Self::hint)

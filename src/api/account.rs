@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::auth_error::AuthError;
 use super::secret_file::read_private;
+use super::token::check_secret;
 use crate::redact::Redactor;
 
 const WHAT: &str = "app secret file";
@@ -25,12 +26,13 @@ impl AppAccount {
     /// Creates an account. Blanks around the id and the secret are dropped.
     ///
     /// # Errors
-    /// If one of them is empty.
+    /// If one of them is empty, or the secret is in quotes, a line of an environment file or JSON.
     pub fn new(id: &SecretString, secret: &SecretString) -> Result<Self, AuthError> {
         let kept = |text: &SecretString, what| match text.expose_secret().trim() {
             "" => Err(AuthError::Empty(what)),
             text => Ok(SecretString::from(text)),
         };
+        check_secret(secret.expose_secret()).map_err(AuthError::MalformedSecret)?;
         Ok(Self { id: kept(id, "account id")?, secret: kept(secret, "app secret")? })
     }
 
@@ -97,6 +99,7 @@ mod tests {
         assert_eq!(said, serde_json::json!({"account_id": "id=", "app_secret": "s\"é\\"}));
         assert!(matches!(account(" ", "s"), Err(AuthError::Empty("account id"))));
         assert!(matches!(account("id", "\n"), Err(AuthError::Empty("app secret"))));
+        assert!(matches!(account("id", "'s'"), Err(AuthError::MalformedSecret(_))));
     }
 
     #[test]

@@ -70,14 +70,18 @@ impl TokenProvider {
     }
 
     /// Returns why the run must end when the API has refused the token and the source has no other.
-    const fn dead_end(&self) -> &'static str {
-        match self {
-            Self::Static(_) => {
-                "a token that was given directly cannot be renewed; hint: give a fresh one, use a token file or a token command, or log in with --account-id"
+    const fn dead_end(&self) -> AuthError {
+        let (why, advice) = match self {
+            Self::Static(_) => (
+                "a token that was given directly cannot be renewed",
+                "give a fresh one, use a token file or a token command, or log in with --account-id",
+            ),
+            Self::File(_) => ("the token file still holds the same token", "write a fresh token into the file"),
+            Self::Command(_) => {
+                ("the token command printed the same token again", "check that the command requests a fresh token")
             }
-            Self::File(_) => "the token file still holds the same token",
-            Self::Command(_) => "the token command printed the same token again",
-        }
+        };
+        AuthError::Refused { why, advice }
     }
 }
 
@@ -142,7 +146,7 @@ impl TokenSource {
         }
         let token = self.source.fetch().await?;
         if token == *refused {
-            return Err(AuthError::Refused(self.source.dead_end()));
+            return Err(self.source.dead_end());
         }
         *current = Some(token.clone());
         Ok(token)

@@ -17,18 +17,48 @@ pub struct Token(SecretString);
 pub enum TokenError {
     #[error("is empty")]
     Empty,
-    #[error("contains blanks or line breaks; hint: give the token alone, without `Bearer`")]
+    #[error("contains blanks or line breaks")]
     Blanks,
-    #[error("is in quotes; hint: give the token alone, without the quotes")]
+    #[error("is in quotes")]
     Quoted,
-    #[error("looks like a line of an environment file (`NAME=…`); hint: give the token alone, without the name")]
+    #[error("looks like a line of an environment file (`NAME=…`)")]
     Assignment,
-    #[error("is a JSON object; hint: give the token alone, which is one of its values")]
+    #[error("is a JSON object")]
     Json,
     #[error("contains characters that a token cannot have")]
     Characters,
     #[error("is longer than any token")]
     TooLong,
+}
+
+impl TokenError {
+    /// Returns what to do about it. `what` is the secret: a token or an app secret.
+    pub(super) fn advice(self, what: &str) -> Option<String> {
+        let rest = match self {
+            Self::Blanks => "without `Bearer`",
+            Self::Quoted => "without the quotes",
+            Self::Assignment => "without the name",
+            Self::Json => "which is one of its values",
+            Self::Empty | Self::Characters | Self::TooLong => return None,
+        };
+        Some(format!("give the {what} alone, {rest}"))
+    }
+}
+
+/// Fails if an app secret is wrapped as a token must not be. Unlike a token, a secret may hold any
+/// characters, so it is refused only if what is around it cannot be a part of it.
+pub(super) fn check_secret(text: &str) -> Result<(), TokenError> {
+    let text = text.trim();
+    let is_in = |quote: char| text.len() > 2 && text.starts_with(quote) && text.ends_with(quote);
+    if serde_json::from_str::<serde_json::Map<String, Value>>(text).is_ok() {
+        return Err(TokenError::Json);
+    }
+    if is_in('"') || is_in('\'') {
+        return Err(TokenError::Quoted);
+    }
+    let name = text.split_once('=').map_or("", |(name, _)| name);
+    let is_variable = name.starts_with("export ") || name.contains('_') || name.eq_ignore_ascii_case("secret");
+    if is_variable && is_assignment(text) { Err(TokenError::Assignment) } else { Ok(()) }
 }
 
 impl Token {
@@ -139,6 +169,23 @@ mod tests {
             ("tökén", TokenError::Characters),
         ] {
             assert_eq!(Token::parse(text).unwrap_err(), error, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_app_secret_is_refused_if_it_is_surely_wrapped() {
+        for (text, error) in [
+            ("\"s3cret\"", TokenError::Quoted),
+            ("'s3cret'\n", TokenError::Quoted),
+            ("APP_SECRET=s3cret", TokenError::Assignment),
+            ("export SECRET=\"s3cret\"", TokenError::Assignment),
+            ("secret=s3cret", TokenError::Assignment),
+            ("{\"app_secret\": \"s3cret\"}", TokenError::Json),
+        ] {
+            assert_eq!(check_secret(text), Err(error), "{text:?}");
+        }
+        for text in ["s\"é\\", "'x", "{x", "a=b", "YWJjZA==", "x_y==", "pass phrase", "=_=", "\"\""] {
+            assert_eq!(check_secret(text), Ok(()), "{text:?}");
         }
     }
 

@@ -31,7 +31,7 @@ async fn a_static_token_that_is_refused_is_the_end() {
     let credentials = TokenSource::fixed(&SecretString::from("a")).unwrap();
     let token = credentials.token().await.unwrap();
     let error = credentials.renew(&token).await.unwrap_err();
-    assert!(matches!(error, AuthError::Refused(_)));
+    assert!(matches!(error, AuthError::Refused { .. }));
     assert!(matches!(StopReason::from(error), StopReason::Credentials(_)));
 }
 
@@ -46,7 +46,7 @@ async fn a_file_is_read_once_and_again_when_its_token_was_refused() {
     let two = credentials.renew(&one).await.unwrap();
     assert_eq!(two.expose(), "two");
     assert_eq!(credentials.token().await.unwrap(), two);
-    assert!(matches!(credentials.renew(&two).await, Err(AuthError::Refused(_))));
+    assert!(matches!(credentials.renew(&two).await, Err(AuthError::Refused { .. })));
 }
 
 #[tokio::test]
@@ -57,7 +57,10 @@ async fn a_file_that_others_may_read_is_refused_with_a_hint() {
         allow(&path, mode);
         let error = TokenSource::file(path.clone()).token().await.unwrap_err();
         assert!(matches!(error, AuthError::Exposed { .. }), "{mode:o}");
-        assert!(error.to_string().contains("chmod 600"));
+        assert_eq!(error.advice(), Some(format!("chmod 600 {}", path.display())));
+        assert!(!error.to_string().contains("hint"), "{error}");
+        let StopReason::Credentials(words) = error.into() else { panic!("another reason") };
+        assert!(words.contains("; hint: chmod 600 "), "{words}");
     }
 }
 
@@ -77,7 +80,7 @@ async fn a_command_prints_the_token() {
     let credentials = TokenSource::command("printf 'abc\\n'".to_owned());
     let token = credentials.token().await.unwrap();
     assert_eq!(token.expose(), "abc");
-    assert!(matches!(credentials.renew(&token).await, Err(AuthError::Refused(_))));
+    assert!(matches!(credentials.renew(&token).await, Err(AuthError::Refused { .. })));
 }
 
 #[tokio::test]
