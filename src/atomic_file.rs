@@ -139,7 +139,7 @@ const TRIES: u32 = 10;
 /// The error of the operating system, or `Interrupted` if the process is about to end.
 pub fn temporary(folder: &Path, prefix: &str) -> io::Result<(NamedTempFile, InUse)> {
     for _ in 0..TRIES {
-        let file = tempfile::Builder::new().prefix(prefix).suffix(SUFFIX).tempfile_in(folder)?;
+        let file = tempfile::Builder::new().prefix(prefix).suffix(SUFFIX).make_in(folder, open_new)?;
         // If the system has no locks, nothing is swept either.
         let locked = file.as_file().try_lock();
         if locked.is_ok() && !file.path().exists() {
@@ -149,6 +149,16 @@ pub fn temporary(folder: &Path, prefix: &str) -> io::Result<(NamedTempFile, InUs
         return Ok((file, in_use));
     }
     Err(io::Error::other("temporary files disappear as soon as they are made"))
+}
+
+/// Opens a new file for its owner alone. The library would do the same, but it replaces the error
+/// of the system by one that names the temporary file, which the user has not typed.
+fn open_new(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true).write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 /// The temporary files of this process. `None` if it is about to end and must not create more.

@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::limits;
 use crate::reconcile::outputs::Outputs;
 use crate::report::ReportFormat;
+use crate::shell::quoted;
 
 const STDIN_REPORT: &str = "customer-import.report.csv";
 
@@ -115,7 +116,7 @@ fn same_file(one: &Path, other: &Path) -> bool {
 
 /// Returns the path of the default report: `customers.csv` → `customers.report.csv`. Any other
 /// extension stays: `x.ndjson` → `x.ndjson.report.csv`.
-fn default_report(input: &Path) -> PathBuf {
+pub(crate) fn default_report(input: &Path) -> PathBuf {
     if input == Path::new("-") || is_spooled(input) {
         return STDIN_REPORT.into();
     }
@@ -128,10 +129,20 @@ fn default_report(input: &Path) -> PathBuf {
 /// Fails if the file cannot be written, so that the user learns it before the run.
 fn writable(path: &Path) -> Result<(), Failure> {
     atomic_file::try_out(path).map_err(|error| {
-        Failure::new(Exit::Io, limits::told(&error)).context(format!("cannot write {}", shown(path)))
+        let failure = Failure::new(Exit::Io, limits::told(&error)).context(format!("cannot write {}", shown(path)));
+        match missing_folder(path) {
+            Some(folder) => failure.hint(format!("create its folder: mkdir -p {}", quoted(&folder.to_string_lossy()))),
+            None => failure,
+        }
     })?;
     atomic_file::sweep(path);
     Ok(())
+}
+
+/// Returns the folder of a file if nothing is there.
+fn missing_folder(path: &Path) -> Option<&Path> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty())?;
+    folder.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound).then_some(folder)
 }
 
 #[cfg(test)]
