@@ -84,19 +84,25 @@ impl GiveUpTimer {
             let counted_from = if trial.pauses >= PAUSES { trial.begun } else { trial.since };
             now >= counted_from + self.limit
         })?;
-        let time = jiff::SignedDuration::try_from(now - trial.begun).unwrap_or(jiff::SignedDuration::MAX);
-        let time = time.round(jiff::Unit::Second).unwrap_or(time);
+        let time = rounded(now - trial.begun);
         Some(if trial.pauses >= PAUSES {
-            format!("the API did nothing but ask for pauses (429) for {time:#}, {} times in a row", trial.pauses)
+            format!("the API did nothing but ask for pauses (429) for {time}, {} times in a row", trial.pauses)
         } else {
             let cause = self.cause().map(|cause| format!(": {cause}")).unwrap_or_default();
-            format!("no conclusive answer from the API for {time:#}{cause}")
+            format!("no conclusive answer from the API for {time}{cause}")
         })
     }
 
     fn trial(&mut self, now: Instant) -> &mut Trial {
         self.trial.get_or_insert(Trial { begun: now, since: now, paused_until: now, pauses: 0, unreachable: false })
     }
+}
+
+/// Returns the time as text: in whole seconds, or in milliseconds below a second.
+fn rounded(time: Duration) -> String {
+    let unit = if time < Duration::from_secs(1) { jiff::Unit::Millisecond } else { jiff::Unit::Second };
+    let time = jiff::SignedDuration::try_from(time).unwrap_or(jiff::SignedDuration::MAX);
+    format!("{:#}", time.round(unit).unwrap_or(time))
 }
 
 #[cfg(test)]
@@ -117,6 +123,16 @@ mod tests {
         assert!(patience.is_over(start + LIMIT).is_some_and(|why| why.contains("1m") && why.ends_with("refused")));
         patience.conclusive();
         assert_eq!((patience.deadline(), patience.is_over(start + LIMIT)), (None, None));
+    }
+
+    #[test]
+    fn a_time_below_a_second_is_not_told_as_none() {
+        assert_eq!(rounded(Duration::from_micros(300_400)), "300ms");
+        assert_eq!(rounded(Duration::from_millis(1_800_300)), "30m");
+        let (mut patience, start) = (GiveUpTimer::new(SECOND / 4), Instant::now());
+        patience.failed(true, "refused", start);
+        let expected = "no conclusive answer from the API for 250ms: refused";
+        assert_eq!(patience.is_over(start + SECOND / 4).as_deref(), Some(expected));
     }
 
     #[test]
