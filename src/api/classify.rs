@@ -7,7 +7,7 @@ use super::pause;
 use super::response::Response;
 use super::wire::SentRequest;
 use crate::domain::{
-    AttemptResult, Complaint, ComplaintCode, DoubtCause, EmailWords, Refusal, RefusalScope, StopReason,
+    AttemptResult, Complaint, ComplaintCode, DoubtCause, EmailWords, Refusal, RefusalScope, StopReason, counted,
 };
 
 /// Returns what a response to a create request means.
@@ -136,8 +136,8 @@ fn shared_fault(status: u16, answer: &Response, said: &BodyMeaning) -> String {
 
 fn too_large(answer: &Response, said: &BodyMeaning, sent: SentRequest<'_>) -> String {
     format!(
-        "the server refuses a request of this size, a body of {} bytes ({})",
-        sent.body.len(),
+        "the server refuses a request of this size, a body of {} ({})",
+        counted(sent.body.len() as u64, "byte"),
         describe(answer, said)
     )
 }

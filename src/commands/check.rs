@@ -1,7 +1,7 @@
 //! `check`: reads and judges the input as an import does, and prints the plan instead of sending.
 //! Opens no socket (I9).
 
-use super::diagnostics;
+use super::{diagnostics, resume};
 use crate::domain::Status;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -24,7 +24,10 @@ pub(super) fn run(settings: CheckSettings) -> Result<Exit, Failure> {
 fn check(input: &InputHandle, settings: &CheckSettings) -> Result<Exit, Failure> {
     let CheckSettings { target, outputs, purpose, rendering, log, .. } = settings;
     let ledger = target.as_ref().map(TargetSettings::reader_if_any).transpose()?.flatten();
-    let Planned { plan, diagnostics, .. } = plan::plan(input, outputs, ledger, purpose)?;
+    let Planned { mut plan, diagnostics, is_ndjson, .. } = plan::plan(input, outputs, ledger, purpose)?;
+    // A pipe cannot be read again, and a check keeps no copy.
+    let has_input = !input.is_piped() || outputs.rejects.is_some();
+    plan.correction = has_input.then(|| resume::correction(input, outputs, is_ndjson));
     diagnostics::show(&diagnostics, log, &outputs.reports);
     match rendering {
         Rendering::Text => stdout::write(plan.to_text().as_bytes()),

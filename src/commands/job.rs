@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use super::preflight;
 use crate::api::{Client, ClientConfig, Route};
 use crate::delivery::{Api, Job, Offer, Shutdown, Verdict};
+use crate::domain::counted;
 use crate::exit::Signal;
 use crate::failure::{self, Failure};
 use crate::ledger::{Ledger, LedgerError, RunId};
@@ -108,7 +109,9 @@ pub(super) fn stop_message(verdict: &Verdict, signal: Option<Signal>) -> Option<
     match verdict {
         Verdict::Finished | Verdict::LimitReached => None,
         Verdict::Interrupted => Some(signal.map_or("interrupted".to_owned(), |signal| format!("stopped by {signal}"))),
-        Verdict::TooManyFailures(count) => Some(format!("{count} records were rejected or failed (--max-failures)")),
+        Verdict::TooManyFailures(count) => {
+            Some(format!("{} rejected or failed (--max-failures)", counted(*count, "record")))
+        }
         Verdict::RejectedAlike { times, words } => Some(format!(
             "{times} records in a row were rejected with the same message ({words}), most likely because of a wrong mapping"
         )),

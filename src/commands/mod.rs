@@ -7,7 +7,7 @@
 //! - `sandbox` runs the simulated API.
 //! - `job` has what the sending commands share; `preflight` judges a token that cannot be renewed;
 //!   `diagnostics` prints what is wrong with the input; `resume` builds the commands that messages
-//!   suggest.
+//!   suggest from the one that was `typed`.
 //!
 //! `check` and `report` send nothing and can be stopped at any time. A command that sends opens the
 //! ledger before the first request, and ends its run there, so after a kill the same command
@@ -22,13 +22,29 @@ mod preflight;
 mod report;
 mod resume;
 mod sandbox;
+mod typed;
 
-use crate::cli::{self, Cli, Command};
+use self::typed::TypedCommand;
+use crate::cli::{self, Cli, Command, ImportArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::process::logging::LogSettings;
 use crate::process::{signals, stdout};
 use crate::settings::{CheckSettings, ImportSettings, MetricsSettings, ReportSettings};
+
+/// Fails if both `--sandbox` and `--base-url` were typed. A base URL of the environment or the
+/// configuration gives way to `--sandbox`, so that a rehearsal needs no other configuration.
+fn refuse_two_destinations(args: &ImportArgs) -> Result<(), Failure> {
+    if !args.sandbox || args.target.base_url.is_none() {
+        return Ok(());
+    }
+    if TypedCommand::of_this_process().has("base-url") {
+        return Err(Failure::new(Exit::Usage, "--sandbox and --base-url were both given")
+            .hint("keep --base-url to send to that API, or --sandbox to send nothing anywhere"));
+    }
+    tracing::info!("--sandbox: the base URL of the environment or the configuration is not used");
+    Ok(())
+}
 
 /// Runs the command. Fails if the environment has a variable that looks like ours and is not.
 pub fn run(cli: Cli, log: &LogSettings) -> Result<Exit, Failure> {
@@ -40,6 +56,9 @@ pub fn run(cli: Cli, log: &LogSettings) -> Result<Exit, Failure> {
     }
     signals::survive_size_limit();
     let log = *log;
+    if let Command::Import(args) = &cli.command {
+        refuse_two_destinations(args)?;
+    }
     match cli.command {
         Command::Import(args) if args.dry_run => {
             signals::interruptible(move || check::run(CheckSettings::of(&(*args).into(), log)?))

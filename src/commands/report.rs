@@ -8,7 +8,8 @@ use crate::ledger::{Reader, RunInfo, RunState};
 use crate::process::stdout;
 use crate::reconcile::input::InputHandle;
 use crate::reconcile::line::{AsOf, Reconciler};
-use crate::reconcile::{pass, survey};
+use crate::reconcile::pass;
+use crate::reconcile::survey::{self, Survey};
 use crate::report::{Summary, Unended};
 use crate::settings::{Rendering, ReportSettings, TargetSettings};
 
@@ -16,9 +17,11 @@ pub(super) fn run(settings: ReportSettings) -> Result<Exit, Failure> {
     let ReportSettings { target, input, outputs, run: wanted, rendering } = settings;
     let input = InputHandle::open(input)?;
     let (ledger, run, state) = look_up(&target, &wanted, &input)?;
-    let duplicates = survey::survey(&input, true, |_| {})?.duplicates;
+    let Survey { duplicates, is_ndjson, .. } = survey::survey(&input, true, |_| {})?;
     let reconciler = Reconciler::new(duplicates, Some(ledger), AsOf::Run(run.id.number));
     let counted = pass::pass(&input, &outputs, &reconciler, |_, _| {})?;
+    // Not before, because it looks which names are free.
+    let correction = resume::correction(&input, &outputs, is_ndjson);
     let exit = Exit::of_report(&counted.tally);
     let (unended, until) = match state {
         RunState::Ended(at) => (None, at),
@@ -41,8 +44,10 @@ pub(super) fn run(settings: ReportSettings) -> Result<Exit, Failure> {
         exit_code: exit.code(),
         stopped: run.stopped,
         unended,
+        limit: None,
         partial: false,
         next_command: None,
+        correction: Some(correction),
         settle_command: Some(resume::settle(&target)),
     };
     stdout::write(rendered(&summary, rendering).as_bytes());

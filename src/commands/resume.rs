@@ -1,16 +1,19 @@
 //! Builds the commands that messages suggest, so that they work when pasted: the one that resumes a
-//! run (the typed one, with a spooled standard input named by its file), and the one that settles a
-//! doubt by hand.
+//! run (the typed one, with a spooled standard input named by its file), the one that imports the
+//! rows that were fixed, and the one that settles a doubt by hand.
 
+use std::path::{Path, PathBuf};
+
+use super::typed::TypedCommand;
 use crate::reconcile::input::InputHandle;
-use crate::settings::TargetSettings;
+use crate::reconcile::outputs::Outputs;
+use crate::report::Correction;
+use crate::settings::{TargetSettings, default_report};
 use crate::shell::quoted;
 
 /// Returns the command that resumes the run.
 pub(super) fn command(input: &InputHandle) -> String {
-    let spooled = input.is_spooled().then(|| input.path().display().to_string());
-    let typed = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
-    quoted_args(typed, spooled.as_deref())
+    again(input).to_string()
 }
 
 /// Returns the command that settles a doubt; the user replaces EMAIL and ID.
@@ -23,47 +26,83 @@ pub(super) fn settle(settings: &TargetSettings) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-fn quoted_args(typed: impl Iterator<Item = String>, spooled: Option<&str>) -> String {
-    let mut hide = false;
-    let named = typed.map(|word| match spooled {
-        _ if std::mem::replace(&mut hide, word == ACCOUNT) => HIDDEN.to_owned(),
-        _ if word.strip_prefix(ACCOUNT).is_some_and(|rest| rest.starts_with('=')) => format!("{ACCOUNT}={HIDDEN}"),
-        Some(path) if word == "-" => quoted(path),
-        _ => quoted(&word),
-    });
-    named.collect::<Vec<_>>().join(" ")
+/// Returns how the rows to fix get into the API: the typed command with the rejects file as its
+/// input, or the typed command with a rejects file, if it has none.
+pub(super) fn correction(input: &InputHandle, outputs: &Outputs, is_ndjson: bool) -> Correction {
+    let again = again(input);
+    let Some(rejects) = &outputs.rejects else {
+        let rejects = unused_name(is_ndjson);
+        let command = again.with("rejects", &rejects.to_string_lossy()).to_string();
+        return Correction::InInput { input: input.shown(), rejects, command };
+    };
+    let is_default = outputs.reports == [default_report(input.path())];
+    let command = of_rejects(again, rejects, !outputs.reports.is_empty() && !is_default, || unused_name(is_ndjson));
+    Correction::InRejects { rejects: rejects.clone(), command: command.to_string() }
 }
 
-/// Replaced by a placeholder, because an account id is an e-mail in base64.
-const ACCOUNT: &str = "--account-id";
-const HIDDEN: &str = "ACCOUNT_ID";
+fn again(input: &InputHandle) -> TypedCommand {
+    let typed = TypedCommand::of_this_process();
+    if input.is_spooled() { typed.with_input(&input.path().to_string_lossy()) } else { typed }
+}
+
+/// Turns the command into one that imports the rejects. Its own report and rejects go beside them,
+/// because those of the input must stay: named options are left out, and options of the
+/// configuration or the environment are overridden.
+fn of_rejects(
+    typed: TypedCommand,
+    rejects: &Path,
+    names_report: bool,
+    more_rejects: impl FnOnce() -> PathBuf,
+) -> TypedCommand {
+    let (typed_rejects, typed_report) = (typed.has("rejects"), typed.has("report"));
+    let mut command = typed.with_input(&rejects.to_string_lossy()).without(&["rejects", "report", "run"]);
+    if command.command() == Some("report") {
+        command = command.named("import");
+    }
+    if !typed_rejects {
+        command = command.with("rejects", &more_rejects().to_string_lossy());
+    }
+    if names_report && !typed_report {
+        command = command.with("report", &default_report(rejects).to_string_lossy());
+    }
+    command
+}
+
+/// Returns the name of a rejects file that does not exist, because the user may be fixing one that
+/// does.
+fn unused_name(is_ndjson: bool) -> PathBuf {
+    let ending = if is_ndjson { "ndjson" } else { "csv" };
+    let name = |number: u32| match number {
+        1 => PathBuf::from(format!("mend.{ending}")),
+        number => PathBuf::from(format!("mend{number}.{ending}")),
+    };
+    (1..).map(name).find(|name| name.symlink_metadata().is_err()).unwrap_or_else(|| name(1))
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn typed(words: &[&str]) -> impl Iterator<Item = String> {
-        words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>().into_iter()
+    fn command(words: &[&str], names_report: bool) -> String {
+        let typed = TypedCommand::of(words.iter().map(|word| (*word).to_owned()));
+        of_rejects(typed, Path::new("bad rows.csv"), names_report, || "mend.csv".into()).to_string()
     }
 
     #[test]
-    fn what_a_shell_would_split_or_expand_is_quoted() {
-        let command =
-            quoted_args(typed(&["customer-import", "import", "a b.csv", "--map", "customer_name={It's}"]), None);
-        assert_eq!(command, r"customer-import import 'a b.csv' --map 'customer_name={It'\''s}'");
+    fn the_rejects_are_imported_with_the_options_of_the_input() {
+        let typed = ["x", "--config", "n.toml", "import", "--rejects", "bad rows.csv", "in.csv", "--map=a=B", "--yes"];
+        assert_eq!(command(&typed, false), "x --config n.toml import 'bad rows.csv' --map=a=B --yes");
+        let typed = ["x", "import", "in.csv", "--report=a.csv", "--report", "b.ndjson", "--rejects=bad rows.csv"];
+        assert_eq!(command(&typed, true), "x import 'bad rows.csv'");
+        let typed = ["x", "report", "in.csv", "--run", "last", "--rejects", "bad rows.csv", "--base-url", "u"];
+        assert_eq!(command(&typed, false), "x import 'bad rows.csv' --base-url u");
     }
 
     #[test]
-    fn an_account_id_is_not_repeated() {
-        for id in [&["--account-id", "YWRh"][..], &["--account-id=YWRh"]] {
-            let command = quoted_args(typed(&[&["x", "import"], id, &["a.csv"]].concat()), None);
-            assert!(command.contains("ACCOUNT_ID a.csv") && !command.contains("YWRh"), "{command}");
-        }
-    }
-
-    #[test]
-    fn a_spooled_standard_input_is_named_by_its_file() {
-        let command = quoted_args(typed(&["customer-import", "import", "-", "--yes"]), Some("/state/spool/stdin-x"));
-        assert_eq!(command, "customer-import import /state/spool/stdin-x --yes");
+    fn outputs_that_a_configuration_names_are_not_overwritten() {
+        assert_eq!(
+            command(&["x", "import", "in.csv", "--config", "n.toml"], true),
+            "x import 'bad rows.csv' --config n.toml --rejects mend.csv --report 'bad rows.report.csv'"
+        );
     }
 }

@@ -7,7 +7,7 @@
 //!   them ended
 //! - `lookalike`: which e-mails a server may call equal
 //! - `moment`: a point in time on two clocks
-//! - `text`, `json`, `yes_no`: text for people, JSON values, yes or no
+//! - `text`, `count`, `json`, `yes_no`: text and counts for people, JSON values, yes or no
 //!
 //! # Rules
 //!
@@ -37,6 +37,7 @@
 //! ```
 
 mod attempt;
+mod count;
 mod customer;
 mod fields;
 mod json;
@@ -52,6 +53,7 @@ mod yes_no;
 pub use attempt::{
     AttemptResult, DoubtCause, EmailWords, FoundCustomer, LookupResult, Matches, Refusal, RefusalScope, StopReason,
 };
+pub use count::{counted, grouped, plural};
 pub use customer::{Field, NewCustomer};
 pub use fields::country_code::Country;
 pub use fields::email::{Email, EmailKey};

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::count::counted;
+
 /// The word that the report uses for the end of a record. The words are a contract, because other
 /// programs read them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -240,7 +242,7 @@ impl fmt::Display for Warning {
         match self {
             Self::AnswerOtherEmail(email) => write!(f, "answer.other_email: the answer names {email}"),
             Self::AnswerDataTooLarge(bytes) => {
-                write!(f, "answer.data_too_large: the server's data has {bytes} bytes and is not kept")
+                write!(f, "answer.data_too_large: the server's data has {} and is not kept", counted(*bytes as u64, "byte"))
             }
             Self::RecoveredByLookup => {
                 f.write_str("recovered.by_lookup: the answer was lost, a look-up found the customer")

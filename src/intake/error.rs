@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::domain::{Field, shown};
+use crate::domain::{Field, counted, grouped, shown};
 use crate::shell;
 
 use super::columns::fault::ColumnFault;
@@ -33,7 +33,7 @@ pub enum IntakeError {
     HeaderEncoding { path: PathBuf, line: u64, encoding: &'static str, suggestion: Option<&'static str> },
     #[error("{}, line {line}: the header has more than {what}", shown(path))]
     HeaderTooLarge { path: PathBuf, line: u64, what: &'static str },
-    #[error("{}: {undecodable} of the first {of} records are not {encoding}, the first on line {line}", shown(path))]
+    #[error("{}: {} of the first {} cannot be read as {encoding}, the first on line {line}", shown(path), grouped(*undecodable), counted(*of, "record"))]
     Encoding {
         path: PathBuf,
         undecodable: u64,

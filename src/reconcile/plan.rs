@@ -33,6 +33,7 @@ pub(crate) struct Planned {
     pub known: KnownRows,
     /// The names of the kept columns, as the input spells them.
     pub kept: Vec<String>,
+    pub is_ndjson: bool,
 }
 
 /// Reads the whole input, counts what an import would do, and writes the named reports.
@@ -82,11 +83,8 @@ pub(crate) fn plan(
     plan.foreign_phones = foreign_phones;
     plan.columns = columns(&mapping);
     plan.unused = mapping.unused().to_vec();
-    if is_ndjson {
-        plan.mend = "mend.ndjson";
-    }
     let kept = mapping.kept().to_vec();
-    Ok(Planned { plan, diagnostics, duplicates, known, kept })
+    Ok(Planned { plan, diagnostics, duplicates, known, kept, is_ndjson })
 }
 
 /// Returns the source of each field of the request.

@@ -1,8 +1,8 @@
-//! Formats durations and counts for people.
+//! Formats durations for people, and counts of rows that are not records.
 
 use std::time::Duration;
 
-use crate::domain::Tally;
+use crate::domain::{Tally, plural};
 
 /// Returns a duration with about two digits, because it is an estimate: `0.3 s`, `40 s`, `12 min`,
 /// `28 h`, `3 days`.
@@ -19,17 +19,13 @@ pub fn about(time: Duration) -> String {
     format!("{value:.0} {unit}")
 }
 
-/// Returns a count with its noun: `1 record`, `2 records`.
-pub(super) fn count(number: u64, one: &str) -> String {
-    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
-}
-
 /// Returns how many rows of each kind are not records, with words, for the kinds that occur.
-pub(super) fn skipped(tally: &Tally) -> impl Iterator<Item = (u64, &'static str)> {
+pub(super) fn skipped(tally: &Tally) -> impl Iterator<Item = (u64, String)> {
     let skipped = tally.skipped();
-    [(skipped.blank_rows, "blank rows skipped"), (skipped.repeated_headers, "repeated headers skipped")]
+    [(skipped.blank_rows, "blank row"), (skipped.repeated_headers, "repeated header")]
         .into_iter()
         .filter(|(number, _)| *number > 0)
+        .map(|(number, one)| (number, format!("{} skipped", plural(number, one))))
 }
 
 #[cfg(test)]

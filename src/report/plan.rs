@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::correction::Correction;
 use super::human::{about, skipped};
-use crate::domain::{Status, Tally, on_one_line};
+use crate::domain::{Status, Tally, counted, grouped, on_one_line, plural};
 
 /// The plan of an import, as text for people or JSON for programs.
 #[derive(Debug)]
@@ -23,8 +24,8 @@ pub struct Plan {
     pub columns: Vec<(String, String)>,
     /// Columns of the input that no field uses. They are never sent.
     pub unused: Vec<String>,
-    /// The file to suggest for the invalid records. They are written in the format of the input.
-    pub mend: &'static str,
+    /// What to do about invalid records. `None` before a run, whose summary says it.
+    pub correction: Option<Correction>,
     /// Records whose number does not have the country code of their country.
     pub foreign_phones: u64,
     per_minute: f64,
@@ -44,7 +45,7 @@ impl Plan {
             doubts_elsewhere: 0,
             columns: Vec::new(),
             unused: Vec::new(),
-            mend: "mend.csv",
+            correction: None,
             foreign_phones: 0,
             per_minute,
         }
@@ -59,6 +60,11 @@ impl Plan {
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
     pub fn time_for(&self, records: u64) -> Duration {
         Duration::from_secs_f64(records as f64 * 60.0 / self.per_minute)
+    }
+
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a pace is a small positive number")]
+    fn rounded(pace: f64) -> u64 {
+        pace.round() as u64
     }
 
     /// Returns the plan as text for a terminal.
@@ -80,15 +86,19 @@ impl Plan {
             writeln!(text, "  {:<width$}  {}", "(not used)", names.join(", "))?;
         }
         writeln!(text)?;
-        let mut line = |number: u64, words: &str| writeln!(text, "  {number:>9}  {words}");
-        line(self.tally.total(), "records read")?;
+        let mut line = |number: u64, words: &str| writeln!(text, "  {:>9}  {words}", grouped(number));
+        let read = self.tally.total();
+        line(read, &format!("{} read", plural(read, "record")))?;
         for (number, words) in skipped(&self.tally) {
-            line(number, words)?;
+            line(number, &words)?;
         }
         line(self.to_send, "to send")?;
         for (status, words) in [
             (Status::Invalid, "invalid"),
-            (Status::Duplicate, "duplicates of an earlier row"),
+            (
+                Status::Duplicate,
+                &format!("{} of an earlier row", plural(self.tally.get(Status::Duplicate), "duplicate")),
+            ),
             (Status::AlreadyImported, "already imported"),
             (Status::Changed, "imported earlier with other data (will not be sent)"),
             (Status::Exists, "known to exist"),
@@ -99,28 +109,29 @@ impl Plan {
                 line(self.tally.get(status), words)?;
             }
         }
-        line(self.kyc_mails, "KYC e-mails that the API would send")?;
+        line(self.kyc_mails, &format!("{} that the API would send", plural(self.kyc_mails, "KYC e-mail")))?;
         if self.doubts_elsewhere > 0 {
             line(self.doubts_elsewhere, "in doubt that are not in this input: `customer-import ledger resolve`")?;
         }
         if self.to_send > 0 {
-            writeln!(text, "\nAt {:.0} requests a minute this takes about {}.", self.per_minute, about(self.time()))?;
+            let pace = Self::rounded(self.per_minute);
+            writeln!(text, "\nAt {} a minute this takes about {}.", counted(pace, "request"), about(self.time()))?;
         }
-        if self.tally.get(Status::Invalid) > 0 {
-            writeln!(
-                text,
-                "\nInvalid records are never sent. Correct them in the input, or write them to a file (--rejects {}),\n\
-                 correct that file and import it.",
-                self.mend
-            )?;
+        let invalid = self.tally.get(Status::Invalid);
+        if invalid > 0 {
+            writeln!(text, "\nInvalid records are never sent.")?;
+        }
+        if let (Some(correction), 1..) = (&self.correction, invalid) {
+            writeln!(text, "{}", correction.to_text(invalid))?;
         }
         if self.foreign_phones * FOREIGN_PHONES > self.tally.total() {
             writeln!(
                 text,
-                "\n{} of {} records have a phone number with the code of another country (phone.other_country).\n\
+                "\n{} of {} {} a phone number with the code of another country (phone.other_country).\n\
                  Check that their countries are right.",
-                self.foreign_phones,
-                self.tally.total()
+                grouped(self.foreign_phones),
+                counted(read, "record"),
+                if self.foreign_phones == 1 { "has" } else { "have" }
             )?;
         }
         Ok(())
@@ -190,8 +201,8 @@ mod tests {
         let text = plan.to_text();
         for words in [
             "3  records read",
-            "100000  to send",
-            "99000  KYC e-mails",
+            "100,000  to send",
+            "99,000  KYC e-mails that",
             "1  already imported",
             "about 30 h",
             "7  blank rows skipped",
@@ -199,7 +210,7 @@ mod tests {
         ] {
             assert!(text.contains(words), "{words:?} in\n{text}");
         }
-        assert!(text.contains("--rejects"), "{text}");
+        assert!(text.contains("never sent") && !text.contains("Fix"), "{text}");
         assert_eq!(plan.to_json()["outcomes"]["valid"], 1);
         assert_eq!(plan.to_json()["blank_rows"], 7);
         assert_eq!(plan.to_json()["repeated_headers"], 2);

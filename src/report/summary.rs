@@ -9,8 +9,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::human::{about, count, skipped};
-use crate::domain::{ReportLine, Status, Tally, on_one_line, shorten, shown};
+use super::correction::Correction;
+use super::human::{about, skipped};
+use crate::domain::{ReportLine, Status, Tally, counted, grouped, on_one_line, plural, shorten, shown};
 
 /// Errors grouped by code and message.
 #[derive(Debug, Default)]
@@ -95,10 +96,14 @@ pub struct Summary {
     pub stopped: Option<String>,
     /// Set if the run did not end. Its requests and retries are not known then, only its outcomes.
     pub unended: Option<Unended>,
+    /// The `--limit` that ended the run. `None` if the run did not reach it.
+    pub limit: Option<u64>,
     /// Whether the reports and the counts leave out some records of the input.
     pub partial: bool,
     /// The command that resumes the run, if there is something left to do.
     pub next_command: Option<String>,
+    /// What to do about invalid and rejected records. `None` if the run cannot say.
+    pub correction: Option<Correction>,
     /// The command that settles a doubt by hand, if there may be one that no run can settle.
     pub settle_command: Option<String>,
 }
@@ -118,17 +123,18 @@ impl Summary {
         for status in Status::IMPORT {
             let number = self.tally.get(status);
             if number > 0 {
-                writeln!(text, "  {number:>9}  {:<16}  {}", status.as_str(), meaning(status))?;
+                writeln!(text, "  {:>9}  {:<16}  {}", grouped(number), status.as_str(), meaning(status))?;
             }
         }
-        let what = if self.partial { "records in the report" } else { "records read" };
-        writeln!(text, "  {:>9}  {what}", self.tally.total())?;
+        let (read, place) = (self.tally.total(), if self.partial { "in the report" } else { "read" });
+        writeln!(text, "  {:>9}  {} {place}", grouped(read), plural(read, "record"))?;
         for (number, words) in skipped(&self.tally) {
-            writeln!(text, "  {number:>9}  {words}")?;
+            writeln!(text, "  {:>9}  {words}", grouped(number))?;
         }
         self.write_errors(text)?;
         for (id, records) in &self.shared_ids {
-            writeln!(text, "\nATTENTION: the API gave one id to {records} records: {}", shorten(id, MESSAGE_WIDTH))?;
+            let records = counted(*records, "record");
+            writeln!(text, "\nATTENTION: the API gave one id to {records}: {}", shorten(id, MESSAGE_WIDTH))?;
         }
         writeln!(text)?;
         writeln!(text, "run       {}", self.run)?;
@@ -150,59 +156,87 @@ impl Summary {
             writeln!(text, "\nIf a doubt remains, look up the e-mail at the API and enter what you found")?;
             writeln!(text, "(--absent instead of --created ID if the API has no such customer):\n{command}")?;
         }
-        if self.stopped.is_none() && self.unended.is_none() && self.correctable() > 0 {
-            writeln!(text, "\n{}", self.correction())?;
+        if let (Some(correction), None, None, 1..) = (&self.correction, &self.stopped, self.unended, self.correctable())
+        {
+            writeln!(text, "\n{}", correction.to_text(self.correctable()))?;
         }
         Ok(())
     }
 
+    /// Returns the number of requests and their pace, and what went wrong on the way, if anything
+    /// did.
     fn requests(&self) -> String {
-        format!(
-            "{} in {}{}, {} throttled, {}, {} recovered",
-            self.requests,
-            about(self.duration),
-            self.pace(),
-            self.throttled,
-            if self.retries == 1 { "1 retry".to_owned() } else { format!("{} retries", self.retries) },
-            self.recovered
-        )
-    }
-
-    /// Returns what the user can do about invalid and rejected records.
-    const fn correction(&self) -> &'static str {
-        match self.rejects {
-            Some(_) => "Correct the records in the rejects file and import that file.",
-            None => {
-                "Correct the invalid and rejected records in the input and run the command\n\
-                 again; nothing is created twice. --rejects mend.csv writes only those records."
-            }
-        }
+        // A doubt can also end with a customer who was rejected or certainly not created.
+        let is_confirmed = self.tally.get(Status::Rejected) + self.tally.get(Status::Failed) == 0;
+        let recovered = if is_confirmed {
+            format!("{} confirmed after a lost answer", counted(self.recovered, "customer"))
+        } else {
+            format!("{} cleared up", counted(self.recovered, "lost answer"))
+        };
+        let trouble = [
+            (self.throttled, format!("{} asked for a pause (429)", counted(self.throttled, "answer"))),
+            (self.retries, counted(self.retries, "retry")),
+            (self.recovered, recovered),
+        ];
+        let trouble = trouble.into_iter().filter(|(number, _)| *number > 0).map(|(_, words)| format!("; {words}"));
+        let sent = format!("{} in {}{}", grouped(self.requests), about(self.duration), self.pace());
+        std::iter::once(sent).chain(trouble).collect()
     }
 
     fn headline(&self) -> String {
-        let read = count(self.tally.total(), "record");
+        let read = counted(self.tally.total(), "record");
         let (doubts, waiting) = (self.tally.get(Status::InDoubt), self.tally.get(Status::NotAttempted));
         let lost = self.correctable() + self.tally.get(Status::Failed);
+        if let (Some(limit), None, None, 1..) = (self.limit, self.unended, &self.stopped, waiting) {
+            return self.trial(limit);
+        }
         match (self.unended, &self.stopped) {
-            (Some(Unended::RunningSince(begun)), _) => {
-                format!("Running since {begun:.0}: {waiting} of {read} not sent yet, {doubts} in flight or in doubt.")
-            }
+            (Some(Unended::RunningSince(begun)), _) => format!(
+                "Running since {begun:.0}: {} of {read} not sent yet, {} in flight or in doubt.",
+                grouped(waiting),
+                grouped(doubts)
+            ),
             (Some(Unended::CutOffAfter(begun)), _) => format!(
-                "Cut off: the run of {begun:.0} was killed; {waiting} of {read} not sent, {doubts} in doubt. \
-                 Run the same import again."
+                "Cut off: the run of {begun:.0} was killed; {} of {read} not sent, {} in doubt. Run the same import again.",
+                grouped(waiting),
+                grouped(doubts)
             ),
             (None, Some(why)) => format!("Stopped: {}.", on_one_line(why)),
             (None, None) if doubts > 0 => {
-                format!("Finished, with {doubts} of {read} in doubt: run the same command again to find out.")
+                format!(
+                    "Finished, with {} of {read} in doubt: run the same command again to find out.",
+                    grouped(doubts)
+                )
             }
             (None, None) if lost > 0 => {
-                format!("Finished, but {lost} of {read} {} not created.", if lost == 1 { "was" } else { "were" })
+                let were = if lost == 1 { "was" } else { "were" };
+                format!("Finished, but {} of {read} {were} not created.", grouped(lost))
             }
-            (None, None) if waiting > 0 => {
-                format!("Done so far: {read}, {waiting} not sent yet.")
-            }
+            (None, None) if waiting > 0 => format!("Done so far: {read}, {} not sent yet.", grouped(waiting)),
             (None, None) => format!("Done: {read}, nothing left to do."),
         }
+    }
+
+    /// Returns the headline of a run that ended because it sent as many records as `--limit`
+    /// allows.
+    fn trial(&self, limit: u64) -> String {
+        let of = |status| self.tally.get(status);
+        let (left, doubts, failed) = (of(Status::NotAttempted), of(Status::InDoubt), of(Status::Failed));
+        let trouble: Vec<_> = [
+            (self.correctable(), format!("{} to fix", counted(self.correctable(), "row"))),
+            (failed, format!("{} failed", grouped(failed))),
+            (doubts, format!("{} in doubt", grouped(doubts))),
+        ]
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(_, words)| words)
+        .collect();
+        if trouble.is_empty() {
+            let limit = grouped(limit);
+            return format!("Trial done (--limit {limit}): {limit} sent, {} left.", grouped(left));
+        }
+        let (created, left) = (grouped(of(Status::Created)), grouped(left));
+        format!("Trial done: {created} created. {left} to go, {}.", trouble.join(", "))
     }
 
     /// Returns how many records the API takes only if their data changes.
@@ -219,11 +253,12 @@ impl Summary {
         for group in groups.iter().take(SHOWN_GROUPS) {
             let words = shorten(&group.message, MESSAGE_WIDTH);
             let words = if words.is_empty() { String::new() } else { format!(": {words}") };
-            writeln!(text, "  {:>9}  {}{words} (row {})", group.count, group.code, group.example_row)?;
+            let ErrorGroup { code, count, example_row, .. } = group;
+            writeln!(text, "  {:>9}  {code}{words} (row {example_row})", grouped(*count))?;
         }
         let hidden: u64 = groups.iter().skip(SHOWN_GROUPS).map(|group| group.count).sum::<u64>() + self.errors.beyond;
         if hidden > 0 {
-            writeln!(text, "  {hidden:>9}  with other codes or messages; the report has all of them")?;
+            writeln!(text, "  {:>9}  with other codes or messages; the report has all of them", grouped(hidden))?;
         }
         Ok(())
     }
@@ -327,8 +362,13 @@ mod tests {
             exit_code: 1,
             stopped: None,
             unended: None,
+            limit: None,
             partial: false,
             next_command: Some("customer-import import a.csv".to_owned()),
+            correction: Some(Correction::InRejects {
+                rejects: "r.csv".into(),
+                command: "customer-import import r.csv".to_owned(),
+            }),
             settle_command: Some("customer-import ledger settle EMAIL --created ID".to_owned()),
         }
     }
@@ -353,7 +393,7 @@ mod tests {
             "55.0/min",
             "resume    customer-import import a.csv",
             "2 of 3 records were not created",
-            "--rejects",
+            "Fix the 2 rows in r.csv, then run:\ncustomer-import import r.csv\n",
         ] {
             assert!(text.contains(words), "{words:?} in\n{text}");
         }
@@ -362,6 +402,61 @@ mod tests {
         assert!(doubtful.to_text().contains("\ncustomer-import ledger settle EMAIL --created ID\n"));
         assert!(doubtful.to_json()["settle_command"].is_string());
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+
+    #[test]
+    fn a_reached_limit_is_told_as_a_trial_with_what_is_left_and_what_to_fix() {
+        let mut trial = summary(&[Status::Created, Status::Exists, Status::Created]);
+        trial.limit = Some(3);
+        assert_eq!(trial.headline(), "Done: 3 records, nothing left to do.");
+        trial.tally.add_many(Status::NotAttempted, 38);
+        assert_eq!(trial.headline(), "Trial done (--limit 3): 3 sent, 38 left.");
+        trial.tally.add_many(Status::NotAttempted, 2839);
+        trial.tally.add_many(Status::Invalid, 81);
+        trial.tally.add(Status::Rejected);
+        assert_eq!(trial.headline(), "Trial done: 2 created. 2,877 to go, 82 rows to fix.");
+        trial.tally.add(Status::Failed);
+        trial.tally.add(Status::InDoubt);
+        assert_eq!(trial.headline(), "Trial done: 2 created. 2,877 to go, 82 rows to fix, 1 failed, 1 in doubt.");
+        trial.stopped = Some("stopped by SIGINT (interrupt)".to_owned());
+        assert_eq!(trial.headline(), "Stopped: stopped by SIGINT (interrupt).");
+    }
+
+    #[test]
+    fn the_requests_line_says_only_what_happened() {
+        let mut summary = summary(&[Status::Created]);
+        (summary.requests, summary.retries) = (2880, 0);
+        assert_eq!(summary.requests(), "2,880 in 60 s (2880.0/min)");
+        (summary.throttled, summary.retries, summary.recovered) = (12, 57, 32);
+        let expected = "2,880 in 60 s (2880.0/min); 12 answers asked for a pause (429); 57 retries; \
+                        32 customers confirmed after a lost answer";
+        assert_eq!(summary.requests(), expected);
+        (summary.throttled, summary.retries, summary.recovered) = (1, 1, 1);
+        assert!(
+            summary
+                .requests()
+                .ends_with("; 1 answer asked for a pause (429); 1 retry; 1 customer confirmed after a lost answer")
+        );
+        // The doubt may have been about this record, of which no customer exists.
+        summary.tally.add(Status::Failed);
+        assert!(summary.requests().ends_with("; 1 lost answer cleared up"), "{}", summary.requests());
+    }
+
+    #[test]
+    fn one_record_is_never_called_records() {
+        let statuses = Status::IMPORT.into_iter().filter(|status| *status != Status::NotAttempted);
+        for status in statuses {
+            let text = summary(&[status]).to_text();
+            assert!(text.contains("        1  record read\n") && !text.contains("1 records"), "{text}");
+        }
+        let mut many = summary(&[Status::Created]);
+        many.tally.add_many(Status::Created, 2879);
+        let text = many.to_text();
+        assert!(
+            text.starts_with("Done: 2,880 records, nothing left to do.") && text.contains("    2,880  created"),
+            "{text}"
+        );
+        assert_eq!(many.to_json()["records_read"], 2880);
     }
 
     #[test]

@@ -17,7 +17,7 @@ mod target;
 
 pub(crate) use check::CheckSettings;
 pub(crate) use import::{Destination, ImportSettings, MetricsSettings, SandboxSettings};
-pub(crate) use outputs::Rendering;
+pub(crate) use outputs::{Rendering, default_report};
 pub(crate) use report::ReportSettings;
 pub(crate) use sending::{ResolveSettings, SendingSettings};
 pub(crate) use server::ServerSettings;

@@ -92,7 +92,7 @@ fn what_stands_in_the_environment_counts_and_what_nobody_knows_is_refused() {
         Ran::of(lab.command(&["import", "in.csv", "--base-url", "http://127.0.0.1:9"]).env(name, value))
     };
     import("CUSTOMER_IMPORT_DRY_RUN", "1").ends(0).says("2  to send");
-    import("CUSTOMER_IMPORT_SANDBOX", "yes").ends(0).says("2  created");
+    Ran::of(lab.command(&["import", "in.csv"]).env("CUSTOMER_IMPORT_SANDBOX", "yes")).ends(0).says("2  created");
     import("CUSTOMER_IMPORT_DRYRUN", "1").ends(2).says("CUSTOMER_IMPORT_DRYRUN");
     import("CUSTOMER_IMPORT_ACCOUNT", "").ends(2);
     let mut check = lab.command(&["check", "in.csv"]);
@@ -137,4 +137,37 @@ fn a_file_that_cannot_be_read_is_told_with_its_cause_and_a_hint() {
         "error: cannot read the token file nope.token: No such file or directory (os error 2)\nhint: check its path",
     );
     lab.run(&[&import[..], &["der.pem"]].concat()).ends(78).says("holds no certificate").says("hint: name a text file");
+}
+
+#[test]
+fn the_sandbox_and_a_server_are_not_named_together() {
+    let lab = Lab::new();
+    lab.customers(1);
+    for url in [&["--base-url", "http://127.0.0.1:9/api"][..], &["--base-url=http://127.0.0.1:9/api"]] {
+        lab.run(&[&["import", "in.csv", "--sandbox"], url].concat())
+            .ends(2)
+            .says("--sandbox and --base-url")
+            .says("hint: keep");
+    }
+    // One that was not typed gives way, and the log says so.
+    let mut command = lab.command(&["import", "in.csv", "--sandbox"]);
+    Ran::of(command.env("CUSTOMER_IMPORT_BASE_URL", "http://127.0.0.1:9/api"))
+        .ends(0)
+        .says("is not used")
+        .says("1  created");
+    let mut command = lab.command(&["import", "in.csv", "--base-url", "http://127.0.0.1:9/api"]);
+    Ran::of(command.env("CUSTOMER_IMPORT_SANDBOX", "1")).ends(2).says("--sandbox and --base-url");
+}
+
+#[test]
+fn a_report_in_a_folder_that_does_not_exist_is_named_as_typed_with_a_command_that_makes_it() {
+    let lab = Lab::new();
+    lab.customers(1);
+    let args = ["check", "in.csv", "--report", "no/such folder/out.csv"];
+    let ran = lab.run(&args).ends(74).says("cannot write no/such folder/out.csv: No such file or directory");
+    assert!(!ran.stderr.contains(".tmp"), "{}", ran.stderr);
+    let (_, command) = ran.stderr.trim_end().split_once("hint: create its folder: ").unwrap();
+    let made = std::process::Command::new("/bin/sh").args(["-c", command]).current_dir(lab.path("")).status().unwrap();
+    assert!(made.success());
+    lab.run(&args).ends(0);
 }

@@ -248,7 +248,7 @@ fn without_a_clear_yes_neither_everything_nor_a_doubt_is_forgotten() {
     lab.ledger(&server, &["show"]).ends(0).says("3 records").says("in doubt: p1@example.com");
     lab.ledger(&server, &["forget", "p0@example.com"]).ends(0);
     lab.ledger(&server, &["forget", "p1@example.com", "--yes"]).ends(0);
-    lab.ledger(&server, &["forget", "--target", "--yes"]).ends(0).says("1 records");
+    lab.ledger(&server, &["forget", "--target", "--yes"]).ends(0).says("1 record forgotten");
     lab.ledger(&server, &["forget", "--target"]).ends(0);
 }
 
@@ -326,6 +326,6 @@ fn a_pull_that_got_fewer_customers_than_the_api_counts_is_not_done() {
     };
     pull(r#","pagination":{"total":151,"last_page":1}"#)
         .says("150 customers seen")
-        .says("not all customers were learned: the API reports 1 more customers than it lists");
+        .says("not all customers were learned: the API reports 1 more customer than it lists");
     pull(r#","pagination":{"last_page":7}"#).says("not all customers were learned: the API reports 7 pages");
 }

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::harness::{FAST, Lab, Server, email, fixture, rows};
+use crate::harness::{FAST, HEADER, Lab, Ran, Server, customers, email, fixture, rows};
 
 /// What `check` says of `fixtures/messy.csv`, row by row, and what a person does about it.
 const MENDED: [(&str, &str, &str); 19] = [
@@ -38,7 +38,8 @@ fn the_messy_file_becomes_a_clean_import_with_what_is_printed() {
     let lab = Lab::new();
     let mut text = std::fs::read_to_string(fixture("messy.csv")).unwrap();
     lab.write("messy.csv", &text);
-    let said = lab.run(&["check", "messy.csv"]).ends(1).says("--rejects mend.csv").says("--report problems.csv").stderr;
+    let said =
+        lab.run(&["check", "messy.csv"]).ends(1).says("--rejects mend.csv\n").says("--report problems.csv").stderr;
     for (hint, wrong, right) in MENDED {
         assert!(said.contains(hint), "{hint:?} is not said:\n{said}");
         assert!(text.contains(wrong), "{wrong:?}");
@@ -61,6 +62,120 @@ fn an_import_counts_problems_as_check_does_and_names_the_report_that_it_writes()
         assert!(ran.stderr.contains(&format!("{count}  {code} (problem, first in row 1)")), "{}", ran.stderr);
         assert!(ran.stdout.contains(&format!("{count}  {code} (row 1)")), "{}", ran.stdout);
     }
+}
+
+/// The command that is printed below a line that ends so.
+#[track_caller]
+fn printed_below(text: &str, line: &str) -> String {
+    let mut lines = text.lines();
+    assert!(lines.any(|found| found.ends_with(line)), "{line:?} is missing in:\n{text}");
+    lines.next().unwrap().to_owned()
+}
+
+/// Pastes a command into a shell in this lab.
+fn paste(lab: &Lab, command: &str) -> Ran {
+    let mut shell = std::process::Command::new("/bin/sh");
+    shell.args(["-c", command]).current_dir(lab.path("")).stdin(std::process::Stdio::null());
+    for (name, value) in lab.command(&[]).get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    Ran::of(&mut shell)
+}
+
+const INTO_MEND: &str = "To get only those rows into a file, mend.csv, run:";
+const FROM_MEND: &str = "Fix the 2 rows in mend.csv, then run:";
+
+/// A lab whose second customer has a bad e-mail, and a server that rejects the fourth once.
+fn lab_to_mend() -> (Lab, Server) {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &["--fault", "422:p3@example.com:first=1"]);
+    let rows = customers(5).replace("p1@", "p1").replace(HEADER, "Full Name,E-Mail,Phone,Land");
+    lab.write("it's.csv", rows.replace(',', ";"));
+    (lab, server)
+}
+
+fn mend(lab: &Lab) {
+    let text = lab.read("mend.csv");
+    lab.write("mend.csv", text.replace("p1example", "p1@example").replace("Person 3", "Person Three"));
+}
+
+#[test]
+fn the_commands_for_rows_to_fix_work_as_they_are_printed_by_import() {
+    let (lab, server) = lab_to_mend();
+    let options = ["--map", "customer_name=Full Name", "--map=customer_country=Land", "--account", "a b"];
+    let typed = [&["import", "it's.csv", "--base-url", &server.url, "--ledger", "l.db"], &options[..], &FAST[..]];
+    let first = lab.run(&typed.concat()).ends(1).says("Fix the 2 rows in it's.csv and import it again");
+    let second = paste(&lab, &printed_below(&first.stdout, INTO_MEND)).ends(1);
+    let command = printed_below(&second.stdout, FROM_MEND);
+    assert!(!command.contains("--rejects"), "{command}");
+    mend(&lab);
+    paste(&lab, &command).ends(0).says("2  created");
+    assert_eq!(rows(&lab.path("it's.report.csv")).len(), 5, "the report of the input stays");
+    server.has_each_once((0..5).map(email));
+}
+
+#[test]
+fn the_commands_for_rows_to_fix_work_as_they_are_printed_by_check_and_report() {
+    let (lab, server) = lab_to_mend();
+    let map = ["--map", "customer_name=Full Name", "--map", "customer_country=Land"];
+    let checked = lab.run(&[&["check", "it's.csv"], &map[..]].concat()).ends(1);
+    let into_mend = INTO_MEND.replace("those rows", "that row");
+    let checked = paste(&lab, &printed_below(&checked.stdout, &into_mend)).ends(1);
+    let command = printed_below(&checked.stdout, "Fix the row in mend.csv, then run:");
+    mend(&lab);
+    paste(&lab, &command).ends(0).says("1  record read");
+    std::fs::remove_file(lab.path("mend.csv")).unwrap();
+
+    let target = [&["--base-url", &server.url, "--ledger", "l.db"], &map[..]].concat();
+    lab.run(&[&["import", "it's.csv"], &FAST[..], &target].concat()).ends(1);
+    let reported = lab.run(&[&["report", "it's.csv", "--run", "last"], &target[..]].concat()).ends(1);
+    let reported = paste(&lab, &printed_below(&reported.stdout, INTO_MEND)).ends(1);
+    let command = printed_below(&reported.stdout, FROM_MEND);
+    mend(&lab);
+    paste(&lab, &command).ends(0).says("2  created");
+    server.has_each_once((0..5).map(email));
+}
+
+#[test]
+fn rows_to_fix_never_overwrite_what_a_configuration_names_or_a_user_is_fixing() {
+    let (lab, server) = lab_to_mend();
+    let config = "report = \"all.csv\"\nrejects = \"mend.csv\"\nrate = \"500/s\"\n\
+                  [map]\ncustomer_name = \"Full Name\"\ncustomer_country = \"Land\"\n";
+    lab.write("n.toml", format!("base-url = \"{}\"\n{config}", server.url));
+    let first = lab.run(&["--config", "n.toml", "import", "it's.csv", "--ledger", "l.db"]).ends(1);
+    let command = printed_below(&first.stdout, FROM_MEND);
+    assert!(command.ends_with(" --rejects mend2.csv --report mend.report.csv"), "{command}");
+    mend(&lab);
+    paste(&lab, &command).ends(0).says("2  created");
+    assert_eq!((rows(&lab.path("all.csv")).len(), rows(&lab.path("mend.report.csv")).len()), (5, 2));
+
+    // Two files of rejects are there now.
+    let first = lab.run(&["check", "it's.csv", "--map", "customer_name=Full Name", "--map", "customer_country=Land"]);
+    first.ends(1).says("To get only that row into a file, mend3.csv, run:");
+}
+
+#[test]
+fn rows_to_fix_of_ndjson_and_of_a_pipe_are_written_as_they_came() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    let line = |email: &str| json!({"customer_name": "Ada King", "customer_email": email, "customer_phone": "+4915123456789", "customer_country": "DE"});
+    lab.write("in.ndjson", format!("{}\n{}\n", line("p0@example.com"), line("p1")));
+    let open = || std::fs::File::open(lab.path("in.ndjson")).unwrap();
+    let checked = Ran::of(lab.command(&["check", "-"]).stdin(open())).ends(1);
+    assert!(!checked.stdout.contains("run:"), "a check keeps no spool to name: {}", checked.stdout);
+    let checked = Ran::of(lab.command(&["check", "-", "--rejects", "r.ndjson"]).stdin(open())).ends(1);
+    paste(&lab, &printed_below(&checked.stdout, "Fix the row in r.ndjson, then run:")).ends(1).says("1  record read");
+    let typed = [&["import", "-", "--base-url", &server.url, "--ledger", "l.db"], &FAST[..]].concat();
+    let first = Ran::of(lab.command(&typed).stdin(open())).ends(1);
+    let command = printed_below(&first.stdout, "To get only that row into a file, mend.ndjson, run:");
+    let second = paste(&lab, &command).ends(1);
+    let command = printed_below(&second.stdout, "Fix the row in mend.ndjson, then run:");
+    lab.write("mend.ndjson", lab.read("mend.ndjson").replace("\"p1\"", "\"p1@example.com\""));
+    paste(&lab, &command).ends(0).says("1  created");
+    server.has_each_once((0..2).map(email));
 }
 
 #[test]
@@ -94,6 +209,8 @@ struct Faulty {
 fn faulty() -> impl Strategy<Value = Faulty> {
     let faults = [("name", ""), ("email", "no one"), ("phone", "12"), ("country", "Atlantis"), ("type", "robot")];
     let note = "[a-zA-Z0-9\"',;|=\\\\\n\r\t {}:éß字😀+-]{0,12}";
+    // Quotes after a backslash may be a refused way to write them (row.escaped_quotes).
+    let note = note.prop_map(|note: String| if note.contains('"') { note.replace('\\', "") } else { note });
     (note, prop::option::of(prop::sample::select(faults.to_vec()))).prop_map(|(note, fault)| Faulty { note, fault })
 }
 

@@ -373,17 +373,21 @@ fn exit(exit: Exit) -> &'static str {
     match exit {
         Exit::Done => "every record is created, known, changed or a duplicate (also when `--limit` was reached)",
         Exit::SomeFailed => {
-            "finished, or stopped by `--strict`, `--max-failures` or your \"no\"; some records are invalid, rejected or failed. Also `check`"
+            "finished, or stopped by `--strict`, `--max-failures` or your \"no\"; some records are invalid, rejected or failed. Also `check` and `report`"
         }
-        Exit::Usage => "the command line or a configuration file is wrong",
+        Exit::Usage => "the command line, the environment or a configuration file is wrong; nothing was sent",
         Exit::InDoubt => "finished, and some records are in doubt",
         Exit::Locked => "another run holds the ledger; the message says which process, on which host, since when",
         Exit::Input => "the input cannot be read as customers, or changed while it was read",
-        Exit::Unavailable => "the API is unreachable or unintelligible",
-        Exit::Io => {
-            "the ledger or a report cannot be read or written, the ledger is damaged or was moved, or a resource ran out"
+        Exit::Unavailable => {
+            "the API is unreachable or unintelligible, or `ledger pull` got fewer customers than the API reports"
         }
-        Exit::Credentials => "the credentials are refused",
+        Exit::Io => {
+            "the ledger, a report or another file of the run cannot be read or written, the ledger is damaged or was moved, a resource ran out, or this program has a fault"
+        }
+        Exit::Credentials => {
+            "the credentials are refused, or their file, command or variable does not give a usable one"
+        }
         Exit::Configuration => {
             "configuration: a redirect, a certificate, a proxy, an endpoint that is not there, a host name that does not exist, a ledger that is not ours or lies where it cannot be locked, rights of a file, twenty records in a row refused in the same words"
         }

@@ -189,6 +189,6 @@ fn secrets_in_the_rows_that_a_pull_or_a_look_up_brings_are_not_kept() {
     let mut command = lab.command(&args);
     command.env_remove("CUSTOMER_IMPORT_TOKEN");
     let pull = command.env("CUSTOMER_IMPORT_ACCOUNT_ID", ID).env("CUSTOMER_IMPORT_APP_SECRET", SECRET);
-    let ran = Ran::of(pull).ends(0).says("1 customers seen");
+    let ran = Ran::of(pull).ends(0).says("1 customer seen");
     nothing_got_out(&lab, &ran);
 }

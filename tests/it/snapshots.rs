@@ -13,13 +13,14 @@ use crate::harness::{FAST, HEADER, Lab, Ran, Server, customers, email, fixture, 
 use crate::terminal;
 
 /// What differs from run to run, and what stands for it.
-const VARIABLE: [(&str, &str); 9] = [
+const VARIABLE: [(&str, &str); 10] = [
     (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "[id]"),
     (r"127\.0\.0\.1:\d{2,}", "127.0.0.1:[port]"),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[time]"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?", "[time]"),
     (r"(giving up at )\d\d:\d\d", "${1}[time]"),
     (r"( in | a pause: )\d+(\.\d)? m?s\b", "${1}[duration]"),
+    (r"( for )\d+ms:", "${1}[duration]:"),
     (r#"("seconds":)\d+\.\d+"#, "${1}[seconds]"),
     (r"(\.out\.csv\.)\w{6}\.tmp", "${1}[random].tmp"),
     (r" \(process \d+", " (process [number]"),
@@ -222,6 +223,11 @@ fn summaries() {
 
     let (lab, server) = world(3, &[]);
     shows("summary-limit", &lab, &import(&server, &["--limit", "2"]));
+    {
+        let (lab, server) = world(5, &[]);
+        lab.write("in.csv", customers(5).replace("p1@", "p1"));
+        shows("summary-limit-with-rows-to-fix", &lab, &import(&server, &["--limit", "2", "--rejects", "rejects.csv"]));
+    }
     lab.write("in.csv", customers(3).replace("p1@", "p1"));
     shows("summary-strict", &lab, &import(&server, &["--strict"]));
     lab.write("in.csv", format!("{HEADER}\n"));

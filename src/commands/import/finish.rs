@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::run::{Import, SendingEnd};
 use crate::commands::{report, resume};
 use crate::delivery::Verdict;
-use crate::domain::{Status, Tally};
+use crate::domain::{self, Status, Tally};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::ledger::{LedgerError, Reader, RunCounters, RunId};
@@ -30,6 +30,7 @@ struct RunEnding {
     counted: PassCounts,
     exit: Exit,
     stopped: Option<String>,
+    is_limited: bool,
     next_command: Option<String>,
 }
 
@@ -57,9 +58,8 @@ impl Import<'_> {
             (Ok(counted), None) => Exit::of_nothing_sent(&counted.tally),
         };
         if let (Exit::Io, Some(Verdict::Finished), Ok(counted)) = (exit, &verdict, &counted) {
-            let forgotten = counted.tally.get(Status::NotAttempted);
-            stopped =
-                Some(format!("the ledger is damaged: it has no outcome for {forgotten} records that were processed"));
+            let forgotten = domain::counted(counted.tally.get(Status::NotAttempted), "record");
+            stopped = Some(format!("the ledger is damaged: it has no outcome for {forgotten} that had to end"));
         }
         if let (Ok(counted), Ok(doubts)) = (&counted, memory.doubts()) {
             self.metrics.reported(&counted.tally, doubts);
@@ -75,7 +75,8 @@ impl Import<'_> {
         let resumable =
             !self.forgets && !memory.lacks_name && unfinished.into_iter().any(|status| counted.tally.get(status) > 0);
         let next_command = resumable.then(|| resume::command(&self.input));
-        let ending = RunEnding { counters, counted, exit, stopped, next_command: next_command.clone() };
+        let is_limited = matches!(verdict, Some(Verdict::LimitReached));
+        let ending = RunEnding { counters, counted, exit, stopped, is_limited, next_command: next_command.clone() };
         let summary = self.summary(run, &memory, begun, ending)?;
         // Cron mails everything that is printed, and --quiet asks for no mail about a run that went
         // well.
@@ -90,7 +91,7 @@ impl Import<'_> {
     }
 
     fn summary(&self, run: &RunId, memory: &Memory, begun: Instant, ending: RunEnding) -> Result<Summary, Failure> {
-        let RunEnding { counters, counted, exit, stopped, next_command } = ending;
+        let RunEnding { counters, counted, exit, stopped, is_limited, next_command } = ending;
         let is_kept = !self.forgets && !memory.lacks_name;
         Ok(Summary {
             run: run.name.clone(),
@@ -108,8 +109,10 @@ impl Import<'_> {
             exit_code: exit.code(),
             stopped,
             unended: None,
+            limit: self.sender.sending.limit.filter(|_| is_limited),
             partial: false,
             next_command,
+            correction: Some(resume::correction(&self.input, &self.outputs, self.is_ndjson)),
             settle_command: is_kept.then(|| resume::settle(&self.sender.server.target)),
         })
     }
@@ -142,7 +145,8 @@ impl Import<'_> {
         let command = resume::command(&self.input);
         let hint =
             format!("nothing that was read after the change was sent; check the file, then resume with: {command}");
-        let ending = RunEnding { counters, counted, exit, stopped: Some(stopped.clone()), next_command: Some(command) };
+        let (stopped_by, next_command) = (Some(stopped.clone()), Some(command));
+        let ending = RunEnding { counters, counted, exit, stopped: stopped_by, is_limited: false, next_command };
         match self.summary(run, memory, begun, ending) {
             // No rejects, because they need the cells of the input.
             Ok(summary) => {
@@ -158,7 +162,8 @@ impl Import<'_> {
         let why = if self.input.check_unchanged().is_err() { "changed" } else { "cannot be read again" };
         let mut words = format!("the report was made from the ledger, because the input {why}");
         if missing > 0 {
-            words.push_str(&format!("; {missing} rows that were not reached or needed no request are missing from it"));
+            let missing = domain::counted(missing, "row");
+            words.push_str(&format!("; {missing} that were not reached or needed no request are missing from it"));
         }
         if self.outputs.rejects.is_some() {
             words.push_str("; no file of rejects was written");

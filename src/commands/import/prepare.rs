@@ -12,7 +12,7 @@ use super::run::{Import, SendingEnd};
 use crate::commands::job::Sender;
 use crate::commands::{diagnostics, preflight};
 use crate::delivery::Api;
-use crate::domain::Status;
+use crate::domain::{Status, counted};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::ledger::RunId;
@@ -71,7 +71,7 @@ async fn import(
     };
     let ledger = Arc::new(ledger);
     sender.check_owner(&ledger).await?;
-    let Planned { plan, diagnostics, duplicates, known, kept } = planned;
+    let Planned { plan, diagnostics, duplicates, known, kept, is_ndjson } = planned;
     if diagnostics.has_problems() || !log.is_quiet() {
         diagnostics::show(&diagnostics, &log, &outputs.reports);
     }
@@ -90,6 +90,7 @@ async fn import(
         duplicates,
         known: Arc::new(known),
         kept,
+        is_ndjson,
         signals,
         progress,
         rendering,
@@ -140,12 +141,13 @@ async fn refuse(
 ) -> Result<Option<String>, Failure> {
     let invalid = plan.tally.get(Status::Invalid);
     if strict && invalid > 0 {
-        return Ok(Some(format!("nothing was sent: {invalid} records are invalid (--strict)")));
+        return Ok(Some(format!("nothing was sent because of {} (--strict)", counted(invalid, "invalid record"))));
     }
     if !asks || target.base.is_loopback() || !confirm::is_possible() {
         return Ok(None);
     }
-    let question = format!("{}\nSend {} records to {}?", plan.to_text(), plan.to_send, target.base.as_str());
+    let records = counted(plan.to_send, "record");
+    let question = format!("{}\nSend {records} to {}?", plan.to_text(), target.base.as_str());
     let confirmed = signals.beside(move || Ok(confirm::confirmed(&question))).await?;
     Ok((!confirmed).then(|| "nothing was sent: you answered no".to_owned()))
 }

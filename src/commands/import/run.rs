@@ -32,6 +32,7 @@ pub(super) struct Import<'a> {
     pub known: Arc<KnownRows>,
     /// The names of the kept columns.
     pub kept: Vec<String>,
+    pub is_ndjson: bool,
     pub signals: Signals,
     pub progress: Style,
     pub rendering: Rendering,

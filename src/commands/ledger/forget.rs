@@ -1,6 +1,6 @@
 //! `ledger forget`: erases a person, or everything of the target.
 
-use crate::domain::EmailKey;
+use crate::domain::{EmailKey, counted, grouped};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::ledger::Reader;
@@ -26,7 +26,7 @@ pub(super) fn forget(email: Option<&str>, target: &TargetSettings, yes: bool) ->
             }
             None => {
                 let records = ledger.forget_target().await?;
-                format!("{records} records are forgotten; an input that holds them will be sent again\n")
+                format!("{} forgotten; an input that holds them will be sent again\n", counted(records, "record"))
             }
         };
         stdout::write(told.as_bytes());
@@ -40,7 +40,8 @@ fn loss(email: Option<&str>, ledger: &Reader) -> Result<Option<String>, Failure>
     let open = ledger.open_requests()?;
     let Some(email) = email else {
         let records = ledger.tally()?.total();
-        let told = format!("{records} records, {} of them in doubt, would be forgotten", open.len());
+        let doubts = grouped(open.len() as u64);
+        let told = format!("{}, {doubts} of them in doubt, would be forgotten", counted(records, "record"));
         return Ok((records > 0).then_some(told));
     };
     let key = EmailKey::of(email);

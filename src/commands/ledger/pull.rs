@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::commands::job::Sender;
 use crate::delivery::{self, Pull, PullStop, Pulled, Repeated};
+use crate::domain::{counted, grouped, plural};
 use crate::exit::{Exit, Signal};
 use crate::failure::Failure;
 use crate::ledger::{InputName, RunCounters};
@@ -53,7 +54,8 @@ pub(super) async fn pull(
             json!({"version": 1, "customers": pulled.customers, "learnt": pulled.learnt, "exit_code": exit.code()});
         format!("{said}\n")
     } else {
-        format!("{} customers seen, {} of them new to the ledger\n", pulled.customers, pulled.learnt)
+        let seen = counted(pulled.customers, "customer");
+        format!("{seen} seen, {} of them new to the ledger\n", grouped(pulled.learnt))
     };
     stdout::write_unless_signalled(said, &caught).await;
     match failure {
@@ -67,8 +69,13 @@ fn incomplete(pulled: &Pulled) -> Option<Failure> {
     let promised = pulled.repeated.and_then(|Repeated { page, promised }| promised.filter(|promised| *promised > page));
     let why = match (pulled.missing, promised) {
         (0, None) => return None,
-        (0, Some(pages)) => format!("the API reports {pages} pages but repeats earlier customers before the last one"),
-        (missing, _) => format!("the API reports {missing} more customers than it lists"),
+        (0, Some(pages)) => format!(
+            "the API reports {} but repeats earlier customers before the last one",
+            counted(pages.into(), "page")
+        ),
+        (missing, _) => {
+            format!("the API reports {} more {} than it lists", grouped(missing), plural(missing, "customer"))
+        }
     };
     Some(Failure::new(Exit::Unavailable, format!("not all customers were learned: {why}")))
 }

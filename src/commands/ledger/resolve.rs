@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::outcomes;
 use crate::commands::job::{self, Sender};
 use crate::delivery::{self, Offer, Payload};
-use crate::domain::{Position, Status, Tally};
+use crate::domain::{Position, Status, Tally, grouped};
 use crate::event::Event;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -68,10 +68,10 @@ pub(super) async fn resolve(
         let told: Vec<_> = Status::IMPORT
             .into_iter()
             .filter(|status| tally.get(*status) > 0)
-            .map(|status| format!(", {} {status}", tally.get(status)))
+            .map(|status| format!(", {} {status}", grouped(tally.get(status))))
             .collect();
         let stopped = stopped.map(|why| format!("\nstopped: {}", why.escape_debug())).unwrap_or_default();
-        format!("{doubts} in doubt{}{stopped}\n", told.concat())
+        format!("{} in doubt{}{stopped}\n", grouped(doubts), told.concat())
     };
     stdout::write_unless_signalled(said, &caught).await;
     Ok(exit)

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::outcomes;
-use crate::domain::{EmailKey, Status};
+use crate::domain::{EmailKey, Status, counted, grouped};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::ledger::OpenRequest;
@@ -23,10 +23,10 @@ pub(super) fn all(target: &TargetSettings, rendering: Rendering) -> Result<Exit,
         say(&json!({"version": 1, "runs": runs, "records": outcomes(&states), "doubts": doubts}));
         return Ok(Exit::Done);
     }
-    let mut text = format!("{runs} runs, {} records\n", states.total());
+    let mut text = format!("{} · {}\n", counted(runs, "run"), counted(states.total(), "record"));
     for status in Status::IMPORT.into_iter().filter(|status| states.get(*status) > 0) {
         // Writing into a string cannot fail.
-        let _ = writeln!(text, "  {:>9}  {status}", states.get(status));
+        let _ = writeln!(text, "  {:>9}  {status}", grouped(states.get(status)));
     }
     for OpenRequest { email, row, sent_at, .. } in &open {
         let _ = writeln!(text, "in doubt: {} (row {row}, sent {sent_at})", email.as_str());

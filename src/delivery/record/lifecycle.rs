@@ -31,7 +31,7 @@ use std::time::Duration;
 use super::retry::RetryPolicy;
 use crate::domain::{
     AttemptResult, Complaint, ComplaintCode, EmailWords, Ending, FoundCustomer, Moment, Receipt, RefusalScope,
-    StopReason, Warning, shorten,
+    StopReason, Warning, counted, shorten,
 };
 
 /// What to do next with the record.
@@ -559,7 +559,7 @@ impl Lifecycle {
 
     fn give_up(&self) -> Step {
         let Complaint { message, .. } = self.last_complaint();
-        let message = format!("gave up after {} attempts; the last one: {message}", self.attempts);
+        let message = format!("gave up after {}; the last one: {message}", counted(self.attempts.into(), "attempt"));
         self.finish(Ending::Failed(Complaint { code: ComplaintCode::GaveUp, message }), Vec::new())
     }
 

@@ -18,6 +18,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use wide::u8x16;
 
 use super::byte_classes::{Signs, equal, within};
+use crate::domain::count::counted;
 use crate::domain::text::trim;
 use crate::domain::violation::{Code, Flaw};
 
@@ -155,7 +156,7 @@ fn check_length(octets: usize, limit: usize, what: &str) -> Result<(), Flaw> {
     if octets <= limit {
         return Ok(());
     }
-    Err(Flaw::new(Code::EmailTooLong, format!("{what} has {octets} bytes; the limit is {limit}")))
+    Err(Flaw::new(Code::EmailTooLong, format!("{what} has {}; the limit is {limit}", counted(octets as u64, "byte"))))
 }
 
 /// Checks an address as a server without the international extension would see it: the domain in

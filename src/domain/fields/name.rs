@@ -7,6 +7,7 @@ use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
 use super::byte_classes::{Signs, equal, within};
 use super::normalized_letters::{is_apart, is_untroubled, is_untroubled_letter};
+use crate::domain::count::counted;
 use crate::domain::text::trim;
 use crate::domain::violation::{Code, Flaw};
 
@@ -48,7 +49,7 @@ impl<'a> CustomerName<'a> {
         }
         let length = name.chars().count();
         if length > LONGEST {
-            let hint = format!("has {length} characters; the limit is {LONGEST}");
+            let hint = format!("has {}; the limit is {LONGEST}", counted(length as u64, "character"));
             return Err(Flaw::new(Code::NameTooLong, hint));
         }
         Ok(Self(name))

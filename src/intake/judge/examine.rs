@@ -5,7 +5,7 @@ use memchr::{memchr, memchr_iter};
 
 use crate::domain::{
     Code, Country, Field, Flaw, InputRecord, Json, JsonObject, NewCustomer, Position, RawRecord, RecordVerdict,
-    Violation, shorten,
+    Violation, counted, plural, shorten,
 };
 
 use super::repeated_header::{RepeatedHeader, repeated_header};
@@ -169,7 +169,6 @@ impl Examiner {
 
     fn column_count(&self, record: Record<'_>, ended: bool) -> Violation {
         let (found, expected) = (record.len(), self.header.len());
-        let cells = if found == 1 { "cell" } else { "cells" };
         let optional;
         let cause = if found < expected && !ended {
             "the file ends within this row: is the file complete?"
@@ -179,10 +178,10 @@ impl Examiner {
             let names: Vec<_> = self.header[found..].iter().map(|name| shorten(name, 30)).collect();
             optional = format!(
                 "a line break or a missing delimiter? If only the last cells are missing ({}), end the row with {} more \
-                 delimiter{}",
+                 {}",
                 names.join(", "),
                 expected - found,
-                if expected - found == 1 { "" } else { "s" }
+                plural((expected - found) as u64, "delimiter")
             );
             &optional
         } else if found < expected {
@@ -192,7 +191,7 @@ impl Examiner {
         } else {
             "a delimiter in a cell that is not in quotes?"
         };
-        let hint = format!("has {found} {cells} but the header has {expected}: {cause}");
+        let hint = format!("has {} but the header has {expected}: {cause}", counted(found as u64, "cell"));
         Violation::new(Code::RowColumnCount, "", "", hint)
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::domain::{Status, Tally};
+use crate::domain::{Status, Tally, grouped};
 use crate::event::{Event, Request};
 use crate::report::human::about;
 
@@ -74,7 +74,7 @@ impl Counts {
     /// Returns the outcomes so far: `118 created, 2 rejected`.
     pub(crate) fn outcomes(&self) -> String {
         let present = Status::IMPORT.into_iter().filter(|status| self.tally.get(*status) > 0);
-        present.map(|status| format!("{} {status}", self.tally.get(status))).collect::<Vec<_>>().join(", ")
+        present.map(|status| format!("{} {status}", grouped(self.tally.get(status)))).collect::<Vec<_>>().join(", ")
     }
 
     /// Returns the pace and the time left: `54.8/min, about 70 min left`. Empty until the first

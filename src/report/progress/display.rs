@@ -7,6 +7,7 @@ use jiff::Zoned;
 use super::bar::Bar;
 use super::counts::{Counts, Scope};
 use super::lines::LineOutput;
+use crate::domain::counted;
 use crate::event::{Event, Trouble};
 use crate::redact::masked;
 use crate::report::human::about;
@@ -102,7 +103,9 @@ fn notable(event: &Event) -> Option<String> {
         Event::TokenRefused => "the API refused the token; requesting another one".to_owned(),
         Event::NoToken { why } => format!("the login failed and will be retried: {}", masked(why)),
         Event::Draining { in_flight: 0 } => return None,
-        Event::Draining { in_flight } => format!("stopping; waiting for {in_flight} records in flight"),
+        Event::Draining { in_flight } => {
+            format!("stopping; waiting for {} in flight", counted(*in_flight as u64, "record"))
+        }
         Event::Pace { .. }
         | Event::Settled { .. }
         | Event::Request(_)
@@ -129,6 +132,9 @@ mod tests {
     fn ordinary_records_make_no_noise_and_trouble_does() {
         let quiet = Event::Settled { position: Position { row: 1, line: 2 }, status: Status::Created };
         assert_eq!(notable(&quiet), None);
-        assert!(notable(&Event::Draining { in_flight: 3 }).is_some_and(|line| line.contains('3')));
+        let draining = |in_flight| notable(&Event::Draining { in_flight });
+        assert_eq!(draining(0), None, "there is nothing to wait for");
+        assert_eq!(draining(1).as_deref(), Some("stopping; waiting for 1 record in flight"));
+        assert_eq!(draining(3).as_deref(), Some("stopping; waiting for 3 records in flight"));
     }
 }

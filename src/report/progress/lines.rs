@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use super::counts::Counts;
+use crate::domain::{counted, grouped};
 use crate::output;
 use crate::redact::masked;
 
@@ -35,8 +36,8 @@ fn heartbeat(counts: &Counts, now: Instant) -> String {
     let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     let state = if parts.is_empty() { "none settled yet".to_owned() } else { parts.join("; ") };
     let (done, all) = counts.reached();
-    let what = if counts.is_limited() { "records to send (--limit)" } else { "records" };
-    format!("{done} of {all} {what}: {state}")
+    let what = if counts.is_limited() { " to send (--limit)" } else { "" };
+    format!("{} of {}{what}: {state}", grouped(done), counted(all, "record"))
 }
 
 #[cfg(test)]
@@ -52,16 +53,16 @@ mod tests {
         let now = Instant::now();
         let scope = Scope { records: 4000, to_send: 4000, ..Scope::default() };
         let mut counts = Counts::new(scope.clone());
-        assert_eq!(heartbeat(&counts, now), "0 of 4000 records: none settled yet");
+        assert_eq!(heartbeat(&counts, now), "0 of 4,000 records: none settled yet");
         counts.on(&Event::Settled { position: Position { row: 1, line: 2 }, status: Status::Created }, now);
-        assert_eq!(heartbeat(&counts, now), "1 of 4000 records: 1 created");
+        assert_eq!(heartbeat(&counts, now), "1 of 4,000 records: 1 created");
         let cause = "cannot reach api.example.com (connection refused)".to_owned();
         let trouble = Trouble { cause, gives_up_in: Duration::from_secs(60) };
         counts.on(&Event::Unreachable(trouble), now);
-        let expected = "1 of 4000 records: 1 created; cannot reach api.example.com (connection refused)";
+        let expected = "1 of 4,000 records: 1 created; cannot reach api.example.com (connection refused)";
         assert_eq!(heartbeat(&counts, now), expected);
         counts.on(&Event::BreakerClosed, now);
-        assert_eq!(heartbeat(&counts, now), "1 of 4000 records: 1 created");
+        assert_eq!(heartbeat(&counts, now), "1 of 4,000 records: 1 created");
         let counts = Counts::new(Scope { limit: Some(3), ..scope });
         assert_eq!(heartbeat(&counts, now), "0 of 3 records to send (--limit): none settled yet");
     }
