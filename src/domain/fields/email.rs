@@ -50,6 +50,9 @@ impl<'a> Email<'a> {
         if plain_domain(text.as_bytes()).is_some() {
             return Ok(Self(text));
         }
+        if holds_several(&text) {
+            return Err(Flaw::new(Code::EmailSeveral, "holds more than one address: keep one"));
+        }
         let address = match text {
             Cow::Borrowed(text) => Cow::Borrowed(bare(text)),
             Cow::Owned(text) if bare(&text).len() < text.len() => Cow::Owned(bare(&text).to_owned()),
@@ -68,12 +71,10 @@ impl<'a> Email<'a> {
         (!is_reserved(domain)).then_some(Self(Cow::Borrowed(text)))
     }
 
+    /// Checks a text that holds at most one address.
     fn check(text: &str) -> Result<(), Flaw> {
         if text.is_empty() {
             return Err(Flaw::new(Code::EmailMissing, "every customer needs an e-mail"));
-        }
-        if holds_several(text) {
-            return Err(Flaw::new(Code::EmailSeveral, "holds more than one address: keep one"));
         }
         if text.starts_with('\'') {
             return Err(syntax("begins with an apostrophe, which a spreadsheet writes before text: remove it"));
@@ -117,11 +118,8 @@ impl<'a> Email<'a> {
 }
 
 /// Returns the address of `Ada <ada@x.org>` and of `mailto:ada@x.org`. Returns other texts as they
-/// are, and texts with more than one address.
+/// are. The text holds at most one address.
 fn bare(text: &str) -> &str {
-    if holds_several(text) {
-        return text;
-    }
     let named = text.strip_suffix('>').and_then(|text| text.rsplit_once('<'));
     let address = match named {
         Some((name, address)) if !name.contains(['<', '>', '@']) && address.contains('@') => address,
