@@ -10,7 +10,8 @@ use clap::builder::{FalseyValueParser, NonEmptyStringValueParser, PossibleValue}
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::delivery::{FailureLimit, Rate};
-use crate::intake::{ExtraRule, Format, MapRule, Preset, SetRule, parse_delimiter, parse_encoding};
+use crate::domain::Code;
+use crate::intake::{ExtraRule, Format, MapRule, Preset, SetRule, parse_delimiter, parse_encoding, parse_hold};
 use crate::process::logging::LogFormat;
 use crate::sandbox;
 
@@ -224,6 +225,9 @@ pub struct InputArgs {
     /// Country of phone numbers without `+` [default: the country of the record].
     #[arg(long, value_name = "CC", env = "CUSTOMER_IMPORT_REGION", hide_env_values = true)]
     pub region: Option<String>,
+    /// Warning that holds its records back as a problem does: name.looks_garbled. Repeatable.
+    #[arg(long = "hold", value_name = "CODE", value_delimiter = ENTRIES, value_parser = parse_hold, env = "CUSTOMER_IMPORT_HOLD", hide_env_values = true)]
+    pub holds: Vec<Code>,
     /// Input column to copy into the report, such as the id of the old system. Repeatable.
     #[arg(long = "keep", value_name = "COLUMN", value_delimiter = ENTRIES, env = "CUSTOMER_IMPORT_KEEP", hide_env_values = true)]
     pub keep: Vec<String>,

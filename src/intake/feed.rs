@@ -139,7 +139,7 @@ impl Feed {
             origin: Origin { path, file },
             form,
             records,
-            examiner: Examiner { mapping, header, encoding, region, want_raw, may_be_cut },
+            examiner: Examiner { mapping, header, encoding, region, held: options.holds.clone(), want_raw, may_be_cut },
             shape: InputShape { form: shape, byte_order_mark: wants_mark },
             row: 0,
             repeated_headers: 0,

@@ -80,5 +80,5 @@ pub use error::IntakeError;
 pub use feed::Feed;
 pub use open::unpack::UnpackFault;
 pub use open::watched::InputFile;
-pub use options::{Format, InputOptions, parse_delimiter, parse_encoding};
+pub use options::{Format, InputOptions, parse_delimiter, parse_encoding, parse_hold};
 pub use parallel::{Gather, Parallel};

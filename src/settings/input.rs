@@ -29,6 +29,7 @@ impl InputSettings {
             extras: args.extras.clone(),
             keep: args.keep.clone(),
             region,
+            holds: args.holds.clone(),
             want_raw: false,
             may_be_cut,
         };

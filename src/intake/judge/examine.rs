@@ -9,7 +9,7 @@ use crate::domain::{
 };
 
 use super::repeated_header::{RepeatedHeader, repeated_header};
-use super::validate::{email_cell, judge, plain};
+use super::validate::{email_cell, hold, judge, plain};
 use crate::intake::columns::column_names::{Column, Place};
 use crate::intake::columns::mapping::Mapping;
 use crate::intake::columns::sources::TextSource;
@@ -31,6 +31,8 @@ pub(crate) struct Examiner {
     pub(crate) header: Vec<String>,
     pub(crate) encoding: &'static Encoding,
     pub(crate) region: Option<Country>,
+    /// The warnings that count as problems.
+    pub(crate) held: Vec<Code>,
     pub(crate) want_raw: bool,
     pub(crate) may_be_cut: bool,
 }
@@ -129,16 +131,18 @@ impl Examiner {
         broken.extend(escaped);
         let oddities = self.swallowed_lines(record, line);
         let verdict = if broken.is_empty() {
-            judge(&self.mapping, row, self.region, oddities)
+            judge(&self.mapping, row, self.region, oddities, &self.held)
         } else {
             broken.extend(oddities);
+            hold(&mut broken, &self.held);
             RecordVerdict::Invalid { email: email_cell(&self.mapping, row), problems: broken }
         };
         JudgedCells { verdict, kept: keep(&self.mapping, row) }
     }
 
     fn judge_object<'a>(&'a self, row: &ObjectRow<'a>) -> JudgedCells<'a> {
-        JudgedCells { verdict: judge(&self.mapping, row, self.region, Vec::new()), kept: keep(&self.mapping, row) }
+        let verdict = judge(&self.mapping, row, self.region, Vec::new(), &self.held);
+        JudgedCells { verdict, kept: keep(&self.mapping, row) }
     }
 
     /// Returns the object of a line, or why the line does not hold one.

@@ -61,12 +61,14 @@ fn plain_text<'a>(mapping: &'a Mapping, row: &impl Row<'a>, field: Field) -> Opt
 }
 
 /// Judges any record. `region` is the country of phone numbers without `+`, if it is not the
-/// record's own. `oddities` are the warnings that were found while the record was read.
+/// record's own. `oddities` are the warnings that were found while the record was read, and `held`
+/// the warnings that count as problems.
 pub(crate) fn judge<'a>(
     mapping: &'a Mapping,
     row: &impl Row<'a>,
     region: Option<Country>,
     oddities: Vec<Violation>,
+    held: &[Code],
 ) -> RecordVerdict<'a> {
     let mut findings = Findings { violations: Vec::new() };
     let given = |field| Given::of(mapping, row, field);
@@ -99,8 +101,9 @@ pub(crate) fn judge<'a>(
 
     let extra = findings.extras(&mapping.extras, row);
     findings.violations.extend(oddities);
+    hold(&mut findings.violations, held);
 
-    let has_problems = findings.violations.iter().any(|found| found.code.severity() == Severity::Problem);
+    let has_problems = findings.violations.iter().any(|found| found.severity == Severity::Problem);
     match (name, email, phone, country, kind, send_kyc_mail) {
         (Some(name), Some(email), Some(phone), Some(country), Some(kind), Some(send_kyc_mail)) if !has_problems => {
             let customer = NewCustomer { name, email, phone, country, kind, send_kyc_mail, extra };
@@ -110,6 +113,13 @@ pub(crate) fn judge<'a>(
             let email = Some(address.text.into_owned()).filter(|text| !text.is_empty());
             RecordVerdict::Invalid { email, problems: findings.violations }
         }
+    }
+}
+
+/// Turns the warnings with one of these codes into problems.
+pub(crate) fn hold(violations: &mut [Violation], held: &[Code]) {
+    for violation in violations.iter_mut().filter(|violation| held.contains(&violation.code)) {
+        violation.severity = Severity::Problem;
     }
 }
 
@@ -467,7 +477,7 @@ mod tests {
             let (mapping, cells) = (mapping(&sets), [name, email, phone, country, kind, mail, city]);
             let row = Cells(&cells);
             if let Some(customer) = plain(&mapping, &row) {
-                match judge(&mapping, &row, None, Vec::new()) {
+                match judge(&mapping, &row, None, Vec::new(), &[]) {
                     RecordVerdict::Valid { customer: judged, warnings } => {
                         prop_assert!(customer == judged && warnings.is_empty(), "{:?}: {:?}", cells, warnings);
                     }
@@ -492,7 +502,7 @@ mod tests {
                 let mut cells = GOOD;
                 cells[column] = marker;
                 assert!(plain(&mapping, &Cells(&cells)).is_none(), "{cells:?}");
-                let verdict = judge(&mapping, &Cells(&cells), None, Vec::new());
+                let verdict = judge(&mapping, &Cells(&cells), None, Vec::new(), &[]);
                 let codes: Vec<_> = verdict.violations().iter().map(|violation| violation.code).collect();
                 assert!(verdict.is_invalid() && codes.contains(&Code::CellNullMarker), "{cells:?}: {codes:?}");
             }
@@ -509,7 +519,7 @@ mod tests {
         let cells = |city| ["Ada", "ada@kunde.de", "+4915123456789", "DE", "", "", city];
         for (city, codes) in [("\\N", vec![Code::CellNullMarker; 2]), ("(Sir)", vec![])] {
             let cells = cells(city);
-            let verdict = judge(&mapping, &Cells(&cells), None, Vec::new());
+            let verdict = judge(&mapping, &Cells(&cells), None, Vec::new(), &[]);
             let found: Vec<_> = verdict.violations().iter().map(|violation| violation.code).collect();
             assert_eq!(found, codes, "{city}");
         }
@@ -528,7 +538,7 @@ mod tests {
             ("Tel 030 12345678", Some(Code::PhoneSyntax)),
         ] {
             let cells = ["Ada", "ada@kunde.de", phone, "DE", "", "", ""];
-            let verdict = judge(&mapping, &Cells(&cells), None, Vec::new());
+            let verdict = judge(&mapping, &Cells(&cells), None, Vec::new(), &[]);
             assert_eq!(verdict.violations().first().map(|violation| violation.code), code, "{phone:?}");
         }
     }
@@ -538,7 +548,7 @@ mod tests {
         let judged = |phone, country| {
             let cells = ["Ada", "ada@kunde.de", phone, country, "", "", ""];
             assert!(plain(&mapping(&[]), &Cells(&cells)).is_none());
-            match judge(&mapping(&[]), &Cells(&cells), None, Vec::new()) {
+            match judge(&mapping(&[]), &Cells(&cells), None, Vec::new(), &[]) {
                 RecordVerdict::Valid { warnings, .. } => warnings.iter().map(|found| found.code).collect(),
                 RecordVerdict::Invalid { .. } => Vec::new(),
             }
