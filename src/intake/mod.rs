@@ -76,6 +76,8 @@ pub use columns::fault::ColumnFault;
 pub use columns::mapping::Mapping;
 pub use columns::presets::Preset;
 pub use columns::rules::{ExtraRule, MapRule, RuleError, SetRule};
+pub use columns::selection::WhereRule;
+pub use columns::values::ValueRule;
 pub use error::IntakeError;
 pub use feed::Feed;
 pub use open::unpack::UnpackFault;

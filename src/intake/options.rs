@@ -7,6 +7,8 @@ use encoding_rs::{Encoding, X_USER_DEFINED};
 
 use super::columns::presets::Preset;
 use super::columns::rules::{ExtraRule, MapRule, RuleError, SetRule};
+use super::columns::selection::WhereRule;
+use super::columns::values::ValueRule;
 use crate::domain::{Code, Country, Severity};
 
 /// How to read a file. With the default, everything is detected from the content.
@@ -20,8 +22,11 @@ pub struct InputOptions {
     /// The system that exported the file.
     pub preset: Option<Preset>,
     pub maps: Vec<MapRule>,
+    pub values: Vec<ValueRule>,
     pub sets: Vec<SetRule>,
     pub extras: Vec<ExtraRule>,
+    /// What the cells of a row must hold so that it is a record.
+    pub wheres: Vec<WhereRule>,
     /// The columns to carry into the report.
     pub keep: Vec<String>,
     /// The country of phone numbers without `+`. `None` means the record's own country.

@@ -12,6 +12,7 @@ use crate::intake::columns::column_names::Column;
 use crate::intake::columns::mapping::Mapping;
 use crate::intake::columns::sources::{ExtraField, TextSource};
 use crate::intake::columns::template::{Cell, Row, assemble, cell_text};
+use crate::intake::columns::values::Replacements;
 use crate::intake::read::ndjson::kind;
 
 /// Returns the customer of a record that has nothing to report, or `None` if [`judge`] must look at
@@ -50,11 +51,24 @@ pub(crate) fn plain<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<NewC
 fn plain_text<'a>(mapping: &'a Mapping, row: &impl Row<'a>, field: Field) -> Option<&'a str> {
     let cell = match &mapping.feeding(field).origin {
         Some(TextSource::Column(column)) => row.cell(&column.place),
+        Some(TextSource::Replaced { origin, values }) => return replaced_text(origin, values, row),
         Some(_) => return None,
         None => Cell::Absent,
     };
     match cell {
         Cell::Text(text) => Some(trimmed(text)),
+        Cell::Absent => Some(""),
+        Cell::Json(_) => None,
+    }
+}
+
+/// Returns the trimmed text of a column with its values replaced, as [`plain_text`] does. Kept out
+/// of the fast path of files without such values.
+#[inline(never)]
+fn replaced_text<'a>(origin: &TextSource, values: &'a Replacements, row: &impl Row<'a>) -> Option<&'a str> {
+    let TextSource::Column(column) = origin else { return None };
+    match row.cell(&column.place) {
+        Cell::Text(text) => Some(values.get(trimmed(text)).unwrap_or(trimmed(text))),
         Cell::Absent => Some(""),
         Cell::Json(_) => None,
     }
@@ -166,7 +180,7 @@ impl<'a> Given<'a> {
     /// write for an empty value.
     fn check_structure(&self) -> Result<(), Flaw> {
         match self.json {
-            Some(value @ (Json::Array(_) | Json::Object(_))) => Err(self.misfit(value)),
+            Some(value) if value.is_nested() => Err(self.misfit(value)),
             _ if self.has_null_marker => Err(null_marker()),
             _ => Ok(()),
         }
@@ -209,6 +223,13 @@ fn content<'a>(origin: &'a TextSource, row: &impl Row<'a>) -> (&'a str, Cow<'a, 
             .map(|origin| content(origin, row))
             .find(|(_, text, json)| !text.is_empty() || json.is_some())
             .unwrap_or((name, Cow::Borrowed(""), None)),
+        TextSource::Replaced { origin, values } => {
+            let (name, text, json) = content(origin, row);
+            match values.get(&text) {
+                Some(value) => (name, Cow::Borrowed(value), None),
+                None => (name, text, json),
+            }
+        }
     }
 }
 
@@ -265,6 +286,9 @@ fn null_part<'a>(origin: &'a TextSource, row: &impl Row<'a>) -> bool {
         TextSource::FirstOf { origins, .. } => {
             let used = origins.iter().find(|origin| !content(origin, row).1.is_empty());
             used.is_some_and(|origin| null_part(origin, row))
+        }
+        TextSource::Replaced { origin, values } => {
+            values.get(&content(origin, row).1).is_none() && null_part(origin, row)
         }
     }
 }
