@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use super::excerpt::{Excerpt, masked_cell};
+use super::values::UnknownValues;
 use crate::domain::{Code, InputShape, Position, RawRecord, Severity, Violation, shown};
 use crate::redact::without_numbers;
 
@@ -29,6 +30,7 @@ pub struct Diagnostics {
     input: String,
     shown: Vec<ShownProblem>,
     counts: BTreeMap<Code, Count>,
+    values: UnknownValues,
     /// Violations that are printed in full while there is room for them.
     loud: u64,
     problems: u64,
@@ -53,7 +55,14 @@ struct Count {
 impl Diagnostics {
     #[must_use]
     pub fn new(input: &str) -> Self {
-        Self { input: input.to_owned(), shown: Vec::new(), counts: BTreeMap::new(), loud: 0, problems: 0 }
+        Self {
+            input: input.to_owned(),
+            shown: Vec::new(),
+            counts: BTreeMap::new(),
+            values: UnknownValues::default(),
+            loud: 0,
+            problems: 0,
+        }
     }
 
     /// Adds the violations of a record. `raw` is the record itself, if the caller has it; without
@@ -67,6 +76,7 @@ impl Diagnostics {
                 hint: violation.hint.clone(),
             });
             count.times += 1;
+            self.values.add(violation);
             self.problems += u64::from(violation.severity == Severity::Problem);
             if is_loud(violation.code, violation.severity) {
                 self.loud += 1;
@@ -118,7 +128,8 @@ impl Diagnostics {
                 writeln!(output, ": {hint}")?;
             }
         }
-        writeln!(output)
+        writeln!(output)?;
+        self.values.print(output, look.masked)
     }
 
     /// Logs the problems and the counts as events, for programs. The events leave the cells out
