@@ -22,10 +22,15 @@ pub fn about(time: Duration) -> String {
 /// Returns how many rows of each kind are not records, with words, for the kinds that occur.
 pub(super) fn skipped(tally: &Tally) -> impl Iterator<Item = (u64, String)> {
     let skipped = tally.skipped();
-    [(skipped.blank_rows, "blank row"), (skipped.repeated_headers, "repeated header")]
+    let kinds = [
+        (skipped.blank_rows, "blank row", "skipped"),
+        (skipped.repeated_headers, "repeated header", "skipped"),
+        (skipped.not_selected, "row", "not selected (--where)"),
+    ];
+    kinds
         .into_iter()
-        .filter(|(number, _)| *number > 0)
-        .map(|(number, one)| (number, format!("{} skipped", plural(number, one))))
+        .filter(|(number, ..)| *number > 0)
+        .map(|(number, one, what)| (number, format!("{} {what}", plural(number, one))))
 }
 
 #[cfg(test)]

@@ -41,6 +41,7 @@ mod reference;
 mod refused;
 mod report;
 mod secrets;
+mod selection;
 mod snapshots;
 mod sources;
 mod stops;
@@ -52,6 +53,7 @@ mod torn;
 mod trust;
 mod unread;
 mod untrue;
+mod values;
 mod words;
 
 use testkit::{checker, crash, door, harness, world};
