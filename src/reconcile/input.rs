@@ -9,7 +9,7 @@ use crate::domain::shown;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::intake::{Feed, InputFile, InputOptions};
-use crate::ledger::InputName;
+use crate::ledger::{InputName, RunStart};
 use crate::trusted_file::make_private_folder;
 
 /// Which input to read, and how.
@@ -78,6 +78,11 @@ impl InputHandle {
     /// Returns the name under which the ledger knows the input.
     pub(crate) fn name(&self) -> InputName {
         self.name.clone()
+    }
+
+    /// Returns what a run of this input begins with.
+    pub(crate) fn run_start(&self) -> RunStart {
+        RunStart { input: self.name(), options: Some(self.settings.options.to_json().to_string()) }
     }
 
     /// Reads the input from the start. Fails if the file has changed. With `want_raw`, records keep
