@@ -35,6 +35,7 @@ pub(super) fn run(settings: ReportSettings) -> Result<Exit, Failure> {
         recovered: run.counters.recovered,
         duration: std::time::Duration::try_from(until.duration_since(run.started_at)).unwrap_or_default(),
         errors: counted.errors,
+        changed: counted.changed,
         shared_ids: shared_ids(&target, run.id.number)?,
         reports: outputs.reports,
         rejects: outputs.rejects,

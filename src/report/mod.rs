@@ -4,6 +4,7 @@
 //!   `ndjson` for programs.
 //! - [`Rejects`] writes the rejects in the form in which they were read, to correct and import.
 //! - [`Plan`] says what an import would do, [`Summary`] what a run did; both as text or JSON.
+//!   [`ChangedCounts`] says in which fields changed records differ.
 //! - [`Diagnostics`] (`diagnostics`) lists what is wrong with the input and marks the cell.
 //! - [`Progress`] (`progress`) follows the events of a run: a bar on a terminal, a line at each
 //!   heartbeat elsewhere. [`Metrics`] writes the same counts for a monitoring system.
@@ -19,6 +20,7 @@
 //! - Nothing here prints a token. Only report files hold links.
 //! - Data goes to stdout; progress and diagnostics go to stderr.
 
+mod changed;
 mod diagnostics;
 mod event_log;
 mod formats;
@@ -29,6 +31,7 @@ mod progress;
 mod rejects;
 mod summary;
 
+pub use changed::ChangedCounts;
 pub use diagnostics::listing::{Diagnostics, DiagnosticsStyle};
 pub use event_log::{log_end, log_event};
 pub use formats::file::{ReportFile, ReportFormat};

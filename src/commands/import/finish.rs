@@ -86,8 +86,12 @@ impl Import<'_> {
         let ending = RunEnding { counters, counted, exit, stopped, next_command: next_command.clone() };
         let summary = self.summary(run, &memory, begun, ending)?;
         // Cron mails everything that is printed, and --quiet asks for no mail about a run that went
-        // well.
-        if !(self.log.is_quiet() && exit == Exit::Done && self.rendering == Rendering::Text) {
+        // well. One that met changed records did, but nobody else will act on them.
+        if self.log.is_quiet() && exit == Exit::Done && self.rendering == Rendering::Text {
+            if let Some(line) = summary.changed_line() {
+                stdout::write_unless_signalled(format!("{line}\n"), &self.signals.caught).await;
+            }
+        } else {
             self.print(&summary).await;
         }
         Ok(Finished { exit, next_command })
@@ -117,6 +121,7 @@ impl Import<'_> {
             recovered: counters.recovered,
             duration: begun.elapsed(),
             errors: counted.errors,
+            changed: counted.changed,
             shared_ids: report::shared_ids(&memory.target, run.number)?,
             reports: self.outputs.reports.clone(),
             rejects: self.outputs.rejects.clone(),
