@@ -1,5 +1,7 @@
 //! `report`: writes the reports again, from the input and the ledger alone.
 
+use std::path::Path;
+
 use super::resume;
 use crate::domain::shown;
 use crate::exit::Exit;
@@ -67,12 +69,12 @@ fn find_run(ledger: &Reader, wanted: &str, input: &InputHandle) -> Result<RunInf
     let found = if wanted == "last" { ledger.last_run(&input.name().0)? } else { ledger.run(wanted)? };
     found.ok_or_else(|| {
         let message = if wanted == "last" {
-            format!("the ledger has no run of {}", shown(input.path()))
+            format!("the ledger has no run of {}", shown(Path::new(&input.name().0)))
         } else {
             format!("the ledger has no run {wanted}")
         };
         Failure::new(Exit::Usage, message).hint(
-            "check that the file, --base-url, --account and --ledger are those of the import; its summary has the id of the run",
+            "check that the file (or --input-name), --base-url, --account and --ledger are those of the import; its summary has the id of the run",
         )
     })
 }

@@ -21,7 +21,8 @@ pub struct RunId {
     pub name: String,
 }
 
-/// The input as the ledger remembers it: an absolute path, or the name of a spooled standard input.
+/// The input as the ledger remembers it: what the user calls it, an absolute path, or the name of a
+/// spooled standard input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InputName(pub String);
 

@@ -16,6 +16,8 @@ use crate::trusted_file::make_private_folder;
 #[derive(Clone, Debug)]
 pub(crate) struct InputSettings {
     pub kind: InputKind,
+    /// `--input-name`. `None` for the path.
+    pub name: Option<InputName>,
     /// `want_raw` is decided at each reading.
     pub options: InputOptions,
 }
@@ -52,8 +54,9 @@ impl InputHandle {
         let file = InputFile::open(&path)?;
         // Resolved now, while the path leads to this file; later it may lead to another one or to
         // none.
-        let name = path.canonicalize().unwrap_or(path);
-        Ok(Self { file, name: InputName(name.to_string_lossy().into_owned()), settings })
+        let by_path = || InputName(path.canonicalize().unwrap_or(path).to_string_lossy().into_owned());
+        let name = settings.name.clone().unwrap_or_else(by_path);
+        Ok(Self { file, name, settings })
     }
 
     pub(crate) fn path(&self) -> &Path {

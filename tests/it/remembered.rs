@@ -134,6 +134,23 @@ fn a_run_remembers_its_options_its_records_and_whether_it_completed() {
 }
 
 #[test]
+fn a_file_whose_name_changes_is_known_by_the_name_that_it_is_given() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    let named = [&LEDGER[..], &["--input-name", "crm"]].concat();
+    for day in ["monday.csv", "tuesday.csv"] {
+        std::fs::rename(lab.customers(2), lab.path(day)).unwrap();
+        let args = [&["import", day, "--base-url", &server.url, "--rate", "500/s"], &named[..]].concat();
+        lab.run(&args).ends(0);
+    }
+    let runs = reader(&lab).runs_of("crm", 10).unwrap();
+    assert!(runs.len() == 2 && runs.iter().all(|run| run.is_completed), "{runs:?}");
+    let report = ["report", "tuesday.csv", "--base-url", &server.url, "--ledger", "l.db"];
+    lab.run(&[&report[..], &["--input-name", "crm"]].concat()).ends(0).says("2  already_imported");
+    lab.run(&report).ends(2).says("the ledger has no run of ").says("tuesday.csv");
+}
+
+#[test]
 fn the_minutes_of_a_run_have_each_request_pause_and_doubt_in_them() {
     let lab = Lab::new();
     let faults = ["--fault", "429:p1@example.com:first=1", "--fault", "reset-after:p2@example.com:first=1"];
