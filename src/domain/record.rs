@@ -139,7 +139,8 @@ pub struct ReportLine {
     pub error: String,
     /// Codes and texts of the warnings, joined by `; `.
     pub warning: String,
-    /// What differs from the data that was sent, if the status is `changed` and the line is written.
+    /// What differs from the data that was sent. `None` unless the status is `changed`, and where
+    /// lines are only counted.
     pub changed: Option<ChangedFields>,
     pub kept: Vec<String>,
 }

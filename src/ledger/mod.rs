@@ -9,8 +9,8 @@
 //! 4. An intent stays until an outcome that ends all doubt is durable, in the same batch. So an
 //!    intent that a later run finds is exactly a request whose effect is unknown.
 //! 5. Outcomes are only ever added. So a report can be made as of any run.
-//! 6. A run that completed and the bad records that it reported are durable together, so no later run
-//!    takes a record for known that no completed run reported.
+//! 6. A run that completed and the bad records that it reported are durable together, so no later
+//!    run takes a record for known that no completed run reported.
 //! 7. After the first error of the store nothing more is written. Because no intent can become
 //!    durable then, nothing more is sent.
 //!
@@ -26,8 +26,8 @@
 //!   store.
 //! - [`Reader`] is how reports, plans and people read: a view as of the moment that it was opened.
 //! - `keyed_hasher` makes what the ledger keeps instead of people's data: `field_hashes` names the
-//!   fields that changed, and a digest tells a record that was bad before. `minute_codec` packs what
-//!   a run did in a minute; `varint` is how both write numbers.
+//!   fields that changed, and a digest tells a record that was bad before. `minute_codec` packs
+//!   what a run did in a minute; `varint` is how both write numbers.
 //! - `claim` and `record_state` are the rules, pure: may a record be sent, and what is its status?
 //!
 //! # Who may do what

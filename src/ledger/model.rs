@@ -52,7 +52,8 @@ pub struct EndedRun {
     pub stopped: Option<String>,
     /// How many records its input has. `None` if it has none, or if it could not be read again.
     pub records_read: Option<u64>,
-    /// How many records a completed run before it had reported as bad with the same cells and codes.
+    /// How many records a completed run before it had reported as bad, with the same cells and
+    /// codes.
     pub known_bad: Option<u64>,
     /// Every record of the input ended: nothing stopped the run, `--limit` included.
     pub is_completed: bool,

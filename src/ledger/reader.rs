@@ -55,8 +55,9 @@ impl Reader {
         in_pieces(emails, |piece| self.store.outcomes(piece, as_of(run)))
     }
 
-    /// Returns how each body differs from what was sent for the last outcome of its e-mail, in their
-    /// order. Hashing takes a few microseconds each, so ask only for records that have changed.
+    /// Returns how each body differs from what was sent for the last outcome of its e-mail, in
+    /// their order. Hashing takes a few microseconds each, so ask only for records that have
+    /// changed.
     pub fn changed_fields(
         &self,
         bodies: &[(&EmailKey, &[u8])],
