@@ -247,6 +247,10 @@ pub struct InputArgs {
     /// Input column to copy into the report, such as the id of the old system. Repeatable.
     #[arg(long = "keep", value_name = "COLUMN", value_delimiter = ENTRIES, env = "CUSTOMER_IMPORT_KEEP", hide_env_values = true)]
     pub keep: Vec<String>,
+    /// Name by which the ledger knows the input from run to run, for files whose names change
+    /// [default: the path].
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), env = "CUSTOMER_IMPORT_INPUT_NAME", hide_env_values = true)]
+    pub input_name: Option<String>,
 }
 
 #[derive(Clone, Debug, Args)]

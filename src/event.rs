@@ -19,7 +19,7 @@
 
 use std::time::Duration;
 
-use crate::domain::{Position, Status};
+use crate::domain::{Position, Request, ResponseClass, Status};
 
 /// Something that happened during a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,9 +28,13 @@ pub enum Event {
     Settled { position: Position, status: Status },
     /// Delivery is about to send a request.
     Request(Request),
+    /// A request has ended, in this way and after this time.
+    Response { request: Request, class: ResponseClass, took: Duration },
     /// A record waits for another attempt or for a look-up. `attempt` is the number of attempts so
     /// far; `why` is fit for a log.
     Retry { position: Position, attempt: u32, why: String },
+    /// A request of this run left a record in doubt, for the first time.
+    Doubted { position: Position },
     /// A record in doubt, from this run or an earlier one, got a definite outcome.
     Recovered { position: Position },
     /// The API answered 429 and asked for a pause.
@@ -72,15 +76,4 @@ pub struct Trouble {
     pub cause: String,
     /// How long until the run gives up, unless a request gets through.
     pub gives_up_in: Duration,
-}
-
-/// The kind of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Request {
-    /// `POST /customer`.
-    Create,
-    /// `GET /customer`.
-    LookUp,
-    /// A login or a refresh.
-    Credentials,
 }

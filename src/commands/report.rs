@@ -1,5 +1,7 @@
 //! `report`: writes the reports again, from the input and the ledger alone.
 
+use std::path::Path;
+
 use super::resume;
 use crate::domain::shown;
 use crate::exit::Exit;
@@ -38,6 +40,7 @@ pub(super) fn run(settings: ReportSettings) -> Result<Exit, Failure> {
         recovered: run.counters.recovered,
         duration: std::time::Duration::try_from(until.duration_since(run.started_at)).unwrap_or_default(),
         errors: counted.errors,
+        changed: counted.changed,
         shared_ids: shared_ids(&target, run.id.number)?,
         reports: outputs.reports,
         rejects: outputs.rejects,
@@ -71,12 +74,12 @@ fn find_run(ledger: &Reader, wanted: &str, input: &InputHandle) -> Result<RunInf
     let found = if wanted == "last" { ledger.last_run(&input.name().0)? } else { ledger.run(wanted)? };
     found.ok_or_else(|| {
         let message = if wanted == "last" {
-            format!("the ledger has no run of {}", shown(input.path()))
+            format!("the ledger has no run of {}", shown(Path::new(&input.name().0)))
         } else {
             format!("the ledger has no run {wanted}")
         };
         Failure::new(Exit::Usage, message).hint(
-            "check that the file, --base-url, --account and --ledger are those of the import; its summary has the id of the run",
+            "check that the file (or --input-name), --base-url, --account and --ledger are those of the import; its summary has the id of the run",
         )
     })
 }

@@ -13,6 +13,8 @@ pub(crate) enum TaskMessage {
     Answer {
         row: u64,
         result: AttemptResult,
+        /// How long the request took.
+        took: Duration,
     },
     /// A look-up confirmed a rejection, with this message.
     RejectedAfterAll(String),

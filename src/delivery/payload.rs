@@ -4,7 +4,7 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use crate::api::wire;
 use crate::domain::{FoundCustomer, NewCustomer};
-use crate::ledger::PayloadHash;
+use crate::ledger::{PayloadHash, SentPayload};
 
 /// The body of the request for a record, its hash, and the e-mail in it.
 #[derive(Clone)]
@@ -28,6 +28,11 @@ impl Payload {
     pub fn stored(body: Vec<u8>, email: &str) -> Self {
         let email = wire::facts(&body).map_or_else(|| email.to_owned(), |facts| facts.email);
         Self { hash: PayloadHash::of(&body), body, email }
+    }
+
+    /// Returns what the ledger needs of it when its record ends.
+    pub(super) fn sent(&self) -> SentPayload<'_> {
+        SentPayload { hash: self.hash, body: &self.body }
     }
 
     /// Returns whether a customer that a look-up found has our name and phone number.

@@ -23,7 +23,7 @@ use crate::domain::{
 };
 use crate::event::Event;
 use crate::ledger::{
-    Claim, ClaimPolicy, ClaimRequest, Creation, InputName, Ledger, LedgerError, PayloadHash, Reader, RunId, Target,
+    Claim, ClaimPolicy, ClaimRequest, Creation, Ledger, LedgerError, PayloadHash, Reader, RunId, RunStart, Target,
 };
 
 /// What the scripted server does with the n-th request for an e-mail, and how long that takes.
@@ -168,7 +168,7 @@ impl World {
         lookup: impl Fn(&str) -> PageResult + Send + Sync + 'static,
     ) -> Ended {
         let ledger = Arc::new(Ledger::open(&self.path, target(), Creation::Allowed).unwrap());
-        let run = ledger.begin_run(InputName("input".to_owned())).await.unwrap();
+        let run = ledger.begin_run(RunStart::without_input("input")).await.unwrap();
         let (offers, offered) = mpsc::channel(emails.len().max(1));
         for (row, email) in (1..).zip(emails) {
             let position = Position { row, line: row + 1 };
@@ -497,7 +497,7 @@ fn hold(ledger: &std::path::Path) -> rusqlite::Connection {
 async fn a_place_is_free_before_its_outcome_is_committed() {
     let world = World::new();
     let ledger = Arc::new(Ledger::open(&world.path, target(), Creation::Allowed).unwrap());
-    let run = ledger.begin_run(InputName("input".to_owned())).await.unwrap();
+    let run = ledger.begin_run(RunStart::without_input("input")).await.unwrap();
     let (email, position) = (EmailKey::of("a@example.com"), Position { row: 1, line: 2 });
     let payload = Payload::stored(b"{}".to_vec(), email.as_str());
     let request = ClaimRequest { email, payload: payload.hash, position };
@@ -1091,7 +1091,7 @@ async fn an_intent_says_until_when_its_token_can_live() {
         let world = World { token_life: life, ..World::new() };
         let begin = async || {
             let ledger = Arc::new(Ledger::open(&world.path, target(), Creation::Allowed).unwrap());
-            let run = ledger.begin_run(InputName("input".to_owned())).await.unwrap();
+            let run = ledger.begin_run(RunStart::without_input("input")).await.unwrap();
             let (email, position) = (EmailKey::of("a@example.com"), Position { row: 1, line: 2 });
             let request = ClaimRequest { email, payload: PayloadHash::of(b"{}"), position };
             let claims = ledger.claim(&run, vec![request], ClaimPolicy::default()).await.unwrap();

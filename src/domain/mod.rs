@@ -5,6 +5,8 @@
 //! - `record`, `violation`: a record of the input, and what is wrong or odd about it
 //! - `attempt`, `outcome`, `tally`: what one request brought, how a record ended, and how all of
 //!   them ended
+//! - `request`, `minute`, `latency_histogram`: how requests ended, and what a run did in a minute
+//! - `changed_fields`: what differs from the data that was sent
 //! - `lookalike`: which e-mails a server may call equal
 //! - `moment`: a point in time on two clocks
 //! - `text`, `count`, `json`, `yes_no`: text and counts for people, JSON values, yes or no
@@ -38,13 +40,17 @@
 
 mod attempt;
 mod count;
+mod changed_fields;
 mod customer;
 mod fields;
 mod json;
+mod latency_histogram;
 mod lookalike;
+mod minute;
 mod moment;
 mod outcome;
 mod record;
+mod request;
 mod tally;
 mod text;
 mod violation;
@@ -54,6 +60,7 @@ pub use attempt::{
     AttemptResult, DoubtCause, EmailWords, FoundCustomer, LookupResult, Matches, Refusal, RefusalScope, StopReason,
 };
 pub use count::{counted, grouped, plural};
+pub use changed_fields::ChangedFields;
 pub use customer::{Field, NewCustomer};
 pub use fields::country_code::Country;
 pub use fields::email::{Email, EmailKey};
@@ -61,10 +68,13 @@ pub use fields::kind::CustomerType;
 pub use fields::name::CustomerName;
 pub use fields::phone::Phone;
 pub use json::{Json, JsonObject};
+pub use latency_histogram::LatencyHistogram;
 pub use lookalike::lookalike;
+pub use minute::MinuteTraffic;
 pub use moment::{BootTime, Moment};
 pub use outcome::{Complaint, ComplaintCode, Data, Ending, Outcome, Receipt, Status, Warning};
 pub use record::{InputForm, InputRecord, InputShape, Position, RawRecord, RecordVerdict, ReportLine};
+pub use request::{Request, ResponseClass};
 pub use tally::{SkippedRows, Tally};
 pub use text::{Shown, is_hidden, on_one_line, shorten, shown, visible};
 pub(crate) use text::{trim, trimmed};

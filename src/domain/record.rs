@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::changed_fields::ChangedFields;
 use super::customer::NewCustomer;
 use super::outcome::{Complaint, Receipt, Status};
 use super::violation::Violation;
@@ -138,6 +139,9 @@ pub struct ReportLine {
     pub error: String,
     /// Codes and texts of the warnings, joined by `; `.
     pub warning: String,
+    /// What differs from the data that was sent. `None` unless the status is `changed`, and where
+    /// lines are only counted.
+    pub changed: Option<ChangedFields>,
     pub kept: Vec<String>,
 }
 
@@ -196,6 +200,7 @@ impl ReportLine {
             error_code: String::new(),
             error: String::new(),
             warning: String::new(),
+            changed: None,
             kept,
         }
     }

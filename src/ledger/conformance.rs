@@ -12,7 +12,8 @@ use super::sqlite::SqliteStore;
 use super::store::{Op, OpReply, Store};
 use super::*;
 use crate::domain::{
-    BootTime, Complaint, ComplaintCode, Data, EmailKey, Ending, Moment, Outcome, Position, Receipt, Status, Warning,
+    BootTime, ChangedFields, Complaint, ComplaintCode, Data, EmailKey, Ending, MinuteTraffic, Moment, Outcome,
+    Position, Receipt, Request, ResponseClass, Status, Warning,
 };
 
 /// Where a store keeps its ledger from one opening to the next.
@@ -51,11 +52,12 @@ impl Place for Sqlite {
 
 impl Place for MemoryLedger {
     fn open(&self, target: &Target) -> Ledger {
-        Ledger::over(MemoryLedger::open(self, target), PathBuf::from("memory"), target.clone(), vec![7; 32]).unwrap()
+        Ledger::over(MemoryLedger::open(self, target), PathBuf::from("memory"), target.clone(), memory::SECRET.to_vec())
+            .unwrap()
     }
 
     fn reader(&self, target: &Target) -> Reader {
-        Reader::over(MemoryLedger::reader(self, target))
+        Reader::over(MemoryLedger::reader(self, target), &memory::SECRET).unwrap()
     }
 
     fn store(&self, target: &Target) -> Box<dyn Store> {
@@ -98,6 +100,14 @@ stores! {
     the_first_owner_is_kept
     forgetting_leaves_nothing
     shared_ids_are_counted_by_record
+    a_run_remembers_its_input_its_options_and_whether_it_completed
+    a_run_is_tallied_by_what_it_brought_itself
+    minutes_come_back_in_their_order_and_parts_of_one_are_added_up
+    minutes_that_were_not_waited_for_are_there_once_the_run_has_ended
+    the_fields_that_differ_from_what_was_sent_are_named
+    bad_records_are_known_from_the_last_completed_run_of_each_input
+    a_status_that_was_learnt_comes_with_each_outcome_and_changes_nothing_else
+    forgetting_leaves_no_hash_no_minute_and_no_status
     claimed_records_come_in_the_order_of_their_rows_until_the_caller_stops
     open_requests_come_oldest_first_and_those_of_late_are_found
     runs_are_numbered_in_their_order
@@ -116,7 +126,7 @@ fn request(name: &str, body: &[u8], row: u64) -> ClaimRequest {
 }
 
 async fn begin(ledger: &Ledger) -> RunId {
-    ledger.begin_run(InputName("/customers.csv".to_owned())).await.unwrap()
+    ledger.begin_run(RunStart::without_input("/customers.csv")).await.unwrap()
 }
 
 async fn claim(ledger: &Ledger, run: &RunId, request: ClaimRequest) -> Claim {
@@ -182,7 +192,7 @@ fn doubt() -> Outcome {
 }
 
 async fn settle(ledger: &Ledger, run: &RunId, ticket: &Ticket, outcome: Outcome) {
-    ledger.settle(run, ticket, PayloadHash::of(b"x"), outcome).await.unwrap();
+    ledger.settle(run, ticket, SentPayload::of(b"x"), outcome).await.unwrap();
 }
 
 fn status(place: &impl Place, name: &str, run: Option<i64>) -> Status {
@@ -245,11 +255,21 @@ async fn every_field_of_a_run_comes_back(place: &impl Place) {
     assert_eq!((&running.id, running.ended_at, running.exit_code, &running.stopped), (&run, None, None, &None));
     assert_eq!(place.reader(&target()).state_of(&running).unwrap(), RunState::Running);
     let counters = RunCounters { requests: 1, throttled: 2, retries: 3, recovered: 4 };
-    ledger.end_run(&run, counters, 74, Some("stopped".to_owned())).await.unwrap();
+    assert_eq!((running.records_read, running.known_bad, running.is_completed), (None, None, false));
+    let end = EndedRun {
+        counters,
+        exit_code: 74,
+        stopped: Some("stopped".to_owned()),
+        records_read: Some(5),
+        known_bad: Some(6),
+        ..EndedRun::default()
+    };
+    ledger.end_run(&run, end).await.unwrap();
     let reader = place.reader(&target());
     let ended = reader.last_run("/customers.csv").unwrap().unwrap();
     let found = (ended.counters, ended.exit_code, ended.stopped.as_deref());
     assert_eq!(found, (counters, Some(74), Some("stopped")));
+    assert_eq!((ended.records_read, ended.known_bad, ended.is_completed), (Some(5), Some(6), false));
     assert_eq!(reader.state_of(&ended).unwrap(), RunState::Ended(ended.ended_at.unwrap()));
     assert!(ended.started_at == running.started_at && ended.ended_at >= Some(ended.started_at));
     assert!(reader.last_run("/other.csv").unwrap().is_none() && reader.run("other").unwrap().is_none());
@@ -278,7 +298,7 @@ async fn i3_a_settled_record_is_known_to_the_next_run(place: &impl Place) {
     let next = begin(&ledger).await;
     let again = claim(&ledger, &next, request("a", b"x", 7)).await;
     assert!(matches!(again, Claim::Settled(Status::AlreadyImported)), "{again:?}");
-    ledger.end_run(&next, RunCounters::default(), 0, None).await.unwrap();
+    ledger.end_run(&next, EndedRun::default()).await.unwrap();
     let state = place.reader(&target()).state(&email("a"), None).unwrap().unwrap();
     assert_eq!(state.claimed_row(next.number), Some(7), "the row of the newest run");
 }
@@ -310,7 +330,7 @@ async fn i5_the_key_and_the_bytes_are_the_same_after_a_crash(place: &impl Place)
 
 async fn nothing_of_a_batch_is_there_before_its_commit(place: &impl Place) {
     let mut store = place.store(&target());
-    let begin = |name: &str| Op::BeginRun { name: name.to_owned(), input: InputName("i".to_owned()) };
+    let begin = |name: &str| Op::BeginRun { name: name.to_owned(), start: RunStart::without_input("i") };
     store.apply(begin("one")).unwrap();
     assert_eq!(place.reader(&target()).runs().unwrap(), 0);
     store.commit().unwrap();
@@ -324,13 +344,14 @@ async fn nothing_of_a_batch_is_there_before_its_commit(place: &impl Place) {
 
 async fn a_batch_sees_what_its_earlier_operations_did(place: &impl Place) {
     let mut store = place.store(&target());
-    let begin = Op::BeginRun { name: "one".to_owned(), input: InputName("i".to_owned()) };
+    let begin = Op::BeginRun { name: "one".to_owned(), start: RunStart::without_input("i") };
     let run = store.apply(begin).unwrap().run().unwrap();
     let claim = |row| Op::Claim { run, requests: vec![request("a", b"x", row)], policy: ClaimPolicy::default() };
     let (first, second) = (store.apply(claim(1)).unwrap(), store.apply(claim(2)).unwrap());
     assert!(matches!(first.claims().unwrap()[..], [Claim::Deliver(_)]));
     assert!(matches!(second.claims().unwrap()[..], [Claim::Duplicate { of_row: 1 }]));
-    let settle = Op::Settle { run, email: email("a"), payload: PayloadHash::of(b"x"), outcome: created() };
+    let settle =
+        Op::Settle { run, email: email("a"), payload: PayloadHash::of(b"x"), fields: None, outcome: created() };
     assert!(matches!(store.apply(settle).unwrap(), OpReply::Done));
     assert_eq!(store.apply(Op::HasCreated).unwrap().is(), Some(true));
     store.commit().unwrap();
@@ -570,11 +591,188 @@ async fn runs_are_numbered_in_their_order(place: &impl Place) {
     assert_eq!(reader.state_of(&cut_off).unwrap(), RunState::CutOff, "only the newest can be alive");
 }
 
+fn run_of(input: &str) -> RunStart {
+    RunStart { input: InputName(input.to_owned()), options: Some(r#"{"keep":["id"]}"#.to_owned()) }
+}
+
+fn completed(bad_records: Vec<BadRecordDigest>) -> EndedRun {
+    EndedRun { is_completed: true, records_read: Some(9), bad_records, ..EndedRun::default() }
+}
+
+async fn a_run_remembers_its_input_its_options_and_whether_it_completed(place: &impl Place) {
+    let ledger = place.open(&target());
+    let mut runs = Vec::new();
+    for (input, end) in [
+        ("a.csv", Some(completed(Vec::new()))),
+        ("b.csv", Some(completed(Vec::new()))),
+        ("a.csv", Some(EndedRun { exit_code: 130, ..EndedRun::default() })),
+        ("a.csv", None),
+    ] {
+        let run = ledger.begin_run(run_of(input)).await.unwrap();
+        if let Some(end) = end {
+            ledger.end_run(&run, end).await.unwrap();
+        }
+        runs.push(run);
+    }
+    let reader = place.reader(&target());
+    let found = reader.runs_of("a.csv", 10).unwrap();
+    let ids: Vec<_> = found.iter().map(|info| &info.id).collect();
+    assert_eq!(ids, [&runs[3], &runs[2], &runs[0]], "the newest first");
+    assert_eq!(reader.runs_of("a.csv", 2).unwrap(), found[..2]);
+    assert!(found.iter().all(|info| info.start == run_of("a.csv")));
+    assert_eq!(found.iter().map(|info| info.is_completed).collect::<Vec<_>>(), [false, false, true]);
+    assert_eq!((found[1].exit_code, found[2].records_read), (Some(130), Some(9)));
+    assert_eq!(reader.last_completed("a.csv").unwrap().as_ref(), found.last());
+    assert_eq!(reader.last_completed("c.csv").unwrap(), None);
+}
+
+async fn a_run_is_tallied_by_what_it_brought_itself(place: &impl Place) {
+    let ledger = place.open(&target());
+    let first = begin(&ledger).await;
+    settle(&ledger, &first, &ticket(&ledger, &first, "created", 1).await, created()).await;
+    let twice = ticket(&ledger, &first, "twice", 2).await;
+    settle(&ledger, &first, &twice, doubt()).await;
+    settle(&ledger, &first, &twice, created()).await;
+    let second = begin(&ledger).await;
+    claim(&ledger, &second, request("created", b"x", 1)).await;
+    settle(&ledger, &second, &ticket(&ledger, &second, "no", 3).await, outcome(Ending::Rejected(complaint("")))).await;
+    let open = ticket(&ledger, &second, "open", 4).await;
+    ledger.intend(&second, &open, intent(&ledger, &open)).await.unwrap();
+    let reader = place.reader(&target());
+    let tally = |run: &RunId| {
+        let tally = reader.tally_of(run.number).unwrap();
+        [Status::Created, Status::Rejected, Status::InDoubt].map(|status| tally.get(status))
+    };
+    assert_eq!((tally(&first), tally(&second)), ([2, 0, 0], [0, 1, 1]));
+}
+
+/// A minute with so many customers, each created in a tenth of a second.
+fn minute(minute: i64, customers: u64) -> MinuteTraffic {
+    let mut traffic = MinuteTraffic::new(minute);
+    traffic.add_responses(Request::Create, ResponseClass::Success, customers);
+    (0..customers).for_each(|_| traffic.latencies.add(Duration::from_millis(100)));
+    traffic.paused = Duration::from_millis(customers);
+    traffic
+}
+
+async fn minutes_come_back_in_their_order_and_parts_of_one_are_added_up(place: &impl Place) {
+    let mut store = place.store(&target());
+    let begin = |name: &str| Op::BeginRun { name: name.to_owned(), start: run_of("i") };
+    let one = store.apply(begin("one")).unwrap().run().unwrap();
+    let other = store.apply(begin("two")).unwrap().run().unwrap();
+    for (run, minute) in [(one, minute(8, 1)), (other, minute(7, 5)), (one, minute(7, 2)), (one, minute(8, 3))] {
+        store.apply(Op::AddMinute { run, traffic: Box::new(minute) }).unwrap();
+    }
+    store.commit().unwrap();
+    let reader = place.reader(&target());
+    assert_eq!(reader.minutes(one).unwrap(), [minute(7, 2), minute(8, 4)]);
+    assert_eq!(reader.minutes(other).unwrap(), [minute(7, 5)]);
+    assert_eq!(reader.minutes(other + 1).unwrap(), []);
+}
+
+async fn minutes_that_were_not_waited_for_are_there_once_the_run_has_ended(place: &impl Place) {
+    let ledger = place.open(&target());
+    let run = begin(&ledger).await;
+    (0..3).for_each(|at| ledger.add_minute(&run, minute(at, 1)));
+    ledger.end_run(&run, EndedRun::default()).await.unwrap();
+    assert_eq!(place.reader(&target()).minutes(run.number).unwrap().len(), 3);
+}
+
+async fn the_fields_that_differ_from_what_was_sent_are_named(place: &impl Place) {
+    let ledger = place.open(&target());
+    let run = begin(&ledger).await;
+    let (sent, now) = (br#"{"customer_name":"Ada","customer_phone":"+1"}"#, br#"{"customer_name":"Ada","x":{"y":1}}"#);
+    let of_a = ticket(&ledger, &run, "a", 1).await;
+    ledger.settle(&run, &of_a, SentPayload::of(sent), created()).await.unwrap();
+    // A doubt that a person ended knows what was sent, too.
+    let of_b = ticket(&ledger, &run, "b", 2).await;
+    let open = Intent { payload: PayloadHash::of(sent), body: sent.to_vec(), ..intent(&ledger, &of_b) };
+    ledger.intend(&run, &of_b, open).await.unwrap();
+    ledger.settle_by_hand(&run, email("b"), Ending::Created(receipt())).await.unwrap();
+    ledger.learn(&run, vec![(email("learnt"), receipt())]).await.unwrap();
+    let reader = place.reader(&target());
+    let emails = ["learnt", "a", "unknown", "b"].map(email);
+    let asked: Vec<_> = emails.iter().map(|email| (email, &now[..])).collect();
+    let named = ChangedFields::Named(vec!["customer_phone".to_owned(), "x.y".to_owned()]);
+    let expected = [ChangedFields::Unknown, named.clone(), ChangedFields::Unknown, named];
+    assert_eq!(reader.changed_fields(&asked, None).unwrap(), expected);
+    let before = reader.changed_fields(&asked[1..2], Some(run.number - 1)).unwrap();
+    assert_eq!(before, [ChangedFields::Unknown], "as of a run before it nothing was sent");
+}
+
+async fn bad_records_are_known_from_the_last_completed_run_of_each_input(place: &impl Place) {
+    let other = Target { account: "other".to_owned(), ..target() };
+    let ledger = place.open(&target());
+    let digest = |cell: &'static str| ledger.hasher().bad_record(None, [cell.as_bytes()], "phone.syntax");
+    let [old, lasting, elsewhere, stopped] = ["old", "lasting", "elsewhere", "stopped"].map(digest);
+    for (input, end) in [
+        ("a.csv", completed(vec![old, lasting, old])),
+        ("b.csv", completed(vec![elsewhere, lasting])),
+        ("a.csv", EndedRun { is_completed: false, ..completed(vec![stopped]) }),
+    ] {
+        let run = ledger.begin_run(run_of(input)).await.unwrap();
+        ledger.end_run(&run, end).await.unwrap();
+    }
+    let known = |target: &Target| place.reader(target).known_bad(&[stopped, old, lasting, elsewhere]).unwrap();
+    assert_eq!(known(&target()), [false, true, true, true]);
+    let run = ledger.begin_run(run_of("a.csv")).await.unwrap();
+    ledger.end_run(&run, completed(Vec::new())).await.unwrap();
+    assert_eq!(known(&target()), [false, false, true, true], "what b.csv had stays");
+    assert_eq!(known(&other), [false; 4], "another target");
+    assert_eq!(place.reader(&target()).hasher().bad_record(None, [&b"old"[..]], "phone.syntax"), old);
+}
+
+async fn a_status_that_was_learnt_comes_with_each_outcome_and_changes_nothing_else(place: &impl Place) {
+    let ledger = place.open(&target());
+    let run = begin(&ledger).await;
+    settle(&ledger, &run, &ticket(&ledger, &run, "a", 1).await, created()).await;
+    let before = place.reader(&target()).outcome(&email("a"), None).unwrap().unwrap();
+    let status = |text: Option<&str>, second| CheckedStatus {
+        kyc_status: text.map(str::to_owned),
+        tos_status: None,
+        checked_at: moment(second, false).wall,
+    };
+    let page = vec![(email("a"), status(Some("pending"), 1)), (email("unknown"), status(None, 1))];
+    assert_eq!(ledger.learn_status(page).await.unwrap(), 1);
+    assert_eq!(ledger.learn_status(vec![(email("a"), status(Some("approved"), 2))]).await.unwrap(), 1);
+    let reader = place.reader(&target());
+    let (state, stored) = reader.outcome(&email("a"), None).unwrap().unwrap();
+    let stored = stored.unwrap();
+    assert_eq!(stored.checked, Some(status(Some("approved"), 2)));
+    assert_eq!((state, Some(StoredOutcome { checked: None, ..stored })), before);
+    assert!(reader.state(&email("unknown"), None).unwrap().is_none());
+}
+
+async fn forgetting_leaves_no_hash_no_minute_and_no_status(place: &impl Place) {
+    let ledger = place.open(&target());
+    let run = begin(&ledger).await;
+    let bad = ["a", "b"].map(|name| ledger.hasher().bad_record(Some(&email(name)), [], "api.rejected"));
+    for (row, name) in (1..).zip(["a", "b"]) {
+        settle(&ledger, &run, &ticket(&ledger, &run, name, row).await, created()).await;
+    }
+    let status = CheckedStatus { kyc_status: None, tos_status: None, checked_at: moment(1, false).wall };
+    ledger.learn_status(vec![(email("a"), status.clone()), (email("b"), status)]).await.unwrap();
+    ledger.add_minute(&run, minute(1, 1));
+    ledger.end_run(&run, completed(bad.to_vec())).await.unwrap();
+    assert!(ledger.forget_email(email("a")).await.unwrap());
+    let reader = place.reader(&target());
+    assert_eq!(reader.known_bad(&bad).unwrap(), [false, true]);
+    assert!(reader.outcome(&email("a"), None).unwrap().is_none());
+    ticket(&ledger, &run, "a", 3).await;
+    settle(&ledger, &run, &ticket(&ledger, &begin(&ledger).await, "a", 3).await, created()).await;
+    let known = place.reader(&target()).outcome(&email("a"), None).unwrap().unwrap();
+    assert_eq!(known.1.unwrap().checked, None, "who comes again has no status of before");
+    assert_eq!(ledger.forget_target().await.unwrap(), 2);
+    let reader = place.reader(&target());
+    assert_eq!(reader.known_bad(&bad).unwrap(), [false, false]);
+    assert!(reader.minutes(run.number).unwrap().is_empty() && reader.runs_of("/customers.csv", 1).unwrap().is_empty());
+}
+
 /// Two records go their way until the store crashes in place of the n-th commit. Returns which of
 /// them may have been sent, and which were shown as created.
 async fn until_the_crash(ledger: &Ledger) -> (Vec<&'static str>, Vec<&'static str>) {
     let (mut sent, mut shown) = (Vec::new(), Vec::new());
-    let Ok(run) = ledger.begin_run(InputName("i".to_owned())).await else { return (sent, shown) };
+    let Ok(run) = ledger.begin_run(RunStart::without_input("i")).await else { return (sent, shown) };
     for (row, name) in (1..).zip(["a", "b"]) {
         let Ok(claims) = ledger.claim(&run, vec![request(name, b"x", row)], ClaimPolicy::default()).await else {
             break;
@@ -584,12 +782,12 @@ async fn until_the_crash(ledger: &Ledger) -> (Vec<&'static str>, Vec<&'static st
             break;
         }
         sent.push(name);
-        if ledger.settle(&run, &ticket, PayloadHash::of(b"x"), created()).await.is_err() {
+        if ledger.settle(&run, &ticket, SentPayload::of(b"x"), created()).await.is_err() {
             break;
         }
         shown.push(name);
     }
-    drop(ledger.end_run(&run, RunCounters::default(), 0, None).await);
+    drop(ledger.end_run(&run, EndedRun::default()).await);
     (sent, shown)
 }
 
@@ -614,6 +812,35 @@ async fn between_any_two_commits_a_crash_forgets_nothing_that_left_or_was_shown_
     }
 }
 
+/// A run is over with its bad records known, or neither is true.
+#[tokio::test]
+async fn between_any_two_commits_a_crash_leaves_a_completed_run_whole_or_not_completed() {
+    let mut completions = 0;
+    for commits in 0..6 {
+        let place = MemoryLedger::default();
+        let (digest, run) = {
+            let ledger = Place::open(&place, &target());
+            let digest = ledger.hasher().bad_record(None, [&b"bad"[..]], "phone.syntax");
+            place.crash_after(commits);
+            let run = ledger.begin_run(run_of("a.csv")).await;
+            if let Ok(run) = &run {
+                ledger.add_minute(run, minute(1, 1));
+                ledger.has_created().await.ok();
+                drop(ledger.end_run(run, completed(vec![digest])).await);
+            }
+            (digest, run)
+        };
+        place.restart();
+        let reader = Place::reader(&place, &target());
+        let is_completed = reader.last_completed("a.csv").unwrap().is_some();
+        assert_eq!(reader.known_bad(&[digest]).unwrap(), [is_completed], "after {commits} commits");
+        let minutes = run.map_or(0, |run| reader.minutes(run.number).unwrap().len());
+        assert!(minutes == 1 || !is_completed, "what was handed in before the end is there with it");
+        completions += usize::from(is_completed);
+    }
+    assert!((1..6).contains(&completions), "{completions}");
+}
+
 #[tokio::test]
 async fn i10_after_a_commit_that_failed_nothing_more_is_taken() {
     let place = MemoryLedger::default();
@@ -625,5 +852,8 @@ async fn i10_after_a_commit_that_failed_nothing_more_is_taken() {
     place.restart();
     let refused = ledger.intend(&run, &ticket, intent(&ledger, &ticket)).await;
     assert!(matches!(refused, Err(LedgerError::Io { .. })), "{refused:?}");
+    ledger.add_minute(&run, minute(1, 1));
+    assert!(ledger.end_run(&run, EndedRun::default()).await.is_err());
+    assert_eq!(Place::reader(&place, &target()).minutes(run.number).unwrap(), []);
     assert_eq!(Place::reader(&place, &target()).open_requests().unwrap(), []);
 }

@@ -7,11 +7,12 @@ use sha2::{Digest as _, Sha256};
 
 use super::LedgerError;
 use super::claim::{Claim, ClaimPolicy, ClaimRequest, Ticket};
-use super::idempotency_key::{self, KeyParts, PayloadHash};
-use super::model::{InputName, Intent, RunCounters, RunId, Target};
+use super::idempotency_key::{self, KeyParts, PayloadHash, SentPayload};
+use super::keyed_hasher::KeyedHasher;
+use super::model::{CheckedStatus, EndedRun, Intent, RunId, RunStart, Target};
 use super::queue::{Needs, Queue, Urgency};
 use super::store::{Op, OpReply, Store};
-use crate::domain::{EmailKey, Ending, Moment, Outcome, Receipt};
+use crate::domain::{EmailKey, Ending, MinuteTraffic, Moment, Outcome, Receipt};
 
 /// The ledger of this process, held exclusively. Dropping it waits for the writing thread and lets
 /// the next run in.
@@ -20,6 +21,7 @@ pub struct Ledger {
     target: Target,
     /// Makes keys unguessable. It is made with the ledger.
     secret: Vec<u8>,
+    hasher: KeyedHasher,
     queue: Queue,
 }
 
@@ -31,7 +33,14 @@ impl Ledger {
         target: Target,
         secret: Vec<u8>,
     ) -> Result<Self, LedgerError> {
-        Ok(Self { target, secret, queue: Queue::start(store, path)? })
+        let hasher = KeyedHasher::new(&secret).map_err(|error| LedgerError::io(&path, error))?;
+        Ok(Self { target, secret, hasher, queue: Queue::start(store, path)? })
+    }
+
+    /// Returns what hashes with the secret of this ledger.
+    #[must_use]
+    pub const fn hasher(&self) -> &KeyedHasher {
+        &self.hasher
     }
 
     /// Writes a copy of the whole ledger to a file that does not exist yet. A run that lost the
@@ -58,22 +67,22 @@ impl Ledger {
         idempotency_key::derive(&self.secret, &parts).map_err(|error| LedgerError::io(self.path(), error))
     }
 
-    pub async fn begin_run(&self, input: InputName) -> Result<RunId, LedgerError> {
+    pub async fn begin_run(&self, start: RunStart) -> Result<RunId, LedgerError> {
         let name = uuid::Uuid::now_v7().to_string();
-        let op = Op::BeginRun { name: name.clone(), input };
+        let op = Op::BeginRun { name: name.clone(), start };
         let number = self.permit(Urgency::Now, op, OpReply::run).await?;
         Ok(RunId { number, name })
     }
 
-    pub async fn end_run(
-        &self,
-        run: &RunId,
-        counters: RunCounters,
-        exit_code: u8,
-        stopped: Option<String>,
-    ) -> Result<(), LedgerError> {
-        let op = Op::EndRun { run: run.number, counters, exit_code, stopped };
-        self.complete(Urgency::Now, op).await
+    pub async fn end_run(&self, run: &RunId, end: EndedRun) -> Result<(), LedgerError> {
+        self.complete(Urgency::Now, Op::EndRun { run: run.number, end }).await
+    }
+
+    /// Hands in what a run did in a minute, and does not wait for its commit: no record depends on
+    /// it, and after an error of the ledger nothing is written.
+    pub fn add_minute(&self, run: &RunId, traffic: MinuteTraffic) {
+        let op = Op::AddMinute { run: run.number, traffic: Box::new(traffic) };
+        drop(self.complete(Urgency::Soon, op));
     }
 
     /// Returns whether any run ever created a customer of this target.
@@ -112,10 +121,12 @@ impl Ledger {
         &self,
         run: &RunId,
         ticket: &Ticket,
-        payload: PayloadHash,
+        sent: SentPayload<'_>,
         outcome: Outcome,
     ) -> impl Future<Output = Result<(), LedgerError>> + use<'_> {
-        let op = Op::Settle { run: run.number, email: ticket.email.clone(), payload, outcome };
+        let SentPayload { hash: payload, body } = sent;
+        let fields = self.hasher.fields(&ticket.email, body);
+        let op = Op::Settle { run: run.number, email: ticket.email.clone(), payload, fields, outcome };
         self.complete(Urgency::Soon, op)
     }
 
@@ -148,9 +159,15 @@ impl Ledger {
         self.permit(Urgency::Now, Op::Learn { run: run.number, customers }, OpReply::count).await
     }
 
+    /// Learns what the API says of customers' checks now. Returns how many of them are known.
+    pub async fn learn_status(&self, customers: Vec<(EmailKey, CheckedStatus)>) -> Result<u64, LedgerError> {
+        self.permit(Urgency::Now, Op::LearnStatus { customers }, OpReply::count).await
+    }
+
     /// Erases a person. Returns false if the ledger does not know the e-mail.
     pub async fn forget_email(&self, email: EmailKey) -> Result<bool, LedgerError> {
-        self.permit(Urgency::Now, Op::ForgetEmail { email }, OpReply::is).await
+        let person = self.hasher.person(&email);
+        self.permit(Urgency::Now, Op::ForgetEmail { email, person }, OpReply::is).await
     }
 
     /// Erases everything of the target, runs included. Returns the number of records.

@@ -16,6 +16,27 @@ impl PayloadHash {
     }
 }
 
+/// The data of an outcome: what was sent.
+#[derive(Clone, Copy)]
+pub struct SentPayload<'a> {
+    pub hash: PayloadHash,
+    pub body: &'a [u8],
+}
+
+impl<'a> SentPayload<'a> {
+    #[must_use]
+    pub fn of(body: &'a [u8]) -> Self {
+        Self { hash: PayloadHash::of(body), body }
+    }
+}
+
+/// Hides the body, because it has people's data.
+impl std::fmt::Debug for SentPayload<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SentPayload").field("hash", &self.hash).finish_non_exhaustive()
+    }
+}
+
 /// Everything a key stands for. The same parts give the same key after any crash; without the
 /// ledger's secret it cannot be guessed, which matters because a server may keep its keys for all
 /// accounts in one place.

@@ -12,15 +12,20 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::claim::{Claim, ClaimPolicy, ClaimRequest, Decision, Ticket, decide};
+use super::field_hashes::FieldHashes;
 use super::idempotency_key::PayloadHash;
+use super::keyed_hasher::{BadRecordDigest, KeyedHasher};
 use super::model::{self, learnt, unheard};
 use super::record_state::RecordState;
 use super::store::{LedgerReader, NEVER_SENT, Op, OpReply, Store};
 use super::{
-    Claimed, Intent, KnownRecord, LedgerError, OpenRequest, PastOutcome, RunCounters, RunId, RunInfo, RunState,
-    SharedId, StoredOutcome, Target,
+    CheckedStatus, Claimed, EndedRun, Intent, KnownRecord, LedgerError, OpenRequest, PastOutcome, RunCounters, RunId,
+    RunInfo, RunStart, RunState, SharedId, StoredOutcome, Target,
 };
-use crate::domain::{EmailKey, Moment, Outcome, Receipt, Status, Tally};
+use crate::domain::{EmailKey, MinuteTraffic, Moment, Outcome, Receipt, Status, Tally};
+
+/// The secret of every ledger in memory.
+pub(super) const SECRET: [u8; 32] = [7; 32];
 
 /// What is committed, shared by all stores and readers.
 #[derive(Clone, Debug, Default)]
@@ -41,7 +46,11 @@ struct Committed {
 #[derive(Clone, Debug, Default)]
 struct KeptTarget {
     owner: Option<Vec<u8>>,
-    runs: Vec<(String, RunInfo)>,
+    runs: Vec<RunInfo>,
+    /// By run and minute.
+    minutes: BTreeMap<(i64, i64), MinuteTraffic>,
+    /// By the completed run that reported them.
+    bad_records: BTreeMap<i64, Vec<BadRecordDigest>>,
     records: BTreeMap<EmailKey, KeptRecord>,
 }
 
@@ -52,7 +61,8 @@ struct KeptRecord {
     claimed_row: u64,
     /// The run and the row that sent it.
     open: Option<(i64, u64, Intent)>,
-    outcomes: Vec<(PastOutcome, StoredOutcome)>,
+    outcomes: Vec<(PastOutcome, StoredOutcome, Option<FieldHashes>)>,
+    checked: Option<CheckedStatus>,
 }
 
 impl MemoryLedger {
@@ -143,11 +153,14 @@ impl Store for MemoryStore {
 impl KeptTarget {
     fn apply(&mut self, op: Op) -> OpReply {
         match op {
-            Op::BeginRun { name, input } => OpReply::Run(self.begin(name, input.0)),
-            Op::EndRun { run, counters, exit_code, stopped } => {
-                let (_, info) = self.runs.iter_mut().find(|(_, info)| info.id.number == run).unwrap();
-                (info.counters, info.exit_code, info.stopped) = (counters, Some(exit_code), stopped);
-                info.ended_at = Some(now());
+            Op::BeginRun { name, start } => OpReply::Run(self.begin(name, start)),
+            Op::EndRun { run, end } => {
+                self.end(run, end);
+                OpReply::Done
+            }
+            Op::AddMinute { run, traffic } => {
+                let empty = || MinuteTraffic::new(traffic.minute);
+                self.minutes.entry((run, traffic.minute)).or_insert_with(empty).merge(&traffic);
                 OpReply::Done
             }
             Op::HasCreated => OpReply::Is(self.has_created()),
@@ -161,8 +174,8 @@ impl KeptTarget {
                 record.open = Some((run, row, intent));
                 OpReply::Done
             }
-            Op::Settle { run, email, payload, outcome } => {
-                self.settle(run, &email, payload, outcome);
+            Op::Settle { run, email, payload, fields, outcome } => {
+                self.settle(run, &email, payload, fields, outcome);
                 OpReply::Done
             }
             Op::Release { email } => {
@@ -177,8 +190,9 @@ impl KeptTarget {
                 let open = self.records.get(&email).and_then(|record| record.open.clone());
                 let Some((sent_by, _, intent)) = open else { return OpReply::Is(false) };
                 if self.state(&email, i64::MAX).is_some_and(|state| state.untold_doubt(run).is_some()) {
-                    self.settle(sent_by, &email, intent.payload, unheard());
+                    self.settle(sent_by, &email, intent.payload, None, unheard());
                 }
+                let fields = KeyedHasher::new(&SECRET).unwrap().fields(&email, &intent.body);
                 for run in [sent_by, run] {
                     let outcome = Outcome {
                         ending: ending.clone(),
@@ -186,12 +200,25 @@ impl KeptTarget {
                         attempts: intent.attempt,
                         warnings: vec![],
                     };
-                    self.settle(run, &email, intent.payload, outcome);
+                    self.settle(run, &email, intent.payload, fields.clone(), outcome);
                 }
                 self.record(&email).open = None;
                 OpReply::Is(true)
             }
-            Op::ForgetEmail { email } => OpReply::Is(self.records.remove(&email).is_some()),
+            Op::LearnStatus { customers } => {
+                let learn = |(email, status)| match self.records.get_mut(&email) {
+                    Some(record) => {
+                        record.checked = Some(status);
+                        1
+                    }
+                    None => 0,
+                };
+                OpReply::Count(customers.into_iter().map(learn).sum())
+            }
+            Op::ForgetEmail { email, person } => {
+                self.bad_records.values_mut().for_each(|bad| bad.retain(|digest| !digest.0.starts_with(&person)));
+                OpReply::Is(self.records.remove(&email).is_some())
+            }
             Op::ForgetTarget => OpReply::Count(std::mem::take(self).records.len() as u64),
             Op::CheckOwner { owner } => OpReply::Is(*self.owner.get_or_insert_with(|| owner.clone()) == owner),
         }
@@ -201,22 +228,39 @@ impl KeptTarget {
         self.records.get_mut(email).unwrap()
     }
 
-    fn begin(&mut self, name: String, input: String) -> i64 {
-        let number = self.runs.last().map_or(1, |(_, last)| last.id.number + 1);
-        let info = RunInfo {
+    fn begin(&mut self, name: String, start: RunStart) -> i64 {
+        let number = self.runs.last().map_or(1, |last| last.id.number + 1);
+        self.runs.push(RunInfo {
             id: RunId { number, name },
+            start,
             counters: RunCounters::default(),
             started_at: now(),
             ended_at: None,
             exit_code: None,
             stopped: None,
-        };
-        self.runs.push((input, info));
+            records_read: None,
+            known_bad: None,
+            is_completed: false,
+        });
         number
     }
 
+    fn end(&mut self, run: i64, end: EndedRun) {
+        let EndedRun { counters, exit_code, stopped, records_read, known_bad, is_completed, bad_records } = end;
+        let info = self.runs.iter_mut().find(|info| info.id.number == run).unwrap();
+        (info.counters, info.exit_code, info.stopped, info.ended_at) =
+            (counters, Some(exit_code), stopped, Some(now()));
+        (info.records_read, info.known_bad, info.is_completed) = (records_read, known_bad, is_completed);
+        if is_completed {
+            let input = info.start.input.clone();
+            let of_input = self.runs.iter().filter(|info| info.start.input == input);
+            of_input.for_each(|info| drop(self.bad_records.remove(&info.id.number)));
+            self.bad_records.insert(run, bad_records);
+        }
+    }
+
     fn has_created(&self) -> bool {
-        self.records.values().flat_map(|record| &record.outcomes).any(|(past, _)| past.status == Status::Created)
+        self.records.values().flat_map(|record| &record.outcomes).any(|(past, ..)| past.status == Status::Created)
     }
 
     fn sent_within(&self, time: Duration, now: Moment) -> Vec<(EmailKey, Moment)> {
@@ -240,15 +284,22 @@ impl KeptTarget {
             Decision::Duplicate { of_row } => return Claim::Duplicate { of_row },
         };
         if let Some((sent_by, intent)) = known.as_ref().and_then(|known| known.untold_doubt(run)) {
-            self.settle(sent_by, &email, intent.payload, unheard());
+            self.settle(sent_by, &email, intent.payload, None, unheard());
         }
         Claim::Deliver(Ticket { email, position, generation, resumed })
     }
 
-    fn settle(&mut self, run: i64, email: &EmailKey, payload: PayloadHash, outcome: Outcome) {
+    fn settle(
+        &mut self,
+        run: i64,
+        email: &EmailKey,
+        payload: PayloadHash,
+        fields: Option<FieldHashes>,
+        outcome: Outcome,
+    ) {
         let (status, stored) = model::stored(outcome);
         let record = self.record(email);
-        record.outcomes.push((PastOutcome { run, status, payload }, stored));
+        record.outcomes.push((PastOutcome { run, status, payload }, stored, fields));
         if status != Status::InDoubt {
             record.open = None;
         }
@@ -259,7 +310,7 @@ impl KeptTarget {
             return false;
         }
         self.records.entry(email.clone()).or_insert_with(|| KeptRecord { claimed_run: run, ..KeptRecord::new() });
-        self.settle(run, email, NEVER_SENT, learnt(receipt));
+        self.settle(run, email, NEVER_SENT, None, learnt(receipt));
         true
     }
 
@@ -269,21 +320,22 @@ impl KeptTarget {
 
     fn known(&self, email: &EmailKey, as_of: i64) -> Option<KnownRecord> {
         let record = self.records.get(email)?;
-        let latest = record.outcomes.iter().rfind(|(past, _)| past.run <= as_of);
+        let latest = record.outcomes.iter().rfind(|(past, ..)| past.run <= as_of);
         let state = RecordState {
             generation: record.generation,
             claimed_run: record.claimed_run,
             claimed_row: record.claimed_row,
             open: record.open.as_ref().map(|(run, _, intent)| (*run, intent.clone())),
-            latest: latest.map(|(past, _)| *past),
+            latest: latest.map(|(past, ..)| *past),
         };
-        Some((state, latest.map(|(_, stored)| stored.clone())))
+        let checked = record.checked.clone();
+        Some((state, latest.map(|(_, stored, _)| StoredOutcome { checked, ..stored.clone() })))
     }
 }
 
 impl KeptRecord {
     fn new() -> Self {
-        Self { generation: 0, claimed_run: 0, claimed_row: 0, open: None, outcomes: Vec::new() }
+        Self { generation: 0, claimed_run: 0, claimed_row: 0, open: None, outcomes: Vec::new(), checked: None }
     }
 }
 
@@ -299,6 +351,13 @@ pub(super) struct MemoryReader {
     is_held: bool,
 }
 
+impl MemoryReader {
+    /// The runs of an input, the newest first.
+    fn of_input(&self, input: &str) -> impl Iterator<Item = &RunInfo> {
+        self.kept.runs.iter().rev().filter(move |info| info.start.input.0 == input)
+    }
+}
+
 impl LedgerReader for MemoryReader {
     fn knows_any(&self) -> Result<bool, LedgerError> {
         Ok(!self.kept.records.is_empty())
@@ -310,6 +369,19 @@ impl LedgerReader for MemoryReader {
 
     fn outcomes(&self, emails: &[&EmailKey], as_of: i64) -> Result<Vec<Option<KnownRecord>>, LedgerError> {
         Ok(emails.iter().map(|email| self.kept.known(email, as_of)).collect())
+    }
+
+    fn sent_fields(&self, emails: &[&EmailKey], as_of: i64) -> Result<Vec<Option<FieldHashes>>, LedgerError> {
+        let fields = |email: &&EmailKey| {
+            let outcomes = &self.kept.records.get(*email)?.outcomes;
+            outcomes.iter().rfind(|(past, ..)| past.run <= as_of)?.2.clone()
+        };
+        Ok(emails.iter().map(fields).collect())
+    }
+
+    fn known_bad(&self, digests: &[BadRecordDigest]) -> Result<Vec<bool>, LedgerError> {
+        let is_known = |digest| self.kept.bad_records.values().flatten().any(|known| known == digest);
+        Ok(digests.iter().map(is_known).collect())
     }
 
     fn each_claimed(&self, run: i64, show: &mut dyn FnMut(Claimed) -> bool) -> Result<(), LedgerError> {
@@ -327,11 +399,33 @@ impl LedgerReader for MemoryReader {
     }
 
     fn last_run(&self, input: &str) -> Result<Option<RunInfo>, LedgerError> {
-        Ok(self.kept.runs.iter().rfind(|(of, _)| of == input).map(|(_, info)| info.clone()))
+        Ok(self.of_input(input).next().cloned())
+    }
+
+    fn runs_of(&self, input: &str, most: u32) -> Result<Vec<RunInfo>, LedgerError> {
+        Ok(self.of_input(input).take(most as usize).cloned().collect())
+    }
+
+    fn last_completed(&self, input: &str) -> Result<Option<RunInfo>, LedgerError> {
+        Ok(self.of_input(input).find(|info| info.is_completed).cloned())
+    }
+
+    fn tally_of(&self, run: i64) -> Result<Tally, LedgerError> {
+        let mut tally = Tally::default();
+        for record in self.kept.records.values() {
+            let is_open = record.open.as_ref().is_some_and(|(sent_by, ..)| *sent_by == run);
+            let latest = record.outcomes.iter().rfind(|(past, ..)| past.run == run).map(|(past, ..)| past.status);
+            latest.filter(|_| !is_open).or(is_open.then_some(Status::InDoubt)).into_iter().for_each(|it| tally.add(it));
+        }
+        Ok(tally)
+    }
+
+    fn minutes(&self, run: i64) -> Result<Vec<MinuteTraffic>, LedgerError> {
+        Ok(self.kept.minutes.range((run, i64::MIN)..=(run, i64::MAX)).map(|(_, traffic)| traffic.clone()).collect())
     }
 
     fn run(&self, name: &str) -> Result<Option<RunInfo>, LedgerError> {
-        Ok(self.kept.runs.iter().find(|(_, info)| info.id.name == name).map(|(_, info)| info.clone()))
+        Ok(self.kept.runs.iter().find(|info| info.id.name == name).cloned())
     }
 
     fn open_requests(&self) -> Result<Vec<OpenRequest>, LedgerError> {
@@ -349,7 +443,7 @@ impl LedgerReader for MemoryReader {
     }
 
     fn state_of(&self, run: &RunInfo) -> Result<RunState, LedgerError> {
-        let is_newest = self.kept.runs.last().is_some_and(|(_, newest)| newest.id == run.id);
+        let is_newest = self.kept.runs.last().is_some_and(|newest| newest.id == run.id);
         Ok(match run.ended_at {
             Some(ended_at) => RunState::Ended(ended_at),
             None if is_newest && self.is_held => RunState::Running,
@@ -360,7 +454,7 @@ impl LedgerReader for MemoryReader {
     fn tally(&self) -> Result<Tally, LedgerError> {
         let mut tally = Tally::default();
         for record in self.kept.records.values() {
-            let latest = record.outcomes.last().map_or(Status::NotAttempted, |(past, _)| past.status);
+            let latest = record.outcomes.last().map_or(Status::NotAttempted, |(past, ..)| past.status);
             tally.add(if record.open.is_some() { Status::InDoubt } else { latest });
         }
         Ok(tally)
@@ -373,9 +467,9 @@ impl LedgerReader for MemoryReader {
     fn shared_ids(&self, run: i64) -> Result<Vec<SharedId>, LedgerError> {
         let mut records = BTreeMap::<String, u64>::new();
         for record in self.kept.records.values() {
-            let of_run = record.outcomes.iter().filter(|(past, _)| past.run == run && past.status == Status::Created);
+            let of_run = record.outcomes.iter().filter(|(past, ..)| past.run == run && past.status == Status::Created);
             let ids: std::collections::BTreeSet<_> =
-                of_run.filter_map(|(_, stored)| stored.receipt.customer_id.clone()).collect();
+                of_run.filter_map(|(_, stored, _)| stored.receipt.customer_id.clone()).collect();
             ids.into_iter().for_each(|id| *records.entry(id).or_default() += 1);
         }
         let mut shared: Vec<_> = records.into_iter().filter(|(_, records)| *records > 1).collect();

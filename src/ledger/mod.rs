@@ -9,7 +9,9 @@
 //! 4. An intent stays until an outcome that ends all doubt is durable, in the same batch. So an
 //!    intent that a later run finds is exactly a request whose effect is unknown.
 //! 5. Outcomes are only ever added. So a report can be made as of any run.
-//! 6. After the first error of the store nothing more is written. Because no intent can become
+//! 6. A run that completed and the bad records that it reported are durable together, so no later
+//!    run takes a record for known that no completed run reported.
+//! 7. After the first error of the store nothing more is written. Because no intent can become
 //!    durable then, nothing more is sent.
 //!
 //! # How it works
@@ -23,6 +25,9 @@
 //!   two commits. `conformance` runs the same tests, each named after its guarantee, for every
 //!   store.
 //! - [`Reader`] is how reports, plans and people read: a view as of the moment that it was opened.
+//! - `keyed_hasher` makes what the ledger keeps instead of people's data: `field_hashes` names the
+//!   fields that changed, and a digest tells a record that was bad before. `minute_codec` packs
+//!   what a run did in a minute; `varint` is how both write numbers.
 //! - `claim` and `record_state` are the rules, pure: may a record be sent, and what is its status?
 //!
 //! # Who may do what
@@ -50,10 +55,13 @@ mod claim;
 #[cfg(test)]
 mod conformance;
 mod error;
+mod field_hashes;
 mod handle;
 mod idempotency_key;
+mod keyed_hasher;
 #[cfg(test)]
 mod memory;
+mod minute_codec;
 mod model;
 mod open;
 mod queue;
@@ -61,14 +69,17 @@ mod reader;
 mod record_state;
 mod sqlite;
 mod store;
+mod varint;
 
 pub use claim::{Claim, ClaimPolicy, ClaimRequest, Ticket};
 pub use error::{Holder, LedgerError, LostName, Occupied};
+pub use field_hashes::FieldHashes;
 pub use handle::Ledger;
-pub use idempotency_key::PayloadHash;
+pub use idempotency_key::{PayloadHash, SentPayload};
+pub use keyed_hasher::{BadRecordDigest, KeyedHasher};
 pub use model::{
-    Creation, InputName, Intent, OpenRequest, PastOutcome, RunCounters, RunId, RunInfo, RunState, SharedId,
-    StoredOutcome, Target,
+    CheckedStatus, Creation, EndedRun, InputName, Intent, OpenRequest, PastOutcome, RunCounters, RunId, RunInfo,
+    RunStart, RunState, SharedId, StoredOutcome, Target,
 };
 pub use reader::Reader;
 pub use record_state::{Claimed, KnownRecord, RecordState};

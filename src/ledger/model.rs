@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::idempotency_key::PayloadHash;
+use super::keyed_hasher::BadRecordDigest;
 use crate::domain::{Complaint, ComplaintCode, Data, EmailKey, Ending, Moment, Outcome, Receipt, Status};
 
 /// An account of a server. A ledger keeps each target's runs and records apart.
@@ -20,9 +21,46 @@ pub struct RunId {
     pub name: String,
 }
 
-/// The input as the ledger remembers it: an absolute path, or the name of a spooled standard input.
+/// The input as the ledger remembers it: what the user calls it, an absolute path, or the name of a
+/// spooled standard input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InputName(pub String);
+
+/// What is known of a run when it begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunStart {
+    pub input: InputName,
+    /// The options with which the input is read, as JSON that only their writer reads. `None` for a
+    /// run without an input. Never a secret.
+    pub options: Option<String>,
+}
+
+impl RunStart {
+    /// Returns the start of a run that reads no input: the name is that of its command.
+    #[must_use]
+    pub fn without_input(command: &str) -> Self {
+        Self { input: InputName(command.to_owned()), options: None }
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EndedRun {
+    pub counters: RunCounters,
+    pub exit_code: u8,
+    /// Why it stopped before its end.
+    pub stopped: Option<String>,
+    /// How many records its input has. `None` if it has none, or if it could not be read again.
+    pub records_read: Option<u64>,
+    /// How many records a completed run before it had reported as bad, with the same cells and
+    /// codes.
+    pub known_bad: Option<u64>,
+    /// Every record of the input ended: nothing stopped the run, `--limit` included.
+    pub is_completed: bool,
+    /// The records that it reported as bad. They take the place of those of earlier runs of the
+    /// same input if the run completed, and are ignored if not.
+    pub bad_records: Vec<BadRecordDigest>,
+}
 
 /// What a run counted beside its outcomes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,18 +120,34 @@ pub struct StoredOutcome {
     pub error_code: String,
     pub error: String,
     pub warning: String,
+    /// What the API said of the customer when it was last asked, whichever outcome came before.
+    pub checked: Option<CheckedStatus>,
+}
+
+/// What the API said of a customer's checks when it was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckedStatus {
+    pub kyc_status: Option<String>,
+    pub tos_status: Option<String>,
+    /// To the millisecond.
+    pub checked_at: Timestamp,
 }
 
 /// What is known of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunInfo {
     pub id: RunId,
+    pub start: RunStart,
     pub counters: RunCounters,
     pub started_at: Timestamp,
     /// Absent while it runs, and after a kill.
     pub ended_at: Option<Timestamp>,
     pub exit_code: Option<u8>,
     pub stopped: Option<String>,
+    /// `None` as well if an earlier version of this program ran it.
+    pub records_read: Option<u64>,
+    pub known_bad: Option<u64>,
+    pub is_completed: bool,
 }
 
 /// How far a run is.
@@ -158,5 +212,5 @@ pub(super) fn stored(outcome: Outcome) -> (Status, StoredOutcome) {
         receipt.data = Data::None;
     }
     let warning = warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    (status, StoredOutcome { receipt, http_status, attempts, error_code, error, warning })
+    (status, StoredOutcome { receipt, http_status, attempts, error_code, error, warning, checked: None })
 }

@@ -26,6 +26,8 @@ impl Reader {
     /// # Errors
     /// When there is no ledger, or when it cannot be trusted.
     pub fn open(path: &Path, target: &Target) -> Result<Self, LedgerError> {
-        SqliteReader::open(path, target).map(Self::over)
+        let store = SqliteReader::open(path, target)?;
+        let secret = store.secret()?;
+        Self::over(store, &secret).map_err(|error| LedgerError::io(path, error))
     }
 }

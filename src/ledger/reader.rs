@@ -1,10 +1,12 @@
 //! The ledger as reports, plans and people read it.
 
 use super::LedgerError;
+use super::field_hashes::FieldHashes;
+use super::keyed_hasher::{BadRecordDigest, KeyedHasher};
 use super::model::{OpenRequest, RunInfo, RunState, SharedId};
 use super::record_state::{Claimed, KnownRecord, RecordState};
 use super::store::LedgerReader;
-use crate::domain::{EmailKey, Tally};
+use crate::domain::{ChangedFields, EmailKey, MinuteTraffic, Tally};
 
 /// How many records a store is asked for at a time.
 pub(super) const PIECE: usize = 500;
@@ -14,11 +16,18 @@ pub(super) const PIECE: usize = 500;
 #[derive(Debug)]
 pub struct Reader {
     store: Box<dyn LedgerReader>,
+    hasher: KeyedHasher,
 }
 
 impl Reader {
-    pub(super) fn over(store: impl LedgerReader + 'static) -> Self {
-        Self { store: Box::new(store) }
+    pub(super) fn over(store: impl LedgerReader + 'static, secret: &[u8]) -> Result<Self, hmac::digest::InvalidLength> {
+        Ok(Self { store: Box::new(store), hasher: KeyedHasher::new(secret)? })
+    }
+
+    /// Returns what hashes with the secret of this ledger.
+    #[must_use]
+    pub const fn hasher(&self) -> &KeyedHasher {
+        &self.hasher
     }
 
     /// Returns whether it knows any record of this target.
@@ -46,6 +55,30 @@ impl Reader {
         in_pieces(emails, |piece| self.store.outcomes(piece, as_of(run)))
     }
 
+    /// Returns how each body differs from what was sent for the last outcome of its e-mail, in
+    /// their order. Hashing takes a few microseconds each, so ask only for records that have
+    /// changed.
+    pub fn changed_fields(
+        &self,
+        bodies: &[(&EmailKey, &[u8])],
+        run: Option<i64>,
+    ) -> Result<Vec<ChangedFields>, LedgerError> {
+        let emails: Vec<_> = bodies.iter().map(|(email, _)| *email).collect();
+        let sent = in_pieces(&emails, |piece| self.store.sent_fields(piece, as_of(run)))?;
+        let changed = |(sent, (email, body)): (Option<FieldHashes>, &(&EmailKey, &[u8]))| {
+            let now = self.hasher.fields(email, body);
+            let both = sent.zip(now);
+            both.map_or(ChangedFields::Unknown, |(sent, now)| FieldHashes::compare(&sent, &now))
+        };
+        Ok(sent.into_iter().zip(bodies).map(changed).collect())
+    }
+
+    /// Returns whether the last completed run of an input of this target reported these records, in
+    /// their order.
+    pub fn known_bad(&self, digests: &[BadRecordDigest]) -> Result<Vec<bool>, LedgerError> {
+        in_pieces(digests, |piece| self.store.known_bad(piece))
+    }
+
     /// Shows what is known, as of `run`, of each record that it claimed, in the order of its rows.
     pub fn each_claimed<E: From<LedgerError>>(
         &self,
@@ -63,6 +96,27 @@ impl Reader {
     /// Returns the newest run over this input.
     pub fn last_run(&self, input: &str) -> Result<Option<RunInfo>, LedgerError> {
         self.store.last_run(input)
+    }
+
+    /// Returns the newest runs over this input, at most so many, the newest first.
+    pub fn runs_of(&self, input: &str, most: u32) -> Result<Vec<RunInfo>, LedgerError> {
+        self.store.runs_of(input, most)
+    }
+
+    /// Returns the newest run over this input that completed.
+    pub fn last_completed(&self, input: &str) -> Result<Option<RunInfo>, LedgerError> {
+        self.store.last_completed(input)
+    }
+
+    /// Counts the records by the last outcome that the run itself brought, and those with an open
+    /// request of it as in doubt. Records that it found settled are not among them.
+    pub fn tally_of(&self, run: i64) -> Result<Tally, LedgerError> {
+        self.store.tally_of(run)
+    }
+
+    /// Returns the minutes of a run in which something happened, in their order.
+    pub fn minutes(&self, run: i64) -> Result<Vec<MinuteTraffic>, LedgerError> {
+        self.store.minutes(run)
     }
 
     /// Returns the run of this name.
@@ -103,12 +157,9 @@ fn as_of(run: Option<i64>) -> i64 {
     run.unwrap_or(i64::MAX)
 }
 
-fn in_pieces<T>(
-    emails: &[&EmailKey],
-    ask: impl Fn(&[&EmailKey]) -> Result<Vec<T>, LedgerError>,
-) -> Result<Vec<T>, LedgerError> {
-    let mut found = Vec::with_capacity(emails.len());
-    for piece in emails.chunks(PIECE) {
+fn in_pieces<Q, T>(questions: &[Q], ask: impl Fn(&[Q]) -> Result<Vec<T>, LedgerError>) -> Result<Vec<T>, LedgerError> {
+    let mut found = Vec::with_capacity(questions.len());
+    for piece in questions.chunks(PIECE) {
         found.extend(ask(piece)?);
     }
     Ok(found)

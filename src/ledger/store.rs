@@ -13,10 +13,12 @@ use std::time::Duration;
 
 use super::LedgerError;
 use super::claim::{Claim, ClaimPolicy, ClaimRequest};
+use super::field_hashes::{FieldHash, FieldHashes};
 use super::idempotency_key::PayloadHash;
-use super::model::{InputName, Intent, OpenRequest, RunCounters, RunInfo, RunState, SharedId};
+use super::keyed_hasher::BadRecordDigest;
+use super::model::{CheckedStatus, EndedRun, Intent, OpenRequest, RunInfo, RunStart, RunState, SharedId};
 use super::record_state::{Claimed, KnownRecord, RecordState};
-use crate::domain::{EmailKey, Ending, Moment, Outcome, Receipt, Tally};
+use crate::domain::{EmailKey, Ending, MinuteTraffic, Moment, Outcome, Receipt, Tally};
 
 /// The payload hash of customers that were learnt and never sent. No payload has it.
 pub(super) const NEVER_SENT: PayloadHash = PayloadHash([0; 32]);
@@ -25,9 +27,13 @@ pub(super) const NEVER_SENT: PayloadHash = PayloadHash([0; 32]);
 #[derive(Debug)]
 pub(super) enum Op {
     /// The run exists. Answers with its number, which is larger than that of every earlier run.
-    BeginRun { name: String, input: InputName },
-    /// The run has ended, with these counters and this exit code.
-    EndRun { run: i64, counters: RunCounters, exit_code: u8, stopped: Option<String> },
+    BeginRun { name: String, start: RunStart },
+    /// The run has ended like this. If it completed, the records that it reported as bad are known,
+    /// and those that earlier runs of the same input reported are forgotten, both or neither.
+    EndRun { run: i64, end: EndedRun },
+    /// The minute of the run has this traffic in addition. After a crash it may lack the last
+    /// minutes of a run, and no record depends on them.
+    AddMinute { run: i64, traffic: Box<MinuteTraffic> },
     /// Nothing changes. Answers whether any run ever created a customer of this target.
     HasCreated,
     /// Nothing changes. Answers with the open requests that left within `time` before `now`.
@@ -38,7 +44,8 @@ pub(super) enum Op {
     /// The request is open. It replaces an older open request of the same record.
     Intend { run: i64, email: EmailKey, row: u64, intent: Intent },
     /// The outcome is the record's last one, and no request is open unless it leaves doubt.
-    Settle { run: i64, email: EmailKey, payload: PayloadHash, outcome: Outcome },
+    /// `fields` are those of the payload.
+    Settle { run: i64, email: EmailKey, payload: PayloadHash, fields: Option<FieldHashes>, outcome: Outcome },
     /// No request of the record is open. There is no outcome.
     Release { email: EmailKey },
     /// Each customer that was not settled has the outcome `exists`. Answers how many those were.
@@ -46,8 +53,12 @@ pub(super) enum Op {
     /// The record in doubt has this ending, as of the run that sent the request and as of this one.
     /// Answers whether it was in doubt; if not, nothing changes.
     SettleByHand { run: i64, email: EmailKey, ending: Ending },
-    /// Nothing of the record is left. Answers whether it was known.
-    ForgetEmail { email: EmailKey },
+    /// Each known customer has this status, and nothing else of it has changed; the others stay
+    /// unknown. Answers how many are known.
+    LearnStatus { customers: Vec<(EmailKey, CheckedStatus)> },
+    /// Nothing of the record is left, nor of bad records whose digests begin with `person`. Answers
+    /// whether it was known.
+    ForgetEmail { email: EmailKey, person: FieldHash },
     /// Nothing of the target is left. Answers how many records it had.
     ForgetTarget,
     /// The target has an owner. Answers whether it is this one.
@@ -131,12 +142,34 @@ pub(super) trait LedgerReader: std::fmt::Debug + Send {
     /// The same, with the rest of each last outcome.
     fn outcomes(&self, emails: &[&EmailKey], as_of: i64) -> Result<Vec<Option<KnownRecord>>, LedgerError>;
 
+    /// Returns the fields that were sent for the last outcomes of these records as of a run, in the
+    /// order of the question; `None` where nothing was sent, or by an earlier version. Ask for at
+    /// most a piece at a time.
+    fn sent_fields(&self, emails: &[&EmailKey], as_of: i64) -> Result<Vec<Option<FieldHashes>>, LedgerError>;
+
+    /// Returns whether the last completed run of an input of this target reported these records, in
+    /// the order of the question. Ask for at most a piece at a time.
+    fn known_bad(&self, digests: &[BadRecordDigest]) -> Result<Vec<bool>, LedgerError>;
+
     /// Shows what is known, as of the run, of each record that it claimed, in the order of its
     /// rows, until `show` returns false.
     fn each_claimed(&self, run: i64, show: &mut dyn FnMut(Claimed) -> bool) -> Result<(), LedgerError>;
 
     /// Returns the newest run over this input.
     fn last_run(&self, input: &str) -> Result<Option<RunInfo>, LedgerError>;
+
+    /// Returns the newest runs over this input, at most so many, the newest first.
+    fn runs_of(&self, input: &str, most: u32) -> Result<Vec<RunInfo>, LedgerError>;
+
+    /// Returns the newest run over this input that completed.
+    fn last_completed(&self, input: &str) -> Result<Option<RunInfo>, LedgerError>;
+
+    /// Counts the records by the last outcome that the run itself brought, and those with an open
+    /// request of it as in doubt. Records that it found settled are not among them.
+    fn tally_of(&self, run: i64) -> Result<Tally, LedgerError>;
+
+    /// Returns the minutes of a run in which something happened, in their order.
+    fn minutes(&self, run: i64) -> Result<Vec<MinuteTraffic>, LedgerError>;
 
     /// Returns the run of this name.
     fn run(&self, name: &str) -> Result<Option<RunInfo>, LedgerError>;

@@ -9,13 +9,15 @@ use crate::domain::shown;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::intake::{Feed, InputFile, InputOptions};
-use crate::ledger::InputName;
+use crate::ledger::{InputName, RunStart};
 use crate::trusted_file::make_private_folder;
 
 /// Which input to read, and how.
 #[derive(Clone, Debug)]
 pub(crate) struct InputSettings {
     pub kind: InputKind,
+    /// `--input-name`. `None` for the path.
+    pub name: Option<InputName>,
     /// `want_raw` is decided at each reading.
     pub options: InputOptions,
 }
@@ -52,8 +54,9 @@ impl InputHandle {
         let file = InputFile::open(&path)?;
         // Resolved now, while the path leads to this file; later it may lead to another one or to
         // none.
-        let name = path.canonicalize().unwrap_or(path);
-        Ok(Self { file, name: InputName(name.to_string_lossy().into_owned()), settings })
+        let by_path = || InputName(path.canonicalize().unwrap_or(path).to_string_lossy().into_owned());
+        let name = settings.name.clone().unwrap_or_else(by_path);
+        Ok(Self { file, name, settings })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -78,6 +81,11 @@ impl InputHandle {
     /// Returns the name under which the ledger knows the input.
     pub(crate) fn name(&self) -> InputName {
         self.name.clone()
+    }
+
+    /// Returns what a run of this input begins with.
+    pub(crate) fn run_start(&self) -> RunStart {
+        RunStart { input: self.name(), options: Some(self.settings.options.to_json().to_string()) }
     }
 
     /// Reads the input from the start. Fails if the file has changed. With `want_raw`, records keep

@@ -10,13 +10,13 @@ use super::chunks::ChunkedVec;
 use super::duplicates::{Duplicates, Earlier};
 use crate::api::wire;
 use crate::domain::{
-    Code, Complaint, ComplaintCode, EmailKey, InputRecord, InputShape, Position, RawRecord, RecordVerdict, ReportLine,
-    Severity, Status, Tally, Violation,
+    ChangedFields, Code, Complaint, ComplaintCode, EmailKey, InputRecord, InputShape, Position, RawRecord,
+    RecordVerdict, ReportLine, Severity, Status, Tally, Violation,
 };
 use crate::failure::Failure;
 use crate::intake::Gather;
 use crate::ledger::{KnownRecord, PayloadHash, Reader, RecordState, StoredOutcome};
-use crate::report::ErrorGroups;
+use crate::report::{ChangedCounts, ErrorGroups};
 
 /// The point in time that a line describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,8 +58,23 @@ impl ReviewedRecord {
 #[derive(Debug)]
 pub(crate) struct PreparedRecord {
     pub noted: ReviewedRecord,
-    /// How the ledger knows a valid record, and what would be sent; `None` if it is invalid.
-    sendable: Option<(EmailKey, PayloadHash)>,
+    /// `None` if it is invalid.
+    sendable: Option<Sendable>,
+}
+
+/// How the ledger knows a valid record, and what would be sent.
+struct Sendable {
+    email: EmailKey,
+    payload: PayloadHash,
+    /// Kept for as long as the piece, because only the ledger shows which records changed.
+    body: Vec<u8>,
+}
+
+/// Hides the body, because it has people's data.
+impl std::fmt::Debug for Sendable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sendable").field("payload", &self.payload).finish_non_exhaustive()
+    }
 }
 
 impl Gather for ChunkedVec<PreparedRecord> {
@@ -79,7 +94,8 @@ impl PreparedRecord {
         let sendable = match &record.verdict {
             RecordVerdict::Invalid { .. } => None,
             RecordVerdict::Valid { customer, .. } => {
-                Some((customer.email.key(), PayloadHash::of(&wire::body(customer))))
+                let body = wire::body(customer);
+                Some(Sendable { email: customer.email.key(), payload: PayloadHash::of(&body), body })
             }
         };
         Self { noted: ReviewedRecord::of(record), sendable }
@@ -88,7 +104,11 @@ impl PreparedRecord {
 
 /// What the ledger knows of the valid records of a piece, in their order.
 #[derive(Debug, Default)]
-pub(crate) struct KnownPiece(std::vec::IntoIter<Option<KnownRecord>>);
+pub(crate) struct KnownPiece {
+    records: std::vec::IntoIter<Option<KnownRecord>>,
+    /// What differs in those that changed, in their order.
+    changed: std::vec::IntoIter<ChangedFields>,
+}
 
 #[derive(Debug)]
 pub(crate) struct Reconciler {
@@ -133,39 +153,43 @@ impl Reconciler {
     /// a round trip each if the ledger is on another machine.
     pub(crate) fn known<'a>(&self, records: impl Iterator<Item = &'a PreparedRecord>) -> Result<KnownPiece, Failure> {
         let Some(ledger) = &self.ledger else { return Ok(KnownPiece::default()) };
-        let emails: Vec<_> = records.filter_map(|record| Some(&record.sendable.as_ref()?.0)).collect();
-        let known = if self.writes_lines {
-            ledger.outcomes(&emails, self.run())?
-        } else {
+        let sendable: Vec<_> = records.filter_map(|record| record.sendable.as_ref()).collect();
+        let emails: Vec<_> = sendable.iter().map(|sendable| &sendable.email).collect();
+        if !self.writes_lines {
             let states = ledger.states(&emails, self.run())?;
-            states.into_iter().map(|state| state.map(|state| (state, None))).collect()
-        };
-        Ok(KnownPiece(known.into_iter()))
+            let records: Vec<_> = states.into_iter().map(|state| state.map(|state| (state, None))).collect();
+            return Ok(KnownPiece { records: records.into_iter(), changed: Vec::new().into_iter() });
+        }
+        let records = ledger.outcomes(&emails, self.run())?;
+        let changed: Vec<_> = records
+            .iter()
+            .zip(&sendable)
+            .filter(|(known, sendable)| {
+                let state = known.as_ref().map(|(state, _)| state);
+                self.status(state, sendable.payload) == Status::Changed
+            })
+            .map(|(_, Sendable { email, body, .. })| (email, &body[..]))
+            .collect();
+        let changed = if changed.is_empty() { Vec::new() } else { ledger.changed_fields(&changed, self.run())? };
+        Ok(KnownPiece { records: records.into_iter(), changed: changed.into_iter() })
     }
 
     /// Returns the line of a record. Call it for all records in the order of the input, with what
     /// is known of their piece.
     pub(crate) fn line(&self, prepared: &PreparedRecord, known: &mut KnownPiece) -> ReportLine {
         match &prepared.sendable {
-            Some((key, payload)) => self.sendable(&prepared.noted, key, *payload, known.0.next().flatten()),
+            Some(sendable) => self.sendable(&prepared.noted, sendable, known),
             None => invalid(&prepared.noted),
         }
     }
 
-    fn sendable(
-        &self,
-        record: &ReviewedRecord,
-        key: &EmailKey,
-        payload: PayloadHash,
-        known: Option<KnownRecord>,
-    ) -> ReportLine {
+    fn sendable(&self, record: &ReviewedRecord, sendable: &Sendable, known: &mut KnownPiece) -> ReportLine {
         let position = record.position;
-        let (standing, past) = known.unzip();
-        let earlier = self.earlier(key, position.row);
-        let status = match &earlier {
-            Some(_) => Status::Duplicate,
-            None => self.status(standing.as_ref(), payload),
-        };
+        let (standing, past) = known.records.next().flatten().unzip();
+        let known_as = self.status(standing.as_ref(), sendable.payload);
+        let changed = if known_as == Status::Changed { known.changed.next() } else { None };
+        let earlier = self.earlier(&sendable.email, position.row);
+        let status = if earlier.is_some() { Status::Duplicate } else { known_as };
         let mut line = line_of(record, status);
         let mut notes: Vec<_> = record.violations.iter().map(noted).collect();
         if let Some(Earlier { row, same_data }) = earlier {
@@ -173,6 +197,10 @@ impl Reconciler {
             if !same_data {
                 notes.push(format!("{}: it has other data than row {row}", Code::DuplicateDiffers));
             }
+        }
+        if let Some(changed) = changed.filter(|_| status == Status::Changed) {
+            line.error = changed.to_string();
+            line.changed = Some(changed);
         }
         if let Some(standing) = standing.filter(|_| self.writes_lines) {
             remember(&mut line, &standing, past.flatten(), self.run(), &mut notes);
@@ -216,6 +244,7 @@ impl Reconciler {
 pub(crate) struct PassCounts {
     pub tally: Tally,
     pub errors: ErrorGroups,
+    pub changed: ChangedCounts,
 }
 
 impl PassCounts {
@@ -223,6 +252,9 @@ impl PassCounts {
         self.tally.add(line.status);
         if is_complaint(line.status) {
             self.errors.add(line);
+        }
+        if let Some(changed) = &line.changed {
+            self.changed.add(changed);
         }
     }
 }

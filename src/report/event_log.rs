@@ -18,6 +18,8 @@ pub fn log_event(event: &Event) {
         Event::NoToken { why } => tracing::debug!(why = masked(why), "a login failed"),
         Event::Unreachable(trouble) => tracing::debug!(why = masked(&trouble.cause), "no connection"),
         Event::Request(_)
+        | Event::Response { .. }
+        | Event::Doubted { .. }
         | Event::Throttled { .. }
         | Event::Unavailable { .. }
         | Event::RateUnderused { .. }

@@ -186,8 +186,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::domain::Position;
-    use crate::event::Request;
+    use crate::domain::{Position, Request};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_700_000_000 + second).unwrap()

@@ -5,6 +5,7 @@
 //! - [`Rejects`] writes the rejects in the form in which they were read, to correct and import.
 //! - [`Plan`] says what an import would do, [`Summary`] what a run did; both as text or JSON.
 //!   [`Correction`] says how to get the rows that must be fixed into the API.
+//!   [`ChangedCounts`] says in which fields changed records differ.
 //! - [`Diagnostics`] (`diagnostics`) lists what is wrong with the input and marks the cell.
 //! - [`Progress`] (`progress`) follows the events of a run: a bar on a terminal, a line at each
 //!   heartbeat elsewhere. [`Metrics`] writes the same counts for a monitoring system.
@@ -21,6 +22,7 @@
 //! - Data goes to stdout; progress and diagnostics go to stderr.
 
 mod correction;
+mod changed;
 mod diagnostics;
 mod event_log;
 mod formats;
@@ -32,6 +34,7 @@ mod rejects;
 mod summary;
 
 pub use correction::Correction;
+pub use changed::ChangedCounts;
 pub use diagnostics::listing::{Diagnostics, DiagnosticsStyle};
 pub use event_log::{log_end, log_event};
 pub use formats::file::{ReportFile, ReportFormat};

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::changed::ChangedCounts;
 use super::correction::Correction;
 use super::human::{about, skipped};
 use crate::domain::{ReportLine, Status, Tally, counted, grouped, on_one_line, plural, shorten, shown};
@@ -86,6 +87,8 @@ pub struct Summary {
     pub recovered: u64,
     pub duration: Duration,
     pub errors: ErrorGroups,
+    /// In which fields the changed records differ from what was sent.
+    pub changed: ChangedCounts,
     /// Ids that the API gave to more than one record, with the number of records. The summary
     /// prints them loudly, because each customer must have its own id.
     pub shared_ids: Vec<(String, u64)>,
@@ -131,6 +134,7 @@ impl Summary {
         for (number, words) in skipped(&self.tally) {
             writeln!(text, "  {:>9}  {words}", grouped(number))?;
         }
+        self.write_changed(text)?;
         self.write_errors(text)?;
         for (id, records) in &self.shared_ids {
             let records = counted(*records, "record");
@@ -161,6 +165,28 @@ impl Summary {
             writeln!(text, "\n{}", correction.to_text(self.correctable()))?;
         }
         Ok(())
+    }
+
+    fn write_changed(&self, text: &mut String) -> std::fmt::Result {
+        let fields = self.changed.fields();
+        if !fields.is_empty() {
+            writeln!(text, "\nchanged in {fields}")?;
+        }
+        match self.changed.unknown() {
+            0 => Ok(()),
+            unknown => writeln!(text, "\nchanged in unknown fields (imported by an earlier version): {}", grouped(unknown)),
+        }
+    }
+
+    /// Returns a line about the changed records, for a run of which nothing else is printed. `None`
+    /// if there are none.
+    #[must_use]
+    pub fn changed_line(&self) -> Option<String> {
+        let changed = self.tally.get(Status::Changed);
+        let fields = self.changed.fields();
+        let which = if fields.is_empty() { String::new() } else { format!(": {fields}") };
+        (changed > 0)
+            .then(|| format!("{}, imported earlier with other data; not sent{which}", counted(changed, "changed record")))
     }
 
     /// Returns the number of requests and their pace, and what went wrong on the way, if anything
@@ -306,6 +332,7 @@ impl Summary {
             "reports": self.reports,
             "rejects": self.rejects,
             "errors": self.errors.sorted(),
+            "changed_fields": self.changed.to_json(),
             "shared_ids": self.shared_ids.iter().cloned().collect::<HashMap<_, _>>(),
             "exit_code": self.exit_code,
             "stopped": self.stopped,
@@ -357,6 +384,7 @@ mod tests {
             recovered: 0,
             duration: Duration::from_secs(60),
             errors,
+            changed: ChangedCounts::default(),
             shared_ids: Vec::new(),
             reports: vec!["a.csv".into()],
             rejects: None,

@@ -8,6 +8,7 @@ use crate::domain::Country;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::intake::{InputOptions, ValueRule};
+use crate::ledger::InputName;
 use crate::reconcile::input::{InputKind, InputSettings};
 
 impl InputSettings {
@@ -37,7 +38,7 @@ impl InputSettings {
             want_raw: false,
             may_be_cut,
         };
-        Ok(Self { kind, options })
+        Ok(Self { kind, name: args.input_name.clone().map(InputName), options })
     }
 }
 

@@ -39,6 +39,7 @@ mod races;
 mod readme;
 mod reference;
 mod refused;
+mod remembered;
 mod report;
 mod secrets;
 mod selection;

@@ -198,7 +198,7 @@ fn column(name: &str) -> &'static str {
         "http_status" => "of the last response",
         "attempts" => "counted attempts of that run",
         "error_code" => "problem codes joined by `;`, or the code of the API's refusal, see [codes](codes.md)",
-        "error" => "the problems in words, or the words of the API's refusal",
+        "error" => "the problems in words, the words of the API's refusal, or which fields of a changed record differ",
         "warning" => "what is odd and held nothing back",
         other => panic!("the column {other} is not explained"),
     }
@@ -211,7 +211,7 @@ fn status(status: Status) -> &'static str {
             "the API had the customer already; the id is there if the API offers look-ups. See the warning `recovered.unproven`"
         }
         Status::AlreadyImported => "an earlier run created it with the same data; ids from the ledger",
-        Status::Changed => "an earlier run created it with other data; not sent",
+        Status::Changed => "an earlier run created it with other data; not sent. `error` names the fields that differ",
         Status::Duplicate => "an earlier row has the same e-mail; with that row's ids",
         Status::Invalid => "something is wrong with the row; never sent",
         Status::Rejected => {

@@ -10,7 +10,7 @@ use crate::delivery::Verdict;
 use crate::domain::{self, Status, Tally};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::ledger::{LedgerError, Reader, RunCounters, RunId};
+use crate::ledger::{EndedRun, LedgerError, Reader, RunCounters, RunId};
 use crate::process::{signals, stdout};
 use crate::reconcile::line::{AsOf, PassCounts, Reconciler};
 use crate::reconcile::{from_ledger, pass};
@@ -65,7 +65,15 @@ impl Import<'_> {
             self.metrics.reported(&counted.tally, doubts);
         }
         // If the ledger failed before, this fails too, and the verdict already says so.
-        let ended = self.ledger.end_run(run, counters, exit.code(), stopped.clone()).await;
+        let end = EndedRun {
+            counters,
+            exit_code: exit.code(),
+            stopped: stopped.clone(),
+            records_read: counted.as_ref().ok().map(|counted| counted.tally.total()),
+            is_completed: self.is_completed(verdict.as_ref(), counted.as_ref().ok()),
+            ..EndedRun::default()
+        };
+        let ended = self.ledger.end_run(run, end).await;
         if let (Err(error), false) = (ended, matches!(verdict, Some(Verdict::LedgerFailed(_)))) {
             return Err(error.into());
         }
@@ -79,11 +87,22 @@ impl Import<'_> {
         let ending = RunEnding { counters, counted, exit, stopped, is_limited, next_command: next_command.clone() };
         let summary = self.summary(run, &memory, begun, ending)?;
         // Cron mails everything that is printed, and --quiet asks for no mail about a run that went
-        // well.
-        if !(self.log.is_quiet() && exit == Exit::Done && self.rendering == Rendering::Text) {
+        // well. One that met changed records did, but nobody else will act on them.
+        if self.log.is_quiet() && exit == Exit::Done && self.rendering == Rendering::Text {
+            if let Some(line) = summary.changed_line() {
+                stdout::write_unless_signalled(format!("{line}\n"), &self.signals.caught).await;
+            }
+        } else {
             self.print(&summary).await;
         }
         Ok(Finished { exit, next_command })
+    }
+
+    /// Returns whether every record of the input ended. A run with `--limit` is a trial, even if it
+    /// did not reach its limit.
+    fn is_completed(&self, verdict: Option<&Verdict>, counted: Option<&PassCounts>) -> bool {
+        let all_ended = counted.is_some_and(|counted| counted.tally.get(Status::NotAttempted) == 0);
+        matches!(verdict, Some(Verdict::Finished)) && self.sender.sending.limit.is_none() && all_ended
     }
 
     async fn print(&self, summary: &Summary) {
@@ -103,6 +122,7 @@ impl Import<'_> {
             recovered: counters.recovered,
             duration: begun.elapsed(),
             errors: counted.errors,
+            changed: counted.changed,
             shared_ids: report::shared_ids(&memory.target, run.number)?,
             reports: self.outputs.reports.clone(),
             rejects: self.outputs.rejects.clone(),
@@ -137,7 +157,8 @@ impl Import<'_> {
         if let Ok(doubts) = memory.doubts() {
             self.metrics.reported(&counted.tally, doubts);
         }
-        let ended = self.ledger.end_run(run, counters, exit.code(), Some(stopped.clone())).await;
+        let end = EndedRun { counters, exit_code: exit.code(), stopped: Some(stopped.clone()), ..EndedRun::default() };
+        let ended = self.ledger.end_run(run, end).await;
         if let (Err(error), false) = (ended, matches!(verdict, Some(Verdict::LedgerFailed(_)))) {
             return error.into();
         }

@@ -97,7 +97,7 @@ async fn import(
         log,
         metrics,
     };
-    let run = import.ledger.begin_run(import.input.name()).await?;
+    let run = import.ledger.begin_run(import.input.run_start()).await?;
     let span = tracing::error_span!(target: MACHINE_TARGET, "import", run = run.name);
     let ended = send_and_report(import, &run, api, refused).instrument(span).await;
     ended.map_err(|failure| failure.of_run(&run.name))

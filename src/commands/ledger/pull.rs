@@ -9,7 +9,7 @@ use crate::delivery::{self, Pull, PullStop, Pulled, Repeated};
 use crate::domain::{counted, grouped, plural};
 use crate::exit::{Exit, Signal};
 use crate::failure::Failure;
-use crate::ledger::{InputName, RunCounters};
+use crate::ledger::{EndedRun, RunCounters, RunStart};
 use crate::process::signals::Signals;
 use crate::process::stdout;
 use crate::settings::{Rendering, ResolveSettings};
@@ -23,7 +23,7 @@ pub(super) async fn pull(
     let (sender, api) = Sender::new(server, sending, &signals).await?;
     let ledger = sender.open_ledger(&signals).await?;
     let Signals { shutdown, caught } = signals;
-    let run = ledger.begin_run(InputName("ledger pull".to_owned())).await?;
+    let run = ledger.begin_run(RunStart::without_input("ledger pull")).await?;
     let pulled = delivery::pull(Pull {
         server: api,
         ledger: Arc::clone(&ledger),
@@ -48,7 +48,7 @@ pub(super) async fn pull(
     let failure = failure.or(incomplete);
     let exit = failure.as_ref().map_or(Exit::Done, |failure| failure.exit);
     let counters = RunCounters { requests: pulled.requests, ..Default::default() };
-    ledger.end_run(&run, counters, exit.code(), None).await?;
+    ledger.end_run(&run, EndedRun { counters, exit_code: exit.code(), ..EndedRun::default() }).await?;
     let said = if rendering == Rendering::Json {
         let said =
             json!({"version": 1, "customers": pulled.customers, "learnt": pulled.learnt, "exit_code": exit.code()});

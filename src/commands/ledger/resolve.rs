@@ -12,7 +12,7 @@ use crate::domain::{Position, Status, Tally, grouped};
 use crate::event::Event;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::ledger::InputName;
+use crate::ledger::{EndedRun, RunStart};
 use crate::process::signals::Signals;
 use crate::process::stdout;
 use crate::report::{Progress, Scope, log_event};
@@ -30,7 +30,7 @@ pub(super) async fn resolve(
     let ledger = sender.open_ledger(&signals).await?;
     let Signals { shutdown, caught } = signals;
     let open = sender.server.target.reader()?.open_requests()?;
-    let run = ledger.begin_run(InputName("ledger resolve".to_owned())).await?;
+    let run = ledger.begin_run(RunStart::without_input("ledger resolve")).await?;
     let (offers, offered) = mpsc::channel(open.len().max(1));
     let doubts = open.len() as u64;
     for doubt in open {
@@ -58,7 +58,8 @@ pub(super) async fn resolve(
     progress.finish();
     let exit = Exit::of_run(&end.verdict, caught.get(), &tally);
     let stopped = job::stop_message(&end.verdict, caught.get());
-    ledger.end_run(&run, end.counters, exit.code(), stopped.clone()).await?;
+    let (counters, exit_code, stopped_by) = (end.counters, exit.code(), stopped.clone());
+    ledger.end_run(&run, EndedRun { counters, exit_code, stopped: stopped_by, ..EndedRun::default() }).await?;
     let said = if rendering == Rendering::Json {
         let outcomes = outcomes(&tally);
         let code = exit.code();

@@ -3,7 +3,7 @@
 use crate::domain::{Complaint, ComplaintCode, EmailKey, Ending, Receipt};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::ledger::InputName;
+use crate::ledger::{EndedRun, RunStart};
 use crate::process::{runtime, stdout};
 use crate::settings::TargetSettings;
 
@@ -18,10 +18,10 @@ pub(super) fn settle(email: &EmailKey, created: Option<String>, target: &TargetS
     };
     let word = ending.status();
     runtime::on_runtime(async {
-        let run = ledger.begin_run(InputName("ledger settle".to_owned())).await?;
+        let run = ledger.begin_run(RunStart::without_input("ledger settle")).await?;
         let settled = ledger.settle_by_hand(&run, email.clone(), ending).await?;
         let exit = if settled { Exit::Done } else { Exit::Usage };
-        ledger.end_run(&run, Default::default(), exit.code(), None).await?;
+        ledger.end_run(&run, EndedRun { exit_code: exit.code(), ..EndedRun::default() }).await?;
         if !settled {
             return Err(Failure::new(Exit::Usage, format!("{} is not in doubt", email.as_str()))
                 .hint("`customer-import ledger show` lists the records in doubt"));

@@ -15,8 +15,8 @@ use crate::delivery::rate::circuit_breaker::Health;
 use crate::delivery::rate::pacer::{Pacer, Permit, until};
 use crate::delivery::server::{Server, TokenRequest};
 use crate::delivery::shutdown::Shutdown;
-use crate::domain::StopReason;
-use crate::event::{Event, Request};
+use crate::domain::{Request, ResponseClass, StopReason};
+use crate::event::Event;
 
 /// What one request needs before it is sent.
 #[derive(Debug)]
@@ -145,7 +145,10 @@ impl<S: Server> Admission<S> {
     async fn request(&self, request: &TokenRequest, mut permit: Permit) {
         permit.leave().await;
         self.tell(Event::Request(Request::Credentials));
+        let left = Instant::now();
         let result = self.obtain(request).await;
+        let (class, took) = (class(&result), left.elapsed());
+        self.tell(Event::Response { request: Request::Credentials, class, took });
         self.hear(permit, &result);
     }
 
@@ -197,6 +200,17 @@ impl<S: Server> Admission<S> {
     fn cache(&self) -> MutexGuard<'_, TokenCache> {
         // No panic under the lock can leave the cache half changed.
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn class(result: &GrantResult) -> ResponseClass {
+    match result {
+        GrantResult::Granted { .. } => ResponseClass::Success,
+        GrantResult::Refused(_) | GrantResult::NotOffered(_) => ResponseClass::Rejected,
+        GrantResult::Throttled { .. } => ResponseClass::Throttled,
+        GrantResult::Failed(Failing { is_down: true, .. }) => ResponseClass::Silence,
+        GrantResult::Failed(_) => ResponseClass::ServerError,
+        GrantResult::NoToken | GrantResult::Stop(_) => ResponseClass::Other,
     }
 }
 

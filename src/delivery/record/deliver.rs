@@ -22,16 +22,17 @@ use crate::delivery::auth::admission::{Admission, Admitted};
 use crate::delivery::auth::token_cache::TokenRefusal;
 use crate::delivery::backoff::{backoff, jitter};
 use crate::delivery::note::TaskMessage;
-use crate::delivery::pages::{PageReply, PageRequest, ask_for_page};
+use crate::delivery::pages::{PageReply, PageRequest, ask_for_page, class_of_page};
 use crate::delivery::payload::Payload;
 use crate::delivery::rate::circuit_breaker::Health;
 use crate::delivery::rate::pacer::{Pacer, Permit};
 use crate::delivery::server::{Outgoing, Server};
 use crate::delivery::shutdown::Shutdown;
 use crate::domain::{
-    AttemptResult, EmailKey, Ending, LookupResult, Matches, Moment, Outcome, Position, Receipt, Status, StopReason,
+    AttemptResult, EmailKey, Ending, LookupResult, Matches, Moment, Outcome, Position, Receipt, Request, Status,
+    StopReason,
 };
-use crate::event::{Event, Request};
+use crate::event::Event;
 use crate::ledger::{Intent, Ledger, LedgerError, RunId, Ticket};
 
 /// After so many failed look-ups, a record counts as having none available.
@@ -251,7 +252,9 @@ impl<S: Server> Delivery<S> {
         self.lifecycle.leaves(self.now());
         self.tell(Event::Request(Request::Create));
         let outgoing = Outgoing { key: &self.key, payload: &self.payload, leave: leave.clone() };
+        let left = Instant::now();
         let reply = self.context.server.create(&token, outgoing).await;
+        let took = left.elapsed();
 
         let counted = !permit.is_probe();
         // A request that was held back shows nothing about the server.
@@ -263,14 +266,19 @@ impl<S: Server> Delivery<S> {
             _ => {}
         }
         self.doubted_email = matches!(reply.result, AttemptResult::EmailRefused { .. });
-        self.note(TaskMessage::Answer { row: self.ticket.position().row, result: without_receipt(&reply.result) });
+        let (row, result) = (self.ticket.position().row, without_receipt(&reply.result));
+        self.note(TaskMessage::Answer { row, result, took });
         if matches!(reply.result, AttemptResult::Unauthorized) {
             self.token_refused(&token).await?;
         } else if proves_the_token(&reply.result) {
             self.token_accepted(&token);
         }
         let lookups = self.context.lookups.load(Ordering::Relaxed);
+        let was_doubted = self.lifecycle.was_ever_in_doubt();
         let step = self.lifecycle.answered(reply.result, reply.http_status, counted, lookups, self.now());
+        if !was_doubted && self.lifecycle.was_ever_in_doubt() {
+            self.tell(Event::Doubted { position: self.ticket.position() });
+        }
         self.report_retry(&step);
         Ok(Ok(step))
     }
@@ -356,8 +364,9 @@ impl<S: Server> Delivery<S> {
             };
             let request = PageRequest::LookUp { email, page: scan.next_page() };
             let sent = || self.tell(Event::Request(Request::LookUp));
-            let PageReply { result, token, is_probe } =
+            let PageReply { result, token, is_probe, took } =
                 ask_for_page(&*self.context.server, admitted, request, sent).await;
+            self.tell(Event::Response { request: Request::LookUp, class: class_of_page(&result), took });
             self.hear_page(&result, &token);
             match scan.add(result) {
                 None => {}
@@ -447,7 +456,7 @@ impl<S: Server> Delivery<S> {
             attempts: self.lifecycle.attempts(),
             warnings,
         };
-        let committed = self.context.ledger.settle(&self.context.run, &self.ticket, self.payload.hash, outcome);
+        let committed = self.context.ledger.settle(&self.context.run, &self.ticket, self.payload.sent(), outcome);
         if matches!(status, Status::Created | Status::Exists) {
             self.slot = None;
         }

@@ -234,6 +234,11 @@ impl Lifecycle {
         self.doubt != Doubt::None
     }
 
+    /// Returns true if a request left the record in doubt at some time.
+    pub(crate) fn was_ever_in_doubt(&self) -> bool {
+        self.ever_doubted
+    }
+
     pub(crate) fn last_complaint(&self) -> Complaint {
         let unknown = || Complaint { code: ComplaintCode::GaveUp, message: "no answer yet".to_owned() };
         self.last.clone().unwrap_or_else(unknown)

@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tracing::Instrument as _;
 
+use super::minutes::MinuteCollector;
 use super::stop_rules::{GuardPolicy, Halt, StopRules, is_ordinary};
 use super::verdict::{RunEnd, Verdict};
 use crate::delivery::auth::admission::Admission;
@@ -27,7 +28,7 @@ use crate::delivery::record::deliver::{ApiEvidence, Delivered, RunAbort, RunCont
 use crate::delivery::record::retry::RetryPolicy;
 use crate::delivery::server::Server;
 use crate::delivery::shutdown::Shutdown;
-use crate::domain::{AttemptResult, EmailKey, Position, Status};
+use crate::domain::{AttemptResult, EmailKey, MinuteTraffic, Position, Request, ResponseClass, Status};
 use crate::event::{Event, Trouble};
 use crate::fault;
 use crate::ledger::{Claim, ClaimPolicy, ClaimRequest, Ledger, LedgerError, RunCounters, RunId, Ticket};
@@ -135,6 +136,7 @@ pub(crate) async fn run_by<S: Server>(clock: Clock, job: Job<S>, listener: impl 
         slots: 1,
         left_to_send: job.limit,
         counters: RunCounters::default(),
+        minutes: MinuteCollector::default(),
         showing,
         trouble: None,
         verdict: None,
@@ -183,6 +185,7 @@ struct Run<S, L> {
     /// How many more records `--limit` allows.
     left_to_send: Option<u64>,
     counters: RunCounters,
+    minutes: MinuteCollector,
     /// Evidence from the responses so far, for records whose rejection waits for it.
     showing: watch::Sender<ApiEvidence>,
     /// The last reported reason why no connection is possible.
@@ -223,6 +226,8 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
         }
         // Messages that tasks sent before they ended are still in the channel.
         self.take_rest(&mut noted);
+        let last = self.minutes.finish();
+        self.keep_minute(last);
         RunEnd { verdict: self.verdict.unwrap_or(Verdict::Finished), counters: self.counters }
     }
 
@@ -360,7 +365,11 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
     fn take_note(&mut self, note: TaskMessage) {
         match note {
             TaskMessage::Event(event) => self.tell(event),
-            TaskMessage::Answer { row, result } => self.take_answer(row, &result),
+            TaskMessage::Answer { row, result, took } => {
+                let class = ResponseClass::of_attempt(&result);
+                self.tell(Event::Response { request: Request::Create, class, took });
+                self.take_answer(row, &result);
+            }
             TaskMessage::RejectedAfterAll(words) => {
                 let halt = self.stop_rules.rejected_after_all(&words);
                 self.halt(halt);
@@ -509,7 +518,16 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
             Event::Throttled { .. } => self.counters.throttled += 1,
             _ => {}
         }
+        let minute = self.minutes.on(&event, || self.context.clock.now().wall);
+        self.keep_minute(minute);
         (self.listener)(event);
+    }
+
+    /// Hands a minute to the ledger, and waits for nothing.
+    fn keep_minute(&self, minute: Option<MinuteTraffic>) {
+        if let Some(minute) = minute {
+            self.context.ledger.add_minute(&self.context.run, minute);
+        }
     }
 }
 

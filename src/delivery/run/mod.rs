@@ -5,10 +5,12 @@
 //! - `verdict` is how a run ended.
 //! - `stop_rules` decides from the responses whether going on would do harm.
 //! - `give_up` measures how long there was no conclusive response.
+//! - `minutes` collects what happens in each minute.
 //! - `pull` reads the customers that the account already has.
 
 pub(super) mod engine;
 pub(super) mod give_up;
+pub(super) mod minutes;
 pub(super) mod pull;
 pub(super) mod stop_rules;
 pub(super) mod verdict;

@@ -3,9 +3,11 @@
 use rusqlite::{Connection, params};
 
 use super::read;
-use super::write::{erase_intent, write_outcome};
+use super::write::{SentData, erase_intent, write_outcome};
 use crate::domain::{EmailKey, Ending, Outcome, Receipt};
-use crate::ledger::model::{learnt, unheard};
+use crate::ledger::field_hashes::FieldHash;
+use crate::ledger::keyed_hasher::KeyedHasher;
+use crate::ledger::model::{CheckedStatus, learnt, unheard};
 use crate::ledger::store::NEVER_SENT;
 
 /// Notes the first owner of the target. Returns false for another one.
@@ -25,16 +27,18 @@ pub(super) fn settle(
     run: i64,
     email: &EmailKey,
     ending: Ending,
+    hasher: &KeyedHasher,
 ) -> rusqlite::Result<bool> {
     let Some((record, state)) = read::record(connection, target, email, i64::MAX)? else { return Ok(false) };
     let Some((sent_by, intent)) = &state.open else { return Ok(false) };
     if state.untold_doubt(run).is_some() {
-        write_outcome(connection, *sent_by, record, intent.payload, unheard())?;
+        write_outcome(connection, *sent_by, record, SentData::unread(intent.payload), unheard())?;
     }
     let outcome = Outcome { ending, http_status: None, attempts: intent.attempt, warnings: Vec::new() };
     // A report as of the run that sent the request says how it ended, too.
     for run in [*sent_by, run] {
-        write_outcome(connection, run, record, intent.payload, outcome.clone())?;
+        let sent = SentData { payload: intent.payload, fields: hasher.fields(email, &intent.body) };
+        write_outcome(connection, run, record, sent, outcome.clone())?;
     }
     erase_intent(connection, record)?;
     Ok(true)
@@ -72,25 +76,57 @@ fn learn_one(
          ON CONFLICT (target, email_key) DO UPDATE SET email_key = email_key RETURNING id",
         )?
         .query_row(params![target, email.as_str(), run], |row| row.get(0))?;
-    write_outcome(connection, run, record, NEVER_SENT, learnt(receipt))?;
+    write_outcome(connection, run, record, SentData::unread(NEVER_SENT), learnt(receipt))?;
     Ok(true)
 }
 
+/// Returns how many of the customers are known.
+pub(super) fn learn_status(
+    connection: &Connection,
+    target: i64,
+    customers: &[(EmailKey, CheckedStatus)],
+) -> rusqlite::Result<u64> {
+    let mut insert = connection.prepare_cached(
+        "INSERT OR REPLACE INTO checks (record, kyc_status, tos_status, checked_at)
+         SELECT id, ?3, ?4, ?5 FROM records WHERE target = ?1 AND email_key = ?2",
+    )?;
+    let mut known = 0;
+    for (email, CheckedStatus { kyc_status, tos_status, checked_at }) in customers {
+        let values = params![target, email.as_str(), kyc_status, tos_status, checked_at.as_millisecond()];
+        known += insert.execute(values)? as u64;
+    }
+    Ok(known)
+}
+
 /// Returns whether the e-mail was known.
-pub(super) fn forget_email(connection: &Connection, target: i64, email: &EmailKey) -> rusqlite::Result<bool> {
+pub(super) fn forget_email(
+    connection: &Connection,
+    target: i64,
+    email: &EmailKey,
+    person: FieldHash,
+) -> rusqlite::Result<bool> {
     let of = "(SELECT id FROM records WHERE target = ?1 AND email_key = ?2)";
-    for table in ["intents", "outcomes"] {
+    for table in ["intents", "outcomes", "checks"] {
         let sql = format!("DELETE FROM {table} WHERE record IN {of}");
         connection.execute(&sql, params![target, email.as_str()])?;
     }
+    let sql = "DELETE FROM bad_records
+               WHERE substr(digest, 1, 8) = ?2 AND run IN (SELECT id FROM runs WHERE target = ?1)";
+    connection.execute(sql, params![target, person])?;
     let sql = "DELETE FROM records WHERE target = ?1 AND email_key = ?2";
     Ok(connection.execute(sql, params![target, email.as_str()])? > 0)
 }
 
 /// Returns the number of records.
 pub(super) fn forget_target(connection: &Connection, target: i64) -> rusqlite::Result<u64> {
-    for table in ["intents", "outcomes"] {
-        let sql = format!("DELETE FROM {table} WHERE record IN (SELECT id FROM records WHERE target = ?1)");
+    for (table, of, those) in [
+        ("intents", "record", "records"),
+        ("outcomes", "record", "records"),
+        ("checks", "record", "records"),
+        ("minutes", "run", "runs"),
+        ("bad_records", "run", "runs"),
+    ] {
+        let sql = format!("DELETE FROM {table} WHERE {of} IN (SELECT id FROM {those} WHERE target = ?1)");
         connection.execute(&sql, [target])?;
     }
     let records = connection.execute("DELETE FROM records WHERE target = ?1", [target])?;

@@ -8,11 +8,15 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::{lock, schema};
-use crate::domain::{BootTime, Data, EmailKey, Moment, Receipt, Status, Tally};
+use crate::domain::{BootTime, Data, EmailKey, MinuteTraffic, Moment, Receipt, Status, Tally};
 use crate::ledger::LedgerError;
+use crate::ledger::field_hashes::FieldHashes;
 use crate::ledger::idempotency_key::PayloadHash;
+use crate::ledger::keyed_hasher::BadRecordDigest;
+use crate::ledger::minute_codec::{self, EncodedMinute};
 use crate::ledger::model::{
-    Intent, OpenRequest, PastOutcome, RunCounters, RunId, RunInfo, RunState, SharedId, StoredOutcome, Target,
+    CheckedStatus, InputName, Intent, OpenRequest, PastOutcome, RunCounters, RunId, RunInfo, RunStart, RunState,
+    SharedId, StoredOutcome, Target,
 };
 use crate::ledger::record_state::{Claimed, KnownRecord, RecordState};
 use crate::ledger::store::LedgerReader;
@@ -39,14 +43,31 @@ impl SqliteReader {
     }
 
     fn find_run(&self, condition: &str, value: &str) -> Result<Option<RunInfo>, LedgerError> {
+        Ok(self.find_runs(condition, value, 1)?.pop())
+    }
+
+    /// The newest first.
+    fn find_runs(&self, condition: &str, value: &str, most: u32) -> Result<Vec<RunInfo>, LedgerError> {
         let sql = format!(
-            "SELECT id, name, requests, throttled, retries, recovered, started_at, ended_at, exit_code, stopped
-             FROM runs WHERE target = ?1 AND {condition} ORDER BY id DESC LIMIT 1"
+            "SELECT id, name, requests, throttled, retries, recovered, started_at, ended_at, exit_code, stopped,
+                    input, options, records_read, known_bad, completed
+             FROM runs WHERE target = ?1 AND {condition} ORDER BY id DESC LIMIT ?3"
         );
-        self.connection
-            .query_row(&sql, params![self.target, value], read_run)
-            .optional()
-            .map_err(|error| self.failed(&error))
+        self.list(&sql, params![self.target, value, most], read_run)
+    }
+
+    /// Returns the secret of the file, or nothing if it has none yet.
+    pub(in crate::ledger) fn secret(&self) -> Result<Vec<u8>, LedgerError> {
+        let secret = self.connection.query_row("SELECT bytes FROM secret", [], |row| row.get(0)).optional();
+        Ok(secret.map_err(|error| self.failed(&error))?.unwrap_or_default())
+    }
+
+    /// Adds up the counts of statuses.
+    fn tallied(&self, sql: &str, of: impl rusqlite::ToSql) -> Result<Tally, LedgerError> {
+        let counts = self.list(sql, [of], |row| Ok((read_status(row, 0)?, row.get::<_, u64>(1)?)))?;
+        let mut tally = Tally::default();
+        counts.into_iter().for_each(|(status, count)| tally.add_many(status, count));
+        Ok(tally)
     }
 
     fn list<T>(
@@ -84,6 +105,22 @@ impl LedgerReader for SqliteReader {
         emails.iter().map(outcome).collect::<rusqlite::Result<_>>().map_err(|error| self.failed(&error))
     }
 
+    fn sent_fields(&self, emails: &[&EmailKey], as_of: i64) -> Result<Vec<Option<FieldHashes>>, LedgerError> {
+        let Some(target) = self.target else { return Ok(emails.iter().map(|_| None).collect()) };
+        let fields = |&email: &&EmailKey| sent_fields(&self.connection, target, email, as_of);
+        emails.iter().map(fields).collect::<rusqlite::Result<_>>().map_err(|error| self.failed(&error))
+    }
+
+    fn known_bad(&self, digests: &[BadRecordDigest]) -> Result<Vec<bool>, LedgerError> {
+        let is_known = |digest: &BadRecordDigest| {
+            let sql = "SELECT EXISTS (SELECT 1 FROM bad_records b JOIN runs r ON r.id = b.run
+                                      WHERE b.digest = ?1 AND r.target = ?2)";
+            let mut asked = self.connection.prepare_cached(sql)?;
+            asked.query_row(params![digest.0, self.target], |row| row.get(0))
+        };
+        digests.iter().map(is_known).collect::<rusqlite::Result<_>>().map_err(|error| self.failed(&error))
+    }
+
     fn each_claimed(&self, run: i64, show: &mut dyn FnMut(Claimed) -> bool) -> Result<(), LedgerError> {
         let Some(target) = self.target else { return Ok(()) };
         each_claimed(&self.connection, target, run, show).map_err(|error| self.failed(&error))
@@ -91,6 +128,28 @@ impl LedgerReader for SqliteReader {
 
     fn last_run(&self, input: &str) -> Result<Option<RunInfo>, LedgerError> {
         self.find_run("input = ?2", input)
+    }
+
+    fn runs_of(&self, input: &str, most: u32) -> Result<Vec<RunInfo>, LedgerError> {
+        self.find_runs("input = ?2", input, most)
+    }
+
+    fn last_completed(&self, input: &str) -> Result<Option<RunInfo>, LedgerError> {
+        self.find_run("input = ?2 AND completed", input)
+    }
+
+    fn tally_of(&self, run: i64) -> Result<Tally, LedgerError> {
+        // With max(), SQLite takes the status of the row that has it.
+        let sql = "SELECT status, count(*) FROM (
+                       SELECT record, status, max(id) FROM outcomes
+                       WHERE run = ?1 AND record NOT IN (SELECT record FROM intents WHERE run = ?1) GROUP BY record
+                   ) GROUP BY status
+                   UNION ALL SELECT 'in_doubt', count(*) FROM intents WHERE run = ?1";
+        self.tallied(sql, run)
+    }
+
+    fn minutes(&self, run: i64) -> Result<Vec<MinuteTraffic>, LedgerError> {
+        self.list("SELECT minute, counts, latencies FROM minutes WHERE run = ?1 ORDER BY minute", [run], read_minute)
     }
 
     fn run(&self, name: &str) -> Result<Option<RunInfo>, LedgerError> {
@@ -126,10 +185,7 @@ impl LedgerReader for SqliteReader {
                    LEFT JOIN intents i ON i.record = r.id
                    LEFT JOIN outcomes o ON o.id = (SELECT max(id) FROM outcomes WHERE record = r.id)
                    WHERE r.target = ?1 GROUP BY 1";
-        let counts = self.list(sql, [self.target], |row| Ok((read_status(row, 0)?, row.get::<_, u64>(1)?)))?;
-        let mut tally = Tally::default();
-        counts.into_iter().for_each(|(status, count)| tally.add_many(status, count));
-        Ok(tally)
+        self.tallied(sql, self.target)
     }
 
     fn runs(&self) -> Result<u64, LedgerError> {
@@ -174,9 +230,9 @@ pub(super) fn sent_within(
 }
 
 /// Asks for a record with its open request and the last outcome that a run or an earlier one left,
-/// and for more columns of that outcome.
+/// and for more columns, of that outcome or of another table.
 macro_rules! state_with {
-    ($more:literal) => {
+    ($more:literal, $of:literal) => {
         concat!(
             "SELECT r.generation, r.claimed_run, r.claimed_row,
                     i.run, i.generation, i.idempotency_key, i.payload_hash, i.body, i.attempt, i.key_since, i.sent_at,
@@ -186,8 +242,9 @@ macro_rules! state_with {
             $more,
             " FROM records r
              LEFT JOIN intents i ON i.record = r.id
-             LEFT JOIN outcomes o ON o.record = r.id AND o.run <= ?3
-             WHERE r.target = ?1 AND r.email_key = ?2
+             LEFT JOIN outcomes o ON o.record = r.id AND o.run <= ?3",
+            $of,
+            " WHERE r.target = ?1 AND r.email_key = ?2
              ORDER BY o.id DESC LIMIT 1"
         )
     };
@@ -201,7 +258,7 @@ pub(super) fn record(
     email: &EmailKey,
     run: i64,
 ) -> rusqlite::Result<Option<(i64, RecordState)>> {
-    let mut asked = connection.prepare_cached(state_with!(""))?;
+    let mut asked = connection.prepare_cached(state_with!("", ""))?;
     asked.query_row(params![target, email.as_str(), run], |row| Ok((row.get(18)?, read_state(row)?))).optional()
 }
 
@@ -209,7 +266,9 @@ pub(super) fn record(
 fn outcome(connection: &Connection, target: i64, email: &EmailKey, run: i64) -> rusqlite::Result<Option<KnownRecord>> {
     let mut asked = connection.prepare_cached(state_with!(
         ", o.http_status, o.attempts, o.error_code, o.error, o.warning,
-         o.server_id, o.customer_id, o.kyc_link, o.tos_link, o.kyc_status, o.tos_status, o.created_at, o.data"
+         o.server_id, o.customer_id, o.kyc_link, o.tos_link, o.kyc_status, o.tos_status, o.created_at, o.data,
+         c.kyc_status, c.tos_status, c.checked_at",
+        " LEFT JOIN checks c ON c.record = r.id"
     ))?;
     let read = |row: &Row<'_>| {
         let state = read_state(row)?;
@@ -217,6 +276,21 @@ fn outcome(connection: &Connection, target: i64, email: &EmailKey, run: i64) -> 
         Ok((state, outcome))
     };
     asked.query_row(params![target, email.as_str(), run], read).optional()
+}
+
+/// The fields that were sent for the last outcome that `run` or an earlier one left.
+fn sent_fields(
+    connection: &Connection,
+    target: i64,
+    email: &EmailKey,
+    run: i64,
+) -> rusqlite::Result<Option<FieldHashes>> {
+    let sql = "SELECT o.field_hashes FROM records r JOIN outcomes o ON o.record = r.id AND o.run <= ?3
+               WHERE r.target = ?1 AND r.email_key = ?2 ORDER BY o.id DESC LIMIT 1";
+    let mut asked = connection.prepare_cached(sql)?;
+    let found = asked.query_row(params![target, email.as_str(), run], |row| row.get::<_, Option<Vec<u8>>>(0));
+    // What cannot be read is as good as unknown, because it only explains.
+    Ok(found.optional()?.flatten().and_then(|bytes| FieldHashes::from_bytes(&bytes)))
 }
 
 fn each_claimed(
@@ -287,6 +361,14 @@ fn read_outcome(row: &Row<'_>) -> rusqlite::Result<StoredOutcome> {
             // What an earlier version kept was not bounded.
             data: row.get::<_, Option<String>>(34)?.map_or(Data::None, Data::Kept),
         },
+        checked: match row.get::<_, Option<i64>>(37)? {
+            Some(_) => Some(CheckedStatus {
+                kyc_status: row.get(35)?,
+                tos_status: row.get(36)?,
+                checked_at: read_time(row, 37)?,
+            }),
+            None => None,
+        },
     })
 }
 
@@ -303,7 +385,18 @@ fn read_run(row: &Row<'_>) -> rusqlite::Result<RunInfo> {
         ended_at: row.get::<_, Option<i64>>(7)?.map(|_| read_time(row, 7)).transpose()?,
         exit_code: row.get(8)?,
         stopped: row.get(9)?,
+        start: RunStart { input: InputName(row.get(10)?), options: row.get(11)? },
+        records_read: row.get(12)?,
+        known_bad: row.get(13)?,
+        is_completed: row.get(14)?,
     })
+}
+
+/// The number of a minute, and in the next columns what happened in it.
+pub(super) fn read_minute(row: &Row<'_>) -> rusqlite::Result<MinuteTraffic> {
+    let encoded = EncodedMinute { counts: row.get(1)?, latencies: row.get(2)? };
+    let unreadable = || rusqlite::Error::FromSqlConversionFailure(1, Type::Blob, "unreadable counts".into());
+    minute_codec::decode(row.get(0)?, &encoded).ok_or_else(unreadable)
 }
 
 fn read_status(row: &Row<'_>, column: usize) -> rusqlite::Result<Status> {

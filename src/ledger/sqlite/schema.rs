@@ -110,21 +110,73 @@ const MIGRATIONS: &[&str] = &[
     CREATE TABLE compatible (oldest INTEGER NOT NULL) STRICT;
     INSERT INTO compatible (oldest) VALUES (3);
 ",
+    "
+    -- Programs of version 3 use files with these tables and know nothing of them. So what is new can be missing,
+    -- and goes with what they delete.
+    ALTER TABLE runs ADD COLUMN options TEXT;
+    ALTER TABLE runs ADD COLUMN records_read INTEGER;
+    ALTER TABLE runs ADD COLUMN known_bad INTEGER;
+    ALTER TABLE runs ADD COLUMN completed INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX runs_of_input ON runs (target, input);
+    -- What a run did in a minute of the wall clock, as minutes since 1970. Minutes without anything have no row.
+    CREATE TABLE minutes (
+        run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+        minute INTEGER NOT NULL,
+        counts BLOB NOT NULL,
+        latencies BLOB NOT NULL,
+        PRIMARY KEY (run, minute)
+    ) STRICT, WITHOUT ROWID;
+    -- A keyed hash of each field that was sent.
+    ALTER TABLE outcomes ADD COLUMN field_hashes BLOB;
+    -- The records that the last completed run of each input reported as bad, as keyed hashes. The first half of a
+    -- digest stands for the person.
+    CREATE TABLE bad_records (
+        digest BLOB NOT NULL,
+        run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+        PRIMARY KEY (digest, run)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX bad_records_of_run ON bad_records (run);
+    -- What the API said of a customer's checks when it was last asked.
+    CREATE TABLE checks (
+        record INTEGER PRIMARY KEY REFERENCES records (id) ON DELETE CASCADE,
+        kyc_status TEXT,
+        tos_status TEXT,
+        checked_at INTEGER NOT NULL
+    ) STRICT;
+",
 ];
 
 /// For each old version, from 1: how its tables look to a reader that expects the newest.
-const OLD_AS_NEW: &[&str] = &[
-    "
+const OLD_AS_NEW: &[&[&str]] = &[
+    &[
+        "
     CREATE TEMP VIEW intents AS
     SELECT *, NULL AS key_since_boot, NULL AS key_since_uptime, NULL AS sent_at_boot, NULL AS sent_at_uptime,
            NULL AS token_until, NULL AS token_until_boot, NULL AS token_until_uptime
     FROM main.intents;
 ",
-    "
+        WITHOUT_MEMORY,
+    ],
+    &[
+        "
     CREATE TEMP VIEW intents AS
     SELECT *, NULL AS token_until, NULL AS token_until_boot, NULL AS token_until_uptime FROM main.intents;
 ",
+        WITHOUT_MEMORY,
+    ],
+    &[WITHOUT_MEMORY],
 ];
+
+/// What version 4 added.
+const WITHOUT_MEMORY: &str = "
+    CREATE TEMP VIEW runs AS
+    SELECT *, NULL AS options, NULL AS records_read, NULL AS known_bad, 0 AS completed FROM main.runs;
+    CREATE TEMP VIEW outcomes AS SELECT *, NULL AS field_hashes FROM main.outcomes;
+    CREATE TEMP VIEW minutes AS SELECT 0 AS run, 0 AS minute, x'' AS counts, x'' AS latencies WHERE false;
+    CREATE TEMP VIEW bad_records AS SELECT x'' AS digest, 0 AS run WHERE false;
+    CREATE TEMP VIEW checks AS
+    SELECT 0 AS record, NULL AS kyc_status, NULL AS tos_status, 0 AS checked_at WHERE false;
+";
 
 /// The writing connection to a file that exists: checked, brought to the newest schema, and set to
 /// sync every commit.
@@ -174,7 +226,7 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, LedgerError> {
     }
     ownership::narrow(&real)?;
     for (_, views) in (1..).zip(OLD_AS_NEW).filter(|(old, _)| *old == version) {
-        connection.execute_batch(views).map_err(failed)?;
+        connection.execute_batch(&views.concat()).map_err(failed)?;
     }
     connection.pragma_update(None, "query_only", true).map_err(failed)?;
     // Half of what is usual: an import holds a reader beside the writer, and look-ups meet few
@@ -413,6 +465,95 @@ mod tests {
             let writer = open_for_writing(&path).unwrap();
             assert_eq!(open(&writer), read, "{version}");
             assert_eq!(open(&open_for_reading(&path).unwrap()), read, "{version}");
+        }
+    }
+
+    fn names(connection: &Connection, sql: &str) -> Vec<String> {
+        let mut asked = connection.prepare(sql).unwrap();
+        asked.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+    }
+
+    #[test]
+    fn a_reader_of_an_older_version_has_every_column_of_the_newest() {
+        let folder = folder();
+        let columns = |connection: &Connection| {
+            let newest = ["bad_records", "checks", "intents", "minutes", "outcomes", "records", "runs", "secret"];
+            newest.map(|table| {
+                let mut columns = names(connection, &format!("SELECT name FROM pragma_table_info('{table}')"));
+                columns.sort_unstable();
+                columns
+            })
+        };
+        let path = folder.path().join("new.db");
+        let newest = columns(&open_for_writing(&path).unwrap());
+        for version in 1..MIGRATIONS.len() {
+            let path = folder.path().join(format!("{version}.db"));
+            of_version(version, &path);
+            assert_eq!(columns(&open_for_reading(&path).unwrap()), newest, "{version}");
+        }
+    }
+
+    #[test]
+    fn a_reader_of_an_older_version_knows_its_runs_and_outcomes_and_nothing_that_came_later() {
+        for version in 1..MIGRATIONS.len() {
+            let folder = folder();
+            let path = folder.path().join("a.db");
+            of_version(version, &path);
+            Connection::open(&path).unwrap().execute_batch(OUTCOME_OF_VERSION_3).unwrap();
+            let target = crate::ledger::Target { base_url: "a".to_owned(), account: "b".to_owned() };
+            for is_new in [false, true] {
+                if is_new {
+                    drop(open_for_writing(&path).unwrap());
+                }
+                let reader = crate::ledger::Reader::open(&path, &target).unwrap();
+                let email = crate::domain::EmailKey::of("e");
+                let (_, outcome) = reader.outcome(&email, None).unwrap().unwrap();
+                assert_eq!(outcome.unwrap().checked, None);
+                let changed = reader.changed_fields(&[(&email, b"{}")], None).unwrap();
+                assert_eq!(changed, [crate::domain::ChangedFields::Unknown]);
+                let run = reader.last_run("i").unwrap().unwrap();
+                assert_eq!((run.start.options, run.records_read, run.is_completed), (None, None, false));
+                assert!(reader.last_completed("i").unwrap().is_none() && reader.minutes(1).unwrap().is_empty());
+                assert_eq!(reader.tally_of(1).unwrap().get(crate::domain::Status::InDoubt), 1);
+                let digest = reader.hasher().bad_record(None, [], "");
+                assert_eq!(reader.known_bad(&[digest]).unwrap(), [false]);
+            }
+        }
+    }
+
+    const OUTCOME_OF_VERSION_3: &str =
+        "INSERT INTO outcomes (record, run, status, payload_hash, settled_at, http_status, attempts, error_code, error,
+                               warning, server_id, customer_id, kyc_link, tos_link, kyc_status, tos_status, created_at, data)
+         VALUES (1, 1, 'created', zeroblob(32), 0, 200, 1, '', '', '', 'i', 'c', '', '', '', '', '', '{}')";
+
+    /// It does not know the tables of this version, and deletes only from its own.
+    #[test]
+    fn a_program_of_version_3_goes_on_using_the_file_and_what_it_forgets_is_forgotten_here_too() {
+        let folder = folder();
+        let path = folder.path().join("a.db");
+        of_version(3, &path);
+        let file = open_for_writing(&path).unwrap();
+        assert!(oldest(&file).unwrap().is_some_and(|oldest| oldest <= 3));
+        file.execute_batch(
+            "INSERT INTO runs (name, target, input, started_at) VALUES ('s', 1, 'i', 0);
+             UPDATE runs SET requests = 1, throttled = 0, retries = 0, recovered = 0, exit_code = 0, stopped = NULL,
+                             ended_at = 1 WHERE id = 2;
+             INSERT INTO minutes VALUES (2, 1, x'', x'');
+             INSERT INTO bad_records VALUES (x'00', 2);
+             INSERT INTO checks VALUES (1, 'a', 'b', 1);",
+        )
+        .unwrap();
+        file.execute_batch(OUTCOME_OF_VERSION_3).unwrap();
+        file.execute_batch(
+            "DELETE FROM intents WHERE record IN (SELECT id FROM records WHERE target = 1);
+             DELETE FROM outcomes WHERE record IN (SELECT id FROM records WHERE target = 1);
+             DELETE FROM records WHERE target = 1;
+             DELETE FROM runs WHERE target = 1;",
+        )
+        .unwrap();
+        for table in ["minutes", "bad_records", "checks"] {
+            let left = file.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0));
+            assert_eq!(left.unwrap(), 0, "{table}");
         }
     }
 

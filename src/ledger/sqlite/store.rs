@@ -7,8 +7,10 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::lock::{Lock, owner_only, real_file};
+use super::write::SentData;
 use super::{maintenance, read, schema, write};
 use crate::domain::EmailKey;
+use crate::ledger::keyed_hasher::KeyedHasher;
 use crate::ledger::store::{Op, OpReply, Store};
 use crate::ledger::{Creation, LedgerError, Target};
 
@@ -21,6 +23,7 @@ pub(in crate::ledger) struct SqliteStore {
     lock: Lock,
     path: PathBuf,
     target: i64,
+    hasher: KeyedHasher,
     /// The rows of records that were claimed and have not ended, so that no write searches for its
     /// record. A run has a bounded number of them.
     claimed: HashMap<EmailKey, i64>,
@@ -35,10 +38,11 @@ impl SqliteStore {
         let connection = schema::open_for_writing(&path, creation)?;
         // SQLite opened whatever the name led to.
         lock.check()?;
-        let mut store = Self { connection, lock, path, target: 0, claimed: HashMap::new(), begun: None };
-        store.make_secret()?;
-        store.target = write::register(&store.connection, target).map_err(|error| store.failed(&error))?;
-        Ok(store)
+        let failed = |error: rusqlite::Error| LedgerError::sqlite(&path, &error);
+        let secret = secret(&connection, &path)?;
+        let hasher = KeyedHasher::new(&secret).map_err(|error| LedgerError::io(&path, error))?;
+        let target = write::register(&connection, target).map_err(failed)?;
+        Ok(Self { connection, lock, path, target, hasher, claimed: HashMap::new(), begun: None })
     }
 
     /// The real name of the file.
@@ -48,19 +52,7 @@ impl SqliteStore {
 
     /// Returns the secret that makes keys unguessable.
     pub(in crate::ledger) fn secret(&self) -> Result<Vec<u8>, LedgerError> {
-        let secret = self.connection.query_row("SELECT bytes FROM secret", [], |row| row.get(0));
-        secret.map_err(|error| self.failed(&error))
-    }
-
-    fn make_secret(&self) -> Result<(), LedgerError> {
-        let known = self.connection.query_row("SELECT 1 FROM secret", [], |_| Ok(())).optional();
-        if known.map_err(|error| self.failed(&error))?.is_some() {
-            return Ok(());
-        }
-        let mut secret = [0; 32];
-        getrandom::fill(&mut secret).map_err(|error| LedgerError::io(&self.path, error))?;
-        let made = self.connection.execute("INSERT INTO secret (bytes) VALUES (?1)", [secret]);
-        made.map(drop).map_err(|error| self.failed(&error))
+        secret(&self.connection, &self.path)
     }
 
     fn work(&mut self, op: Op) -> rusqlite::Result<OpReply> {
@@ -71,13 +63,17 @@ impl SqliteStore {
         }
         let (connection, target, claimed) = (&self.connection, self.target, &mut self.claimed);
         Ok(match op {
-            Op::BeginRun { name, input } => {
-                let number = write::begin_run(connection, target, &name, &input.0)?;
+            Op::BeginRun { name, start } => {
+                let number = write::begin_run(connection, target, &name, &start)?;
                 self.begun = Some(name);
                 OpReply::Run(number)
             }
-            Op::EndRun { run, counters, exit_code, stopped } => {
-                write::end_run(connection, run, counters, exit_code, stopped.as_deref())?;
+            Op::EndRun { run, end } => {
+                write::end_run(connection, run, &end)?;
+                OpReply::Done
+            }
+            Op::AddMinute { run, traffic } => {
+                write::add_minute(connection, run, *traffic)?;
                 OpReply::Done
             }
             Op::HasCreated => OpReply::Is(write::has_created(connection, target)?),
@@ -91,9 +87,9 @@ impl SqliteStore {
                 write::write_intent(connection, run, record, row, &intent)?;
                 OpReply::Done
             }
-            Op::Settle { run, email, payload, outcome } => {
+            Op::Settle { run, email, payload, fields, outcome } => {
                 let record = record(connection, target, claimed.remove(&email), &email)?;
-                write::write_outcome(connection, run, record, payload, outcome)?;
+                write::write_outcome(connection, run, record, SentData { payload, fields }, outcome)?;
                 OpReply::Done
             }
             Op::Release { email } => {
@@ -103,11 +99,12 @@ impl SqliteStore {
             }
             Op::Learn { run, customers } => OpReply::Count(maintenance::learn(connection, target, run, customers)?),
             Op::SettleByHand { run, email, ending } => {
-                OpReply::Is(maintenance::settle(connection, target, run, &email, ending)?)
+                OpReply::Is(maintenance::settle(connection, target, run, &email, ending, &self.hasher)?)
             }
-            Op::ForgetEmail { email } => {
+            Op::LearnStatus { customers } => OpReply::Count(maintenance::learn_status(connection, target, &customers)?),
+            Op::ForgetEmail { email, person } => {
                 claimed.remove(&email);
-                OpReply::Is(maintenance::forget_email(connection, target, &email)?)
+                OpReply::Is(maintenance::forget_email(connection, target, &email, person)?)
             }
             Op::ForgetTarget => {
                 claimed.clear();
@@ -125,6 +122,19 @@ impl SqliteStore {
 /// Returns the row of a record: the one that was claimed, or else the one that a search finds.
 fn record(connection: &Connection, target: i64, claimed: Option<i64>, email: &EmailKey) -> rusqlite::Result<i64> {
     claimed.map_or_else(|| write::record_of(connection, target, email), Ok)
+}
+
+/// Returns the secret of the file, and makes one if it has none yet.
+fn secret(connection: &Connection, path: &Path) -> Result<Vec<u8>, LedgerError> {
+    let failed = |error: rusqlite::Error| LedgerError::sqlite(path, &error);
+    let known = connection.query_row("SELECT bytes FROM secret", [], |row| row.get(0)).optional();
+    if let Some(known) = known.map_err(failed)? {
+        return Ok(known);
+    }
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(|error| LedgerError::io(path, error))?;
+    connection.execute("INSERT INTO secret (bytes) VALUES (?1)", [secret]).map_err(failed)?;
+    Ok(secret.to_vec())
 }
 
 impl Store for SqliteStore {

@@ -40,7 +40,7 @@ fn request(email: &str, body: &[u8], row: u64) -> ClaimRequest {
 }
 
 async fn begin(ledger: &Ledger) -> RunId {
-    ledger.begin_run(InputName("/customers.csv".to_owned())).await.unwrap()
+    ledger.begin_run(RunStart::without_input("/customers.csv")).await.unwrap()
 }
 
 async fn claim_one(ledger: &Ledger, run: &RunId, email: &str, body: &[u8], row: u64) -> Claim {
@@ -84,7 +84,7 @@ async fn a_created_record_is_known_to_the_next_run_with_its_id() {
     let run = begin(&ledger).await;
     let ticket = ticket(&ledger, &run, "a@example.com", b"x").await;
     ledger.intend(&run, &ticket, intent(&ledger, &ticket, b"x")).await.unwrap();
-    ledger.settle(&run, &ticket, PayloadHash::of(b"x"), created("c-1")).await.unwrap();
+    ledger.settle(&run, &ticket, SentPayload::of(b"x"), created("c-1")).await.unwrap();
     drop(ledger);
 
     let ledger = world.open();
@@ -122,9 +122,9 @@ async fn doubt_stays_open_until_an_outcome_ends_it_and_erases_the_body() {
     ledger.intend(&run, &ticket, intent(&ledger, &ticket, b"x")).await.unwrap();
     let complaint = Complaint { code: ComplaintCode::NoAnswer, message: "timeout".to_owned() };
     let doubt = Outcome { ending: Ending::InDoubt(complaint), ..created("") };
-    ledger.settle(&run, &ticket, PayloadHash::of(b"x"), doubt).await.unwrap();
+    ledger.settle(&run, &ticket, SentPayload::of(b"x"), doubt).await.unwrap();
     assert_eq!(world.reader().open_requests().unwrap().len(), 1);
-    ledger.settle(&run, &ticket, PayloadHash::of(b"x"), created("c-1")).await.unwrap();
+    ledger.settle(&run, &ticket, SentPayload::of(b"x"), created("c-1")).await.unwrap();
     assert_eq!(world.reader().open_requests().unwrap().len(), 0);
 }
 
@@ -135,7 +135,7 @@ async fn an_outcome_is_in_the_queue_before_anybody_waits_for_it_and_written_befo
     let run = begin(&ledger).await;
     let ticket = ticket(&ledger, &run, "a@example.com", b"x").await;
     ledger.intend(&run, &ticket, intent(&ledger, &ticket, b"x")).await.unwrap();
-    let committed = ledger.settle(&run, &ticket, PayloadHash::of(b"x"), created("c-1"));
+    let committed = ledger.settle(&run, &ticket, SentPayload::of(b"x"), created("c-1"));
     let open = ledger.sent_within(Duration::MAX, intent(&ledger, &ticket, b"x").key_since);
     let (open, committed) = tokio::join!(open, committed);
     assert_eq!((open.unwrap().len(), committed.is_ok()), (0, true));
@@ -148,7 +148,7 @@ async fn a_reader_goes_on_seeing_what_was_there_when_it_came_and_hinders_no_writ
     let run = begin(&ledger).await;
     let (reader, email) = (world.reader(), EmailKey::of("a@example.com"));
     let ticket = ticket(&ledger, &run, "a@example.com", b"x").await;
-    ledger.settle(&run, &ticket, PayloadHash::of(b"x"), created("c-1")).await.unwrap();
+    ledger.settle(&run, &ticket, SentPayload::of(b"x"), created("c-1")).await.unwrap();
     assert!(reader.state(&email, None).unwrap().is_none());
     assert!(world.reader().state(&email, None).unwrap().unwrap().latest().is_some());
 }
@@ -163,7 +163,7 @@ async fn a_report_as_of_a_run_tells_of_its_outcome_and_of_no_later_one() {
     for outcome in [failed, created("c-1")] {
         let run = begin(&ledger).await;
         let ticket = ticket(&ledger, &run, "a@example.com", b"x").await;
-        ledger.settle(&run, &ticket, PayloadHash::of(b"x"), outcome).await.unwrap();
+        ledger.settle(&run, &ticket, SentPayload::of(b"x"), outcome).await.unwrap();
         runs.push(run.number);
     }
     let (reader, email) = (world.reader(), EmailKey::of("a@example.com"));
@@ -208,11 +208,11 @@ async fn a_ledger_without_its_name_permits_nothing_more_and_takes_what_is_in_fli
     std::fs::rename(world.path(), world.folder.path().join("b.db")).unwrap();
     let refused = ledger.intend(&run, &second, intent(&ledger, &second, b"x")).await.unwrap_err();
     assert!(refused.is_without_name(), "{refused}");
-    ledger.settle(&run, &first, PayloadHash::of(b"x"), created("c-1")).await.unwrap();
+    ledger.settle(&run, &first, SentPayload::of(b"x"), created("c-1")).await.unwrap();
     std::fs::rename(world.folder.path().join("b.db"), world.path()).unwrap();
     let still = ledger.intend(&run, &second, intent(&ledger, &second, b"x")).await;
     assert!(still.is_err(), "a name that came back does not tell what happened meanwhile");
-    ledger.end_run(&run, RunCounters::default(), 74, None).await.unwrap();
+    ledger.end_run(&run, EndedRun { exit_code: 74, ..EndedRun::default() }).await.unwrap();
 
     let copy = world.folder.path().join("copy.db");
     ledger.copy_to(copy.clone()).await.unwrap();
@@ -229,7 +229,7 @@ async fn a_renamed_ledger_is_whole_without_its_log_and_another_files_log_is_left
     let ledger = world.open();
     let run = begin(&ledger).await;
     let ticket = ticket(&ledger, &run, "a@example.com", b"x").await;
-    ledger.settle(&run, &ticket, PayloadHash::of(b"x"), created("c-1")).await.unwrap();
+    ledger.settle(&run, &ticket, SentPayload::of(b"x"), created("c-1")).await.unwrap();
     let (log, renamed) = (world.folder.path().join("a.db-wal"), world.folder.path().join("b.db"));
     std::fs::rename(world.path(), &renamed).unwrap();
     std::fs::remove_file(&log).unwrap();

@@ -3,14 +3,17 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::read;
-use crate::domain::{BootTime, EmailKey, Moment, Outcome, Position, Status};
+use crate::domain::{BootTime, EmailKey, MinuteTraffic, Moment, Outcome, Position, Status};
 use crate::ledger::Target;
 use crate::ledger::claim::{Claim, ClaimPolicy, ClaimRequest, Decision, Ticket, decide};
+use crate::ledger::field_hashes::FieldHashes;
 use crate::ledger::idempotency_key::PayloadHash;
-use crate::ledger::model::{self, Intent, RunCounters, StoredOutcome, unheard};
+use crate::ledger::keyed_hasher::BadRecordDigest;
+use crate::ledger::minute_codec::{self, EncodedMinute};
+use crate::ledger::model::{self, EndedRun, InputName, Intent, RunCounters, RunStart, StoredOutcome, unheard};
 
 pub(super) fn register(connection: &Connection, target: &Target) -> rusqlite::Result<i64> {
     if let Some(id) = read::find_target(connection, target)? {
@@ -21,28 +24,65 @@ pub(super) fn register(connection: &Connection, target: &Target) -> rusqlite::Re
     Ok(connection.last_insert_rowid())
 }
 
-pub(super) fn begin_run(connection: &Connection, target: i64, name: &str, input: &str) -> rusqlite::Result<i64> {
+pub(super) fn begin_run(connection: &Connection, target: i64, name: &str, start: &RunStart) -> rusqlite::Result<i64> {
+    let RunStart { input: InputName(input), options } = start;
     connection.execute(
-        "INSERT INTO runs (name, target, input, started_at) VALUES (?1, ?2, ?3, ?4)",
-        params![name, target, input, Timestamp::now().as_millisecond()],
+        "INSERT INTO runs (name, target, input, started_at, options) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![name, target, input, Timestamp::now().as_millisecond(), options],
     )?;
     Ok(connection.last_insert_rowid())
 }
 
-pub(super) fn end_run(
-    connection: &Connection,
-    run: i64,
-    counters: RunCounters,
-    exit_code: u8,
-    stopped: Option<&str>,
-) -> rusqlite::Result<()> {
+pub(super) fn end_run(connection: &Connection, run: i64, end: &EndedRun) -> rusqlite::Result<()> {
+    let EndedRun { counters, exit_code, stopped, records_read, known_bad, is_completed, bad_records } = end;
     let RunCounters { requests, throttled, retries, recovered } = counters;
     let ended_at = Timestamp::now().as_millisecond();
     connection.execute(
-        "UPDATE runs SET requests = ?2, throttled = ?3, retries = ?4, recovered = ?5,
-                         exit_code = ?6, stopped = ?7, ended_at = ?8 WHERE id = ?1",
-        params![run, requests, throttled, retries, recovered, exit_code, stopped, ended_at],
+        "UPDATE runs SET requests = ?2, throttled = ?3, retries = ?4, recovered = ?5, exit_code = ?6, stopped = ?7,
+                         ended_at = ?8, records_read = ?9, known_bad = ?10, completed = ?11 WHERE id = ?1",
+        params![
+            run,
+            requests,
+            throttled,
+            retries,
+            recovered,
+            exit_code,
+            stopped,
+            ended_at,
+            records_read,
+            known_bad,
+            is_completed
+        ],
     )?;
+    if *is_completed { keep_bad_records(connection, run, bad_records) } else { Ok(()) }
+}
+
+/// Keeps the bad records of a completed run in place of those of earlier runs of the same input.
+fn keep_bad_records(connection: &Connection, run: i64, bad_records: &[BadRecordDigest]) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM bad_records WHERE run IN
+               (SELECT old.id FROM runs old JOIN runs new ON new.target = old.target AND new.input = old.input
+                WHERE new.id = ?1)";
+    connection.execute(sql, [run])?;
+    let mut insert = connection.prepare_cached("INSERT OR IGNORE INTO bad_records (digest, run) VALUES (?1, ?2)")?;
+    for digest in bad_records {
+        insert.execute(params![digest.0, run])?;
+    }
+    Ok(())
+}
+
+/// Adds to what is known of a minute, because a wall clock that was set back shows it twice.
+pub(super) fn add_minute(connection: &Connection, run: i64, mut traffic: MinuteTraffic) -> rusqlite::Result<()> {
+    let known = connection
+        .prepare_cached("SELECT minute, counts, latencies FROM minutes WHERE run = ?1 AND minute = ?2")?
+        .query_row(params![run, traffic.minute], read::read_minute)
+        .optional()?;
+    if let Some(known) = known {
+        traffic.merge(&known);
+    }
+    let EncodedMinute { counts, latencies } = minute_codec::encode(&traffic);
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO minutes (run, minute, counts, latencies) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![run, traffic.minute, counts, latencies])?;
     Ok(())
 }
 
@@ -74,7 +114,7 @@ pub(super) fn claim(
     if let Some((sent_by, intent)) = known.as_ref().and_then(|known| known.untold_doubt(run)) {
         // From now on the request is this run's; a report of the other one must still know how it
         // left the record.
-        write_outcome(connection, sent_by, record, intent.payload, unheard())?;
+        write_outcome(connection, sent_by, record, SentData::unread(intent.payload), unheard())?;
     }
     let ClaimRequest { email, position, .. } = request;
     claimed.insert(email.clone(), record);
@@ -158,21 +198,36 @@ fn uptime(moment: Moment) -> Option<i64> {
     moment.boot.and_then(|BootTime { uptime, .. }| i64::try_from(uptime.as_millis()).ok())
 }
 
+/// The data of an outcome, as far as it is kept.
+pub(super) struct SentData {
+    pub payload: PayloadHash,
+    pub fields: Option<FieldHashes>,
+}
+
+impl SentData {
+    /// For outcomes that no later run compares with the input field by field.
+    pub(super) fn unread(payload: PayloadHash) -> Self {
+        Self { payload, fields: None }
+    }
+}
+
 pub(super) fn write_outcome(
     connection: &Connection,
     run: i64,
     record: i64,
-    payload: PayloadHash,
+    sent: SentData,
     outcome: Outcome,
 ) -> rusqlite::Result<()> {
+    let SentData { payload, fields } = sent;
     let (status, stored) = model::stored(outcome);
-    let StoredOutcome { receipt, http_status, attempts, error_code, error, warning } = stored;
+    let StoredOutcome { receipt, http_status, attempts, error_code, error, warning, checked: _ } = stored;
     connection
         .prepare_cached(
             "INSERT INTO outcomes
              (record, run, status, payload_hash, settled_at, http_status, attempts, error_code, error, warning,
-              server_id, customer_id, kyc_link, tos_link, kyc_status, tos_status, created_at, data)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+              server_id, customer_id, kyc_link, tos_link, kyc_status, tos_status, created_at, data,
+              field_hashes)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
         )?
         .execute(params![
             record,
@@ -192,7 +247,8 @@ pub(super) fn write_outcome(
             receipt.kyc_status,
             receipt.tos_status,
             receipt.created_at,
-            receipt.data.text()
+            receipt.data.text(),
+            fields.map(|fields| fields.to_bytes())
         ])?;
     if status == Status::InDoubt { Ok(()) } else { erase_intent(connection, record) }
 }

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::domain::{Status, Tally, grouped};
-use crate::event::{Event, Request};
+use crate::domain::{Request, Status, Tally, grouped};
+use crate::event::Event;
 use crate::report::human::about;
 
 /// The work that a run starts with.
@@ -131,7 +131,6 @@ fn per_minute(number: u64, time: Duration) -> f64 {
 mod tests {
     use super::*;
     use crate::domain::Position;
-    use crate::event::Request;
 
     fn settled(status: Status) -> Event {
         Event::Settled { position: Position { row: 1, line: 2 }, status }

@@ -109,6 +109,8 @@ fn notable(event: &Event) -> Option<String> {
         Event::Pace { .. }
         | Event::Settled { .. }
         | Event::Request(_)
+        | Event::Response { .. }
+        | Event::Doubted { .. }
         | Event::Heartbeat
         | Event::Retry { .. }
         | Event::Recovered { .. } => {
