@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use super::counts::Counts;
 use crate::output::{self, Weight};
 
-const TEMPLATE: &str = "{wide_bar} {pos}/{len}\n{msg}";
+const TEMPLATE: &str = "{wide_bar} {human_pos}/{human_len}\n{msg}";
 
 /// The most frames that are drawn in a second.
 const FRAMES: u8 = 20;
