@@ -36,7 +36,7 @@
 //! | `reconcile` | `domain`, `api`, `intake`, `ledger`, `report`, `exit`, `failure`, `tools` |
 //! | `sandbox` | |
 //! | `cli` | `intake`, `delivery`, `process`, `sandbox` |
-//! | `config` | `domain`, `cli`, `exit`, `failure`, `tools` |
+//! | `config` | `domain`, `intake`, `cli`, `exit`, `failure`, `tools` |
 //! | `settings` | all but `commands`, `config` and `sandbox` |
 //! | `commands` | all |
 //!

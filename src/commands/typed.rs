@@ -5,7 +5,7 @@ use std::fmt;
 use clap::CommandFactory as _;
 
 use crate::cli::Cli;
-use crate::shell::quoted;
+use crate::shell;
 
 /// The words of a command line. Displayed as text for a shell, without the account id.
 #[derive(Clone, Debug)]
@@ -23,17 +23,13 @@ struct TypedItem {
     is_positional: bool,
 }
 
-/// Its value is replaced by a placeholder, because an account id is an e-mail in base64.
-const ACCOUNT: &str = "account-id";
-const HIDDEN: &str = "ACCOUNT_ID";
-
 /// The input is the first word after the command that is not an option.
 const COMMAND: usize = 0;
 const INPUT: usize = 1;
 
 impl TypedCommand {
     pub(super) fn of_this_process() -> Self {
-        Self::of(std::env::args_os().map(|word| word.to_string_lossy().into_owned()))
+        Self::of(shell::typed())
     }
 
     pub(super) fn of(words: impl IntoIterator<Item = String>) -> Self {
@@ -108,20 +104,12 @@ impl TypedItem {
         let words = words.into_iter().flatten().collect();
         Self { option: Some(name.to_owned()), words, is_positional: false }
     }
-
-    fn shown(&self) -> Vec<String> {
-        match (self.option.as_deref(), self.words.len()) {
-            (Some(ACCOUNT), 1) => vec![format!("--{ACCOUNT}={HIDDEN}")],
-            (Some(ACCOUNT), _) => vec![format!("--{ACCOUNT}"), HIDDEN.to_owned()],
-            _ => self.words.iter().map(|word| quoted(word)).collect(),
-        }
-    }
 }
 
 impl fmt::Display for TypedCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&quoted(&self.program))?;
-        self.items.iter().flat_map(TypedItem::shown).try_for_each(|word| write!(f, " {word}"))
+        let words = self.items.iter().flat_map(|item| &item.words).cloned();
+        f.write_str(&shell::command(std::iter::once(self.program.clone()).chain(words), |_| None))
     }
 }
 

@@ -2,7 +2,7 @@
 //! do about it.
 
 use super::presets::Preset;
-use super::selection::WhereRule;
+use super::rules::WhereRule;
 use super::values::ValueRule;
 use crate::domain::Field;
 use crate::shell;
@@ -62,6 +62,18 @@ impl ColumnFault {
             Self::ExtraClash { .. } => Some("a path must not be the beginning of another or appear twice".to_owned()),
             Self::Repeated { .. } => Some("keep one of them".to_owned()),
         }
+    }
+}
+
+impl ColumnFault {
+    /// Returns what to type in place of a word that caused the fault, or `None` if the word did not
+    /// cause it or may be corrected in several ways.
+    pub(crate) fn correct(&self, word: &str) -> Option<String> {
+        let Self::NoSuchWhere { rule, near, .. } = self else { return None };
+        let [column] = &near[..] else { return None };
+        let (option, typed) = word.strip_prefix("--where=").map_or(("", word), |typed| ("--where=", typed));
+        let is_cause = typed.parse::<WhereRule>().is_ok_and(|typed| typed == **rule);
+        is_cause.then(|| format!("{option}{}", rule.about(column)))
     }
 }
 
