@@ -1,4 +1,4 @@
-//! Quotes the words of a command line for printing.
+//! Command lines for printing, quoted so that they work when pasted.
 
 /// Returns the word in the form that a POSIX shell reads back as the same word.
 ///
@@ -12,6 +12,36 @@ pub fn quoted(word: &str) -> String {
         format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
+
+/// Returns the command that was typed with more options, which are already quoted.
+#[must_use]
+pub fn again(options: &[String]) -> String {
+    let typed = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    with_options(typed.collect(), options)
+}
+
+fn with_options(mut typed: Vec<String>, options: &[String]) -> String {
+    // Nothing after `--` is an option.
+    let rest = typed.iter().position(|word| word == "--").map(|end| typed.split_off(end)).unwrap_or_default();
+    let parts = [command_line(typed.into_iter(), None), options.join(" "), command_line(rest.into_iter(), None)];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// Returns the words of a command, quoted. `spooled` is the file that replaces standard input.
+pub(crate) fn command_line(typed: impl Iterator<Item = String>, spooled: Option<&str>) -> String {
+    let mut hide = false;
+    let named = typed.map(|word| match spooled {
+        _ if std::mem::replace(&mut hide, word == ACCOUNT) => HIDDEN.to_owned(),
+        _ if word.strip_prefix(ACCOUNT).is_some_and(|rest| rest.starts_with('=')) => format!("{ACCOUNT}={HIDDEN}"),
+        Some(path) if word == "-" => quoted(path),
+        _ => quoted(&word),
+    });
+    named.collect::<Vec<_>>().join(" ")
+}
+
+/// Replaced by a placeholder, because an account id is an e-mail in base64.
+const ACCOUNT: &str = "--account-id";
+const HIDDEN: &str = "ACCOUNT_ID";
 
 #[cfg(test)]
 mod tests {
@@ -29,6 +59,42 @@ mod tests {
             ("", "''"),
         ] {
             assert_eq!(quoted(word), expected);
+        }
+    }
+
+    fn typed(words: &[&str]) -> impl Iterator<Item = String> {
+        words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>().into_iter()
+    }
+
+    #[test]
+    fn what_a_shell_would_split_or_expand_is_quoted() {
+        let command =
+            command_line(typed(&["customer-import", "import", "a b.csv", "--map", "customer_name={It's}"]), None);
+        assert_eq!(command, r"customer-import import 'a b.csv' --map 'customer_name={It'\''s}'");
+    }
+
+    #[test]
+    fn an_account_id_is_not_repeated() {
+        for id in [&["--account-id", "YWRh"][..], &["--account-id=YWRh"]] {
+            let command = command_line(typed(&[&["x", "import"], id, &["a.csv"]].concat()), None);
+            assert!(command.contains("ACCOUNT_ID a.csv") && !command.contains("YWRh"), "{command}");
+        }
+    }
+
+    #[test]
+    fn a_spooled_standard_input_is_named_by_its_file() {
+        let command = command_line(typed(&["customer-import", "import", "-", "--yes"]), Some("/state/spool/stdin-x"));
+        assert_eq!(command, "customer-import import /state/spool/stdin-x --yes");
+    }
+
+    #[test]
+    fn more_options_stand_before_what_cannot_be_an_option() {
+        let options = ["--map 'a=b c'".to_owned()];
+        for (words, expected) in [
+            (&["x", "check", "a b.csv"][..], "x check 'a b.csv' --map 'a=b c'"),
+            (&["x", "check", "--", "-a.csv"], "x check --map 'a=b c' -- -a.csv"),
+        ] {
+            assert_eq!(with_options(typed(words).collect(), &options), expected);
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::token::TokenError;
 use crate::domain::{StopReason, shown};
+use crate::shell::quoted;
 
 /// How long a command may take to print a token.
 pub(super) const COMMAND_LIMIT: Duration = Duration::from_secs(30);
@@ -23,7 +24,7 @@ pub enum AuthError {
     NoText(&'static str),
     #[error("cannot read the {what} {}: {source}", shown(path))]
     File { what: &'static str, path: PathBuf, source: io::Error },
-    #[error("other users may read the {what} {}; hint: chmod 600 {}", shown(path), shown(path))]
+    #[error("other users may read the {what} {}; hint: chmod 600 {}", shown(path), quoted(&path.to_string_lossy()))]
     Exposed { what: &'static str, path: PathBuf },
     #[error("cannot run the token command: {0}")]
     Command(io::Error),

@@ -1,7 +1,9 @@
 //! `check`: reads and judges the input as an import does, and prints the plan instead of sending.
 //! Opens no socket (I9).
 
-use super::diagnostics;
+use std::io::IsTerminal as _;
+
+use super::{diagnostics, resume};
 use crate::domain::Status;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -24,11 +26,16 @@ pub(super) fn run(settings: CheckSettings) -> Result<Exit, Failure> {
 fn check(input: &InputHandle, settings: &CheckSettings) -> Result<Exit, Failure> {
     let CheckSettings { target, outputs, purpose, rendering, log, .. } = settings;
     let ledger = target.as_ref().map(TargetSettings::reader_if_any).transpose()?.flatten();
-    let Planned { plan, diagnostics, .. } = plan::plan(input, outputs, ledger, purpose)?;
+    let Planned { mut plan, diagnostics, .. } = plan::plan(input, outputs, ledger, purpose)?;
+    plan.resolve_command = target.as_ref().map(|target| resume::ledger(&["resolve"], target));
     diagnostics::show(&diagnostics, log, &outputs.reports);
     match rendering {
         Rendering::Text => stdout::write(plan.to_text().as_bytes()),
-        Rendering::Json => stdout::write(format!("{}\n", plan.to_json()).as_bytes()),
+        Rendering::Json => {
+            let mut json = plan.to_json();
+            json["problems"] = diagnostics.to_json(!std::io::stdout().is_terminal());
+            stdout::write(format!("{json}\n").as_bytes());
+        }
     }
     Ok(if plan.tally.get(Status::Invalid) > 0 { Exit::SomeFailed } else { Exit::Done })
 }

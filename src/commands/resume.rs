@@ -4,66 +4,25 @@
 
 use crate::reconcile::input::InputHandle;
 use crate::settings::TargetSettings;
-use crate::shell::quoted;
+use crate::shell::{command_line, quoted};
 
 /// Returns the command that resumes the run.
 pub(super) fn command(input: &InputHandle) -> String {
     let spooled = input.is_spooled().then(|| input.path().display().to_string());
     let typed = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
-    quoted_args(typed, spooled.as_deref())
+    command_line(typed, spooled.as_deref())
 }
 
 /// Returns the command that settles a doubt; the user replaces EMAIL and ID.
 pub(super) fn settle(settings: &TargetSettings) -> String {
-    let program = std::env::args_os().next().unwrap_or_default();
+    ledger(&["settle", "EMAIL", "--created", "ID"], settings)
+}
+
+/// Returns the command that does something else with the ledger of this target.
+pub(super) fn ledger(words: &[&str], settings: &TargetSettings) -> String {
+    let program = std::env::args_os().next().unwrap_or_default().to_string_lossy().into_owned();
     let ledger = settings.ledger.display().to_string();
-    let named = [settings.base.as_str(), "--ledger", &ledger, "--account", &settings.target.account];
-    let command = [&program.to_string_lossy(), "ledger", "settle", "EMAIL", "--created", "ID", "--base-url"];
-    let words = command.into_iter().chain(named).map(quoted);
-    words.collect::<Vec<_>>().join(" ")
-}
-
-fn quoted_args(typed: impl Iterator<Item = String>, spooled: Option<&str>) -> String {
-    let mut hide = false;
-    let named = typed.map(|word| match spooled {
-        _ if std::mem::replace(&mut hide, word == ACCOUNT) => HIDDEN.to_owned(),
-        _ if word.strip_prefix(ACCOUNT).is_some_and(|rest| rest.starts_with('=')) => format!("{ACCOUNT}={HIDDEN}"),
-        Some(path) if word == "-" => quoted(path),
-        _ => quoted(&word),
-    });
-    named.collect::<Vec<_>>().join(" ")
-}
-
-/// Replaced by a placeholder, because an account id is an e-mail in base64.
-const ACCOUNT: &str = "--account-id";
-const HIDDEN: &str = "ACCOUNT_ID";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn typed(words: &[&str]) -> impl Iterator<Item = String> {
-        words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>().into_iter()
-    }
-
-    #[test]
-    fn what_a_shell_would_split_or_expand_is_quoted() {
-        let command =
-            quoted_args(typed(&["customer-import", "import", "a b.csv", "--map", "customer_name={It's}"]), None);
-        assert_eq!(command, r"customer-import import 'a b.csv' --map 'customer_name={It'\''s}'");
-    }
-
-    #[test]
-    fn an_account_id_is_not_repeated() {
-        for id in [&["--account-id", "YWRh"][..], &["--account-id=YWRh"]] {
-            let command = quoted_args(typed(&[&["x", "import"], id, &["a.csv"]].concat()), None);
-            assert!(command.contains("ACCOUNT_ID a.csv") && !command.contains("YWRh"), "{command}");
-        }
-    }
-
-    #[test]
-    fn a_spooled_standard_input_is_named_by_its_file() {
-        let command = quoted_args(typed(&["customer-import", "import", "-", "--yes"]), Some("/state/spool/stdin-x"));
-        assert_eq!(command, "customer-import import /state/spool/stdin-x --yes");
-    }
+    let target = ["--base-url", settings.base.as_str(), "--ledger", &ledger, "--account", &settings.target.account];
+    let command = [&program, "ledger"].into_iter().chain(words.iter().copied()).chain(target);
+    command.map(quoted).collect::<Vec<_>>().join(" ")
 }

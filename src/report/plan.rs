@@ -27,6 +27,8 @@ pub struct Plan {
     pub mend: &'static str,
     /// Records whose number does not have the country code of their country.
     pub foreign_phones: u64,
+    /// The command that resolves the doubts of earlier runs.
+    pub resolve_command: Option<String>,
     per_minute: f64,
 }
 
@@ -46,6 +48,7 @@ impl Plan {
             unused: Vec::new(),
             mend: "mend.csv",
             foreign_phones: 0,
+            resolve_command: None,
             per_minute,
         }
     }
@@ -101,7 +104,10 @@ impl Plan {
         }
         line(self.kyc_mails, "KYC e-mails that the API would send")?;
         if self.doubts_elsewhere > 0 {
-            line(self.doubts_elsewhere, "in doubt that are not in this input: `customer-import ledger resolve`")?;
+            line(self.doubts_elsewhere, "in doubt that are not in this input")?;
+        }
+        if let Some(command) = self.resolve_command.as_ref().filter(|_| self.doubts_elsewhere > 0) {
+            writeln!(text, "\nTo resolve the doubts that are not in this input:\n  {command}")?;
         }
         if self.to_send > 0 {
             writeln!(text, "\nAt {:.0} requests a minute this takes about {}.", self.per_minute, about(self.time()))?;

@@ -63,6 +63,16 @@ pub(crate) fn near(typed: &str, names: &[String]) -> Vec<String> {
     found.into_iter().take(3).map(|(_, name)| name.clone()).collect()
 }
 
+/// Returns a question with the names that are close to what the user typed, or an empty text if
+/// none is.
+pub(crate) fn did_you_mean(typed: &str, names: &[&str]) -> String {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    match &near(typed, &names)[..] {
+        [] => String::new(),
+        near => format!("did you mean {}? ", near.join(" or ")),
+    }
+}
+
 /// Returns how many characters must be changed, added or removed to turn one name into the other.
 /// Only the beginnings of long names are compared.
 fn distance(one: &str, other: &str) -> usize {
