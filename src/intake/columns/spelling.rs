@@ -73,9 +73,10 @@ pub(crate) fn did_you_mean(typed: &str, names: &[&str]) -> String {
     }
 }
 
-/// Returns how many characters must be changed, added or removed to turn one name into the other.
+/// Returns how many characters must be changed, added, removed or swapped with the next one to turn
+/// one name into the other.
 /// Only the beginnings of long names are compared.
 fn distance(one: &str, other: &str) -> usize {
     let beginning = |text: &str| text.chars().take(64).collect::<String>();
-    strsim::levenshtein(&beginning(one), &beginning(other))
+    strsim::osa_distance(&beginning(one), &beginning(other))
 }

@@ -56,7 +56,7 @@ impl HeaderProblem {
     /// Returns what the user can do about it.
     pub(crate) fn advice(&self) -> FormAdvice {
         let option = match self {
-            Self::Parted(sign) if u8::try_from(*sign).is_ok_and(is_delimiter) => {
+            Self::Parted(sign) if *sign != ' ' && u8::try_from(*sign).is_ok_and(is_delimiter) => {
                 Some(format!("--delimiter {}", if *sign == '\'' { quoted("'") } else { format!("'{sign}'") }))
             }
             _ => None,
