@@ -8,7 +8,7 @@ use crate::exit::Exit;
 use crate::intake::IntakeError;
 use crate::ledger::{LedgerError, LostName};
 use crate::limits;
-use crate::shell::{command, quoted, typed};
+use crate::shell::{self, command, quoted, typed};
 use crate::trusted_file::Distrust;
 
 /// Hint for a reached limit that the message names.
@@ -99,7 +99,9 @@ impl From<LedgerError> for Failure {
         let hint = match &error {
             LedgerError::Distrusted { path, why } => return Self::distrusted("", path, *why),
             LedgerError::OpenFolder { folder, ledger, files } => &hint_of_open_folder(folder, ledger, files),
-            LedgerError::Folder(path) => &format!("name a file in it: --ledger {}", shell(&path.join("customers.db"))),
+            LedgerError::Folder(path) => {
+                &format!("name a file in it: --ledger {}", quoted_path(&path.join("customers.db")))
+            }
             LedgerError::Locked(_) => "wait until that run ends; `report` and `check` can be used meanwhile",
             LedgerError::Missing(_) => {
                 "check --base-url, --account and --ledger, and that its disk is mounted; the first import creates a ledger"
@@ -150,20 +152,20 @@ fn hint_of_open_folder(folder: &Path, ledger: &Path, files: &[PathBuf]) -> Strin
     let moved = if files.is_empty() {
         String::new()
     } else {
-        let files: Vec<_> = files.iter().map(|file| shell(file)).collect();
-        format!(" && mv {} {}", files.join(" "), shell(&own))
+        let files: Vec<_> = files.iter().map(|file| quoted_path(file)).collect();
+        format!(" && mv {} {}", files.join(" "), quoted_path(&own))
     };
     let named = own.join(ledger.file_name().unwrap_or_default());
     format!(
         "if no other user changed anything there: chmod o-w {}; \
          or give the ledger a folder of its own in it: mkdir -m 700 {}{moved}, and from then on --ledger {}",
-        shell(folder),
-        shell(&own),
-        shell(&named)
+        quoted_path(folder),
+        quoted_path(&own),
+        quoted_path(&named)
     )
 }
 
-fn shell(path: &Path) -> String {
+fn quoted_path(path: &Path) -> String {
     quoted(&path.to_string_lossy())
 }
 
@@ -175,7 +177,8 @@ pub(crate) fn hint_of_lost(lost: &LostName) -> &'static str {
             "give the ledger its name back before the next import, because a new ledger would send everything again"
         }
         LostName::Ledger { now: None } => {
-            "run `customer-import ledger pull` before the next import, so that a new ledger knows the customers that this run created"
+            "before the next import, run `ledger pull` with the same --base-url, --account and --ledger, so that a new ledger knows the \
+             customers that this run created"
         }
     }
 }
@@ -184,7 +187,7 @@ impl From<IntakeError> for Failure {
     fn from(error: IntakeError) -> Self {
         let is_correctable = typed().any(|word| error.correct(&word).is_some());
         let corrected = is_correctable.then(|| command(typed(), |word| error.correct(word)));
-        let hint = error.hint().map(|hint| match corrected {
+        let hint = error.hint_for(&shell::again).map(|hint| match corrected {
             Some(corrected) => format!("{hint}; the whole command: {corrected}"),
             None => hint,
         });

@@ -1,4 +1,4 @@
-//! Quotes the words of a command line for printing.
+//! Command lines for printing, quoted so that they work when pasted.
 
 /// Returns the word in the form that a POSIX shell reads back as the same word.
 ///
@@ -13,8 +13,8 @@ pub fn quoted(word: &str) -> String {
     }
 }
 
-/// Returns a typed command as a shell reads it back, with the words that `other` replaces. An
-/// account id is replaced by a placeholder, because it is an e-mail in base64.
+/// Returns a typed command as a shell reads it back, with the words that `other` replaces. Leaves
+/// out the account id.
 pub fn command(typed: impl Iterator<Item = String>, other: impl Fn(&str) -> Option<String>) -> String {
     let mut hide = false;
     let shown = typed.map(|word| match other(&word) {
@@ -31,6 +31,20 @@ pub fn typed() -> impl Iterator<Item = String> {
     std::env::args_os().map(|word| word.to_string_lossy().into_owned())
 }
 
+/// Returns the command that was typed with more options, which are already quoted.
+#[must_use]
+pub fn again(options: &[String]) -> String {
+    with_options(typed().collect(), options)
+}
+
+fn with_options(mut typed: Vec<String>, options: &[String]) -> String {
+    // Nothing after `--` is an option.
+    let rest = typed.iter().position(|word| word == "--").map(|end| typed.split_off(end)).unwrap_or_default();
+    let parts = [command(typed.into_iter(), |_| None), options.join(" "), command(rest.into_iter(), |_| None)];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// Its value is replaced by a placeholder, because an account id is an e-mail in base64.
 const ACCOUNT: &str = "--account-id";
 const HIDDEN: &str = "ACCOUNT_ID";
 
@@ -50,6 +64,41 @@ mod tests {
             ("", "''"),
         ] {
             assert_eq!(quoted(word), expected);
+        }
+    }
+
+    fn typed_words(words: &[&str]) -> impl Iterator<Item = String> {
+        words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>().into_iter()
+    }
+
+    #[test]
+    fn what_a_shell_would_split_or_expand_is_quoted() {
+        let words = ["customer-import", "import", "a b.csv", "--map", "customer_name={It's}"];
+        assert_eq!(command(typed_words(&words), |_| None), r"customer-import import 'a b.csv' --map 'customer_name={It'\''s}'");
+    }
+
+    #[test]
+    fn an_account_id_is_not_repeated() {
+        for id in [&["--account-id", "YWRh"][..], &["--account-id=YWRh"]] {
+            let command = command(typed_words(&[&["x", "import"], id, &["a.csv"]].concat()), |_| None);
+            assert!(command.contains("ACCOUNT_ID a.csv") && !command.contains("YWRh"), "{command}");
+        }
+    }
+
+    #[test]
+    fn a_word_can_be_replaced() {
+        let shown = command(typed_words(&["x", "check", "in.csv"]), |word| (word == "in.csv").then(|| "a b.csv".into()));
+        assert_eq!(shown, "x check 'a b.csv'");
+    }
+
+    #[test]
+    fn more_options_stand_before_what_cannot_be_an_option() {
+        let options = ["--map 'a=b c'".to_owned()];
+        for (words, expected) in [
+            (&["x", "check", "a b.csv"][..], "x check 'a b.csv' --map 'a=b c'"),
+            (&["x", "check", "--", "-a.csv"], "x check --map 'a=b c' -- -a.csv"),
+        ] {
+            assert_eq!(with_options(typed_words(words).collect(), &options), expected);
         }
     }
 }

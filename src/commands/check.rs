@@ -1,6 +1,8 @@
 //! `check`: reads and judges the input as an import does, and prints the plan instead of sending.
 //! Opens no socket (I9).
 
+use std::io::IsTerminal as _;
+
 use super::{diagnostics, resume};
 use crate::domain::Status;
 use crate::exit::Exit;
@@ -28,10 +30,15 @@ fn check(input: &InputHandle, settings: &CheckSettings) -> Result<Exit, Failure>
     // A pipe cannot be read again, and a check keeps no copy.
     let has_input = !input.is_piped() || outputs.rejects.is_some();
     plan.correction = has_input.then(|| resume::correction(input, outputs, is_ndjson));
+    plan.resolve_command = target.as_ref().map(|target| resume::ledger(&["resolve"], target));
     diagnostics::show(&diagnostics, log, &outputs.reports);
     match rendering {
         Rendering::Text => stdout::write(plan.to_text().as_bytes()),
-        Rendering::Json => stdout::write(format!("{}\n", plan.to_json()).as_bytes()),
+        Rendering::Json => {
+            let mut json = plan.to_json();
+            json["problems"] = diagnostics.to_json(!std::io::stdout().is_terminal());
+            stdout::write(format!("{json}\n").as_bytes());
+        }
     }
     Ok(if plan.tally.get(Status::Invalid) > 0 { Exit::SomeFailed } else { Exit::Done })
 }

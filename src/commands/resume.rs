@@ -18,12 +18,16 @@ pub(super) fn command(input: &InputHandle) -> String {
 
 /// Returns the command that settles a doubt; the user replaces EMAIL and ID.
 pub(super) fn settle(settings: &TargetSettings) -> String {
-    let program = std::env::args_os().next().unwrap_or_default();
+    ledger(&["settle", "EMAIL", "--created", "ID"], settings)
+}
+
+/// Returns the command that does something else with the ledger of this target.
+pub(super) fn ledger(words: &[&str], settings: &TargetSettings) -> String {
+    let program = std::env::args_os().next().unwrap_or_default().to_string_lossy().into_owned();
     let ledger = settings.ledger.display().to_string();
-    let named = [settings.base.as_str(), "--ledger", &ledger, "--account", &settings.target.account];
-    let command = [&program.to_string_lossy(), "ledger", "settle", "EMAIL", "--created", "ID", "--base-url"];
-    let words = command.into_iter().chain(named).map(quoted);
-    words.collect::<Vec<_>>().join(" ")
+    let target = ["--base-url", settings.base.as_str(), "--ledger", &ledger, "--account", &settings.target.account];
+    let command = [&program, "ledger"].into_iter().chain(words.iter().copied()).chain(target);
+    command.map(quoted).collect::<Vec<_>>().join(" ")
 }
 
 /// Returns how the rows to fix get into the API: the typed command with the rejects file as its

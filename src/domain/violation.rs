@@ -120,6 +120,9 @@ pub struct Violation {
     pub value: String,
     /// What is wrong and what to do about it: one short sentence without a final period.
     pub hint: Cow<'static, str>,
+    /// Whether it only follows from another violation of the same record, so that it has no count
+    /// of its own.
+    pub is_consequence: bool,
 }
 
 /// Leaves out value and hint, because personal data must stay out of logs and panics.
@@ -138,7 +141,13 @@ impl Violation {
             column: column.to_owned(),
             value: shorten(value, SHOWN),
             hint: hint.into(),
+            is_consequence: false,
         }
+    }
+
+    #[must_use]
+    pub fn as_consequence(self) -> Self {
+        Self { is_consequence: true, ..self }
     }
 }
 

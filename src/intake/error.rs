@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use crate::domain::{Field, counted, grouped, shown};
 use crate::shell;
 
-use super::columns::fault::ColumnFault;
+use super::columns::advice;
+use super::columns::fault::{ColumnFault, FormAdvice};
 use super::open::changed::InputChanged;
 use super::open::unpack::UnpackFault;
 
@@ -86,10 +87,22 @@ impl IntakeError {
     }
 
     /// Replaces the advice about missing columns if the form of the file is the reason for them.
-    pub(super) fn advised(mut self, about_form: Option<String>) -> Self {
-        if let (Self::Columns { fault: ColumnFault::Missing { advice, .. }, .. }, Some(form)) = (&mut self, about_form)
+    pub(super) fn advised(mut self, about_form: Option<FormAdvice>) -> Self {
+        if let Self::Columns { fault: ColumnFault::Missing(missing), .. } = &mut self
+            && about_form.is_some()
         {
-            *advice = vec![form];
+            missing.form = about_form;
+        }
+        self
+    }
+
+    /// Adds the columns that look like countries by their cells, for the advice about a missing
+    /// country.
+    pub(super) fn with_countries(mut self, columns: impl FnOnce() -> Vec<String>) -> Self {
+        if let Self::Columns { fault: ColumnFault::Missing(missing), .. } = &mut self
+            && missing.fields.contains(&Field::Country)
+        {
+            missing.countries = columns();
         }
         self
     }
@@ -97,12 +110,13 @@ impl IntakeError {
     /// Replaces the advice about missing keys if the document holds a list that may have them. An
     /// object that has an e-mail of its own is a customer, so its advice stays.
     pub(super) fn within(mut self, list: Option<&str>) -> Self {
-        if let (Self::Columns { fault: ColumnFault::Missing { fields, advice, .. }, .. }, Some(list)) =
-            (&mut self, list)
-            && fields.contains(&Field::Email)
+        if let (Self::Columns { fault: ColumnFault::Missing(missing), .. }, Some(list)) = (&mut self, list)
+            && missing.fields.contains(&Field::Email)
         {
             let filter = shell::quoted(&format!(".[{list:?}][]"));
-            *advice = vec![format!("if the customers are in {list:?}: jq -c {filter} FILE > customers.ndjson")];
+            missing.form = Some(FormAdvice::new(format!(
+                "if the customers are in {list:?}: jq -c {filter} FILE > customers.ndjson"
+            )));
         }
         self
     }
@@ -124,9 +138,16 @@ impl IntakeError {
         }
     }
 
-    /// Returns what the user can do about the error, or `None` if there is nothing.
+    /// Returns what the user can do about the error, or `None` if there is nothing. Names options
+    /// without a command.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
+        self.hint_for(&|options| options.join(" "))
+    }
+
+    /// Does the same with complete commands: `command` returns the typed command with more options.
+    #[must_use]
+    pub fn hint_for(&self, command: &dyn Fn(&[String]) -> String) -> Option<String> {
         let hint = match self {
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 "check the path; a relative path starts at the current folder".to_owned()
@@ -141,10 +162,12 @@ impl IntakeError {
                 "copy or export the file again; if another program can unpack it, import the unpacked file".to_owned()
             }
             Self::Packed { .. } => "if this is expected, unpack it first (gunzip, unzstd) and import the result".to_owned(),
-            Self::Utf16 { found, .. } => format!("give --encoding {found}, or {SAVE_AS_UTF8}"),
+            Self::Utf16 { found, .. } => format!("{SAVE_AS_UTF8}, or: {}", command(&[format!("--encoding {found}")])),
             Self::AlreadyUtf8 { .. } => "leave out --encoding (or CUSTOMER_IMPORT_ENCODING)".to_owned(),
             Self::HeaderEncoding { suggestion, .. } | Self::Encoding { suggestion, .. } => match suggestion {
-                Some(name) => format!("if it is in {name}, give --encoding {name}; or {SAVE_AS_UTF8}"),
+                Some(name) => {
+                    format!("{SAVE_AS_UTF8}, or, if it is in {name}: {}", command(&[format!("--encoding {name}")]))
+                }
                 None => format!("give another --encoding, or {SAVE_AS_UTF8}"),
             },
             Self::HeaderTooLarge { .. } => "check the delimiter (--delimiter) and that the first line is the header".to_owned(),
@@ -154,7 +177,7 @@ impl IntakeError {
             Self::OtherHeader { line, .. } => {
                 format!("files were joined here: write what begins at line {line} to a file of its own, and import both")
             }
-            Self::Columns { fault, .. } => return fault.hint(),
+            Self::Columns { fault, .. } => return advice::hint(fault, command),
             Self::Changed { .. } => "run again when no program writes to the file".to_owned(),
         };
         Some(hint)

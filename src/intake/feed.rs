@@ -8,7 +8,9 @@ use crate::domain::{InputForm, InputRecord, InputShape, Json, JsonObject, Positi
 use encoding_rs::{Encoding, UTF_8};
 
 use super::columns::column_names::ColumnNames;
+use super::columns::fault::FormAdvice;
 use super::columns::mapping::{Mapping, is_known};
+use super::country_columns;
 use super::error::IntakeError;
 use super::judge::examine::{Examined, Examiner};
 use super::judge::no_record::NoRecord;
@@ -106,7 +108,8 @@ impl Feed {
         let header: Vec<String> = raw.iter().map(|cell| String::from_utf8_lossy(cell).trim().to_owned()).collect();
         let mapping = opened.mapping(&ColumnNames::Header(header.clone()), options).map_err(|error| {
             let header_problem = HeaderProblem::of(&text, delimiter, line, |name| is_known(name, options));
-            error.advised(header_problem.as_ref().map(HeaderProblem::advice))
+            let countries = || country_columns::of_csv(&text, delimiter);
+            error.advised(header_problem.as_ref().map(HeaderProblem::advice)).with_countries(countries)
         })?;
         let shape = InputForm::Csv { delimiter, header: raw };
         Ok(Self::new(opened, Form::Csv { delimiter }, Records::Csv(reader), header, mapping, shape, options))
@@ -119,7 +122,11 @@ impl Feed {
         let has_keys = !keys.is_empty();
         let mapping = opened.mapping(&ColumnNames::Keys(keys), options).map_err(|error| {
             let no_object = if has_keys { None } else { no_object(&source.head, source.complete) };
-            error.advised(no_object).within(unsupported::array_of_objects(&source.head))
+            let countries = || country_columns::of_ndjson(&source.head, source.complete);
+            error
+                .advised(no_object.map(FormAdvice::new))
+                .within(unsupported::array_of_objects(&source.head))
+                .with_countries(countries)
         })?;
         let form = Form::Ndjson { line_end: sniff::line_end(&source.head) };
         let records = Records::new(form, source.into_reader(0), 1);
@@ -424,6 +431,9 @@ mod tests {
                 (Code::PhoneNoCountryCode, "Mobile"),
             ]
         );
+        let consequences: Vec<_> =
+            problems.iter().filter(|found| found.is_consequence).map(|found| found.code).collect();
+        assert_eq!(consequences, [Code::PhoneNoCountryCode]);
         assert_eq!(email.as_deref(), Some("nobody"));
     }
 

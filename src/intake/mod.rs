@@ -19,6 +19,7 @@
 //!
 //! - `options`: what the user can say about the input
 //! - `origin`: where an input comes from, for messages about it
+//! - `country_columns`: which columns hold countries, for advice
 //! - `error`: why a file cannot be read as customers, with a hint for each reason
 //! - `limits`: the longest cell, the longest record and similar limits
 //!
@@ -60,6 +61,7 @@
 //! ```
 
 mod columns;
+mod country_columns;
 mod error;
 mod feed;
 mod judge;

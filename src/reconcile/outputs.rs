@@ -103,7 +103,7 @@ fn torn(error: &std::io::Error, replaced: &[PathBuf], unchanged: &[PathBuf]) -> 
 fn unwritable(path: &Path, error: &dyn std::fmt::Display) -> Failure {
     Failure::new(Exit::Io, error)
         .context(format!("cannot write {}", shown(path)))
-        .hint("the ledger has everything: fix the disk, then write the files with `customer-import report`")
+        .hint("fix the disk or name another file, then run the same command again; it sends nothing twice")
 }
 
 #[cfg(test)]

@@ -28,6 +28,8 @@ pub struct Plan {
     pub correction: Option<Correction>,
     /// Records whose number does not have the country code of their country.
     pub foreign_phones: u64,
+    /// The command that resolves the doubts of earlier runs.
+    pub resolve_command: Option<String>,
     per_minute: f64,
 }
 
@@ -47,6 +49,7 @@ impl Plan {
             unused: Vec::new(),
             correction: None,
             foreign_phones: 0,
+            resolve_command: None,
             per_minute,
         }
     }
@@ -111,7 +114,10 @@ impl Plan {
         }
         line(self.kyc_mails, &format!("{} that the API would send", plural(self.kyc_mails, "KYC e-mail")))?;
         if self.doubts_elsewhere > 0 {
-            line(self.doubts_elsewhere, "in doubt that are not in this input: `customer-import ledger resolve`")?;
+            line(self.doubts_elsewhere, "in doubt that are not in this input")?;
+        }
+        if let Some(command) = self.resolve_command.as_ref().filter(|_| self.doubts_elsewhere > 0) {
+            writeln!(text, "\nTo resolve the doubts that are not in this input:\n  {command}")?;
         }
         if self.to_send > 0 {
             let pace = Self::rounded(self.per_minute);

@@ -73,7 +73,8 @@ impl ImportSettings {
 impl Destination {
     fn of(args: &ImportArgs) -> Result<Self, Failure> {
         if !args.sandbox {
-            return ServerSettings::of(&args.target, &args.credentials).map(|server| Self::Server(Box::new(server)));
+            let target = TargetSettings::required_or_sandbox(&args.target)?;
+            return ServerSettings::at(target, &args.credentials).map(|server| Self::Server(Box::new(server)));
         }
         Ok(Self::Sandbox(SandboxSettings {
             account: args.target.account.clone(),

@@ -24,7 +24,11 @@ impl ServerSettings {
     /// Returns the named server. Fails if none was named, if its route cannot be used, and if there
     /// are no or too many credentials. Reads the file of an app secret, so it may block.
     pub(crate) fn of(target: &TargetArgs, args: &CredentialArgs) -> Result<Self, Failure> {
-        let target = TargetSettings::required(target)?;
+        Self::at(TargetSettings::required(target)?, args)
+    }
+
+    /// Returns the server of a target. Fails as [`Self::of`] does.
+    pub(super) fn at(target: TargetSettings, args: &CredentialArgs) -> Result<Self, Failure> {
         let route = route(&target.base)?;
         let credentials = Arc::new(credentials(args)?);
         Ok(Self { target, route, credentials, ca_file: args.ca_file.clone() })

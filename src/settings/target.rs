@@ -10,6 +10,7 @@ use crate::domain::shown;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::ledger::{Creation, Ledger, LedgerError, Reader, Target};
+use crate::shell;
 use crate::trusted_file::make_private_folder;
 
 /// The target, its address, and its ledger.
@@ -21,15 +22,27 @@ pub(crate) struct TargetSettings {
     pub creation: Creation,
 }
 
+const NO_BASE_URL: &str = "no base URL was given";
+
 impl TargetSettings {
     /// Returns the named target. Fails if none was named.
     pub(crate) fn required(args: &TargetArgs) -> Result<Self, Failure> {
-        Self::of(args)?.ok_or_else(|| {
-            Failure::new(Exit::Usage, "no base URL was given").hint(
-                "name the API: --base-url https://api.yativo.com/api/v1 (or CUSTOMER_IMPORT_BASE_URL); \
-                 to try everything without an API, use --sandbox",
-            )
-        })
+        let named = shell::again(&["--base-url https://api.yativo.com/api/v1".to_owned()]);
+        let hint = format!("name the API (or set CUSTOMER_IMPORT_BASE_URL): {named}");
+        Self::of(args)?.ok_or_else(|| Failure::new(Exit::Usage, NO_BASE_URL).hint(hint))
+    }
+
+    /// Returns the same for an import, which can also be tried without an API.
+    pub(crate) fn required_or_sandbox(args: &TargetArgs) -> Result<Self, Failure> {
+        if args.base_url.is_some() {
+            return Self::required(args);
+        }
+        let [named, tried] =
+            ["--base-url https://api.yativo.com/api/v1", "--sandbox"].map(|option| shell::again(&[option.to_owned()]));
+        let hint = format!(
+            "name the API (or set CUSTOMER_IMPORT_BASE_URL): {named}\n  or, to try everything without an API: {tried}"
+        );
+        Err(Failure::new(Exit::Usage, NO_BASE_URL).hint(hint))
     }
 
     /// Returns the named target, or `None` if none was named.

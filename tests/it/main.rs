@@ -16,6 +16,7 @@ mod faults;
 mod faults_of_ours;
 mod foreign;
 mod formats;
+mod hints;
 mod hostile;
 mod identity;
 mod import;

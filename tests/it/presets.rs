@@ -105,7 +105,7 @@ fn what_an_export_does_not_have_is_asked_for() {
     let ran = stripe.import(&lab, &server.url, &["--from", "stripe"]).ends(65);
     ran.says("no column for customer_phone, customer_country").says("--set customer_country=CODE").says("are ticked");
     let ran = stripe.import(&lab, &server.url, &[]).ends(65);
-    ran.says("--from stripe, and with it --map customer_phone=COLUMN").says("are ticked");
+    ran.says("--from stripe --map customer_phone=COLUMN").says("are ticked");
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn the_column_that_a_preset_would_take_is_the_one_that_is_named() {
     let lab = Lab::new();
     let input = fixture("exports").join("salesforce-contacts.csv");
     let ran = lab.run(&["check", input.to_str().unwrap(), "--map", "customer_phone=Phone"]).ends(65);
-    ran.says("--from salesforce; or ").says("--map customer_country=MailingCountry");
+    ran.says("--from salesforce\n  or: ").says("--map customer_country=MailingCountry");
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn what_is_proposed_is_enough_for_a_file_in_another_language() {
     for (file, proposed) in PEOPLE {
         let lab = Lab::new();
         lab.write(file, std::fs::read(fixture("people").join(file)).unwrap());
-        lab.run(&["check", file]).ends(65).says(&format!("hint: --map '{proposed}'"));
+        lab.run(&["check", file]).ends(65).says(&format!("check {file} --map '{proposed}'\n"));
         let expected = expected(&lab, file);
         assert_eq!(expected.len(), 190, "{file}");
         lab.run(&["check", file, "--map", proposed]).ends(1).says("190");
@@ -69,7 +69,7 @@ fn half_a_name_is_never_sent_as_the_name() {
         ("Имя;Фамилия", "{Имя} {Фамилия}"),
     ] {
         lab.write("in.csv", format!("{header};E-Mail;Telefon;Land\nA;B;a@example.com;+4915123456789;Deutschland\n"));
-        lab.run(&["check", "in.csv"]).ends(65).says(&format!("hint: --map 'customer_name={proposed}'"));
+        lab.run(&["check", "in.csv"]).ends(65).says(&format!("check in.csv --map 'customer_name={proposed}'\n"));
     }
     for name in ["Name", "Nom", "Nombre", "Имя", "氏名", "ФИО", "Ad Soyad"] {
         lab.write("in.csv", format!("{name};E-Mail;Telefon;Land\nA B;a@example.com;+4915123456789;Deutschland\n"));

@@ -54,8 +54,19 @@ impl Lab {
 
     /// The program in this lab, with nothing of the machine's own settings.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(program());
-        command.args(args).current_dir(self.folder.path()).stdin(Stdio::null());
+        let mut command = self.clean(program());
+        command.args(args);
+        command
+    }
+
+    /// A line in the shell of this lab, as a person would paste it.
+    pub fn shell(&self, line: &str) -> Ran {
+        Ran::of(self.clean("sh".into()).args(["-c", line]))
+    }
+
+    fn clean(&self, program: PathBuf) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(self.folder.path()).stdin(Stdio::null());
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CUSTOMER_IMPORT_")) {
             command.env_remove(name);
         }

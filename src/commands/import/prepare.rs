@@ -10,7 +10,7 @@ use super::finish::Finished;
 use super::metrics_file::MetricsFile;
 use super::run::{Import, SendingEnd};
 use crate::commands::job::Sender;
-use crate::commands::{diagnostics, preflight};
+use crate::commands::{diagnostics, preflight, resume};
 use crate::delivery::Api;
 use crate::domain::{Status, counted};
 use crate::exit::Exit;
@@ -71,7 +71,8 @@ async fn import(
     };
     let ledger = Arc::new(ledger);
     sender.check_owner(&ledger).await?;
-    let Planned { plan, diagnostics, duplicates, known, kept, is_ndjson } = planned;
+    let Planned { mut plan, diagnostics, duplicates, known, kept, is_ndjson } = planned;
+    plan.resolve_command = Some(resume::ledger(&["resolve"], target));
     if diagnostics.has_problems() || !log.is_quiet() {
         diagnostics::show(&diagnostics, &log, &outputs.reports);
     }

@@ -1,5 +1,6 @@
 //! `ledger settle`: ends a doubt with what the user found out.
 
+use crate::commands::resume;
 use crate::domain::{Complaint, ComplaintCode, EmailKey, Ending, Receipt};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -24,7 +25,7 @@ pub(super) fn settle(email: &EmailKey, created: Option<String>, target: &TargetS
         ledger.end_run(&run, EndedRun { exit_code: exit.code(), ..EndedRun::default() }).await?;
         if !settled {
             return Err(Failure::new(Exit::Usage, format!("{} is not in doubt", email.as_str()))
-                .hint("`customer-import ledger show` lists the records in doubt"));
+                .hint(format!("list the records in doubt: {}", resume::ledger(&["show"], target))));
         }
         stdout::write(format!("{} is settled: {word}\n", email.as_str()).as_bytes());
         Ok(exit)

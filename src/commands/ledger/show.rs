@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::outcomes;
+use crate::commands::resume;
 use crate::domain::{EmailKey, Status, counted, grouped};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -32,7 +33,7 @@ pub(super) fn all(target: &TargetSettings, rendering: Rendering) -> Result<Exit,
         let _ = writeln!(text, "in doubt: {} (row {row}, sent {sent_at})", email.as_str());
     }
     if !open.is_empty() {
-        text.push_str("resolve them with `customer-import ledger resolve`, or by importing their file again\n");
+        let _ = writeln!(text, "import their file again, or: {}", resume::ledger(&["resolve"], target));
     }
     stdout::write(text.as_bytes());
     Ok(Exit::Done)

@@ -44,6 +44,21 @@ impl Country {
         CODES.countries[usize::from(self.0)].1
     }
 
+    /// An English name as people write it: short, and without commas and brackets if there is one.
+    /// It reads the table anew, so it is for messages only.
+    pub(super) fn usual_name(self) -> &'static str {
+        const LONG: usize = 40;
+        let Some((_, [alpha2, _, names])) = countries().find(|(country, _)| *country == self) else { return "" };
+        let is_usual = |name: &&str| {
+            name.len() <= LONG && !name.contains([',', '(', '.']) && name.contains(|letter: char| letter.is_lowercase())
+        };
+        match alpha2 {
+            "GB" => "United Kingdom",
+            "NL" => "Netherlands",
+            _ => names.split('|').find(is_usual).or_else(|| names.split('|').next()).unwrap_or_default(),
+        }
+    }
+
     /// The alpha-3 code with an English name that tells it from others of a similar name.
     pub(super) fn described(self) -> String {
         let (_, alpha3, name) = CODES.countries[usize::from(self.0)];

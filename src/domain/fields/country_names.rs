@@ -19,7 +19,7 @@ use crate::domain::text::trimmed;
 static TABLE: LazyLock<HashMap<&'static str, &'static str>> = LazyLock::new(|| lines().collect());
 
 /// The lines `key TAB codes`, sorted by key.
-fn lines() -> impl Iterator<Item = (&'static str, &'static str)> {
+pub(super) fn lines() -> impl Iterator<Item = (&'static str, &'static str)> {
     include_str!("countries_by_name.txt").lines().filter_map(|line| line.split_once('\t'))
 }
 
@@ -110,7 +110,7 @@ fn car_code(text: &str) -> Option<Country> {
 
 /// A name in lower case, with single spaces for punctuation between words, and without marks that
 /// are written in some places only. It keeps its accents.
-fn careful(text: &str) -> String {
+pub(super) fn careful(text: &str) -> String {
     if text.is_ascii() {
         return spaced(undotted(text).map(|letter| letter.to_ascii_lowercase()), text.len());
     }
@@ -189,7 +189,7 @@ fn is_between(letter: char) -> bool {
 }
 
 /// A careful name without accents, articles and spaces, and with `saint` for `st`.
-fn loose(name: &str) -> Cow<'_, str> {
+pub(super) fn loose(name: &str) -> Cow<'_, str> {
     let plain = if name.is_ascii() { Cow::Borrowed(name) } else { Cow::Owned(without_accents(name)) };
     if !plain.contains(' ') && plain != "the" && plain != "st" {
         return plain;

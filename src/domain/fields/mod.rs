@@ -1,7 +1,8 @@
 //! The fields of a customer, each with its own rules.
 //!
 //! - `name`, `email`, `phone`, `country`, `kind`: one file for each field
-//! - `country_code`: the countries and their codes; `country_names`: what people call them
+//! - `country_code`: the countries and their codes; `country_names`: what people call them;
+//!   `country_guess`: what a misspelled name may mean
 //! - `phone_ranges`: which phone numbers are in use
 //! - `byte_classes`, `normalized_letters`: fast answers about ASCII and about normalized text
 //!
@@ -12,6 +13,7 @@
 mod byte_classes;
 pub(super) mod country;
 pub(super) mod country_code;
+mod country_guess;
 mod country_names;
 pub(super) mod email;
 pub(super) mod kind;

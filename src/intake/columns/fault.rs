@@ -10,8 +10,8 @@ use crate::shell;
 /// Why the columns of a file cannot be matched with the fields of a customer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ColumnFault {
-    #[error("no column for {}; columns found: {}", names(fields), list(found))]
-    Missing { fields: Vec<Field>, found: Vec<String>, advice: Vec<String> },
+    #[error("no column for {}; columns found: {}", names(&.0.fields), list(&.0.found))]
+    Missing(Box<MissingColumns>),
     #[error("more than one column may be {field}: {}", list(candidates))]
     Ambiguous { field: Field, candidates: Vec<String>, preset: Option<Preset> },
     /// A known export has the field elsewhere than where it was found, if it was found at all.
@@ -31,26 +31,50 @@ pub enum ColumnFault {
     Repeated { option: &'static str, field: Field },
 }
 
+/// The required fields without a column, and what is known about the file besides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissingColumns {
+    pub(crate) fields: Vec<Field>,
+    pub(crate) found: Vec<String>,
+    /// The preset that was named.
+    pub(super) given: Option<Preset>,
+    /// Columns whose cells are countries.
+    pub(crate) countries: Vec<String>,
+    /// What to do if the form of the file is the reason. Then mapping columns does not help.
+    pub(crate) form: Option<FormAdvice>,
+}
+
+/// What to do about the form of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FormAdvice {
+    pub(crate) words: String,
+    /// The option with which the file can be read as it is, quoted for a shell.
+    pub(crate) option: Option<String>,
+}
+
+impl FormAdvice {
+    pub(crate) fn new(words: impl Into<String>) -> Self {
+        Self { words: words.into(), option: None }
+    }
+}
+
 impl ColumnFault {
-    pub(crate) fn hint(&self) -> Option<String> {
+    /// Returns what the user can do about it. `command` returns the typed command with more
+    /// options. Use `advice::hint`, which knows about missing columns too.
+    pub(super) fn hint(&self, command: &dyn Fn(&[String]) -> String) -> Option<String> {
         match self {
-            Self::Missing { advice, .. } => Some(advice.join(" ")),
+            Self::Missing(_) => None,
             Self::Ambiguous { field, candidates, preset } => {
-                let options: Vec<String> = candidates.iter().map(|name| map_option(*field, name)).collect();
-                let choice = format!("choose one: {}", options.join(" or "));
-                Some(match preset {
-                    Some(preset) => {
-                        format!("this looks like an export of {}: --from {preset}; or {choice}", preset.title())
-                    }
-                    None => choice,
-                })
+                let choices: Vec<_> = candidates.iter().map(|name| command(&[map_option(*field, name)])).collect();
+                let preset = preset.map(|preset| format!("{}\n  or ", by_preset(preset, command)));
+                Some(format!("{}choose one: {}", preset.unwrap_or_default(), choices.join("\n  or: ")))
             }
             Self::Elsewhere { field, preset, taken, .. } => {
                 let option = match taken {
                     Some(column) => map_option(*field, column),
                     None => format!("--set {field}=VALUE"),
                 };
-                Some(format!("this looks like an export of {}: --from {preset}; or {option}", preset.title()))
+                Some(format!("{}\n  or: {}", by_preset(*preset, command), command(&[option])))
             }
             Self::Duplicate { .. } => Some("give the columns different names".to_owned()),
             Self::Unknown { near, .. } if near.is_empty() => None,
@@ -90,12 +114,21 @@ fn where_options(rule: &WhereRule, near: &[String]) -> String {
     }
 }
 
-/// Returns the option that maps a column to a field, quoted for a shell.
+/// Returns the command that reads the file with a preset.
+pub(crate) fn by_preset(preset: Preset, command: &dyn Fn(&[String]) -> String) -> String {
+    format!("this looks like an export of {}: {}", preset.title(), command(&[format!("--from {preset}")]))
+}
+
+/// Returns the option that maps a column to a field, quoted for a shell. A line break in the name
+/// is replaced by a space, which names the same column and keeps the command on one line.
 pub(crate) fn map_option(field: Field, column: &str) -> String {
+    let column = column.replace(char::is_control, " ");
+    // The space keeps a brace of the name apart from that of the template; it is not compared.
+    let space = if column.starts_with('{') { " " } else { "" };
     let escaped = if column.contains(['{', '}']) {
-        format!("{{{}}}", column.replace('{', "{{").replace('}', "}}"))
+        format!("{{{space}{}}}", column.replace('{', "{{").replace('}', "}}"))
     } else {
-        column.to_owned()
+        column
     };
     map_recipe(field, &escaped)
 }

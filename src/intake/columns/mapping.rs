@@ -195,6 +195,7 @@ fn clash(one: &str, other: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::intake::columns::fault::map_option;
     use crate::intake::columns::presets::Preset;
     use crate::intake::columns::template::{Cell, Row, assemble};
 
@@ -275,7 +276,46 @@ mod tests {
     #[test]
     fn of_several_likely_columns_none_is_guessed() {
         let hint = hint("name,email,phone,Billing Country,ShippingCountry", &[]);
-        assert_eq!(hint, "--map customer_country=COLUMN (\"Billing Country\" or ShippingCountry)");
+        assert_eq!(
+            hint,
+            "replace COLUMN by the column of customer_country, perhaps \"Billing Country\" or ShippingCountry: \
+             --map customer_country=COLUMN"
+        );
+    }
+
+    #[test]
+    fn a_country_for_all_is_not_offered_while_a_column_looks_like_one() {
+        for (names, column) in [
+            ("name,email,phone,Land des Kunden", "Land des Kunden"),
+            ("name,email,phone,País (facturación)", "País (facturación)"),
+            ("name,email,phone,Home Country", "Home Country"),
+        ] {
+            assert_eq!(hint(names, &[]), map_option(Field::Country, column), "{names}");
+        }
+        assert!(hint("name,email,phone,Landkreis", &[]).contains("--set customer_country=CODE"));
+    }
+
+    #[test]
+    fn what_only_describes_a_column_is_not_proposed() {
+        let contacts = "Phonetic First Name,First Name,Last Name,E-mail - Label,E-mail - Value,Phone - Label,Phone - Value,country";
+        assert_eq!(
+            hint(contacts, &[]),
+            "--map 'customer_name={First Name} {Last Name}' --map 'customer_email=E-mail - Value' \
+             --map 'customer_phone=Phone - Value'"
+        );
+    }
+
+    #[test]
+    fn a_proposed_column_is_named_on_one_line_whatever_its_name_holds() {
+        let resolve = |option: &str| {
+            let names = ["name", "email", "My\r\nphone's $HOME", "country"].map(str::to_owned).to_vec();
+            let given = options(&[option], &[], &[]);
+            Mapping::resolve(&ColumnNames::Header(names), &given)
+        };
+        let fault = resolve("name=name").unwrap_err();
+        let hint = crate::intake::columns::advice::hint(&fault, &|options| options.join(" ")).unwrap();
+        assert_eq!(hint, r"--map 'customer_phone=My  phone'\''s $HOME'");
+        assert!(resolve("customer_phone=My  phone's $HOME").is_ok());
     }
 
     #[test]
@@ -283,7 +323,7 @@ mod tests {
         let salesforce = "SystemModstamp,LastName,Email,Name,OtherCountry,MailingCountry,Phone,MobilePhone";
         assert_eq!(
             hint(salesforce, &["phone=Phone"]),
-            "this looks like an export of Salesforce: --from salesforce; or --map customer_country=MailingCountry"
+            "this looks like an export of Salesforce: --from salesforce\n  or: --map customer_country=MailingCountry"
         );
     }
 
@@ -292,14 +332,17 @@ mod tests {
         let stripe = "Created (UTC),Delinquent,Email,Name";
         assert_eq!(
             hint(stripe, &[]),
-            "this looks like an export of Stripe: --from stripe, and with it --map customer_phone=COLUMN --map customer_country=COLUMN \
-             (or --set customer_country=CODE for all); Stripe exports phone and country only if they are ticked: tick them and \
+            "this looks like an export of Stripe: replace COLUMN by the column of customer_phone, customer_country: \
+             --from stripe --map customer_phone=COLUMN --map customer_country=COLUMN\n  \
+             or, if all customers are of one country, by which phones without + are then read: \
+             --from stripe --map customer_phone=COLUMN --set customer_country=CODE\n  \
+             Stripe exports phone and country only if they are ticked: tick them and \
              export again, or give them with --map or --set"
         );
         let given = InputOptions { preset: Some(Preset::Stripe), ..options(&[], &[], &[]) };
         let fault = Mapping::resolve(&header(stripe), &given).unwrap_err();
         let hint = crate::intake::error::IntakeError::Columns { path: "x.csv".into(), fault }.hint().unwrap();
-        assert!(hint.starts_with("--map customer_phone=COLUMN") && hint.contains("are ticked"), "{hint}");
+        assert!(hint.contains(": --map customer_phone=COLUMN") && hint.contains("are ticked"), "{hint}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use crate::domain::Field;
 
 use super::rules::RuleError;
+use super::spelling::did_you_mean;
 
 /// A system whose exports are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -451,10 +452,10 @@ impl FromStr for Preset {
     type Err = RuleError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|preset| preset.as_str() == text)
-            .ok_or_else(|| RuleError::new(format!("write one of {}", Self::ALL.map(Self::as_str).join(", "))))
+        Self::ALL.into_iter().find(|preset| preset.as_str() == text).ok_or_else(|| {
+            let names = Self::ALL.map(Self::as_str);
+            RuleError::new(format!("{}write one of {}", did_you_mean(text, &names), names.join(", ")))
+        })
     }
 }
 

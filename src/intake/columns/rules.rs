@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::spelling::is_same;
+use super::spelling::{did_you_mean, is_same};
 use crate::domain::{Country, CustomerType, Field, parse_yes_no, trimmed};
 use crate::intake::limits::DEEPEST;
 
@@ -188,8 +188,10 @@ fn split<'a>(typed: &'a str, form: &str) -> Result<(&'a str, &'a str), RuleError
 pub(super) fn parse_field(text: &str) -> Result<Field, RuleError> {
     let lower = text.to_ascii_lowercase();
     Field::parse(&lower).or_else(|| Field::parse(&format!("customer_{lower}"))).ok_or_else(|| {
+        let names = ["name", "email", "phone", "country", "type", "send_kyc_mail"];
+        let meant = did_you_mean(lower.strip_prefix("customer_").unwrap_or(&lower), &names);
         RuleError::new(format!(
-            "{text:?} is not a field; the fields are name, email, phone, country, type and send_kyc_mail"
+            "{text:?} is not a field; {meant}the fields are name, email, phone, country, type and send_kyc_mail"
         ))
     })
 }
@@ -252,6 +254,10 @@ mod tests {
             assert_eq!(rule.field, field);
             assert_eq!(rule.to_string(), typed);
         }
+        let near = "custmer_emial=x".parse::<MapRule>().unwrap_err().to_string();
+        assert!(!near.contains("did you mean"), "{near}");
+        let near = "customer_emial=x".parse::<MapRule>().unwrap_err().to_string();
+        assert!(near.contains("is not a field; did you mean email? the fields are"), "{near}");
         for typed in ["Mobile", "=x", "phone=", "fax=x"] {
             assert!(typed.parse::<MapRule>().is_err(), "{typed}");
         }

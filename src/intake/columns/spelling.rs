@@ -63,9 +63,20 @@ pub(crate) fn near(typed: &str, names: &[String]) -> Vec<String> {
     found.into_iter().take(3).map(|(_, name)| name.clone()).collect()
 }
 
-/// Returns how many characters must be changed, added or removed to turn one name into the other.
+/// Returns a question with the names that are close to what the user typed, or an empty text if
+/// none is.
+pub(crate) fn did_you_mean(typed: &str, names: &[&str]) -> String {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    match &near(typed, &names)[..] {
+        [] => String::new(),
+        near => format!("did you mean {}? ", near.join(" or ")),
+    }
+}
+
+/// Returns how many characters must be changed, added, removed or swapped with the next one to turn
+/// one name into the other.
 /// Only the beginnings of long names are compared.
 fn distance(one: &str, other: &str) -> usize {
     let beginning = |text: &str| text.chars().take(64).collect::<String>();
-    strsim::levenshtein(&beginning(one), &beginning(other))
+    strsim::osa_distance(&beginning(one), &beginning(other))
 }

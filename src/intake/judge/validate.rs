@@ -103,6 +103,9 @@ pub(crate) fn judge<'a>(
     let phone = cell.check_structure().and_then(|()| check_one_number(&cell.text));
     let phone = phone.and_then(|()| Phone::of_record(&cell.text, country, region));
     let phone = findings.take(&cell, phone, Phone::oddity);
+    if country.is_none() && region.is_none() {
+        findings.mark_consequence(Code::PhoneNoCountryCode);
+    }
     findings.note(&cell, phone.zip(country).and_then(|(phone, country)| phone.foreign(country)));
 
     let cell = given(Field::Type);
@@ -399,6 +402,13 @@ impl Findings {
     #[inline]
     fn note(&mut self, given: &Given<'_>, flaw: Option<Flaw>) {
         self.violations.extend(flaw.map(|flaw| flaw.at(given.column, &given.text)));
+    }
+
+    /// Marks the last violation as a consequence if it has this code.
+    fn mark_consequence(&mut self, code: Code) {
+        if let Some(last) = self.violations.last_mut().filter(|last| last.code == code) {
+            last.is_consequence = true;
+        }
     }
 
     /// Returns the additional fields of the request. Empty ones are left out.

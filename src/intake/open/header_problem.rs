@@ -3,9 +3,11 @@
 //! help with such a file, so the hint is about its form.
 
 use super::sniff::DELIMITERS;
+use crate::intake::columns::fault::FormAdvice;
 use crate::intake::options::is_delimiter;
 use crate::intake::read::csv::RecordScan;
 use crate::intake::read::csv::slice::SliceReader;
+use crate::shell::quoted;
 
 /// How many records are searched for a header.
 const LOOKED_AT: usize = 30;
@@ -52,7 +54,17 @@ impl HeaderProblem {
     }
 
     /// Returns what the user can do about it.
-    pub(crate) fn advice(&self) -> String {
+    pub(crate) fn advice(&self) -> FormAdvice {
+        let option = match self {
+            Self::Parted(sign) if *sign != ' ' && u8::try_from(*sign).is_ok_and(is_delimiter) => {
+                Some(format!("--delimiter {}", if *sign == '\'' { quoted("'") } else { format!("'{sign}'") }))
+            }
+            _ => None,
+        };
+        FormAdvice { words: self.words(option.is_some()), option }
+    }
+
+    fn words(&self, has_option: bool) -> String {
         match self {
             Self::HeaderBelow { line } => format!("line {line} looks like the header: delete the lines above it"),
             Self::Quoted => "the whole first line is in one pair of quotes: quote each name and each cell separately, \
@@ -66,9 +78,7 @@ impl HeaderProblem {
             Self::Parted(' ') => {
                 "the columns seem to be separated by spaces: save the file with commas instead".to_owned()
             }
-            Self::Parted(sign) if u8::try_from(*sign).is_ok_and(is_delimiter) => {
-                format!("'{sign}' seems to separate the columns: give --delimiter '{sign}'")
-            }
+            Self::Parted(sign) if has_option => format!("'{sign}' seems to separate the columns"),
             Self::Parted(sign) => format!("'{sign}' seems to separate the columns: save the file with commas instead"),
             Self::OneColumn => {
                 "only one column was found: check that this is the right file, that its first line is the header, \
@@ -132,7 +142,7 @@ mod tests {
         for sign in [':', '^', '；', '、', ' ', '/'] {
             let found = misread(&format!("name{sign}email\n")).unwrap();
             assert_eq!(found, HeaderProblem::Parted(sign));
-            assert_eq!(found.advice().contains("--delimiter"), sign.is_ascii() && sign != ' ', "{}", found.advice());
+            assert_eq!(found.advice().option.is_some(), sign.is_ascii() && sign != ' ', "{:?}", found.advice());
         }
         assert_eq!(misread("name  email  phone\n"), Some(HeaderProblem::Parted(' ')));
         assert_eq!(misread("\"name\", \"email\"\n"), Some(HeaderProblem::Spaced));

@@ -12,6 +12,7 @@ use std::sync::Once;
 
 use super::place::beside;
 use crate::ledger::LedgerError;
+use crate::shell;
 use crate::trusted_file::{self, Distrust, Folder};
 
 /// The names beside a ledger that SQLite and the lock use.
@@ -54,8 +55,9 @@ pub(super) fn check_folder(ledger: &Path) -> Result<(), LedgerError> {
     match trusted_file::check_folder(&metadata).map_err(|why| refused_folder(ledger, why))? {
         Folder::Safe => {}
         Folder::OfGroup => tell(&format!(
-            "the group of the folder {0} may replace the ledger in it; if it should not: chmod g-w {0}",
-            folder.display()
+            "the group of the folder {} may replace the ledger in it; if it should not: chmod g-w {}",
+            folder.display(),
+            shell::quoted(&folder.to_string_lossy())
         )),
         Folder::OfUser(owner) => {
             tell(&format!("user {owner}, who owns the folder {}, may replace the ledger in it", folder.display()))

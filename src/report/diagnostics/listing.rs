@@ -2,17 +2,22 @@
 //! marked, then how many there are of each code.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use serde_json::Value;
+
+use super::code_counts::{CodeCount, CodeCounts, advice, kind};
 use super::excerpt::{Excerpt, masked_cell};
 use super::values::UnknownValues;
-use crate::domain::{Code, InputShape, Position, RawRecord, Severity, Violation, shown};
+use crate::domain::{Code, InputShape, Position, RawRecord, Severity, Violation, grouped, shown};
 use crate::redact::without_numbers;
 
 /// The most problems that are printed in full. The others are only counted.
 const IN_FULL: usize = 20;
+/// The most problems of one code that are printed in full, so that one code does not hide another.
+const IN_FULL_OF_A_CODE: usize = 5;
 
 /// How to print diagnostics on the output at hand.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +34,8 @@ pub struct DiagnosticsStyle {
 pub struct Diagnostics {
     input: String,
     shown: Vec<ShownProblem>,
-    counts: BTreeMap<Code, Count>,
+    shown_of: BTreeMap<Code, usize>,
+    counts: CodeCounts,
     values: UnknownValues,
     /// Violations that are printed in full while there is room for them.
     loud: u64,
@@ -43,22 +49,14 @@ struct ShownProblem {
     excerpt: Option<Excerpt>,
 }
 
-#[derive(Debug)]
-struct Count {
-    severity: Severity,
-    times: u64,
-    first_row: u64,
-    /// The hint of the first violation with this code.
-    hint: Cow<'static, str>,
-}
-
 impl Diagnostics {
     #[must_use]
     pub fn new(input: &str) -> Self {
         Self {
             input: input.to_owned(),
             shown: Vec::new(),
-            counts: BTreeMap::new(),
+            shown_of: BTreeMap::new(),
+            counts: CodeCounts::default(),
             values: UnknownValues::default(),
             loud: 0,
             problems: 0,
@@ -69,23 +67,27 @@ impl Diagnostics {
     /// it, the violations are printed without an excerpt.
     pub fn add(&mut self, position: Position, violations: &[Violation], shape: &InputShape, raw: Option<&RawRecord>) {
         for violation in violations {
-            let count = self.counts.entry(violation.code).or_insert_with(|| Count {
-                severity: violation.severity,
-                times: 0,
-                first_row: position.row,
-                hint: violation.hint.clone(),
-            });
-            count.times += 1;
+            self.counts.add(position.row, violation);
             self.values.add(violation);
             self.problems += u64::from(violation.severity == Severity::Problem);
-            if is_loud(violation.code, violation.severity) {
+            if is_loud(violation.code, violation.severity) && !violation.is_consequence {
                 self.loud += 1;
-                if self.shown.len() < IN_FULL {
+                if self.has_room_for(violation.code) {
                     let excerpt = raw.and_then(|raw| Excerpt::of(shape, raw, &violation.column));
                     self.shown.push(ShownProblem { position, violation: violation.clone(), excerpt });
                 }
             }
         }
+    }
+
+    /// Whether one more violation with this code is printed in full. Counts it if so.
+    fn has_room_for(&mut self, code: Code) -> bool {
+        if self.shown.len() >= IN_FULL {
+            return false;
+        }
+        let of_code = self.shown_of.entry(code).or_default();
+        *of_code += 1;
+        *of_code <= IN_FULL_OF_A_CODE
     }
 
     /// Returns whether the input has a problem, not only warnings.
@@ -94,39 +96,53 @@ impl Diagnostics {
         self.problems > 0
     }
 
+    /// Returns the counts of all codes by weight, with their most frequent values.
+    #[must_use]
+    pub fn to_json(&self, masked: bool) -> Value {
+        self.counts.to_json(masked)
+    }
+
     /// Prints the problems and the counts. If some problems are not printed in full, it names the
     /// first of `reports`, which has them all.
     ///
     /// # Errors
     /// If writing to `output` fails.
     pub fn print(&self, output: &mut dyn Write, look: DiagnosticsStyle, reports: &[PathBuf]) -> io::Result<()> {
+        // Each hint is printed once for each code.
+        let mut printed = HashSet::new();
         for shown in &self.shown {
             self.print_one(output, shown, look)?;
+            let hint = hint_of(&shown.violation, look);
+            if !printed.contains(&(shown.violation.code, hint.clone())) {
+                writeln!(output, "    {hint}")?;
+                printed.insert((shown.violation.code, hint));
+            }
+            writeln!(output)?;
         }
         if self.counts.is_empty() {
             return Ok(());
         }
         if self.loud > self.shown.len() as u64 {
-            let (some, all) = (self.shown.len(), self.loud);
+            let (some, all) = (self.shown.len(), grouped(self.loud));
             let where_all_are = match reports {
                 [] => "--report problems.csv writes all of them".to_owned(),
                 [report, ..] => format!("all of them go into {}", shown(report)),
             };
-            writeln!(output, "only the first {some} of {all} are shown; {where_all_are}\n")?;
+            writeln!(output, "only {some} of {all} problems are shown; {where_all_are}\n")?;
         }
-        for (code, Count { severity, times, first_row, hint }) in &self.counts {
-            let kind = match severity {
-                Severity::Problem => "problem",
-                Severity::Warning => "warning",
-            };
-            write!(output, "  {times:>9}  {code} ({kind}, first in row {first_row})")?;
-            if is_loud(*code, *severity) {
-                writeln!(output)?;
-            } else {
-                // Only loud codes have printed their hint above.
-                let hint = if look.masked { without_numbers(hint) } else { Cow::Borrowed(&**hint) };
-                writeln!(output, ": {hint}")?;
+        for (code, count) in self.counts.by_weight() {
+            let kind = kind(count.severity);
+            write!(output, "  {:>9}  {code} ({kind}, first in row {})", grouped(count.times), count.first_row)?;
+            if !printed.iter().any(|(printed, _)| *printed == code) {
+                let hint = if look.masked { without_numbers(&count.hint) } else { Cow::Borrowed(&*count.hint) };
+                write!(output, ": {hint}")?;
             }
+            writeln!(output)?;
+            print_values(output, code, count, look)?;
+        }
+        for (code, times) in self.counts.consequences() {
+            let times = grouped(times);
+            writeln!(output, "  {times:>9}  {code} not counted, because the record's country is not known")?;
         }
         writeln!(output)?;
         self.values.print(output, look.masked)
@@ -148,7 +164,7 @@ impl Diagnostics {
                 Severity::Warning => tracing::warn!(row, line, %column, %code, hint = %without_numbers(hint), "{code}"),
             }
         }
-        for (code, Count { severity, times, first_row, .. }) in &self.counts {
+        for (code, CodeCount { severity, times, first_row, .. }) in self.counts.by_weight() {
             match severity {
                 Severity::Problem => tracing::error!(%code, records = times, first_row, "records with a problem"),
                 Severity::Warning => tracing::warn!(%code, records = times, first_row, "records with a warning"),
@@ -159,7 +175,7 @@ impl Diagnostics {
     fn print_one(&self, output: &mut dyn Write, shown: &ShownProblem, look: DiagnosticsStyle) -> io::Result<()> {
         let ShownProblem {
             position: Position { row, line },
-            violation: Violation { code, column, value, hint, .. },
+            violation: Violation { code, column, value, .. },
             excerpt,
         } = shown;
         write!(output, "{}:{line}: row {row}", self.input)?;
@@ -177,8 +193,37 @@ impl Diagnostics {
             let excerpt = if look.masked { Cow::Owned(excerpt.masked()) } else { Cow::Borrowed(excerpt) };
             writeln!(output, "{}", excerpt.draw(*line, look.width, look.styled))?;
         }
-        let hint = if look.masked { without_numbers(hint) } else { Cow::Borrowed(&**hint) };
-        writeln!(output, "    {hint}\n")
+        Ok(())
+    }
+}
+
+/// Indents what is below a count.
+const BELOW: &str = "             ";
+
+/// Prints the values of a code that occur more than once, and what those may mean.
+fn print_values(output: &mut dyn Write, code: Code, count: &CodeCount, look: DiagnosticsStyle) -> io::Result<()> {
+    let values = count.values();
+    let shown = |value: &str| if look.masked { masked_cell(value) } else { value.to_owned() };
+    let listed = values.iter().map(|found| {
+        let least = if found.at_least { "at least " } else { "" };
+        format!("\"{}\" {least}{} times", shown(found.value), grouped(found.times))
+    });
+    let listed = listed.collect::<Vec<_>>().join(", ");
+    if !listed.is_empty() {
+        writeln!(output, "{BELOW}{listed}")?;
+    }
+    for (found, advice) in values.iter().filter_map(|found| Some((found, advice(code, found.value)?))) {
+        writeln!(output, "{BELOW}\"{}\" {advice}", shown(found.value))?;
+    }
+    Ok(())
+}
+
+/// Returns what to do about a violation that is printed in full.
+fn hint_of(violation: &Violation, look: DiagnosticsStyle) -> Cow<'_, str> {
+    match advice(violation.code, &violation.value) {
+        Some(advice) => Cow::Owned(advice),
+        None if look.masked => without_numbers(&violation.hint),
+        None => Cow::Borrowed(&violation.hint),
     }
 }
 
@@ -273,14 +318,70 @@ mod tests {
             );
         }
         let text = printed(&diagnostics);
-        assert_eq!(text.matches("fill it in").count(), IN_FULL);
-        assert!(text.contains("only the first 20 of 30 are shown; --report problems.csv"), "{text}");
+        assert_eq!(text.matches("in.csv:").count(), IN_FULL_OF_A_CODE);
+        assert_eq!(text.matches("fill it in").count(), 1, "{text}");
+        assert!(text.contains("only 5 of 30 problems are shown; --report problems.csv"), "{text}");
         let mut output = Vec::new();
         diagnostics
             .print(&mut output, DiagnosticsStyle { width: 80, styled: false, masked: false }, &["out.csv".into()])
             .unwrap();
         let text = String::from_utf8(output).unwrap();
-        assert!(text.contains("30 are shown; all of them go into out.csv\n") && !text.contains("--report"), "{text}");
+        assert!(
+            text.contains("30 problems are shown; all of them go into out.csv\n") && !text.contains("--report"),
+            "{text}"
+        );
+    }
+
+    /// Diagnostics of so many countries, each as often as is given.
+    fn countries(cells: &[(&str, u64)]) -> Diagnostics {
+        let mut diagnostics = Diagnostics::new("in.csv");
+        let all = cells.iter().flat_map(|(cell, times)| (0..*times).map(move |_| *cell));
+        for (row, cell) in (1..).zip(all) {
+            let violation = Violation::new(Code::CountryUnknown, "Land", cell, "is not a country");
+            diagnostics.add(Position { row, line: row + 1 }, &[violation], &NDJSON, None);
+        }
+        diagnostics
+    }
+
+    #[test]
+    fn the_most_frequent_values_of_a_code_are_listed_with_what_they_may_mean() {
+        let text = printed(&countries(&[("Atlantis", 2), ("Deutshland", 70), ("x\u{1b}[2J", 3), ("Mu", 1)]));
+        let listed = "         76  country.unknown (problem, first in row 1)\n             \
+                      \"Deutshland\" 70 times, \"x\\u{1b}[2J\" 3 times, \"Atlantis\" 2 times\n             \
+                      \"Deutshland\" is not a country name; did you mean Deutschland? Write DE, DEU or Germany\n";
+        assert!(text.contains(listed), "{text}");
+        let mut output = Vec::new();
+        let look = DiagnosticsStyle { width: 80, styled: false, masked: true };
+        countries(&[("a.b@example.com", 9)]).print(&mut output, look, &[]).unwrap();
+        let text = String::from_utf8(output).unwrap();
+        assert!(text.contains("\"*.*@*******.***\" 9 times\n"), "{text}");
+    }
+
+    #[test]
+    fn a_code_with_many_problems_leaves_room_for_the_others() {
+        let mut diagnostics = countries(&[("Atlantis", 100)]);
+        let violation = Violation::new(Code::NameMissing, "name", "", "fill it in");
+        diagnostics.add(Position { row: 101, line: 102 }, &[violation], &NDJSON, None);
+        let text = printed(&diagnostics);
+        assert!(text.contains("in.csv:102: row 101, column \"name\": name.missing\n    fill it in\n"), "{text}");
+        let [countries, names] = ["100  country.unknown", "1  name.missing"].map(|words| text.find(words).unwrap());
+        assert!(countries < names, "{text}");
+    }
+
+    #[test]
+    fn a_consequence_is_neither_shown_nor_counted_and_said_once() {
+        let mut diagnostics = Diagnostics::new("in.csv");
+        for row in 1..=3 {
+            let country = Violation::new(Code::CountryUnknown, "Land", "Atlantis", "is not a country");
+            let phone =
+                Violation::new(Code::PhoneNoCountryCode, "Telefon", "030 1", "write it with +").as_consequence();
+            diagnostics.add(Position { row, line: row + 1 }, &[country, phone], &NDJSON, None);
+        }
+        let text = printed(&diagnostics);
+        assert!(!text.contains("write it with +") && !text.contains("030 1"), "{text}");
+        assert!(text.contains("3  country.unknown (problem"), "{text}");
+        let left_out = "3  phone.no_country_code not counted, because the record's country is not known\n";
+        assert!(text.contains(left_out), "{text}");
     }
 
     #[test]
