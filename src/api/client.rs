@@ -18,6 +18,7 @@ use super::departure::Departure;
 use super::headers::Allowance;
 use super::lookup::{PER_PAGE, PageResult};
 use super::proxy::Route;
+use super::reading_time::ReadingTime;
 use super::repeated::{hide_in_attempt, hide_in_page};
 use super::response::Response;
 use super::token::Token;
@@ -70,6 +71,7 @@ pub struct Client {
     customers: Url,
     /// Every secret that was sent. Only these can come back in a response.
     secrets: Redactor,
+    reading_time: ReadingTime,
 }
 
 impl fmt::Debug for Client {
@@ -130,13 +132,25 @@ impl Client {
         let http = builder.build().map_err(ClientError::Build)?;
         let secrets = Redactor::default();
         config.route.teach(&secrets);
-        Ok(Self { http, customers: config.base.join(&["customer"]), base: config.base, secrets })
+        Ok(Self {
+            http,
+            customers: config.base.join(&["customer"]),
+            base: config.base,
+            secrets,
+            reading_time: ReadingTime::default(),
+        })
     }
 
     /// Returns the address of the API.
     #[must_use]
     pub const fn base(&self) -> &BaseUrl {
         &self.base
+    }
+
+    /// Records that the calling thread handled so many records of the input, so that the processor
+    /// time of that is not taken for the time of reading responses.
+    pub fn handled(&self, records: usize) {
+        self.reading_time.handled(records);
     }
 
     /// Sends one `POST {base}/customer`, once, if `leave` is open right before its first byte,
@@ -229,7 +243,8 @@ impl Client {
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Response, TransportError> {
         // Without `Accept`, the server may answer an error with a redirect to a page for people.
         let request = request.header(ACCEPT, JSON).header(ACCEPT_ENCODING, "identity");
-        let response = request.send().await.map_err(|error| TransportError::of(error).without(&self.secrets))?;
+        let response = self.reading_time.limit(request.send()).await.map_err(|_| TransportError::endless())?;
+        let response = response.map_err(|error| TransportError::of(error).without(&self.secrets))?;
         Ok(Response::read(response, self.secrets.clone()).await)
     }
 }

@@ -41,6 +41,7 @@ pub mod lookup;
 mod pause;
 mod proxy;
 mod quote;
+mod reading_time;
 mod repeated;
 mod response;
 mod secret_file;

@@ -46,6 +46,13 @@ impl TransportError {
         Self::NotSent { cause: "held back because it could not leave in time".to_owned(), hopeless: false }
     }
 
+    /// Returns the error of a request whose response took too much processor time.
+    pub(super) fn endless() -> Self {
+        Self::Silence(
+            "no answer: reading it took seconds of processor time (interim responses without end?)".to_owned(),
+        )
+    }
+
     /// Returns the error without our secrets. Its words may come from a proxy or a certificate.
     pub(super) fn without(self, secrets: &Redactor) -> Self {
         let hide = |text: String| secrets.hide(&text).into_owned();

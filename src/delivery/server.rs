@@ -52,6 +52,9 @@ pub trait Server: Send + Sync + 'static {
     /// Returns whether getting a token takes a request to the API.
     fn logs_in(&self) -> bool;
     fn obtain(&self, way: &TokenRequest) -> impl Future<Output = GrantResult> + Send;
+    /// Takes note that the thread of the run handled so many records of the input, which takes
+    /// processor time that is not due to any response.
+    fn handled(&self, _records: usize) {}
 }
 
 /// The real server.
@@ -98,6 +101,10 @@ impl Server for Api {
                 TokenRequest::Login { refused: Some(token) } | TokenRequest::Refresh(token),
             ) => from_source(source.renew(token).await),
         }
+    }
+
+    fn handled(&self, records: usize) {
+        self.client.handled(records);
     }
 }
 

@@ -30,6 +30,8 @@ pub enum Reply {
     Nothing,
     /// These bytes over and over, with a pause after each time, until the client breaks off.
     Endless(Vec<u8>, Duration),
+    /// These bytes so many times, each followed by a pause, and then the customer is created.
+    Interim(Vec<u8>, Duration, usize),
 }
 
 impl Reply {
@@ -174,7 +176,14 @@ fn serve(stream: &TcpStream, book: &Book, script: &(impl Fn(&Request, &Book) -> 
     let (status, headers, body) = match script(&request, book) {
         Reply::Answer(status, headers, body) => (status, headers, body),
         Reply::Nothing => return None,
-        Reply::Endless(bytes, pause) => return repeat(stream, book, &bytes, pause),
+        Reply::Endless(bytes, pause) => return repeat(stream, book, &bytes, pause, usize::MAX),
+        Reply::Interim(bytes, pause, times) => {
+            repeat(stream, book, &bytes, pause, times)?;
+            match book.create(&request) {
+                Reply::Answer(status, headers, body) => (status, headers, body),
+                _ => return None,
+            }
+        }
     };
     let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let head =
@@ -183,12 +192,13 @@ fn serve(stream: &TcpStream, book: &Book, script: &(impl Fn(&Request, &Book) -> 
     stream.write_all(format!("{head}\r\n{body}").as_bytes()).ok()
 }
 
-fn repeat(mut stream: &TcpStream, book: &Book, bytes: &[u8], pause: Duration) -> Option<()> {
-    loop {
+fn repeat(mut stream: &TcpStream, book: &Book, bytes: &[u8], pause: Duration, times: usize) -> Option<()> {
+    for _ in 0..times {
         stream.write_all(bytes).ok()?;
         book.repeated.fetch_add(bytes.len(), Ordering::Relaxed);
         std::thread::sleep(pause);
     }
+    Some(())
 }
 
 fn read(stream: &TcpStream) -> Option<Request> {

@@ -272,6 +272,7 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
             self.offers = None;
             return;
         }
+        self.context.server.handled(batch.len());
         let (mut requests, mut payloads) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
         for offer in batch.drain(..) {
             match offer {

@@ -13,20 +13,22 @@ const OTHERS: usize = 30;
 const CHAIN: usize = 5;
 
 /// A pause between two bursts of the chain. Without one, the chain comes over loopback faster than
-/// a debug build reads it, and the only thread has so little time for the other records that how
-/// the run ends depends on the machine. `examples/hostile.py` tries that, too.
+/// a debug build reads it.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Answers the first request for an e-mail that begins with `chain` without an end, and creates all
+/// Answers the first request for an e-mail that begins with `chain` with this, and creates all
 /// others.
-fn world(informational: &'static str) -> World {
+fn world_with(chain: Reply) -> World {
     World::start(move |request: &Request, book: &Book| match request {
         _ if !request.is_post => book.list_like(request),
-        _ if request.email.starts_with("chain") && request.nth == 1 => {
-            Reply::Endless(informational.repeat(100).into_bytes(), PAUSE)
-        }
+        _ if request.email.starts_with("chain") && request.nth == 1 => chain.clone(),
         _ => book.create(request),
     })
+}
+
+/// A chain that a debug build reads with little processor time, so only `--timeout` ends it.
+fn world(informational: &str) -> World {
+    world_with(Reply::Endless(informational.repeat(100).into_bytes(), PAUSE))
 }
 
 fn lab() -> Lab {
@@ -118,4 +120,28 @@ fn a_signal_is_heard_during_an_endless_chain_of_1xx_answers() {
         ran.ends(130);
         assert!(begun.elapsed() < Duration::from_secs(20), "{timeout}: {:?}", begun.elapsed());
     }
+}
+
+#[test]
+fn a_chain_that_takes_a_whole_core_is_ended_long_before_the_timeout_and_the_others_go_on() {
+    let lab = lab();
+    let world = world_with(Reply::Endless("HTTP/1.1 102 Processing\r\n\r\n".repeat(2000).into_bytes(), Duration::ZERO));
+    // Nothing but the end of the chain can end this run before `--timeout`.
+    let ran = world.import(&lab, &["--timeout", "10m", "--log-format", "json", "-v"]).ends(0);
+    let ran = ran.says("interim responses without end");
+    let report = lab.report();
+    assert!(report.iter().all(|row| row["status"] == "created"), "{report:?}");
+    let attempts: Vec<_> = report.iter().map(|row| row["attempts"].as_str()).collect();
+    assert_eq!(attempts.iter().filter(|attempts| **attempts == "1").count(), OTHERS, "{attempts:?}: {ran:?}");
+    assert_eq!((attempts[CHAIN], world.book.keys().len()), ("2", OTHERS + 1), "the same key after a silence");
+}
+
+#[test]
+fn a_slow_answer_after_many_interim_responses_is_waited_for() {
+    let lab = lab();
+    let world = world_with(Reply::Interim("HTTP/1.1 102 Processing\r\n\r\n".into(), Duration::from_millis(100), 50));
+    world.import(&lab, &["--timeout", "10m"]).ends(0);
+    let report = lab.report();
+    assert_eq!((report[CHAIN]["status"].as_str(), report[CHAIN]["attempts"].as_str()), ("created", "1"));
+    assert_eq!(world.book.posts().len(), OTHERS + 1);
 }
