@@ -1507,7 +1507,7 @@ def group_chains():
             posts = [request.email for request in world.posts()]
             attempt(
                 f"an endless chain of {number} ends as a silence",
-                ran.code == 0 and ran.seconds < 20 and posts.count("p5@kunde.example.net") == 2,
+                ran.code == 0 and ran.processor < 20 and posts.count("p5@kunde.example.net") == 2,
                 ran,
             )
             first, last = posts.index("p5@kunde.example.net"), len(posts) - posts[::-1].index("p5@kunde.example.net")

@@ -6,43 +6,135 @@
 
 use std::io;
 
-/// What may limit the memory of a process, for messages.
-pub const MEMORY: &str = "the limit on memory (RLIMIT_AS, ulimit -v, or the container's)";
-
 /// What a run needs in addition to the program itself, in bytes: the stacks of its threads and the
 /// pieces of the input that it holds.
 const LEAST_MEMORY: usize = 24 * 1024 * 1024;
 
-/// The same in addresses, which `ulimit -v` limits: the allocator reserves 64 MiB of them for each
-/// thread, aligned, and uses little of that. If a thread finds none left, the process aborts.
-fn least_addresses() -> usize {
-    const FOR_A_THREAD: usize = 80 * 1024 * 1024;
-    /// Those that do not depend on the number of cores.
-    const THREADS: usize = 7;
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    FOR_A_THREAD * (THREADS + cores)
-}
-
 /// What the main thread needs at most, in bytes. The other threads set their own stack size.
 const LEAST_STACK: u64 = 512 * 1024;
+
+/// What this process lacks from the start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shortage {
+    pub what: String,
+    /// What to do about it, if the program knows.
+    pub hint: Option<String>,
+}
+
+/// A limit on memory that a shell can set. If it is reached in mid-run, the process aborts, so the
+/// start asks for what a run with 256 requests in flight needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum MemoryLimit {
+    Addresses,
+    /// What a process can write to: its heap and the stacks of its threads.
+    Data,
+}
+
+impl MemoryLimit {
+    const ALL: [Self; 2] = [Self::Data, Self::Addresses];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Addresses => "the limit on memory (RLIMIT_AS, ulimit -v, or the container's)",
+            Self::Data => "the limit on data (RLIMIT_DATA, ulimit -d)",
+        }
+    }
+
+    const fn option(self) -> &'static str {
+        match self {
+            Self::Addresses => "-v",
+            Self::Data => "-d",
+        }
+    }
+
+    /// Returns what a run needs, in bytes. A thread needs its stack of 2 MiB and a heap of its own,
+    /// for which the allocator reserves 64 MiB of addresses, aligned.
+    fn least(self) -> u64 {
+        const MIB: u64 = 1024 * 1024;
+        /// Those that do not depend on the number of cores.
+        const THREADS: u64 = 7;
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let threads = THREADS + cores as u64;
+        match self {
+            Self::Addresses => 80 * MIB * threads,
+            Self::Data => 3 * MIB * threads + 16 * MIB,
+        }
+    }
+
+    /// Returns what is missing if `used` bytes are used and `limit` is the limit, or `None` if
+    /// enough is left.
+    fn shortage(self, used: u64, limit: u64) -> Option<Shortage> {
+        let least = self.least();
+        let needed = used.saturating_add(least);
+        (limit < needed).then(|| Shortage {
+            what: format!(
+                "there are less than {} MiB of memory left: {} is reached",
+                least / (1024 * 1024),
+                self.name()
+            ),
+            hint: Some(format!("ulimit {} {}", self.option(), needed.div_ceil(1024))),
+        })
+    }
+
+    /// Returns what this process uses and the limit, in bytes, or `None` if there is no limit.
+    #[cfg(target_os = "linux")]
+    fn usage(self) -> Option<(u64, u64)> {
+        use rustix::process::{Resource, getrlimit};
+        let (resource, field) = match self {
+            Self::Addresses => (Resource::As, "VmSize:"),
+            Self::Data => (Resource::Data, "VmData:"),
+        };
+        let limit = getrlimit(resource).current?;
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let used = status.lines().find_map(|line| line.strip_prefix(field)?.trim().strip_suffix(" kB")?.parse().ok());
+        Some((used.unwrap_or(0_u64).saturating_mul(1024), limit))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn usage(self) -> Option<(u64, u64)> {
+        None
+    }
+
+    /// Returns the limit that is set, or `None`.
+    fn set() -> Option<Self> {
+        Self::ALL.into_iter().find(|limit| limit.usage().is_some())
+    }
+}
+
+/// Returns what may limit the memory of this process, for messages.
+#[must_use]
+pub fn memory() -> &'static str {
+    MemoryLimit::set().unwrap_or(MemoryLimit::Addresses).name()
+}
 
 /// Returns what this process lacks from the start, or `None`. Tables, keys and names need random
 /// bytes, and libraries panic or abort without them or without memory, so both are checked first.
 #[must_use]
-pub fn lacking() -> Option<String> {
+pub fn lacking() -> Option<Shortage> {
     if let Err(error) = getrandom::u32() {
-        return Some(format!(
+        let what = format!(
             "the system provides no random bytes (getrandom, or /dev/urandom, or the container's seccomp profile: {error})"
-        ));
+        );
+        return Some(Shortage { what, hint: None });
     }
-    let least = if is_memory_limited() { least_addresses() } else { LEAST_MEMORY };
-    if !has_memory(least) {
-        let mib = least / (1024 * 1024);
-        return Some(format!("there are less than {mib} MiB of memory left: {MEMORY} is reached"));
+    let short = MemoryLimit::ALL.into_iter().find_map(|limit| {
+        let (used, most) = limit.usage()?;
+        limit.shortage(used, most)
+    });
+    if short.is_some() {
+        return short;
+    }
+    if !has_memory(LEAST_MEMORY) {
+        let mib = LEAST_MEMORY / (1024 * 1024);
+        let what = format!("there are less than {mib} MiB of memory left: {} is reached", memory());
+        return Some(Shortage { what, hint: None });
     }
     has_small_stack().then(|| {
         let kib = LEAST_STACK / 1024;
-        format!("the limit on the stack (RLIMIT_STACK, ulimit -s) is below {kib} KiB")
+        Shortage {
+            what: format!("the limit on the stack (RLIMIT_STACK, ulimit -s) is below {kib} KiB"),
+            hint: Some(format!("ulimit -s {}", 2 * kib)),
+        }
     })
 }
 
@@ -67,28 +159,18 @@ fn has_small_stack() -> bool {
     false
 }
 
-#[cfg(target_os = "linux")]
-fn is_memory_limited() -> bool {
-    rustix::process::getrlimit(rustix::process::Resource::As).current.is_some()
-}
-
-#[cfg(not(target_os = "linux"))]
-fn is_memory_limited() -> bool {
-    false
-}
-
 /// Returns why a thread could not be started, with the limit that caused it.
 #[must_use]
 pub fn no_thread(error: &io::Error) -> String {
     let limit = match error.kind() {
         // The system returns the same error if it has no memory for the stack.
-        io::ErrorKind::WouldBlock if is_memory_limited() => {
-            &format!(": {MEMORY}, or the one on processes and threads (RLIMIT_NPROC, ulimit -u), is reached")
+        io::ErrorKind::WouldBlock if MemoryLimit::set().is_some() => {
+            &format!(": {}, or the one on processes and threads (RLIMIT_NPROC, ulimit -u), is reached", memory())
         }
         io::ErrorKind::WouldBlock => {
             ": the limit on processes and threads (RLIMIT_NPROC, ulimit -u, or the container's) is reached"
         }
-        io::ErrorKind::OutOfMemory => &format!(": {MEMORY} is reached"),
+        io::ErrorKind::OutOfMemory => &format!(": {} is reached", memory()),
         _ => "",
     };
     format!("cannot start a thread{limit} ({error})")
@@ -193,5 +275,17 @@ mod tests {
         let words = no_thread(&io::Error::from(io::ErrorKind::WouldBlock));
         assert!(words.contains("RLIMIT_NPROC"), "{words}");
         assert!(!no_thread(&io::Error::from(io::ErrorKind::PermissionDenied)).contains("limit"));
+    }
+
+    #[test]
+    fn a_scarce_limit_on_memory_names_itself_and_the_command_that_raises_it_enough() {
+        for (limit, option) in [(MemoryLimit::Addresses, "ulimit -v"), (MemoryLimit::Data, "ulimit -d")] {
+            let (used, least) = (5_000_000, limit.least());
+            assert_eq!(limit.shortage(used, used + least), None);
+            let short = limit.shortage(used, used + least - 1).unwrap();
+            assert!(short.what.contains(option), "{short:?}");
+            let kib: u64 = short.hint.unwrap().strip_prefix(option).unwrap().trim().parse().unwrap();
+            assert_eq!(limit.shortage(used, kib * 1024), None, "the command raises it enough");
+        }
     }
 }

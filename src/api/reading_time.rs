@@ -25,10 +25,10 @@ const BUDGET_PER_REQUEST: Duration = Duration::from_millis(100);
 
 /// The processor time that responses take, for all requests of a client. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct ReadingTime(Arc<Shared>);
+pub(super) struct ReadingTime(Arc<SharedWork>);
 
 #[derive(Debug, Default)]
-struct Shared {
+struct SharedWork {
     /// How many requests began or ended, and how many records were handled.
     work: AtomicU64,
     waiting: AtomicUsize,
@@ -61,9 +61,9 @@ impl ReadingTime {
         }
     }
 
-    fn look(&self) -> Look {
+    fn look(&self) -> Sample {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        Look {
+        Sample {
             processor: thread_time().unwrap_or_default(),
             work: of(&self.0.work),
             waiting: self.0.waiting.load(Ordering::Relaxed),
@@ -73,10 +73,10 @@ impl ReadingTime {
 }
 
 /// Counts a request while it waits for its response.
-struct InFlight<'a>(&'a Shared);
+struct InFlight<'a>(&'a SharedWork);
 
 impl<'a> InFlight<'a> {
-    fn begin(shared: &'a Shared) -> Self {
+    fn begin(shared: &'a SharedWork) -> Self {
         shared.work.fetch_add(1, Ordering::Relaxed);
         shared.waiting.fetch_add(1, Ordering::Relaxed);
         Self(shared)
@@ -92,7 +92,7 @@ impl Drop for InFlight<'_> {
 
 /// What a waiting request sees when it looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Look {
+struct Sample {
     /// The processor time of this thread so far. Zero if the system does not show it.
     processor: Duration,
     work: u64,
@@ -104,19 +104,19 @@ struct Look {
 /// How much unexplained processor time passed while a request waited.
 #[derive(Debug)]
 struct Wait {
-    last: Look,
+    last: Sample,
     unexplained: Duration,
     most_waiting: usize,
 }
 
 impl Wait {
-    const fn begin(look: Look) -> Self {
+    const fn begin(look: Sample) -> Self {
         Self { last: look, unexplained: Duration::ZERO, most_waiting: look.waiting }
     }
 
     /// Returns whether the request must end. After another one was ended, the time up to then was
     /// probably due to that one.
-    fn is_over(&mut self, look: Look) -> bool {
+    fn is_over(&mut self, look: Sample) -> bool {
         let last = std::mem::replace(&mut self.last, look);
         let work = u32::try_from(look.work.saturating_sub(last.work)).unwrap_or(u32::MAX);
         let passed = look.processor.saturating_sub(last.processor);
@@ -151,11 +151,15 @@ mod tests {
     /// What a waiting request sees, second by second: milliseconds of processor time and units of
     /// work since the last look, and how many requests wait.
     fn seconds_until_over(seconds: &[(u32, u64, usize)]) -> Option<usize> {
-        let mut look = Look { waiting: seconds[0].2, ..Look::default() };
+        let mut look = Sample { waiting: seconds[0].2, ..Sample::default() };
         let mut wait = Wait::begin(look);
         let over = seconds.iter().position(|&(processor, work, waiting)| {
-            look =
-                Look { processor: look.processor + MILLISECOND * processor, work: look.work + work, waiting, ended: 0 };
+            look = Sample {
+                processor: look.processor + MILLISECOND * processor,
+                work: look.work + work,
+                waiting,
+                ended: 0,
+            };
             wait.is_over(look)
         });
         over.map(|second| second + 1)
@@ -195,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_request_that_was_ended_takes_the_blame_from_all_others() {
-        let look = |seconds, ended| Look { processor: Duration::from_secs(seconds), work: 0, waiting: 2, ended };
+        let look = |seconds, ended| Sample { processor: Duration::from_secs(seconds), work: 0, waiting: 2, ended };
         let mut wait = Wait::begin(look(0, 0));
         assert!(!wait.is_over(look(2, 0)));
         assert!(!wait.is_over(look(9, 1)));

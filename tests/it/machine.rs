@@ -209,6 +209,23 @@ fn a_machine_without_entropy_or_memory_is_told_by_name_before_anything_is_sent()
 }
 
 #[test]
+fn a_limit_on_data_is_told_by_name_with_the_command_that_raises_it_and_aborts_no_run() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &["--latency", "20ms"]);
+    lab.write("in.csv", crate::harness::customers(300));
+    // From too little to enough; a run with so many requests in flight needs 29 MiB.
+    let run = |kib: usize| with_ulimit(&lab, &server, &format!("-d {kib}"), &["--concurrency", "256"]);
+    let mut hint = None;
+    for kib in (4_000..60_000).step_by(4_000) {
+        let ran = run(kib);
+        assert!(ran.code == 0 || ran.code == 74 && ran.stderr.contains("RLIMIT_DATA"), "{kib} KiB: {ran:?}");
+        hint = ran.stderr.split("hint: ulimit -d ").nth(1).map(|kib| kib.trim().parse().unwrap()).or(hint);
+    }
+    run(hint.expect("no window was too small")).ends(0);
+    server.has_each_once((0..300).map(email));
+}
+
+#[test]
 fn a_stack_that_is_too_small_is_told_by_name_before_anything_is_sent() {
     let lab = Lab::new();
     let server = Server::start(&lab, &[]);

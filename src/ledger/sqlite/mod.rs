@@ -36,7 +36,7 @@ impl LedgerError {
         match error.sqlite_error_code() {
             Some(DatabaseCorrupt) => Self::Damaged { path, why },
             Some(NotADatabase) => Self::Foreign { path, why },
-            Some(OutOfMemory) => Self::Limit { path, why: format!("{} is reached ({why})", limits::MEMORY) },
+            Some(OutOfMemory) => Self::Limit { path, why: format!("{} is reached ({why})", limits::memory()) },
             _ => match limits::suspected(largest(&path)) {
                 Some(limit) => Self::Limit { path, why: format!("{limit} ({why})") },
                 None => Self::Io { path, why },
