@@ -344,7 +344,8 @@ pub struct OutputArgs {
     #[arg(long, value_name = "C", value_parser = parse_delimiter, env = "CUSTOMER_IMPORT_REPORT_DELIMITER", hide_env_values = true)]
     pub report_delimiter: Option<u8>,
     /// File to write invalid and rejected records to, with their original cells and the errors:
-    /// correct it and import it.
+    /// correct it and import it. Written like the input, or as a workbook of texts if it ends in
+    /// .xlsx, which a spreadsheet cannot damage.
     #[arg(long, value_name = "PATH", env = "CUSTOMER_IMPORT_REJECTS", hide_env_values = true)]
     pub rejects: Option<PathBuf>,
     /// Format of the summary at the end, on standard output.

@@ -39,5 +39,5 @@ pub use metrics::Metrics;
 pub use plan::Plan;
 pub use progress::counts::Scope;
 pub use progress::display::{Progress, Style};
-pub use rejects::Rejects;
+pub use rejects::file::Rejects;
 pub use summary::{ErrorGroups, Summary, Unended};
