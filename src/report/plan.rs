@@ -109,8 +109,8 @@ impl Plan {
         if self.tally.get(Status::Invalid) > 0 {
             writeln!(
                 text,
-                "\nInvalid records are never sent. Correct them in the input, or write them to a file (--rejects {}),\n\
-                 correct that file and import it.",
+                "\nInvalid records are never sent. Correct them in the input, or write them to a file (--rejects {},\n\
+                 or mend.xlsx for a spreadsheet, which changes numbers in a CSV file), correct that file and import it.",
                 self.mend
             )?;
         }

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::formats::file::ReportFormat;
 use super::human::{about, count, skipped};
 use crate::domain::{ReportLine, Status, Tally, on_one_line, shorten, shown};
 
@@ -168,13 +169,19 @@ impl Summary {
         )
     }
 
-    /// Returns what the user can do about invalid and rejected records.
-    const fn correction(&self) -> &'static str {
-        match self.rejects {
+    /// Returns what the user can do about invalid and rejected records. The next step is often a
+    /// spreadsheet, so this names the file that it cannot damage.
+    fn correction(&self) -> &'static str {
+        match self.rejects.as_deref().map(ReportFormat::of) {
+            Some(Ok(ReportFormat::Csv)) => {
+                "Correct the records in the rejects file and import that file. A spreadsheet\n\
+                 changes numbers in a CSV file; in --rejects mend.xlsx every cell is a text."
+            }
             Some(_) => "Correct the records in the rejects file and import that file.",
             None => {
                 "Correct the invalid and rejected records in the input and run the command\n\
-                 again; nothing is created twice. --rejects mend.csv writes only those records."
+                 again; nothing is created twice. --rejects mend.csv writes only those records\n\
+                 (mend.xlsx for a spreadsheet, which changes numbers in a CSV file)."
             }
         }
     }
@@ -362,6 +369,15 @@ mod tests {
         assert!(doubtful.to_text().contains("\ncustomer-import ledger settle EMAIL --created ID\n"));
         assert!(doubtful.to_json()["settle_command"].is_string());
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+
+    #[test]
+    fn rejects_that_a_spreadsheet_damages_come_with_the_name_of_a_file_that_it_does_not() {
+        let advice = |name: &str| {
+            let summary = Summary { rejects: Some(name.into()), ..summary(&[Status::Rejected]) };
+            summary.to_text().contains("--rejects mend.xlsx")
+        };
+        assert_eq!(["mend.csv", "mend.CSV", "mend.xlsx", "mend.ndjson"].map(advice), [true, true, false, false]);
     }
 
     #[test]
