@@ -40,6 +40,7 @@ mod readme;
 mod reference;
 mod refused;
 mod report;
+mod round_trip;
 mod secrets;
 mod snapshots;
 mod sources;
