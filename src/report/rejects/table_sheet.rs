@@ -47,7 +47,12 @@ impl TableSheet {
     fn row<'a>(&self, cells: &'a [Vec<u8>], error: &'a str) -> Vec<Cow<'a, str>> {
         let width = self.columns.max(self.error + 1);
         let is_exact = |cell: &Vec<u8>| std::str::from_utf8(cell).is_ok_and(text::fits);
-        let is_whole = cells.len() == self.columns && cells.iter().all(is_exact);
+        // From an earlier round. It is the same cell again.
+        let (cells, had_surplus) = match cells {
+            [cells @ .., last] if last == SURPLUS.as_bytes() => (cells, true),
+            _ => (cells, false),
+        };
+        let is_whole = !had_surplus && cells.len() == self.columns && cells.iter().all(is_exact);
         let mut row: Vec<_> = cells.iter().map(|cell| String::from_utf8_lossy(cell)).collect();
         // More cells than the sheet has columns: the error after them keeps the row too long.
         let place = if cells.len() > self.columns { row.len().max(width) } else { self.error };
@@ -107,6 +112,14 @@ mod tests {
     #[test]
     fn an_error_column_of_the_input_is_replaced_where_it_stands() {
         assert_eq!(sheet(&["Error", "name"], &[cells(&["old", "a"])]), [vec!["error", "name"], vec!["bad", "a"]]);
+    }
+
+    #[test]
+    fn a_row_that_was_not_corrected_is_the_same_in_the_next_round() {
+        let first = sheet(&["a", "b", "note"], &[cells(&["x", "y"])]);
+        assert_eq!(first[1], ["x", "y", "", "bad", SURPLUS]);
+        let read: Vec<_> = first[1].iter().map(|cell| cell.as_bytes().to_vec()).collect();
+        assert_eq!(sheet(&["a", "b", "note", "error"], &[read])[1], first[1]);
     }
 
     #[test]
