@@ -9,7 +9,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufReader, BufWriter, Read, Seek as _, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -45,6 +45,14 @@ impl AtomicFile {
         Ok(self)
     }
 
+    /// Returns what was written, to be read. The file is removed with the reader.
+    pub fn into_reader(self) -> io::Result<WrittenFile> {
+        let Self { writer, _in_use, .. } = self;
+        let mut file = writer.into_inner().map_err(|error| limits::named(error.into_error()))?;
+        file.rewind()?;
+        Ok(WrittenFile { reader: BufReader::new(file), _in_use })
+    }
+
     /// Writes the rest and syncs it. The file is then complete, but not yet in place.
     pub fn finish(self) -> io::Result<WholeFile> {
         let file = self.writer.into_inner().map_err(|error| limits::named(error.into_error()))?;
@@ -54,6 +62,20 @@ impl AtomicFile {
 
     pub fn commit(self) -> io::Result<()> {
         self.finish()?.put_in_place()
+    }
+}
+
+/// A file that was written only to be read again.
+#[derive(Debug)]
+pub struct WrittenFile {
+    reader: BufReader<NamedTempFile>,
+    /// As in [`AtomicFile`].
+    _in_use: InUse,
+}
+
+impl Read for WrittenFile {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.reader.read(bytes)
     }
 }
 

@@ -358,12 +358,17 @@ pub struct SendingArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
-    /// File to write the report to; its extension (.csv, .ndjson) selects the format. Repeatable
-    /// [default: `customers.report.csv` beside `customers.csv`].
+    /// File to write the report to; its extension (.csv, .ndjson, .xlsx) selects the format.
+    /// Repeatable [default: `customers.report.csv` beside `customers.csv`].
     #[arg(long = "report", value_name = "PATH", value_delimiter = ENTRIES, env = "CUSTOMER_IMPORT_REPORT", hide_env_values = true)]
     pub reports: Vec<PathBuf>,
+    /// Character between the cells of a CSV report, for a spreadsheet that opens it by a double
+    /// click; use `tab` for a tab character [default: a comma, for programs].
+    #[arg(long, value_name = "C", value_parser = parse_delimiter, env = "CUSTOMER_IMPORT_REPORT_DELIMITER", hide_env_values = true)]
+    pub report_delimiter: Option<u8>,
     /// File to write invalid and rejected records to, with their original cells and the errors:
-    /// correct it and import it.
+    /// correct it and import it. Written like the input, or as a workbook of texts if it ends in
+    /// .xlsx, which a spreadsheet cannot damage.
     #[arg(long, value_name = "PATH", env = "CUSTOMER_IMPORT_REJECTS", hide_env_values = true)]
     pub rejects: Option<PathBuf>,
     /// Format of the summary at the end, on standard output.

@@ -7,13 +7,14 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::intake::Feed;
 use crate::limits;
-use crate::report::{Rejects, ReportFile};
+use crate::report::{Rejects, ReportFile, ReportOptions};
 
-/// Paths of the reports and the rejects.
+/// Paths of the reports and the rejects, and how to write them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outputs {
     pub reports: Vec<PathBuf>,
     pub rejects: Option<PathBuf>,
+    pub options: ReportOptions,
 }
 
 impl Outputs {
@@ -40,7 +41,7 @@ impl Files {
 
     /// Creates the reports alone, because rejects need the shape of the input.
     pub(crate) fn of_reports(outputs: &Outputs, kept: &[String]) -> Result<Self, Failure> {
-        let create = |path: &PathBuf| match ReportFile::create(path, kept) {
+        let create = |path: &PathBuf| match ReportFile::create(path, kept, outputs.options) {
             Ok(file) => Ok((path.clone(), file)),
             Err(error) => Err(unwritable(path, &error)),
         };
@@ -111,7 +112,7 @@ mod tests {
     use super::*;
 
     fn files(reports: &[PathBuf]) -> Files {
-        Files::of_reports(&Outputs { reports: reports.to_vec(), rejects: None }, &[]).unwrap()
+        Files::of_reports(&Outputs { reports: reports.to_vec(), ..Outputs::default() }, &[]).unwrap()
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The next step for rows that must be fixed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::formats::file::ReportFormat;
 use crate::domain::{grouped, plural, shown};
 
 /// How the rows that must be fixed get into the API, with a command to paste.
@@ -20,15 +21,26 @@ impl Correction {
         let those = if rows == 1 { "row".to_owned() } else { format!("{} {}", grouped(rows), plural(rows, "row")) };
         match self {
             Self::InRejects { rejects, command } => {
-                format!("Fix the {those} in {}, then run:\n{command}", shown(rejects))
+                format!("Fix the {those} in {}, then run:\n{command}{}", shown(rejects), spreadsheet_advice(rejects))
             }
             Self::InInput { input, rejects, command } => format!(
                 "Fix the {those} in {input} and import it again; nothing is created twice.\n\
-                 To get only {} into a file, {}, run:\n{command}",
+                 To get only {} into a file, {}, run:\n{command}{}",
                 if rows == 1 { "that row" } else { "those rows" },
-                shown(rejects)
+                shown(rejects),
+                spreadsheet_advice(rejects)
             ),
         }
+    }
+}
+
+/// Returns which file a spreadsheet does not damage, if it damages this one.
+fn spreadsheet_advice(rejects: &Path) -> &'static str {
+    match ReportFormat::of(rejects) {
+        Ok(ReportFormat::Csv) => {
+            "\nA spreadsheet changes numbers in a CSV file; --rejects mend.xlsx keeps every cell as it is."
+        }
+        _ => "",
     }
 }
 
@@ -40,13 +52,19 @@ mod tests {
     fn rows_to_fix_come_with_a_command() {
         let command = "customer-import import r.csv".to_owned();
         let correction = Correction::InRejects { rejects: "r.csv".into(), command };
-        assert_eq!(correction.to_text(1), "Fix the row in r.csv, then run:\ncustomer-import import r.csv");
+        let advice = "\nA spreadsheet changes numbers in a CSV file; --rejects mend.xlsx keeps every cell as it is.";
+        let expected = format!("Fix the row in r.csv, then run:\ncustomer-import import r.csv{advice}");
+        assert_eq!(correction.to_text(1), expected);
         assert!(correction.to_text(1082).starts_with("Fix the 1,082 rows in r.csv, then run:\n"));
         let command = "customer-import import a.csv --rejects mend.csv".to_owned();
         let correction = Correction::InInput { input: "a.csv".to_owned(), rejects: "mend.csv".into(), command };
-        let expected = "Fix the 2 rows in a.csv and import it again; nothing is created twice.\n\
-                        To get only those rows into a file, mend.csv, run:\n\
-                        customer-import import a.csv --rejects mend.csv";
+        let expected = format!(
+            "Fix the 2 rows in a.csv and import it again; nothing is created twice.\n\
+             To get only those rows into a file, mend.csv, run:\n\
+             customer-import import a.csv --rejects mend.csv{advice}"
+        );
         assert_eq!(correction.to_text(2), expected);
+        let workbook = Correction::InRejects { rejects: "r.xlsx".into(), command: "x".to_owned() };
+        assert_eq!(workbook.to_text(2), "Fix the 2 rows in r.xlsx, then run:\nx");
     }
 }

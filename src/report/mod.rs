@@ -1,8 +1,9 @@
 //! What people and programs read about a run: report files, summary, plan, diagnostics, progress.
 //!
-//! - [`ReportFile`] (`formats`) writes one line for each record: `csv` for people and spreadsheets,
-//!   `ndjson` for programs.
-//! - [`Rejects`] writes the rejects in the form in which they were read, to correct and import.
+//! - [`ReportFile`] (`formats`) writes one line for each record: `csv` for people and programs,
+//!   `xlsx` for spreadsheets, `ndjson` for programs.
+//! - [`Rejects`] (`rejects`) writes the rejects in the form in which they were read, or as `.xlsx`,
+//!   to correct and import. `workbook` writes tables of text as `.xlsx` for both.
 //! - [`Plan`] says what an import would do, [`Summary`] what a run did; both as text or JSON.
 //!   [`Correction`] says how to get the rows that must be fixed into the API.
 //!   [`ChangedCounts`] says in which fields changed records differ.
@@ -32,16 +33,17 @@ mod plan;
 mod progress;
 mod rejects;
 mod summary;
+mod workbook;
 
 pub use correction::Correction;
 pub use changed::ChangedCounts;
 pub use diagnostics::listing::{Diagnostics, DiagnosticsStyle};
 pub use event_log::{log_end, log_event};
-pub use formats::file::{ReportFile, ReportFormat};
+pub use formats::file::{ReportFile, ReportFormat, ReportOptions};
 pub use human::about;
 pub use metrics::Metrics;
 pub use plan::Plan;
 pub use progress::counts::Scope;
 pub use progress::display::{Progress, Style};
-pub use rejects::Rejects;
+pub use rejects::file::Rejects;
 pub use summary::{ErrorGroups, Summary, Unended};

@@ -10,7 +10,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::limits;
 use crate::reconcile::outputs::Outputs;
-use crate::report::ReportFormat;
+use crate::report::{ReportFormat, ReportOptions};
 use crate::shell::quoted;
 
 const STDIN_REPORT: &str = "customer-import.report.csv";
@@ -45,12 +45,17 @@ pub(super) fn with_default(args: &OutputArgs, input: &Path, others: &[PathBuf]) 
     if reports.is_empty() {
         reports.push(default_report(input));
     }
-    checked(Outputs { reports, rejects: args.rejects.clone() }, input, others)
+    checked(Outputs { reports, ..named(args) }, input, others)
 }
 
 /// Returns only the outputs that were named.
 pub(super) fn as_named(args: &OutputArgs, input: &Path, others: &[PathBuf]) -> Result<Outputs, Failure> {
-    checked(Outputs { reports: args.reports.clone(), rejects: args.rejects.clone() }, input, others)
+    checked(named(args), input, others)
+}
+
+fn named(args: &OutputArgs) -> Outputs {
+    let options = ReportOptions { delimiter: args.report_delimiter };
+    Outputs { reports: args.reports.clone(), rejects: args.rejects.clone(), options }
 }
 
 fn checked(outputs: Outputs, input: &Path, others: &[PathBuf]) -> Result<Outputs, Failure> {

@@ -42,6 +42,7 @@ mod reference;
 mod refused;
 mod remembered;
 mod report;
+mod round_trip;
 mod secrets;
 mod selection;
 mod snapshots;

@@ -4,7 +4,7 @@ use std::process::{Child, Stdio};
 
 use serde_json::Value;
 
-use crate::harness::{Lab, Server, rows};
+use crate::harness::{Lab, Ran, Server, rows};
 
 #[test]
 fn a_report_made_again_is_the_report_of_the_run() {
@@ -50,6 +50,46 @@ fn ndjson_holds_the_same_fields_and_the_servers_data() {
     }
     assert_eq!(line["data"]["customer_id"], line["customer_id"]);
     assert_eq!((row["legacy_id"].as_str(), row["input_status"].as_str()), ("L1", "old"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_report_as_a_workbook_is_private_and_made_again_is_the_same_file() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let lab = Lab::new();
+    let server = Server::start(&lab, &["--fault", "422:p2@example.com"]);
+    lab.customers(5);
+    lab.import(&server, &["--report", "out.xlsx", "--rejects", "mend.xlsx"]).ends(1).says("rejects   mend.xlsx");
+    lab.run(&["report", "in.csv", "--base-url", &server.url, "--report", "again.xlsx"]).ends(1);
+    let [report, again, rejects] =
+        ["out.xlsx", "again.xlsx", "mend.xlsx"].map(|name| std::fs::read(lab.path(name)).unwrap());
+    assert!(report == again && report.starts_with(b"PK\x03\x04") && rejects.starts_with(b"PK\x03\x04"));
+    for name in ["out.xlsx", "mend.xlsx"] {
+        assert_eq!(std::fs::metadata(lab.path(name)).unwrap().permissions().mode() & 0o777, 0o600, "{name}");
+    }
+    let names = std::fs::read_dir(lab.path("")).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(names.into_iter().all(|name| !name.to_string_lossy().ends_with(".tmp")));
+}
+
+#[test]
+fn a_report_for_a_spreadsheet_has_the_named_delimiter_and_a_byte_order_mark() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    lab.customers(1);
+    lab.import(&server, &["--report-delimiter", "tab"]).ends(0);
+    assert!(lab.read("in.report.csv").starts_with("\u{feff}row\tline\tstatus\t"));
+
+    let mut command = lab.command(&["report", "in.csv", "--base-url", &server.url]);
+    Ran::of(command.env("CUSTOMER_IMPORT_REPORT_DELIMITER", ";")).ends(0);
+    assert!(lab.read("in.report.csv").starts_with("\u{feff}row;line;status;"));
+
+    lab.write("options.toml", "report-delimiter = \"|\"\n");
+    lab.run(&["report", "in.csv", "--base-url", &server.url, "--config", "options.toml"]).ends(0);
+    assert!(lab.read("in.report.csv").starts_with("\u{feff}row|line|status|"));
+
+    lab.run(&["report", "in.csv", "--base-url", &server.url]).ends(0);
+    assert!(lab.read("in.report.csv").starts_with("row,line,status,"), "for programs, without a mark");
+    lab.run(&["check", "in.csv", "--report-delimiter", "ab"]).ends(2);
 }
 
 #[test]

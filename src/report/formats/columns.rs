@@ -1,3 +1,7 @@
+use std::borrow::Cow;
+
+use crate::domain::ReportLine;
+
 /// The columns of a report, before the kept ones. Other programs read them, so names and order are
 /// a contract.
 pub(super) const COLUMNS: [&str; 16] = [
@@ -18,6 +22,59 @@ pub(super) const COLUMNS: [&str; 16] = [
     "error",
     "warning",
 ];
+
+/// The text of one cell, and who chose it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum ReportCell<'a> {
+    /// This program, or its checks let only plain text through.
+    Own(Cow<'a, str>),
+    /// The server or the input.
+    Foreign(&'a str),
+}
+
+impl ReportCell<'_> {
+    pub(super) fn text(&self) -> &str {
+        match self {
+            Self::Own(text) => text,
+            Self::Foreign(text) => text,
+        }
+    }
+}
+
+/// Returns the cells of a line as text, in the order of [`COLUMNS`], and then the kept ones. A
+/// missing value is an empty text.
+pub(super) fn cells(line: &ReportLine) -> impl Iterator<Item = ReportCell<'_>> {
+    let receipt = &line.receipt;
+    let number = |number: String| ReportCell::Own(number.into());
+    [
+        number(line.position.row.to_string()),
+        number(line.position.line.to_string()),
+        own(line.status.as_str()),
+        own(&line.email),
+        foreign(&receipt.id),
+        foreign(&receipt.customer_id),
+        foreign(&receipt.kyc_link),
+        foreign(&receipt.tos_link),
+        foreign(&receipt.kyc_status),
+        foreign(&receipt.tos_status),
+        foreign(&receipt.created_at),
+        number(line.http_status.map(|status| status.to_string()).unwrap_or_default()),
+        number(line.attempts.to_string()),
+        own(&line.error_code),
+        ReportCell::Foreign(&line.error),
+        ReportCell::Foreign(&line.warning),
+    ]
+    .into_iter()
+    .chain(line.kept.iter().map(|text| ReportCell::Foreign(text)))
+}
+
+fn own(text: &str) -> ReportCell<'_> {
+    ReportCell::Own(Cow::Borrowed(text))
+}
+
+fn foreign(text: &Option<String>) -> ReportCell<'_> {
+    ReportCell::Foreign(text.as_deref().unwrap_or_default())
+}
 
 /// Returns the names of the kept columns: as in the input, with `input_` before a name that a
 /// report column or an earlier kept column has.

@@ -1,52 +1,43 @@
 //! Writes a report as CSV. Cells that a spreadsheet could run as a formula are made inert.
 
+use std::fmt::Debug;
 use std::io::{self, Write};
 
-use super::columns::{COLUMNS, kept_columns};
+use super::columns::{COLUMNS, ReportCell, cells, kept_columns};
 use super::formula::inert;
+use super::writer::ReportWriter;
 use crate::domain::ReportLine;
 
 #[derive(Debug)]
-pub(crate) struct CsvReport<W: Write> {
+pub(super) struct CsvReport<W: Write> {
     writer: csv::Writer<W>,
 }
 
 impl<W: Write> CsvReport<W> {
-    pub(crate) fn new(output: W, kept: &[String]) -> io::Result<Self> {
-        let mut writer = csv::Writer::from_writer(output);
+    /// Begins a report: with commas for programs, or with another delimiter and a byte order mark,
+    /// with which a spreadsheet opens the file by a double click.
+    pub(super) fn new(mut output: W, kept: &[String], delimiter: Option<u8>) -> io::Result<Self> {
+        if delimiter.is_some() {
+            output.write_all("\u{feff}".as_bytes())?;
+        }
+        let mut writer = csv::WriterBuilder::new().delimiter(delimiter.unwrap_or(b',')).from_writer(output);
         let kept = kept_columns(kept);
         let names = COLUMNS.into_iter().map(str::to_owned).chain(kept.iter().map(|name| inert(name).into_owned()));
         writer.write_record(names)?;
         Ok(Self { writer })
     }
+}
 
-    pub(crate) fn write(&mut self, line: &ReportLine) -> io::Result<()> {
-        let text = |value: &Option<String>| inert(value.as_deref().unwrap_or_default()).into_owned();
-        let receipt = &line.receipt;
-        let own = [
-            line.position.row.to_string(),
-            line.position.line.to_string(),
-            line.status.to_string(),
-            line.email.clone(),
-            text(&receipt.id),
-            text(&receipt.customer_id),
-            text(&receipt.kyc_link),
-            text(&receipt.tos_link),
-            text(&receipt.kyc_status),
-            text(&receipt.tos_status),
-            text(&receipt.created_at),
-            line.http_status.map(|status| status.to_string()).unwrap_or_default(),
-            line.attempts.to_string(),
-            line.error_code.clone(),
-            inert(&line.error).into_owned(),
-            inert(&line.warning).into_owned(),
-        ];
-        let kept = line.kept.iter().map(|value| inert(value).into_owned());
-        self.writer.write_record(own.into_iter().chain(kept))?;
-        Ok(())
+impl<W: Write + Debug> ReportWriter<W> for CsvReport<W> {
+    fn write(&mut self, line: &ReportLine) -> io::Result<()> {
+        let text = |cell: ReportCell<'_>| match cell {
+            ReportCell::Own(text) => text.into_owned(),
+            ReportCell::Foreign(text) => inert(text).into_owned(),
+        };
+        Ok(self.writer.write_record(cells(line).map(text))?)
     }
 
-    pub(crate) fn finish(self) -> io::Result<W> {
+    fn finish(self: Box<Self>) -> io::Result<W> {
         self.writer.into_inner().map_err(csv::IntoInnerError::into_error)
     }
 }
@@ -63,7 +54,11 @@ mod tests {
     }
 
     fn written(line: &ReportLine) -> String {
-        let mut report = CsvReport::new(Vec::new(), &["legacy_id".to_owned()]).unwrap();
+        delimited(line, None)
+    }
+
+    fn delimited(line: &ReportLine, delimiter: Option<u8>) -> String {
+        let mut report = Box::new(CsvReport::new(Vec::new(), &["legacy_id".to_owned()], delimiter).unwrap());
         report.write(line).unwrap();
         String::from_utf8(report.finish().unwrap()).unwrap()
     }
@@ -77,6 +72,15 @@ mod tests {
              http_status,attempts,error_code,error,warning,legacy_id"
         );
         assert_eq!(text.lines().nth(1).unwrap(), "1,2,created,a@example.com,,,,,,,,,0,,,,L-1");
+    }
+
+    #[test]
+    fn a_named_delimiter_comes_with_a_byte_order_mark() {
+        let text = delimited(&ReportLine { kept: vec!["L;1".to_owned()], ..line() }, Some(b';'));
+        assert!(text.starts_with("\u{feff}row;line;status;"), "{text}");
+        assert!(text.ends_with("1;2;created;a@example.com;;;;;;;;;0;;;;\"L;1\"\n"), "{text}");
+        let comma = delimited(&line(), Some(b','));
+        assert!(comma.strip_prefix('\u{feff}').is_some_and(|rest| rest == written(&line())), "{comma}");
     }
 
     #[test]

@@ -1,33 +1,37 @@
 //! Writes a report as NDJSON: the columns of the CSV report with their exact values, and the
 //! server's `data` as received.
 
+use std::fmt::Debug;
 use std::io::{self, Write};
 
 use serde::ser::{SerializeMap as _, Serializer as _};
 use serde_json::value::RawValue;
 
 use super::columns::kept_columns;
+use super::writer::ReportWriter;
 use crate::domain::ReportLine;
 
 #[derive(Debug)]
-pub(crate) struct NdjsonReport<W> {
+pub(super) struct NdjsonReport<W> {
     output: W,
     kept: Vec<String>,
 }
 
 impl<W: Write> NdjsonReport<W> {
-    pub(crate) fn new(output: W, kept: &[String]) -> Self {
+    pub(super) fn new(output: W, kept: &[String]) -> Self {
         Self { output, kept: kept_columns(kept) }
     }
+}
 
-    pub(crate) fn write(&mut self, line: &ReportLine) -> io::Result<()> {
+impl<W: Write + Debug> ReportWriter<W> for NdjsonReport<W> {
+    fn write(&mut self, line: &ReportLine) -> io::Result<()> {
         let mut text = serialized(line, &self.kept)?;
         text.push(b'\n');
         self.output.write_all(&text)
     }
 
-    pub(crate) fn finish(self) -> W {
-        self.output
+    fn finish(self: Box<Self>) -> io::Result<W> {
+        Ok(self.output)
     }
 }
 
@@ -81,9 +85,9 @@ mod tests {
         let position = Position { row: 1, line: 2 };
         let mut line = ReportLine::new(position, Status::Created, "a@example.com".to_owned(), vec!["=1".to_owned()]);
         line.receipt = Receipt { data: Data::of(Some(r#"{"z":1.50,"a":[]}"#.to_owned())), ..Receipt::default() };
-        let mut report = NdjsonReport::new(Vec::new(), &["status".to_owned()]);
+        let mut report = Box::new(NdjsonReport::new(Vec::new(), &["status".to_owned()]));
         report.write(&line).unwrap();
-        let text = String::from_utf8(report.finish()).unwrap();
+        let text = String::from_utf8(report.finish().unwrap()).unwrap();
         assert_eq!(
             text,
             "{\"row\":1,\"line\":2,\"status\":\"created\",\"customer_email\":\"a@example.com\",\"id\":null,\

@@ -1,0 +1,29 @@
+//! What a form of rejects can do, and what all forms share.
+
+use std::fmt::Debug;
+use std::io;
+
+use crate::atomic_file::WholeFile;
+use crate::domain::RawRecord;
+
+/// Rejects that are being written in one form.
+pub(super) trait RejectsWriter: Debug {
+    /// Writes one record with its error.
+    fn write(&mut self, record: &RawRecord, error: &str) -> io::Result<()>;
+
+    /// Returns the finished file.
+    fn finish(self: Box<Self>) -> io::Result<WholeFile>;
+}
+
+/// The name of the column or member with the error.
+pub(super) const ERROR: &str = "error";
+
+/// Returns whether a column or member is one for the error, from an earlier round of corrections.
+pub(super) fn is_error(name: &[u8]) -> bool {
+    name.trim_ascii().eq_ignore_ascii_case(ERROR.as_bytes())
+}
+
+/// Returns the error of a record that has another form than the input.
+pub(super) fn other_form() -> io::Error {
+    io::Error::other("the record has another form than the input")
+}
