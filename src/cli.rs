@@ -192,7 +192,7 @@ pub struct InputArgs {
     #[arg(
         long,
         default_value = "auto",
-        value_name = "auto|csv|ndjson",
+        value_name = "auto|csv|ndjson|xlsx",
         env = "CUSTOMER_IMPORT_FORMAT",
         hide_env_values = true
     )]
@@ -205,6 +205,9 @@ pub struct InputArgs {
     /// UTF-8].
     #[arg(long, value_name = "NAME", value_parser = parse_encoding, env = "CUSTOMER_IMPORT_ENCODING", hide_env_values = true)]
     pub encoding: Option<&'static encoding_rs::Encoding>,
+    /// Sheet of an Excel workbook [default: the only visible one that has values].
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), env = "CUSTOMER_IMPORT_SHEET", hide_env_values = true)]
+    pub sheet: Option<String>,
     /// Use the columns of another system's export: stripe, shopify, hubspot, salesforce, auth0,
     /// supabase, paypal, google, outlook, mailchimp, klaviyo, woocommerce, magento, zendesk,
     /// intercom, xero, quickbooks, odoo, keycloak, okta, cognito, firebase, chargebee or square.

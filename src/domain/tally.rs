@@ -9,19 +9,22 @@ pub struct Tally {
     skipped: SkippedRows,
 }
 
-/// Rows of an input that are not records.
+/// Rows of an input that are not records, and the rows that are although a spreadsheet hides them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SkippedRows {
     /// Empty lines, and rows of only delimiters.
     pub blank_rows: u64,
     /// Rows that repeat the header, as in a file that was joined from several.
     pub repeated_headers: u64,
+    /// Records in rows of a sheet that are hidden, by a filter or by hand. They are not skipped.
+    pub hidden_rows: u64,
 }
 
 impl std::ops::AddAssign for SkippedRows {
     fn add_assign(&mut self, other: Self) {
         self.blank_rows += other.blank_rows;
         self.repeated_headers += other.repeated_headers;
+        self.hidden_rows += other.hidden_rows;
     }
 }
 
@@ -82,7 +85,7 @@ mod tests {
         tally.add(Status::Created);
         assert_eq!(tally.get(Status::Created), 2);
         assert_eq!(tally.get(Status::Valid), 0);
-        tally.set_skipped(SkippedRows { blank_rows: 3, repeated_headers: 1 });
+        tally.set_skipped(SkippedRows { blank_rows: 3, repeated_headers: 1, hidden_rows: 0 });
         assert_eq!((tally.total(), tally.skipped().blank_rows), (11, 3));
         assert!(tally.has_losses());
     }

@@ -82,3 +82,4 @@ pub use open::unpack::UnpackFault;
 pub use open::watched::InputFile;
 pub use options::{Format, InputOptions, parse_delimiter, parse_encoding};
 pub use parallel::{Gather, Parallel};
+pub use read::xlsx::fault::WorkbookFault;

@@ -24,12 +24,16 @@ pub(super) fn count(number: u64, one: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
 }
 
-/// Returns how many rows of each kind are not records, with words, for the kinds that occur.
+/// Returns how many rows of each kind deserve a word, with that word, for the kinds that occur:
+/// rows that are not records, and hidden ones that are.
 pub(super) fn skipped(tally: &Tally) -> impl Iterator<Item = (u64, &'static str)> {
     let skipped = tally.skipped();
-    [(skipped.blank_rows, "blank rows skipped"), (skipped.repeated_headers, "repeated headers skipped")]
-        .into_iter()
-        .filter(|(number, _)| *number > 0)
+    let counts = [
+        (skipped.blank_rows, "blank rows skipped"),
+        (skipped.repeated_headers, "repeated headers skipped"),
+        (skipped.hidden_rows, "of them in hidden rows of the sheet (read like all others)"),
+    ];
+    counts.into_iter().filter(|(number, _)| *number > 0)
 }
 
 #[cfg(test)]

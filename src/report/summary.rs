@@ -260,6 +260,7 @@ impl Summary {
             "partial": self.partial,
             "blank_rows": self.tally.skipped().blank_rows,
             "repeated_headers": self.tally.skipped().repeated_headers,
+            "hidden_rows": self.tally.skipped().hidden_rows,
             "requests": known(self.requests),
             "throttled": known(self.throttled),
             "retries": known(self.retries),

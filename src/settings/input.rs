@@ -23,6 +23,7 @@ impl InputSettings {
             format: args.format,
             delimiter: args.delimiter,
             encoding: args.encoding,
+            sheet: args.sheet.clone(),
             preset: args.from,
             maps: args.maps.clone(),
             sets: args.sets.clone(),

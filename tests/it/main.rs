@@ -53,5 +53,6 @@ mod trust;
 mod unread;
 mod untrue;
 mod words;
+mod xlsx;
 
 use testkit::{checker, crash, door, harness, world};

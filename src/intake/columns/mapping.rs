@@ -125,7 +125,12 @@ impl Mapping {
     }
 
     fn used_columns(&self) -> impl Iterator<Item = &Column> {
-        self.feeding_columns().chain(self.extras.iter().map(|extra| &extra.column)).chain(&self.kept)
+        self.sent_columns().chain(&self.kept)
+    }
+
+    /// Returns the columns whose cells are sent.
+    pub(crate) fn sent_columns(&self) -> impl Iterator<Item = &Column> {
+        self.feeding_columns().chain(self.extras.iter().map(|extra| &extra.column))
     }
 
     /// Returns the columns that feed the fields of every customer.

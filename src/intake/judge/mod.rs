@@ -1,6 +1,7 @@
 //! From a record's cells to a verdict.
 //!
 //! - `examine`: takes a record apart and judges it
+//! - `sheet_row`: the same for a row of a sheet, whose cells may be damaged
 //! - `repeated_header`: recognizes a row that is not a record, because it repeats the header
 //! - `validate`: turns cells into a customer, or into a list of what is wrong with them
 //!
@@ -9,4 +10,5 @@
 
 pub(super) mod examine;
 pub(super) mod repeated_header;
+pub(super) mod sheet_row;
 pub(super) mod validate;
