@@ -71,6 +71,8 @@ mod parallel;
 #[cfg(test)]
 mod properties;
 mod read;
+#[cfg(test)]
+mod sheet_properties;
 
 pub use columns::fault::ColumnFault;
 pub use columns::mapping::Mapping;

@@ -183,7 +183,7 @@ impl<T: Gather + Send + 'static> Parallel<T> {
         let uncut = self.uncut.as_mut()?;
         let (mut gathered, mut rows, mut size) = ((self.bench.gather)(), 0, 0);
         let end = loop {
-            if size >= T::PIECE {
+            if rows > 0 && size >= T::PIECE {
                 break None;
             }
             let (line, scanned) = match uncut.next_record() {
@@ -405,6 +405,10 @@ mod tests {
         let endless = format!("{},{}\n", "x".repeat(5 << 20), people(3));
         let (records, skipped) = both(&file(&[&endless, HEADER, &people(3)].concat()));
         assert_eq!((records.len(), skipped.repeated_headers), (6, 1));
+
+        let many = HEADER.repeat(3000);
+        let (records, skipped) = both(&file(&[&*endless, &many, &people(3)].concat()));
+        assert_eq!((records.len(), skipped.repeated_headers), (6, 3000));
     }
 
     #[test]

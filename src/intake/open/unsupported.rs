@@ -1,5 +1,5 @@
-//! Formats that are neither CSV nor NDJSON nor XLSX, recognized by how they begin, and what the user can do
-//! with each.
+//! Formats that are neither CSV, NDJSON nor XLSX, recognized by how they begin, and what the user
+//! can do with each.
 
 /// What a file looks like, and the next step for the user.
 pub(crate) type Looks = (&'static str, &'static str);
@@ -51,7 +51,7 @@ const SIGNATURES: [(&[u8], &str, &str); 35] = [
     (b"PGDMP", "a PostgreSQL dump", "export the table as CSV: \\copy TABLE to customers.csv csv header"),
     (b"\xff\xfe\x00\x00", "text in UTF-32", UTF8),
     (b"\x00\x00\xfe\xff", "text in UTF-32", UTF8),
-    (b"{\\rtf", "a rich text document", SAVE_AS),
+    (b"{\\rtf", "a rich text document", "save its table as \"CSV UTF-8\" and import that"),
     (b"\x7fELF", "a program", NOT_THE_FILE),
     (b"MZ\x90\x00", "a program", NOT_THE_FILE),
     (b"Salted__", "an encrypted file", "decrypt it first"),

@@ -155,3 +155,50 @@ impl Read for PartReader {
         Ok(read)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+    use std::sync::Arc;
+
+    use zip::write::SimpleFileOptions;
+
+    use super::*;
+
+    fn part(archive: Vec<u8>) -> PartReader {
+        let archive: Arc<[u8]> = archive.into();
+        let open: OpenInput = Box::new(move || Box::new(Cursor::new(Arc::clone(&archive))));
+        Archive::open(open).unwrap().part("A/b.xml").unwrap().unwrap()
+    }
+
+    fn archive(method: CompressionMethod, write: impl FnOnce(&mut dyn io::Write)) -> Vec<u8> {
+        let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        archive.start_file("a/B.xml", SimpleFileOptions::default().compression_method(method)).unwrap();
+        write(&mut archive);
+        archive.finish().unwrap().into_inner()
+    }
+
+    fn text_of(archive: Vec<u8>) -> Result<String, String> {
+        let mut text = String::new();
+        part(archive).read_to_string(&mut text).map(|_| text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_part_that_unpacks_without_end_or_is_not_as_declared_is_stopped() {
+        let endless = archive(CompressionMethod::Deflated, |part| {
+            io::copy(&mut io::repeat(b' ').take(HARMLESS + (1 << 20)), part).map(drop).unwrap();
+        });
+        assert!(text_of(endless).unwrap_err().contains("500 times"));
+
+        for method in [CompressionMethod::Stored, CompressionMethod::Deflated] {
+            let whole = archive(method, |part| part.write_all(b"<a>text</a>").unwrap());
+            assert_eq!(text_of(whole.clone()).unwrap(), "<a>text</a>");
+            let list = memchr::memmem::find(&whole, b"PK\x01\x02").unwrap();
+            for (at, words) in [(list + 16, "checksum"), (list + 24, "larger than it says")] {
+                let mut other = whole.clone();
+                other[at] = other[at].wrapping_sub(1);
+                assert!(text_of(other).unwrap_err().contains(words), "{method} {words}");
+            }
+        }
+    }
+}

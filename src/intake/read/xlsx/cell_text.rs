@@ -12,7 +12,7 @@ const GENERAL_WIDTH: usize = 11;
 
 /// Why a cell cannot be read as what it shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::intake) enum Damage {
+pub(in crate::intake) enum CellDamage {
     /// The number has more digits than a spreadsheet keeps.
     LostDigits,
     /// The number format shows another text than the stored number.
@@ -27,7 +27,7 @@ pub(in crate::intake) enum Damage {
     NotAValue,
 }
 
-impl Damage {
+impl CellDamage {
     /// Returns what is wrong with the cell and what to do about it.
     pub(in crate::intake) fn hint(self) -> &'static str {
         match self {
@@ -59,30 +59,30 @@ impl Damage {
 }
 
 /// Returns the text of a number. If the number is damaged, the text is what is stored.
-pub(super) fn number<'a>(stored: &'a str, format: NumberFormat, zero: DayZero) -> (Cow<'a, str>, Option<Damage>) {
+pub(super) fn number<'a>(stored: &'a str, format: NumberFormat, zero: DayZero) -> (Cow<'a, str>, Option<CellDamage>) {
     let stored = stored.trim();
     let as_stored = |damage| (Cow::Borrowed(stored), Some(damage));
     let Some(value) = stored.parse::<f64>().ok().filter(|value| value.is_finite() && begins_as_number(stored)) else {
-        return as_stored(Damage::NotAValue);
+        return as_stored(CellDamage::NotAValue);
     };
     if format.is_for_positive && value <= 0.0 {
-        return as_stored(Damage::ShownDifferently);
+        return as_stored(CellDamage::ShownDifferently);
     }
     match format.shows {
         Shows::Date(parts) => match date::iso(value, parts, zero) {
             Some(text) => (Cow::Owned(text), None),
-            None => as_stored(Damage::UnclearDate),
+            None => as_stored(CellDamage::UnclearDate),
         },
-        Shows::Elapsed => as_stored(Damage::UnclearDate),
-        Shows::Other => as_stored(Damage::ShownDifferently),
-        Shows::General | Shows::Digits(_) if value.abs() >= FIRST_WITH_LOST_DIGITS => as_stored(Damage::LostDigits),
+        Shows::Elapsed => as_stored(CellDamage::UnclearDate),
+        Shows::Other => as_stored(CellDamage::ShownDifferently),
+        Shows::General | Shows::Digits(_) if value.abs() >= FIRST_WITH_LOST_DIGITS => as_stored(CellDamage::LostDigits),
         Shows::General | Shows::Digits(_) => {
             let plain = value.to_string();
             let is_shown = match format.shows {
                 Shows::Digits(digits) => shows_all(digits, &plain),
                 _ => is_whole(value) || plain.len() <= GENERAL_WIDTH,
             };
-            if is_shown { (Cow::Owned(plain), None) } else { (Cow::Owned(plain), Some(Damage::ShownDifferently)) }
+            if is_shown { (Cow::Owned(plain), None) } else { (Cow::Owned(plain), Some(CellDamage::ShownDifferently)) }
         }
     }
 }
@@ -107,11 +107,11 @@ fn shows_all(format: Digits, plain: &str) -> bool {
 }
 
 /// Returns the text of a boolean as `true` or `false`.
-pub(super) fn boolean(stored: &str) -> (Cow<'_, str>, Option<Damage>) {
+pub(super) fn boolean(stored: &str) -> (Cow<'_, str>, Option<CellDamage>) {
     match stored.trim() {
         "1" | "true" => (Cow::Borrowed("true"), None),
         "0" | "false" => (Cow::Borrowed("false"), None),
-        other => (Cow::Borrowed(other), Some(Damage::NotAValue)),
+        other => (Cow::Borrowed(other), Some(CellDamage::NotAValue)),
     }
 }
 
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(stored: &str, code: &str, text: &str, damage: Option<Damage>) {
+    fn check(stored: &str, code: &str, text: &str, damage: Option<CellDamage>) {
         let (found, why) = number(stored, NumberFormat::of(code), DayZero::Of1900);
         assert_eq!((&*found, why), (text, damage), "{stored} as {code}");
     }
@@ -165,15 +165,15 @@ mod tests {
             ("491761234567", "\"+\"0", "491761234567"),
             ("491761234567", "0.00E+00", "491761234567"),
         ] {
-            check(stored, code, text, Some(Damage::ShownDifferently));
+            check(stored, code, text, Some(CellDamage::ShownDifferently));
         }
     }
 
     #[test]
     fn digits_beyond_the_fifteenth_are_lost() {
         for stored in ["1234567890123456", "1.2345678901234568E+17", "1000000000000000"] {
-            check(stored, "0", stored, Some(Damage::LostDigits));
-            check(stored, "General", stored, Some(Damage::LostDigits));
+            check(stored, "0", stored, Some(CellDamage::LostDigits));
+            check(stored, "General", stored, Some(CellDamage::LostDigits));
         }
     }
 
@@ -181,14 +181,14 @@ mod tests {
     fn dates_are_iso_and_parts_of_dates_are_damaged() {
         check("46355", "dd.mm.yyyy", "2026-11-29", None);
         check("46355.5", "dd.mm.yyyy hh:mm", "2026-11-29T12:00:00", None);
-        check("46355", "d-mmm", "46355", Some(Damage::UnclearDate));
-        check("1.5", "[h]:mm", "1.5", Some(Damage::UnclearDate));
+        check("46355", "d-mmm", "46355", Some(CellDamage::UnclearDate));
+        check("1.5", "[h]:mm", "1.5", Some(CellDamage::UnclearDate));
     }
 
     #[test]
     fn what_is_not_a_number_is_told() {
         for stored in ["", "inf", "NaN", "1,5", "0x10", "+5", "1e999"] {
-            check(stored, "General", stored, Some(Damage::NotAValue));
+            check(stored, "General", stored, Some(CellDamage::NotAValue));
         }
     }
 

@@ -8,6 +8,7 @@
 //! - `xml`: the elements and texts of a part, none of them larger than a limit
 //! - `workbook`: which sheets there are and which one holds the records
 //! - `shared_strings`: the table of texts that cells refer to
+//! - `context`: what the cells of all sheets refer to
 //! - `styles`, `number_format`: how the numbers of a cell are shown
 //! - `cell_text`, `date`: from a stored value to text, or to the reason why there is none
 //! - `sheet`: the rows of a sheet as records
@@ -18,6 +19,7 @@
 
 pub(in crate::intake) mod archive;
 mod cell_text;
+mod context;
 mod date;
 pub(in crate::intake) mod fault;
 mod number_format;

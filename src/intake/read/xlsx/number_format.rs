@@ -37,7 +37,7 @@ pub(super) struct Digits {
 }
 
 /// One step of a format.
-enum Token {
+enum FormatToken {
     /// A character with a meaning.
     Sign(char),
     /// Text that is shown as it is.
@@ -82,20 +82,20 @@ impl NumberFormat {
 }
 
 impl Shows {
-    fn of(section: &[Token]) -> Self {
+    fn of(section: &[FormatToken]) -> Self {
         for token in section {
             match token {
-                Token::Bracket(content) if is_elapsed(content) => return Self::Elapsed,
-                Token::Bracket(content) if !is_color(content) && !is_language(content) => return Self::Other,
+                FormatToken::Bracket(content) if is_elapsed(content) => return Self::Elapsed,
+                FormatToken::Bracket(content) if !is_color(content) && !is_language(content) => return Self::Other,
                 _ => {}
             }
         }
-        let sign = |token: &Token| if let Token::Sign(sign) = token { Some(*sign) } else { None };
+        let sign = |token: &FormatToken| if let FormatToken::Sign(sign) = token { Some(*sign) } else { None };
         let signs: String = section.iter().filter_map(sign).collect();
         if let Some(parts) = date_parts(&signs) {
             return Self::Date(parts);
         }
-        if section.iter().any(|token| matches!(token, Token::Literal)) {
+        if section.iter().any(|token| matches!(token, FormatToken::Literal)) {
             Self::Other
         } else if signs == "general" || signs == "@" {
             Self::General
@@ -122,7 +122,7 @@ fn is_language(content: &str) -> bool {
 }
 
 /// Returns the first section of a format in lower case, and whether other sections follow.
-fn first_section(code: &str) -> (Vec<Token>, bool) {
+fn first_section(code: &str) -> (Vec<FormatToken>, bool) {
     let mut section = Vec::new();
     let mut characters = code.chars().map(|character| character.to_ascii_lowercase());
     while let Some(character) = characters.next() {
@@ -130,17 +130,17 @@ fn first_section(code: &str) -> (Vec<Token>, bool) {
             ';' => return (section, true),
             '\\' => {
                 characters.next();
-                section.push(Token::Literal);
+                section.push(FormatToken::Literal);
             }
             // The width of a character, and a character that fills the cell, are only space.
             '_' | '*' => drop(characters.next()),
             '"' => {
                 if characters.by_ref().take_while(|next| *next != '"').count() > 0 {
-                    section.push(Token::Literal);
+                    section.push(FormatToken::Literal);
                 }
             }
-            '[' => section.push(Token::Bracket(characters.by_ref().take_while(|next| *next != ']').collect())),
-            sign => section.push(Token::Sign(sign)),
+            '[' => section.push(FormatToken::Bracket(characters.by_ref().take_while(|next| *next != ']').collect())),
+            sign => section.push(FormatToken::Sign(sign)),
         }
     }
     (section, false)

@@ -31,7 +31,10 @@ impl SharedStrings {
                 Event::Eof => break,
                 Event::Start(element) if element.local_name().into_inner() == "si" => text.clear(),
                 Event::End(element) if element.local_name().into_inner() == "si" => {
-                    text.unescape();
+                    // A text that is too long was cut off, and must stay too long.
+                    if !text.is_too_long() {
+                        text.unescape();
+                    }
                     table.add(text.as_str())?;
                 }
                 event => inside.add(&event, &mut text)?,

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use quick_xml::events::{BytesStart, Event};
 
 use super::archive::PartReader;
-use super::cell_text::{self, Damage};
+use super::cell_text::{self, CellDamage};
+use super::context::SheetContext;
 use super::fault::WorkbookFault;
 use super::shared_strings::RichText;
-use super::workbook::SheetContext;
 use super::xml::{CellText, XmlPart, attribute, is_true};
-use crate::intake::limits::{LONGEST_RECORD, MOST_COLUMNS};
+use crate::intake::limits::{LONGEST_CELL, LONGEST_RECORD, MOST_COLUMNS};
 use crate::intake::read::csv::{CELL_LIMIT, COLUMN_LIMIT, Record};
 
 /// The most columns of a sheet.
@@ -38,7 +38,7 @@ pub(in crate::intake) enum SheetScan {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::intake) struct DamagedCell {
     pub(in crate::intake) index: usize,
-    pub(in crate::intake) damage: Damage,
+    pub(in crate::intake) damage: CellDamage,
 }
 
 /// Reads one row after the other into its own buffer.
@@ -99,7 +99,7 @@ impl RowCells {
     }
 
     /// Adds a cell. Cells without a value are added when one with a value follows.
-    fn add(&mut self, index: usize, text: &str, damage: Option<Damage>) {
+    fn add(&mut self, index: usize, text: &str, damage: Option<CellDamage>) {
         if text.is_empty() && damage.is_none() || self.limit.is_some() {
             return;
         }
@@ -201,6 +201,9 @@ impl SheetReader {
                 Event::Eof if self.place == SheetPlace::AfterRows => self.place = SheetPlace::Over,
                 Event::Eof => return Err(WorkbookFault::damaged("a sheet without rows")),
                 Event::Start(element) => match (self.place, element.local_name().into_inner()) {
+                    (SheetPlace::AfterRows, "sheetData") => {
+                        return Err(WorkbookFault::damaged("a sheet has its rows twice"));
+                    }
                     (SheetPlace::BeforeRows, "sheetData") => self.place = SheetPlace::Rows,
                     (SheetPlace::Rows, "row") => {
                         let row = RowStart::of(&element)?;
@@ -284,12 +287,14 @@ impl SheetReader {
 
     fn end_cell(&mut self, index: usize) -> io::Result<()> {
         let Self { row, cell, context, .. } = self;
-        if cell.text.is_too_long() {
-            row.limit = row.limit.or(Some(CELL_LIMIT));
-            return Ok(());
+        if !cell.text.is_too_long() {
+            let (text, damage) = cell.text(context)?;
+            if text.len() <= LONGEST_CELL {
+                row.add(index, &text, damage);
+                return Ok(());
+            }
         }
-        let (text, damage) = cell.text(context)?;
-        row.add(index, &text, damage);
+        row.limit = row.limit.or(Some(CELL_LIMIT));
         Ok(())
     }
 
@@ -383,11 +388,11 @@ impl CellParts {
     }
 
     /// Returns the text of the cell, and why it is damaged, if it is.
-    fn text<'a>(&'a mut self, context: &'a SheetContext) -> io::Result<(Cow<'a, str>, Option<Damage>)> {
+    fn text<'a>(&'a mut self, context: &'a SheetContext) -> io::Result<(Cow<'a, str>, Option<CellDamage>)> {
         let is_empty = self.text.as_str().trim().is_empty();
         let is_text = matches!(self.kind, CellKind::FormulaText | CellKind::InlineText);
         if self.has_formula && (!self.has_value || is_empty && !is_text) {
-            return Ok((Cow::Borrowed(""), Some(Damage::NoResult)));
+            return Ok((Cow::Borrowed(""), Some(CellDamage::NoResult)));
         }
         if matches!(self.kind, CellKind::InlineText | CellKind::FormulaText) {
             self.text.unescape();
@@ -402,8 +407,8 @@ impl CellParts {
             }
             CellKind::Number => cell_text::number(stored, context.styles.format(self.style.as_deref()), context.zero),
             CellKind::Boolean => cell_text::boolean(stored),
-            CellKind::Error => (Cow::Borrowed(stored), Some(Damage::Error)),
-            CellKind::Unknown => (Cow::Borrowed(stored), Some(Damage::NotAValue)),
+            CellKind::Error => (Cow::Borrowed(stored), Some(CellDamage::Error)),
+            CellKind::Unknown => (Cow::Borrowed(stored), Some(CellDamage::NotAValue)),
         })
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use quick_xml::events::Event;
 
 use super::archive::{Archive, OpenInput, PartReader};
+use super::context::SheetContext;
 use super::date::DayZero;
 use super::fault::WorkbookFault;
 use super::shared_strings::SharedStrings;
@@ -21,13 +22,6 @@ pub(in crate::intake) struct Workbook {
     archive: Archive,
     sheets: Vec<Sheet>,
     context: Arc<SheetContext>,
-}
-
-/// What the cells of all sheets refer to.
-pub(super) struct SheetContext {
-    pub(super) strings: SharedStrings,
-    pub(super) styles: Styles,
-    pub(super) zero: DayZero,
 }
 
 struct Sheet {
