@@ -102,7 +102,7 @@ fn edit() -> impl Strategy<Value = Edit> {
     prop_oneof![
         (any::<Index>(), 1usize..60).prop_map(|(index, length)| Edit::Remove(index, length)),
         (any::<Index>(), 1usize..60).prop_map(|(index, length)| Edit::Repeat(index, length)),
-        (any::<Index>(), prop::sample::select(b"<>/\"'&;= \0019AZrstcvf\xff".to_vec()))
+        (any::<Index>(), prop::sample::select(b"<>/\"'&;= \x0019AZrstcvf\xff".to_vec()))
             .prop_map(|(index, byte)| Edit::Write(index, byte)),
         (any::<Index>(), any::<u8>()).prop_map(|(index, byte)| Edit::Write(index, byte)),
     ]
