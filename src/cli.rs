@@ -32,8 +32,8 @@ const PACE: &str = "Pace, retries, limits";
 /// For options that come after a flattened group, because they would inherit its heading.
 const NO_HEADING: Option<&str> = None;
 
-/// Import customers from a CSV or NDJSON file into the Add Customer API: no duplicates, no losses,
-/// and a report of every record.
+/// Import customers from a CSV, NDJSON or XLSX file into the Add Customer API: no duplicates, no
+/// losses, and a report of every record.
 #[derive(Debug, Parser)]
 #[command(name = "customer-import", version, max_term_width = 100)]
 pub struct Cli {
@@ -191,16 +191,11 @@ pub struct ReportArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Input")]
 pub struct InputArgs {
-    /// File with the customers, plain or compressed with gzip or zstd; `-` for standard input.
+    /// File with the customers: CSV or NDJSON, plain or compressed with gzip or zstd, or a workbook
+    /// (.xlsx); `-` for standard input.
     pub input: PathBuf,
-    /// Format of the file; `auto` detects it.
-    #[arg(
-        long,
-        default_value = "auto",
-        value_name = "auto|csv|ndjson",
-        env = "CUSTOMER_IMPORT_FORMAT",
-        hide_env_values = true
-    )]
+    /// Format of the file: csv, ndjson or xlsx; `auto` detects it.
+    #[arg(long, default_value = "auto", value_name = "FORMAT", env = "CUSTOMER_IMPORT_FORMAT", hide_env_values = true)]
     pub format: Format,
     /// Character between the cells of a CSV file; use `tab` for a tab character [default:
     /// detected].
@@ -210,6 +205,9 @@ pub struct InputArgs {
     /// UTF-8].
     #[arg(long, value_name = "NAME", value_parser = parse_encoding, env = "CUSTOMER_IMPORT_ENCODING", hide_env_values = true)]
     pub encoding: Option<&'static encoding_rs::Encoding>,
+    /// Sheet of an Excel workbook [default: the only visible one that has values].
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), env = "CUSTOMER_IMPORT_SHEET", hide_env_values = true)]
+    pub sheet: Option<String>,
     /// Use the columns of another system's export: stripe, shopify, hubspot, salesforce, auth0,
     /// supabase, paypal, google, outlook, mailchimp, klaviyo, woocommerce, magento, zendesk,
     /// intercom, xero, quickbooks, odoo, keycloak, okta, cognito, firebase, chargebee or square.

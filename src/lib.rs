@@ -1,4 +1,4 @@
-//! `customer-import` imports customers from a CSV or NDJSON file into the Add Customer API.
+//! `customer-import` imports customers from a CSV, NDJSON or XLSX file into the Add Customer API.
 //!
 //! # The map
 //! ```text

@@ -9,7 +9,7 @@ pub struct Tally {
     skipped: SkippedRows,
 }
 
-/// Rows of an input that are not records.
+/// Rows of an input that are not records, and the rows that are although a spreadsheet hides them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SkippedRows {
     /// Empty lines, and rows of only delimiters.
@@ -18,6 +18,8 @@ pub struct SkippedRows {
     pub repeated_headers: u64,
     /// Rows that do not hold what `--where` asks for.
     pub not_selected: u64,
+    /// Records in rows of a sheet that are hidden, by a filter or by hand. They are not skipped.
+    pub hidden_rows: u64,
 }
 
 impl std::ops::AddAssign for SkippedRows {
@@ -25,6 +27,7 @@ impl std::ops::AddAssign for SkippedRows {
         self.blank_rows += other.blank_rows;
         self.repeated_headers += other.repeated_headers;
         self.not_selected += other.not_selected;
+        self.hidden_rows += other.hidden_rows;
     }
 }
 
@@ -85,7 +88,7 @@ mod tests {
         tally.add(Status::Created);
         assert_eq!(tally.get(Status::Created), 2);
         assert_eq!(tally.get(Status::Valid), 0);
-        tally.set_skipped(SkippedRows { blank_rows: 3, repeated_headers: 1, not_selected: 0 });
+        tally.set_skipped(SkippedRows { blank_rows: 3, repeated_headers: 1, ..SkippedRows::default() });
         assert_eq!((tally.total(), tally.skipped().blank_rows), (11, 3));
         assert!(tally.has_losses());
     }

@@ -10,6 +10,7 @@ use super::columns::advice;
 use super::columns::fault::{ColumnFault, FormAdvice};
 use super::open::changed::InputChanged;
 use super::open::unpack::UnpackFault;
+use super::read::xlsx::fault::WorkbookFault;
 
 /// A file that cannot hold customers, or cannot be read any further. A bad record is not an error.
 #[derive(Debug, thiserror::Error)]
@@ -18,13 +19,19 @@ pub enum IntakeError {
     Read { path: PathBuf, source: io::Error },
     #[error("{} cannot be unpacked: {fault}", shown(path))]
     Packed { path: PathBuf, fault: UnpackFault },
+    #[error("the workbook {} cannot be read: {fault}", shown(path))]
+    Workbook { path: PathBuf, fault: WorkbookFault },
+    #[error("{} is not an xlsx workbook", shown(path))]
+    NotAWorkbook { path: PathBuf },
+    #[error("{} does not have sheets, but --sheet was given", shown(path))]
+    WithoutSheets { path: PathBuf },
     #[error("{} is a directory, not a file", shown(path))]
     Directory { path: PathBuf },
     #[error("{} is not a regular file", shown(path))]
     NotAFile { path: PathBuf },
     #[error("{} is empty", shown(path))]
     Empty { path: PathBuf },
-    #[error("{} is not CSV or NDJSON: it looks like {what}", shown(path))]
+    #[error("{} is not CSV, NDJSON or XLSX: it looks like {what}", shown(path))]
     Foreign { path: PathBuf, what: &'static str, advice: &'static str },
     #[error("{} is text in {found} without a byte order mark", shown(path))]
     Utf16 { path: PathBuf, found: &'static str },
@@ -79,6 +86,9 @@ impl IntakeError {
         let path = path.to_owned();
         if source.get_ref().is_some_and(|inner| inner.is::<InputChanged>()) {
             return Self::Changed { path };
+        }
+        if let Some(fault) = source.get_ref().and_then(|inner| inner.downcast_ref::<WorkbookFault>()) {
+            return Self::Workbook { path, fault: fault.clone() };
         }
         match source.get_ref().and_then(|inner| inner.downcast_ref::<UnpackFault>()) {
             Some(fault) => Self::Packed { path, fault: fault.clone() },
@@ -153,6 +163,9 @@ impl IntakeError {
                 "check the path; a relative path starts at the current folder".to_owned()
             }
             Self::Read { .. } | Self::Abandoned | Self::NoThread(_) => return None,
+            Self::Workbook { fault, .. } => fault.hint(),
+            Self::NotAWorkbook { .. } => "leave out --format (or CUSTOMER_IMPORT_FORMAT)".to_owned(),
+            Self::WithoutSheets { .. } => "leave out --sheet (or CUSTOMER_IMPORT_SHEET)".to_owned(),
             Self::Empty { .. } => "the export probably failed: run it again".to_owned(),
             Self::Directory { .. } => "name one file in it".to_owned(),
             Self::NotAFile { .. } => "to read from a pipe, use - as the input".to_owned(),

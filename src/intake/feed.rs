@@ -1,6 +1,6 @@
 //! The records of one file, one after the other.
 
-use std::io::Read;
+use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ use super::error::IntakeError;
 use super::judge::examine::{Examined, Examiner};
 use super::judge::no_record::NoRecord;
 use super::judge::repeated_header::RepeatedHeader;
-use super::limits::{DEEPEST, MOST_COLUMNS};
-use super::open::header_problem::HeaderProblem;
+use super::limits::{DEEPEST, HEAD, MOST_COLUMNS};
+use super::open::header_problem::{HeaderProblem, LOOKED_AT, is_header};
 use super::open::sniff::EncodingErrors;
-use super::open::source::InputSource;
+use super::open::source::{InputSource, peek};
 use super::open::watched::InputFile;
 use super::open::{decode, sniff, unsupported};
 use super::options::{Format, InputOptions};
@@ -27,12 +27,19 @@ use super::parallel::{Gather, Parallel};
 use super::read::csv::{CsvReader, ReadFault, RecordScan};
 use super::read::ndjson::{Item, parse_object};
 use super::read::pieces::{BoxedInput, Cutter};
-use super::read::records::{Form, RecordReader as _, Records};
+use super::read::records::{Form, RecordReader as _, Records, Rest};
+use super::read::xlsx::archive::OpenInput;
+use super::read::xlsx::sheet::{SheetReader, SheetScan};
+use super::read::xlsx::workbook::Workbook;
+
+/// How a zip archive begins, which every workbook is.
+const ZIP: &[u8] = b"PK\x03\x04";
 
 /// An iterator over the records of a file. Nothing follows after an error.
 pub struct Feed {
     origin: Origin,
     form: Form,
+    sheet: Option<String>,
     records: Records<BoxedInput>,
     examiner: Examiner,
     shape: InputShape,
@@ -63,19 +70,90 @@ impl Feed {
     /// # Errors
     /// Returns an error if the file cannot hold customers, or if it changed since it was opened.
     pub fn of_file(file: &Arc<InputFile>, options: &InputOptions) -> Result<Self, IntakeError> {
-        Self::over(InputSource::of_file(file, options.encoding)?, options)
+        let again = Arc::clone(file);
+        let open: OpenInput = Box::new(move || Box::new(again.reader()));
+        let opened = Opened::of_workbook(file.path(), Some(Arc::clone(file)));
+        match Self::over_workbook(opened, open, options) {
+            Some(feed) => feed,
+            None => Self::over(InputSource::of_file(file, options.encoding)?, options),
+        }
     }
 
     /// Returns a feed of an input that is not a file. It can be read only once, and changes to it
-    /// are not detected. Messages use `name`.
+    /// are not detected. Messages use `name`. A workbook is read into memory as a whole.
     ///
     /// # Errors
     /// Returns an error if the input cannot hold customers.
     pub fn of(name: &Path, input: impl Read + Send + 'static, options: &InputOptions) -> Result<Self, IntakeError> {
-        Self::over(InputSource::over(name, Box::new(input), options.encoding)?, options)
+        let broken = |error| IntakeError::reading(name, error);
+        let (start, mut input) = peek(Box::new(input), ZIP.len()).map_err(broken)?;
+        if start == ZIP {
+            let mut all = Vec::new();
+            input.read_to_end(&mut all).map_err(broken)?;
+            let all: Arc<[u8]> = all.into();
+            let again = Arc::clone(&all);
+            let open: OpenInput = Box::new(move || Box::new(Cursor::new(Arc::clone(&again))));
+            if let Some(feed) = Self::over_workbook(Opened::of_workbook(name, None), open, options) {
+                return feed;
+            }
+            input = Box::new(Cursor::new(all));
+        }
+        Self::over(InputSource::over(name, input, options.encoding)?, options)
+    }
+
+    /// Returns a feed of a workbook, or `None` if the input is not one, or is to be read as text.
+    fn over_workbook(opened: Opened, open: OpenInput, options: &InputOptions) -> Option<Result<Self, IntakeError>> {
+        if !matches!(options.format, Format::Auto | Format::Xlsx) {
+            return None;
+        }
+        let mut head = Vec::new();
+        match open().take(HEAD as u64).read_to_end(&mut head) {
+            Ok(_) if head.starts_with(ZIP) => {}
+            Ok(_) => return None,
+            Err(error) => return Some(Err(opened.broken(error))),
+        }
+        match Workbook::open(open) {
+            Ok(Some(workbook)) => Some(Self::over_sheet(opened, workbook, options)),
+            Err(error) if unsupported::looks_like_a_workbook(&head) => Some(Err(opened.broken(error))),
+            Ok(None) | Err(_) => None,
+        }
+    }
+
+    fn over_sheet(opened: Opened, workbook: Workbook, options: &InputOptions) -> Result<Self, IntakeError> {
+        let broken = |error| opened.broken(error);
+        let (name, mut reader) = workbook.sheet(options.sheet.as_deref()).map_err(broken)?;
+        let raw: Vec<Vec<u8>> = match reader.advance().map_err(broken)? {
+            SheetScan::Record { .. } => reader.record().cells().map(<[u8]>::to_vec).collect(),
+            SheetScan::TooLarge { line, limit } => {
+                return Err(IntakeError::HeaderTooLarge { path: opened.path.clone(), line, what: limit });
+            }
+            SheetScan::End => return Err(IntakeError::Empty { path: opened.path.clone() }),
+        };
+        let header = names_of(&raw);
+        reader.set_width(header.len());
+        let mapping = match opened.mapping(&ColumnNames::Header(header.clone()), options) {
+            Ok(mapping) => mapping,
+            Err(error) => {
+                let known = header.iter().filter(|name| is_known(name, options)).count();
+                let below = header_below(&mut reader, known, options).map_err(broken)?;
+                return Err(error.advised(below.map(|line| HeaderProblem::HeaderBelow { line }.advice())));
+            }
+        };
+        // Copies of its records are text with commas.
+        const DELIMITER: u8 = b',';
+        let shape = InputForm::Csv { delimiter: DELIMITER, header: raw };
+        let form = Form::Csv { delimiter: DELIMITER };
+        let feed = Self::new(opened, form, Records::Sheet(Box::new(reader)), header, mapping, shape, options);
+        Ok(Self { sheet: Some(name), ..feed })
     }
 
     fn over(source: InputSource, options: &InputOptions) -> Result<Self, IntakeError> {
+        if options.format == Format::Xlsx {
+            return Err(IntakeError::NotAWorkbook { path: source.path });
+        }
+        if options.sheet.is_some() {
+            return Err(IntakeError::WithoutSheets { path: source.path });
+        }
         let unsupported_json = if options.format == Format::Csv { None } else { unsupported::other_json(&source.head) };
         if let Some((what, advice)) = unsupported_json {
             return Err(IntakeError::Foreign { path: source.path, what, advice });
@@ -83,7 +161,7 @@ impl Feed {
         let format = if options.format == Format::Auto { sniff::format(&source.head) } else { options.format };
         match format {
             Format::Ndjson => Self::over_ndjson(source, options),
-            Format::Csv | Format::Auto => Self::over_csv(source, options),
+            Format::Csv | Format::Auto | Format::Xlsx => Self::over_csv(source, options),
         }
     }
 
@@ -105,7 +183,7 @@ impl Feed {
         let mut reader = Box::new(CsvReader::new(source.into_reader(skip), delimiter, line));
         let mut raw = opened.read_header(&mut reader, suggestion)?;
         raw.truncate(raw.len() - surplus.min(raw.len()));
-        let header: Vec<String> = raw.iter().map(|cell| String::from_utf8_lossy(cell).trim().to_owned()).collect();
+        let header = names_of(&raw);
         let mapping = opened.mapping(&ColumnNames::Header(header.clone()), options).map_err(|error| {
             let header_problem = HeaderProblem::of(&text, delimiter, line, |name| is_known(name, options));
             let countries = || country_columns::of_csv(&text, delimiter);
@@ -148,6 +226,7 @@ impl Feed {
         Self {
             origin: Origin { path, file },
             form,
+            sheet: None,
             records,
             examiner: Examiner { mapping, header, encoding, region, held, want_raw, may_be_cut },
             shape: InputShape { form: shape, byte_order_mark: wants_mark },
@@ -170,8 +249,11 @@ impl Feed {
     {
         let skipped = self.skipped();
         let Self { origin, form, records, examiner, .. } = self;
-        let (rest, line) = records.into_rest().map_err(|error| origin.explain(error.into(), &examiner.header))?;
-        let cutter = Cutter::new(form, rest, line, T::PIECE);
+        let rest = records.into_rest().map_err(|error| origin.explain(error.into(), &examiner.header))?;
+        let cutter = match rest {
+            Rest::Text { input, line } => Cutter::new(form, input, line, T::PIECE),
+            Rest::Sheet(reader) => return Ok(Parallel::over_uncut(origin, Records::Sheet(reader), examiner, gather)),
+        };
         Parallel::start(origin, cutter, skipped, examiner, gather).map_err(IntakeError::NoThread)
     }
 
@@ -187,6 +269,12 @@ impl Feed {
         self.shape.clone()
     }
 
+    /// Returns the name of the sheet that is read, or `None` if the input does not have sheets.
+    #[must_use]
+    pub fn sheet(&self) -> Option<&str> {
+        self.sheet.as_deref()
+    }
+
     /// Returns the names of the kept columns as the input spells them.
     #[must_use]
     pub fn kept_names(&self) -> &[String] {
@@ -200,6 +288,7 @@ impl Feed {
             blank_rows: self.records.blank_rows(),
             repeated_headers: self.repeated_headers,
             not_selected: self.not_selected,
+            hidden_rows: self.records.hidden_rows(),
         }
     }
 }
@@ -258,6 +347,17 @@ impl Opened {
         Self { path: path.clone(), file: file.clone(), encoding, wants_mark: *wants_mark }
     }
 
+    /// Of a workbook, which is always UTF-8.
+    fn of_workbook(path: &Path, file: Option<Arc<InputFile>>) -> Self {
+        Self { path: path.to_owned(), file, encoding: UTF_8, wants_mark: true }
+    }
+
+    /// Returns the error for a failed read. If the file changed, that is the error.
+    fn broken(&self, error: io::Error) -> IntakeError {
+        let changed = self.file.as_ref().and_then(|file| file.check_unchanged().err());
+        changed.unwrap_or_else(|| IntakeError::reading(&self.path, error))
+    }
+
     fn mapping(&self, names: &ColumnNames, options: &InputOptions) -> Result<Mapping, IntakeError> {
         Mapping::resolve(names, options).map_err(|fault| IntakeError::Columns { path: self.path.clone(), fault })
     }
@@ -296,6 +396,24 @@ impl Opened {
             RecordScan::End => Err(IntakeError::Empty { path }),
         }
     }
+}
+
+/// Returns the column names for the cells of a header.
+fn names_of(header: &[Vec<u8>]) -> Vec<String> {
+    header.iter().map(|cell| String::from_utf8_lossy(cell).trim().to_owned()).collect()
+}
+
+/// Returns the row of the first record with more known names than the header has, or `None` if
+/// there is none among the first records.
+fn header_below(reader: &mut SheetReader, known: usize, options: &InputOptions) -> io::Result<Option<u64>> {
+    for _ in 0..LOOKED_AT {
+        let SheetScan::Record { line } = reader.advance()? else { return Ok(None) };
+        let names = reader.record().cells().filter_map(|cell| std::str::from_utf8(cell).ok());
+        if is_header(names.filter(|name| is_known(name.trim(), options)).count(), known) {
+            return Ok(Some(line));
+        }
+    }
+    Ok(None)
 }
 
 /// Returns the keys of the objects in the head. The key of a nested object is its path, joined by

@@ -73,6 +73,8 @@ mod parallel;
 #[cfg(test)]
 mod properties;
 mod read;
+#[cfg(test)]
+mod sheet_properties;
 
 pub use columns::fault::ColumnFault;
 pub use columns::mapping::Mapping;
@@ -85,3 +87,4 @@ pub use open::unpack::UnpackFault;
 pub use open::watched::InputFile;
 pub use options::{Format, HoldRule, InputOptions, parse_delimiter, parse_encoding};
 pub use parallel::{Gather, Parallel};
+pub use read::xlsx::fault::WorkbookFault;

@@ -19,6 +19,8 @@ pub struct InputOptions {
     pub delimiter: Option<u8>,
     /// The encoding of text without a byte order mark. `None` means UTF-8.
     pub encoding: Option<&'static Encoding>,
+    /// The sheet of a workbook, or `None` for the only one that has values.
+    pub sheet: Option<String>,
     /// The system that exported the file.
     pub preset: Option<Preset>,
     pub maps: Vec<MapRule>,
@@ -69,6 +71,7 @@ pub enum Format {
     Auto,
     Csv,
     Ndjson,
+    Xlsx,
 }
 
 impl FromStr for Format {
@@ -79,7 +82,8 @@ impl FromStr for Format {
             "auto" => Ok(Self::Auto),
             "csv" => Ok(Self::Csv),
             "ndjson" => Ok(Self::Ndjson),
-            _ => Err(RuleError::new("write auto, csv or ndjson")),
+            "xlsx" => Ok(Self::Xlsx),
+            _ => Err(RuleError::new("write auto, csv, ndjson or xlsx")),
         }
     }
 }
@@ -90,6 +94,7 @@ impl fmt::Display for Format {
             Self::Auto => "auto",
             Self::Csv => "csv",
             Self::Ndjson => "ndjson",
+            Self::Xlsx => "xlsx",
         })
     }
 }

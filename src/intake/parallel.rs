@@ -96,18 +96,17 @@ struct JudgedPiece<T> {
 }
 
 /// A piece, and the channel that takes its result.
-type PieceTask<T> = (Piece, SyncSender<JudgedPiece<T>>);
+type PieceTask<T> = (Form, Piece, SyncSender<JudgedPiece<T>>);
 
 /// What each worker thread does to the records of a piece.
 struct PieceWorker<T> {
-    form: Form,
     examiner: Examiner,
     gather: Box<dyn Fn() -> T + Send + Sync>,
 }
 
 impl<T: Gather> PieceWorker<T> {
-    fn judge(&self, piece: &Piece) -> JudgedPiece<T> {
-        match self.form {
+    fn judge(&self, form: Form, piece: &Piece) -> JudgedPiece<T> {
+        match form {
             Form::Csv { delimiter } => self.judge_records(SliceReader::new(&piece.bytes, delimiter, piece.line)),
             Form::Ndjson { line_end } => self.judge_records(LineReader::new(&*piece.bytes, line_end, piece.line)),
         }
@@ -164,7 +163,7 @@ impl<T: Gather + Send + 'static> Parallel<T> {
         let (order, pieces) = sync_channel(cores);
         // Unbounded, but it never holds more buffers than there are pieces.
         let (spare, spares) = channel();
-        let bench = Arc::new(PieceWorker { form: cutter.form(), examiner, gather: Box::new(gather) });
+        let bench = Arc::new(PieceWorker { examiner, gather: Box::new(gather) });
         let todo = Arc::new(Mutex::new(todo));
         for _ in 0..cores {
             let (todo, bench, spare) = (Arc::clone(&todo), Arc::clone(&bench), spare.clone());
@@ -174,37 +173,64 @@ impl<T: Gather + Send + 'static> Parallel<T> {
         Ok(Self { origin, bench, pieces, fault: None, uncut: None, rows: 0, skipped, is_over: false })
     }
 
-    /// Returns the next record of the part that could not be cut, or `None` if all of the input
+    /// Reads records that could not be cut into pieces on this thread. The results come in the
+    /// order of the input.
+    pub(super) fn over_uncut(
+        origin: Origin,
+        records: Records<BoxedInput>,
+        examiner: Examiner,
+        gather: impl Fn() -> T + Send + Sync + 'static,
+    ) -> Self {
+        let bench = Arc::new(PieceWorker { examiner, gather: Box::new(gather) });
+        // Never asked, because all records are uncut.
+        let (_, pieces) = sync_channel(0);
+        let skipped = SkippedRows::default();
+        Self { origin, bench, pieces, fault: None, uncut: Some(records), rows: 0, skipped, is_over: false }
+    }
+
+    /// Returns the next records of the part that could not be cut, or `None` if all of the input
     /// could be cut so far.
     fn next_uncut(&mut self) -> Option<Result<Option<T>, ReadFault>> {
         let uncut = self.uncut.as_mut()?;
-        let next = loop {
+        let (mut gathered, mut rows, mut size) = ((self.bench.gather)(), 0, 0);
+        let end = loop {
+            if rows > 0 && size >= T::PIECE {
+                break None;
+            }
             let (line, scanned) = match uncut.next_record() {
                 Ok(Some(found)) => found,
-                Ok(None) => break Ok(None),
-                Err(fault) => break Err(fault),
+                Ok(None) => break Some(None),
+                Err(fault) => break Some(Some(fault)),
             };
-            let mut gathered = (self.bench.gather)();
-            match self.bench.examine(Position { row: 1, line }, scanned, &mut gathered) {
-                Ok(()) => {
-                    gathered.after(self.rows);
-                    self.rows += 1;
-                    break Ok(Some(gathered));
-                }
+            size += scanned.size();
+            match self.bench.examine(Position { row: rows + 1, line }, scanned, &mut gathered) {
+                Ok(()) => rows += 1,
                 Err(NoRecord::NotSelected) => {
                     gathered.pass_over();
-                    self.rows += 1;
+                    rows += 1;
                     self.skipped.not_selected += 1;
-                    break Ok(Some(gathered));
                 }
                 Err(NoRecord::Header(RepeatedHeader::SameOrder)) => self.skipped.repeated_headers += 1,
-                Err(NoRecord::Header(RepeatedHeader::OtherOrder)) => break Err(ReadFault::OtherHeader { line }),
+                Err(NoRecord::Header(RepeatedHeader::OtherOrder)) => {
+                    break Some(Some(ReadFault::OtherHeader { line }));
+                }
             }
         };
-        if matches!(next, Ok(None)) {
-            self.skipped.blank_rows += uncut.blank_rows();
+        if rows > 0 {
+            gathered.after(self.rows);
+            self.rows += rows;
+            // The end is found again, except for a fault, which comes next.
+            self.fault = end.flatten();
+            return Some(Ok(Some(gathered)));
         }
-        Some(next)
+        Some(match end.flatten() {
+            Some(fault) => Err(fault),
+            None => {
+                self.skipped.blank_rows += uncut.blank_rows();
+                self.skipped.hidden_rows += uncut.hidden_rows();
+                Ok(None)
+            }
+        })
     }
 
     fn take_up(&mut self, judged: JudgedPiece<T>) -> T {
@@ -260,7 +286,7 @@ fn cut_all<T>(
             Ok((Cut::Piece(piece), rest)) => {
                 cutter = rest;
                 let (done, judged) = sync_channel(1);
-                order.send(Next::Piece(judged)).is_ok() && tasks.send((piece, done)).is_ok()
+                order.send(Next::Piece(judged)).is_ok() && tasks.send((form, piece, done)).is_ok()
             }
             Ok((Cut::Uncut { input, line }, _)) => {
                 return drop(order.send(Next::Uncut(Records::new(form, input, line))));
@@ -280,9 +306,9 @@ fn judge_all<T: Gather>(todo: &Mutex<Receiver<PieceTask<T>>>, bench: &PieceWorke
     loop {
         // A poisoned lock is safe to use, because nothing panics while the lock is held.
         let task = todo.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok((piece, done)) = task else { return };
+        let Ok((form, piece, done)) = task else { return };
         // An error means that the receiver was dropped, so the result is not needed.
-        drop(done.send(bench.judge(&piece)));
+        drop(done.send(bench.judge(form, &piece)));
         drop(spare.send(piece.into_spare()));
     }
 }
@@ -397,6 +423,10 @@ mod tests {
         let endless = format!("{},{}\n", "x".repeat(5 << 20), people(3));
         let (records, skipped) = both(&file(&[&endless, HEADER, &people(3)].concat()));
         assert_eq!((records.len(), skipped.repeated_headers), (6, 1));
+
+        let many = HEADER.repeat(3000);
+        let (records, skipped) = both(&file(&[&*endless, &many, &people(3)].concat()));
+        assert_eq!((records.len(), skipped.repeated_headers), (6, 3000));
     }
 
     #[test]

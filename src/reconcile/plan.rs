@@ -58,7 +58,7 @@ pub(crate) fn plan(
     // If there is no ledger and no file to write, the survey has all the counts.
     let writes = !outputs.is_empty();
     let is_alone = ledger.is_none() && !writes;
-    let Survey { mapping, is_ndjson, mut counted, kyc_mails, duplicates } =
+    let Survey { mapping, is_ndjson, sheet, mut counted, kyc_mails, duplicates } =
         survey::survey(input, purpose.sends || !is_alone, |told| {
             if is_alone {
                 diagnose(&mut diagnostics, told);
@@ -82,6 +82,7 @@ pub(crate) fn plan(
     plan.doubts_elsewhere = open.saturating_sub(counted.tally.get(Status::InDoubt));
     plan.tally = counted.tally;
     plan.foreign_phones = foreign_phones;
+    plan.sheet = sheet;
     plan.columns = columns(&mapping);
     plan.unused = mapping.unused().to_vec();
     let kept = mapping.kept().to_vec();

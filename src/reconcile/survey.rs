@@ -15,6 +15,8 @@ use crate::intake::{Gather, Mapping};
 pub(crate) struct Survey {
     pub mapping: Mapping,
     pub is_ndjson: bool,
+    /// The sheet that is read, if the input has sheets.
+    pub sheet: Option<String>,
     /// Counts of valid records, duplicates and invalid records only.
     pub counted: PassCounts,
     /// How many of the valid records ask for an e-mail to the person.
@@ -65,7 +67,7 @@ pub(crate) fn survey(
     mut observe: impl FnMut(&ShapedRecord<'_>),
 ) -> Result<Survey, Failure> {
     let feed = input.feed(false)?;
-    let (shape, mapping) = (feed.shape(), feed.mapping().clone());
+    let (shape, mapping, sheet) = (feed.shape(), feed.mapping().clone(), feed.sheet().map(str::to_owned));
     let (mut counted, mut fingerprints) = (PassCounts::default(), Fingerprints::new(compared));
     let fingerprinter = fingerprints.fingerprinter();
     let gather = move || Surveyed {
@@ -99,5 +101,5 @@ pub(crate) fn survey(
     counted.tally.turn(duplicates.count(), Status::Valid, Status::Duplicate);
     kyc_mails -= duplicates.kyc_mails();
     let is_ndjson = matches!(shape.form, InputForm::Ndjson);
-    Ok(Survey { mapping, is_ndjson, counted, kyc_mails, duplicates: Arc::new(duplicates) })
+    Ok(Survey { mapping, is_ndjson, sheet, counted, kyc_mails, duplicates: Arc::new(duplicates) })
 }

@@ -19,18 +19,17 @@ pub fn about(time: Duration) -> String {
     format!("{value:.0} {unit}")
 }
 
-/// Returns how many rows of each kind are not records, with words, for the kinds that occur.
+/// Returns how many rows of each kind deserve a word, with that word, for the kinds that occur:
+/// rows that are not records, and hidden ones that are.
 pub(super) fn skipped(tally: &Tally) -> impl Iterator<Item = (u64, String)> {
     let skipped = tally.skipped();
     let kinds = [
-        (skipped.blank_rows, "blank row", "skipped"),
-        (skipped.repeated_headers, "repeated header", "skipped"),
-        (skipped.not_selected, "row", "not selected (--where)"),
+        (skipped.blank_rows, format!("{} skipped", plural(skipped.blank_rows, "blank row"))),
+        (skipped.repeated_headers, format!("{} skipped", plural(skipped.repeated_headers, "repeated header"))),
+        (skipped.not_selected, format!("{} not selected (--where)", plural(skipped.not_selected, "row"))),
+        (skipped.hidden_rows, "of them in hidden rows of the sheet (read like all others)".to_owned()),
     ];
-    kinds
-        .into_iter()
-        .filter(|(number, ..)| *number > 0)
-        .map(|(number, one, what)| (number, format!("{} {what}", plural(number, one))))
+    kinds.into_iter().filter(|(number, _)| *number > 0)
 }
 
 #[cfg(test)]

@@ -20,6 +20,8 @@ pub struct Plan {
     pub kyc_mails: u64,
     /// Doubts of earlier runs whose records are not in this input. An import leaves them alone.
     pub doubts_elsewhere: u64,
+    /// The sheet that is read, if the input has sheets.
+    pub sheet: Option<String>,
     /// Each field of the request and the column that feeds it, in words.
     pub columns: Vec<(String, String)>,
     /// Columns of the input that no field uses. They are never sent.
@@ -45,6 +47,7 @@ impl Plan {
             to_send: 0,
             kyc_mails: 0,
             doubts_elsewhere: 0,
+            sheet: None,
             columns: Vec::new(),
             unused: Vec::new(),
             correction: None,
@@ -83,6 +86,9 @@ impl Plan {
         let width = self.columns.iter().map(|(field, _)| field.len()).max().unwrap_or_default();
         for (field, feeding) in &self.columns {
             writeln!(text, "  {field:<width$}  {feeding}")?;
+        }
+        if let Some(sheet) = &self.sheet {
+            writeln!(text, "  {:<width$}  {}", "(sheet)", shown(sheet))?;
         }
         if !self.unused.is_empty() {
             let names: Vec<_> = self.unused.iter().map(|name| shown(name)).collect();
@@ -161,6 +167,8 @@ impl Plan {
             "blank_rows": self.tally.skipped().blank_rows,
             "repeated_headers": self.tally.skipped().repeated_headers,
             "not_selected": self.tally.skipped().not_selected,
+            "hidden_rows": self.tally.skipped().hidden_rows,
+            "sheet": self.sheet,
             "columns": self.columns.iter().cloned().collect::<BTreeMap<_, _>>(),
             "unused_columns": self.unused,
             "to_send": self.to_send,
@@ -208,7 +216,7 @@ mod tests {
             plan.tally.add(status);
         }
         (plan.to_send, plan.kyc_mails) = (100_000, 99_000);
-        plan.tally.set_skipped(SkippedRows { blank_rows: 7, repeated_headers: 2, not_selected: 5 });
+        plan.tally.set_skipped(SkippedRows { blank_rows: 7, repeated_headers: 2, not_selected: 5, hidden_rows: 0 });
         let text = plan.to_text();
         for words in [
             "3  records read",

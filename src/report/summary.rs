@@ -322,6 +322,7 @@ impl Summary {
             "blank_rows": self.tally.skipped().blank_rows,
             "repeated_headers": self.tally.skipped().repeated_headers,
             "not_selected": self.tally.skipped().not_selected,
+            "hidden_rows": self.tally.skipped().hidden_rows,
             "requests": known(self.requests),
             "throttled": known(self.throttled),
             "retries": known(self.retries),

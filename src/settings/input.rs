@@ -26,6 +26,7 @@ impl InputSettings {
             format: args.format,
             delimiter: args.delimiter,
             encoding: args.encoding,
+            sheet: args.sheet.clone(),
             preset: args.from,
             maps: args.maps.clone(),
             values,

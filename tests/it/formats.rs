@@ -296,16 +296,20 @@ fn ndjson_is_read_with_any_line_end_and_in_any_encoding() {
     }
 }
 
+/// How the folder of an encrypted workbook names its content, after the signature.
+const ENCRYPTED: &[u8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1E\0n\0c\0r\0y\0p\0t\0e\0d\0P\0a\0c\0k\0a\0g\0e\0";
+
 #[test]
 fn what_is_neither_csv_nor_ndjson_is_told_with_the_way_out() {
     let lab = Lab::new();
     let tar = [&b"customers.csv"[..], &[0; 244], b"ustar\x0000", &[0; 300]].concat();
     for (bytes, what, advice) in [
-        (&b"PK\x03\x04\x14\0\0\0[Content_Types].xml\0xl/workbook.xml"[..], "xlsx", "CSV UTF-8"),
+        (&b"PK\x03\x04\x14\0\0\0[Content_Types].xml\0xl/workbook.xml"[..], "damaged", "save it again as .xlsx"),
         (b"PK\x03\x04\x14\0\0\0[Content_Types].xml\0word/document.xml", "docx", "CSV"),
-        (b"PK\x03\x04\x14\0\0\0mimetypeapplication/vnd.oasis.opendocument.spreadsheet", "ods", "CSV UTF-8"),
+        (b"PK\x03\x04\x14\0\0\0mimetypeapplication/vnd.oasis.opendocument.spreadsheet", "ods", ".xlsx"),
         (b"PK\x03\x04\x14\0\0\0customers.csv", "zip", "unpack"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0", "xls", "CSV UTF-8"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0", "xls", ".xlsx"),
+        (ENCRYPTED, "encrypted", "remove the password"),
         (b"%PDF-1.7\n%\xe2\xe3", "PDF", "CSV"),
         (b"\x89PNG\r\n\x1a\n\0\0", "PNG", "CSV"),
         (b"\xff\xd8\xff\xe0\0\x10JFIF", "JPEG", "CSV"),

@@ -58,5 +58,6 @@ mod unread;
 mod untrue;
 mod values;
 mod words;
+mod xlsx;
 
 use testkit::{checker, crash, door, harness, world};

@@ -138,7 +138,7 @@ fn errors_before_anything_is_sent() {
     lab.write("guess.csv", "name,mail adress,phone,country\nAda,a@example.com,+4917612345001,DEU\n");
     lab.write("twice.csv", format!("{HEADER},customer_email\nAda,a@example.com,+4917612345001,DEU,b@example.com\n"));
     lab.write("wrong.toml", "rat = \"5/s\"\n");
-    std::fs::copy(fixture("foreign").join("customers.xlsx"), lab.path("customers.xlsx")).unwrap();
+    std::fs::copy(fixture("foreign").join("customers.ods"), lab.path("customers.ods")).unwrap();
     let target = ["--base-url", "https://api.example.com/v1"];
     let to_api = |args: &[&'static str]| [args, &target[..]].concat();
     for (name, args) in [
@@ -147,7 +147,7 @@ fn errors_before_anything_is_sent() {
         ("error-no-file", vec!["check", "nope.csv"]),
         ("error-folder", vec!["check", "."]),
         ("error-empty-file", vec!["check", "empty.csv"]),
-        ("error-spreadsheet", vec!["check", "customers.xlsx"]),
+        ("error-spreadsheet", vec!["check", "customers.ods"]),
         ("error-no-column", vec!["check", "strange.csv"]),
         ("error-similar-column", vec!["check", "guess.csv"]),
         ("error-column-twice", vec!["check", "twice.csv"]),

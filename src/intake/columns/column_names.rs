@@ -102,6 +102,13 @@ pub(crate) struct Column {
     pub(crate) place: Place,
 }
 
+impl Column {
+    /// Whether the column is the one of the cells with this index.
+    pub(crate) fn is_at(&self, index: usize) -> bool {
+        self.place == Place::Index(index)
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     /// The index of the cell.

@@ -132,10 +132,12 @@ impl Mapping {
     }
 
     fn used_columns(&self) -> impl Iterator<Item = &Column> {
-        self.feeding_columns()
-            .chain(self.extras.iter().map(|extra| &extra.column))
-            .chain(&self.kept)
-            .chain(self.conditions.iter().map(|condition| &condition.column))
+        self.sent_columns().chain(&self.kept).chain(self.conditions.iter().map(|condition| &condition.column))
+    }
+
+    /// Returns the columns whose cells are sent.
+    pub(crate) fn sent_columns(&self) -> impl Iterator<Item = &Column> {
+        self.feeding_columns().chain(self.extras.iter().map(|extra| &extra.column))
     }
 
     /// Returns the columns that feed the fields of every customer.

@@ -20,6 +20,7 @@ use crate::intake::open::decode::Undecodable;
 use crate::intake::read::csv::{Record, line_ends};
 use crate::intake::read::ndjson::{Item, Object, parse_object};
 use crate::intake::read::records::Scanned;
+use crate::intake::read::xlsx::sheet::DamagedCell;
 
 /// With this many line breaks, a cell more likely has a stray quote than a long text.
 const SUSPICIOUS_LINES: u64 = 10;
@@ -57,7 +58,7 @@ impl Examiner {
     ) -> Result<T, NoRecord> {
         Ok(match scanned {
             Scanned::Cells { record, ended } => {
-                let row = CsvRow { record, text: record.text() };
+                let row = CellRow { record, text: record.text() };
                 // A truncated line of NDJSON is not an object, so it is reported in any case.
                 let is_cut_off = self.may_be_cut && !ended;
                 if self.selects() && !is_cut_off && self.is_left_out(&row) {
@@ -90,6 +91,22 @@ impl Examiner {
                 }
                 Err(problem) => work(self.record(position, scanned, self.whole(*problem))),
             },
+            Scanned::Row { record, damaged } => {
+                let row = CellRow { record, text: record.text() };
+                let is_whole = damaged.is_empty() && record.len() == self.header.len();
+                if self.selects() && self.is_sheet_row_left_out(&row, damaged) {
+                    return Err(repeated_header(&self.header, &self.mapping, record).into());
+                }
+                match plain(&self.mapping, &row).filter(|_| is_whole) {
+                    Some(customer) => work(self.plain_record(position, scanned, customer, &row)),
+                    None => {
+                        if let Some(repeated) = repeated_header(&self.header, &self.mapping, record) {
+                            return Err(repeated.into());
+                        }
+                        work(self.record(position, scanned, self.judge_sheet_row(&row, damaged)))
+                    }
+                }
+            }
             Scanned::TooLarge { limit } => {
                 work(self.record(position, scanned, self.whole(too_large(limit).at("", ""))))
             }
@@ -105,7 +122,7 @@ impl Examiner {
     /// Whether a row can be read and does not hold what a record must hold. A row whose cells may
     /// be in the wrong place, or whose cell is not text, stays a record with this problem, because
     /// a customer may be in it.
-    fn is_left_out(&self, row: &CsvRow<'_>) -> bool {
+    fn is_left_out(&self, row: &CellRow<'_>) -> bool {
         let can_be_read = row.record.len() == self.header.len() && self.escaped_quotes(row.record).is_empty();
         can_be_read
             && self.mapping.conditions.iter().any(|condition| match row.cell(&condition.column.place) {
@@ -131,19 +148,19 @@ impl Examiner {
 
     fn record<'a>(&self, position: Position, scanned: Scanned<'_>, judged: JudgedCells<'a>) -> Examined<'a> {
         let JudgedCells { verdict, kept } = judged;
-        let raw = if self.want_raw || verdict.is_invalid() { raw(scanned) } else { None };
+        let raw = if self.want_raw || verdict.is_invalid() { self.raw(scanned) } else { None };
         Examined::Record(InputRecord { position, verdict, kept, raw })
     }
 
     /// Whether the row as a whole is in order, so that only its cells need to be judged.
-    fn is_whole(&self, row: &CsvRow<'_>) -> bool {
+    fn is_whole(&self, row: &CellRow<'_>) -> bool {
         row.text.is_some()
             && row.record.len() == self.header.len()
             && !row.record.has_line_breaks()
             && !row.record.may_have_escaped_quotes()
     }
 
-    fn judge_cells<'a>(&'a self, row: &CsvRow<'a>, line: u64, ended: bool) -> JudgedCells<'a> {
+    fn judge_cells<'a>(&'a self, row: &CellRow<'a>, line: u64, ended: bool) -> JudgedCells<'a> {
         let record = row.record;
         let mut broken = Vec::new();
         if row.text.is_none() {
@@ -164,6 +181,25 @@ impl Examiner {
             RecordVerdict::Invalid { email: email_cell(&self.mapping, row), problems: broken }
         };
         JudgedCells { verdict, kept: keep(&self.mapping, row) }
+    }
+
+    /// Returns the record as it was read. Damaged cells are marked, so that a copy of the record
+    /// stays invalid until someone corrects it.
+    fn raw(&self, scanned: Scanned<'_>) -> Option<RawRecord> {
+        match scanned {
+            Scanned::Cells { record, .. } => Some(RawRecord::Cells(cells(record))),
+            Scanned::Line { bytes, .. } => Some(RawRecord::Line(bytes.to_vec())),
+            Scanned::Row { record, damaged } => {
+                let mut cells = cells(record);
+                for DamagedCell { index, damage } in self.needed(damaged) {
+                    if let Some(cell) = cells.get_mut(index) {
+                        *cell = damage.marked(cell);
+                    }
+                }
+                Some(RawRecord::Cells(cells))
+            }
+            Scanned::TooLarge { .. } => None,
+        }
     }
 
     fn judge_object<'a>(&'a self, row: &ObjectRow<'a>) -> JudgedCells<'a> {
@@ -193,7 +229,7 @@ impl Examiner {
         JudgedCells { verdict, kept: vec![String::new(); self.mapping.kept().len()] }
     }
 
-    fn name(&self, index: usize) -> &str {
+    pub(super) fn name(&self, index: usize) -> &str {
         self.header.get(index).map_or("", String::as_str)
     }
 
@@ -275,9 +311,9 @@ impl Examiner {
 }
 
 /// What was found in the cells of a record.
-struct JudgedCells<'a> {
-    verdict: RecordVerdict<'a>,
-    kept: Vec<String>,
+pub(super) struct JudgedCells<'a> {
+    pub(super) verdict: RecordVerdict<'a>,
+    pub(super) kept: Vec<String>,
 }
 
 impl JudgedCells<'_> {
@@ -309,12 +345,8 @@ fn too_large(limit: &str) -> Flaw {
     Flaw::new(Code::RowTooLarge, format!("has more than {limit} and was skipped: shorten it, and import it again"))
 }
 
-fn raw(scanned: Scanned<'_>) -> Option<RawRecord> {
-    match scanned {
-        Scanned::Cells { record, .. } => Some(RawRecord::Cells(record.cells().map(<[u8]>::to_vec).collect())),
-        Scanned::Line { bytes, .. } => Some(RawRecord::Line(bytes.to_vec())),
-        Scanned::TooLarge { .. } => None,
-    }
+fn cells(record: Record<'_>) -> Vec<Vec<u8>> {
+    record.cells().map(<[u8]>::to_vec).collect()
 }
 
 /// Returns a hint that says which byte of a cell or line is not text, where it is, and what to do.
@@ -336,7 +368,7 @@ fn not_text(found: Undecodable, encoding: &'static Encoding, place: &str) -> Str
 }
 
 /// Returns the cells of the kept columns. A cell that is not text stays empty.
-fn keep<'a>(mapping: &Mapping, row: &impl Row<'a>) -> Vec<String> {
+pub(super) fn keep<'a>(mapping: &Mapping, row: &impl Row<'a>) -> Vec<String> {
     let text = |column: &Column| match row.cell(&column.place) {
         Cell::Json(value @ (Json::Array(_) | Json::Object(_))) => value.to_string(),
         cell => cell_text(cell).into_owned(),
@@ -344,13 +376,13 @@ fn keep<'a>(mapping: &Mapping, row: &impl Row<'a>) -> Vec<String> {
     mapping.kept.iter().map(text).collect()
 }
 
-struct CsvRow<'a> {
-    record: Record<'a>,
+pub(super) struct CellRow<'a> {
+    pub(super) record: Record<'a>,
     /// All cells as one text, if all are text.
-    text: Option<&'a str>,
+    pub(super) text: Option<&'a str>,
 }
 
-impl<'a> Row<'a> for CsvRow<'a> {
+impl<'a> Row<'a> for CellRow<'a> {
     #[inline(always)]
     fn cell(&self, place: &Place) -> Cell<'a> {
         let Place::Index(index) = place else { return Cell::Absent };

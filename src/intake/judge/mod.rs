@@ -1,6 +1,7 @@
 //! From a record's cells to a verdict.
 //!
 //! - `examine`: takes a record apart and judges it
+//! - `sheet_row`: the same for a row of a sheet, whose cells may be damaged
 //! - `no_record`: why a row is not a record; `repeated_header`: recognizes one that repeats the
 //!   header
 //! - `validate`: turns cells into a customer, or into a list of what is wrong with them
@@ -11,4 +12,5 @@
 pub(super) mod examine;
 pub(super) mod no_record;
 pub(super) mod repeated_header;
+pub(super) mod sheet_row;
 pub(super) mod validate;

@@ -10,7 +10,7 @@ use crate::intake::read::csv::slice::SliceReader;
 use crate::shell::quoted;
 
 /// How many records are searched for a header.
-const LOOKED_AT: usize = 30;
+pub(crate) const LOOKED_AT: usize = 30;
 /// How many known names make a line a header, and not a coincidence.
 const ENOUGH: usize = 2;
 
@@ -27,6 +27,12 @@ pub(crate) enum HeaderProblem {
     Parted(char),
     /// There is only one column, and its name is not known.
     OneColumn,
+}
+
+/// Whether so many names are known that a row is a header, although the row that was taken for it
+/// has `known` known names.
+pub(crate) fn is_header(names: usize, known: usize) -> bool {
+    names >= ENOUGH.max(known + 1)
 }
 
 impl HeaderProblem {
@@ -107,7 +113,7 @@ fn header_below(text: &[u8], delimiter: u8, line: u64, known: usize, is_known: &
     for _ in 0..LOOKED_AT {
         let Ok(RecordScan::Record { line, .. }) = reader.advance() else { return None };
         let names = reader.record().cells().filter_map(|cell| std::str::from_utf8(cell).ok());
-        if names.filter(|name| is_known(name.trim())).count() >= ENOUGH.max(known + 1) {
+        if is_header(names.filter(|name| is_known(name.trim())).count(), known) {
             return Some(line);
         }
     }

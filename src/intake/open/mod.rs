@@ -7,7 +7,7 @@
 //! - `changed`: the error for an input that changed while it was read
 //! - `source`: the file as text, and its beginning
 //! - `unpack`, `decode`: gzip and zstd; encodings other than UTF-8
-//! - `unsupported`: formats that are neither CSV nor NDJSON, by name
+//! - `unsupported`: formats that are neither CSV, NDJSON nor XLSX, by name
 //! - `sniff`: format, delimiter and share of undecodable records, from the first bytes
 //! - `header_problem`: why a CSV file seems to lack its columns, if its form is the reason
 //!

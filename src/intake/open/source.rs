@@ -31,7 +31,7 @@ pub(crate) struct InputSource {
     pub(crate) file: Option<Arc<InputFile>>,
 }
 
-type Stream = Box<dyn Read + Send>;
+pub(crate) type Stream = Box<dyn Read + Send>;
 
 impl InputSource {
     /// Reads the beginning of a file. Returns an error if it is not text that could hold customers.
@@ -89,7 +89,7 @@ fn unpacked(file: Stream) -> io::Result<Stream> {
 }
 
 /// Returns the first bytes, and a stream that returns all bytes from the beginning.
-fn peek(mut input: Stream, length: usize) -> io::Result<(Vec<u8>, Stream)> {
+pub(crate) fn peek(mut input: Stream, length: usize) -> io::Result<(Vec<u8>, Stream)> {
     let mut start = Vec::new();
     input.by_ref().take(length as u64).read_to_end(&mut start)?;
     let again = Cursor::new(start.clone()).chain(input);

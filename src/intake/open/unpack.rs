@@ -14,9 +14,9 @@ use crate::intake::limits::HEAD;
 /// every decoder to support this size, and `zstd` uses no larger one up to level 19.
 const WINDOW_LOG: u32 = 23;
 /// The ratio is checked only above this size, because less data is harmless at any ratio.
-const HARMLESS: u64 = 64 << 20;
+pub(crate) const HARMLESS: u64 = 64 << 20;
 /// A file whose records all hold different customers does not compress better than this.
-const MOST_RATIO: u64 = 500;
+pub(crate) const MOST_RATIO: u64 = 500;
 
 /// How an input is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,12 @@
-//! Formats that are neither CSV nor NDJSON, recognized by how they begin, and what the user can do
-//! with each.
+//! Formats that are neither CSV, NDJSON nor XLSX, recognized by how they begin, and what the user
+//! can do with each.
 
 /// What a file looks like, and the next step for the user.
 pub(crate) type Looks = (&'static str, &'static str);
 
-const SAVE_AS: &str = "save the sheet as \"CSV UTF-8\" and import that";
+const SAVE_AS: &str = "save it as .xlsx and import that";
+const AS_IT_IS: &str =
+    "a workbook is read as it is: leave out --format, and unpack it if it is packed with gzip or zstd";
 const EXPORT: &str = "export the data as CSV (UTF-8) from its source";
 const UNPACK: &str = "unpack it and import the CSV or NDJSON file in it";
 const UTF8: &str = "save the file as UTF-8";
@@ -22,7 +24,7 @@ const SIGNATURES: [(&[u8], &str, &str); 35] = [
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", UNPACK),
     (b"Rar!\x1a\x07", "a RAR archive", UNPACK),
     (b"PK\x05\x06", "an empty zip archive", UNPACK),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old or encrypted Excel workbook (xls) or Word document (doc)", SAVE_AS),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook (xls) or Word document (doc)", SAVE_AS),
     (b"\x04\x22\x4d\x18", "an lz4 file", "unpack it (unlz4) and import the CSV or NDJSON file in it"),
     (b"LZIP\x01", "an lzip file", UNPACK),
     (b"\x1f\x9d", "a file packed by compress", UNPACK),
@@ -49,7 +51,7 @@ const SIGNATURES: [(&[u8], &str, &str); 35] = [
     (b"PGDMP", "a PostgreSQL dump", "export the table as CSV: \\copy TABLE to customers.csv csv header"),
     (b"\xff\xfe\x00\x00", "text in UTF-32", UTF8),
     (b"\x00\x00\xfe\xff", "text in UTF-32", UTF8),
-    (b"{\\rtf", "a rich text document", SAVE_AS),
+    (b"{\\rtf", "a rich text document", "save its table as \"CSV UTF-8\" and import that"),
     (b"\x7fELF", "a program", NOT_THE_FILE),
     (b"MZ\x90\x00", "a program", NOT_THE_FILE),
     (b"Salted__", "an encrypted file", "decrypt it first"),
@@ -59,6 +61,12 @@ const SIGNATURES: [(&[u8], &str, &str); 35] = [
 
 /// Recognizes a format by the first bytes of the file, before decoding.
 pub(crate) fn by_signature(head: &[u8]) -> Option<Looks> {
+    if head.starts_with(b"\xd0\xcf\x11\xe0") && holds_utf16(head, "EncryptedPackage") {
+        return Some((
+            "an encrypted Excel workbook",
+            "open it in the spreadsheet, remove the password, and save it as .xlsx",
+        ));
+    }
     if let Some((_, what, advice)) = SIGNATURES.into_iter().find(|(signature, ..)| head.starts_with(signature)) {
         return Some((what, advice));
     }
@@ -84,15 +92,27 @@ fn zip(head: &[u8]) -> Looks {
         ("a text document (odt)", EXPORT)
     } else if holds("word/") {
         ("a Word document (docx)", EXPORT)
+    } else if holds("xl/workbook.bin") {
+        ("a binary Excel workbook (xlsb)", SAVE_AS)
     } else if holds("xl/") {
-        ("an Excel workbook (xlsx)", SAVE_AS)
+        ("an Excel workbook (xlsx)", AS_IT_IS)
     } else if holds(".iwa") {
-        ("an iWork document (numbers)", "export it as CSV (UTF-8) from Numbers")
+        ("an iWork document (numbers)", "export it as Excel (.xlsx) from Numbers")
     } else if holds("[Content_Types].xml") {
-        ("an office document (such as xlsx)", SAVE_AS)
+        ("an office document", SAVE_AS)
     } else {
         ("a zip archive", UNPACK)
     }
+}
+
+fn holds_utf16(head: &[u8], text: &str) -> bool {
+    let text: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    holds(head, &text)
+}
+
+/// Whether a zip archive that cannot be read is a workbook, to the look of it.
+pub(crate) fn looks_like_a_workbook(head: &[u8]) -> bool {
+    head.starts_with(b"PK\x03\x04") && zip(head).1 == AS_IT_IS
 }
 
 /// How text formats that are not tables begin, in lower case.

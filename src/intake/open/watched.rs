@@ -7,7 +7,7 @@
 //! times before the written bytes can be read.
 
 use std::fs::{File, Metadata};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -116,7 +116,7 @@ impl InputFile {
 
     /// Returns a reader that starts at the beginning of the file and is independent of all other
     /// readers.
-    pub(crate) fn reader(self: &Arc<Self>) -> impl Read + Send + use<> {
+    pub(crate) fn reader(self: &Arc<Self>) -> impl Read + Seek + Send + use<> {
         CheckedReader { file: Arc::clone(self), at: 0 }
     }
 }
@@ -134,6 +134,18 @@ impl Read for CheckedReader {
         self.file.compare()?;
         self.at += read as u64;
         Ok(read)
+    }
+}
+
+impl Seek for CheckedReader {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let at = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+            SeekFrom::End(by) => self.file.file.metadata()?.len().checked_add_signed(by),
+        };
+        self.at = at.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+        Ok(self.at)
     }
 }
 

@@ -98,6 +98,11 @@ pub(crate) struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
+    /// Returns the record of cells that are one text. `ends` has the end of each.
+    pub(crate) fn of_text(text: &'a str, ends: &'a [usize]) -> Self {
+        Self { bytes: text.as_bytes(), text: Some(text), ends, gap: 0 }
+    }
+
     /// Whether a cell may hold a line break. A line that is kept as it is does not have any.
     pub(crate) fn has_line_breaks(self) -> bool {
         self.gap == 0 && memchr2(b'\n', b'\r', self.bytes).is_some()
@@ -107,6 +112,11 @@ impl<'a> Record<'a> {
     /// have any quotes.
     pub(crate) fn may_have_escaped_quotes(self) -> bool {
         self.gap == 0 && memchr(b'\\', self.bytes).is_some()
+    }
+
+    /// Returns the size in bytes, of which each cell without text counts as one.
+    pub(crate) fn size(self) -> usize {
+        self.bytes.len() + self.ends.len()
     }
 
     pub(crate) fn len(self) -> usize {
@@ -355,8 +365,8 @@ fn is_in_quotes(core: &mut Reader, delimiter: u8) -> bool {
     is_quoted
 }
 
-const CELL_LIMIT: &str = "64 KiB in one cell";
-const COLUMN_LIMIT: &str = "1,024 cells";
+pub(super) const CELL_LIMIT: &str = "64 KiB in one cell";
+pub(super) const COLUMN_LIMIT: &str = "1,024 cells";
 
 /// Counts LF, CR and CRLF, each as one line end.
 struct LineCounter {

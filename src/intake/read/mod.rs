@@ -2,7 +2,8 @@
 //!
 //! - `csv`, `ndjson`: records exactly as they are in the file; `csv::slice`: a faster reader for
 //!   bytes that are already in memory
-//! - `records`: one interface for reading the next record in either form
+//! - `xlsx`: one sheet of an Excel workbook
+//! - `records`: one interface for reading the next record in any form
 //! - `pieces`: cuts an input into pieces that threads can read independently
 //!
 //! Rule: all readers return the same records, whatever size the reads have. A record beyond a limit
@@ -12,3 +13,4 @@ pub(super) mod csv;
 pub(super) mod ndjson;
 pub(super) mod pieces;
 pub(super) mod records;
+pub(super) mod xlsx;

@@ -174,7 +174,9 @@ mod tests {
         let mut found = Vec::new();
         while let Some((line, scanned)) = records.next_record().ok().flatten() {
             let cells = match scanned {
-                Scanned::Cells { record, .. } => record.cells().map(<[u8]>::to_vec).collect(),
+                Scanned::Cells { record, .. } | Scanned::Row { record, .. } => {
+                    record.cells().map(<[u8]>::to_vec).collect()
+                }
                 Scanned::Line { bytes, .. } => vec![bytes.to_vec()],
                 Scanned::TooLarge { .. } => Vec::new(),
             };

@@ -1,22 +1,33 @@
-//! Reads the records of an input one after the other, in either form.
+//! Reads the records of an input one after the other, in any form.
 
 use std::io::{self, BufRead};
 
 use super::csv::slice::SliceReader;
 use super::csv::{self, CsvReader, ReadFault, Record};
 use super::ndjson::{self, LineReader};
+use super::xlsx::sheet::{DamagedCell, SheetReader, SheetScan};
+use crate::intake::limits::LONGEST_RECORD;
 
-/// The form of an input, as far as reading records depends on it.
+/// The form of a text, as far as reading records depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     Csv { delimiter: u8 },
     Ndjson { line_end: u8 },
 }
 
-/// A reader for either form.
+/// A reader for any form.
 pub(crate) enum Records<R> {
     Csv(Box<CsvReader<R>>),
     Ndjson(LineReader<R>),
+    Sheet(Box<SheetReader>),
+}
+
+/// What is left of an input.
+pub(crate) enum Rest<R> {
+    /// A text that can be cut into pieces, and the number of its first line.
+    Text { input: R, line: u64 },
+    /// A sheet, which one thread must read.
+    Sheet(Box<SheetReader>),
 }
 
 /// A record exactly as it was found.
@@ -31,10 +42,26 @@ pub(crate) enum Scanned<'a> {
         bytes: &'a [u8],
         ended: bool,
     },
+    /// A row of a sheet.
+    Row {
+        record: Record<'a>,
+        damaged: &'a [DamagedCell],
+    },
     /// A record beyond the limit, which was skipped.
     TooLarge {
         limit: &'static str,
     },
+}
+
+impl Scanned<'_> {
+    /// Returns the approximate size of the record in bytes.
+    pub(crate) fn size(self) -> usize {
+        match self {
+            Self::Cells { record, .. } | Self::Row { record, .. } => record.size(),
+            Self::Line { bytes, .. } => bytes.len(),
+            Self::TooLarge { .. } => LONGEST_RECORD,
+        }
+    }
 }
 
 impl<R: BufRead> Records<R> {
@@ -46,12 +73,19 @@ impl<R: BufRead> Records<R> {
         }
     }
 
-    /// Returns the rest of the input, and the number of its first line.
-    pub(crate) fn into_rest(self) -> io::Result<(R, u64)> {
-        match self {
-            Self::Csv(reader) => reader.into_rest(),
-            Self::Ndjson(reader) => Ok(reader.into_rest()),
-        }
+    /// Returns the rest of the input.
+    pub(crate) fn into_rest(self) -> io::Result<Rest<R>> {
+        let (input, line) = match self {
+            Self::Csv(reader) => reader.into_rest()?,
+            Self::Ndjson(reader) => reader.into_rest(),
+            Self::Sheet(reader) => return Ok(Rest::Sheet(reader)),
+        };
+        Ok(Rest::Text { input, line })
+    }
+
+    /// Returns how many of the records so far are in rows that a filter hides.
+    pub(crate) fn hidden_rows(&self) -> u64 {
+        if let Self::Sheet(reader) = self { reader.hidden_rows() } else { 0 }
     }
 }
 
@@ -69,6 +103,7 @@ impl<R: BufRead> RecordReader for Records<R> {
         match self {
             Self::Csv(reader) => Ok(scanned(reader.advance()?, || reader.record())),
             Self::Ndjson(reader) => reader.next_record(),
+            Self::Sheet(reader) => reader.next_record(),
         }
     }
 
@@ -76,6 +111,7 @@ impl<R: BufRead> RecordReader for Records<R> {
         match self {
             Self::Csv(reader) => reader.blank_rows(),
             Self::Ndjson(reader) => reader.blank_rows(),
+            Self::Sheet(reader) => reader.as_ref().blank_rows(),
         }
     }
 }
@@ -99,6 +135,20 @@ impl<R: BufRead> RecordReader for LineReader<R> {
             ndjson::LineScan::End => None,
             ndjson::LineScan::TooLarge { line } => Some((line, Scanned::TooLarge { limit: "1 MiB" })),
             ndjson::LineScan::Line { line, ended } => Some((line, Scanned::Line { bytes: self.bytes(), ended })),
+        })
+    }
+
+    fn blank_rows(&self) -> u64 {
+        self.blank_rows()
+    }
+}
+
+impl RecordReader for SheetReader {
+    fn next_record(&mut self) -> Result<Option<(u64, Scanned<'_>)>, ReadFault> {
+        Ok(match self.advance()? {
+            SheetScan::End => None,
+            SheetScan::TooLarge { line, limit } => Some((line, Scanned::TooLarge { limit })),
+            SheetScan::Record { line } => Some((line, Scanned::Row { record: self.record(), damaged: self.damaged() })),
         })
     }
 
