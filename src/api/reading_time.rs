@@ -15,6 +15,8 @@ use std::time::Duration;
 
 /// How often a waiting request looks at the clock. A response that comes sooner costs one look.
 const LOOK: Duration = Duration::from_secs(1);
+/// How long a response that has come may take to be read before its request is ended.
+const GRACE: Duration = Duration::from_millis(100);
 /// The processor time that the beginning of a request explains, its end, and a record. Many times
 /// what they take, for slow machines and TLS handshakes.
 const EXPLAINED: Duration = Duration::from_micros(2500);
@@ -52,6 +54,13 @@ impl ReadingTime {
         let mut wait = Wait::begin(self.look());
         loop {
             if let Ok(response) = tokio::time::timeout(LOOK, response.as_mut()).await {
+                return Ok(response);
+            }
+            if !wait.is_over(self.look()) {
+                continue;
+            }
+            // This response may have come while the thread was busy with another one.
+            if let Ok(response) = tokio::time::timeout(GRACE, response.as_mut()).await {
                 return Ok(response);
             }
             if wait.is_over(self.look()) {
