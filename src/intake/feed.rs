@@ -240,6 +240,9 @@ impl Opened {
     }
 
     fn mapping(&self, names: &ColumnNames, options: &InputOptions) -> Result<Mapping, IntakeError> {
+        if options.is_unmapped {
+            return Ok(Mapping::keeping_all(names));
+        }
         Mapping::resolve(names, options).map_err(|fault| IntakeError::Columns { path: self.path.clone(), fault })
     }
 

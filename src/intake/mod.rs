@@ -15,8 +15,9 @@
 //! - `feed`: runs all of these, one record after the other; `parallel`: on all cores, with the same
 //!   result
 //!
-//! These modules serve all of them:
+//! Beside them:
 //!
+//! - `proposal`: what a file seems to mean, for `init`
 //! - `options`: what the user can say about the input
 //! - `origin`: where an input comes from, for messages about it
 //! - `error`: why a file cannot be read as customers, with a hint for each reason
@@ -70,6 +71,7 @@ mod origin;
 mod parallel;
 #[cfg(test)]
 mod properties;
+mod proposal;
 mod read;
 
 pub use columns::fault::ColumnFault;
@@ -82,3 +84,4 @@ pub use open::unpack::UnpackFault;
 pub use open::watched::InputFile;
 pub use options::{Format, InputOptions, parse_delimiter, parse_encoding};
 pub use parallel::{Gather, Parallel};
+pub use proposal::{Candidate, FieldProposal, FileSample, Proposal, ProposedSource, ValueMeaning, ValueProposal};

@@ -30,6 +30,7 @@ impl InputSettings {
             keep: args.keep.clone(),
             region,
             want_raw: false,
+            is_unmapped: false,
             may_be_cut,
         };
         Ok(Self { kind, options })

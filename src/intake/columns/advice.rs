@@ -90,27 +90,18 @@ fn advice(names: &ColumnNames, fields: &[Field], given: Option<Preset>) -> Vec<S
 /// Returns the option to type for a field without a column, with the likely column. If several
 /// columns are equally likely, it lists them and chooses none.
 fn advise(field: Field, names: &[String]) -> String {
-    let with = |stems: &[&str]| -> Vec<String> {
-        let fits = |name: &&String| stems.iter().any(|stem| fold(name).contains(stem));
-        names.iter().filter(fits).cloned().collect()
-    };
-    let likely = match field {
-        Field::Name => {
-            if let Some(template) = header_words::name_template(names) {
-                return map_recipe(field, &template);
-            }
-            let first = with(&["firstname", "givenname", "forename"]);
-            let last = with(&["lastname", "surname", "familyname"]);
-            match (&first[..], &last[..]) {
-                ([first, ..], [last, ..]) => return map_recipe(field, &format!("{{{first}}} {{{last}}}")),
-                _ => with(&["name"]),
-            }
+    if field == Field::Name {
+        if let Some(template) = header_words::name_template(names) {
+            return map_recipe(field, &template);
         }
-        Field::Email => with(&["mail"]),
-        Field::Phone => with(&["phone", "mobile", "telephone", "cellphone"]),
-        Field::Country => with(&["country", "nation"]),
-        Field::Type | Field::SendKycMail => Vec::new(),
-    };
+        let with = |stems| names.iter().find(|name| contains_one(name, stems));
+        let (first, last) =
+            (with(&["firstname", "givenname", "forename"]), with(&["lastname", "surname", "familyname"]));
+        if let (Some(first), Some(last)) = (first, last) {
+            return map_recipe(field, &format!("{{{first}}} {{{last}}}"));
+        }
+    }
+    let likely: Vec<String> = names.iter().filter(|name| sounds_like(name, field)).cloned().collect();
     let option = || map_option(field, "COLUMN");
     match &likely[..] {
         [] if field == Field::Country => format!("{} (or --set {field}=CODE for all)", option()),
@@ -118,4 +109,21 @@ fn advise(field: Field, names: &[String]) -> String {
         [column] => map_option(field, column),
         several => format!("{} ({})", option(), quoted(several).join(" or ")),
     }
+}
+
+/// Whether a column's name contains a word for a field, so that it is worth a question.
+pub(crate) fn sounds_like(name: &str, field: Field) -> bool {
+    let stems: &[&str] = match field {
+        Field::Name => &["name"],
+        Field::Email => &["mail"],
+        Field::Phone => &["phone", "mobile", "telephone", "cellphone"],
+        Field::Country => &["country", "nation"],
+        Field::Type | Field::SendKycMail => &[],
+    };
+    contains_one(name, stems)
+}
+
+fn contains_one(name: &str, stems: &[&str]) -> bool {
+    let folded = fold(name);
+    stems.iter().any(|stem| folded.contains(stem))
 }

@@ -61,12 +61,17 @@ fn instead(taken: &Option<String>) -> String {
 
 /// Returns the option that maps a column to a field, quoted for a shell.
 pub(crate) fn map_option(field: Field, column: &str) -> String {
-    let escaped = if column.contains(['{', '}']) {
-        format!("{{{}}}", column.replace('{', "{{").replace('}', "}}"))
-    } else {
-        column.to_owned()
-    };
-    map_recipe(field, &escaped)
+    map_recipe(field, &recipe_of(column))
+}
+
+/// Returns a column's name as the right-hand side of `--map`.
+pub(crate) fn recipe_of(column: &str) -> String {
+    if column.contains(['{', '}']) { braced(column) } else { column.to_owned() }
+}
+
+/// Returns a column's name as a part of a template.
+pub(crate) fn braced(column: &str) -> String {
+    format!("{{{}}}", column.replace('{', "{{").replace('}', "}}"))
 }
 
 /// Returns the `--map` option for a column or template, quoted for a shell.

@@ -36,7 +36,7 @@ pub(crate) fn is_known(name: &str, options: &InputOptions) -> bool {
     let asked = |typed: &str| is_same(typed, name);
     Field::ALL.into_iter().any(|field| asked(field.as_str()) || aliases(field).contains(&&*folded))
         || header_words::meaning(name).is_some()
-        || DOCUMENTED.contains(&name)
+        || is_documented(name)
         || options.keep.iter().any(|typed| asked(typed))
         || options.extras.iter().any(|rule| asked(&rule.column))
         || options.maps.iter().any(|rule| match &rule.recipe {
@@ -45,6 +45,11 @@ pub(crate) fn is_known(name: &str, options: &InputOptions) -> bool {
                 parts.iter().any(|part| matches!(part, TypedPart::Column(column) if asked(column)))
             }
         })
+}
+
+/// Whether a column with this name is sent without being named.
+pub(crate) fn is_documented(name: &str) -> bool {
+    DOCUMENTED.contains(&name)
 }
 
 /// Which column feeds which field, for the whole file.
@@ -108,6 +113,18 @@ impl Mapping {
         };
         mapping.unused = mapping.find_unused(names);
         Ok(mapping)
+    }
+
+    /// Returns the mapping that keeps every column and feeds no field.
+    pub(crate) fn keeping_all(names: &ColumnNames) -> Self {
+        let kept: Vec<Column> = (0..names.as_slice().len()).map(|index| names.column(index)).collect();
+        Self {
+            feedings: Default::default(),
+            extras: Vec::new(),
+            kept,
+            kept_names: names.as_slice().to_vec(),
+            unused: Vec::new(),
+        }
     }
 
     fn find_unused(&self, names: &ColumnNames) -> Vec<String> {

@@ -11,10 +11,10 @@
 //! Rules: columns match by exact name, by a known alias, or by a preset, never by similarity. If
 //! two columns match, that is an error. A column that is not matched stays in the file.
 
-mod advice;
+pub(super) mod advice;
 pub(super) mod column_names;
 pub(super) mod fault;
-mod header_words;
+pub(super) mod header_words;
 pub(super) mod mapping;
 pub(super) mod presets;
 pub(super) mod rules;
