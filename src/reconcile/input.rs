@@ -56,6 +56,10 @@ impl InputHandle {
         Ok(Self { file, name: InputName(name.to_string_lossy().into_owned()), settings })
     }
 
+    pub(crate) fn file(&self) -> &Arc<InputFile> {
+        &self.file
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.file.path()
     }

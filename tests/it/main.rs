@@ -19,6 +19,7 @@ mod formats;
 mod hostile;
 mod identity;
 mod import;
+mod init;
 mod killed;
 mod ledger;
 mod login;

@@ -67,11 +67,7 @@ impl TextSource {
 
 impl FieldSource {
     pub(crate) fn describe(&self, field: Field) -> String {
-        let default = match field {
-            Field::Type => "individual",
-            Field::SendKycMail => "true",
-            _ => "nothing",
-        };
+        let default = field.default();
         match (self.origin.as_ref().filter(|_| self.seen), &self.set) {
             (Some(origin), None) => match origin {
                 TextSource::Column(column) => format!("column {:?}", column.name),

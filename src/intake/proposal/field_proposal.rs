@@ -1,7 +1,7 @@
 //! What a proposal says of one field.
 
 use crate::domain::Field;
-use crate::intake::columns::fault::recipe_of;
+use crate::intake::columns::fault::{braced, recipe_of};
 
 /// What seems to feed a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +33,15 @@ pub struct Candidate {
     pub evidence: String,
     /// Whether its name says that it feeds the field, and the cells do not contradict it.
     pub is_likely: bool,
+}
+
+impl ProposedSource {
+    /// Returns the template that joins columns by spaces.
+    #[must_use]
+    pub fn joined(columns: &[&str]) -> Self {
+        let parts: Vec<String> = columns.iter().map(|column| braced(&without_breaks(column))).collect();
+        Self::Template(parts.join(" "))
+    }
 }
 
 impl FieldProposal {
@@ -76,10 +85,14 @@ impl Candidate {
     }
 }
 
+fn recipe(column: &str) -> String {
+    recipe_of(&without_breaks(column))
+}
+
 /// An option ends at a line break, so a name that has one is written with a space. It still means
 /// the same column.
-fn recipe(column: &str) -> String {
-    recipe_of(&column.replace(['\n', '\r'], " "))
+fn without_breaks(column: &str) -> String {
+    column.replace(['\n', '\r'], " ")
 }
 
 #[cfg(test)]

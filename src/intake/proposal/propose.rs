@@ -5,12 +5,12 @@ use super::sample::FileSample;
 use super::value_proposal::{ValueProposal, are_both_choices};
 use crate::domain::Field;
 use crate::intake::columns::advice::sounds_like;
-use crate::intake::columns::fault::{ColumnFault, braced};
+use crate::intake::columns::fault::ColumnFault;
 use crate::intake::columns::header_words::{self, Meaning};
 use crate::intake::columns::mapping::is_documented;
 use crate::intake::columns::presets::Preset;
 use crate::intake::columns::rules::{MapRule, Recipe, RuleError, SetRule};
-use crate::intake::columns::sources::sourced;
+use crate::intake::columns::sources::{TextSource, sourced};
 use crate::intake::columns::spelling::{aliases, fold, is_same};
 use crate::intake::options::InputOptions;
 
@@ -130,11 +130,23 @@ impl Proposal {
         })
     }
 
+    /// Returns the columns that can be named and that no field takes.
+    #[must_use]
+    pub fn free_columns(&self, sample: &FileSample) -> Vec<String> {
+        let used = self.used(sample);
+        let is_free = |name: &&String| sample.column(name).is_some() && !used.contains(name);
+        sample.names().iter().filter(is_free).cloned().collect()
+    }
+
+    fn used(&self, sample: &FileSample) -> Vec<String> {
+        self.fields.iter().flat_map(|proposal| columns_of(sample, proposal.field, &proposal.source)).collect()
+    }
+
     /// Returns the columns that no field takes and no option names. They stay in the file.
     #[must_use]
     pub fn unsent(&self, sample: &FileSample, typed: &InputOptions) -> Vec<String> {
         let names = sample.names();
-        let mut used: Vec<String> = self.fields.iter().flat_map(|proposal| columns_of(sample, proposal)).collect();
+        let mut used = self.used(sample);
         used.extend(typed.extras.iter().map(|rule| rule.column.clone()));
         used.extend(typed.keep.iter().cloned());
         let is_used = |name: &String| is_documented(name) || used.iter().any(|other| is_same(other, name));
@@ -152,13 +164,13 @@ impl Proposal {
 }
 
 /// Returns the columns that feed a field.
-fn columns_of(sample: &FileSample, proposal: &FieldProposal) -> Vec<String> {
-    let of_template = |template: &String| {
-        let source = sourced(&sample.names, proposal.field, template);
-        source.iter().flat_map(|source| source.columns()).map(|column| column.name.clone()).collect()
+fn columns_of(sample: &FileSample, field: Field, source: &ProposedSource) -> Vec<String> {
+    let of_template = |template: &String| -> Vec<String> {
+        let source = sourced(&sample.names, field, template);
+        source.iter().flat_map(TextSource::columns).map(|column| column.name.clone()).collect()
     };
-    match &proposal.source {
-        ProposedSource::Preset(sources) => sources.iter().flat_map(|source| of_template(source)).collect::<Vec<_>>(),
+    match source {
+        ProposedSource::Preset(sources) => sources.iter().flat_map(of_template).collect(),
         ProposedSource::Column(column) => vec![column.clone()],
         ProposedSource::Template(template) => of_template(template),
         ProposedSource::Nothing | ProposedSource::Open(_) => Vec::new(),
@@ -221,7 +233,7 @@ impl Proposer<'_> {
         match self.sample.names.obvious(field) {
             Ok(Some(column)) if self.fits(&column.name, field) => ProposedSource::Column(column.name),
             Ok(None) if field == Field::Name => match self.name_template() {
-                Some(template) => ProposedSource::Template(template),
+                Some(template) => template,
                 None => self.by_cells(field),
             },
             Err(ColumnFault::Ambiguous { candidates, .. }) => self.one_of(field, &candidates),
@@ -231,16 +243,16 @@ impl Proposer<'_> {
 
     /// Returns the template that joins the halves of the name, or `None` if the file does not have
     /// one column for each.
-    fn name_template(&self) -> Option<String> {
+    fn name_template(&self) -> Option<ProposedSource> {
         let names = self.sample.names();
         let english = || {
             let [given, family] = header_words::english_halves(names)?;
-            Some(format!("{} {}", braced(given), braced(family)))
+            Some(ProposedSource::joined(&[given, family]))
         };
-        let template = header_words::name_template(names).or_else(english)?;
-        let source = sourced(&self.sample.names, Field::Name, &template)?;
-        let are_words = source.columns().iter().all(|column| self.fits(&column.name, Field::Name));
-        are_words.then_some(template)
+        let other = || header_words::name_template(names).map(ProposedSource::Template);
+        let source = other().or_else(english)?;
+        let columns = columns_of(self.sample, Field::Name, &source);
+        (!columns.is_empty() && columns.iter().all(|column| self.fits(column, Field::Name))).then_some(source)
     }
 
     /// Returns the only one of several columns with a usual name whose cells fit, or leaves it open.

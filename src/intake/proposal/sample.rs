@@ -8,8 +8,9 @@ use std::sync::Arc;
 use foldhash::quality::RandomState;
 
 use super::cell_looks::LookCounts;
-use crate::domain::{Code, Field, InputForm, InputRecord, RecordVerdict, trimmed};
+use crate::domain::{Code, Email, Field, InputForm, InputRecord, RecordVerdict, trimmed};
 use crate::intake::columns::column_names::ColumnNames;
+use crate::intake::columns::presets::Preset;
 use crate::intake::error::IntakeError;
 use crate::intake::feed::Feed;
 use crate::intake::open::watched::InputFile;
@@ -108,6 +109,13 @@ impl FileSample {
     #[must_use]
     pub fn names(&self) -> &[String] {
         self.names.as_slice()
+    }
+
+    /// Returns whether the first line names columns. If it holds a person's data, it does not.
+    #[must_use]
+    pub fn has_header(&self) -> bool {
+        !self.names().iter().any(|name| name.contains('@') && Email::parse(name.as_str()).is_ok())
+            && Preset::headless(self.names()).is_none()
     }
 
     /// Returns what the column of this name holds, or `None` if no column or more than one has it,
