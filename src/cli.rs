@@ -10,7 +10,10 @@ use clap::builder::{FalseyValueParser, NonEmptyStringValueParser, PossibleValue}
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::delivery::{FailureLimit, Rate};
-use crate::intake::{ExtraRule, Format, MapRule, Preset, SetRule, parse_delimiter, parse_encoding};
+use crate::domain::Code;
+use crate::intake::{
+    ExtraRule, Format, MapRule, Preset, SetRule, ValueRule, WhereRule, parse_delimiter, parse_encoding, parse_hold,
+};
 use crate::process::logging::LogFormat;
 use crate::sandbox;
 
@@ -21,6 +24,9 @@ pub const APP_SECRET_VARIABLE: &str = "CUSTOMER_IMPORT_APP_SECRET";
 
 /// Separates the values of a repeatable option in its environment variable: one per line.
 const ENTRIES: char = '\n';
+
+/// The hidden option that carries a value from the file of --config.
+pub const FILE_VALUE: &str = "file-value";
 
 const TARGET: &str = "Target and ledger";
 const PACE: &str = "Pace, retries, limits";
@@ -230,6 +236,13 @@ pub struct InputArgs {
     /// Name}'. Repeatable.
     #[arg(long = "map", value_name = "FIELD=COLUMN", value_delimiter = ENTRIES, env = "CUSTOMER_IMPORT_MAP", hide_env_values = true)]
     pub maps: Vec<MapRule>,
+    /// Value that takes the place of another in a field: customer_type:Firma=business. The whole
+    /// text must match. Repeatable.
+    #[arg(long = "value", value_name = "FIELD:FROM=TO", value_delimiter = ENTRIES, env = "CUSTOMER_IMPORT_VALUE", hide_env_values = true)]
+    pub values: Vec<ValueRule>,
+    /// Values of the file of --config. Typed values win over them one by one.
+    #[arg(long = FILE_VALUE, hide = true, value_parser = ValueRule::of_entry)]
+    pub file_values: Vec<ValueRule>,
     /// Value of a field if its column is missing or the cell is empty. Repeatable.
     #[arg(long = "set", value_name = "FIELD=VALUE", value_delimiter = ENTRIES, env = "CUSTOMER_IMPORT_SET", hide_env_values = true)]
     pub sets: Vec<SetRule>,
@@ -239,6 +252,13 @@ pub struct InputArgs {
     /// Country of phone numbers without `+` [default: the country of the record].
     #[arg(long, value_name = "CC", env = "CUSTOMER_IMPORT_REGION", hide_env_values = true)]
     pub region: Option<String>,
+    /// Only import the rows with this value in this column: role=end-user. All of several must hold.
+    /// Repeatable.
+    #[arg(long = "where", value_name = "COLUMN=VALUE", value_delimiter = ENTRIES, env = "CUSTOMER_IMPORT_WHERE", hide_env_values = true)]
+    pub wheres: Vec<WhereRule>,
+    /// Warning that holds its records back as a problem does: name.looks_garbled. Repeatable.
+    #[arg(long = "hold", value_name = "CODE", value_delimiter = ENTRIES, value_parser = parse_hold, env = "CUSTOMER_IMPORT_HOLD", hide_env_values = true)]
+    pub holds: Vec<Code>,
     /// Input column to copy into the report, such as the id of the old system. Repeatable.
     #[arg(long = "keep", value_name = "COLUMN", value_delimiter = ENTRIES, env = "CUSTOMER_IMPORT_KEEP", hide_env_values = true)]
     pub keep: Vec<String>,

@@ -2,7 +2,8 @@
 //!
 //! Each entry becomes an argument before the typed ones, unless the command line or the environment
 //! already has that option. So an option means the same wherever it is given, and is parsed by the
-//! same rules.
+//! same rules. The values of `value` and `[values.FIELD]` are the exception: each of them counts
+//! unless the same value was typed.
 
 use std::ffi::OsString;
 use std::io::{self, Read as _};
@@ -14,10 +15,11 @@ use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory as _};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::cli::Cli;
+use crate::cli::{Cli, FILE_VALUE};
 use crate::domain::shown;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::intake::ValueRule;
 use crate::trusted_file;
 
 /// Keys that are rejected because others may read the file.
@@ -103,7 +105,13 @@ impl File<'_> {
     fn words(&self, command: &Command, leaf: &Leaf<'_>) -> Result<Vec<OsString>, Failure> {
         let table = DeTable::parse(self.text).map_err(|error| self.wrong(error.span(), error.message()))?;
         let mut words = Vec::new();
+        let takes_values = leaf.command.get_arguments().any(|own| own.get_long() == Some(FILE_VALUE));
         for (key, value) in table.get_ref() {
+            if let Some(rules) = self.rules(key.get_ref(), value)? {
+                let entry = |rule: ValueRule| format!("--{FILE_VALUE}={}", rule.to_entry()).into();
+                words.extend(rules.into_iter().filter(|_| takes_values).map(entry));
+                continue;
+            }
             let option = self.option(command, key)?;
             let entry = self.entry(option, key.get_ref(), value)?;
             let ours = leaf.command.get_arguments().find(|own| may_stand(own) && own.get_long() == option.get_long());
@@ -173,6 +181,44 @@ impl File<'_> {
         }
     }
 
+    /// Returns the rules of an entry that replaces values, or `None` if it is another entry.
+    fn rules(&self, key: &str, value: &Spanned<DeValue<'_>>) -> Result<Option<Vec<ValueRule>>, Failure> {
+        match (key, value.get_ref()) {
+            ("values", DeValue::Table(fields)) => {
+                let rules = fields.iter().map(|(field, entries)| self.rules_of_field(field.get_ref(), entries));
+                Ok(Some(rules.collect::<Result<Vec<_>, _>>()?.concat()))
+            }
+            ("value", DeValue::Array(items)) => {
+                let rule = |item: &Spanned<DeValue<'_>>| {
+                    let typed = plain(item.get_ref()).unwrap_or_default();
+                    typed.parse().map_err(|error| self.wrong(Some(item.span()), &format!("value: {error}")))
+                };
+                items.iter().map(rule).collect::<Result<_, _>>().map(Some)
+            }
+            ("values", _) => Err(self
+                .wrong(Some(value.span()), "values: write a table for each field")
+                .hint("[values.customer_type]\n\"Firma\" = \"business\"")),
+            ("value", _) => Err(self.wrong(Some(value.span()), "value: write a list of strings")),
+            _ => Ok(None),
+        }
+    }
+
+    fn rules_of_field(&self, field: &str, entries: &Spanned<DeValue<'_>>) -> Result<Vec<ValueRule>, Failure> {
+        let wrong = |span, why: &str| self.wrong(Some(span), &format!("values.{field}: {why}"));
+        let DeValue::Table(entries) = entries.get_ref() else {
+            return Err(wrong(entries.span(), "write a table with a line for each value"));
+        };
+        let rule = |(from, to): (&Spanned<std::borrow::Cow<'_, str>>, &Spanned<DeValue<'_>>)| {
+            let text = match to.get_ref() {
+                DeValue::Boolean(value) => Some(value.to_string()),
+                value => plain(value),
+            };
+            let text = text.ok_or_else(|| wrong(to.span(), "write a string"))?;
+            ValueRule::new(field, from.get_ref(), &text).map_err(|error| wrong(from.span(), &error.to_string()))
+        };
+        entries.iter().map(rule).collect()
+    }
+
     fn wrong(&self, span: Option<Range<usize>>, why: &str) -> Failure {
         let before = &self.text[..span.map_or(0, |span| span.start.min(self.text.len()))];
         let line = before.matches('\n').count() + 1;
@@ -237,6 +283,21 @@ mod tests {
     }
 
     #[test]
+    fn values_of_a_file_are_words_of_their_own_beside_the_typed_ones() {
+        let file = "value = [\"type:Privat=individual\"]\n[values.send_kyc_mail]\nja = true\n\"a:b=c\" = \"no\"\n";
+        let words = with(file, &["check", "x", "--value", "type:Firma=business"]).unwrap();
+        let mut added = words[1..words.len() - 3].to_vec();
+        added.sort();
+        let expected = [
+            r#"--file-value=["customer_type","Privat","individual"]"#,
+            r#"--file-value=["send_kyc_mail","a:b=c","no"]"#,
+            r#"--file-value=["send_kyc_mail","ja","true"]"#,
+        ];
+        assert_eq!(added, expected);
+        assert_eq!(with(file, &["ledger", "show"]).unwrap(), ["ledger", "show"]);
+    }
+
+    #[test]
     fn a_yes_to_imports_is_none_to_forgetting() {
         let forget = ["ledger", "forget", "--target"];
         assert_eq!(with("yes = true", &forget).unwrap(), forget);
@@ -253,6 +314,17 @@ mod tests {
             ("token = \"x\"", "line 1: token does not belong"),
             ("config = \"other.toml\"", "line 1: no option is called config"),
             ("map = [\"fax=x\"]", "line 1: map: invalid value 'fax=x'"),
+            ("value = [\"fax:a=b\"]", "line 1: value: \"fax\" is not a field"),
+            ("value = \"type:a=business\"", "line 1: value: write a list of strings"),
+            ("values = 1", "line 1: values: write a table for each field"),
+            ("[values]\ntype = 1", "line 2: values.type: write a table"),
+            ("[values.fax]\na = \"b\"", "line 2: values.fax: \"fax\" is not a field"),
+            ("[values.type]\na = [1]", "line 2: values.type: write a string"),
+            (
+                "[values.type]\nPrivat = \"individual\"\nFirma = \"\"",
+                "line 3: values.type: \"Firma\" has no new value yet",
+            ),
+            ("[values.type]\nFirma = \"firm\"", "line 2: values.type: \"firm\": write individual or business"),
         ] {
             let told = with(file, &["import", "in.csv"]).unwrap_err();
             assert!(told.contains(words), "{file:?}: {told}");

@@ -20,6 +20,14 @@ pub enum Json {
 /// Members in the order of their names.
 pub type JsonObject = BTreeMap<String, Json>;
 
+impl Json {
+    /// Returns whether it is an array or an object.
+    #[must_use]
+    pub const fn is_nested(&self) -> bool {
+        matches!(self, Self::Array(_) | Self::Object(_))
+    }
+}
+
 /// Writes compact JSON. The same value always gives the same bytes.
 impl fmt::Display for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -16,12 +16,15 @@ pub struct SkippedRows {
     pub blank_rows: u64,
     /// Rows that repeat the header, as in a file that was joined from several.
     pub repeated_headers: u64,
+    /// Rows that do not hold what `--where` asks for.
+    pub not_selected: u64,
 }
 
 impl std::ops::AddAssign for SkippedRows {
     fn add_assign(&mut self, other: Self) {
         self.blank_rows += other.blank_rows;
         self.repeated_headers += other.repeated_headers;
+        self.not_selected += other.not_selected;
     }
 }
 
@@ -82,7 +85,7 @@ mod tests {
         tally.add(Status::Created);
         assert_eq!(tally.get(Status::Created), 2);
         assert_eq!(tally.get(Status::Valid), 0);
-        tally.set_skipped(SkippedRows { blank_rows: 3, repeated_headers: 1 });
+        tally.set_skipped(SkippedRows { blank_rows: 3, repeated_headers: 1, not_selected: 0 });
         assert_eq!((tally.total(), tally.skipped().blank_rows), (11, 3));
         assert!(tally.has_losses());
     }

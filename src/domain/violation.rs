@@ -111,6 +111,8 @@ impl Flaw {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Violation {
     pub code: Code,
+    /// The code's own severity, or `Problem` for a warning that the user holds records for.
+    pub severity: Severity,
     /// The input's own name of the column, or the field's name if no column feeds it. Empty if the
     /// complaint is about the whole record.
     pub column: String,
@@ -130,7 +132,13 @@ impl fmt::Debug for Violation {
 impl Violation {
     #[must_use]
     pub fn new(code: Code, column: &str, value: &str, hint: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, column: column.to_owned(), value: shorten(value, SHOWN), hint: hint.into() }
+        Self {
+            code,
+            severity: code.severity(),
+            column: column.to_owned(),
+            value: shorten(value, SHOWN),
+            hint: hint.into(),
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use super::columns::column_names::ColumnNames;
 use super::columns::mapping::{Mapping, is_known};
 use super::error::IntakeError;
 use super::judge::examine::{Examined, Examiner};
+use super::judge::no_record::NoRecord;
 use super::judge::repeated_header::RepeatedHeader;
 use super::limits::{DEEPEST, MOST_COLUMNS};
 use super::open::header_problem::HeaderProblem;
@@ -35,6 +36,7 @@ pub struct Feed {
     shape: InputShape,
     row: u64,
     repeated_headers: u64,
+    not_selected: u64,
     is_over: bool,
 }
 
@@ -139,10 +141,11 @@ impl Feed {
             origin: Origin { path, file },
             form,
             records,
-            examiner: Examiner { mapping, header, encoding, region, want_raw, may_be_cut },
+            examiner: Examiner { mapping, header, encoding, region, held: options.holds.clone(), want_raw, may_be_cut },
             shape: InputShape { form: shape, byte_order_mark: wants_mark },
             row: 0,
             repeated_headers: 0,
+            not_selected: 0,
             is_over: false,
         }
     }
@@ -185,7 +188,11 @@ impl Feed {
     /// Returns how many rows were skipped so far.
     #[must_use]
     pub fn skipped(&self) -> SkippedRows {
-        SkippedRows { blank_rows: self.records.blank_rows(), repeated_headers: self.repeated_headers }
+        SkippedRows {
+            blank_rows: self.records.blank_rows(),
+            repeated_headers: self.repeated_headers,
+            not_selected: self.not_selected,
+        }
     }
 }
 
@@ -212,8 +219,12 @@ impl Iterator for Feed {
                     self.row += 1;
                     break Ok(Some(record));
                 }
-                Err(RepeatedHeader::SameOrder) => self.repeated_headers += 1,
-                Err(RepeatedHeader::OtherOrder) => {
+                Err(NoRecord::NotSelected) => {
+                    self.row += 1;
+                    self.not_selected += 1;
+                }
+                Err(NoRecord::Header(RepeatedHeader::SameOrder)) => self.repeated_headers += 1,
+                Err(NoRecord::Header(RepeatedHeader::OtherOrder)) => {
                     break Err(self.origin.explain(ReadFault::OtherHeader { line }, &self.examiner.header));
                 }
             }
@@ -240,10 +251,12 @@ impl Opened {
     }
 
     fn mapping(&self, names: &ColumnNames, options: &InputOptions) -> Result<Mapping, IntakeError> {
-        if options.is_unmapped {
-            return Ok(Mapping::keeping_all(names));
-        }
-        Mapping::resolve(names, options).map_err(|fault| IntakeError::Columns { path: self.path.clone(), fault })
+        let mapping = if options.is_unmapped {
+            Mapping::keeping_all(names, &options.wheres)
+        } else {
+            Mapping::resolve(names, options)
+        };
+        mapping.map_err(|fault| IntakeError::Columns { path: self.path.clone(), fault })
     }
 
     /// Returns an error if so many records cannot be decoded that the whole input must be in

@@ -7,7 +7,9 @@ use encoding_rs::{Encoding, X_USER_DEFINED};
 
 use super::columns::presets::Preset;
 use super::columns::rules::{ExtraRule, MapRule, RuleError, SetRule};
-use crate::domain::Country;
+use super::columns::selection::WhereRule;
+use super::columns::values::ValueRule;
+use crate::domain::{Code, Country, Severity};
 
 /// How to read a file. With the default, everything is detected from the content.
 #[derive(Clone, Debug, Default)]
@@ -20,12 +22,17 @@ pub struct InputOptions {
     /// The system that exported the file.
     pub preset: Option<Preset>,
     pub maps: Vec<MapRule>,
+    pub values: Vec<ValueRule>,
     pub sets: Vec<SetRule>,
     pub extras: Vec<ExtraRule>,
+    /// What the cells of a row must hold so that it is a record.
+    pub wheres: Vec<WhereRule>,
     /// The columns to carry into the report.
     pub keep: Vec<String>,
     /// The country of phone numbers without `+`. `None` means the record's own country.
     pub region: Option<Country>,
+    /// The warnings that count as problems.
+    pub holds: Vec<Code>,
     /// Whether each record carries its cells as they were read, which the rejects need.
     pub want_raw: bool,
     /// Whether every column is kept and none feeds a field, to look at a file before its columns are
@@ -85,6 +92,25 @@ pub(super) fn is_delimiter(byte: u8) -> bool {
     byte.is_ascii() && !byte.is_ascii_alphanumeric() && !matches!(byte, b'"' | b'\r' | b'\n' | 0)
 }
 
+/// Returns the code of a warning that the judge of one record can give.
+///
+/// # Errors
+/// Returns an error that lists these codes if the text is none of them.
+pub fn parse_hold(text: &str) -> Result<Code, RuleError> {
+    let can_be_held = |code: &&Code| code.severity() == Severity::Warning && **code != Code::DuplicateDiffers;
+    let mut codes = Code::ALL.iter().filter(can_be_held);
+    codes.clone().find(|code| code.as_str() == text).copied().ok_or_else(|| {
+        let why = match Code::ALL.iter().find(|code| code.as_str() == text) {
+            Some(Code::DuplicateDiffers) => "a duplicate is never sent anyway",
+            Some(_) => "records with this problem are never sent anyway",
+            None => "this is not the code of a warning",
+        };
+        let first = codes.next().map(Code::to_string).unwrap_or_default();
+        let list = codes.fold(first, |list, code| format!("{list}, {code}"));
+        RuleError::new(format!("{why}; the warnings that can hold a record are {list}"))
+    })
+}
+
 /// Returns the encoding that has this name. All labels of the WHATWG Encoding Standard are
 /// accepted: `windows-1252`, `latin1`, `utf-16le`, `shift_jis` …
 ///
@@ -106,6 +132,16 @@ mod tests {
         }
         for wrong in ["", "utf-7", "ebcdic", "hz-gb-2312", "replacement", "x-user-defined"] {
             assert!(parse_encoding(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn only_warnings_about_one_record_can_be_held() {
+        assert_eq!(parse_hold("name.looks_garbled"), Ok(Code::NameLooksGarbled));
+        for wrong in ["", "name.missing", "duplicate.differs", "name"] {
+            let error = parse_hold(wrong).unwrap_err().to_string();
+            assert!(error.contains("phone.not_assigned, phone.other_country, "), "{wrong}: {error}");
+            assert!(!error.contains("name.missing") && !error.contains("duplicate.differs"), "{wrong}: {error}");
         }
     }
 

@@ -13,6 +13,7 @@ use crate::domain::{InputRecord, NewCustomer, Position, SkippedRows};
 
 use super::error::IntakeError;
 use super::judge::examine::{Examined, Examiner};
+use super::judge::no_record::NoRecord;
 use super::judge::repeated_header::RepeatedHeader;
 use super::origin::Origin;
 use super::read::csv::ReadFault;
@@ -35,6 +36,9 @@ pub trait Gather {
     fn add_plain(&mut self, position: Position, customer: NewCustomer<'_>) {
         self.add(InputRecord::plain(position, customer));
     }
+
+    /// Learns that the next row is not a record because it is not selected.
+    fn pass_over(&mut self) {}
 
     /// Receives how many rows precede the piece, when it is known, after the last record.
     fn after(&mut self, rows: u64);
@@ -110,26 +114,33 @@ impl<T: Gather> PieceWorker<T> {
     }
 
     fn judge_records(&self, mut records: impl RecordReader) -> JudgedPiece<T> {
-        let (mut gathered, mut rows, mut repeated_headers) = ((self.gather)(), 0, 0);
+        let (mut gathered, mut rows, mut skipped) = ((self.gather)(), 0, SkippedRows::default());
         let fault = loop {
             match records.next_record() {
                 Ok(Some((line, scanned))) => {
                     match self.examine(Position { row: rows + 1, line }, scanned, &mut gathered) {
                         Ok(()) => rows += 1,
-                        Err(RepeatedHeader::SameOrder) => repeated_headers += 1,
-                        Err(RepeatedHeader::OtherOrder) => break Some(ReadFault::OtherHeader { line }),
+                        Err(NoRecord::NotSelected) => {
+                            gathered.pass_over();
+                            rows += 1;
+                            skipped.not_selected += 1;
+                        }
+                        Err(NoRecord::Header(RepeatedHeader::SameOrder)) => skipped.repeated_headers += 1,
+                        Err(NoRecord::Header(RepeatedHeader::OtherOrder)) => {
+                            break Some(ReadFault::OtherHeader { line });
+                        }
                     }
                 }
                 Ok(None) => break None,
                 Err(fault) => break Some(fault),
             }
         };
-        let skipped = SkippedRows { blank_rows: records.blank_rows(), repeated_headers };
+        skipped.blank_rows = records.blank_rows();
         JudgedPiece { gathered, rows, skipped, fault }
     }
 
     #[inline]
-    fn examine(&self, position: Position, scanned: Scanned<'_>, gathered: &mut T) -> Result<(), RepeatedHeader> {
+    fn examine(&self, position: Position, scanned: Scanned<'_>, gathered: &mut T) -> Result<(), NoRecord> {
         self.examiner.examine(position, scanned, |examined| match examined {
             Examined::Plain(customer) => gathered.add_plain(position, customer),
             Examined::Record(record) => gathered.add(record),
@@ -180,8 +191,14 @@ impl<T: Gather + Send + 'static> Parallel<T> {
                     self.rows += 1;
                     break Ok(Some(gathered));
                 }
-                Err(RepeatedHeader::SameOrder) => self.skipped.repeated_headers += 1,
-                Err(RepeatedHeader::OtherOrder) => break Err(ReadFault::OtherHeader { line }),
+                Err(NoRecord::NotSelected) => {
+                    gathered.pass_over();
+                    self.rows += 1;
+                    self.skipped.not_selected += 1;
+                    break Ok(Some(gathered));
+                }
+                Err(NoRecord::Header(RepeatedHeader::SameOrder)) => self.skipped.repeated_headers += 1,
+                Err(NoRecord::Header(RepeatedHeader::OtherOrder)) => break Err(ReadFault::OtherHeader { line }),
             }
         };
         if matches!(next, Ok(None)) {

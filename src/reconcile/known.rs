@@ -12,10 +12,14 @@ pub(crate) struct KnownRows {
 }
 
 impl KnownRows {
-    /// Adds the status of the next row. If it seems to repeat the e-mail of an earlier row, the
-    /// claims decide both.
-    pub(crate) fn add(&mut self, status: Status, earlier: Option<Earlier>) {
+    /// Adds the status of a row after those that were added before; the rows between are not
+    /// records. If it seems to repeat the e-mail of an earlier row, the claims decide both.
+    pub(crate) fn add(&mut self, row: u64, status: Status, earlier: Option<Earlier>) {
         let is_there = matches!(status, Status::AlreadyImported | Status::Changed | Status::Exists);
+        let before = usize::try_from(row.saturating_sub(1)).unwrap_or(usize::MAX);
+        if self.rows.len() < before {
+            self.rows.resize(before, None);
+        }
         self.rows.push((is_there && earlier.is_none()).then_some(status));
         if let Some(first) = earlier.and_then(|earlier| self.slot(earlier.row)) {
             self.rows[first] = None;
@@ -50,12 +54,22 @@ mod tests {
             (Status::Invalid, None),
             (Status::Duplicate, Some(Earlier { row: 2, same_data: false })),
         ];
-        for (status, earlier) in rows {
-            known.add(status, earlier);
+        for (row, (status, earlier)) in (1..).zip(rows) {
+            known.add(row, status, earlier);
         }
         let found: Vec<_> = (0..=9).map(|row| known.status(row)).collect();
         let there = [None, Some(Status::AlreadyImported), None, Some(Status::Exists)];
         assert_eq!(found[..4], there);
         assert!(found[4..].iter().all(Option::is_none), "{found:?}");
+    }
+
+    #[test]
+    fn rows_that_are_not_records_keep_their_place() {
+        let mut known = KnownRows::default();
+        known.add(3, Status::Exists, None);
+        known.add(6, Status::Changed, None);
+        let found: Vec<_> = (1..=7).map(|row| known.status(row)).collect();
+        let (third, sixth) = (Some(Status::Exists), Some(Status::Changed));
+        assert_eq!(found, [None, None, third, None, None, sixth, None]);
     }
 }

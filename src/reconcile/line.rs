@@ -246,7 +246,7 @@ fn line_of(record: &ReviewedRecord, status: Status) -> ReportLine {
 pub(crate) fn invalid(record: &ReviewedRecord) -> ReportLine {
     let mut line = line_of(record, Status::Invalid);
     let (wrong, odd): (Vec<_>, Vec<_>) =
-        record.violations.iter().partition(|violation| violation.code.severity() == Severity::Problem);
+        record.violations.iter().partition(|violation| violation.severity == Severity::Problem);
     line.error_code = join(wrong.iter().map(|violation| violation.code.as_str().to_owned()), ";");
     line.error = join(wrong.iter().map(|violation| explained(violation)), "; ");
     line.warning = join(odd.iter().map(|violation| noted(violation)), "; ");

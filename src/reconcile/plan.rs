@@ -71,7 +71,8 @@ pub(crate) fn plan(
         let reconciler = Reconciler::new(Arc::clone(&duplicates), ledger, AsOf::Now);
         let reconciler = if writes { reconciler } else { reconciler.for_counts() };
         counted = pass::pass(input, outputs, &reconciler, |status, told| {
-            known.add(status, duplicates.earlier(told.record.position.row));
+            let row = told.record.position.row;
+            known.add(row, status, duplicates.earlier(row));
             diagnose(&mut diagnostics, told);
             foreign_phones += u64::from(has_foreign_phone(told.record));
             count(&mut plan, purpose, status, told.record);

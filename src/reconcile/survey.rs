@@ -25,7 +25,7 @@ pub(crate) struct Survey {
 /// What a survey needs of the records of a piece.
 struct Surveyed {
     fingerprinter: Fingerprinter,
-    /// In the order of the rows; `None` for an invalid record.
+    /// In the order of the rows; `None` for an invalid record, and for a row that is not selected.
     fingerprints: Vec<Option<Fingerprint>>,
     /// The records with violations.
     violated: ChunkedVec<ReviewedRecord>,
@@ -46,6 +46,10 @@ impl Gather for Surveyed {
     #[inline]
     fn add_plain(&mut self, _: Position, customer: NewCustomer<'_>) {
         self.fingerprints.push(Some(self.fingerprinter.fingerprint(&customer)));
+    }
+
+    fn pass_over(&mut self) {
+        self.fingerprints.push(None);
     }
 
     fn after(&mut self, rows: u64) {

@@ -27,9 +27,12 @@ pub(super) fn count(number: u64, one: &str) -> String {
 /// Returns how many rows of each kind are not records, with words, for the kinds that occur.
 pub(super) fn skipped(tally: &Tally) -> impl Iterator<Item = (u64, &'static str)> {
     let skipped = tally.skipped();
-    [(skipped.blank_rows, "blank rows skipped"), (skipped.repeated_headers, "repeated headers skipped")]
-        .into_iter()
-        .filter(|(number, _)| *number > 0)
+    let kinds = [
+        (skipped.blank_rows, "blank rows skipped"),
+        (skipped.repeated_headers, "repeated headers skipped"),
+        (skipped.not_selected, "rows not selected (--where)"),
+    ];
+    kinds.into_iter().filter(|(number, _)| *number > 0)
 }
 
 #[cfg(test)]

@@ -114,6 +114,10 @@ impl Plan {
                 self.mend
             )?;
         }
+        let left_out = self.tally.skipped().not_selected;
+        if left_out > 0 && self.tally.total() == 0 {
+            writeln!(text, "\nAttention: no row was selected, of {left_out}. Check the value of --where.")?;
+        }
         if self.foreign_phones * FOREIGN_PHONES > self.tally.total() {
             writeln!(
                 text,
@@ -139,6 +143,7 @@ impl Plan {
             "outcomes": outcomes,
             "blank_rows": self.tally.skipped().blank_rows,
             "repeated_headers": self.tally.skipped().repeated_headers,
+            "not_selected": self.tally.skipped().not_selected,
             "columns": self.columns.iter().cloned().collect::<BTreeMap<_, _>>(),
             "unused_columns": self.unused,
             "to_send": self.to_send,
@@ -186,7 +191,7 @@ mod tests {
             plan.tally.add(status);
         }
         (plan.to_send, plan.kyc_mails) = (100_000, 99_000);
-        plan.tally.set_skipped(SkippedRows { blank_rows: 7, repeated_headers: 2 });
+        plan.tally.set_skipped(SkippedRows { blank_rows: 7, repeated_headers: 2, not_selected: 5 });
         let text = plan.to_text();
         for words in [
             "3  records read",
@@ -196,6 +201,7 @@ mod tests {
             "about 30 h",
             "7  blank rows skipped",
             "2  repeated headers skipped",
+            "5  rows not selected (--where)",
         ] {
             assert!(text.contains(words), "{words:?} in\n{text}");
         }
@@ -203,5 +209,6 @@ mod tests {
         assert_eq!(plan.to_json()["outcomes"]["valid"], 1);
         assert_eq!(plan.to_json()["blank_rows"], 7);
         assert_eq!(plan.to_json()["repeated_headers"], 2);
+        assert_eq!(plan.to_json()["not_selected"], 5);
     }
 }

@@ -260,6 +260,7 @@ impl Summary {
             "partial": self.partial,
             "blank_rows": self.tally.skipped().blank_rows,
             "repeated_headers": self.tally.skipped().repeated_headers,
+            "not_selected": self.tally.skipped().not_selected,
             "requests": known(self.requests),
             "throttled": known(self.throttled),
             "retries": known(self.retries),

@@ -7,12 +7,14 @@ use crate::cli::InputArgs;
 use crate::domain::Country;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::intake::InputOptions;
+use crate::intake::{InputOptions, ValueRule};
 use crate::reconcile::input::{InputKind, InputSettings};
 
 impl InputSettings {
     pub(super) fn of(args: &InputArgs) -> Result<Self, Failure> {
         let region = args.region.as_deref().map(region).transpose()?;
+        let values = ValueRule::merged(&args.file_values, &args.values)
+            .map_err(|error| Failure::new(Exit::Usage, format!("--value {error}")).hint("keep one of them"))?;
         let kind = match args.input.as_path() {
             named if named == Path::new("-") => InputKind::Pipe { spool: spool_dir()? },
             named if is_spooled(named) => InputKind::Spooled(named.to_owned()),
@@ -25,10 +27,13 @@ impl InputSettings {
             encoding: args.encoding,
             preset: args.from,
             maps: args.maps.clone(),
+            values,
             sets: args.sets.clone(),
             extras: args.extras.clone(),
+            wheres: args.wheres.clone(),
             keep: args.keep.clone(),
             region,
+            holds: args.holds.clone(),
             want_raw: false,
             is_unmapped: false,
             may_be_cut,

@@ -42,6 +42,7 @@ mod reference;
 mod refused;
 mod report;
 mod secrets;
+mod selection;
 mod snapshots;
 mod sources;
 mod stops;
@@ -53,6 +54,7 @@ mod torn;
 mod trust;
 mod unread;
 mod untrue;
+mod values;
 mod words;
 
 use testkit::{checker, crash, door, harness, world};

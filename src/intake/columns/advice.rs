@@ -59,6 +59,21 @@ pub(crate) fn check_export(
     Ok(())
 }
 
+/// Refuses values to replace in a field that no column feeds. They would be replaced in vain, and
+/// every customer would get the default.
+pub(crate) fn check_replaced(
+    names: &ColumnNames,
+    feedings: &[FieldSource; 6],
+    options: &InputOptions,
+) -> Result<(), ColumnFault> {
+    match options.values.iter().find(|rule| !feedings[rule.field as usize].seen) {
+        None => Ok(()),
+        Some(rule) => {
+            Err(ColumnFault::NothingToReplace { rule: Box::new(rule.clone()), found: names.as_slice().to_vec() })
+        }
+    }
+}
+
 /// Returns what to type for the fields without a source: the preset that feeds all or some of them,
 /// and options.
 fn advice(names: &ColumnNames, fields: &[Field], given: Option<Preset>) -> Vec<String> {

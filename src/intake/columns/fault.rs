@@ -2,6 +2,8 @@
 //! do about it.
 
 use super::presets::Preset;
+use super::selection::WhereRule;
+use super::values::ValueRule;
 use crate::domain::Field;
 use crate::shell;
 
@@ -19,6 +21,10 @@ pub enum ColumnFault {
     Duplicate { name: String },
     #[error("{option}: there is no column {name:?}; columns found: {}", list(found))]
     Unknown { option: String, name: String, near: Vec<String>, found: Vec<String> },
+    #[error("--where {rule}: there is no column {:?}; columns found: {}", rule.column, list(found))]
+    NoSuchWhere { rule: Box<WhereRule>, near: Vec<String>, found: Vec<String> },
+    #[error("--value {rule}: no column feeds {}; columns found: {}", rule.field, list(found))]
+    NothingToReplace { rule: Box<ValueRule>, found: Vec<String> },
     #[error("--extra {one} and --extra {other} cannot both be in one request")]
     ExtraClash { one: String, other: String },
     #[error("{option} is given twice for {field}")]
@@ -49,6 +55,10 @@ impl ColumnFault {
             Self::Duplicate { .. } => Some("give the columns different names".to_owned()),
             Self::Unknown { near, .. } if near.is_empty() => None,
             Self::Unknown { near, .. } => Some(format!("perhaps {}", quoted(near).join(" or "))),
+            Self::NoSuchWhere { rule, near, .. } => Some(where_options(rule, near)),
+            Self::NothingToReplace { rule, .. } => {
+                Some(format!("name its column: {}", map_option(rule.field, "COLUMN")))
+            }
             Self::ExtraClash { .. } => Some("a path must not be the beginning of another or appear twice".to_owned()),
             Self::Repeated { .. } => Some("keep one of them".to_owned()),
         }
@@ -57,6 +67,15 @@ impl ColumnFault {
 
 fn instead(taken: &Option<String>) -> String {
     taken.as_ref().map_or_else(|| ", and nothing takes it".to_owned(), |column| format!(", not {column:?}"))
+}
+
+/// Returns what to give instead of a rule about a column that is not there.
+fn where_options(rule: &WhereRule, near: &[String]) -> String {
+    let option = |column: &str| format!("--where {}", shell::quoted(&rule.about(column).to_string()));
+    match near {
+        [] => format!("name one of these columns: {}", option("COLUMN")),
+        near => near.iter().map(|column| option(column)).collect::<Vec<_>>().join(" or "),
+    }
 }
 
 /// Returns the option that maps a column to a field, quoted for a shell.

@@ -5,11 +5,12 @@
 //! is worse than a question. Columns that no rule names stay in the file, unless the API documents
 //! them.
 
-use super::advice::{check_export, check_required};
+use super::advice::{check_export, check_replaced, check_required};
 use super::column_names::{Column, ColumnNames, Place};
 use super::fault::ColumnFault;
 use super::header_words;
 use super::rules::{ExtraRule, Recipe, TypedPart};
+use super::selection::{Condition, WhereRule};
 use super::sources::{ExtraField, FieldSource, TextSource, feed};
 use super::spelling::{aliases, fold, is_same};
 use crate::domain::Field;
@@ -39,6 +40,7 @@ pub(crate) fn is_known(name: &str, options: &InputOptions) -> bool {
         || is_documented(name)
         || options.keep.iter().any(|typed| asked(typed))
         || options.extras.iter().any(|rule| asked(&rule.column))
+        || options.wheres.iter().any(|rule| asked(&rule.column))
         || options.maps.iter().any(|rule| match &rule.recipe {
             Recipe::Column(column) => asked(column),
             Recipe::Template(parts) => {
@@ -58,6 +60,8 @@ pub struct Mapping {
     feedings: [FieldSource; 6],
     pub(crate) extras: Vec<ExtraField>,
     pub(crate) kept: Vec<Column>,
+    /// What the cells of a row must hold so that it is a record.
+    pub(crate) conditions: Vec<Condition>,
     kept_names: Vec<String>,
     unused: Vec<String>,
 }
@@ -98,6 +102,8 @@ impl Mapping {
         }
         check_required(names, &feedings, options.preset)?;
         check_export(names, &feedings, options)?;
+        check_replaced(names, &feedings, options)?;
+        let conditions = options.wheres.iter().map(|rule| Condition::of(names, rule)).collect::<Result<Vec<_>, _>>()?;
         let extras = extras(names, &options.extras)?;
         let kept: Vec<Column> = options
             .keep
@@ -109,22 +115,25 @@ impl Mapping {
             feedings,
             extras,
             kept,
+            conditions,
             unused: Vec::new(),
         };
         mapping.unused = mapping.find_unused(names);
         Ok(mapping)
     }
 
-    /// Returns the mapping that keeps every column and feeds no field.
-    pub(crate) fn keeping_all(names: &ColumnNames) -> Self {
+    /// Returns the mapping that keeps every column of the selected rows and feeds no field.
+    pub(crate) fn keeping_all(names: &ColumnNames, wheres: &[WhereRule]) -> Result<Self, ColumnFault> {
+        let conditions = wheres.iter().map(|rule| Condition::of(names, rule)).collect::<Result<Vec<_>, _>>()?;
         let kept: Vec<Column> = (0..names.as_slice().len()).map(|index| names.column(index)).collect();
-        Self {
+        Ok(Self {
             feedings: Default::default(),
             extras: Vec::new(),
             kept,
+            conditions,
             kept_names: names.as_slice().to_vec(),
             unused: Vec::new(),
-        }
+        })
     }
 
     fn find_unused(&self, names: &ColumnNames) -> Vec<String> {
@@ -142,7 +151,10 @@ impl Mapping {
     }
 
     fn used_columns(&self) -> impl Iterator<Item = &Column> {
-        self.feeding_columns().chain(self.extras.iter().map(|extra| &extra.column)).chain(&self.kept)
+        self.feeding_columns()
+            .chain(self.extras.iter().map(|extra| &extra.column))
+            .chain(&self.kept)
+            .chain(self.conditions.iter().map(|condition| &condition.column))
     }
 
     /// Returns the columns that feed the fields of every customer.

@@ -1,6 +1,7 @@
 //! Which column, template or fixed value feeds each field.
 //!
-//! - `rules`: what the user can say: `--map`, `--set`, `--extra`
+//! - `rules`: what the user can say: `--map`, `--set`, `--extra`; `values`: `--value`; `selection`:
+//!   `--where`
 //! - `presets`: the columns of other systems' exports
 //! - `column_names`: the columns that a file has; `spelling`: when two spellings name the same
 //!   column; `header_words`: what columns are called in languages other than English
@@ -18,6 +19,8 @@ pub(super) mod header_words;
 pub(super) mod mapping;
 pub(super) mod presets;
 pub(super) mod rules;
+pub(super) mod selection;
 pub(super) mod sources;
 pub(super) mod spelling;
 pub(super) mod template;
+pub(super) mod values;

@@ -100,7 +100,7 @@ impl fmt::Display for SetRule {
 
 /// Returns an error if the value is not valid for the field, because then it is a mistake in the
 /// command line and not in every record.
-fn check_value(field: Field, value: &str) -> Result<(), RuleError> {
+pub(super) fn check_value(field: Field, value: &str) -> Result<(), RuleError> {
     let flaw = match field {
         Field::Country => Country::parse(value).err(),
         Field::Type => CustomerType::parse(value).err(),
@@ -151,7 +151,7 @@ fn split<'a>(typed: &'a str, form: &str) -> Result<(&'a str, &'a str), RuleError
 }
 
 /// Parses the API's name of a field, or its short form.
-fn parse_field(text: &str) -> Result<Field, RuleError> {
+pub(super) fn parse_field(text: &str) -> Result<Field, RuleError> {
     let lower = text.to_ascii_lowercase();
     Field::parse(&lower).or_else(|| Field::parse(&format!("customer_{lower}"))).ok_or_else(|| {
         RuleError::new(format!(

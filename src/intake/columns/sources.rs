@@ -5,6 +5,7 @@ use super::fault::ColumnFault;
 use super::presets::Preset;
 use super::rules::{MapRule, Recipe, TypedPart};
 use super::template::TemplatePart;
+use super::values::Replacements;
 use crate::domain::Field;
 use crate::intake::options::InputOptions;
 
@@ -20,6 +21,11 @@ pub(crate) enum TextSource {
     FirstOf {
         name: String,
         origins: Vec<Self>,
+    },
+    /// Another source, with values that take the place of some of its own.
+    Replaced {
+        origin: Box<Self>,
+        values: Replacements,
     },
 }
 
@@ -52,6 +58,7 @@ impl TextSource {
                 .filter_map(|piece| if let TemplatePart::Column(column) = piece { Some(column) } else { None })
                 .collect(),
             Self::FirstOf { origins, .. } => origins.iter().flat_map(Self::columns).collect(),
+            Self::Replaced { origin, .. } => origin.columns(),
         }
     }
 
@@ -61,6 +68,19 @@ impl TextSource {
             Self::Column(column) => &column.name,
             Self::Template { typed, .. } => typed,
             Self::FirstOf { name, .. } => name,
+            Self::Replaced { origin, .. } => origin.name(),
+        }
+    }
+
+    fn describe(&self) -> String {
+        match self {
+            Self::Column(column) => format!("column {:?}", column.name),
+            Self::Template { typed, .. } => format!("template {typed:?}"),
+            Self::FirstOf { name, .. } => format!("column {name}"),
+            Self::Replaced { origin, values } => {
+                let noun = if values.len() == 1 { "value" } else { "values" };
+                format!("{}, {} {noun} replaced", origin.describe(), values.len())
+            }
         }
     }
 }
@@ -69,12 +89,8 @@ impl FieldSource {
     pub(crate) fn describe(&self, field: Field) -> String {
         let default = field.default();
         match (self.origin.as_ref().filter(|_| self.seen), &self.set) {
-            (Some(origin), None) => match origin {
-                TextSource::Column(column) => format!("column {:?}", column.name),
-                TextSource::Template { typed, .. } => format!("template {typed:?}"),
-                TextSource::FirstOf { name, .. } => format!("column {name}"),
-            },
-            (Some(origin), Some(value)) => format!("column {:?}, if empty {value:?}", origin.name()),
+            (Some(origin), None) => origin.describe(),
+            (Some(origin), Some(value)) => format!("{}, if empty {value:?}", origin.describe()),
             (None, Some(value)) => format!("always {value:?}"),
             (None, None) => format!("no column: {default}"),
         }
@@ -95,6 +111,7 @@ pub(crate) fn feed(names: &ColumnNames, options: &InputOptions, field: Field) ->
         },
     };
     let seen = found.is_some();
+    let values = Replacements::of(&options.values, field);
     // A later object may have a key that the first objects did not have.
     let later = || match names {
         ColumnNames::Header(_) => None,
@@ -102,7 +119,11 @@ pub(crate) fn feed(names: &ColumnNames, options: &InputOptions, field: Field) ->
             Some(TextSource::Column(Column { name: field.to_string(), place: Place::key(field.as_str()) }))
         }
     };
-    Ok(FieldSource { origin: found.or_else(later), set: set.map(|rule| rule.value.clone()), seen })
+    let origin = found.or_else(later).map(|origin| match values {
+        Some(values) => TextSource::Replaced { origin: Box::new(origin), values },
+        None => origin,
+    });
+    Ok(FieldSource { origin, set: set.map(|rule| rule.value.clone()), seen })
 }
 
 /// Returns the first of a preset's sources for a field that the file has.

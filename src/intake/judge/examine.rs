@@ -8,8 +8,9 @@ use crate::domain::{
     Violation, shorten,
 };
 
-use super::repeated_header::{RepeatedHeader, repeated_header};
-use super::validate::{email_cell, judge, plain};
+use super::no_record::NoRecord;
+use super::repeated_header::repeated_header;
+use super::validate::{email_cell, hold, judge, plain};
 use crate::intake::columns::column_names::{Column, Place};
 use crate::intake::columns::mapping::Mapping;
 use crate::intake::columns::sources::TextSource;
@@ -31,6 +32,8 @@ pub(crate) struct Examiner {
     pub(crate) header: Vec<String>,
     pub(crate) encoding: &'static Encoding,
     pub(crate) region: Option<Country>,
+    /// The warnings that count as problems.
+    pub(crate) held: Vec<Code>,
     pub(crate) want_raw: bool,
     pub(crate) may_be_cut: bool,
 }
@@ -44,26 +47,29 @@ pub(crate) enum Examined<'a> {
 
 impl Examiner {
     /// Passes the result to `work`, because it may borrow from what was parsed. Returns an error,
-    /// and does not call `work`, if the row is not a record because it repeats the header.
+    /// and does not call `work`, if the row is not a record.
     #[inline]
     pub(crate) fn examine<T>(
         &self,
         position: Position,
         scanned: Scanned<'_>,
         work: impl FnOnce(Examined<'_>) -> T,
-    ) -> Result<T, RepeatedHeader> {
+    ) -> Result<T, NoRecord> {
         Ok(match scanned {
             Scanned::Cells { record, ended } => {
                 let row = CsvRow { record, text: record.text() };
                 // A truncated line of NDJSON is not an object, so it is reported in any case.
                 let is_cut_off = self.may_be_cut && !ended;
+                if self.selects() && !is_cut_off && self.is_left_out(&row) {
+                    return Err(repeated_header(&self.header, &self.mapping, record).into());
+                }
                 match plain(&self.mapping, &row) {
                     Some(customer) if self.is_whole(&row) && !is_cut_off => {
                         work(self.plain_record(position, scanned, customer, &row))
                     }
                     _ => {
                         if let Some(repeated) = repeated_header(&self.header, &self.mapping, record) {
-                            return Err(repeated);
+                            return Err(repeated.into());
                         }
                         let judged = self.judge_cells(&row, position.line, ended);
                         work(self.record(position, scanned, if is_cut_off { judged.cut_off() } else { judged }))
@@ -73,6 +79,10 @@ impl Examiner {
             Scanned::Line { bytes, ended } => match self.object(bytes, ended) {
                 Ok(object) => {
                     let row = ObjectRow(&object);
+                    if self.selects() && !self.mapping.conditions.iter().all(|it| it.holds(row.cell(&it.column.place)))
+                    {
+                        return Err(NoRecord::NotSelected);
+                    }
                     match plain(&self.mapping, &row) {
                         Some(customer) => work(self.plain_record(position, scanned, customer, &row)),
                         None => work(self.record(position, scanned, self.judge_object(&row))),
@@ -84,6 +94,24 @@ impl Examiner {
                 work(self.record(position, scanned, self.whole(too_large(limit).at("", ""))))
             }
         })
+    }
+
+    /// Whether a row must hold something to be a record.
+    #[inline]
+    fn selects(&self) -> bool {
+        !self.mapping.conditions.is_empty()
+    }
+
+    /// Whether a row can be read and does not hold what a record must hold. A row whose cells may be
+    /// in the wrong place, or whose cell is not text, stays a record with this problem, because a
+    /// customer may be in it.
+    fn is_left_out(&self, row: &CsvRow<'_>) -> bool {
+        let can_be_read = row.record.len() == self.header.len() && self.escaped_quotes(row.record).is_empty();
+        can_be_read
+            && self.mapping.conditions.iter().any(|condition| match row.cell(&condition.column.place) {
+                Cell::Absent => false,
+                cell => !condition.holds(cell),
+            })
     }
 
     #[inline(always)]
@@ -129,16 +157,18 @@ impl Examiner {
         broken.extend(escaped);
         let oddities = self.swallowed_lines(record, line);
         let verdict = if broken.is_empty() {
-            judge(&self.mapping, row, self.region, oddities)
+            judge(&self.mapping, row, self.region, oddities, &self.held)
         } else {
             broken.extend(oddities);
+            hold(&mut broken, &self.held);
             RecordVerdict::Invalid { email: email_cell(&self.mapping, row), problems: broken }
         };
         JudgedCells { verdict, kept: keep(&self.mapping, row) }
     }
 
     fn judge_object<'a>(&'a self, row: &ObjectRow<'a>) -> JudgedCells<'a> {
-        JudgedCells { verdict: judge(&self.mapping, row, self.region, Vec::new()), kept: keep(&self.mapping, row) }
+        let verdict = judge(&self.mapping, row, self.region, Vec::new(), &self.held);
+        JudgedCells { verdict, kept: keep(&self.mapping, row) }
     }
 
     /// Returns the object of a line, or why the line does not hold one.

@@ -12,6 +12,7 @@ use crate::intake::columns::column_names::Column;
 use crate::intake::columns::mapping::Mapping;
 use crate::intake::columns::sources::{ExtraField, TextSource};
 use crate::intake::columns::template::{Cell, Row, assemble, cell_text};
+use crate::intake::columns::values::Replacements;
 use crate::intake::read::ndjson::kind;
 
 /// Returns the customer of a record that has nothing to report, or `None` if [`judge`] must look at
@@ -50,6 +51,7 @@ pub(crate) fn plain<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<NewC
 fn plain_text<'a>(mapping: &'a Mapping, row: &impl Row<'a>, field: Field) -> Option<&'a str> {
     let cell = match &mapping.feeding(field).origin {
         Some(TextSource::Column(column)) => row.cell(&column.place),
+        Some(TextSource::Replaced { origin, values }) => return replaced_text(origin, values, row),
         Some(_) => return None,
         None => Cell::Absent,
     };
@@ -60,13 +62,27 @@ fn plain_text<'a>(mapping: &'a Mapping, row: &impl Row<'a>, field: Field) -> Opt
     }
 }
 
+/// Returns the trimmed text of a column with its values replaced, as [`plain_text`] does. Kept out
+/// of the fast path of files without such values.
+#[inline(never)]
+fn replaced_text<'a>(origin: &TextSource, values: &'a Replacements, row: &impl Row<'a>) -> Option<&'a str> {
+    let TextSource::Column(column) = origin else { return None };
+    match row.cell(&column.place) {
+        Cell::Text(text) => Some(values.get(trimmed(text)).unwrap_or(trimmed(text))),
+        Cell::Absent => Some(""),
+        Cell::Json(_) => None,
+    }
+}
+
 /// Judges any record. `region` is the country of phone numbers without `+`, if it is not the
-/// record's own. `oddities` are the warnings that were found while the record was read.
+/// record's own. `oddities` are the warnings that were found while the record was read, and `held`
+/// the warnings that count as problems.
 pub(crate) fn judge<'a>(
     mapping: &'a Mapping,
     row: &impl Row<'a>,
     region: Option<Country>,
     oddities: Vec<Violation>,
+    held: &[Code],
 ) -> RecordVerdict<'a> {
     let mut findings = Findings { violations: Vec::new() };
     let given = |field| Given::of(mapping, row, field);
@@ -99,8 +115,9 @@ pub(crate) fn judge<'a>(
 
     let extra = findings.extras(&mapping.extras, row);
     findings.violations.extend(oddities);
+    hold(&mut findings.violations, held);
 
-    let has_problems = findings.violations.iter().any(|found| found.code.severity() == Severity::Problem);
+    let has_problems = findings.violations.iter().any(|found| found.severity == Severity::Problem);
     match (name, email, phone, country, kind, send_kyc_mail) {
         (Some(name), Some(email), Some(phone), Some(country), Some(kind), Some(send_kyc_mail)) if !has_problems => {
             let customer = NewCustomer { name, email, phone, country, kind, send_kyc_mail, extra };
@@ -110,6 +127,13 @@ pub(crate) fn judge<'a>(
             let email = Some(address.text.into_owned()).filter(|text| !text.is_empty());
             RecordVerdict::Invalid { email, problems: findings.violations }
         }
+    }
+}
+
+/// Turns the warnings with one of these codes into problems.
+pub(crate) fn hold(violations: &mut [Violation], held: &[Code]) {
+    for violation in violations.iter_mut().filter(|violation| held.contains(&violation.code)) {
+        violation.severity = Severity::Problem;
     }
 }
 
@@ -156,7 +180,7 @@ impl<'a> Given<'a> {
     /// write for an empty value.
     fn check_structure(&self) -> Result<(), Flaw> {
         match self.json {
-            Some(value @ (Json::Array(_) | Json::Object(_))) => Err(self.misfit(value)),
+            Some(value) if value.is_nested() => Err(self.misfit(value)),
             _ if self.has_null_marker => Err(null_marker()),
             _ => Ok(()),
         }
@@ -199,6 +223,13 @@ fn content<'a>(origin: &'a TextSource, row: &impl Row<'a>) -> (&'a str, Cow<'a, 
             .map(|origin| content(origin, row))
             .find(|(_, text, json)| !text.is_empty() || json.is_some())
             .unwrap_or((name, Cow::Borrowed(""), None)),
+        TextSource::Replaced { origin, values } => {
+            let (name, text, json) = content(origin, row);
+            match values.get(&text) {
+                Some(value) => (name, Cow::Borrowed(value), None),
+                None => (name, text, json),
+            }
+        }
     }
 }
 
@@ -255,6 +286,9 @@ fn null_part<'a>(origin: &'a TextSource, row: &impl Row<'a>) -> bool {
         TextSource::FirstOf { origins, .. } => {
             let used = origins.iter().find(|origin| !content(origin, row).1.is_empty());
             used.is_some_and(|origin| null_part(origin, row))
+        }
+        TextSource::Replaced { origin, values } => {
+            values.get(&content(origin, row).1).is_none() && null_part(origin, row)
         }
     }
 }
@@ -467,7 +501,7 @@ mod tests {
             let (mapping, cells) = (mapping(&sets), [name, email, phone, country, kind, mail, city]);
             let row = Cells(&cells);
             if let Some(customer) = plain(&mapping, &row) {
-                match judge(&mapping, &row, None, Vec::new()) {
+                match judge(&mapping, &row, None, Vec::new(), &[]) {
                     RecordVerdict::Valid { customer: judged, warnings } => {
                         prop_assert!(customer == judged && warnings.is_empty(), "{:?}: {:?}", cells, warnings);
                     }
@@ -492,7 +526,7 @@ mod tests {
                 let mut cells = GOOD;
                 cells[column] = marker;
                 assert!(plain(&mapping, &Cells(&cells)).is_none(), "{cells:?}");
-                let verdict = judge(&mapping, &Cells(&cells), None, Vec::new());
+                let verdict = judge(&mapping, &Cells(&cells), None, Vec::new(), &[]);
                 let codes: Vec<_> = verdict.violations().iter().map(|violation| violation.code).collect();
                 assert!(verdict.is_invalid() && codes.contains(&Code::CellNullMarker), "{cells:?}: {codes:?}");
             }
@@ -509,7 +543,7 @@ mod tests {
         let cells = |city| ["Ada", "ada@kunde.de", "+4915123456789", "DE", "", "", city];
         for (city, codes) in [("\\N", vec![Code::CellNullMarker; 2]), ("(Sir)", vec![])] {
             let cells = cells(city);
-            let verdict = judge(&mapping, &Cells(&cells), None, Vec::new());
+            let verdict = judge(&mapping, &Cells(&cells), None, Vec::new(), &[]);
             let found: Vec<_> = verdict.violations().iter().map(|violation| violation.code).collect();
             assert_eq!(found, codes, "{city}");
         }
@@ -528,7 +562,7 @@ mod tests {
             ("Tel 030 12345678", Some(Code::PhoneSyntax)),
         ] {
             let cells = ["Ada", "ada@kunde.de", phone, "DE", "", "", ""];
-            let verdict = judge(&mapping, &Cells(&cells), None, Vec::new());
+            let verdict = judge(&mapping, &Cells(&cells), None, Vec::new(), &[]);
             assert_eq!(verdict.violations().first().map(|violation| violation.code), code, "{phone:?}");
         }
     }
@@ -538,7 +572,7 @@ mod tests {
         let judged = |phone, country| {
             let cells = ["Ada", "ada@kunde.de", phone, country, "", "", ""];
             assert!(plain(&mapping(&[]), &Cells(&cells)).is_none());
-            match judge(&mapping(&[]), &Cells(&cells), None, Vec::new()) {
+            match judge(&mapping(&[]), &Cells(&cells), None, Vec::new(), &[]) {
                 RecordVerdict::Valid { warnings, .. } => warnings.iter().map(|found| found.code).collect(),
                 RecordVerdict::Invalid { .. } => Vec::new(),
             }

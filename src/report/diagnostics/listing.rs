@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use super::excerpt::{Excerpt, masked_cell};
+use super::values::UnknownValues;
 use crate::domain::{Code, InputShape, Position, RawRecord, Severity, Violation, shown};
 use crate::redact::without_numbers;
 
@@ -29,6 +30,7 @@ pub struct Diagnostics {
     input: String,
     shown: Vec<ShownProblem>,
     counts: BTreeMap<Code, Count>,
+    values: UnknownValues,
     /// Violations that are printed in full while there is room for them.
     loud: u64,
     problems: u64,
@@ -43,6 +45,7 @@ struct ShownProblem {
 
 #[derive(Debug)]
 struct Count {
+    severity: Severity,
     times: u64,
     first_row: u64,
     /// The hint of the first violation with this code.
@@ -52,7 +55,14 @@ struct Count {
 impl Diagnostics {
     #[must_use]
     pub fn new(input: &str) -> Self {
-        Self { input: input.to_owned(), shown: Vec::new(), counts: BTreeMap::new(), loud: 0, problems: 0 }
+        Self {
+            input: input.to_owned(),
+            shown: Vec::new(),
+            counts: BTreeMap::new(),
+            values: UnknownValues::default(),
+            loud: 0,
+            problems: 0,
+        }
     }
 
     /// Adds the violations of a record. `raw` is the record itself, if the caller has it; without
@@ -60,13 +70,15 @@ impl Diagnostics {
     pub fn add(&mut self, position: Position, violations: &[Violation], shape: &InputShape, raw: Option<&RawRecord>) {
         for violation in violations {
             let count = self.counts.entry(violation.code).or_insert_with(|| Count {
+                severity: violation.severity,
                 times: 0,
                 first_row: position.row,
                 hint: violation.hint.clone(),
             });
             count.times += 1;
-            self.problems += u64::from(violation.code.severity() == Severity::Problem);
-            if is_loud(violation.code) {
+            self.values.add(violation);
+            self.problems += u64::from(violation.severity == Severity::Problem);
+            if is_loud(violation.code, violation.severity) {
                 self.loud += 1;
                 if self.shown.len() < IN_FULL {
                     let excerpt = raw.and_then(|raw| Excerpt::of(shape, raw, &violation.column));
@@ -102,13 +114,13 @@ impl Diagnostics {
             };
             writeln!(output, "only the first {some} of {all} are shown; {where_all_are}\n")?;
         }
-        for (code, Count { times, first_row, hint }) in &self.counts {
-            let kind = match code.severity() {
+        for (code, Count { severity, times, first_row, hint }) in &self.counts {
+            let kind = match severity {
                 Severity::Problem => "problem",
                 Severity::Warning => "warning",
             };
             write!(output, "  {times:>9}  {code} ({kind}, first in row {first_row})")?;
-            if is_loud(*code) {
+            if is_loud(*code, *severity) {
                 writeln!(output)?;
             } else {
                 // Only loud codes have printed their hint above.
@@ -116,25 +128,28 @@ impl Diagnostics {
                 writeln!(output, ": {hint}")?;
             }
         }
-        writeln!(output)
+        writeln!(output)?;
+        self.values.print(output, look.masked)
     }
 
     /// Logs the problems and the counts as events, for programs. The events leave the cells out
     /// because cells hold personal data.
     pub fn log(&self) {
         for ShownProblem {
-            position: Position { row, line }, violation: Violation { code, column, hint, .. }, ..
+            position: Position { row, line },
+            violation: Violation { code, severity, column, hint, .. },
+            ..
         } in &self.shown
         {
-            match code.severity() {
+            match severity {
                 Severity::Problem => {
                     tracing::error!(row, line, %column, %code, hint = %without_numbers(hint), "{code}")
                 }
                 Severity::Warning => tracing::warn!(row, line, %column, %code, hint = %without_numbers(hint), "{code}"),
             }
         }
-        for (code, Count { times, first_row, .. }) in &self.counts {
-            match code.severity() {
+        for (code, Count { severity, times, first_row, .. }) in &self.counts {
+            match severity {
                 Severity::Problem => tracing::error!(%code, records = times, first_row, "records with a problem"),
                 Severity::Warning => tracing::warn!(%code, records = times, first_row, "records with a warning"),
             }
@@ -144,7 +159,7 @@ impl Diagnostics {
     fn print_one(&self, output: &mut dyn Write, shown: &ShownProblem, look: DiagnosticsStyle) -> io::Result<()> {
         let ShownProblem {
             position: Position { row, line },
-            violation: Violation { code, column, value, hint },
+            violation: Violation { code, column, value, hint, .. },
             excerpt,
         } = shown;
         write!(output, "{}:{line}: row {row}", self.input)?;
@@ -170,8 +185,8 @@ impl Diagnostics {
 /// Returns whether violations with this code are printed in full. Warnings are only counted,
 /// because a file of test addresses would bury its problems under them. A stray quote is an
 /// exception: it swallows the records after it.
-fn is_loud(code: Code) -> bool {
-    code.severity() == Severity::Problem || code == Code::RowSwallowedLines
+fn is_loud(code: Code, severity: Severity) -> bool {
+    severity == Severity::Problem || code == Code::RowSwallowedLines
 }
 
 #[cfg(test)]
