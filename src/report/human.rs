@@ -20,7 +20,7 @@ pub fn about(time: Duration) -> String {
 }
 
 /// Returns a count with its noun: `1 record`, `2 records`.
-pub(super) fn count(number: u64, one: &str) -> String {
+pub fn count(number: u64, one: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
 }
 

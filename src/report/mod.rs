@@ -32,7 +32,7 @@ mod summary;
 pub use diagnostics::listing::{Diagnostics, DiagnosticsStyle};
 pub use event_log::{log_end, log_event};
 pub use formats::file::{ReportFile, ReportFormat};
-pub use human::about;
+pub use human::{about, count};
 pub use metrics::Metrics;
 pub use plan::Plan;
 pub use progress::counts::Scope;

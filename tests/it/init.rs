@@ -56,6 +56,78 @@ fn what_is_proposed_first_is_enough_for_a_file_in_another_language() {
     }
 }
 
+/// A column with the type of customer in the language of each file: its header, a business and an
+/// individual.
+const KINDS: [(&str, [&str; 3]); 5] = [
+    ("german.csv", ["Kundentyp", "Firma", "Privat"]),
+    ("spanish.csv", ["Tipo de cliente", "Empresa", "Persona"]),
+    ("french.csv", ["Type de client", "Entreprise", "Particulier"]),
+    ("turkish.csv", ["Müşteri tipi", "Şirket", "Bireysel"]),
+    ("japanese.csv", ["顧客区分", "法人", "個人"]),
+];
+
+/// Adds a column, whose cells depend on the row.
+fn with_column(text: &str, header: &str, cell: impl Fn(usize) -> &'static str) -> String {
+    let delimiter = if text.lines().next().unwrap().contains(';') { b';' } else { b',' };
+    let mut rows =
+        csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(text.as_bytes());
+    let mut output = csv::WriterBuilder::new().delimiter(delimiter).flexible(true).from_writer(Vec::new());
+    for (index, row) in rows.records().enumerate() {
+        let mut row = row.unwrap();
+        row.push_field(if index == 0 { header } else { cell(index) });
+        output.write_record(&row).unwrap();
+    }
+    String::from_utf8(output.into_inner().unwrap()).unwrap()
+}
+
+#[test]
+fn types_of_customers_are_translated_from_each_language() {
+    for (file, [header, business, individual]) in KINDS {
+        let lab = Lab::new();
+        let text = std::fs::read_to_string(fixture("people").join(file)).unwrap();
+        lab.write(file, with_column(&text, header, |row| if row % 3 == 0 { business } else { individual }));
+        let expected = expected(&lab, file);
+        lab.run(&["init", file, "--output", "c.toml"]).ends(0).says("190 of 200 records can be sent");
+        let server = Server::start(&lab, &[]);
+        let proxy = Proxy::start(&server, Harm::None);
+        lab.run(&[&["import", file, "--config", "c.toml", "--base-url", &proxy.url], &FAST[..]].concat()).ends(1);
+        let bodies = proxy.seen(|seen| seen.bodies.clone());
+        let people: BTreeMap<String, String> = bodies.iter().map(|body| sent(body)).collect();
+        assert_eq!(people, expected, "{file}");
+        for body in bodies {
+            let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            let email = body["customer_email"].as_str().unwrap();
+            let row: usize = email.split(['.', '@']).nth(1).unwrap().parse().unwrap();
+            assert_eq!(body["customer_type"], if row % 3 == 0 { "business" } else { "individual" }, "{email}");
+        }
+    }
+}
+
+#[test]
+fn a_value_that_is_not_known_stays_commented_out_and_its_records_are_invalid() {
+    let lab = Lab::new();
+    let text = "Name,E-Mail,Telefon,Land,Kundentyp,KYC-Mail\nAda,ada@example.com,030 123456,D,Verein,ja\n\
+                Bo,bo@example.com,030 123457,D,Firma,nein\nCy,cy@example.com,030 123458,D,,ja\n";
+    lab.write("in.csv", text);
+    lab.run(&["init", "in.csv"])
+        .ends(0)
+        .says("\"Firma\" (1) = business, 1 value with an unknown meaning")
+        .says("2 of 3 records can be sent");
+    let written = lab.read(CONFIG);
+    for line in ["# Verein = \"individual or business\"", "Firma = \"business\"", "ja = \"true\"", "nein = \"false\""] {
+        assert!(written.lines().any(|found| found == line), "{line}: {written}");
+    }
+    lab.run(&["check", "in.csv", "--config", CONFIG]).ends(1).says("type.unknown");
+    let value = ["--value", "customer_type:Verein=business", "--where", "Land=D", "--hold", "name.looks_garbled"];
+    lab.run(&[&["init", "in.csv", "--force"], &value[..]].concat()).ends(0).says("3 of 3 records can be sent");
+    lab.run(&["check", "in.csv", "--config", CONFIG]).ends(0).says("2  KYC e-mails");
+
+    lab.write("in.csv", text);
+    let (code, printed) = terminal::run(&mut lab.command(&["init", "in.csv", "--force"]), "2");
+    assert_eq!(code, 0, "{printed}");
+    assert!(lab.read(CONFIG).contains("Verein = \"business\""), "{printed}");
+}
+
 #[test]
 fn what_is_sure_is_written_for_the_owner_alone_and_read_by_check() {
     let lab = lab_with(GOOD);

@@ -3,7 +3,9 @@
 use toml_writer::{ToTomlKey as _, ToTomlValue as _, TomlKeyBuilder, TomlStringBuilder};
 
 use crate::domain::{Field, on_one_line};
-use crate::intake::{FieldProposal, FileSample, Format, InputOptions, Proposal, ProposedSource};
+use crate::intake::{
+    FieldProposal, FileSample, Format, InputOptions, Proposal, ProposedSource, ValueProposal, ValueRule,
+};
 use crate::settings::InitSettings;
 
 /// Returns the text of the file. What is not sure is commented out.
@@ -12,8 +14,9 @@ pub(super) fn config_text(proposal: &Proposal, sample: &FileSample, settings: &I
     let mut text = ConfigText::default();
     text.comment(&format!("How {} is read. Written by `customer-import init`.", settings.typed_input.display()));
     text.comment(&format!("Check the file with: {command}"));
-    if proposal.fields().iter().any(FieldProposal::is_open) {
-        text.comment("Lines with a key and a # before it are guesses: remove the # of those that are right.");
+    let has_open_values = proposal.values().iter().any(|values| values.open().next().is_some());
+    if has_open_values || proposal.fields().iter().any(FieldProposal::is_open) {
+        text.comment("Lines with a key and a # before it are not sure: correct them and remove the #.");
     }
     text.head(proposal, typed);
     text.table("map", |text| proposal.fields().iter().for_each(|field| text.map(field)));
@@ -23,6 +26,9 @@ pub(super) fn config_text(proposal: &Proposal, sample: &FileSample, settings: &I
             text.entry(&rule.path, &rule.column);
         }
     });
+    for field in Field::ALL {
+        text.table(&format!("values.{field}"), |text| text.values(proposal, typed, field));
+    }
     let unsent = proposal.unsent(sample, typed);
     if !unsent.is_empty() {
         text.0.push('\n');
@@ -65,13 +71,39 @@ impl ConfigText {
             ("region", typed.region.map(|region| region.alpha2().to_owned())),
         ];
         let given: Vec<_> = options.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-        if !given.is_empty() || !typed.keep.is_empty() {
+        let lists: [(&str, Vec<String>); 3] = [
+            ("where", typed.wheres.iter().map(ToString::to_string).collect()),
+            ("hold", typed.holds.iter().map(|code| code.as_str().to_owned()).collect()),
+            ("keep", typed.keep.clone()),
+        ];
+        let lists: Vec<_> = lists.into_iter().filter(|(_, items)| !items.is_empty()).collect();
+        if !given.is_empty() || !lists.is_empty() {
             self.0.push('\n');
         }
         given.iter().for_each(|(name, value)| self.entry(name, value));
-        if !typed.keep.is_empty() {
-            let names: Vec<String> = typed.keep.iter().map(|name| string(name)).collect();
-            self.0.push_str(&format!("keep = [{}]\n", names.join(", ")));
+        for (name, items) in lists {
+            let items: Vec<String> = items.iter().map(|item| string(item)).collect();
+            self.0.push_str(&format!("{name} = [{}]\n", items.join(", ")));
+        }
+    }
+
+    /// Writes what the values of a field mean. A value that only the user can translate stays
+    /// commented out, so its records are invalid until then.
+    fn values(&mut self, proposal: &Proposal, typed: &InputOptions, field: Field) {
+        for [from, to] in typed.values.iter().filter(|rule| rule.field == field).map(ValueRule::texts) {
+            self.entry(from, to);
+        }
+        for values in proposal.values().iter().filter(|values| values.field == field) {
+            let choices = ValueProposal::choices(field).unwrap_or_default().join(" or ");
+            if values.has_too_many {
+                self.comment(&format!("column {} has too many values to list them here.", values.column));
+            }
+            for value in &values.meanings {
+                match value.meaning {
+                    Some(meaning) => self.entry(&value.value, meaning),
+                    None => self.0.push_str(&format!("# {}", entry(&value.value, &choices))),
+                }
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::preview::{Preview, masked_row};
 use crate::domain::{on_one_line, shorten};
 use crate::intake::{FieldProposal, FileSample, InputOptions, Proposal, ProposedSource, ValueMeaning, ValueProposal};
+use crate::report::count;
 
 /// What is printed.
 pub(super) struct Printed<'a> {
@@ -28,32 +29,23 @@ const LISTED: usize = 20;
 pub(super) fn proposal_text(printed: &Printed<'_>) -> String {
     let Printed { proposal, sample, typed, input, output, command, .. } = printed;
     let mut text = String::new();
-    let all = if sample.is_whole() { "all" } else { "the first" };
-    let _ = writeln!(text, "{input}: looked at {all} {} records\n", sample.records());
+    let records = count(sample.records(), "record");
+    let part = if sample.is_whole() { records } else { format!("the first {records}") };
+    let _ = writeln!(text, "{input}: looked at {part}\n");
     if let Some(preset) = proposal.preset {
         line(&mut text, "from", &preset.to_string());
     }
     for field in proposal.fields() {
         line(&mut text, field.field.as_str(), &described(field));
         for values in proposal.values().iter().filter(|values| values.field == field.field) {
-            line(&mut text, "", &translated(values));
+            line(&mut text, "", &translated(values, printed.masks));
         }
     }
     let unsent = proposal.unsent(sample, typed);
     if !unsent.is_empty() {
         line(&mut text, "not sent", &listed(&unsent));
     }
-    for (column, records) in proposal.untyped_companies() {
-        let column = shorten(column, LONGEST);
-        let _ = writeln!(
-            text,
-            "\nnote: column {column:?} is filled in {records} records, and no column says who is a business: all are sent as \
-             individuals"
-        );
-    }
-    if let Some(note) = proposal.preset_note() {
-        let _ = writeln!(text, "\nnote: {note}");
-    }
+    add_notes(&mut text, proposal);
     if let Some(preview) = printed.preview {
         add_preview(&mut text, preview, printed.masks);
     }
@@ -62,6 +54,22 @@ pub(super) fn proposal_text(printed: &Printed<'_>) -> String {
     let fill_in = if open.is_empty() { String::new() } else { format!(", where you fill in {}", open.join(" and ")) };
     let _ = writeln!(text, "\nwritten: {output}{fill_in}\nnext: {command}");
     text
+}
+
+/// Adds what to know that no line of the proposal can say.
+fn add_notes(text: &mut String, proposal: &Proposal) {
+    for (column, records) in proposal.untyped_companies() {
+        let column = shorten(column, LONGEST);
+        let _ = writeln!(
+            text,
+            "\nnote: column {column:?} is filled in {}, and no column says who is a business: all are sent as \
+             individuals",
+            count(*records, "record")
+        );
+    }
+    if let Some(note) = proposal.preset_note() {
+        let _ = writeln!(text, "\nnote: {note}");
+    }
 }
 
 fn line(text: &mut String, name: &str, content: &str) {
@@ -82,10 +90,8 @@ fn described(proposal: &FieldProposal) -> String {
             format!("? perhaps {}", listed(&names))
         }
         ProposedSource::Nothing => {
-            return match (&proposal.set, proposal.field.default()) {
-                (Some(value), _) => format!("always {value:?}"),
-                (None, default) => format!("no column: {default}"),
-            };
+            let default = || format!("no column: {}", proposal.field.default());
+            return proposal.set.as_ref().map_or_else(default, |value| format!("always {value:?}"));
         }
     };
     match &proposal.set {
@@ -94,15 +100,23 @@ fn described(proposal: &FieldProposal) -> String {
     }
 }
 
-/// Returns what the values of a column mean.
-fn translated(values: &ValueProposal) -> String {
+/// Returns what the values of a column mean. Counts those that are not known if `masks`, because a
+/// column that was taken by mistake holds personal data.
+fn translated(values: &ValueProposal, masks: bool) -> String {
     if values.has_too_many {
         return "  it has too many different values to translate them".to_owned();
     }
-    let meaning = |value: &ValueMeaning| {
-        format!("{:?} ({}) = {}", shorten(&value.value, 30), value.records, value.meaning.unwrap_or("?"))
-    };
-    format!("  {}", values.meanings.iter().map(meaning).collect::<Vec<_>>().join(", "))
+    let shown = values.meanings.iter().filter(|value| !masks || value.meaning.is_some());
+    let mut parts: Vec<String> = shown.map(translation).collect();
+    let hidden = values.open().filter(|_| masks).count() as u64;
+    if hidden > 0 {
+        parts.push(format!("{} with an unknown meaning", count(hidden, "value")));
+    }
+    format!("  {}", parts.join(", "))
+}
+
+fn translation(value: &ValueMeaning) -> String {
+    format!("{:?} ({}) = {}", shorten(&value.value, 30), value.records, value.meaning.unwrap_or("?"))
 }
 
 fn listed(names: &[String]) -> String {
@@ -123,5 +137,5 @@ fn add_preview(text: &mut String, preview: &Preview, masks: bool) {
     }
     let Preview { valid, records, .. } = preview;
     let rest = if valid < records { "; `check` shows what is wrong with the others" } else { "" };
-    let _ = writeln!(text, "\n{valid} of {records} records can be sent{rest}");
+    let _ = writeln!(text, "\n{valid} of {} can be sent{rest}", count(*records, "record"));
 }

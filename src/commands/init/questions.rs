@@ -9,6 +9,7 @@ use crate::domain::{Country, Field, shorten};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::intake::{Candidate, FieldProposal, FileSample, Proposal, ProposedSource, ValueProposal};
+use crate::report::count;
 
 /// Answers questions: the user at a terminal, or a list in a test.
 pub(super) trait Person {
@@ -145,10 +146,10 @@ fn ask_values(proposal: &mut Proposal, values: &ValueProposal, person: &mut impl
     let Some(choices) = ValueProposal::choices(values.field) else { return Ok(()) };
     for open in values.open() {
         let question = format!(
-            "{}: what does {:?} mean, in {} records of column {:?}?",
+            "{}: what does {:?} mean, in {} of column {:?}?",
             values.field,
             shorten(&open.value, 40),
-            open.records,
+            count(open.records, "record"),
             shorten(&values.column, 40)
         );
         let reply = choose(&question, &choices.map(str::to_owned), None, 1, person)?;
@@ -256,7 +257,7 @@ mod tests {
                     Bo,bo@example.com,+4930123457,DE,Privat\n";
         let (_, proposal, asked) = asked(text, &["2"]);
         assert_eq!(asked.len(), 1);
-        assert!(asked[0].contains("customer_type: what does \"Verein\" mean, in 1 records"), "{asked:?}");
+        assert!(asked[0].contains("customer_type: what does \"Verein\" mean, in 1 record of"), "{asked:?}");
         assert_eq!(proposal.values()[0].open().count(), 0);
     }
 }

@@ -12,6 +12,7 @@ use crate::intake::columns::presets::Preset;
 use crate::intake::columns::rules::{MapRule, Recipe, RuleError, SetRule};
 use crate::intake::columns::sources::{TextSource, sourced};
 use crate::intake::columns::spelling::{aliases, fold, is_same};
+use crate::intake::columns::values::ValueRule;
 use crate::intake::options::InputOptions;
 
 /// At least so many of a hundred cells fit the field that the header names.
@@ -26,8 +27,10 @@ pub struct Proposal {
     pub preset: Option<Preset>,
     fields: Vec<FieldProposal>,
     values: Vec<ValueProposal>,
+    /// The rules of `--value` that the user typed.
+    typed_values: Vec<ValueRule>,
     /// Columns that hold the name of a company, and in how many records.
-    companies: Vec<(String, usize)>,
+    companies: Vec<(String, u64)>,
 }
 
 impl Proposal {
@@ -39,7 +42,13 @@ impl Proposal {
         let preset = options.preset.or_else(|| Preset::guess(sample.names()));
         let proposer = Proposer { sample, options, preset };
         let fields = Field::ALL.into_iter().map(|field| proposer.field(field)).collect::<Result<_, _>>()?;
-        let mut proposal = Self { preset, fields, values: Vec::new(), companies: proposer.companies() };
+        let mut proposal = Self {
+            preset,
+            fields,
+            values: Vec::new(),
+            typed_values: options.values.clone(),
+            companies: proposer.companies(),
+        };
         proposal.translate(sample);
         Ok(proposal)
     }
@@ -70,7 +79,7 @@ impl Proposal {
     /// Returns the columns with names of companies and in how many records they are, if no column
     /// says which customers are businesses. All are then sent as individuals.
     #[must_use]
-    pub fn untyped_companies(&self) -> &[(String, usize)] {
+    pub fn untyped_companies(&self) -> &[(String, u64)] {
         let kind = self.field(Field::Type);
         let is_told = !matches!(kind.source, ProposedSource::Nothing | ProposedSource::Open(_)) || kind.set.is_some();
         if is_told { &[] } else { &self.companies }
@@ -109,7 +118,7 @@ impl Proposal {
     fn translate(&mut self, sample: &FileSample) {
         let of = |proposal: &FieldProposal| {
             let name = proposal.only_column()?;
-            ValueProposal::of(proposal.field, name, sample.column(name)?)
+            ValueProposal::of(proposal.field, name, sample.column(name)?, &self.typed_values)
         };
         let kinds = self.fields.iter().filter(|proposal| ValueProposal::choices(proposal.field).is_some());
         self.values = kinds.filter_map(of).collect();
@@ -122,8 +131,11 @@ impl Proposal {
     pub fn options(&self, typed: &InputOptions) -> Result<InputOptions, RuleError> {
         let map = |proposal: &FieldProposal| Some(MapRule::made(proposal.field, &proposal.recipe()?));
         let set = |proposal: &FieldProposal| Some(SetRule { field: proposal.field, value: proposal.set.clone()? });
+        let proposed = self.values.iter().flat_map(ValueProposal::rules);
+        let values = typed.values.iter().cloned().map(Ok).chain(proposed);
         Ok(InputOptions {
             preset: self.preset,
+            values: values.collect::<Result<_, _>>()?,
             maps: self.fields.iter().filter_map(map).collect::<Result<_, _>>()?,
             sets: self.fields.iter().filter_map(set).collect(),
             ..typed.clone()
@@ -149,6 +161,7 @@ impl Proposal {
         let mut used = self.used(sample);
         used.extend(typed.extras.iter().map(|rule| rule.column.clone()));
         used.extend(typed.keep.iter().cloned());
+        used.extend(typed.wheres.iter().map(|rule| rule.column.clone()));
         let is_used = |name: &String| is_documented(name) || used.iter().any(|other| is_same(other, name));
         let within =
             |name: &String, other: &String| other.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('.'));
@@ -319,7 +332,7 @@ impl Proposer<'_> {
         Candidate { column: name.to_owned(), evidence, is_likely }
     }
 
-    fn filled(&self, name: &str) -> usize {
+    fn filled(&self, name: &str) -> u64 {
         self.sample.column(name).map_or(0, |column| column.filled)
     }
 
@@ -342,7 +355,7 @@ impl Proposer<'_> {
     }
 
     /// Returns the columns whose header says that they hold the name of a company.
-    fn companies(&self) -> Vec<(String, usize)> {
+    fn companies(&self) -> Vec<(String, u64)> {
         let names = self.sample.names().iter().filter(|name| header_words::is_company(name));
         names.map(|name| (name.clone(), self.filled(name))).filter(|(_, filled)| *filled > 0).collect()
     }
@@ -471,6 +484,7 @@ mod tests {
         let maps: Vec<_> = options.maps.iter().map(ToString::to_string).collect();
         assert_eq!(maps, ["customer_name=wer", "customer_email=kontakt", "customer_phone=nr", "customer_type=art"]);
         assert_eq!(options.sets[0].to_string(), "customer_country=DE");
+        assert_eq!(options.values[0].to_string(), "customer_type:Verein=business");
         assert_eq!(proposal.unsent(&sample, &typed), ["wo"]);
         assert!(Proposal::of(&sample, &InputOptions { maps: vec!["name=x".parse().unwrap()], ..typed }).is_err());
     }

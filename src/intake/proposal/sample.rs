@@ -47,12 +47,12 @@ impl fmt::Debug for FileSample {
 #[derive(Default)]
 pub(super) struct ColumnSample {
     /// Records in which the cell is not empty.
-    pub(super) filled: usize,
+    pub(super) filled: u64,
     looks: LookCounts,
     /// Hashes of the different cells.
     different: HashSet<u64>,
     /// How often each value occurs, or `None` if they are too many or too long to be kinds.
-    values: Option<BTreeMap<String, usize>>,
+    values: Option<BTreeMap<String, u64>>,
     hasher: RandomState,
 }
 
@@ -155,11 +155,11 @@ impl ColumnSample {
 
     /// Returns whether hardly any value occurs twice, as with the data of persons.
     pub(super) fn is_mostly_different(&self) -> bool {
-        self.different.len() * 10 >= self.filled * 9
+        self.different.len() as u64 * 10 >= self.filled * 9
     }
 
     /// Returns how often each value occurs, or `None` if they are too many to be kinds.
-    pub(super) fn values(&self) -> Option<&BTreeMap<String, usize>> {
+    pub(super) fn values(&self) -> Option<&BTreeMap<String, u64>> {
         self.values.as_ref()
     }
 }

@@ -3,6 +3,8 @@
 use super::sample::ColumnSample;
 use super::value_words::meaning_of;
 use crate::domain::{CustomerType, Field, parse_yes_no};
+use crate::intake::columns::rules::RuleError;
+use crate::intake::columns::values::ValueRule;
 
 /// The values of a field's column that the API does not know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +22,7 @@ pub struct ValueProposal {
 pub struct ValueMeaning {
     pub value: String,
     /// In how many records of the sample it is.
-    pub records: usize,
+    pub records: u64,
     /// The value that the API knows, or `None` if only the user can decide.
     pub meaning: Option<&'static str>,
 }
@@ -36,12 +38,14 @@ impl ValueProposal {
         }
     }
 
-    /// Returns `None` if the API knows all values of the column.
-    pub(super) fn of(field: Field, name: &str, column: &ColumnSample) -> Option<Self> {
+    /// Returns `None` if all values of the column are known: to the API, or by the rules that the
+    /// user typed.
+    pub(super) fn of(field: Field, name: &str, column: &ColumnSample, typed: &[ValueRule]) -> Option<Self> {
         let (meanings, has_too_many) = match column.values() {
             None => (Vec::new(), true),
             Some(values) => {
-                let unknown = values.iter().filter(|(value, _)| !is_known(field, value));
+                let is_typed = |value: &str| typed.iter().any(|rule| rule.field == field && rule.texts()[0] == value);
+                let unknown = values.iter().filter(|(value, _)| !is_known(field, value) && !is_typed(value));
                 let mut meanings: Vec<_> = unknown
                     .map(|(value, &records)| ValueMeaning {
                         value: value.clone(),
@@ -55,6 +59,12 @@ impl ValueProposal {
         };
         let column = name.to_owned();
         (has_too_many || !meanings.is_empty()).then_some(Self { field, column, meanings, has_too_many })
+    }
+
+    /// Returns the rules of `--value` for the values whose meaning is known.
+    pub(super) fn rules(&self) -> impl Iterator<Item = Result<ValueRule, RuleError>> {
+        let rule = |value: &ValueMeaning| Some(ValueRule::new(self.field.as_str(), &value.value, value.meaning?));
+        self.meanings.iter().filter_map(rule)
     }
 
     /// Returns the values of which only the user can say what they mean.
@@ -92,21 +102,26 @@ mod tests {
     fn values_are_translated_by_known_words_and_the_others_stay_open() {
         let sample = sample("Typ\nPrivat\nFirma\nPrivat\nbusiness\nVerein\n");
         let column = sample.column("Typ").unwrap();
-        let proposal = ValueProposal::of(Field::Type, "Typ", column).unwrap();
+        let proposal = ValueProposal::of(Field::Type, "Typ", column, &[]).unwrap();
         let found: Vec<_> =
             proposal.meanings.iter().map(|each| (each.value.as_str(), each.records, each.meaning)).collect();
         assert_eq!(found, [("Privat", 2, Some("individual")), ("Firma", 1, Some("business")), ("Verein", 1, None)]);
         assert_eq!(proposal.open().count(), 1);
+        let rules: Vec<_> = proposal.rules().map(|rule| rule.unwrap().to_string()).collect();
+        assert_eq!(rules, ["customer_type:Privat=individual", "customer_type:Firma=business"]);
         assert!(!are_both_choices(Field::Type, column));
+        let typed = ["type:Verein=business", "type:Firma=individual"].map(|rule| rule.parse().unwrap());
+        let rest = ValueProposal::of(Field::Type, "Typ", column, &typed).unwrap();
+        assert_eq!((rest.meanings.len(), rest.open().count()), (1, 0));
     }
 
     #[test]
     fn known_values_need_no_translation_and_many_have_none() {
         let known = sample("x,kyc\n1,yes\n2,0\n");
-        assert_eq!(ValueProposal::of(Field::SendKycMail, "kyc", known.column("kyc").unwrap()), None);
+        assert_eq!(ValueProposal::of(Field::SendKycMail, "kyc", known.column("kyc").unwrap(), &[]), None);
         let rows: String = (0..40).map(|n| format!("kind {n}\n")).collect();
         let many = sample(&format!("type\n{rows}"));
-        assert!(ValueProposal::of(Field::Type, "type", many.column("type").unwrap()).unwrap().has_too_many);
+        assert!(ValueProposal::of(Field::Type, "type", many.column("type").unwrap(), &[]).unwrap().has_too_many);
     }
 
     #[test]
