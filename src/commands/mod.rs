@@ -10,9 +10,9 @@
 //!   `diagnostics` prints what is wrong with the input; `resume` builds the commands that messages
 //!   suggest.
 //!
-//! `check`, `report` and `init` send nothing and can be stopped at any time. A command that sends opens the
-//! ledger before the first request, and ends its run there, so after a kill the same command
-//! continues.
+//! `check`, `report` and `init` send nothing and can be stopped at any time. A command that sends
+//! opens the ledger before the first request, and ends its run there, so after a kill the same
+//! command continues.
 
 mod check;
 mod diagnostics;

@@ -35,8 +35,8 @@ pub struct InputOptions {
     pub holds: Vec<Code>,
     /// Whether each record carries its cells as they were read, which the rejects need.
     pub want_raw: bool,
-    /// Whether every column is kept and none feeds a field, to look at a file before its columns are
-    /// matched.
+    /// Whether every column is kept and none feeds a field, to look at a file before its columns
+    /// are matched.
     pub is_unmapped: bool,
     /// Whether the input came through a pipe, whose writer may have died. If so, a last CSV record
     /// without a line end counts as cut off.

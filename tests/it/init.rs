@@ -1,5 +1,5 @@
-//! `init`: what it proposes is enough to read a file, what it is not sure of stays open, and nothing
-//! is left behind or replaced by accident.
+//! `init`: what it proposes is enough to read a file, what it is not sure of stays open, and
+//! nothing is left behind or replaced by accident.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -85,7 +85,7 @@ fn types_of_customers_are_translated_from_each_language() {
     for (file, [header, business, individual]) in KINDS {
         let lab = Lab::new();
         let text = std::fs::read_to_string(fixture("people").join(file)).unwrap();
-        lab.write(file, with_column(&text, header, |row| if row % 3 == 0 { business } else { individual }));
+        lab.write(file, with_column(&text, header, |row| if row.is_multiple_of(3) { business } else { individual }));
         let expected = expected(&lab, file);
         lab.run(&["init", file, "--output", "c.toml"]).ends(0).says("190 of 200 records can be sent");
         let server = Server::start(&lab, &[]);
@@ -98,7 +98,7 @@ fn types_of_customers_are_translated_from_each_language() {
             let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
             let email = body["customer_email"].as_str().unwrap();
             let row: usize = email.split(['.', '@']).nth(1).unwrap().parse().unwrap();
-            assert_eq!(body["customer_type"], if row % 3 == 0 { "business" } else { "individual" }, "{email}");
+            assert_eq!(body["customer_type"], if row.is_multiple_of(3) { "business" } else { "individual" }, "{email}");
         }
     }
 }

@@ -11,7 +11,8 @@ const SHOWN: usize = 3;
 
 /// What an import would make of the sample.
 pub(super) struct Preview {
-    /// Name, e-mail, phone, country, type and whether an e-mail is sent, of the first valid records.
+    /// Name, e-mail, phone, country, type and whether an e-mail is sent, of the first valid
+    /// records.
     pub(super) rows: Vec<[String; 6]>,
     pub(super) valid: u64,
     pub(super) records: u64,

@@ -268,7 +268,8 @@ impl Proposer<'_> {
         (!columns.is_empty() && columns.iter().all(|column| self.fits(column, Field::Name))).then_some(source)
     }
 
-    /// Returns the only one of several columns with a usual name whose cells fit, or leaves it open.
+    /// Returns the only one of several columns with a usual name whose cells fit, or leaves the
+    /// field open.
     fn one_of(&self, field: Field, names: &[String]) -> ProposedSource {
         let fit: Vec<&String> = names.iter().filter(|name| self.fits(name, field)).collect();
         match fit[..] {
