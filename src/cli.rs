@@ -10,9 +10,8 @@ use clap::builder::{FalseyValueParser, NonEmptyStringValueParser, PossibleValue}
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::delivery::{FailureLimit, Rate};
-use crate::domain::Code;
 use crate::intake::{
-    ExtraRule, Format, MapRule, Preset, SetRule, ValueRule, WhereRule, parse_delimiter, parse_encoding, parse_hold,
+    ExtraRule, Format, HoldRule, MapRule, Preset, SetRule, ValueRule, WhereRule, parse_delimiter, parse_encoding,
 };
 use crate::process::logging::LogFormat;
 use crate::sandbox;
@@ -252,13 +251,13 @@ pub struct InputArgs {
     /// Country of phone numbers without `+` [default: the country of the record].
     #[arg(long, value_name = "CC", env = "CUSTOMER_IMPORT_REGION", hide_env_values = true)]
     pub region: Option<String>,
-    /// Only import the rows with this value in this column: role=end-user. All of several must hold.
-    /// Repeatable.
+    /// Only import the rows with this value in this column: role=end-user. If given several times,
+    /// all must hold. Repeatable.
     #[arg(long = "where", value_name = "COLUMN=VALUE", value_delimiter = ENTRIES, env = "CUSTOMER_IMPORT_WHERE", hide_env_values = true)]
     pub wheres: Vec<WhereRule>,
     /// Warning that holds its records back as a problem does: name.looks_garbled. Repeatable.
-    #[arg(long = "hold", value_name = "CODE", value_delimiter = ENTRIES, value_parser = parse_hold, env = "CUSTOMER_IMPORT_HOLD", hide_env_values = true)]
-    pub holds: Vec<Code>,
+    #[arg(long = "hold", value_name = "CODE", value_delimiter = ENTRIES, env = "CUSTOMER_IMPORT_HOLD", hide_env_values = true)]
+    pub holds: Vec<HoldRule>,
     /// Input column to copy into the report, such as the id of the old system. Repeatable.
     #[arg(long = "keep", value_name = "COLUMN", value_delimiter = ENTRIES, env = "CUSTOMER_IMPORT_KEEP", hide_env_values = true)]
     pub keep: Vec<String>,

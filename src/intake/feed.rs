@@ -137,11 +137,12 @@ impl Feed {
     ) -> Self {
         let Opened { path, file, encoding, wants_mark } = opened;
         let InputOptions { region, want_raw, may_be_cut, .. } = *options;
+        let held = options.holds.iter().map(|rule| rule.0).collect();
         Self {
             origin: Origin { path, file },
             form,
             records,
-            examiner: Examiner { mapping, header, encoding, region, held: options.holds.clone(), want_raw, may_be_cut },
+            examiner: Examiner { mapping, header, encoding, region, held, want_raw, may_be_cut },
             shape: InputShape { form: shape, byte_order_mark: wants_mark },
             row: 0,
             repeated_headers: 0,

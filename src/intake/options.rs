@@ -6,8 +6,7 @@ use std::str::FromStr;
 use encoding_rs::{Encoding, X_USER_DEFINED};
 
 use super::columns::presets::Preset;
-use super::columns::rules::{ExtraRule, MapRule, RuleError, SetRule};
-use super::columns::selection::WhereRule;
+use super::columns::rules::{ExtraRule, MapRule, RuleError, SetRule, WhereRule};
 use super::columns::values::ValueRule;
 use crate::domain::{Code, Country, Severity};
 
@@ -32,7 +31,7 @@ pub struct InputOptions {
     /// The country of phone numbers without `+`. `None` means the record's own country.
     pub region: Option<Country>,
     /// The warnings that count as problems.
-    pub holds: Vec<Code>,
+    pub holds: Vec<HoldRule>,
     /// Whether each record carries its cells as they were read, which the rejects need.
     pub want_raw: bool,
     /// Whether every column is kept and none feeds a field, to look at a file before its columns
@@ -92,23 +91,33 @@ pub(super) fn is_delimiter(byte: u8) -> bool {
     byte.is_ascii() && !byte.is_ascii_alphanumeric() && !matches!(byte, b'"' | b'\r' | b'\n' | 0)
 }
 
-/// Returns the code of a warning that the judge of one record can give.
-///
-/// # Errors
-/// Returns an error that lists these codes if the text is none of them.
-pub fn parse_hold(text: &str) -> Result<Code, RuleError> {
-    let can_be_held = |code: &&Code| code.severity() == Severity::Warning && **code != Code::DuplicateDiffers;
-    let mut codes = Code::ALL.iter().filter(can_be_held);
-    codes.clone().find(|code| code.as_str() == text).copied().ok_or_else(|| {
+/// The rule of `--hold`: the code of a warning that counts as a problem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HoldRule(pub(super) Code);
+
+impl fmt::Display for HoldRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_str())
+    }
+}
+
+impl FromStr for HoldRule {
+    type Err = RuleError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // A duplicate is found when all records are read, and it is never sent anyway.
+        let can_be_held = |code: &&Code| code.severity() == Severity::Warning && **code != Code::DuplicateDiffers;
+        let codes: Vec<_> = Code::ALL.iter().filter(can_be_held).collect();
+        if let Some(code) = codes.iter().find(|code| code.as_str() == text) {
+            return Ok(Self(**code));
+        }
         let why = match Code::ALL.iter().find(|code| code.as_str() == text) {
-            Some(Code::DuplicateDiffers) => "a duplicate is never sent anyway",
-            Some(_) => "records with this problem are never sent anyway",
+            Some(_) => "such records are never sent anyway",
             None => "this is not the code of a warning",
         };
-        let first = codes.next().map(Code::to_string).unwrap_or_default();
-        let list = codes.fold(first, |list, code| format!("{list}, {code}"));
-        RuleError::new(format!("{why}; the warnings that can hold a record are {list}"))
-    })
+        let list: Vec<_> = codes.iter().map(|code| code.as_str()).collect();
+        Err(RuleError::new(format!("{why}; the warnings that can hold a record are {}", list.join(", "))))
+    }
 }
 
 /// Returns the encoding that has this name. All labels of the WHATWG Encoding Standard are
@@ -137,9 +146,9 @@ mod tests {
 
     #[test]
     fn only_warnings_about_one_record_can_be_held() {
-        assert_eq!(parse_hold("name.looks_garbled"), Ok(Code::NameLooksGarbled));
+        assert_eq!("name.looks_garbled".parse(), Ok(HoldRule(Code::NameLooksGarbled)));
         for wrong in ["", "name.missing", "duplicate.differs", "name"] {
-            let error = parse_hold(wrong).unwrap_err().to_string();
+            let error = wrong.parse::<HoldRule>().unwrap_err().to_string();
             assert!(error.contains("phone.not_assigned, phone.other_country, "), "{wrong}: {error}");
             assert!(!error.contains("name.missing") && !error.contains("duplicate.differs"), "{wrong}: {error}");
         }

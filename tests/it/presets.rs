@@ -167,7 +167,7 @@ fn an_export_whose_columns_say_what_they_are_needs_no_preset() {
 fn the_hint_says_what_else_to_know_of_an_export() {
     let lab = Lab::new();
     for (file, words) in [
-        ("zendesk-users.ndjson", "jq -c 'select(.role == \"end-user\")'"),
+        ("zendesk-users.ndjson", "--where role=end-user"),
         ("magento-customers.csv", "export Customer Addresses"),
         ("mailchimp-audience.csv", "CC and REGION"),
         ("keycloak-users.ndjson", ".attributes.phoneNumber[0]"),

@@ -73,7 +73,7 @@ impl ConfigText {
         let given: Vec<_> = options.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
         let lists: [(&str, Vec<String>); 3] = [
             ("where", typed.wheres.iter().map(ToString::to_string).collect()),
-            ("hold", typed.holds.iter().map(|code| code.as_str().to_owned()).collect()),
+            ("hold", typed.holds.iter().map(ToString::to_string).collect()),
             ("keep", typed.keep.clone()),
         ];
         let lists: Vec<_> = lists.into_iter().filter(|(_, items)| !items.is_empty()).collect();

@@ -1,4 +1,4 @@
-//! `init`: looks at a file, asks what is unclear, and writes how to read it. Opens no socket.
+//! `init`: looks at a file, asks what is unclear, and writes how to read it. Opens no socket (I9).
 //!
 //! - `run`: the steps, in order
 //! - `questions`: what is asked, and what an answer changes

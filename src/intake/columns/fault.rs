@@ -2,7 +2,7 @@
 //! do about it.
 
 use super::presets::Preset;
-use super::selection::WhereRule;
+use super::rules::WhereRule;
 use super::values::ValueRule;
 use crate::domain::Field;
 use crate::shell;

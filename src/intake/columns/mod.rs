@@ -1,7 +1,7 @@
 //! Which column, template or fixed value feeds each field.
 //!
-//! - `rules`: what the user can say: `--map`, `--set`, `--extra`; `values`: `--value`; `selection`:
-//!   `--where`
+//! - `rules`: what the user can say: `--map`, `--set`, `--extra`, `--where`; `values`: `--value`
+//! - `selection`: which rows are records
 //! - `presets`: the columns of other systems' exports
 //! - `column_names`: the columns that a file has; `spelling`: when two spellings name the same
 //!   column; `header_words`: what columns are called in languages other than English

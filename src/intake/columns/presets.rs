@@ -268,7 +268,7 @@ impl Preset {
                 email: &["email"],
                 phone: &["phone"],
                 note: Some(
-                    "agents and admins are among the users of Zendesk: keep the customers with jq -c 'select(.role == \"end-user\")' FILE > customers.ndjson",
+                    "agents and admins are among the users of Zendesk: import the customers alone with --where role=end-user",
                 ),
                 ..BARE
             },

@@ -1,10 +1,10 @@
-//! What the user can say about columns: `--map`, `--set` and `--extra`.
+//! What the user can say about columns: `--map`, `--set`, `--extra` and `--where`.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::spelling::is_same;
-use crate::domain::{Country, CustomerType, Field, parse_yes_no};
+use crate::domain::{Country, CustomerType, Field, parse_yes_no, trimmed};
 use crate::intake::limits::DEEPEST;
 
 /// Why an option cannot be parsed.
@@ -143,6 +143,40 @@ impl fmt::Display for ExtraRule {
     }
 }
 
+/// The rule of `--where`: `COLUMN=VALUE`, split at the last `=`. An empty value selects the rows
+/// whose cell is empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WhereRule {
+    pub(crate) column: String,
+    pub(super) value: String,
+}
+
+impl WhereRule {
+    /// Returns the same rule about another column.
+    pub(crate) fn about(&self, column: &str) -> Self {
+        Self { column: column.to_owned(), value: self.value.clone() }
+    }
+}
+
+impl FromStr for WhereRule {
+    type Err = RuleError;
+
+    fn from_str(typed: &str) -> Result<Self, Self::Err> {
+        match typed.rsplit_once('=') {
+            Some((column, value)) if !trimmed(column).is_empty() => {
+                Ok(Self { column: trimmed(column).to_owned(), value: trimmed(value).to_owned() })
+            }
+            _ => Err(RuleError::new("write COLUMN=VALUE")),
+        }
+    }
+}
+
+impl fmt::Display for WhereRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.column, self.value)
+    }
+}
+
 fn split<'a>(typed: &'a str, form: &str) -> Result<(&'a str, &'a str), RuleError> {
     match typed.split_once('=') {
         Some((left, right)) if !left.trim().is_empty() && !right.trim().is_empty() => Ok((left.trim(), right)),
@@ -244,6 +278,19 @@ mod tests {
         assert_eq!("country=Germany".parse::<SetRule>().unwrap().to_string(), "customer_country=Germany");
         for typed in ["country=Atlantis", "type=person", "send_kyc_mail=maybe", "country="] {
             assert!(typed.parse::<SetRule>().is_err(), "{typed}");
+        }
+    }
+
+    #[test]
+    fn the_last_equals_sign_splits_and_an_empty_value_means_an_empty_cell() {
+        for (typed, column, value) in
+            [("role=end-user", "role", "end-user"), ("a=b = c ", "a=b", "c"), ("Deleted at=", "Deleted at", "")]
+        {
+            let rule: WhereRule = typed.parse().unwrap();
+            assert_eq!((rule.column.as_str(), rule.value.as_str()), (column, value));
+        }
+        for typed in ["", "role", "=x", " =x"] {
+            assert!(typed.parse::<WhereRule>().is_err(), "{typed}");
         }
     }
 

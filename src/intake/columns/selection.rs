@@ -1,50 +1,13 @@
 //! Which rows are records: `--where`.
 
-use std::fmt;
-use std::str::FromStr;
-
 use super::column_names::{Column, ColumnNames};
 use super::fault::ColumnFault;
-use super::rules::RuleError;
+use super::rules::WhereRule;
 use super::spelling::near;
 use super::template::{Cell, cell_text};
 use crate::domain::trimmed;
 
-/// The rule of `--where`: `COLUMN=VALUE`, split at the last `=`. An empty value selects the rows
-/// whose cell is empty.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WhereRule {
-    pub(crate) column: String,
-    value: String,
-}
-
-impl WhereRule {
-    /// Returns the same rule about another column.
-    pub(crate) fn about(&self, column: &str) -> Self {
-        Self { column: column.to_owned(), value: self.value.clone() }
-    }
-}
-
-impl FromStr for WhereRule {
-    type Err = RuleError;
-
-    fn from_str(typed: &str) -> Result<Self, Self::Err> {
-        match typed.rsplit_once('=') {
-            Some((column, value)) if !trimmed(column).is_empty() => {
-                Ok(Self { column: trimmed(column).to_owned(), value: trimmed(value).to_owned() })
-            }
-            _ => Err(RuleError::new("write COLUMN=VALUE")),
-        }
-    }
-}
-
-impl fmt::Display for WhereRule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}={}", self.column, self.value)
-    }
-}
-
-/// A rule of `--where`, for the columns of one file.
+/// A rule of `--where` that has found its column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Condition {
     pub(crate) column: Column,
@@ -77,19 +40,6 @@ impl Condition {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_last_equals_sign_splits_and_an_empty_value_means_an_empty_cell() {
-        for (typed, column, value) in
-            [("role=end-user", "role", "end-user"), ("a=b = c ", "a=b", "c"), ("Deleted at=", "Deleted at", "")]
-        {
-            let rule: WhereRule = typed.parse().unwrap();
-            assert_eq!((rule.column.as_str(), rule.value.as_str()), (column, value));
-        }
-        for typed in ["", "role", "=x", " =x"] {
-            assert!(typed.parse::<WhereRule>().is_err(), "{typed}");
-        }
-    }
 
     #[test]
     fn a_cell_holds_its_whole_text_in_any_type_but_no_list() {

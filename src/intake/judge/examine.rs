@@ -102,9 +102,9 @@ impl Examiner {
         !self.mapping.conditions.is_empty()
     }
 
-    /// Whether a row can be read and does not hold what a record must hold. A row whose cells may be
-    /// in the wrong place, or whose cell is not text, stays a record with this problem, because a
-    /// customer may be in it.
+    /// Whether a row can be read and does not hold what a record must hold. A row whose cells may
+    /// be in the wrong place, or whose cell is not text, stays a record with this problem, because
+    /// a customer may be in it.
     fn is_left_out(&self, row: &CsvRow<'_>) -> bool {
         let can_be_read = row.record.len() == self.header.len() && self.escaped_quotes(row.record).is_empty();
         can_be_read

@@ -478,8 +478,15 @@ mod tests {
         ["name", "email", "phone", "country", "customer_type", "send_kyc_mail", "customer_address.city"];
 
     fn mapping(sets: &[&str]) -> Mapping {
-        let options =
-            InputOptions { sets: sets.iter().map(|set| set.parse().unwrap()).collect(), ..InputOptions::default() };
+        mapping_of(sets, &[])
+    }
+
+    fn mapping_of(sets: &[&str], values: &[&str]) -> Mapping {
+        let options = InputOptions {
+            sets: sets.iter().map(|set| set.parse().unwrap()).collect(),
+            values: values.iter().map(|value| value.parse().unwrap()).collect(),
+            ..InputOptions::default()
+        };
         Mapping::resolve(&ColumnNames::Header(COLUMNS.map(str::to_owned).to_vec()), &options).unwrap()
     }
 
@@ -496,9 +503,10 @@ mod tests {
                 select(vec!["", "Köln", "#REF!"]),
             ),
             sets in select(vec![vec![], vec!["customer_type=business", "send_kyc_mail=no"], vec!["customer_country=FR"]]),
+            values in select(vec![vec![], vec!["type:firm=business", "email:ü@b.de=u@b.de", "name:#N/A=Ada", "country:Congo=COD"]]),
         ) {
             let (kind, mail, city) = others;
-            let (mapping, cells) = (mapping(&sets), [name, email, phone, country, kind, mail, city]);
+            let (mapping, cells) = (mapping_of(&sets, &values), [name, email, phone, country, kind, mail, city]);
             let row = Cells(&cells);
             if let Some(customer) = plain(&mapping, &row) {
                 match judge(&mapping, &row, None, Vec::new(), &[]) {
@@ -507,6 +515,40 @@ mod tests {
                     }
                     RecordVerdict::Invalid { problems, .. } => prop_assert!(false, "{:?}: {:?}", cells, problems),
                 }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_replaced_value_is_judged_as_if_the_file_had_it(
+            name in select(vec!["Ada", " X ", "\\N", "#N/A"]),
+            country in select(vec!["DE", "BRD?", " BRD?", "brd?", ""]),
+            kind in select(vec!["", "Firma", "firma", " Firma\u{a0}", "Firma ", "individual"]),
+            mail in select(vec!["", "ja", "Ja", "no"]),
+            is_set in any::<bool>(),
+        ) {
+            let sets: &[&str] = if is_set { &["type=individual", "country=FR"] } else { &[] };
+            let values = ["name:X=Ada X", r"name:\N=Eva", "country:BRD?=DE", "type:Firma=business", "send_kyc_mail:ja=yes"];
+            let by_hand = |cell: &'static str| match trimmed(cell) {
+                "X" => "Ada X",
+                "\\N" => "Eva",
+                "BRD?" => "DE",
+                "Firma" => "business",
+                "ja" => "yes",
+                _ => cell,
+            };
+            let cells = [name, "ada@kunde.de", "+4915123456789", country, kind, mail, "Köln"];
+            let (with, without) = (mapping_of(sets, &values), mapping_of(sets, &[]));
+            let edited = cells.map(by_hand);
+            let (one, other) = (Cells(&cells), Cells(&edited));
+            prop_assert!(plain(&with, &one) == plain(&without, &other));
+            let judged = [(&with, &one), (&without, &other)].map(|(mapping, row)| judge(mapping, row, None, Vec::new(), &[]));
+            match judged {
+                [RecordVerdict::Valid { customer, .. }, RecordVerdict::Valid { customer: expected, .. }] => {
+                    prop_assert!(customer == expected);
+                }
+                [one, other] => prop_assert_eq!(one.violations(), other.violations()),
             }
         }
     }

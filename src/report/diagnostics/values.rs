@@ -48,10 +48,29 @@ impl UnknownValues {
     /// configuration file. Prints only how many there are if `masked`, because a column that was
     /// mapped by mistake holds personal data.
     pub(crate) fn print(&self, output: &mut dyn Write, masked: bool) -> io::Result<()> {
-        self.fields
-            .iter()
-            .filter(|values| !values.rows.is_empty())
-            .try_for_each(|values| if masked { values.print_count(output) } else { values.print_table(output) })
+        if masked {
+            return self.print_count(output);
+        }
+        self.listed().try_for_each(|values| values.print_table(output))
+    }
+
+    /// Returns the fields that have values to list, in the order in which requests have them.
+    fn listed(&self) -> impl Iterator<Item = &FieldValues> {
+        let of_field = |field| self.fields.iter().find(|values| values.field == field && !values.rows.is_empty());
+        Field::ALL.into_iter().filter_map(of_field)
+    }
+
+    fn print_count(&self, output: &mut dyn Write) -> io::Result<()> {
+        let fields: Vec<_> = self.listed().map(|values| values.field.as_str()).collect();
+        let known: usize = self.listed().map(|values| values.rows.len()).sum();
+        let values = match (known, self.listed().any(|values| values.others > 0)) {
+            (0, _) => return Ok(()),
+            (1, false) => "1 value is".to_owned(),
+            (number, false) => format!("{number} values are"),
+            (number, true) => format!("more than {number} values are"),
+        };
+        let fields = fields.join(", ");
+        writeln!(output, "{values} not known ({fields}); on a terminal, `check` lists them for --config\n")
     }
 }
 
@@ -66,19 +85,6 @@ impl FieldValues {
         } else {
             self.others += 1;
         }
-    }
-
-    fn print_count(&self, output: &mut dyn Write) -> io::Result<()> {
-        let Self { field, column, rows, .. } = self;
-        let values = match (rows.len(), self.others) {
-            (1, 0) => "1 value".to_owned(),
-            (number, 0) => format!("{number} values"),
-            (number, _) => format!("{number} values and more"),
-        };
-        writeln!(
-            output,
-            "{values} of column {column:?} cannot be used for {field}; on a terminal, `check` lists them for --config\n"
-        )
     }
 
     fn print_table(&self, output: &mut dyn Write) -> io::Result<()> {
@@ -227,6 +233,11 @@ mod tests {
         let expected = "\
 these values of column \"Kundentyp\" are not known; say in the file of --config what they mean:
 
+[values.customer_country]
+\"Congo\" = \"\"   # 1 row: means more than one; write COG or COD
+
+these values of column \"Kundentyp\" are not known; say in the file of --config what they mean:
+
 [values.customer_type]
 \"Firma\" = \"business\"   # 2 rows
 \"Verein\" = \"\"          # 1 row
@@ -236,11 +247,6 @@ these values of column \"Kundentyp\" are not known; say in the file of --config 
 
 [values.send_kyc_mail]
 \"Ja\" = \"true\"   # 1 row
-
-these values of column \"Kundentyp\" are not known; say in the file of --config what they mean:
-
-[values.customer_country]
-\"Congo\" = \"\"   # 1 row: means more than one; write COG or COD
 
 ";
         assert_eq!(printed(&found, false), expected);
@@ -263,7 +269,7 @@ these values of column \"Kundentyp\" are not known; say in the file of --config 
     #[test]
     fn what_does_not_go_to_a_terminal_has_no_value() {
         let text = printed(&[(Code::TypeUnknown, "Ada King"), (Code::TypeUnknown, "Bea")], true);
-        assert!(text.starts_with("2 values of column \"Kundentyp\" cannot be used for customer_type;"), "{text}");
+        assert!(text.starts_with("2 values are not known (customer_type); on a terminal"), "{text}");
         assert!(!text.contains("Ada") && !text.contains("Bea"), "{text}");
     }
 
