@@ -283,7 +283,7 @@ fn questions() {
 fn proposals() {
     let lab = Lab::new();
     let rows = "Ada King,ada@example.com,030 123456,0151 23456789,D,Verein,Muster e.V.\n\
-                Bo Li,bo@example.com,030 123457,,F,Privat,\n";
+                Bo Li,bo@example.com,+33 6 12 34 56 78,,F,Privat,\n";
     lab.write("in.csv", format!("Name,E-Mail,Telefon,Handy,Land,Kundentyp,Firma\n{rows}"));
     shows("init", &lab, &["init", "in.csv"]);
     shows("init-again", &lab, &["init", "in.csv"]);
