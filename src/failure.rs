@@ -8,7 +8,7 @@ use crate::exit::Exit;
 use crate::intake::IntakeError;
 use crate::ledger::{LedgerError, LostName};
 use crate::limits;
-use crate::shell::quoted;
+use crate::shell::{command, quoted, typed};
 use crate::trusted_file::Distrust;
 
 /// Hint for a reached limit that the message names.
@@ -182,7 +182,12 @@ pub(crate) fn hint_of_lost(lost: &LostName) -> &'static str {
 
 impl From<IntakeError> for Failure {
     fn from(error: IntakeError) -> Self {
-        let hint = error.hint();
+        let is_correctable = typed().any(|word| error.correct(&word).is_some());
+        let corrected = is_correctable.then(|| command(typed(), |word| error.correct(word)));
+        let hint = error.hint().map(|hint| match corrected {
+            Some(corrected) => format!("{hint}; the whole command: {corrected}"),
+            None => hint,
+        });
         let (exit, hint) =
             if error.is_of_the_machine() { (Exit::Io, Some(RAISE.to_owned())) } else { (Exit::Input, hint) };
         Self { exit, error: anyhow::Error::new(error), hint, run: None }

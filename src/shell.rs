@@ -13,6 +13,27 @@ pub fn quoted(word: &str) -> String {
     }
 }
 
+/// Returns a typed command as a shell reads it back, with the words that `other` replaces. An
+/// account id is replaced by a placeholder, because it is an e-mail in base64.
+pub fn command(typed: impl Iterator<Item = String>, other: impl Fn(&str) -> Option<String>) -> String {
+    let mut hide = false;
+    let shown = typed.map(|word| match other(&word) {
+        _ if std::mem::replace(&mut hide, word == ACCOUNT) => HIDDEN.to_owned(),
+        _ if word.strip_prefix(ACCOUNT).is_some_and(|rest| rest.starts_with('=')) => format!("{ACCOUNT}={HIDDEN}"),
+        Some(replaced) => quoted(&replaced),
+        None => quoted(&word),
+    });
+    shown.collect::<Vec<_>>().join(" ")
+}
+
+/// Returns the words of this process's command line.
+pub fn typed() -> impl Iterator<Item = String> {
+    std::env::args_os().map(|word| word.to_string_lossy().into_owned())
+}
+
+const ACCOUNT: &str = "--account-id";
+const HIDDEN: &str = "ACCOUNT_ID";
+
 #[cfg(test)]
 mod tests {
     use super::*;

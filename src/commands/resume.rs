@@ -4,13 +4,12 @@
 
 use crate::reconcile::input::InputHandle;
 use crate::settings::TargetSettings;
-use crate::shell::quoted;
+use crate::shell::{self, quoted};
 
 /// Returns the command that resumes the run.
 pub(super) fn command(input: &InputHandle) -> String {
     let spooled = input.is_spooled().then(|| input.path().display().to_string());
-    let typed = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
-    quoted_args(typed, spooled.as_deref())
+    quoted_args(shell::typed(), spooled.as_deref())
 }
 
 /// Returns the command that settles a doubt; the user replaces EMAIL and ID.
@@ -24,19 +23,8 @@ pub(super) fn settle(settings: &TargetSettings) -> String {
 }
 
 fn quoted_args(typed: impl Iterator<Item = String>, spooled: Option<&str>) -> String {
-    let mut hide = false;
-    let named = typed.map(|word| match spooled {
-        _ if std::mem::replace(&mut hide, word == ACCOUNT) => HIDDEN.to_owned(),
-        _ if word.strip_prefix(ACCOUNT).is_some_and(|rest| rest.starts_with('=')) => format!("{ACCOUNT}={HIDDEN}"),
-        Some(path) if word == "-" => quoted(path),
-        _ => quoted(&word),
-    });
-    named.collect::<Vec<_>>().join(" ")
+    shell::command(typed, |word| spooled.filter(|_| word == "-").map(str::to_owned))
 }
-
-/// Replaced by a placeholder, because an account id is an e-mail in base64.
-const ACCOUNT: &str = "--account-id";
-const HIDDEN: &str = "ACCOUNT_ID";
 
 #[cfg(test)]
 mod tests {

@@ -107,6 +107,13 @@ impl IntakeError {
         self
     }
 
+    /// Returns what to type in place of a word of the command line that caused the error, or `None`
+    /// if there is no single correction.
+    #[must_use]
+    pub fn correct(&self, word: &str) -> Option<String> {
+        if let Self::Columns { fault, .. } = self { fault.correct(word) } else { None }
+    }
+
     /// Whether the machine is at fault, and not the input.
     #[must_use]
     pub fn is_of_the_machine(&self) -> bool {

@@ -68,7 +68,8 @@ fn the_column_of_a_condition_is_named_in_any_case_and_one_that_is_not_there_is_r
     lab.run(&["check", "in.csv", "--where", "rolle=end-user"])
         .ends(65)
         .says("there is no column \"rolle\"; columns found: name, email, phone, country, role, active")
-        .says("hint: --where role=end-user");
+        .says("hint: --where role=end-user; the whole command: ")
+        .says("customer-import check in.csv --where role=end-user\n");
     lab.run(&["check", "in.csv", "--where", "role"]).ends(2).says("write COLUMN=VALUE");
 }
 

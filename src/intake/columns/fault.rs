@@ -65,6 +65,18 @@ impl ColumnFault {
     }
 }
 
+impl ColumnFault {
+    /// Returns what to type in place of a word that caused the fault, or `None` if the word did not
+    /// cause it or may be corrected in several ways.
+    pub(crate) fn correct(&self, word: &str) -> Option<String> {
+        let Self::NoSuchWhere { rule, near, .. } = self else { return None };
+        let [column] = &near[..] else { return None };
+        let (option, typed) = word.strip_prefix("--where=").map_or(("", word), |typed| ("--where=", typed));
+        let is_cause = typed.parse::<WhereRule>().is_ok_and(|typed| typed == **rule);
+        is_cause.then(|| format!("{option}{}", rule.about(column)))
+    }
+}
+
 fn instead(taken: &Option<String>) -> String {
     taken.as_ref().map_or_else(|| ", and nothing takes it".to_owned(), |column| format!(", not {column:?}"))
 }
