@@ -63,6 +63,16 @@ impl AtomicFile {
     pub fn commit(self) -> io::Result<()> {
         self.finish()?.put_in_place()
     }
+
+    /// Does the same, but never replaces a file.
+    ///
+    /// # Errors
+    /// The error of the system, which is `AlreadyExists` if a file is there by now.
+    pub fn commit_new(self) -> io::Result<()> {
+        let WholeFile { file, path, _in_use } = self.finish()?;
+        file.persist_noclobber(&path).map_err(|error| error.error)?;
+        File::open(folder(&path))?.sync_all()
+    }
 }
 
 /// A file that was written only to be read again.

@@ -55,6 +55,9 @@ pub enum Command {
     /// Write the reports again from a file and the ledger, even while an import is running. Sends
     /// nothing.
     Report(ReportArgs),
+    /// Look at a file, ask what is unclear, and write how to read it to a file for --config. Sends
+    /// nothing and opens no connection.
+    Init(Box<InitArgs>),
     /// Show what the ledger remembers of earlier runs, and resolve, add or erase it.
     #[command(subcommand)]
     Ledger(Box<LedgerCommand>),
@@ -186,6 +189,18 @@ pub struct ReportArgs {
     /// Run to report on: `last`, or the id from its summary.
     #[arg(long, help_heading = NO_HEADING, default_value = "last", value_name = "ID", env = "CUSTOMER_IMPORT_RUN", hide_env_values = true)]
     pub run: String,
+}
+
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// File to write [default: `customers.toml` beside `customers.csv`].
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub output: Option<PathBuf>,
+    /// Replace the file if it exists.
+    #[arg(long, help_heading = "Output")]
+    pub force: bool,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -55,7 +55,7 @@
 //! - I6 records read = the sum of the outcomes.
 //! - I7 after a kill, at most as many intents lack a response as `--concurrency` allows.
 //! - I8 memory does not grow with the file, except 13 bytes per record to find duplicates.
-//! - I9 `check` opens no socket.
+//! - I9 `check` and `init` open no socket.
 //! - I10 after a ledger error nothing is sent.
 //! - I11 nothing that was read after the input changed is sent.
 //! - I12 a record is reported as `failed` or `rejected` only if the server has no such customer of

@@ -74,7 +74,10 @@ mod tests {
     #[test]
     fn what_a_shell_would_split_or_expand_is_quoted() {
         let words = ["customer-import", "import", "a b.csv", "--map", "customer_name={It's}"];
-        assert_eq!(command(typed_words(&words), |_| None), r"customer-import import 'a b.csv' --map 'customer_name={It'\''s}'");
+        assert_eq!(
+            command(typed_words(&words), |_| None),
+            r"customer-import import 'a b.csv' --map 'customer_name={It'\''s}'"
+        );
     }
 
     #[test]
@@ -87,7 +90,8 @@ mod tests {
 
     #[test]
     fn a_word_can_be_replaced() {
-        let shown = command(typed_words(&["x", "check", "in.csv"]), |word| (word == "in.csv").then(|| "a b.csv".into()));
+        let shown =
+            command(typed_words(&["x", "check", "in.csv"]), |word| (word == "in.csv").then(|| "a b.csv".into()));
         assert_eq!(shown, "x check 'a b.csv'");
     }
 

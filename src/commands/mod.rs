@@ -3,19 +3,21 @@
 //!
 //! - `import` plans, asks, sends and reports. `check` makes the plan alone, and `report` the
 //!   reports alone.
+//! - `init` proposes how to read a file, asks what is unclear, and writes it down.
 //! - `ledger` shows, resolves, settles, pulls and erases.
 //! - `sandbox` runs the simulated API.
 //! - `job` has what the sending commands share; `preflight` judges a token that cannot be renewed;
 //!   `diagnostics` prints what is wrong with the input; `resume` builds the commands that messages
 //!   suggest from the one that was `typed`.
 //!
-//! `check` and `report` send nothing and can be stopped at any time. A command that sends opens the
-//! ledger before the first request, and ends its run there, so after a kill the same command
-//! continues.
+//! `check`, `report` and `init` send nothing and can be stopped at any time. A command that sends
+//! opens the ledger before the first request, and ends its run there, so after a kill the same
+//! command continues.
 
 mod check;
 mod diagnostics;
 mod import;
+mod init;
 mod job;
 mod ledger;
 mod preflight;
@@ -30,7 +32,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::process::logging::LogSettings;
 use crate::process::{signals, stdout};
-use crate::settings::{CheckSettings, ImportSettings, MetricsSettings, ReportSettings};
+use crate::settings::{CheckSettings, ImportSettings, InitSettings, MetricsSettings, ReportSettings};
 
 /// Fails if both `--sandbox` and `--base-url` were typed. A base URL of the environment or the
 /// configuration gives way to `--sandbox`, so that a rehearsal needs no other configuration.
@@ -66,6 +68,7 @@ pub fn run(cli: Cli, log: &LogSettings) -> Result<Exit, Failure> {
         Command::Import(args) => import::run(MetricsSettings::of(&args)?, move || ImportSettings::of(&args, log)),
         Command::Check(args) => signals::interruptible(move || check::run(CheckSettings::of(&args, log)?)),
         Command::Report(args) => signals::interruptible(move || report::run(ReportSettings::of(args)?)),
+        Command::Init(args) => signals::interruptible(move || init::run(&InitSettings::of(&args)?)),
         Command::Ledger(command) => ledger::run(*command, log),
         Command::Sandbox(args) => sandbox::run(args),
         Command::Completions { shell } => {

@@ -40,6 +40,17 @@ impl Field {
         Self::ALL.into_iter().find(|field| field.as_str() == text)
     }
 
+    /// Returns what is sent if a record has nothing for the field: `nothing` if the record is then
+    /// invalid.
+    #[must_use]
+    pub const fn default(self) -> &'static str {
+        match self {
+            Self::Type => "individual",
+            Self::SendKycMail => "true",
+            Self::Name | Self::Email | Self::Phone | Self::Country => "nothing",
+        }
+    }
+
     /// Whether the API requires the field.
     #[must_use]
     pub const fn is_required(self) -> bool {

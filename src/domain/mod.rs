@@ -39,8 +39,8 @@
 //! ```
 
 mod attempt;
-mod count;
 mod changed_fields;
+mod count;
 mod customer;
 mod fields;
 mod json;
@@ -59,8 +59,8 @@ mod yes_no;
 pub use attempt::{
     AttemptResult, DoubtCause, EmailWords, FoundCustomer, LookupResult, Matches, Refusal, RefusalScope, StopReason,
 };
-pub use count::{counted, grouped, plural};
 pub use changed_fields::ChangedFields;
+pub use count::{counted, grouped, plural};
 pub use customer::{Field, NewCustomer};
 pub use fields::country_code::Country;
 pub use fields::email::{Email, EmailKey};

@@ -359,7 +359,12 @@ impl Opened {
     }
 
     fn mapping(&self, names: &ColumnNames, options: &InputOptions) -> Result<Mapping, IntakeError> {
-        Mapping::resolve(names, options).map_err(|fault| IntakeError::Columns { path: self.path.clone(), fault })
+        let mapping = if options.is_unmapped {
+            Mapping::keeping_all(names, &options.wheres)
+        } else {
+            Mapping::resolve(names, options)
+        };
+        mapping.map_err(|fault| IntakeError::Columns { path: self.path.clone(), fault })
     }
 
     /// Returns an error if so many records cannot be decoded that the whole input must be in

@@ -15,8 +15,9 @@
 //! - `feed`: runs all of these, one record after the other; `parallel`: on all cores, with the same
 //!   result
 //!
-//! These modules serve all of them:
+//! Beside them:
 //!
+//! - `proposal`: what a file seems to mean, for `init`
 //! - `options`: what the user can say about the input
 //! - `origin`: where an input comes from, for messages about it
 //! - `country_columns`: which columns hold countries, for advice
@@ -72,6 +73,7 @@ mod origin;
 mod parallel;
 #[cfg(test)]
 mod properties;
+mod proposal;
 mod read;
 #[cfg(test)]
 mod sheet_properties;
@@ -87,4 +89,5 @@ pub use open::unpack::UnpackFault;
 pub use open::watched::InputFile;
 pub use options::{Format, HoldRule, InputOptions, parse_delimiter, parse_encoding};
 pub use parallel::{Gather, Parallel};
+pub use proposal::{Candidate, FieldProposal, FileSample, Proposal, ProposedSource, ValueMeaning, ValueProposal};
 pub use read::xlsx::fault::WorkbookFault;

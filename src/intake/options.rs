@@ -37,6 +37,9 @@ pub struct InputOptions {
     pub holds: Vec<HoldRule>,
     /// Whether each record carries its cells as they were read, which the rejects need.
     pub want_raw: bool,
+    /// Whether every column is kept and none feeds a field, to look at a file before its columns
+    /// are matched.
+    pub is_unmapped: bool,
     /// Whether the input came through a pipe, whose writer may have died. If so, a last CSV record
     /// without a line end counts as cut off.
     pub may_be_cut: bool,
@@ -119,6 +122,12 @@ pub(super) fn is_delimiter(byte: u8) -> bool {
 /// The rule of `--hold`: the code of a warning that counts as a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HoldRule(pub(super) Code);
+
+impl fmt::Display for HoldRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_str())
+    }
+}
 
 impl FromStr for HoldRule {
     type Err = RuleError;

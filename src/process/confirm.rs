@@ -1,4 +1,4 @@
-//! Asks for confirmation before an irreversible step.
+//! Asks the person at the terminal: for confirmation before an irreversible step, or for a line.
 
 use std::io::{BufRead as _, IsTerminal as _};
 
@@ -11,9 +11,15 @@ pub(crate) fn is_possible() -> bool {
 
 /// Asks, and returns whether the answer is a clear yes.
 pub(crate) fn confirmed(question: &str) -> bool {
-    output::show(format!("{question} [y/N] ").as_bytes(), Weight::Needed);
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).is_ok() && is_yes(&answer)
+    answer(&format!("{question} [y/N] ")).is_some_and(|answer| is_yes(&answer))
+}
+
+/// Asks, and returns the line that was typed, or `None` if the input ended (Ctrl-D).
+pub(crate) fn answer(question: &str) -> Option<String> {
+    output::show(question.as_bytes(), Weight::Needed);
+    let mut line = String::new();
+    let length = std::io::stdin().lock().read_line(&mut line).ok()?;
+    (length > 0).then_some(line)
 }
 
 fn is_yes(answer: &str) -> bool {

@@ -59,6 +59,10 @@ impl InputHandle {
         Ok(Self { file, name, settings })
     }
 
+    pub(crate) fn file(&self) -> &Arc<InputFile> {
+        &self.file
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.file.path()
     }

@@ -51,7 +51,8 @@ impl ChangedCounts {
         let mut names: Vec<_> = self.names.iter().collect();
         names.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
         let shown = names.iter().take(SHOWN_NAMES);
-        let mut told: Vec<_> = shown.map(|(name, count)| format!("{} ({})", shorten(name, NAME_WIDTH), grouped(**count))).collect();
+        let mut told: Vec<_> =
+            shown.map(|(name, count)| format!("{} ({})", shorten(name, NAME_WIDTH), grouped(**count))).collect();
         if names.len() > SHOWN_NAMES {
             told.push(format!("{} more", counted(names.len() as u64 - SHOWN_NAMES as u64, "field")));
         }

@@ -22,8 +22,8 @@
 //! - Nothing here prints a token. Only report files hold links.
 //! - Data goes to stdout; progress and diagnostics go to stderr.
 
-mod correction;
 mod changed;
+mod correction;
 mod diagnostics;
 mod event_log;
 mod formats;
@@ -35,8 +35,8 @@ mod rejects;
 mod summary;
 mod workbook;
 
-pub use correction::Correction;
 pub use changed::ChangedCounts;
+pub use correction::Correction;
 pub use diagnostics::listing::{Diagnostics, DiagnosticsStyle};
 pub use event_log::{log_end, log_event};
 pub use formats::file::{ReportFile, ReportFormat, ReportOptions};

@@ -174,7 +174,9 @@ impl Summary {
         }
         match self.changed.unknown() {
             0 => Ok(()),
-            unknown => writeln!(text, "\nchanged in unknown fields (imported by an earlier version): {}", grouped(unknown)),
+            unknown => {
+                writeln!(text, "\nchanged in unknown fields (imported by an earlier version): {}", grouped(unknown))
+            }
         }
     }
 
@@ -185,8 +187,9 @@ impl Summary {
         let changed = self.tally.get(Status::Changed);
         let fields = self.changed.fields();
         let which = if fields.is_empty() { String::new() } else { format!(": {fields}") };
-        (changed > 0)
-            .then(|| format!("{}, imported earlier with other data; not sent{which}", counted(changed, "changed record")))
+        (changed > 0).then(|| {
+            format!("{}, imported earlier with other data; not sent{which}", counted(changed, "changed record"))
+        })
     }
 
     /// Returns the number of requests and their pace, and what went wrong on the way, if anything

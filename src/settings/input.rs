@@ -37,6 +37,7 @@ impl InputSettings {
             region,
             holds: args.holds.clone(),
             want_raw: false,
+            is_unmapped: false,
             may_be_cut,
         };
         Ok(Self { kind, name: args.input_name.clone().map(InputName), options })

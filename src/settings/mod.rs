@@ -7,6 +7,7 @@
 mod check;
 mod credentials;
 mod import;
+mod init;
 mod input;
 mod log;
 mod outputs;
@@ -17,6 +18,7 @@ mod target;
 
 pub(crate) use check::CheckSettings;
 pub(crate) use import::{Destination, ImportSettings, MetricsSettings, SandboxSettings};
+pub(crate) use init::InitSettings;
 pub(crate) use outputs::{Rendering, default_report};
 pub(crate) use report::ReportSettings;
 pub(crate) use sending::{ResolveSettings, SendingSettings};

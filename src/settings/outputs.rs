@@ -111,7 +111,7 @@ pub(super) fn own_files(ledger: Option<&Path>, credentials: Option<&CredentialAr
 }
 
 /// Returns whether two paths mean the same file, even one that does not exist yet.
-fn same_file(one: &Path, other: &Path) -> bool {
+pub(super) fn same_file(one: &Path, other: &Path) -> bool {
     let real = |path: &Path| {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         path.canonicalize().ok().or_else(|| Some(folder.canonicalize().ok()?.join(path.file_name()?)))
@@ -132,7 +132,7 @@ pub(crate) fn default_report(input: &Path) -> PathBuf {
 }
 
 /// Fails if the file cannot be written, so that the user learns it before the run.
-fn writable(path: &Path) -> Result<(), Failure> {
+pub(super) fn writable(path: &Path) -> Result<(), Failure> {
     atomic_file::try_out(path).map_err(|error| {
         let failure = Failure::new(Exit::Io, limits::told(&error)).context(format!("cannot write {}", shown(path)));
         match missing_folder(path) {

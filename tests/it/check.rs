@@ -119,11 +119,13 @@ fn i9_check_opens_no_socket() {
         return;
     };
     assert!(version.status.success());
-    let mut traced = Command::new("strace");
-    traced.args(["-f", "-e", "trace=network", "-o", "trace.txt", env!("CARGO_BIN_EXE_customer-import")]);
-    traced.args(["check", "in.csv", "--base-url", "https://api.example.com/v1"]).current_dir(lab.path(""));
-    traced.env("XDG_STATE_HOME", lab.path("state")).env("HOME", lab.path(""));
-    Ran::of(&mut traced).ends(0);
-    let trace = lab.read("trace.txt");
-    assert!(!trace.contains("socket("), "{trace}");
+    for args in [&["check", "in.csv", "--base-url", "https://api.example.com/v1"][..], &["init", "in.csv"]] {
+        let mut traced = Command::new("strace");
+        traced.args(["-f", "-e", "trace=network", "-o", "trace.txt", env!("CARGO_BIN_EXE_customer-import")]);
+        traced.args(args).current_dir(lab.path(""));
+        traced.env("XDG_STATE_HOME", lab.path("state")).env("HOME", lab.path(""));
+        Ran::of(&mut traced).ends(0);
+        let trace = lab.read("trace.txt");
+        assert!(!trace.contains("socket("), "{trace}");
+    }
 }

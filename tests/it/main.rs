@@ -20,6 +20,7 @@ mod hints;
 mod hostile;
 mod identity;
 mod import;
+mod init;
 mod killed;
 mod ledger;
 mod login;

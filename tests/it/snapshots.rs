@@ -288,6 +288,24 @@ fn questions() {
 }
 
 #[test]
+fn proposals() {
+    let lab = Lab::new();
+    let rows = "Ada King,ada@example.com,030 123456,0151 23456789,D,Verein,Muster e.V.\n\
+                Bo Li,bo@example.com,+33 6 12 34 56 78,,F,Privat,\n";
+    lab.write("in.csv", format!("Name,E-Mail,Telefon,Handy,Land,Kundentyp,Firma\n{rows}"));
+    shows("init", &lab, &["init", "in.csv"]);
+    shows("init-again", &lab, &["init", "in.csv"]);
+    shows_on_a_terminal("init-questions", &lab, &["init", "in.csv", "--force"], "1\n2");
+    shows_on_a_terminal("init-left", &lab, &["init", "in.csv", "--output", "new.toml"], "\u{4}");
+    std::fs::copy(fixture("exports").join("mailchimp-audience.csv"), lab.path("export.csv")).unwrap();
+    shows("init-of-an-export", &lab, &["init", "export.csv"]);
+    insta::with_settings!({prepend_module_to_snapshot => false, omit_expression => true}, {
+        insta::assert_snapshot!("init-config", lab.read("in.toml").replace(program().to_str().unwrap(), "customer-import"));
+        insta::assert_snapshot!("init-config-of-an-export", lab.read("export.toml").replace(program().to_str().unwrap(), "customer-import"));
+    });
+}
+
+#[test]
 fn the_ledger() {
     let (lab, server) = world(3, &["--no-lookup", "--fault", "reset-after:p1@example.com:first=1"]);
     lab.run(&import(&server, &["--max-attempts", "1"])).ends(4);

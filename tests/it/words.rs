@@ -9,7 +9,7 @@ use crate::harness::{FAST, Lab, Server, fixture};
 use crate::proxy::{Harm, Proxy};
 
 /// What a file's header means, as the program proposes it.
-const PEOPLE: [(&str, &str); 5] = [
+pub(crate) const PEOPLE: [(&str, &str); 5] = [
     ("german.csv", "customer_name={Vorname} {Nachname}"),
     ("spanish.csv", "customer_name={Nombre} {Apellidos}"),
     ("french.csv", "customer_name={Prénom} {Nom}"),
@@ -21,7 +21,7 @@ const EMAIL: [&str; 5] = ["E-Mail-Adresse", "Correo electrónico", "Adresse e-ma
 
 /// The country, phone and name that each good row means, by its e-mail. The column `Probe` has
 /// them.
-fn expected(lab: &Lab, name: &str) -> BTreeMap<String, String> {
+pub(crate) fn expected(lab: &Lab, name: &str) -> BTreeMap<String, String> {
     let text = lab.read(name);
     let delimiter = if text.lines().next().unwrap().contains(';') { b';' } else { b',' };
     let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(text.as_bytes());
@@ -52,7 +52,7 @@ fn what_is_proposed_is_enough_for_a_file_in_another_language() {
 }
 
 /// The e-mail of a request, and its country, phone and name.
-fn sent(body: &[u8]) -> (String, String) {
+pub(crate) fn sent(body: &[u8]) -> (String, String) {
     let body: Value = serde_json::from_slice(body).unwrap();
     let text = |name: &str| body[name].as_str().unwrap().to_owned();
     let rest = ["customer_country", "customer_phone", "customer_name"].map(text);

@@ -173,14 +173,7 @@ fn advise(field: Field, missing: &MissingColumns, known: Option<&str>, guessed: 
     {
         return sure(map_recipe(field, &template));
     }
-    let stems: &[&str] = match field {
-        Field::Name => &["name"],
-        Field::Email => &["mail"],
-        Field::Phone => &["phone", "mobile"],
-        Field::Country => &["country", "nation"],
-        Field::Type | Field::SendKycMail => &[],
-    };
-    let mut likely = having(&names, stems);
+    let mut likely: Vec<String> = names.iter().filter(|name| sounds_like(name, field)).cloned().collect();
     if likely.is_empty() {
         likely = names.iter().filter(|name| has_word_of(name, field)).cloned().collect();
     }
@@ -194,15 +187,28 @@ fn advise(field: Field, missing: &MissingColumns, known: Option<&str>, guessed: 
     }
 }
 
-/// Returns the names that contain one of the words.
-fn having(names: &[String], stems: &[&str]) -> Vec<String> {
-    names.iter().filter(|name| stems.iter().any(|stem| fold(name).contains(stem))).cloned().collect()
+/// Whether a column's name contains a word for a field, so that it is worth a question.
+pub(crate) fn sounds_like(name: &str, field: Field) -> bool {
+    let stems: &[&str] = match field {
+        Field::Name => &["name"],
+        Field::Email => &["mail"],
+        Field::Phone => &["phone", "mobile"],
+        Field::Country => &["country", "nation"],
+        Field::Type | Field::SendKycMail => &[],
+    };
+    contains_one(name, stems)
+}
+
+fn contains_one(name: &str, words: &[&str]) -> bool {
+    let folded = fold(name);
+    words.iter().any(|word| folded.contains(word))
 }
 
 fn english_template(names: &[String]) -> Option<String> {
-    let first = having(names, &["firstname", "givenname", "forename"]);
-    let last = having(names, &["lastname", "surname", "familyname"]);
-    Some(format!("{{{}}} {{{}}}", first.first()?, last.first()?))
+    let with = |words| names.iter().find(|name| contains_one(name, words));
+    let first = with(&["firstname", "givenname", "forename"])?;
+    let last = with(&["lastname", "surname", "familyname"])?;
+    Some(format!("{{{first}}} {{{last}}}"))
 }
 
 /// Whether a column only describes another one, as `E-mail 1 - Label` and `Phonetic First Name` do.

@@ -122,15 +122,20 @@ pub(crate) fn by_preset(preset: Preset, command: &dyn Fn(&[String]) -> String) -
 /// Returns the option that maps a column to a field, quoted for a shell. A line break in the name
 /// is replaced by a space, which names the same column and keeps the command on one line.
 pub(crate) fn map_option(field: Field, column: &str) -> String {
-    let column = column.replace(char::is_control, " ");
-    // The space keeps a brace of the name apart from that of the template; it is not compared.
+    // A line break would end the command.
+    map_recipe(field, &recipe_of(&column.replace(char::is_control, " ")))
+}
+
+/// Returns a column's name as the right-hand side of `--map`.
+pub(crate) fn recipe_of(column: &str) -> String {
+    if column.contains(['{', '}']) { braced(column) } else { column.to_owned() }
+}
+
+/// Returns a column's name as a part of a template. A space keeps a brace of the name apart from
+/// that of the template; it is not compared.
+pub(crate) fn braced(column: &str) -> String {
     let space = if column.starts_with('{') { " " } else { "" };
-    let escaped = if column.contains(['{', '}']) {
-        format!("{{{space}{}}}", column.replace('{', "{{").replace('}', "}}"))
-    } else {
-        column
-    };
-    map_recipe(field, &escaped)
+    format!("{{{space}{}}}", column.replace('{', "{{").replace('}', "}}"))
 }
 
 /// Returns the `--map` option for a column or template, quoted for a shell.

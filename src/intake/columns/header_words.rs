@@ -249,6 +249,18 @@ const WORDS: &[(Meaning, &str)] = &[
     (Meaning::Field(Field::Type), "Aina ya mteja"),
 ];
 
+/// Columns that hold the name of a company. It is not a field, but it tells that some customers may
+/// be businesses.
+const COMPANY: &str = "Company|Company name|Organization|Organisation|Firma|Firmenname|Unternehmen|Entreprise|Société|\
+    Raison sociale|Empresa|Razón social|Razão social|Azienda|Ragione sociale|Bedrijf|Bedrijfsnaam|Nazwa firmy|Şirket|\
+    Şirket adı|شركة|اسم الشركة|Компания|Организация|Компанія|公司|公司名称|公司名稱|会社|会社名|회사|회사명|Perusahaan|\
+    Công ty|Kampuni";
+
+/// Whether a header says that its column holds the name of a company.
+pub(crate) fn is_company(name: &str) -> bool {
+    COMPANY.split('|').any(|word| plain(word) == plain(name))
+}
+
 static BY_WORD: LazyLock<HashMap<String, Meaning>> = LazyLock::new(|| {
     let words = |&(meaning, words): &(Meaning, &'static str)| words.split('|').map(move |word| (plain(word), meaning));
     WORDS.iter().flat_map(words).collect()
@@ -272,7 +284,7 @@ pub(crate) fn positions(names: &[String], field: Field) -> Vec<usize> {
     {
         return found;
     }
-    if names.iter().any(|name| ENGLISH_HALVES.contains(&&*fold(name))) {
+    if names.iter().any(|name| ENGLISH_GIVEN.contains(&&*fold(name)) || ENGLISH_FAMILY.contains(&&*fold(name))) {
         return Vec::new();
     }
     let mut found = at(&|meaning| matches!(meaning, Meaning::NameOrGiven | Meaning::NameOrFamily));
@@ -280,8 +292,9 @@ pub(crate) fn positions(names: &[String], field: Field) -> Vec<usize> {
     found
 }
 
-/// Columns of half a name in English, folded.
-const ENGLISH_HALVES: [&str; 6] = ["firstname", "givenname", "forename", "lastname", "surname", "familyname"];
+/// Columns of half a name in English, folded: the given name, and the family name.
+const ENGLISH_GIVEN: [&str; 3] = ["firstname", "givenname", "forename"];
+const ENGLISH_FAMILY: [&str; 3] = ["lastname", "surname", "familyname"];
 
 /// Words that are too usual in English to be the name without the other half beside them.
 const NOT_ALONE: [&str; 2] = ["ad", "ten"];
@@ -310,6 +323,15 @@ pub(crate) fn name_template(names: &[String]) -> Option<String> {
     }
 }
 
+/// The columns of the given and of the family name in English, if the file has one of each.
+pub(crate) fn english_halves(names: &[String]) -> Option<[&String; 2]> {
+    let only = |words: &[&str]| {
+        let mut found = names.iter().filter(|name| words.contains(&&*fold(name)));
+        found.next().filter(|_| found.next().is_none())
+    };
+    Some([only(&ENGLISH_GIVEN)?, only(&ENGLISH_FAMILY)?])
+}
+
 /// In Chinese, Japanese, Korean and Vietnamese.
 fn family_comes_first(name: &str) -> bool {
     plain(name) == "ho"
@@ -318,7 +340,7 @@ fn family_comes_first(name: &str) -> bool {
 
 /// What two spellings of one word have in common: lower case, no accents, no spaces, no
 /// punctuation.
-fn plain(name: &str) -> String {
+pub(crate) fn plain(name: &str) -> String {
     let is_kept = |letter: &char| {
         !matches!(letter, '\u{300}'..='\u{36f}' | '\u{640}' | '\u{64b}'..='\u{655}' | '.' | ',' | ':' | ';' | '*' | '\'' | '"'
             | '(' | ')' | '/' | '\u{2019}' | '\u{2bc}' | '\u{30fb}' | '\u{200e}' | '\u{200f}')

@@ -9,7 +9,7 @@ use super::advice::{check_export, check_replaced, check_required};
 use super::column_names::{Column, ColumnNames, Place};
 use super::fault::ColumnFault;
 use super::header_words;
-use super::rules::{ExtraRule, Recipe, TypedPart};
+use super::rules::{ExtraRule, Recipe, TypedPart, WhereRule};
 use super::selection::Condition;
 use super::sources::{ExtraField, FieldSource, TextSource, feed};
 use super::spelling::{aliases, fold, is_same};
@@ -37,7 +37,7 @@ pub(crate) fn is_known(name: &str, options: &InputOptions) -> bool {
     let asked = |typed: &str| is_same(typed, name);
     Field::ALL.into_iter().any(|field| asked(field.as_str()) || aliases(field).contains(&&*folded))
         || header_words::meaning(name).is_some()
-        || DOCUMENTED.contains(&name)
+        || is_documented(name)
         || options.keep.iter().any(|typed| asked(typed))
         || options.extras.iter().any(|rule| asked(&rule.column))
         || options.wheres.iter().any(|rule| asked(&rule.column))
@@ -47,6 +47,11 @@ pub(crate) fn is_known(name: &str, options: &InputOptions) -> bool {
                 parts.iter().any(|part| matches!(part, TypedPart::Column(column) if asked(column)))
             }
         })
+}
+
+/// Whether a column with this name is sent without being named.
+pub(crate) fn is_documented(name: &str) -> bool {
+    DOCUMENTED.contains(&name)
 }
 
 /// Which column feeds which field, for the whole file.
@@ -115,6 +120,20 @@ impl Mapping {
         };
         mapping.unused = mapping.find_unused(names);
         Ok(mapping)
+    }
+
+    /// Returns the mapping that keeps every column of the selected rows and feeds no field.
+    pub(crate) fn keeping_all(names: &ColumnNames, wheres: &[WhereRule]) -> Result<Self, ColumnFault> {
+        let conditions = wheres.iter().map(|rule| Condition::of(names, rule)).collect::<Result<Vec<_>, _>>()?;
+        let kept: Vec<Column> = (0..names.as_slice().len()).map(|index| names.column(index)).collect();
+        Ok(Self {
+            feedings: Default::default(),
+            extras: Vec::new(),
+            kept,
+            conditions,
+            kept_names: names.as_slice().to_vec(),
+            unused: Vec::new(),
+        })
     }
 
     fn find_unused(&self, names: &ColumnNames) -> Vec<String> {

@@ -15,7 +15,7 @@
 pub(super) mod advice;
 pub(super) mod column_names;
 pub(super) mod fault;
-mod header_words;
+pub(super) mod header_words;
 pub(super) mod mapping;
 pub(super) mod presets;
 pub(super) mod rules;

@@ -219,6 +219,7 @@ impl Preset {
                 name: &["{First Name} {Last Name}"],
                 email: &["Email Address"],
                 phone: &["Phone Number", "Phone"],
+                unfit: &["CC", "REGION"],
                 note: Some("Mailchimp guesses CC and REGION from an IP address, so they are not taken as the country"),
                 ..BARE
             },

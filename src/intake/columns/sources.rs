@@ -87,11 +87,7 @@ impl TextSource {
 
 impl FieldSource {
     pub(crate) fn describe(&self, field: Field) -> String {
-        let default = match field {
-            Field::Type => "individual",
-            Field::SendKycMail => "true",
-            _ => "nothing",
-        };
+        let default = field.default();
         match (self.origin.as_ref().filter(|_| self.seen), &self.set) {
             (Some(origin), None) => origin.describe(),
             (Some(origin), Some(value)) => format!("{}, if empty {value:?}", origin.describe()),

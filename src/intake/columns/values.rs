@@ -75,6 +75,11 @@ impl ValueRule {
         Ok(merged)
     }
 
+    /// Returns the text that is replaced and what takes its place.
+    pub(crate) fn texts(&self) -> [&str; 2] {
+        [&self.from, &self.to]
+    }
+
     fn is_about_the_same(&self, other: &Self) -> bool {
         (self.field, &self.from) == (other.field, &other.from)
     }
