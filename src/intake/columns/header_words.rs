@@ -8,10 +8,8 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use unicode_normalization::UnicodeNormalization as _;
-
 use super::spelling::fold;
-use crate::domain::Field;
+use crate::domain::{Field, plain_word};
 
 /// What a header says that its column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -258,17 +256,18 @@ const COMPANY: &str = "Company|Company name|Organization|Organisation|Firma|Firm
 
 /// Whether a header says that its column holds the name of a company.
 pub(crate) fn is_company(name: &str) -> bool {
-    COMPANY.split('|').any(|word| plain(word) == plain(name))
+    COMPANY.split('|').any(|word| plain_word(word) == plain_word(name))
 }
 
 static BY_WORD: LazyLock<HashMap<String, Meaning>> = LazyLock::new(|| {
-    let words = |&(meaning, words): &(Meaning, &'static str)| words.split('|').map(move |word| (plain(word), meaning));
+    let words =
+        |&(meaning, words): &(Meaning, &'static str)| words.split('|').map(move |word| (plain_word(word), meaning));
     WORDS.iter().flat_map(words).collect()
 });
 
 /// What a header says in one of the languages, or `None` if it is none of their words.
 pub(crate) fn meaning(name: &str) -> Option<Meaning> {
-    BY_WORD.get(&plain(name)).copied()
+    BY_WORD.get(&plain_word(name)).copied()
 }
 
 /// The columns of a field by their words. Half a name is not a name.
@@ -288,7 +287,7 @@ pub(crate) fn positions(names: &[String], field: Field) -> Vec<usize> {
         return Vec::new();
     }
     let mut found = at(&|meaning| matches!(meaning, Meaning::NameOrGiven | Meaning::NameOrFamily));
-    found.retain(|&index| !NOT_ALONE.contains(&&*plain(&names[index])));
+    found.retain(|&index| !NOT_ALONE.contains(&&*plain_word(&names[index])));
     found
 }
 
@@ -334,20 +333,8 @@ pub(crate) fn english_halves(names: &[String]) -> Option<[&String; 2]> {
 
 /// In Chinese, Japanese, Korean and Vietnamese.
 fn family_comes_first(name: &str) -> bool {
-    plain(name) == "ho"
+    plain_word(name) == "ho"
         || name.chars().any(|letter| matches!(letter, '\u{3040}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}'))
-}
-
-/// What two spellings of one word have in common: lower case, no accents, no spaces, no
-/// punctuation.
-pub(crate) fn plain(name: &str) -> String {
-    let is_kept = |letter: &char| {
-        !matches!(letter, '\u{300}'..='\u{36f}' | '\u{640}' | '\u{64b}'..='\u{655}' | '.' | ',' | ':' | ';' | '*' | '\'' | '"'
-            | '(' | ')' | '/' | '\u{2019}' | '\u{2bc}' | '\u{30fb}' | '\u{200e}' | '\u{200f}')
-    };
-    let folded = fold(name);
-    let letters = folded.nfkd().filter(is_kept).nfc();
-    letters.map(|letter| if letter == 'ı' { 'i' } else { letter }).collect()
 }
 
 #[cfg(test)]
@@ -363,7 +350,7 @@ mod tests {
         let mut seen: HashMap<String, (Meaning, &str)> = HashMap::new();
         for (meaning, words) in WORDS {
             for word in words.split('|') {
-                let (before, by) = *seen.entry(plain(word)).or_insert((*meaning, word));
+                let (before, by) = *seen.entry(plain_word(word)).or_insert((*meaning, word));
                 assert_eq!(before, *meaning, "{word} and {by}");
             }
         }

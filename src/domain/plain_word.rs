@@ -1,0 +1,20 @@
+//! What all spellings of one word share.
+
+use unicode_normalization::UnicodeNormalization as _;
+
+/// Returns the letters of a word in lower case, without spaces, `_` and `-`.
+pub(crate) fn folded_word(word: &str) -> impl Iterator<Item = char> {
+    word.chars()
+        .filter(|letter| !letter.is_whitespace() && !matches!(letter, '_' | '-' | '\u{feff}' | '\u{200b}'))
+        .flat_map(char::to_lowercase)
+}
+
+/// Returns a word in lower case, without accents, spaces and punctuation.
+pub(crate) fn plain_word(word: &str) -> String {
+    let is_kept = |letter: &char| {
+        !matches!(letter, '\u{300}'..='\u{36f}' | '\u{640}' | '\u{64b}'..='\u{655}' | '.' | ',' | ':' | ';' | '*' | '\'' | '"'
+            | '(' | ')' | '/' | '\u{2019}' | '\u{2bc}' | '\u{30fb}' | '\u{200e}' | '\u{200f}')
+    };
+    let letters = folded_word(word).nfkd().filter(is_kept).nfc();
+    letters.map(|letter| if letter == 'ı' { 'i' } else { letter }).collect()
+}
