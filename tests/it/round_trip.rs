@@ -128,8 +128,8 @@ fn rejects_as_xlsx_that_a_spreadsheet_saved_are_imported_as_they_are() {
 #[test]
 fn a_row_of_a_workbook_with_a_cell_after_all_columns_is_invalid() {
     let lab = Lab::new();
-    let row = |n: usize| format!("Ada King,p{n}@example.com,+4917612345001,DEU");
-    let header = "customer_name,customer_email,customer_phone,customer_country,note";
+    let row = |n: usize| format!("Ada King,p{n}@example.com,+4917612345001,DEU,{n}");
+    let header = "customer_name,customer_email,customer_phone,customer_country,id,note";
     lab.write("in.csv", format!("{header}\n{}\n{},a,b\n", row(1), row(2)));
     lab.run(&["check", "in.csv", "--rejects", "mend.xlsx"]).ends(1);
     let (sent, report) = imported(&lab, "mend.xlsx", &[]);

@@ -4,7 +4,7 @@ use encoding_rs::{Encoding, UTF_8};
 
 use crate::domain::{
     Code, Country, Field, Flaw, InputRecord, Json, JsonObject, NewCustomer, Position, RawRecord, RecordVerdict,
-    Violation, counted, shorten,
+    Violation, counted, plural, shorten,
 };
 
 use super::no_record::NoRecord;
@@ -245,10 +245,10 @@ impl Examiner {
             let last =
                 if missing == 1 { "the last cell is".to_owned() } else { format!("the last {missing} cells are") };
             optional = format!(
-                "{last} missing ({}), as spreadsheets leave out empty ones: end the row with {} more, unless a line \
-                 break within a cell cut it",
+                "{last} missing ({}), as spreadsheets leave out empty ones: end the row with {missing} more \
+                 {}, unless a line break within a cell cut it",
                 names.join(", "),
-                counted(missing as u64, "delimiter")
+                plural(missing as u64, "delimiter")
             );
             &optional
         } else if found < expected {

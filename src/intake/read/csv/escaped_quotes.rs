@@ -6,7 +6,7 @@
 
 /// Where the next byte of a record is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
+enum QuoteState {
     CellStart,
     Plain,
     Quoted,
@@ -18,27 +18,27 @@ enum State {
 /// or all quotes of the record are where a correct writer puts them. `raw` is the record as it was
 /// read, of which everything after the first stray quote may belong to another cell.
 pub(super) fn first_escaped_quote(raw: &[u8], delimiter: u8) -> Option<usize> {
-    let (mut state, mut cell, mut found) = (State::CellStart, 0, None);
+    let (mut state, mut cell, mut found) = (QuoteState::CellStart, 0, None);
     let mut before = 0;
     for &byte in raw {
         let is_delimiter = byte == delimiter;
         state = match (state, byte) {
-            (State::Quoted, b'"') => {
+            (QuoteState::Quoted, b'"') => {
                 if before == b'\\' {
                     found = found.or(Some(cell));
                 }
-                State::AfterQuote
+                QuoteState::AfterQuote
             }
-            (State::Quoted, _) | (State::AfterQuote, b'"') => State::Quoted,
-            (State::CellStart, b'"') => State::Quoted,
+            (QuoteState::Quoted, _) | (QuoteState::AfterQuote, b'"') => QuoteState::Quoted,
+            (QuoteState::CellStart, b'"') => QuoteState::Quoted,
             _ if is_delimiter => {
                 cell += 1;
-                State::CellStart
+                QuoteState::CellStart
             }
-            (_, b'\r' | b'\n') => State::CellStart,
+            (_, b'\r' | b'\n') => QuoteState::CellStart,
             // A quote that is not at the beginning of its cell, or a letter after the last quote.
-            (State::Plain, b'"') | (State::AfterQuote, _) if found.is_some() => return found,
-            _ => State::Plain,
+            (QuoteState::Plain, b'"') | (QuoteState::AfterQuote, _) if found.is_some() => return found,
+            _ => QuoteState::Plain,
         };
         before = byte;
     }

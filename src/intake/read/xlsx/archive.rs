@@ -174,8 +174,7 @@ mod tests {
     fn archive(method: CompressionMethod, write: impl FnOnce(&mut dyn io::Write)) -> Vec<u8> {
         let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
         let options = SimpleFileOptions::default().compression_method(method);
-        let level = (method == CompressionMethod::Deflated).then_some(1);
-        archive.start_file("a/B.xml", options.compression_level(level)).unwrap();
+        archive.start_file("a/B.xml", options).unwrap();
         write(&mut archive);
         archive.finish().unwrap().into_inner()
     }
