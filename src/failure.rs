@@ -76,6 +76,19 @@ impl Failure {
         self.run.as_deref()
     }
 
+    /// Whether columns are missing, which `init` can help to find.
+    #[must_use]
+    pub fn lacks_columns(&self) -> bool {
+        self.error.downcast_ref::<IntakeError>().is_some_and(IntakeError::lacks_columns)
+    }
+
+    /// Adds another way to the hint.
+    #[must_use]
+    pub fn or_hint(mut self, other: &str) -> Self {
+        self.hint = Some(self.hint.map_or_else(|| other.to_owned(), |hint| format!("{hint}\n  or {other}")));
+        self
+    }
+
     /// Returns the hint, or `None` if there is none.
     #[must_use]
     pub fn next_step(&self) -> Option<&str> {
@@ -177,8 +190,8 @@ pub(crate) fn hint_of_lost(lost: &LostName) -> &'static str {
             "give the ledger its name back before the next import, because a new ledger would send everything again"
         }
         LostName::Ledger { now: None } => {
-            "before the next import, run `ledger pull` with the same --base-url, --account and --ledger, so that a new ledger knows the \
-             customers that this run created"
+            "before the next import, pull the customers of the API into a new ledger (`ledger pull`), because it does not know those \
+             that this run created"
         }
     }
 }

@@ -26,6 +26,8 @@ mod resume;
 mod sandbox;
 mod typed;
 
+use clap::CommandFactory as _;
+
 use self::typed::TypedCommand;
 use crate::cli::{self, Cli, Command, ImportArgs};
 use crate::exit::Exit;
@@ -50,7 +52,6 @@ fn refuse_two_destinations(args: &ImportArgs) -> Result<(), Failure> {
 
 /// Runs the command. Fails if the environment has a variable that looks like ours and is not.
 pub fn run(cli: Cli, log: &LogSettings) -> Result<Exit, Failure> {
-    use clap::CommandFactory as _;
     let unknown = cli::unknown_variables();
     if !unknown.is_empty() {
         return Err(Failure::new(Exit::Usage, format!("no option has this environment variable: {}", unknown.join(", ")))
@@ -61,7 +62,22 @@ pub fn run(cli: Cli, log: &LogSettings) -> Result<Exit, Failure> {
     if let Command::Import(args) = &cli.command {
         refuse_two_destinations(args)?;
     }
-    match cli.command {
+    dispatch(cli.command, log).map_err(with_proposal)
+}
+
+/// Adds the command that looks for the columns, if some are missing and the input is a file.
+fn with_proposal(failure: Failure) -> Failure {
+    if !failure.lacks_columns() {
+        return failure;
+    }
+    match resume::proposal(TypedCommand::of_this_process()) {
+        Some(command) => failure.or_hint(&format!("let `init` propose the columns and write them down: {command}")),
+        None => failure,
+    }
+}
+
+fn dispatch(command: Command, log: LogSettings) -> Result<Exit, Failure> {
+    match command {
         Command::Import(args) if args.dry_run => {
             signals::interruptible(move || check::run(CheckSettings::of(&(*args).into(), log)?))
         }
