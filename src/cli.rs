@@ -72,6 +72,22 @@ pub enum Command {
     Man,
 }
 
+impl Command {
+    /// Returns how many requests can be in flight at once, or 0 if the command sends nothing.
+    #[must_use]
+    pub fn concurrency(&self) -> usize {
+        let sending = match self {
+            Self::Import(args) if !args.dry_run => Some(&args.sending),
+            Self::Ledger(command) => match &**command {
+                LedgerCommand::Resolve { sending, .. } | LedgerCommand::Pull { sending, .. } => Some(sending),
+                _ => None,
+            },
+            _ => None,
+        };
+        sending.map_or(0, |sending| sending.concurrency.get())
+    }
+}
+
 #[derive(Clone, Copy, Debug, Args)]
 pub struct LogArgs {
     /// Format of the log on standard error.

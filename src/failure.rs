@@ -41,6 +41,11 @@ impl Failure {
         self
     }
 
+    /// Returns the failure for what this process lacks.
+    pub fn lacking(short: limits::Shortage) -> Self {
+        short.hint.into_iter().fold(Self::new(Exit::Io, short.what), Self::hint)
+    }
+
     /// Returns the failure for a thread that could not be started.
     pub fn no_thread(error: &std::io::Error) -> Self {
         Self::new(Exit::Io, limits::no_thread(error)).hint(RAISE)

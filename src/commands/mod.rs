@@ -32,6 +32,7 @@ use self::typed::TypedCommand;
 use crate::cli::{self, Cli, Command, ImportArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::limits;
 use crate::process::logging::LogSettings;
 use crate::process::{signals, stdout};
 use crate::settings::{CheckSettings, ImportSettings, InitSettings, MetricsSettings, ReportSettings};
@@ -58,6 +59,9 @@ pub fn run(cli: Cli, log: &LogSettings) -> Result<Exit, Failure> {
             .hint("unset it or correct its name: CUSTOMER_IMPORT_ and the name of the option, such as CUSTOMER_IMPORT_BASE_URL"));
     }
     signals::survive_size_limit();
+    if let Some(short) = limits::lacking_memory(cli.command.concurrency()) {
+        return Err(Failure::lacking(short));
+    }
     let log = *log;
     if let Command::Import(args) = &cli.command {
         refuse_two_destinations(args)?;
