@@ -58,6 +58,9 @@ pub enum Command {
     /// Look at a file, ask what is unclear, and write how to read it to a file for --config. Sends
     /// nothing and opens no connection.
     Init(Box<InitArgs>),
+    /// Try the host, TLS, credentials, rate limit, look-ups, ledger, clock and disk, and show what
+    /// would hinder an import. Creates no customer.
+    Doctor(Box<DoctorArgs>),
     /// Show what the ledger remembers of earlier runs, and resolve, add or erase it.
     #[command(subcommand)]
     Ledger(Box<LedgerCommand>),
@@ -201,6 +204,26 @@ pub struct InitArgs {
     /// Replace the file if it exists.
     #[arg(long, help_heading = "Output")]
     pub force: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    #[command(flatten)]
+    pub target: TargetArgs,
+    #[command(flatten)]
+    pub credentials: CredentialArgs,
+    /// Pace of the few requests: `auto`, N/s, N/m or N/h.
+    #[arg(long, help_heading = PACE, default_value = "auto", env = "CUSTOMER_IMPORT_RATE", hide_env_values = true)]
+    pub rate: Rate,
+    /// Maximum time to wait for a complete response.
+    #[arg(long, help_heading = PACE, value_name = "D", default_value = "75s", value_parser = parse_duration, env = "CUSTOMER_IMPORT_TIMEOUT", hide_env_values = true)]
+    pub timeout: Duration,
+    /// Maximum time to wait for a connection.
+    #[arg(long, help_heading = PACE, value_name = "D", default_value = "10s", value_parser = parse_duration, env = "CUSTOMER_IMPORT_CONNECT_TIMEOUT", hide_env_values = true)]
+    pub connect_timeout: Duration,
+    /// Print the result as JSON.
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -4,6 +4,7 @@
 //! - `import` plans, asks, sends and reports. `check` makes the plan alone, and `report` the
 //!   reports alone.
 //! - `init` proposes how to read a file, asks what is unclear, and writes it down.
+//! - `doctor` tries everything that an import needs, and creates nobody.
 //! - `ledger` shows, resolves, settles, pulls and erases.
 //! - `sandbox` runs the simulated API.
 //! - `job` has what the sending commands share; `preflight` judges a token that cannot be renewed;
@@ -16,6 +17,7 @@
 
 mod check;
 mod diagnostics;
+mod doctor;
 mod import;
 mod init;
 mod job;
@@ -31,8 +33,8 @@ use crate::cli::{self, Cli, Command, ImportArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::process::logging::LogSettings;
-use crate::process::{signals, stdout};
-use crate::settings::{CheckSettings, ImportSettings, InitSettings, MetricsSettings, ReportSettings};
+use crate::process::{runtime, signals, stdout};
+use crate::settings::{CheckSettings, DoctorSettings, ImportSettings, InitSettings, MetricsSettings, ReportSettings};
 
 /// Fails if both `--sandbox` and `--base-url` were typed. A base URL of the environment or the
 /// configuration gives way to `--sandbox`, so that a rehearsal needs no other configuration.
@@ -69,6 +71,7 @@ pub fn run(cli: Cli, log: &LogSettings) -> Result<Exit, Failure> {
         Command::Check(args) => signals::interruptible(move || check::run(CheckSettings::of(&args, log)?)),
         Command::Report(args) => signals::interruptible(move || report::run(ReportSettings::of(args)?)),
         Command::Init(args) => signals::interruptible(move || init::run(&InitSettings::of(&args)?)),
+        Command::Doctor(args) => runtime::on_runtime(doctor::run(move || DoctorSettings::of(&args))),
         Command::Ledger(command) => ledger::run(*command, log),
         Command::Sandbox(args) => sandbox::run(args),
         Command::Completions { shell } => {

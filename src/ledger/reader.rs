@@ -1,11 +1,11 @@
 //! The ledger as reports, plans and people read it.
 
-use super::LedgerError;
 use super::field_hashes::FieldHashes;
 use super::keyed_hasher::{BadRecordDigest, KeyedHasher};
 use super::model::{OpenRequest, RunInfo, RunState, SharedId};
 use super::record_state::{Claimed, KnownRecord, RecordState};
 use super::store::LedgerReader;
+use super::{LedgerError, Occupied};
 use crate::domain::{ChangedFields, EmailKey, MinuteTraffic, Tally};
 
 /// How many records a store is asked for at a time.
@@ -139,6 +139,17 @@ impl Reader {
     /// in doubt.
     pub fn tally(&self) -> Result<Tally, LedgerError> {
         self.store.tally()
+    }
+
+    /// Checks the whole ledger. Fails if anything is damaged. This takes seconds for each gigabyte.
+    pub fn check(&self) -> Result<(), LedgerError> {
+        self.store.check()
+    }
+
+    /// Returns the run that holds the ledger for writing, or `None` if none does.
+    #[must_use]
+    pub fn holder(&self) -> Option<Occupied> {
+        self.store.holder()
     }
 
     /// Counts the runs of this target.
