@@ -4,9 +4,9 @@
 //! - `import` plans, asks, sends and reports. `check` makes the plan alone, and `report` the
 //!   reports alone.
 //! - `init` proposes how to read a file, asks what is unclear, and writes it down.
-//! - `doctor` tries everything that an import needs, and creates nobody.
+//! - `doctor` tries everything that an import needs, and creates no customer.
 //! - `ledger` shows, resolves, settles, pulls and erases.
-//! - `sandbox` runs the simulated API.
+//! - `sandbox` runs the simulated API. `man` makes manual pages of the help texts.
 //! - `job` has what the sending commands share; `preflight` judges a token that cannot be renewed;
 //!   `diagnostics` prints what is wrong with the input; `resume` builds the commands that messages
 //!   suggest from the one that was `typed`.
@@ -22,6 +22,7 @@ mod import;
 mod init;
 mod job;
 mod ledger;
+mod man;
 mod preflight;
 mod report;
 mod resume;
@@ -80,10 +81,8 @@ pub fn run(cli: Cli, log: &LogSettings) -> Result<Exit, Failure> {
             stdout::write(&script);
             Ok(Exit::Done)
         }
-        Command::Man => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(|error| Failure::of(Exit::Io, error))?;
-            stdout::write(&page);
+        Command::Man { command } => {
+            stdout::write(&man::page(&command)?);
             Ok(Exit::Done)
         }
     }

@@ -9,7 +9,7 @@ use super::rate::rate_option::Rate;
 use super::server::{Api, Server as _, TokenRequest};
 use crate::api::{FirstLook, GrantResult, PageResult, Token};
 
-/// An e-mail that no customer has, because nobody can get a name below `invalid` (RFC 2606).
+/// An e-mail that no customer has, because names are never registered below `invalid` (RFC 2606).
 const NOT_A_CUSTOMER: &str = "doctor@customer-import.invalid";
 
 /// What the API answered.

@@ -460,6 +460,10 @@ impl LedgerReader for MemoryReader {
         Ok(tally)
     }
 
+    fn owner(&self) -> Result<Option<Vec<u8>>, LedgerError> {
+        Ok(self.kept.owner.clone())
+    }
+
     fn check(&self) -> Result<(), LedgerError> {
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! The ledger as reports, plans and people read it.
 
 use super::field_hashes::FieldHashes;
+use super::handle::owner_digest;
 use super::keyed_hasher::{BadRecordDigest, KeyedHasher};
 use super::model::{OpenRequest, RunInfo, RunState, SharedId};
 use super::record_state::{Claimed, KnownRecord, RecordState};
@@ -16,12 +17,13 @@ pub(super) const PIECE: usize = 500;
 #[derive(Debug)]
 pub struct Reader {
     store: Box<dyn LedgerReader>,
+    secret: Vec<u8>,
     hasher: KeyedHasher,
 }
 
 impl Reader {
     pub(super) fn over(store: impl LedgerReader + 'static, secret: &[u8]) -> Result<Self, hmac::digest::InvalidLength> {
-        Ok(Self { store: Box::new(store), hasher: KeyedHasher::new(secret)? })
+        Ok(Self { store: Box::new(store), secret: secret.to_owned(), hasher: KeyedHasher::new(secret)? })
     }
 
     /// Returns what hashes with the secret of this ledger.
@@ -139,6 +141,12 @@ impl Reader {
     /// in doubt.
     pub fn tally(&self) -> Result<Tally, LedgerError> {
         self.store.tally()
+    }
+
+    /// Returns whether the target was first used by another owner than this one.
+    pub fn belongs_to_another(&self, owner: &str) -> Result<bool, LedgerError> {
+        let first = self.store.owner()?;
+        Ok(first.is_some_and(|first| first != owner_digest(&self.secret, owner)))
     }
 
     /// Checks the whole ledger. Fails if anything is damaged. This takes seconds for each gigabyte.

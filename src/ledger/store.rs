@@ -185,6 +185,9 @@ pub(super) trait LedgerReader: std::fmt::Debug + Send {
     /// Counts the records by their last outcome; those with an open request count as in doubt.
     fn tally(&self) -> Result<Tally, LedgerError>;
 
+    /// Returns the digest of the first owner of the target, or `None` if none was noted.
+    fn owner(&self) -> Result<Option<Vec<u8>>, LedgerError>;
+
     /// Checks the whole ledger, each index against its table. Fails if anything is damaged. This
     /// takes seconds for each gigabyte.
     fn check(&self) -> Result<(), LedgerError>;

@@ -128,7 +128,8 @@ fn throttled(pause: Duration) -> Finding {
 }
 
 fn connection(first: &FirstLook, now: Timestamp) -> Finding {
-    let took = about(first.took);
+    let millis = first.took.as_millis();
+    let took = if millis < 1000 { format!("{millis} ms") } else { about(first.took) };
     let Some(until) = first.certificate_until else {
         return Finding::ok(CONNECTION, format!("answered in {took}, without TLS"));
     };

@@ -8,18 +8,18 @@ use crate::commands::resume;
 use crate::domain::{Status, counted, shown};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::ledger::{Creation, Ledger, LedgerError, Reader};
+use crate::ledger::{Creation, Ledger, LedgerError, Reader, Target};
 use crate::settings::TargetSettings;
 
 const LEDGER: &str = "ledger";
 const LOCK: &str = "lock";
 
 /// Returns the findings on the ledger and its lock. Creates nothing. Reads the whole ledger, so it
-/// may take a while.
-pub(super) fn judge(target: &TargetSettings) -> Vec<Finding> {
+/// may take a while. `owner` is the account of the credentials, if they name one.
+pub(super) fn judge(target: &TargetSettings, owner: Option<&str>) -> Vec<Finding> {
     let path = &target.ledger;
     match Ledger::check_place(path).and_then(|()| Reader::open(path, &target.target)) {
-        Ok(reader) => match whole(&reader, target) {
+        Ok(reader) => match whole(&reader, target, owner) {
             Ok(finding) => vec![finding, lock(&reader)],
             Err(error) => vec![Finding::of_failure(LEDGER, &error.into()), lock(&reader)],
         },
@@ -36,8 +36,12 @@ pub(super) fn judge(target: &TargetSettings) -> Vec<Finding> {
     }
 }
 
-fn whole(reader: &Reader, target: &TargetSettings) -> Result<Finding, LedgerError> {
+fn whole(reader: &Reader, target: &TargetSettings, owner: Option<&str>) -> Result<Finding, LedgerError> {
     reader.check()?;
+    if owner.map(|owner| reader.belongs_to_another(owner)).transpose()?.unwrap_or_default() {
+        let Target { base_url, account } = target.target.clone();
+        return Err(LedgerError::OtherAccount { base_url, account });
+    }
     let (tally, runs) = (reader.tally()?, reader.runs()?);
     let value = format!(
         "{}, {}; whole; {} of {} in it",

@@ -23,7 +23,7 @@ const FEW_DESCRIPTORS: u64 = 64;
 pub(super) fn judge(ledger: &Path) -> Vec<Finding> {
     let folder = ledger.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let reports = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
-    let folders = [("disk of ledger", folder), ("disk of reports", &reports), ("temporary", &std::env::temp_dir())];
+    let folders = [("disk of ledger", folder), ("disk of reports", &reports), ("disk of temp", &std::env::temp_dir())];
     let disks = folders.map(|(subject, folder)| {
         let there = existing(folder);
         disk(subject, there, machine::free_space(there))

@@ -1,4 +1,4 @@
-//! `doctor`: tries everything that an import needs, and creates nobody.
+//! `doctor`: tries everything that an import needs, and creates no customer.
 //!
 //! - `finding` is what it says of one thing: a mark, a value, a hint, and the exit code.
 //! - `api` judges what the API answered; `ledger` the ledger and its lock; `machine` disks and

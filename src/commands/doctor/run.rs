@@ -28,9 +28,10 @@ pub(in crate::commands) async fn run(
     let signals = Signals::listen()?;
     let settings = signals.beside(decide).await?;
     let (rendering, target) = (settings.rendering, settings.target.clone());
+    let owner = signals.or_stop(async { Ok(owner(&settings.credentials).await) }).await?;
     let local = signals.beside(move || {
         let path = target.ledger.clone();
-        Ok(ledger::judge(&target).into_iter().chain(machine::judge(&path)).collect::<Vec<_>>())
+        Ok(ledger::judge(&target, owner.as_deref()).into_iter().chain(machine::judge(&path)).collect::<Vec<_>>())
     });
     let remote = signals.or_stop(async { Ok(remote(settings).await) });
     let (remote, local) = tokio::try_join!(remote, local)?;
@@ -41,6 +42,11 @@ pub(in crate::commands) async fn run(
     };
     stdout::write_unless_signalled(said, &signals.caught).await;
     Ok(finding::exit(&findings))
+}
+
+/// Returns the account of the credentials, or `None` if they do not name one or cannot be used.
+async fn owner(credentials: &Result<Arc<Credentials>, Failure>) -> Option<String> {
+    credentials.as_ref().ok()?.owner().await.ok()?
 }
 
 /// Returns the findings on the way to the API, and on the API.

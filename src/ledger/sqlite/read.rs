@@ -188,6 +188,12 @@ impl LedgerReader for SqliteReader {
         self.tallied(sql, self.target)
     }
 
+    fn owner(&self) -> Result<Option<Vec<u8>>, LedgerError> {
+        let owners: Vec<Option<Vec<u8>>> =
+            self.list("SELECT owner FROM targets WHERE id = ?1", [self.target], |row| row.get(0))?;
+        Ok(owners.into_iter().flatten().next())
+    }
+
     fn check(&self) -> Result<(), LedgerError> {
         let found: Vec<String> = self.list("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
         match found.into_iter().find(|found| found != "ok") {
