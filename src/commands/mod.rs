@@ -4,8 +4,9 @@
 //! - `import` plans, asks, sends and reports. `check` makes the plan alone, and `report` the
 //!   reports alone.
 //! - `init` proposes how to read a file, asks what is unclear, and writes it down.
+//! - `doctor` tries everything that an import needs, and creates no customer.
 //! - `ledger` shows, resolves, settles, pulls and erases.
-//! - `sandbox` runs the simulated API.
+//! - `sandbox` runs the simulated API. `man` makes manual pages of the help texts.
 //! - `job` has what the sending commands share; `preflight` judges a token that cannot be renewed;
 //!   `diagnostics` prints what is wrong with the input; `resume` builds the commands that messages
 //!   suggest from the one that was `typed`.
@@ -16,10 +17,12 @@
 
 mod check;
 mod diagnostics;
+mod doctor;
 mod import;
 mod init;
 mod job;
 mod ledger;
+mod man;
 mod preflight;
 mod report;
 mod resume;
@@ -34,8 +37,8 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::limits;
 use crate::process::logging::LogSettings;
-use crate::process::{signals, stdout};
-use crate::settings::{CheckSettings, ImportSettings, InitSettings, MetricsSettings, ReportSettings};
+use crate::process::{runtime, signals, stdout};
+use crate::settings::{CheckSettings, DoctorSettings, ImportSettings, InitSettings, MetricsSettings, ReportSettings};
 
 /// Fails if both `--sandbox` and `--base-url` were typed. A base URL of the environment or the
 /// configuration gives way to `--sandbox`, so that a rehearsal needs no other configuration.
@@ -89,6 +92,7 @@ fn dispatch(command: Command, log: LogSettings) -> Result<Exit, Failure> {
         Command::Check(args) => signals::interruptible(move || check::run(CheckSettings::of(&args, log)?)),
         Command::Report(args) => signals::interruptible(move || report::run(ReportSettings::of(args)?)),
         Command::Init(args) => signals::interruptible(move || init::run(&InitSettings::of(&args)?)),
+        Command::Doctor(args) => runtime::on_runtime(doctor::run(move || DoctorSettings::of(&args))),
         Command::Ledger(command) => ledger::run(*command, log),
         Command::Sandbox(args) => sandbox::run(args),
         Command::Completions { shell } => {
@@ -97,10 +101,8 @@ fn dispatch(command: Command, log: LogSettings) -> Result<Exit, Failure> {
             stdout::write(&script);
             Ok(Exit::Done)
         }
-        Command::Man => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(|error| Failure::of(Exit::Io, error))?;
-            stdout::write(&page);
+        Command::Man { command } => {
+            stdout::write(&man::page(&command)?);
             Ok(Exit::Done)
         }
     }
