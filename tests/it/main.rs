@@ -31,6 +31,7 @@ mod meddling;
 mod mending;
 mod mutants;
 mod names;
+mod nightly;
 mod ours;
 mod outage;
 mod presets;
