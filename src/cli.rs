@@ -13,7 +13,8 @@ use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::delivery::{FailureLimit, Rate};
 use crate::intake::{
-    ExtraRule, Format, HoldRule, MapRule, Preset, SetRule, ValueRule, WhereRule, parse_delimiter, parse_encoding,
+    ExtraRule, Format, HoldRule, MapRule, MinRecords, Preset, SetRule, ValueRule, WhereRule, parse_delimiter,
+    parse_encoding,
 };
 use crate::process::logging::LogFormat;
 use crate::sandbox;
@@ -171,6 +172,15 @@ pub struct ImportArgs {
     /// between runs unless --ledger is given.
     #[arg(long, help_heading = NO_HEADING, value_parser = FalseyValueParser::new(), env = "CUSTOMER_IMPORT_SANDBOX", hide_env_values = true)]
     pub sandbox: bool,
+    /// Refuse (65) an input with fewer than N records, or than P% of the records of the last
+    /// completed import of the same --input-name. The first import has none to compare with.
+    #[arg(long, help_heading = PACE, value_name = "N|P%", env = "CUSTOMER_IMPORT_MIN_RECORDS", hide_env_values = true)]
+    pub min_records: Option<MinRecords>,
+    /// Which invalid and rejected records count for the exit code, --strict and --max-failures: all,
+    /// or only new ones. A record is not new if a completed import of this target reported it with
+    /// the same cells and codes.
+    #[arg(long, help_heading = PACE, value_enum, default_value_t, env = "CUSTOMER_IMPORT_FAIL_ON", hide_env_values = true)]
+    pub fail_on: FailOn,
     /// Send without asking for confirmation.
     #[arg(long, help_heading = NO_HEADING, value_parser = FalseyValueParser::new(), env = "CUSTOMER_IMPORT_YES", hide_env_values = true)]
     pub yes: bool,
@@ -582,6 +592,14 @@ pub enum SummaryFormat {
     #[default]
     Text,
     Json,
+}
+
+/// Which bad records count for the end of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    #[default]
+    All,
+    New,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

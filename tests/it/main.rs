@@ -34,6 +34,7 @@ mod meddling;
 mod mending;
 mod mutants;
 mod names;
+mod nightly;
 mod ours;
 mod outage;
 mod presets;
