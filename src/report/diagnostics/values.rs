@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
-use crate::domain::{Code, Field, Violation, usual_meaning};
+use crate::domain::{Code, Field, Violation, counted, usual_meaning};
 
 /// The most values of a field that are kept. A field with more is probably fed by the wrong column.
 const MOST: usize = 50;
@@ -95,24 +95,21 @@ impl FieldValues {
         let width = lines.iter().map(|line| console::measure_text_width(line)).max().unwrap_or_default();
         writeln!(
             output,
-            "these values of column {column:?} are not known; say in the file of --config what they mean:\n"
+            "these values of column {column:?} are not known; say in the file of --config what they mean\n\
+             (if it has this table, add only the lines below its name):\n"
         )?;
         writeln!(output, "[values.{field}]")?;
         for ((_, count), line) in sorted.iter().zip(&lines) {
             let gap = width - console::measure_text_width(line);
-            let rows = rows(count.rows);
+            let rows = counted(count.rows, "row");
             let choices = count.choices.as_ref().map(|choices| format!(": {choices}")).unwrap_or_default();
             writeln!(output, "{line}{:gap$}   # {rows}{choices}", "")?;
         }
         if self.others > 0 {
-            writeln!(output, "# and {} with other values", rows(self.others))?;
+            writeln!(output, "# and {} with other values", counted(self.others, "row"))?;
         }
         writeln!(output)
     }
-}
-
-fn rows(number: u64) -> String {
-    if number == 1 { "1 row".to_owned() } else { format!("{number} rows") }
 }
 
 /// Returns the entry of a value. Its right-hand side is empty unless the value has one meaning; the
@@ -166,19 +163,22 @@ mod tests {
             (TypeUnknown, "a \"b\""),
         ];
         let expected = "\
-these values of column \"Kundentyp\" are not known; say in the file of --config what they mean:
+these values of column \"Kundentyp\" are not known; say in the file of --config what they mean
+(if it has this table, add only the lines below its name):
 
 [values.customer_country]
 \"Congo\" = \"\"   # 1 row: means more than one; write COG or COD
 
-these values of column \"Kundentyp\" are not known; say in the file of --config what they mean:
+these values of column \"Kundentyp\" are not known; say in the file of --config what they mean
+(if it has this table, add only the lines below its name):
 
 [values.customer_type]
 \"Firma\" = \"business\"   # 2 rows
 \"Verein\" = \"\"          # 1 row
 \"a \\\"b\\\"\" = \"\"         # 1 row
 
-these values of column \"Kundentyp\" are not known; say in the file of --config what they mean:
+these values of column \"Kundentyp\" are not known; say in the file of --config what they mean
+(if it has this table, add only the lines below its name):
 
 [values.send_kyc_mail]
 \"Ja\" = \"true\"   # 1 row
