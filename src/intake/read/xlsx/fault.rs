@@ -49,11 +49,7 @@ impl WorkbookFault {
                 let commands: Vec<_> = names.iter().map(with_sheet).collect();
                 format!("choose the sheet with the customers: {}", commands.join("\n  or: "))
             }
-            Self::MissingSheet { names, .. } => {
-                let names: Vec<_> = names.iter().map(|name| quoted(name)).collect();
-                format!("name the sheet with the customers: {}", names.join(" or "))
-            }
-            Self::EmptySheet { .. } => {
+            Self::MissingSheet { .. } | Self::EmptySheet { .. } => {
                 "name the sheet with the customers with --sheet, or leave --sheet out".to_owned()
             }
             Self::Merged { .. } => {
