@@ -34,7 +34,8 @@ impl WorkbookFault {
         Self::Damaged(what.into()).into()
     }
 
-    /// Returns what the user can do about it. `command` returns the typed command with more options.
+    /// Returns what the user can do about it. `command` returns the typed command with more
+    /// options.
     pub(crate) fn hint(&self, command: &dyn Fn(&[String]) -> String) -> String {
         let with_sheet = |name: &String| command(&[format!("--sheet {}", argument(name))]);
         match self {
