@@ -66,7 +66,11 @@ fn a_command_for_columns_that_were_not_found_reads_the_file() {
             let ran = lab.shell(&line);
             assert!([0, 1, 65].contains(&ran.code), "{line}\n{}", ran.stderr);
         }
-        let proposal = all_commands(&refused).into_iter().find(|line| is_proposal(line)).unwrap();
+        let Some(proposal) = all_commands(&refused).into_iter().find(|line| is_proposal(line)) else {
+            // Another delimiter or a choice between two columns is not what it finds.
+            assert_eq!(commands.len(), if text.contains('^') { 1 } else { 2 }, "{}", refused.stderr);
+            continue;
+        };
         let proposed = lab.shell(&proposal);
         let checked = lab.run(&["check", "the list.csv", "--config", "the list.toml"]);
         assert_eq!((proposed.code, checked.code), if proposed.code == 0 { (0, 0) } else { (65, 65) });
@@ -172,7 +176,7 @@ fn a_command_for_a_sheet_reads_it() {
     for line in commands(&refused) {
         lab.shell(&line).ends(0).says("1  to send");
     }
-    lab.run(&["check", "in.xlsx", "--sheet", "three"]).ends(65).says("\"It's one\" or \"Two\"");
+    lab.run(&["check", "in.xlsx", "--sheet", "three"]).ends(65).says("\"It's one\", \"Two\"");
 }
 
 /// The options about phones are printed beside each number, where a command would be too long.

@@ -34,7 +34,8 @@ impl WorkbookFault {
         Self::Damaged(what.into()).into()
     }
 
-    /// Returns what the user can do about it. `command` returns the typed command with more options.
+    /// Returns what the user can do about it. `command` returns the typed command with more
+    /// options.
     pub(crate) fn hint(&self, command: &dyn Fn(&[String]) -> String) -> String {
         let with_sheet = |name: &String| command(&[format!("--sheet {}", argument(name))]);
         match self {
@@ -49,11 +50,7 @@ impl WorkbookFault {
                 let commands: Vec<_> = names.iter().map(with_sheet).collect();
                 format!("choose the sheet with the customers: {}", commands.join("\n  or: "))
             }
-            Self::MissingSheet { names, .. } => {
-                let names: Vec<_> = names.iter().map(|name| quoted(name)).collect();
-                format!("name the sheet with the customers: {}", names.join(" or "))
-            }
-            Self::EmptySheet { .. } => {
+            Self::MissingSheet { .. } | Self::EmptySheet { .. } => {
                 "name the sheet with the customers with --sheet, or leave --sheet out".to_owned()
             }
             Self::Merged { .. } => {
