@@ -261,14 +261,32 @@ pub(crate) fn is_company(name: &str) -> bool {
     COMPANY.split('|').any(|word| plain(word) == plain(name))
 }
 
-static BY_WORD: LazyLock<HashMap<String, Meaning>> = LazyLock::new(|| {
-    let words = |&(meaning, words): &(Meaning, &'static str)| words.split('|').map(move |word| (plain(word), meaning));
-    WORDS.iter().flat_map(words).collect()
+/// The words by their plain first letter. To fold all words would take longer than to check a
+/// thousand records.
+static BY_INITIAL: LazyLock<HashMap<Option<char>, Vec<(&'static str, Meaning)>>> = LazyLock::new(|| {
+    let mut by_initial: HashMap<_, Vec<_>> = HashMap::new();
+    for (meaning, words) in WORDS {
+        for word in words.split('|') {
+            by_initial.entry(initial(word)).or_default().push((word, *meaning));
+        }
+    }
+    by_initial
 });
 
 /// What a header says in one of the languages, or `None` if it is none of their words.
 pub(crate) fn meaning(name: &str) -> Option<Meaning> {
-    BY_WORD.get(&plain(name)).copied()
+    let name = plain(name);
+    let words = BY_INITIAL.get(&name.chars().next())?;
+    words.iter().find(|(word, _)| plain(word) == name).map(|(_, meaning)| *meaning)
+}
+
+/// Returns the first letter of the plain form of a word.
+fn initial(word: &str) -> Option<char> {
+    let letters = || word.chars().filter(|letter| is_kept(*letter));
+    match letters().next() {
+        Some(letter) if letter.is_ascii_alphanumeric() => Some(letter.to_ascii_lowercase()),
+        _ => plain(word).chars().next(),
+    }
 }
 
 /// The columns of a field by their words. Half a name is not a name.
@@ -341,13 +359,18 @@ fn family_comes_first(name: &str) -> bool {
 /// What two spellings of one word have in common: lower case, no accents, no spaces, no
 /// punctuation.
 pub(crate) fn plain(name: &str) -> String {
-    let is_kept = |letter: &char| {
-        !matches!(letter, '\u{300}'..='\u{36f}' | '\u{640}' | '\u{64b}'..='\u{655}' | '.' | ',' | ':' | ';' | '*' | '\'' | '"'
-            | '(' | ')' | '/' | '\u{2019}' | '\u{2bc}' | '\u{30fb}' | '\u{200e}' | '\u{200f}')
-    };
-    let folded = fold(name);
-    let letters = folded.nfkd().filter(is_kept).nfc();
+    let mut folded = fold(name);
+    if folded.is_ascii() {
+        folded.retain(is_kept);
+        return folded;
+    }
+    let letters = folded.nfkd().filter(|letter| is_kept(*letter)).nfc();
     letters.map(|letter| if letter == 'ı' { 'i' } else { letter }).collect()
+}
+
+const fn is_kept(letter: char) -> bool {
+    !matches!(letter, '\u{300}'..='\u{36f}' | '\u{640}' | '\u{64b}'..='\u{655}' | '.' | ',' | ':' | ';' | '*' | '\'' | '"'
+            | '(' | ')' | '/' | '\u{2019}' | '\u{2bc}' | '\u{30fb}' | '\u{200e}' | '\u{200f}')
 }
 
 #[cfg(test)]
@@ -377,6 +400,16 @@ mod tests {
                 for field in Field::ALL.into_iter().filter(|field| *meaning != Meaning::Field(*field)) {
                     assert!(!super::super::spelling::aliases(field).contains(&&*fold(word)), "{word}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn every_word_is_found_as_it_is_written() {
+        for (wanted, words) in WORDS {
+            for word in words.split('|') {
+                assert_eq!(meaning(word), Some(*wanted), "{word}");
+                assert_eq!(initial(word), plain(word).chars().next(), "{word}");
             }
         }
     }
