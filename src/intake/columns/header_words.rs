@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::spelling::fold;
-use crate::domain::{Field, plain_word};
+use crate::domain::{Field, plain_initial, plain_word};
 
 /// What a header says that its column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -259,15 +259,25 @@ pub(crate) fn is_company(name: &str) -> bool {
     COMPANY.split('|').any(|word| plain_word(word) == plain_word(name))
 }
 
-static BY_WORD: LazyLock<HashMap<String, Meaning>> = LazyLock::new(|| {
-    let words =
-        |&(meaning, words): &(Meaning, &'static str)| words.split('|').map(move |word| (plain_word(word), meaning));
-    WORDS.iter().flat_map(words).collect()
+type MeantWord = (&'static str, Meaning);
+
+/// The words by their plain first letter. To fold all words would take longer than to check a
+/// thousand records.
+static BY_INITIAL: LazyLock<HashMap<Option<char>, Vec<MeantWord>>> = LazyLock::new(|| {
+    let mut by_initial: HashMap<_, Vec<MeantWord>> = HashMap::new();
+    for (meaning, words) in WORDS {
+        for word in words.split('|') {
+            by_initial.entry(plain_initial(word)).or_default().push((word, *meaning));
+        }
+    }
+    by_initial
 });
 
 /// What a header says in one of the languages, or `None` if it is none of their words.
 pub(crate) fn meaning(name: &str) -> Option<Meaning> {
-    BY_WORD.get(&plain_word(name)).copied()
+    let name = plain_word(name);
+    let words = BY_INITIAL.get(&name.chars().next())?;
+    words.iter().find(|(word, _)| plain_word(word) == name).map(|(_, meaning)| *meaning)
 }
 
 /// The columns of a field by their words. Half a name is not a name.
@@ -364,6 +374,16 @@ mod tests {
                 for field in Field::ALL.into_iter().filter(|field| *meaning != Meaning::Field(*field)) {
                     assert!(!super::super::spelling::aliases(field).contains(&&*fold(word)), "{word}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn every_word_is_found_as_it_is_written() {
+        for (wanted, words) in WORDS {
+            for word in words.split('|') {
+                assert_eq!(meaning(word), Some(*wanted), "{word}");
+                assert_eq!(plain_initial(word), plain_word(word).chars().next(), "{word}");
             }
         }
     }
