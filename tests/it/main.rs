@@ -32,6 +32,7 @@ mod mending;
 mod mutants;
 mod names;
 mod nightly;
+mod notify;
 mod ours;
 mod outage;
 mod presets;
