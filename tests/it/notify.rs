@@ -1,5 +1,7 @@
 //! `--notify-url-file`: what is posted at the end of an import, and what happens if it cannot be.
 
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
@@ -91,7 +93,7 @@ fn a_notification_has_counts_and_codes_and_no_cell_and_no_word_of_the_input_or_t
 fn a_notification_that_cannot_be_posted_changes_no_exit_code_and_shows_no_address() {
     let lab = Lab::new();
     lab.customers(1);
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
     name(&lab, &format!("http://{}/{SECRET}", free.local_addr().unwrap()));
     drop(free);
     let args = [&["import", "in.csv", "--sandbox", "--report", "r.csv"], &HOOK[..]].concat();
@@ -215,4 +217,30 @@ fn a_file_that_gives_no_address_is_refused_before_anything_begins() {
     let named = ["import", "in.csv", "--sandbox", "--notify-url-file", "hook.csv", "--report", "hook.csv"];
     lab.run(&named).ends(2).says("hook.csv would be overwritten");
     assert_eq!(lab.read("hook.csv"), hook.url);
+}
+
+#[test]
+fn a_notification_goes_through_the_proxy_that_the_environment_names() {
+    let lab = Lab::new();
+    lab.customers(1);
+    name(&lab, &format!("https://hooks.example.com/{SECRET}"));
+    let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", proxy.local_addr().unwrap());
+    let (seen, heads) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in proxy.incoming().map_while(Result::ok) {
+            let mut first = String::new();
+            BufReader::new(stream).read_line(&mut first).unwrap();
+            seen.send(first).unwrap();
+        }
+    });
+    let args = [&["import", "in.csv", "--sandbox"], &HOOK[..]].concat();
+    let mut command = lab.command(&args);
+    for variable in ["NO_PROXY", "no_proxy", "https_proxy", "ALL_PROXY", "all_proxy"] {
+        command.env_remove(variable);
+    }
+    let ran = Ran::of(command.env("HTTPS_PROXY", address)).ends(0).says("cannot connect");
+    keeps_the_address(&lab, &ran);
+    let heads: Vec<_> = heads.try_iter().collect();
+    assert_eq!(heads, ["CONNECT hooks.example.com:443 HTTP/1.1\r\n"; 3]);
 }
