@@ -176,9 +176,9 @@ pub struct ImportArgs {
     /// completed import of the same --input-name. The first import has none to compare with.
     #[arg(long, help_heading = PACE, value_name = "N|P%", env = "CUSTOMER_IMPORT_MIN_RECORDS", hide_env_values = true)]
     pub min_records: Option<MinRecords>,
-    /// Which invalid and rejected records count for the exit code, --strict and --max-failures: all,
-    /// or only new ones. A record is not new if a completed import of this target reported it with
-    /// the same cells and codes.
+    /// Which invalid and rejected records count for the exit code, --strict and --max-failures:
+    /// all, or only new ones. A record is not new if a completed import of this target reported it
+    /// with the same cells and codes.
     #[arg(long, help_heading = PACE, value_enum, default_value_t, env = "CUSTOMER_IMPORT_FAIL_ON", hide_env_values = true)]
     pub fail_on: FailOn,
     /// Send without asking for confirmation.
@@ -203,6 +203,16 @@ pub struct ImportArgs {
         hide_env_values = true
     )]
     pub metrics_file: Option<PathBuf>,
+    /// File that holds an address to post to when the import ends, however it ends: counts and
+    /// codes as JSON, no data of customers. Only its owner may read it.
+    #[arg(
+        long,
+        value_name = "PATH",
+        help_heading = "Output",
+        env = "CUSTOMER_IMPORT_NOTIFY_URL_FILE",
+        hide_env_values = true
+    )]
+    pub notify_url_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

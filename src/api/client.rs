@@ -120,32 +120,7 @@ impl Client {
     /// If the certificate file cannot be used, or the system has no certificates to check the
     /// server's with.
     pub fn new(config: ClientConfig) -> Result<Self, ClientError> {
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("customer-import/", env!("CARGO_PKG_VERSION")))
-            .retry(reqwest::retry::never())
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .tls_info(true)
-            .https_only(config.base.is_encrypted())
-            // With HTTP/2, a connection that dies would put every request on it in doubt at once.
-            .http1_only()
-            .timeout(config.timeout)
-            .connect_timeout(config.connect_timeout)
-            .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(config.concurrency);
-        builder = if config.base.is_loopback() {
-            builder.no_proxy()
-        } else {
-            config.route.apply(builder).map_err(ClientError::Build)?
-        };
-        if !config.base.is_encrypted() {
-            // The library asks for certificates even if none will be used, and a rehearsal must not
-            // need any.
-            builder = builder.tls_certs_only([]);
-        } else if let Some(path) = &config.ca_file {
-            builder = builder.tls_certs_merge(certificates(path)?);
-        }
-        let http = builder.build().map_err(ClientError::Build)?;
+        let http = http_client(&config)?;
         let secrets = Redactor::default();
         config.route.teach(&secrets);
         Ok(Self {
@@ -296,6 +271,39 @@ impl Client {
         let response = self.reading_time.limit(request.send()).await.map_err(|_| TransportError::endless())?;
         response.map_err(|error| TransportError::of(error).without(&self.secrets))
     }
+}
+
+/// Returns an HTTP client that sends one request for each that it is given, and nothing else.
+///
+/// # Errors
+/// Those of [`Client::new`].
+pub(super) fn http_client(config: &ClientConfig) -> Result<reqwest::Client, ClientError> {
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("customer-import/", env!("CARGO_PKG_VERSION")))
+        .retry(reqwest::retry::never())
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .tls_info(true)
+        .https_only(config.base.is_encrypted())
+        // With HTTP/2, a connection that dies would put every request on it in doubt at once.
+        .http1_only()
+        .timeout(config.timeout)
+        .connect_timeout(config.connect_timeout)
+        .pool_idle_timeout(IDLE)
+        .pool_max_idle_per_host(config.concurrency);
+    builder = if config.base.is_loopback() {
+        builder.no_proxy()
+    } else {
+        config.route.apply(builder).map_err(ClientError::Build)?
+    };
+    if !config.base.is_encrypted() {
+        // The library asks for certificates even if none will be used, and a rehearsal must not
+        // need any.
+        builder = builder.tls_certs_only([]);
+    } else if let Some(path) = &config.ca_file {
+        builder = builder.tls_certs_merge(certificates(path)?);
+    }
+    builder.build().map_err(ClientError::Build)
 }
 
 /// Ignores the rate limit that the response announces: it is that of the login route.

@@ -11,6 +11,7 @@
 //! - [`Credentials`]: the sources of bearer tokens. [`TokenSource`] is a given token, a file or a
 //!   command; [`AppAccount`] logs in and refreshes.
 //! - [`GrantResult`]: the meaning of a response to a login or a refresh. Pure.
+//! - [`Notifier`]: posts a notification to another address, under the same rules.
 //! - [`Proxy`], [`Route`]: the proxy that the environment names, or none.
 //!
 //! # Rules
@@ -39,6 +40,7 @@ mod email_taken;
 mod envelope;
 mod headers;
 pub mod lookup;
+mod notifier;
 mod pause;
 mod proxy;
 mod quote;
@@ -60,6 +62,7 @@ pub use client::{Client, ClientConfig, ClientError, CreateResponse, FirstLook, L
 pub use departure::Departure;
 pub use headers::{Allowance, ResponseHeaders};
 pub use lookup::{Extent, LookupScan, PageResult};
+pub use notifier::{Notifier, NotifyAddress, NotifyAddressError, NotifyError};
 pub use proxy::{Proxy, ProxyError, Route};
 pub use response::{Body, Response};
 pub use token::{Token, TokenError};

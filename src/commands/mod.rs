@@ -38,7 +38,9 @@ use crate::failure::Failure;
 use crate::limits;
 use crate::process::logging::LogSettings;
 use crate::process::{runtime, signals, stdout};
-use crate::settings::{CheckSettings, DoctorSettings, ImportSettings, InitSettings, MetricsSettings, ReportSettings};
+use crate::settings::{
+    CheckSettings, DoctorSettings, ImportSettings, InitSettings, MetricsSettings, NotifySettings, ReportSettings,
+};
 
 /// Fails if both `--sandbox` and `--base-url` were typed. A base URL of the environment or the
 /// configuration gives way to `--sandbox`, so that a rehearsal needs no other configuration.
@@ -88,7 +90,10 @@ fn dispatch(command: Command, log: LogSettings) -> Result<Exit, Failure> {
         Command::Import(args) if args.dry_run => {
             signals::interruptible(move || check::run(CheckSettings::of(&(*args).into(), log)?))
         }
-        Command::Import(args) => import::run(MetricsSettings::of(&args)?, move || ImportSettings::of(&args, log)),
+        Command::Import(args) => {
+            let (notify, metrics) = (NotifySettings::of(&args)?, MetricsSettings::of(&args));
+            import::run(notify, metrics, move || ImportSettings::of(&args, log))
+        }
         Command::Check(args) => signals::interruptible(move || check::run(CheckSettings::of(&args, log)?)),
         Command::Report(args) => signals::interruptible(move || report::run(ReportSettings::of(args)?)),
         Command::Init(args) => signals::interruptible(move || init::run(&InitSettings::of(&args)?)),

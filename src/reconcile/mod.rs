@@ -18,8 +18,8 @@
 //! - An input that changed since it was opened is an error in every reading (I11).
 //! - Files appear only when all of them are complete. Each replaces its predecessor by a rename, so
 //!   after a crash every file is whole, the old one or the new one.
-//! - Memory grows by 13 bytes per valid record for duplicates and one byte per record for known
-//!   rows, and not with the size of the records (I8).
+//! - Memory grows by 13 bytes per valid record for duplicates, one byte per record for known rows
+//!   and 16 bytes per bad record, and not with the size of the records (I8).
 
 pub(crate) mod chunks;
 pub(crate) mod duplicates;

@@ -9,7 +9,8 @@
 //!   [`ChangedCounts`] says in which fields changed records differ.
 //! - [`Diagnostics`] (`diagnostics`) lists what is wrong with the input and marks the cell.
 //! - [`Progress`] (`progress`) follows the events of a run: a bar on a terminal, a line at each
-//!   heartbeat elsewhere. [`Metrics`] writes the same counts for a monitoring system.
+//!   heartbeat elsewhere. [`Metrics`] writes the same counts for a monitoring system, and
+//!   [`Notification`] tells a third party how a run ended.
 //!
 //! # Rules
 //!
@@ -29,6 +30,7 @@ mod event_log;
 mod formats;
 mod human;
 mod metrics;
+mod notification;
 mod plan;
 mod progress;
 mod rejects;
@@ -42,6 +44,7 @@ pub use event_log::{log_end, log_event};
 pub use formats::file::{ReportFile, ReportFormat, ReportOptions};
 pub use human::about;
 pub use metrics::Metrics;
+pub use notification::Notification;
 pub use plan::Plan;
 pub use progress::counts::Scope;
 pub use progress::display::{Progress, Style};

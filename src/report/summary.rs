@@ -1,6 +1,6 @@
 //! The summary of a run, printed on stdout when it has ended.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,6 +20,8 @@ pub struct ErrorGroups {
     groups: Vec<ErrorGroup>,
     places: HashMap<(String, String), usize>,
     beyond: u64,
+    /// All errors by code; there are few codes.
+    codes: BTreeMap<String, u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -50,6 +52,10 @@ impl ErrorGroups {
     }
 
     fn count(&mut self, code: &str, message: &str, row: u64) {
+        match self.codes.get_mut(code) {
+            Some(count) => *count += 1,
+            None => drop(self.codes.insert(code.to_owned(), 1)),
+        }
         let key = (code.to_owned(), message.to_owned());
         if let Some(place) = self.places.get(&key) {
             self.groups[*place].count += 1;
@@ -60,6 +66,11 @@ impl ErrorGroups {
         } else {
             self.beyond += 1;
         }
+    }
+
+    /// Returns how often each code occurs.
+    pub(super) fn by_code(&self) -> BTreeMap<String, u64> {
+        self.codes.clone()
     }
 
     /// Returns the groups, the most frequent first; groups of the same size stay in input order.
@@ -190,7 +201,8 @@ impl Summary {
         }
     }
 
-    /// Returns the lines that are printed even if nothing else of the run is. Mostly there are none.
+    /// Returns the lines that are printed even if nothing else of the run is. Mostly there are
+    /// none.
     #[must_use]
     pub fn quiet_lines(&self) -> String {
         let lines = self.changed_line().into_iter().chain(self.empty_line());

@@ -57,7 +57,8 @@ impl ImportSettings {
     pub(crate) fn of(args: &ImportArgs, log: LogSettings) -> Result<Self, Failure> {
         let destination = Destination::of(args)?;
         let input = InputSettings::of(&args.input)?;
-        let others = outputs::own_files(destination.ledger(), Some(&args.credentials));
+        let mut others = outputs::own_files(destination.ledger(), Some(&args.credentials));
+        others.extend(args.notify_url_file.clone());
         let outputs = outputs::with_default(&args.output, &args.input.input, &others)?;
         let sending = SendingSettings::from(&args.sending);
         let excuses_known_bad = args.fail_on == FailOn::New;
@@ -117,10 +118,9 @@ impl MetricsSettings {
         // An invalid target is refused later, and recorded in this file.
         let target = TargetSettings::of(&args.target).ok().flatten();
         let ledger = args.target.ledger.as_deref().or(target.as_ref().map(|target| target.ledger.as_path()));
-        let others = outputs::own_files(ledger, Some(&args.credentials));
+        let mut others = outputs::own_files(ledger, Some(&args.credentials));
+        others.extend(args.notify_url_file.clone());
         outputs::check_metrics_file(&path, &args.output, &args.input.input, &others)?;
-        let host = target.as_ref().map(|target| target.base.host()).unwrap_or_default();
-        let host = if args.sandbox { "sandbox" } else { host }.to_owned();
-        Ok(Some(Self { path, host, account: args.target.account.clone() }))
+        Ok(Some(Self { path, host: TargetSettings::label(args), account: args.target.account.clone() }))
     }
 }

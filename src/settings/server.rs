@@ -35,7 +35,8 @@ impl ServerSettings {
     }
 }
 
-/// Returns the route of requests to the API. Fails if it leads through a proxy that cannot be used.
+/// Returns the route of requests to an address. Fails if it leads through a proxy that cannot be
+/// used.
 pub(super) fn route(base: &BaseUrl) -> Result<Route, Failure> {
     Route::to(base, |name| std::env::var_os(name)).map_err(|error| {
         let hint = format!(

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use etcetera::BaseStrategy as _;
 
 use crate::api::BaseUrl;
-use crate::cli::TargetArgs;
+use crate::cli::{ImportArgs, TargetArgs};
 use crate::domain::shown;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -43,6 +43,16 @@ impl TargetSettings {
             "name the API (or set CUSTOMER_IMPORT_BASE_URL): {named}\n  or, to try everything without an API: {tried}"
         );
         Err(Failure::new(Exit::Usage, NO_BASE_URL).hint(hint))
+    }
+
+    /// Returns the host for metrics and notifications. Empty if none was named, or no usable one:
+    /// that is refused later.
+    pub(super) fn label(args: &ImportArgs) -> String {
+        if args.sandbox {
+            return "sandbox".to_owned();
+        }
+        let base = args.target.base_url.as_deref().and_then(|url| BaseUrl::parse(url).ok());
+        base.map(|base| base.host().to_owned()).unwrap_or_default()
     }
 
     /// Returns the named target, or `None` if none was named.

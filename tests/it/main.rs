@@ -35,6 +35,7 @@ mod mending;
 mod mutants;
 mod names;
 mod nightly;
+mod notify;
 mod ours;
 mod outage;
 mod presets;

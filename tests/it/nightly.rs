@@ -209,8 +209,8 @@ impl Machine {
     }
 }
 
-/// The commands of the guide: the trial and the first import by hand, the line of cron, and those of
-/// systemd.
+/// The commands of the guide: the trial and the first import by hand, the line of cron, and those
+/// of systemd.
 fn commands() -> (Vec<String>, String, Vec<String>) {
     let by_hand = examples("sh").concat();
     let by_hand = by_hand.lines().filter(|line| line.contains("customer-import import")).map(str::to_owned).collect();

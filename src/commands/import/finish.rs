@@ -89,6 +89,7 @@ impl Import<'_> {
         let is_limited = matches!(verdict, Some(Verdict::LimitReached));
         let ending = RunEnding { counters, counted, exit, stopped, is_limited, next_command: next_command.clone() };
         let summary = self.summary(run, &memory, begun, ending)?;
+        self.notice.count(&summary);
         // Cron mails everything that is printed, and --quiet asks for no mail about a run that went
         // well. One that met changed records or no records did, but nobody else will act on them.
         if self.log.is_quiet() && exit == Exit::Done && self.rendering == Rendering::Text {
@@ -182,7 +183,9 @@ impl Import<'_> {
         match self.summary(run, memory, begun, ending) {
             // No rejects, because they need the cells of the input.
             Ok(summary) => {
-                self.print(&Summary { partial: true, rejects: None, ..summary }).await;
+                let summary = Summary { partial: true, rejects: None, ..summary };
+                self.notice.count(&summary);
+                self.print(&summary).await;
             }
             Err(failure) => return failure,
         }

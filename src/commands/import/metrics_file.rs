@@ -9,10 +9,10 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use crate::atomic_file::AtomicFile;
-use crate::domain::{KnownBad, Tally, shown};
+use crate::domain::{KnownBad, Status, Tally, shown};
 use crate::event::Event;
 use crate::exit::Exit;
-use crate::report::Metrics;
+use crate::report::{Metrics, Plan};
 use crate::settings::MetricsSettings;
 
 /// Does nothing if no file was named.
@@ -34,7 +34,9 @@ impl MetricsFile {
         Self { begun: Instant::now(), file }
     }
 
-    pub(super) fn planned(&self, records: u64, doubts: u64) {
+    pub(super) fn planned(&self, plan: &Plan) {
+        let doubts = plan.tally.get(Status::InDoubt) + plan.doubts_elsewhere;
+        let records = plan.tally.total();
         self.change(|metrics| metrics.planned(records, doubts));
         self.write(|metrics| metrics.running(self.begun.elapsed()));
     }

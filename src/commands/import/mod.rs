@@ -5,6 +5,7 @@
 //! - `offers` reads the input and offers its records to delivery; `send` runs reader, delivery and
 //!   progress side by side.
 //! - `finish` writes the reports, the end of the run and the summary.
+//! - `notice` posts the end of the run to `--notify-url-file`.
 //! - `metrics_file` keeps `--metrics-file` up to date; `run` has what these steps share.
 //!
 //! A ledger that exists is locked before the plan, and a new one is created only when nothing can
@@ -14,6 +15,7 @@
 mod destination;
 mod finish;
 mod metrics_file;
+mod notice;
 mod offers;
 mod prepare;
 mod run;

@@ -8,6 +8,7 @@ use tracing::Instrument as _;
 use super::destination::{self, OwnSandbox};
 use super::finish::Finished;
 use super::metrics_file::MetricsFile;
+use super::notice::Notice;
 use super::run::{Import, SendingEnd};
 use crate::commands::job::Sender;
 use crate::commands::{diagnostics, preflight, resume};
@@ -24,14 +25,34 @@ use crate::reconcile::input::InputHandle;
 use crate::reconcile::outputs::Outputs;
 use crate::reconcile::plan::{self, Planned, Purpose};
 use crate::report::Plan;
-use crate::settings::{ImportSettings, MetricsSettings, TargetSettings};
+use crate::settings::{ImportSettings, MetricsSettings, NotifySettings, TargetSettings};
 
 pub(in crate::commands) fn run(
-    metrics: Option<MetricsSettings>,
+    notify: Option<NotifySettings>,
+    metrics: Result<Option<MetricsSettings>, Failure>,
     decide: impl FnOnce() -> Result<ImportSettings, Failure> + Send + 'static,
 ) -> Result<Exit, Failure> {
+    let notice = Notice::start(notify)?;
+    runtime::on_runtime(async {
+        let signals = Signals::listen()?;
+        let ended = match metrics {
+            Ok(metrics) => measured(metrics, decide, &notice, &signals).await,
+            Err(failure) => Err(failure),
+        };
+        notice.post(&ended, &signals).await;
+        ended
+    })
+}
+
+/// Imports, and keeps the metrics file up to date.
+async fn measured(
+    metrics: Option<MetricsSettings>,
+    decide: impl FnOnce() -> Result<ImportSettings, Failure> + Send + 'static,
+    notice: &Notice,
+    signals: &Signals,
+) -> Result<Exit, Failure> {
     let metrics_file = MetricsFile::start(metrics);
-    let ended = runtime::on_runtime(import(decide, &metrics_file));
+    let ended = import(decide, &metrics_file, notice, signals.clone()).await;
     let exit = ended.as_ref().map_or_else(|failure| failure.exit, |exit| *exit);
     // If another run holds the ledger, the metrics file belongs to that run.
     if exit != Exit::Locked {
@@ -43,8 +64,9 @@ pub(in crate::commands) fn run(
 async fn import(
     decide: impl FnOnce() -> Result<ImportSettings, Failure> + Send + 'static,
     metrics: &MetricsFile,
+    notice: &Notice,
+    signals: Signals,
 ) -> Result<Exit, Failure> {
-    let signals = Signals::listen()?;
     let ImportSettings {
         destination,
         input,
@@ -69,6 +91,7 @@ async fn import(
     let ledger = signals.beside(move || existing.open_existing_ledger()).await?;
     let input = Arc::new(signals.beside(move || InputHandle::open(input)).await?);
     let mut planned = plan(&input, target, purpose, &signals).await?;
+    metrics.planned(&planned.plan);
     if let Some(minimum) = min_records {
         refuse_too_few(minimum, planned.plan.tally.total(), &input, target)?;
     }
@@ -81,6 +104,7 @@ async fn import(
             // did.
             if target.reader_if_any()?.is_some_and(|reader| reader.knows_any().unwrap_or(true)) {
                 planned = plan(&input, target, purpose, &signals).await?;
+                metrics.planned(&planned.plan);
             }
             ledger
         }
@@ -95,7 +119,6 @@ async fn import(
     if has_news || !log.is_quiet() {
         diagnostics::show(&diagnostics, &log, &outputs.reports);
     }
-    metrics.planned(plan.tally.total(), plan.tally.get(Status::InDoubt) + plan.doubts_elsewhere);
     sender.log_proxy();
     let wanted = sender.sending.limit.map_or(plan.to_send, |limit| plan.to_send.min(limit));
     preflight::warn_of_early_end(&sender.server.credentials, plan.time_for(wanted));
@@ -121,6 +144,7 @@ async fn import(
         rendering,
         log,
         metrics,
+        notice,
     };
     let run = import.ledger.begin_run(import.input.run_start()).await?;
     let span = tracing::error_span!(target: MACHINE_TARGET, "import", run = run.name);

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use super::metrics_file::MetricsFile;
+use super::notice::Notice;
 use crate::commands::job::Sender;
 use crate::commands::resume;
 use crate::delivery::Verdict;
@@ -43,6 +44,7 @@ pub(super) struct Import<'a> {
     pub rendering: Rendering,
     pub log: LogSettings,
     pub metrics: &'a MetricsFile,
+    pub notice: &'a Notice,
 }
 
 /// How sending ended.
