@@ -212,7 +212,7 @@ impl Summary {
         std::iter::once(sent).chain(trouble).collect()
     }
 
-    fn headline(&self) -> String {
+    pub(super) fn headline(&self) -> String {
         let read = counted(self.tally.total(), "record");
         let (doubts, waiting) = (self.tally.get(Status::InDoubt), self.tally.get(Status::NotAttempted));
         let lost = self.correctable() + self.tally.get(Status::Failed);
@@ -346,7 +346,7 @@ impl Summary {
     }
 }
 
-const fn meaning(status: Status) -> &'static str {
+pub(super) const fn meaning(status: Status) -> &'static str {
     match status {
         Status::Created => "created by this run",
         Status::Exists => "already in the API",
