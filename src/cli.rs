@@ -444,7 +444,7 @@ pub struct SendingArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
-    /// File to write the report to; its extension (.csv, .ndjson, .xlsx) selects the format.
+    /// File to write the report to; its extension (.csv, .html, .ndjson, .xlsx) selects the format.
     /// Repeatable [default: `customers.report.csv` beside `customers.csv`].
     #[arg(long = "report", value_name = "PATH", value_delimiter = ENTRIES, env = "CUSTOMER_IMPORT_REPORT", hide_env_values = true)]
     pub reports: Vec<PathBuf>,
@@ -452,6 +452,9 @@ pub struct OutputArgs {
     /// click; use `tab` for a tab character [default: a comma, for programs].
     #[arg(long, value_name = "C", value_parser = parse_delimiter, env = "CUSTOMER_IMPORT_REPORT_DELIMITER", hide_env_values = true)]
     pub report_delimiter: Option<u8>,
+    /// Show the KYC link of each customer in an HTML report too. A link is a secret of its person.
+    #[arg(long, value_parser = FalseyValueParser::new(), env = "CUSTOMER_IMPORT_INCLUDE_LINKS", hide_env_values = true)]
+    pub include_links: bool,
     /// File to write invalid and rejected records to, with their original cells and the errors:
     /// correct it and import it. Written like the input, or as a workbook of texts if it ends in
     /// .xlsx, which a spreadsheet cannot damage.

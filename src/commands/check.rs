@@ -4,12 +4,13 @@
 use std::io::IsTerminal as _;
 
 use super::{diagnostics, resume};
-use crate::domain::Status;
+use crate::domain::{InputForm, Status};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::process::stdout;
 use crate::reconcile::input::InputHandle;
 use crate::reconcile::plan::{self, Planned};
+use crate::report::PageFacts;
 use crate::settings::{CheckSettings, Rendering, TargetSettings};
 
 pub(super) fn run(settings: CheckSettings) -> Result<Exit, Failure> {
@@ -26,9 +27,16 @@ pub(super) fn run(settings: CheckSettings) -> Result<Exit, Failure> {
 fn check(input: &InputHandle, settings: &CheckSettings) -> Result<Exit, Failure> {
     let CheckSettings { target, outputs, purpose, rendering, log, .. } = settings;
     let ledger = target.as_ref().map(TargetSettings::reader_if_any).transpose()?.flatten();
-    let Planned { mut plan, diagnostics, is_ndjson, .. } = plan::plan(input, outputs, ledger, purpose)?;
     // A pipe cannot be read again, and a check keeps no copy.
     let has_input = !input.is_piped() || outputs.rejects.is_some();
+    let outputs = if outputs.has_page() {
+        let is_ndjson = matches!(input.feed(false)?.shape().form, InputForm::Ndjson);
+        let correction = has_input.then(|| resume::correction(input, outputs, is_ndjson));
+        &outputs.with_facts(PageFacts { input: input.shown(), correction, ..PageFacts::default() })
+    } else {
+        outputs
+    };
+    let Planned { mut plan, diagnostics, is_ndjson, .. } = plan::plan(input, outputs, ledger, purpose)?;
     plan.correction = has_input.then(|| resume::correction(input, outputs, is_ndjson));
     plan.resolve_command = target.as_ref().map(|target| resume::ledger(&["resolve"], target));
     diagnostics::show(&diagnostics, log, &outputs.reports);

@@ -10,9 +10,9 @@ use crate::ledger::{Reader, RunInfo, RunState};
 use crate::process::stdout;
 use crate::reconcile::input::InputHandle;
 use crate::reconcile::line::{AsOf, Reconciler};
-use crate::reconcile::pass;
 use crate::reconcile::survey::{self, Survey};
-use crate::report::{Summary, Unended};
+use crate::reconcile::{page_facts, pass};
+use crate::report::{PageFacts, Summary, Unended};
 use crate::settings::{Rendering, ReportSettings, TargetSettings};
 
 pub(super) fn run(settings: ReportSettings) -> Result<Exit, Failure> {
@@ -20,6 +20,17 @@ pub(super) fn run(settings: ReportSettings) -> Result<Exit, Failure> {
     let input = InputHandle::open(input)?;
     let (ledger, run, state) = look_up(&target, &wanted, &input)?;
     let Survey { duplicates, is_ndjson, .. } = survey::survey(&input, true, |_| {})?;
+    let outputs = if outputs.has_page() {
+        outputs.with_facts(PageFacts {
+            input: input.shown(),
+            run: Some(page_facts::of_run(&ledger, &target.target, &run, state)?),
+            next_command: Some(resume::of_import(&input)),
+            settle_command: Some(resume::settle(&target)),
+            correction: Some(resume::correction(&input, &outputs, is_ndjson)),
+        })
+    } else {
+        outputs
+    };
     let reconciler = Reconciler::new(duplicates, Some(ledger), AsOf::Run(run.id.number));
     let counted = pass::pass(&input, &outputs, &reconciler, |_, _| {})?;
     // Not before, because it looks which names are free.

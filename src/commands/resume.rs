@@ -16,6 +16,13 @@ pub(super) fn command(input: &InputHandle) -> String {
     again(input).to_string()
 }
 
+/// Returns the command that resumes the run that a report is about.
+pub(super) fn of_import(input: &InputHandle) -> String {
+    let command = again(input).without(&["report", "run"]);
+    let is_report = command.command() == Some("report");
+    if is_report { command.named("import") } else { command }.to_string()
+}
+
 /// Returns the command that settles a doubt; the user replaces EMAIL and ID.
 pub(super) fn settle(settings: &TargetSettings) -> String {
     ledger(&["settle", "EMAIL", "--created", "ID"], settings)
@@ -35,12 +42,13 @@ pub(super) fn ledger(words: &[&str], settings: &TargetSettings) -> String {
 pub(super) fn correction(input: &InputHandle, outputs: &Outputs, is_ndjson: bool) -> Correction {
     let again = again(input);
     let Some(rejects) = &outputs.rejects else {
-        let rejects = unused_name(is_ndjson);
+        let rejects = unused_name(is_ndjson, outputs);
         let command = again.with("rejects", &rejects.to_string_lossy()).to_string();
         return Correction::InInput { input: input.shown(), rejects, command };
     };
     let is_default = outputs.reports == [default_report(input.path())];
-    let command = of_rejects(again, rejects, !outputs.reports.is_empty() && !is_default, || unused_name(is_ndjson));
+    let command =
+        of_rejects(again, rejects, !outputs.reports.is_empty() && !is_default, || unused_name(is_ndjson, outputs));
     Correction::InRejects { rejects: rejects.clone(), command: command.to_string() }
 }
 
@@ -81,14 +89,17 @@ fn of_rejects(
 }
 
 /// Returns the name of a rejects file that does not exist, because the user may be fixing one that
-/// does.
-fn unused_name(is_ndjson: bool) -> PathBuf {
+/// does, and that no report is about to take.
+fn unused_name(is_ndjson: bool, outputs: &Outputs) -> PathBuf {
     let ending = if is_ndjson { "ndjson" } else { "csv" };
     let name = |number: u32| match number {
         1 => PathBuf::from(format!("mend.{ending}")),
         number => PathBuf::from(format!("mend{number}.{ending}")),
     };
-    (1..).map(name).find(|name| name.symlink_metadata().is_err()).unwrap_or_else(|| name(1))
+    (1..)
+        .map(name)
+        .find(|name| name.symlink_metadata().is_err() && !outputs.reports.contains(name))
+        .unwrap_or_else(|| name(1))
 }
 
 #[cfg(test)]

@@ -90,6 +90,15 @@ impl RecordVerdict<'_> {
         }
     }
 
+    /// Returns the name of a valid record, or `None` for an invalid one.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Valid { customer, .. } => Some(customer.name.as_str()),
+            Self::Invalid { .. } => None,
+        }
+    }
+
     /// Returns the e-mail as it was given, or `None` if there is none.
     #[must_use]
     pub fn email(&self) -> Option<&str> {
@@ -142,12 +151,18 @@ pub struct ReportLine {
     pub position: Position,
     pub status: Status,
     pub email: String,
+    /// The customer's name. `None` if the record is invalid, or if the input is not at hand.
+    pub name: Option<Box<str>>,
+    /// Whether a valid record asks for an e-mail to the person. `None` like the name.
+    pub send_kyc_mail: Option<bool>,
     pub receipt: Receipt,
     pub http_status: Option<u16>,
     pub attempts: u32,
     /// Problem codes joined by `;`, or the code of the API's complaint.
     pub error_code: String,
     pub error: String,
+    /// What is wrong with an invalid record, without mere consequences.
+    pub problems: Vec<Violation>,
     /// Codes and texts of the warnings, joined by `; `.
     pub warning: String,
     /// What differs from the data that was sent. `None` unless the status is `changed`, and where
@@ -205,11 +220,14 @@ impl ReportLine {
             position,
             status,
             email,
+            name: None,
+            send_kyc_mail: None,
             receipt: Receipt::default(),
             http_status: None,
             attempts: 0,
             error_code: String::new(),
             error: String::new(),
+            problems: Vec::new(),
             warning: String::new(),
             changed: None,
             kept,

@@ -33,6 +33,8 @@ pub(crate) enum AsOf {
 pub(crate) struct ReviewedRecord {
     pub position: Position,
     email: Option<Box<str>>,
+    /// `None` if it is invalid.
+    name: Option<Box<str>>,
     pub violations: Box<[Violation]>,
     kept: Vec<String>,
     pub raw: Option<RawRecord>,
@@ -42,11 +44,13 @@ pub(crate) struct ReviewedRecord {
 
 impl ReviewedRecord {
     pub(crate) fn of(record: InputRecord<'_>) -> Self {
-        let (email, send_kyc_mail) = (record.verdict.email().map(Into::into), record.verdict.send_kyc_mail());
+        let verdict = &record.verdict;
+        let (email, name) = (verdict.email().map(Into::into), verdict.name().map(Into::into));
+        let send_kyc_mail = verdict.send_kyc_mail();
         let InputRecord { position, verdict, kept, raw } = record;
         let (RecordVerdict::Valid { warnings: violations, .. } | RecordVerdict::Invalid { problems: violations, .. }) =
             verdict;
-        Self { position, email, violations: violations.into_boxed_slice(), kept, raw, send_kyc_mail }
+        Self { position, email, name, violations: violations.into_boxed_slice(), kept, raw, send_kyc_mail }
     }
 
     pub(crate) const fn is_invalid(&self) -> bool {
@@ -320,7 +324,8 @@ pub(crate) struct ShapedRecord<'a> {
 
 fn line_of(record: &ReviewedRecord, status: Status) -> ReportLine {
     let email = record.email.as_deref().unwrap_or_default().to_owned();
-    ReportLine::new(record.position, status, email, record.kept.clone())
+    let line = ReportLine::new(record.position, status, email, record.kept.clone());
+    ReportLine { name: record.name.clone(), send_kyc_mail: record.send_kyc_mail, ..line }
 }
 
 /// Returns the line of an invalid record, which is never sent.
@@ -330,6 +335,7 @@ pub(crate) fn invalid(record: &ReviewedRecord) -> ReportLine {
         record.violations.iter().partition(|violation| violation.severity == Severity::Problem);
     let counted = wrong.iter().filter(|violation| !violation.is_consequence);
     line.error_code = join(counted.map(|violation| violation.code.as_str().to_owned()), ";");
+    line.problems = wrong.iter().copied().filter(|violation| !violation.is_consequence).cloned().collect();
     line.error = join(wrong.iter().map(|violation| explained(violation)), "; ");
     line.warning = join(odd.iter().map(|violation| noted(violation)), "; ");
     line

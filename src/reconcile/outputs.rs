@@ -1,13 +1,14 @@
 //! The files that a pass writes.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::domain::{RawRecord, ReportLine, Status, shown};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::intake::Feed;
 use crate::limits;
-use crate::report::{Rejects, ReportFile, ReportOptions};
+use crate::report::{PageFacts, Rejects, ReportFile, ReportFormat, ReportOptions};
 
 /// Paths of the reports and the rejects, and how to write them.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +21,17 @@ pub(crate) struct Outputs {
 impl Outputs {
     pub(crate) fn is_empty(&self) -> bool {
         self.reports.is_empty() && self.rejects.is_none()
+    }
+
+    /// Returns whether a report is a page, which needs more than its lines.
+    pub(crate) fn has_page(&self) -> bool {
+        self.reports.iter().any(|path| matches!(ReportFormat::of(path), Ok(ReportFormat::Html)))
+    }
+
+    /// Returns the same outputs, with what a page says beside its lines.
+    pub(crate) fn with_facts(&self, facts: PageFacts) -> Self {
+        let options = ReportOptions { facts: Arc::new(facts), ..self.options.clone() };
+        Self { options, ..self.clone() }
     }
 }
 
@@ -41,7 +53,7 @@ impl Files {
 
     /// Creates the reports alone, because rejects need the shape of the input.
     pub(crate) fn of_reports(outputs: &Outputs, kept: &[String]) -> Result<Self, Failure> {
-        let create = |path: &PathBuf| match ReportFile::create(path, kept, outputs.options) {
+        let create = |path: &PathBuf| match ReportFile::create(path, kept, &outputs.options) {
             Ok(file) => Ok((path.clone(), file)),
             Err(error) => Err(unwritable(path, &error)),
         };

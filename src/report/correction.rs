@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::formats::file::ReportFormat;
+use super::formats::format::ReportFormat;
 use crate::domain::{grouped, plural, shown};
 
 /// How the rows that must be fixed get into the API, with a command to paste.
@@ -15,6 +15,13 @@ pub enum Correction {
 }
 
 impl Correction {
+    /// Returns the command to paste.
+    pub(super) fn command(&self) -> &str {
+        match self {
+            Self::InRejects { command, .. } | Self::InInput { command, .. } => command,
+        }
+    }
+
     /// Returns the instruction for this many rows.
     #[must_use]
     pub fn to_text(&self, rows: u64) -> String {

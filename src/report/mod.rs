@@ -1,7 +1,8 @@
 //! What people and programs read about a run: report files, summary, plan, diagnostics, progress.
 //!
 //! - [`ReportFile`] (`formats`) writes one line for each record: `csv` for people and programs,
-//!   `xlsx` for spreadsheets, `ndjson` for programs.
+//!   `xlsx` for spreadsheets, `ndjson` for programs. `html` is a page about the whole run, for
+//!   which [`PageFacts`] has what the lines do not say.
 //! - [`Rejects`] (`rejects`) writes the rejects in the form in which they were read, or as `.xlsx`,
 //!   to correct and import. `workbook` writes tables of text as `.xlsx` for both.
 //! - [`Plan`] says what an import would do, [`Summary`] what a run did; both as text or JSON.
@@ -41,7 +42,9 @@ pub use changed::ChangedCounts;
 pub use correction::Correction;
 pub use diagnostics::listing::{Diagnostics, DiagnosticsStyle};
 pub use event_log::{log_end, log_event};
-pub use formats::file::{ReportFile, ReportFormat, ReportOptions};
+pub use formats::file::{ReportFile, ReportOptions};
+pub use formats::format::ReportFormat;
+pub use formats::html::facts::{PageFacts, PastRun, RunFacts};
 pub use human::about;
 pub use metrics::Metrics;
 pub use notification::Notification;

@@ -245,7 +245,7 @@ impl Summary {
         std::iter::once(sent).chain(trouble).collect()
     }
 
-    fn headline(&self) -> String {
+    pub(super) fn headline(&self) -> String {
         let read = counted(self.tally.total(), "record");
         let (doubts, waiting) = (self.tally.get(Status::InDoubt), self.tally.get(Status::NotAttempted));
         let excused = if self.excuses_known_bad { self.known_bad } else { 0 };
@@ -386,7 +386,7 @@ impl Summary {
     }
 }
 
-const fn meaning(status: Status) -> &'static str {
+pub(super) const fn meaning(status: Status) -> &'static str {
     match status {
         Status::Created => "created by this run",
         Status::Exists => "already in the API",

@@ -54,7 +54,11 @@ pub(super) fn as_named(args: &OutputArgs, input: &Path, others: &[PathBuf]) -> R
 }
 
 fn named(args: &OutputArgs) -> Outputs {
-    let options = ReportOptions { delimiter: args.report_delimiter };
+    let options = ReportOptions {
+        delimiter: args.report_delimiter,
+        include_links: args.include_links,
+        ..ReportOptions::default()
+    };
     Outputs { reports: args.reports.clone(), rejects: args.rejects.clone(), options }
 }
 

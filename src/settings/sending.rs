@@ -9,7 +9,7 @@ use crate::delivery::{GuardPolicy, Rate, RetryPolicy};
 use crate::failure::Failure;
 use crate::ledger::ClaimPolicy;
 use crate::process::logging::LogSettings;
-use crate::report::Style;
+use crate::report::{Style, about};
 
 /// Pace, retries and limits of a run.
 #[derive(Clone, Debug)]
@@ -45,6 +45,21 @@ impl From<&SendingArgs> for SendingSettings {
             lookups: !args.no_lookup,
             limit: args.limit.map(Into::into),
         }
+    }
+}
+
+impl SendingSettings {
+    /// Returns the settings that explain how a run went, as names and texts.
+    pub(crate) fn shown(&self) -> Vec<(String, String)> {
+        let texts = [
+            ("rate", format!("planned with {:.0} requests per minute", self.rate.per_minute())),
+            ("concurrency", self.concurrency.to_string()),
+            ("timeout", about(self.timeout)),
+            ("settle", about(self.retry.settle)),
+            ("limit", self.limit.map(|limit| limit.to_string()).unwrap_or_default()),
+        ];
+        let given = texts.into_iter().filter(|(_, text)| !text.is_empty());
+        given.map(|(name, text)| (name.to_owned(), text)).collect()
     }
 }
 

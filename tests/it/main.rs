@@ -20,6 +20,7 @@ mod foreign;
 mod formats;
 mod hints;
 mod hostile;
+mod html;
 mod identity;
 mod import;
 mod init;

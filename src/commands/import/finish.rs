@@ -10,11 +10,12 @@ use crate::delivery::Verdict;
 use crate::domain::{self, Status, Tally};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::ledger::{EndedRun, LedgerError, Reader, RunCounters, RunId};
+use crate::ledger::{EndedRun, LedgerError, Reader, RunCounters, RunId, RunState};
 use crate::process::{signals, stdout};
 use crate::reconcile::line::{AsOf, PassCounts, Reconciler};
-use crate::reconcile::{from_ledger, pass};
-use crate::report::{Summary, log_end};
+use crate::reconcile::outputs::Outputs;
+use crate::reconcile::{from_ledger, page_facts, pass};
+use crate::report::{PageFacts, Summary, log_end};
 use crate::settings::{Rendering, TargetSettings};
 
 /// How an import ended.
@@ -34,14 +35,22 @@ struct RunEnding {
     next_command: Option<String>,
 }
 
+/// What a page shows of the end of a run that the ledger does not have yet.
+struct PageEnd {
+    counters: RunCounters,
+    stopped: Option<String>,
+    is_limited: bool,
+}
+
 impl Import<'_> {
     /// Writes the reports, the end of the run in the ledger, and the summary.
     pub(super) async fn report(&self, run: &RunId, sent: SendingEnd, begun: Instant) -> Result<Finished, Failure> {
         let SendingEnd { verdict, counters, unread, mut stopped } = sent;
         let memory = self.memory(&verdict).await?;
+        let is_limited = matches!(verdict, Some(Verdict::LimitReached));
         let counted = match unread {
             Some(failure) => Err(failure),
-            None => self.count(run, &memory).await,
+            None => self.count(run, &memory, PageEnd { counters, stopped: stopped.clone(), is_limited }).await,
         };
         let mut counted = match counted {
             Err(unread) if unread.exit == Exit::Input => {
@@ -86,7 +95,6 @@ impl Import<'_> {
         let resumable =
             !self.forgets && !memory.lacks_name && unfinished.into_iter().any(|status| counted.tally.get(status) > 0);
         let next_command = resumable.then(|| resume::command(&self.input));
-        let is_limited = matches!(verdict, Some(Verdict::LimitReached));
         let ending = RunEnding { counters, counted, exit, stopped, is_limited, next_command: next_command.clone() };
         let summary = self.summary(run, &memory, begun, ending)?;
         self.notice.count(&summary);
@@ -113,6 +121,35 @@ impl Import<'_> {
     fn is_completed(&self, verdict: Option<&Verdict>, counted: Option<&PassCounts>) -> bool {
         let all_ended = counted.is_some_and(|counted| counted.tally.get(Status::NotAttempted) == 0);
         matches!(verdict, Some(Verdict::Finished)) && self.sender.sending.limit.is_none() && all_ended
+    }
+
+    /// Returns the outputs, with what a page says of this run if one of them is a page.
+    async fn outputs(&self, run: &RunId, memory: &Memory, end: PageEnd) -> Result<Outputs, Failure> {
+        if !self.outputs.has_page() {
+            return Ok(self.outputs.clone());
+        }
+        // The last minute was handed in without waiting for it. The queue answers in order, so that
+        // minute is committed when this question is answered. If the ledger failed, the page lacks
+        // it.
+        drop(self.ledger.has_created().await);
+        let (reader, target) = (memory.reader()?, &self.sender.server.target);
+        let info = reader.run(&run.name)?;
+        let info = info.ok_or_else(|| Failure::new(Exit::Io, format!("the ledger has lost the run {}", run.name)))?;
+        let ended = RunState::Ended(jiff::Timestamp::now());
+        let PageEnd { counters, stopped, is_limited } = end;
+        let mut facts = page_facts::of_run(&reader, &target.target, &info, ended)?;
+        facts = facts.of_ending_run(counters.requests, stopped);
+        (facts.retries, facts.throttled) = (counters.retries, counters.throttled);
+        (facts.recovered, facts.limit) = (counters.recovered, self.sender.sending.limit.filter(|_| is_limited));
+        facts.options.extend(self.sender.sending.shown());
+        let is_kept = !self.forgets && !memory.lacks_name;
+        Ok(self.outputs.with_facts(PageFacts {
+            input: self.input.shown(),
+            run: Some(facts),
+            next_command: is_kept.then(|| resume::command(&self.input)),
+            settle_command: is_kept.then(|| resume::settle(target)),
+            correction: Some(resume::correction(&self.input, &self.outputs, self.is_ndjson)),
+        }))
     }
 
     async fn print(&self, summary: &Summary) {
@@ -159,7 +196,9 @@ impl Import<'_> {
         unread: Failure,
     ) -> Failure {
         let SendingEnd { verdict, counters, stopped: why, .. } = sent;
-        let counted = match self.count_from_ledger(run, memory).await {
+        let stopped = [why.clone(), Some(unread.words())].into_iter().flatten().collect::<Vec<_>>().join("; ");
+        let end = PageEnd { counters, stopped: Some(stopped), is_limited: false };
+        let counted = match self.count_from_ledger(run, memory, end).await {
             Ok(counted) => counted,
             Err(failure) => return failure.hint(self.hint_to_resume()),
         };
@@ -206,16 +245,18 @@ impl Import<'_> {
         words
     }
 
-    async fn count_from_ledger(&self, run: &RunId, memory: &Memory) -> Result<PassCounts, Failure> {
-        let (reader, run, outputs, kept) = (memory.reader()?, run.number, self.outputs.clone(), self.kept.clone());
+    async fn count_from_ledger(&self, run: &RunId, memory: &Memory, end: PageEnd) -> Result<PassCounts, Failure> {
+        let outputs = self.outputs(run, memory, end).await?;
+        let (reader, run, kept) = (memory.reader()?, run.number, self.kept.clone());
         let pass = signals::on_thread(move || from_ledger::pass(&reader, run, &outputs, &kept))?;
         self.unless_leaving(pass).await
     }
 
     /// Makes the reports in a pass over the input. Fails if a second signal arrives.
-    async fn count(&self, run: &RunId, memory: &Memory) -> Result<PassCounts, Failure> {
+    async fn count(&self, run: &RunId, memory: &Memory, end: PageEnd) -> Result<PassCounts, Failure> {
+        let outputs = self.outputs(run, memory, end).await?;
         let reconciler = Reconciler::new(Arc::clone(&self.duplicates), Some(memory.reader()?), AsOf::Run(run.number));
-        let (input, outputs) = (Arc::clone(&self.input), self.outputs.clone());
+        let input = Arc::clone(&self.input);
         let pass = signals::on_thread(move || pass::pass(&input, &outputs, &reconciler, |_, _| {}))?;
         self.unless_leaving(pass).await
     }

@@ -9,7 +9,7 @@ const KEPT: usize = 1000;
 /// more, each new value costs every kept one a count (Misra and Gries), so a value that is more
 /// than one in [`KEPT`] of all is never lost, and every count is at least the one returned.
 #[derive(Debug, Default)]
-pub(super) struct FrequentValues {
+pub(in crate::report) struct FrequentValues {
     counts: HashMap<Box<str>, u64>,
     /// Whether counts are lower than what was added.
     is_lowered: bool,
@@ -17,7 +17,7 @@ pub(super) struct FrequentValues {
 
 /// A value and how often it was added.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct FrequentValue<'a> {
+pub(in crate::report) struct FrequentValue<'a> {
     pub value: &'a str,
     pub times: u64,
     /// Whether it may have been added more often.
@@ -25,7 +25,7 @@ pub(super) struct FrequentValue<'a> {
 }
 
 impl FrequentValues {
-    pub(super) fn add(&mut self, value: &str) {
+    pub(in crate::report) fn add(&mut self, value: &str) {
         if let Some(count) = self.counts.get_mut(value) {
             *count += 1;
         } else if self.counts.len() < KEPT {
@@ -40,7 +40,7 @@ impl FrequentValues {
     }
 
     /// Returns the most frequent values that were added more than once, at most `most` of them.
-    pub(super) fn repeated(&self, most: usize) -> Vec<FrequentValue<'_>> {
+    pub(in crate::report) fn repeated(&self, most: usize) -> Vec<FrequentValue<'_>> {
         let mut found: Vec<_> = self.counts.iter().filter(|(_, count)| **count > 1).collect();
         found.sort_by(|(one, times), (other, others)| others.cmp(times).then_with(|| one.cmp(other)));
         let found = found.into_iter().take(most);

@@ -9,6 +9,6 @@
 
 mod code_counts;
 mod excerpt;
-mod frequent_values;
+pub(super) mod frequent_values;
 pub(super) mod listing;
 mod values;

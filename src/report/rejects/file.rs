@@ -10,7 +10,7 @@ use super::table_sheet::TableSheet;
 use super::writer::RejectsWriter;
 use crate::atomic_file::WholeFile;
 use crate::domain::{InputForm, InputShape, RawRecord};
-use crate::report::formats::file::ReportFormat;
+use crate::report::formats::format::ReportFormat;
 
 /// A rejects file that is written beside its path and put in place when it is finished.
 #[derive(Debug)]
