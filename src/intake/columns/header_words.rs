@@ -261,9 +261,11 @@ pub(crate) fn is_company(name: &str) -> bool {
     COMPANY.split('|').any(|word| plain(word) == plain(name))
 }
 
+type HeaderWord = (&'static str, Meaning);
+
 /// The words by their plain first letter. To fold all words would take longer than to check a
 /// thousand records.
-static BY_INITIAL: LazyLock<HashMap<Option<char>, Vec<(&'static str, Meaning)>>> = LazyLock::new(|| {
+static BY_INITIAL: LazyLock<HashMap<Option<char>, Vec<HeaderWord>>> = LazyLock::new(|| {
     let mut by_initial: HashMap<_, Vec<_>> = HashMap::new();
     for (meaning, words) in WORDS {
         for word in words.split('|') {
