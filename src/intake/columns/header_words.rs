@@ -259,12 +259,12 @@ pub(crate) fn is_company(name: &str) -> bool {
     COMPANY.split('|').any(|word| plain_word(word) == plain_word(name))
 }
 
-type MeantWord = (&'static str, Meaning);
+type HeaderWord = (&'static str, Meaning);
 
 /// The words by their plain first letter. To fold all words would take longer than to check a
 /// thousand records.
-static BY_INITIAL: LazyLock<HashMap<Option<char>, Vec<MeantWord>>> = LazyLock::new(|| {
-    let mut by_initial: HashMap<_, Vec<MeantWord>> = HashMap::new();
+static BY_INITIAL: LazyLock<HashMap<Option<char>, Vec<HeaderWord>>> = LazyLock::new(|| {
+    let mut by_initial: HashMap<_, Vec<_>> = HashMap::new();
     for (meaning, words) in WORDS {
         for word in words.split('|') {
             by_initial.entry(plain_initial(word)).or_default().push((word, *meaning));
