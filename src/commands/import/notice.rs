@@ -29,8 +29,8 @@ impl Notice {
         }
     }
 
-    /// Posts the notification. A failure is only logged, without the address, because the records do
-    /// not depend on it. The next signal ends the tries, and after a second one there is none.
+    /// Posts the notification. A failure is only logged, without the address, because the records
+    /// do not depend on it. The next signal ends the tries, and after a second one there is none.
     pub(super) async fn post(&self, ended: &Result<Exit, Failure>, signals: &Signals) {
         let Some((notifier, notification)) = self.0.as_ref().filter(|_| !signals.shutdown.is_leaving()) else { return };
         let exit = ended.as_ref().map_or_else(|failure| failure.exit, |exit| *exit);
