@@ -1,6 +1,6 @@
 //! Only some rows, and only some records: `--where` and `--hold`.
 
-use crate::harness::{FAST, HEADER, Lab, Ran, Server, rows};
+use crate::harness::{FAST, HEADER, Lab, Ran, Server, fixture, rows};
 
 const USERS: &str = "name,email,phone,country,role,active\n\
                      Ada,ada@kunde.de,+4917612345001,DE,end-user,yes\n\
@@ -46,6 +46,18 @@ fn only_the_selected_rows_are_records_and_keep_their_numbers() {
     let statuses: Vec<_> = rows(&lab.path("again.csv")).iter().map(|row| row["status"].clone()).collect();
     let expected = ["already_imported", "not_attempted", "already_imported", "created", "invalid", "not_attempted"];
     assert_eq!(statuses, expected);
+}
+
+#[test]
+fn agents_of_a_help_desk_do_not_go_in_with_the_customers() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    let users = std::fs::read_to_string(fixture("exports").join("zendesk-users.ndjson")).unwrap();
+    let agent = users.lines().next().unwrap().replace("\"end-user\"", "\"agent\"").replace("ada.", "agent.");
+    lab.write("users.ndjson", format!("{agent}\n{users}"));
+    let args = ["import", "users.ndjson", "--from", "zendesk", "--set", "country=GB", "--base-url", &server.url];
+    lab.run(&[&args, &FAST[..], &WHERE].concat()).ends(0).says("3  created").says("1  row not selected");
+    server.has_each_once(["ada.zd", "wanjiru.zd", "jose.zd"].map(|name| format!("{name}@example.com")));
 }
 
 #[test]
