@@ -1,6 +1,8 @@
 //! The command line: commands, options and their help texts. Nothing here reads a file or decides
 //! anything; `settings` does.
 
+pub mod after_help;
+
 use std::ffi::OsString;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
@@ -11,7 +13,8 @@ use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::delivery::{FailureLimit, Rate};
 use crate::intake::{
-    ExtraRule, Format, HoldRule, MapRule, Preset, SetRule, ValueRule, WhereRule, parse_delimiter, parse_encoding,
+    ExtraRule, Format, HoldRule, MapRule, MinRecords, Preset, SetRule, ValueRule, WhereRule, parse_delimiter,
+    parse_encoding,
 };
 use crate::process::logging::LogFormat;
 use crate::sandbox;
@@ -35,7 +38,7 @@ const NO_HEADING: Option<&str> = None;
 /// Import customers from a CSV, NDJSON or XLSX file into the Add Customer API: no duplicates, no
 /// losses, and a report of every record.
 #[derive(Debug, Parser)]
-#[command(name = "customer-import", version, max_term_width = 100)]
+#[command(name = "customer-import", version, max_term_width = 100, after_help = after_help::PROGRAM)]
 pub struct Cli {
     #[command(flatten)]
     pub log: LogArgs,
@@ -49,27 +52,58 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Create the customers of a file in the API, and report how each record ended.
+    #[command(after_help = after_help::IMPORT)]
     Import(Box<ImportArgs>),
     /// Validate a file and show what an import would do. Sends nothing and opens no connection.
+    #[command(after_help = after_help::CHECK)]
     Check(CheckArgs),
     /// Write the reports again from a file and the ledger, even while an import is running. Sends
     /// nothing.
+    #[command(after_help = after_help::REPORT)]
     Report(ReportArgs),
     /// Look at a file, ask what is unclear, and write how to read it to a file for --config. Sends
     /// nothing and opens no connection.
+    #[command(after_help = after_help::INIT)]
     Init(Box<InitArgs>),
+    /// Try the host, TLS, credentials, rate limit, look-ups, ledger, clock and disk, and show what
+    /// would hinder an import. Creates no customer.
+    #[command(after_help = after_help::DOCTOR)]
+    Doctor(Box<DoctorArgs>),
     /// Show what the ledger remembers of earlier runs, and resolve, add or erase it.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = after_help::LEDGER)]
     Ledger(Box<LedgerCommand>),
     /// Start a simulated API on this machine, for rehearsals and tests.
+    #[command(after_help = after_help::SANDBOX)]
     Sandbox(SandboxArgs),
     /// Print the completion script of a shell.
+    #[command(after_help = after_help::COMPLETIONS)]
     Completions {
         /// Shell to print the script for.
         shell: clap_complete::Shell,
     },
-    /// Print the manual page.
-    Man,
+    /// Print the manual page of the program or of a command.
+    #[command(after_help = after_help::MAN)]
+    Man {
+        /// Command whose page to print, such as `import` or `ledger show` [default: the program].
+        #[arg(value_name = "COMMAND")]
+        command: Vec<String>,
+    },
+}
+
+impl Command {
+    /// Returns how many requests can be in flight at once, or 0 if the command sends nothing.
+    #[must_use]
+    pub fn concurrency(&self) -> usize {
+        let sending = match self {
+            Self::Import(args) if !args.dry_run => Some(&args.sending),
+            Self::Ledger(command) => match &**command {
+                LedgerCommand::Resolve { sending, .. } | LedgerCommand::Pull { sending, .. } => Some(sending),
+                _ => None,
+            },
+            _ => None,
+        };
+        sending.map_or(0, |sending| sending.concurrency.get())
+    }
 }
 
 #[derive(Clone, Copy, Debug, Args)]
@@ -138,6 +172,15 @@ pub struct ImportArgs {
     /// between runs unless --ledger is given.
     #[arg(long, help_heading = NO_HEADING, value_parser = FalseyValueParser::new(), env = "CUSTOMER_IMPORT_SANDBOX", hide_env_values = true)]
     pub sandbox: bool,
+    /// Refuse (65) an input with fewer than N records, or than P% of the records of the last
+    /// completed import of the same --input-name. The first import has none to compare with.
+    #[arg(long, help_heading = PACE, value_name = "N|P%", env = "CUSTOMER_IMPORT_MIN_RECORDS", hide_env_values = true)]
+    pub min_records: Option<MinRecords>,
+    /// Which invalid and rejected records count for the exit code, --strict and --max-failures: all,
+    /// or only new ones. A record is not new if a completed import of this target reported it with
+    /// the same cells and codes.
+    #[arg(long, help_heading = PACE, value_enum, default_value_t, env = "CUSTOMER_IMPORT_FAIL_ON", hide_env_values = true)]
+    pub fail_on: FailOn,
     /// Send without asking for confirmation.
     #[arg(long, help_heading = NO_HEADING, value_parser = FalseyValueParser::new(), env = "CUSTOMER_IMPORT_YES", hide_env_values = true)]
     pub yes: bool,
@@ -201,6 +244,26 @@ pub struct InitArgs {
     /// Replace the file if it exists.
     #[arg(long, help_heading = "Output")]
     pub force: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    #[command(flatten)]
+    pub target: TargetArgs,
+    #[command(flatten)]
+    pub credentials: CredentialArgs,
+    /// Pace of the few requests: `auto`, N/s, N/m or N/h.
+    #[arg(long, help_heading = PACE, default_value = "auto", env = "CUSTOMER_IMPORT_RATE", hide_env_values = true)]
+    pub rate: Rate,
+    /// Maximum time to wait for a complete response.
+    #[arg(long, help_heading = PACE, value_name = "D", default_value = "75s", value_parser = parse_duration, env = "CUSTOMER_IMPORT_TIMEOUT", hide_env_values = true)]
+    pub timeout: Duration,
+    /// Maximum time to wait for a connection.
+    #[arg(long, help_heading = PACE, value_name = "D", default_value = "10s", value_parser = parse_duration, env = "CUSTOMER_IMPORT_CONNECT_TIMEOUT", hide_env_values = true)]
+    pub connect_timeout: Duration,
+    /// Print the result as JSON.
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -532,6 +595,14 @@ pub enum SummaryFormat {
     #[default]
     Text,
     Json,
+}
+
+/// Which bad records count for the end of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    #[default]
+    All,
+    New,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -41,6 +41,11 @@ impl Failure {
         self
     }
 
+    /// Returns the failure for what this process lacks.
+    pub fn lacking(short: limits::Shortage) -> Self {
+        short.hint.into_iter().fold(Self::new(Exit::Io, short.what), Self::hint)
+    }
+
     /// Returns the failure for a thread that could not be started.
     pub fn no_thread(error: &std::io::Error) -> Self {
         Self::new(Exit::Io, limits::no_thread(error)).hint(RAISE)
@@ -74,6 +79,19 @@ impl Failure {
     #[must_use]
     pub fn run(&self) -> Option<&str> {
         self.run.as_deref()
+    }
+
+    /// Whether columns are missing, which `init` can help to find.
+    #[must_use]
+    pub fn lacks_columns(&self) -> bool {
+        self.error.downcast_ref::<IntakeError>().is_some_and(IntakeError::lacks_columns)
+    }
+
+    /// Adds another way to the hint.
+    #[must_use]
+    pub fn or_hint(mut self, other: &str) -> Self {
+        self.hint = Some(self.hint.map_or_else(|| other.to_owned(), |hint| format!("{hint}\n  or {other}")));
+        self
     }
 
     /// Returns the hint, or `None` if there is none.
@@ -177,8 +195,8 @@ pub(crate) fn hint_of_lost(lost: &LostName) -> &'static str {
             "give the ledger its name back before the next import, because a new ledger would send everything again"
         }
         LostName::Ledger { now: None } => {
-            "before the next import, run `ledger pull` with the same --base-url, --account and --ledger, so that a new ledger knows the \
-             customers that this run created"
+            "before the next import, pull the customers of the API into a new ledger (`ledger pull`), because it does not know those \
+             that this run created"
         }
     }
 }

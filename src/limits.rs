@@ -13,7 +13,16 @@ const LEAST_MEMORY: usize = 24 * 1024 * 1024;
 /// What the main thread needs at most, in bytes. The other threads set their own stack size.
 const LEAST_STACK: u64 = 512 * 1024;
 
-/// What this process lacks from the start.
+const MIB: u64 = 1024 * 1024;
+
+/// What each request in flight needs, in bytes: its task, its connection and the records that are
+/// ready behind it.
+const PER_REQUEST: u64 = 96 * 1024;
+
+/// How much more one process can use than another one at the same point, in bytes.
+const SPREAD: u64 = MIB;
+
+/// What this process lacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shortage {
     pub what: String,
@@ -21,8 +30,8 @@ pub struct Shortage {
     pub hint: Option<String>,
 }
 
-/// A limit on memory that a shell can set. If it is reached in mid-run, the process aborts, so the
-/// start asks for what a run with 256 requests in flight needs.
+/// A limit on memory that a shell can set. If it is reached in mid-run, the process aborts, so a
+/// command first asks for what it needs at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum MemoryLimit {
     Addresses,
@@ -47,33 +56,54 @@ impl MemoryLimit {
         }
     }
 
-    /// Returns what a run needs, in bytes. A thread needs its stack of 2 MiB and a heap of its own,
-    /// for which the allocator reserves 64 MiB of addresses, aligned.
-    fn least(self) -> u64 {
-        const MIB: u64 = 1024 * 1024;
+    /// Returns what a start needs until the arguments are parsed, in bytes: one thread, and the
+    /// parser.
+    const fn at_start(self) -> u64 {
+        match self {
+            Self::Addresses => 160 * MIB,
+            Self::Data => 12 * MIB,
+        }
+    }
+
+    /// Returns what a command with so many requests in flight needs, in bytes. A thread needs its
+    /// stack of 2 MiB and a heap of its own, for which the allocator reserves 64 MiB of addresses,
+    /// aligned.
+    fn least(self, requests: u64) -> u64 {
         /// Those that do not depend on the number of cores.
         const THREADS: u64 = 7;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let threads = THREADS + cores as u64;
-        match self {
+        let without = match self {
             Self::Addresses => 80 * MIB * threads,
             Self::Data => 3 * MIB * threads + 16 * MIB,
-        }
+        };
+        without.saturating_add(requests.saturating_mul(PER_REQUEST))
     }
 
-    /// Returns what is missing if `used` bytes are used and `limit` is the limit, or `None` if
-    /// enough is left.
-    fn shortage(self, used: u64, limit: u64) -> Option<Shortage> {
-        let least = self.least();
-        let needed = used.saturating_add(least);
-        (limit < needed).then(|| Shortage {
-            what: format!(
-                "there are less than {} MiB of memory left: {} is reached",
-                least / (1024 * 1024),
-                self.name()
-            ),
-            hint: Some(format!("ulimit {} {}", self.option(), needed.div_ceil(1024))),
+    /// Returns what is missing if `used` bytes are used, `limit` is the limit and `least` are
+    /// needed, or `None` if enough is left. The hint is enough for `hinted` bytes.
+    fn shortage(self, used: u64, limit: u64, least: u64, hinted: u64) -> Option<Shortage> {
+        (limit < used.saturating_add(least)).then(|| Shortage {
+            what: format!("there are less than {} MiB of memory left: {} is reached", least / MIB, self.name()),
+            hint: Some(format!(
+                "ulimit {} {}",
+                self.option(),
+                used.saturating_add(hinted).saturating_add(SPREAD).div_ceil(1024)
+            )),
         })
+    }
+
+    /// Returns what is missing at the start of this process, or `None`.
+    fn missing_at_start(self) -> Option<Shortage> {
+        let (used, limit) = self.usage()?;
+        self.shortage(used, limit, self.at_start(), self.least(0))
+    }
+
+    /// Returns what is missing for so many requests in flight, or `None`.
+    fn missing_for(self, requests: u64) -> Option<Shortage> {
+        let (used, limit) = self.usage()?;
+        let least = self.least(requests);
+        self.shortage(used, limit, least, least)
     }
 
     /// Returns what this process uses and the limit, in bytes, or `None` if there is no limit.
@@ -117,17 +147,8 @@ pub fn lacking() -> Option<Shortage> {
         );
         return Some(Shortage { what, hint: None });
     }
-    let short = MemoryLimit::ALL.into_iter().find_map(|limit| {
-        let (used, most) = limit.usage()?;
-        limit.shortage(used, most)
-    });
-    if short.is_some() {
-        return short;
-    }
-    if !has_memory(LEAST_MEMORY) {
-        let mib = LEAST_MEMORY / (1024 * 1024);
-        let what = format!("there are less than {mib} MiB of memory left: {} is reached", memory());
-        return Some(Shortage { what, hint: None });
+    if let Some(short) = MemoryLimit::ALL.into_iter().find_map(MemoryLimit::missing_at_start) {
+        return Some(short);
     }
     has_small_stack().then(|| {
         let kib = LEAST_STACK / 1024;
@@ -135,6 +156,17 @@ pub fn lacking() -> Option<Shortage> {
             what: format!("the limit on the stack (RLIMIT_STACK, ulimit -s) is below {kib} KiB"),
             hint: Some(format!("ulimit -s {}", 2 * kib)),
         }
+    })
+}
+
+/// Returns the memory that this process lacks for so many requests in flight, or `None`.
+#[must_use]
+pub fn lacking_memory(requests: usize) -> Option<Shortage> {
+    let missing = |limit: MemoryLimit| limit.missing_for(requests as u64);
+    MemoryLimit::ALL.into_iter().find_map(missing).or_else(|| {
+        let mib = LEAST_MEMORY / (1024 * 1024);
+        let what = format!("there are less than {mib} MiB of memory left: {} is reached", memory());
+        (!has_memory(LEAST_MEMORY)).then_some(Shortage { what, hint: None })
     })
 }
 
@@ -280,12 +312,13 @@ mod tests {
     #[test]
     fn a_scarce_limit_on_memory_names_itself_and_the_command_that_raises_it_enough() {
         for (limit, option) in [(MemoryLimit::Addresses, "ulimit -v"), (MemoryLimit::Data, "ulimit -d")] {
-            let (used, least) = (5_000_000, limit.least());
-            assert_eq!(limit.shortage(used, used + least), None);
-            let short = limit.shortage(used, used + least - 1).unwrap();
+            let (used, least) = (5_000_000, limit.least(1000));
+            assert!(limit.at_start() < limit.least(0) && limit.least(8) < least);
+            assert_eq!(limit.shortage(used, used + least, least, least), None);
+            let short = limit.shortage(used, used + least - 1, least, least).unwrap();
             assert!(short.what.contains(option), "{short:?}");
             let kib: u64 = short.hint.unwrap().strip_prefix(option).unwrap().trim().parse().unwrap();
-            assert_eq!(limit.shortage(used, kib * 1024), None, "the command raises it enough");
+            assert_eq!(limit.shortage(used, kib * 1024, least, least), None, "the command raises it enough");
         }
     }
 }

@@ -14,9 +14,9 @@ use customer_import::process::memory;
 use customer_import::{atomic_file, commands, config, fault, limits, output};
 
 fn main() -> ExitCode {
-    if let Some(limits::Shortage { what, hint }) = limits::lacking() {
+    if let Some(short) = limits::lacking() {
         // Plain text, because logging itself needs memory and random bytes.
-        let failure = hint.into_iter().fold(Failure::new(Exit::Io, what), Failure::hint);
+        let failure = Failure::lacking(short);
         logging::show_failure(&failure, LogFormat::Text);
         output::flush();
         return ExitCode::from(failure.exit.code());

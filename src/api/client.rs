@@ -6,13 +6,15 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_TYPE};
 use url::Url;
 
 use super::account::AppAccount;
 use super::base_url::BaseUrl;
+use super::certificate;
 use super::classify::classify;
 use super::departure::Departure;
 use super::headers::Allowance;
@@ -98,6 +100,19 @@ pub struct LookupResponse {
     pub allowance: Allowance,
 }
 
+/// What the first response of a server shows besides its customers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirstLook {
+    pub response: LookupResponse,
+    /// How far the clock of this machine is ahead of the server's. `None` if the server does not
+    /// show its clock.
+    pub ahead: Option<SignedDuration>,
+    /// Until when the server's certificate is valid. `None` without TLS.
+    pub certificate_until: Option<Timestamp>,
+    /// How long the request took, with name look-up, connection and TLS handshake.
+    pub took: Duration,
+}
+
 impl Client {
     /// Creates a client.
     ///
@@ -110,6 +125,7 @@ impl Client {
             .retry(reqwest::retry::never())
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
+            .tls_info(true)
             .https_only(config.base.is_encrypted())
             // With HTTP/2, a connection that dies would put every request on it in doubt at once.
             .http1_only()
@@ -186,6 +202,27 @@ impl Client {
         self.page(token, Some(email), page, |answer| lookup::page(answer, email, page)).await
     }
 
+    /// Requests one customer of the list, once, to see how the server answers.
+    pub async fn first_look(&self, token: &Token) -> FirstLook {
+        let begun = Instant::now();
+        let request = self.http.get(self.customers_url(None, 1, 1)).header(CACHE_CONTROL, "no-cache");
+        let exchanged = self.exchange(self.bearing(request, token)).await;
+        let (mut ahead, mut certificate_until) = (None, None);
+        let answer = match exchanged {
+            Ok(response) => {
+                let certificate = response.extensions().get::<reqwest::tls::TlsInfo>();
+                certificate_until =
+                    certificate.and_then(|info| info.peer_certificate()).and_then(certificate::valid_until);
+                let answer = Response::read(response, self.secrets.clone()).await;
+                ahead = answer.clock_ahead();
+                Ok(answer)
+            }
+            Err(trouble) => Err(trouble),
+        };
+        let response = self.page_response(answer, |answer| lookup::listing(answer, 1));
+        FirstLook { response, ahead, certificate_until, took: begun.elapsed() }
+    }
+
     /// Requests one page of all customers, once.
     pub async fn list_page(&self, token: &Token, page: u32) -> LookupResponse {
         self.page(token, None, page, |answer| lookup::listing(answer, page)).await
@@ -213,8 +250,16 @@ impl Client {
         page: u32,
         meaning: impl FnOnce(&Response) -> PageResult,
     ) -> LookupResponse {
-        let request = self.http.get(self.customers_url(email, page)).header(CACHE_CONTROL, "no-cache");
-        match self.send(self.bearing(request, token)).await {
+        let request = self.http.get(self.customers_url(email, page, PER_PAGE)).header(CACHE_CONTROL, "no-cache");
+        self.page_response(self.send(self.bearing(request, token)).await, meaning)
+    }
+
+    fn page_response(
+        &self,
+        answer: Result<Response, TransportError>,
+        meaning: impl FnOnce(&Response) -> PageResult,
+    ) -> LookupResponse {
+        match answer {
             Ok(answer) => {
                 let mut page = meaning(&answer);
                 hide_in_page(&mut page, &self.secrets);
@@ -226,11 +271,11 @@ impl Client {
         }
     }
 
-    fn customers_url(&self, email: Option<&str>, page: u32) -> Url {
+    fn customers_url(&self, email: Option<&str>, page: u32, per_page: u32) -> Url {
         let mut url = self.customers.clone();
         url.query_pairs_mut()
             .extend_pairs(email.map(|email| ("email", email)))
-            .append_pair("per_page", &PER_PAGE.to_string())
+            .append_pair("per_page", &per_page.to_string())
             .append_pair("page", &page.to_string());
         url
     }
@@ -241,11 +286,15 @@ impl Client {
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Response, TransportError> {
+        Ok(Response::read(self.exchange(request).await?, self.secrets.clone()).await)
+    }
+
+    /// Sends a request, and returns the response before its body is read.
+    async fn exchange(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response, TransportError> {
         // Without `Accept`, the server may answer an error with a redirect to a page for people.
         let request = request.header(ACCEPT, JSON).header(ACCEPT_ENCODING, "identity");
         let response = self.reading_time.limit(request.send()).await.map_err(|_| TransportError::endless())?;
-        let response = response.map_err(|error| TransportError::of(error).without(&self.secrets))?;
-        Ok(Response::read(response, self.secrets.clone()).await)
+        response.map_err(|error| TransportError::of(error).without(&self.secrets))
     }
 }
 

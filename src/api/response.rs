@@ -5,6 +5,7 @@ use std::io::Read;
 use std::time::SystemTime;
 
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 
 use super::headers::{Allowance, ResponseHeaders, number};
@@ -69,6 +70,14 @@ impl Response {
     /// Returns the server's clock if the response shows it, else ours, which may be hours off.
     pub(super) fn server_clock(&self) -> SystemTime {
         pause::server_clock(&self.headers, self.received)
+    }
+
+    /// Returns how far our clock is ahead of the server's, or `None` if the response does not show
+    /// the server's.
+    pub(super) fn clock_ahead(&self) -> Option<SignedDuration> {
+        self.headers.date.as_ref()?;
+        let [ours, servers] = [self.received, self.server_clock()].map(Timestamp::try_from);
+        Some(ours.ok()?.duration_since(servers.ok()?))
     }
 
     pub(super) fn allowance(&self) -> Allowance {

@@ -1,6 +1,7 @@
 //! What the sending commands share: the account, the client, the job, and the message why a run
 //! stopped.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -99,6 +100,7 @@ impl Sender {
             claims,
             lookups,
             limit,
+            known_rejected: HashSet::new(),
             shutdown: shutdown.clone(),
         }
     }

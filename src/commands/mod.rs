@@ -4,8 +4,9 @@
 //! - `import` plans, asks, sends and reports. `check` makes the plan alone, and `report` the
 //!   reports alone.
 //! - `init` proposes how to read a file, asks what is unclear, and writes it down.
+//! - `doctor` tries everything that an import needs, and creates no customer.
 //! - `ledger` shows, resolves, settles, pulls and erases.
-//! - `sandbox` runs the simulated API.
+//! - `sandbox` runs the simulated API. `man` makes manual pages of the help texts.
 //! - `job` has what the sending commands share; `preflight` judges a token that cannot be renewed;
 //!   `diagnostics` prints what is wrong with the input; `resume` builds the commands that messages
 //!   suggest from the one that was `typed`.
@@ -16,23 +17,28 @@
 
 mod check;
 mod diagnostics;
+mod doctor;
 mod import;
 mod init;
 mod job;
 mod ledger;
+mod man;
 mod preflight;
 mod report;
 mod resume;
 mod sandbox;
 mod typed;
 
+use clap::CommandFactory as _;
+
 use self::typed::TypedCommand;
 use crate::cli::{self, Cli, Command, ImportArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::limits;
 use crate::process::logging::LogSettings;
-use crate::process::{signals, stdout};
-use crate::settings::{CheckSettings, ImportSettings, InitSettings, MetricsSettings, ReportSettings};
+use crate::process::{runtime, signals, stdout};
+use crate::settings::{CheckSettings, DoctorSettings, ImportSettings, InitSettings, MetricsSettings, ReportSettings};
 
 /// Fails if both `--sandbox` and `--base-url` were typed. A base URL of the environment or the
 /// configuration gives way to `--sandbox`, so that a rehearsal needs no other configuration.
@@ -50,18 +56,35 @@ fn refuse_two_destinations(args: &ImportArgs) -> Result<(), Failure> {
 
 /// Runs the command. Fails if the environment has a variable that looks like ours and is not.
 pub fn run(cli: Cli, log: &LogSettings) -> Result<Exit, Failure> {
-    use clap::CommandFactory as _;
     let unknown = cli::unknown_variables();
     if !unknown.is_empty() {
         return Err(Failure::new(Exit::Usage, format!("no option has this environment variable: {}", unknown.join(", ")))
             .hint("unset it or correct its name: CUSTOMER_IMPORT_ and the name of the option, such as CUSTOMER_IMPORT_BASE_URL"));
     }
     signals::survive_size_limit();
+    if let Some(short) = limits::lacking_memory(cli.command.concurrency()) {
+        return Err(Failure::lacking(short));
+    }
     let log = *log;
     if let Command::Import(args) = &cli.command {
         refuse_two_destinations(args)?;
     }
-    match cli.command {
+    dispatch(cli.command, log).map_err(with_proposal)
+}
+
+/// Adds the command that looks for the columns, if some are missing and the input is a file.
+fn with_proposal(failure: Failure) -> Failure {
+    if !failure.lacks_columns() {
+        return failure;
+    }
+    match resume::proposal(TypedCommand::of_this_process()) {
+        Some(command) => failure.or_hint(&format!("let `init` propose the columns and write them down: {command}")),
+        None => failure,
+    }
+}
+
+fn dispatch(command: Command, log: LogSettings) -> Result<Exit, Failure> {
+    match command {
         Command::Import(args) if args.dry_run => {
             signals::interruptible(move || check::run(CheckSettings::of(&(*args).into(), log)?))
         }
@@ -69,6 +92,7 @@ pub fn run(cli: Cli, log: &LogSettings) -> Result<Exit, Failure> {
         Command::Check(args) => signals::interruptible(move || check::run(CheckSettings::of(&args, log)?)),
         Command::Report(args) => signals::interruptible(move || report::run(ReportSettings::of(args)?)),
         Command::Init(args) => signals::interruptible(move || init::run(&InitSettings::of(&args)?)),
+        Command::Doctor(args) => runtime::on_runtime(doctor::run(move || DoctorSettings::of(&args))),
         Command::Ledger(command) => ledger::run(*command, log),
         Command::Sandbox(args) => sandbox::run(args),
         Command::Completions { shell } => {
@@ -77,10 +101,8 @@ pub fn run(cli: Cli, log: &LogSettings) -> Result<Exit, Failure> {
             stdout::write(&script);
             Ok(Exit::Done)
         }
-        Command::Man => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(|error| Failure::of(Exit::Io, error))?;
-            stdout::write(&page);
+        Command::Man { command } => {
+            stdout::write(&man::page(&command)?);
             Ok(Exit::Done)
         }
     }

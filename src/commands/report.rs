@@ -52,6 +52,9 @@ pub(super) fn run(settings: ReportSettings) -> Result<Exit, Failure> {
         duration: std::time::Duration::try_from(until.duration_since(run.started_at)).unwrap_or_default(),
         errors: counted.errors,
         changed: counted.changed,
+        // As the run found them, because it has told the ledger of its own.
+        known_bad: run.known_bad.unwrap_or_default(),
+        excuses_known_bad: false,
         shared_ids: shared_ids(&target, run.id.number)?,
         reports: outputs.reports,
         rejects: outputs.rejects,

@@ -52,6 +52,14 @@ pub(super) fn correction(input: &InputHandle, outputs: &Outputs, is_ndjson: bool
     Correction::InRejects { rejects: rejects.clone(), command: command.to_string() }
 }
 
+/// Returns the command that proposes how to read the input of another command, or `None` if that
+/// command is not about a file.
+pub(super) fn proposal(typed: TypedCommand) -> Option<TypedCommand> {
+    let is_about_a_file = typed.input().is_some_and(|input| input != "-");
+    let wants_one = matches!(typed.command(), Some("import" | "check"));
+    (is_about_a_file && wants_one).then(|| typed.named("init").with_options_of("init"))
+}
+
 fn again(input: &InputHandle) -> TypedCommand {
     let typed = TypedCommand::of_this_process();
     if input.is_spooled() { typed.with_input(&input.path().to_string_lossy()) } else { typed }

@@ -91,6 +91,20 @@ impl TypedCommand {
         self
     }
 
+    /// Returns the input, or `None` if none was typed.
+    pub(super) fn input(&self) -> Option<&str> {
+        self.items.iter().filter(|item| item.is_positional).nth(INPUT)?.words.first().map(String::as_str)
+    }
+
+    /// Leaves out all options that another command does not have.
+    pub(super) fn with_options_of(mut self, command: &str) -> Self {
+        let mut all = Cli::command();
+        all.build();
+        let known: Vec<_> = all.find_subcommand(command).map(long_names).unwrap_or_default();
+        self.items.retain(|item| item.option.as_ref().is_none_or(|option| known.contains(option)));
+        self
+    }
+
     fn with_positional(mut self, index: usize, word: &str) -> Self {
         if let Some(item) = self.items.iter_mut().filter(|item| item.is_positional).nth(index) {
             item.words = vec![word.to_owned()];
@@ -111,6 +125,10 @@ impl fmt::Display for TypedCommand {
         let words = self.items.iter().flat_map(|item| &item.words).cloned();
         f.write_str(&shell::command(std::iter::once(self.program.clone()).chain(words), |_| None))
     }
+}
+
+fn long_names(command: &clap::Command) -> Vec<String> {
+    command.get_arguments().filter_map(clap::Arg::get_long).map(str::to_owned).collect()
 }
 
 /// Returns the long names of the options of all commands whose value may be a word of its own.

@@ -30,6 +30,7 @@ mod backoff;
 mod note;
 mod pages;
 mod payload;
+mod probe;
 mod rate;
 mod record;
 mod run;
@@ -39,6 +40,7 @@ mod shutdown;
 mod tests;
 
 pub use payload::Payload;
+pub use probe::{Probe, probe};
 pub use rate::circuit_breaker::Health;
 pub use rate::rate_option::Rate;
 pub use record::retry::RetryPolicy;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::payload::Payload;
 use crate::api::{
-    Allowance, AuthError, Client, Credentials, Departure, GrantResult, LookupResponse, PageResult, SentRequest, Token,
+    Allowance, AuthError, Client, Credentials, Departure, FirstLook, GrantResult, LookupResponse, PageResult,
+    SentRequest, Token,
 };
 use crate::domain::AttemptResult;
 
@@ -68,6 +69,11 @@ impl Api {
     #[must_use]
     pub fn new(client: Client, credentials: Arc<Credentials>) -> Self {
         Self { client, credentials }
+    }
+
+    /// Requests one customer of the list, to see how the server answers.
+    pub(super) async fn first_look(&self, token: &Token) -> FirstLook {
+        self.client.first_look(token).await
     }
 }
 

@@ -190,6 +190,7 @@ impl World {
             claims: ClaimPolicy::default(),
             lookups: true,
             limit: self.limit,
+            known_rejected: std::collections::HashSet::new(),
             shutdown: self.shutdown.clone(),
         };
         let (mut statuses, mut heartbeats) = (Vec::new(), Vec::new());

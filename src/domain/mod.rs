@@ -9,6 +9,7 @@
 //! - `changed_fields`: what differs from the data that was sent
 //! - `lookalike`: which e-mails a server may call equal
 //! - `moment`: a point in time on two clocks
+//! - `plain_word`, `value_words`: what spellings of a word share, and words for kinds of values
 //! - `text`, `count`, `json`, `yes_no`: text and counts for people, JSON values, yes or no
 //!
 //! # Rules
@@ -44,15 +45,18 @@ mod count;
 mod customer;
 mod fields;
 mod json;
+mod known_bad;
 mod latency_histogram;
 mod lookalike;
 mod minute;
 mod moment;
 mod outcome;
+mod plain_word;
 mod record;
 mod request;
 mod tally;
 mod text;
+mod value_words;
 mod violation;
 mod yes_no;
 
@@ -68,15 +72,18 @@ pub use fields::kind::CustomerType;
 pub use fields::name::CustomerName;
 pub use fields::phone::Phone;
 pub use json::{Json, JsonObject};
+pub use known_bad::KnownBad;
 pub use latency_histogram::LatencyHistogram;
 pub use lookalike::lookalike;
 pub use minute::MinuteTraffic;
 pub use moment::{BootTime, Moment};
 pub use outcome::{Complaint, ComplaintCode, Data, Ending, Outcome, Receipt, Status, Warning};
+pub(crate) use plain_word::{folded_word, plain_initial, plain_word};
 pub use record::{InputForm, InputRecord, InputShape, Position, RawRecord, RecordVerdict, ReportLine};
 pub use request::{Request, ResponseClass};
 pub use tally::{SkippedRows, Tally};
 pub use text::{Shown, is_hidden, on_one_line, shorten, shown, visible};
 pub(crate) use text::{trim, trimmed};
+pub(crate) use value_words::usual_meaning;
 pub use violation::{Code, Flaw, Severity, Violation};
 pub use yes_no::parse_yes_no;

@@ -117,6 +117,17 @@ pub enum RawRecord {
     Line(Vec<u8>),
 }
 
+impl RawRecord {
+    /// Returns the cells; a line of NDJSON is one.
+    pub fn cells(&self) -> impl Iterator<Item = &[u8]> {
+        let cells = match self {
+            Self::Cells(cells) => cells,
+            Self::Line(line) => std::slice::from_ref(line),
+        };
+        cells.iter().map(Vec::as_slice)
+    }
+}
+
 /// The form of the input, for writing records back in the same form. They are always written in
 /// UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! How many records ended with which status.
 
+use super::known_bad::KnownBad;
 use super::outcome::Status;
 
 /// Counts by status. The sum is the number of records counted.
@@ -63,6 +64,17 @@ impl Tally {
         self.counts[status as usize]
     }
 
+    /// Returns the counts without the known bad records.
+    #[must_use]
+    pub fn without(&self, known: KnownBad) -> Self {
+        let mut rest = self.clone();
+        for (status, records) in [(Status::Invalid, known.invalid), (Status::Rejected, known.rejected)] {
+            let count = &mut rest.counts[status as usize];
+            *count = count.saturating_sub(records);
+        }
+        rest
+    }
+
     #[must_use]
     pub fn total(&self) -> u64 {
         self.counts.iter().sum()
@@ -91,5 +103,20 @@ mod tests {
         tally.set_skipped(SkippedRows { blank_rows: 3, repeated_headers: 1, ..SkippedRows::default() });
         assert_eq!((tally.total(), tally.skipped().blank_rows), (11, 3));
         assert!(tally.has_losses());
+    }
+
+    #[test]
+    fn without_known_bad_records_only_new_ones_and_failures_are_losses() {
+        let mut tally = Tally::default();
+        tally.add_many(Status::Invalid, 2);
+        tally.add_many(Status::Rejected, 1);
+        let mut known = KnownBad::default();
+        [Status::Invalid, Status::Rejected, Status::Failed].into_iter().for_each(|status| known.add(status));
+        assert_eq!(known.total(), 2);
+        assert!(tally.without(known).has_losses(), "one invalid record is new");
+        known.add(Status::Invalid);
+        assert!(!tally.without(known).has_losses());
+        tally.add(Status::Failed);
+        assert!(tally.without(known).has_losses(), "a failed record is never known bad");
     }
 }

@@ -138,6 +138,12 @@ impl IntakeError {
         if let Self::Columns { fault, .. } = self { fault.correct(word) } else { None }
     }
 
+    /// Whether required fields have no column, and the form of the file is not the reason.
+    #[must_use]
+    pub fn lacks_columns(&self) -> bool {
+        matches!(self, Self::Columns { fault: ColumnFault::Missing(missing), .. } if missing.form.is_none())
+    }
+
     /// Whether the machine is at fault, and not the input.
     #[must_use]
     pub fn is_of_the_machine(&self) -> bool {
@@ -163,7 +169,7 @@ impl IntakeError {
                 "check the path; a relative path starts at the current folder".to_owned()
             }
             Self::Read { .. } | Self::Abandoned | Self::NoThread(_) => return None,
-            Self::Workbook { fault, .. } => fault.hint(),
+            Self::Workbook { fault, .. } => fault.hint(command),
             Self::NotAWorkbook { .. } => "leave out --format (or CUSTOMER_IMPORT_FORMAT)".to_owned(),
             Self::WithoutSheets { .. } => "leave out --sheet (or CUSTOMER_IMPORT_SHEET)".to_owned(),
             Self::Empty { .. } => "the export probably failed: run it again".to_owned(),

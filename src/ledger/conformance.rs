@@ -97,6 +97,7 @@ stores! {
     a_reader_goes_on_seeing_what_was_there_when_it_came
     learning_changes_nothing_that_is_settled
     a_target_knows_nothing_of_another
+    a_reader_knows_whether_the_ledger_is_held_and_that_it_is_whole
     the_first_owner_is_kept
     forgetting_leaves_nothing
     shared_ids_are_counted_by_record
@@ -507,9 +508,19 @@ async fn a_target_knows_nothing_of_another(place: &impl Place) {
     assert_eq!(place.reader(&target()).tally().unwrap().get(Status::Created), 1);
 }
 
+async fn a_reader_knows_whether_the_ledger_is_held_and_that_it_is_whole(place: &impl Place) {
+    let ledger = place.open(&target());
+    let reader = place.reader(&target());
+    assert!(reader.holder().is_some() && reader.check().is_ok());
+    drop(ledger);
+    assert!(place.reader(&target()).holder().is_none());
+}
+
 async fn the_first_owner_is_kept(place: &impl Place) {
     let ledger = place.open(&target());
     ledger.check_owner("me").await.unwrap();
+    let belongs_to_another = |owner| place.reader(&target()).belongs_to_another(owner).unwrap();
+    assert!(belongs_to_another("you") && !belongs_to_another("me"));
     drop(ledger);
     let ledger = place.open(&target());
     ledger.check_owner("me").await.unwrap();

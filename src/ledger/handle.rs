@@ -14,6 +14,11 @@ use super::queue::{Needs, Queue, Urgency};
 use super::store::{Op, OpReply, Store};
 use crate::domain::{EmailKey, Ending, MinuteTraffic, Moment, Outcome, Receipt};
 
+/// Returns what the ledger keeps of an owner.
+pub(super) fn owner_digest(secret: &[u8], owner: &str) -> Vec<u8> {
+    Sha256::new().chain_update(secret).chain_update(owner).finalize().to_vec()
+}
+
 /// The ledger of this process, held exclusively. Dropping it waits for the writing thread and lets
 /// the next run in.
 #[derive(Debug)]
@@ -139,7 +144,7 @@ impl Ledger {
     /// Checks whose token this target is used with. The first owner is kept, as a hash only;
     /// another one is an error.
     pub async fn check_owner(&self, owner: &str) -> Result<(), LedgerError> {
-        let owner = Sha256::new().chain_update(&self.secret).chain_update(owner).finalize().to_vec();
+        let owner = owner_digest(&self.secret, owner);
         if self.permit(Urgency::Now, Op::CheckOwner { owner }, OpReply::is).await? {
             return Ok(());
         }

@@ -19,8 +19,8 @@ use super::model::{self, learnt, unheard};
 use super::record_state::RecordState;
 use super::store::{LedgerReader, NEVER_SENT, Op, OpReply, Store};
 use super::{
-    CheckedStatus, Claimed, EndedRun, Intent, KnownRecord, LedgerError, OpenRequest, PastOutcome, RunCounters, RunId,
-    RunInfo, RunStart, RunState, SharedId, StoredOutcome, Target,
+    CheckedStatus, Claimed, EndedRun, Intent, KnownRecord, LedgerError, Occupied, OpenRequest, PastOutcome,
+    RunCounters, RunId, RunInfo, RunStart, RunState, SharedId, StoredOutcome, Target,
 };
 use crate::domain::{EmailKey, MinuteTraffic, Moment, Outcome, Receipt, Status, Tally};
 
@@ -458,6 +458,18 @@ impl LedgerReader for MemoryReader {
             tally.add(if record.open.is_some() { Status::InDoubt } else { latest });
         }
         Ok(tally)
+    }
+
+    fn owner(&self) -> Result<Option<Vec<u8>>, LedgerError> {
+        Ok(self.kept.owner.clone())
+    }
+
+    fn check(&self) -> Result<(), LedgerError> {
+        Ok(())
+    }
+
+    fn holder(&self) -> Option<Occupied> {
+        self.is_held.then(|| Occupied { path: "memory".into(), by: None })
     }
 
     fn runs(&self) -> Result<u64, LedgerError> {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::model::{Creation, Target};
 use super::reader::Reader;
-use super::sqlite::{SqliteReader, SqliteStore};
+use super::sqlite::{self, SqliteReader, SqliteStore};
 use super::{Ledger, LedgerError};
 
 impl Ledger {
@@ -17,6 +17,14 @@ impl Ledger {
         let store = SqliteStore::open(path, &target, creation)?;
         let (path, secret) = (store.path().to_owned(), store.secret()?);
         Self::over(store, path, target, secret)
+    }
+}
+
+impl Ledger {
+    /// Fails if a run could not open a ledger here: if it may not lie there or is not the user's
+    /// alone. Creates nothing, whether or not there is a ledger.
+    pub fn check_place(path: &Path) -> Result<(), LedgerError> {
+        sqlite::check_place(path)
     }
 }
 

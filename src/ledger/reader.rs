@@ -1,11 +1,12 @@
 //! The ledger as reports, plans and people read it.
 
-use super::LedgerError;
 use super::field_hashes::FieldHashes;
+use super::handle::owner_digest;
 use super::keyed_hasher::{BadRecordDigest, KeyedHasher};
 use super::model::{OpenRequest, RunInfo, RunState, SharedId};
 use super::record_state::{Claimed, KnownRecord, RecordState};
 use super::store::LedgerReader;
+use super::{LedgerError, Occupied};
 use crate::domain::{ChangedFields, EmailKey, MinuteTraffic, Tally};
 
 /// How many records a store is asked for at a time.
@@ -16,12 +17,13 @@ pub(super) const PIECE: usize = 500;
 #[derive(Debug)]
 pub struct Reader {
     store: Box<dyn LedgerReader>,
+    secret: Vec<u8>,
     hasher: KeyedHasher,
 }
 
 impl Reader {
     pub(super) fn over(store: impl LedgerReader + 'static, secret: &[u8]) -> Result<Self, hmac::digest::InvalidLength> {
-        Ok(Self { store: Box::new(store), hasher: KeyedHasher::new(secret)? })
+        Ok(Self { store: Box::new(store), secret: secret.to_owned(), hasher: KeyedHasher::new(secret)? })
     }
 
     /// Returns what hashes with the secret of this ledger.
@@ -139,6 +141,23 @@ impl Reader {
     /// in doubt.
     pub fn tally(&self) -> Result<Tally, LedgerError> {
         self.store.tally()
+    }
+
+    /// Returns whether the target was first used by another owner than this one.
+    pub fn belongs_to_another(&self, owner: &str) -> Result<bool, LedgerError> {
+        let first = self.store.owner()?;
+        Ok(first.is_some_and(|first| first != owner_digest(&self.secret, owner)))
+    }
+
+    /// Checks the whole ledger. Fails if anything is damaged. This takes seconds for each gigabyte.
+    pub fn check(&self) -> Result<(), LedgerError> {
+        self.store.check()
+    }
+
+    /// Returns the run that holds the ledger for writing, or `None` if none does.
+    #[must_use]
+    pub fn holder(&self) -> Option<Occupied> {
+        self.store.holder()
     }
 
     /// Counts the runs of this target.

@@ -11,13 +11,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::LedgerError;
 use super::claim::{Claim, ClaimPolicy, ClaimRequest};
 use super::field_hashes::{FieldHash, FieldHashes};
 use super::idempotency_key::PayloadHash;
 use super::keyed_hasher::BadRecordDigest;
 use super::model::{CheckedStatus, EndedRun, Intent, OpenRequest, RunInfo, RunStart, RunState, SharedId};
 use super::record_state::{Claimed, KnownRecord, RecordState};
+use super::{LedgerError, Occupied};
 use crate::domain::{EmailKey, Ending, MinuteTraffic, Moment, Outcome, Receipt, Tally};
 
 /// The payload hash of customers that were learnt and never sent. No payload has it.
@@ -184,6 +184,16 @@ pub(super) trait LedgerReader: std::fmt::Debug + Send {
 
     /// Counts the records by their last outcome; those with an open request count as in doubt.
     fn tally(&self) -> Result<Tally, LedgerError>;
+
+    /// Returns the digest of the first owner of the target, or `None` if none was noted.
+    fn owner(&self) -> Result<Option<Vec<u8>>, LedgerError>;
+
+    /// Checks the whole ledger, each index against its table. Fails if anything is damaged. This
+    /// takes seconds for each gigabyte.
+    fn check(&self) -> Result<(), LedgerError>;
+
+    /// Returns the run that holds the ledger for writing, or `None` if none does.
+    fn holder(&self) -> Option<Occupied>;
 
     /// Counts the runs.
     fn runs(&self) -> Result<u64, LedgerError>;

@@ -6,6 +6,7 @@
 
 pub(crate) mod confirm;
 pub mod logging;
+pub(crate) mod machine;
 pub mod memory;
 pub(crate) mod runtime;
 pub(crate) mod signals;

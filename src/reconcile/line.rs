@@ -2,7 +2,7 @@
 //! ledger.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
@@ -10,12 +10,12 @@ use super::chunks::ChunkedVec;
 use super::duplicates::{Duplicates, Earlier};
 use crate::api::wire;
 use crate::domain::{
-    ChangedFields, Code, Complaint, ComplaintCode, EmailKey, InputRecord, InputShape, Position, RawRecord,
+    ChangedFields, Code, Complaint, ComplaintCode, EmailKey, InputRecord, InputShape, KnownBad, Position, RawRecord,
     RecordVerdict, ReportLine, Severity, Status, Tally, Violation,
 };
 use crate::failure::Failure;
 use crate::intake::Gather;
-use crate::ledger::{KnownRecord, PayloadHash, Reader, RecordState, StoredOutcome};
+use crate::ledger::{BadRecordDigest, KnownRecord, PayloadHash, Reader, RecordState, StoredOutcome};
 use crate::report::{ChangedCounts, ErrorGroups};
 
 /// The point in time that a line describes.
@@ -213,6 +213,42 @@ impl Reconciler {
         line
     }
 
+    /// Returns what makes a bad record known to the next run: its cells as they were read if it is
+    /// invalid, what was sent if it was rejected, and the codes. `None` for every other record and
+    /// for one that was too large to keep.
+    pub(crate) fn bad_record(&self, prepared: &PreparedRecord, line: &ReportLine) -> Option<BadRecord> {
+        let hasher = self.ledger.as_ref()?.hasher();
+        let codes = &line.error_code;
+        let digest = match (line.status, &prepared.sendable) {
+            (Status::Invalid, _) => {
+                let email = prepared.noted.email.as_deref().map(EmailKey::of);
+                hasher.bad_record(email.as_ref(), prepared.noted.raw.as_ref()?.cells(), codes)
+            }
+            // Without the code if lines are only counted.
+            (Status::Rejected, Some(Sendable { email, body, .. })) if !codes.is_empty() => {
+                hasher.bad_record(Some(email), [&body[..]], codes)
+            }
+            _ => return None,
+        };
+        Some(BadRecord { row: line.position.row, status: line.status, digest })
+    }
+
+    /// Counts the bad records of a piece, and which of them are known.
+    pub(crate) fn count_bad(&self, bad: &[BadRecord], counted: &mut PassCounts) -> Result<(), Failure> {
+        let Some(ledger) = self.ledger.as_ref().filter(|_| !bad.is_empty()) else { return Ok(()) };
+        let digests: Vec<_> = bad.iter().map(|record| record.digest).collect();
+        for (BadRecord { row, status, .. }, is_known) in bad.iter().zip(ledger.known_bad(&digests)?) {
+            if is_known {
+                counted.known_bad.add(*status);
+            }
+            if is_known && *status == Status::Rejected {
+                counted.known_rejected.insert(*row);
+            }
+        }
+        counted.bad_records.extend(digests);
+        Ok(())
+    }
+
     fn run(&self) -> Option<i64> {
         match self.as_of {
             AsOf::Now => None,
@@ -249,6 +285,19 @@ pub(crate) struct PassCounts {
     pub tally: Tally,
     pub errors: ErrorGroups,
     pub changed: ChangedCounts,
+    pub known_bad: KnownBad,
+    /// The rows of the known bad records that were rejected.
+    pub known_rejected: HashSet<u64>,
+    /// The bad records, for the ledger: 16 bytes each.
+    pub bad_records: Vec<BadRecordDigest>,
+}
+
+/// An invalid or rejected record, as the ledger knows it.
+#[derive(Debug)]
+pub(crate) struct BadRecord {
+    row: u64,
+    status: Status,
+    digest: BadRecordDigest,
 }
 
 impl PassCounts {

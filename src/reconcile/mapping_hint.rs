@@ -10,10 +10,12 @@ pub(crate) fn hint(words: &str, columns: &[(String, String)]) -> String {
     let suspects: Vec<_> = columns
         .iter()
         .filter(|(field, _)| words.contains(&plain(field)))
-        .map(|(field, feeding)| format!("{field} is read from {feeding}; change it with {}", option(field)))
+        .map(|(field, feeding)| {
+            format!("{field} is read from {feeding}: if that is wrong, name another column with {}", option(field))
+        })
         .collect();
     if suspects.is_empty() {
-        return "run `check` to see which column feeds which field, and correct it with --map FIELD=COLUMN".to_owned();
+        return "run `check` to see which column feeds which field, and correct it with --map".to_owned();
     }
     suspects.join("; ")
 }
@@ -25,8 +27,8 @@ fn plain(words: &str) -> String {
 }
 
 /// Returns the option that maps a field: --map if the API has a rule for it, --extra otherwise.
-fn option(field: &str) -> String {
-    format!("{} {field}=COLUMN", if Field::parse(field).is_some() { "--map" } else { "--extra" })
+fn option(field: &str) -> &'static str {
+    if Field::parse(field).is_some() { "--map" } else { "--extra" }
 }
 
 #[cfg(test)]
@@ -45,10 +47,10 @@ mod tests {
             let hint = hint(words, &columns());
             assert_eq!(
                 hint,
-                "customer_name is read from column \"Company\"; change it with --map customer_name=COLUMN"
+                "customer_name is read from column \"Company\": if that is wrong, name another column with --map"
             );
         }
-        assert!(hint("customer_address.city: unknown", &columns()).contains("--extra customer_address.city=COLUMN"));
+        assert!(hint("customer_address.city: unknown", &columns()).ends_with("name another column with --extra"));
     }
 
     #[test]

@@ -23,13 +23,16 @@ pub(crate) fn pass(
     for prepared in pieces.by_ref() {
         let prepared = prepared?;
         let mut known = reconciler.known(prepared.iter())?;
+        let mut bad = Vec::new();
         for prepared in prepared {
             let line = reconciler.line(&prepared, &mut known);
             let record = &prepared.noted;
             counted.add(&line);
+            bad.extend(reconciler.bad_record(&prepared, &line));
             files.write(&line, record.raw.as_ref())?;
             observe(line.status, &ShapedRecord { shape: &shape, record });
         }
+        reconciler.count_bad(&bad, &mut counted)?;
     }
     counted.tally.set_skipped(pieces.skipped());
     files.commit()?;

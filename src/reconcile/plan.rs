@@ -1,5 +1,6 @@
 //! Plans an import.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::duplicates::Duplicates;
@@ -9,7 +10,7 @@ use super::line::{AsOf, Reconciler, ReviewedRecord, ShapedRecord};
 use super::outputs::Outputs;
 use super::pass;
 use super::survey::{self, Survey};
-use crate::domain::{Code, Status};
+use crate::domain::{Code, KnownBad, Status};
 use crate::failure::Failure;
 use crate::intake::Mapping;
 use crate::ledger::Reader;
@@ -23,6 +24,10 @@ pub(crate) struct Purpose {
     pub retry_rejected: bool,
     /// The plan will be carried out, so it must know which record each duplicate repeats.
     pub sends: bool,
+    /// The plan must know which invalid records are known bad.
+    pub excuses_invalid: bool,
+    /// The same for rejected records. It takes reading the outcomes of all known records.
+    pub excuses_rejected: bool,
 }
 
 /// What an import would do, and what it needs for that.
@@ -31,6 +36,9 @@ pub(crate) struct Planned {
     pub diagnostics: Diagnostics,
     pub duplicates: Arc<Duplicates>,
     pub known: KnownRows,
+    pub known_bad: KnownBad,
+    /// The rows of the known bad records that were rejected, if the purpose asks for them.
+    pub known_rejected: HashSet<u64>,
     /// The names of the kept columns, as the input spells them.
     pub kept: Vec<String>,
     pub is_ndjson: bool,
@@ -46,7 +54,8 @@ pub(crate) fn plan(
     let mut plan = Plan::new(purpose.per_minute);
     let mut diagnostics = Diagnostics::new(&input.shown());
     let ledger = match ledger {
-        Some(ledger) if ledger.knows_any()? => Some(ledger),
+        // Completed runs may have left nothing but bad records.
+        Some(ledger) if purpose.excuses_invalid || ledger.knows_any()? => Some(ledger),
         _ => None,
     };
     let open = match &ledger {
@@ -70,7 +79,8 @@ pub(crate) fn plan(
         plan.kyc_mails = kyc_mails;
     } else {
         let reconciler = Reconciler::new(Arc::clone(&duplicates), ledger, AsOf::Now);
-        let reconciler = if writes { reconciler } else { reconciler.for_counts() };
+        let needs_lines = writes || purpose.excuses_rejected;
+        let reconciler = if needs_lines { reconciler } else { reconciler.for_counts() };
         counted = pass::pass(input, outputs, &reconciler, |status, told| {
             let row = told.record.position.row;
             known.add(row, status, duplicates.earlier(row));
@@ -86,7 +96,8 @@ pub(crate) fn plan(
     plan.columns = columns(&mapping);
     plan.unused = mapping.unused().to_vec();
     let kept = mapping.kept().to_vec();
-    Ok(Planned { plan, diagnostics, duplicates, known, kept, is_ndjson })
+    let (known_bad, known_rejected) = (counted.known_bad, counted.known_rejected);
+    Ok(Planned { plan, diagnostics, duplicates, known, known_bad, known_rejected, kept, is_ndjson })
 }
 
 /// Returns the source of each field of the request.

@@ -44,9 +44,7 @@ impl Correction {
 /// Returns which file a spreadsheet does not damage, if it damages this one.
 fn spreadsheet_advice(rejects: &Path) -> &'static str {
     match ReportFormat::of(rejects) {
-        Ok(ReportFormat::Csv) => {
-            "\nA spreadsheet changes numbers in a CSV file; --rejects mend.xlsx keeps every cell as it is."
-        }
+        Ok(ReportFormat::Csv) => "\nA spreadsheet changes numbers in CSV; --rejects mend.xlsx keeps every cell.",
         _ => "",
     }
 }
@@ -59,7 +57,7 @@ mod tests {
     fn rows_to_fix_come_with_a_command() {
         let command = "customer-import import r.csv".to_owned();
         let correction = Correction::InRejects { rejects: "r.csv".into(), command };
-        let advice = "\nA spreadsheet changes numbers in a CSV file; --rejects mend.xlsx keeps every cell as it is.";
+        let advice = "\nA spreadsheet changes numbers in CSV; --rejects mend.xlsx keeps every cell.";
         let expected = format!("Fix the row in r.csv, then run:\ncustomer-import import r.csv{advice}");
         assert_eq!(correction.to_text(1), expected);
         assert!(correction.to_text(1082).starts_with("Fix the 1,082 rows in r.csv, then run:\n"));

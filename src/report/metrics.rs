@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::progress::counts::{Counts, Scope};
-use crate::domain::{Status, Tally};
+use crate::domain::{KnownBad, Status, Tally};
 use crate::event::Event;
 
 const END: &str = "end_timestamp_seconds";
@@ -41,6 +41,7 @@ struct LastEnd {
 #[derive(Debug)]
 struct PlannedWork {
     counts: Counts,
+    known_bad: KnownBad,
     /// Records in doubt in the ledger.
     doubts: u64,
 }
@@ -58,7 +59,11 @@ impl Metrics {
 
     /// Sets how many records the input has, and how many the ledger has in doubt.
     pub fn planned(&mut self, records: u64, doubts: u64) {
-        self.work = Some(PlannedWork { counts: Counts::new(Scope { records, ..Scope::default() }), doubts });
+        self.work = Some(PlannedWork {
+            counts: Counts::new(Scope { records, ..Scope::default() }),
+            known_bad: KnownBad::default(),
+            doubts,
+        });
     }
 
     /// Counts an event. Events before [`planned`](Self::planned) are ignored.
@@ -70,9 +75,10 @@ impl Metrics {
 
     /// Replaces the counts of the events by those of the reports and the ledger at the end of the
     /// run.
-    pub fn reported(&mut self, tally: &Tally, doubts: u64) {
+    pub fn reported(&mut self, tally: &Tally, known_bad: KnownBad, doubts: u64) {
         if let Some(work) = &mut self.work {
             work.counts.tally = tally.clone();
+            work.known_bad = known_bad;
             work.doubts = doubts;
         }
     }
@@ -121,6 +127,9 @@ impl PlannedWork {
             page.sample("records", Some(("status", status.as_str())), tally.get(status));
         }
         page.sample("records", Some(("status", "open")), scope.records.saturating_sub(tally.total()));
+        let known_bad =
+            "Invalid and rejected records of the last run that a completed run before it had reported alike.";
+        page.gauge("known_bad", known_bad, self.known_bad.total());
         let doubts = "Records in doubt in the ledger, whether in the input or not, at the start of the last run or at its report.";
         page.gauge("ledger_doubts", doubts, self.doubts);
         page.gauge("requests", "Requests of the last run, look-ups included.", requests);
@@ -280,10 +289,12 @@ mod tests {
         let (mut metrics, mut tally) = (at_work(), Tally::default());
         tally.add_many(Status::Created, 9);
         tally.add_many(Status::InDoubt, 1);
-        metrics.reported(&tally, 4);
+        tally.add_many(Status::Invalid, 3);
+        metrics.reported(&tally, KnownBad { invalid: 2, rejected: 0 }, 4);
         let text = metrics.ended(at(60), 4, Duration::from_secs(60));
         assert_eq!((records(&text, "created"), records(&text, "in_doubt"), records(&text, "open")), (9, 1, 0));
         assert_eq!(value(&text, "ledger_doubts"), Some(4.0));
+        assert_eq!(value(&text, "known_bad"), Some(2.0));
     }
 
     #[test]

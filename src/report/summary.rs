@@ -36,6 +36,8 @@ const MOST_GROUPS: usize = 50;
 const SHOWN_GROUPS: usize = 10;
 const MESSAGE_WIDTH: usize = 100;
 
+const KNOWN_BAD: &str = "known bad: reported alike by a completed import before";
+
 impl ErrorGroups {
     /// Counts the error of a report line. A record with several violations counts once for each of
     /// their codes, as in the diagnostics before the run.
@@ -89,6 +91,11 @@ pub struct Summary {
     pub errors: ErrorGroups,
     /// In which fields the changed records differ from what was sent.
     pub changed: ChangedCounts,
+    /// How many of the invalid and rejected records a completed run before had reported with the
+    /// same cells and codes.
+    pub known_bad: u64,
+    /// Whether known bad records leave the run a success (`--fail-on new`).
+    pub excuses_known_bad: bool,
     /// Ids that the API gave to more than one record, with the number of records. The summary
     /// prints them loudly, because each customer must have its own id.
     pub shared_ids: Vec<(String, u64)>,
@@ -136,6 +143,9 @@ impl Summary {
         }
         self.write_changed(text)?;
         self.write_errors(text)?;
+        if self.known_bad > 0 {
+            writeln!(text, "\n  {:>9}  {KNOWN_BAD}", grouped(self.known_bad))?;
+        }
         for (id, records) in &self.shared_ids {
             let records = counted(*records, "record");
             writeln!(text, "\nATTENTION: the API gave one id to {records}: {}", shorten(id, MESSAGE_WIDTH))?;
@@ -180,10 +190,21 @@ impl Summary {
         }
     }
 
-    /// Returns a line about the changed records, for a run of which nothing else is printed. `None`
-    /// if there are none.
+    /// Returns the lines that are printed even if nothing else of the run is. Mostly there are none.
     #[must_use]
-    pub fn changed_line(&self) -> Option<String> {
+    pub fn quiet_lines(&self) -> String {
+        let lines = self.changed_line().into_iter().chain(self.empty_line());
+        lines.map(|line| line + "\n").collect()
+    }
+
+    /// Returns a line about an input without records. An export that broke off looks like that.
+    fn empty_line(&self) -> Option<String> {
+        let is_empty = self.tally.total() == 0;
+        is_empty.then(|| "the input has no records; --min-records refuses such an input".to_owned())
+    }
+
+    /// Returns a line about the changed records, or `None` if there are none.
+    fn changed_line(&self) -> Option<String> {
         let changed = self.tally.get(Status::Changed);
         let fields = self.changed.fields();
         let which = if fields.is_empty() { String::new() } else { format!(": {fields}") };
@@ -215,7 +236,8 @@ impl Summary {
     pub(super) fn headline(&self) -> String {
         let read = counted(self.tally.total(), "record");
         let (doubts, waiting) = (self.tally.get(Status::InDoubt), self.tally.get(Status::NotAttempted));
-        let lost = self.correctable() + self.tally.get(Status::Failed);
+        let excused = if self.excuses_known_bad { self.known_bad } else { 0 };
+        let lost = (self.correctable() + self.tally.get(Status::Failed)).saturating_sub(excused);
         if let (Some(limit), None, None, 1..) = (self.limit, self.unended, &self.stopped, waiting) {
             return self.trial(limit);
         }
@@ -239,7 +261,12 @@ impl Summary {
             }
             (None, None) if lost > 0 => {
                 let were = if lost == 1 { "was" } else { "were" };
-                format!("Finished, but {} of {read} {were} not created.", grouped(lost))
+                let besides =
+                    if excused > 0 { format!(", besides {} known bad", grouped(excused)) } else { String::new() };
+                format!("Finished, but {} of {read} {were} not created{besides}.", grouped(lost))
+            }
+            (None, None) if waiting == 0 && excused > 0 => {
+                format!("Done: {read}, {} of them known bad.", grouped(excused))
             }
             (None, None) if waiting > 0 => format!("Done so far: {read}, {} not sent yet.", grouped(waiting)),
             (None, None) => format!("Done: {read}, nothing left to do."),
@@ -337,6 +364,7 @@ impl Summary {
             "rejects": self.rejects,
             "errors": self.errors.sorted(),
             "changed_fields": self.changed.to_json(),
+            "known_bad": self.known_bad,
             "shared_ids": self.shared_ids.iter().cloned().collect::<HashMap<_, _>>(),
             "exit_code": self.exit_code,
             "stopped": self.stopped,
@@ -389,6 +417,8 @@ mod tests {
             duration: Duration::from_secs(60),
             errors,
             changed: ChangedCounts::default(),
+            known_bad: 0,
+            excuses_known_bad: false,
             shared_ids: Vec::new(),
             reports: vec!["a.csv".into()],
             rejects: None,
@@ -490,6 +520,29 @@ mod tests {
             "{text}"
         );
         assert_eq!(many.to_json()["records_read"], 2880);
+    }
+
+    #[test]
+    fn known_bad_records_are_counted_apart_and_leave_a_run_done_only_if_they_are_excused() {
+        let mut summary = summary(&[Status::Created, Status::Rejected, Status::Invalid]);
+        summary.known_bad = 2;
+        assert_eq!(summary.headline(), "Finished, but 2 of 3 records were not created.");
+        assert!(summary.to_text().contains("\n          2  known bad: "), "{}", summary.to_text());
+        assert_eq!(summary.to_json()["known_bad"], 2);
+        summary.excuses_known_bad = true;
+        assert_eq!(summary.headline(), "Done: 3 records, 2 of them known bad.");
+        summary.tally.add(Status::Invalid);
+        let one_new = "Finished, but 1 of 4 records was not created, besides 2 known bad.";
+        assert_eq!(summary.headline(), one_new);
+        summary.tally.add(Status::InDoubt);
+        assert!(summary.headline().contains("1 of 5 records in doubt"), "{}", summary.headline());
+    }
+
+    #[test]
+    fn of_a_quiet_run_only_changed_records_and_an_empty_input_get_a_line() {
+        assert_eq!(summary(&[Status::Created, Status::AlreadyImported]).quiet_lines(), "");
+        assert!(summary(&[Status::Changed]).quiet_lines().starts_with("1 changed record, "));
+        assert_eq!(summary(&[]).quiet_lines(), "the input has no records; --min-records refuses such an input\n");
     }
 
     #[test]

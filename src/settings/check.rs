@@ -26,7 +26,13 @@ impl CheckSettings {
         let input = InputSettings::of(&args.input)?;
         let others = outputs::own_files(target.as_ref().map(|target| target.ledger.as_path()), None);
         let outputs = outputs::as_named(&args.output, &args.input.input, &others)?;
-        let purpose = Purpose { per_minute: args.rate.per_minute(), retry_rejected: args.retry_rejected, sends: false };
+        let purpose = Purpose {
+            per_minute: args.rate.per_minute(),
+            retry_rejected: args.retry_rejected,
+            sends: false,
+            excuses_invalid: false,
+            excuses_rejected: false,
+        };
         Ok(Self { target, input, outputs, purpose, rendering: args.output.summary.into(), log })
     }
 }
@@ -41,7 +47,15 @@ impl From<ImportArgs> for CheckArgs {
 
 impl Purpose {
     /// Returns the purpose of a plan that will be carried out.
-    pub(super) fn of_sending(sending: &SendingSettings) -> Self {
-        Self { per_minute: sending.rate.per_minute(), retry_rejected: sending.claims.retry_rejected, sends: true }
+    pub(super) fn of_sending(sending: &SendingSettings, excuses_known_bad: bool) -> Self {
+        let retry_rejected = sending.claims.retry_rejected;
+        Self {
+            per_minute: sending.rate.per_minute(),
+            retry_rejected,
+            sends: true,
+            excuses_invalid: excuses_known_bad,
+            // No other record is rejected again.
+            excuses_rejected: excuses_known_bad && retry_rejected && sending.guard.max_failures.is_some(),
+        }
     }
 }

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use super::outputs::{self, Rendering};
 use super::target::creation;
 use super::{SendingSettings, ServerSettings, TargetSettings};
-use crate::cli::ImportArgs;
+use crate::cli::{FailOn, ImportArgs};
 use crate::failure::Failure;
+use crate::intake::MinRecords;
 use crate::ledger::Creation;
 use crate::process::logging::LogSettings;
 use crate::reconcile::input::InputSettings;
@@ -23,6 +24,10 @@ pub(crate) struct ImportSettings {
     pub purpose: Purpose,
     /// Send nothing if any record is invalid.
     pub strict: bool,
+    /// Known bad records do not count for the exit code, `--strict` and `--max-failures`.
+    pub excuses_known_bad: bool,
+    /// `--min-records`.
+    pub min_records: Option<MinRecords>,
     /// Ask before sending, if a person can be asked.
     pub asks: bool,
     pub progress: Style,
@@ -55,13 +60,16 @@ impl ImportSettings {
         let others = outputs::own_files(destination.ledger(), Some(&args.credentials));
         let outputs = outputs::with_default(&args.output, &args.input.input, &others)?;
         let sending = SendingSettings::from(&args.sending);
+        let excuses_known_bad = args.fail_on == FailOn::New;
         Ok(Self {
             destination,
             input,
             outputs,
-            purpose: Purpose::of_sending(&sending),
+            purpose: Purpose::of_sending(&sending, excuses_known_bad),
             sending,
             strict: args.sending.strict,
+            excuses_known_bad,
+            min_records: args.min_records,
             asks: !args.yes,
             progress: super::log::progress_style(args.progress, log),
             rendering: args.output.summary.into(),

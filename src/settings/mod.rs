@@ -6,6 +6,7 @@
 
 mod check;
 mod credentials;
+mod doctor;
 mod import;
 mod init;
 mod input;
@@ -17,6 +18,7 @@ mod server;
 mod target;
 
 pub(crate) use check::CheckSettings;
+pub(crate) use doctor::DoctorSettings;
 pub(crate) use import::{Destination, ImportSettings, MetricsSettings, SandboxSettings};
 pub(crate) use init::InitSettings;
 pub(crate) use outputs::{Rendering, default_report};

@@ -67,6 +67,13 @@ fn checked(outputs: Outputs, input: &Path, others: &[PathBuf]) -> Result<Outputs
         ReportFormat::of(report)
             .map_err(|error| Failure::new(Exit::Usage, format!("--report {}: {error}", shown(report))))?;
     }
+    let is_csv = |report: &PathBuf| matches!(ReportFormat::of(report), Ok(ReportFormat::Csv));
+    // Without any report the delimiter is a preference that a later command uses.
+    if outputs.options.delimiter.is_some() && !outputs.reports.is_empty() && !outputs.reports.iter().any(is_csv) {
+        return Err(Failure::new(Exit::Usage, "--report-delimiter was given, but no report is CSV").hint(
+            "leave out --report-delimiter (or CUSTOMER_IMPORT_REPORT_DELIMITER), or name a report that ends in .csv",
+        ));
+    }
     let all: Vec<_> = outputs.reports.iter().chain(&outputs.rejects).collect();
     for (index, path) in all.iter().enumerate() {
         if all[..index].iter().any(|other| same_file(other, path)) {

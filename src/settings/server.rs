@@ -36,7 +36,7 @@ impl ServerSettings {
 }
 
 /// Returns the route of requests to the API. Fails if it leads through a proxy that cannot be used.
-fn route(base: &BaseUrl) -> Result<Route, Failure> {
+pub(super) fn route(base: &BaseUrl) -> Result<Route, Failure> {
     Route::to(base, |name| std::env::var_os(name)).map_err(|error| {
         let hint = format!(
             "correct {name} or unset it (to bypass the proxy: NO_PROXY={})",

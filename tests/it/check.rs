@@ -13,6 +13,20 @@ fn a_good_file_shows_the_plan_and_ends_well() {
 }
 
 #[test]
+fn problems_come_by_count_with_their_values_and_echoes_are_not_problems() {
+    let lab = Lab::new();
+    let of_country = |n: usize, country: &str| format!("P,p{n}@firma.de,030 1234567,{country}\n");
+    let rows: String = (0..1756).map(|n| of_country(n, "Doitschland")).chain([of_country(1756, "DE")]).collect();
+    lab.write("in.csv", format!("{HEADER}\n{rows}Ada,nobody,+4917612345001,DE\n"));
+    let said = lab.run(&["check", "in.csv"]).ends(1).says("1,757  invalid").stderr;
+    let (_, list) = said.split_once("1,756  country.unknown (problem, first in row 1)").unwrap();
+    assert!(list.contains("1,756 times") && list.contains("did you mean Deutschland?"), "{list}");
+    assert!(list.contains("1  email.syntax (problem, first in row 1758)"), "{list}");
+    assert!(!said.contains("phone.no_country_code (problem"), "{said}");
+    assert!(list.contains("1,756  phone.no_country_code not counted, because the record's country is not known"));
+}
+
+#[test]
 fn import_dry_run_is_the_same_and_needs_neither_target_nor_token() {
     let lab = Lab::new();
     lab.customers(3);

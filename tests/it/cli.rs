@@ -51,6 +51,10 @@ fn impossible_options_are_refused_before_anything_is_read() {
     ] {
         lab.run(&["import", "in.csv", "--sandbox", wrong[0], wrong[1]]).ends(2);
     }
+    let no_csv = ["--report", "out.xlsx", "--report", "out.ndjson", "--report-delimiter", ";"];
+    lab.run(&[&["import", "in.csv", "--sandbox"], &no_csv[..]].concat()).ends(2).says("no report is CSV");
+    lab.run(&[&["check", "in.csv", "--report", "out.csv"], &no_csv[..]].concat()).ends(0);
+    lab.run(&["check", "in.csv", "--report-delimiter", ";"]).ends(0);
     lab.run(&["import", "in.csv", "--sandbox", "--report", "no/such/folder/out.csv"]).ends(74);
 }
 

@@ -4,10 +4,20 @@
 use crate::harness::{FAST, HEADER, Lab, Ran, Server, customers, program};
 
 /// The commands that were printed: each from the program's name to the end of its line.
-fn commands(ran: &Ran) -> Vec<String> {
+fn all_commands(ran: &Ran) -> Vec<String> {
     let program = program().to_string_lossy().into_owned();
     let printed = format!("{}\n{}", ran.stderr, ran.stdout);
     printed.lines().filter_map(|line| Some(line[line.find(&program)?..].to_owned())).collect()
+}
+
+/// Whether a command is the one that looks for columns, which is offered beside others.
+fn is_proposal(line: &str) -> bool {
+    line.contains(" init ")
+}
+
+/// The commands that were printed, without the one that looks for columns.
+fn commands(ran: &Ran) -> Vec<String> {
+    all_commands(ran).into_iter().filter(|line| !is_proposal(line)).collect()
 }
 
 /// The only command that was printed.
@@ -56,6 +66,15 @@ fn a_command_for_columns_that_were_not_found_reads_the_file() {
             let ran = lab.shell(&line);
             assert!([0, 1, 65].contains(&ran.code), "{line}\n{}", ran.stderr);
         }
+        let Some(proposal) = all_commands(&refused).into_iter().find(|line| is_proposal(line)) else {
+            // Another delimiter or a choice between two columns is not what it finds.
+            assert_eq!(commands.len(), if text.contains('^') { 1 } else { 2 }, "{}", refused.stderr);
+            continue;
+        };
+        let proposed = lab.shell(&proposal);
+        let checked = lab.run(&["check", "the list.csv", "--config", "the list.toml"]);
+        assert_eq!((proposed.code, checked.code), if proposed.code == 0 { (0, 0) } else { (65, 65) });
+        std::fs::remove_file(lab.path("the list.toml")).unwrap();
     }
 }
 
@@ -104,6 +123,95 @@ fn a_command_for_an_export_of_another_system_reads_it() {
         let refused = lab.run(&["check", file]).ends(65);
         lab.shell(&commands(&refused)[0]).ends(0).says("3  to send");
     }
+}
+
+#[test]
+fn the_command_that_looks_for_columns_keeps_what_it_needs_and_is_not_offered_for_a_pipe() {
+    let lab = Lab::new();
+    lab.write("the list.csv", "Wer;E-Mail;Telefon;Land\nAda;p0@example.com;+4917612345001;DE\n");
+    let typed = ["import", "the list.csv", "--delimiter", ";", "--sandbox", "--report", "r.csv", "--rate=5/s"];
+    let refused = lab.run(&typed).ends(65);
+    let proposal = all_commands(&refused).into_iter().find(|line| is_proposal(line)).unwrap();
+    assert!(proposal.ends_with(" init 'the list.csv' --delimiter ';'"), "{proposal}");
+    lab.shell(&proposal).ends(65).says("where you fill in customer_name");
+    let open = std::fs::File::open(lab.path("the list.csv")).unwrap();
+    let piped = Ran::of(lab.command(&["check", "-"]).stdin(open)).ends(65);
+    assert!(!all_commands(&piped).iter().any(|line| is_proposal(line)), "{}", piped.stderr);
+}
+
+#[test]
+fn a_column_that_does_not_exist_is_corrected_in_the_command() {
+    let lab = Lab::new();
+    lab.write("in.csv", "name,email,My phone,country,id\nAda,p0@example.com,+4917612345001,DE,7\n");
+    for wrong in [&["--map", "customer_phone=My fone"][..], &["--map=customer_phone=My fone"]] {
+        let refused = lab.run(&[&["check", "in.csv"], wrong].concat()).ends(65).says("perhaps \"My phone\"");
+        lab.shell(&command(&refused)).ends(0).says("1  to send");
+    }
+    let phone = ["--map", "customer_phone=My phone"];
+    let refused = lab.run(&[&["check", "in.csv", "--extra", "legacy.id=idd"], &phone[..]].concat()).ends(65);
+    lab.shell(&command(&refused)).ends(0).says("1  to send");
+    // The name is in a template or a list, or several columns are near: no command is sure.
+    for wrong in [["--map", "customer_name={name} {My fone}"], ["--keep", "idd"]] {
+        let refused = lab.run(&[&["check", "in.csv"], &wrong[..], &phone].concat()).ends(65).says("perhaps");
+        assert_eq!(all_commands(&refused), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_command_for_a_sheet_reads_it() {
+    let lab = Lab::new();
+    let mut workbook = rust_xlsxwriter::Workbook::new();
+    for (name, email) in [("It's one", "p0@example.com"), ("Two", "p1@example.com")] {
+        let sheet = workbook.add_worksheet();
+        sheet.set_name(name).unwrap();
+        for (column, (header, cell)) in
+            (0..).zip([("name", "Ada"), ("email", email), ("phone", "+4917612345001"), ("country", "DE")])
+        {
+            sheet.write(0, column, header).unwrap().write(1, column, cell).unwrap();
+        }
+    }
+    workbook.save(lab.path("in.xlsx")).unwrap();
+    let refused = lab.run(&["check", "in.xlsx"]).ends(65);
+    assert_eq!(commands(&refused).len(), 2, "{}", refused.stderr);
+    for line in commands(&refused) {
+        lab.shell(&line).ends(0).says("1  to send");
+    }
+    lab.run(&["check", "in.xlsx", "--sheet", "three"]).ends(65).says("\"It's one\", \"Two\"");
+}
+
+/// The options about phones are printed beside each number, where a command would be too long.
+#[test]
+fn what_is_advised_for_phones_makes_their_column_readable() {
+    let lab = Lab::new();
+    lab.write("in.csv", "name,email,Tel No,country\nAda,p0@example.com,491761234501,DE\n");
+    let typed = ["check", "in.csv", "--map", "customer_phone=Tel No", "--report", "out.csv"];
+    let said = lab.run(&typed).ends(1).stderr;
+    let (_, option) = said.split_once("if the whole column lacks it: ").unwrap();
+    let option = option.split_once(')').unwrap().0.replace("COLUMN", "Tel No");
+    lab.shell(&format!("{} check in.csv {option}", program().display())).ends(0).says("1  to send");
+}
+
+#[cfg(unix)]
+#[test]
+fn the_command_that_resumes_finishes_the_run_after_a_signal_and_after_a_kill() {
+    use rustix::process::{Pid, Signal, kill_process};
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    lab.write("the list.csv", customers(60));
+    let args = ["import", "the list.csv", "--base-url", &server.url, "--rate", "30/s", "--settle", "300ms"];
+    let mut first = lab.command(&args);
+    let first = first.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    server.wait_for_posts(3);
+    kill_process(Pid::from_child(&first), Signal::TERM).unwrap();
+    let resume = command(&Ran::from(first.wait_with_output().unwrap()));
+
+    let mut second = lab.shell_command(&format!("exec {resume}"));
+    let mut second = second.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    server.wait_for_posts(server.posts().len() + 3);
+    second.kill().unwrap();
+    second.wait().unwrap();
+    lab.shell(&resume).ends(0);
+    server.has_each_once((0..60).map(crate::harness::email));
 }
 
 #[test]
@@ -185,4 +293,22 @@ fn a_command_for_the_rights_of_a_file_makes_it_acceptable() {
         lab.shell(line.trim_end_matches('.')).ends(0);
         import(&given).ends(0);
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_command_for_the_owner_of_a_file_makes_it_acceptable() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    lab.customers(1);
+    let config = lab.write("my settings.toml", "rate = \"500/s\"\n");
+    if std::os::unix::fs::chown(&config, Some(65_534), None).is_err() {
+        crate::harness::skipped("only root can give a file to another user");
+        return;
+    }
+    let refused = lab.import(&server, &["--config", "my settings.toml"]);
+    assert_eq!(refused.code, 78, "{}", refused.stderr);
+    let line = refused.stderr.lines().find_map(|line| Some(&line[line.find("chown ")?..])).unwrap();
+    lab.shell(line).ends(0);
+    lab.import(&server, &["--config", "my settings.toml"]).ends(0);
 }

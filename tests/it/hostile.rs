@@ -1,5 +1,6 @@
 //! What careless users, servers and neighbours put where people and spreadsheets read it.
 
+mod answers;
 #[cfg(target_os = "linux")]
 mod chains;
 

@@ -268,6 +268,11 @@ fn another_account_behind_the_same_name_is_refused() {
     import(tokens[1], &[]).ends(78).says("--account");
     assert_eq!(server.requests(), requests);
     import(tokens[1], &["--account", "two"]).ends(0);
+    for (token, more, code) in [(tokens[0], &[][..], 0), (tokens[1], &[], 78), (tokens[1], &["--account", "two"], 0)] {
+        let args = [&["doctor", "--base-url", &server.url, "--rate", "500/s"], more].concat();
+        let ran = crate::harness::Ran::of(lab.command(&args).env("CUSTOMER_IMPORT_TOKEN", token));
+        ran.ends(code).says(if code == 0 { "ok    ledger" } else { "FAIL  ledger" });
+    }
 }
 
 #[test]

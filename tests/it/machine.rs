@@ -30,7 +30,11 @@ fn send(child: &Child, signal: Signal) {
 
 /// The same import with a limit of the shell's.
 fn with_ulimit(lab: &Lab, server: &Server, limit: &str, more: &[&str]) -> Ran {
-    let program = lab.command(&lab.import_args(server, more));
+    limited(lab, &lab.command(&lab.import_args(server, more)), limit)
+}
+
+/// The program with a limit of the shell's.
+pub(crate) fn limited(lab: &Lab, program: &Command, limit: &str) -> Ran {
     let mut limited = Command::new("sh");
     limited.args(["-c", &format!("ulimit {limit} && exec \"$0\" \"$@\"")]);
     limited.arg(program.get_program()).args(program.get_args()).stdin(Stdio::null()).current_dir(lab.path(""));
@@ -213,15 +217,25 @@ fn a_limit_on_data_is_told_by_name_with_the_command_that_raises_it_and_aborts_no
     let lab = Lab::new();
     let server = Server::start(&lab, &["--latency", "20ms"]);
     lab.write("in.csv", crate::harness::customers(300));
-    // From too little to enough; a run with so many requests in flight needs 29 MiB.
-    let run = |kib: usize| with_ulimit(&lab, &server, &format!("-d {kib}"), &["--concurrency", "256"]);
-    let mut hint = None;
-    for kib in (4_000..60_000).step_by(4_000) {
-        let ran = run(kib);
+    let run = |kib: usize, concurrency: &str| {
+        let ran = with_ulimit(&lab, &server, &format!("-d {kib}"), &["--concurrency", concurrency]);
         assert!(ran.code == 0 || ran.code == 74 && ran.stderr.contains("RLIMIT_DATA"), "{kib} KiB: {ran:?}");
-        hint = ran.stderr.split("hint: ulimit -d ").nth(1).map(|kib| kib.trim().parse().unwrap()).or(hint);
+        ran
+    };
+    let hinted = |ran: &Ran| -> Option<usize> {
+        ran.stderr.split("hint: ulimit -d ").nth(1).map(|kib| kib.trim().parse().unwrap())
+    };
+    // From too little to enough for 64 requests in flight, and what is enough for more.
+    let mut least = 0;
+    for concurrency in ["64", "256", "1000"] {
+        let wanted = hinted(&run(30_000, concurrency)).expect("30 MB were enough");
+        assert!(wanted > least, "{concurrency} requests in flight need more than fewer do");
+        run(wanted, concurrency).ends(0);
+        least = wanted;
     }
-    run(hint.expect("no window was too small")).ends(0);
+    for kib in (4_000..60_000).step_by(4_000) {
+        run(kib, "64");
+    }
     server.has_each_once((0..300).map(email));
 }
 

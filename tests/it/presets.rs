@@ -98,6 +98,20 @@ fn without_its_preset_an_export_is_refused_with_the_way_out() {
 }
 
 #[test]
+fn check_finds_the_preset_of_every_export_and_its_command_reads_what_is_whole() {
+    let program = crate::harness::program().to_string_lossy().into_owned();
+    for export in EXPORTS {
+        let lab = Lab::new();
+        lab.write(export.file, std::fs::read(fixture("exports").join(export.file)).unwrap());
+        let refused = lab.run(&["check", export.file]).ends(65).says(&format!("--from {}", export.preset));
+        let line = refused.stderr.lines().find_map(|line| Some(&line[line.find(&program)?..])).unwrap();
+        if export.more.is_empty() {
+            lab.shell(line).ends(0).says("3  to send");
+        }
+    }
+}
+
+#[test]
 fn what_an_export_does_not_have_is_asked_for() {
     let lab = Lab::new();
     let server = Server::start(&lab, &[]);

@@ -40,11 +40,10 @@ fn a_server_that_is_not_there_ends_with_69_and_burns_no_record() {
 
 #[test]
 fn a_wrong_mapping_stops_within_twenty_requests_and_those_in_flight() {
-    let done = Import::of(200)
-        .fault("422")
-        .ends(78)
-        .says("with the same message")
-        .says("customer_name is read from column \"customer_name\"; change it with --map customer_name=COLUMN");
+    let done =
+        Import::of(200).fault("422").ends(78).says("with the same message").says(
+            "customer_name is read from column \"customer_name\": if that is wrong, name another column with --map",
+        );
     assert!(done.server.posts().len() <= 28, "{}", done.server.posts().len());
 }
 

@@ -238,6 +238,21 @@ fn a_certificate_that_cannot_be_trusted_ends_with_78_before_a_byte_of_a_request(
 }
 
 #[test]
+fn doctor_says_until_when_a_certificate_is_valid_and_what_is_wrong_with_it_before_a_byte_of_a_request() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    let ours = Authority::new(&lab, "ours.pem");
+    let mut lasting = here();
+    lasting.not_after = date_time_ymd(2120, 3, 4);
+    let front = Front::start(&server, ours.certify(&lasting));
+    let doctor = |more: &[&str]| lab.run(&[&["doctor", "--base-url", &front.url, "--rate", "500/s"], more].concat());
+    doctor(&[]).ends(78).says("the server cannot be trusted").says("--ca-file");
+    assert_eq!(front.seen(), (1, 0));
+    doctor(&["--ca-file", ours.file()]).ends(0).says("valid until 2120-03-04");
+    doctor(&["--ca-file", "none.pem"]).ends(78).says("none.pem");
+}
+
+#[test]
 fn a_file_without_a_certificate_is_refused_before_anybody_is_asked() {
     let lab = Lab::new();
     let server = Server::start(&lab, &[]);

@@ -250,9 +250,12 @@ fn the_only_visible_sheet_with_values_is_read_and_others_must_be_named() {
 
     written(&lab, sheets(true));
     let several = lab.run(&["check", "in.xlsx"]).ends(65);
-    several.says("--sheet Customers or --sheet 'Old customers'");
+    several.says("check in.xlsx --sheet Customers\n  or: ").says("check in.xlsx --sheet 'Old customers'");
     lab.run(&["check", "in.xlsx", "--sheet", "Old customers"]).ends(0).says("2  to send");
-    lab.run(&["check", "in.xlsx", "--sheet", "New"]).ends(65).says("\"New\"").says("--sheet 'Old customers'");
+    lab.run(&["check", "in.xlsx", "--sheet", "New"])
+        .ends(65)
+        .says("\"New\"")
+        .says("with --sheet, or leave --sheet out");
     lab.run(&["check", "in.xlsx", "--sheet", "Empty"]).ends(65).says("does not have a value");
     lab.write("sheet.toml", "sheet = \"Customers\"\n");
     lab.run(&["check", "in.xlsx", "--config", "sheet.toml"]).ends(0).says("1  to send");

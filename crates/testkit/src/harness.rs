@@ -61,7 +61,14 @@ impl Lab {
 
     /// A line in the shell of this lab, as a person would paste it.
     pub fn shell(&self, line: &str) -> Ran {
-        Ran::of(self.clean("sh".into()).args(["-c", line]))
+        Ran::of(&mut self.shell_command(line))
+    }
+
+    /// The same, not started yet.
+    pub fn shell_command(&self, line: &str) -> Command {
+        let mut command = self.clean("sh".into());
+        command.args(["-c", line]);
+        command
     }
 
     fn clean(&self, program: PathBuf) -> Command {

@@ -52,7 +52,7 @@ impl Import<'_> {
             Some(failure) => Err(failure),
             None => self.count(run, &memory, PageEnd { counters, stopped: stopped.clone(), is_limited }).await,
         };
-        let counted = match counted {
+        let mut counted = match counted {
             Err(unread) if unread.exit == Exit::Input => {
                 // If the input stopped the run, the verdict looks like an interrupt.
                 let stopped = stopped.filter(|_| !matches!(verdict, Some(Verdict::Interrupted)));
@@ -63,15 +63,15 @@ impl Import<'_> {
         };
         let exit = match (&counted, &verdict) {
             (Err(failure), _) => failure.exit,
-            (Ok(counted), Some(verdict)) => Exit::of_run(verdict, self.signals.caught.get(), &counted.tally),
-            (Ok(counted), None) => Exit::of_nothing_sent(&counted.tally),
+            (Ok(counted), Some(verdict)) => Exit::of_run(verdict, self.signals.caught.get(), &self.judged(counted)),
+            (Ok(counted), None) => Exit::of_nothing_sent(&self.judged(counted)),
         };
         if let (Exit::Io, Some(Verdict::Finished), Ok(counted)) = (exit, &verdict, &counted) {
             let forgotten = domain::counted(counted.tally.get(Status::NotAttempted), "record");
             stopped = Some(format!("the ledger is damaged: it has no outcome for {forgotten} that had to end"));
         }
         if let (Ok(counted), Ok(doubts)) = (&counted, memory.doubts()) {
-            self.metrics.reported(&counted.tally, doubts);
+            self.metrics.reported(&counted.tally, counted.known_bad, doubts);
         }
         // If the ledger failed before, this fails too, and the verdict already says so.
         let end = EndedRun {
@@ -79,8 +79,11 @@ impl Import<'_> {
             exit_code: exit.code(),
             stopped: stopped.clone(),
             records_read: counted.as_ref().ok().map(|counted| counted.tally.total()),
+            known_bad: counted.as_ref().ok().map(|counted| counted.known_bad.total()),
             is_completed: self.is_completed(verdict.as_ref(), counted.as_ref().ok()),
-            ..EndedRun::default()
+            bad_records: counted
+                .as_mut()
+                .map_or_else(|_| Vec::new(), |counted| std::mem::take(&mut counted.bad_records)),
         };
         let ended = self.ledger.end_run(run, end).await;
         if let (Err(error), false) = (ended, matches!(verdict, Some(Verdict::LedgerFailed(_)))) {
@@ -95,15 +98,21 @@ impl Import<'_> {
         let ending = RunEnding { counters, counted, exit, stopped, is_limited, next_command: next_command.clone() };
         let summary = self.summary(run, &memory, begun, ending)?;
         // Cron mails everything that is printed, and --quiet asks for no mail about a run that went
-        // well. One that met changed records did, but nobody else will act on them.
+        // well. One that met changed records or no records did, but nobody else will act on them.
         if self.log.is_quiet() && exit == Exit::Done && self.rendering == Rendering::Text {
-            if let Some(line) = summary.changed_line() {
-                stdout::write_unless_signalled(format!("{line}\n"), &self.signals.caught).await;
+            let lines = summary.quiet_lines();
+            if !lines.is_empty() {
+                stdout::write_unless_signalled(lines, &self.signals.caught).await;
             }
         } else {
             self.print(&summary).await;
         }
         Ok(Finished { exit, next_command })
+    }
+
+    /// Returns the counts that the exit code depends on.
+    fn judged(&self, counted: &PassCounts) -> Tally {
+        if self.excuses_known_bad { counted.tally.without(counted.known_bad) } else { counted.tally.clone() }
     }
 
     /// Returns whether every record of the input ended. A run with `--limit` is a trial, even if it
@@ -160,6 +169,8 @@ impl Import<'_> {
             duration: begun.elapsed(),
             errors: counted.errors,
             changed: counted.changed,
+            known_bad: counted.known_bad.total(),
+            excuses_known_bad: self.excuses_known_bad,
             shared_ids: report::shared_ids(&memory.target, run.number)?,
             reports: self.outputs.reports.clone(),
             rejects: self.outputs.rejects.clone(),
@@ -194,7 +205,7 @@ impl Import<'_> {
         let words = [why, Some(unread.words()), Some(self.made_from_ledger(&counted.tally))];
         let stopped = words.into_iter().flatten().collect::<Vec<_>>().join("; ");
         if let Ok(doubts) = memory.doubts() {
-            self.metrics.reported(&counted.tally, doubts);
+            self.metrics.reported(&counted.tally, counted.known_bad, doubts);
         }
         let end = EndedRun { counters, exit_code: exit.code(), stopped: Some(stopped.clone()), ..EndedRun::default() };
         let ended = self.ledger.end_run(run, end).await;

@@ -9,7 +9,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use crate::atomic_file::AtomicFile;
-use crate::domain::{Tally, shown};
+use crate::domain::{KnownBad, Tally, shown};
 use crate::event::Event;
 use crate::exit::Exit;
 use crate::report::Metrics;
@@ -46,8 +46,8 @@ impl MetricsFile {
         }
     }
 
-    pub(super) fn reported(&self, tally: &Tally, doubts: u64) {
-        self.change(|metrics| metrics.reported(tally, doubts));
+    pub(super) fn reported(&self, tally: &Tally, known_bad: KnownBad, doubts: u64) {
+        self.change(|metrics| metrics.reported(tally, known_bad, doubts));
     }
 
     pub(super) fn end(&self, exit: Exit) {

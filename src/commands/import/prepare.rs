@@ -15,6 +15,7 @@ use crate::delivery::Api;
 use crate::domain::{Status, counted};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::intake::MinRecords;
 use crate::ledger::RunId;
 use crate::output::MACHINE_TARGET;
 use crate::process::signals::Signals;
@@ -44,8 +45,20 @@ async fn import(
     metrics: &MetricsFile,
 ) -> Result<Exit, Failure> {
     let signals = Signals::listen()?;
-    let ImportSettings { destination, input, outputs, sending, purpose, strict, asks, progress, rendering, log } =
-        signals.beside(decide).await?;
+    let ImportSettings {
+        destination,
+        input,
+        outputs,
+        sending,
+        purpose,
+        strict,
+        excuses_known_bad,
+        min_records,
+        asks,
+        progress,
+        rendering,
+        log,
+    } = signals.beside(decide).await?;
     let (server, sandbox) = destination::reach(destination).await?;
     let forgets = sandbox.as_ref().is_some_and(OwnSandbox::forgets);
     let (sender, api) = Sender::new(server, sending, &signals).await?;
@@ -56,6 +69,9 @@ async fn import(
     let ledger = signals.beside(move || existing.open_existing_ledger()).await?;
     let input = Arc::new(signals.beside(move || InputHandle::open(input)).await?);
     let mut planned = plan(&input, target, purpose, &signals).await?;
+    if let Some(minimum) = min_records {
+        refuse_too_few(minimum, planned.plan.tally.total(), &input, target)?;
+    }
     let ledger = match ledger {
         Some(ledger) => ledger,
         None => {
@@ -71,16 +87,22 @@ async fn import(
     };
     let ledger = Arc::new(ledger);
     sender.check_owner(&ledger).await?;
-    let Planned { mut plan, diagnostics, duplicates, known, kept, is_ndjson } = planned;
+    let Planned { mut plan, diagnostics, duplicates, known, known_bad, known_rejected, kept, is_ndjson } = planned;
     plan.resolve_command = Some(resume::ledger(&["resolve"], target));
-    if diagnostics.has_problems() || !log.is_quiet() {
+    let invalid = plan.tally.get(Status::Invalid);
+    let new_invalid = if excuses_known_bad { invalid - known_bad.invalid } else { invalid };
+    let has_news = diagnostics.has_problems() && (invalid == 0 || new_invalid > 0);
+    if has_news || !log.is_quiet() {
         diagnostics::show(&diagnostics, &log, &outputs.reports);
     }
     metrics.planned(plan.tally.total(), plan.tally.get(Status::InDoubt) + plan.doubts_elsewhere);
     sender.log_proxy();
     let wanted = sender.sending.limit.map_or(plan.to_send, |limit| plan.to_send.min(limit));
     preflight::warn_of_early_end(&sender.server.credentials, plan.time_for(wanted));
-    let refused = refuse(strict, asks, &plan, target, &signals).await?;
+    let refused = match new_invalid {
+        1.. if strict => Some(held_back(new_invalid, excuses_known_bad)),
+        _ => refused_by_answer(asks, &plan, target, &signals).await?,
+    };
     let import = Import {
         sender,
         forgets,
@@ -90,6 +112,8 @@ async fn import(
         plan,
         duplicates,
         known: Arc::new(known),
+        known_rejected,
+        excuses_known_bad,
         kept,
         is_ndjson,
         signals,
@@ -132,18 +156,36 @@ async fn plan(
     signals.beside(work).await
 }
 
-/// Returns why nothing is sent although the input can be read, or `None` if records are sent.
-async fn refuse(
-    strict: bool,
+/// Fails if the input has fewer records than `--min-records` asks for.
+fn refuse_too_few(
+    minimum: MinRecords,
+    records: u64,
+    input: &InputHandle,
+    target: &TargetSettings,
+) -> Result<(), Failure> {
+    let last = match target.reader_if_any()? {
+        Some(ledger) => ledger.last_completed(&input.name().0)?.and_then(|run| run.records_read),
+        None => None,
+    };
+    let Some(too_few) = minimum.too_few(records, last) else { return Ok(()) };
+    Err(Failure::new(Exit::Input, format!("{} has {too_few} (--min-records); nothing was sent", input.shown())).hint(
+        "check whether the export is complete; if it is meant to have so few records, run the command with a lower --min-records",
+    ))
+}
+
+/// Returns why `--strict` sends nothing.
+fn held_back(invalid: u64, only_new: bool) -> String {
+    let new = if only_new { "new " } else { "" };
+    format!("nothing was sent because of {} (--strict)", counted(invalid, &format!("{new}invalid record")))
+}
+
+/// Returns why nothing is sent if the answer to the question was no, or `None` if records are sent.
+async fn refused_by_answer(
     asks: bool,
     plan: &Plan,
     target: &TargetSettings,
     signals: &Signals,
 ) -> Result<Option<String>, Failure> {
-    let invalid = plan.tally.get(Status::Invalid);
-    if strict && invalid > 0 {
-        return Ok(Some(format!("nothing was sent because of {} (--strict)", counted(invalid, "invalid record"))));
-    }
     if !asks || target.base.is_loopback() || !confirm::is_possible() {
         return Ok(None);
     }

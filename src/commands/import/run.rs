@@ -1,5 +1,6 @@
 //! What the steps of a run share.
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -30,6 +31,10 @@ pub(super) struct Import<'a> {
     pub plan: Plan,
     pub duplicates: Arc<Duplicates>,
     pub known: Arc<KnownRows>,
+    /// The rows of rejected records whose rejection is excused.
+    pub known_rejected: HashSet<u64>,
+    /// Known bad records do not count for the exit code (`--fail-on new`).
+    pub excuses_known_bad: bool,
     /// The names of the kept columns.
     pub kept: Vec<String>,
     pub is_ndjson: bool,

@@ -29,6 +29,7 @@ impl Import<'_> {
         let watching = tokio::spawn(offers::watch(Arc::clone(&self.input), self.signals.shutdown.clone()));
         let mut progress = Progress::start(self.progress, self.scope());
         let job = self.sender.job(api, &self.ledger, run, offered, self.plan.to_send, &self.signals.shutdown);
+        let job = delivery::Job { known_rejected: self.known_rejected.clone(), ..job };
         let end = delivery::run(job, |event| {
             log_event(&event);
             self.metrics.on(&event);

@@ -1,6 +1,6 @@
 //! Runs a delivery: owns the counts, claims records, starts their tasks, and decides when to stop.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -77,6 +77,8 @@ pub struct Job<S> {
     pub lookups: bool,
     /// Maximum number of records to send.
     pub limit: Option<u64>,
+    /// The rows whose rejection is known and does not count towards the most failures.
+    pub known_rejected: HashSet<u64>,
     pub shutdown: Shutdown,
 }
 
@@ -131,6 +133,7 @@ pub(crate) async fn run_by<S: Server>(clock: Clock, job: Job<S>, listener: impl 
         apart,
         tasks: FuturesUnordered::new(),
         stop_rules: StopRules::new(job.guard, job.to_send, ever_created),
+        known_rejected: job.known_rejected,
         claims: job.claims,
         concurrency: job.concurrency,
         slots: 1,
@@ -178,6 +181,7 @@ struct Run<S, L> {
     apart: Apart<(Ticket, Payload)>,
     tasks: FuturesUnordered<JoinHandle<TaskResult>>,
     stop_rules: StopRules,
+    known_rejected: HashSet<u64>,
     claims: ClaimPolicy,
     concurrency: NonZeroUsize,
     /// How many in-flight slots exist so far.
@@ -452,8 +456,10 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
         match end {
             Ok(Delivered::Settled { position, status }) => {
                 self.settled(position, status);
-                let halt = self.stop_rules.settled(status);
-                self.halt(halt);
+                if status != Status::Rejected || !self.known_rejected.contains(&position.row) {
+                    let halt = self.stop_rules.settled(status);
+                    self.halt(halt);
+                }
             }
             Ok(Delivered::Left) => {}
             Err(RunAbort::Stop(reason)) => self.drain(Verdict::Stopped(reason)),

@@ -93,11 +93,22 @@ impl ColumnFault {
     /// Returns what to type in place of a word that caused the fault, or `None` if the word did not
     /// cause it or may be corrected in several ways.
     pub(crate) fn correct(&self, word: &str) -> Option<String> {
-        let Self::NoSuchWhere { rule, near, .. } = self else { return None };
-        let [column] = &near[..] else { return None };
-        let (option, typed) = word.strip_prefix("--where=").map_or(("", word), |typed| ("--where=", typed));
-        let is_cause = typed.parse::<WhereRule>().is_ok_and(|typed| typed == **rule);
-        is_cause.then(|| format!("{option}{}", rule.about(column)))
+        match self {
+            Self::NoSuchWhere { rule, near, .. } => {
+                let [column] = &near[..] else { return None };
+                let (option, typed) = word.strip_prefix("--where=").map_or(("", word), |typed| ("--where=", typed));
+                let is_cause = typed.parse::<WhereRule>().is_ok_and(|typed| typed == **rule);
+                is_cause.then(|| format!("{option}{}", rule.about(column)))
+            }
+            Self::Unknown { option, name, near, .. } => {
+                let ([column], (option, rule)) = (&near[..], option.split_once(' ')?) else { return None };
+                let field = rule.strip_suffix(name.as_str())?.strip_suffix('=')?;
+                let before = word.strip_suffix(rule)?;
+                let is_cause = before.is_empty() || before.strip_suffix('=') == Some(option);
+                is_cause.then(|| format!("{before}{field}={}", recipe_of(&column.replace(char::is_control, " "))))
+            }
+            _ => None,
+        }
     }
 }
 

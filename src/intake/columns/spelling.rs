@@ -1,6 +1,6 @@
 //! When two spellings name the same column.
 
-use crate::domain::Field;
+use crate::domain::{Field, folded_word};
 use crate::intake::limits::MOST_COLUMNS;
 
 /// Returns well-known names of a field's column, folded by [`fold`].
@@ -36,17 +36,11 @@ pub(crate) fn aliases(field: Field) -> &'static [&'static str] {
 
 /// Returns the form that all spellings of a column's name share.
 pub(crate) fn fold(name: &str) -> String {
-    folded(name).collect()
+    folded_word(name).collect()
 }
 
 pub(crate) fn is_same(name: &str, other: &str) -> bool {
-    folded(name).eq(folded(other))
-}
-
-fn folded(name: &str) -> impl Iterator<Item = char> {
-    name.chars()
-        .filter(|character| !character.is_whitespace() && !matches!(character, '_' | '-' | '\u{feff}' | '\u{200b}'))
-        .flat_map(char::to_lowercase)
+    folded_word(name).eq(folded_word(other))
 }
 
 /// Returns up to three names that are close to what the user typed.

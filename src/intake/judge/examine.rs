@@ -1,7 +1,6 @@
 //! Takes one record apart and judges it. Pure: the same bytes give the same verdict on any thread.
 
 use encoding_rs::{Encoding, UTF_8};
-use memchr::{memchr, memchr_iter};
 
 use crate::domain::{
     Code, Country, Field, Flaw, InputRecord, Json, JsonObject, NewCustomer, Position, RawRecord, RecordVerdict,
@@ -123,7 +122,7 @@ impl Examiner {
     /// be in the wrong place, or whose cell is not text, stays a record with this problem, because
     /// a customer may be in it.
     fn is_left_out(&self, row: &CellRow<'_>) -> bool {
-        let can_be_read = row.record.len() == self.header.len() && self.escaped_quotes(row.record).is_empty();
+        let can_be_read = row.record.len() == self.header.len() && self.escaped_quotes(row.record).is_none();
         can_be_read
             && self.mapping.conditions.iter().any(|condition| match row.cell(&condition.column.place) {
                 Cell::Absent => false,
@@ -157,7 +156,7 @@ impl Examiner {
         row.text.is_some()
             && row.record.len() == self.header.len()
             && !row.record.has_line_breaks()
-            && !row.record.may_have_escaped_quotes()
+            && row.record.escaped_quote().is_none()
     }
 
     fn judge_cells<'a>(&'a self, row: &CellRow<'a>, line: u64, ended: bool) -> JudgedCells<'a> {
@@ -168,7 +167,7 @@ impl Examiner {
         }
         let escaped = self.escaped_quotes(record);
         // Such a quote ends its cell early, so it explains too many cells.
-        if record.len() != self.header.len() && escaped.is_empty() {
+        if record.len() != self.header.len() && escaped.is_none() {
             broken.push(self.column_count(record, ended));
         }
         broken.extend(escaped);
@@ -242,12 +241,14 @@ impl Examiner {
             "if every row lacks the last column, which does not have a name, remove the delimiter at the end of the header"
         } else if found < expected && self.is_optional_from(found) {
             let names: Vec<_> = self.header[found..].iter().map(|name| shorten(name, 30)).collect();
+            let missing = expected - found;
+            let last =
+                if missing == 1 { "the last cell is".to_owned() } else { format!("the last {missing} cells are") };
             optional = format!(
-                "a line break or a missing delimiter? If only the last cells are missing ({}), end the row with {} more \
-                 {}",
+                "{last} missing ({}), as spreadsheets leave out empty ones: end the row with {missing} more \
+                 {}, unless a line break within a cell cut it",
                 names.join(", "),
-                expected - found,
-                plural((expected - found) as u64, "delimiter")
+                plural(missing as u64, "delimiter")
             );
             &optional
         } else if found < expected {
@@ -269,20 +270,15 @@ impl Examiner {
         columns.all(|column| matches!(column.place, Place::Index(place) if place < index))
     }
 
-    fn escaped_quotes(&self, record: Record<'_>) -> Vec<Violation> {
-        if !record.may_have_escaped_quotes() {
-            return Vec::new();
-        }
+    /// Returns the problem of the first cell with a quote that was written `\"`. The cells after it
+    /// may have begun in the wrong place.
+    fn escaped_quotes(&self, record: Record<'_>) -> Option<Violation> {
         let is_split = record.len() != self.header.len();
-        let found = record.cells().enumerate();
-        let found = found
-            .filter(|(_, cell)| had_escaped_quotes(cell) || is_split && memchr::memmem::find(cell, b"\\\"").is_some());
-        let complain = |(index, cell): (usize, &[u8])| {
-            let hint = r#"quotes within a cell are written \" here: write them twice ("")"#;
-            Violation::new(Code::RowEscapedQuotes, self.name(index), &decode::shown(cell, self.encoding), hint)
-        };
-        // The cells after the first one may have begun in the wrong place.
-        found.take(1).map(complain).collect()
+        let left_in = || record.cells().position(|cell| memchr::memmem::find(cell, b"\\\"").is_some());
+        let index = record.escaped_quote().or_else(|| if is_split { left_in() } else { None })?;
+        let hint = r#"quotes within a cell are written \" here: write them twice ("")"#;
+        let cell = decode::shown(record.get(index).unwrap_or_default(), self.encoding);
+        Some(Violation::new(Code::RowEscapedQuotes, self.name(index), &cell, hint))
     }
 
     fn encoding_problems(&self, record: Record<'_>, line: u64) -> Vec<Violation> {
@@ -329,16 +325,6 @@ impl JudgedCells<'_> {
         problems.push(cut);
         Self { verdict: RecordVerdict::Invalid { email, problems }, ..self }
     }
-}
-
-/// Whether quotes within the cell were written `\"`. The first one ended the quoted part: it was
-/// removed without its backslash, and everything after it was kept, up to the quote at the end. So
-/// `"a \"b\" c"` became `a \b\" c"`, and `"a \"b, c\""` became `a \b` and ` c\""`.
-fn had_escaped_quotes(cell: &[u8]) -> bool {
-    let Some(first) = memchr(b'\\', cell) else { return false };
-    let after = &cell[first + 1..];
-    let ends_quoted = after.ends_with(b"\"") && !after.starts_with(b"\"");
-    ends_quoted && memchr_iter(b'\\', cell).count() == memchr_iter(b'"', cell).count()
 }
 
 fn too_large(limit: &str) -> Flaw {

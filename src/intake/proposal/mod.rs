@@ -4,7 +4,6 @@
 //! - `cell_looks`: whether a cell looks like an e-mail, a phone number or a country
 //! - `propose`: from a sample to a proposal, by the same words and presets as `columns`, and by
 //!   what the cells look like
-//! - `value_words`: words for the two types of customers, and for yes and no, in other languages
 //! - `field_proposal`, `value_proposal`: the parts of a proposal
 //!
 //! Rules: what a header says counts only if the cells do not contradict it. If two columns may feed
@@ -16,7 +15,6 @@ mod field_proposal;
 mod propose;
 mod sample;
 mod value_proposal;
-mod value_words;
 
 pub use field_proposal::{Candidate, FieldProposal, ProposedSource};
 pub use propose::Proposal;

@@ -1,8 +1,7 @@
 //! What the values of a column mean that the API does not know.
 
 use super::sample::ColumnSample;
-use super::value_words::meaning_of;
-use crate::domain::{CustomerType, Field, parse_yes_no};
+use crate::domain::{CustomerType, Field, parse_yes_no, usual_meaning};
 use crate::intake::columns::rules::RuleError;
 use crate::intake::columns::values::ValueRule;
 
@@ -50,7 +49,7 @@ impl ValueProposal {
                     .map(|(value, &records)| ValueMeaning {
                         value: value.clone(),
                         records,
-                        meaning: meaning_of(field, value),
+                        meaning: usual_meaning(field, value),
                     })
                     .collect();
                 meanings.sort_by_key(|meaning| std::cmp::Reverse(meaning.records));
@@ -79,7 +78,7 @@ pub(super) fn are_both_choices(field: Field, column: &ColumnSample) -> bool {
     let (Some(choices), Some(values)) = (ValueProposal::choices(field), column.values()) else { return false };
     let means = |value: &String| {
         let known = choices.into_iter().find(|choice| choice.eq_ignore_ascii_case(value));
-        known.or_else(|| meaning_of(field, value))
+        known.or_else(|| usual_meaning(field, value))
     };
     values.keys().all(|value| means(value).is_some())
         && choices.into_iter().all(|choice| values.keys().any(|value| means(value) == Some(choice)))

@@ -9,7 +9,10 @@ use std::io::{self, BufRead};
 use csv_core::{Reader, ReaderBuilder};
 use memchr::{memchr, memchr_iter, memchr2};
 
+mod escaped_quotes;
 pub(crate) mod slice;
+
+use escaped_quotes::first_escaped_quote;
 
 use crate::intake::limits::{LONGEST_CELL, LONGEST_RECORD, MOST_COLUMNS};
 
@@ -22,6 +25,10 @@ pub(crate) struct CsvReader<R> {
     /// The cells of the current record, without separators.
     bytes: Vec<u8>,
     filled: usize,
+    /// The current record as it was read, with its quotes.
+    raw: Vec<u8>,
+    /// The first cell of the current record that has a quote written `\"`.
+    escaped_quote: Option<usize>,
     /// The end of each cell in `bytes`.
     ends: Vec<usize>,
     cells: usize,
@@ -95,12 +102,13 @@ pub(crate) struct Record<'a> {
     /// The number of bytes between two cells: 0 if quotes were removed, 1 (the delimiter) if the
     /// line is kept as it is.
     gap: usize,
+    escaped_quote: Option<usize>,
 }
 
 impl<'a> Record<'a> {
     /// Returns the record of cells that are one text. `ends` has the end of each.
     pub(crate) fn of_text(text: &'a str, ends: &'a [usize]) -> Self {
-        Self { bytes: text.as_bytes(), text: Some(text), ends, gap: 0 }
+        Self { bytes: text.as_bytes(), text: Some(text), ends, gap: 0, escaped_quote: None }
     }
 
     /// Whether a cell may hold a line break. A line that is kept as it is does not have any.
@@ -108,10 +116,10 @@ impl<'a> Record<'a> {
         self.gap == 0 && memchr2(b'\n', b'\r', self.bytes).is_some()
     }
 
-    /// Whether a cell may hold a quote that was written `\"`. A line that is kept as it is does not
-    /// have any quotes.
-    pub(crate) fn may_have_escaped_quotes(self) -> bool {
-        self.gap == 0 && memchr(b'\\', self.bytes).is_some()
+    /// Returns the index of the first cell in which a quote was written `\"`, or `None` if the
+    /// record is as RFC 4180 has it.
+    pub(crate) fn escaped_quote(self) -> Option<usize> {
+        self.escaped_quote
     }
 
     /// Returns the size in bytes, of which each cell without text counts as one.
@@ -168,6 +176,8 @@ impl<R: BufRead> CsvReader<R> {
             lines: LineCounter { line, after_return: false },
             bytes: Vec::new(),
             filled: 0,
+            raw: Vec::new(),
+            escaped_quote: None,
             ends: vec![0; MOST_COLUMNS + 1],
             cells: 0,
             blank_rows: 0,
@@ -191,7 +201,13 @@ impl<R: BufRead> CsvReader<R> {
 
     /// Returns the record of the last [`RecordScan::Record`].
     pub(crate) fn record(&self) -> Record<'_> {
-        Record { bytes: &self.bytes[..self.filled], text: None, ends: &self.ends[..self.cells], gap: 0 }
+        Record {
+            bytes: &self.bytes[..self.filled],
+            text: None,
+            ends: &self.ends[..self.cells],
+            gap: 0,
+            escaped_quote: self.escaped_quote,
+        }
     }
 
     /// Reads the next record. Blank rows are not records, even before the header.
@@ -208,6 +224,7 @@ impl<R: BufRead> CsvReader<R> {
         self.skip_line_ends()?;
         let line = self.lines.line;
         (self.filled, self.cells) = (0, 0);
+        self.raw.clear();
         loop {
             let ceiling = self.ceiling();
             if self.bytes.len() < ceiling {
@@ -220,6 +237,7 @@ impl<R: BufRead> CsvReader<R> {
             let (result, read, written, ended) =
                 self.core.get().read_record(chunk, &mut self.bytes[self.filled..ceiling], &mut self.ends[self.cells..]);
             self.lines.count(&chunk[..read]);
+            self.raw.extend_from_slice(&chunk[..read]);
             self.input.consume(read);
             self.filled += written;
             self.cells += ended;
@@ -254,7 +272,9 @@ impl<R: BufRead> CsvReader<R> {
         Ok(if is_record { self.whole(line, false) } else { RecordScan::End })
     }
 
-    fn whole(&self, line: u64, ended: bool) -> RecordScan {
+    fn whole(&mut self, line: u64, ended: bool) -> RecordScan {
+        let has_backslash = memchr(b'\\', &self.bytes[..self.filled]).is_some();
+        self.escaped_quote = if has_backslash { first_escaped_quote(&self.raw, self.delimiter) } else { None };
         if self.cells > MOST_COLUMNS {
             RecordScan::TooLarge { line, limit: COLUMN_LIMIT }
         } else {

@@ -169,12 +169,16 @@ impl Held {
 
     /// The refusal, with what the holder wrote about itself.
     fn occupied(&mut self, ledger: &Path) -> LedgerError {
-        let mut written = String::new();
-        let read = (&mut self.file).take(HOLDER_CAP).read_to_string(&mut written);
-        let by =
-            read.ok().and_then(|_| holder(&written)).filter(|holder| is_credible(holder, host().as_deref(), is_alive));
-        LedgerError::Locked(Occupied { path: ledger.to_owned(), by })
+        LedgerError::Locked(Occupied { path: ledger.to_owned(), by: written_by(&mut self.file) })
     }
+}
+
+/// Returns what the holder wrote about itself into the lock file, or `None` if that is not
+/// credible.
+fn written_by(lock_file: &mut File) -> Option<Holder> {
+    let mut written = String::new();
+    lock_file.take(HOLDER_CAP).read_to_string(&mut written).ok()?;
+    holder(&written).filter(|holder| is_credible(holder, host().as_deref(), is_alive))
 }
 
 fn text(holder: &Holder) -> String {
@@ -234,6 +238,29 @@ pub(super) fn is_held(ledger: &Path) -> bool {
     trusted_file::never_following(options.read(true));
     let Ok(file) = options.open(beside(&real, ".lock")) else { return false };
     matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+}
+
+/// Returns the run that holds the ledger just now, or `None` if none does. Looks as [`is_held`]
+/// does.
+pub(super) fn occupied(ledger: &Path) -> Option<Occupied> {
+    if !is_held(ledger) {
+        return None;
+    }
+    let path = ledger.canonicalize().ok()?;
+    let mut options = OpenOptions::new();
+    trusted_file::never_following(options.read(true));
+    let mut lock_file = options.open(beside(&path, ".lock")).ok()?;
+    Some(Occupied { path, by: written_by(&mut lock_file) })
+}
+
+/// Fails if a run could not lock a ledger here. Creates nothing.
+pub(in crate::ledger) fn check_place(path: &Path) -> Result<(), LedgerError> {
+    if !path.exists() {
+        return destination(path).map(drop);
+    }
+    let real = real_file(path, Creation::Refused)?;
+    place::check(&real)?;
+    ownership::check(&real)
 }
 
 /// The real name of the ledger's file. If creation is allowed, a file that does not exist yet is

@@ -20,6 +20,7 @@ mod store;
 mod tests;
 mod write;
 
+pub(super) use lock::check_place;
 pub(super) use read::SqliteReader;
 pub(super) use store::SqliteStore;
 

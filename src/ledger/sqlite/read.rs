@@ -9,7 +9,6 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::{lock, schema};
 use crate::domain::{BootTime, Data, EmailKey, MinuteTraffic, Moment, Receipt, Status, Tally};
-use crate::ledger::LedgerError;
 use crate::ledger::field_hashes::FieldHashes;
 use crate::ledger::idempotency_key::PayloadHash;
 use crate::ledger::keyed_hasher::BadRecordDigest;
@@ -20,6 +19,7 @@ use crate::ledger::model::{
 };
 use crate::ledger::record_state::{Claimed, KnownRecord, RecordState};
 use crate::ledger::store::LedgerReader;
+use crate::ledger::{LedgerError, Occupied};
 
 /// A connection that only reads. One transaction holds its view of the file from the first question
 /// on.
@@ -186,6 +186,24 @@ impl LedgerReader for SqliteReader {
                    LEFT JOIN outcomes o ON o.id = (SELECT max(id) FROM outcomes WHERE record = r.id)
                    WHERE r.target = ?1 GROUP BY 1";
         self.tallied(sql, self.target)
+    }
+
+    fn owner(&self) -> Result<Option<Vec<u8>>, LedgerError> {
+        let owners: Vec<Option<Vec<u8>>> =
+            self.list("SELECT owner FROM targets WHERE id = ?1", [self.target], |row| row.get(0))?;
+        Ok(owners.into_iter().flatten().next())
+    }
+
+    fn check(&self) -> Result<(), LedgerError> {
+        let found: Vec<String> = self.list("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+        match found.into_iter().find(|found| found != "ok") {
+            Some(why) => Err(LedgerError::Damaged { path: self.path.clone(), why }),
+            None => Ok(()),
+        }
+    }
+
+    fn holder(&self) -> Option<Occupied> {
+        lock::occupied(&self.path)
     }
 
     fn runs(&self) -> Result<u64, LedgerError> {

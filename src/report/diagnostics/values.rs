@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
-use crate::domain::{Code, Field, Violation};
+use crate::domain::{Code, Field, Violation, counted, usual_meaning};
 
 /// The most values of a field that are kept. A field with more is probably fed by the wrong column.
 const MOST: usize = 50;
@@ -95,30 +95,27 @@ impl FieldValues {
         let width = lines.iter().map(|line| console::measure_text_width(line)).max().unwrap_or_default();
         writeln!(
             output,
-            "these values of column {column:?} are not known; say in the file of --config what they mean:\n"
+            "these values of column {column:?} are not known; say in the file of --config what they mean\n\
+             (if it has this table, add only the lines below its name):\n"
         )?;
         writeln!(output, "[values.{field}]")?;
         for ((_, count), line) in sorted.iter().zip(&lines) {
             let gap = width - console::measure_text_width(line);
-            let rows = rows(count.rows);
+            let rows = counted(count.rows, "row");
             let choices = count.choices.as_ref().map(|choices| format!(": {choices}")).unwrap_or_default();
             writeln!(output, "{line}{:gap$}   # {rows}{choices}", "")?;
         }
         if self.others > 0 {
-            writeln!(output, "# and {} with other values", rows(self.others))?;
+            writeln!(output, "# and {} with other values", counted(self.others, "row"))?;
         }
         writeln!(output)
     }
 }
 
-fn rows(number: u64) -> String {
-    if number == 1 { "1 row".to_owned() } else { format!("{number} rows") }
-}
-
 /// Returns the entry of a value. Its right-hand side is empty unless the value has one meaning; the
 /// program refuses an empty one.
 fn line(field: Field, value: &str) -> String {
-    format!("{} = \"{}\"", toml_text(value), meaning(field, value).unwrap_or_default())
+    format!("{} = \"{}\"", toml_text(value), usual_meaning(field, value).unwrap_or_default())
 }
 
 /// Returns a text as a TOML string. Its escapes are those of JSON.
@@ -139,71 +136,6 @@ const fn field_of(code: Code) -> Option<Field> {
 fn is_exact(value: &str) -> bool {
     !value.is_empty() && !value.ends_with('…') && !value.contains('\\')
 }
-
-/// Returns what a value most likely means, to be proposed and never to be applied. `None` if it is
-/// not one of the usual words.
-fn meaning(field: Field, value: &str) -> Option<&'static str> {
-    let words: &[(&str, &[&str])] = match field {
-        Field::Type => &[("business", BUSINESS), ("individual", INDIVIDUAL)],
-        Field::SendKycMail => &[("true", YES), ("false", NO)],
-        Field::Name | Field::Email | Field::Phone | Field::Country => &[],
-    };
-    let value = value.to_lowercase();
-    words.iter().find(|(_, words)| words.contains(&value.as_str())).map(|(meaning, _)| *meaning)
-}
-
-const BUSINESS: &[&str] = &[
-    "company",
-    "corporate",
-    "organization",
-    "organisation",
-    "firma",
-    "unternehmen",
-    "geschäftskunde",
-    "firmenkunde",
-    "entreprise",
-    "société",
-    "empresa",
-    "azienda",
-    "impresa",
-    "bedrijf",
-    "zakelijk",
-    "przedsiębiorstwo",
-    "şirket",
-    "компания",
-    "компанія",
-    "公司",
-    "企业",
-    "法人",
-    "회사",
-    "perusahaan",
-];
-
-const INDIVIDUAL: &[&str] = &[
-    "person",
-    "private",
-    "consumer",
-    "privat",
-    "privatperson",
-    "privatkunde",
-    "particulier",
-    "particular",
-    "persona",
-    "pessoa",
-    "privato",
-    "osoba",
-    "birey",
-    "bireysel",
-    "физлицо",
-    "个人",
-    "個人",
-    "개인",
-    "perorangan",
-];
-
-const YES: &[&str] = &["y", "ja", "oui", "sí", "si", "sì", "sim", "tak", "evet", "да", "так", "是", "はい", "예", "ya"];
-
-const NO: &[&str] = &["n", "nein", "non", "não", "nee", "nie", "hayır", "нет", "ні", "否", "いいえ", "아니요", "tidak"];
 
 #[cfg(test)]
 mod tests {
@@ -231,19 +163,22 @@ mod tests {
             (TypeUnknown, "a \"b\""),
         ];
         let expected = "\
-these values of column \"Kundentyp\" are not known; say in the file of --config what they mean:
+these values of column \"Kundentyp\" are not known; say in the file of --config what they mean
+(if it has this table, add only the lines below its name):
 
 [values.customer_country]
 \"Congo\" = \"\"   # 1 row: means more than one; write COG or COD
 
-these values of column \"Kundentyp\" are not known; say in the file of --config what they mean:
+these values of column \"Kundentyp\" are not known; say in the file of --config what they mean
+(if it has this table, add only the lines below its name):
 
 [values.customer_type]
 \"Firma\" = \"business\"   # 2 rows
 \"Verein\" = \"\"          # 1 row
 \"a \\\"b\\\"\" = \"\"         # 1 row
 
-these values of column \"Kundentyp\" are not known; say in the file of --config what they mean:
+these values of column \"Kundentyp\" are not known; say in the file of --config what they mean
+(if it has this table, add only the lines below its name):
 
 [values.send_kyc_mail]
 \"Ja\" = \"true\"   # 1 row
@@ -277,13 +212,5 @@ these values of column \"Kundentyp\" are not known; say in the file of --config 
     fn only_values_that_a_field_does_not_know_are_listed() {
         let other = [(Code::EmailSyntax, "a"), (Code::CountryMissing, ""), (Code::TypeUnknown, "")];
         assert_eq!(printed(&other, false), "");
-    }
-
-    #[test]
-    fn a_word_has_one_meaning_and_is_not_known_already() {
-        assert!([BUSINESS, INDIVIDUAL, YES, NO].concat().iter().all(|word| word.to_lowercase() == **word));
-        assert!(BUSINESS.iter().all(|word| !INDIVIDUAL.contains(word)));
-        assert!(YES.iter().all(|word| !NO.contains(word)));
-        assert_eq!(meaning(Field::Country, "company"), None);
     }
 }

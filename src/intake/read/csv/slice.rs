@@ -41,7 +41,9 @@ impl<'s> SliceReader<'s> {
     #[inline(always)]
     pub(in crate::intake) fn record(&self) -> Record<'_> {
         match self.plain {
-            Some(SimpleLine { bytes, text, cells }) => Record { bytes, text, ends: &self.csv.ends[..cells], gap: 1 },
+            Some(SimpleLine { bytes, text, cells }) => {
+                Record { bytes, text, ends: &self.csv.ends[..cells], gap: 1, escaped_quote: None }
+            }
             None => self.csv.record(),
         }
     }

@@ -173,7 +173,8 @@ mod tests {
 
     fn archive(method: CompressionMethod, write: impl FnOnce(&mut dyn io::Write)) -> Vec<u8> {
         let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
-        archive.start_file("a/B.xml", SimpleFileOptions::default().compression_method(method)).unwrap();
+        let options = SimpleFileOptions::default().compression_method(method);
+        archive.start_file("a/B.xml", options).unwrap();
         write(&mut archive);
         archive.finish().unwrap().into_inner()
     }

@@ -34,21 +34,23 @@ impl WorkbookFault {
         Self::Damaged(what.into()).into()
     }
 
-    /// Returns what the user can do about it.
-    pub(crate) fn hint(&self) -> String {
+    /// Returns what the user can do about it. `command` returns the typed command with more
+    /// options.
+    pub(crate) fn hint(&self, command: &dyn Fn(&[String]) -> String) -> String {
+        let with_sheet = |name: &String| command(&[format!("--sheet {}", argument(name))]);
         match self {
             Self::Damaged(_) => "open it in the spreadsheet, save it again as .xlsx, and import that".to_owned(),
             Self::Encrypted => "open it in the spreadsheet, remove the password, and save it as .xlsx".to_owned(),
             Self::TooLarge { .. } => "save the sheet as \"CSV UTF-8\" and import that".to_owned(),
             Self::NoSheet { hidden } => match hidden.first() {
-                Some(name) => format!("to read a hidden sheet, name it: --sheet {}", argument(name)),
+                Some(name) => format!("to read a hidden sheet: {}", with_sheet(name)),
                 None => "the export probably failed: run it again".to_owned(),
             },
-            Self::SeveralSheets { names } | Self::MissingSheet { names, .. } => {
-                let options: Vec<_> = names.iter().map(|name| format!("--sheet {}", argument(name))).collect();
-                format!("name the sheet with the customers: {}", options.join(" or "))
+            Self::SeveralSheets { names } => {
+                let commands: Vec<_> = names.iter().map(with_sheet).collect();
+                format!("choose the sheet with the customers: {}", commands.join("\n  or: "))
             }
-            Self::EmptySheet { .. } => {
+            Self::MissingSheet { .. } | Self::EmptySheet { .. } => {
                 "name the sheet with the customers with --sheet, or leave --sheet out".to_owned()
             }
             Self::Merged { .. } => {

@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use crate::domain::Field;
-use crate::intake::columns::header_words::plain;
+use super::Field;
+use super::plain_word::plain_word;
 
 const BUSINESS: &[&str] = &[
     "Company|Corporate|Corporation|Organization|Organisation|Enterprise|Legal entity|B2B|Business customer",
@@ -74,15 +74,15 @@ const TABLES: [(Field, &str, &[&str]); 4] = [
 static BY_WORD: LazyLock<HashMap<(Field, String), &'static str>> = LazyLock::new(|| {
     let rows = TABLES.into_iter().flat_map(|(field, value, lines)| {
         let words = lines.iter().flat_map(|line| line.split('|'));
-        words.map(move |word| ((field, plain(word)), value))
+        words.map(move |word| ((field, plain_word(word)), value))
     });
     rows.collect()
 });
 
-/// Returns what a word of one of the languages means as a value of the field, or `None` if it is
-/// not known.
-pub(super) fn meaning_of(field: Field, value: &str) -> Option<&'static str> {
-    BY_WORD.get(&(field, plain(value))).copied()
+/// Returns what a word usually means as a value of the field, to be proposed and never to be
+/// applied. Returns `None` if it is not one of the words.
+pub(crate) fn usual_meaning(field: Field, value: &str) -> Option<&'static str> {
+    BY_WORD.get(&(field, plain_word(value))).copied()
 }
 
 #[cfg(test)]
@@ -94,7 +94,7 @@ mod tests {
         let mut seen: HashMap<(Field, String), &str> = HashMap::new();
         for (field, value, lines) in TABLES {
             for word in lines.iter().flat_map(|line| line.split('|')) {
-                let before = *seen.entry((field, plain(word))).or_insert(value);
+                let before = *seen.entry((field, plain_word(word))).or_insert(value);
                 assert_eq!(before, value, "{word}");
             }
         }
@@ -118,7 +118,7 @@ mod tests {
             (Field::SendKycMail, "vielleicht", None),
             (Field::Type, "ja", None),
         ] {
-            assert_eq!(meaning_of(field, word), meaning, "{word}");
+            assert_eq!(usual_meaning(field, word), meaning, "{word}");
         }
     }
 }

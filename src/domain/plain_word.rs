@@ -1,0 +1,32 @@
+//! What all spellings of one word share.
+
+use unicode_normalization::UnicodeNormalization as _;
+
+/// Returns the letters of a word in lower case, without spaces, `_` and `-`.
+pub(crate) fn folded_word(word: &str) -> impl Iterator<Item = char> {
+    word.chars()
+        .filter(|letter| !letter.is_whitespace() && !matches!(letter, '_' | '-' | '\u{feff}' | '\u{200b}'))
+        .flat_map(char::to_lowercase)
+}
+
+/// Returns a word in lower case, without accents, spaces and punctuation.
+pub(crate) fn plain_word(word: &str) -> String {
+    if word.is_ascii() {
+        return folded_word(word).filter(is_kept).collect();
+    }
+    let letters = folded_word(word).nfkd().filter(is_kept).nfc();
+    letters.map(|letter| if letter == 'ı' { 'i' } else { letter }).collect()
+}
+
+/// Returns the first letter of [`plain_word`] without folding the rest of the word, if it can.
+pub(crate) fn plain_initial(word: &str) -> Option<char> {
+    match folded_word(word).find(is_kept) {
+        Some(letter) if letter.is_ascii_alphanumeric() => Some(letter),
+        _ => plain_word(word).chars().next(),
+    }
+}
+
+const fn is_kept(letter: &char) -> bool {
+    !matches!(*letter, '\u{300}'..='\u{36f}' | '\u{640}' | '\u{64b}'..='\u{655}' | '.' | ',' | ':' | ';' | '*' | '\'' | '"'
+            | '(' | ')' | '/' | '\u{2019}' | '\u{2bc}' | '\u{30fb}' | '\u{200e}' | '\u{200f}')
+}
