@@ -198,6 +198,8 @@ fn headline(run: Option<&RunFacts>, tally: &Tally) -> String {
         duration: std::time::Duration::ZERO,
         errors: ErrorGroups::default(),
         changed: ChangedCounts::default(),
+        known_bad: 0,
+        excuses_known_bad: false,
         shared_ids: Vec::new(),
         reports: Vec::new(),
         rejects: None,
