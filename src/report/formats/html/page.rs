@@ -208,9 +208,6 @@ fn headline(run: Option<&RunFacts>, tally: &Tally) -> String {
         unended: run.unended,
         limit: run.limit,
         partial: false,
-        // The page shows every row to fix, also those that --fail-on excuses.
-        known_bad: 0,
-        excuses_known_bad: false,
         next_command: None,
         correction: None,
         settle_command: None,
