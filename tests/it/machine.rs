@@ -253,5 +253,6 @@ fn a_stack_that_is_too_small_is_told_by_name_before_anything_is_sent() {
 
 /// Whether the program came so far that it could say anything.
 fn is_loaded(ran: &Ran) -> bool {
-    !ran.stderr.contains("cannot map") && !ran.stderr.contains("cannot allocate memory") && ran.code != 139
+    let words_of_the_loader = ["cannot map", "failed to map", "cannot allocate memory"];
+    !words_of_the_loader.iter().any(|words| ran.stderr.contains(words)) && ran.code != 139
 }
