@@ -325,7 +325,7 @@ pub struct InputArgs {
     /// Only import the rows with this value in this column: role=end-user. If given several times,
     /// all must hold. Repeatable.
     #[arg(long = "where", value_name = "COLUMN=VALUE", value_delimiter = ENTRIES, env = "CUSTOMER_IMPORT_WHERE", hide_env_values = true)]
-    pub wheres: Vec<WhereRule>,
+    pub where_rules: Vec<WhereRule>,
     /// Warning that holds its records back as a problem does: name.looks_garbled. Repeatable.
     #[arg(long = "hold", value_name = "CODE", value_delimiter = ENTRIES, env = "CUSTOMER_IMPORT_HOLD", hide_env_values = true)]
     pub holds: Vec<HoldRule>,

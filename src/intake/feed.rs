@@ -360,7 +360,7 @@ impl Opened {
 
     fn mapping(&self, names: &ColumnNames, options: &InputOptions) -> Result<Mapping, IntakeError> {
         let mapping = if options.is_unmapped {
-            Mapping::keeping_all(names, &options.wheres)
+            Mapping::keeping_all(names, &options.where_rules)
         } else {
             Mapping::resolve(names, options)
         };

@@ -28,7 +28,7 @@ pub struct InputOptions {
     pub sets: Vec<SetRule>,
     pub extras: Vec<ExtraRule>,
     /// What the cells of a row must hold so that it is a record.
-    pub wheres: Vec<WhereRule>,
+    pub where_rules: Vec<WhereRule>,
     /// The columns to carry into the report.
     pub keep: Vec<String>,
     /// The country of phone numbers without `+`. `None` means the record's own country.

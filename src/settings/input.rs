@@ -32,7 +32,7 @@ impl InputSettings {
             values,
             sets: args.sets.clone(),
             extras: args.extras.clone(),
-            wheres: args.wheres.clone(),
+            where_rules: args.where_rules.clone(),
             keep: args.keep.clone(),
             region,
             holds: args.holds.clone(),

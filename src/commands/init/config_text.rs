@@ -73,7 +73,7 @@ impl ConfigText {
         ];
         let given: Vec<_> = options.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
         let lists: [(&str, Vec<String>); 3] = [
-            ("where", typed.wheres.iter().map(ToString::to_string).collect()),
+            ("where", typed.where_rules.iter().map(ToString::to_string).collect()),
             ("hold", typed.holds.iter().map(ToString::to_string).collect()),
             ("keep", typed.keep.clone()),
         ];

@@ -40,7 +40,7 @@ pub(crate) fn is_known(name: &str, options: &InputOptions) -> bool {
         || is_documented(name)
         || options.keep.iter().any(|typed| asked(typed))
         || options.extras.iter().any(|rule| asked(&rule.column))
-        || options.wheres.iter().any(|rule| asked(&rule.column))
+        || options.where_rules.iter().any(|rule| asked(&rule.column))
         || options.maps.iter().any(|rule| match &rule.recipe {
             Recipe::Column(column) => asked(column),
             Recipe::Template(parts) => {
@@ -103,7 +103,8 @@ impl Mapping {
         check_required(names, &feedings, options.preset)?;
         check_export(names, &feedings, options)?;
         check_replaced(names, &feedings, options)?;
-        let conditions = options.wheres.iter().map(|rule| Condition::of(names, rule)).collect::<Result<Vec<_>, _>>()?;
+        let conditions =
+            options.where_rules.iter().map(|rule| Condition::of(names, rule)).collect::<Result<Vec<_>, _>>()?;
         let extras = extras(names, &options.extras)?;
         let kept: Vec<Column> = options
             .keep
@@ -123,8 +124,8 @@ impl Mapping {
     }
 
     /// Returns the mapping that keeps every column of the selected rows and feeds no field.
-    pub(crate) fn keeping_all(names: &ColumnNames, wheres: &[WhereRule]) -> Result<Self, ColumnFault> {
-        let conditions = wheres.iter().map(|rule| Condition::of(names, rule)).collect::<Result<Vec<_>, _>>()?;
+    pub(crate) fn keeping_all(names: &ColumnNames, where_rules: &[WhereRule]) -> Result<Self, ColumnFault> {
+        let conditions = where_rules.iter().map(|rule| Condition::of(names, rule)).collect::<Result<Vec<_>, _>>()?;
         let kept: Vec<Column> = (0..names.as_slice().len()).map(|index| names.column(index)).collect();
         Ok(Self {
             feedings: Default::default(),

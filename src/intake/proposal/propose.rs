@@ -161,7 +161,7 @@ impl Proposal {
         let mut used = self.used(sample);
         used.extend(typed.extras.iter().map(|rule| rule.column.clone()));
         used.extend(typed.keep.iter().cloned());
-        used.extend(typed.wheres.iter().map(|rule| rule.column.clone()));
+        used.extend(typed.where_rules.iter().map(|rule| rule.column.clone()));
         let is_used = |name: &String| is_documented(name) || used.iter().any(|other| is_same(other, name));
         let within =
             |name: &String, other: &String| other.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('.'));
