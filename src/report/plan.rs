@@ -16,7 +16,9 @@ pub struct Plan {
     pub tally: Tally,
     /// Records that an import would send, including doubts of earlier runs.
     pub to_send: u64,
-    /// How many KYC e-mails the API would send.
+    /// The most records that this run sends (`--limit`).
+    pub limit: Option<u64>,
+    /// How many KYC e-mails the API would send for all of them.
     pub kyc_mails: u64,
     /// Doubts of earlier runs whose records are not in this input. An import leaves them alone.
     pub doubts_elsewhere: u64,
@@ -45,6 +47,7 @@ impl Plan {
         Self {
             tally: Tally::default(),
             to_send: 0,
+            limit: None,
             kyc_mails: 0,
             doubts_elsewhere: 0,
             sheet: None,
@@ -57,15 +60,33 @@ impl Plan {
         }
     }
 
-    fn time(&self) -> Duration {
-        self.time_for(self.to_send)
+    /// Returns how many records this run sends.
+    fn wanted(&self) -> u64 {
+        self.limit.map_or(self.to_send, |limit| self.to_send.min(limit))
     }
 
-    /// Returns how long it takes to send `records` records at this pace.
+    /// Returns how long this run takes at its pace.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-    pub fn time_for(&self, records: u64) -> Duration {
-        Duration::from_secs_f64(records as f64 * 60.0 / self.per_minute)
+    pub fn time(&self) -> Duration {
+        Duration::from_secs_f64(self.wanted() as f64 * 60.0 / self.per_minute)
+    }
+
+    /// Returns the question to answer before this run sends to `target`, or `None` if it sends
+    /// nothing.
+    #[must_use]
+    pub fn question(&self, target: &str) -> Option<String> {
+        let (wanted, all) = (self.wanted(), counted(self.to_send, "record"));
+        let is_trial = wanted < self.to_send;
+        let records = if is_trial { format!("{} of {all}", grouped(wanted)) } else { all };
+        // Which of the records a trial sends is not known yet, so neither is who gets an e-mail.
+        let most = if is_trial && self.kyc_mails < self.to_send { "at most " } else { "" };
+        let mails = match self.kyc_mails.min(wanted) {
+            0 => String::new(),
+            1 => format!(" and e-mail {most}1 person"),
+            people => format!(" and e-mail {most}{} people", grouped(people)),
+        };
+        (wanted > 0).then(|| format!("Send {records} to {target}{mails}?"))
     }
 
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a pace is a small positive number")]
@@ -102,6 +123,9 @@ impl Plan {
             line(number, &words)?;
         }
         line(self.to_send, "to send")?;
+        if self.wanted() < self.to_send {
+            line(self.wanted(), "of them in this run (--limit)")?;
+        }
         for (status, words) in [
             (Status::Invalid, "invalid"),
             (
@@ -195,6 +219,27 @@ mod tests {
         let mut plan = Plan::new(55.0);
         plan.unused = ["a\u{1b}[2J", ""].map(str::to_owned).to_vec();
         assert!(plan.to_text().contains(r"a\u{1b}[2J, (no name)"), "{}", plan.to_text());
+    }
+
+    #[test]
+    fn b5_the_question_speaks_of_what_this_run_sends_and_is_not_asked_about_nothing() {
+        let mut plan = Plan::new(55.0);
+        assert_eq!(plan.question("T"), None);
+        (plan.to_send, plan.kyc_mails) = (2880, 2880);
+        assert_eq!(plan.question("T").unwrap(), "Send 2,880 records to T and e-mail 2,880 people?");
+        plan.limit = Some(3);
+        assert_eq!(plan.question("T").unwrap(), "Send 3 of 2,880 records to T and e-mail 3 people?");
+        let text = plan.to_text();
+        assert!(
+            text.contains("        3  of them in this run (--limit)\n") && text.contains("takes about 3"),
+            "{text}"
+        );
+        plan.kyc_mails = 2000;
+        assert_eq!(plan.question("T").unwrap(), "Send 3 of 2,880 records to T and e-mail at most 3 people?");
+        (plan.limit, plan.kyc_mails) = (Some(1), 0);
+        assert_eq!(plan.question("T").unwrap(), "Send 1 of 2,880 records to T?");
+        (plan.limit, plan.to_send, plan.kyc_mails) = (Some(5), 1, 1);
+        assert_eq!(plan.question("T").unwrap(), "Send 1 record to T and e-mail 1 person?");
     }
 
     #[test]

@@ -120,8 +120,8 @@ async fn import(
         diagnostics::show(&diagnostics, &log, &outputs.reports);
     }
     sender.log_proxy();
-    let wanted = sender.sending.limit.map_or(plan.to_send, |limit| plan.to_send.min(limit));
-    preflight::warn_of_early_end(&sender.server.credentials, plan.time_for(wanted));
+    plan.limit = sender.sending.limit;
+    preflight::warn_of_early_end(&sender.server.credentials, plan.time());
     let refused = match new_invalid {
         1.. if strict => Some(held_back(new_invalid, excuses_known_bad)),
         _ => refused_by_answer(asks, &plan, target, &signals).await?,
@@ -213,8 +213,8 @@ async fn refused_by_answer(
     if !asks || target.base.is_loopback() || !confirm::is_possible() {
         return Ok(None);
     }
-    let records = counted(plan.to_send, "record");
-    let question = format!("{}\nSend {records} to {}?", plan.to_text(), target.base.as_str());
+    let Some(question) = plan.question(target.base.as_str()) else { return Ok(None) };
+    let question = format!("{}\n{question}", plan.to_text());
     let confirmed = signals.beside(move || Ok(confirm::confirmed(&question))).await?;
     Ok((!confirmed).then(|| "nothing was sent: you answered no".to_owned()))
 }
