@@ -29,8 +29,8 @@ use testkit::door::Door;
 use testkit::{checker, program};
 
 const MINUTE: f64 = 60_000.0;
-/// Whoever else uses the account looks for this person, so that the log tells their requests from
-/// ours.
+/// The other user of the account looks for this person, so that the log distinguishes those
+/// requests from ours.
 const OTHER: &str = "somebody.else@example.com";
 
 #[derive(Debug, Parser)]
@@ -174,8 +174,8 @@ impl Drop for Server {
     }
 }
 
-/// Somebody else at the same account, who looks for one person again and again, for as long as the
-/// server is there.
+/// Another user of the same account, who looks for one person again and again while the server is
+/// there.
 fn use_up(url: &str, pause: Duration) {
     let url = url::Url::parse(url).unwrap();
     let server = url.socket_addrs(|| None).unwrap()[0];
@@ -249,7 +249,7 @@ impl Traffic {
         (0..whole).map(|minute| counts.get(&minute).copied().unwrap_or_default()).collect()
     }
 
-    /// Everybody's requests in each window as the server cuts them: it opens at the first request
+    /// All requests in each window as the server cuts them: it opens at the first request
     /// after the last one ended.
     fn windows(&self) -> Vec<usize> {
         let (mut windows, mut opened) = (Vec::new(), f64::NEG_INFINITY);

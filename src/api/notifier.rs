@@ -95,7 +95,7 @@ pub enum NotifyError {
 
 impl NotifyError {
     /// Returns whether another try may help. A redirect is not followed, because it would take the
-    /// notification to an address that nobody named.
+    /// notification to an address that the user did not name.
     const fn may_pass(self) -> bool {
         matches!(self, Self::Unreached | Self::NoAnswer | Self::Status(408 | 425 | 429 | 500..=599))
     }

@@ -52,7 +52,7 @@ pub(super) fn run(settings: ReportSettings) -> Result<Exit, Failure> {
         duration: std::time::Duration::try_from(until.duration_since(run.started_at)).unwrap_or_default(),
         errors: counted.errors,
         changed: counted.changed,
-        // As the run found them, because it has told the ledger of its own.
+        // As the run found them, because it has its own in the ledger.
         known_bad: run.known_bad.unwrap_or_default(),
         excuses_known_bad: false,
         shared_ids: shared_ids(&target, run.id.number)?,

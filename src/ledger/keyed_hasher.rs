@@ -1,4 +1,4 @@
-//! Hashes that nobody can guess without the ledger's secret: of the fields of a request, and of
+//! Hashes that cannot be guessed without the ledger's secret: of the fields of a request, and of
 //! records that were reported as bad.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -42,7 +42,7 @@ impl KeyedHasher {
     }
 
     /// Returns the digest of a record that is reported as bad, with its cells as they were read and
-    /// the codes of its problems. A record without an e-mail is nobody's.
+    /// the codes of its problems. A record without an e-mail belongs to no person.
     pub fn bad_record<'a>(
         &self,
         email: Option<&EmailKey>,

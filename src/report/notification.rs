@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::summary::Summary;
 use crate::domain::Status;
 
-/// What is told of a run that ended.
+/// What a notification says of a run that ended.
 #[derive(Debug)]
 pub struct Notification {
     host: String,

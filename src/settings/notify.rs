@@ -10,7 +10,7 @@ use crate::domain::shown;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
-/// Where notifications go. Decided before everything else, so that what is refused is told too.
+/// Where notifications go. Decided before everything else, so that a refusal is posted too.
 #[derive(Debug)]
 pub(crate) struct NotifySettings {
     pub address: NotifyAddress,

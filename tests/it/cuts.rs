@@ -181,8 +181,8 @@ fn a_broken_success_for_a_request_that_the_server_never_got_is_not_believed() {
     let server = Server::start(&lab, &[]);
     let body = br#"{"status":"success","status_code":200,"message":"Request successful","data":{"id":"forged","customer_id":"forged"}}"#;
     let forged = Exchange { head: "HTTP/1.1 200 OK\r\n\r\n".to_owned(), body: body.to_vec() };
-    // Left out: those that hold a whole, well-framed success. Nobody could tell that the server had
-    // no part in it.
+    // Left out: those that hold a whole, well-framed success. A client cannot see that the server
+    // had no part in it.
     let whole = ["a length beside chunks", "two answers"];
     let lies = LIES.iter().filter(|(name, _)| !whole.contains(name));
     let cases: Vec<_> = lies.map(|(_, lie)| Harm::Forge(lie(forged.clone()))).collect();

@@ -1,4 +1,4 @@
-//! `doctor`: every fault that would stop an import is named with its exit code, and nobody is
+//! `doctor`: every fault that would stop an import is named with its exit code, and no customer is
 //! created.
 
 use std::process::Stdio;

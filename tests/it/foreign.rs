@@ -27,7 +27,7 @@ fn a_file_of_another_program_is_told_by_name_with_the_way_out() {
     for (name, what, advice) in cases {
         let path = fixture("foreign").join(name);
         lab.run(&["check", path.to_str().unwrap()]).ends(65).says(what).says(advice);
-        // Nobody is fooled by the name, nor by a package around it.
+        // The name does not mislead the program, nor does a package around it.
         let packed = zstd::encode_all(&std::fs::read(&path).unwrap()[..], 1).unwrap();
         lab.write("in.csv", packed);
         lab.run(&["check", "in.csv"]).ends(65).says(what);

@@ -87,7 +87,7 @@ fn a_token_file_that_blocks_leaves_a_signal_heard_and_nothing_behind() {
         let mut import = lab.command(&args);
         import.env_remove("CUSTOMER_IMPORT_TOKEN").stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut run = import.stdin(Stdio::piped()).spawn().unwrap();
-        // Nobody writes to it, and it stays open.
+        // No process writes to it, and it stays open.
         let _secret = run.stdin.take();
         wait_until("it never listened", || catches(&run, Signal::TERM));
         send(&run, Signal::TERM);

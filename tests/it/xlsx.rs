@@ -176,7 +176,7 @@ fn a_cell_that_shows_something_else_than_is_stored_makes_its_record_invalid() {
     assert_eq!(report[10]["error_code"], "row.column_count");
     assert!(report[10]["error"].contains("column H"), "{:?}", report[10]);
 
-    // Nobody corrected anything, so nothing becomes valid.
+    // Nothing was corrected, so nothing becomes valid.
     lab.run(&[&["check", "mend.csv", "--report", "again.csv"], &SENDING[..]].concat()).ends(1);
     let again = rows(&lab.path("again.csv"));
     assert_eq!(again.len(), 11);

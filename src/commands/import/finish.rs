@@ -99,7 +99,8 @@ impl Import<'_> {
         let summary = self.summary(run, &memory, begun, ending)?;
         self.notice.count(&summary);
         // Cron mails everything that is printed, and --quiet asks for no mail about a run that went
-        // well. One that met changed records or no records did, but nobody else will act on them.
+        // well. A run that met changed records, or no records, went well too, but a person must see
+        // that.
         if self.log.is_quiet() && exit == Exit::Done && self.rendering == Rendering::Text {
             let lines = summary.quiet_lines();
             if !lines.is_empty() {

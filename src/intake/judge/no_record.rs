@@ -16,7 +16,7 @@ impl From<RepeatedHeader> for NoRecord {
     }
 }
 
-/// Of a row that is not selected. A repeated header is told first, because the rows after it may
+/// Of a row that is not selected. A repeated header comes first, because the rows after it may
 /// mean something else.
 impl From<Option<RepeatedHeader>> for NoRecord {
     fn from(repeated: Option<RepeatedHeader>) -> Self {

@@ -52,7 +52,7 @@ impl CellDamage {
     }
 
     /// Returns the text for a copy of the record. It is no text that any field accepts, so a copy
-    /// that nobody corrected is invalid again.
+    /// that was not corrected is invalid again.
     pub(in crate::intake) fn marked(self, text: &[u8]) -> Vec<u8> {
         if self == Self::Error { text.to_vec() } else { [b"=\"", text, b"\""].concat() }
     }
