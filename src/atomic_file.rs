@@ -171,16 +171,26 @@ const TRIES: u32 = 10;
 /// The error of the operating system, or `Interrupted` if the process is about to end.
 pub fn temporary(folder: &Path, prefix: &str) -> io::Result<(NamedTempFile, InUse)> {
     for _ in 0..TRIES {
-        let file = tempfile::Builder::new().prefix(prefix).suffix(SUFFIX).make_in(folder, open_new)?;
+        let (file, in_use) = create_in_use(folder, prefix)?;
         // If the system has no locks, nothing is swept either.
         let locked = file.as_file().try_lock();
         if locked.is_ok() && !file.path().exists() {
             continue;
         }
-        let in_use = InUse::add(file.path())?;
         return Ok((file, in_use));
     }
     Err(io::Error::other("temporary files disappear as soon as they are made"))
+}
+
+/// Creates a temporary file and registers it in one step, so that the end of the process cannot come
+/// between the two.
+fn create_in_use(folder: &Path, prefix: &str) -> io::Result<(NamedTempFile, InUse)> {
+    let mut all = all_in_use();
+    let all = all.as_mut().ok_or(io::ErrorKind::Interrupted)?;
+    let file = tempfile::Builder::new().prefix(prefix).suffix(SUFFIX).make_in(folder, open_new)?;
+    let path = file.path().to_owned();
+    all.insert(path.clone());
+    Ok((file, InUse(path)))
 }
 
 /// Opens a new file for its owner alone. The library would do the same, but it replaces the error
@@ -203,15 +213,6 @@ fn all_in_use() -> MutexGuard<'static, Option<BTreeSet<PathBuf>>> {
 /// Registers a temporary file, so that it is removed if the process ends.
 #[derive(Debug)]
 pub struct InUse(PathBuf);
-
-impl InUse {
-    fn add(path: &Path) -> io::Result<Self> {
-        let mut all = all_in_use();
-        let all = all.as_mut().ok_or(io::ErrorKind::Interrupted)?;
-        all.insert(path.to_owned());
-        Ok(Self(path.to_owned()))
-    }
-}
 
 impl Drop for InUse {
     fn drop(&mut self) {
