@@ -182,8 +182,8 @@ pub fn temporary(folder: &Path, prefix: &str) -> io::Result<(NamedTempFile, InUs
     Err(io::Error::other("temporary files disappear as soon as they are made"))
 }
 
-/// Creates a temporary file and registers it in one step, so that the end of the process cannot come
-/// between the two.
+/// Creates a temporary file and registers it in one step, so that the end of the process cannot
+/// come between the two.
 fn create_in_use(folder: &Path, prefix: &str) -> io::Result<(NamedTempFile, InUse)> {
     let mut all = all_in_use();
     let all = all.as_mut().ok_or(io::ErrorKind::Interrupted)?;
