@@ -154,7 +154,7 @@ fn logins_that_never_succeed_are_given_up_on_with_69() {
 fn a_token_that_is_refused_although_it_should_live_is_renewed() {
     // It says a whole number of seconds, and lives a little longer than none.
     let lab = Lab::new();
-    let server = Server::start(&lab, &["--token-life", "400ms"]);
+    let server = Server::start(&lab, &["--token-life", "900ms"]);
     lab.customers(200);
     let args = ["import", "in.csv", "--base-url", &server.url, "--rate", "100/s", "--settle", "300ms"];
     run(&lab, &args).ends(0);
