@@ -11,10 +11,10 @@ use std::time::Duration;
 use clap::builder::{FalseyValueParser, NonEmptyStringValueParser, PossibleValue};
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
-use crate::delivery::{FailureLimit, Rate};
+use crate::delivery::Rate;
+use crate::domain::CountOrShare;
 use crate::intake::{
-    ExtraRule, Format, HoldRule, MapRule, MinRecords, Preset, SetRule, ValueRule, WhereRule, parse_delimiter,
-    parse_encoding,
+    ExtraRule, Format, HoldRule, MapRule, Preset, SetRule, ValueRule, WhereRule, parse_delimiter, parse_encoding,
 };
 use crate::process::logging::LogFormat;
 use crate::sandbox;
@@ -175,7 +175,7 @@ pub struct ImportArgs {
     /// Refuse (65) an input with fewer than N records, or than P% of the records of the last
     /// completed import of the same --input-name. The first import has none to compare with.
     #[arg(long, help_heading = PACE, value_name = "N|P%", env = "CUSTOMER_IMPORT_MIN_RECORDS", hide_env_values = true)]
-    pub min_records: Option<MinRecords>,
+    pub min_records: Option<CountOrShare>,
     /// Which invalid and rejected records count for the exit code, --strict and --max-failures:
     /// all, or only new ones. A record is not new if a completed import of this target reported it
     /// with the same cells and codes.
@@ -435,7 +435,7 @@ pub struct SendingArgs {
     pub limit: Option<NonZeroU64>,
     /// Stop once this many records are rejected or failed, or this share of the records to send.
     #[arg(long, value_name = "N|P%", env = "CUSTOMER_IMPORT_MAX_FAILURES", hide_env_values = true)]
-    pub max_failures: Option<FailureLimit>,
+    pub max_failures: Option<CountOrShare>,
     /// Send records again that the API rejected with the same data in an earlier run.
     #[arg(long, value_parser = FalseyValueParser::new(), env = "CUSTOMER_IMPORT_RETRY_REJECTED", hide_env_values = true)]
     pub retry_rejected: bool,

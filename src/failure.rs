@@ -87,6 +87,19 @@ impl Failure {
         self.error.downcast_ref::<IntakeError>().is_some_and(IntakeError::lacks_columns)
     }
 
+    /// Returns the error of the ledger behind it, or `None` if it has none.
+    #[must_use]
+    pub fn ledger_error(&self) -> Option<&LedgerError> {
+        self.error.downcast_ref()
+    }
+
+    /// Adds the command that does what the hint says.
+    #[must_use]
+    pub fn hint_command(mut self, command: &str) -> Self {
+        self.hint = self.hint.map(|hint| format!("{hint}: {command}"));
+        self
+    }
+
     /// Adds another way to the hint.
     #[must_use]
     pub fn or_hint(mut self, other: &str) -> Self {
@@ -195,8 +208,7 @@ pub(crate) fn hint_of_lost(lost: &LostName) -> &'static str {
             "give the ledger its name back before the next import, because a new ledger would send everything again"
         }
         LostName::Ledger { now: None } => {
-            "before the next import, pull the customers of the API into a new ledger (`ledger pull`), because it does not know those \
-             that this run created"
+            "before the next import, pull the customers of the API into a new ledger, because it does not know those that this run created"
         }
     }
 }

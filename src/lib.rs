@@ -35,7 +35,7 @@
 //! | `process` | `delivery`, `exit`, `failure`, `tools` |
 //! | `reconcile` | `domain`, `api`, `intake`, `ledger`, `report`, `exit`, `failure`, `tools` |
 //! | `sandbox` | |
-//! | `cli` | `intake`, `delivery`, `process`, `sandbox` |
+//! | `cli` | `domain`, `intake`, `delivery`, `process`, `sandbox` |
 //! | `config` | `domain`, `intake`, `cli`, `exit`, `failure`, `tools` |
 //! | `settings` | all but `commands`, `config` and `sandbox` |
 //! | `commands` | all |

@@ -71,7 +71,13 @@ pub fn run(cli: Cli, log: &LogSettings) -> Result<Exit, Failure> {
     if let Command::Import(args) = &cli.command {
         refuse_two_destinations(args)?;
     }
-    dispatch(cli.command, log).map_err(with_proposal)
+    dispatch(cli.command, log).map_err(with_proposal).map_err(with_pull)
+}
+
+/// Adds the command that teaches a new ledger what the API has, if the ledger was removed.
+fn with_pull(failure: Failure) -> Failure {
+    let command = failure.ledger_error().and_then(resume::after_loss);
+    command.into_iter().fold(failure, |failure, command| failure.hint_command(&command))
 }
 
 /// Adds the command that looks for the columns, if some are missing and the input is a file.

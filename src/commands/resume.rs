@@ -5,6 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use super::typed::TypedCommand;
+use crate::delivery::Verdict;
+use crate::ledger::LedgerError;
 use crate::reconcile::input::InputHandle;
 use crate::reconcile::outputs::Outputs;
 use crate::report::Correction;
@@ -37,6 +39,22 @@ pub(super) fn ledger(words: &[&str], settings: &TargetSettings) -> String {
     command.map(quoted).collect::<Vec<_>>().join(" ")
 }
 
+/// Returns the command that has to follow a run whose ledger was removed: a new ledger must know the
+/// customers of the API before anything is sent again. The log that the removed file left behind is
+/// moved away first, because it does not belong to the new one. Returns `None` for other errors.
+pub(super) fn after_loss(error: &LedgerError) -> Option<String> {
+    let ledger = error.removed()?.to_string_lossy().into_owned();
+    let left = ["-wal", "-shm"].map(|ending| ledger.clone() + ending).into_iter();
+    let left = left.filter(|file| Path::new(file).symlink_metadata().is_ok());
+    let moved = left.map(|file| format!("mv {} {} && ", quoted(&file), quoted(&format!("{file}.lost"))));
+    Some(moved.chain([TypedCommand::of_this_process().instead(&["ledger", "pull"]).to_string()]).collect())
+}
+
+/// Does the same for how a run ended.
+pub(super) fn after_run(verdict: &Verdict) -> Option<String> {
+    if let Verdict::LedgerFailed(error) = verdict { after_loss(error) } else { None }
+}
+
 /// Returns how the rows to fix get into the API: the typed command with the rejects file as its
 /// input, or the typed command with a rejects file, if it has none.
 pub(super) fn correction(input: &InputHandle, outputs: &Outputs, is_ndjson: bool) -> Correction {
@@ -57,7 +75,7 @@ pub(super) fn correction(input: &InputHandle, outputs: &Outputs, is_ndjson: bool
 pub(super) fn proposal(typed: TypedCommand) -> Option<TypedCommand> {
     let is_about_a_file = typed.input().is_some_and(|input| input != "-");
     let wants_one = matches!(typed.command(), Some("import" | "check"));
-    (is_about_a_file && wants_one).then(|| typed.named("init").with_options_of("init"))
+    (is_about_a_file && wants_one).then(|| typed.named("init").with_options_of(&["init"]))
 }
 
 fn again(input: &InputHandle) -> TypedCommand {

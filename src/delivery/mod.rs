@@ -46,7 +46,7 @@ pub use rate::rate_option::Rate;
 pub use record::retry::RetryPolicy;
 pub use run::engine::{Job, Offer, run};
 pub use run::pull::{Pull, PullStop, Pulled, Repeated, pull};
-pub use run::stop_rules::{FailureLimit, GuardPolicy};
+pub use run::stop_rules::GuardPolicy;
 pub use run::verdict::{RunEnd, Verdict};
 pub use server::{Api, CreateReply, LookupReply, Outgoing, Server, TokenRequest};
 pub use shutdown::Shutdown;

@@ -86,7 +86,7 @@ pub use columns::rules::{ExtraRule, MapRule, RuleError, SetRule, WhereRule};
 pub use columns::values::ValueRule;
 pub use error::IntakeError;
 pub use feed::Feed;
-pub use min_records::MinRecords;
+pub use min_records::too_few;
 pub use open::unpack::UnpackFault;
 pub use open::watched::InputFile;
 pub use options::{Format, HoldRule, InputOptions, parse_delimiter, parse_encoding};

@@ -126,6 +126,16 @@ impl LedgerError {
         }
     }
 
+    /// Returns the path of a ledger that was removed or replaced, so that what it knew is lost.
+    /// Returns `None` for all other errors.
+    #[must_use]
+    pub fn removed(&self) -> Option<&Path> {
+        match self {
+            Self::Lost { path, lost: LostName::Ledger { now: None } } => Some(path),
+            _ => None,
+        }
+    }
+
     /// Whether the name of the ledger leads elsewhere than to the file that was written to.
     #[must_use]
     pub const fn is_without_name(&self) -> bool {

@@ -6,7 +6,7 @@ use crate::harness::{Lab, customers, fixture};
 #[test]
 fn a_file_of_another_program_is_told_by_name_with_the_way_out() {
     let cases = [
-        ("customers.xls", "Excel workbook (xls)", "save it as .xlsx"),
+        ("customers.xls", "an old Excel workbook (xls)", "save it as .xlsx"),
         ("customers.ods", "an OpenDocument sheet (ods)", "save it as .xlsx"),
         ("customers.docx", "a Word document (docx)", "export the data as CSV (UTF-8)"),
         ("customers.pdf", "a PDF document", "export the data as CSV (UTF-8)"),
@@ -34,6 +34,23 @@ fn a_file_of_another_program_is_told_by_name_with_the_way_out() {
     }
     let files = std::fs::read_dir(fixture("foreign")).unwrap().count();
     assert_eq!(files, cases.len() + 3, "each file but the README and the two workbooks has its verdict");
+}
+
+#[test]
+fn a_damaged_archive_is_told_with_a_step_that_works() {
+    let lab = Lab::new();
+    let bytes = std::fs::read(fixture("foreign").join("customers.zip")).unwrap();
+    for (name, bytes) in [
+        ("z.xlsx", &bytes[..bytes.len() / 2]),
+        ("z.xlsx", &b"PK\x03\x04 and nothing else"[..]),
+        ("z.zip", &bytes[..40]),
+    ] {
+        lab.write(name, bytes);
+        let ran = lab.run(&["check", name]).ends(65).says("it is a damaged zip archive").says("copy or download");
+        assert!(!ran.stderr.contains("unpack it"), "{}", ran.stderr);
+    }
+    lab.write("z.xlsx", b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+    lab.run(&["check", "z.xlsx"]).ends(65).says("an empty zip archive").says("run it again");
 }
 
 #[test]

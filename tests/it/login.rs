@@ -218,6 +218,34 @@ fn account_and_secret_file_can_stand_in_a_config_and_the_file_is_for_its_owner_a
 }
 
 #[test]
+fn c14_a_token_file_with_more_than_a_token_is_refused_by_what_it_looks_like_and_not_sent() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    lab.customers(1);
+    for (text, what, advice) in [
+        ("\"test-token\"\n", "is in quotes", "without the quotes"),
+        ("'test-token'", "is in quotes", "without the quotes"),
+        ("CUSTOMER_IMPORT_TOKEN=test-token\n", "a line of an environment file", "without the name"),
+        ("export TOKEN=test-token\n", "a line of an environment file", "without the name"),
+        ("{\"access_token\": \"test-token\"}\n", "is a JSON object", "which is one of its values"),
+        ("Bearer test-token\n", "contains blanks", "without `Bearer`"),
+    ] {
+        let file = lab.write("token", text);
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let mut by_file = lab.command(&lab.import_args(&server, &["--token-file", "token"]));
+        let by_file = Ran::of(by_file.env_remove("CUSTOMER_IMPORT_TOKEN"));
+        let by_variable = Ran::of(lab.command(&lab.import_args(&server, &[])).env("CUSTOMER_IMPORT_TOKEN", text));
+        for refused in [by_file.ends(77), by_variable] {
+            assert!([2, 77].contains(&refused.code), "{}", refused.stderr);
+            let refused = refused.says(what).says(advice);
+            assert!(!refused.stderr.contains("test-token"), "{}", refused.stderr);
+        }
+    }
+    assert_eq!(server.requests(), 0);
+}
+
+#[test]
 fn a_pull_and_a_resolve_log_in_too() {
     let (lab, login) = (Lab::new(), login());
     let server = Server::start(&lab, &["--login", &login, "--fault", "login-500:first=1"]);

@@ -29,6 +29,7 @@ mod ledger;
 mod login;
 mod machine;
 mod man;
+mod mangled;
 mod many;
 mod matrix;
 mod meddling;

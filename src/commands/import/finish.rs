@@ -94,7 +94,8 @@ impl Import<'_> {
         let unfinished = [Status::NotAttempted, Status::Failed, Status::InDoubt];
         let resumable =
             !self.forgets && !memory.lacks_name && unfinished.into_iter().any(|status| counted.tally.get(status) > 0);
-        let next_command = resumable.then(|| resume::command(&self.input));
+        let after_loss = || verdict.as_ref().and_then(resume::after_run);
+        let next_command = resumable.then(|| resume::command(&self.input)).or_else(after_loss);
         let ending = RunEnding { counters, counted, exit, stopped, is_limited, next_command: next_command.clone() };
         let summary = self.summary(run, &memory, begun, ending)?;
         self.notice.count(&summary);
@@ -215,10 +216,11 @@ impl Import<'_> {
             return error.into();
         }
         log_end(exit.code(), Some(&stopped));
-        let command = resume::command(&self.input);
-        let hint =
-            format!("nothing that was read after the change was sent; check the file, then resume with: {command}");
-        let (stopped_by, next_command) = (Some(stopped.clone()), Some(command));
+        let after_loss = verdict.as_ref().and_then(resume::after_run);
+        let next_command = after_loss.or_else(|| (!memory.lacks_name).then(|| resume::command(&self.input)));
+        let resume = next_command.as_ref().map(|command| format!(", then resume with: {command}")).unwrap_or_default();
+        let hint = format!("nothing that was read after the change was sent; check the file{resume}");
+        let stopped_by = Some(stopped.clone());
         let ending = RunEnding { counters, counted, exit, stopped: stopped_by, is_limited: false, next_command };
         match self.summary(run, memory, begun, ending) {
             // No rejects, because they need the cells of the input.

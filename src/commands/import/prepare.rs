@@ -13,10 +13,10 @@ use super::run::{Import, SendingEnd};
 use crate::commands::job::Sender;
 use crate::commands::{diagnostics, preflight, resume};
 use crate::delivery::Api;
-use crate::domain::{Status, counted};
+use crate::domain::{CountOrShare, Status, counted};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::intake::MinRecords;
+use crate::intake;
 use crate::ledger::RunId;
 use crate::output::MACHINE_TARGET;
 use crate::process::signals::Signals;
@@ -182,7 +182,7 @@ async fn plan(
 
 /// Fails if the input has fewer records than `--min-records` asks for.
 fn refuse_too_few(
-    minimum: MinRecords,
+    minimum: CountOrShare,
     records: u64,
     input: &InputHandle,
     target: &TargetSettings,
@@ -191,7 +191,7 @@ fn refuse_too_few(
         Some(ledger) => ledger.last_completed(&input.name().0)?.and_then(|run| run.records_read),
         None => None,
     };
-    let Some(too_few) = minimum.too_few(records, last) else { return Ok(()) };
+    let Some(too_few) = intake::too_few(minimum, records, last) else { return Ok(()) };
     Err(Failure::new(Exit::Input, format!("{} has {too_few} (--min-records); nothing was sent", input.shown())).hint(
         "check whether the export is complete; if it is meant to have so few records, run the command with a lower --min-records",
     ))

@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 
 use super::outcomes;
 use crate::commands::job::{self, Sender};
+use crate::commands::resume;
 use crate::delivery::{self, Offer, Payload};
 use crate::domain::{Position, Status, Tally, grouped};
 use crate::event::Event;
@@ -72,7 +73,8 @@ pub(super) async fn resolve(
             .map(|status| format!(", {} {status}", grouped(tally.get(status))))
             .collect();
         let stopped = stopped.map(|why| format!("\nstopped: {}", why.escape_debug())).unwrap_or_default();
-        format!("{} in doubt{}{stopped}\n", grouped(doubts), told.concat())
+        let next = resume::after_run(&end.verdict).map(|command| format!("\nnext: {command}")).unwrap_or_default();
+        format!("{} in doubt{}{stopped}{next}\n", grouped(doubts), told.concat())
     };
     stdout::write_unless_signalled(said, &caught).await;
     Ok(exit)

@@ -611,7 +611,8 @@ mod tests {
             ("+4915123456789 or +49301234567", Some(Code::PhoneSeveral)),
             ("+4915123456789\n+49301234567", Some(Code::PhoneSeveral)),
             ("030/12345678", None),
-            ("Tel 030 12345678", Some(Code::PhoneSyntax)),
+            ("Tel 030 12345678", None),
+            ("Tel: +49 30 1234567, Mobil: +49 151 23456789", Some(Code::PhoneSeveral)),
         ] {
             let cells = ["Ada", "ada@kunde.de", phone, "DE", "", "", ""];
             let verdict = judge(&mapping, &Cells(&cells), None, Vec::new(), &[]);

@@ -50,10 +50,55 @@ pub(super) fn is_rounded(text: &str) -> bool {
     is_number && text.len() >= 11 && text.ends_with("00000")
 }
 
+/// What people and programs write before a number, in small letters: `Tel. 030 …`, `Mobile: +1 …`,
+/// `tel:+49…`. Not a fax, because that is not the customer's phone.
+const LABELS: [&str; 26] = [
+    "tel",
+    "tél",
+    "telephone",
+    "téléphone",
+    "telefon",
+    "telefonnummer",
+    "telefono",
+    "teléfono",
+    "telefone",
+    "telefoon",
+    "phone",
+    "mobile",
+    "mobil",
+    "mobiltelefon",
+    "mob",
+    "móvil",
+    "movil",
+    "celular",
+    "cel",
+    "cell",
+    "handy",
+    "gsm",
+    "portable",
+    "whatsapp",
+    "callto",
+    "電話",
+];
+
+/// Returns the number without the word before it that only says that it is one.
+pub(super) fn without_label(text: &str) -> &str {
+    let end = text.find(|character: char| !character.is_alphabetic()).unwrap_or(text.len());
+    let (word, rest) = text.split_at(end);
+    let word = word.to_lowercase();
+    if !LABELS.contains(&word.as_str()) {
+        return text;
+    }
+    rest.trim_start_matches(|character: char| character.is_whitespace() || matches!(character, '.' | ':' | '：'))
+}
+
 /// Accepts digits of any script, one leading plus, and the characters that people write between
 /// digits.
 pub(super) fn check_characters(text: &str) -> Result<(), Flaw> {
     let syntax = |hint: &'static str| Err(Flaw::new(Code::PhoneSyntax, hint));
+    if text.get(..3).is_some_and(|word| word.eq_ignore_ascii_case("fax")) {
+        return syntax("is a fax number: give a phone number");
+    }
     if text.chars().any(char::is_alphabetic) {
         return syntax("letters are not accepted: give the digits, without an extension");
     }
