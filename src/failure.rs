@@ -87,6 +87,12 @@ impl Failure {
         self.error.downcast_ref::<IntakeError>().is_some_and(IntakeError::lacks_columns)
     }
 
+    /// Whether there is no ledger where the command looks for one.
+    #[must_use]
+    pub fn lacks_ledger(&self) -> bool {
+        matches!(self.error.downcast_ref(), Some(LedgerError::Missing(_) | LedgerError::Empty(_)))
+    }
+
     /// Adds another way to the hint.
     #[must_use]
     pub fn or_hint(mut self, other: &str) -> Self {
