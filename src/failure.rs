@@ -100,6 +100,12 @@ impl Failure {
         self
     }
 
+    /// Whether there is no ledger where the command looks for one.
+    #[must_use]
+    pub fn lacks_ledger(&self) -> bool {
+        matches!(self.error.downcast_ref(), Some(LedgerError::Missing(_) | LedgerError::Empty(_)))
+    }
+
     /// Adds another way to the hint.
     #[must_use]
     pub fn or_hint(mut self, other: &str) -> Self {

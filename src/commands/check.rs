@@ -47,6 +47,7 @@ fn check(input: &InputHandle, settings: &CheckSettings) -> Result<Exit, Failure>
             json["problems"] = diagnostics.to_json(!std::io::stdout().is_terminal());
             stdout::write(format!("{json}\n").as_bytes());
         }
+        Rendering::Markdown => stdout::write(plan.to_markdown(&input.shown()).as_bytes()),
     }
     Ok(if plan.tally.get(Status::Invalid) > 0 { Exit::SomeFailed } else { Exit::Done })
 }

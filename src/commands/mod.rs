@@ -9,7 +9,8 @@
 //! - `sandbox` runs the simulated API. `man` makes manual pages of the help texts.
 //! - `job` has what the sending commands share; `preflight` judges a token that cannot be renewed;
 //!   `diagnostics` prints what is wrong with the input; `resume` builds the commands that messages
-//!   suggest from the one that was `typed`.
+//!   suggest from the one that was `typed`; `other_ledger` names the ledger of a target that lies
+//!   elsewhere.
 //!
 //! `check`, `report` and `init` send nothing and can be stopped at any time. A command that sends
 //! opens the ledger before the first request, and ends its run there, so after a kill the same
@@ -23,6 +24,7 @@ mod init;
 mod job;
 mod ledger;
 mod man;
+mod other_ledger;
 mod preflight;
 mod report;
 mod resume;
@@ -31,6 +33,7 @@ mod typed;
 
 use clap::CommandFactory as _;
 
+use self::other_ledger::LedgerSearch;
 use self::typed::TypedCommand;
 use crate::cli::{self, Cli, Command, ImportArgs};
 use crate::exit::Exit;
@@ -71,7 +74,9 @@ pub fn run(cli: Cli, log: &LogSettings) -> Result<Exit, Failure> {
     if let Command::Import(args) = &cli.command {
         refuse_two_destinations(args)?;
     }
-    dispatch(cli.command, log).map_err(with_proposal).map_err(with_pull)
+    let search = LedgerSearch::of(&cli.command);
+    let ended = dispatch(cli.command, log).map_err(with_proposal).map_err(with_pull);
+    ended.map_err(|failure| search.iter().fold(failure, |failure, search| search.explain(failure)))
 }
 
 /// Adds the command that teaches a new ledger what the API has, if the ledger was removed.

@@ -80,7 +80,8 @@ pub(super) fn proposal(typed: TypedCommand) -> Option<TypedCommand> {
 
 fn again(input: &InputHandle) -> TypedCommand {
     let typed = TypedCommand::of_this_process();
-    if input.is_spooled() { typed.with_input(&input.path().to_string_lossy()) } else { typed }
+    let typed = if input.is_spooled() { typed.with_input(&input.path().to_string_lossy()) } else { typed };
+    input.remembered().iter().fold(typed, |typed, (option, value)| typed.with(option, value))
 }
 
 /// Turns the command into one that imports the rejects. Its own report and rejects go beside them,

@@ -93,7 +93,13 @@ impl TypedCommand {
     pub(super) fn with(mut self, option: &str, value: &str) -> Self {
         // An option after `--` would be read as an input.
         let end = self.items.iter().position(|item| item.words == ["--"]).unwrap_or(self.items.len());
-        self.items.insert(end, TypedItem::option(option, [Some(format!("--{option}")), Some(value.to_owned())]));
+        // Alone, a value that begins with a dash would be read as an option.
+        let words = if value.starts_with('-') {
+            [Some(format!("--{option}={value}")), None]
+        } else {
+            [Some(format!("--{option}")), Some(value.to_owned())]
+        };
+        self.items.insert(end, TypedItem::option(option, words));
         self
     }
 

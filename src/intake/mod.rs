@@ -78,6 +78,7 @@ mod proposal;
 mod read;
 #[cfg(test)]
 mod sheet_properties;
+mod written_options;
 
 pub use columns::fault::ColumnFault;
 pub use columns::mapping::Mapping;
@@ -93,3 +94,4 @@ pub use options::{Format, HoldRule, InputOptions, parse_delimiter, parse_encodin
 pub use parallel::{Gather, Parallel};
 pub use proposal::{Candidate, FieldProposal, FileSample, Proposal, ProposedSource, ValueMeaning, ValueProposal};
 pub use read::xlsx::fault::WorkbookFault;
+pub use written_options::{CompletedOptions, OptionDifference};

@@ -21,6 +21,12 @@ impl Ledger {
 }
 
 impl Ledger {
+    /// Returns whether a file is marked as a ledger. Changes nothing, whatever file it is.
+    #[must_use]
+    pub fn is_one(path: &Path) -> bool {
+        sqlite::is_marked(path)
+    }
+
     /// Fails if a run could not open a ledger here: if it may not lie there or is not the user's
     /// alone. Creates nothing, whether or not there is a ledger.
     pub fn check_place(path: &Path) -> Result<(), LedgerError> {

@@ -16,7 +16,7 @@ use crate::domain::{
 use crate::failure::Failure;
 use crate::intake::Gather;
 use crate::ledger::{BadRecordDigest, KnownRecord, PayloadHash, Reader, RecordState, StoredOutcome};
-use crate::report::{ChangedCounts, ErrorGroups};
+use crate::report::{ChangedCounts, ErrorGroups, MailCounts};
 
 /// The point in time that a line describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -285,6 +285,8 @@ pub(crate) struct PassCounts {
     pub tally: Tally,
     pub errors: ErrorGroups,
     pub changed: ChangedCounts,
+    /// The KYC e-mails to the customers that the run created.
+    pub mails: MailCounts,
     pub known_bad: KnownBad,
     /// The rows of the known bad records that were rejected.
     pub known_rejected: HashSet<u64>,
@@ -303,6 +305,9 @@ pub(crate) struct BadRecord {
 impl PassCounts {
     pub(crate) fn add(&mut self, line: &ReportLine) {
         self.tally.add(line.status);
+        if line.status == Status::Created {
+            self.mails.add(line.send_kyc_mail);
+        }
         if is_complaint(line.status) {
             self.errors.add(line);
         }

@@ -1,6 +1,8 @@
-//! Formats durations for people, and counts of rows that are not records.
+//! Formats times and durations for people, and counts of rows that are not records.
 
 use std::time::Duration;
+
+use jiff::Timestamp;
 
 use crate::domain::{Tally, plural};
 
@@ -17,6 +19,11 @@ pub fn about(time: Duration) -> String {
         s => (s / 86_400.0, "days"),
     };
     format!("{value:.0} {unit}")
+}
+
+/// Returns a time in UTC to the second.
+pub(super) fn utc(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 /// Returns how many rows of each kind deserve a word, with that word, for the kinds that occur:

@@ -5,7 +5,8 @@
 //!   which [`PageFacts`] has what the lines do not say.
 //! - [`Rejects`] (`rejects`) writes the rejects in the form in which they were read, or as `.xlsx`,
 //!   to correct and import. `workbook` writes tables of text as `.xlsx` for both.
-//! - [`Plan`] says what an import would do, [`Summary`] what a run did; both as text or JSON.
+//! - [`Plan`] says what an import would do, [`Summary`] what a run did; both as text,
+//!   Markdown or JSON.
 //!   [`Correction`] says how to get the rows that must be fixed into the API.
 //!   [`ChangedCounts`] says in which fields changed records differ.
 //! - [`Diagnostics`] (`diagnostics`) lists what is wrong with the input and marks the cell.
@@ -30,6 +31,8 @@ mod diagnostics;
 mod event_log;
 mod formats;
 mod human;
+mod mails;
+mod markdown;
 mod metrics;
 mod notification;
 mod plan;
@@ -46,10 +49,11 @@ pub use formats::file::{ReportFile, ReportOptions};
 pub use formats::format::ReportFormat;
 pub use formats::html::facts::{PageFacts, PastRun, RunFacts};
 pub use human::about;
+pub use mails::MailCounts;
 pub use metrics::Metrics;
 pub use notification::Notification;
 pub use plan::Plan;
 pub use progress::counts::Scope;
 pub use progress::display::{Progress, Style};
 pub use rejects::file::Rejects;
-pub use summary::{ErrorGroups, Summary, Unended};
+pub use summary::{AllRuns, ErrorGroups, Summary, Unended};

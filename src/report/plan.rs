@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::correction::Correction;
 use super::human::{about, skipped};
+use super::markdown::{code_block, code_span};
 use crate::domain::{Status, Tally, counted, grouped, on_one_line, plural};
 
 /// The plan of an import, as text for people or JSON for programs.
@@ -175,6 +176,12 @@ impl Plan {
             )?;
         }
         Ok(())
+    }
+
+    /// Returns the plan as Markdown, to forward.
+    #[must_use]
+    pub fn to_markdown(&self, input: &str) -> String {
+        format!("# Plan for {}\n\n{}\n", code_span(input), code_block("text", &self.to_text()))
     }
 
     /// Returns the plan as JSON, with a `version` that changes if the shape does.

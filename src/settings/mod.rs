@@ -12,6 +12,7 @@ mod init;
 mod input;
 mod log;
 mod notify;
+mod other_ledger;
 mod outputs;
 mod report;
 mod sending;

@@ -20,6 +20,7 @@ const STDIN_REPORT: &str = "customer-import.report.csv";
 pub(crate) enum Rendering {
     Text,
     Json,
+    Markdown,
 }
 
 impl Rendering {
@@ -34,6 +35,7 @@ impl From<SummaryFormat> for Rendering {
         match format {
             SummaryFormat::Text => Self::Text,
             SummaryFormat::Json => Self::Json,
+            SummaryFormat::Markdown => Self::Markdown,
         }
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct TargetSettings {
     pub creation: Creation,
 }
 
+/// The folder of this program in a state directory.
+pub(super) const APP_FOLDER: &str = "customer-import";
 const NO_BASE_URL: &str = "no base URL was given";
 
 impl TargetSettings {
@@ -65,6 +67,11 @@ impl TargetSettings {
     pub(crate) fn of_sandbox(url: &str, account: String, ledger: PathBuf, creation: Creation) -> Result<Self, Failure> {
         let target = Target { base_url: "sandbox".to_owned(), account };
         Ok(Self { base: base(url)?, target, ledger, creation })
+    }
+
+    /// Returns the path of the ledger for people who may be in another folder.
+    pub(crate) fn absolute_ledger(&self) -> PathBuf {
+        std::path::absolute(&self.ledger).unwrap_or_else(|_| self.ledger.clone())
     }
 
     /// Opens the ledger for reading. Fails if there is none.
@@ -139,8 +146,10 @@ impl TargetSettings {
 }
 
 fn base(url: &str) -> Result<BaseUrl, Failure> {
-    BaseUrl::parse(url)
-        .map_err(|error| Failure::new(Exit::Usage, format!("--base-url {}: {error}", BaseUrl::without_secrets(url))))
+    BaseUrl::parse(url).map_err(|error| {
+        let hint = error.advice();
+        Failure::new(Exit::Usage, format!("--base-url {}: {error}", BaseUrl::without_secrets(url))).hint(hint)
+    })
 }
 
 pub(super) fn creation(args: &TargetArgs) -> Creation {
@@ -152,12 +161,12 @@ pub(super) fn state_dir() -> Result<PathBuf, Failure> {
     let no_home = |error| Failure::of(Exit::Configuration, error).hint("name the ledger with --ledger PATH");
     let strategy = etcetera::choose_base_strategy().map_err(no_home)?;
     let base = strategy.state_dir().unwrap_or_else(|| strategy.data_dir());
-    Ok(base.join("customer-import"))
+    Ok(base.join(APP_FOLDER))
 }
 
 /// Returns a file name for a target. Every character that could have a meaning for a file system
 /// becomes `_`.
-fn ledger_name(host: &str, account: &str) -> String {
+pub(super) fn ledger_name(host: &str, account: &str) -> String {
     let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' };
     format!("{host}-{account}.db").chars().map(plain).collect()
 }

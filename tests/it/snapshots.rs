@@ -19,7 +19,7 @@ const VARIABLE: [(&str, &str); 10] = [
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[time]"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?", "[time]"),
     (r"(giving up at )\d\d:\d\d", "${1}[time]"),
-    (r"( in | a pause: )\d+(\.\d)? m?s\b", "${1}[duration]"),
+    (r"( in | a pause: |, after )\d+(\.\d)? m?s\b", "${1}[duration]"),
     (r"( for )\d+ms:", "${1}[duration]:"),
     (r#"("seconds":)\d+\.\d+"#, "${1}[seconds]"),
     (r"(\.out\.csv\.)\w{6}\.tmp", "${1}[random].tmp"),
@@ -220,6 +220,7 @@ fn summaries() {
     shows("summary", &lab, &import(&server, &[]));
     shows("summary-again", &lab, &import(&server, &[]));
     shows("summary-json", &lab, &import(&server, &["--summary", "json"]));
+    shows("summary-markdown", &lab, &import(&server, &["--summary", "markdown"]));
     shows("summary-quiet", &lab, &import(&server, &["--quiet"]));
     shows("summary-of-a-report", &lab, &["report", "in.csv", "--ledger", "l.db", "--base-url", &server.url]);
 

@@ -37,8 +37,8 @@ pub(in crate::commands) async fn run(
     let (remote, local) = tokio::try_join!(remote, local)?;
     let findings: Vec<_> = remote.into_iter().chain(local).collect();
     let said = match rendering {
-        Rendering::Text => finding::text(&findings),
         Rendering::Json => format!("{}\n", finding::json(&findings)),
+        Rendering::Text | Rendering::Markdown => finding::text(&findings),
     };
     stdout::write_unless_signalled(said, &signals.caught).await;
     Ok(finding::exit(&findings))

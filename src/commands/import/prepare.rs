@@ -11,7 +11,7 @@ use super::metrics_file::MetricsFile;
 use super::notice::Notice;
 use super::run::{Import, SendingEnd};
 use crate::commands::job::Sender;
-use crate::commands::{diagnostics, preflight, resume};
+use crate::commands::{diagnostics, other_ledger, preflight, resume};
 use crate::delivery::Api;
 use crate::domain::{CountOrShare, Status, counted};
 use crate::exit::Exit;
@@ -90,6 +90,9 @@ async fn import(
     let existing = target.clone();
     let ledger = signals.beside(move || existing.open_existing_ledger()).await?;
     let input = Arc::new(signals.beside(move || InputHandle::open(input)).await?);
+    if ledger.is_none() && !forgets {
+        other_ledger::warn_of_new(target, input.path());
+    }
     let mut planned = plan(&input, target, purpose, &signals).await?;
     metrics.planned(&planned.plan);
     if let Some(minimum) = min_records {

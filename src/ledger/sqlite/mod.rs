@@ -22,6 +22,7 @@ mod write;
 
 pub(super) use lock::check_place;
 pub(super) use read::SqliteReader;
+pub(super) use schema::is_marked;
 pub(super) use store::SqliteStore;
 
 use std::path::Path;

@@ -12,9 +12,9 @@ use super::problems::ProblemGroups;
 use super::rows::{PageRows, needs_person};
 use super::timeline;
 use crate::domain::{Status, Tally, counted, grouped, on_one_line, plural, shorten};
-use crate::report::ChangedCounts;
-use crate::report::human::about;
-use crate::report::summary::{ErrorGroups, Summary, Unended, meaning};
+use crate::report::MailCounts;
+use crate::report::human::{about, utc};
+use crate::report::summary::{Headline, Unended, meaning};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
@@ -29,10 +29,7 @@ const MOST_OPTIONS: usize = 60;
 pub(super) struct PageCounts {
     pub tally: Tally,
     pub problems: ProblemGroups,
-    /// Created customers whose row asks for an e-mail.
-    pub mails: u64,
-    /// Created customers of whom it is unknown.
-    pub unknown_mails: u64,
+    pub mails: MailCounts,
 }
 
 #[derive(Template)]
@@ -187,32 +184,8 @@ fn headline(run: Option<&RunFacts>, tally: &Tally) -> String {
         let wrong = if invalid == 0 { "nothing wrong".to_owned() } else { format!("{} invalid", grouped(invalid)) };
         return format!("Checked: {read}, {wrong}. Nothing was sent.");
     };
-    let summary = Summary {
-        run: run.name.clone(),
-        target: run.target.clone(),
-        tally: tally.clone(),
-        requests: run.requests,
-        throttled: run.throttled,
-        retries: run.retries,
-        recovered: run.recovered,
-        duration: std::time::Duration::ZERO,
-        errors: ErrorGroups::default(),
-        changed: ChangedCounts::default(),
-        known_bad: 0,
-        excuses_known_bad: false,
-        shared_ids: Vec::new(),
-        reports: Vec::new(),
-        rejects: None,
-        exit_code: 0,
-        stopped: run.stopped.as_deref().map(|why| shorten(why, TEXT_WIDTH)),
-        unended: run.unended,
-        limit: run.limit,
-        partial: false,
-        next_command: None,
-        correction: None,
-        settle_command: None,
-    };
-    summary.headline()
+    let stopped = run.stopped.as_deref().map(|why| shorten(why, TEXT_WIDTH));
+    Headline { tally, stopped: stopped.as_deref(), unended: run.unended, limit: run.limit, excused: 0 }.to_text()
 }
 
 fn page_facts(facts: &PageFacts, counts: &PageCounts, now: Timestamp) -> Vec<PageFact> {
@@ -240,16 +213,8 @@ fn page_facts(facts: &PageFacts, counts: &PageCounts, now: Timestamp) -> Vec<Pag
     ];
     let notes: Vec<_> = notes.into_iter().filter(|(number, _)| *number > 0).map(|(_, words)| words).collect();
     shown.push(fact("Requests", requests, &notes.join(", ")));
-    let created = counts.tally.get(Status::Created);
-    shown.push(match counts.unknown_mails {
-        0 => {
-            fact("E-mails", grouped(counts.mails), &format!("asked for with {}", counted(created, "created customer")))
-        }
-        unknown if unknown == created => fact("E-mails", "unknown".to_owned(), "the input could not be read again"),
-        unknown => {
-            fact("E-mails", format!("at least {}", grouped(counts.mails)), &format!("unknown for {}", grouped(unknown)))
-        }
-    });
+    let (mails, note) = counts.mails.in_words(counts.tally.get(Status::Created));
+    shown.push(fact("E-mails", mails, &note));
     shown.push(fact("Run", run.name.clone(), ""));
     shown
 }
@@ -420,11 +385,6 @@ fn runs_of(run: &RunFacts) -> (Vec<RunRow>, Option<RunRow>) {
 fn options(run: &RunFacts) -> Vec<(String, String)> {
     let shown = run.options.iter().take(MOST_OPTIONS);
     shown.map(|(name, value)| (shorten(name, 100), shorten(value, TEXT_WIDTH))).collect()
-}
-
-/// Returns a time in UTC to the second.
-fn utc(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 fn short_name(input: &str) -> String {

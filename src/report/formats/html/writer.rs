@@ -31,10 +31,7 @@ impl<W: Write + Debug> ReportWriter<W> for HtmlReport<W> {
     fn write(&mut self, line: &ReportLine) -> io::Result<()> {
         self.counts.tally.add(line.status);
         if line.status == Status::Created {
-            match line.send_kyc_mail {
-                Some(sends) => self.counts.mails += u64::from(sends),
-                None => self.counts.unknown_mails += 1,
-            }
+            self.counts.mails.add(line.send_kyc_mail);
         }
         self.counts.problems.add(line);
         self.rows.add(line).map_err(io::Error::other)
