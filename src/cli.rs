@@ -19,6 +19,8 @@ use crate::intake::{
 use crate::process::logging::LogFormat;
 use crate::sandbox;
 
+/// The environment variable of `--config`.
+pub const CONFIG_VARIABLE: &str = "CUSTOMER_IMPORT_CONFIG";
 /// The environment variable that can hold the token itself.
 pub const TOKEN_VARIABLE: &str = "CUSTOMER_IMPORT_TOKEN";
 /// The environment variable that can hold the app secret of the account that logs in.
@@ -43,7 +45,7 @@ pub struct Cli {
     #[command(flatten)]
     pub log: LogArgs,
     /// TOML file whose keys are the long options; the command line and the environment override it.
-    #[arg(long, global = true, value_name = "FILE", env = "CUSTOMER_IMPORT_CONFIG", hide_env_values = true)]
+    #[arg(long, global = true, value_name = "FILE", env = CONFIG_VARIABLE, hide_env_values = true)]
     pub config: Option<PathBuf>,
     #[command(subcommand)]
     pub command: Command,
@@ -633,11 +635,14 @@ pub fn unknown_variables() -> Vec<String> {
         known.extend(command.get_arguments().filter_map(|argument| argument.get_env().map(ToOwned::to_owned)));
         command.get_subcommands().for_each(|command| collect(command, known));
     }
+    let names = std::env::vars_os().map(|(name, _)| name);
+    let ours: Vec<_> = names.filter(|name| name.to_string_lossy().starts_with("CUSTOMER_IMPORT_")).collect();
     let mut known = vec![TOKEN_VARIABLE.into(), APP_SECRET_VARIABLE.into()];
-    collect(&Cli::command(), &mut known);
-    let ours =
-        std::env::vars_os().map(|(name, _)| name).filter(|name| name.to_string_lossy().starts_with("CUSTOMER_IMPORT_"));
-    ours.filter(|name| !known.contains(name)).map(|name| name.to_string_lossy().into_owned()).collect()
+    // Building all options takes a noticeable part of a short run.
+    if ours.iter().any(|name| !known.contains(name)) {
+        collect(&Cli::command(), &mut known);
+    }
+    ours.iter().filter(|name| !known.contains(name)).map(|name| name.to_string_lossy().into_owned()).collect()
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {

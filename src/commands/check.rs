@@ -37,7 +37,8 @@ fn check(input: &InputHandle, settings: &CheckSettings) -> Result<Exit, Failure>
         outputs
     };
     let Planned { mut plan, diagnostics, is_ndjson, .. } = plan::plan(input, outputs, ledger, purpose)?;
-    plan.correction = has_input.then(|| resume::correction(input, outputs, is_ndjson));
+    let has_invalid = plan.tally.get(Status::Invalid) > 0;
+    plan.correction = (has_input && has_invalid).then(|| resume::correction(input, outputs, is_ndjson));
     plan.resolve_command = target.as_ref().map(|target| resume::ledger(&["resolve"], target));
     diagnostics::show(&diagnostics, log, &outputs.reports);
     match rendering {
@@ -49,5 +50,5 @@ fn check(input: &InputHandle, settings: &CheckSettings) -> Result<Exit, Failure>
         }
         Rendering::Markdown => stdout::write(plan.to_markdown(&input.shown()).as_bytes()),
     }
-    Ok(if plan.tally.get(Status::Invalid) > 0 { Exit::SomeFailed } else { Exit::Done })
+    Ok(if has_invalid { Exit::SomeFailed } else { Exit::Done })
 }

@@ -341,8 +341,8 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
             self.left_to_send = self.left_to_send.map(|left| left - 1);
             let context = Arc::clone(&self.context);
             // Called inside the block, because a future that is captured and then awaited takes up
-            // its memory twice.
-            let task = async move { (look, deliver(context, ticket, payload, slot).await) };
+            // its memory twice. Boxed, because the runtime moves a task several times.
+            let task = Box::pin(async move { (look, deliver(context, ticket, payload, slot).await) });
             self.tasks.push(tokio::spawn(task.in_current_span()));
             return;
         }

@@ -48,8 +48,41 @@ pub(crate) enum Examined<'a> {
 impl Examiner {
     /// Passes the result to `work`, because it may borrow from what was parsed. Returns an error,
     /// and does not call `work`, if the row is not a record.
-    #[inline]
     pub(crate) fn examine<T>(
+        &self,
+        position: Position,
+        scanned: Scanned<'_>,
+        work: impl FnOnce(Examined<'_>) -> T,
+    ) -> Result<T, NoRecord> {
+        match self.at_a_glance(scanned) {
+            Some(customer) => Ok(work(Examined::Plain(customer))),
+            None => self.examine_closely(position, scanned, work),
+        }
+    }
+
+    /// Returns the customer of a row of CSV if there is nothing to report and nothing else to
+    /// return. Nearly all rows are like this, and none of them pays for what the others need.
+    #[inline(always)]
+    pub(crate) fn at_a_glance<'a>(&'a self, scanned: Scanned<'a>) -> Option<NewCustomer<'a>> {
+        let Scanned::Cells { record, ended } = scanned else { return None };
+        let row = CellRow { record, text: record.text() };
+        let is_cut_off = self.may_be_cut && !ended;
+        if is_cut_off || !self.wants_only_customers() || !self.is_whole(&row) {
+            return None;
+        }
+        plain(&self.mapping, &row)
+    }
+
+    /// Whether every row is a record, and nothing but its customer is wanted if that is plain.
+    #[inline]
+    fn wants_only_customers(&self) -> bool {
+        !self.want_raw && self.mapping.kept.is_empty() && !self.selects()
+    }
+
+    /// Does what [`Examiner::examine`] does for a record in which [`Examiner::at_a_glance`] has not
+    /// found a customer. Not inlined, because it is rarely needed.
+    #[inline(never)]
+    pub(crate) fn examine_closely<T>(
         &self,
         position: Position,
         scanned: Scanned<'_>,
@@ -63,7 +96,9 @@ impl Examiner {
                 if self.selects() && !is_cut_off && self.is_left_out(&row) {
                     return Err(repeated_header(&self.header, &self.mapping, record).into());
                 }
-                match plain(&self.mapping, &row) {
+                // What a glance has not found is not there.
+                let customer = if self.wants_only_customers() { None } else { plain(&self.mapping, &row) };
+                match customer {
                     Some(customer) if self.is_whole(&row) && !is_cut_off => {
                         work(self.plain_record(position, scanned, customer, &row))
                     }
@@ -152,6 +187,7 @@ impl Examiner {
     }
 
     /// Whether the row as a whole is in order, so that only its cells need to be judged.
+    #[inline]
     fn is_whole(&self, row: &CellRow<'_>) -> bool {
         row.text.is_some()
             && row.record.len() == self.header.len()

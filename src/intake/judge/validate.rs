@@ -22,7 +22,10 @@ use crate::intake::read::ndjson::kind;
 /// it takes longer than building it.
 #[inline(always)]
 pub(crate) fn plain<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<NewCustomer<'a>> {
-    let name = plain_text(mapping, row, Field::Name).filter(|name| leftover(name).is_none())?;
+    let name = plain_text(mapping, row, Field::Name)?;
+    if leftover(name).is_some() {
+        return None;
+    }
     let name = CustomerName::plain(name)?;
     let email = Email::plain(plain_text(mapping, row, Field::Email)?)?;
     let kind = match plain_text(mapping, row, Field::Type)? {
@@ -35,14 +38,21 @@ pub(crate) fn plain<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<NewC
         "" => true,
         text => parse_yes_no(text).ok()?,
     };
-    let mut findings = Findings { violations: Vec::new() };
-    let extra = findings.extras(&mapping.extras, row);
-    if !findings.violations.is_empty() {
+    let extra = if mapping.extras.is_empty() { None } else { plain_extras(mapping, row)? };
+    let country = Country::plain(plain_text(mapping, row, Field::Country)?)?;
+    let phone = Phone::plain(plain_text(mapping, row, Field::Phone)?)?;
+    if phone.is_foreign(country) {
         return None;
     }
-    let country = Country::plain(plain_text(mapping, row, Field::Country)?)?;
-    let phone = Phone::plain(plain_text(mapping, row, Field::Phone)?).filter(|phone| !phone.is_foreign(country))?;
     Some(NewCustomer { name, email, phone, country, kind, send_kyc_mail, extra })
+}
+
+/// Returns the additional fields of the request, or `None` if one of them has a problem.
+#[inline(never)]
+fn plain_extras<'a>(mapping: &Mapping, row: &impl Row<'a>) -> Option<Option<Box<JsonObject>>> {
+    let mut findings = Findings { violations: Vec::new() };
+    let extra = findings.extras(&mapping.extras, row);
+    findings.violations.is_empty().then_some(extra)
 }
 
 /// Returns the trimmed text that a record has for a field, which is empty if it has none. Returns
@@ -259,7 +269,7 @@ fn check_one_number(text: &str) -> Result<(), Flaw> {
 
 /// Returns the complaint about a text that a program left in place of a value, or `None` if it is
 /// not such a text.
-#[inline]
+#[inline(always)]
 fn leftover(text: &str) -> Option<Flaw> {
     match text.as_bytes() {
         [b'#' | b'=' | b'0'..=b'9', ..] => artefact(text).map(|hint| Flaw::new(Code::CellSpreadsheetDamage, hint)),
