@@ -462,8 +462,8 @@ pub struct OutputArgs {
     /// .xlsx, which a spreadsheet cannot damage.
     #[arg(long, value_name = "PATH", env = "CUSTOMER_IMPORT_REJECTS", hide_env_values = true)]
     pub rejects: Option<PathBuf>,
-    /// Format of the summary at the end, on standard output: text, json for programs, or markdown to
-    /// forward.
+    /// Format of the summary at the end, on standard output: text, json for programs, or markdown
+    /// to forward.
     #[arg(long, value_enum, default_value_t, env = "CUSTOMER_IMPORT_SUMMARY", hide_env_values = true)]
     pub summary: SummaryFormat,
 }

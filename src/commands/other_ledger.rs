@@ -1,6 +1,5 @@
-//! What to say if the ledger is missing and another one knows the target: the same command with that
-//! ledger. Any other advice could make somebody create a new ledger, and everything would be sent
-//! again.
+//! What to say if the ledger is missing and another one knows the target: the same command with
+//! that ledger. Any other advice could lead to a new ledger, and everything would be sent again.
 
 use std::path::{Path, PathBuf};
 

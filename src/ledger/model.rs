@@ -30,8 +30,8 @@ pub struct InputName(pub String);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunStart {
     pub input: InputName,
-    /// How the input is read, as JSON that only its writer reads: the options, and the size and time
-    /// of the file. `None` for a run without an input. Never a secret.
+    /// How the input is read, as JSON that only its writer reads: the options, and the size and
+    /// time of the file. `None` for a run without an input. Never a secret.
     pub options: Option<String>,
 }
 

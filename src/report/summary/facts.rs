@@ -125,7 +125,7 @@ impl Summary {
             },
         ));
         let (mails, note) = self.mails.in_words(self.tally.get(Status::Created));
-        facts.push(ours("e-mails", format!("{mails} {note}")));
+        facts.push(ours("e-mails", format!("{mails} {note}").trim_end().to_owned()));
         facts.extend(self.reports.iter().map(|report| foreign("report", path(report))));
         facts.extend(self.rejects.as_deref().map(|rejects| foreign("rejects", path(rejects))));
         facts.extend(self.all_runs.map(|all| ours("all runs", self.in_all(all))));

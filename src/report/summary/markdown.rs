@@ -1,8 +1,8 @@
 //! The summary as Markdown, to forward to a chat, a ticket or a mail.
 //!
 //! Whatever somebody else chose (a path, an address, the words of the server) becomes a code span.
-//! Such texts stand in lists and never in a table, because renderers do not agree on `|` in the code
-//! of a table.
+//! Such texts stand in lists and never in a table, because renderers do not agree on `|` in the
+//! code of a table.
 
 use std::fmt::Write as _;
 
