@@ -51,13 +51,16 @@ impl Night {
     }
 }
 
+/// What a series has after a night.
+type Value<'a> = &'a dyn Fn(&Night) -> usize;
+
 /// Which alerts fire at a time: in seconds, with their names.
 type Firing<'a> = (usize, &'a [&'a str]);
 
 /// The file of promtool for these nights, of which each lasts until the next one.
 fn trial(nights: &[Night], expected: &[Firing<'_>]) -> String {
     let end = expected.iter().map(|(at, _)| at / STEP + 1).max().unwrap();
-    let values = |value: &dyn Fn(&Night) -> usize| {
+    let values = |value: Value<'_>| {
         let at = |step: usize| nights.iter().rfind(|night| night.ended <= step * STEP).map(value);
         (0..=end).map(|step| at(step).map_or("_".to_owned(), |value| value.to_string())).collect::<Vec<_>>().join(" ")
     };
@@ -65,7 +68,7 @@ fn trial(nights: &[Night], expected: &[Firing<'_>]) -> String {
         format!("rule_files: [{RULES:?}]\nevaluation_interval: 1m\ntests:\n  - interval: 5m\n    input_series:\n");
     let file = "/var/lib/prometheus/node-exporter/customer-import.prom";
     let of_import = "host=\"api.example.com\",account=\"default\",instance=\"n\"";
-    let series: [(String, &dyn Fn(&Night) -> usize); 5] = [
+    let series: [(String, Value<'_>); 5] = [
         (format!("customer_import_success_timestamp_seconds{{{of_import}}}"), &|night| night.succeeded),
         (format!("customer_import_exit_code{{{of_import}}}"), &|night| night.exit_code as usize),
         (format!("customer_import_ledger_doubts{{{of_import}}}"), &|night| night.doubts as usize),
