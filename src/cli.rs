@@ -63,6 +63,10 @@ pub enum Command {
     /// nothing.
     #[command(after_help = after_help::REPORT)]
     Report(ReportArgs),
+    /// Ask the API for the KYC status of a file's customers, and keep it in the ledger for the
+    /// reports. Creates no customer.
+    #[command(after_help = after_help::STATUS)]
+    Status(Box<StatusArgs>),
     /// Look at a file, ask what is unclear, and write how to read it to a file for --config. Sends
     /// nothing and opens no connection.
     #[command(after_help = after_help::INIT)]
@@ -244,6 +248,32 @@ pub struct ReportArgs {
     /// Run to report on: `last`, or the id from its summary.
     #[arg(long, help_heading = NO_HEADING, default_value = "last", value_name = "ID", env = "CUSTOMER_IMPORT_RUN", hide_env_values = true)]
     pub run: String,
+}
+
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
+    #[command(flatten)]
+    pub credentials: CredentialArgs,
+    /// Pace of requests. `auto` follows the limit that the server announces, leaves a margin and
+    /// never exceeds 6000/m; N/s, N/m or N/h is exact.
+    #[arg(long, help_heading = PACE, default_value = "auto", env = "CUSTOMER_IMPORT_RATE", hide_env_values = true)]
+    pub rate: Rate,
+    /// Maximum time to wait for a complete response.
+    #[arg(long, help_heading = PACE, value_name = "D", default_value = "75s", value_parser = parse_duration, env = "CUSTOMER_IMPORT_TIMEOUT", hide_env_values = true)]
+    pub timeout: Duration,
+    /// Maximum time to wait for a connection.
+    #[arg(long, help_heading = PACE, value_name = "D", default_value = "10s", value_parser = parse_duration, env = "CUSTOMER_IMPORT_CONNECT_TIMEOUT", hide_env_values = true)]
+    pub connect_timeout: Duration,
+    /// Stop (69) after this time without a conclusive response.
+    #[arg(long, help_heading = PACE, value_name = "D", default_value = "30m", value_parser = parse_duration, env = "CUSTOMER_IMPORT_GIVE_UP_AFTER", hide_env_values = true)]
+    pub give_up_after: Duration,
+    /// Print the result as JSON.
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::process::stdout;
 use crate::reconcile::input::InputHandle;
+use crate::reconcile::inquiry;
 use crate::reconcile::plan::{self, Planned};
 use crate::report::PageFacts;
 use crate::settings::{CheckSettings, Rendering, TargetSettings};
@@ -27,6 +28,8 @@ pub(super) fn run(settings: CheckSettings) -> Result<Exit, Failure> {
 fn check(input: &InputHandle, settings: &CheckSettings) -> Result<Exit, Failure> {
     let CheckSettings { target, outputs, purpose, rendering, log, .. } = settings;
     let ledger = target.as_ref().map(TargetSettings::reader_if_any).transpose()?.flatten();
+    let has_checks = ledger.as_ref().map(inquiry::was_ever_made).transpose()?.unwrap_or_default();
+    let outputs = &outputs.with_checks(has_checks);
     // A pipe cannot be read again, and a check keeps no copy.
     let has_input = !input.is_piped() || outputs.rejects.is_some();
     let outputs = if outputs.has_page() {

@@ -4,6 +4,7 @@
 //! - `import` plans, asks, sends and reports. `check` makes the plan alone, and `report` the
 //!   reports alone.
 //! - `init` proposes how to read a file, asks what is unclear, and writes it down.
+//! - `status` asks the API for the KYC status of a file's customers, and creates none.
 //! - `doctor` tries everything that an import needs, and creates no customer.
 //! - `ledger` shows, resolves, settles, pulls and erases.
 //! - `sandbox` runs the simulated API. `man` makes manual pages of the help texts.
@@ -29,6 +30,7 @@ mod preflight;
 mod report;
 mod resume;
 mod sandbox;
+mod status;
 mod typed;
 
 use clap::CommandFactory as _;
@@ -43,6 +45,7 @@ use crate::process::logging::LogSettings;
 use crate::process::{runtime, signals, stdout};
 use crate::settings::{
     CheckSettings, DoctorSettings, ImportSettings, InitSettings, MetricsSettings, NotifySettings, ReportSettings,
+    StatusSettings,
 };
 
 /// Fails if both `--sandbox` and `--base-url` were typed. A base URL of the environment or the
@@ -108,6 +111,7 @@ fn dispatch(command: Command, log: LogSettings) -> Result<Exit, Failure> {
         Command::Check(args) => signals::interruptible(move || check::run(CheckSettings::of(&args, log)?)),
         Command::Report(args) => signals::interruptible(move || report::run(ReportSettings::of(args)?)),
         Command::Init(args) => signals::interruptible(move || init::run(&InitSettings::of(&args)?)),
+        Command::Status(args) => runtime::on_runtime(status::run(move || StatusSettings::of(&args))),
         Command::Doctor(args) => runtime::on_runtime(doctor::run(move || DoctorSettings::of(&args))),
         Command::Ledger(command) => ledger::run(*command, log),
         Command::Sandbox(args) => sandbox::run(args),

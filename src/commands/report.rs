@@ -11,7 +11,7 @@ use crate::process::stdout;
 use crate::reconcile::input::InputHandle;
 use crate::reconcile::line::{AsOf, Reconciler};
 use crate::reconcile::survey::{self, Survey};
-use crate::reconcile::{all_runs, page_facts, pass, run_input};
+use crate::reconcile::{all_runs, inquiry, page_facts, pass, run_input};
 use crate::report::{PageFacts, Summary, Unended};
 use crate::settings::{Rendering, ReportSettings, TargetSettings};
 
@@ -21,6 +21,7 @@ pub(super) fn run(settings: ReportSettings) -> Result<Exit, Failure> {
     let (ledger, run, state) = look_up(&target, &wanted, &input)?;
     let (input, notes) = run_input::as_in_run(input, &run)?;
     let Survey { duplicates, is_ndjson, .. } = survey::survey(&input, true, |_| {})?;
+    let outputs = outputs.with_checks(inquiry::was_ever_made(&ledger)?);
     let outputs = if outputs.has_page() {
         outputs.with_facts(PageFacts {
             input: input.shown(),

@@ -45,6 +45,7 @@ pub use rate::circuit_breaker::Health;
 pub use rate::rate_option::Rate;
 pub use record::retry::RetryPolicy;
 pub use run::engine::{Job, Offer, run};
+pub use run::inquiry::{AskedCustomer, Inquired, Inquiry, InquiryKeeper, InquiryPlan, InquiryStop, Way, inquire};
 pub use run::pull::{Pull, PullStop, Pulled, Repeated, pull};
 pub use run::stop_rules::GuardPolicy;
 pub use run::verdict::{RunEnd, Verdict};

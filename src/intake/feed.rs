@@ -573,7 +573,7 @@ mod tests {
     #[test]
     fn every_problem_of_a_record_is_told_with_its_column() {
         let records = read("Full Name,E-Mail,Mobile,Country\n,nobody,12,Atlantis\n");
-        let RecordVerdict::Invalid { email, problems } = &records[0].verdict else { panic!() };
+        let RecordVerdict::Invalid { email, problems, .. } = &records[0].verdict else { panic!() };
         let told: Vec<_> = problems.iter().map(|found| (found.code, found.column.as_str())).collect();
         assert_eq!(
             told,

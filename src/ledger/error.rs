@@ -70,12 +70,14 @@ pub struct Holder {
     pub host: Option<String>,
     pub since: Timestamp,
     pub run: Option<String>,
+    /// False if it holds the ledger for a moment only, to write what is at hand.
+    pub stays: bool,
 }
 
 impl fmt::Display for Occupied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "another run holds the ledger {}", shown(&self.path))?;
-        let Some(Holder { process, host, since, run }) = &self.by else { return Ok(()) };
+        let Some(Holder { process, host, since, run, .. }) = &self.by else { return Ok(()) };
         write!(f, ": process {process}")?;
         if let Some(host) = host {
             write!(f, " on {host}")?;

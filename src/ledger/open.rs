@@ -14,7 +14,19 @@ impl Ledger {
     /// When another run holds it, when it is missing and may not be created, or when it cannot be
     /// trusted.
     pub fn open(path: &Path, target: Target, creation: Creation) -> Result<Self, LedgerError> {
-        let store = SqliteStore::open(path, &target, creation)?;
+        Self::of_store(SqliteStore::open(path, &target, creation)?, target)
+    }
+
+    /// Opens a ledger that exists, to write what is at hand and drop it at once. A run that begins
+    /// meanwhile waits up to a minute, where it would otherwise be refused.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`].
+    pub fn open_for_a_moment(path: &Path, target: Target) -> Result<Self, LedgerError> {
+        Self::of_store(SqliteStore::open_for_a_moment(path, &target)?, target)
+    }
+
+    fn of_store(store: SqliteStore, target: Target) -> Result<Self, LedgerError> {
         let (path, secret) = (store.path().to_owned(), store.secret()?);
         Self::over(store, path, target, secret)
     }

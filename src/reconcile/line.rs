@@ -15,7 +15,9 @@ use crate::domain::{
 };
 use crate::failure::Failure;
 use crate::intake::Gather;
-use crate::ledger::{BadRecordDigest, KnownRecord, PayloadHash, Reader, RecordState, StoredOutcome};
+use crate::ledger::{
+    BadRecordDigest, CheckedStatus, KnownRecord, PayloadHash, Reader, RecordState, StoredOutcome,
+};
 use crate::report::{ChangedCounts, ErrorGroups, MailCounts};
 
 /// The point in time that a line describes.
@@ -33,7 +35,6 @@ pub(crate) enum AsOf {
 pub(crate) struct ReviewedRecord {
     pub position: Position,
     email: Option<Box<str>>,
-    /// `None` if it is invalid.
     name: Option<Box<str>>,
     pub violations: Box<[Violation]>,
     kept: Vec<String>,
@@ -363,6 +364,9 @@ pub(crate) fn remember(
     match line.status {
         Status::Created | Status::AlreadyImported | Status::Changed | Status::Exists | Status::Duplicate => {
             line.receipt = told.receipt;
+            if let Some(CheckedStatus { kyc_status, tos_status, checked_at }) = told.checked {
+                line.update(kyc_status, tos_status, checked_at);
+            }
         }
         Status::Rejected | Status::Failed | Status::InDoubt => {
             (line.error_code, line.error) = (told.error_code, told.error);

@@ -8,6 +8,7 @@
 //! - `pass` is a reading with the ledger. It makes one report line per record (`line`) and writes
 //!   the files (`outputs`).
 //! - `plan` combines both into what an import would do; `known` has the rows that need no claim.
+//! - `inquiry` has the customers that `status` asks for.
 //! - `page_facts` has what an HTML report says of a run beside its lines.
 //! - `run_input` is how a run read its input, which a later report reads alike; `all_runs` adds up
 //!   the runs of an input.
@@ -29,6 +30,7 @@ pub(crate) mod chunks;
 pub(crate) mod duplicates;
 pub(crate) mod from_ledger;
 pub(crate) mod input;
+pub(crate) mod inquiry;
 pub(crate) mod known;
 pub(crate) mod line;
 pub(crate) mod mapping_hint;

@@ -38,6 +38,7 @@ pub(crate) fn of_run(ledger: &Reader, target: &Target, run: &RunInfo, state: Run
         ended_at,
         unended,
         stopped: run.stopped.clone(),
+        excuses_known_bad: false,
         limit: None,
         requests: run.counters.requests,
         retries: run.counters.retries,

@@ -9,6 +9,7 @@
 //!   Markdown or JSON.
 //!   [`Correction`] says how to get the rows that must be fixed into the API.
 //!   [`ChangedCounts`] says in which fields changed records differ.
+//! - [`KycCounts`] says how many customers have which KYC status.
 //! - [`Diagnostics`] (`diagnostics`) lists what is wrong with the input and marks the cell.
 //! - [`Progress`] (`progress`) follows the events of a run: a bar on a terminal, a line at each
 //!   heartbeat elsewhere. [`Metrics`] writes the same counts for a monitoring system, and
@@ -31,6 +32,7 @@ mod diagnostics;
 mod event_log;
 mod formats;
 mod human;
+mod kyc;
 mod mails;
 mod markdown;
 mod metrics;
@@ -49,6 +51,7 @@ pub use formats::file::{ReportFile, ReportOptions};
 pub use formats::format::ReportFormat;
 pub use formats::html::facts::{PageFacts, PastRun, RunFacts};
 pub use human::about;
+pub use kyc::KycCounts;
 pub use mails::MailCounts;
 pub use metrics::Metrics;
 pub use notification::Notification;

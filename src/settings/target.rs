@@ -103,6 +103,12 @@ impl TargetSettings {
         self.open(Creation::Refused)
     }
 
+    /// Opens the ledger to write what is at hand. A run that begins meanwhile waits. Fails if there
+    /// is none.
+    pub(crate) fn open_for_a_moment(&self) -> Result<Ledger, Failure> {
+        Ledger::open_for_a_moment(&self.ledger, self.target.clone()).map_err(|error| self.refused(error))
+    }
+
     /// Opens the ledger for writing, and creates it if that is allowed. If `tell`, logs that it is
     /// new. Call this when nothing can be refused any more.
     pub(crate) fn open_ledger(&self, tell: bool) -> Result<Ledger, Failure> {

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod alerts;
 mod architecture;
 mod campaign;
 mod changed;
@@ -56,6 +57,7 @@ mod secrets;
 mod selection;
 mod snapshots;
 mod sources;
+mod status;
 mod stops;
 mod summary;
 mod supply;

@@ -16,7 +16,7 @@ use crate::ledger::{EndedRun, LedgerError, Reader, RunCounters, RunId, RunInfo, 
 use crate::process::{signals, stdout};
 use crate::reconcile::line::{AsOf, PassCounts, Reconciler};
 use crate::reconcile::outputs::Outputs;
-use crate::reconcile::{all_runs, from_ledger, page_facts, pass};
+use crate::reconcile::{all_runs, from_ledger, inquiry, page_facts, pass};
 use crate::report::{PageFacts, Summary, log_end};
 use crate::settings::{Rendering, TargetSettings};
 
@@ -127,8 +127,9 @@ impl Import<'_> {
 
     /// Returns the outputs, with what a page says of this run if one of them is a page.
     async fn outputs(&self, run: &RunId, memory: &Memory, end: PageEnd) -> Result<Outputs, Failure> {
-        if !self.outputs.has_page() {
-            return Ok(self.outputs.clone());
+        let outputs = self.outputs.with_checks(inquiry::was_ever_made(&memory.reader()?)?);
+        if !outputs.has_page() {
+            return Ok(outputs);
         }
         // The last minute was handed in without waiting for it. The queue answers in order, so that
         // minute is committed when this question is answered. If the ledger failed, the page lacks
@@ -142,9 +143,10 @@ impl Import<'_> {
         facts = facts.of_ending_run(counters.requests, stopped);
         (facts.retries, facts.throttled) = (counters.retries, counters.throttled);
         (facts.recovered, facts.limit) = (counters.recovered, self.sender.sending.limit.filter(|_| is_limited));
+        facts.excuses_known_bad = self.excuses_known_bad;
         facts.options.extend(self.sender.sending.shown());
         let is_kept = !self.forgets && !memory.lacks_name;
-        Ok(self.outputs.with_facts(PageFacts {
+        Ok(outputs.with_facts(PageFacts {
             input: self.input.shown(),
             run: Some(facts),
             next_command: is_kept.then(|| resume::command(&self.input)),

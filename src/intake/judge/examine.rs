@@ -9,7 +9,7 @@ use crate::domain::{
 
 use super::no_record::NoRecord;
 use super::repeated_header::repeated_header;
-use super::validate::{email_cell, hold, judge, plain};
+use super::validate::{given_text, hold, judge, plain};
 use crate::intake::columns::column_names::{Column, Place};
 use crate::intake::columns::mapping::Mapping;
 use crate::intake::columns::sources::TextSource;
@@ -213,9 +213,16 @@ impl Examiner {
         } else {
             broken.extend(oddities);
             hold(&mut broken, &self.held);
-            RecordVerdict::Invalid { email: email_cell(&self.mapping, row), problems: broken }
+            self.given_up(row, broken)
         };
         JudgedCells { verdict, kept: keep(&self.mapping, row) }
+    }
+
+    /// Returns the verdict on a row whose cells may be in the wrong place, with the e-mail and the
+    /// name that it seems to have.
+    pub(super) fn given_up<'a>(&'a self, row: &impl Row<'a>, problems: Vec<Violation>) -> RecordVerdict<'static> {
+        let [email, name] = [Field::Email, Field::Name].map(|field| given_text(&self.mapping, row, field));
+        RecordVerdict::Invalid { email, name, problems }
     }
 
     /// Returns the record as it was read. Damaged cells are marked, so that a copy of the record
@@ -260,7 +267,7 @@ impl Examiner {
     /// Returns the verdict on a record that could not be taken apart. It has only this problem, and
     /// its kept cells are empty.
     fn whole(&self, problem: Violation) -> JudgedCells<'static> {
-        let verdict = RecordVerdict::Invalid { email: None, problems: vec![problem] };
+        let verdict = RecordVerdict::Invalid { email: None, name: None, problems: vec![problem] };
         JudgedCells { verdict, kept: vec![String::new(); self.mapping.kept().len()] }
     }
 
@@ -354,12 +361,11 @@ impl JudgedCells<'_> {
     fn cut_off(self) -> Self {
         let hint = "the input ends in the middle of this line, so the record may be cut off; if it is whole, end it with a line break";
         let cut = Violation::new(Code::RowColumnCount, "", "", hint);
-        let (email, mut problems) = match self.verdict {
-            RecordVerdict::Valid { customer, warnings } => (Some(customer.email.as_str().to_owned()), warnings),
-            RecordVerdict::Invalid { email, problems } => (email, problems),
-        };
+        let (email, name) = (self.verdict.email().map(str::to_owned), self.verdict.name().map(str::to_owned));
+        let (RecordVerdict::Valid { warnings: mut problems, .. } | RecordVerdict::Invalid { mut problems, .. }) =
+            self.verdict;
         problems.push(cut);
-        Self { verdict: RecordVerdict::Invalid { email, problems }, ..self }
+        Self { verdict: RecordVerdict::Invalid { email, name, problems }, ..self }
     }
 }
 

@@ -97,9 +97,9 @@ pub(crate) fn judge<'a>(
     let mut findings = Findings { violations: Vec::new() };
     let given = |field| Given::of(mapping, row, field);
 
-    let cell = given(Field::Name);
-    let name = cell.check_text().and_then(|()| CustomerName::parse(cell.text.clone()));
-    let name = findings.take(&cell, name, CustomerName::oddity);
+    let title = given(Field::Name);
+    let name = title.check_text().and_then(|()| CustomerName::parse(title.text.clone()));
+    let name = findings.take(&title, name, CustomerName::oddity);
 
     let address = given(Field::Email);
     let email = address.check_structure().and_then(|()| Email::parse(address.text.clone()));
@@ -137,8 +137,9 @@ pub(crate) fn judge<'a>(
             RecordVerdict::Valid { customer, warnings: findings.violations }
         }
         _ => {
-            let email = Some(address.text.into_owned()).filter(|text| !text.is_empty());
-            RecordVerdict::Invalid { email, problems: findings.violations }
+            let [email, name] =
+                [address, title].map(|cell| Some(cell.text.into_owned()).filter(|text| !text.is_empty()));
+            RecordVerdict::Invalid { email, name, problems: findings.violations }
         }
     }
 }
@@ -150,10 +151,10 @@ pub(crate) fn hold(violations: &mut [Violation], held: &[Code]) {
     }
 }
 
-/// Returns the e-mail cell of a record, so that the report can name it even if other cells are
-/// invalid.
-pub(crate) fn email_cell<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<String> {
-    Some(Given::of(mapping, row, Field::Email).text.into_owned()).filter(|text| !text.is_empty())
+/// Returns what a record has for a field, so that the report can name it even if other cells are
+/// invalid. `None` if it has nothing.
+pub(crate) fn given_text<'a>(mapping: &'a Mapping, row: &impl Row<'a>, field: Field) -> Option<String> {
+    Some(Given::of(mapping, row, field).text.into_owned()).filter(|text| !text.is_empty())
 }
 
 /// What a record has for a field.
