@@ -27,12 +27,12 @@ pub(super) fn of_import(input: &InputHandle) -> String {
 
 /// Returns the command that imports the input of another command.
 pub(super) fn import(input: &InputHandle) -> String {
-    again(input).named("import").with_options_of("import").to_string()
+    again(input).named("import").with_options_of(&["import"]).to_string()
 }
 
 /// Returns the command that reports on the input of another command.
 pub(super) fn report(input: &InputHandle) -> String {
-    again(input).named("report").with_options_of("report").to_string()
+    again(input).named("report").with_options_of(&["report"]).to_string()
 }
 
 /// Returns the command that settles a doubt; the user replaces EMAIL and ID.

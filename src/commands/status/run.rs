@@ -172,7 +172,7 @@ fn failure_of(stop: InquiryStop<Failure>, signals: &Signals) -> Failure {
 
 fn rendered(finding: &StatusFinding, rendering: Rendering) -> String {
     match rendering {
-        Rendering::Text => finding.to_text(),
+        Rendering::Text | Rendering::Markdown => finding.to_text(),
         Rendering::Json => format!("{}\n", finding.to_json()),
     }
 }
