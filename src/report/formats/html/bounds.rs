@@ -1,5 +1,5 @@
-//! What a page shows at most, and how it shows a time. A browser sorts and searches its rows, and it
-//! has at most 3 MB.
+//! What a page shows at most, and how it shows a time. A browser sorts and searches its rows, and
+//! it has at most 3 MB.
 
 use jiff::Timestamp;
 
