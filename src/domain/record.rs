@@ -94,8 +94,8 @@ impl RecordVerdict<'_> {
         }
     }
 
-    /// Returns the name of a valid record, or that of an invalid one as it was given. `None` if there
-    /// is none.
+    /// Returns the name of a valid record, or that of an invalid one as it was given. `None` if
+    /// there is none.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         match self {
@@ -163,8 +163,8 @@ pub struct ReportLine {
     /// input is not at hand.
     pub send_kyc_mail: Option<bool>,
     pub receipt: Receipt,
-    /// When the API said the KYC status of the receipt. `None` if that is of the answer that created
-    /// or found the customer.
+    /// When the API said the KYC status of the receipt. `None` if that is of the answer that
+    /// created or found the customer.
     pub kyc_checked_at: Option<Timestamp>,
     pub http_status: Option<u16>,
     pub attempts: u32,

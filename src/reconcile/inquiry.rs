@@ -1,7 +1,7 @@
 //! Which customers of an input `status` asks for.
 //!
-//! An inquiry is a run in the ledger, so that one that was stopped can continue: the next one leaves
-//! out the customers that have an answer since the first unfinished one.
+//! An inquiry is a run in the ledger, so that one that was stopped can continue: the next one
+//! leaves out the customers that have an answer since the first unfinished one.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
