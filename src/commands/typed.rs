@@ -177,21 +177,8 @@ mod tests {
 
     #[test]
     fn another_command_keeps_the_options_that_it_has() {
-        let words = [
-            "x",
-            "-v",
-            "--config",
-            "c.toml",
-            "import",
-            "--ledger=l.db",
-            "--keep",
-            "a",
-            "--token-file",
-            "t",
-            "--",
-            "-a",
-        ];
-        let command = typed(&words).instead(&["ledger", "pull"]);
+        let import = "x -v --config c.toml import --ledger=l.db --keep a --token-file t -- -a";
+        let command = typed(&import.split(' ').collect::<Vec<_>>()).instead(&["ledger", "pull"]);
         assert_eq!(command.to_string(), "x -v --config c.toml ledger pull --ledger=l.db --token-file t");
     }
 

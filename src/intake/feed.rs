@@ -387,7 +387,7 @@ impl Opened {
     /// original bytes are gone.
     fn suggestion(&self, head: &[u8]) -> Option<&'static str> {
         let is_undecoded = self.encoding == UTF_8 && std::str::from_utf8(head).is_err();
-        is_undecoded.then(|| decode::suggested(head))
+        is_undecoded.then(|| decode::suggested(head)).flatten()
     }
 
     /// Returns the cells of the header exactly as they were read.

@@ -60,7 +60,11 @@ fn a_text_that_is_no_table_is_told_by_name_with_the_way_out() {
     for (text, what, advice) in [
         ("<html xmlns:o=\"urn:schemas-microsoft-com:office:office\"><table><tr><td>Ada</table>", "HTML", "CSV UTF-8"),
         ("<!-- saved -->\n<div><table></table></div>", "HTML", "CSV"),
-        ("<?xml version=\"1.0\"?>\n<Workbook xmlns=\"urn:schemas-microsoft-com:office:spreadsheet\"/>", "XML", "CSV"),
+        (
+            "<?xml version=\"1.0\"?>\n<Workbook xmlns=\"urn:schemas-microsoft-com:office:spreadsheet\"/>",
+            "an Excel workbook as XML (2003)",
+            "save it as .xlsx",
+        ),
         ("<customers>\n<customer name=\"Ada\"/>\n</customers>\n", "XML", "CSV"),
         ("Rar!\x1a\x07\x01\0", "a RAR archive", "unpack"),
         ("{\\rtf1\\ansi Ada}", "rich text", "CSV UTF-8"),

@@ -1,7 +1,7 @@
 //! Every command that the program prints works when it is pasted into a shell, and what it is about
 //! is settled then.
 
-use crate::harness::{FAST, HEADER, Lab, Ran, Server, customers, program};
+use crate::harness::{FAST, HEADER, Lab, Ran, Server, customers, program, rows};
 
 /// The commands that were printed: each from the program's name to the end of its line.
 fn all_commands(ran: &Ran) -> Vec<String> {
@@ -105,14 +105,30 @@ fn a_country_for_all_is_offered_only_if_no_column_looks_like_a_country() {
 #[test]
 fn a_command_for_another_encoding_reads_the_file() {
     let lab = Lab::new();
-    let text = format!("{HEADER}\nJürgen,p0@example.com,+4917612345001,Österreich\n");
+    let text = format!(
+        "{HEADER}\nJürgen Groß,p0@example.com,+4917612345001,Österreich\n\
+         Jörg Müller,p1@example.com,+4917612345002,Österreich\nHélène Bäcker,p2@example.com,+4917612345003,DE\n"
+    );
     let latin: Vec<u8> = text.chars().map(|letter| u8::try_from(u32::from(letter)).unwrap()).collect();
     let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    for bytes in [latin, wide] {
+    let mac = encoding_rs::MACINTOSH.encode(&text).0.into_owned();
+    for bytes in [latin, wide, mac] {
         lab.write("in.csv", bytes);
         let refused = lab.run(&["check", "in.csv"]).ends(65);
-        lab.shell(&command(&refused)).ends(0).says("1  to send");
+        let command = command(&refused) + " --report r.csv --keep customer_name";
+        lab.shell(&command).ends(0).says("3  to send");
+        let names: Vec<_> = rows(&lab.path("r.csv")).iter().map(|row| row["customer_name"].clone()).collect();
+        assert_eq!(names, ["Jürgen Groß", "Jörg Müller", "Hélène Bäcker"]);
     }
+    // No encoding that can be named reads "CSV (MS-DOS)".
+    let dos = [("ü", 0x81), ("ß", 0xe1), ("ö", 0x94), ("é", 0x82), ("è", 0x8a), ("ä", 0x84), ("Ö", 0x99)];
+    let dos = text.chars().map(|letter| {
+        let known = dos.iter().find(|(known, _)| known.starts_with(letter)).map(|(_, byte)| *byte);
+        known.unwrap_or_else(|| u8::try_from(u32::from(letter)).unwrap())
+    });
+    lab.write("in.csv", dos.collect::<Vec<_>>());
+    let refused = lab.run(&["check", "in.csv"]).ends(65).says("save the file as UTF-8");
+    assert!(!refused.stderr.contains("windows"), "{}", refused.stderr);
 }
 
 #[test]
@@ -208,6 +224,22 @@ fn a_region_that_is_advised_makes_national_numbers_readable() {
         lab.run(&["check", "in.csv"]).ends(0).says("1  to send");
     }
     lab.run(&["check", "in.csv", "--region", "Atlantis"]).ends(2).says("give a country code such as DE");
+}
+
+#[test]
+fn what_is_advised_for_a_database_makes_a_file_that_is_read() {
+    if std::process::Command::new("sqlite3").arg("--version").output().is_err() {
+        return crate::harness::skipped("sqlite3 is not installed");
+    }
+    let lab = Lab::new();
+    let database = std::fs::read(crate::harness::fixture("foreign").join("customers.sqlite")).unwrap();
+    lab.write("the list.sqlite", database);
+    let refused = lab.run(&["check", "the list.sqlite"]).ends(65);
+    let (_, command) = refused.stderr.split_once("export the table as CSV: ").unwrap();
+    let command = command.lines().next().unwrap().replace("FILE", "'the list.sqlite'").replace("TABLE", "customers");
+    lab.shell(&format!("{command} > customers.csv")).ends(0);
+    let read = lab.run(&["check", "customers.csv"]);
+    assert!([0, 1].contains(&read.code), "{}", read.stderr);
 }
 
 /// The command of another tool that was printed, with the name of the input in it.

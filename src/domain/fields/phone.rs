@@ -20,7 +20,7 @@ use rlibphonenumber::Region;
 pub use self::number::Phone;
 use self::number::{no_country_code, read};
 use self::readings::{choose, other_readings, with_surplus};
-use self::written::{check_characters, check_damage, is_international, without_label};
+use self::written::{check_characters, check_damage, is_international, with_plain_spaces, without_label};
 use super::country_code::Country;
 use crate::domain::text::trimmed;
 use crate::domain::violation::{Code, Flaw};
@@ -53,6 +53,7 @@ impl Phone {
         let text = without_label(text);
         check_damage(text)?;
         check_characters(text)?;
+        let text = &*with_plain_spaces(text);
         let region = region.or(country);
         if !is_international(text) && region.is_none() {
             return Err(Flaw::new(Code::PhoneNoCountryCode, no_country_code(text)));
@@ -72,6 +73,7 @@ mod tests {
 
     use super::number::number_of;
     use super::readings::may_begin_with;
+    use super::written::is_between;
     use super::*;
 
     fn country(code: &str) -> Option<Country> {
@@ -164,6 +166,8 @@ mod tests {
             (" ' ", None, Code::PhoneMissing),
             ("1-800-FLOWERS", country("US"), Code::PhoneSyntax),
             ("+49 30 123456 ext. 5", None, Code::PhoneSyntax),
+            ("+49 30 123456~78", None, Code::PhoneSyntax),
+            ("030 123456 ~ 5", country("DE"), Code::PhoneSyntax),
             ("+49 151 1 / +49 151 2", None, Code::PhoneSyntax),
             ("+", None, Code::PhoneSyntax),
             ("---", country("US"), Code::PhoneSyntax),
@@ -177,6 +181,16 @@ mod tests {
             ("+1 201 555 01234567", None, Code::PhoneImpossible),
         ] {
             assert_eq!(e164(text, region), Err(code), "{text}");
+        }
+    }
+
+    #[test]
+    fn whatever_people_write_between_digits_changes_nothing() {
+        for between in ('\0'..char::MAX).filter(|character| is_between(*character)) {
+            let text = format!("+49{between}151{between}23456789");
+            assert_eq!(e164(&text, None), Ok("+4915123456789".to_owned()), "{text:?}");
+            let text = format!("0151{between}234{between}56789");
+            assert_eq!(e164(&text, country("DE")), Ok("+4915123456789".to_owned()), "{text:?}");
         }
     }
 

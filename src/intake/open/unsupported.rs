@@ -164,7 +164,9 @@ const DUMP_ADVICE: &str = "load it into its database and export the table as CSV
 pub(crate) fn by_text(head: &[u8]) -> Option<Looks> {
     let start = head.trim_ascii_start();
     let begins = |text: &str| start.get(..text.len()).is_some_and(|bytes| bytes.eq_ignore_ascii_case(text.as_bytes()));
-    if let Some((_, what, advice)) = BEGINNINGS.into_iter().find(|(beginning, ..)| begins(beginning)) {
+    if begins("<?xml") && holds(start, b"urn:schemas-microsoft-com:office:spreadsheet") {
+        Some(("an Excel workbook as XML (2003)", SAVE_AS))
+    } else if let Some((_, what, advice)) = BEGINNINGS.into_iter().find(|(beginning, ..)| begins(beginning)) {
         Some((what, advice))
     } else if head.contains(&0) {
         Some(("a binary file", NOT_THE_FILE))
