@@ -14,6 +14,7 @@ use crate::reconcile::survey::{self, Survey};
 use crate::reconcile::{page_facts, pass};
 use crate::report::{PageFacts, Summary, Unended};
 use crate::settings::{Rendering, ReportSettings, TargetSettings};
+use crate::style::Paint;
 
 pub(super) fn run(settings: ReportSettings) -> Result<Exit, Failure> {
     let ReportSettings { target, input, outputs, run: wanted, rendering } = settings;
@@ -106,7 +107,7 @@ pub(super) fn shared_ids(target: &TargetSettings, run: i64) -> Result<Vec<(Strin
 
 pub(super) fn rendered(summary: &Summary, rendering: Rendering) -> String {
     match rendering {
-        Rendering::Text => summary.to_text(),
+        Rendering::Text => summary.to_text(Paint::stdout()),
         Rendering::Json => format!("{}\n", summary.to_json()),
     }
 }

@@ -10,8 +10,8 @@
 //!   [`ChangedCounts`] says in which fields changed records differ.
 //! - [`Diagnostics`] (`diagnostics`) lists what is wrong with the input and marks the cell.
 //! - [`Progress`] (`progress`) follows the events of a run: a bar on a terminal, a line at each
-//!   heartbeat elsewhere. [`Metrics`] writes the same counts for a monitoring system, and
-//!   [`Notification`] tells a third party how a run ended.
+//!   heartbeat elsewhere. [`Activity`] shows what is done before and after. [`Metrics`] writes the
+//!   same counts for a monitoring system, and [`Notification`] tells a third party how a run ended.
 //!
 //! # Rules
 //!
@@ -49,6 +49,7 @@ pub use human::about;
 pub use metrics::Metrics;
 pub use notification::Notification;
 pub use plan::Plan;
+pub use progress::Activity;
 pub use progress::counts::Scope;
 pub use progress::display::{Progress, Style};
 pub use rejects::file::Rejects;

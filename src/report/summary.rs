@@ -11,8 +11,9 @@ use serde_json::{Map, Value, json};
 
 use super::changed::ChangedCounts;
 use super::correction::Correction;
-use super::human::{about, skipped};
+use super::human::{self, about, skipped};
 use crate::domain::{ReportLine, Status, Tally, counted, grouped, on_one_line, plural, shorten, shown};
+use crate::style::{Meaning, Paint};
 
 /// Errors grouped by code and message.
 #[derive(Debug, Default)]
@@ -131,20 +132,21 @@ pub struct Summary {
 
 impl Summary {
     #[must_use]
-    pub fn to_text(&self) -> String {
+    pub fn to_text(&self, paint: Paint) -> String {
         let mut text = String::new();
         // Writing to a `String` cannot fail.
-        let _ = self.write_text(&mut text);
+        let _ = self.write_text(&mut text, paint);
         text
     }
 
-    fn write_text(&self, text: &mut String) -> std::fmt::Result {
-        writeln!(text, "{}", self.headline())?;
+    fn write_text(&self, text: &mut String, paint: Paint) -> std::fmt::Result {
+        writeln!(text, "{}", paint.paint(self.meaning(), &self.headline()))?;
         writeln!(text)?;
         for status in Status::IMPORT {
             let number = self.tally.get(status);
             if number > 0 {
-                writeln!(text, "  {:>9}  {:<16}  {}", grouped(number), status.as_str(), meaning(status))?;
+                let name = paint.paint(human::meaning(status), &format!("{:<16}", status.as_str()));
+                writeln!(text, "  {:>9}  {name}  {}", grouped(number), meaning(status))?;
             }
         }
         let (read, place) = (self.tally.total(), if self.partial { "in the report" } else { "read" });
@@ -153,13 +155,14 @@ impl Summary {
             writeln!(text, "  {:>9}  {words}", grouped(number))?;
         }
         self.write_changed(text)?;
-        self.write_errors(text)?;
+        self.write_errors(text, paint)?;
         if self.known_bad > 0 {
             writeln!(text, "\n  {:>9}  {KNOWN_BAD}", grouped(self.known_bad))?;
         }
         for (id, records) in &self.shared_ids {
             let records = counted(*records, "record");
-            writeln!(text, "\nATTENTION: the API gave one id to {records}: {}", shorten(id, MESSAGE_WIDTH))?;
+            let attention = paint.paint(Meaning::Bad, "ATTENTION:");
+            writeln!(text, "\n{attention} the API gave one id to {records}: {}", shorten(id, MESSAGE_WIDTH))?;
         }
         writeln!(text)?;
         writeln!(text, "run       {}", self.run)?;
@@ -245,6 +248,19 @@ impl Summary {
         std::iter::once(sent).chain(trouble).collect()
     }
 
+    /// Returns what the headline means.
+    fn meaning(&self) -> Meaning {
+        let of = |status| self.tally.get(status);
+        let excused = if self.excuses_known_bad { self.known_bad } else { 0 };
+        if self.stopped.is_some() || self.correctable() + of(Status::Failed) > excused {
+            Meaning::Bad
+        } else if of(Status::InDoubt) > 0 || self.unended.is_some() {
+            Meaning::Open
+        } else {
+            Meaning::Good
+        }
+    }
+
     pub(super) fn headline(&self) -> String {
         let read = counted(self.tally.total(), "record");
         let (doubts, waiting) = (self.tally.get(Status::InDoubt), self.tally.get(Status::NotAttempted));
@@ -312,7 +328,7 @@ impl Summary {
         self.tally.get(Status::Invalid) + self.tally.get(Status::Rejected)
     }
 
-    fn write_errors(&self, text: &mut String) -> std::fmt::Result {
+    fn write_errors(&self, text: &mut String, paint: Paint) -> std::fmt::Result {
         let groups = self.errors.sorted();
         if groups.is_empty() {
             return Ok(());
@@ -322,6 +338,7 @@ impl Summary {
             let words = shorten(&group.message, MESSAGE_WIDTH);
             let words = if words.is_empty() { String::new() } else { format!(": {words}") };
             let ErrorGroup { code, count, example_row, .. } = group;
+            let code = paint.paint(Meaning::Bad, code);
             writeln!(text, "  {:>9}  {code}{words} (row {example_row})", grouped(*count))?;
         }
         let hidden: u64 = groups.iter().skip(SHOWN_GROUPS).map(|group| group.count).sum::<u64>() + self.errors.beyond;
@@ -459,7 +476,7 @@ mod tests {
 
     #[test]
     fn the_text_names_what_happened_how_often_and_what_to_do() {
-        let text = summary(&[Status::Created, Status::Rejected, Status::Rejected]).to_text();
+        let text = summary(&[Status::Created, Status::Rejected, Status::Rejected]).to_text(Paint::PLAIN);
         for words in [
             "1  created",
             "2  rejected",
@@ -474,7 +491,7 @@ mod tests {
         }
         assert!(!text.contains("in_doubt") && !text.contains("settle"), "{text}");
         let doubtful = summary(&[Status::Created, Status::InDoubt]);
-        assert!(doubtful.to_text().contains("\ncustomer-import ledger settle EMAIL --created ID\n"));
+        assert!(doubtful.to_text(Paint::PLAIN).contains("\ncustomer-import ledger settle EMAIL --created ID\n"));
         assert!(doubtful.to_json()["settle_command"].is_string());
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     }
@@ -521,12 +538,12 @@ mod tests {
     fn one_record_is_never_called_records() {
         let statuses = Status::IMPORT.into_iter().filter(|status| *status != Status::NotAttempted);
         for status in statuses {
-            let text = summary(&[status]).to_text();
+            let text = summary(&[status]).to_text(Paint::PLAIN);
             assert!(text.contains("        1  record read\n") && !text.contains("1 records"), "{text}");
         }
         let mut many = summary(&[Status::Created]);
         many.tally.add_many(Status::Created, 2879);
-        let text = many.to_text();
+        let text = many.to_text(Paint::PLAIN);
         assert!(
             text.starts_with("Done: 2,880 records, nothing left to do.") && text.contains("    2,880  created"),
             "{text}"
@@ -539,7 +556,11 @@ mod tests {
         let mut summary = summary(&[Status::Created, Status::Rejected, Status::Invalid]);
         summary.known_bad = 2;
         assert_eq!(summary.headline(), "Finished, but 2 of 3 records were not created.");
-        assert!(summary.to_text().contains("\n          2  known bad: "), "{}", summary.to_text());
+        assert!(
+            summary.to_text(Paint::PLAIN).contains("\n          2  known bad: "),
+            "{}",
+            summary.to_text(Paint::PLAIN)
+        );
         assert_eq!(summary.to_json()["known_bad"], 2);
         summary.excuses_known_bad = true;
         assert_eq!(summary.headline(), "Done: 3 records, 2 of them known bad.");
@@ -586,12 +607,12 @@ mod tests {
         let begun: Timestamp = "2026-01-02T03:04:05.678Z".parse().unwrap();
         let statuses = [Status::Created, Status::InDoubt, Status::NotAttempted, Status::Invalid];
         let running = Summary { unended: Some(Unended::RunningSince(begun)), ..summary(&statuses) };
-        let text = running.to_text();
+        let text = running.to_text(Paint::PLAIN);
         assert!(text.starts_with("Running since 2026-01-02T03:04:05Z: 1 of 4 records not sent yet"), "{text}");
         let cut_off = Summary { unended: Some(Unended::CutOffAfter(begun)), ..summary(&statuses) };
-        assert!(cut_off.to_text().starts_with("Cut off: the run of 2026-01-02T03:04:05Z was killed"));
+        assert!(cut_off.to_text(Paint::PLAIN).starts_with("Cut off: the run of 2026-01-02T03:04:05Z was killed"));
         for summary in [running, cut_off] {
-            let (text, json) = (summary.to_text(), summary.to_json());
+            let (text, json) = (summary.to_text(Paint::PLAIN), summary.to_json());
             assert!(!text.contains("Finished") && !text.contains("Done") && !text.contains("Mend"), "{text}");
             assert_eq!((&json["requests"], &json["retries"]), (&Value::Null, &Value::Null));
         }

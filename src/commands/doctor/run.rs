@@ -15,6 +15,7 @@ use crate::failure::Failure;
 use crate::process::signals::Signals;
 use crate::process::stdout;
 use crate::settings::{DoctorSettings, Rendering};
+use crate::style::Paint;
 
 const HOST: &str = "host";
 const PROXY: &str = "proxy";
@@ -37,7 +38,7 @@ pub(in crate::commands) async fn run(
     let (remote, local) = tokio::try_join!(remote, local)?;
     let findings: Vec<_> = remote.into_iter().chain(local).collect();
     let said = match rendering {
-        Rendering::Text => finding::text(&findings),
+        Rendering::Text => finding::text(&findings, Paint::stdout()),
         Rendering::Json => format!("{}\n", finding::json(&findings)),
     };
     stdout::write_unless_signalled(said, &signals.caught).await;
