@@ -4,10 +4,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod architecture;
+mod asking;
 mod campaign;
 mod changed;
 mod check;
 mod cli;
+mod color;
 mod config;
 mod corpora;
 mod cron;
@@ -50,6 +52,7 @@ mod refused;
 mod remembered;
 mod report;
 mod round_trip;
+mod screen;
 mod secrets;
 mod selection;
 mod snapshots;

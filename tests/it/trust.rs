@@ -84,13 +84,13 @@ fn a_redirect_ends_with_78_after_one_request_and_nothing_reaches_the_other_host(
 }
 
 /// A certificate authority of our own, with its file.
-struct Authority {
+pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     file: PathBuf,
 }
 
 impl Authority {
-    fn new(lab: &Lab, file: &str) -> Self {
+    pub(crate) fn new(lab: &Lab, file: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         // Two of one name would differ by their signatures only.
@@ -100,7 +100,7 @@ impl Authority {
         Self { issuer, file }
     }
 
-    fn certify(&self, params: &CertificateParams) -> Arc<ServerConfig> {
+    pub(crate) fn certify(&self, params: &CertificateParams) -> Arc<ServerConfig> {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         served(certificate.der().clone(), &key)
@@ -121,7 +121,7 @@ fn here() -> CertificateParams {
 }
 
 /// HTTPS in front of a sandbox, with a certificate that can be changed.
-struct Front {
+pub(crate) struct Front {
     url: String,
     certificate: Mutex<Arc<ServerConfig>>,
     sandbox: SocketAddr,
@@ -131,7 +131,7 @@ struct Front {
 }
 
 impl Front {
-    fn start(server: &Server, certificate: Arc<ServerConfig>) -> Arc<Self> {
+    pub(crate) fn start(server: &Server, certificate: Arc<ServerConfig>) -> Arc<Self> {
         let url = url::Url::parse(&server.url).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
@@ -146,6 +146,10 @@ impl Front {
         // It ends with the process of the tests.
         std::thread::spawn(move || runtime.block_on(accepting.accept(listener)));
         front
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        url::Url::parse(&self.url).unwrap().socket_addrs(|| None).unwrap()[0]
     }
 
     async fn accept(self: Arc<Self>, listener: TcpListener) {
