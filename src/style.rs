@@ -47,7 +47,7 @@ impl ColorMode {
 pub enum Meaning {
     /// It went well.
     Good,
-    /// It failed, or somebody must fix it.
+    /// It failed, or a person must fix it.
     Bad,
     /// It is open, or deserves attention.
     Open,

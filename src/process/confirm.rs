@@ -10,10 +10,10 @@ use std::io::{self, BufRead as _, BufReader, IsTerminal as _, Write as _};
 use crate::output;
 use crate::terminal::is_foreground;
 
-/// Why nobody can be asked.
+/// Why no question can be asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotAsked {
-    /// Nobody sits at the input, as under cron.
+    /// No person types the input, as under cron.
     #[error("standard input is not a terminal")]
     NoTerminal,
     #[error("the terminal cannot be opened ({TERMINAL}: {0})")]

@@ -1,5 +1,5 @@
-//! Asks a person before anything is sent, and tries the credentials before the question, so that
-//! nobody says yes to an import that cannot begin.
+//! Asks a person before anything is sent, and tries the credentials before the question, because
+//! an import with wrong ones cannot begin.
 
 use crate::commands::job::Sender;
 use crate::delivery::{self, Access, Api, Opening, OpeningStop};

@@ -216,7 +216,7 @@ mod tests {
             shown(&counts, 40, now),
             "sending  1,222/40,000  3 %  11 h 49 min\n1,200 created  3 failed  1 open doubt"
         );
-        assert_eq!(shown(&counts, 20, now), "sending\n3 failed");
+        assert_eq!(shown(&counts, 20, now), "sending  ░░░░░░░░░░\n3 failed");
     }
 
     #[test]
