@@ -13,11 +13,15 @@ use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::delivery::Rate;
 use crate::domain::CountOrShare;
+use crate::exit::Exit;
 use crate::intake::{
     ExtraRule, Format, HoldRule, MapRule, Preset, SetRule, ValueRule, WhereRule, parse_delimiter, parse_encoding,
 };
+use crate::output::{self, Weight};
 use crate::process::logging::LogFormat;
+use crate::process::stdout;
 use crate::sandbox;
+use crate::style::{ColorMode, Paint};
 
 /// The environment variable of `--config`.
 pub const CONFIG_VARIABLE: &str = "CUSTOMER_IMPORT_CONFIG";
@@ -124,6 +128,9 @@ pub struct LogArgs {
         hide_env_values = true
     )]
     pub log_format: LogFormat,
+    /// When to use colors: `auto` on a terminal, unless NO_COLOR is set or TERM is `dumb`.
+    #[arg(long, global = true, value_enum, default_value_t, env = "CUSTOMER_IMPORT_COLOR", hide_env_values = true)]
+    pub color: ColorMode,
     /// Increase verbosity (-v, -vv).
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
@@ -133,16 +140,53 @@ pub struct LogArgs {
 }
 
 impl LogArgs {
-    /// Finds `--log-format` in arguments that failed to parse, so that the parse error is printed
-    /// in the requested format.
+    /// Finds `--log-format` and `--color` in arguments that failed to parse, so that the parse
+    /// error is printed as requested.
     #[must_use]
     pub fn of_misunderstood(words: &[OsString]) -> Self {
-        let after = |pair: &[OsString]| (pair[0] == "--log-format").then(|| pair[1].clone());
-        let joined = |word: &OsString| word.to_str()?.strip_prefix("--log-format=").map(OsString::from);
-        let typed = words.windows(2).find_map(after).or_else(|| words.iter().find_map(joined));
-        let format = typed.or_else(|| std::env::var_os("CUSTOMER_IMPORT_LOG_FORMAT"));
-        let log_format = if format.is_some_and(|format| format == "json") { LogFormat::Json } else { LogFormat::Text };
-        Self { log_format, verbose: 0, quiet: false }
+        Self {
+            log_format: found(words, "--log-format", "CUSTOMER_IMPORT_LOG_FORMAT"),
+            color: found(words, "--color", "CUSTOMER_IMPORT_COLOR"),
+            verbose: 0,
+            quiet: false,
+        }
+    }
+}
+
+/// Returns the value of an option in arguments or else in the environment, or the default if there
+/// is none that the option has.
+fn found<T: ValueEnum + Default>(words: &[OsString], option: &str, variable: &str) -> T {
+    let after = |pair: &[OsString]| (pair[0] == option).then(|| pair[1].clone());
+    let joined = |word: &OsString| word.to_str()?.strip_prefix(option)?.strip_prefix('=').map(OsString::from);
+    let typed = words.windows(2).find_map(after).or_else(|| words.iter().find_map(joined));
+    let value = typed.or_else(|| std::env::var_os(variable));
+    value.and_then(|value| T::from_str(value.to_str()?, false).ok()).unwrap_or_default()
+}
+
+/// Prints help, the version, or what is wrong with the arguments, and returns the exit code.
+pub fn show(error: &clap::Error) -> Exit {
+    let (is_wrong, styled) = (error.use_stderr(), error.render());
+    let paint = if is_wrong { Paint::stderr() } else { Paint::stdout() };
+    let text = if paint.is_colored() { styled.ansi().to_string() } else { styled.to_string() };
+    if is_wrong {
+        output::show(text.as_bytes(), Weight::Needed);
+        return Exit::Usage;
+    }
+    stdout::write(text.as_bytes());
+    Exit::Done
+}
+
+impl ValueEnum for ColorMode {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Auto, Self::Always, Self::Never]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(match self {
+            Self::Auto => "auto",
+            Self::Always => "always",
+            Self::Never => "never",
+        }))
     }
 }
 

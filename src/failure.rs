@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use crate::api::{AuthError, ClientError};
+use crate::domain::StopReason;
 use crate::exit::Exit;
 use crate::intake::IntakeError;
 use crate::ledger::{LedgerError, LostName};
@@ -55,6 +56,15 @@ impl Failure {
     /// `what` precedes its path in the message.
     pub fn distrusted(what: &str, path: &Path, why: Distrust) -> Self {
         Self::new(Exit::Configuration, format!("{what}{} {why}", path.display())).hint(hint_of_distrust(path, why))
+    }
+
+    /// Returns the failure for the reason why a run would stop. Advice at the end of its words
+    /// becomes the hint.
+    #[must_use]
+    pub fn of_stop(reason: &StopReason) -> Self {
+        let words = reason.to_string();
+        let (what, hint) = words.split_once("; hint: ").map_or((&*words, None), |(what, hint)| (what, Some(hint)));
+        hint.into_iter().fold(Self::new(Exit::from(reason), what), Self::hint)
     }
 
     #[must_use]

@@ -13,6 +13,7 @@ use crate::reconcile::inquiry;
 use crate::reconcile::plan::{self, Planned};
 use crate::report::PageFacts;
 use crate::settings::{CheckSettings, Rendering, TargetSettings};
+use crate::style::Paint;
 
 pub(super) fn run(settings: CheckSettings) -> Result<Exit, Failure> {
     let input = InputHandle::open(settings.input.clone())?;
@@ -45,7 +46,7 @@ fn check(input: &InputHandle, settings: &CheckSettings) -> Result<Exit, Failure>
     plan.resolve_command = target.as_ref().map(|target| resume::ledger(&["resolve"], target));
     diagnostics::show(&diagnostics, log, &outputs.reports);
     match rendering {
-        Rendering::Text => stdout::write(plan.to_text().as_bytes()),
+        Rendering::Text => stdout::write(plan.to_text(Paint::stdout()).as_bytes()),
         Rendering::Json => {
             let mut json = plan.to_json();
             json["problems"] = diagnostics.to_json(!std::io::stdout().is_terminal());

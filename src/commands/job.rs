@@ -126,6 +126,7 @@ impl Sender {
             lookups,
             limit,
             known_rejected: HashSet::new(),
+            opening: None,
             shutdown: shutdown.clone(),
         }
     }

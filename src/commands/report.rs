@@ -14,6 +14,7 @@ use crate::reconcile::survey::{self, Survey};
 use crate::reconcile::{all_runs, inquiry, page_facts, pass, run_input};
 use crate::report::{PageFacts, Summary, Unended};
 use crate::settings::{Rendering, ReportSettings, TargetSettings};
+use crate::style::Paint;
 
 pub(super) fn run(settings: ReportSettings) -> Result<Exit, Failure> {
     let ReportSettings { target, input, outputs, run: wanted, rendering } = settings;
@@ -124,7 +125,7 @@ pub(super) fn shared_ids(ledger: &Reader, run: i64) -> Result<Vec<(String, u64)>
 
 pub(super) fn rendered(summary: &Summary, rendering: Rendering) -> String {
     match rendering {
-        Rendering::Text => summary.to_text(),
+        Rendering::Text => summary.to_text(Paint::stdout()),
         Rendering::Json => format!("{}\n", summary.to_json()),
         Rendering::Markdown => summary.to_markdown(),
     }

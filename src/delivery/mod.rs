@@ -28,6 +28,7 @@
 mod auth;
 mod backoff;
 mod note;
+mod opening;
 mod pages;
 mod payload;
 mod probe;
@@ -39,6 +40,7 @@ mod shutdown;
 #[cfg(test)]
 mod tests;
 
+pub use opening::{Access, Opening, OpeningStop, open};
 pub use payload::Payload;
 pub use probe::{Probe, probe};
 pub use rate::circuit_breaker::Health;

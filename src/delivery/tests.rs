@@ -191,6 +191,7 @@ impl World {
             lookups: true,
             limit: self.limit,
             known_rejected: std::collections::HashSet::new(),
+            opening: None,
             shutdown: self.shutdown.clone(),
         };
         let (mut statuses, mut heartbeats) = (Vec::new(), Vec::new());

@@ -15,9 +15,7 @@ use crate::domain::{
 };
 use crate::failure::Failure;
 use crate::intake::Gather;
-use crate::ledger::{
-    BadRecordDigest, CheckedStatus, KnownRecord, PayloadHash, Reader, RecordState, StoredOutcome,
-};
+use crate::ledger::{BadRecordDigest, CheckedStatus, KnownRecord, PayloadHash, Reader, RecordState, StoredOutcome};
 use crate::report::{ChangedCounts, ErrorGroups, MailCounts};
 
 /// The point in time that a line describes.

@@ -12,8 +12,8 @@
 //! - [`KycCounts`] says how many customers have which KYC status.
 //! - [`Diagnostics`] (`diagnostics`) lists what is wrong with the input and marks the cell.
 //! - [`Progress`] (`progress`) follows the events of a run: a bar on a terminal, a line at each
-//!   heartbeat elsewhere. [`Metrics`] writes the same counts for a monitoring system, and
-//!   [`Notification`] tells a third party how a run ended.
+//!   heartbeat elsewhere. [`Activity`] shows what is done before and after. [`Metrics`] writes the
+//!   same counts for a monitoring system, and [`Notification`] tells a third party how a run ended.
 //!
 //! # Rules
 //!
@@ -56,6 +56,7 @@ pub use mails::MailCounts;
 pub use metrics::Metrics;
 pub use notification::Notification;
 pub use plan::Plan;
+pub use progress::Activity;
 pub use progress::counts::Scope;
 pub use progress::display::{Progress, Style};
 pub use rejects::file::Rejects;

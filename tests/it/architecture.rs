@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::sources::Sources;
 
 /// Folders and the crates that only they may name.
-const ONLY_IN: [(&str, &[&str]); 2] = [("ledger::sqlite", &["rusqlite"]), ("report::progress", &["indicatif"])];
+const ONLY_IN: [(&str, &[&str]); 2] = [("ledger::sqlite", &["rusqlite"]), ("style", &["anstyle"])];
 
 /// Folders and the crates that they may not name.
 const NOT_IN: [(&str, &[&str]); 2] =
-    [("domain", &["tokio", "reqwest", "rusqlite", "clap", "axum", "indicatif", "console"]), ("report", &["reqwest"])];
+    [("domain", &["tokio", "reqwest", "rusqlite", "clap", "axum", "anstyle", "console"]), ("report", &["reqwest"])];
 
 type Rule = BTreeMap<String, BTreeSet<String>>;
 

@@ -5,10 +5,12 @@
 
 mod alerts;
 mod architecture;
+mod asking;
 mod campaign;
 mod changed;
 mod check;
 mod cli;
+mod color;
 mod config;
 mod corpora;
 mod cron;
@@ -53,6 +55,7 @@ mod remembered;
 mod report;
 mod reported;
 mod round_trip;
+mod screen;
 mod secrets;
 mod selection;
 mod snapshots;

@@ -9,6 +9,7 @@ use std::process::Command;
 use clap::CommandFactory as _;
 use customer_import::cli::Cli;
 
+use crate::asking::World;
 use crate::harness::{FAST, HEADER, Lab, Ran, Server, customers, email, fixture, program};
 use crate::terminal;
 
@@ -278,7 +279,11 @@ fn questions() {
     let lab = Lab::new();
     lab.customers(3);
     let args = ["import", "in.csv", "--base-url", "https://nowhere.invalid/api", "--ledger", "l.db"];
-    shows_on_a_terminal("question-before-sending", &lab, &args, "n");
+    shows_on_a_terminal("question-not-asked-because-unreachable", &lab, &args, "n");
+    let api = World::new(&[]);
+    let args = api.args(&["--progress", "never"]);
+    let (code, printed) = terminal::run(&mut api.prepared(command(&api.lab, &args)), "n");
+    compare("question-before-sending", &api.lab, &args, code, &[("terminal", &printed)]);
 
     let (lab, server) = world(2, &[]);
     lab.run(&import(&server, &[])).ends(0);

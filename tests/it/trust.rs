@@ -86,13 +86,13 @@ fn a_redirect_ends_with_78_after_one_request_and_nothing_reaches_the_other_host(
 }
 
 /// A certificate authority of our own, with its file.
-struct Authority {
+pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     file: PathBuf,
 }
 
 impl Authority {
-    fn new(lab: &Lab, file: &str) -> Self {
+    pub(crate) fn new(lab: &Lab, file: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         // Two of one name would differ by their signatures only.
@@ -102,7 +102,7 @@ impl Authority {
         Self { issuer, file }
     }
 
-    fn certify(&self, params: &CertificateParams) -> Arc<ServerConfig> {
+    pub(crate) fn certify(&self, params: &CertificateParams) -> Arc<ServerConfig> {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         served(certificate.der().clone(), &key)
@@ -123,7 +123,7 @@ fn here() -> CertificateParams {
 }
 
 /// HTTPS in front of a server, with a certificate that can be changed.
-struct Front {
+pub(crate) struct Front {
     url: String,
     certificate: Mutex<Arc<ServerConfig>>,
     server: SocketAddr,
@@ -133,7 +133,7 @@ struct Front {
 }
 
 impl Front {
-    fn start(server: &str, certificate: Arc<ServerConfig>) -> Arc<Self> {
+    pub(crate) fn start(server: &str, certificate: Arc<ServerConfig>) -> Arc<Self> {
         let url = url::Url::parse(server).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
@@ -148,6 +148,10 @@ impl Front {
         // It ends with the process of the tests.
         std::thread::spawn(move || runtime.block_on(accepting.accept(listener)));
         front
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        url::Url::parse(&self.url).unwrap().socket_addrs(|| None).unwrap()[0]
     }
 
     async fn accept(self: Arc<Self>, listener: TcpListener) {
@@ -298,7 +302,7 @@ fn a_binary_certificate_is_refused_with_the_command_that_converts_it() {
     let server = Server::start(&lab, &[]);
     lab.customers(ROWS);
     let authority = Authority::new(&lab, "ours.pem");
-    let front = Front::start(&server, authority.certify(&here()));
+    let front = Front::start(&server.url, authority.certify(&here()));
     if lab.shell("openssl x509 -outform der -in ours.pem -out ca.der").code != 0 {
         return crate::harness::skipped("openssl is not installed");
     }

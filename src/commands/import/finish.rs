@@ -17,7 +17,7 @@ use crate::process::{signals, stdout};
 use crate::reconcile::line::{AsOf, PassCounts, Reconciler};
 use crate::reconcile::outputs::Outputs;
 use crate::reconcile::{all_runs, from_ledger, inquiry, page_facts, pass};
-use crate::report::{PageFacts, Summary, log_end};
+use crate::report::{Activity, PageFacts, Summary, log_end};
 use crate::settings::{Rendering, TargetSettings};
 
 /// How an import ended.
@@ -48,6 +48,7 @@ impl Import<'_> {
     /// Writes the reports, the end of the run in the ledger, and the summary.
     pub(super) async fn report(&self, run: &RunId, sent: SendingEnd, begun: Instant) -> Result<Finished, Failure> {
         let SendingEnd { verdict, counters, unread, mut stopped } = sent;
+        let activity = Activity::start(self.progress, "writing the reports");
         let memory = self.memory(&verdict).await?;
         let is_limited = matches!(verdict, Some(Verdict::LimitReached));
         let counted = match unread {
@@ -91,6 +92,7 @@ impl Import<'_> {
         if let (Err(error), false) = (ended, matches!(verdict, Some(Verdict::LedgerFailed(_)))) {
             return Err(error.into());
         }
+        drop(activity);
         let counted = counted.map_err(|failure| failure.hint(self.hint_to_resume()))?;
         log_end(exit.code(), stopped.as_deref());
         let resumable = !self.forgets && !memory.lacks_name && counted.tally.unfinished() > 0;

@@ -45,7 +45,8 @@ pub(super) async fn resolve(
     }
     drop(offers);
     let job = sender.job(api, &ledger, &run, offered, doubts, &shutdown);
-    let scope = Scope { records: doubts, to_send: doubts, limit: None, known: Tally::default() };
+    let per_minute = sender.sending.rate.per_minute();
+    let scope = Scope { records: doubts, to_send: doubts, per_minute, ..Scope::default() };
     let mut progress = Progress::start(progress, scope);
     let mut tally = Tally::default();
     let end = delivery::run(job, |event| {

@@ -94,11 +94,11 @@ pub(super) type Correctable<'a> = (&'a Correction, u64);
 const ID_WIDTH: usize = 100;
 
 impl Summary {
-    pub(super) fn headline(&self) -> String {
+    pub(super) fn headline(&self) -> Headline<'_> {
         let excused = if self.excuses_known_bad { self.known_bad } else { 0 };
         let Self { tally, unended, limit, .. } = self;
         let stopped = self.stopped.as_deref();
-        Headline { tally, stopped, unended: *unended, limit: *limit, excused }.to_text()
+        Headline { tally, stopped, unended: *unended, limit: *limit, excused }
     }
 
     /// Returns the facts of the run, in the order in which people read them.

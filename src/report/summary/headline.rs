@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::domain::{Status, Tally, counted, grouped, on_one_line};
+use crate::style::Meaning;
 
 /// Why a run has no end, and when it began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +65,17 @@ impl Headline<'_> {
             }
             (None, None) if waiting > 0 => format!("Done so far: {read}, {} not sent yet.", grouped(waiting)),
             (None, None) => format!("Done: {read}, nothing left to do."),
+        }
+    }
+
+    /// Returns what the line means.
+    pub(super) fn meaning(self) -> Meaning {
+        if self.stopped.is_some() || self.correctable() + self.of(Status::Failed) > self.excused {
+            Meaning::Bad
+        } else if self.of(Status::InDoubt) > 0 || self.unended.is_some() {
+            Meaning::Open
+        } else {
+            Meaning::Good
         }
     }
 

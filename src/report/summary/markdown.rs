@@ -26,7 +26,7 @@ impl Summary {
         writeln!(text, "# Import of {}\n", code_span(&self.input))?;
         match (&self.stopped, self.unended) {
             (Some(why), None) => writeln!(text, "**Stopped:** {}\n", code_span(why))?,
-            _ => writeln!(text, "**{}**\n", self.headline())?,
+            _ => writeln!(text, "**{}**\n", self.headline().to_text())?,
         }
         for note in &self.notes {
             writeln!(text, "Note: {}\n", code_span(note))?;

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use super::facts::{Summary, SummaryFact};
 use crate::domain::{Status, counted, grouped};
-use crate::report::human::skipped;
+use crate::report::human::{self, skipped};
+use crate::style::{Meaning, Paint};
 
 pub(super) const KNOWN_BAD: &str = "known bad: reported alike by a completed import before";
 pub(super) const UNKNOWN_FIELDS: &str = "changed in unknown fields (imported by an earlier version)";
@@ -17,15 +18,15 @@ pub(super) const SETTLE: [&str; 2] = [
 
 impl Summary {
     #[must_use]
-    pub fn to_text(&self) -> String {
+    pub fn to_text(&self, paint: Paint) -> String {
         let mut text = String::new();
         // Writing to a `String` cannot fail.
-        let _ = self.write_text(&mut text);
+        let _ = self.write_text(&mut text, paint);
         text
     }
 
-    fn write_text(&self, text: &mut String) -> std::fmt::Result {
-        writeln!(text, "{}", self.headline())?;
+    fn write_text(&self, text: &mut String, paint: Paint) -> std::fmt::Result {
+        writeln!(text, "{}", paint.paint(self.headline().meaning(), &self.headline().to_text()))?;
         for note in &self.notes {
             writeln!(text, "Note: {note}.")?;
         }
@@ -33,19 +34,21 @@ impl Summary {
         for status in Status::IMPORT {
             let number = self.tally.get(status);
             if number > 0 {
-                writeln!(text, "  {:>9}  {:<16}  {}", grouped(number), status.as_str(), meaning(status))?;
+                let name = paint.paint(human::meaning(status), &format!("{:<16}", status.as_str()));
+                writeln!(text, "  {:>9}  {name}  {}", grouped(number), meaning(status))?;
             }
         }
         for (number, words) in std::iter::once(self.records_read()).chain(skipped(&self.tally)) {
             writeln!(text, "  {:>9}  {words}", grouped(number))?;
         }
         self.write_changed(text)?;
-        self.write_errors(text)?;
+        self.write_errors(text, paint)?;
         if self.known_bad > 0 {
             writeln!(text, "\n  {:>9}  {KNOWN_BAD}", grouped(self.known_bad))?;
         }
         for (id, records) in self.shared_ids() {
-            writeln!(text, "\nATTENTION: the API gave one id to {records}: {id}")?;
+            let attention = paint.paint(Meaning::Bad, "ATTENTION:");
+            writeln!(text, "\n{attention} the API gave one id to {records}: {id}")?;
         }
         writeln!(text)?;
         for SummaryFact { name, text: said, .. } in self.facts() {
@@ -77,7 +80,7 @@ impl Summary {
         }
     }
 
-    fn write_errors(&self, text: &mut String) -> std::fmt::Result {
+    fn write_errors(&self, text: &mut String, paint: Paint) -> std::fmt::Result {
         let (groups, others) = self.errors.shown();
         if groups.is_empty() {
             return Ok(());
@@ -86,7 +89,8 @@ impl Summary {
         for group in groups {
             let words = group.short_message();
             let words = if words.is_empty() { String::new() } else { format!(": {words}") };
-            writeln!(text, "  {:>9}  {}{words} (row {})", grouped(group.count), group.code, group.example_row)?;
+            let code = paint.paint(Meaning::Bad, &group.code);
+            writeln!(text, "  {:>9}  {code}{words} (row {})", grouped(group.count), group.example_row)?;
         }
         if others > 0 {
             writeln!(text, "  {:>9}  {OTHER_ERRORS}", grouped(others))?;
@@ -143,7 +147,7 @@ mod tests {
 
     #[test]
     fn the_text_names_what_happened_how_often_and_what_to_do() {
-        let text = summary(&[Status::Created, Status::Rejected, Status::Rejected]).to_text();
+        let text = summary(&[Status::Created, Status::Rejected, Status::Rejected]).to_text(Paint::PLAIN);
         for words in [
             "1  created",
             "2  rejected",
@@ -162,8 +166,8 @@ mod tests {
         }
         assert!(!text.contains("in_doubt") && !text.contains("settle") && !text.contains("left "), "{text}");
         let doubtful = summary(&[Status::Created, Status::InDoubt]);
-        assert!(doubtful.to_text().contains("\ncustomer-import ledger settle EMAIL --created ID\n"));
-        assert!(doubtful.to_text().contains("\nleft      1 record: 1 in doubt\n"));
+        assert!(doubtful.to_text(Paint::PLAIN).contains("\ncustomer-import ledger settle EMAIL --created ID\n"));
+        assert!(doubtful.to_text(Paint::PLAIN).contains("\nleft      1 record: 1 in doubt\n"));
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     }
 
@@ -171,12 +175,12 @@ mod tests {
     fn one_record_is_never_called_records() {
         let statuses = Status::IMPORT.into_iter().filter(|status| *status != Status::NotAttempted);
         for status in statuses {
-            let text = summary(&[status]).to_text();
+            let text = summary(&[status]).to_text(Paint::PLAIN);
             assert!(text.contains("        1  record read\n") && !text.contains("1 records"), "{text}");
         }
         let mut many = summary(&[Status::Created]);
         many.tally.add_many(Status::Created, 2879);
-        let text = many.to_text();
+        let text = many.to_text(Paint::PLAIN);
         assert!(
             text.starts_with("Done: 2,880 records, nothing left to do.") && text.contains("    2,880  created"),
             "{text}"
@@ -186,7 +190,7 @@ mod tests {
 
     #[test]
     fn known_bad_records_and_notes_are_said_apart() {
-        let text = full_summary().to_text();
+        let text = full_summary().to_text(Paint::PLAIN);
         assert!(text.contains("\n          1  known bad: "), "{text}");
         assert!(
             text.contains("not created.\nNote: a.csv was written again.\n\n")
@@ -211,13 +215,13 @@ mod tests {
         let statuses = [Status::Created, Status::InDoubt, Status::NotAttempted, Status::Invalid];
         let begun = summary(&[]).started_at;
         let running = Summary { unended: Some(Unended::RunningSince(begun)), ended_at: None, ..summary(&statuses) };
-        let text = running.to_text();
+        let text = running.to_text(Paint::PLAIN);
         assert!(text.starts_with("Running since 2026-01-02T03:04:05Z: 1 of 4 records not sent yet"), "{text}");
         assert!(text.contains("\nended     still running, for 60 s\n"), "{text}");
         let cut_off = Summary { unended: Some(Unended::CutOffAfter(begun)), ended_at: None, ..summary(&statuses) };
-        assert!(cut_off.to_text().starts_with("Cut off: the run of 2026-01-02T03:04:05Z was killed"));
+        assert!(cut_off.to_text(Paint::PLAIN).starts_with("Cut off: the run of 2026-01-02T03:04:05Z was killed"));
         for summary in [running, cut_off] {
-            let (text, json) = (summary.to_text(), summary.to_json());
+            let (text, json) = (summary.to_text(Paint::PLAIN), summary.to_json());
             assert!(!text.contains("Finished") && !text.contains("Done") && !text.contains("Fix"), "{text}");
             assert!(["requests", "retries", "ended_at"].iter().all(|name| json[name].is_null()), "{json}");
         }
