@@ -12,11 +12,11 @@ use super::auth::admission::{Admission, Admitted};
 use super::auth::token_cache::TokenCache;
 use super::note::TaskMessage;
 use super::rate::circuit_breaker::Health;
-use super::rate::pacer::Pacer;
+use super::rate::pacer::{FirstRequest, Pacer};
 use super::rate::rate_option::Rate;
 use super::server::Api;
 use super::shutdown::Shutdown;
-use crate::api::{Allowance, PageResult};
+use crate::api::PageResult;
 use crate::domain::StopReason;
 use crate::event::Event;
 
@@ -55,15 +55,6 @@ impl Opening {
     pub const fn requests(&self) -> u64 {
         self.requests
     }
-}
-
-/// The last request of an opening, as the pace of the run must count it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct FirstRequest {
-    pub answered_at: Instant,
-    pub allowance: Allowance,
-    /// Until when the API asked for a pause.
-    pub paused_until: Option<Instant>,
 }
 
 /// Why there is no opening.

@@ -1,8 +1,8 @@
 //! May this record be sent? The ledger is asked before anything else, and a settled record costs no
 //! request and no permit.
 
-use super::idempotency_key::PayloadHash;
 use super::model::Intent;
+use super::payload::PayloadHash;
 use super::record_state::RecordState;
 use crate::domain::{EmailKey, Position, Status};
 

@@ -7,9 +7,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::LedgerError;
 use super::claim::{Claim, ClaimPolicy, ClaimRequest, Ticket};
-use super::idempotency_key::{KeyDeriver, PayloadHash, SentPayload};
+use super::idempotency_key::KeyDeriver;
 use super::keyed_hasher::KeyedHasher;
 use super::model::{CheckedStatus, EndedRun, Intent, RunId, RunStart, Target};
+use super::payload::{PayloadHash, SentPayload};
 use super::queue::{Needs, Queue, Urgency};
 use super::store::{Op, OpReply, Store};
 use crate::domain::{EmailKey, Ending, MinuteTraffic, Moment, Outcome, Receipt};

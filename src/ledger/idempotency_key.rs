@@ -1,42 +1,11 @@
-//! Idempotency keys and payload hashes.
+//! Idempotency keys.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::{Digest as _, Sha256};
+use sha2::Sha256;
 
 use super::model::Target;
+use super::payload::PayloadHash;
 use crate::domain::EmailKey;
-
-/// Equal for two requests that carry the same data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct PayloadHash(pub(super) [u8; 32]);
-
-impl PayloadHash {
-    #[must_use]
-    pub fn of(body: &[u8]) -> Self {
-        Self(Sha256::digest(body).into())
-    }
-}
-
-/// The data of an outcome: what was sent.
-#[derive(Clone, Copy)]
-pub struct SentPayload<'a> {
-    pub hash: PayloadHash,
-    pub body: &'a [u8],
-}
-
-impl<'a> SentPayload<'a> {
-    #[must_use]
-    pub fn of(body: &'a [u8]) -> Self {
-        Self { hash: PayloadHash::of(body), body }
-    }
-}
-
-/// Hides the body, because it has people's data.
-impl std::fmt::Debug for SentPayload<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SentPayload").field("hash", &self.hash).finish_non_exhaustive()
-    }
-}
 
 /// Derives keys with the secret of a ledger and for one target. The same parts give the same key
 /// after any crash; without the secret it cannot be guessed, which matters because a server may

@@ -41,7 +41,7 @@ impl KeyedHasher {
     /// another customer has another hash. `None` if the body is no JSON object.
     #[must_use]
     pub fn fields(&self, email: &EmailKey, body: &[u8]) -> Option<FieldHashes> {
-        let mut message = Message::of([FIELD, email.as_str()].map(str::as_bytes));
+        let mut message = HashedParts::of([FIELD, email.as_str()].map(str::as_bytes));
         let begin = message.0.len();
         FieldHashes::of(body, |path, value| {
             message.0.truncate(begin);
@@ -60,7 +60,7 @@ impl KeyedHasher {
         codes: &'a str,
     ) -> BadRecordDigest {
         let parts = [BAD_RECORD.as_bytes(), codes.as_bytes()].into_iter().chain(cells);
-        let halves = [email.map_or([0; 8], |email| self.person(email)), self.hash(&Message::of(parts))];
+        let halves = [email.map_or([0; 8], |email| self.person(email)), self.hash(&HashedParts::of(parts))];
         let mut digest = [0; 16];
         digest.iter_mut().zip(halves.as_flattened()).for_each(|(to, from)| *to = *from);
         BadRecordDigest(digest)
@@ -68,10 +68,10 @@ impl KeyedHasher {
 
     /// Returns the half of a [`BadRecordDigest`] that stands for the e-mail.
     pub(super) fn person(&self, email: &EmailKey) -> FieldHash {
-        self.hash(&Message::of([PERSON.as_bytes(), email.as_str().as_bytes()]))
+        self.hash(&HashedParts::of([PERSON.as_bytes(), email.as_str().as_bytes()]))
     }
 
-    fn hash(&self, message: &Message) -> FieldHash {
+    fn hash(&self, message: &HashedParts) -> FieldHash {
         let mut mac = self.0.clone();
         mac.update(&message.0);
         let mut hash = FieldHash::default();
@@ -84,9 +84,9 @@ impl KeyedHasher {
 ///
 /// Lengths come first, so that no two lists of parts give the same bytes. The first part is short,
 /// and its length is one byte that is never zero.
-struct Message(Vec<u8>);
+struct HashedParts(Vec<u8>);
 
-impl Message {
+impl HashedParts {
     fn of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut message = Self(Vec::with_capacity(USUAL_LENGTH));
         parts.into_iter().for_each(|part| message.add(part));

@@ -13,9 +13,9 @@ use jiff::Timestamp;
 
 use super::claim::{Claim, ClaimPolicy, ClaimRequest, Decision, Ticket, decide};
 use super::field_hashes::FieldHashes;
-use super::idempotency_key::PayloadHash;
 use super::keyed_hasher::{BadRecordDigest, KeyedHasher};
 use super::model::{self, learnt, unheard};
+use super::payload::PayloadHash;
 use super::record_state::RecordState;
 use super::store::{LedgerReader, NEVER_SENT, Op, OpReply, Store};
 use super::{

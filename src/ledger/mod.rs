@@ -64,6 +64,7 @@ mod memory;
 mod minute_codec;
 mod model;
 mod open;
+mod payload;
 mod queue;
 mod reader;
 mod record_state;
@@ -75,11 +76,11 @@ pub use claim::{Claim, ClaimPolicy, ClaimRequest, Ticket};
 pub use error::{Holder, LedgerError, LostName, Occupied};
 pub use field_hashes::FieldHashes;
 pub use handle::Ledger;
-pub use idempotency_key::{PayloadHash, SentPayload};
 pub use keyed_hasher::{BadRecordDigest, KeyedHasher};
 pub use model::{
     CheckedStatus, Creation, EndedRun, InputName, Intent, OpenRequest, PastOutcome, RunCounters, RunId, RunInfo,
     RunStart, RunState, SharedId, StoredOutcome, Target,
 };
+pub use payload::{PayloadHash, SentPayload};
 pub use reader::Reader;
 pub use record_state::{Claimed, KnownRecord, RecordState};

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::idempotency_key::PayloadHash;
 use super::keyed_hasher::BadRecordDigest;
+use super::payload::PayloadHash;
 use crate::domain::{Complaint, ComplaintCode, Data, EmailKey, Ending, Moment, Outcome, Receipt, Status};
 
 /// An account of a server. A ledger keeps each target's runs and records apart.

@@ -1,7 +1,7 @@
 //! What the ledger knows of one record, and what that means for a claim or a report. Pure.
 
-use super::idempotency_key::PayloadHash;
 use super::model::{Intent, PastOutcome, StoredOutcome};
+use super::payload::PayloadHash;
 use crate::domain::Status;
 
 /// What the ledger knows of one record as of some run.

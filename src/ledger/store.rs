@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use super::claim::{Claim, ClaimPolicy, ClaimRequest};
 use super::field_hashes::{FieldHash, FieldHashes};
-use super::idempotency_key::PayloadHash;
 use super::keyed_hasher::BadRecordDigest;
 use super::model::{CheckedStatus, EndedRun, Intent, OpenRequest, RunInfo, RunStart, RunState, SharedId};
+use super::payload::PayloadHash;
 use super::record_state::{Claimed, KnownRecord, RecordState};
 use super::{LedgerError, Occupied};
 use crate::domain::{EmailKey, Ending, MinuteTraffic, Moment, Outcome, Receipt, Tally};

@@ -4,13 +4,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::run_input;
 use crate::atomic_file;
 use crate::domain::shown;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::intake::{Feed, InputFile, InputOptions};
-use crate::ledger::{InputName, RunStart};
+use crate::ledger::InputName;
 use crate::trusted_file::make_private_folder;
 
 /// Which input to read, and how.
@@ -89,11 +88,6 @@ impl InputHandle {
     /// Returns the name under which the ledger knows the input.
     pub(crate) fn name(&self) -> InputName {
         self.name.clone()
-    }
-
-    /// Returns what a run of this input begins with.
-    pub(crate) fn run_start(&self) -> RunStart {
-        RunStart { input: self.name(), options: Some(run_input::written(self)) }
     }
 
     pub(crate) const fn options(&self) -> &InputOptions {

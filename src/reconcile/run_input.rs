@@ -11,16 +11,21 @@ use crate::domain::{counted, grouped, shorten};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::intake::{CompletedOptions, OptionDifference};
-use crate::ledger::RunInfo;
+use crate::ledger::{RunInfo, RunStart};
 
 /// The member that has the size and the time of the file. All others are options.
 const FILE: &str = "file";
 /// How much of an option or a name is shown.
 const WIDTH: usize = 200;
 
+/// Returns what a run of this input begins with.
+pub(crate) fn run_start(input: &InputHandle) -> RunStart {
+    RunStart { input: input.name(), options: Some(written(input)) }
+}
+
 /// Returns what a run remembers of its input, as JSON: the options, and the size and time of the
 /// file.
-pub(super) fn written(input: &InputHandle) -> String {
+fn written(input: &InputHandle) -> String {
     let mut members = input.options().to_json();
     if let Some(stamp) = stamp(input) {
         members.insert(FILE.to_owned(), stamp);

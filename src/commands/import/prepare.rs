@@ -25,6 +25,7 @@ use crate::process::signals::Signals;
 use crate::reconcile::input::InputHandle;
 use crate::reconcile::outputs::Outputs;
 use crate::reconcile::plan::{self, Planned, Purpose};
+use crate::reconcile::run_input;
 use crate::report::{Activity, Plan};
 use crate::settings::{ImportSettings, MetricsSettings, NotifySettings, TargetSettings};
 
@@ -167,7 +168,7 @@ async fn import(
         metrics,
         notice,
     };
-    let run = import.ledger.begin_run(import.input.run_start()).await?;
+    let run = import.ledger.begin_run(run_input::run_start(&import.input)).await?;
     let span = tracing::error_span!(target: MACHINE_TARGET, "import", run = run.name);
     let ended = send_and_report(import, &run, api, start).instrument(span).await;
     ended.map_err(|failure| failure.of_run(&run.name))

@@ -13,8 +13,16 @@ use super::gate::{Gate, Returned};
 use super::rate_option::Rate;
 use super::sliding_window::SlidingWindow;
 use crate::api::Allowance;
-use crate::delivery::opening::FirstRequest;
 use crate::event::Event;
+
+/// A request that was sent before the run, as the pace of the run must count it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FirstRequest {
+    pub answered_at: Instant,
+    pub allowance: Allowance,
+    /// Until when the API asked for a pause.
+    pub paused_until: Option<Instant>,
+}
 
 /// The right to send one request. If it is dropped without a report, it says nothing about the
 /// server.

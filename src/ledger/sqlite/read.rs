@@ -10,13 +10,13 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::{lock, schema};
 use crate::domain::{BootTime, Data, EmailKey, MinuteTraffic, Moment, Receipt, Status, Tally};
 use crate::ledger::field_hashes::FieldHashes;
-use crate::ledger::idempotency_key::PayloadHash;
 use crate::ledger::keyed_hasher::BadRecordDigest;
 use crate::ledger::minute_codec::{self, EncodedMinute};
 use crate::ledger::model::{
     CheckedStatus, InputName, Intent, OpenRequest, PastOutcome, RunCounters, RunId, RunInfo, RunStart, RunState,
     SharedId, StoredOutcome, Target,
 };
+use crate::ledger::payload::PayloadHash;
 use crate::ledger::record_state::{Claimed, KnownRecord, RecordState};
 use crate::ledger::store::LedgerReader;
 use crate::ledger::{LedgerError, Occupied};

@@ -10,10 +10,10 @@ use crate::domain::{BootTime, EmailKey, MinuteTraffic, Moment, Outcome, Position
 use crate::ledger::Target;
 use crate::ledger::claim::{Claim, ClaimPolicy, ClaimRequest, Decision, Ticket, decide};
 use crate::ledger::field_hashes::FieldHashes;
-use crate::ledger::idempotency_key::PayloadHash;
 use crate::ledger::keyed_hasher::BadRecordDigest;
 use crate::ledger::minute_codec::{self, EncodedMinute};
 use crate::ledger::model::{self, EndedRun, InputName, Intent, RunCounters, RunStart, StoredOutcome, unheard};
+use crate::ledger::payload::PayloadHash;
 
 pub(super) fn register(connection: &Connection, target: &Target) -> rusqlite::Result<i64> {
     if let Some(id) = read::find_target(connection, target)? {

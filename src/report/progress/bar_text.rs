@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::counts::{Counts, Phase};
 use super::fit::{Part, fitted, width_of};
-use super::pause::{Failing, Pause, PauseReason};
+use super::pause::{Outage, PauseLeft, PauseReason};
 use crate::domain::{Status, counted, grouped, on_one_line};
 use crate::report::human::{countdown, meaning};
 use crate::style::{Meaning, Paint};
@@ -134,7 +134,7 @@ fn what_it_waits_for(counts: &Counts, now: Instant) -> Option<Vec<Part>> {
     }
 }
 
-fn pause_parts(pause: &Pause<'_>, now: Instant) -> Vec<Part> {
+fn pause_parts(pause: &PauseLeft<'_>, now: Instant) -> Vec<Part> {
     let left = countdown(pause.left);
     let because = |status: u16| {
         Part::new(0, format!("paused for {left} because the server answered {status}"))
@@ -147,7 +147,7 @@ fn pause_parts(pause: &Pause<'_>, now: Instant) -> Vec<Part> {
         PauseReason::Failing(None) => {
             vec![Part::new(0, format!("next try in {left}")).of(Meaning::Open), Part::new(1, "the API keeps failing")]
         }
-        PauseReason::Failing(Some(Failing { cause, gives_up_at })) => {
+        PauseReason::Failing(Some(Outage { cause, gives_up_at })) => {
             let gives_up_in = countdown(gives_up_at.saturating_duration_since(now));
             vec![
                 Part::new(0, format!("next try in {left}")).of(Meaning::Open),

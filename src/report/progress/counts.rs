@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::pause::{Failing, Pause, PauseReason, Pauses};
+use super::pause::{Outage, PauseLeft, PauseReason, Pauses};
 use crate::domain::{Request, Status, Tally, grouped};
 use crate::event::{Event, Trouble};
 use crate::report::human::about;
@@ -86,7 +86,7 @@ impl Counts {
             }
             Event::Unreachable(trouble) => self.trouble = Some(trouble.cause.clone()),
             Event::BreakerOpened { pause, trouble } => {
-                let failing = trouble.as_ref().map(|Trouble { cause, gives_up_in }| Failing {
+                let failing = trouble.as_ref().map(|Trouble { cause, gives_up_in }| Outage {
                     cause: cause.clone(),
                     gives_up_at: now + *gives_up_in,
                 });
@@ -136,7 +136,7 @@ impl Counts {
         if still.is_some_and(|still| still > enough) { Phase::Waiting } else { Phase::Sending }
     }
 
-    pub(crate) fn pause(&self, now: Instant) -> Option<Pause<'_>> {
+    pub(crate) fn pause(&self, now: Instant) -> Option<PauseLeft<'_>> {
         self.pauses.current(now)
     }
 

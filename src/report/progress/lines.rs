@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use super::counts::Counts;
-use super::pause::{Pause, PauseReason};
+use super::pause::{PauseLeft, PauseReason};
 use crate::domain::{counted, grouped};
 use crate::output;
 use crate::redact::masked;
@@ -48,9 +48,9 @@ fn heartbeat(counts: &Counts, now: Instant) -> String {
 fn pause(counts: &Counts, now: Instant) -> String {
     let because = |status: u16, left| format!("paused for {} because the server answered {status}", about(left));
     match counts.pause(now) {
-        Some(Pause { left, reason: PauseReason::Throttled }) => because(429, left),
-        Some(Pause { left, reason: PauseReason::Unavailable }) => because(503, left),
-        Some(Pause { reason: PauseReason::Failing(_), .. }) | None => String::new(),
+        Some(PauseLeft { left, reason: PauseReason::Throttled }) => because(429, left),
+        Some(PauseLeft { left, reason: PauseReason::Unavailable }) => because(503, left),
+        Some(PauseLeft { reason: PauseReason::Failing(_), .. }) | None => String::new(),
     }
 }
 

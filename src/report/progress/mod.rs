@@ -3,8 +3,10 @@
 //! - `display`: follows the events of a run and decides what to show
 //! - `counts`: adds up the events; `pause` knows the pauses among them
 //! - `bar`, `lines`: the two ways to show the counts, on a terminal and elsewhere
+//! - `activity`: what the program does before and after the run
 //! - `bar_text`: the lines of the bar; `fit` makes them fit the terminal
 
+mod activity;
 mod bar;
 mod bar_text;
 pub(super) mod counts;
@@ -13,4 +15,4 @@ mod fit;
 mod lines;
 mod pause;
 
-pub use bar::Activity;
+pub use activity::Activity;

@@ -10,19 +10,19 @@ pub(crate) enum PauseReason {
     /// The API answered 503 and named a time.
     Unavailable,
     /// Too many requests failed in a row. `None` if they failed in different ways.
-    Failing(Option<Failing>),
+    Failing(Option<Outage>),
 }
 
 /// What fails, and when the run gives up because of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Failing {
+pub(crate) struct Outage {
     pub cause: String,
     pub gives_up_at: Instant,
 }
 
 /// A pause that is not over.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Pause<'a> {
+pub(crate) struct PauseLeft<'a> {
     pub left: Duration,
     pub reason: &'a PauseReason,
 }
@@ -76,10 +76,10 @@ impl Pauses {
     }
 
     /// Returns the pause that lasts now.
-    pub(crate) fn current(&self, now: Instant) -> Option<Pause<'_>> {
+    pub(crate) fn current(&self, now: Instant) -> Option<PauseLeft<'_>> {
         let current = self.current.as_ref()?;
         let left = current.until.saturating_duration_since(now);
-        (!left.is_zero()).then_some(Pause { left, reason: &current.reason })
+        (!left.is_zero()).then_some(PauseLeft { left, reason: &current.reason })
     }
 
     /// Returns how long all pauses took until now.
