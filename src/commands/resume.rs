@@ -49,9 +49,10 @@ pub(super) fn ledger(words: &[&str], settings: &TargetSettings) -> String {
     command.map(quoted).collect::<Vec<_>>().join(" ")
 }
 
-/// Returns the command that has to follow a run whose ledger was removed: a new ledger must know the
-/// customers of the API before anything is sent again. The log that the removed file left behind is
-/// moved away first, because it does not belong to the new one. Returns `None` for other errors.
+/// Returns the command that has to follow a run whose ledger was removed: a new ledger must know
+/// the customers of the API before anything is sent again. The log that the removed file left
+/// behind is moved away first, because it does not belong to the new one. Returns `None` for other
+/// errors.
 pub(super) fn after_loss(error: &LedgerError) -> Option<String> {
     let ledger = error.removed()?.to_string_lossy().into_owned();
     let left = ["-wal", "-shm"].map(|ending| ledger.clone() + ending).into_iter();

@@ -1,6 +1,6 @@
-//! Files as people's programs leave them: the five languages of `fixtures/people`, saved in the ways
-//! of spreadsheets and exports. A customer who is sent is who the file says, and all good rows are
-//! sent; what cannot be read is refused with the way out.
+//! Files as people's programs leave them: the five languages of `fixtures/people`, saved in the
+//! ways of spreadsheets and exports. A customer who is sent is the one of the file, and all good
+//! rows are sent; what cannot be read is refused with the way out.
 
 use std::collections::BTreeMap;
 

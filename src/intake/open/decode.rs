@@ -29,8 +29,8 @@ pub(crate) fn suggested(head: &[u8]) -> Option<&'static str> {
 }
 
 /// Tells the encodings of western text apart by the bytes within words: `ü` is `9F` in what an old
-/// Excel for the Mac saves, `81` in "CSV (MS-DOS)", which nothing here can read, and `FC` otherwise.
-/// In Windows-1252 the first two are `Ÿ` and nothing.
+/// Excel for the Mac saves, `81` in "CSV (MS-DOS)", which nothing here can read, and `FC`
+/// otherwise. In Windows-1252 the first two are `Ÿ` and nothing.
 fn western(head: &[u8]) -> Option<&'static Encoding> {
     let is_letter = |byte: u8| byte.is_ascii_alphabetic();
     let (mut windows, mut mac, mut dos) = (0, 0, 0);
