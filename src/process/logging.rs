@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::output::{self, MACHINE_TARGET, Weight};
 use crate::redact::masked;
 
-const HELD_BACK: &str = "hyper=warn,hyper_util=warn,h2=warn,reqwest=warn,rustls=warn,axum=warn";
+const HELD_BACK: &str = "tokio_postgres=warn,hyper=warn,hyper_util=warn,h2=warn,reqwest=warn,rustls=warn,axum=warn";
 
 /// Format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -127,7 +127,7 @@ impl Held {
 
     fn lock(&self, ledger: &Path) -> Result<(), LedgerError> {
         self.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => LedgerError::Locked(Occupied { path: ledger.to_owned(), by: None }),
+            TryLockError::WouldBlock => LedgerError::Locked(Occupied { ledger: ledger.into(), by: None }),
             TryLockError::Error(error) => LedgerError::Unlockable { path: self.path.clone(), why: error.to_string() },
         })
     }
@@ -169,7 +169,7 @@ impl Held {
 
     /// The refusal, with what the holder wrote about itself.
     fn occupied(&mut self, ledger: &Path) -> LedgerError {
-        LedgerError::Locked(Occupied { path: ledger.to_owned(), by: written_by(&mut self.file) })
+        LedgerError::Locked(Occupied { ledger: ledger.into(), by: written_by(&mut self.file) })
     }
 }
 
@@ -250,7 +250,7 @@ pub(super) fn occupied(ledger: &Path) -> Option<Occupied> {
     let mut options = OpenOptions::new();
     trusted_file::never_following(options.read(true));
     let mut lock_file = options.open(beside(&path, ".lock")).ok()?;
-    Some(Occupied { path, by: written_by(&mut lock_file) })
+    Some(Occupied { ledger: path.as_path().into(), by: written_by(&mut lock_file) })
 }
 
 /// Fails if a run could not lock a ledger here. Creates nothing.

@@ -40,7 +40,7 @@ impl SqliteStore {
         lock.check()?;
         let failed = |error: rusqlite::Error| LedgerError::sqlite(&path, &error);
         let secret = secret(&connection, &path)?;
-        let hasher = KeyedHasher::new(&secret).map_err(|error| LedgerError::io(&path, error))?;
+        let hasher = KeyedHasher::new(&secret).map_err(|error| LedgerError::io(path.as_path(), error))?;
         let target = write::register(&connection, target).map_err(failed)?;
         Ok(Self { connection, lock, path, target, hasher, claimed: HashMap::new(), begun: None })
     }
