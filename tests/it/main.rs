@@ -52,6 +52,7 @@ mod report;
 mod round_trip;
 mod secrets;
 mod selection;
+mod shared_ledger;
 mod snapshots;
 mod sources;
 mod stops;
