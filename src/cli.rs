@@ -11,14 +11,20 @@ use std::time::Duration;
 use clap::builder::{FalseyValueParser, NonEmptyStringValueParser, PossibleValue};
 use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
-use crate::delivery::{FailureLimit, Rate};
+use crate::delivery::Rate;
+use crate::domain::CountOrShare;
+use crate::exit::Exit;
 use crate::intake::{
-    ExtraRule, Format, HoldRule, MapRule, MinRecords, Preset, SetRule, ValueRule, WhereRule, parse_delimiter,
-    parse_encoding,
+    ExtraRule, Format, HoldRule, MapRule, Preset, SetRule, ValueRule, WhereRule, parse_delimiter, parse_encoding,
 };
+use crate::output::{self, Weight};
 use crate::process::logging::LogFormat;
+use crate::process::stdout;
 use crate::sandbox;
+use crate::style::{ColorMode, Paint};
 
+/// The environment variable of `--config`.
+pub const CONFIG_VARIABLE: &str = "CUSTOMER_IMPORT_CONFIG";
 /// The environment variable that can hold the token itself.
 pub const TOKEN_VARIABLE: &str = "CUSTOMER_IMPORT_TOKEN";
 /// The environment variable that can hold the app secret of the account that logs in.
@@ -48,7 +54,7 @@ pub struct Cli {
     #[command(flatten)]
     pub log: LogArgs,
     /// TOML file whose keys are the long options; the command line and the environment override it.
-    #[arg(long, global = true, value_name = "FILE", env = "CUSTOMER_IMPORT_CONFIG", hide_env_values = true)]
+    #[arg(long, global = true, value_name = "FILE", env = CONFIG_VARIABLE, hide_env_values = true)]
     pub config: Option<PathBuf>,
     #[command(subcommand)]
     pub command: Command,
@@ -66,6 +72,10 @@ pub enum Command {
     /// nothing.
     #[command(after_help = after_help::REPORT)]
     Report(ReportArgs),
+    /// Ask the API for the KYC status of a file's customers, and keep it in the ledger for the
+    /// reports. Creates no customer.
+    #[command(after_help = after_help::STATUS)]
+    Status(Box<StatusArgs>),
     /// Look at a file, ask what is unclear, and write how to read it to a file for --config. Sends
     /// nothing and opens no connection.
     #[command(after_help = after_help::INIT)]
@@ -123,6 +133,9 @@ pub struct LogArgs {
         hide_env_values = true
     )]
     pub log_format: LogFormat,
+    /// When to use colors: `auto` on a terminal, unless NO_COLOR is set or TERM is `dumb`.
+    #[arg(long, global = true, value_enum, default_value_t, env = "CUSTOMER_IMPORT_COLOR", hide_env_values = true)]
+    pub color: ColorMode,
     /// Increase verbosity (-v, -vv).
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
@@ -132,16 +145,53 @@ pub struct LogArgs {
 }
 
 impl LogArgs {
-    /// Finds `--log-format` in arguments that failed to parse, so that the parse error is printed
-    /// in the requested format.
+    /// Finds `--log-format` and `--color` in arguments that failed to parse, so that the parse
+    /// error is printed as requested.
     #[must_use]
     pub fn of_misunderstood(words: &[OsString]) -> Self {
-        let after = |pair: &[OsString]| (pair[0] == "--log-format").then(|| pair[1].clone());
-        let joined = |word: &OsString| word.to_str()?.strip_prefix("--log-format=").map(OsString::from);
-        let typed = words.windows(2).find_map(after).or_else(|| words.iter().find_map(joined));
-        let format = typed.or_else(|| std::env::var_os("CUSTOMER_IMPORT_LOG_FORMAT"));
-        let log_format = if format.is_some_and(|format| format == "json") { LogFormat::Json } else { LogFormat::Text };
-        Self { log_format, verbose: 0, quiet: false }
+        Self {
+            log_format: found(words, "--log-format", "CUSTOMER_IMPORT_LOG_FORMAT"),
+            color: found(words, "--color", "CUSTOMER_IMPORT_COLOR"),
+            verbose: 0,
+            quiet: false,
+        }
+    }
+}
+
+/// Returns the value of an option in arguments or else in the environment, or the default if there
+/// is none that the option has.
+fn found<T: ValueEnum + Default>(words: &[OsString], option: &str, variable: &str) -> T {
+    let after = |pair: &[OsString]| (pair[0] == option).then(|| pair[1].clone());
+    let joined = |word: &OsString| word.to_str()?.strip_prefix(option)?.strip_prefix('=').map(OsString::from);
+    let typed = words.windows(2).find_map(after).or_else(|| words.iter().find_map(joined));
+    let value = typed.or_else(|| std::env::var_os(variable));
+    value.and_then(|value| T::from_str(value.to_str()?, false).ok()).unwrap_or_default()
+}
+
+/// Prints help, the version, or what is wrong with the arguments, and returns the exit code.
+pub fn show(error: &clap::Error) -> Exit {
+    let (is_wrong, styled) = (error.use_stderr(), error.render());
+    let paint = if is_wrong { Paint::stderr() } else { Paint::stdout() };
+    let text = if paint.is_colored() { styled.ansi().to_string() } else { styled.to_string() };
+    if is_wrong {
+        output::show(text.as_bytes(), Weight::Needed);
+        return Exit::Usage;
+    }
+    stdout::write(text.as_bytes());
+    Exit::Done
+}
+
+impl ValueEnum for ColorMode {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Auto, Self::Always, Self::Never]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(match self {
+            Self::Auto => "auto",
+            Self::Always => "always",
+            Self::Never => "never",
+        }))
     }
 }
 
@@ -180,7 +230,7 @@ pub struct ImportArgs {
     /// Refuse (65) an input with fewer than N records, or than P% of the records of the last
     /// completed import of the same --input-name. The first import has none to compare with.
     #[arg(long, help_heading = PACE, value_name = "N|P%", env = "CUSTOMER_IMPORT_MIN_RECORDS", hide_env_values = true)]
-    pub min_records: Option<MinRecords>,
+    pub min_records: Option<CountOrShare>,
     /// Which invalid and rejected records count for the exit code, --strict and --max-failures:
     /// all, or only new ones. A record is not new if a completed import of this target reported it
     /// with the same cells and codes.
@@ -247,6 +297,32 @@ pub struct ReportArgs {
     /// Run to report on: `last`, or the id from its summary.
     #[arg(long, help_heading = NO_HEADING, default_value = "last", value_name = "ID", env = "CUSTOMER_IMPORT_RUN", hide_env_values = true)]
     pub run: String,
+}
+
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
+    #[command(flatten)]
+    pub credentials: CredentialArgs,
+    /// Pace of requests. `auto` follows the limit that the server announces, leaves a margin and
+    /// never exceeds 6000/m; N/s, N/m or N/h is exact.
+    #[arg(long, help_heading = PACE, default_value = "auto", env = "CUSTOMER_IMPORT_RATE", hide_env_values = true)]
+    pub rate: Rate,
+    /// Maximum time to wait for a complete response.
+    #[arg(long, help_heading = PACE, value_name = "D", default_value = "75s", value_parser = parse_duration, env = "CUSTOMER_IMPORT_TIMEOUT", hide_env_values = true)]
+    pub timeout: Duration,
+    /// Maximum time to wait for a connection.
+    #[arg(long, help_heading = PACE, value_name = "D", default_value = "10s", value_parser = parse_duration, env = "CUSTOMER_IMPORT_CONNECT_TIMEOUT", hide_env_values = true)]
+    pub connect_timeout: Duration,
+    /// Stop (69) after this time without a conclusive response.
+    #[arg(long, help_heading = PACE, value_name = "D", default_value = "30m", value_parser = parse_duration, env = "CUSTOMER_IMPORT_GIVE_UP_AFTER", hide_env_values = true)]
+    pub give_up_after: Duration,
+    /// Print the result as JSON.
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -470,7 +546,7 @@ pub struct SendingArgs {
     pub limit: Option<NonZeroU64>,
     /// Stop once this many records are rejected or failed, or this share of the records to send.
     #[arg(long, value_name = "N|P%", env = "CUSTOMER_IMPORT_MAX_FAILURES", hide_env_values = true)]
-    pub max_failures: Option<FailureLimit>,
+    pub max_failures: Option<CountOrShare>,
     /// Send records again that the API rejected with the same data in an earlier run.
     #[arg(long, value_parser = FalseyValueParser::new(), env = "CUSTOMER_IMPORT_RETRY_REJECTED", hide_env_values = true)]
     pub retry_rejected: bool,
@@ -495,7 +571,8 @@ pub struct OutputArgs {
     /// .xlsx, which a spreadsheet cannot damage.
     #[arg(long, value_name = "PATH", env = "CUSTOMER_IMPORT_REJECTS", hide_env_values = true)]
     pub rejects: Option<PathBuf>,
-    /// Format of the summary at the end, on standard output.
+    /// Format of the summary at the end, on standard output: text, json for programs, or markdown
+    /// to forward.
     #[arg(long, value_enum, default_value_t, env = "CUSTOMER_IMPORT_SUMMARY", hide_env_values = true)]
     pub summary: SummaryFormat,
 }
@@ -646,6 +723,7 @@ pub enum SummaryFormat {
     #[default]
     Text,
     Json,
+    Markdown,
 }
 
 /// Which bad records count for the end of a run.
@@ -672,11 +750,14 @@ pub fn unknown_variables() -> Vec<String> {
         known.extend(command.get_arguments().filter_map(|argument| argument.get_env().map(ToOwned::to_owned)));
         command.get_subcommands().for_each(|command| collect(command, known));
     }
+    let names = std::env::vars_os().map(|(name, _)| name);
+    let ours: Vec<_> = names.filter(|name| name.to_string_lossy().starts_with("CUSTOMER_IMPORT_")).collect();
     let mut known = vec![TOKEN_VARIABLE.into(), APP_SECRET_VARIABLE.into(), HOLDER_VARIABLE.into()];
-    collect(&Cli::command(), &mut known);
-    let ours =
-        std::env::vars_os().map(|(name, _)| name).filter(|name| name.to_string_lossy().starts_with("CUSTOMER_IMPORT_"));
-    ours.filter(|name| !known.contains(name)).map(|name| name.to_string_lossy().into_owned()).collect()
+    // Building all options takes a noticeable part of a short run.
+    if ours.iter().any(|name| !known.contains(name)) {
+        collect(&Cli::command(), &mut known);
+    }
+    ours.iter().filter(|name| !known.contains(name)).map(|name| name.to_string_lossy().into_owned()).collect()
 }
 
 /// A shorter lease would be lost in an ordinary pause of a machine or a database.

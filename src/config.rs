@@ -15,7 +15,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory as _};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::cli::{Cli, FILE_VALUE};
+use crate::cli::{CONFIG_VARIABLE, Cli, FILE_VALUE};
 use crate::domain::shown;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -27,6 +27,9 @@ const SECRETS: [&str; 5] = ["token", "app-secret", "app_secret", "secret", "pass
 
 /// Returns the typed arguments, extended by those of the file that they name.
 pub fn expand(typed: Vec<OsString>) -> Result<Vec<OsString>, Failure> {
+    if !may_name_a_file(&typed) {
+        return Ok(typed);
+    }
     // If the arguments have errors, the real parse reports them.
     let Ok(matches) = Cli::command().ignore_errors(true).try_get_matches_from(&typed) else { return Ok(typed) };
     let mut command = Cli::command();
@@ -37,6 +40,13 @@ pub fn expand(typed: Vec<OsString>) -> Result<Vec<OsString>, Failure> {
     let added = File { path, text: &text }.words(&command, &leaf)?;
     let at = leaf.end_in(&typed);
     Ok([&typed[..at], &added, &typed[at..]].concat())
+}
+
+/// Returns whether `--config` may be given. It saves building all options twice, which takes longer
+/// than to check a small file.
+fn may_name_a_file(typed: &[OsString]) -> bool {
+    let names_it = |word: &OsString| word.as_encoded_bytes().starts_with(b"--config");
+    std::env::var_os(CONFIG_VARIABLE).is_some() || typed.iter().any(names_it)
 }
 
 /// Returns the text of the file. Fails if anyone other than root and the user can have written it,

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use crate::api::{AuthError, ClientError};
+use crate::domain::StopReason;
 use crate::exit::Exit;
 use crate::intake::IntakeError;
 use crate::ledger::{DatabaseProblem, LedgerError, LedgerName, LostName};
@@ -57,6 +58,15 @@ impl Failure {
         Self::new(Exit::Configuration, format!("{what}{} {why}", path.display())).hint(hint_of_distrust(path, why))
     }
 
+    /// Returns the failure for the reason why a run would stop. Advice at the end of its words
+    /// becomes the hint.
+    #[must_use]
+    pub fn of_stop(reason: &StopReason) -> Self {
+        let words = reason.to_string();
+        let (what, hint) = words.split_once("; hint: ").map_or((&*words, None), |(what, hint)| (what, Some(hint)));
+        hint.into_iter().fold(Self::new(Exit::from(reason), what), Self::hint)
+    }
+
     #[must_use]
     pub fn context(mut self, what: String) -> Self {
         self.error = self.error.context(what);
@@ -85,6 +95,25 @@ impl Failure {
     #[must_use]
     pub fn lacks_columns(&self) -> bool {
         self.error.downcast_ref::<IntakeError>().is_some_and(IntakeError::lacks_columns)
+    }
+
+    /// Returns the error of the ledger behind it, or `None` if it has none.
+    #[must_use]
+    pub fn ledger_error(&self) -> Option<&LedgerError> {
+        self.error.downcast_ref()
+    }
+
+    /// Adds the command that does what the hint says.
+    #[must_use]
+    pub fn hint_command(mut self, command: &str) -> Self {
+        self.hint = self.hint.map(|hint| format!("{hint}: {command}"));
+        self
+    }
+
+    /// Whether there is no ledger where the command looks for one.
+    #[must_use]
+    pub fn lacks_ledger(&self) -> bool {
+        self.error.downcast_ref::<LedgerError>().is_some_and(LedgerError::is_missing)
     }
 
     /// Adds another way to the hint.
@@ -235,8 +264,7 @@ pub(crate) fn hint_of_lost(lost: &LostName) -> &'static str {
             "give the ledger its name back before the next import, because a new ledger would send everything again"
         }
         LostName::Ledger { now: None } => {
-            "before the next import, pull the customers of the API into a new ledger (`ledger pull`), because it does not know those \
-             that this run created"
+            "before the next import, pull the customers of the API into a new ledger, because it does not know those that this run created"
         }
     }
 }

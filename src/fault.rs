@@ -11,6 +11,7 @@ use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use serde_json::json;
 
 use crate::output::{self, Weight};
+use crate::style::Paint;
 
 const HINT: &str = "what was sent is in the ledger: run the same command again, and report this bug";
 
@@ -34,7 +35,7 @@ fn rendered(panic: &PanicHookInfo<'_>, in_json: bool) -> String {
     }
     let trace = Backtrace::capture();
     let trace = if trace.status() == BacktraceStatus::Captured { format!("{trace}\n") } else { String::new() };
-    format!("error: {message} ({place})\nhint: {HINT}\n{trace}")
+    Paint::stderr().failure(&format!("{message} ({place})"), Some(HINT)) + &trace
 }
 
 /// Returns the message of a panic without the values in it, because they may be people's data: such

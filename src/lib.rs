@@ -17,8 +17,8 @@
 //!
 //! # The dependency rule
 //! Imports go one way. A module imports only itself and what its row names; `tools` stands for
-//! `atomic_file`, `clock`, `fault`, `limits`, `output`, `redact`, `shell` and `trusted_file`. Tests can
-//! import more.
+//! `atomic_file`, `clock`, `fault`, `limits`, `output`, `redact`, `shell`, `style`, `terminal` and
+//! `trusted_file`. Tests can import more.
 //!
 //! | module | imports |
 //! | --- | --- |
@@ -35,7 +35,7 @@
 //! | `process` | `delivery`, `exit`, `failure`, `tools` |
 //! | `reconcile` | `domain`, `api`, `intake`, `ledger`, `report`, `exit`, `failure`, `tools` |
 //! | `sandbox` | |
-//! | `cli` | `intake`, `delivery`, `process`, `sandbox` |
+//! | `cli` | `domain`, `intake`, `delivery`, `process`, `sandbox`, `exit`, `tools` |
 //! | `config` | `domain`, `intake`, `cli`, `exit`, `failure`, `tools` |
 //! | `settings` | all but `commands`, `config` and `sandbox` |
 //! | `commands` | all |
@@ -84,4 +84,6 @@ pub mod report;
 pub mod sandbox;
 pub mod settings;
 pub mod shell;
+pub mod style;
+pub mod terminal;
 pub mod trusted_file;

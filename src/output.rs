@@ -5,12 +5,21 @@
 //! and a line that finds the queue full is dropped and counted. A line that must not be dropped,
 //! such as the reason why a run stopped, is always accepted. [`flush`] waits at the end, but never
 //! long if the reader does not read.
+//!
+//! The same thread keeps a [`Footer`] below all lines: the progress of a run on a terminal. Only
+//! the newest one is kept, so progress never takes room from lines and never waits.
+
+mod screen;
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
+
+use self::screen::Screen;
+use crate::terminal::{self, TerminalSize};
 
 /// Log target of lines for programs only, because people see their content elsewhere: which run a
 /// line belongs to, and how the run ended. Switched off in text format.
@@ -28,6 +37,27 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// How long the thread waits before it writes again to a descriptor that would block.
 const AGAIN: Duration = Duration::from_millis(20);
+
+/// How often the thread looks whether the footer has changed. Its countdowns need no event.
+const FRAME: Duration = Duration::from_millis(100);
+
+/// How long the footer can be hidden while lines come without a break.
+const HIDDEN: Duration = Duration::from_millis(200);
+
+/// Makes the lines that stay below everything else, from their width and the time.
+pub struct Footer(Box<dyn Fn(usize, Instant) -> Vec<String> + Send>);
+
+impl Footer {
+    pub fn new(lines: impl Fn(usize, Instant) -> Vec<String> + Send + 'static) -> Self {
+        Self(Box::new(lines))
+    }
+}
+
+impl fmt::Debug for Footer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Footer(..)")
+    }
+}
 
 /// Whether a line may be dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +77,9 @@ struct OutputQueue {
     is_writing: bool,
     /// Counts writes, so that `flush` notices progress.
     written: u64,
+    footer: Option<Footer>,
+    /// The footer is on the screen.
+    has_footer: bool,
 }
 
 impl OutputQueue {
@@ -79,8 +112,13 @@ impl OutputQueue {
         self.waiting.pop_front()
     }
 
+    /// Returns whether nothing has to be written, and no footer has to be erased.
     fn is_empty(&self) -> bool {
-        self.waiting.is_empty() && !self.is_writing
+        self.waiting.is_empty() && !self.is_writing && (self.footer.is_some() || !self.has_footer)
+    }
+
+    fn footer_lines(&self, size: TerminalSize, now: Instant) -> Vec<String> {
+        self.footer.as_ref().map(|footer| (footer.0)(size.columns, now)).unwrap_or_default()
     }
 }
 
@@ -122,27 +160,56 @@ impl Shared {
         }
     }
 
-    /// Writes queued text forever.
-    fn work(&self, output: &mut dyn Write) {
+    fn set_footer(&self, footer: Option<Footer>) {
+        let mut queue = self.queue();
+        // While a footer is shown, the thread looks for a newer one by itself.
+        let must_wake = queue.footer.is_some() != footer.is_some();
+        queue.footer = footer;
+        drop(queue);
+        if must_wake {
+            self.filled.notify_one();
+        }
+    }
+
+    /// Writes queued text forever, and keeps the footer below it. `size` returns the size of the
+    /// terminal, or `None` if no footer may be drawn on it.
+    fn work(&self, output: &mut dyn Write, size: impl Fn() -> Option<TerminalSize>) {
+        let mut frames = Frames::default();
         loop {
-            let text = self.take();
-            self.put(&text, output);
+            let Frame { bytes, queued } = self.next_frame(&mut frames, &size);
+            self.put(&bytes, output);
             let mut queue = self.queue();
-            queue.bytes -= text.len();
+            queue.bytes -= queued;
             queue.is_writing = false;
             drop(queue);
             self.drained.notify_all();
         }
     }
 
-    fn take(&self) -> Vec<u8> {
+    /// Waits until something has to be written.
+    fn next_frame(&self, frames: &mut Frames, size: impl Fn() -> Option<TerminalSize>) -> Frame {
         let mut queue = self.queue();
         loop {
-            if let Some(text) = queue.next() {
+            let text = queue.next();
+            let now = Instant::now();
+            let size = if queue.footer.is_some() { size() } else { None };
+            // Between two lines that come together the footer would only flicker.
+            let is_hidden = !queue.waiting.is_empty() && frames.is_fresh(now);
+            let lines = match size {
+                Some(size) if !is_hidden => queue.footer_lines(size, now),
+                _ => Vec::new(),
+            };
+            let queued = text.as_ref().map_or(0, Vec::len);
+            let bytes = frames.update(&text.unwrap_or_default(), lines, size, now);
+            queue.has_footer = frames.screen.has_lines();
+            if !bytes.is_empty() || queued > 0 {
                 queue.is_writing = true;
-                return text;
+                return Frame { bytes, queued };
             }
-            queue = self.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            queue = match queue.footer {
+                Some(_) => self.filled.wait_timeout(queue, FRAME).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.filled.wait(queue).unwrap_or_else(PoisonError::into_inner),
+            };
         }
     }
 
@@ -187,6 +254,35 @@ impl Shared {
     }
 }
 
+/// What is written next, and how many bytes of it were in the queue.
+struct Frame {
+    bytes: Vec<u8>,
+    queued: usize,
+}
+
+/// The screen, and when its footer was last drawn.
+#[derive(Debug, Default)]
+struct Frames {
+    screen: Screen,
+    drawn_at: Option<Instant>,
+}
+
+impl Frames {
+    fn is_fresh(&self, now: Instant) -> bool {
+        self.drawn_at.is_some_and(|at| now.saturating_duration_since(at) < HIDDEN)
+    }
+
+    fn update(&mut self, text: &[u8], lines: Vec<String>, size: Option<TerminalSize>, now: Instant) -> Vec<u8> {
+        // Without a size there are no lines, so the size does not matter.
+        let size = size.unwrap_or(TerminalSize { columns: 0, rows: 0 });
+        let bytes = self.screen.update(text, lines, size);
+        if self.screen.has_lines() {
+            self.drawn_at = Some(now);
+        }
+        bytes
+    }
+}
+
 /// Returns the queue of this process, or `None` if its thread could not be started; then every
 /// caller writes directly.
 fn shared() -> Option<&'static Shared> {
@@ -194,7 +290,7 @@ fn shared() -> Option<&'static Shared> {
     *SHARED.get_or_init(|| {
         let shared: &'static Shared = Box::leak(Box::default());
         let thread = std::thread::Builder::new().name("output".to_owned());
-        thread.spawn(|| shared.work(&mut io::stderr())).ok().map(|_| shared)
+        thread.spawn(|| shared.work(&mut io::stderr(), terminal::own_size)).ok().map(|_| shared)
     })
 }
 
@@ -221,6 +317,14 @@ pub fn show(text: &[u8], weight: Weight) {
 /// Prints one line, unless the queue is full.
 pub fn line(line: &str) {
     show(format!("{line}\n").as_bytes(), Weight::Ordinary);
+}
+
+/// Keeps these lines below everything that is printed from now on, in place of earlier ones.
+/// Without a footer the lines disappear. Call it only if standard error is a terminal.
+pub fn set_footer(footer: Option<Footer>) {
+    if let Some(shared) = shared() {
+        shared.set_footer(footer);
+    }
 }
 
 /// Waits until everything is written, at most about a second if the reader does not read.
@@ -253,6 +357,8 @@ mod tests {
 
     use super::*;
 
+    const SIZE: TerminalSize = TerminalSize { columns: 80, rows: 24 };
+
     /// An output that accepts one write for each `()` that it receives.
     struct Stubborn {
         may: Receiver<()>,
@@ -276,7 +382,7 @@ mod tests {
         let (took, taken) = channel();
         let shared = Arc::new(Shared::default());
         let works = Arc::clone(&shared);
-        std::thread::spawn(move || works.work(&mut Stubborn { may, took }));
+        std::thread::spawn(move || works.work(&mut Stubborn { may, took }, || Some(SIZE)));
         (shared, allow, taken)
     }
 
@@ -326,6 +432,28 @@ mod tests {
         // is not.
         assert!(shared.flush(2 * LOOK, Duration::from_secs(60), || true));
         assert_eq!(late.join().unwrap(), b"error: why\n");
+    }
+
+    #[test]
+    fn the_newest_footer_stays_below_all_lines_and_takes_no_room_in_the_queue() {
+        let (shared, allow, taken) = started();
+        let next = || {
+            allow.send(()).unwrap();
+            String::from_utf8(taken.recv().unwrap()).unwrap()
+        };
+        shared.set_footer(Some(Footer::new(|width, _| vec![format!("old {width}")])));
+        assert!(next().contains("old 80"));
+        for n in 0..100_000 {
+            shared.set_footer(Some(Footer::new(move |_, _| vec![format!("new {n}")])));
+        }
+        assert_eq!(shared.queue().bytes, 0);
+        while !next().contains("new 99999") {}
+        shared.add(b"a line\n", Weight::Ordinary);
+        let drawn = next();
+        assert!(drawn.find("a line\n") < drawn.find("new 99999"), "{drawn:?}");
+        shared.set_footer(None);
+        assert_eq!(next(), "\r\u{1b}[J");
+        assert!(shared.flush(Duration::from_secs(60), Duration::from_secs(60), || false));
     }
 
     #[test]

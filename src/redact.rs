@@ -134,6 +134,8 @@ struct Finder {
     prefixes: OnceLock<Option<AhoCorasick>>,
     /// Indexed like the prefixes.
     forms: Vec<String>,
+    /// The length of the shortest form in bytes.
+    shortest: usize,
 }
 
 impl Finder {
@@ -141,7 +143,8 @@ impl Finder {
     fn of(forms: BTreeSet<String>) -> Option<Self> {
         let forms: Vec<_> = forms.into_iter().collect();
         let any = packed::Searcher::new(prefixes(&forms).map(<[u8]>::to_ascii_lowercase));
-        (!forms.is_empty()).then(|| Self { any, prefixes: OnceLock::new(), forms })
+        let shortest = forms.iter().map(String::len).min()?;
+        Some(Self { any, prefixes: OnceLock::new(), forms, shortest })
     }
 
     fn prefixes(&self) -> Option<&AhoCorasick> {
@@ -155,6 +158,9 @@ impl Finder {
 
     /// Returns whether there may be something to find. Almost no text has a secret.
     fn may_find(&self, text: &str) -> bool {
+        if text.len() < self.shortest {
+            return false;
+        }
         match &self.any {
             Some(any) => any.find(text.to_ascii_lowercase()).is_some(),
             None => self.prefixes().is_none_or(|prefixes| prefixes.is_match(text)),

@@ -38,20 +38,32 @@ pub enum BaseUrlError {
     Syntax(url::ParseError),
     #[error("contains blanks or control characters")]
     Characters,
-    #[error("starts with `{0}://`; hint: give an `https://` address")]
+    #[error("starts with `{0}://`")]
     Scheme(String),
-    #[error(
-        "`http://` is for this machine only, because it would send the token and personal data unencrypted; hint: give an `https://` address"
-    )]
+    #[error("`http://` is for this machine only, because it would send the token and personal data unencrypted")]
     Cleartext,
-    #[error("contains a user name or password; hint: use the options for credentials")]
+    #[error("contains a user name or password")]
     UserInfo,
-    #[error("contains a query (`?…`); hint: give the address without it")]
+    #[error("contains a query (`?…`)")]
     Query,
-    #[error("contains a fragment (`#…`); hint: give the address without it")]
+    #[error("contains a fragment (`#…`)")]
     Fragment,
     #[error("has no host")]
     Host,
+}
+
+impl BaseUrlError {
+    /// Returns what the user can do.
+    #[must_use]
+    pub const fn advice(&self) -> &'static str {
+        match self {
+            Self::Syntax(_) | Self::Host => "give an address such as https://api.example.com/v1",
+            Self::Characters => "give the address in one piece, without blanks and line breaks",
+            Self::Scheme(_) | Self::Cleartext => "give an `https://` address",
+            Self::UserInfo => "use the options for credentials",
+            Self::Query | Self::Fragment => "give the address without it",
+        }
+    }
 }
 
 impl BaseUrl {

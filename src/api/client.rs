@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_TYPE};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use url::Url;
 
 use super::account::AppAccount;
@@ -37,6 +37,7 @@ use crate::trusted_file;
 const IDLE: Duration = Duration::from_secs(4);
 
 const JSON: &str = "application/json";
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The configuration of a client.
 #[derive(Clone, Debug)]
@@ -155,7 +156,7 @@ impl Client {
         leave: &Departure,
     ) -> CreateResponse {
         let request = self.http.post(self.customers.clone());
-        let request = request.header(CONTENT_TYPE, JSON).header("idempotency-key", key).body(leave.body(body));
+        let request = request.header(CONTENT_TYPE, JSON).header(IDEMPOTENCY_KEY, key).body(leave.body(body));
         match self.send(self.bearing(request, token)).await {
             Ok(answer) => {
                 let mut result = classify(&answer, sent);

@@ -4,7 +4,11 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
+
+const RATE_LIMIT_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+const RATE_LIMIT_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+const RATE_LIMIT_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
 /// The response headers that matter, as received.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,15 +37,15 @@ pub struct Allowance {
 
 impl ResponseHeaders {
     pub(super) fn of(headers: &HeaderMap, asked: &url::Url) -> Self {
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let location = text(LOCATION.as_str()).and_then(|location| asked.join(&location).ok());
+        let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let location = text(LOCATION).and_then(|location| asked.join(&location).ok());
         Self {
-            retry_after: text(RETRY_AFTER.as_str()),
-            rate_limit_limit: text("x-ratelimit-limit"),
-            rate_limit_remaining: text("x-ratelimit-remaining"),
-            rate_limit_reset: text("x-ratelimit-reset"),
-            content_type: text(CONTENT_TYPE.as_str()),
-            date: text(DATE.as_str()),
+            retry_after: text(RETRY_AFTER),
+            rate_limit_limit: text(RATE_LIMIT_LIMIT),
+            rate_limit_remaining: text(RATE_LIMIT_REMAINING),
+            rate_limit_reset: text(RATE_LIMIT_RESET),
+            content_type: text(CONTENT_TYPE),
+            date: text(DATE),
             location_host: location.and_then(|url| url.host_str().map(str::to_owned)),
         }
     }

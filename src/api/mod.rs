@@ -61,7 +61,7 @@ pub use classify::classify;
 pub use client::{Client, ClientConfig, ClientError, CreateResponse, FirstLook, LookupResponse};
 pub use departure::Departure;
 pub use headers::{Allowance, ResponseHeaders};
-pub use lookup::{Extent, LookupScan, PageResult};
+pub use lookup::{Extent, LookupScan, PER_PAGE, PageResult};
 pub use notifier::{Notifier, NotifyAddress, NotifyAddressError, NotifyError};
 pub use proxy::{Proxy, ProxyError, Route};
 pub use response::{Body, Response};

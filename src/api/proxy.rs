@@ -53,20 +53,35 @@ pub struct ProxyError {
 enum ProxyFlaw {
     #[error("it is not UTF-8 text")]
     NotText,
-    #[error("it is empty, but {0} is not; hint: unset the one that is not meant")]
+    #[error("it is empty, but {0} is not")]
     Empty(&'static str),
     #[error("its value has blanks in it or around it")]
     Blanks,
     #[error("its value has quotes in it")]
     Quotes,
-    #[error("its value has a # in it, which ends an address; hint: write %23 in a password")]
+    #[error("its value has a # in it, which ends an address")]
     Hash,
-    #[error("its value has more than a host and a port; hint: in a password, write %2F for /, %3F for ? and %40 for @")]
+    #[error("its value has more than a host and a port")]
     Path,
     #[error("its scheme {0} is not supported, only http and https")]
     Scheme(String),
     #[error("its value is not an address of a proxy such as http://proxy.example.com:3128")]
     Address,
+}
+
+impl ProxyError {
+    /// Returns how to correct the value, or `None` if the message says it.
+    #[must_use]
+    pub const fn advice(&self) -> Option<&'static str> {
+        match self.flaw {
+            ProxyFlaw::Empty(_) => Some("unset the one that is not meant"),
+            ProxyFlaw::Hash => Some("in a password, write %23 for #"),
+            ProxyFlaw::Path => Some("in a password, write %2F for /, %3F for ? and %40 for @"),
+            ProxyFlaw::NotText | ProxyFlaw::Blanks | ProxyFlaw::Quotes | ProxyFlaw::Scheme(_) | ProxyFlaw::Address => {
+                None
+            }
+        }
+    }
 }
 
 impl Route {
@@ -232,7 +247,7 @@ mod tests {
         match route("https://api.example.com/v1", variables) {
             Ok(Route::Proxy(proxy)) => Ok(Some(format!("{} {}", proxy.variable(), proxy.host()))),
             Ok(Route::Direct | Route::System) => Ok(None),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(format!("{error}; {}", error.advice().unwrap_or_default())),
         }
     }
 

@@ -35,6 +35,9 @@ pub(super) fn without_links(text: &str) -> Cow<'_, str> {
 /// Returns whether a text is a page rather than a message.
 pub(super) fn is_html(text: &str) -> bool {
     const SIGNS: [&str; 5] = ["<html", "<!doctype", "<head", "<body", "</"];
+    if !text.contains('<') {
+        return false;
+    }
     let text = text.to_ascii_lowercase();
     SIGNS.iter().any(|sign| text.contains(sign))
 }

@@ -9,12 +9,15 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-/// How often a waiting request looks at the clock. A response that comes sooner costs one look.
+/// How often a waiting request looks at the clock.
 const LOOK: Duration = Duration::from_secs(1);
+/// Requests that begin within this time begin with the same look, because reading the processor
+/// time takes a system call.
+const SAME_LOOK: Duration = Duration::from_millis(10);
 /// How long a response that has come may take to be read before its request is ended.
 const GRACE: Duration = Duration::from_millis(100);
 /// The processor time that the beginning of a request explains, its end, and a record. Many times
@@ -35,6 +38,8 @@ struct SharedWork {
     work: AtomicU64,
     waiting: AtomicUsize,
     ended: AtomicU64,
+    /// The look that the last request began with, and when it was.
+    first_look: Mutex<Option<(Instant, Sample)>>,
 }
 
 /// The response took too much processor time, so the request was ended.
@@ -51,7 +56,7 @@ impl ReadingTime {
     pub(super) async fn limit<T>(&self, response: impl Future<Output = T>) -> Result<T, Overspent> {
         let _request = InFlight::begin(&self.0);
         let mut response = pin!(response);
-        let mut wait = Wait::begin(self.look());
+        let mut wait = Wait::begin(self.first_look(Instant::now()));
         loop {
             if let Ok(response) = tokio::time::timeout(LOOK, response.as_mut()).await {
                 return Ok(response);
@@ -67,6 +72,18 @@ impl ReadingTime {
                 self.0.ended.fetch_add(1, Ordering::Relaxed);
                 return Err(Overspent);
             }
+        }
+    }
+
+    /// Returns what a request sees that begins now. Work and time are those of an earlier request
+    /// if that began just before, and belong together.
+    fn first_look(&self, now: Instant) -> Sample {
+        let mut known = self.0.first_look.lock().unwrap_or_else(PoisonError::into_inner);
+        match *known {
+            Some((then, sample)) if now.saturating_duration_since(then) < SAME_LOOK => {
+                Sample { waiting: self.0.waiting.load(Ordering::Relaxed), ..sample }
+            }
+            _ => known.insert((now, self.look())).1,
         }
     }
 
@@ -224,6 +241,18 @@ mod tests {
         drop(request);
         time.handled(5);
         assert_eq!((time.look().waiting, time.look().work), (0, 7));
+    }
+
+    #[test]
+    fn requests_that_begin_together_share_a_look_and_later_ones_have_their_own() {
+        let (time, begin) = (ReadingTime::default(), Instant::now());
+        let first = time.first_look(begin);
+        let _request = InFlight::begin(&time.0);
+        let second = time.first_look(begin + SAME_LOOK / 2);
+        assert_eq!(second, Sample { waiting: 1, ..first });
+        let third = time.first_look(begin + SAME_LOOK);
+        assert_eq!((third.waiting, third.work), (1, 1));
+        assert_eq!(time.first_look(begin + SAME_LOOK), third);
     }
 
     #[test]

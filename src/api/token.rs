@@ -1,6 +1,7 @@
 //! A bearer token, and what it says about itself.
 
 use std::fmt;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -10,7 +11,14 @@ use serde_json::Value;
 
 /// A bearer token that fits into a header: visible ASCII only. Never shown.
 #[derive(Clone)]
-pub struct Token(SecretString);
+pub struct Token(Arc<ParsedToken>);
+
+/// Shared by all clones, because each request has some, and none should copy the secret.
+struct ParsedToken {
+    secret: SecretString,
+    /// See [`Token::ends_at`].
+    ends_at: Option<Timestamp>,
+}
 
 /// Why a text is not a token. Does not hold the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -87,14 +95,14 @@ impl Token {
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(TokenError::Characters);
         }
-        Ok(Self(SecretString::from(text)))
+        Ok(Self(Arc::new(ParsedToken { secret: SecretString::from(text), ends_at: ends_at(text) })))
     }
 
     /// Returns the subject of a JSON Web Token, or `None` if it does not say. It only tells
     /// accounts apart, so nothing is verified.
     #[must_use]
     pub fn subject(&self) -> Option<String> {
-        match self.claims()?.get("sub")? {
+        match claims(self.expose())?.get("sub")? {
             Value::String(subject) => Some(subject.clone()),
             Value::Number(subject) => Some(subject.to_string()),
             _ => None,
@@ -104,23 +112,28 @@ impl Token {
     /// Returns when the token ends, by the issuer's clock, or `None` if it does not say.
     #[must_use]
     pub fn ends_at(&self) -> Option<Timestamp> {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "a float cast saturates, and a number out of range is not a time"
-        )]
-        let second = self.claims()?.get("exp")?.as_f64()? as i64;
-        Timestamp::from_second(second).ok()
-    }
-
-    fn claims(&self) -> Option<Value> {
-        let payload = self.expose().split('.').nth(1)?;
-        let payload = BASE64_URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
-        serde_json::from_slice(&payload).ok()
+        self.0.ends_at
     }
 
     pub(super) fn expose(&self) -> &str {
-        self.0.expose_secret()
+        self.0.secret.expose_secret()
     }
+}
+
+/// Returns the end of a JSON Web Token.
+fn ends_at(token: &str) -> Option<Timestamp> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a float cast saturates, and a number out of range is not a time"
+    )]
+    let second = claims(token)?.get("exp")?.as_f64()? as i64;
+    Timestamp::from_second(second).ok()
+}
+
+fn claims(token: &str) -> Option<Value> {
+    let payload = token.split('.').nth(1)?;
+    let payload = BASE64_URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
+    serde_json::from_slice(&payload).ok()
 }
 
 /// Whether a text is `NAME=value` or `export NAME=value`. A token may end with `=`, but it does not

@@ -25,6 +25,12 @@ Examples:
   customer-import report customers.csv --base-url https://api.yativo.com/api/v1
   customer-import report customers.csv --base-url https://api.yativo.com/api/v1 --report customers.xlsx";
 
+pub const STATUS: &str = "\
+Examples:
+  customer-import status customers.csv --base-url https://api.yativo.com/api/v1
+  customer-import status customers.csv --config nightly.toml --json
+  customer-import report customers.csv --base-url https://api.yativo.com/api/v1 --report status.xlsx";
+
 pub const INIT: &str = "\
 Examples:
   customer-import init customers.csv

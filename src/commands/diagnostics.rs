@@ -3,11 +3,11 @@
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
-use console::Term;
-
 use crate::output::{self, Weight};
 use crate::process::logging::{LogFormat, LogSettings};
 use crate::report::{Diagnostics, DiagnosticsStyle};
+use crate::style::Paint;
+use crate::terminal;
 
 /// Width in columns of diagnostics that go to a file or a log.
 const WIDTH_ELSEWHERE: usize = 120;
@@ -22,10 +22,9 @@ pub(super) fn show(diagnostics: &Diagnostics, log: &LogSettings, reports: &[Path
 }
 
 fn print(diagnostics: &Diagnostics, reports: &[PathBuf]) {
-    let terminal = Term::stderr();
-    let width = terminal.size_checked().map_or(WIDTH_ELSEWHERE, |(_, columns)| usize::from(columns));
     let masked = !std::io::stderr().is_terminal();
-    let look = DiagnosticsStyle { width, styled: console::colors_enabled_stderr(), masked };
+    let width = if masked { WIDTH_ELSEWHERE } else { terminal::size().columns };
+    let look = DiagnosticsStyle { width, paint: Paint::stderr(), masked };
     let mut drawn = Vec::new();
     // Writing to memory cannot fail.
     drop(diagnostics.print(&mut drawn, look, reports));

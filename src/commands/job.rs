@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
@@ -15,6 +16,41 @@ use crate::failure::{self, Failure};
 use crate::ledger::{Ledger, LedgerError, RunId};
 use crate::process::signals::Signals;
 use crate::settings::{SendingSettings, ServerSettings};
+
+/// How long a request may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    pub timeout: Duration,
+    pub connect_timeout: Duration,
+}
+
+/// Returns the account that the credentials name, if any, and the client. Fails for everything that
+/// can be refused before a request: an expired token, and a client that cannot be built.
+pub(super) async fn client(
+    server: &ServerSettings,
+    patience: Patience,
+    concurrency: usize,
+    signals: &Signals,
+) -> Result<(Option<String>, Api), Failure> {
+    let owner = signals.or_stop(async { Ok(server.credentials.owner().await?) }).await?;
+    preflight::refuse_dead_token(&server.credentials)?;
+    let config = ClientConfig {
+        base: server.target.base.clone(),
+        timeout: patience.timeout,
+        connect_timeout: patience.connect_timeout,
+        ca_file: server.ca_file.clone(),
+        concurrency,
+        route: server.route.clone(),
+    };
+    Ok((owner, Api::new(Client::new(config)?, Arc::clone(&server.credentials))))
+}
+
+/// Logs the proxy that requests go through, if there is one.
+pub(super) fn log_proxy(server: &ServerSettings) {
+    if let Route::Proxy(proxy) = &server.route {
+        tracing::info!("requests go through the proxy {} ({})", proxy.host(), proxy.variable());
+    }
+}
 
 /// Sends requests to a server.
 #[derive(Debug)]
@@ -33,17 +69,8 @@ impl Sender {
         sending: SendingSettings,
         signals: &Signals,
     ) -> Result<(Self, Api), Failure> {
-        let owner = signals.or_stop(async { Ok(server.credentials.owner().await?) }).await?;
-        preflight::refuse_dead_token(&server.credentials)?;
-        let config = ClientConfig {
-            base: server.target.base.clone(),
-            timeout: sending.timeout,
-            connect_timeout: sending.connect_timeout,
-            ca_file: server.ca_file.clone(),
-            concurrency: sending.concurrency.get(),
-            route: server.route.clone(),
-        };
-        let api = Api::new(Client::new(config)?, Arc::clone(&server.credentials));
+        let patience = Patience { timeout: sending.timeout, connect_timeout: sending.connect_timeout };
+        let (owner, api) = client(&server, patience, sending.concurrency.get(), signals).await?;
         Ok((Self { server, sending, owner }, api))
     }
 
@@ -67,9 +94,7 @@ impl Sender {
 
     /// Logs the proxy that the customers' data goes through, if there is one.
     pub(super) fn log_proxy(&self) {
-        if let Route::Proxy(proxy) = &self.server.route {
-            tracing::info!("requests go through the proxy {} ({})", proxy.host(), proxy.variable());
-        }
+        log_proxy(&self.server);
     }
 
     pub(super) fn job(
@@ -101,6 +126,7 @@ impl Sender {
             lookups,
             limit,
             known_rejected: HashSet::new(),
+            opening: None,
             shutdown: shutdown.clone(),
         }
     }

@@ -4,12 +4,14 @@
 //! - `import` plans, asks, sends and reports. `check` makes the plan alone, and `report` the
 //!   reports alone.
 //! - `init` proposes how to read a file, asks what is unclear, and writes it down.
+//! - `status` asks the API for the KYC status of a file's customers, and creates none.
 //! - `doctor` tries everything that an import needs, and creates no customer.
 //! - `ledger` shows, resolves, settles, pulls and erases.
 //! - `sandbox` runs the simulated API. `man` makes manual pages of the help texts.
 //! - `job` has what the sending commands share; `preflight` judges a token that cannot be renewed;
 //!   `diagnostics` prints what is wrong with the input; `resume` builds the commands that messages
-//!   suggest from the one that was `typed`.
+//!   suggest from the one that was `typed`; `other_ledger` names the ledger of a target that lies
+//!   elsewhere.
 //!
 //! `check`, `report` and `init` send nothing and can be stopped at any time. A command that sends
 //! opens the ledger before the first request, and ends its run there, so after a kill the same
@@ -23,14 +25,17 @@ mod init;
 mod job;
 mod ledger;
 mod man;
+mod other_ledger;
 mod preflight;
 mod report;
 mod resume;
 mod sandbox;
+mod status;
 mod typed;
 
 use clap::CommandFactory as _;
 
+use self::other_ledger::LedgerSearch;
 use self::typed::TypedCommand;
 use crate::cli::{self, Cli, Command, ImportArgs};
 use crate::exit::Exit;
@@ -40,6 +45,7 @@ use crate::process::logging::LogSettings;
 use crate::process::{runtime, signals, stdout};
 use crate::settings::{
     CheckSettings, DoctorSettings, ImportSettings, InitSettings, MetricsSettings, NotifySettings, ReportSettings,
+    StatusSettings,
 };
 
 /// Fails if both `--sandbox` and `--base-url` were typed. A base URL of the environment or the
@@ -71,7 +77,15 @@ pub fn run(cli: Cli, log: &LogSettings) -> Result<Exit, Failure> {
     if let Command::Import(args) = &cli.command {
         refuse_two_destinations(args)?;
     }
-    dispatch(cli.command, log).map_err(with_proposal)
+    let search = LedgerSearch::of(&cli.command);
+    let ended = dispatch(cli.command, log).map_err(with_proposal).map_err(with_pull);
+    ended.map_err(|failure| search.iter().fold(failure, |failure, search| search.explain(failure)))
+}
+
+/// Adds the command that teaches a new ledger what the API has, if the ledger was removed.
+fn with_pull(failure: Failure) -> Failure {
+    let command = failure.ledger_error().and_then(resume::after_loss);
+    command.into_iter().fold(failure, |failure, command| failure.hint_command(&command))
 }
 
 /// Adds the command that looks for the columns, if some are missing and the input is a file.
@@ -97,6 +111,7 @@ fn dispatch(command: Command, log: LogSettings) -> Result<Exit, Failure> {
         Command::Check(args) => signals::interruptible(move || check::run(CheckSettings::of(&args, log)?)),
         Command::Report(args) => signals::interruptible(move || report::run(ReportSettings::of(args)?)),
         Command::Init(args) => signals::interruptible(move || init::run(&InitSettings::of(&args)?)),
+        Command::Status(args) => runtime::on_runtime(status::run(move || StatusSettings::of(&args))),
         Command::Doctor(args) => runtime::on_runtime(doctor::run(move || DoctorSettings::of(&args))),
         Command::Ledger(command) => ledger::run(*command, log),
         Command::Sandbox(args) => sandbox::run(args),

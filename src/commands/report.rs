@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::resume;
+use super::{other_ledger, resume};
 use crate::domain::shown;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -11,15 +11,18 @@ use crate::process::stdout;
 use crate::reconcile::input::InputHandle;
 use crate::reconcile::line::{AsOf, Reconciler};
 use crate::reconcile::survey::{self, Survey};
-use crate::reconcile::{page_facts, pass};
+use crate::reconcile::{all_runs, inquiry, page_facts, pass, run_input};
 use crate::report::{PageFacts, Summary, Unended};
 use crate::settings::{Rendering, ReportSettings, TargetSettings};
+use crate::style::Paint;
 
 pub(super) fn run(settings: ReportSettings) -> Result<Exit, Failure> {
     let ReportSettings { target, input, outputs, run: wanted, rendering } = settings;
     let input = InputHandle::open(input)?;
     let (ledger, run, state) = look_up(&target, &wanted, &input)?;
+    let (input, notes) = run_input::as_in_run(input, &run)?;
     let Survey { duplicates, is_ndjson, .. } = survey::survey(&input, true, |_| {})?;
+    let outputs = outputs.with_checks(inquiry::was_ever_made(&ledger)?);
     let outputs = if outputs.has_page() {
         outputs.with_facts(PageFacts {
             input: input.shown(),
@@ -31,6 +34,8 @@ pub(super) fn run(settings: ReportSettings) -> Result<Exit, Failure> {
     } else {
         outputs
     };
+    let (all_runs, shared_ids) = (all_runs::up_to(&ledger, &run)?, shared_ids(&ledger, run.id.number)?);
+    let is_last = ledger.last_run(&run.start.input.0)?.is_some_and(|last| last.id == run.id);
     let reconciler = Reconciler::new(duplicates, Some(ledger), AsOf::Run(run.id.number));
     let counted = pass::pass(&input, &outputs, &reconciler, |_, _| {})?;
     // Not before, because it looks which names are free.
@@ -41,21 +46,29 @@ pub(super) fn run(settings: ReportSettings) -> Result<Exit, Failure> {
         RunState::Running => (Some(Unended::RunningSince(run.started_at)), jiff::Timestamp::now()),
         RunState::CutOff => (Some(Unended::CutOffAfter(run.started_at)), run.started_at),
     };
+    // A run that is under way needs no other, and what an earlier run left may be done by now.
+    let is_resumable = is_last && state != RunState::Running && counted.tally.unfinished() > 0;
     let summary = Summary {
         run: run.id.name,
         target: target.target.base_url.clone(),
-        tally: counted.tally,
+        account: target.target.account.clone(),
+        input: input.shown(),
+        ledger: Some(target.absolute_ledger()),
+        started_at: run.started_at,
+        ended_at: run.ended_at,
         requests: run.counters.requests,
         throttled: run.counters.throttled,
         retries: run.counters.retries,
         recovered: run.counters.recovered,
         duration: std::time::Duration::try_from(until.duration_since(run.started_at)).unwrap_or_default(),
+        mails: counted.mails,
+        all_runs,
         errors: counted.errors,
         changed: counted.changed,
         // As the run found them, because it has its own in the ledger.
         known_bad: run.known_bad.unwrap_or_default(),
         excuses_known_bad: false,
-        shared_ids: shared_ids(&target, run.id.number)?,
+        shared_ids,
         reports: outputs.reports,
         rejects: outputs.rejects,
         exit_code: exit.code(),
@@ -63,9 +76,11 @@ pub(super) fn run(settings: ReportSettings) -> Result<Exit, Failure> {
         unended,
         limit: None,
         partial: false,
-        next_command: None,
+        notes,
+        next_command: is_resumable.then(|| resume::of_import(&input)),
         correction: Some(correction),
         settle_command: Some(resume::settle(&target)),
+        tally: counted.tally,
     };
     stdout::write(rendered(&summary, rendering).as_bytes());
     Ok(exit)
@@ -75,7 +90,10 @@ pub(super) fn run(settings: ReportSettings) -> Result<Exit, Failure> {
 fn look_up(target: &TargetSettings, wanted: &str, input: &InputHandle) -> Result<(Reader, RunInfo, RunState), Failure> {
     let look = || -> Result<_, Failure> {
         let ledger = target.reader()?;
-        let run = find_run(&ledger, wanted, input)?;
+        let run = find_run(&ledger, wanted, input).map_err(|failure| {
+            let elsewhere = other_ledger::hint(target, Some(input.path()));
+            elsewhere.into_iter().fold(failure, |failure, hint| failure.or_hint(&hint))
+        })?;
         let state = ledger.state_of(&run)?;
         Ok((ledger, run, state))
     };
@@ -93,20 +111,22 @@ fn find_run(ledger: &Reader, wanted: &str, input: &InputHandle) -> Result<RunInf
             format!("the ledger has no run {wanted}")
         };
         Failure::new(Exit::Usage, message).hint(
-            "check that the file (or --input-name), --base-url, --account and --ledger are those of the import; its summary has the id of the run",
+            "check that the file (or --input-name), --base-url, --account and --ledger are those of the import; \
+             if the file has moved, name the run by the id in its summary: --run ID",
         )
     })
 }
 
 /// Returns the ids that the server gave to several records of a run, and to how many.
-pub(super) fn shared_ids(target: &TargetSettings, run: i64) -> Result<Vec<(String, u64)>, Failure> {
-    let shared = target.reader()?.shared_ids(run)?;
+pub(super) fn shared_ids(ledger: &Reader, run: i64) -> Result<Vec<(String, u64)>, Failure> {
+    let shared = ledger.shared_ids(run)?;
     Ok(shared.into_iter().map(|shared| (shared.customer_id, shared.records)).collect())
 }
 
 pub(super) fn rendered(summary: &Summary, rendering: Rendering) -> String {
     match rendering {
-        Rendering::Text => summary.to_text(),
+        Rendering::Text => summary.to_text(Paint::stdout()),
         Rendering::Json => format!("{}\n", summary.to_json()),
+        Rendering::Markdown => summary.to_markdown(),
     }
 }

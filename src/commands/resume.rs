@@ -5,6 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use super::typed::TypedCommand;
+use crate::delivery::Verdict;
+use crate::ledger::LedgerError;
 use crate::reconcile::input::InputHandle;
 use crate::reconcile::outputs::Outputs;
 use crate::report::Correction;
@@ -23,6 +25,16 @@ pub(super) fn of_import(input: &InputHandle) -> String {
     if is_report { command.named("import") } else { command }.to_string()
 }
 
+/// Returns the command that imports the input of another command.
+pub(super) fn import(input: &InputHandle) -> String {
+    again(input).named("import").with_options_of(&["import"]).to_string()
+}
+
+/// Returns the command that reports on the input of another command.
+pub(super) fn report(input: &InputHandle) -> String {
+    again(input).named("report").with_options_of(&["report"]).to_string()
+}
+
 /// Returns the command that settles a doubt; the user replaces EMAIL and ID.
 pub(super) fn settle(settings: &TargetSettings) -> String {
     ledger(&["settle", "EMAIL", "--created", "ID"], settings)
@@ -35,6 +47,22 @@ pub(super) fn ledger(words: &[&str], settings: &TargetSettings) -> String {
     let target = ["--base-url", settings.base.as_str(), "--ledger", &ledger, "--account", &settings.target.account];
     let command = [&program, "ledger"].into_iter().chain(words.iter().copied()).chain(target);
     command.map(quoted).collect::<Vec<_>>().join(" ")
+}
+
+/// Returns the command that has to follow a run whose ledger was removed: a new ledger must know the
+/// customers of the API before anything is sent again. The log that the removed file left behind is
+/// moved away first, because it does not belong to the new one. Returns `None` for other errors.
+pub(super) fn after_loss(error: &LedgerError) -> Option<String> {
+    let ledger = error.removed()?.to_string_lossy().into_owned();
+    let left = ["-wal", "-shm"].map(|ending| ledger.clone() + ending).into_iter();
+    let left = left.filter(|file| Path::new(file).symlink_metadata().is_ok());
+    let moved = left.map(|file| format!("mv {} {} && ", quoted(&file), quoted(&format!("{file}.lost"))));
+    Some(moved.chain([TypedCommand::of_this_process().instead(&["ledger", "pull"]).to_string()]).collect())
+}
+
+/// Does the same for how a run ended.
+pub(super) fn after_run(verdict: &Verdict) -> Option<String> {
+    if let Verdict::LedgerFailed(error) = verdict { after_loss(error) } else { None }
 }
 
 /// Returns how the rows to fix get into the API: the typed command with the rejects file as its
@@ -57,12 +85,13 @@ pub(super) fn correction(input: &InputHandle, outputs: &Outputs, is_ndjson: bool
 pub(super) fn proposal(typed: TypedCommand) -> Option<TypedCommand> {
     let is_about_a_file = typed.input().is_some_and(|input| input != "-");
     let wants_one = matches!(typed.command(), Some("import" | "check"));
-    (is_about_a_file && wants_one).then(|| typed.named("init").with_options_of("init"))
+    (is_about_a_file && wants_one).then(|| typed.named("init").with_options_of(&["init"]))
 }
 
 fn again(input: &InputHandle) -> TypedCommand {
     let typed = TypedCommand::of_this_process();
-    if input.is_spooled() { typed.with_input(&input.path().to_string_lossy()) } else { typed }
+    let typed = if input.is_spooled() { typed.with_input(&input.path().to_string_lossy()) } else { typed };
+    input.remembered().iter().fold(typed, |typed, (option, value)| typed.with(option, value))
 }
 
 /// Turns the command into one that imports the rejects. Its own report and rejects go beside them,

@@ -73,6 +73,17 @@ impl TypedCommand {
         self.with_positional(COMMAND, command)
     }
 
+    /// Puts other words in place of the command, and leaves out its input and all options that the
+    /// other command does not have.
+    pub(super) fn instead(mut self, command: &[&str]) -> Self {
+        let at = self.items.iter().position(|item| item.is_positional).unwrap_or(self.items.len());
+        let words =
+            command.iter().map(|word| TypedItem { option: None, words: vec![(*word).to_owned()], is_positional: true });
+        let rest = self.items.split_off(at).into_iter().filter(|item| !item.is_positional && item.words != ["--"]);
+        self.items.extend(words.chain(rest));
+        self.with_options_of(command)
+    }
+
     pub(super) fn with_input(self, path: &str) -> Self {
         // A name that looks like an option must not become one.
         let path = if path.starts_with('-') { format!("./{path}") } else { path.to_owned() };
@@ -82,7 +93,13 @@ impl TypedCommand {
     pub(super) fn with(mut self, option: &str, value: &str) -> Self {
         // An option after `--` would be read as an input.
         let end = self.items.iter().position(|item| item.words == ["--"]).unwrap_or(self.items.len());
-        self.items.insert(end, TypedItem::option(option, [Some(format!("--{option}")), Some(value.to_owned())]));
+        // Alone, a value that begins with a dash would be read as an option.
+        let words = if value.starts_with('-') {
+            [Some(format!("--{option}={value}")), None]
+        } else {
+            [Some(format!("--{option}")), Some(value.to_owned())]
+        };
+        self.items.insert(end, TypedItem::option(option, words));
         self
     }
 
@@ -97,10 +114,11 @@ impl TypedCommand {
     }
 
     /// Leaves out all options that another command does not have.
-    pub(super) fn with_options_of(mut self, command: &str) -> Self {
+    pub(super) fn with_options_of(mut self, command: &[&str]) -> Self {
         let mut all = Cli::command();
         all.build();
-        let known: Vec<_> = all.find_subcommand(command).map(long_names).unwrap_or_default();
+        let found = command.iter().try_fold(&all, |within, name| within.find_subcommand(name));
+        let known: Vec<_> = found.map(long_names).unwrap_or_default();
         self.items.retain(|item| item.option.as_ref().is_none_or(|option| known.contains(option)));
         self
     }
@@ -155,6 +173,13 @@ mod tests {
     fn what_a_shell_would_split_or_expand_is_quoted() {
         let command = typed(&["customer-import", "import", "a b.csv", "--map", "customer_name={It's}"]);
         assert_eq!(command.to_string(), r"customer-import import 'a b.csv' --map 'customer_name={It'\''s}'");
+    }
+
+    #[test]
+    fn another_command_keeps_the_options_that_it_has() {
+        let import = "x -v --config c.toml import --ledger=l.db --keep a --token-file t -- -a";
+        let command = typed(&import.split(' ').collect::<Vec<_>>()).instead(&["ledger", "pull"]);
+        assert_eq!(command.to_string(), "x -v --config c.toml ledger pull --ledger=l.db --token-file t");
     }
 
     #[test]

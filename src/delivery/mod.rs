@@ -28,6 +28,7 @@
 mod auth;
 mod backoff;
 mod note;
+mod opening;
 mod pages;
 mod payload;
 mod probe;
@@ -39,14 +40,16 @@ mod shutdown;
 #[cfg(test)]
 mod tests;
 
+pub use opening::{Access, Opening, OpeningStop, open};
 pub use payload::Payload;
 pub use probe::{Probe, probe};
 pub use rate::circuit_breaker::Health;
 pub use rate::rate_option::Rate;
 pub use record::retry::RetryPolicy;
 pub use run::engine::{Job, Offer, run};
+pub use run::inquiry::{AskedCustomer, Inquired, Inquiry, InquiryKeeper, InquiryPlan, InquiryStop, Way, inquire};
 pub use run::pull::{Pull, PullStop, Pulled, Repeated, pull};
-pub use run::stop_rules::{FailureLimit, GuardPolicy};
+pub use run::stop_rules::GuardPolicy;
 pub use run::verdict::{RunEnd, Verdict};
 pub use server::{Api, CreateReply, LookupReply, Outgoing, Server, TokenRequest};
 pub use shutdown::Shutdown;

@@ -58,8 +58,8 @@ pub trait Server: Send + Sync + 'static {
     fn handled(&self, _records: usize) {}
 }
 
-/// The real server.
-#[derive(Debug)]
+/// The real server. Clones share its connections.
+#[derive(Clone, Debug)]
 pub struct Api {
     client: Client,
     credentials: Arc<Credentials>,

@@ -18,8 +18,8 @@ use crate::api::{Allowance, Extent, GrantResult, PageResult, Token};
 use crate::clock::Clock;
 use crate::clock::tests::Given;
 use crate::domain::{
-    AttemptResult, Complaint, ComplaintCode, DoubtCause, EmailKey, EmailWords, FoundCustomer, Matches, Position,
-    Receipt, Refusal, RefusalScope, Status, StopReason, lookalike,
+    AttemptResult, Complaint, ComplaintCode, CountOrShare, DoubtCause, EmailKey, EmailWords, FoundCustomer, Matches,
+    Position, Receipt, Refusal, RefusalScope, Status, StopReason, lookalike,
 };
 use crate::event::Event;
 use crate::ledger::{
@@ -128,7 +128,7 @@ struct World {
     rate: &'static str,
     concurrency: usize,
     limit: Option<u64>,
-    max_failures: Option<FailureLimit>,
+    max_failures: Option<CountOrShare>,
     clock: Arc<Given>,
     stops: Arc<Mutex<Vec<Duration>>>,
     token_life: Option<Duration>,
@@ -191,6 +191,7 @@ impl World {
             lookups: true,
             limit: self.limit,
             known_rejected: std::collections::HashSet::new(),
+            opening: None,
             shutdown: self.shutdown.clone(),
         };
         let (mut statuses, mut heartbeats) = (Vec::new(), Vec::new());
@@ -845,7 +846,7 @@ async fn the_same_rejection_over_and_over_stops_within_twenty_requests_and_those
 async fn nobody_takes_the_place_of_a_record_whose_end_is_a_reason_to_stop() {
     let refused = AttemptResult::Rejected(complaint(ComplaintCode::FieldRejected));
     for (result, max_failures) in [
-        (refused, Some(FailureLimit::Count(1))),
+        (refused, Some(CountOrShare::Count(1))),
         (AttemptResult::Stop(StopReason::Configuration("words".to_owned())), None),
     ] {
         let world = World { concurrency: 1, max_failures, ..World::new() };

@@ -54,6 +54,7 @@ mod outcome;
 mod plain_word;
 mod record;
 mod request;
+mod share;
 mod tally;
 mod text;
 mod value_words;
@@ -81,6 +82,7 @@ pub use outcome::{Complaint, ComplaintCode, Data, Ending, Outcome, Receipt, Stat
 pub(crate) use plain_word::{folded_word, plain_initial, plain_word};
 pub use record::{InputForm, InputRecord, InputShape, Position, RawRecord, RecordVerdict, ReportLine};
 pub use request::{Request, ResponseClass};
+pub use share::CountOrShare;
 pub use tally::{SkippedRows, Tally};
 pub use text::{Shown, is_hidden, on_one_line, shorten, shown, visible};
 pub(crate) use text::{trim, trimmed};

@@ -18,12 +18,14 @@ pub(crate) fn plain_word(word: &str) -> String {
     letters.map(|letter| if letter == 'ı' { 'i' } else { letter }).collect()
 }
 
-/// Returns the first letter of [`plain_word`] without folding the rest of the word, if it can.
+/// Returns the first letter of [`plain_word`] without folding the rest of the word, unless accents
+/// of its own follow the letter.
 pub(crate) fn plain_initial(word: &str) -> Option<char> {
-    match folded_word(word).find(is_kept) {
-        Some(letter) if letter.is_ascii_alphanumeric() => Some(letter),
-        _ => plain_word(word).chars().next(),
+    let letter = folded_word(word).find(is_kept)?;
+    if letter.is_ascii_alphanumeric() {
+        return Some(letter);
     }
+    plain_word(letter.encode_utf8(&mut [0; 4])).chars().next().or_else(|| plain_word(word).chars().next())
 }
 
 const fn is_kept(letter: &char) -> bool {

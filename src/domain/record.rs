@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
+
 use super::changed_fields::ChangedFields;
 use super::customer::NewCustomer;
 use super::outcome::{Complaint, Receipt, Status};
@@ -38,6 +40,8 @@ pub enum RecordVerdict<'a> {
         /// The e-mail cell as it was given, if there is one, so that the report can name the
         /// customer.
         email: Option<String>,
+        /// The same for the name.
+        name: Option<String>,
         problems: Vec<Violation>,
     },
 }
@@ -62,7 +66,7 @@ impl RecordVerdict<'_> {
     pub fn into_owned(self) -> RecordVerdict<'static> {
         match self {
             Self::Valid { customer, warnings } => RecordVerdict::Valid { customer: customer.into_owned(), warnings },
-            Self::Invalid { email, problems } => RecordVerdict::Invalid { email, problems },
+            Self::Invalid { email, name, problems } => RecordVerdict::Invalid { email, name, problems },
         }
     }
 
@@ -90,12 +94,13 @@ impl RecordVerdict<'_> {
         }
     }
 
-    /// Returns the name of a valid record, or `None` for an invalid one.
+    /// Returns the name of a valid record, or that of an invalid one as it was given. `None` if
+    /// there is none.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         match self {
             Self::Valid { customer, .. } => Some(customer.name.as_str()),
-            Self::Invalid { .. } => None,
+            Self::Invalid { name, .. } => name.as_deref(),
         }
     }
 
@@ -151,11 +156,16 @@ pub struct ReportLine {
     pub position: Position,
     pub status: Status,
     pub email: String,
-    /// The customer's name. `None` if the record is invalid, or if the input is not at hand.
+    /// The customer's name, of an invalid record as it was given. `None` if it has none, or if the
+    /// input is not at hand.
     pub name: Option<Box<str>>,
-    /// Whether a valid record asks for an e-mail to the person. `None` like the name.
+    /// Whether a valid record asks for an e-mail to the person. `None` if it is invalid, or if the
+    /// input is not at hand.
     pub send_kyc_mail: Option<bool>,
     pub receipt: Receipt,
+    /// When the API said the KYC status of the receipt. `None` if that is of the answer that
+    /// created or found the customer.
+    pub kyc_checked_at: Option<Timestamp>,
     pub http_status: Option<u16>,
     pub attempts: u32,
     /// Problem codes joined by `;`, or the code of the API's complaint.
@@ -223,6 +233,7 @@ impl ReportLine {
             name: None,
             send_kyc_mail: None,
             receipt: Receipt::default(),
+            kyc_checked_at: None,
             http_status: None,
             attempts: 0,
             error_code: String::new(),
@@ -231,6 +242,17 @@ impl ReportLine {
             warning: String::new(),
             changed: None,
             kept,
+        }
+    }
+
+    /// Takes up what the API said when it was last asked. Its list lacks the terms, so what it does
+    /// not say stays as it was.
+    pub fn update(&mut self, kyc_status: Option<String>, tos_status: Option<String>, checked_at: Timestamp) {
+        if kyc_status.is_some() {
+            (self.receipt.kyc_status, self.kyc_checked_at) = (kyc_status, Some(checked_at));
+        }
+        if tos_status.is_some() {
+            self.receipt.tos_status = tos_status;
         }
     }
 

@@ -80,6 +80,12 @@ impl Tally {
         self.counts.iter().sum()
     }
 
+    /// Returns how many records the next run takes up: those not sent, failed or in doubt.
+    #[must_use]
+    pub fn unfinished(&self) -> u64 {
+        [Status::NotAttempted, Status::Failed, Status::InDoubt].into_iter().map(|status| self.get(status)).sum()
+    }
+
     /// Whether some record failed to reach the API: invalid, rejected or failed.
     #[must_use]
     pub fn has_losses(&self) -> bool {
@@ -103,6 +109,7 @@ mod tests {
         tally.set_skipped(SkippedRows { blank_rows: 3, repeated_headers: 1, ..SkippedRows::default() });
         assert_eq!((tally.total(), tally.skipped().blank_rows), (11, 3));
         assert!(tally.has_losses());
+        assert_eq!(tally.unfinished(), 3);
     }
 
     #[test]

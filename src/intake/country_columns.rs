@@ -10,7 +10,7 @@ use super::read::ndjson::{Item, parse_object};
 use crate::domain::Country;
 
 /// How many records are looked at.
-const LOOKED_AT: usize = 100;
+pub(super) const LOOKED_AT: usize = 100;
 
 /// How many cells of a column are filled, and how many of them are countries.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,19 +45,38 @@ fn is_of_something_else(name: &str) -> bool {
     words.iter().any(|word| name.contains(word))
 }
 
+/// What the cells of each column are.
+pub(super) struct ColumnCells(Vec<(String, Filled)>);
+
+impl ColumnCells {
+    pub(super) fn of(names: impl Iterator<Item = String>) -> Self {
+        Self(names.map(|name| (name, Filled::default())).collect())
+    }
+
+    /// Adds the cells of a record.
+    pub(super) fn add<'a>(&mut self, cells: impl Iterator<Item = &'a [u8]>) {
+        for ((_, filled), cell) in self.0.iter_mut().zip(cells) {
+            filled.add(&String::from_utf8_lossy(cell));
+        }
+    }
+
+    /// Returns the columns that hold countries.
+    pub(super) fn countries(self) -> Vec<String> {
+        names(self.0)
+    }
+}
+
 /// Returns the columns of a CSV file that hold countries. `text` begins with the header.
 pub(super) fn of_csv(text: &[u8], delimiter: u8) -> Vec<String> {
     let mut reader = SliceReader::new(text, delimiter, 1);
     let Ok(RecordScan::Record { .. }) = reader.advance() else { return Vec::new() };
     let name = |cell: &[u8]| String::from_utf8_lossy(cell).trim().to_owned();
-    let mut columns: Vec<_> = reader.record().cells().map(|cell| (name(cell), Filled::default())).collect();
+    let mut columns = ColumnCells::of(reader.record().cells().map(name));
     for _ in 0..LOOKED_AT {
         let Ok(RecordScan::Record { .. }) = reader.advance() else { break };
-        for ((_, filled), cell) in columns.iter_mut().zip(reader.record().cells()) {
-            filled.add(&String::from_utf8_lossy(cell));
-        }
+        columns.add(reader.record().cells());
     }
-    names(columns)
+    columns.countries()
 }
 
 /// Returns the keys of NDJSON objects that hold countries.

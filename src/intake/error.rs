@@ -180,6 +180,9 @@ impl IntakeError {
             Self::Packed { fault: UnpackFault::Followed | UnpackFault::Damaged(_), .. } => {
                 "copy or export the file again; if another program can unpack it, import the unpacked file".to_owned()
             }
+            Self::Packed { fault: UnpackFault::Archive(_), .. } => {
+                "copy or download the file again; if a spreadsheet can open it, save it there as .xlsx and import that".to_owned()
+            }
             Self::Packed { .. } => "if this is expected, unpack it first (gunzip, unzstd) and import the result".to_owned(),
             Self::Utf16 { found, .. } => format!("{SAVE_AS_UTF8}, or: {}", command(&[format!("--encoding {found}")])),
             Self::AlreadyUtf8 { .. } => "leave out --encoding (or CUSTOMER_IMPORT_ENCODING)".to_owned(),

@@ -10,7 +10,7 @@ use encoding_rs::{Encoding, UTF_8};
 use super::columns::column_names::ColumnNames;
 use super::columns::fault::FormAdvice;
 use super::columns::mapping::{Mapping, is_known};
-use super::country_columns;
+use super::country_columns::{self, ColumnCells};
 use super::error::IntakeError;
 use super::judge::examine::{Examined, Examiner};
 use super::judge::no_record::NoRecord;
@@ -19,6 +19,7 @@ use super::limits::{DEEPEST, HEAD, MOST_COLUMNS};
 use super::open::header_problem::{HeaderProblem, LOOKED_AT, is_header};
 use super::open::sniff::EncodingErrors;
 use super::open::source::{InputSource, peek};
+use super::open::unpack::UnpackFault;
 use super::open::watched::InputFile;
 use super::open::{decode, sniff, unsupported};
 use super::options::{Format, InputOptions};
@@ -29,6 +30,7 @@ use super::read::ndjson::{Item, parse_object};
 use super::read::pieces::{BoxedInput, Cutter};
 use super::read::records::{Form, RecordReader as _, Records, Rest};
 use super::read::xlsx::archive::OpenInput;
+use super::read::xlsx::fault::{UNMERGE_HEADER, WorkbookFault};
 use super::read::xlsx::sheet::{SheetReader, SheetScan};
 use super::read::xlsx::workbook::Workbook;
 
@@ -115,6 +117,7 @@ impl Feed {
         match Workbook::open(open) {
             Ok(Some(workbook)) => Some(Self::over_sheet(opened, workbook, options)),
             Err(error) if unsupported::looks_like_a_workbook(&head) => Some(Err(opened.broken(error))),
+            Err(error) if unsupported::looks_like_any_archive(&head) => Some(Err(opened.broken(of_archive(error)))),
             Ok(None) | Err(_) => None,
         }
     }
@@ -134,11 +137,13 @@ impl Feed {
         let mapping = match opened.mapping(&ColumnNames::Header(header.clone()), options) {
             Ok(mapping) => mapping,
             Err(error) => {
-                let known = header.iter().filter(|name| is_known(name, options)).count();
-                let below = header_below(&mut reader, known, options).map_err(broken)?;
-                return Err(error.advised(below.map(|line| HeaderProblem::HeaderBelow { line }.advice())));
+                let SheetLooks { problem, countries } =
+                    SheetLooks::of(&mut reader, &header, options).map_err(broken)?;
+                return Err(error.advised(problem).with_countries(|| countries));
             }
         };
+        let is_sent = |index: &usize| mapping.sent_columns().any(|column| column.is_at(*index));
+        reader.set_sent((0..header.len()).filter(is_sent).collect());
         // Copies of its records are text with commas.
         const DELIMITER: u8 = b',';
         let shape = InputForm::Csv { delimiter: DELIMITER, header: raw };
@@ -382,7 +387,7 @@ impl Opened {
     /// original bytes are gone.
     fn suggestion(&self, head: &[u8]) -> Option<&'static str> {
         let is_undecoded = self.encoding == UTF_8 && std::str::from_utf8(head).is_err();
-        is_undecoded.then(|| decode::suggested(head))
+        is_undecoded.then(|| decode::suggested(head)).flatten()
     }
 
     /// Returns the cells of the header exactly as they were read.
@@ -403,22 +408,47 @@ impl Opened {
     }
 }
 
+/// Returns the error for a zip archive that may hold anything: what is damaged is not a workbook.
+fn of_archive(error: io::Error) -> io::Error {
+    match error.get_ref().and_then(|inner| inner.downcast_ref()) {
+        Some(WorkbookFault::Damaged(why)) => io::Error::other(UnpackFault::Archive(why.clone())),
+        _ => error,
+    }
+}
+
 /// Returns the column names for the cells of a header.
 fn names_of(header: &[Vec<u8>]) -> Vec<String> {
     header.iter().map(|cell| String::from_utf8_lossy(cell).trim().to_owned()).collect()
 }
 
-/// Returns the row of the first record with more known names than the header has, or `None` if
-/// there is none among the first records.
-fn header_below(reader: &mut SheetReader, known: usize, options: &InputOptions) -> io::Result<Option<u64>> {
-    for _ in 0..LOOKED_AT {
-        let SheetScan::Record { line } = reader.advance()? else { return Ok(None) };
-        let names = reader.record().cells().filter_map(|cell| std::str::from_utf8(cell).ok());
-        if is_header(names.filter(|name| is_known(name.trim(), options)).count(), known) {
-            return Ok(Some(line));
+/// What a sheet looks like whose columns were not found.
+struct SheetLooks {
+    /// What is wrong with the form of the sheet, if that is the reason.
+    problem: Option<FormAdvice>,
+    /// The columns that hold countries.
+    countries: Vec<String>,
+}
+
+impl SheetLooks {
+    /// Looks at the first records below the header: a row with more known names than the header has
+    /// is the header itself. Only the end of a sheet says which of its cells are merged.
+    fn of(reader: &mut SheetReader, header: &[String], options: &InputOptions) -> io::Result<Self> {
+        let is_name = |name: &str| is_known(name.trim(), options);
+        let known = header.iter().filter(|name| is_name(name)).count();
+        let mut cells = ColumnCells::of(header.iter().cloned());
+        for record in 0..country_columns::LOOKED_AT {
+            let SheetScan::Record { line } = reader.advance()? else { break };
+            let names = reader.record().cells().filter_map(|cell| std::str::from_utf8(cell).ok());
+            if record < LOOKED_AT && is_header(names.filter(|name| is_name(name)).count(), known) {
+                let problem = Some(HeaderProblem::HeaderBelow { line }.advice());
+                return Ok(Self { problem, countries: Vec::new() });
+            }
+            cells.add(reader.record().cells());
         }
+        let merged = reader.merged_header()?;
+        let merged = merged.map(|range| format!("the header cells {range} are merged: {UNMERGE_HEADER}"));
+        Ok(Self { problem: merged.map(FormAdvice::new), countries: cells.countries() })
     }
-    Ok(None)
 }
 
 /// Returns the keys of the objects in the head. The key of a nested object is its path, joined by
@@ -543,7 +573,7 @@ mod tests {
     #[test]
     fn every_problem_of_a_record_is_told_with_its_column() {
         let records = read("Full Name,E-Mail,Mobile,Country\n,nobody,12,Atlantis\n");
-        let RecordVerdict::Invalid { email, problems } = &records[0].verdict else { panic!() };
+        let RecordVerdict::Invalid { email, problems, .. } = &records[0].verdict else { panic!() };
         let told: Vec<_> = problems.iter().map(|found| (found.code, found.column.as_str())).collect();
         assert_eq!(
             told,

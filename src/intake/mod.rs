@@ -78,6 +78,7 @@ mod proposal;
 mod read;
 #[cfg(test)]
 mod sheet_properties;
+mod written_options;
 
 pub use columns::fault::ColumnFault;
 pub use columns::mapping::Mapping;
@@ -86,10 +87,11 @@ pub use columns::rules::{ExtraRule, MapRule, RuleError, SetRule, WhereRule};
 pub use columns::values::ValueRule;
 pub use error::IntakeError;
 pub use feed::Feed;
-pub use min_records::MinRecords;
+pub use min_records::too_few;
 pub use open::unpack::UnpackFault;
 pub use open::watched::InputFile;
 pub use options::{Format, HoldRule, InputOptions, parse_delimiter, parse_encoding};
 pub use parallel::{Gather, Parallel};
 pub use proposal::{Candidate, FieldProposal, FileSample, Proposal, ProposedSource, ValueMeaning, ValueProposal};
 pub use read::xlsx::fault::WorkbookFault;
+pub use written_options::{CompletedOptions, OptionDifference};

@@ -4,7 +4,6 @@ use std::fmt;
 use std::str::FromStr;
 
 use encoding_rs::{Encoding, X_USER_DEFINED};
-use serde_json::{Value, json};
 
 use super::columns::presets::Preset;
 use super::columns::rules::{ExtraRule, MapRule, RuleError, SetRule, WhereRule};
@@ -43,28 +42,6 @@ pub struct InputOptions {
     /// Whether the input came through a pipe, whose writer may have died. If so, a last CSV record
     /// without a line end counts as cut off.
     pub may_be_cut: bool,
-}
-
-impl InputOptions {
-    /// Returns what the user said as JSON, by the names of the options: what was typed, so that the
-    /// same parsers read it again. Options that were not given are left out.
-    #[must_use]
-    pub fn to_json(&self) -> Value {
-        let texts = |rules: &mut dyn Iterator<Item = String>| Value::from(rules.collect::<Vec<_>>());
-        let given = [
-            ("format", (self.format != Format::Auto).then(|| self.format.to_string().into())),
-            ("delimiter", self.delimiter.map(|byte| char::from(byte).to_string().into())),
-            ("encoding", self.encoding.map(|encoding| encoding.name().into())),
-            ("from", self.preset.map(|preset| preset.to_string().into())),
-            ("map", Some(texts(&mut self.maps.iter().map(ToString::to_string)))),
-            ("set", Some(texts(&mut self.sets.iter().map(ToString::to_string)))),
-            ("extra", Some(texts(&mut self.extras.iter().map(ToString::to_string)))),
-            ("keep", Some(texts(&mut self.keep.iter().cloned()))),
-            ("region", self.region.map(|country| country.alpha3().into())),
-        ];
-        let given = given.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        given.filter(|(_, value)| *value != json!([])).map(|(name, value)| (name.to_owned(), value)).collect()
-    }
 }
 
 /// The form of the input.
@@ -161,35 +138,6 @@ pub fn parse_encoding(text: &str) -> Result<&'static Encoding, RuleError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_was_typed_is_written_by_option_so_that_the_same_parsers_read_it() {
-        assert_eq!(InputOptions::default().to_json(), json!({}));
-        let options = InputOptions {
-            format: Format::Csv,
-            delimiter: Some(b'\t'),
-            encoding: Some(parse_encoding("latin1").unwrap()),
-            preset: Some("stripe".parse().unwrap()),
-            maps: vec!["customer_name={First} {Last}".parse().unwrap()],
-            sets: vec!["customer_type=business".parse().unwrap()],
-            extras: vec!["customer_address.city=City".parse().unwrap()],
-            keep: vec!["id".to_owned()],
-            region: Some(Country::parse("DE").unwrap()),
-            ..InputOptions::default()
-        };
-        let written = options.to_json();
-        let expected = json!({
-            "format": "csv", "delimiter": "\t", "encoding": "windows-1252", "from": "stripe",
-            "map": ["customer_name={First} {Last}"], "set": ["customer_type=business"],
-            "extra": ["customer_address.city=City"], "keep": ["id"], "region": "DEU",
-        });
-        assert_eq!(written, expected);
-        let text = |name: &str| written[name].as_str().unwrap();
-        assert_eq!(parse_delimiter(text("delimiter")).unwrap(), b'\t');
-        assert_eq!(parse_encoding(text("encoding")).unwrap().name(), "windows-1252");
-        assert_eq!(Country::parse(text("region")).unwrap(), options.region.unwrap());
-        assert_eq!(written["map"][0].as_str().unwrap().parse::<MapRule>().unwrap(), options.maps[0]);
-    }
 
     #[test]
     fn encodings_have_their_usual_names() {

@@ -140,7 +140,11 @@ impl<T: Gather> PieceWorker<T> {
 
     #[inline]
     fn examine(&self, position: Position, scanned: Scanned<'_>, gathered: &mut T) -> Result<(), NoRecord> {
-        self.examiner.examine(position, scanned, |examined| match examined {
+        if let Some(customer) = self.examiner.at_a_glance(scanned) {
+            gathered.add_plain(position, customer);
+            return Ok(());
+        }
+        self.examiner.examine_closely(position, scanned, |examined| match examined {
             Examined::Plain(customer) => gathered.add_plain(position, customer),
             Examined::Record(record) => gathered.add(record),
         })

@@ -103,6 +103,8 @@ pub struct Holder {
     pub host: Option<String>,
     pub since: Timestamp,
     pub run: Option<String>,
+    /// False if it holds the ledger for a moment only, to write what is at hand.
+    pub stays: bool,
 }
 
 impl fmt::Display for Occupied {
@@ -114,7 +116,7 @@ impl fmt::Display for Occupied {
 
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { process, host, since, run } = self;
+        let Self { process, host, since, run, .. } = self;
         write!(f, "process {process}")?;
         if let Some(host) = host {
             write!(f, " on {host}")?;
@@ -175,6 +177,16 @@ impl LedgerError {
     #[must_use]
     pub const fn is_missing(&self) -> bool {
         matches!(self, Self::Missing(_) | Self::Empty(_) | Self::Database { problem: DatabaseProblem::Missing, .. })
+    }
+
+    /// Returns the path of a ledger that was removed or replaced, so that what it knew is lost.
+    /// Returns `None` for all other errors.
+    #[must_use]
+    pub fn removed(&self) -> Option<&Path> {
+        match self {
+            Self::Lost { path, lost: LostName::Ledger { now: None } } => Some(path),
+            _ => None,
+        }
     }
 
     /// Whether the name of the ledger leads elsewhere than to the file that was written to.

@@ -1,9 +1,11 @@
 //! A short keyed hash of each field that was sent, so that a later run can name the fields that
 //! changed although the ledger has erased their values.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::fmt;
 
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::varint;
@@ -19,15 +21,18 @@ pub(super) type FieldHash = [u8; 8];
 
 /// The fields of one request by path, sorted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldHashes(Vec<(String, FieldHash)>);
+pub struct FieldHashes(Vec<(FieldPath, FieldHash)>);
+
+/// Borrowed if it is one of [`USUAL`], so that a usual request costs no allocation for its paths.
+type FieldPath = Cow<'static, str>;
 
 impl FieldHashes {
     /// Returns the fields of a body, hashed by `hash` from path and value. `None` if the body is no
     /// JSON object.
-    pub(super) fn of(body: &[u8], hash: impl Fn(&str, &str) -> FieldHash) -> Option<Self> {
+    pub(super) fn of(body: &[u8], mut hash: impl FnMut(&str, &str) -> FieldHash) -> Option<Self> {
         let mut fields = Vec::with_capacity(USUAL.len());
-        flatten("", std::str::from_utf8(body).ok()?, &mut |path, value| fields.push((hash(&path, value), path)))?;
-        let mut fields: Vec<_> = fields.into_iter().map(|(hash, path)| (path, hash)).collect();
+        let add = &mut |path: &str, value: &str| fields.push((kept(path), hash(path, value)));
+        flatten("", std::str::from_utf8(body).ok()?, add)?;
         fields.sort_unstable();
         Some(Self(fields))
     }
@@ -46,7 +51,7 @@ impl FieldHashes {
             let old = if order.is_le() { sent.next() } else { None };
             let new = if order.is_ge() { now.next() } else { None };
             if old != new {
-                names.extend(old.or(new).map(|(path, _)| path.clone()));
+                names.extend(old.or(new).map(|(path, _)| path.to_string()));
             }
         }
     }
@@ -78,9 +83,9 @@ impl FieldHashes {
                     let length = usize::try_from(varint::read(&mut bytes)?).ok()?;
                     let (path, rest) = bytes.split_at_checked(length)?;
                     bytes = rest;
-                    std::str::from_utf8(path).ok()?.to_owned()
+                    Cow::Owned(std::str::from_utf8(path).ok()?.to_owned())
                 }
-                place => (*USUAL.get(usize::from(place))?).to_owned(),
+                place => Cow::Borrowed(*USUAL.get(usize::from(place))?),
             };
             let (hash, rest) = bytes.split_first_chunk()?;
             bytes = rest;
@@ -90,19 +95,54 @@ impl FieldHashes {
     }
 }
 
+fn kept(path: &str) -> FieldPath {
+    let usual = USUAL.into_iter().find(|usual| *usual == path);
+    usual.map_or_else(|| Cow::Owned(path.to_owned()), Cow::Borrowed)
+}
+
 /// Shows each value of an object by its path. Bodies are canonical, so equal values have equal
 /// texts, and numbers keep all their digits.
-fn flatten<'a>(above: &str, object: &'a str, show: &mut impl FnMut(String, &'a str)) -> Option<()> {
-    let members: BTreeMap<String, &'a RawValue> = serde_json::from_str(object).ok()?;
+fn flatten(above: &str, object: &str, show: &mut impl FnMut(&str, &str)) -> Option<()> {
+    let Members(members) = serde_json::from_str(object).ok()?;
     for (name, value) in members {
-        let path = if above.is_empty() { name } else { format!("{above}.{name}") };
+        let path = if above.is_empty() { name } else { Cow::Owned(format!("{above}.{name}")) };
         match value.get() {
             text if text.starts_with('{') && text != "{}" => flatten(&path, text, show)?,
-            text => show(path, text),
+            text => show(&path, text),
         }
     }
     Some(())
 }
+
+/// The members of an object, as they are written. A map would copy every name.
+struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'a> Deserialize<'a> for Members<'a> {
+    fn deserialize<D: Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(MembersVisitor)
+    }
+}
+
+struct MembersVisitor;
+
+impl<'a> Visitor<'a> for MembersVisitor {
+    type Value = Members<'a>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members: Vec<(Cow<'a, str>, &'a RawValue)> = Vec::with_capacity(USUAL.len());
+        while let Some((Name(name), value)) = map.next_entry()? {
+            members.push((name, value));
+        }
+        Ok(Members(members))
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[cfg(test)]
 mod tests {
@@ -148,7 +188,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_was_written_comes_back(paths: std::collections::BTreeSet<String>) {
-            let fields = FieldHashes(paths.into_iter().map(|path| (path, [7; 8])).collect());
+            let fields = FieldHashes(paths.into_iter().map(|path| (kept(&path), [7; 8])).collect());
             prop_assert_eq!(FieldHashes::from_bytes(&fields.to_bytes()), Some(fields));
         }
 

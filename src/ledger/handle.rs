@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::LedgerError;
 use super::claim::{Claim, ClaimPolicy, ClaimRequest, Ticket};
-use super::idempotency_key::{self, KeyParts, PayloadHash, SentPayload};
+use super::idempotency_key::{KeyDeriver, PayloadHash, SentPayload};
 use super::keyed_hasher::KeyedHasher;
 use super::location::LedgerName;
 use super::model::{CheckedStatus, EndedRun, Intent, RunId, RunStart, Target};
@@ -29,6 +29,7 @@ pub struct Ledger {
     target: Target,
     /// Makes keys unguessable. It is made with the ledger.
     secret: Vec<u8>,
+    keys: KeyDeriver,
     hasher: KeyedHasher,
     queue: Queue,
     waited: Option<Timestamp>,
@@ -54,8 +55,9 @@ impl Ledger {
         target: Target,
         secret: Vec<u8>,
     ) -> Result<Self, LedgerError> {
+        let keys = KeyDeriver::new(&secret, &target).map_err(|error| LedgerError::io(name.clone(), error))?;
         let hasher = KeyedHasher::new(&secret).map_err(|error| LedgerError::io(name.clone(), error))?;
-        Ok(Self { target, secret, hasher, queue: Queue::start(store, name)?, waited: None })
+        Ok(Self { target, secret, keys, hasher, queue: Queue::start(store, name)?, waited: None })
     }
 
     /// Returns what hashes with the secret of this ledger.
@@ -99,16 +101,9 @@ impl Ledger {
     }
 
     /// Returns the idempotency key of a payload of this ticket's record.
-    pub fn key(&self, ticket: &Ticket, payload: PayloadHash, generation: u32) -> Result<String, LedgerError> {
-        let parts = KeyParts {
-            base_url: &self.target.base_url,
-            account: &self.target.account,
-            email: &ticket.email,
-            payload,
-            generation,
-        };
-        idempotency_key::derive(&self.secret, &parts)
-            .map_err(|error| LedgerError::io(self.queue.ledger().clone(), error))
+    #[must_use]
+    pub fn key(&self, ticket: &Ticket, payload: PayloadHash, generation: u32) -> String {
+        self.keys.derive(&ticket.email, payload, generation)
     }
 
     pub async fn begin_run(&self, start: RunStart) -> Result<RunId, LedgerError> {

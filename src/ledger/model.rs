@@ -30,8 +30,8 @@ pub struct InputName(pub String);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunStart {
     pub input: InputName,
-    /// The options with which the input is read, as JSON that only their writer reads. `None` for a
-    /// run without an input. Never a secret.
+    /// How the input is read, as JSON that only its writer reads: the options, and the size and
+    /// time of the file. `None` for a run without an input. Never a secret.
     pub options: Option<String>,
 }
 
@@ -100,6 +100,15 @@ impl std::fmt::Debug for Intent {
 pub enum Creation {
     Allowed,
     Refused,
+}
+
+/// How long a process means to hold the ledger. It says so to others, because a run that finds the
+/// ledger held waits for a moment, and not for a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stay {
+    Run,
+    /// To write what is at hand.
+    Moment,
 }
 
 /// The last outcome of a record, as far as decisions depend on it.

@@ -1,7 +1,9 @@
 //! Which store keeps a ledger. The choice is made here, once, by how the ledger is named.
 
+use std::path::Path;
+
 use super::location::{LedgerLocation, LedgerName};
-use super::model::{Creation, Target};
+use super::model::{Creation, Stay, Target};
 use super::reader::Reader;
 use super::sqlite::{self, SqliteReader, SqliteStore};
 use super::{Ledger, LedgerError};
@@ -14,13 +16,26 @@ impl Ledger {
     /// trusted.
     pub fn open(at: impl Into<LedgerLocation>, target: Target, creation: Creation) -> Result<Self, LedgerError> {
         match at.into() {
-            LedgerLocation::File(path) => {
-                let store = SqliteStore::open(&path, &target, creation)?;
-                let (name, secret) = (LedgerName::from(store.path()), store.secret()?);
-                Self::over(store, name, target, secret)
-            }
-            LedgerLocation::Database(settings) => database::open(&settings, target, creation),
+            LedgerLocation::File(path) => Self::of_file(SqliteStore::open(&path, &target, creation)?, target),
+            LedgerLocation::Database(settings) => database::open(&settings, target, creation, Stay::Run),
         }
+    }
+
+    /// Opens a ledger that exists, to write what is at hand and drop it at once. A run that begins
+    /// meanwhile waits up to a minute, where it would otherwise be refused.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`].
+    pub fn open_for_a_moment(at: &LedgerLocation, target: Target) -> Result<Self, LedgerError> {
+        match at {
+            LedgerLocation::File(path) => Self::of_file(SqliteStore::open_for_a_moment(path, &target)?, target),
+            LedgerLocation::Database(settings) => database::open(settings, target, Creation::Refused, Stay::Moment),
+        }
+    }
+
+    fn of_file(store: SqliteStore, target: Target) -> Result<Self, LedgerError> {
+        let (name, secret) = (LedgerName::from(store.path()), store.secret()?);
+        Self::over(store, name, target, secret)
     }
 
     /// Returns whether there is a ledger. A link to a missing file counts as none.
@@ -32,6 +47,12 @@ impl Ledger {
             LedgerLocation::File(path) => Ok(path.exists()),
             LedgerLocation::Database(settings) => database::exists(settings),
         }
+    }
+
+    /// Returns whether a file is marked as a ledger. Changes nothing, whatever file it is.
+    #[must_use]
+    pub fn is_one(path: &Path) -> bool {
+        sqlite::is_marked(path)
     }
 
     /// Fails if a run could not open a ledger here: if it may not lie there or is not the user's
@@ -74,11 +95,16 @@ impl Reader {
 #[cfg(feature = "postgres")]
 mod database {
     use super::super::postgres::{self, PostgresReader, PostgresStore};
-    use super::{Creation, Ledger, LedgerError, LedgerName, Reader, Target};
+    use super::{Creation, Ledger, LedgerError, LedgerName, Reader, Stay, Target};
     use crate::ledger::location::DatabaseSettings;
 
-    pub(super) fn open(settings: &DatabaseSettings, target: Target, creation: Creation) -> Result<Ledger, LedgerError> {
-        let store = PostgresStore::open(settings, &target, creation)?;
+    pub(super) fn open(
+        settings: &DatabaseSettings,
+        target: Target,
+        creation: Creation,
+        stay: Stay,
+    ) -> Result<Ledger, LedgerError> {
+        let store = PostgresStore::open(settings, &target, creation, stay)?;
         let (secret, waited) = (store.secret().to_owned(), store.waited_since());
         Ok(Ledger::over(store, LedgerName::from(&settings.url), target, secret)?.having_waited(waited))
     }
@@ -101,11 +127,11 @@ mod database {
 /// This program was built without the feature `postgres`.
 #[cfg(not(feature = "postgres"))]
 mod database {
-    use super::{Creation, Ledger, LedgerError, LedgerName, Reader, Target};
+    use super::{Creation, Ledger, LedgerError, LedgerName, Reader, Stay, Target};
     use crate::ledger::error::DatabaseProblem;
     use crate::ledger::location::DatabaseSettings;
 
-    pub(super) fn open(settings: &DatabaseSettings, _: Target, _: Creation) -> Result<Ledger, LedgerError> {
+    pub(super) fn open(settings: &DatabaseSettings, _: Target, _: Creation, _: Stay) -> Result<Ledger, LedgerError> {
         Err(unknown(settings))
     }
 

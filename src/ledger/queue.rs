@@ -83,10 +83,6 @@ impl Queue {
         answer.ok_or_else(|| self.failure())?
     }
 
-    pub(super) fn ledger(&self) -> &LedgerName {
-        &self.ledger
-    }
-
     pub(super) fn link(&self) -> &StoreLink {
         &self.link
     }

@@ -1,25 +1,62 @@
 //! Asks the person at the terminal: for confirmation before an irreversible step, or for a line.
+//!
+//! The question goes to the terminal that controls this process and the answer comes from there, so
+//! that `2>&1 | tee log` changes nothing. A background job is never asked, because the system would
+//! stop it as soon as it reads.
 
-use std::io::{BufRead as _, IsTerminal as _};
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, IsTerminal as _, Write as _};
 
-use crate::output::{self, Weight};
+use crate::output;
+use crate::terminal::is_foreground;
 
-/// Returns whether a person can be asked: standard input and standard error are both terminals.
-pub(crate) fn is_possible() -> bool {
-    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+/// Why no question can be asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotAsked {
+    /// No person types the input, as under cron.
+    #[error("standard input is not a terminal")]
+    NoTerminal,
+    #[error("the terminal cannot be opened ({TERMINAL}: {0})")]
+    NotOpened(io::Error),
+    #[error("a background job cannot be asked")]
+    Background,
 }
 
-/// Asks, and returns whether the answer is a clear yes.
-pub(crate) fn confirmed(question: &str) -> bool {
-    answer(&format!("{question} [y/N] ")).is_some_and(|answer| is_yes(&answer))
-}
+#[cfg(unix)]
+const TERMINAL: &str = "/dev/tty";
+#[cfg(not(unix))]
+const TERMINAL: &str = "CON";
 
-/// Asks, and returns the line that was typed, or `None` if the input ended (Ctrl-D).
-pub(crate) fn answer(question: &str) -> Option<String> {
-    output::show(question.as_bytes(), Weight::Needed);
-    let mut line = String::new();
-    let length = std::io::stdin().lock().read_line(&mut line).ok()?;
-    (length > 0).then_some(line)
+/// The terminal at which a person can be asked.
+#[derive(Debug)]
+pub(crate) struct AskingTerminal(File);
+
+impl AskingTerminal {
+    /// Returns the terminal that controls this process, if standard input is one and this is a job
+    /// in the foreground.
+    pub(crate) fn open() -> Result<Self, NotAsked> {
+        if !io::stdin().is_terminal() {
+            return Err(NotAsked::NoTerminal);
+        }
+        let terminal = File::options().read(true).write(true).open(TERMINAL).map_err(NotAsked::NotOpened)?;
+        if is_foreground(&terminal) { Ok(Self(terminal)) } else { Err(NotAsked::Background) }
+    }
+
+    /// Asks, and returns whether the answer is a clear yes.
+    pub(crate) fn confirmed(&self, question: &str) -> bool {
+        self.answer(&format!("{question} [y/N] ")).is_some_and(|answer| is_yes(&answer))
+    }
+
+    /// Asks, and returns the line that was typed, or `None` if the input ended (Ctrl-D).
+    pub(crate) fn answer(&self, question: &str) -> Option<String> {
+        // What was printed before may stand on the same terminal.
+        output::flush();
+        let mut terminal = &self.0;
+        terminal.write_all(question.as_bytes()).ok()?;
+        let mut line = String::new();
+        let length = BufReader::new(terminal).read_line(&mut line).ok()?;
+        (length > 0).then_some(line)
+    }
 }
 
 fn is_yes(answer: &str) -> bool {

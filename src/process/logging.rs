@@ -1,7 +1,7 @@
 //! Logs on standard error, and only there.
 //!
-//! Libraries that log headers and bodies are limited to warnings at every level, so that no token
-//! or people's data reaches the log.
+//! At every level, all libraries are limited to warnings, because what they trace can hold tokens
+//! and people's data: headers, bodies, and phone numbers while they are parsed.
 
 use std::io::{self, Write};
 
@@ -12,8 +12,10 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::failure::Failure;
 use crate::output::{self, MACHINE_TARGET, Weight};
 use crate::redact::masked;
+use crate::style::Paint;
 
-const HELD_BACK: &str = "tokio_postgres=warn,hyper=warn,hyper_util=warn,h2=warn,reqwest=warn,rustls=warn,axum=warn";
+/// The log target of everything that this program logs itself.
+const OWN_TARGET: &str = env!("CARGO_CRATE_NAME");
 
 /// Format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,13 +46,14 @@ pub fn start(settings: &LogSettings) {
     let LogSettings { format, level } = settings;
     output::start(*format == LogFormat::Json);
     let programs = if *format == LogFormat::Json { level.as_str() } else { "off" };
-    let filter = EnvFilter::new(format!("{level},{HELD_BACK},{MACHINE_TARGET}={programs}"));
+    let others = (*level).min(Level::WARN);
+    let filter = EnvFilter::new(format!("{others},{OWN_TARGET}={level},{MACHINE_TARGET}={programs}"));
     let logs =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(Stderr(Weight::Ordinary)).with_target(false);
     // Fails only if logging was started before, which then stays in effect.
     match format {
         LogFormat::Json => drop(logs.json().flatten_event(true).with_span_list(false).try_init()),
-        LogFormat::Text => drop(logs.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).try_init()),
+        LogFormat::Text => drop(logs.with_ansi(Paint::stderr().is_colored()).try_init()),
     }
 }
 
@@ -58,7 +61,10 @@ pub fn start(settings: &LogSettings) {
 /// error is closed or not read, that does not change the exit code.
 pub fn show_failure(failure: &Failure, format: LogFormat) {
     match format {
-        LogFormat::Text => output::show(format!("error: {failure}\n").as_bytes(), Weight::Needed),
+        LogFormat::Text => {
+            let text = Paint::stderr().failure(&failure.words(), failure.next_step());
+            output::show(text.as_bytes(), Weight::Needed);
+        }
         LogFormat::Json => tracing::error!(
             exit_code = failure.exit.code(),
             run = failure.run(),

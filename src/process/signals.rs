@@ -73,7 +73,8 @@ impl Signals {
         self.or_stop(on_thread(work)?).await
     }
 
-    fn stopped(&self) -> Failure {
+    /// Returns the failure of a command that a signal stopped.
+    pub(crate) fn stopped(&self) -> Failure {
         stopped(self.caught.get().unwrap_or(Signal::Interrupt))
     }
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::run_input;
 use crate::atomic_file;
 use crate::domain::shown;
 use crate::exit::Exit;
@@ -41,6 +42,9 @@ pub(crate) struct InputHandle {
     file: Arc<InputFile>,
     name: InputName,
     settings: InputSettings,
+    /// The options that were not typed but are those of the run that a report is about: long name
+    /// and value. Commands that are printed must repeat them.
+    remembered: Vec<(String, String)>,
 }
 
 impl InputHandle {
@@ -56,7 +60,7 @@ impl InputHandle {
         // none.
         let by_path = || InputName(path.canonicalize().unwrap_or(path).to_string_lossy().into_owned());
         let name = settings.name.clone().unwrap_or_else(by_path);
-        Ok(Self { file, name, settings })
+        Ok(Self { file, name, settings, remembered: Vec::new() })
     }
 
     pub(crate) fn file(&self) -> &Arc<InputFile> {
@@ -89,7 +93,26 @@ impl InputHandle {
 
     /// Returns what a run of this input begins with.
     pub(crate) fn run_start(&self) -> RunStart {
-        RunStart { input: self.name(), options: Some(self.settings.options.to_json().to_string()) }
+        RunStart { input: self.name(), options: Some(run_input::written(self)) }
+    }
+
+    pub(crate) const fn options(&self) -> &InputOptions {
+        &self.settings.options
+    }
+
+    /// Returns whether the ledger knows the input by its path, and not by a name of `--input-name`.
+    pub(crate) const fn is_named_by_path(&self) -> bool {
+        self.settings.name.is_none()
+    }
+
+    pub(crate) fn remembered(&self) -> &[(String, String)] {
+        &self.remembered
+    }
+
+    /// Returns the same input, read with these options, of which some were remembered.
+    pub(crate) fn with_options(mut self, options: InputOptions, remembered: Vec<(String, String)>) -> Self {
+        self.settings.options = options;
+        Self { remembered, ..self }
     }
 
     /// Reads the input from the start. Fails if the file has changed. With `want_raw`, records keep

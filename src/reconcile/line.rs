@@ -15,8 +15,8 @@ use crate::domain::{
 };
 use crate::failure::Failure;
 use crate::intake::Gather;
-use crate::ledger::{BadRecordDigest, KnownRecord, PayloadHash, Reader, RecordState, StoredOutcome};
-use crate::report::{ChangedCounts, ErrorGroups};
+use crate::ledger::{BadRecordDigest, CheckedStatus, KnownRecord, PayloadHash, Reader, RecordState, StoredOutcome};
+use crate::report::{ChangedCounts, ErrorGroups, MailCounts};
 
 /// The point in time that a line describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,6 @@ pub(crate) enum AsOf {
 pub(crate) struct ReviewedRecord {
     pub position: Position,
     email: Option<Box<str>>,
-    /// `None` if it is invalid.
     name: Option<Box<str>>,
     pub violations: Box<[Violation]>,
     kept: Vec<String>,
@@ -285,6 +284,8 @@ pub(crate) struct PassCounts {
     pub tally: Tally,
     pub errors: ErrorGroups,
     pub changed: ChangedCounts,
+    /// The KYC e-mails to the customers that the run created.
+    pub mails: MailCounts,
     pub known_bad: KnownBad,
     /// The rows of the known bad records that were rejected.
     pub known_rejected: HashSet<u64>,
@@ -303,6 +304,9 @@ pub(crate) struct BadRecord {
 impl PassCounts {
     pub(crate) fn add(&mut self, line: &ReportLine) {
         self.tally.add(line.status);
+        if line.status == Status::Created {
+            self.mails.add(line.send_kyc_mail);
+        }
         if is_complaint(line.status) {
             self.errors.add(line);
         }
@@ -358,6 +362,9 @@ pub(crate) fn remember(
     match line.status {
         Status::Created | Status::AlreadyImported | Status::Changed | Status::Exists | Status::Duplicate => {
             line.receipt = told.receipt;
+            if let Some(CheckedStatus { kyc_status, tos_status, checked_at }) = told.checked {
+                line.update(kyc_status, tos_status, checked_at);
+            }
         }
         Status::Rejected | Status::Failed | Status::InDoubt => {
             (line.error_code, line.error) = (told.error_code, told.error);

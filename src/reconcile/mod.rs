@@ -8,7 +8,10 @@
 //! - `pass` is a reading with the ledger. It makes one report line per record (`line`) and writes
 //!   the files (`outputs`).
 //! - `plan` combines both into what an import would do; `known` has the rows that need no claim.
+//! - `inquiry` has the customers that `status` asks for.
 //! - `page_facts` has what an HTML report says of a run beside its lines.
+//! - `run_input` is how a run read its input, which a later report reads alike; `all_runs` adds up
+//!   the runs of an input.
 //! - `from_ledger` makes the reports if the input is gone; `mapping_hint` suggests a mapping after
 //!   a stop; `chunks` is a list that frees its memory piece by piece.
 //!
@@ -22,10 +25,12 @@
 //! - Memory grows by 13 bytes per valid record for duplicates, one byte per record for known rows
 //!   and 16 bytes per bad record, and not with the size of the records (I8).
 
+pub(crate) mod all_runs;
 pub(crate) mod chunks;
 pub(crate) mod duplicates;
 pub(crate) mod from_ledger;
 pub(crate) mod input;
+pub(crate) mod inquiry;
 pub(crate) mod known;
 pub(crate) mod line;
 pub(crate) mod mapping_hint;
@@ -33,4 +38,5 @@ pub(crate) mod outputs;
 pub(crate) mod page_facts;
 pub(crate) mod pass;
 pub(crate) mod plan;
+pub(crate) mod run_input;
 pub(crate) mod survey;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::domain::{RawRecord, ReportLine, Status, shown};
+use crate::domain::{KnownBad, RawRecord, ReportLine, Status, shown};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::intake::Feed;
@@ -26,6 +26,12 @@ impl Outputs {
     /// Returns whether a report is a page, which needs more than its lines.
     pub(crate) fn has_page(&self) -> bool {
         self.reports.iter().any(|path| matches!(ReportFormat::of(path), Ok(ReportFormat::Html)))
+    }
+
+    /// Returns the same outputs. If the API was ever asked for KYC statuses, reports say when.
+    pub(crate) fn with_checks(&self, has_checks: bool) -> Self {
+        let options = ReportOptions { has_checks, ..self.options.clone() };
+        Self { options, ..self.clone() }
     }
 
     /// Returns the same outputs, with what a page says beside its lines.
@@ -76,6 +82,10 @@ impl Files {
             _ => {}
         }
         Ok(())
+    }
+
+    pub(crate) fn note_known_bad(&mut self, known_bad: KnownBad) {
+        self.reports.iter_mut().for_each(|(_, report)| report.note_known_bad(known_bad));
     }
 
     /// Puts the files in place once all of them are complete.

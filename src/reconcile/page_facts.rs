@@ -1,8 +1,8 @@
 //! What a page says of a run, from the ledger.
 
 use jiff::Timestamp;
-use serde_json::Value;
 
+use super::run_input;
 use crate::failure::Failure;
 use crate::ledger::{Reader, RunInfo, RunState, Target};
 use crate::report::{PastRun, RunFacts, Unended};
@@ -38,6 +38,7 @@ pub(crate) fn of_run(ledger: &Reader, target: &Target, run: &RunInfo, state: Run
         ended_at,
         unended,
         stopped: run.stopped.clone(),
+        excuses_known_bad: false,
         limit: None,
         requests: run.counters.requests,
         retries: run.counters.retries,
@@ -46,7 +47,7 @@ pub(crate) fn of_run(ledger: &Reader, target: &Target, run: &RunInfo, state: Run
         minutes: ledger.minutes(run.id.number)?,
         runs,
         has_older_runs,
-        options: options(run.start.options.as_deref()),
+        options: run_input::shown(run.start.options.as_deref()),
     })
 }
 
@@ -65,32 +66,5 @@ fn end(run: &RunInfo) -> String {
         (None, Some(_), Some(0)) => "done".to_owned(),
         (None, Some(_), Some(code)) => format!("done, exit code {code}"),
         (None, Some(_), None) => "done".to_owned(),
-    }
-}
-
-/// Returns the options as names and texts. They are JSON that this program wrote.
-fn options(json: Option<&str>) -> Vec<(String, String)> {
-    let Some(Ok(Value::Object(options))) = json.map(serde_json::from_str) else { return Vec::new() };
-    let text = |value: Value| match value {
-        Value::String(text) => text,
-        value => value.to_string(),
-    };
-    let entry = |(name, value): (String, Value)| match value {
-        Value::Array(items) => (name, items.into_iter().map(text).collect::<Vec<_>>().join(", ")),
-        value => (name, text(value)),
-    };
-    options.into_iter().map(entry).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn options_are_names_and_texts_and_nothing_if_they_cannot_be_read() {
-        let found = options(Some(r#"{"map":["a=B","c=D"],"region":"DEU"}"#));
-        let text = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        assert_eq!(found, [text("map", "a=B, c=D"), text("region", "DEU")]);
-        assert!(options(None).is_empty() && options(Some("[1]")).is_empty());
     }
 }

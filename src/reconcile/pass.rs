@@ -5,16 +5,16 @@ use super::chunks::ChunkedVec;
 use super::input::InputHandle;
 use super::line::{PassCounts, PreparedRecord, Reconciler, ShapedRecord};
 use super::outputs::{Files, Outputs};
-use crate::domain::Status;
+use crate::domain::ReportLine;
 use crate::failure::Failure;
 
-/// Judges every record, passes it and its status to `observe`, and writes the requested files. They
+/// Judges every record, passes it and its line to `observe`, and writes the requested files. They
 /// appear only when all are complete.
 pub(crate) fn pass(
     input: &InputHandle,
     outputs: &Outputs,
     reconciler: &Reconciler,
-    mut observe: impl FnMut(Status, &ShapedRecord<'_>),
+    mut observe: impl FnMut(&ReportLine, &ShapedRecord<'_>),
 ) -> Result<PassCounts, Failure> {
     let feed = input.feed(outputs.rejects.is_some())?;
     let (shape, mut counted) = (feed.shape(), PassCounts::default());
@@ -30,11 +30,12 @@ pub(crate) fn pass(
             counted.add(&line);
             bad.extend(reconciler.bad_record(&prepared, &line));
             files.write(&line, record.raw.as_ref())?;
-            observe(line.status, &ShapedRecord { shape: &shape, record });
+            observe(&line, &ShapedRecord { shape: &shape, record });
         }
         reconciler.count_bad(&bad, &mut counted)?;
     }
     counted.tally.set_skipped(pieces.skipped());
+    files.note_known_bad(counted.known_bad);
     files.commit()?;
     Ok(counted)
 }

@@ -81,12 +81,12 @@ pub(crate) fn plan(
         let reconciler = Reconciler::new(Arc::clone(&duplicates), ledger, AsOf::Now);
         let needs_lines = writes || purpose.excuses_rejected;
         let reconciler = if needs_lines { reconciler } else { reconciler.for_counts() };
-        counted = pass::pass(input, outputs, &reconciler, |status, told| {
+        counted = pass::pass(input, outputs, &reconciler, |line, told| {
             let row = told.record.position.row;
-            known.add(row, status, duplicates.earlier(row));
+            known.add(row, line.status, duplicates.earlier(row));
             diagnose(&mut diagnostics, told);
             foreign_phones += u64::from(has_foreign_phone(told.record));
-            count(&mut plan, purpose, status, told.record);
+            count(&mut plan, purpose, line.status, told.record);
         })?;
     }
     plan.doubts_elsewhere = open.saturating_sub(counted.tally.get(Status::InDoubt));

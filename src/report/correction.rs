@@ -25,27 +25,40 @@ impl Correction {
     /// Returns the instruction for this many rows.
     #[must_use]
     pub fn to_text(&self, rows: u64) -> String {
+        let (instruction, command, advice) = self.in_parts(rows, str::to_owned);
+        let advice = advice.map(|advice| format!("\n{advice}")).unwrap_or_default();
+        format!("{instruction}\n{command}{advice}")
+    }
+
+    /// Returns the instruction for this many rows, the command that it ends with, and which file a
+    /// spreadsheet does not damage, if it damages this one. `name` writes the name of a file.
+    pub(super) fn in_parts(&self, rows: u64, name: impl Fn(&str) -> String) -> (String, &str, Option<&'static str>) {
         let those = if rows == 1 { "row".to_owned() } else { format!("{} {}", grouped(rows), plural(rows, "row")) };
+        let file = |path: &Path| name(&shown(path).to_string());
         match self {
             Self::InRejects { rejects, command } => {
-                format!("Fix the {those} in {}, then run:\n{command}{}", shown(rejects), spreadsheet_advice(rejects))
+                (format!("Fix the {those} in {}, then run:", file(rejects)), command, spreadsheet_advice(rejects))
             }
-            Self::InInput { input, rejects, command } => format!(
-                "Fix the {those} in {input} and import it again; nothing is created twice.\n\
-                 To get only {} into a file, {}, run:\n{command}{}",
-                if rows == 1 { "that row" } else { "those rows" },
-                shown(rejects),
-                spreadsheet_advice(rejects)
+            Self::InInput { input, rejects, command } => (
+                format!(
+                    "Fix the {those} in {} and import it again; nothing is created twice.\n\
+                     To get only {} into a file, {}, run:",
+                    name(input),
+                    if rows == 1 { "that row" } else { "those rows" },
+                    file(rejects)
+                ),
+                command,
+                spreadsheet_advice(rejects),
             ),
         }
     }
 }
 
 /// Returns which file a spreadsheet does not damage, if it damages this one.
-fn spreadsheet_advice(rejects: &Path) -> &'static str {
+fn spreadsheet_advice(rejects: &Path) -> Option<&'static str> {
     match ReportFormat::of(rejects) {
-        Ok(ReportFormat::Csv) => "\nA spreadsheet changes numbers in CSV; --rejects mend.xlsx keeps every cell.",
-        _ => "",
+        Ok(ReportFormat::Csv) => Some("A spreadsheet changes numbers in CSV; --rejects mend.xlsx keeps every cell."),
+        _ => None,
     }
 }
 

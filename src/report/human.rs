@@ -1,8 +1,11 @@
-//! Formats durations for people, and counts of rows that are not records.
+//! Formats times and durations for people, and counts of rows that are not records.
 
 use std::time::Duration;
 
-use crate::domain::{Tally, plural};
+use jiff::Timestamp;
+
+use crate::domain::{Status, Tally, plural};
+use crate::style::Meaning;
 
 /// Returns a duration with about two digits, because it is an estimate: `0.3 s`, `40 s`, `12 min`,
 /// `28 h`, `3 days`.
@@ -17,6 +20,36 @@ pub fn about(time: Duration) -> String {
         s => (s / 86_400.0, "days"),
     };
     format!("{value:.0} {unit}")
+}
+
+/// Returns a time in UTC to the second.
+pub(super) fn utc(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// Returns a duration that counts down, in whole units: `54 s`, `1 min 20 s`, `12 min`,
+/// `2 h 10 min`, `3 days`.
+#[must_use]
+pub(super) fn countdown(time: Duration) -> String {
+    let seconds = u64::try_from(time.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
+    let (minutes, hours) = (seconds / 60, seconds / 3600);
+    match seconds {
+        ..60 => format!("{seconds} s"),
+        60..600 => format!("{minutes} min {} s", seconds % 60),
+        600..3600 => format!("{minutes} min"),
+        3600..259_200 => format!("{hours} h {} min", minutes % 60),
+        _ => format!("{} days", hours / 24),
+    }
+}
+
+/// Returns what an outcome means for the person who reads it.
+pub(super) const fn meaning(status: Status) -> Meaning {
+    match status {
+        Status::Created | Status::Valid => Meaning::Good,
+        Status::Exists | Status::AlreadyImported | Status::Duplicate => Meaning::Known,
+        Status::Invalid | Status::Rejected | Status::Failed => Meaning::Bad,
+        Status::InDoubt | Status::Changed | Status::NotAttempted => Meaning::Open,
+    }
 }
 
 /// Returns how many rows of each kind deserve a word, with that word, for the kinds that occur:
@@ -35,6 +68,22 @@ pub(super) fn skipped(tally: &Tally) -> impl Iterator<Item = (u64, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_countdown_shows_seconds_while_they_matter() {
+        for (millis, words) in [
+            (0, "0 s"),
+            (53_001, "54 s"),
+            (59_001, "1 min 0 s"),
+            (80_000, "1 min 20 s"),
+            (599_000, "9 min 59 s"),
+            (725_000, "12 min"),
+            (7_800_000, "2 h 10 min"),
+            (259_200_000, "3 days"),
+        ] {
+            assert_eq!(countdown(Duration::from_millis(millis)), words);
+        }
+    }
 
     #[test]
     fn times_are_told_in_the_unit_one_would_use() {

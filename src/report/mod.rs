@@ -5,13 +5,15 @@
 //!   which [`PageFacts`] has what the lines do not say.
 //! - [`Rejects`] (`rejects`) writes the rejects in the form in which they were read, or as `.xlsx`,
 //!   to correct and import. `workbook` writes tables of text as `.xlsx` for both.
-//! - [`Plan`] says what an import would do, [`Summary`] what a run did; both as text or JSON.
+//! - [`Plan`] says what an import would do, [`Summary`] what a run did; both as text,
+//!   Markdown or JSON.
 //!   [`Correction`] says how to get the rows that must be fixed into the API.
 //!   [`ChangedCounts`] says in which fields changed records differ.
+//! - [`KycCounts`] says how many customers have which KYC status.
 //! - [`Diagnostics`] (`diagnostics`) lists what is wrong with the input and marks the cell.
 //! - [`Progress`] (`progress`) follows the events of a run: a bar on a terminal, a line at each
-//!   heartbeat elsewhere. [`Metrics`] writes the same counts for a monitoring system, and
-//!   [`Notification`] tells a third party how a run ended.
+//!   heartbeat elsewhere. [`Activity`] shows what is done before and after. [`Metrics`] writes the
+//!   same counts for a monitoring system, and [`Notification`] tells a third party how a run ended.
 //!
 //! # Rules
 //!
@@ -30,6 +32,9 @@ mod diagnostics;
 mod event_log;
 mod formats;
 mod human;
+mod kyc;
+mod mails;
+mod markdown;
 mod metrics;
 mod notification;
 mod plan;
@@ -46,10 +51,13 @@ pub use formats::file::{ReportFile, ReportOptions};
 pub use formats::format::ReportFormat;
 pub use formats::html::facts::{PageFacts, PastRun, RunFacts};
 pub use human::about;
+pub use kyc::KycCounts;
+pub use mails::MailCounts;
 pub use metrics::Metrics;
 pub use notification::Notification;
 pub use plan::Plan;
+pub use progress::Activity;
 pub use progress::counts::Scope;
 pub use progress::display::{Progress, Style};
 pub use rejects::file::Rejects;
-pub use summary::{ErrorGroups, Summary, Unended};
+pub use summary::{AllRuns, ErrorGroups, Summary, Unended};

@@ -7,8 +7,10 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::correction::Correction;
-use super::human::{about, skipped};
+use super::human::{about, meaning, skipped};
+use super::markdown::{code_block, code_span};
 use crate::domain::{Status, Tally, counted, grouped, on_one_line, plural};
+use crate::style::{Meaning, Paint};
 
 /// The plan of an import, as text for people or JSON for programs.
 #[derive(Debug)]
@@ -96,14 +98,14 @@ impl Plan {
 
     /// Returns the plan as text for a terminal.
     #[must_use]
-    pub fn to_text(&self) -> String {
+    pub fn to_text(&self, paint: Paint) -> String {
         let mut text = String::new();
         // Writing to a `String` cannot fail.
-        let _ = self.write_text(&mut text);
+        let _ = self.write_text(&mut text, paint);
         text
     }
 
-    fn write_text(&self, text: &mut String) -> std::fmt::Result {
+    fn write_text(&self, text: &mut String, paint: Paint) -> std::fmt::Result {
         let width = self.columns.iter().map(|(field, _)| field.len()).max().unwrap_or_default();
         for (field, feeding) in &self.columns {
             writeln!(text, "  {field:<width$}  {feeding}")?;
@@ -122,7 +124,7 @@ impl Plan {
         for (number, words) in skipped(&self.tally) {
             line(number, &words)?;
         }
-        line(self.to_send, "to send")?;
+        line(self.to_send, &paint.paint(Meaning::Heading, "to send"))?;
         if self.wanted() < self.to_send {
             line(self.wanted(), "of them in this run (--limit)")?;
         }
@@ -139,7 +141,7 @@ impl Plan {
             (Status::InDoubt, "in doubt from an earlier run (included in those to send)"),
         ] {
             if self.tally.get(status) > 0 {
-                line(self.tally.get(status), words)?;
+                line(self.tally.get(status), &paint.paint(meaning(status), words))?;
             }
         }
         line(self.kyc_mails, &format!("{} that the API would send", plural(self.kyc_mails, "KYC e-mail")))?;
@@ -162,7 +164,8 @@ impl Plan {
         }
         let left_out = self.tally.skipped().not_selected;
         if left_out > 0 && self.tally.total() == 0 {
-            writeln!(text, "\nAttention: no row was selected, of {left_out}. Check the value of --where.")?;
+            let attention = paint.paint(Meaning::Bad, "Attention:");
+            writeln!(text, "\n{attention} no row was selected, of {left_out}. Check the value of --where.")?;
         }
         if self.foreign_phones * FOREIGN_PHONES > self.tally.total() {
             writeln!(
@@ -175,6 +178,12 @@ impl Plan {
             )?;
         }
         Ok(())
+    }
+
+    /// Returns the plan as Markdown, to forward.
+    #[must_use]
+    pub fn to_markdown(&self, input: &str) -> String {
+        format!("# Plan for {}\n\n{}\n", code_span(input), code_block("text", &self.to_text(Paint::PLAIN)))
     }
 
     /// Returns the plan as JSON, with a `version` that changes if the shape does.
@@ -218,7 +227,7 @@ mod tests {
     fn names_of_columns_steer_no_terminal() {
         let mut plan = Plan::new(55.0);
         plan.unused = ["a\u{1b}[2J", ""].map(str::to_owned).to_vec();
-        assert!(plan.to_text().contains(r"a\u{1b}[2J, (no name)"), "{}", plan.to_text());
+        assert!(plan.to_text(Paint::PLAIN).contains(r"a\u{1b}[2J, (no name)"), "{}", plan.to_text(Paint::PLAIN));
     }
 
     #[test]
@@ -229,7 +238,7 @@ mod tests {
         assert_eq!(plan.question("T").unwrap(), "Send 2,880 records to T and e-mail 2,880 people?");
         plan.limit = Some(3);
         assert_eq!(plan.question("T").unwrap(), "Send 3 of 2,880 records to T and e-mail 3 people?");
-        let text = plan.to_text();
+        let text = plan.to_text(Paint::PLAIN);
         assert!(
             text.contains("        3  of them in this run (--limit)\n") && text.contains("takes about 3"),
             "{text}"
@@ -249,9 +258,12 @@ mod tests {
             plan.tally.add(Status::Valid);
         }
         plan.foreign_phones = 5;
-        assert!(!plan.to_text().contains("phone.other_country"));
+        assert!(!plan.to_text(Paint::PLAIN).contains("phone.other_country"));
         plan.foreign_phones = 6;
-        assert!(plan.to_text().contains("\n6 of 100 records have a phone number with the code of another country"));
+        assert!(
+            plan.to_text(Paint::PLAIN)
+                .contains("\n6 of 100 records have a phone number with the code of another country")
+        );
     }
 
     #[test]
@@ -262,7 +274,7 @@ mod tests {
         }
         (plan.to_send, plan.kyc_mails) = (100_000, 99_000);
         plan.tally.set_skipped(SkippedRows { blank_rows: 7, repeated_headers: 2, not_selected: 5, hidden_rows: 0 });
-        let text = plan.to_text();
+        let text = plan.to_text(Paint::PLAIN);
         for words in [
             "3  records read",
             "100,000  to send",

@@ -6,8 +6,8 @@ use super::outputs::{self, Rendering};
 use super::target::{self, creation};
 use super::{SendingSettings, ServerSettings, TargetSettings};
 use crate::cli::{FailOn, ImportArgs};
+use crate::domain::CountOrShare;
 use crate::failure::Failure;
-use crate::intake::MinRecords;
 use crate::ledger::{Creation, LedgerLocation};
 use crate::process::logging::LogSettings;
 use crate::reconcile::input::InputSettings;
@@ -27,7 +27,7 @@ pub(crate) struct ImportSettings {
     /// Known bad records do not count for the exit code, `--strict` and `--max-failures`.
     pub excuses_known_bad: bool,
     /// `--min-records`.
-    pub min_records: Option<MinRecords>,
+    pub min_records: Option<CountOrShare>,
     /// Ask before sending, if a person can be asked.
     pub asks: bool,
     pub progress: Style,

@@ -7,6 +7,7 @@ use tracing::Level;
 use crate::cli::{LogArgs, ProgressChoice};
 use crate::process::logging::{LogFormat, LogSettings};
 use crate::report::Style;
+use crate::terminal;
 
 impl From<LogArgs> for LogSettings {
     fn from(args: LogArgs) -> Self {
@@ -20,13 +21,14 @@ impl From<LogArgs> for LogSettings {
     }
 }
 
-/// Returns how progress is shown: as lines unless standard error is a terminal.
+/// Returns how progress is shown: as lines unless standard error is a terminal that can show a bar,
+/// and this is not a background job of it.
 pub(crate) fn progress_style(choice: ProgressChoice, log: LogSettings) -> Style {
     match choice {
         ProgressChoice::Never => Style::Silent,
         ProgressChoice::Auto if log.is_quiet() => Style::Silent,
         _ if log.format == LogFormat::Json => Style::Log,
-        _ if std::io::stderr().is_terminal() => Style::Bar,
+        _ if std::io::stderr().is_terminal() && terminal::is_capable() && terminal::own_size().is_some() => Style::Bar,
         _ => Style::Lines,
     }
 }

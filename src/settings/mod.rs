@@ -12,10 +12,12 @@ mod init;
 mod input;
 mod log;
 mod notify;
+mod other_ledger;
 mod outputs;
 mod report;
 mod sending;
 mod server;
+mod status;
 mod target;
 
 pub(crate) use check::CheckSettings;
@@ -27,4 +29,5 @@ pub(crate) use outputs::{Rendering, default_report};
 pub(crate) use report::ReportSettings;
 pub(crate) use sending::{ResolveSettings, SendingSettings};
 pub(crate) use server::ServerSettings;
+pub(crate) use status::StatusSettings;
 pub(crate) use target::TargetSettings;

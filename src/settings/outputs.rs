@@ -21,6 +21,7 @@ const STDIN_REPORT: &str = "customer-import.report.csv";
 pub(crate) enum Rendering {
     Text,
     Json,
+    Markdown,
 }
 
 impl Rendering {
@@ -35,6 +36,7 @@ impl From<SummaryFormat> for Rendering {
         match format {
             SummaryFormat::Text => Self::Text,
             SummaryFormat::Json => Self::Json,
+            SummaryFormat::Markdown => Self::Markdown,
         }
     }
 }

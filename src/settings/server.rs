@@ -34,8 +34,9 @@ impl ServerSettings {
 /// used.
 pub(super) fn route(base: &BaseUrl) -> Result<Route, Failure> {
     Route::to(base, |name| std::env::var_os(name)).map_err(|error| {
+        let advice = error.advice().map(|advice| format!("{advice}; or ")).unwrap_or_default();
         let hint = format!(
-            "correct {name} or unset it (to bypass the proxy: NO_PROXY={})",
+            "{advice}correct {name} or unset it (to bypass the proxy: NO_PROXY={})",
             base.host(),
             name = error.variable
         );

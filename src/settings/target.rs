@@ -26,6 +26,8 @@ pub(crate) struct TargetSettings {
     pub creation: Creation,
 }
 
+/// The folder of this program in a state directory.
+pub(super) const APP_FOLDER: &str = "customer-import";
 const NO_BASE_URL: &str = "no base URL was given";
 
 impl TargetSettings {
@@ -76,6 +78,12 @@ impl TargetSettings {
         Ok(Self { base: base(url)?, target, ledger, creation })
     }
 
+    /// Returns what names the ledger for people who may be in another folder.
+    pub(crate) fn absolute_ledger(&self) -> PathBuf {
+        let absolute = self.ledger.file().and_then(|path| std::path::absolute(path).ok());
+        absolute.unwrap_or_else(|| self.ledger.option().into())
+    }
+
     /// Opens the ledger for reading. Fails if there is none.
     pub(crate) fn reader(&self) -> Result<Reader, Failure> {
         Reader::open(&self.ledger, &self.target).map_err(|error| self.refused(error))
@@ -103,6 +111,12 @@ impl TargetSettings {
     /// Opens the ledger for writing. Fails if there is none.
     pub(crate) fn open_known_ledger(&self) -> Result<Ledger, Failure> {
         self.open(Creation::Refused)
+    }
+
+    /// Opens the ledger to write what is at hand. A run that begins meanwhile waits. Fails if there
+    /// is none.
+    pub(crate) fn open_for_a_moment(&self) -> Result<Ledger, Failure> {
+        Ledger::open_for_a_moment(&self.ledger, self.target.clone()).map_err(|error| self.refused(error))
     }
 
     /// Opens the ledger for writing, and creates it if that is allowed. If `tell`, logs that it is
@@ -220,8 +234,10 @@ fn password(args: &DatabaseArgs) -> Result<PasswordSource, Failure> {
 }
 
 fn base(url: &str) -> Result<BaseUrl, Failure> {
-    BaseUrl::parse(url)
-        .map_err(|error| Failure::new(Exit::Usage, format!("--base-url {}: {error}", BaseUrl::without_secrets(url))))
+    BaseUrl::parse(url).map_err(|error| {
+        let hint = error.advice();
+        Failure::new(Exit::Usage, format!("--base-url {}: {error}", BaseUrl::without_secrets(url))).hint(hint)
+    })
 }
 
 pub(super) fn creation(args: &TargetArgs) -> Creation {
@@ -233,12 +249,12 @@ pub(super) fn state_dir() -> Result<PathBuf, Failure> {
     let no_home = |error| Failure::of(Exit::Configuration, error).hint("name the ledger with --ledger PATH");
     let strategy = etcetera::choose_base_strategy().map_err(no_home)?;
     let base = strategy.state_dir().unwrap_or_else(|| strategy.data_dir());
-    Ok(base.join("customer-import"))
+    Ok(base.join(APP_FOLDER))
 }
 
 /// Returns a file name for a target. Every character that could have a meaning for a file system
 /// becomes `_`.
-fn ledger_name(host: &str, account: &str) -> String {
+pub(super) fn ledger_name(host: &str, account: &str) -> String {
     let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' };
     format!("{host}-{account}.db").chars().map(plain).collect()
 }

@@ -8,12 +8,12 @@ use crate::sources::Sources;
 const ONLY_IN: [(&str, &[&str]); 3] = [
     ("ledger::sqlite", &["rusqlite"]),
     ("ledger::postgres", &["tokio_postgres", "tokio_postgres_rustls", "tokio_rustls"]),
-    ("report::progress", &["indicatif"]),
+    ("style", &["anstyle"]),
 ];
 
 /// Folders and the crates that they may not name.
 const NOT_IN: [(&str, &[&str]); 2] =
-    [("domain", &["tokio", "reqwest", "rusqlite", "clap", "axum", "indicatif", "console"]), ("report", &["reqwest"])];
+    [("domain", &["tokio", "reqwest", "rusqlite", "clap", "axum", "anstyle", "console"]), ("report", &["reqwest"])];
 
 type Rule = BTreeMap<String, BTreeSet<String>>;
 

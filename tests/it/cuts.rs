@@ -8,7 +8,7 @@ use crate::harness::{HEADER, Lab, Ran, Server};
 use crate::many;
 use crate::proxy::{End, Exchange, Harm, Proxy};
 
-const SETTLE: Duration = Duration::from_millis(200);
+const SETTLE: Duration = Duration::from_millis(500);
 
 /// A repeat sooner than this after a silence did not wait. It is below the settle time, which runs
 /// from just before the intent is synced, while the proxy sees the request after that.

@@ -6,7 +6,7 @@ use crate::harness::{Lab, customers, fixture};
 #[test]
 fn a_file_of_another_program_is_told_by_name_with_the_way_out() {
     let cases = [
-        ("customers.xls", "Excel workbook (xls)", "save it as .xlsx"),
+        ("customers.xls", "an old Excel workbook (xls)", "save it as .xlsx"),
         ("customers.ods", "an OpenDocument sheet (ods)", "save it as .xlsx"),
         ("customers.docx", "a Word document (docx)", "export the data as CSV (UTF-8)"),
         ("customers.pdf", "a PDF document", "export the data as CSV (UTF-8)"),
@@ -37,13 +37,34 @@ fn a_file_of_another_program_is_told_by_name_with_the_way_out() {
 }
 
 #[test]
+fn a_damaged_archive_is_told_with_a_step_that_works() {
+    let lab = Lab::new();
+    let bytes = std::fs::read(fixture("foreign").join("customers.zip")).unwrap();
+    for (name, bytes) in [
+        ("z.xlsx", &bytes[..bytes.len() / 2]),
+        ("z.xlsx", &b"PK\x03\x04 and nothing else"[..]),
+        ("z.zip", &bytes[..40]),
+    ] {
+        lab.write(name, bytes);
+        let ran = lab.run(&["check", name]).ends(65).says("it is a damaged zip archive").says("copy or download");
+        assert!(!ran.stderr.contains("unpack it"), "{}", ran.stderr);
+    }
+    lab.write("z.xlsx", b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+    lab.run(&["check", "z.xlsx"]).ends(65).says("an empty zip archive").says("run it again");
+}
+
+#[test]
 fn a_text_that_is_no_table_is_told_by_name_with_the_way_out() {
     let person = r#"{"name":"A","email":"a@example.com"}"#;
     let lab = Lab::new();
     for (text, what, advice) in [
         ("<html xmlns:o=\"urn:schemas-microsoft-com:office:office\"><table><tr><td>Ada</table>", "HTML", "CSV UTF-8"),
         ("<!-- saved -->\n<div><table></table></div>", "HTML", "CSV"),
-        ("<?xml version=\"1.0\"?>\n<Workbook xmlns=\"urn:schemas-microsoft-com:office:spreadsheet\"/>", "XML", "CSV"),
+        (
+            "<?xml version=\"1.0\"?>\n<Workbook xmlns=\"urn:schemas-microsoft-com:office:spreadsheet\"/>",
+            "an Excel workbook as XML (2003)",
+            "save it as .xlsx",
+        ),
         ("<customers>\n<customer name=\"Ada\"/>\n</customers>\n", "XML", "CSV"),
         ("Rar!\x1a\x07\x01\0", "a RAR archive", "unpack"),
         ("{\\rtf1\\ansi Ada}", "rich text", "CSV UTF-8"),

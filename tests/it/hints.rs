@@ -1,7 +1,7 @@
 //! Every command that the program prints works when it is pasted into a shell, and what it is about
 //! is settled then.
 
-use crate::harness::{FAST, HEADER, Lab, Ran, Server, customers, program};
+use crate::harness::{FAST, HEADER, Lab, Ran, Server, customers, program, rows};
 
 /// The commands that were printed: each from the program's name to the end of its line.
 fn all_commands(ran: &Ran) -> Vec<String> {
@@ -16,7 +16,7 @@ fn is_proposal(line: &str) -> bool {
 }
 
 /// The commands that were printed, without the one that looks for columns.
-fn commands(ran: &Ran) -> Vec<String> {
+pub(crate) fn commands(ran: &Ran) -> Vec<String> {
     all_commands(ran).into_iter().filter(|line| !is_proposal(line)).collect()
 }
 
@@ -105,14 +105,30 @@ fn a_country_for_all_is_offered_only_if_no_column_looks_like_a_country() {
 #[test]
 fn a_command_for_another_encoding_reads_the_file() {
     let lab = Lab::new();
-    let text = format!("{HEADER}\nJürgen,p0@example.com,+4917612345001,Österreich\n");
+    let text = format!(
+        "{HEADER}\nJürgen Groß,p0@example.com,+4917612345001,Österreich\n\
+         Jörg Müller,p1@example.com,+4917612345002,Österreich\nHélène Bäcker,p2@example.com,+4917612345003,DE\n"
+    );
     let latin: Vec<u8> = text.chars().map(|letter| u8::try_from(u32::from(letter)).unwrap()).collect();
     let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    for bytes in [latin, wide] {
+    let mac = encoding_rs::MACINTOSH.encode(&text).0.into_owned();
+    for bytes in [latin, wide, mac] {
         lab.write("in.csv", bytes);
         let refused = lab.run(&["check", "in.csv"]).ends(65);
-        lab.shell(&command(&refused)).ends(0).says("1  to send");
+        let command = command(&refused) + " --report r.csv --keep customer_name";
+        lab.shell(&command).ends(0).says("3  to send");
+        let names: Vec<_> = rows(&lab.path("r.csv")).iter().map(|row| row["customer_name"].clone()).collect();
+        assert_eq!(names, ["Jürgen Groß", "Jörg Müller", "Hélène Bäcker"]);
     }
+    // No encoding that can be named reads "CSV (MS-DOS)".
+    let dos = [("ü", 0x81), ("ß", 0xe1), ("ö", 0x94), ("é", 0x82), ("è", 0x8a), ("ä", 0x84), ("Ö", 0x99)];
+    let dos = text.chars().map(|letter| {
+        let known = dos.iter().find(|(known, _)| known.starts_with(letter)).map(|(_, byte)| *byte);
+        known.unwrap_or_else(|| u8::try_from(u32::from(letter)).unwrap())
+    });
+    lab.write("in.csv", dos.collect::<Vec<_>>());
+    let refused = lab.run(&["check", "in.csv"]).ends(65).says("save the file as UTF-8");
+    assert!(!refused.stderr.contains("windows"), "{}", refused.stderr);
 }
 
 #[test]
@@ -189,6 +205,88 @@ fn what_is_advised_for_phones_makes_their_column_readable() {
     let (_, option) = said.split_once("if the whole column lacks it: ").unwrap();
     let option = option.split_once(')').unwrap().0.replace("COLUMN", "Tel No");
     lab.shell(&format!("{} check in.csv {option}", program().display())).ends(0).says("1  to send");
+}
+
+#[test]
+fn a_region_that_is_advised_makes_national_numbers_readable() {
+    let lab = Lab::new();
+    // Antarctica has no calling code of its own.
+    for (number, advice) in [
+        ("030 1234567", "write it with + and the country code, or give --region"),
+        ("0049 30 1234567", "write + instead of 00"),
+    ] {
+        lab.write("in.csv", format!("{HEADER}\nAda,p0@example.com,{number},AQ\n"));
+        lab.run(&["check", "in.csv"]).ends(1).says("phone.no_country_code").says(advice);
+        lab.run(&["check", "in.csv", "--region", "DE"]).ends(0).says("1  to send");
+        lab.write("in.toml", "region = \"DE\"\n");
+        lab.run(&["check", "in.csv", "--config", "in.toml"]).ends(0).says("1  to send");
+        lab.write("in.csv", lab.read("in.csv").replace("0049", "+49").replace("030", "+4930"));
+        lab.run(&["check", "in.csv"]).ends(0).says("1  to send");
+    }
+    lab.run(&["check", "in.csv", "--region", "Atlantis"]).ends(2).says("give a country code such as DE");
+}
+
+#[test]
+fn what_is_advised_for_a_database_makes_a_file_that_is_read() {
+    if std::process::Command::new("sqlite3").arg("--version").output().is_err() {
+        return crate::harness::skipped("sqlite3 is not installed");
+    }
+    let lab = Lab::new();
+    let database = std::fs::read(crate::harness::fixture("foreign").join("customers.sqlite")).unwrap();
+    lab.write("the list.sqlite", database);
+    let refused = lab.run(&["check", "the list.sqlite"]).ends(65);
+    let (_, command) = refused.stderr.split_once("export the table as CSV: ").unwrap();
+    let command = command.lines().next().unwrap().replace("FILE", "'the list.sqlite'").replace("TABLE", "customers");
+    lab.shell(&format!("{command} > customers.csv")).ends(0);
+    let read = lab.run(&["check", "customers.csv"]);
+    assert!([0, 1].contains(&read.code), "{}", read.stderr);
+}
+
+/// The command of another tool that was printed, with the name of the input in it.
+#[track_caller]
+fn tool_command(ran: &Ran, input: &str) -> String {
+    const OUTPUT: &str = "customers.ndjson";
+    let said = format!("{}{}", ran.stderr, ran.stdout);
+    let start = ["jq -c", "sed 's", "tr -d"].iter().filter_map(|tool| said.find(tool)).min();
+    let command = &said[start.unwrap_or_else(|| panic!("no command:\n{said}"))..];
+    let end = command.find(OUTPUT).unwrap() + OUTPUT.len();
+    command[..end].replace("FILE", &format!("'{input}'"))
+}
+
+#[test]
+fn what_is_advised_for_other_json_makes_a_file_that_is_read() {
+    if std::process::Command::new("jq").arg("--version").output().is_err() {
+        return crate::harness::skipped("jq is not installed");
+    }
+    let lab = Lab::new();
+    let person =
+        |n: usize| format!(r#"{{"name":"Ada","email":"p{n}@example.com","phone":"+4917612345001","country":"DE"}}"#);
+    let (one, two) = (person(0), person(1));
+    for text in [
+        format!("[\n{one},\n{two}\n]\n"),
+        format!("{}\n{}\n", one.replace(',', ",\n"), two.replace(',', ",\n")),
+        format!("{{\"page\":1,\"customers\":[{one},{two}]}}\n"),
+        format!("{{\"customers\": [\n{one},\n{two}\n]}}\n"),
+        format!("\u{1e}{one}\n\u{1e}{two}\n"),
+        format!("{one}{two}\n"),
+        format!("{one},\n{two},\n"),
+        format!("{one},{two}\n"),
+    ] {
+        lab.write("the list.json", &text);
+        lab.write("customers.ndjson", "");
+        lab.shell(&tool_command(&lab.run(&["check", "the list.json"]), "the list.json")).ends(0);
+        let mut ran = lab.run(&["check", "customers.ndjson"]);
+        if ran.code == 65 {
+            // The list was within an object over several lines: the next advice takes it out.
+            std::fs::rename(lab.path("customers.ndjson"), lab.path("the list.json")).unwrap();
+            lab.shell(&tool_command(&ran, "the list.json")).ends(0);
+            ran = lab.run(&["check", "customers.ndjson"]);
+        }
+        ran.ends(0).says("2  to send");
+    }
+    lab.write("the list.json", "[\"Ada\",\"p0@example.com\"]\n[\"Bo\",\"p1@example.com\"]\n");
+    lab.shell(&tool_command(&lab.run(&["check", "the list.json"]), "the list.json")).ends(0);
+    lab.run(&["check", "customers.ndjson"]).ends(65).says("columns found: name, email");
 }
 
 #[cfg(unix)]

@@ -152,6 +152,37 @@ fn a_check_can_write_a_page_that_says_that_nothing_was_sent() {
     let page = lab.read("out.html");
     assert!(page.contains("<h1>Checked: 2 records, 2 invalid. Nothing was sent.</h1>"), "{page}");
     assert!(page.contains("Deutshland (2)"), "the most frequent value: {page}");
+    assert!(page.contains("<td>Ada</td><td>a@example.com</td>"), "an invalid row has its name and e-mail: {page}");
+}
+
+#[test]
+fn an_invalid_row_has_the_name_and_the_email_that_it_was_given_if_its_cells_can_be_told_apart() {
+    let lab = Lab::new();
+    let long = "x".repeat(300);
+    let rows = [
+        "Ada,not an e-mail,+4917612345678,DEU",
+        "Bob,bob@example.com,+4917612345678",
+        ",nameless@example.com,+4917612345678,DEU",
+        &format!("{long},long@example.com,+4917612345678,DEU"),
+    ];
+    lab.write("in.csv", format!("{HEADER}\n{}\n", rows.join("\n")));
+    lab.write(
+        "in.ndjson",
+        "{\"customer_name\":\"Cleo\",\"customer_email\":\"cleo@example.com\",\"customer_phone\":\"x\",\"customer_country\":\"DEU\"}\n{\"customer_name\"\n",
+    );
+    lab.run(&["check", "in.csv", "--report", "out.html"]).ends(1);
+    let page = lab.read("out.html");
+    for cells in ["Ada</td><td>not an e-mail", "Bob</td><td>bob@example.com", "<td></td><td>nameless@example.com"] {
+        assert!(page.contains(cells), "{cells} in {page}");
+    }
+    assert!(page.contains(&format!("<td>{}…</td><td>long@example.com", "x".repeat(254))), "{page}");
+    lab.run(&["check", "in.ndjson", "--report", "lines.html"]).ends(1);
+    let page = lab.read("lines.html");
+    assert!(page.contains("Cleo</td><td>cleo@example.com"), "{page}");
+    assert!(
+        page.contains("<td class=\"n\">2</td><td class=\"n\">2</td><td></td><td></td>"),
+        "a line that is no object: {page}"
+    );
 }
 
 #[test]

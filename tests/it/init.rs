@@ -238,7 +238,7 @@ fn who_leaves_at_a_question_leaves_nothing_behind() {
     assert_eq!(files(&lab), ["in.csv"]);
 
     let (mut person, program) = terminal::open();
-    let mut command = lab.command(&["init", "in.csv"]);
+    let mut command = terminal::controlled(&lab.command(&["init", "in.csv"]));
     command.stdin(program.try_clone().unwrap()).stdout(program.try_clone().unwrap()).stderr(program);
     let mut child = command.spawn().unwrap();
     let mut printed = Vec::new();

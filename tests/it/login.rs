@@ -154,7 +154,7 @@ fn logins_that_never_succeed_are_given_up_on_with_69() {
 fn a_token_that_is_refused_although_it_should_live_is_renewed() {
     // It says a whole number of seconds, and lives a little longer than none.
     let lab = Lab::new();
-    let server = Server::start(&lab, &["--token-life", "400ms"]);
+    let server = Server::start(&lab, &["--token-life", "900ms"]);
     lab.customers(200);
     let args = ["import", "in.csv", "--base-url", &server.url, "--rate", "100/s", "--settle", "300ms"];
     run(&lab, &args).ends(0);
@@ -215,6 +215,34 @@ fn account_and_secret_file_can_stand_in_a_config_and_the_file_is_for_its_owner_a
     server.has_each_once((0..2).map(email));
     lab.write("c.toml", "app-secret = \"x\"");
     import(0o600).ends(2).says("app-secret-file");
+}
+
+#[test]
+fn c14_a_token_file_with_more_than_a_token_is_refused_by_what_it_looks_like_and_not_sent() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    lab.customers(1);
+    for (text, what, advice) in [
+        ("\"test-token\"\n", "is in quotes", "without the quotes"),
+        ("'test-token'", "is in quotes", "without the quotes"),
+        ("CUSTOMER_IMPORT_TOKEN=test-token\n", "a line of an environment file", "without the name"),
+        ("export TOKEN=test-token\n", "a line of an environment file", "without the name"),
+        ("{\"access_token\": \"test-token\"}\n", "is a JSON object", "which is one of its values"),
+        ("Bearer test-token\n", "contains blanks", "without `Bearer`"),
+    ] {
+        let file = lab.write("token", text);
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let mut by_file = lab.command(&lab.import_args(&server, &["--token-file", "token"]));
+        let by_file = Ran::of(by_file.env_remove("CUSTOMER_IMPORT_TOKEN"));
+        let by_variable = Ran::of(lab.command(&lab.import_args(&server, &[])).env("CUSTOMER_IMPORT_TOKEN", text));
+        for refused in [by_file.ends(77), by_variable] {
+            assert!([2, 77].contains(&refused.code), "{}", refused.stderr);
+            let refused = refused.says(what).says(advice);
+            assert!(!refused.stderr.contains("test-token"), "{}", refused.stderr);
+        }
+    }
+    assert_eq!(server.requests(), 0);
 }
 
 #[test]

@@ -3,11 +3,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod alerts;
 mod architecture;
+mod asking;
 mod campaign;
 mod changed;
 mod check;
 mod cli;
+mod color;
 mod config;
 mod corpora;
 mod cron;
@@ -29,6 +32,7 @@ mod ledger;
 mod login;
 mod machine;
 mod man;
+mod mangled;
 mod many;
 mod matrix;
 mod meddling;
@@ -49,13 +53,17 @@ mod reference;
 mod refused;
 mod remembered;
 mod report;
+mod reported;
 mod round_trip;
+mod screen;
 mod secrets;
 mod selection;
 mod shared_ledger;
 mod snapshots;
 mod sources;
+mod status;
 mod stops;
+mod summary;
 mod supply;
 mod syscalls;
 mod tables;

@@ -102,8 +102,22 @@ fn a_ledger_that_is_removed_or_replaced_in_mid_run_stops_the_run_and_the_report_
             Some(other) => std::fs::rename(lab.path(other), lab.path("l.db")).unwrap(),
             None => std::fs::remove_file(lab.path("l.db")).unwrap(),
         }
-        Ran::from(run.wait_with_output().unwrap()).ends(74).says("removed or replaced").says("no name any more");
+        let ran = Ran::from(run.wait_with_output().unwrap()).ends(74);
+        let ran = ran.says("removed or replaced").says("no name any more");
         is_true(&lab, &server);
+        let (_, next) = ran.stdout.split_once("\nresume    ").unwrap_or_else(|| panic!("{}", ran.stdout));
+        let next = next.lines().next().unwrap();
+        assert!(!next.contains("in.csv"), "the import again, before the pull: {next}");
+        let known = server.customers().len();
+        lab.shell(next).ends(0).says(&format!("{known} customers seen"));
+        let posts = server.posts().len();
+        lab.import(&server, &["--ledger", "l.db"]).ends(0);
+        assert!(
+            server.posts().len() <= posts + ROWS - (known - usize::from(other.is_some())),
+            "one of them was asked for again"
+        );
+        assert_eq!(server.customers().len(), ROWS + usize::from(other.is_some()));
+        assert!(server.customers().values().all(|ids| ids.len() == 1));
     }
 }
 

@@ -72,19 +72,6 @@ fn printed_below(text: &str, line: &str) -> String {
     lines.next().unwrap().to_owned()
 }
 
-/// Pastes a command into a shell in this lab.
-fn paste(lab: &Lab, command: &str) -> Ran {
-    let mut shell = std::process::Command::new("/bin/sh");
-    shell.args(["-c", command]).current_dir(lab.path("")).stdin(std::process::Stdio::null());
-    for (name, value) in lab.command(&[]).get_envs() {
-        match value {
-            Some(value) => shell.env(name, value),
-            None => shell.env_remove(name),
-        };
-    }
-    Ran::of(&mut shell)
-}
-
 const INTO_MEND: &str = "To get only those rows into a file, mend.csv, run:";
 const FROM_MEND: &str = "Fix the 2 rows in mend.csv, then run:";
 
@@ -108,11 +95,11 @@ fn the_commands_for_rows_to_fix_work_as_they_are_printed_by_import() {
     let options = ["--map", "customer_name=Full Name", "--map=customer_country=Land", "--account", "a b"];
     let typed = [&["import", "it's.csv", "--base-url", &server.url, "--ledger", "l.db"], &options[..], &FAST[..]];
     let first = lab.run(&typed.concat()).ends(1).says("Fix the 2 rows in it's.csv and import it again");
-    let second = paste(&lab, &printed_below(&first.stdout, INTO_MEND)).ends(1);
+    let second = lab.shell(&printed_below(&first.stdout, INTO_MEND)).ends(1);
     let command = printed_below(&second.stdout, FROM_MEND);
     assert!(!command.contains("--rejects"), "{command}");
     mend(&lab);
-    paste(&lab, &command).ends(0).says("2  created");
+    lab.shell(&command).ends(0).says("2  created");
     assert_eq!(rows(&lab.path("it's.report.csv")).len(), 5, "the report of the input stays");
     server.has_each_once((0..5).map(email));
 }
@@ -123,19 +110,19 @@ fn the_commands_for_rows_to_fix_work_as_they_are_printed_by_check_and_report() {
     let map = ["--map", "customer_name=Full Name", "--map", "customer_country=Land"];
     let checked = lab.run(&[&["check", "it's.csv"], &map[..]].concat()).ends(1);
     let into_mend = INTO_MEND.replace("those rows", "that row");
-    let checked = paste(&lab, &printed_below(&checked.stdout, &into_mend)).ends(1);
+    let checked = lab.shell(&printed_below(&checked.stdout, &into_mend)).ends(1);
     let command = printed_below(&checked.stdout, "Fix the row in mend.csv, then run:");
     mend(&lab);
-    paste(&lab, &command).ends(0).says("1  record read");
+    lab.shell(&command).ends(0).says("1  record read");
     std::fs::remove_file(lab.path("mend.csv")).unwrap();
 
     let target = [&["--base-url", &server.url, "--ledger", "l.db"], &map[..]].concat();
     lab.run(&[&["import", "it's.csv"], &FAST[..], &target].concat()).ends(1);
     let reported = lab.run(&[&["report", "it's.csv", "--run", "last"], &target[..]].concat()).ends(1);
-    let reported = paste(&lab, &printed_below(&reported.stdout, INTO_MEND)).ends(1);
+    let reported = lab.shell(&printed_below(&reported.stdout, INTO_MEND)).ends(1);
     let command = printed_below(&reported.stdout, FROM_MEND);
     mend(&lab);
-    paste(&lab, &command).ends(0).says("2  created");
+    lab.shell(&command).ends(0).says("2  created");
     server.has_each_once((0..5).map(email));
 }
 
@@ -149,7 +136,7 @@ fn rows_to_fix_never_overwrite_what_a_configuration_names_or_a_user_is_fixing() 
     let command = printed_below(&first.stdout, FROM_MEND);
     assert!(command.ends_with(" --rejects mend2.csv --report mend.report.csv"), "{command}");
     mend(&lab);
-    paste(&lab, &command).ends(0).says("2  created");
+    lab.shell(&command).ends(0).says("2  created");
     assert_eq!((rows(&lab.path("all.csv")).len(), rows(&lab.path("mend.report.csv")).len()), (5, 2));
 
     // Two files of rejects are there now.
@@ -167,14 +154,14 @@ fn rows_to_fix_of_ndjson_and_of_a_pipe_are_written_as_they_came() {
     let checked = Ran::of(lab.command(&["check", "-"]).stdin(open())).ends(1);
     assert!(!checked.stdout.contains("run:"), "a check keeps no spool to name: {}", checked.stdout);
     let checked = Ran::of(lab.command(&["check", "-", "--rejects", "r.ndjson"]).stdin(open())).ends(1);
-    paste(&lab, &printed_below(&checked.stdout, "Fix the row in r.ndjson, then run:")).ends(1).says("1  record read");
+    lab.shell(&printed_below(&checked.stdout, "Fix the row in r.ndjson, then run:")).ends(1).says("1  record read");
     let typed = [&["import", "-", "--base-url", &server.url, "--ledger", "l.db"], &FAST[..]].concat();
     let first = Ran::of(lab.command(&typed).stdin(open())).ends(1);
     let command = printed_below(&first.stdout, "To get only that row into a file, mend.ndjson, run:");
-    let second = paste(&lab, &command).ends(1);
+    let second = lab.shell(&command).ends(1);
     let command = printed_below(&second.stdout, "Fix the row in mend.ndjson, then run:");
     lab.write("mend.ndjson", lab.read("mend.ndjson").replace("\"p1\"", "\"p1@example.com\""));
-    paste(&lab, &command).ends(0).says("1  created");
+    lab.shell(&command).ends(0).says("1  created");
     server.has_each_once((0..2).map(email));
 }
 

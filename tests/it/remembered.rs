@@ -121,8 +121,12 @@ fn a_run_remembers_its_options_its_records_and_whether_it_completed() {
     let runs = runs(&lab);
     assert_eq!(runs.iter().map(|run| run.is_completed).collect::<Vec<_>>(), [false, true, false]);
     assert_eq!(runs.iter().map(|run| run.records_read).collect::<Vec<_>>(), [Some(4); 3]);
-    let options: Vec<serde_json::Value> =
+    let mut options: Vec<serde_json::Value> =
         runs.iter().map(|run| serde_json::from_str(run.start.options.as_ref().unwrap()).unwrap()).collect();
+    let size = std::fs::metadata(lab.path("in.csv")).unwrap().len();
+    let files: Vec<_> =
+        options.iter_mut().map(|options| options.as_object_mut().unwrap().remove("file").unwrap()).collect();
+    assert_eq!(files[0]["bytes"], size);
     let expected = [
         serde_json::json!({}),
         serde_json::json!({"keep": ["customer_name"], "region": "DEU"}),

@@ -4,7 +4,7 @@ use std::process::{Child, Stdio};
 
 use serde_json::Value;
 
-use crate::harness::{Lab, Ran, Server, rows};
+use crate::harness::{HEADER, Lab, Ran, Server, rows};
 
 #[test]
 fn a_report_made_again_is_the_report_of_the_run() {
@@ -15,6 +15,23 @@ fn a_report_made_again_is_the_report_of_the_run() {
     let of_the_run = lab.read("in.report.csv");
     lab.run(&["report", "in.csv", "--base-url", &server.url, "--report", "again.csv"]).ends(1);
     assert_eq!(lab.read("again.csv"), of_the_run);
+}
+
+#[test]
+fn b13_a_report_for_a_double_click_has_a_mark_and_its_delimiter_and_others_have_neither() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    lab.write("in.csv", format!("{HEADER}\nJäger,p0@example.com,+4917612345001,DEU\n"));
+    let keep = ["--keep", "customer_name"];
+    lab.import(&server, &keep).ends(0);
+    let plain = lab.read("in.report.csv");
+    assert!(plain.starts_with("row,line,status,") && plain.contains(",Jäger"), "{plain}");
+    for (delimiter, sign) in [(";", ';'), ("tab", '\t')] {
+        lab.import(&server, &[&keep[..], &["--report-delimiter", delimiter]].concat()).ends(0);
+        let marked = lab.read("in.report.csv");
+        assert!(marked.starts_with(&format!("\u{feff}row{sign}line{sign}status{sign}")), "{marked}");
+        assert!(marked.contains(&format!("{sign}Jäger")) && !marked.contains(','), "{marked}");
+    }
 }
 
 #[test]

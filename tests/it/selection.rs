@@ -12,19 +12,13 @@ const USERS: &str = "name,email,phone,country,role,active\n\
 
 const WHERE: [&str; 2] = ["--where", "role=end-user"];
 
-fn users() -> Lab {
-    let lab = Lab::new();
-    lab.write("in.csv", USERS);
-    lab
-}
-
 fn row_numbers(lab: &Lab, report: &str) -> Vec<String> {
     rows(&lab.path(report)).into_iter().map(|row| row["row"].clone()).collect()
 }
 
 #[test]
 fn only_the_selected_rows_are_records_and_keep_their_numbers() {
-    let lab = users();
+    let lab = Lab::with_input(USERS);
     let server = Server::start(&lab, &[]);
     let ran = lab.import(&server, &[&WHERE[..], &["--summary", "json", "--limit", "2"]].concat()).ends(0);
     let summary = ran.summary();
@@ -62,7 +56,7 @@ fn agents_of_a_help_desk_do_not_go_in_with_the_customers() {
 
 #[test]
 fn all_conditions_must_hold_and_an_empty_value_is_an_empty_cell() {
-    let lab = users();
+    let lab = Lab::with_input(USERS);
     let both = [&["check", "in.csv", "--where", "active=no"], &WHERE[..]].concat();
     lab.run(&both).ends(0).says("1  record read").says("5  rows not selected");
     lab.run(&["check", "in.csv", "--where", "role=customer"]).ends(0).says("no row was selected, of 6");
@@ -75,7 +69,7 @@ fn all_conditions_must_hold_and_an_empty_value_is_an_empty_cell() {
 
 #[test]
 fn the_column_of_a_condition_is_named_in_any_case_and_one_that_is_not_there_is_refused() {
-    let lab = users();
+    let lab = Lab::with_input(USERS);
     lab.run(&["check", "in.csv", "--where", "ROLE=end-user"]).ends(0).says("3  records read");
     lab.run(&["check", "in.csv", "--where", "rolle=end-user"])
         .ends(65)
@@ -181,7 +175,7 @@ fn a_warning_that_holds_its_records_is_a_problem_in_everything_that_is_said() {
 
 #[test]
 fn only_a_warning_can_hold_and_the_refusal_lists_them() {
-    let lab = users();
+    let lab = Lab::with_input(USERS);
     for wrong in ["name.missing", "duplicate.differs", "garbled"] {
         lab.run(&["check", "in.csv", "--hold", wrong]).ends(2).says("phone.not_assigned, phone.other_country, ");
     }

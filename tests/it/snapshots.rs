@@ -9,6 +9,7 @@ use std::process::Command;
 use clap::CommandFactory as _;
 use customer_import::cli::Cli;
 
+use crate::asking::World;
 use crate::harness::{FAST, HEADER, Lab, Ran, Server, customers, email, fixture, program};
 use crate::terminal;
 
@@ -19,7 +20,7 @@ const VARIABLE: [(&str, &str); 10] = [
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[time]"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?", "[time]"),
     (r"(giving up at )\d\d:\d\d", "${1}[time]"),
-    (r"( in | a pause: )\d+(\.\d)? m?s\b", "${1}[duration]"),
+    (r"( in | a pause: |, after )\d+(\.\d)? m?s\b", "${1}[duration]"),
     (r"( for )\d+ms:", "${1}[duration]:"),
     (r#"("seconds":)\d+\.\d+"#, "${1}[seconds]"),
     (r"(\.out\.csv\.)\w{6}\.tmp", "${1}[random].tmp"),
@@ -220,6 +221,7 @@ fn summaries() {
     shows("summary", &lab, &import(&server, &[]));
     shows("summary-again", &lab, &import(&server, &[]));
     shows("summary-json", &lab, &import(&server, &["--summary", "json"]));
+    shows("summary-markdown", &lab, &import(&server, &["--summary", "markdown"]));
     shows("summary-quiet", &lab, &import(&server, &["--quiet"]));
     shows("summary-of-a-report", &lab, &["report", "in.csv", "--ledger", "l.db", "--base-url", &server.url]);
 
@@ -277,7 +279,11 @@ fn questions() {
     let lab = Lab::new();
     lab.customers(3);
     let args = ["import", "in.csv", "--base-url", "https://nowhere.invalid/api", "--ledger", "l.db"];
-    shows_on_a_terminal("question-before-sending", &lab, &args, "n");
+    shows_on_a_terminal("question-not-asked-because-unreachable", &lab, &args, "n");
+    let api = World::new(&[]);
+    let args = api.args(&["--progress", "never"]);
+    let (code, printed) = terminal::run(&mut api.prepared(command(&api.lab, &args)), "n");
+    compare("question-before-sending", &api.lab, &args, code, &[("terminal", &printed)]);
 
     let (lab, server) = world(2, &[]);
     lab.run(&import(&server, &[])).ends(0);

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as Door};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -16,6 +17,7 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use crate::harness::{Lab, Ran, Server, email};
 use crate::proxy::{Harm, Proxy};
+use crate::world::{Reply, World};
 
 const ROWS: usize = 5;
 
@@ -84,13 +86,13 @@ fn a_redirect_ends_with_78_after_one_request_and_nothing_reaches_the_other_host(
 }
 
 /// A certificate authority of our own, with its file.
-struct Authority {
+pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     file: PathBuf,
 }
 
 impl Authority {
-    fn new(lab: &Lab, file: &str) -> Self {
+    pub(crate) fn new(lab: &Lab, file: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         // Two of one name would differ by their signatures only.
@@ -100,7 +102,7 @@ impl Authority {
         Self { issuer, file }
     }
 
-    fn certify(&self, params: &CertificateParams) -> Arc<ServerConfig> {
+    pub(crate) fn certify(&self, params: &CertificateParams) -> Arc<ServerConfig> {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         served(certificate.der().clone(), &key)
@@ -120,25 +122,25 @@ fn here() -> CertificateParams {
     CertificateParams::new(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap()
 }
 
-/// HTTPS in front of a sandbox, with a certificate that can be changed.
-struct Front {
+/// HTTPS in front of a server, with a certificate that can be changed.
+pub(crate) struct Front {
     url: String,
     certificate: Mutex<Arc<ServerConfig>>,
-    sandbox: SocketAddr,
+    server: SocketAddr,
     connections: AtomicUsize,
     /// Of requests, after decryption.
     bytes: AtomicUsize,
 }
 
 impl Front {
-    fn start(server: &Server, certificate: Arc<ServerConfig>) -> Arc<Self> {
-        let url = url::Url::parse(&server.url).unwrap();
+    pub(crate) fn start(server: &str, certificate: Arc<ServerConfig>) -> Arc<Self> {
+        let url = url::Url::parse(server).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let front = Arc::new(Self {
             url: format!("https://127.0.0.1:{}{}", listener.local_addr().unwrap().port(), url.path()),
             certificate: Mutex::new(certificate),
-            sandbox: url.socket_addrs(|| None).unwrap()[0],
+            server: url.socket_addrs(|| None).unwrap()[0],
             connections: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
         });
@@ -146,6 +148,10 @@ impl Front {
         // It ends with the process of the tests.
         std::thread::spawn(move || runtime.block_on(accepting.accept(listener)));
         front
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        url::Url::parse(&self.url).unwrap().socket_addrs(|| None).unwrap()[0]
     }
 
     async fn accept(self: Arc<Self>, listener: TcpListener) {
@@ -161,7 +167,7 @@ impl Front {
         let certificate = Arc::clone(&self.certificate.lock().unwrap());
         let client = TlsAcceptor::from(certificate).accept(client).await?;
         let (mut from_client, mut to_client) = tokio::io::split(client);
-        let (mut from_server, mut to_server) = TcpStream::connect(self.sandbox).await?.into_split();
+        let (mut from_server, mut to_server) = TcpStream::connect(self.server).await?.into_split();
         tokio::spawn(async move { tokio::io::copy(&mut from_server, &mut to_client).await });
         let mut buffer = [0; 4096];
         loop {
@@ -204,7 +210,7 @@ fn a_certificate_that_cannot_be_trusted_ends_with_78_before_a_byte_of_a_request(
     lab.customers(ROWS);
     let (ours, other) = (Authority::new(&lab, "ours.pem"), Authority::new(&lab, "other.pem"));
     let trusting_ours = ["--ca-file", ours.file()];
-    let front = Front::start(&server, ours.certify(&here()));
+    let front = Front::start(&server.url, ours.certify(&here()));
 
     front.is_refused(&lab, &[], "--ca-file");
     front.shows(ours.certify(&here()));
@@ -238,13 +244,38 @@ fn a_certificate_that_cannot_be_trusted_ends_with_78_before_a_byte_of_a_request(
 }
 
 #[test]
+fn a_notification_is_posted_over_tls_to_a_server_that_the_ca_file_vouches_for_and_to_no_other() {
+    let lab = Lab::new();
+    lab.customers(1);
+    let hook = World::start(|_, _| Reply::Answer(204, Vec::new(), String::new()));
+    let (ours, other) = (Authority::new(&lab, "ours.pem"), Authority::new(&lab, "other.pem"));
+    let front = Front::start(&hook.url, ours.certify(&here()));
+    let address = lab.write("hook", format!("{}/T0-s3cret\n", front.url));
+    std::fs::set_permissions(address, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let import = |more: &[&str]| {
+        let args = ["import", "in.csv", "--sandbox", "--report", "r.csv", "--notify-url-file", "hook"];
+        lab.run(&[&args[..], more].concat()).ends(0)
+    };
+    import(&["--ca-file", ours.file()]);
+    let posts = hook.book.posts();
+    assert!(posts.len() == 1 && posts[0].body["exit_code"] == 0, "{posts:?}");
+    for more in [&[][..], &["--ca-file", other.file()]] {
+        front.shows(ours.certify(&here()));
+        let ran = import(more).says("the notification was not posted (--notify-url-file)");
+        assert_eq!(front.seen().1, 0, "not a byte of a request");
+        assert!(!ran.stderr.contains("s3cret"), "{}", ran.stderr);
+    }
+    assert_eq!(hook.book.posts().len(), 1);
+}
+
+#[test]
 fn doctor_says_until_when_a_certificate_is_valid_and_what_is_wrong_with_it_before_a_byte_of_a_request() {
     let lab = Lab::new();
     let server = Server::start(&lab, &[]);
     let ours = Authority::new(&lab, "ours.pem");
     let mut lasting = here();
     lasting.not_after = date_time_ymd(2120, 3, 4);
-    let front = Front::start(&server, ours.certify(&lasting));
+    let front = Front::start(&server.url, ours.certify(&lasting));
     let doctor = |more: &[&str]| lab.run(&[&["doctor", "--base-url", &front.url, "--rate", "500/s"], more].concat());
     doctor(&[]).ends(78).says("the server cannot be trusted").says("--ca-file");
     assert_eq!(front.seen(), (1, 0));
@@ -258,9 +289,25 @@ fn a_file_without_a_certificate_is_refused_before_anybody_is_asked() {
     let server = Server::start(&lab, &[]);
     lab.customers(ROWS);
     let authority = Authority::new(&lab, "ours.pem");
-    let front = Front::start(&server, authority.certify(&here()));
+    let front = Front::start(&server.url, authority.certify(&here()));
     for file in ["in.csv", "none.pem"] {
         front.import(&lab, &["--ca-file", file]).ends(78).says(file);
     }
     assert_eq!(front.seen(), (0, 0));
+}
+
+#[test]
+fn a_binary_certificate_is_refused_with_the_command_that_converts_it() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    lab.customers(ROWS);
+    let authority = Authority::new(&lab, "ours.pem");
+    let front = Front::start(&server.url, authority.certify(&here()));
+    if lab.shell("openssl x509 -outform der -in ours.pem -out ca.der").code != 0 {
+        return crate::harness::skipped("openssl is not installed");
+    }
+    let refused = front.import(&lab, &["--ca-file", "ca.der"]).ends(78);
+    let (_, command) = refused.stderr.split_once("convert a binary certificate with: ").unwrap();
+    lab.shell(&command.lines().next().unwrap().replace("FILE", "ca.der")).ends(0);
+    front.import(&lab, &["--ca-file", "ca.pem"]).ends(0);
 }

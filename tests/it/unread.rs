@@ -110,6 +110,7 @@ fn a_terminal_that_is_stopped_does_not_stop_the_bar_nor_the_import() {
     lab.customers(ROWS);
     let (_person, screen) = crate::terminal::open();
     let mut import = lab.command(&import_args(&server, &["-vv", "--progress", "always"]));
+    import.env("TERM", "xterm");
     let child = import.stdout(Stdio::null()).stderr(screen).spawn().unwrap();
     assert_eq!(ended(child, |_| ()), 0);
     assert_eq!(lab.statuses(), vec!["created"; ROWS]);

@@ -29,12 +29,6 @@ const VALUES: [&str; 10] = [
     "send_kyc_mail:nein=no",
 ];
 
-fn german() -> Lab {
-    let lab = Lab::new();
-    lab.write("in.csv", GERMAN);
-    lab
-}
-
 /// Type, country and mail of each request, by e-mail.
 fn sent(bodies: &[Vec<u8>]) -> BTreeMap<String, (String, String, bool)> {
     let one = |body: &Vec<u8>| {
@@ -48,7 +42,7 @@ fn sent(bodies: &[Vec<u8>]) -> BTreeMap<String, (String, String, bool)> {
 
 #[test]
 fn the_values_that_were_given_are_sent_and_the_rejects_and_reports_keep_the_cells() {
-    let lab = german();
+    let lab = Lab::with_input(GERMAN);
     let server = Server::start(&lab, &["--fault", "422:bea@kunde.de"]);
     let proxy = Proxy::start(&server, Harm::None);
     let args =
@@ -77,7 +71,7 @@ fn the_values_that_were_given_are_sent_and_the_rejects_and_reports_keep_the_cell
 
 #[test]
 fn a_value_of_the_file_counts_until_the_same_value_is_typed() {
-    let lab = german();
+    let lab = Lab::with_input(GERMAN);
     let table = "[map]\ntype = \"Kundentyp\"\nsend_kyc_mail = \"Post\"\n[values.customer_country]\nD-Land = \"DE\"\n\
                  [values.send_kyc_mail]\nja = true\nnein = false\n[values.customer_type]\nFirma = \"individual\"\nPrivat = \"individual\"\n";
     lab.write("c.toml", table);
@@ -92,7 +86,7 @@ fn a_value_of_the_file_counts_until_the_same_value_is_typed() {
 
 #[test]
 fn in_the_environment_each_line_is_a_value() {
-    let lab = german();
+    let lab = Lab::with_input(GERMAN);
     let mut command = lab.command(&["check", "in.csv", "--map", "type=Kundentyp"]);
     command.env("CUSTOMER_IMPORT_VALUE", "type:Firma=business\ntype:Privat=individual\ncountry:D-Land=DE");
     Ran::of(&mut command).ends(0).says("column \"Kundentyp\", 2 values replaced").says("3  to send");
@@ -127,7 +121,7 @@ fn numbers_and_truth_values_of_json_are_replaced_by_their_spelling() {
 
 #[test]
 fn what_cannot_be_meant_is_refused_before_the_file_is_read() {
-    let lab = german();
+    let lab = Lab::with_input(GERMAN);
     for (value, words) in [
         ("kind:Firma=business", "the fields are name, email, phone, country, type and send_kyc_mail"),
         ("type:Firma", "write FIELD:FROM=TO"),
@@ -155,7 +149,7 @@ fn table_of(printed: &str, field: &str) -> String {
 
 #[test]
 fn the_values_that_are_listed_make_the_file_of_options_that_a_check_needs() {
-    let lab = german();
+    let lab = Lab::with_input(GERMAN);
     let (code, printed) = terminal::run(&mut lab.command(&[&["check", "in.csv"][..], &MAPS].concat()), "");
     assert_eq!(code, 1, "{printed}");
     assert!(
@@ -175,7 +169,7 @@ fn the_values_that_are_listed_make_the_file_of_options_that_a_check_needs() {
 
 #[test]
 fn elsewhere_than_on_a_terminal_no_value_is_listed() {
-    let lab = german();
+    let lab = Lab::with_input(GERMAN);
     let ran = lab.run(&[&["check", "in.csv"][..], &MAPS].concat()).ends(1);
     let words =
         "5 values are not known (customer_country, customer_type, send_kyc_mail); on a terminal, `check` lists them";
@@ -184,7 +178,7 @@ fn elsewhere_than_on_a_terminal_no_value_is_listed() {
 
 #[test]
 fn a_printed_command_repeats_the_options_in_quotes() {
-    let lab = german();
+    let lab = Lab::with_input(GERMAN);
     let server = Server::start(&lab, &["--fault", "500:bea@kunde.de"]);
     let options = ["--max-attempts", "1", "--no-lookup", "--where", "Land=D-Land", "--hold", "name.looks_garbled"];
     let ran = lab.run(&[&lab.import_args(&server, &options)[..], &MAPS, &VALUES].concat()).ends(4);

@@ -319,6 +319,52 @@ fn a_title_above_the_header_and_merged_records_are_told() {
 }
 
 #[test]
+fn a_merged_cell_of_the_header_is_named_with_what_to_do() {
+    let lab = Lab::new();
+    let merged = |range: (u32, u16, u32, u16), name: &str| {
+        let mut workbook = workbook(|sheet| (1..=2).for_each(|row| person(sheet, row)));
+        let sheet = workbook.worksheet_from_index(0).unwrap();
+        for row in range.0..=range.2 {
+            for column in range.1..=range.3 {
+                sheet.write_blank(row, column, &Format::new().set_bold()).unwrap();
+            }
+        }
+        sheet.merge_range(range.0, range.1, range.2, range.3, name, &Format::new()).unwrap();
+        workbook
+    };
+    // The e-mail has no header of its own.
+    written(&lab, merged((0, 0, 0, 1), "name"));
+    let refused = lab.run(&["check", "in.xlsx"]).ends(65).says("no column for customer_email");
+    refused.says("the header cells A1:B1 are merged").says("unmerge them").says("a name above each column");
+    // All columns are found, but the name may stand in two of them.
+    written(&lab, merged((0, 3, 0, 4), "country"));
+    lab.run(&["check", "in.xlsx"]).ends(65).says("the header cells D1:E1 are merged").says("unmerge them");
+    // The header reaches into the first record.
+    written(&lab, merged((0, 5, 1, 5), "ref"));
+    lab.run(&["check", "in.xlsx"]).ends(65).says("the header cells F1:F2 are merged").says("unmerge them");
+    // Nothing of these columns is sent.
+    let mut notes = merged((0, 4, 0, 5), "notes");
+    notes.worksheet_from_index(0).unwrap().write(0, 6, "more").unwrap();
+    written(&lab, notes);
+    lab.run(&["check", "in.xlsx"]).ends(0).says("2  to send");
+    lab.run(&["check", "in.xlsx", "--map", "customer_type=notes"]).ends(65).says("E1:F1 are merged");
+}
+
+#[test]
+fn a_country_for_all_is_not_offered_while_a_column_of_the_sheet_looks_like_a_country() {
+    let lab = Lab::new();
+    let mut book = Workbook::new();
+    let sheet = book.add_worksheet();
+    sheet.write_row(0, 0, ["name", "email", "phone", "Herkunft"]).unwrap();
+    for (row, country) in (1..).zip(["DE", "Österreich", "CH"]) {
+        sheet.write_row(row, 0, ["Ada", &email(row as usize), "+4917612345678", country]).unwrap();
+    }
+    written(&lab, book);
+    let refused = lab.run(&["check", "in.xlsx"]).ends(65).says("--map customer_country=Herkunft");
+    assert!(!refused.stderr.contains("--set"), "{}", refused.stderr);
+}
+
+#[test]
 fn records_beyond_a_limit_are_skipped_and_the_next_one_is_read() {
     let lab = Lab::new();
     let long = "é".repeat(32_767);

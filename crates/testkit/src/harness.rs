@@ -33,6 +33,13 @@ impl Lab {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
+    /// A lab whose input is this text.
+    pub fn with_input(text: impl AsRef<[u8]>) -> Self {
+        let lab = Self::new();
+        lab.write("in.csv", text);
+        lab
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

@@ -17,6 +17,9 @@ pub struct Request {
     pub email: String,
     pub key: String,
     pub body: Value,
+    /// Which page of the list a look-up asks for, and how many customers it should have.
+    pub page: usize,
+    pub per_page: usize,
     /// How many posts for this e-mail came up to now, this one included.
     pub nth: usize,
 }
@@ -221,7 +224,9 @@ fn read(stream: &TcpStream) -> Option<Request> {
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
     let target = first.split(' ').nth(1)?;
     let query = target.split_once('?').map(|(_, query)| query).unwrap_or_default();
-    let asked = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "email");
+    let value = |wanted: &str| url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == wanted);
+    let number = |wanted: &str, default| value(wanted).and_then(|(_, text)| text.parse().ok()).unwrap_or(default);
+    let (asked, page, per_page) = (value("email"), number("page", 1), number("per_page", 100));
     let is_post = first.starts_with("POST");
     // A request for the whole list counts as a look-up of the empty text.
     // A login has no e-mail.
@@ -231,5 +236,5 @@ fn read(stream: &TcpStream) -> Option<Request> {
         asked.as_ref().map_or("", |(_, text)| text)
     };
     let email = email.to_owned();
-    Some(Request { is_post, email, key, body, nth: 0 })
+    Some(Request { is_post, email, key, body, page, per_page, nth: 0 })
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::domain::counted;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::style::{Meaning, Paint};
 
 /// What a finding means for an import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,15 @@ impl Mark {
             Self::Warn => "warn",
             Self::Fail(_) => "FAIL",
             Self::NotTried => "-",
+        }
+    }
+
+    const fn meaning(self) -> Meaning {
+        match self {
+            Self::Ok => Meaning::Good,
+            Self::Warn => Meaning::Open,
+            Self::Fail(_) => Meaning::Bad,
+            Self::NotTried => Meaning::Known,
         }
     }
 
@@ -116,14 +126,15 @@ pub(super) fn exit(findings: &[Finding]) -> Exit {
 }
 
 /// Returns one line for each finding, with its hint below, and a last line that counts them.
-pub(super) fn text(findings: &[Finding]) -> String {
+pub(super) fn text(findings: &[Finding], paint: Paint) -> String {
     let widest = findings.iter().map(|finding| finding.subject.len()).max().unwrap_or_default();
     let mut text = String::new();
     for Finding { subject, mark, value, hint } in findings {
         // Writing into a string cannot fail.
-        let _ = writeln!(text, "{:<4}  {subject:<widest$}  {value}", mark.text());
+        let mark = paint.paint(mark.meaning(), &format!("{:<4}", mark.text()));
+        let _ = writeln!(text, "{mark}  {subject:<widest$}  {value}");
         if let Some(hint) = hint {
-            let _ = writeln!(text, "      {:<widest$}  hint: {hint}", "");
+            let _ = writeln!(text, "      {:<widest$}  {} {hint}", "", paint.paint(Meaning::Hint, "hint:"));
         }
     }
     let count = |is: fn(Mark) -> bool| findings.iter().filter(|finding| is(finding.mark)).count() as u64;

@@ -15,6 +15,7 @@ use crate::failure::Failure;
 use crate::process::signals::Signals;
 use crate::process::stdout;
 use crate::settings::{DoctorSettings, Rendering};
+use crate::style::Paint;
 
 const HOST: &str = "host";
 const PROXY: &str = "proxy";
@@ -40,8 +41,8 @@ pub(in crate::commands) async fn run(
     let (remote, local) = tokio::try_join!(remote, local)?;
     let findings: Vec<_> = remote.into_iter().chain(local).collect();
     let said = match rendering {
-        Rendering::Text => finding::text(&findings),
         Rendering::Json => format!("{}\n", finding::json(&findings)),
+        Rendering::Text | Rendering::Markdown => finding::text(&findings, Paint::stdout()),
     };
     stdout::write_unless_signalled(said, &signals.caught).await;
     Ok(finding::exit(&findings))

@@ -4,18 +4,20 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use jiff::Timestamp;
+
 use super::run::{Import, SendingEnd};
 use crate::commands::{report, resume};
 use crate::delivery::Verdict;
 use crate::domain::{self, Status, Tally};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::ledger::{EndedRun, LedgerError, LedgerLocation, Reader, RunCounters, RunId, RunState};
+use crate::ledger::{EndedRun, LedgerError, LedgerLocation, Reader, RunCounters, RunId, RunInfo, RunState};
 use crate::process::{signals, stdout};
 use crate::reconcile::line::{AsOf, PassCounts, Reconciler};
 use crate::reconcile::outputs::Outputs;
-use crate::reconcile::{from_ledger, page_facts, pass};
-use crate::report::{PageFacts, Summary, log_end};
+use crate::reconcile::{all_runs, from_ledger, inquiry, page_facts, pass};
+use crate::report::{Activity, PageFacts, Summary, log_end};
 use crate::settings::{Rendering, TargetSettings};
 
 /// How an import ended.
@@ -47,6 +49,7 @@ impl Import<'_> {
     pub(super) async fn report(&self, run: &RunId, sent: SendingEnd, begun: Instant) -> Result<Finished, Failure> {
         let SendingEnd { verdict, counters, unread, mut stopped } = sent;
         self.check_held(&verdict).await?;
+        let activity = Activity::start(self.progress, "writing the reports");
         let memory = self.memory(&verdict).await?;
         let is_limited = matches!(verdict, Some(Verdict::LimitReached));
         let counted = match unread {
@@ -90,19 +93,19 @@ impl Import<'_> {
         if let (Err(error), false) = (ended, matches!(verdict, Some(Verdict::LedgerFailed(_)))) {
             return Err(error.into());
         }
+        drop(activity);
         let counted = counted.map_err(|failure| failure.hint(self.hint_to_resume()))?;
         log_end(exit.code(), stopped.as_deref());
-        let unfinished = [Status::NotAttempted, Status::Failed, Status::InDoubt];
-        let resumable =
-            !self.forgets && !memory.lacks_name && unfinished.into_iter().any(|status| counted.tally.get(status) > 0);
-        let next_command = resumable.then(|| resume::command(&self.input));
+        let resumable = !self.forgets && !memory.lacks_name && counted.tally.unfinished() > 0;
+        let after_loss = || verdict.as_ref().and_then(resume::after_run);
+        let next_command = resumable.then(|| resume::command(&self.input)).or_else(after_loss);
         let ending = RunEnding { counters, counted, exit, stopped, is_limited, next_command: next_command.clone() };
         let summary = self.summary(run, &memory, begun, ending)?;
         self.notice.count(&summary);
         // Cron mails everything that is printed, and --quiet asks for no mail about a run that went
         // well. A run that met changed records, or no records, went well too, but a person must see
-        // that.
-        if self.log.is_quiet() && exit == Exit::Done && self.rendering == Rendering::Text {
+        // that. JSON is for a program, which always expects it.
+        if self.log.is_quiet() && exit == Exit::Done && self.rendering != Rendering::Json {
             let lines = summary.quiet_lines();
             if !lines.is_empty() {
                 stdout::write_unless_signalled(lines, &self.signals.caught).await;
@@ -140,25 +143,26 @@ impl Import<'_> {
 
     /// Returns the outputs, with what a page says of this run if one of them is a page.
     async fn outputs(&self, run: &RunId, memory: &Memory, end: PageEnd) -> Result<Outputs, Failure> {
-        if !self.outputs.has_page() {
-            return Ok(self.outputs.clone());
+        let outputs = self.outputs.with_checks(inquiry::was_ever_made(&memory.reader()?)?);
+        if !outputs.has_page() {
+            return Ok(outputs);
         }
         // The last minute was handed in without waiting for it. The queue answers in order, so that
         // minute is committed when this question is answered. If the ledger failed, the page lacks
         // it.
         drop(self.ledger.has_created().await);
         let (reader, target) = (memory.reader()?, &self.sender.server.target);
-        let info = reader.run(&run.name)?;
-        let info = info.ok_or_else(|| Failure::new(Exit::Io, format!("the ledger has lost the run {}", run.name)))?;
-        let ended = RunState::Ended(jiff::Timestamp::now());
+        let info = memory.info(&reader, run)?;
+        let ended = RunState::Ended(Timestamp::now());
         let PageEnd { counters, stopped, is_limited } = end;
         let mut facts = page_facts::of_run(&reader, &target.target, &info, ended)?;
         facts = facts.of_ending_run(counters.requests, stopped);
         (facts.retries, facts.throttled) = (counters.retries, counters.throttled);
         (facts.recovered, facts.limit) = (counters.recovered, self.sender.sending.limit.filter(|_| is_limited));
+        facts.excuses_known_bad = self.excuses_known_bad;
         facts.options.extend(self.sender.sending.shown());
         let is_kept = !self.forgets && !memory.lacks_name;
-        Ok(self.outputs.with_facts(PageFacts {
+        Ok(outputs.with_facts(PageFacts {
             input: self.input.shown(),
             run: Some(facts),
             next_command: is_kept.then(|| resume::command(&self.input)),
@@ -174,20 +178,30 @@ impl Import<'_> {
     fn summary(&self, run: &RunId, memory: &Memory, begun: Instant, ending: RunEnding) -> Result<Summary, Failure> {
         let RunEnding { counters, counted, exit, stopped, is_limited, next_command } = ending;
         let is_kept = !self.forgets && !memory.lacks_name;
+        let (reader, target) = (memory.reader()?, &self.sender.server.target);
+        let info = memory.info(&reader, run)?;
         Ok(Summary {
             run: run.name.clone(),
-            target: self.sender.server.target.base.as_str().to_owned(),
+            target: target.base.as_str().to_owned(),
+            account: target.target.account.clone(),
+            input: self.input.shown(),
+            ledger: is_kept.then(|| target.absolute_ledger()),
+            started_at: info.started_at,
+            // If the ledger failed, it does not have the end.
+            ended_at: Some(info.ended_at.unwrap_or_else(Timestamp::now)),
             tally: counted.tally,
             requests: counters.requests,
             throttled: counters.throttled,
             retries: counters.retries,
             recovered: counters.recovered,
             duration: begun.elapsed(),
+            mails: counted.mails,
+            all_runs: all_runs::up_to(&reader, &info)?,
             errors: counted.errors,
             changed: counted.changed,
             known_bad: counted.known_bad.total(),
             excuses_known_bad: self.excuses_known_bad,
-            shared_ids: report::shared_ids(&memory.target, run.number)?,
+            shared_ids: report::shared_ids(&reader, run.number)?,
             reports: self.outputs.reports.clone(),
             rejects: self.outputs.rejects.clone(),
             exit_code: exit.code(),
@@ -195,9 +209,10 @@ impl Import<'_> {
             unended: None,
             limit: self.sender.sending.limit.filter(|_| is_limited),
             partial: false,
+            notes: Vec::new(),
             next_command,
             correction: Some(resume::correction(&self.input, &self.outputs, self.is_ndjson)),
-            settle_command: is_kept.then(|| resume::settle(&self.sender.server.target)),
+            settle_command: is_kept.then(|| resume::settle(target)),
         })
     }
 
@@ -229,10 +244,11 @@ impl Import<'_> {
             return error.into();
         }
         log_end(exit.code(), Some(&stopped));
-        let command = resume::command(&self.input);
-        let hint =
-            format!("nothing that was read after the change was sent; check the file, then resume with: {command}");
-        let (stopped_by, next_command) = (Some(stopped.clone()), Some(command));
+        let after_loss = verdict.as_ref().and_then(resume::after_run);
+        let next_command = after_loss.or_else(|| (!memory.lacks_name).then(|| resume::command(&self.input)));
+        let resume = next_command.as_ref().map(|command| format!(", then resume with: {command}")).unwrap_or_default();
+        let hint = format!("nothing that was read after the change was sent; check the file{resume}");
+        let stopped_by = Some(stopped.clone());
         let ending = RunEnding { counters, counted, exit, stopped: stopped_by, is_limited: false, next_command };
         match self.summary(run, memory, begun, ending) {
             // No rejects, because they need the cells of the input.
@@ -313,6 +329,11 @@ struct Memory {
 impl Memory {
     fn reader(&self) -> Result<Reader, Failure> {
         self.target.reader()
+    }
+
+    fn info(&self, reader: &Reader, run: &RunId) -> Result<RunInfo, Failure> {
+        let info = reader.run(&run.name)?;
+        info.ok_or_else(|| Failure::new(Exit::Io, format!("the ledger has lost the run {}", run.name)))
     }
 
     fn doubts(&self) -> Result<u64, Failure> {

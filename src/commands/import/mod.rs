@@ -1,6 +1,7 @@
 //! `import`: reads the input and plans, asks, sends, reports.
 //!
 //! - `prepare` leads from the settings to the first request: sandbox, ledger, plan, question.
+//! - `consent` tries the credentials and asks before anything is sent.
 //! - `destination` chooses the API or a sandbox inside this process.
 //! - `offers` reads the input and offers its records to delivery; `send` runs reader, delivery and
 //!   progress side by side.
@@ -12,6 +13,7 @@
 //! be refused any more. Every way out of a run ends it in the ledger, except a kill and a second
 //! signal; then the next run resolves what was in flight.
 
+mod consent;
 mod destination;
 mod finish;
 mod metrics_file;

@@ -5,26 +5,27 @@ use std::time::Instant;
 
 use tracing::Instrument as _;
 
+use super::consent::{Answer, Consent};
 use super::destination::{self, OwnSandbox};
 use super::finish::Finished;
 use super::metrics_file::MetricsFile;
 use super::notice::Notice;
 use super::run::{Import, SendingEnd};
 use crate::commands::job::Sender;
-use crate::commands::{diagnostics, preflight, resume};
-use crate::delivery::Api;
-use crate::domain::{Status, counted};
+use crate::commands::{diagnostics, other_ledger, preflight, resume};
+use crate::delivery::{Api, Opening};
+use crate::domain::{CountOrShare, Status, counted};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::intake::MinRecords;
+use crate::intake;
 use crate::ledger::{Ledger, RunId};
 use crate::output::MACHINE_TARGET;
+use crate::process::runtime;
 use crate::process::signals::Signals;
-use crate::process::{confirm, runtime};
 use crate::reconcile::input::InputHandle;
 use crate::reconcile::outputs::Outputs;
 use crate::reconcile::plan::{self, Planned, Purpose};
-use crate::report::Plan;
+use crate::report::{Activity, Plan};
 use crate::settings::{ImportSettings, MetricsSettings, NotifySettings, TargetSettings};
 
 pub(in crate::commands) fn run(
@@ -83,18 +84,35 @@ async fn import(
     } = signals.beside(decide).await?;
     let (server, sandbox) = destination::reach(destination).await?;
     let forgets = sandbox.as_ref().is_some_and(OwnSandbox::forgets);
-    let (sender, api) = Sender::new(server, sending, &signals).await?;
-    let target = &sender.server.target;
+    let (mut sender, api) = Sender::new(server, sending, &signals).await?;
+    let target = &sender.server.target.clone();
     // An existing ledger is locked before the plan, which may take long. A new one is created when
     // nothing can be refused any more.
     let existing = target.clone();
-    let ledger = signals.beside(move || existing.open_existing_ledger()).await?;
+    let ledger = {
+        let _activity = Activity::start(progress, "opening the ledger");
+        signals.beside(move || existing.open_existing_ledger()).await?
+    };
     let input = Arc::new(signals.beside(move || InputHandle::open(input)).await?);
-    let mut planned = plan(&input, target, purpose, &signals).await?;
+    if ledger.is_none() && !forgets {
+        other_ledger::warn_of_new(target, input.path());
+    }
+    let limit = sender.sending.limit;
+    let plan = async || {
+        let _activity = Activity::start(progress, "planning the import");
+        plan(&input, target, purpose, limit, &signals).await
+    };
+    let mut planned = plan().await?;
     metrics.planned(&planned.plan);
     if let Some(minimum) = min_records {
         refuse_too_few(minimum, planned.plan.tally.total(), &input, target)?;
     }
+    let held_back = held_back(strict, excuses_known_bad, &planned);
+    // Before a new ledger is created, because much can be refused here.
+    let consent = match &held_back {
+        None if asks => Consent::prepare(&planned.plan, &mut sender, &api, progress, &signals).await?,
+        _ => None,
+    };
     let ledger = match ledger {
         Some(ledger) => ledger,
         None => {
@@ -103,7 +121,7 @@ async fn import(
             // Another run may have created it meanwhile, and the plan does not know what that run
             // did.
             if target.reader_if_any()?.is_some_and(|reader| reader.knows_any().unwrap_or(true)) {
-                planned = plan(&input, target, purpose, &signals).await?;
+                planned = plan().await?;
                 metrics.planned(&planned.plan);
             }
             ledger
@@ -117,17 +135,20 @@ async fn import(
     let Planned { mut plan, diagnostics, duplicates, known, known_bad, known_rejected, kept, is_ndjson } = planned;
     plan.resolve_command = Some(resume::ledger(&["resolve"], target));
     let invalid = plan.tally.get(Status::Invalid);
-    let new_invalid = if excuses_known_bad { invalid - known_bad.invalid } else { invalid };
+    let new_invalid = new_invalid(excuses_known_bad, &plan, known_bad.invalid);
     let has_news = diagnostics.has_problems() && (invalid == 0 || new_invalid > 0);
     if has_news || !log.is_quiet() {
         diagnostics::show(&diagnostics, &log, &outputs.reports);
     }
     sender.log_proxy();
-    plan.limit = sender.sending.limit;
     preflight::warn_of_early_end(&sender.server.credentials, plan.time());
-    let refused = match new_invalid {
-        1.. if strict => Some(held_back(new_invalid, excuses_known_bad)),
-        _ => refused_by_answer(asks, &plan, target, &signals).await?,
+    let start = match (held_back, consent) {
+        (Some(why), _) => Start::Refused { why, requests: 0 },
+        (None, None) => Start::Send(None),
+        (None, Some(consent)) => match consent.ask(&plan, target.base.as_str(), &signals).await? {
+            Answer::Yes(opening) => Start::Send(Some(opening)),
+            Answer::No { requests } => Start::Refused { why: "nothing was sent: you answered no".to_owned(), requests },
+        },
     };
     let import = Import {
         sender,
@@ -151,15 +172,22 @@ async fn import(
     };
     let run = import.ledger.begin_run(import.input.run_start()).await?;
     let span = tracing::error_span!(target: MACHINE_TARGET, "import", run = run.name);
-    let ended = send_and_report(import, &run, api, refused).instrument(span).await;
+    let ended = send_and_report(import, &run, api, start).instrument(span).await;
     ended.map_err(|failure| failure.of_run(&run.name))
 }
 
-async fn send_and_report(import: Import<'_>, run: &RunId, api: Api, refused: Option<String>) -> Result<Exit, Failure> {
+/// Whether records are sent.
+#[expect(clippy::large_enum_variant, reason = "a run has one")]
+enum Start {
+    Send(Option<Opening>),
+    Refused { why: String, requests: u64 },
+}
+
+async fn send_and_report(import: Import<'_>, run: &RunId, api: Api, start: Start) -> Result<Exit, Failure> {
     let begun = Instant::now();
-    let sent = match refused {
-        Some(why) => SendingEnd::nothing(why),
-        None => import.send(run, api).await?,
+    let sent = match start {
+        Start::Refused { why, requests } => SendingEnd::nothing(why, requests),
+        Start::Send(opening) => import.send(run, api, opening).await?,
     };
     if import.signals.shutdown.is_leaving() {
         return Err(import.left_at_once());
@@ -176,11 +204,14 @@ async fn plan(
     input: &Arc<InputHandle>,
     target: &TargetSettings,
     purpose: Purpose,
+    limit: Option<u64>,
     signals: &Signals,
 ) -> Result<Planned, Failure> {
     let (input, target) = (Arc::clone(input), target.clone());
     let work = move || plan::plan(&input, &Outputs::default(), target.reader_if_any()?, &purpose);
-    signals.beside(work).await
+    let mut planned = signals.beside(work).await?;
+    planned.plan.limit = limit;
+    Ok(planned)
 }
 
 /// Returns whether another run did all that this one would do, while this one waited for the ledger
@@ -197,7 +228,7 @@ fn was_done_meanwhile(ledger: &Ledger, target: &TargetSettings, input: &InputHan
 
 /// Fails if the input has fewer records than `--min-records` asks for.
 fn refuse_too_few(
-    minimum: MinRecords,
+    minimum: CountOrShare,
     records: u64,
     input: &InputHandle,
     target: &TargetSettings,
@@ -206,30 +237,22 @@ fn refuse_too_few(
         Some(ledger) => ledger.last_completed(&input.name().0)?.and_then(|run| run.records_read),
         None => None,
     };
-    let Some(too_few) = minimum.too_few(records, last) else { return Ok(()) };
+    let Some(too_few) = intake::too_few(minimum, records, last) else { return Ok(()) };
     Err(Failure::new(Exit::Input, format!("{} has {too_few} (--min-records); nothing was sent", input.shown())).hint(
         "check whether the export is complete; if it is meant to have so few records, run the command with a lower --min-records",
     ))
 }
 
-/// Returns why `--strict` sends nothing.
-fn held_back(invalid: u64, only_new: bool) -> String {
-    let new = if only_new { "new " } else { "" };
-    format!("nothing was sent because of {} (--strict)", counted(invalid, &format!("{new}invalid record")))
+/// Returns how many invalid records count: all, or those that no completed run reported alike.
+fn new_invalid(excuses_known_bad: bool, plan: &Plan, known_bad: u64) -> u64 {
+    let invalid = plan.tally.get(Status::Invalid);
+    if excuses_known_bad { invalid - known_bad } else { invalid }
 }
 
-/// Returns why nothing is sent if the answer to the question was no, or `None` if records are sent.
-async fn refused_by_answer(
-    asks: bool,
-    plan: &Plan,
-    target: &TargetSettings,
-    signals: &Signals,
-) -> Result<Option<String>, Failure> {
-    if !asks || target.base.is_loopback() || !confirm::is_possible() {
-        return Ok(None);
-    }
-    let Some(question) = plan.question(target.base.as_str()) else { return Ok(None) };
-    let question = format!("{}\n{question}", plan.to_text());
-    let confirmed = signals.beside(move || Ok(confirm::confirmed(&question))).await?;
-    Ok((!confirmed).then(|| "nothing was sent: you answered no".to_owned()))
+/// Returns why `--strict` sends nothing, or `None` if it holds nothing back.
+fn held_back(strict: bool, excuses_known_bad: bool, planned: &Planned) -> Option<String> {
+    let invalid = new_invalid(excuses_known_bad, &planned.plan, planned.known_bad.invalid);
+    let new = if excuses_known_bad { "new " } else { "" };
+    let records = counted(invalid, &format!("{new}invalid record"));
+    (strict && invalid > 0).then(|| format!("nothing was sent because of {records} (--strict)"))
 }

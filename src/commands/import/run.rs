@@ -59,8 +59,10 @@ pub(super) struct SendingEnd {
 }
 
 impl SendingEnd {
-    pub(super) fn nothing(why: String) -> Self {
-        Self { verdict: None, counters: RunCounters::default(), unread: None, stopped: Some(why) }
+    /// No record was sent. `requests` were sent before the run.
+    pub(super) fn nothing(why: String, requests: u64) -> Self {
+        let counters = RunCounters { requests, ..RunCounters::default() };
+        Self { verdict: None, counters, unread: None, stopped: Some(why) }
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::offers;
 use super::run::{Import, SendingEnd};
 use crate::commands::job;
-use crate::delivery::{self, Api, RunEnd, Verdict};
+use crate::delivery::{self, Api, Opening, RunEnd, Verdict};
 use crate::domain::{Status, Tally};
 use crate::failure::Failure;
 use crate::ledger::RunId;
@@ -20,7 +20,7 @@ use crate::report::{Progress, Scope, log_event};
 const AHEAD: usize = 512;
 
 impl Import<'_> {
-    pub(super) async fn send(&self, run: &RunId, api: Api) -> Result<SendingEnd, Failure> {
+    pub(super) async fn send(&self, run: &RunId, api: Api, opening: Option<Opening>) -> Result<SendingEnd, Failure> {
         let (sender, offered) = mpsc::channel(AHEAD);
         let (input, known) = (Arc::clone(&self.input), Arc::clone(&self.known));
         let stop = self.signals.shutdown.clone();
@@ -29,7 +29,7 @@ impl Import<'_> {
         let watching = tokio::spawn(offers::watch(Arc::clone(&self.input), self.signals.shutdown.clone()));
         let mut progress = Progress::start(self.progress, self.scope());
         let job = self.sender.job(api, &self.ledger, run, offered, self.plan.to_send, &self.signals.shutdown);
-        let job = delivery::Job { known_rejected: self.known_rejected.clone(), ..job };
+        let job = delivery::Job { known_rejected: self.known_rejected.clone(), opening, ..job };
         let end = delivery::run(job, |event| {
             log_event(&event);
             self.metrics.on(&event);
@@ -54,6 +54,7 @@ impl Import<'_> {
         if !sending.claims.retry_rejected {
             known.add_many(Status::Rejected, tally.get(Status::Rejected));
         }
-        Scope { records: tally.total(), to_send: self.plan.to_send, limit: sending.limit, known }
+        let per_minute = sending.rate.per_minute();
+        Scope { records: tally.total(), to_send: self.plan.to_send, limit: sending.limit, known, per_minute }
     }
 }

@@ -13,7 +13,8 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::intake::{FileSample, IntakeError, Proposal};
 use crate::limits;
-use crate::process::{confirm, stdout};
+use crate::process::confirm::AskingTerminal;
+use crate::process::stdout;
 use crate::reconcile::input::InputHandle;
 use crate::settings::InitSettings;
 use crate::shell::quoted;
@@ -38,8 +39,8 @@ fn init(input: &InputHandle, settings: &InitSettings) -> Result<Exit, Failure> {
         // Fails with what is wrong with the file.
         input.feed(false)?;
     }
-    if confirm::is_possible() && !input.is_piped() {
-        questions::ask(&mut proposal, &sample, &mut Terminal)?;
+    if let (Ok(terminal), false) = (AskingTerminal::open(), input.is_piped()) {
+        questions::ask(&mut proposal, &sample, &mut Terminal(terminal))?;
     }
     let options = proposal.options(typed).map_err(|error| Failure::of(Exit::Input, error))?;
     let preview = Preview::of(input, &options, sample.records())?;
@@ -60,11 +61,11 @@ fn init(input: &InputHandle, settings: &InitSettings) -> Result<Exit, Failure> {
     Ok(if is_open { Exit::Input } else { Exit::Done })
 }
 
-struct Terminal;
+struct Terminal(AskingTerminal);
 
 impl Person for Terminal {
     fn answer(&mut self, question: &str) -> Option<String> {
-        confirm::answer(question)
+        self.0.answer(question)
     }
 }
 

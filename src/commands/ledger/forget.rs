@@ -5,7 +5,8 @@ use crate::domain::{EmailKey, counted, grouped};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::ledger::Reader;
-use crate::process::{confirm, runtime, stdout};
+use crate::process::confirm::AskingTerminal;
+use crate::process::{runtime, stdout};
 use crate::settings::TargetSettings;
 use crate::shell;
 
@@ -62,7 +63,7 @@ fn loss(email: Option<&str>, ledger: &Reader) -> Result<Option<Loss>, Failure> {
 fn consent(loss: &Loss, target: &TargetSettings) -> Result<(), Failure> {
     const AFTER: &str = "an input that holds what is forgotten is sent again";
     let Loss { told: loss, doubts } = loss;
-    if !confirm::is_possible() {
+    let Ok(terminal) = AskingTerminal::open() else {
         let confirmed = shell::again(&["--yes".to_owned()]);
         return Err(Failure::new(Exit::Usage, format!("{loss}, and {AFTER}; nothing was forgotten")).hint(
             match doubts {
@@ -73,8 +74,8 @@ fn consent(loss: &Loss, target: &TargetSettings) -> Result<(), Failure> {
                 ),
             },
         ));
-    }
-    if confirm::confirmed(&format!("{loss}: {AFTER}. Forget?")) {
+    };
+    if terminal.confirmed(&format!("{loss}: {AFTER}. Forget?")) {
         return Ok(());
     }
     Err(Failure::new(Exit::SomeFailed, "nothing was forgotten: you answered no"))

@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 
 use super::outcomes;
 use crate::commands::job::{self, Sender};
+use crate::commands::resume;
 use crate::delivery::{self, Offer, Payload};
 use crate::domain::{Position, Status, Tally, grouped};
 use crate::event::Event;
@@ -44,7 +45,8 @@ pub(super) async fn resolve(
     }
     drop(offers);
     let job = sender.job(api, &ledger, &run, offered, doubts, &shutdown);
-    let scope = Scope { records: doubts, to_send: doubts, limit: None, known: Tally::default() };
+    let per_minute = sender.sending.rate.per_minute();
+    let scope = Scope { records: doubts, to_send: doubts, per_minute, ..Scope::default() };
     let mut progress = Progress::start(progress, scope);
     let mut tally = Tally::default();
     let end = delivery::run(job, |event| {
@@ -72,7 +74,8 @@ pub(super) async fn resolve(
             .map(|status| format!(", {} {status}", grouped(tally.get(status))))
             .collect();
         let stopped = stopped.map(|why| format!("\nstopped: {}", why.escape_debug())).unwrap_or_default();
-        format!("{} in doubt{}{stopped}\n", grouped(doubts), told.concat())
+        let next = resume::after_run(&end.verdict).map(|command| format!("\nnext: {command}")).unwrap_or_default();
+        format!("{} in doubt{}{stopped}{next}\n", grouped(doubts), told.concat())
     };
     stdout::write_unless_signalled(said, &caught).await;
     Ok(exit)

@@ -48,8 +48,24 @@ impl<S: Server> Admission<S> {
         messages: mpsc::UnboundedSender<TaskMessage>,
         give_up_after: Duration,
     ) -> Self {
-        let cache = Mutex::new(TokenCache::new(server.logs_in(), give_up_after));
-        Self { server, pacer, shutdown, messages, cache, renewed: Notify::new() }
+        let tokens = TokenCache::new(server.logs_in(), give_up_after);
+        Self::with_tokens(server, pacer, shutdown, messages, tokens)
+    }
+
+    /// Does the same with the tokens of another admission.
+    pub(crate) fn with_tokens(
+        server: Arc<S>,
+        pacer: Pacer,
+        shutdown: Shutdown,
+        messages: mpsc::UnboundedSender<TaskMessage>,
+        tokens: TokenCache,
+    ) -> Self {
+        Self { server, pacer, shutdown, messages, cache: Mutex::new(tokens), renewed: Notify::new() }
+    }
+
+    /// Returns the tokens, for an admission that continues with them.
+    pub(crate) fn into_tokens(self) -> TokenCache {
+        self.cache.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the right to send one request, and the token to send it with. Returns `None` if the

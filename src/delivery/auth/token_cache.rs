@@ -116,6 +116,11 @@ impl TokenCache {
         }
     }
 
+    /// Gives up a login that fails after this time from now on.
+    pub(crate) fn give_up_after(self, give_up_after: Duration) -> Self {
+        Self { give_up_after, ..self }
+    }
+
     /// Returns when the current token expires at the latest, because its life may count from its
     /// arrival. Returns `None` if its life is unknown.
     pub(super) fn ends_at(&self) -> Option<Instant> {

@@ -108,6 +108,14 @@ impl Gate {
         (unreached, self.breaker.leaves(), self.window.clone())
     }
 
+    /// Counts a request that another gate let out, and that was answered at this moment. Assumes
+    /// that it was sent then, because that is the latest moment.
+    pub(super) fn count(&mut self, allowance: Allowance, answered_at: Instant) {
+        self.quota.leaves(answered_at);
+        let returned = Returned { left: answered_at, health: Health::Alive, allowance };
+        self.heard(returned, false, answered_at);
+    }
+
     pub(super) fn throttled(&mut self, pause: Duration, now: Instant) -> Event {
         self.quota.throttled(pause, now);
         self.pause(pause, now);

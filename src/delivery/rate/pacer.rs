@@ -13,6 +13,7 @@ use super::gate::{Gate, Returned};
 use super::rate_option::Rate;
 use super::sliding_window::SlidingWindow;
 use crate::api::Allowance;
+use crate::delivery::opening::FirstRequest;
 use crate::event::Event;
 
 /// The right to send one request. If it is dropped without a report, it says nothing about the
@@ -79,10 +80,18 @@ pub(crate) struct Pacer {
 impl Pacer {
     /// Starts the pacing task; it reports through `events`.
     pub(crate) fn start(rate: Rate, events: mpsc::UnboundedSender<Event>) -> Self {
+        Self::start_after(None, rate, events)
+    }
+
+    /// Does the same after a request that counts, if there was one.
+    pub(crate) fn start_after(first: Option<FirstRequest>, rate: Rate, events: mpsc::UnboundedSender<Event>) -> Self {
         let (asks, asked) = mpsc::unbounded_channel();
         let (control, commands) = mpsc::unbounded_channel();
         let gate = Gate::new(rate, Instant::now());
-        let pacing = Pacing { gate, asked, commands, control: control.downgrade(), events };
+        let mut pacing = Pacing { gate, asked, commands, control: control.downgrade(), events };
+        if let Some(first) = first {
+            pacing.count(first);
+        }
         tokio::spawn(pacing.hand_out());
         Self { asks, control }
     }
@@ -179,6 +188,17 @@ impl Pacing {
         };
         self.tell(told);
         let adapted = self.gate.adapt(now);
+        self.tell(adapted);
+    }
+
+    /// Counts a request that was sent before this task began.
+    fn count(&mut self, first: FirstRequest) {
+        let now = Instant::now();
+        self.gate.count(first.allowance, first.answered_at);
+        let pause = first.paused_until.map(|until| until.saturating_duration_since(now));
+        let paused = pause.filter(|pause| !pause.is_zero()).map(|pause| self.gate.throttled(pause, now));
+        let adapted = self.gate.adapt(now);
+        self.tell(paused);
         self.tell(adapted);
     }
 

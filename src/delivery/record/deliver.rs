@@ -121,7 +121,7 @@ pub(crate) async fn deliver<S: Server>(
     let mut delivery = Delivery {
         lifecycle: Lifecycle::new(context.policy),
         payload: Arc::clone(&wanted),
-        key: context.ledger.key(&ticket, wanted.hash, ticket.generation())?,
+        key: context.ledger.key(&ticket, wanted.hash, ticket.generation()),
         generation: ticket.generation(),
         slot: Some(slot),
         refusals: 0,
@@ -138,7 +138,7 @@ pub(crate) async fn deliver<S: Server>(
         if !delivery.must_start_over(&delivered) {
             return Ok(delivery.as_the_input_sees_it(delivered));
         }
-        delivery.start_over()?;
+        delivery.start_over();
     }
     delivery.live().await
 }
@@ -179,11 +179,10 @@ impl<S: Server> Delivery<S> {
         refused && self.payload.hash != self.wanted.hash
     }
 
-    fn start_over(&mut self) -> Result<(), LedgerError> {
+    fn start_over(&mut self) {
         self.lifecycle = Lifecycle::new(self.context.policy);
         self.payload = Arc::clone(&self.wanted);
-        self.key = self.context.ledger.key(&self.ticket, self.payload.hash, self.generation)?;
-        Ok(())
+        self.key = self.context.ledger.key(&self.ticket, self.payload.hash, self.generation);
     }
 
     /// Turns `created` into `changed` if the customer was created with data that the input no
@@ -238,7 +237,7 @@ impl<S: Server> Delivery<S> {
             return Ok(Ok(instead));
         }
         if key == KeyChoice::New {
-            self.renew_key()?;
+            self.renew_key();
         }
         self.lifecycle.sends(key, now);
         let token_until = self.token_until(&token, ends_at);
@@ -507,11 +506,10 @@ impl<S: Server> Delivery<S> {
         }
     }
 
-    fn renew_key(&mut self) -> Result<(), LedgerError> {
+    fn renew_key(&mut self) {
         self.generation += 1;
         self.payload = Arc::clone(&self.wanted);
-        self.key = self.context.ledger.key(&self.ticket, self.payload.hash, self.generation)?;
-        Ok(())
+        self.key = self.context.ledger.key(&self.ticket, self.payload.hash, self.generation);
     }
 
     fn intent(&self, leaves_by: Moment, token_until: Option<Moment>) -> Intent {

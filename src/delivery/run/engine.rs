@@ -19,7 +19,9 @@ use super::stop_rules::{GuardPolicy, Halt, StopRules, is_ordinary};
 use super::verdict::{RunEnd, Verdict};
 use crate::clock::Clock;
 use crate::delivery::auth::admission::Admission;
+use crate::delivery::auth::token_cache::TokenCache;
 use crate::delivery::note::TaskMessage;
+use crate::delivery::opening::Opening;
 use crate::delivery::payload::Payload;
 use crate::delivery::rate::pacer::{Pacer, until};
 use crate::delivery::rate::rate_option::Rate;
@@ -79,6 +81,8 @@ pub struct Job<S> {
     pub limit: Option<u64>,
     /// The rows whose rejection is known and does not count towards the most failures.
     pub known_rejected: HashSet<u64>,
+    /// What was asked before, if a person was asked whether to send.
+    pub opening: Option<Opening>,
     pub shutdown: Shutdown,
 }
 
@@ -101,14 +105,19 @@ pub(crate) async fn run_by<S: Server>(clock: Clock, job: Job<S>, listener: impl 
     let (pacing, paced) = mpsc::unbounded_channel();
     let (messages, noted) = mpsc::unbounded_channel();
     let (showing, shown) = watch::channel(ApiEvidence::default());
-    let (server, pacer) = (Arc::new(job.server), Pacer::start(job.rate, pacing));
+    let give_up_after = job.guard.give_up_after;
+    let (tokens, first, requests) = match job.opening {
+        Some(Opening { tokens, first, requests, .. }) => (tokens.give_up_after(give_up_after), Some(first), requests),
+        None => (TokenCache::new(job.server.logs_in(), give_up_after), None, 0),
+    };
+    let (server, pacer) = (Arc::new(job.server), Pacer::start_after(first, job.rate, pacing));
     let context = RunContext {
-        admission: Admission::new(
+        admission: Admission::with_tokens(
             Arc::clone(&server),
             pacer.clone(),
             job.shutdown.clone(),
             messages.clone(),
-            job.guard.give_up_after,
+            tokens,
         ),
         server,
         ledger: job.ledger,
@@ -138,7 +147,7 @@ pub(crate) async fn run_by<S: Server>(clock: Clock, job: Job<S>, listener: impl 
         concurrency: job.concurrency,
         slots: 1,
         left_to_send: job.limit,
-        counters: RunCounters::default(),
+        counters: RunCounters { requests, ..RunCounters::default() },
         minutes: MinuteCollector::default(),
         showing,
         trouble: None,
@@ -340,8 +349,8 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
             self.left_to_send = self.left_to_send.map(|left| left - 1);
             let context = Arc::clone(&self.context);
             // Called inside the block, because a future that is captured and then awaited takes up
-            // its memory twice.
-            let task = async move { (look, deliver(context, ticket, payload, slot).await) };
+            // its memory twice. Boxed, because the runtime moves a task several times.
+            let task = Box::pin(async move { (look, deliver(context, ticket, payload, slot).await) });
             self.tasks.push(tokio::spawn(task.in_current_span()));
             return;
         }

@@ -1,24 +1,16 @@
 //! Decides when going on would do harm. Pure: results go in, a reason to stop comes out.
 
-use std::str::FromStr;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::give_up::GiveUpTimer;
-use crate::domain::{AttemptResult, Complaint, RefusalScope, Status, StopReason};
-
-/// `--max-failures N|P%`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum FailureLimit {
-    Count(u64),
-    /// Share of the records to send.
-    Percent(f64),
-}
+use crate::domain::{AttemptResult, Complaint, CountOrShare, RefusalScope, Status, StopReason};
 
 #[derive(Clone, Copy, Debug)]
 pub struct GuardPolicy {
-    pub max_failures: Option<FailureLimit>,
+    /// A share is one of the records to send.
+    pub max_failures: Option<CountOrShare>,
     /// How long to go on without a conclusive response, not counting pauses that the server asked
     /// for.
     pub give_up_after: Duration,
@@ -99,7 +91,7 @@ impl StopRules {
     pub(crate) fn new(policy: GuardPolicy, to_send: u64, ever_created: bool) -> Self {
         Self {
             give_up: GiveUpTimer::new(policy.give_up_after),
-            most_failures: policy.max_failures.map(|limit| limit.of(to_send)),
+            most_failures: policy.max_failures.map(|limit| most_failures(limit, to_send)),
             failures: 0,
             words: None,
             unintelligible: 0,
@@ -297,35 +289,18 @@ fn is_created(result: &AttemptResult) -> bool {
     matches!(result, AttemptResult::Created { .. })
 }
 
-impl FailureLimit {
-    /// Returns the limit as a number of records. Never zero, because zero would stop the run before
-    /// the first failure.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "a share of a record count is rounded up to a record count"
-    )]
-    fn of(self, records: u64) -> u64 {
-        match self {
-            Self::Count(count) => count,
-            Self::Percent(percent) => ((records as f64 * percent / 100.0).ceil() as u64).max(1),
-        }
-    }
-}
-
-impl FromStr for FailureLimit {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let refused = || format!("{text:?} is neither a number of records above 0 nor a percentage such as 5%");
-        match text.strip_suffix('%') {
-            Some(percent) => match percent.trim().parse() {
-                Ok(percent) if percent > 0.0 && percent <= 100.0 => Ok(Self::Percent(percent)),
-                _ => Err(refused()),
-            },
-            None => text.parse().ok().filter(|count| *count > 0).map(Self::Count).ok_or_else(refused),
-        }
+/// Returns the limit as a number of records. Never zero, because zero would stop the run before the
+/// first failure.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a share of a record count is rounded up to a record count"
+)]
+fn most_failures(limit: CountOrShare, records: u64) -> u64 {
+    match limit {
+        CountOrShare::Count(count) => count,
+        CountOrShare::Percent(percent) => ((records as f64 * percent / 100.0).ceil() as u64).max(1),
     }
 }
 
@@ -335,7 +310,7 @@ mod tests {
     use crate::domain::{ComplaintCode, DoubtCause, Receipt, Refusal};
     use crate::exit::Exit;
 
-    fn guard(max_failures: Option<FailureLimit>) -> StopRules {
+    fn guard(max_failures: Option<CountOrShare>) -> StopRules {
         StopRules::new(GuardPolicy { max_failures, give_up_after: Duration::from_secs(600) }, 200, true)
     }
 
@@ -494,20 +469,11 @@ mod tests {
 
     #[test]
     fn failures_are_counted_or_taken_as_a_share_and_doubts_are_not_failures() {
-        for limit in [FailureLimit::Count(2), FailureLimit::Percent(1.0)] {
+        for limit in [CountOrShare::Count(2), CountOrShare::Percent(1.0)] {
             let mut guard = guard(Some(limit));
             assert_eq!(guard.settled(Status::InDoubt), None);
             assert_eq!(guard.settled(Status::Failed), None);
             assert_eq!(guard.settled(Status::Rejected), Some(Halt::TooManyFailures(2)));
-        }
-    }
-
-    #[test]
-    fn a_failure_limit_is_read_as_written_or_refused() {
-        assert_eq!("7".parse(), Ok(FailureLimit::Count(7)));
-        assert_eq!("2.5%".parse(), Ok(FailureLimit::Percent(2.5)));
-        for wrong in ["", "0", "-1", "0%", "101%", "NaN%", "x"] {
-            assert!(wrong.parse::<FailureLimit>().is_err(), "{wrong}");
         }
     }
 }

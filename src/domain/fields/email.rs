@@ -65,7 +65,7 @@ impl<'a> Email<'a> {
     /// Returns what [`Email::parse`] returns for an address of the usual form that has nothing to
     /// report. Returns `None` for all others.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn plain(text: &'a str) -> Option<Self> {
         let domain = plain_domain(text.as_bytes())?;
         (!is_reserved(domain)).then_some(Self(Cow::Borrowed(text)))
@@ -206,8 +206,11 @@ fn is_reserved(domain: &[u8]) -> bool {
     const ENDINGS: [&[u8]; 7] = [b"test", b"invalid", b"example", b"localhost", b"local", b"onion", b"arpa"];
     let (before, ending) = last_label(domain);
     let is_one_of = |names: &[&[u8]]| names.iter().any(|name| ending.eq_ignore_ascii_case(name));
-    is_one_of(&ENDINGS)
-        || (is_one_of(&[b"com", b"org", b"net"]) && last_label(before).1.eq_ignore_ascii_case(b"example"))
+    match ending.len() {
+        ..=2 => false,
+        3 => is_one_of(&[b"com", b"org", b"net"]) && last_label(before).1.eq_ignore_ascii_case(b"example"),
+        4.. => is_one_of(&ENDINGS),
+    }
 }
 
 /// Returns the text before the last dot, and the text after it.

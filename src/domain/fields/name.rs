@@ -58,7 +58,7 @@ impl<'a> CustomerName<'a> {
     /// Returns what [`CustomerName::parse`] returns for a name that has nothing to report. Returns
     /// `None` for all others.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn plain(text: &'a str) -> Option<Self> {
         if is_plain(text) {
             Some(Self(Cow::Borrowed(text)))

@@ -5,6 +5,8 @@
 //! (`ext. 5`), because E.164 cannot hold them. A number with a decimal point or an exponent was
 //! changed by a spreadsheet and may have lost digits, so it is refused before it is parsed.
 //!
+//! A word before a number that only names it (`Tel.:`, `Mobile:`, `tel:`) is left out.
+//!
 //! A cell can have several readings, because people write `00` for `+`, drop the `+`, or write the
 //! `(0)` that is dialed only within the country. If two readings are known numbers and differ, the
 //! cell is refused, because only a person can decide, and the wrong number reaches another person.
@@ -17,8 +19,8 @@ use rlibphonenumber::Region;
 
 pub use self::number::Phone;
 use self::number::{no_country_code, read};
-use self::readings::{choose, other_readings};
-use self::written::{check_characters, check_damage, is_international};
+use self::readings::{choose, other_readings, with_surplus};
+use self::written::{check_characters, check_damage, is_international, with_plain_spaces, without_label};
 use super::country_code::Country;
 use crate::domain::text::trimmed;
 use crate::domain::violation::{Code, Flaw};
@@ -48,14 +50,16 @@ impl Phone {
         if let Some(number) = Self::plain(text) {
             return Ok(number);
         }
+        let text = without_label(text);
         check_damage(text)?;
         check_characters(text)?;
+        let text = &*with_plain_spaces(text);
         let region = region.or(country);
         if !is_international(text) && region.is_none() {
             return Err(Flaw::new(Code::PhoneNoCountryCode, no_country_code(text)));
         }
         let region = region.and_then(|country| Region::from_code(country.alpha2()).ok());
-        choose(read(text, region), &other_readings(text, region), country)
+        choose(read(text, region), &other_readings(text, region), country).map_err(|flaw| with_surplus(flaw, text))
     }
 }
 
@@ -69,6 +73,7 @@ mod tests {
 
     use super::number::number_of;
     use super::readings::may_begin_with;
+    use super::written::is_between;
     use super::*;
 
     fn country(code: &str) -> Option<Country> {
@@ -161,6 +166,8 @@ mod tests {
             (" ' ", None, Code::PhoneMissing),
             ("1-800-FLOWERS", country("US"), Code::PhoneSyntax),
             ("+49 30 123456 ext. 5", None, Code::PhoneSyntax),
+            ("+49 30 123456~78", None, Code::PhoneSyntax),
+            ("030 123456 ~ 5", country("DE"), Code::PhoneSyntax),
             ("+49 151 1 / +49 151 2", None, Code::PhoneSyntax),
             ("+", None, Code::PhoneSyntax),
             ("---", country("US"), Code::PhoneSyntax),
@@ -175,6 +182,61 @@ mod tests {
         ] {
             assert_eq!(e164(text, region), Err(code), "{text}");
         }
+    }
+
+    #[test]
+    fn whatever_people_write_between_digits_changes_nothing() {
+        for between in ('\0'..char::MAX).filter(|character| is_between(*character)) {
+            let text = format!("+49{between}151{between}23456789");
+            assert_eq!(e164(&text, None), Ok("+4915123456789".to_owned()), "{text:?}");
+            let text = format!("0151{between}234{between}56789");
+            assert_eq!(e164(&text, country("DE")), Ok("+4915123456789".to_owned()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_word_before_a_number_that_only_names_it_is_left_out() {
+        for text in [
+            "Tel: +49 30 123456",
+            "TEL.: +4930123456",
+            "Tél. : +49 30 123456",
+            "tel:+49-30-123456",
+            "Phone: 030 123456",
+            "'Telefon 030/123456",
+            "電話：０３０ 123456",
+            "Mobile: 0049 30 123456",
+        ] {
+            assert_eq!(e164(text, country("DE")), Ok("+4930123456".to_owned()), "{text}");
+        }
+        for (text, code) in [
+            ("Fax: +49 30 123456", Code::PhoneSyntax),
+            ("Telex: +49 30 123456", Code::PhoneSyntax),
+            ("tel:+49-30-123456;ext=5", Code::PhoneSyntax),
+            ("Tel:", Code::PhoneSyntax),
+            ("Tel: 4.91761E+11", Code::PhoneSpreadsheetDamage),
+        ] {
+            assert_eq!(e164(text, country("DE")), Err(code), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_makes_a_number_too_long_is_named_with_the_number_that_is_left() {
+        for (text, named) in [
+            ("+52 1 55 1234 5678", "without the 1 after +52 it is +525512345678"),
+            ("+5215512345678", "without the 1 after +52 it is +525512345678"),
+            ("Cel.: +52 (1) 55-1234-5678", "without the 1 after +52 it is +525512345678"),
+            ("+52 044 55 1234 5678", "without the 044 after +52 it is +525512345678"),
+            ("+52 01 55 1234 5678", "without the 01 after +52 it is +525512345678"),
+            ("+34 0 612 34 56 78", "without the 0 after +34 it is +34612345678"),
+            ("+33 33 6 12 34 56 78", "without the 33 after +33 it is +33612345678"),
+        ] {
+            let flaw = Phone::parse(text, country("MX")).unwrap_err();
+            assert_eq!(flaw.code, Code::PhoneImpossible, "{text}");
+            assert!(flaw.hint.contains(named), "{text}: {}", flaw.hint);
+        }
+        // Nothing is left that is a known number.
+        let flaw = Phone::parse("+1 201 555 01234567", None).unwrap_err();
+        assert!(!flaw.hint.contains("without"), "{}", flaw.hint);
     }
 
     #[test]

@@ -307,7 +307,7 @@ impl Preset {
                 name: &["Customer full name", "Customer"],
                 email: &["Email"],
                 phone: &["Phone numbers"],
-                note: Some("QuickBooks may write the kind of a phone before its number (Phone: …): delete that"),
+                note: Some("QuickBooks may write the kind of a phone before its number: delete Fax: … and the like"),
                 ..BARE
             },
             Self::Odoo => &Export {

@@ -9,7 +9,7 @@ use crate::domain::{
 
 use super::no_record::NoRecord;
 use super::repeated_header::repeated_header;
-use super::validate::{email_cell, hold, judge, plain};
+use super::validate::{given_text, hold, judge, plain};
 use crate::intake::columns::column_names::{Column, Place};
 use crate::intake::columns::mapping::Mapping;
 use crate::intake::columns::sources::TextSource;
@@ -48,8 +48,41 @@ pub(crate) enum Examined<'a> {
 impl Examiner {
     /// Passes the result to `work`, because it may borrow from what was parsed. Returns an error,
     /// and does not call `work`, if the row is not a record.
-    #[inline]
     pub(crate) fn examine<T>(
+        &self,
+        position: Position,
+        scanned: Scanned<'_>,
+        work: impl FnOnce(Examined<'_>) -> T,
+    ) -> Result<T, NoRecord> {
+        match self.at_a_glance(scanned) {
+            Some(customer) => Ok(work(Examined::Plain(customer))),
+            None => self.examine_closely(position, scanned, work),
+        }
+    }
+
+    /// Returns the customer of a row of CSV if there is nothing to report and nothing else to
+    /// return. Nearly all rows are like this, and none of them pays for what the others need.
+    #[inline(always)]
+    pub(crate) fn at_a_glance<'a>(&'a self, scanned: Scanned<'a>) -> Option<NewCustomer<'a>> {
+        let Scanned::Cells { record, ended } = scanned else { return None };
+        let row = CellRow { record, text: record.text() };
+        let is_cut_off = self.may_be_cut && !ended;
+        if is_cut_off || !self.wants_only_customers() || !self.is_whole(&row) {
+            return None;
+        }
+        plain(&self.mapping, &row)
+    }
+
+    /// Whether every row is a record, and nothing but its customer is wanted if that is plain.
+    #[inline]
+    fn wants_only_customers(&self) -> bool {
+        !self.want_raw && self.mapping.kept.is_empty() && !self.selects()
+    }
+
+    /// Does what [`Examiner::examine`] does for a record in which [`Examiner::at_a_glance`] has not
+    /// found a customer. Not inlined, because it is rarely needed.
+    #[inline(never)]
+    pub(crate) fn examine_closely<T>(
         &self,
         position: Position,
         scanned: Scanned<'_>,
@@ -63,7 +96,9 @@ impl Examiner {
                 if self.selects() && !is_cut_off && self.is_left_out(&row) {
                     return Err(repeated_header(&self.header, &self.mapping, record).into());
                 }
-                match plain(&self.mapping, &row) {
+                // What a glance has not found is not there.
+                let customer = if self.wants_only_customers() { None } else { plain(&self.mapping, &row) };
+                match customer {
                     Some(customer) if self.is_whole(&row) && !is_cut_off => {
                         work(self.plain_record(position, scanned, customer, &row))
                     }
@@ -152,6 +187,7 @@ impl Examiner {
     }
 
     /// Whether the row as a whole is in order, so that only its cells need to be judged.
+    #[inline]
     fn is_whole(&self, row: &CellRow<'_>) -> bool {
         row.text.is_some()
             && row.record.len() == self.header.len()
@@ -177,9 +213,16 @@ impl Examiner {
         } else {
             broken.extend(oddities);
             hold(&mut broken, &self.held);
-            RecordVerdict::Invalid { email: email_cell(&self.mapping, row), problems: broken }
+            self.given_up(row, broken)
         };
         JudgedCells { verdict, kept: keep(&self.mapping, row) }
+    }
+
+    /// Returns the verdict on a row whose cells may be in the wrong place, with the e-mail and the
+    /// name that it seems to have.
+    pub(super) fn given_up<'a>(&'a self, row: &impl Row<'a>, problems: Vec<Violation>) -> RecordVerdict<'static> {
+        let [email, name] = [Field::Email, Field::Name].map(|field| given_text(&self.mapping, row, field));
+        RecordVerdict::Invalid { email, name, problems }
     }
 
     /// Returns the record as it was read. Damaged cells are marked, so that a copy of the record
@@ -224,7 +267,7 @@ impl Examiner {
     /// Returns the verdict on a record that could not be taken apart. It has only this problem, and
     /// its kept cells are empty.
     fn whole(&self, problem: Violation) -> JudgedCells<'static> {
-        let verdict = RecordVerdict::Invalid { email: None, problems: vec![problem] };
+        let verdict = RecordVerdict::Invalid { email: None, name: None, problems: vec![problem] };
         JudgedCells { verdict, kept: vec![String::new(); self.mapping.kept().len()] }
     }
 
@@ -318,12 +361,11 @@ impl JudgedCells<'_> {
     fn cut_off(self) -> Self {
         let hint = "the input ends in the middle of this line, so the record may be cut off; if it is whole, end it with a line break";
         let cut = Violation::new(Code::RowColumnCount, "", "", hint);
-        let (email, mut problems) = match self.verdict {
-            RecordVerdict::Valid { customer, warnings } => (Some(customer.email.as_str().to_owned()), warnings),
-            RecordVerdict::Invalid { email, problems } => (email, problems),
-        };
+        let (email, name) = (self.verdict.email().map(str::to_owned), self.verdict.name().map(str::to_owned));
+        let (RecordVerdict::Valid { warnings: mut problems, .. } | RecordVerdict::Invalid { mut problems, .. }) =
+            self.verdict;
         problems.push(cut);
-        Self { verdict: RecordVerdict::Invalid { email, problems }, ..self }
+        Self { verdict: RecordVerdict::Invalid { email, name, problems }, ..self }
     }
 }
 

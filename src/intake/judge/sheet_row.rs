@@ -1,7 +1,7 @@
 //! Judges a row of a sheet: what its cells show, and which of them are damaged.
 
 use super::examine::{CellRow, Examiner, JudgedCells, keep};
-use super::validate::{email_cell, judge};
+use super::validate::judge;
 use crate::domain::{Code, RecordVerdict, Violation};
 use crate::intake::columns::template::Row as _;
 use crate::intake::read::csv::Record;
@@ -13,19 +13,20 @@ impl Examiner {
         let record = row.record;
         let mut broken: Vec<_> = self.needed(damaged).map(|cell| self.damaged_cell(record, cell)).collect();
         let is_damaged = |column: &str| broken.iter().any(|problem| problem.column == column);
-        let (email, mut others) = match judge(&self.mapping, row, self.region, Vec::new(), &self.held) {
+        let mut others = match judge(&self.mapping, row, self.region, Vec::new(), &self.held) {
             RecordVerdict::Valid { customer, warnings } if broken.is_empty() && record.len() == self.header.len() => {
                 let verdict = RecordVerdict::Valid { customer, warnings };
                 return JudgedCells { verdict, kept: keep(&self.mapping, row) };
             }
-            RecordVerdict::Valid { warnings, .. } => (email_cell(&self.mapping, row), warnings),
-            RecordVerdict::Invalid { email, problems } => (email, problems),
+            RecordVerdict::Valid { warnings: violations, .. } | RecordVerdict::Invalid { problems: violations, .. } => {
+                violations
+            }
         };
         // What the rules say about a damaged cell is a consequence of its damage.
         others.retain(|violation| !is_damaged(&violation.column));
         broken.append(&mut others);
         broken.extend(self.cells_without_a_column(record));
-        JudgedCells { verdict: RecordVerdict::Invalid { email, problems: broken }, kept: keep(&self.mapping, row) }
+        JudgedCells { verdict: self.given_up(row, broken), kept: keep(&self.mapping, row) }
     }
 
     /// Whether a row of a sheet does not hold what a record must hold. As with text, a row stays a

@@ -22,7 +22,10 @@ use crate::intake::read::ndjson::kind;
 /// it takes longer than building it.
 #[inline(always)]
 pub(crate) fn plain<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<NewCustomer<'a>> {
-    let name = plain_text(mapping, row, Field::Name).filter(|name| leftover(name).is_none())?;
+    let name = plain_text(mapping, row, Field::Name)?;
+    if leftover(name).is_some() {
+        return None;
+    }
     let name = CustomerName::plain(name)?;
     let email = Email::plain(plain_text(mapping, row, Field::Email)?)?;
     let kind = match plain_text(mapping, row, Field::Type)? {
@@ -35,14 +38,21 @@ pub(crate) fn plain<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<NewC
         "" => true,
         text => parse_yes_no(text).ok()?,
     };
-    let mut findings = Findings { violations: Vec::new() };
-    let extra = findings.extras(&mapping.extras, row);
-    if !findings.violations.is_empty() {
+    let extra = if mapping.extras.is_empty() { None } else { plain_extras(mapping, row)? };
+    let country = Country::plain(plain_text(mapping, row, Field::Country)?)?;
+    let phone = Phone::plain(plain_text(mapping, row, Field::Phone)?)?;
+    if phone.is_foreign(country) {
         return None;
     }
-    let country = Country::plain(plain_text(mapping, row, Field::Country)?)?;
-    let phone = Phone::plain(plain_text(mapping, row, Field::Phone)?).filter(|phone| !phone.is_foreign(country))?;
     Some(NewCustomer { name, email, phone, country, kind, send_kyc_mail, extra })
+}
+
+/// Returns the additional fields of the request, or `None` if one of them has a problem.
+#[inline(never)]
+fn plain_extras<'a>(mapping: &Mapping, row: &impl Row<'a>) -> Option<Option<Box<JsonObject>>> {
+    let mut findings = Findings { violations: Vec::new() };
+    let extra = findings.extras(&mapping.extras, row);
+    findings.violations.is_empty().then_some(extra)
 }
 
 /// Returns the trimmed text that a record has for a field, which is empty if it has none. Returns
@@ -87,9 +97,9 @@ pub(crate) fn judge<'a>(
     let mut findings = Findings { violations: Vec::new() };
     let given = |field| Given::of(mapping, row, field);
 
-    let cell = given(Field::Name);
-    let name = cell.check_text().and_then(|()| CustomerName::parse(cell.text.clone()));
-    let name = findings.take(&cell, name, CustomerName::oddity);
+    let title = given(Field::Name);
+    let name = title.check_text().and_then(|()| CustomerName::parse(title.text.clone()));
+    let name = findings.take(&title, name, CustomerName::oddity);
 
     let address = given(Field::Email);
     let email = address.check_structure().and_then(|()| Email::parse(address.text.clone()));
@@ -127,8 +137,9 @@ pub(crate) fn judge<'a>(
             RecordVerdict::Valid { customer, warnings: findings.violations }
         }
         _ => {
-            let email = Some(address.text.into_owned()).filter(|text| !text.is_empty());
-            RecordVerdict::Invalid { email, problems: findings.violations }
+            let [email, name] =
+                [address, title].map(|cell| Some(cell.text.into_owned()).filter(|text| !text.is_empty()));
+            RecordVerdict::Invalid { email, name, problems: findings.violations }
         }
     }
 }
@@ -140,10 +151,10 @@ pub(crate) fn hold(violations: &mut [Violation], held: &[Code]) {
     }
 }
 
-/// Returns the e-mail cell of a record, so that the report can name it even if other cells are
-/// invalid.
-pub(crate) fn email_cell<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<String> {
-    Some(Given::of(mapping, row, Field::Email).text.into_owned()).filter(|text| !text.is_empty())
+/// Returns what a record has for a field, so that the report can name it even if other cells are
+/// invalid. `None` if it has nothing.
+pub(crate) fn given_text<'a>(mapping: &'a Mapping, row: &impl Row<'a>, field: Field) -> Option<String> {
+    Some(Given::of(mapping, row, field).text.into_owned()).filter(|text| !text.is_empty())
 }
 
 /// What a record has for a field.
@@ -259,7 +270,7 @@ fn check_one_number(text: &str) -> Result<(), Flaw> {
 
 /// Returns the complaint about a text that a program left in place of a value, or `None` if it is
 /// not such a text.
-#[inline]
+#[inline(always)]
 fn leftover(text: &str) -> Option<Flaw> {
     match text.as_bytes() {
         [b'#' | b'=' | b'0'..=b'9', ..] => artefact(text).map(|hint| Flaw::new(Code::CellSpreadsheetDamage, hint)),
@@ -611,7 +622,8 @@ mod tests {
             ("+4915123456789 or +49301234567", Some(Code::PhoneSeveral)),
             ("+4915123456789\n+49301234567", Some(Code::PhoneSeveral)),
             ("030/12345678", None),
-            ("Tel 030 12345678", Some(Code::PhoneSyntax)),
+            ("Tel 030 12345678", None),
+            ("Tel: +49 30 1234567, Mobil: +49 151 23456789", Some(Code::PhoneSeveral)),
         ] {
             let cells = ["Ada", "ada@kunde.de", phone, "DE", "", "", ""];
             let verdict = judge(&mapping, &Cells(&cells), None, Vec::new(), &[]);

@@ -6,7 +6,7 @@
 
 use std::io::{self, BufRead, Read};
 
-use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs::{Decoder, DecoderResult, Encoding, MACINTOSH, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 /// The size of the buffer for decoded text, in bytes.
 const ROOM: usize = 64 * 1024;
@@ -18,11 +18,37 @@ pub(crate) fn byte_order_mark(head: &[u8]) -> Option<(&'static Encoding, usize)>
     Encoding::for_bom(head)
 }
 
-/// Returns the most likely encoding of text that is not UTF-8.
-pub(crate) fn suggested(head: &[u8]) -> &'static str {
+/// Returns the most likely encoding of text that is not UTF-8, or `None` if it is one that nothing
+/// here can read.
+pub(crate) fn suggested(head: &[u8]) -> Option<&'static str> {
     let mut detector = chardetng::EncodingDetector::new(chardetng::Iso2022JpDetection::Deny);
     detector.feed(head, false);
-    detector.guess(None, chardetng::Utf8Detection::Deny).name()
+    let guess = detector.guess(None, chardetng::Utf8Detection::Deny);
+    // The detector knows what the web uses, and takes older encodings of western text for this one.
+    if guess == WINDOWS_1252 { western(head).map(Encoding::name) } else { Some(guess.name()) }
+}
+
+/// Tells the encodings of western text apart by the bytes within words: `ü` is `9F` in what an old
+/// Excel for the Mac saves, `81` in "CSV (MS-DOS)", which nothing here can read, and `FC` otherwise.
+/// In Windows-1252 the first two are `Ÿ` and nothing.
+fn western(head: &[u8]) -> Option<&'static Encoding> {
+    let is_letter = |byte: u8| byte.is_ascii_alphabetic();
+    let (mut windows, mut mac, mut dos) = (0, 0, 0);
+    for word in head.windows(3).filter(|word| is_letter(word[0]) && is_letter(word[2])) {
+        match word[1] {
+            0xc0..=0xff => windows += 1,
+            0x8e | 0x8f | 0x96 | 0x97 | 0x9a | 0x9c | 0x9f | 0xa7 => mac += 1,
+            0x81 | 0x82 | 0x84 | 0x94 | 0xa0..=0xa4 => dos += 1,
+            _ => {}
+        }
+    }
+    if mac > windows + dos {
+        Some(MACINTOSH)
+    } else if dos > windows + mac {
+        None
+    } else {
+        Some(WINDOWS_1252)
+    }
 }
 
 /// Detects UTF-16 without a byte order mark: in Latin text every other byte is zero.
@@ -162,7 +188,7 @@ impl<R: BufRead> Read for ToUtf8<R> {
 mod tests {
     use std::io::BufReader;
 
-    use encoding_rs::{GB18030, SHIFT_JIS, WINDOWS_1251, WINDOWS_1252};
+    use encoding_rs::{GB18030, SHIFT_JIS, WINDOWS_1251};
 
     use super::*;
 
@@ -222,9 +248,17 @@ mod tests {
 
     #[test]
     fn an_encoding_is_suggested_for_what_is_no_utf8() {
-        let latin = encoding_rs::WINDOWS_1252.encode("Jörg Müller;Köln\nÄnne Groß;Düsseldorf\n").0.into_owned();
-        assert_eq!(suggested(&latin), "windows-1252");
+        let german = "Jörg Müller;Köln\nÄnne Groß;Düsseldorf\n";
+        let french = "Hélène d’Ormesson;Orléans\nÉmile Lefèvre “le grand”;Besançon\n";
+        let spanish = "José Núñez;Cádiz\nMaría – Ángel López;Málaga\n";
+        for text in [german, french, spanish] {
+            for encoding in [WINDOWS_1252, MACINTOSH] {
+                assert_eq!(suggested(&encoding.encode(text).0), Some(encoding.name()), "{text}");
+            }
+        }
+        // "CSV (MS-DOS)".
+        assert_eq!(suggested(b"J\x94rg M\x81ller;K\x94ln\n\x8enne Gro\xe1;D\x81sseldorf\n"), None);
         let cyrillic = WINDOWS_1251.encode("Иван Петров;Москва\nАнна Сидорова;Новгород\n").0.into_owned();
-        assert_eq!(suggested(&cyrillic), "windows-1251");
+        assert_eq!(suggested(&cyrillic), Some("windows-1251"));
     }
 }

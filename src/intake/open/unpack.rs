@@ -52,6 +52,8 @@ pub enum UnpackFault {
     Followed,
     #[error("it is damaged ({0})")]
     Damaged(String),
+    #[error("it is a damaged zip archive ({0})")]
+    Archive(String),
 }
 
 /// Reads a packed input and returns the unpacked bytes.

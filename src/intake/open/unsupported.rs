@@ -23,8 +23,13 @@ const SIGNATURES: [(&[u8], &str, &str); 35] = [
     ),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", UNPACK),
     (b"Rar!\x1a\x07", "a RAR archive", UNPACK),
-    (b"PK\x05\x06", "an empty zip archive", UNPACK),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook (xls) or Word document (doc)", SAVE_AS),
+    (b"PK\x05\x06", "an empty zip archive", "the export probably failed: run it again"),
+    // The list of what is in such a file may be at its end, beyond the bytes that are looked at.
+    (
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+        "an old Excel workbook (xls), a workbook with a password, or an old Word document (doc)",
+        "open it in the spreadsheet, remove the password if it has one, and save it as .xlsx",
+    ),
     (b"\x04\x22\x4d\x18", "an lz4 file", "unpack it (unlz4) and import the CSV or NDJSON file in it"),
     (b"LZIP\x01", "an lzip file", UNPACK),
     (b"\x1f\x9d", "a file packed by compress", UNPACK),
@@ -101,9 +106,12 @@ fn zip(head: &[u8]) -> Looks {
     } else if holds("[Content_Types].xml") {
         ("an office document", SAVE_AS)
     } else {
-        ("a zip archive", UNPACK)
+        ZIP
     }
 }
+
+/// A zip archive that does not say what it holds.
+const ZIP: Looks = ("a zip archive", UNPACK);
 
 fn holds_utf16(head: &[u8], text: &str) -> bool {
     let text: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
@@ -113,6 +121,11 @@ fn holds_utf16(head: &[u8], text: &str) -> bool {
 /// Whether a zip archive that cannot be read is a workbook, to the look of it.
 pub(crate) fn looks_like_a_workbook(head: &[u8]) -> bool {
     head.starts_with(b"PK\x03\x04") && zip(head).1 == AS_IT_IS
+}
+
+/// Whether nothing in the first bytes of a zip archive says what it holds.
+pub(crate) fn looks_like_any_archive(head: &[u8]) -> bool {
+    head.starts_with(b"PK\x03\x04") && zip(head) == ZIP
 }
 
 /// How text formats that are not tables begin, in lower case.
@@ -151,7 +164,9 @@ const DUMP_ADVICE: &str = "load it into its database and export the table as CSV
 pub(crate) fn by_text(head: &[u8]) -> Option<Looks> {
     let start = head.trim_ascii_start();
     let begins = |text: &str| start.get(..text.len()).is_some_and(|bytes| bytes.eq_ignore_ascii_case(text.as_bytes()));
-    if let Some((_, what, advice)) = BEGINNINGS.into_iter().find(|(beginning, ..)| begins(beginning)) {
+    if begins("<?xml") && holds(start, b"urn:schemas-microsoft-com:office:spreadsheet") {
+        Some(("an Excel workbook as XML (2003)", SAVE_AS))
+    } else if let Some((_, what, advice)) = BEGINNINGS.into_iter().find(|(beginning, ..)| begins(beginning)) {
         Some((what, advice))
     } else if head.contains(&0) {
         Some(("a binary file", NOT_THE_FILE))

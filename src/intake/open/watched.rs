@@ -87,6 +87,16 @@ impl InputFile {
         &self.path
     }
 
+    /// Returns its size in bytes and when its content last changed. The time is `None` if the file
+    /// system has none.
+    ///
+    /// # Errors
+    /// Returns an error if the state of the file cannot be read.
+    pub fn size_and_time(&self) -> io::Result<(u64, Option<SystemTime>)> {
+        let metadata = self.file.metadata()?;
+        Ok((metadata.len(), metadata.modified().ok()))
+    }
+
     /// Compares the file with its state when it was opened.
     ///
     /// # Errors

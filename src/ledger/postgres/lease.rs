@@ -14,6 +14,7 @@ use super::sql;
 use super::trouble::Trouble;
 use crate::ledger::Target;
 use crate::ledger::error::Holder;
+use crate::ledger::model::Stay;
 
 /// One taking of the lease, by this process.
 #[derive(Debug)]
@@ -26,13 +27,14 @@ pub(super) struct Term {
 
 impl Term {
     /// Returns a term that nobody had before. `name` is what people call this process.
-    pub(super) fn new(name: Option<&str>) -> Self {
+    pub(super) fn new(name: Option<&str>, stay: Stay) -> Self {
         let id = Uuid::new_v4();
         let presence = Presence::of(id);
         let holder = json!({
             "host": name.map(str::to_owned).or_else(host),
             "process": std::process::id(),
             "since": Timestamp::now().to_string(),
+            "stays": stay == Stay::Run,
             "boot": presence::boot(),
             "lock": presence.as_ref().map(|presence| presence.path().to_string_lossy().into_owned()),
         });
@@ -104,7 +106,7 @@ pub(super) async fn holder(
     let since = word("since").and_then(|since| since.parse().ok()).unwrap_or(now);
     Ok(HolderRow {
         term,
-        holder: Holder { process, host: word("host"), since, run: word("run") },
+        holder: Holder { process, host: word("host"), since, run: word("run"), stays: told["stays"] != false },
         trace: term.map(|term| Trace { term, boot: word("boot"), lock: word("lock").map(PathBuf::from) }),
         is_alive: row.try_get(2)?,
         epoch: row.try_get(3)?,

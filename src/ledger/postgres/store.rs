@@ -25,6 +25,7 @@ use crate::domain::Moment;
 use crate::ledger::error::DatabaseProblem;
 use crate::ledger::keyed_hasher::KeyedHasher;
 use crate::ledger::location::DatabaseSettings;
+use crate::ledger::model::Stay;
 use crate::ledger::store::{Op, OpReply, Store};
 use crate::ledger::store_link::StoreLink;
 use crate::ledger::{Creation, LedgerError, LedgerName, Occupied, Target};
@@ -32,6 +33,8 @@ use crate::ledger::{Creation, LedgerError, LedgerName, Occupied, Target};
 /// How long a row that a stopped process holds is waited for: the server ends its transaction after
 /// five seconds.
 const HELD_ROW_TIME: Duration = Duration::from_secs(6);
+/// How long a holder is waited for that says that it holds the ledger for a moment only.
+const MOMENT: Duration = Duration::from_secs(60);
 /// The first and the longest wait between two attempts to connect again.
 const BACKOFF: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(5)];
 /// How long a batch may take that changes every row of an account.
@@ -60,10 +63,11 @@ impl PostgresStore {
         settings: &DatabaseSettings,
         target: &Target,
         creation: Creation,
+        stay: Stay,
     ) -> Result<Self, LedgerError> {
         let name = LedgerName::from(&settings.url);
         let (settings, target) = (settings.clone(), target.clone());
-        let worker = Worker::start(&name, async move || Keeper::open(settings, &target, creation).await)?;
+        let worker = Worker::start(&name, async move || Keeper::open(settings, &target, creation, stay).await)?;
         let (link, secret, waited_since) = worker.ask(&name, async |keeper: &mut Keeper| {
             Ok((keeper.link.clone(), keeper.secret.clone(), keeper.waited_since))
         })?;
@@ -136,10 +140,15 @@ struct Keeper {
 }
 
 impl Keeper {
-    async fn open(settings: DatabaseSettings, target: &Target, creation: Creation) -> Result<Self, LedgerError> {
+    async fn open(
+        settings: DatabaseSettings,
+        target: &Target,
+        creation: Creation,
+        stay: Stay,
+    ) -> Result<Self, LedgerError> {
         let name = LedgerName::from(&settings.url);
         let mut candidate = Candidate {
-            term: Term::new(settings.holder.as_deref()),
+            term: Term::new(settings.holder.as_deref(), stay),
             settings: &settings,
             target,
             creation,
@@ -588,7 +597,8 @@ impl Candidate<'_> {
                 }
                 Ok(Attempt::Held(row)) => {
                     self.waited_since.get_or_insert(row.now);
-                    (LedgerError::Locked(Occupied { ledger: name.clone(), by: Some(row.holder) }), wait)
+                    let limit = if row.holder.stays { wait } else { wait.max(MOMENT) };
+                    (LedgerError::Locked(Occupied { ledger: name.clone(), by: Some(row.holder) }), limit)
                 }
                 Err(trouble) => {
                     let limit = match trouble {

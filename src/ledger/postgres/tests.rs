@@ -11,7 +11,7 @@ use crate::ledger::claim::{ClaimPolicy, ClaimRequest};
 use crate::ledger::error::DatabaseProblem;
 use crate::ledger::idempotency_key::PayloadHash;
 use crate::ledger::location::{DatabaseSettings, DatabaseUrl, PasswordSource};
-use crate::ledger::model::RunStart;
+use crate::ledger::model::{RunStart, Stay};
 use crate::ledger::store::{LedgerReader as _, Op, Store as _};
 use crate::ledger::{Creation, LedgerError, Target};
 
@@ -48,7 +48,7 @@ fn target() -> Target {
 }
 
 fn open(database: &Database) -> Result<PostgresStore, LedgerError> {
-    PostgresStore::open(&settings(&database.url()), &target(), Creation::Allowed)
+    PostgresStore::open(&settings(&database.url()), &target(), Creation::Allowed, Stay::Run)
 }
 
 fn begin(name: &str) -> Op {

@@ -13,13 +13,14 @@
 use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
 use super::ownership;
 use super::place::{self, beside};
 use crate::ledger::error::{Holder, LostName, Occupied};
+use crate::ledger::model::Stay;
 use crate::ledger::{Creation, LedgerError};
 use crate::trusted_file;
 
@@ -27,6 +28,11 @@ use crate::trusted_file;
 /// without anything between.
 const GLANCES: u32 = 4;
 const GLANCE: Duration = Duration::from_millis(5);
+
+/// How long a run waits for a holder that says that it holds the ledger for a moment only.
+const MOMENT: Duration = Duration::from_secs(60);
+/// The same for a holder that has not said yet who it is.
+const UNSAID: Duration = Duration::from_millis(100);
 
 /// No text about a holder is longer.
 const HOLDER_CAP: u64 = 1024;
@@ -39,6 +45,7 @@ pub(super) struct Lock {
     file: Held,
     database: Held,
     since: Timestamp,
+    stay: Stay,
 }
 
 /// A file that is open, and the name that led to it.
@@ -51,7 +58,7 @@ struct Held {
 
 impl Lock {
     /// `ledger` is what [`real_file`] gave. Call this before SQLite opens the file.
-    pub(super) fn acquire(ledger: &Path) -> Result<Self, LedgerError> {
+    pub(super) fn acquire(ledger: &Path, stay: Stay) -> Result<Self, LedgerError> {
         place::check(ledger)?;
         ownership::check(ledger)?;
         let path = beside(ledger, ".lock");
@@ -59,16 +66,13 @@ impl Lock {
         let mut options = OpenOptions::new();
         options.read(true).write(true);
         trusted_file::never_following(&mut options);
-        match file.lock(ledger) {
-            Err(LedgerError::Locked(_)) => return Err(file.occupied(ledger)),
-            locked => locked?,
-        }
+        file.lock_soon(ledger)?;
         let database = Held::open(ledger, &options)?;
         if cfg!(target_os = "linux") {
             // Who holds it wrote its name into a lock file that is gone.
             database.lock(ledger)?;
         }
-        let lock = Self { file, database, since: Timestamp::now() };
+        let lock = Self { file, database, since: Timestamp::now(), stay };
         lock.check()?;
         lock.note(None);
         Ok(lock)
@@ -96,8 +100,13 @@ impl Lock {
     /// Writes down who holds the ledger, so that a run that finds it locked can say it. A failed
     /// write harms nothing and is ignored.
     pub(super) fn note(&self, run: Option<&str>) {
-        let holder =
-            Holder { process: std::process::id(), host: host(), since: self.since, run: run.map(str::to_owned) };
+        let holder = Holder {
+            process: std::process::id(),
+            host: host(),
+            since: self.since,
+            run: run.map(str::to_owned),
+            stays: self.stay == Stay::Run,
+        };
         let mut file = &self.file.file;
         let written = file
             .rewind()
@@ -130,6 +139,27 @@ impl Held {
             TryLockError::WouldBlock => LedgerError::Locked(Occupied { ledger: ledger.into(), by: None }),
             TryLockError::Error(error) => LedgerError::Unlockable { path: self.path.clone(), why: error.to_string() },
         })
+    }
+
+    /// Locks the lock file. If another process holds it for a moment only, waits until it does not.
+    fn lock_soon(&mut self, ledger: &Path) -> Result<(), LedgerError> {
+        let begun = Instant::now();
+        loop {
+            match self.lock(ledger) {
+                Err(LedgerError::Locked(_)) => {}
+                locked => return locked,
+            }
+            let by = written_by(&mut self.file);
+            let patience = match &by {
+                Some(Holder { stays: true, .. }) => Duration::ZERO,
+                Some(Holder { stays: false, .. }) => MOMENT,
+                None => UNSAID,
+            };
+            if begun.elapsed() >= patience {
+                return Err(LedgerError::Locked(Occupied { ledger: ledger.into(), by }));
+            }
+            std::thread::sleep(GLANCE);
+        }
     }
 
     /// A report may look whether the ledger is held ([`is_held`]) in this very moment, so one
@@ -166,26 +196,23 @@ impl Held {
     fn now(&self) -> Option<PathBuf> {
         None
     }
-
-    /// The refusal, with what the holder wrote about itself.
-    fn occupied(&mut self, ledger: &Path) -> LedgerError {
-        LedgerError::Locked(Occupied { ledger: ledger.into(), by: written_by(&mut self.file) })
-    }
 }
 
 /// Returns what the holder wrote about itself into the lock file, or `None` if that is not
 /// credible.
 fn written_by(lock_file: &mut File) -> Option<Holder> {
     let mut written = String::new();
+    lock_file.rewind().ok()?;
     lock_file.take(HOLDER_CAP).read_to_string(&mut written).ok()?;
     holder(&written).filter(|holder| is_credible(holder, host().as_deref(), is_alive))
 }
 
 fn text(holder: &Holder) -> String {
-    let Holder { process, host, since, run } = holder;
+    let Holder { process, host, since, run, stays } = holder;
     let host = host.iter().map(|host| format!("host {host}\n"));
     let run = run.iter().map(|run| format!("run {run}\n"));
-    [format!("process {process}\nsince {since}\n")].into_iter().chain(host).chain(run).collect()
+    let stay = (!stays).then(|| "stay moment\n".to_owned());
+    [format!("process {process}\nsince {since}\n")].into_iter().chain(host).chain(run).chain(stay).collect()
 }
 
 /// `None` if the text does not say who it is, because it is cut or of another version.
@@ -199,6 +226,7 @@ fn holder(text: &str) -> Option<Holder> {
         since: value("since")?.parse().ok()?,
         host: value("host").map(str::to_owned),
         run: value("run").map(str::to_owned),
+        stays: value("stay") != Some("moment"),
     })
 }
 
@@ -349,7 +377,7 @@ mod tests {
         }
 
         fn refused(&self) -> Occupied {
-            match Lock::acquire(&self.ledger) {
+            match Lock::acquire(&self.ledger, Stay::Run) {
                 Err(LedgerError::Locked(occupied)) => occupied,
                 other => panic!("{other:?}"),
             }
@@ -359,16 +387,34 @@ mod tests {
     #[test]
     fn a_second_holder_is_refused_until_the_first_lets_go() {
         let world = World::new();
-        let held = Lock::acquire(&world.ledger).unwrap();
+        let held = Lock::acquire(&world.ledger, Stay::Run).unwrap();
         world.refused();
         drop(held);
-        assert!(Lock::acquire(&world.ledger).is_ok());
+        assert!(Lock::acquire(&world.ledger, Stay::Run).is_ok());
+    }
+
+    #[test]
+    fn a_run_waits_for_a_holder_that_stays_for_a_moment_and_not_for_a_run() {
+        let world = World::new();
+        let (held, ledger) = (Lock::acquire(&world.ledger, Stay::Moment).unwrap(), world.ledger.clone());
+        let (waits, waited) = std::sync::mpsc::channel();
+        let waiting = std::thread::spawn(move || {
+            let taken = Lock::acquire(&ledger, Stay::Run);
+            waits.send(()).unwrap();
+            taken
+        });
+        // Longer than a run would be waited for, or a holder that has not said who it is.
+        assert!(waited.recv_timeout(2 * UNSAID).is_err(), "it was refused");
+        drop(held);
+        let run = waiting.join().unwrap().unwrap();
+        assert!(world.refused().by.unwrap().stays);
+        drop(run);
     }
 
     #[test]
     fn a_report_that_looks_whether_the_ledger_is_held_keeps_no_run_from_it() {
         let world = World::new();
-        drop(Lock::acquire(&world.ledger).unwrap());
+        drop(Lock::acquire(&world.ledger, Stay::Run).unwrap());
         let (looks, ledger) = (std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true)), world.ledger.clone());
         let looking = std::sync::Arc::clone(&looks);
         let looker = std::thread::spawn(move || {
@@ -379,7 +425,7 @@ mod tests {
         // This one looks without a pause, and a busy machine may take the core from it in the
         // middle of a look: then the tries are over before it is. Without them not one in two would
         // succeed.
-        let taken = (0..200).filter(|_| Lock::acquire(&world.ledger).is_ok()).count();
+        let taken = (0..200).filter(|_| Lock::acquire(&world.ledger, Stay::Run).is_ok()).count();
         looks.store(false, std::sync::atomic::Ordering::Relaxed);
         looker.join().unwrap();
         assert!(taken >= 150, "{taken}");
@@ -389,7 +435,7 @@ mod tests {
     #[test]
     fn a_second_holder_is_refused_though_the_lock_file_was_removed() {
         let world = World::new();
-        let held = Lock::acquire(&world.ledger).unwrap();
+        let held = Lock::acquire(&world.ledger, Stay::Run).unwrap();
         std::fs::remove_file(world.lock_file()).unwrap();
         assert_eq!(world.refused().by, None, "nobody wrote anything into the new lock file");
         let lost = held.check().unwrap_err();
@@ -424,7 +470,7 @@ mod tests {
         for (how, meddle, is_somewhere) in meddlings {
             let world = World::new();
             let other = world.ledger.with_file_name("b.db");
-            let held = Lock::acquire(&world.ledger).unwrap();
+            let held = Lock::acquire(&world.ledger, Stay::Run).unwrap();
             assert!(held.check().is_ok(), "{how}");
             meddle(&world.ledger, &other);
             let expected = Some(other).filter(|_| is_somewhere && cfg!(target_os = "linux"));
@@ -438,7 +484,7 @@ mod tests {
     #[test]
     fn a_refused_run_is_told_who_holds_the_ledger() {
         let world = World::new();
-        let held = Lock::acquire(&world.ledger).unwrap();
+        let held = Lock::acquire(&world.ledger, Stay::Run).unwrap();
         held.note(Some("0198-run"));
         let Occupied { by, .. } = world.refused();
         let by = by.unwrap();
@@ -451,8 +497,11 @@ mod tests {
     #[test]
     fn a_text_of_no_holder_is_not_repeated() {
         let since: Timestamp = "2026-11-29T02:15:03Z".parse().unwrap();
-        let told = Holder { process: 12, host: Some("a".to_owned()), since, run: None };
-        assert_eq!(holder(&text(&told)), Some(told.clone()));
+        let told = Holder { process: 12, host: Some("a".to_owned()), since, run: None, stays: true };
+        let brief = Holder { run: Some("r".to_owned()), stays: false, ..told.clone() };
+        for told in [&told, &brief] {
+            assert_eq!(holder(&text(told)).as_ref(), Some(told));
+        }
         for broken in
             ["", "process 12\n", "process 12\nsince 2026-11-2", "process x\nsince 2026-11-29T02:15:03Z\n", "\0\0"]
         {

@@ -22,17 +22,19 @@ mod write;
 
 pub(super) use lock::check_place;
 pub(super) use read::SqliteReader;
+pub(super) use schema::is_marked;
 pub(super) use store::SqliteStore;
 
 use std::path::Path;
 
+use crate::ledger::model::Stay;
 use crate::ledger::{Creation, LedgerError};
 use crate::limits;
 
 /// Brings the file to the newest schema. Returns the version that it had and the one that it has.
 pub(super) fn migrate(path: &Path) -> Result<(i64, i64), LedgerError> {
     let path = lock::real_file(path, Creation::Refused)?;
-    let _lock = lock::Lock::acquire(&path)?;
+    let _lock = lock::Lock::acquire(&path, Stay::Run)?;
     schema::bring_up_to_date(&path)
 }
 

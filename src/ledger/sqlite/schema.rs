@@ -178,6 +178,19 @@ const WITHOUT_MEMORY: &str = "
     SELECT 0 AS record, NULL AS kyc_status, NULL AS tos_status, 0 AS checked_at WHERE false;
 ";
 
+/// Where SQLite keeps the application id in a file, in four bytes.
+const MARK_AT: usize = 68;
+
+/// Whether a file is marked as ours. Reads its header alone, because to open another program's
+/// database could change it.
+pub(in crate::ledger) fn is_marked(path: &Path) -> bool {
+    let mut header = [0; MARK_AT + 4];
+    let is_file = std::fs::metadata(path).is_ok_and(|file| file.is_file());
+    is_file
+        && File::open(path).and_then(|mut file| file.read_exact(&mut header)).is_ok()
+        && header[MARK_AT..] == APPLICATION_ID.to_be_bytes()[4..]
+}
+
 /// The writing connection to a file that exists: checked, brought to the newest schema, and set to
 /// sync every commit.
 pub(super) fn open_for_writing(path: &Path, creation: Creation) -> Result<Connection, LedgerError> {

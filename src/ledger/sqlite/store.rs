@@ -11,6 +11,7 @@ use super::write::SentData;
 use super::{maintenance, read, schema, write};
 use crate::domain::EmailKey;
 use crate::ledger::keyed_hasher::KeyedHasher;
+use crate::ledger::model::Stay;
 use crate::ledger::store::{Op, OpReply, Store};
 use crate::ledger::{Creation, LedgerError, Target};
 
@@ -33,8 +34,17 @@ pub(in crate::ledger) struct SqliteStore {
 
 impl SqliteStore {
     pub(in crate::ledger) fn open(path: &Path, target: &Target, creation: Creation) -> Result<Self, LedgerError> {
+        Self::open_to(Stay::Run, path, target, creation)
+    }
+
+    /// Opens a ledger that exists, to write what is at hand. A run that begins meanwhile waits.
+    pub(in crate::ledger) fn open_for_a_moment(path: &Path, target: &Target) -> Result<Self, LedgerError> {
+        Self::open_to(Stay::Moment, path, target, Creation::Refused)
+    }
+
+    fn open_to(stay: Stay, path: &Path, target: &Target, creation: Creation) -> Result<Self, LedgerError> {
         let path = real_file(path, creation)?;
-        let lock = Lock::acquire(&path)?;
+        let lock = Lock::acquire(&path, stay)?;
         let connection = schema::open_for_writing(&path, creation)?;
         // SQLite opened whatever the name led to.
         lock.check()?;

@@ -13,6 +13,7 @@ use super::excerpt::{Excerpt, masked_cell};
 use super::values::UnknownValues;
 use crate::domain::{Code, InputShape, Position, RawRecord, Severity, Violation, grouped, shown};
 use crate::redact::without_numbers;
+use crate::style::{Meaning, Paint};
 
 /// The most problems that are printed in full. The others are only counted.
 const IN_FULL: usize = 20;
@@ -24,7 +25,7 @@ const IN_FULL_OF_A_CODE: usize = 5;
 pub struct DiagnosticsStyle {
     /// Width of the output, in columns.
     pub width: usize,
-    pub styled: bool,
+    pub paint: Paint,
     /// Whether to mask personal data. True unless the output is a terminal.
     pub masked: bool,
 }
@@ -132,7 +133,8 @@ impl Diagnostics {
         }
         for (code, count) in self.counts.by_weight() {
             let kind = kind(count.severity);
-            write!(output, "  {:>9}  {code} ({kind}, first in row {})", grouped(count.times), count.first_row)?;
+            let painted = look.paint.paint(weight(count.severity), code.as_str());
+            write!(output, "  {:>9}  {painted} ({kind}, first in row {})", grouped(count.times), count.first_row)?;
             if !printed.iter().any(|(printed, _)| *printed == code) {
                 let hint = if look.masked { without_numbers(&count.hint) } else { Cow::Borrowed(&*count.hint) };
                 write!(output, ": {hint}")?;
@@ -175,14 +177,14 @@ impl Diagnostics {
     fn print_one(&self, output: &mut dyn Write, shown: &ShownProblem, look: DiagnosticsStyle) -> io::Result<()> {
         let ShownProblem {
             position: Position { row, line },
-            violation: Violation { code, column, value, .. },
+            violation: Violation { code, severity, column, value, .. },
             excerpt,
         } = shown;
         write!(output, "{}:{line}: row {row}", self.input)?;
         if !column.is_empty() {
             write!(output, ", column {column:?}")?;
         }
-        write!(output, ": {code}")?;
+        write!(output, ": {}", look.paint.paint(weight(*severity), code.as_str()))?;
         // Bytes that are not text cannot be drawn, so they are described.
         if !value.is_empty() && (excerpt.is_none() || *code == Code::RowEncoding) {
             let value = if look.masked { masked_cell(value) } else { value.clone() };
@@ -191,9 +193,16 @@ impl Diagnostics {
         writeln!(output)?;
         if let Some(excerpt) = excerpt {
             let excerpt = if look.masked { Cow::Owned(excerpt.masked()) } else { Cow::Borrowed(excerpt) };
-            writeln!(output, "{}", excerpt.draw(*line, look.width, look.styled))?;
+            writeln!(output, "{}", excerpt.draw(*line, look.width, look.paint.is_colored()))?;
         }
         Ok(())
+    }
+}
+
+const fn weight(severity: Severity) -> Meaning {
+    match severity {
+        Severity::Problem => Meaning::Bad,
+        Severity::Warning => Meaning::Open,
     }
 }
 
@@ -243,7 +252,9 @@ mod tests {
 
     fn printed(diagnostics: &Diagnostics) -> String {
         let mut output = Vec::new();
-        diagnostics.print(&mut output, DiagnosticsStyle { width: 80, styled: false, masked: false }, &[]).unwrap();
+        diagnostics
+            .print(&mut output, DiagnosticsStyle { width: 80, paint: Paint::PLAIN, masked: false }, &[])
+            .unwrap();
         String::from_utf8(output).unwrap()
     }
 
@@ -286,7 +297,7 @@ mod tests {
             diagnostics.add(Position { row: 7, line: 9 }, std::slice::from_ref(&violation), &shape, raw);
         }
         let mut output = Vec::new();
-        diagnostics.print(&mut output, DiagnosticsStyle { width: 80, styled: false, masked: true }, &[]).unwrap();
+        diagnostics.print(&mut output, DiagnosticsStyle { width: 80, paint: Paint::PLAIN, masked: true }, &[]).unwrap();
         let text = String::from_utf8(output).unwrap();
         let drawn = "column \"Phone\": phone.no_country_code\n  |\n9 | ***,***********\n  |     ^^^^^^^^^^^\n";
         assert!(text.contains(drawn), "{text}");
@@ -323,7 +334,7 @@ mod tests {
         assert!(text.contains("only 5 of 30 problems are shown; --report problems.csv"), "{text}");
         let mut output = Vec::new();
         diagnostics
-            .print(&mut output, DiagnosticsStyle { width: 80, styled: false, masked: false }, &["out.csv".into()])
+            .print(&mut output, DiagnosticsStyle { width: 80, paint: Paint::PLAIN, masked: false }, &["out.csv".into()])
             .unwrap();
         let text = String::from_utf8(output).unwrap();
         assert!(
@@ -351,7 +362,7 @@ mod tests {
                       \"Deutshland\" is not a country name; did you mean Deutschland? Write DE, DEU or Germany\n";
         assert!(text.contains(listed), "{text}");
         let mut output = Vec::new();
-        let look = DiagnosticsStyle { width: 80, styled: false, masked: true };
+        let look = DiagnosticsStyle { width: 80, paint: Paint::PLAIN, masked: true };
         countries(&[("a.b@example.com", 9)]).print(&mut output, look, &[]).unwrap();
         let text = String::from_utf8(output).unwrap();
         assert!(text.contains("\"*.*@*******.***\" 9 times\n"), "{text}");

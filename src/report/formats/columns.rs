@@ -23,6 +23,28 @@ pub(super) const COLUMNS: [&str; 16] = [
     "warning",
 ];
 
+/// The column after those, once the API was asked for the KYC status of any customer.
+pub(super) const CHECKED_AT: &str = "kyc_checked_at";
+
+/// Which columns a report has beside [`COLUMNS`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MoreColumns<'a> {
+    pub has_checks: bool,
+    pub kept: &'a [String],
+}
+
+impl MoreColumns<'_> {
+    /// Returns the names of the program's own columns.
+    pub(super) fn own(self) -> impl Iterator<Item = &'static str> {
+        COLUMNS.into_iter().chain(self.has_checks.then_some(CHECKED_AT))
+    }
+}
+
+/// Returns when the API was asked, to the second.
+pub(super) fn checked_at(line: &ReportLine) -> Option<String> {
+    line.kyc_checked_at.map(|checked_at| checked_at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
 /// The text of one cell, and who chose it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ReportCell<'a> {
@@ -41,9 +63,9 @@ impl ReportCell<'_> {
     }
 }
 
-/// Returns the cells of a line as text, in the order of [`COLUMNS`], and then the kept ones. A
-/// missing value is an empty text.
-pub(super) fn cells(line: &ReportLine) -> impl Iterator<Item = ReportCell<'_>> {
+/// Returns the cells of a line as text, in the order of [`COLUMNS`], then the time of the check if
+/// the report has it, and then the kept ones. A missing value is an empty text.
+pub(super) fn cells(line: &ReportLine, has_checks: bool) -> impl Iterator<Item = ReportCell<'_>> {
     let receipt = &line.receipt;
     let number = |number: String| ReportCell::Own(number.into());
     [
@@ -65,6 +87,7 @@ pub(super) fn cells(line: &ReportLine) -> impl Iterator<Item = ReportCell<'_>> {
         ReportCell::Foreign(&line.warning),
     ]
     .into_iter()
+    .chain(has_checks.then(|| number(checked_at(line).unwrap_or_default())))
     .chain(line.kept.iter().map(|text| ReportCell::Foreign(text)))
 }
 
@@ -80,7 +103,7 @@ fn foreign(text: &Option<String>) -> ReportCell<'_> {
 /// report column or an earlier kept column has.
 pub(super) fn kept_columns(names: &[String]) -> Vec<String> {
     let mut taken: std::collections::HashSet<String> = COLUMNS.iter().map(|name| (*name).to_owned()).collect();
-    taken.insert("data".to_owned());
+    taken.extend([CHECKED_AT, "data"].map(str::to_owned));
     names
         .iter()
         .map(|name| {
@@ -99,7 +122,8 @@ mod tests {
 
     #[test]
     fn kept_columns_never_take_the_name_of_a_report_column() {
-        let names = ["legacy_id", "id", "input_id", "status"].map(str::to_owned);
-        assert_eq!(kept_columns(&names), ["legacy_id", "input_id", "input_input_id", "input_status"]);
+        let names = ["legacy_id", "id", "input_id", "status", "kyc_checked_at"].map(str::to_owned);
+        let kept = ["legacy_id", "input_id", "input_input_id", "input_status", "input_kyc_checked_at"];
+        assert_eq!(kept_columns(&names), kept);
     }
 }

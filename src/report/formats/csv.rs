@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::io::{self, Write};
 
-use super::columns::{COLUMNS, ReportCell, cells, kept_columns};
+use super::columns::{MoreColumns, ReportCell, cells, kept_columns};
 use super::formula::inert;
 use super::writer::ReportWriter;
 use crate::domain::ReportLine;
@@ -11,20 +11,21 @@ use crate::domain::ReportLine;
 #[derive(Debug)]
 pub(super) struct CsvReport<W: Write> {
     writer: csv::Writer<W>,
+    has_checks: bool,
 }
 
 impl<W: Write> CsvReport<W> {
     /// Begins a report: with commas for programs, or with another delimiter and a byte order mark,
     /// with which a spreadsheet opens the file by a double click.
-    pub(super) fn new(mut output: W, kept: &[String], delimiter: Option<u8>) -> io::Result<Self> {
+    pub(super) fn new(mut output: W, more: MoreColumns<'_>, delimiter: Option<u8>) -> io::Result<Self> {
         if delimiter.is_some() {
             output.write_all("\u{feff}".as_bytes())?;
         }
         let mut writer = csv::WriterBuilder::new().delimiter(delimiter.unwrap_or(b',')).from_writer(output);
-        let kept = kept_columns(kept);
-        let names = COLUMNS.into_iter().map(str::to_owned).chain(kept.iter().map(|name| inert(name).into_owned()));
+        let kept = kept_columns(more.kept);
+        let names = more.own().map(str::to_owned).chain(kept.iter().map(|name| inert(name).into_owned()));
         writer.write_record(names)?;
-        Ok(Self { writer })
+        Ok(Self { writer, has_checks: more.has_checks })
     }
 }
 
@@ -34,7 +35,7 @@ impl<W: Write + Debug> ReportWriter<W> for CsvReport<W> {
             ReportCell::Own(text) => text.into_owned(),
             ReportCell::Foreign(text) => inert(text).into_owned(),
         };
-        Ok(self.writer.write_record(cells(line).map(text))?)
+        Ok(self.writer.write_record(cells(line, self.has_checks).map(text))?)
     }
 
     fn finish(self: Box<Self>) -> io::Result<W> {
@@ -53,12 +54,16 @@ mod tests {
         ReportLine::new(position, Status::Created, "a@example.com".to_owned(), vec!["L-1".to_owned()])
     }
 
+    fn more(kept: &[String]) -> MoreColumns<'_> {
+        MoreColumns { has_checks: false, kept }
+    }
+
     fn written(line: &ReportLine) -> String {
         delimited(line, None)
     }
 
     fn delimited(line: &ReportLine, delimiter: Option<u8>) -> String {
-        let mut report = Box::new(CsvReport::new(Vec::new(), &["legacy_id".to_owned()], delimiter).unwrap());
+        let mut report = Box::new(CsvReport::new(Vec::new(), more(&["legacy_id".to_owned()]), delimiter).unwrap());
         report.write(line).unwrap();
         String::from_utf8(report.finish().unwrap()).unwrap()
     }
@@ -72,6 +77,22 @@ mod tests {
              http_status,attempts,error_code,error,warning,legacy_id"
         );
         assert_eq!(text.lines().nth(1).unwrap(), "1,2,created,a@example.com,,,,,,,,,0,,,,L-1");
+    }
+
+    #[test]
+    fn once_the_api_was_asked_a_column_says_when() {
+        let mut checked = line();
+        checked.update(Some("approved".to_owned()), None, "2026-11-30T02:15:03.5Z".parse().unwrap());
+        let kept = ["legacy_id".to_owned()];
+        let mut report =
+            Box::new(CsvReport::new(Vec::new(), MoreColumns { has_checks: true, kept: &kept }, None).unwrap());
+        report.write(&checked).unwrap();
+        report.write(&line()).unwrap();
+        let text = String::from_utf8(report.finish().unwrap()).unwrap();
+        assert!(text.lines().next().unwrap().ends_with(",warning,kyc_checked_at,legacy_id"), "{text}");
+        let lines: Vec<_> = text.lines().skip(1).collect();
+        assert_eq!(lines[0], "1,2,created,a@example.com,,,,,approved,,,,0,,,,2026-11-30T02:15:03Z,L-1");
+        assert_eq!(lines[1], "1,2,created,a@example.com,,,,,,,,,0,,,,,L-1");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use serde::ser::{SerializeMap as _, Serializer as _};
 use serde_json::value::RawValue;
 
-use super::columns::kept_columns;
+use super::columns::{CHECKED_AT, MoreColumns, checked_at, kept_columns};
 use super::writer::ReportWriter;
 use crate::domain::ReportLine;
 
@@ -15,17 +15,18 @@ use crate::domain::ReportLine;
 pub(super) struct NdjsonReport<W> {
     output: W,
     kept: Vec<String>,
+    has_checks: bool,
 }
 
 impl<W: Write> NdjsonReport<W> {
-    pub(super) fn new(output: W, kept: &[String]) -> Self {
-        Self { output, kept: kept_columns(kept) }
+    pub(super) fn new(output: W, more: MoreColumns<'_>) -> Self {
+        Self { output, kept: kept_columns(more.kept), has_checks: more.has_checks }
     }
 }
 
 impl<W: Write + Debug> ReportWriter<W> for NdjsonReport<W> {
     fn write(&mut self, line: &ReportLine) -> io::Result<()> {
-        let mut text = serialized(line, &self.kept)?;
+        let mut text = serialized(line, &self.kept, self.has_checks)?;
         text.push(b'\n');
         self.output.write_all(&text)
     }
@@ -35,7 +36,7 @@ impl<W: Write + Debug> ReportWriter<W> for NdjsonReport<W> {
     }
 }
 
-fn serialized(line: &ReportLine, kept: &[String]) -> serde_json::Result<Vec<u8>> {
+fn serialized(line: &ReportLine, kept: &[String], has_checks: bool) -> serde_json::Result<Vec<u8>> {
     let mut text = Vec::new();
     let mut serializer = serde_json::Serializer::new(&mut text);
     let mut map = serializer.serialize_map(None)?;
@@ -56,6 +57,9 @@ fn serialized(line: &ReportLine, kept: &[String]) -> serde_json::Result<Vec<u8>>
     map.serialize_entry("error_code", &given(&line.error_code))?;
     map.serialize_entry("error", &given(&line.error))?;
     map.serialize_entry("warning", &given(&line.warning))?;
+    if has_checks {
+        map.serialize_entry(CHECKED_AT, &checked_at(line))?;
+    }
     for (name, value) in kept.iter().zip(&line.kept) {
         map.serialize_entry(name, value)?;
     }
@@ -85,7 +89,8 @@ mod tests {
         let position = Position { row: 1, line: 2 };
         let mut line = ReportLine::new(position, Status::Created, "a@example.com".to_owned(), vec!["=1".to_owned()]);
         line.receipt = Receipt { data: Data::of(Some(r#"{"z":1.50,"a":[]}"#.to_owned())), ..Receipt::default() };
-        let mut report = Box::new(NdjsonReport::new(Vec::new(), &["status".to_owned()]));
+        let mut report =
+            Box::new(NdjsonReport::new(Vec::new(), MoreColumns { has_checks: true, kept: &["status".to_owned()] }));
         report.write(&line).unwrap();
         let text = String::from_utf8(report.finish().unwrap()).unwrap();
         assert_eq!(
@@ -93,7 +98,7 @@ mod tests {
             "{\"row\":1,\"line\":2,\"status\":\"created\",\"customer_email\":\"a@example.com\",\"id\":null,\
              \"customer_id\":null,\"kyc_link\":null,\"tos_link\":null,\"kyc_status\":null,\"tos_status\":null,\
              \"created_at\":null,\"http_status\":null,\"attempts\":0,\"error_code\":null,\"error\":null,\"warning\":null,\
-             \"input_status\":\"=1\",\"data\":{\"z\":1.50,\"a\":[]}}\n"
+             \"kyc_checked_at\":null,\"input_status\":\"=1\",\"data\":{\"z\":1.50,\"a\":[]}}\n"
         );
     }
 }

@@ -5,7 +5,7 @@
 use std::fmt::Debug;
 use std::io::{self, Write};
 
-use super::columns::{COLUMNS, ReportCell, cells, kept_columns};
+use super::columns::{MoreColumns, ReportCell, cells, kept_columns};
 use super::writer::ReportWriter;
 use crate::domain::ReportLine;
 use crate::report::workbook::book::WorkbookWriter;
@@ -15,24 +15,28 @@ use crate::report::workbook::column::{ColumnLook, SheetColumn};
 const NAME: &str = "report";
 
 #[derive(Debug)]
-pub(super) struct XlsxReport<W: Write>(WorkbookWriter<W>);
+pub(super) struct XlsxReport<W: Write> {
+    book: WorkbookWriter<W>,
+    has_checks: bool,
+}
 
 impl<W: Write> XlsxReport<W> {
-    pub(super) fn new(output: W, kept: &[String]) -> io::Result<Self> {
-        let own = COLUMNS.into_iter().map(|name| SheetColumn { name: name.to_owned(), look: look(name) });
-        let kept = kept_columns(kept).into_iter().map(|name| SheetColumn { name, look: ColumnLook::Plain });
-        Ok(Self(WorkbookWriter::new(output, NAME, own.chain(kept).collect())?))
+    pub(super) fn new(output: W, more: MoreColumns<'_>) -> io::Result<Self> {
+        let own = more.own().map(|name| SheetColumn { name: name.to_owned(), look: look(name) });
+        let kept = kept_columns(more.kept).into_iter().map(|name| SheetColumn { name, look: ColumnLook::Plain });
+        let book = WorkbookWriter::new(output, NAME, own.chain(kept).collect())?;
+        Ok(Self { book, has_checks: more.has_checks })
     }
 }
 
 impl<W: Write + Debug> ReportWriter<W> for XlsxReport<W> {
     fn write(&mut self, line: &ReportLine) -> io::Result<()> {
-        let cells: Vec<_> = cells(line).collect();
-        self.0.write(cells.iter().map(ReportCell::text))
+        let cells: Vec<_> = cells(line, self.has_checks).collect();
+        self.book.write(cells.iter().map(ReportCell::text))
     }
 
     fn finish(self: Box<Self>) -> io::Result<W> {
-        self.0.finish()
+        self.book.finish()
     }
 }
 
@@ -68,9 +72,10 @@ mod tests {
     #[test]
     fn rows_and_columns_are_those_of_the_csv_report_and_values_are_exact() {
         let kept = ["=legacy".to_owned(), "status".to_owned()];
+        let more = MoreColumns { has_checks: true, kept: &kept };
         let (mut xlsx, mut csv) = (
-            Box::new(XlsxReport::new(Vec::new(), &kept).unwrap()),
-            Box::new(CsvReport::new(Vec::new(), &kept, None).unwrap()),
+            Box::new(XlsxReport::new(Vec::new(), more).unwrap()),
+            Box::new(CsvReport::new(Vec::new(), more, None).unwrap()),
         );
         for line in lines() {
             xlsx.write(&ReportLine { kept: vec![line.kept[0].clone(), "x".to_owned()], ..line.clone() }).unwrap();

@@ -1,120 +1,90 @@
-//! Draws the progress bar on a terminal. No other file uses indicatif.
+//! The progress on a terminal: the bar of a run, and what the program does before and after.
 
-use std::io;
-use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use console::Term;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
-
+use super::bar_text;
 use super::counts::Counts;
-use crate::output::{self, Weight};
+use super::display::Style;
+use crate::output::{self, Footer};
+use crate::report::human::countdown;
+use crate::style::{Meaning, Paint};
 
-const TEMPLATE: &str = "{wide_bar} {human_pos}/{human_len}\n{msg}";
-
-/// The most frames that are drawn in a second.
-const FRAMES: u8 = 20;
-
+/// The bar, for as long as this value lives.
 #[derive(Debug)]
-pub(crate) struct Bar(ProgressBar);
+pub(crate) struct Bar(());
 
 impl Bar {
     pub(crate) fn start(counts: &Counts) -> Self {
-        let (_, all) = counts.reached();
-        let target = ProgressDrawTarget::term_like_with_hz(Box::new(Canvas::new(Term::stderr())), FRAMES);
-        let bar = ProgressBar::with_draw_target(Some(all), target);
-        if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
-            bar.set_style(style);
-        }
-        Self(bar)
+        let bar = Self(());
+        bar.show(counts);
+        bar
     }
 
-    pub(crate) fn show(&self, counts: &Counts, now: Instant) {
-        let (done, _) = counts.reached();
-        self.0.set_position(done);
-        let trouble = counts.trouble.as_deref().unwrap_or_default();
-        self.0.set_message(format!("{}  {}  {trouble}", counts.outcomes(), counts.pace(now)));
-    }
-
-    /// Prints a line above the bar.
-    pub(crate) fn note(&self, line: &str) {
-        self.0.println(line);
-    }
-
-    pub(crate) fn finish(&self) {
-        self.0.finish_and_clear();
+    /// Shows these counts from now on. Counts down by itself until the next ones.
+    pub(crate) fn show(&self, counts: &Counts) {
+        let counts = counts.clone();
+        let lines = move |width, now| bar_text::lines(&counts, width, now, Paint::stderr());
+        output::set_footer(Some(Footer::new(lines)));
     }
 }
 
-/// Collects a frame and passes it to `output` whole. Drawing directly would block the thread when
-/// the terminal is stopped. If `output` has no room for a frame, it drops the frame, because the
-/// next one replaces it anyway.
+impl Drop for Bar {
+    fn drop(&mut self) {
+        output::set_footer(None);
+    }
+}
+
+/// What is done sooner needs no word.
+const NOTICEABLE: Duration = Duration::from_millis(300);
+
+/// Shows what the program is doing besides sending, for as long as this value lives: on a terminal,
+/// as `planning the import  12 s`. Elsewhere it shows nothing.
 #[derive(Debug)]
-struct Canvas {
-    terminal: Term,
-    frame: Mutex<String>,
+pub struct Activity {
+    is_shown: bool,
 }
 
-impl Canvas {
-    fn new(terminal: Term) -> Self {
-        Self { terminal, frame: Mutex::default() }
-    }
-
-    #[expect(clippy::unnecessary_wraps, reason = "the methods of `TermLike` that call it return results")]
-    fn draw(&self, text: &str) -> io::Result<()> {
-        self.frame.lock().unwrap_or_else(PoisonError::into_inner).push_str(text);
-        Ok(())
-    }
-
-    /// Moves the cursor `n` cells in the direction that the letter stands for.
-    fn go(&self, n: usize, direction: char) -> io::Result<()> {
-        if n == 0 { Ok(()) } else { self.draw(&format!("\u{1b}[{n}{direction}")) }
-    }
-}
-
-impl TermLike for Canvas {
-    fn width(&self) -> u16 {
-        self.terminal.size().1
-    }
-
-    fn height(&self) -> u16 {
-        self.terminal.size().0
-    }
-
-    fn move_cursor_up(&self, n: usize) -> io::Result<()> {
-        self.go(n, 'A')
-    }
-
-    fn move_cursor_down(&self, n: usize) -> io::Result<()> {
-        self.go(n, 'B')
-    }
-
-    fn move_cursor_right(&self, n: usize) -> io::Result<()> {
-        self.go(n, 'C')
-    }
-
-    fn move_cursor_left(&self, n: usize) -> io::Result<()> {
-        self.go(n, 'D')
-    }
-
-    fn write_line(&self, line: &str) -> io::Result<()> {
-        self.draw(line)?;
-        self.draw("\n")
-    }
-
-    fn write_str(&self, text: &str) -> io::Result<()> {
-        self.draw(text)
-    }
-
-    fn clear_line(&self) -> io::Result<()> {
-        self.draw("\r\u{1b}[2K")
-    }
-
-    fn flush(&self) -> io::Result<()> {
-        let frame = std::mem::take(&mut *self.frame.lock().unwrap_or_else(PoisonError::into_inner));
-        if !frame.is_empty() {
-            output::show(frame.as_bytes(), Weight::Ordinary);
+impl Activity {
+    #[must_use]
+    pub fn start(style: Style, what: &'static str) -> Self {
+        let is_shown = style == Style::Bar;
+        if is_shown {
+            let begun = Instant::now();
+            let lines = move |width, now: Instant| activity(what, now.saturating_duration_since(begun), width);
+            output::set_footer(Some(Footer::new(lines)));
         }
-        Ok(())
+        Self { is_shown }
+    }
+}
+
+impl Drop for Activity {
+    fn drop(&mut self) {
+        if self.is_shown {
+            output::set_footer(None);
+        }
+    }
+}
+
+fn activity(what: &str, elapsed: Duration, width: usize) -> Vec<String> {
+    if elapsed < NOTICEABLE || what.len() >= width {
+        return Vec::new();
+    }
+    let seconds = format!("  {}", countdown(Duration::from_secs(elapsed.as_secs())));
+    let seconds = if elapsed.as_secs() > 0 && what.len() + seconds.len() < width { seconds } else { String::new() };
+    vec![format!("{}{seconds}", Paint::stderr().paint(Meaning::Heading, what))]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_activity_is_shown_once_it_takes_a_while() {
+        let after = |millis, width| activity("planning the import", Duration::from_millis(millis), width);
+        assert_eq!(after(299, 80), Vec::<String>::new());
+        assert_eq!(after(300, 80), ["planning the import"]);
+        assert_eq!(after(12_900, 80), ["planning the import  12 s"]);
+        assert_eq!(after(12_900, 20), ["planning the import"]);
+        assert_eq!(after(12_900, 10), Vec::<String>::new());
     }
 }

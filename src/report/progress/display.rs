@@ -9,6 +9,7 @@ use super::counts::{Counts, Scope};
 use super::lines::LineOutput;
 use crate::domain::counted;
 use crate::event::{Event, Trouble};
+use crate::output;
 use crate::redact::masked;
 use crate::report::human::about;
 
@@ -58,22 +59,20 @@ impl Progress {
             self.note(&line);
         }
         match (&self.view, event) {
-            (View::Bar(bar), _) => bar.show(&self.counts, now),
+            (View::Bar(bar), _) => bar.show(&self.counts),
             (View::LineOutput(plain), Event::Heartbeat) => plain.heartbeat(&self.counts, now),
             (View::LineOutput(_) | View::Silent, _) => {}
         }
     }
 
     /// Removes the bar from the terminal, if there is one.
-    pub fn finish(&self) {
-        if let View::Bar(bar) = &self.view {
-            bar.finish();
-        }
+    pub fn finish(self) {
+        drop(self);
     }
 
     fn note(&self, line: &str) {
         match &self.view {
-            View::Bar(bar) => bar.note(line),
+            View::Bar(_) => output::line(line),
             View::LineOutput(plain) => plain.note(line),
             View::Silent => {}
         }

@@ -4,9 +4,11 @@
 use std::time::Instant;
 
 use super::counts::Counts;
+use super::pause::{Pause, PauseReason};
 use crate::domain::{counted, grouped};
 use crate::output;
 use crate::redact::masked;
+use crate::report::human::about;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum LineOutput {
@@ -32,12 +34,24 @@ impl LineOutput {
 }
 
 fn heartbeat(counts: &Counts, now: Instant) -> String {
-    let parts = [counts.outcomes(), counts.pace(now), counts.trouble.as_deref().map(masked).unwrap_or_default()];
+    let trouble = counts.trouble.as_deref().map(masked).unwrap_or_default();
+    let parts = [counts.outcomes(), pause(counts, now), counts.pace(now), trouble];
     let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     let state = if parts.is_empty() { "none settled yet".to_owned() } else { parts.join("; ") };
     let (done, all) = counts.reached();
     let what = if counts.is_limited() { " to send (--limit)" } else { "" };
     format!("{} of {}{what}: {state}", grouped(done), counted(all, "record"))
+}
+
+/// Returns how long the run is still paused, and why. Empty if it is not, and for an outage, whose
+/// cause is said anyway.
+fn pause(counts: &Counts, now: Instant) -> String {
+    let because = |status: u16, left| format!("paused for {} because the server answered {status}", about(left));
+    match counts.pause(now) {
+        Some(Pause { left, reason: PauseReason::Throttled }) => because(429, left),
+        Some(Pause { left, reason: PauseReason::Unavailable }) => because(503, left),
+        Some(Pause { reason: PauseReason::Failing(_), .. }) | None => String::new(),
+    }
 }
 
 #[cfg(test)]
@@ -63,6 +77,9 @@ mod tests {
         assert_eq!(heartbeat(&counts, now), expected);
         counts.on(&Event::BreakerClosed, now);
         assert_eq!(heartbeat(&counts, now), "1 of 4,000 records: 1 created");
+        counts.on(&Event::Throttled { pause: Duration::from_secs(54) }, now);
+        let expected = "1 of 4,000 records: 1 created; paused for 54 s because the server answered 429";
+        assert_eq!(heartbeat(&counts, now), expected);
         let counts = Counts::new(Scope { limit: Some(3), ..scope });
         assert_eq!(heartbeat(&counts, now), "0 of 3 records to send (--limit): none settled yet");
     }

@@ -54,7 +54,7 @@ impl Phone {
     /// Whether the number has another country code than `country`. Countries that share a code,
     /// such as +1, count as the same. Of a country without a code, no number is foreign.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn is_foreign(&self, country: Country) -> bool {
         !country_heads(country).contains(&self.head)
     }

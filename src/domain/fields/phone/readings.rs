@@ -79,6 +79,42 @@ fn ambiguous(reading: Reading, one: Phone, other: Phone) -> Flaw {
     Flaw::new(code, format!("may mean {one} or {other}; {advice}"))
 }
 
+/// What people write after a country code although it is only dialed within the country, or was
+/// dialed once: the `1` of `+52 1 …`, the `0` of `+34 0 …`.
+const DIALED: [&str; 6] = ["0", "1", "8", "01", "044", "045"];
+
+/// Adds to a refusal what makes the number too long, if exactly one known number is left without
+/// it. Only a person can know whether it is meant.
+pub(super) fn with_surplus(flaw: Flaw, text: &str) -> Flaw {
+    if flaw.code != Code::PhoneImpossible {
+        return flaw;
+    }
+    match surplus(text) {
+        Some((surplus, code, number)) => Flaw::new(
+            flaw.code,
+            format!("{}; without the {surplus} after +{code} it is {number}: write that if it is meant", flaw.hint),
+        ),
+        None => flaw,
+    }
+}
+
+/// Returns the digits without which a number with `+` is a known one, its country code and that
+/// number.
+fn surplus(text: &str) -> Option<(String, String, Phone)> {
+    if !is_international(text) {
+        return None;
+    }
+    let digits = PHONE_NUMBER_UTIL.normalize_digits_only(text).to_string();
+    let code = PHONE_NUMBER_UTIL.parse(format!("+{digits}"), None).ok()?.country_code.to_string();
+    let national = digits.strip_prefix(&code)?;
+    let mut left = DIALED.into_iter().chain([code.as_str()]).filter_map(|surplus| {
+        let number = Phone::plain(&format!("+{code}{}", national.strip_prefix(surplus)?))?;
+        Some((surplus.to_owned(), code.clone(), number))
+    });
+    let first = left.next()?;
+    left.all(|(.., number)| number == first.2).then_some(first)
+}
+
 /// Returns the number with its plus restored, if it is a known number of the same country.
 pub(super) fn lost_plus(text: &str, region: Region) -> Option<Phone> {
     let code = PHONE_NUMBER_UTIL.get_country_code_for_region(region)?;

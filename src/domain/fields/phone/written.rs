@@ -1,5 +1,7 @@
 //! How people write phone numbers, and what spreadsheets make of them.
 
+use std::borrow::Cow;
+
 use rlibphonenumber::PHONE_NUMBER_UTIL;
 
 use crate::domain::violation::{Code, Flaw};
@@ -50,11 +52,31 @@ pub(super) fn is_rounded(text: &str) -> bool {
     is_number && text.len() >= 11 && text.ends_with("00000")
 }
 
+/// What people and programs write before a number, in small letters: `Tel. 030 …`, `Mobile: +1 …`,
+/// `tel:+49…`. Not a fax, because that is not the customer's phone.
+const LABELS: &str = "tel tél telephone téléphone telefon telefonnummer telefono teléfono telefone telefoon phone \
+                      mobile mobil mobiltelefon mob móvil movil celular cel cell handy gsm portable whatsapp callto 電話";
+
+/// Returns the number without the word before it that only says that it is one.
+pub(super) fn without_label(text: &str) -> &str {
+    let end = text.find(|character: char| !character.is_alphabetic()).unwrap_or(text.len());
+    let (word, rest) = text.split_at(end);
+    let word = word.to_lowercase();
+    if !LABELS.split(' ').any(|label| label == word) {
+        return text;
+    }
+    rest.trim_start_matches(|character: char| character.is_whitespace() || matches!(character, '.' | ':' | '：'))
+}
+
 /// Accepts digits of any script, one leading plus, and the characters that people write between
 /// digits.
 pub(super) fn check_characters(text: &str) -> Result<(), Flaw> {
     let syntax = |hint: &'static str| Err(Flaw::new(Code::PhoneSyntax, hint));
-    if text.chars().any(char::is_alphabetic) {
+    if text.get(..3).is_some_and(|word| word.eq_ignore_ascii_case("fax")) {
+        return syntax("is a fax number: give a phone number");
+    }
+    // A Japanese keyboard writes a letter for a hyphen: `090ー1234ー5678`.
+    if text.chars().any(|character| character.is_alphabetic() && !is_between(character)) {
         return syntax("letters are not accepted: give the digits, without an extension");
     }
     let is_plus = |character: char| matches!(character, '+' | '\u{ff0b}');
@@ -70,15 +92,30 @@ pub(super) fn check_characters(text: &str) -> Result<(), Flaw> {
     Ok(())
 }
 
-/// Whether people write this character between digits.
+/// Whether people write this character between digits. Not a tilde, after which the library takes
+/// the digits for an extension and leaves them out.
 pub(super) fn is_between(character: char) -> bool {
     character.is_whitespace()
         || matches!(
             character,
-            '-' | '.' | '/' | '(' | ')' | '[' | ']' | '~' | '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2010}'..='\u{2015}'
+            '-' | '.' | '/' | '(' | ')' | '[' | ']' | '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2010}'..='\u{2015}'
                 | '\u{202a}'..='\u{202e}' | '\u{2060}' | '\u{2066}'..='\u{2069}' | '\u{2212}' | '\u{30fc}'
                 | '\u{ff08}' | '\u{ff09}' | '\u{ff0d}'..='\u{ff0f}'
         )
+}
+
+/// Returns the text with a plain space for each other space and invisible character, because the
+/// library knows only some of them: French writes `\u{202f}` between digits.
+pub(super) fn with_plain_spaces(text: &str) -> Cow<'_, str> {
+    let is_other = |character: char| {
+        character != ' '
+            && (character.is_whitespace()
+                || matches!(
+                    character,
+                    '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}' | '\u{2066}'..='\u{2069}'
+                ))
+    };
+    if text.contains(is_other) { Cow::Owned(text.replace(is_other, " ")) } else { Cow::Borrowed(text) }
 }
 
 pub(super) fn is_international(text: &str) -> bool {

@@ -27,7 +27,13 @@ pub enum WorkbookFault {
     EmptySheet { name: String },
     #[error("the cells {range} are merged, so the records in them lack values that they seem to have")]
     Merged { range: String },
+    #[error("the header cells {range} are merged, so it is not clear which column their name belongs to")]
+    MergedHeader { range: String },
 }
+
+/// What to do about merged cells of the header.
+pub(crate) const UNMERGE_HEADER: &str =
+    "unmerge them in the spreadsheet and write a name above each column, all in one row";
 
 impl WorkbookFault {
     pub(super) fn damaged(what: impl Into<String>) -> io::Error {
@@ -53,6 +59,7 @@ impl WorkbookFault {
             Self::MissingSheet { .. } | Self::EmptySheet { .. } => {
                 "name the sheet with the customers with --sheet, or leave --sheet out".to_owned()
             }
+            Self::MergedHeader { .. } => UNMERGE_HEADER.to_owned(),
             Self::Merged { .. } => {
                 "unmerge the cells in the spreadsheet and write the value into each of them".to_owned()
             }

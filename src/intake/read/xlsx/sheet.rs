@@ -52,6 +52,10 @@ pub(in crate::intake) struct SheetReader {
     header_line: Option<u64>,
     /// How many cells the header has. Every record has at least as many.
     width: usize,
+    /// The columns whose cells are sent.
+    sent: Vec<usize>,
+    /// The first range of merged cells that has a cell of the header.
+    merged_header: Option<String>,
     row: RowCells,
     cell: CellParts,
     counts: RowCounts,
@@ -159,6 +163,8 @@ impl SheetReader {
             line: 0,
             header_line: None,
             width: 0,
+            sent: Vec::new(),
+            merged_header: None,
             row: RowCells::default(),
             cell: CellParts::default(),
             counts: RowCounts::default(),
@@ -168,6 +174,23 @@ impl SheetReader {
     /// Sets how many cells every record has at least.
     pub(in crate::intake) fn set_width(&mut self, width: usize) {
         self.width = width;
+    }
+
+    /// Sets the columns whose cells are sent. Their names must be in cells of their own.
+    pub(in crate::intake) fn set_sent(&mut self, columns: Vec<usize>) {
+        self.sent = columns;
+    }
+
+    /// Reads to the end of the sheet. Returns the first range of merged cells that has a cell of
+    /// the header, or `None` if none has one.
+    pub(in crate::intake) fn merged_header(&mut self) -> io::Result<Option<String>> {
+        loop {
+            match self.advance() {
+                Ok(SheetScan::End) => return Ok(self.merged_header.take()),
+                Ok(_) => {}
+                Err(error) => return self.merged_header.take().map(Some).ok_or(error),
+            }
+        }
     }
 
     /// Returns the record of the last [`SheetScan::Record`].
@@ -193,8 +216,8 @@ impl SheetReader {
     /// Reads the next record. Blank rows are not records, even before the header.
     ///
     /// # Errors
-    /// Returns an error if the sheet cannot be read, and at its end if cells of records are merged,
-    /// because all but one of them seem to have a value that they do not have.
+    /// Returns an error if the sheet cannot be read, and at its end if cells of records or of the
+    /// header are merged, because all but one of them seem to have a value that they do not have.
     pub(in crate::intake) fn advance(&mut self) -> io::Result<SheetScan> {
         while self.place != SheetPlace::Over {
             match self.xml.next_event()? {
@@ -298,10 +321,19 @@ impl SheetReader {
         Ok(())
     }
 
-    /// Returns an error if a merged range reaches into a record.
-    fn check_merged(&self, range: &str) -> io::Result<()> {
+    /// Returns an error if a merged range reaches into a record, or if a column that is sent has
+    /// its name in a merged cell: the name may be meant for the columns beside it, too.
+    fn check_merged(&mut self, range: &str) -> io::Result<()> {
         let merged = MergedRange::of(range).ok_or_else(|| WorkbookFault::damaged("a range of merged cells"))?;
         let Some(header) = self.header_line else { return Ok(()) };
+        let is_tall = merged.first.line <= header && merged.reaches_into(header + 1..=self.line, self.width);
+        if is_tall || merged.reaches_into(header..=header, self.width) {
+            self.merged_header.get_or_insert_with(|| range.to_owned());
+            let is_sent = self.sent.iter().any(|column| merged.has_column(*column));
+            if is_tall || is_sent && merged.is_wide() {
+                return Err(WorkbookFault::MergedHeader { range: range.to_owned() }.into());
+            }
+        }
         if merged.reaches_into(header + 1..=self.line, self.width) {
             return Err(WorkbookFault::Merged { range: range.to_owned() }.into());
         }
@@ -474,12 +506,20 @@ impl MergedRange {
         Some(Self { first, last })
     }
 
+    fn has_column(&self, column: usize) -> bool {
+        (self.first.column..=self.last.column).contains(&column)
+    }
+
+    fn is_wide(&self) -> bool {
+        self.last.column > self.first.column
+    }
+
     /// Whether a cell other than the first is in one of these rows and of the first `width`
     /// columns.
     fn reaches_into(&self, lines: RangeInclusive<u64>, width: usize) -> bool {
         let from = self.first.line.max(*lines.start());
         let to = self.last.line.min(*lines.end());
-        let has_other = to > self.first.line || self.last.column > self.first.column;
+        let has_other = to > self.first.line || self.is_wide();
         from <= to && has_other && self.first.column < width
     }
 }

@@ -31,6 +31,8 @@ pub struct RunFacts {
     pub ended_at: Option<Timestamp>,
     pub unended: Option<Unended>,
     pub stopped: Option<String>,
+    /// Known bad records leave the run a success (`--fail-on new`).
+    pub excuses_known_bad: bool,
     /// The `--limit` that ended the run.
     pub limit: Option<u64>,
     pub requests: u64,

@@ -3,6 +3,7 @@
 //! - `writer` takes the lines and keeps what the page shows of them: `rows` that need a person, and
 //!   `problems`, both bounded.
 //! - `facts` is what the page says of the run beside its lines; `page` joins both.
+//! - `bounds` is what a page shows at most.
 //! - `timeline` merges the minutes of the run into the columns of its plots; `plot` draws one.
 //!
 //! The page is drawn here and not in the browser, so it reads without scripts and prints. The
@@ -11,10 +12,11 @@
 //!
 //! Every text of the input and the server goes through the template, which escapes it.
 
+mod bounds;
 pub(in crate::report) mod facts;
 mod page;
 mod plot;
 mod problems;
-mod rows;
+pub(super) mod rows;
 mod timeline;
 pub(super) mod writer;

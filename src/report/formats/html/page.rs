@@ -9,12 +9,12 @@ use sha2::{Digest as _, Sha256};
 use super::facts::{PageFacts, RunFacts};
 use super::plot::{self, Plot};
 use super::problems::ProblemGroups;
-use super::rows::{PageRows, needs_person};
+use super::rows::{PageColumns, PageRows, needs_person};
 use super::timeline;
-use crate::domain::{Status, Tally, counted, grouped, on_one_line, plural, shorten};
-use crate::report::ChangedCounts;
-use crate::report::human::about;
-use crate::report::summary::{ErrorGroups, Summary, Unended, meaning};
+use crate::domain::{ReportLine, Status, Tally, counted, grouped, on_one_line, plural, shorten};
+use crate::report::human::{about, utc};
+use crate::report::summary::{Headline, Unended, meaning};
+use crate::report::{KycCounts, MailCounts};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
@@ -29,10 +29,27 @@ const MOST_OPTIONS: usize = 60;
 pub(super) struct PageCounts {
     pub tally: Tally,
     pub problems: ProblemGroups,
-    /// Created customers whose row asks for an e-mail.
-    pub mails: u64,
-    /// Created customers of whom it is unknown.
-    pub unknown_mails: u64,
+    pub mails: MailCounts,
+    pub kyc: CheckedCounts,
+    /// Bad records that a completed run before had reported.
+    pub known_bad: u64,
+}
+
+/// The KYC statuses that the API named when it was asked, and when that was.
+#[derive(Debug, Default)]
+pub(super) struct CheckedCounts {
+    counts: KycCounts,
+    first: Option<Timestamp>,
+    last: Option<Timestamp>,
+}
+
+impl CheckedCounts {
+    pub(super) fn add(&mut self, line: &ReportLine) {
+        let Some(checked_at) = line.kyc_checked_at else { return };
+        self.counts.add(line.receipt.kyc_status.as_deref());
+        self.first = Some(self.first.map_or(checked_at, |first| first.min(checked_at)));
+        self.last = self.last.max(Some(checked_at));
+    }
 }
 
 #[derive(Template)]
@@ -59,7 +76,7 @@ struct HtmlPage<'a> {
     rows_title: &'static str,
     statuses: Vec<&'static str>,
     left_out: String,
-    with_links: bool,
+    columns: PageColumns,
     runs: Vec<RunRow>,
     runs_total: Option<RunRow>,
     has_older_runs: bool,
@@ -127,9 +144,9 @@ pub(super) fn render(
     now: Timestamp,
 ) -> askama::Result<String> {
     let run = facts.run.as_ref();
-    let headline = headline(run, &counts.tally);
+    let headline = headline(run, counts);
     let statuses = Status::IMPORT.into_iter().filter(|status| counts.tally.get(*status) > 0);
-    let listed = |status: &Status| needs_person(*status) || rows.with_links();
+    let listed = |status: &Status| needs_person(*status) || rows.columns().links;
     let (runs, runs_total) = run.map(runs_of).unwrap_or_default();
     let page = HtmlPage {
         policy: policy(),
@@ -156,10 +173,10 @@ pub(super) fn render(
             String::new()
         },
         rows: rows.rows(),
-        rows_title: if rows.with_links() { "Rows that need you, and links" } else { "Rows that need you" },
+        rows_title: if rows.columns().links { "Rows that need you, and links" } else { "Rows that need you" },
         statuses: statuses.filter(listed).map(Status::as_str).collect(),
         left_out: left_out(rows),
-        with_links: rows.with_links(),
+        columns: rows.columns(),
         runs,
         runs_total,
         has_older_runs: run.is_some_and(|run| run.has_older_runs),
@@ -181,44 +198,26 @@ fn policy() -> String {
     )
 }
 
-fn headline(run: Option<&RunFacts>, tally: &Tally) -> String {
+fn headline(run: Option<&RunFacts>, counts: &PageCounts) -> String {
+    let tally = &counts.tally;
     let Some(run) = run else {
         let (read, invalid) = (counted(tally.total(), "record"), tally.get(Status::Invalid));
         let wrong = if invalid == 0 { "nothing wrong".to_owned() } else { format!("{} invalid", grouped(invalid)) };
         return format!("Checked: {read}, {wrong}. Nothing was sent.");
     };
-    let summary = Summary {
-        run: run.name.clone(),
-        target: run.target.clone(),
-        tally: tally.clone(),
-        requests: run.requests,
-        throttled: run.throttled,
-        retries: run.retries,
-        recovered: run.recovered,
-        duration: std::time::Duration::ZERO,
-        errors: ErrorGroups::default(),
-        changed: ChangedCounts::default(),
-        known_bad: 0,
-        excuses_known_bad: false,
-        shared_ids: Vec::new(),
-        reports: Vec::new(),
-        rejects: None,
-        exit_code: 0,
-        stopped: run.stopped.as_deref().map(|why| shorten(why, TEXT_WIDTH)),
-        unended: run.unended,
-        limit: run.limit,
-        partial: false,
-        next_command: None,
-        correction: None,
-        settle_command: None,
-    };
-    summary.headline()
+    let stopped = run.stopped.as_deref().map(|why| shorten(why, TEXT_WIDTH));
+    let excused = if run.excuses_known_bad { counts.known_bad } else { 0 };
+    Headline { tally, stopped: stopped.as_deref(), unended: run.unended, limit: run.limit, excused }.to_text()
 }
 
 fn page_facts(facts: &PageFacts, counts: &PageCounts, now: Timestamp) -> Vec<PageFact> {
     let fact = |name, text: String, note: &str| PageFact { name, text, note: note.to_owned() };
     let records = counted(counts.tally.total(), "record");
     let mut shown = vec![fact("File", shorten(&facts.input, TEXT_WIDTH), &records)];
+    if let (Some(first), Some(last)) = (counts.kyc.first, counts.kyc.last) {
+        let between = if first == last { utc(first) } else { format!("{} to {}", utc(first), utc(last)) };
+        shown.push(fact("KYC status", counts.kyc.counts.words(), &format!("asked {between}")));
+    }
     let Some(run) = &facts.run else { return shown };
     shown.push(fact("Target", shorten(&run.target, TEXT_WIDTH), &format!("account {}", shorten(&run.account, 100))));
     shown.push(fact("Started", utc(run.started_at), ""));
@@ -240,16 +239,8 @@ fn page_facts(facts: &PageFacts, counts: &PageCounts, now: Timestamp) -> Vec<Pag
     ];
     let notes: Vec<_> = notes.into_iter().filter(|(number, _)| *number > 0).map(|(_, words)| words).collect();
     shown.push(fact("Requests", requests, &notes.join(", ")));
-    let created = counts.tally.get(Status::Created);
-    shown.push(match counts.unknown_mails {
-        0 => {
-            fact("E-mails", grouped(counts.mails), &format!("asked for with {}", counted(created, "created customer")))
-        }
-        unknown if unknown == created => fact("E-mails", "unknown".to_owned(), "the input could not be read again"),
-        unknown => {
-            fact("E-mails", format!("at least {}", grouped(counts.mails)), &format!("unknown for {}", grouped(unknown)))
-        }
-    });
+    let (mails, note) = counts.mails.in_words(counts.tally.get(Status::Created));
+    shown.push(fact("E-mails", mails, &note));
     shown.push(fact("Run", run.name.clone(), ""));
     shown
 }
@@ -350,7 +341,7 @@ fn steps(facts: &PageFacts, tally: &Tally, rows: &PageRows) -> Vec<NextStep> {
             if facts.run.is_some() { "Nothing. Every record has ended." } else { "Nothing is wrong: import the file." };
         steps.push(NextStep { text: text.to_owned(), command: None, advice: String::new() });
     }
-    if rows.with_links() {
+    if rows.columns().links {
         let text =
             "This page has links with which a person proves who they are. Give each only to that person.".to_owned();
         steps.push(NextStep { text, command: None, advice: String::new() });
@@ -420,11 +411,6 @@ fn runs_of(run: &RunFacts) -> (Vec<RunRow>, Option<RunRow>) {
 fn options(run: &RunFacts) -> Vec<(String, String)> {
     let shown = run.options.iter().take(MOST_OPTIONS);
     shown.map(|(name, value)| (shorten(name, 100), shorten(value, TEXT_WIDTH))).collect()
-}
-
-/// Returns a time in UTC to the second.
-fn utc(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 fn short_name(input: &str) -> String {

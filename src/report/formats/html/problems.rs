@@ -2,15 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::bounds::{MESSAGE_WIDTH, MOST_GROUPS, ROWS, VALUE_WIDTH, VALUES};
 use crate::domain::{ReportLine, Status, shorten};
 use crate::report::diagnostics::frequent_values::FrequentValues;
-
-/// The most groups that are kept, which bounds the memory if every message is different.
-const MOST_GROUPS: usize = 50;
-const VALUES: usize = 3;
-const ROWS: usize = 3;
-const MESSAGE_WIDTH: usize = 300;
-const VALUE_WIDTH: usize = 60;
 
 /// The groups of all errors.
 #[derive(Debug, Default)]
@@ -117,23 +111,19 @@ impl ProblemGroup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Code, Position, Violation};
-
-    fn line(row: u64, status: Status) -> ReportLine {
-        ReportLine::new(Position { row, line: row + 1 }, status, "a@example.com".to_owned(), Vec::new())
-    }
+    use crate::domain::{Code, Violation};
+    use crate::report::formats::html::bounds::tests::line;
 
     #[test]
     fn problems_of_one_code_and_column_are_one_group_with_its_frequent_values() {
         let mut groups = ProblemGroups::default();
         for (row, value) in [(1, "Deutshland"), (2, "Deutshland"), (3, "x")] {
             let problem = Violation::new(Code::CountryUnknown, "Land", value, format!("{value} is unknown"));
-            groups.add(&ReportLine { problems: vec![problem], ..line(row, Status::Invalid) });
+            groups.add(&ReportLine { problems: vec![problem], ..line(row, Status::Invalid, "") });
         }
-        let refused =
-            ReportLine { error: "no".to_owned(), error_code: "api.rejected".to_owned(), ..line(4, Status::Rejected) };
+        let refused = ReportLine { error_code: "api.rejected".to_owned(), ..line(4, Status::Rejected, "no") };
         groups.add(&refused);
-        groups.add(&line(5, Status::Created));
+        groups.add(&line(5, Status::Created, ""));
         let found = groups.sorted();
         assert_eq!(found.iter().map(|group| group.count).collect::<Vec<_>>(), [3, 1]);
         assert_eq!((found[0].rows.as_slice(), found[0].column.as_str()), (&[1, 2, 3][..], "Land"));
@@ -145,7 +135,7 @@ mod tests {
     fn messages_that_all_differ_do_not_fill_the_memory() {
         let mut groups = ProblemGroups::default();
         for row in 0..1000 {
-            groups.add(&ReportLine { error: row.to_string(), ..line(row, Status::Failed) });
+            groups.add(&line(row, Status::Failed, &row.to_string()));
         }
         assert_eq!((groups.sorted().len(), groups.beyond), (MOST_GROUPS, 1000 - MOST_GROUPS as u64));
     }

@@ -2,22 +2,23 @@
 
 use askama::Template;
 
+use super::bounds::{KYC_WIDTH, LINK_WIDTH, MOST_BYTES, MOST_ROWS, NAME_WIDTH, REASON_WIDTH};
 use crate::domain::{ReportLine, Status, on_one_line, shorten};
+use crate::report::human::utc;
 
-/// The most rows that a page lists, because a browser sorts and searches them.
-const MOST_ROWS: usize = 5000;
-/// The most bytes of rows, of the 3 MB that a page may have.
-const MOST_BYTES: usize = 2_200_000;
-/// How much of a name or an e-mail is shown. An e-mail has at most 254 bytes.
-const NAME_WIDTH: usize = 254;
-const REASON_WIDTH: usize = 400;
-/// A longer link is not shown, because a part of it is of no use.
-const LINK_WIDTH: usize = 2000;
+/// Which columns the table has beside those of every page.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::report::formats) struct PageColumns {
+    /// KYC links, and with them the rows of customers that have one.
+    pub links: bool,
+    /// KYC statuses and when the API said them.
+    pub checks: bool,
+}
 
 /// The rows of a page, already as HTML, in bounded memory.
 #[derive(Debug, Default)]
 pub(super) struct PageRows {
-    with_links: bool,
+    columns: PageColumns,
     rows: Vec<String>,
     bytes: usize,
     /// Rows for which there was no room, by status.
@@ -34,13 +35,15 @@ struct RowTemplate<'a> {
     status: &'static str,
     code: &'a str,
     reason: String,
+    kyc: String,
+    checked_at: String,
     link: Option<&'a str>,
-    with_links: bool,
+    columns: PageColumns,
 }
 
 impl PageRows {
-    pub(super) fn new(with_links: bool) -> Self {
-        Self { with_links, ..Self::default() }
+    pub(super) fn new(columns: PageColumns) -> Self {
+        Self { columns, ..Self::default() }
     }
 
     /// Takes a line up if the table shows it and has room. Rows come in the order of the input.
@@ -73,14 +76,16 @@ impl PageRows {
             status: line.status.as_str(),
             code: &line.error_code,
             reason: shorten(reason, REASON_WIDTH),
+            kyc: shorten(line.receipt.kyc_status.as_deref().unwrap_or_default(), KYC_WIDTH),
+            checked_at: line.kyc_checked_at.map(utc).unwrap_or_default(),
             link: self.link(line),
-            with_links: self.with_links,
+            columns: self.columns,
         }
     }
 
     /// Returns the link of a customer, if the page shows links and the whole link fits.
     fn link<'a>(&self, line: &'a ReportLine) -> Option<&'a str> {
-        let link = line.receipt.kyc_link.as_deref().filter(|_| self.with_links)?;
+        let link = line.receipt.kyc_link.as_deref().filter(|_| self.columns.links)?;
         (link.len() <= LINK_WIDTH && on_one_line(link) == link).then_some(link)
     }
 
@@ -92,8 +97,8 @@ impl PageRows {
         &self.left_out
     }
 
-    pub(super) const fn with_links(&self) -> bool {
-        self.with_links
+    pub(super) const fn columns(&self) -> PageColumns {
+        self.columns
     }
 }
 
@@ -107,16 +112,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::{Position, Receipt};
-
-    fn line(row: u64, status: Status, error: &str) -> ReportLine {
-        let position = Position { row, line: row + 1 };
-        let line = ReportLine::new(position, status, "a@example.com".to_owned(), Vec::new());
-        ReportLine { error: error.to_owned(), ..line }
-    }
+    use crate::domain::Receipt;
+    use crate::report::formats::html::bounds::tests::line;
 
     fn shown(with_links: bool, line: &ReportLine) -> String {
-        let mut rows = PageRows::new(with_links);
+        let mut rows = PageRows::new(PageColumns { links: with_links, checks: true });
         rows.add(line).unwrap();
         rows.rows().concat()
     }

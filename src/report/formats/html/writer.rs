@@ -8,8 +8,8 @@ use jiff::Timestamp;
 
 use super::facts::PageFacts;
 use super::page::{self, PageCounts};
-use super::rows::PageRows;
-use crate::domain::{ReportLine, Status};
+use super::rows::{PageColumns, PageRows};
+use crate::domain::{KnownBad, ReportLine, Status};
 use crate::report::formats::writer::ReportWriter;
 
 /// Keeps what the page shows, in bounded memory, and writes it at the end.
@@ -22,8 +22,8 @@ pub(in crate::report::formats) struct HtmlReport<W> {
 }
 
 impl<W: Write> HtmlReport<W> {
-    pub(in crate::report::formats) fn new(output: W, facts: Arc<PageFacts>, with_links: bool) -> Self {
-        Self { output, facts, counts: PageCounts::default(), rows: PageRows::new(with_links) }
+    pub(in crate::report::formats) fn new(output: W, facts: Arc<PageFacts>, columns: PageColumns) -> Self {
+        Self { output, facts, counts: PageCounts::default(), rows: PageRows::new(columns) }
     }
 }
 
@@ -31,13 +31,15 @@ impl<W: Write + Debug> ReportWriter<W> for HtmlReport<W> {
     fn write(&mut self, line: &ReportLine) -> io::Result<()> {
         self.counts.tally.add(line.status);
         if line.status == Status::Created {
-            match line.send_kyc_mail {
-                Some(sends) => self.counts.mails += u64::from(sends),
-                None => self.counts.unknown_mails += 1,
-            }
+            self.counts.mails.add(line.send_kyc_mail);
         }
         self.counts.problems.add(line);
+        self.counts.kyc.add(line);
         self.rows.add(line).map_err(io::Error::other)
+    }
+
+    fn note_known_bad(&mut self, known_bad: KnownBad) {
+        self.counts.known_bad = known_bad.total();
     }
 
     fn finish(mut self: Box<Self>) -> io::Result<W> {
@@ -50,23 +52,18 @@ impl<W: Write + Debug> ReportWriter<W> for HtmlReport<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Code, Position, Violation};
+    use crate::domain::{Code, Violation};
+    use crate::report::formats::html::bounds::tests::line;
 
     /// What a page may have at most.
     const MOST_BYTES: usize = 3_000_000;
 
     fn page(facts: PageFacts, lines: impl IntoIterator<Item = ReportLine>) -> String {
-        let mut report = Box::new(HtmlReport::new(Vec::new(), Arc::new(facts), false));
+        let mut report = Box::new(HtmlReport::new(Vec::new(), Arc::new(facts), PageColumns::default()));
         for line in lines {
             report.write(&line).unwrap();
         }
         String::from_utf8(report.finish().unwrap()).unwrap()
-    }
-
-    fn line(row: u64, status: Status, error: &str) -> ReportLine {
-        let position = Position { row, line: row + 1 };
-        let line = ReportLine::new(position, status, format!("p{row}@example.com"), Vec::new());
-        ReportLine { error: error.to_owned(), ..line }
     }
 
     #[test]

@@ -1,0 +1,73 @@
+//! What to say if the ledger is missing and another one knows the target: the same command with
+//! that ledger. Any other advice could lead to a new ledger, and everything would be sent again.
+
+use std::path::{Path, PathBuf};
+
+use super::typed::TypedCommand;
+use crate::cli::{Command, LedgerCommand, TargetArgs};
+use crate::domain::shown;
+use crate::failure::Failure;
+use crate::settings::TargetSettings;
+
+/// What a command says of its target, kept until the command fails.
+pub(super) struct LedgerSearch {
+    target: TargetArgs,
+    input: Option<PathBuf>,
+}
+
+impl LedgerSearch {
+    /// Returns `None` for a command that uses no ledger.
+    pub(super) fn of(command: &Command) -> Option<Self> {
+        let (target, input) = match command {
+            Command::Import(args) => (&args.target, Some(&args.input.input)),
+            Command::Check(args) => (&args.target, Some(&args.input.input)),
+            Command::Report(args) => (&args.target, Some(&args.input.input)),
+            Command::Ledger(command) => match &**command {
+                LedgerCommand::Show { target, .. }
+                | LedgerCommand::Resolve { target, .. }
+                | LedgerCommand::Settle { target, .. }
+                | LedgerCommand::Pull { target, .. }
+                | LedgerCommand::Forget { target, .. }
+                | LedgerCommand::Migrate { target } => (target, None),
+            },
+            _ => return None,
+        };
+        Some(Self { target: target.clone(), input: input.cloned() })
+    }
+
+    /// Replaces the hint of a missing ledger if another one knows the target.
+    pub(super) fn explain(&self, failure: Failure) -> Failure {
+        if !failure.lacks_ledger() {
+            return failure;
+        }
+        let target = TargetSettings::of(&self.target).ok().flatten();
+        match target.and_then(|target| hint(&target, self.input.as_deref())) {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
+
+/// Returns which other ledger knows the target, and the command that uses it. `None` if none is
+/// found.
+pub(super) fn hint(target: &TargetSettings, input: Option<&Path>) -> Option<String> {
+    let other = target.other_ledger(input)?;
+    Some(format!("another ledger knows customers of this target, {}: {}", shown(&other), with_ledger(&other)))
+}
+
+/// Warns before a new ledger is created although another one knows the target.
+pub(super) fn warn_of_new(target: &TargetSettings, input: &Path) {
+    if let Some(other) = target.other_ledger(Some(input)) {
+        tracing::warn!(
+            "there is no ledger at {}, but another one knows customers of this target, {}; \
+             to send nothing twice, stop and run: {}",
+            target.ledger.name(),
+            shown(&other),
+            with_ledger(&other)
+        );
+    }
+}
+
+fn with_ledger(ledger: &Path) -> TypedCommand {
+    TypedCommand::of_this_process().without(&["ledger"]).with("ledger", &ledger.to_string_lossy())
+}

@@ -1,0 +1,149 @@
+//! How a run read its input, as the ledger remembers it, so that a later report reads it alike.
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::input::InputHandle;
+use crate::domain::{counted, grouped, shorten};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::intake::{CompletedOptions, OptionDifference};
+use crate::ledger::RunInfo;
+
+/// The member that has the size and the time of the file. All others are options.
+const FILE: &str = "file";
+/// How much of an option or a name is shown.
+const WIDTH: usize = 200;
+
+/// Returns what a run remembers of its input, as JSON: the options, and the size and time of the
+/// file.
+pub(super) fn written(input: &InputHandle) -> String {
+    let mut members = input.options().to_json();
+    if let Some(stamp) = stamp(input) {
+        members.insert(FILE.to_owned(), stamp);
+    }
+    Value::from(members).to_string()
+}
+
+/// Returns the options of a run as names and texts, for people. They are JSON that this program
+/// wrote.
+pub(super) fn shown(written: Option<&str>) -> Vec<(String, String)> {
+    let text = |value: Value| match value {
+        Value::String(text) => text,
+        value => value.to_string(),
+    };
+    let entry = |(name, value): (String, Value)| match value {
+        Value::Array(items) => (name, items.into_iter().map(text).collect::<Vec<_>>().join(", ")),
+        value => (name, text(value)),
+    };
+    read(written).0.into_iter().map(entry).collect()
+}
+
+/// Returns the input as the run read it, and what a reader of the report must know: one sentence
+/// for each option that was typed and differs, and if the file is another one or has changed.
+///
+/// Fails if this version cannot read the options of the run.
+pub(crate) fn as_in_run(input: InputHandle, run: &RunInfo) -> Result<(InputHandle, Vec<String>), Failure> {
+    let mut notes: Vec<_> = other_file(&input, &run.start.input.0).into_iter().collect();
+    if run.start.options.is_none() {
+        // An earlier version ran it, and nothing is known of how.
+        return Ok((input, notes));
+    }
+    let (options, stamp_then) = read(run.start.options.as_deref());
+    notes.extend(stamp_then.zip(stamp(&input)).and_then(|(then, now)| changed(&input.shown(), &then, &now)));
+    let completed = input.options().clone().completed(&options).map_err(|error| {
+        Failure::new(Exit::Usage, format!("cannot use the options of the run {}: {error}", run.id.name))
+            .hint("use the version of this program that made the run")
+    })?;
+    let CompletedOptions { options, taken, different, unknown } = completed;
+    notes.extend(different.iter().map(difference));
+    notes.extend(
+        unknown
+            .iter()
+            .map(|name| format!("the run had the option --{}, which this version does not know", shorten(name, WIDTH))),
+    );
+    if !taken.is_empty() {
+        let options: Vec<_> = taken.iter().map(|(name, value)| format!("--{name} {}", shorten(value, WIDTH))).collect();
+        tracing::info!("the input is read with the options of the run: {}", options.join(" "));
+    }
+    Ok((input.with_options(options, taken), notes))
+}
+
+/// Returns the options of a run, and the size and time of its file. Both are missing if the text is
+/// not an object.
+fn read(written: Option<&str>) -> (Map<String, Value>, Option<Value>) {
+    let Some(Ok(Value::Object(mut members))) = written.map(serde_json::from_str) else { return (Map::new(), None) };
+    let stamp = members.remove(FILE);
+    (members, stamp)
+}
+
+/// Returns the size and the time of the file, or `None` if it cannot be asked.
+fn stamp(input: &InputHandle) -> Option<Value> {
+    let (bytes, modified) = input.file().size_and_time().ok()?;
+    Some(json!({"bytes": bytes, "modified": modified.and_then(to_the_millisecond)}))
+}
+
+fn to_the_millisecond(time: SystemTime) -> Option<String> {
+    let time = Timestamp::try_from(time).ok()?;
+    Timestamp::from_millisecond(time.as_millisecond()).ok().map(|time| time.to_string())
+}
+
+/// Returns a sentence if the run read another file. A name that the user chose says nothing about
+/// files.
+fn other_file(input: &InputHandle, of_run: &str) -> Option<String> {
+    let now = input.name().0;
+    let is_other = input.is_named_by_path() && Path::new(of_run).is_absolute() && of_run != now;
+    is_other.then(|| format!("the run read {}, and this report is of {}", shorten(of_run, WIDTH), shorten(&now, WIDTH)))
+}
+
+/// Returns a sentence if a file is not as it was when the run began.
+fn changed(file: &str, then: &Value, now: &Value) -> Option<String> {
+    let bytes = |stamp: &Value| stamp["bytes"].as_u64();
+    match (bytes(then), bytes(now)) {
+        (Some(then), Some(now)) if then != now => Some(format!(
+            "{file} has changed since the run, when it had {}; it has {} now",
+            counted(then, "byte"),
+            grouped(now)
+        )),
+        _ if then["modified"] != now["modified"] => {
+            Some(format!("{file} was written again since the run; it has the same size"))
+        }
+        _ => None,
+    }
+}
+
+fn difference(OptionDifference { name, before, now }: &OptionDifference) -> String {
+    let texts = |values: &[String]| shorten(&values.join(", "), WIDTH);
+    let now = texts(now);
+    if before.is_empty() {
+        format!("the run had no --{name}, and this report has {now}")
+    } else {
+        format!("the run had --{name} {}, and this report has {now}", texts(before))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_names_and_texts_and_nothing_if_they_cannot_be_read() {
+        let found = shown(Some(r#"{"map":["a=B","c=D"],"region":"DEU","file":{"bytes":5,"modified":null}}"#));
+        let text = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(found, [text("map", "a=B, c=D"), text("region", "DEU")]);
+        assert!(shown(None).is_empty() && shown(Some("[1]")).is_empty());
+    }
+
+    #[test]
+    fn a_file_of_another_size_or_time_has_changed() {
+        let stamp = |bytes: u64, modified: &str| json!({"bytes": bytes, "modified": modified});
+        let then = stamp(1234, "2026-01-02T03:04:05Z");
+        assert_eq!(changed("a.csv", &then, &then), None);
+        let words = "a.csv has changed since the run, when it had 1,234 bytes; it has 99 now";
+        assert_eq!(changed("a.csv", &then, &stamp(99, "2026-01-02T03:04:05Z")).unwrap(), words);
+        assert!(changed("a.csv", &then, &stamp(1234, "2026-01-03T00:00:00Z")).unwrap().contains("written again"));
+    }
+}
