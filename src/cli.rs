@@ -36,7 +36,12 @@ const ENTRIES: char = '\n';
 /// The hidden option that carries a value from the file of --config.
 pub const FILE_VALUE: &str = "file-value";
 
+/// What people call this process, for those who find the shared ledger held.
+pub const HOLDER_VARIABLE: &str = "CUSTOMER_IMPORT_HOLDER";
+
 const TARGET: &str = "Target and ledger";
+const SHARED_LEDGER: &str =
+    "Shared ledger (the password is read from the environment variable PGPASSWORD, ~/.pgpass, a file or a command)";
 const PACE: &str = "Pace, retries, limits";
 /// For options that come after a flattened group, because they would inherit its heading.
 const NO_HEADING: Option<&str> = None;
@@ -429,14 +434,40 @@ pub struct TargetArgs {
         hide_env_values = true
     )]
     pub account: String,
-    /// Ledger: the file that remembers what was sent [default: one file per target in the state
+    /// Ledger: the file that remembers what was sent, or the address of a PostgreSQL database that
+    /// several hosts share: postgres://USER@HOST/DATABASE [default: one file per target in the state
     /// directory].
-    #[arg(long, value_name = "PATH", env = "CUSTOMER_IMPORT_LEDGER", hide_env_values = true)]
+    #[arg(long, value_name = "PATH|URL", env = "CUSTOMER_IMPORT_LEDGER", hide_env_values = true)]
     pub ledger: Option<PathBuf>,
     /// Fail if the ledger does not exist. For scheduled runs, in which a missing disk must not look
     /// like a first import.
     #[arg(long, value_parser = FalseyValueParser::new(), env = "CUSTOMER_IMPORT_REQUIRE_LEDGER", hide_env_values = true)]
     pub require_ledger: bool,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = SHARED_LEDGER)]
+pub struct DatabaseArgs {
+    /// File with the password of the database; read at every connection. Without it, PGPASSWORD and
+    /// ~/.pgpass are used.
+    #[arg(long, value_name = "PATH", env = "CUSTOMER_IMPORT_LEDGER_PASSWORD_FILE", hide_env_values = true)]
+    pub ledger_password_file: Option<PathBuf>,
+    /// Command that prints the password of the database; run at every connection.
+    #[arg(long, value_name = "COMMAND", env = "CUSTOMER_IMPORT_LEDGER_PASSWORD_COMMAND", hide_env_values = true)]
+    pub ledger_password_command: Option<String>,
+    /// Additional certificate authority to trust for the database, as a PEM file.
+    #[arg(long, value_name = "PATH", env = "CUSTOMER_IMPORT_LEDGER_CA_FILE", hide_env_values = true)]
+    pub ledger_ca_file: Option<PathBuf>,
+    /// How long another host waits before it takes the ledger over from a run that went silent, at
+    /// least 6s.
+    #[arg(long, value_name = "D", default_value = "15s", value_parser = parse_lease, env = "CUSTOMER_IMPORT_LEASE", hide_env_values = true)]
+    pub lease: Duration,
+    /// How long to wait for a ledger that another run holds, as a standby does [default: do not
+    /// wait].
+    #[arg(long, value_name = "D", value_parser = parse_duration, env = "CUSTOMER_IMPORT_WAIT_FOR_LEASE", hide_env_values = true)]
+    pub wait_for_lease: Option<Duration>,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -485,6 +516,10 @@ pub struct SendingArgs {
     /// How long a request without a response may still take effect, counted from its start.
     #[arg(long, value_name = "D", default_value = "90s", value_parser = parse_duration, env = "CUSTOMER_IMPORT_SETTLE", hide_env_values = true)]
     pub settle: Duration,
+    /// How long an intent may take to become durable. A run that takes a shared ledger over waits
+    /// so much longer.
+    #[arg(long, value_name = "D", default_value = "10s", value_parser = parse_duration, env = "CUSTOMER_IMPORT_GRACE", hide_env_values = true)]
+    pub grace: Duration,
     /// How long the server is expected to remember an idempotency key.
     #[arg(long, value_name = "D", default_value = "45m", value_parser = parse_duration, env = "CUSTOMER_IMPORT_KEY_VALIDITY", hide_env_values = true)]
     pub key_validity: Duration,
@@ -594,6 +629,12 @@ pub enum LedgerCommand {
         /// Print the result as JSON.
         #[arg(long, help_heading = "Output")]
         json: bool,
+    },
+    /// Create the tables of a shared ledger, or bring those of a ledger up to date. An import does it
+    /// only for a ledger file, and for a database that has no ledger yet.
+    Migrate {
+        #[command(flatten)]
+        target: TargetArgs,
     },
     /// Erase a person, or everything of the target, for data protection. What is erased may be sent
     /// again.
@@ -711,12 +752,20 @@ pub fn unknown_variables() -> Vec<String> {
     }
     let names = std::env::vars_os().map(|(name, _)| name);
     let ours: Vec<_> = names.filter(|name| name.to_string_lossy().starts_with("CUSTOMER_IMPORT_")).collect();
-    let mut known = vec![TOKEN_VARIABLE.into(), APP_SECRET_VARIABLE.into()];
+    let mut known = vec![TOKEN_VARIABLE.into(), APP_SECRET_VARIABLE.into(), HOLDER_VARIABLE.into()];
     // Building all options takes a noticeable part of a short run.
     if ours.iter().any(|name| !known.contains(name)) {
         collect(&Cli::command(), &mut known);
     }
     ours.iter().filter(|name| !known.contains(name)).map(|name| name.to_string_lossy().into_owned()).collect()
+}
+
+/// A shorter lease would be lost in an ordinary pause of a machine or a database.
+fn parse_lease(text: &str) -> Result<Duration, String> {
+    parse_duration(text).and_then(|lease| {
+        let is_enough = lease >= Duration::from_secs(6);
+        if is_enough { Ok(lease) } else { Err(format!("{text:?} is below 6s, the shortest lease")) }
+    })
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {

@@ -3,7 +3,7 @@
 
 use crate::delivery::Verdict;
 use crate::domain::{Status, StopReason, Tally};
-use crate::ledger::LedgerError;
+use crate::ledger::{DatabaseProblem, LedgerError};
 
 /// Why the process ends: one variant per exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub enum Exit {
     Usage,
     /// Finished; some records are in doubt.
     InDoubt,
-    /// Another run holds the ledger.
+    /// Another run holds the ledger, or has taken it over.
     Locked,
     /// The input cannot be read as customers, or changed while it was read.
     Input,
@@ -145,6 +145,19 @@ impl From<&LedgerError> for Exit {
             | LedgerError::Lost { .. }
             | LedgerError::Limit { .. }
             | LedgerError::Io { .. } => Self::Io,
+            LedgerError::Database { problem, .. } => match problem {
+                DatabaseProblem::TakenOver { .. } => Self::Locked,
+                DatabaseProblem::Settings(_)
+                | DatabaseProblem::Refused(_)
+                | DatabaseProblem::Missing
+                | DatabaseProblem::Foreign(_)
+                | DatabaseProblem::Older { .. }
+                | DatabaseProblem::Newer { .. } => Self::Configuration,
+                DatabaseProblem::Unreachable(_)
+                | DatabaseProblem::Forgot { .. }
+                | DatabaseProblem::Damaged(_)
+                | DatabaseProblem::Failed(_) => Self::Io,
+            },
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::api::{AuthError, ClientError};
 use crate::domain::StopReason;
 use crate::exit::Exit;
 use crate::intake::IntakeError;
-use crate::ledger::{LedgerError, LostName};
+use crate::ledger::{DatabaseProblem, LedgerError, LedgerName, LostName};
 use crate::limits;
 use crate::shell::{self, command, quoted, typed};
 use crate::trusted_file::Distrust;
@@ -113,7 +113,7 @@ impl Failure {
     /// Whether there is no ledger where the command looks for one.
     #[must_use]
     pub fn lacks_ledger(&self) -> bool {
-        matches!(self.error.downcast_ref(), Some(LedgerError::Missing(_) | LedgerError::Empty(_)))
+        self.error.downcast_ref::<LedgerError>().is_some_and(LedgerError::is_missing)
     }
 
     /// Adds another way to the hint.
@@ -172,8 +172,48 @@ impl From<LedgerError> for Failure {
             LedgerError::Io { .. } => {
                 "nothing more was sent; check the disk and its permissions, then run the same command again"
             }
+            LedgerError::Database { ledger, problem } => &hint_of_database(ledger, problem),
         };
         Self::of(exit, error).hint(hint)
+    }
+}
+
+/// Returns what to do about a ledger in a database.
+fn hint_of_database(ledger: &LedgerName, problem: &DatabaseProblem) -> String {
+    let migrate = || format!("customer-import ledger migrate --ledger {}", quoted(&ledger.to_string()));
+    match problem {
+        DatabaseProblem::Settings(_) => {
+            "check the address, the source of the password and --ledger-ca-file; a database on another machine needs TLS".to_owned()
+        }
+        DatabaseProblem::Unreachable(_) => {
+            "nothing more was sent; check the database and the way to it, then run the same command again".to_owned()
+        }
+        DatabaseProblem::Refused(_) => format!(
+            "check the user, the password and the rights of its role; its owner makes the tables with: {}",
+            migrate()
+        ),
+        DatabaseProblem::Missing => format!(
+            "check the name of the database; for a first import omit --require-ledger, or create the ledger: {}",
+            migrate()
+        ),
+        DatabaseProblem::Foreign(_) => "name another database with --ledger".to_owned(),
+        DatabaseProblem::Older { .. } => format!("bring it up to date while no run holds it: {}", migrate()),
+        DatabaseProblem::Newer { .. } => "use a newer version of this program".to_owned(),
+        DatabaseProblem::TakenOver { .. } => {
+            "nothing more was sent, and no report was written; that run goes on with the ledger, so look at its report"
+                .to_owned()
+        }
+        DatabaseProblem::Forgot { .. } => {
+            "nothing more was sent; ask whoever runs the database which commits its failover lost, \
+             then run the same command again"
+                .to_owned()
+        }
+        DatabaseProblem::Damaged(_) => {
+            "nothing more was sent; restore the newest copy of the database, then run the same command again".to_owned()
+        }
+        DatabaseProblem::Failed(_) => {
+            "nothing more was sent; see the log of the database, then run the same command again".to_owned()
+        }
     }
 }
 

@@ -17,7 +17,7 @@
 //!
 //! # The dependency rule
 //! Imports go one way. A module imports only itself and what its row names; `tools` stands for
-//! `atomic_file`, `fault`, `limits`, `output`, `redact`, `shell`, `style`, `terminal` and
+//! `atomic_file`, `clock`, `fault`, `limits`, `output`, `redact`, `shell`, `style`, `terminal` and
 //! `trusted_file`. Tests can import more.
 //!
 //! | module | imports |
@@ -55,7 +55,7 @@
 //! - I6 records read = the sum of the outcomes.
 //! - I7 after a kill, at most as many intents lack a response as `--concurrency` allows.
 //! - I8 memory does not grow with the file, except 13 bytes per record to find duplicates.
-//! - I9 `check` and `init` open no socket.
+//! - I9 `check` and `init` open no socket, except `check` to a shared ledger.
 //! - I10 after a ledger error nothing is sent.
 //! - I11 nothing that was read after the input changed is sent.
 //! - I12 a record is reported as `failed` or `rejected` only if the server has no such customer of
@@ -64,6 +64,7 @@
 pub mod api;
 pub mod atomic_file;
 pub mod cli;
+mod clock;
 pub mod commands;
 pub mod config;
 pub mod delivery;

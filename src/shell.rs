@@ -13,17 +13,44 @@ pub fn quoted(word: &str) -> String {
     }
 }
 
+/// Returns whether a text is the address of a PostgreSQL database.
+#[must_use]
+pub fn is_database_url(text: &str) -> bool {
+    ["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme))
+}
+
+/// Returns whether the address of a database may hold a password. If in doubt it does: a user can
+/// write an `@` that is not part of a password as `%40`.
+#[must_use]
+pub fn holds_password(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let is_before_host = rest.split_once(':').is_some_and(|(_, after)| after.contains('@'));
+    // The name of a parameter can be written with escapes, and none that is allowed needs one.
+    let names = rest.split_once('?').map_or("", |(_, parameters)| parameters).split('&');
+    let is_parameter = names.map(|parameter| parameter.split('=').next().unwrap_or_default().to_lowercase());
+    is_before_host || is_parameter.into_iter().any(|name| name.contains("password") || name.contains('%'))
+}
+
 /// Returns a typed command as a shell reads it back, with the words that `other` replaces. Leaves
-/// out the account id.
+/// out the account id and the addresses of databases that hold a password.
 pub fn command(typed: impl Iterator<Item = String>, other: impl Fn(&str) -> Option<String>) -> String {
     let mut hide = false;
     let shown = typed.map(|word| match other(&word) {
         _ if std::mem::replace(&mut hide, word == ACCOUNT) => HIDDEN.to_owned(),
+        _ if is_secret_url(&word) => {
+            word.split_once("://").map_or_else(String::new, |(scheme, _)| format!("{scheme}://ADDRESS"))
+        }
         _ if word.strip_prefix(ACCOUNT).is_some_and(|rest| rest.starts_with('=')) => format!("{ACCOUNT}={HIDDEN}"),
         Some(replaced) => quoted(&replaced),
         None => quoted(&word),
     });
     shown.collect::<Vec<_>>().join(" ")
+}
+
+/// Whether a typed word, alone or as the value of an option, is an address with a password.
+fn is_secret_url(word: &str) -> bool {
+    let value = if word.starts_with('-') { word.split_once('=').map_or(word, |(_, value)| value) } else { word };
+    is_database_url(value) && holds_password(value)
 }
 
 /// Returns the words of this process's command line.
@@ -85,6 +112,17 @@ mod tests {
         for id in [&["--account-id", "YWRh"][..], &["--account-id=YWRh"]] {
             let command = command(typed_words(&[&["x", "import"], id, &["a.csv"]].concat()), |_| None);
             assert!(command.contains("ACCOUNT_ID a.csv") && !command.contains("YWRh"), "{command}");
+        }
+    }
+
+    #[test]
+    fn an_address_with_a_password_is_not_repeated() {
+        for (word, shown) in [
+            ("--ledger=postgres://u:secret@h/d", "x --ledger=postgres://ADDRESS"),
+            ("postgresql://h/d?user=u&password=secret", "x postgresql://ADDRESS"),
+            ("postgres://u@h:5432/d", "x postgres://u@h:5432/d"),
+        ] {
+            assert_eq!(command(typed_words(&["x", word]), |_| None), shown);
         }
     }
 

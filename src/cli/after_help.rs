@@ -73,7 +73,7 @@ Exit codes:
     1  finished or stopped by an option; some records are invalid, rejected or failed
     2  the command line, the environment or a configuration file is wrong
     4  finished; some records are in doubt
-    5  another run holds the ledger
+    5  another run holds the ledger, or has taken it over
    65  the input cannot be read as customers, or changed while it was read
    69  the API is unreachable or unintelligible
    74  the ledger, a report or another file cannot be read or written

@@ -27,7 +27,8 @@ impl LedgerSearch {
                 | LedgerCommand::Resolve { target, .. }
                 | LedgerCommand::Settle { target, .. }
                 | LedgerCommand::Pull { target, .. }
-                | LedgerCommand::Forget { target, .. } => (target, None),
+                | LedgerCommand::Forget { target, .. }
+                | LedgerCommand::Migrate { target } => (target, None),
             },
             _ => return None,
         };
@@ -60,7 +61,7 @@ pub(super) fn warn_of_new(target: &TargetSettings, input: &Path) {
         tracing::warn!(
             "there is no ledger at {}, but another one knows customers of this target, {}; \
              to send nothing twice, stop and run: {}",
-            shown(&target.ledger),
+            target.ledger.name(),
             shown(&other),
             with_ledger(&other)
         );

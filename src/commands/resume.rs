@@ -43,7 +43,7 @@ pub(super) fn settle(settings: &TargetSettings) -> String {
 /// Returns the command that does something else with the ledger of this target.
 pub(super) fn ledger(words: &[&str], settings: &TargetSettings) -> String {
     let program = std::env::args_os().next().unwrap_or_default().to_string_lossy().into_owned();
-    let ledger = settings.ledger.display().to_string();
+    let ledger = settings.ledger.option();
     let target = ["--base-url", settings.base.as_str(), "--ledger", &ledger, "--account", &settings.target.account];
     let command = [&program, "ledger"].into_iter().chain(words.iter().copied()).chain(target);
     command.map(quoted).collect::<Vec<_>>().join(" ")

@@ -11,12 +11,12 @@ use tokio::time::Instant;
 
 use super::auth::admission::Admission;
 use super::rate::pacer::Pacer;
-use super::record::clock::Clock;
-use super::record::clock::tests::Given;
 use super::record::deliver::{ApiEvidence, Delivered, RunContext, deliver, longer};
 use super::run::engine::run_by;
 use super::*;
 use crate::api::{Allowance, Extent, GrantResult, PageResult, Token};
+use crate::clock::Clock;
+use crate::clock::tests::Given;
 use crate::domain::{
     AttemptResult, Complaint, ComplaintCode, CountOrShare, DoubtCause, EmailKey, EmailWords, FoundCustomer, Matches,
     Position, Receipt, Refusal, RefusalScope, Status, StopReason, lookalike,
@@ -237,6 +237,7 @@ fn retry_policy() -> RetryPolicy {
     RetryPolicy {
         max_attempts: NonZeroU32::new(5).unwrap(),
         settle: Duration::from_secs(90),
+        grace: Duration::from_secs(10),
         connect_timeout: Duration::from_secs(10),
         key_validity: Duration::from_secs(45 * 60),
         trust_unique_email: false,
@@ -1080,10 +1081,11 @@ async fn s2_a_request_of_a_process_that_was_stopped_between_commit_and_first_byt
 
 #[test]
 fn s2_an_intent_is_given_ten_seconds_at_most_to_become_durable() {
-    let graces: Vec<_> = std::iter::successors(Some(Duration::from_millis(250)), |grace| Some(longer(*grace)))
-        .take(8)
-        .map(|grace| grace.as_millis())
-        .collect();
+    let graces: Vec<_> =
+        std::iter::successors(Some(Duration::from_millis(250)), |grace| Some(longer(*grace, Duration::from_secs(10))))
+            .take(8)
+            .map(|grace| grace.as_millis())
+            .collect();
     assert_eq!(graces, [250, 500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
 }
 

@@ -11,6 +11,7 @@ use super::memory::MemoryLedger;
 use super::sqlite::SqliteStore;
 use super::store::{Op, OpReply, Store};
 use super::*;
+use crate::clock::Clock;
 use crate::domain::{
     BootTime, ChangedFields, Complaint, ComplaintCode, Data, EmailKey, Ending, MinuteTraffic, Moment, Outcome,
     Position, Receipt, Request, ResponseClass, Status, Warning,
@@ -52,8 +53,13 @@ impl Place for Sqlite {
 
 impl Place for MemoryLedger {
     fn open(&self, target: &Target) -> Ledger {
-        Ledger::over(MemoryLedger::open(self, target), PathBuf::from("memory"), target.clone(), memory::SECRET.to_vec())
-            .unwrap()
+        Ledger::over(
+            MemoryLedger::open(self, target),
+            LedgerName::from(std::path::Path::new("memory")),
+            target.clone(),
+            memory::SECRET.to_vec(),
+        )
+        .unwrap()
     }
 
     fn reader(&self, target: &Target) -> Reader {
@@ -65,6 +71,37 @@ impl Place for MemoryLedger {
     }
 }
 
+#[cfg(feature = "postgres")]
+struct Postgres(testkit::postgres::Database);
+
+#[cfg(feature = "postgres")]
+impl Postgres {
+    /// Returns `None`, and says so, if this machine has no PostgreSQL.
+    fn new() -> Option<Self> {
+        testkit::postgres::Database::new().map(Self)
+    }
+
+    fn location(&self) -> LedgerLocation {
+        LedgerLocation::Database(std::sync::Arc::new(postgres::tests::settings(&self.0.url())))
+    }
+}
+
+#[cfg(feature = "postgres")]
+impl Place for Postgres {
+    fn open(&self, target: &Target) -> Ledger {
+        Ledger::open(self.location(), target.clone(), Creation::Allowed).unwrap()
+    }
+
+    fn reader(&self, target: &Target) -> Reader {
+        Reader::open(self.location(), target).unwrap()
+    }
+
+    fn store(&self, target: &Target) -> Box<dyn Store> {
+        let LedgerLocation::Database(settings) = self.location() else { panic!("a database") };
+        Box::new(postgres::PostgresStore::open(&settings, target, Creation::Allowed, model::Stay::Run).unwrap())
+    }
+}
+
 /// Runs a guarantee for each store.
 macro_rules! stores {
     ($($guarantee:ident)*) => { $(
@@ -73,6 +110,13 @@ macro_rules! stores {
             async fn sqlite() { super::$guarantee(&super::Sqlite::new()).await; }
             #[tokio::test]
             async fn memory() { super::$guarantee(&super::MemoryLedger::default()).await; }
+            #[cfg(feature = "postgres")]
+            #[tokio::test]
+            async fn postgres() {
+                if let Some(place) = super::Postgres::new() {
+                    super::$guarantee(&place).await;
+                }
+            }
         }
     )* };
 }
@@ -141,10 +185,12 @@ async fn ticket(ledger: &Ledger, run: &RunId, name: &str, row: u64) -> Ticket {
     }
 }
 
-/// A moment so many seconds after some other, as precise as a store must be.
+/// A moment so many seconds after some other, as precise as a store must be. Its boot is that of this
+/// machine: a store that several machines share tells others what time it was by their own clocks.
 fn moment(second: i64, has_boot: bool) -> Moment {
     let uptime = Duration::from_millis(1_000_000 + u64::try_from(second).unwrap() * 1000 + 1);
-    let boot = has_boot.then_some(BootTime { boot: 7 << 100, uptime });
+    let own = Clock::system().now().boot.map_or(7 << 100, |clock| clock.boot);
+    let boot = has_boot.then_some(BootTime { boot: own, uptime });
     Moment { wall: Timestamp::from_millisecond(1_700_000_000_001 + second * 1000).unwrap(), boot }
 }
 
@@ -156,7 +202,7 @@ fn intent(ledger: &Ledger, ticket: &Ticket) -> Intent {
         payload,
         body: b"x".to_vec(),
         attempt: 3,
-        key_since: moment(0, false),
+        key_since: moment(0, true),
         sent_at: moment(60, true),
         token_until: None,
     }
@@ -231,7 +277,8 @@ async fn every_field_of_an_intent_comes_back(place: &impl Place) {
     let run = begin(&ledger).await;
     let first = ticket(&ledger, &run, "a", 5).await;
     let token_until = Some(moment(600, true));
-    let wanted = Intent { generation: 2, body: vec![0, 255, 10], token_until, ..intent(&ledger, &first) };
+    let (body, key_since) = (vec![0, 255, 10], moment(0, false));
+    let wanted = Intent { generation: 2, body, key_since, token_until, ..intent(&ledger, &first) };
     ledger.intend(&run, &first, wanted.clone()).await.unwrap();
     let reader = place.reader(&target());
     let state = reader.state(&email("a"), None).unwrap().unwrap();

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use super::location::LedgerName;
 use crate::domain::shown;
 use crate::limits;
 use crate::trusted_file::Distrust;
@@ -49,16 +50,48 @@ pub enum LedgerError {
     #[error("{}", lost.told(path))]
     Lost { path: PathBuf, lost: LostName },
     /// Of the process or the system, and not of the disk.
-    #[error("the ledger {} cannot be used: {why}", shown(path))]
-    Limit { path: PathBuf, why: String },
-    #[error("the ledger {} cannot be used: {why}", shown(path))]
-    Io { path: PathBuf, why: String },
+    #[error("the ledger {ledger} cannot be used: {why}")]
+    Limit { ledger: LedgerName, why: String },
+    #[error("the ledger {ledger} cannot be used: {why}")]
+    Io { ledger: LedgerName, why: String },
+    #[error("the ledger {ledger} {problem}")]
+    Database { ledger: LedgerName, problem: DatabaseProblem },
+}
+
+/// What can be wrong with a ledger in a database.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum DatabaseProblem {
+    /// Of what the user gave: the address, the password, the certificates.
+    #[error("cannot be connected to: {0}")]
+    Settings(String),
+    #[error("cannot be reached: {0}")]
+    Unreachable(String),
+    /// The database does not let this role in, or not do what it has to.
+    #[error("refuses this program: {0}")]
+    Refused(String),
+    #[error("does not exist: its database has no schema customer_import")]
+    Missing,
+    #[error("is not one of this program: {0}")]
+    Foreign(String),
+    #[error("was made by an older version of this program (schema {found}, this one needs {needed})")]
+    Older { found: i32, needed: i32 },
+    #[error("was made by a newer version of this program (schema {found}, this one knows {known})")]
+    Newer { found: i32, known: i32 },
+    /// Another run took it, because this one was silent for longer than its lease.
+    #[error("was taken over{}", by.as_ref().map_or_else(String::new, |by| format!(" by {by}")))]
+    TakenOver { by: Option<Holder> },
+    #[error("has forgotten the last {commits} commits of this run")]
+    Forgot { commits: u64 },
+    #[error("is damaged: {0}")]
+    Damaged(String),
+    #[error("cannot be used: {0}")]
+    Failed(String),
 }
 
 /// A ledger that another run holds.
 #[derive(Clone, Debug)]
 pub struct Occupied {
-    pub path: PathBuf,
+    pub ledger: LedgerName,
     /// `None` if the holder did not write it down.
     pub by: Option<Holder>,
 }
@@ -76,9 +109,15 @@ pub struct Holder {
 
 impl fmt::Display for Occupied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "another run holds the ledger {}", shown(&self.path))?;
-        let Some(Holder { process, host, since, run, .. }) = &self.by else { return Ok(()) };
-        write!(f, ": process {process}")?;
+        write!(f, "another run holds the ledger {}", self.ledger)?;
+        self.by.as_ref().map_or(Ok(()), |by| write!(f, ": {by}"))
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { process, host, since, run, .. } = self;
+        write!(f, "process {process}")?;
         if let Some(host) = host {
             write!(f, " on {host}")?;
         }
@@ -116,16 +155,28 @@ impl LostName {
 }
 
 impl LedgerError {
-    pub(super) fn io(path: &Path, error: impl std::fmt::Display) -> Self {
-        Self::Io { path: path.to_owned(), why: error.to_string() }
+    pub(super) fn io(ledger: impl Into<LedgerName>, error: impl std::fmt::Display) -> Self {
+        Self::Io { ledger: ledger.into(), why: error.to_string() }
     }
 
     /// An error of a file, with the limit behind it if there is one.
     pub(super) fn file(path: &Path, error: &io::Error) -> Self {
         match limits::behind(error) {
-            Some(_) => Self::Limit { path: path.to_owned(), why: limits::told(error) },
+            Some(_) => Self::Limit { ledger: path.into(), why: limits::told(error) },
             None => Self::io(path, error),
         }
+    }
+
+    /// Whether another run holds the ledger now, so that nothing that this one says of it is sure.
+    #[must_use]
+    pub const fn is_taken_over(&self) -> bool {
+        matches!(self, Self::Database { problem: DatabaseProblem::TakenOver { .. }, .. })
+    }
+
+    /// Whether there is no ledger, or none that holds anything yet.
+    #[must_use]
+    pub const fn is_missing(&self) -> bool {
+        matches!(self, Self::Missing(_) | Self::Empty(_) | Self::Database { problem: DatabaseProblem::Missing, .. })
     }
 
     /// Returns the path of a ledger that was removed or replaced, so that what it knew is lost.

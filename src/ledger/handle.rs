@@ -1,18 +1,21 @@
 //! The ledger as the rest of the program writes it: one method per operation.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::LedgerError;
 use super::claim::{Claim, ClaimPolicy, ClaimRequest, Ticket};
 use super::idempotency_key::KeyDeriver;
 use super::keyed_hasher::KeyedHasher;
+use super::location::LedgerName;
 use super::model::{CheckedStatus, EndedRun, Intent, RunId, RunStart, Target};
 use super::payload::{PayloadHash, SentPayload};
 use super::queue::{Needs, Queue, Urgency};
 use super::store::{Op, OpReply, Store};
+use super::store_link::StoreLink;
 use crate::domain::{EmailKey, Ending, MinuteTraffic, Moment, Outcome, Receipt};
 
 /// Returns what the ledger keeps of an owner.
@@ -30,20 +33,32 @@ pub struct Ledger {
     keys: KeyDeriver,
     hasher: KeyedHasher,
     queue: Queue,
+    waited: Option<Timestamp>,
+}
+
+/// Whether a ledger is held.
+#[derive(Clone, Debug)]
+pub struct LedgerHold(StoreLink);
+
+impl LedgerHold {
+    /// Returns false if another run may hold the ledger by now.
+    #[must_use]
+    pub fn is_sure(&self, now: Moment) -> bool {
+        self.0.is_trusted(now)
+    }
 }
 
 impl Ledger {
-    /// Starts the thread that writes to an open store. `path` is the ledger's name for messages.
+    /// Starts the thread that writes to an open store. `name` is the ledger's name for messages.
     pub(super) fn over(
         store: impl Store + 'static,
-        path: PathBuf,
+        name: LedgerName,
         target: Target,
         secret: Vec<u8>,
     ) -> Result<Self, LedgerError> {
-        let failed = |error| LedgerError::io(&path, error);
-        let keys = KeyDeriver::new(&secret, &target).map_err(failed)?;
-        let hasher = KeyedHasher::new(&secret).map_err(failed)?;
-        Ok(Self { target, secret, keys, hasher, queue: Queue::start(store, path)? })
+        let keys = KeyDeriver::new(&secret, &target).map_err(|error| LedgerError::io(name.clone(), error))?;
+        let hasher = KeyedHasher::new(&secret).map_err(|error| LedgerError::io(name.clone(), error))?;
+        Ok(Self { target, secret, keys, hasher, queue: Queue::start(store, name)?, waited: None })
     }
 
     /// Returns what hashes with the secret of this ledger.
@@ -59,9 +74,31 @@ impl Ledger {
         self.queue.copy_to(path).await
     }
 
+    /// Returns a check whether this process surely holds the ledger, to be made right before a
+    /// request leaves (S6).
     #[must_use]
-    pub fn path(&self) -> &Path {
-        self.queue.path()
+    pub fn hold(&self) -> LedgerHold {
+        LedgerHold(self.queue.link().clone())
+    }
+
+    /// Fails if another process has taken the ledger over.
+    pub async fn check_hold(&self) -> Result<(), LedgerError> {
+        if self.queue.link().is_leased() {
+            // Each question is asked in a transaction that begins with the check.
+            self.has_created().await?;
+        }
+        Ok(())
+    }
+
+    /// Returns since when this process waited for another one to let the ledger go, by the
+    /// ledger's clock, or `None` if it did not have to.
+    #[must_use]
+    pub const fn waited_since(&self) -> Option<Timestamp> {
+        self.waited
+    }
+
+    pub(super) fn having_waited(self, since: Option<Timestamp>) -> Self {
+        Self { waited: since, ..self }
     }
 
     /// Returns the idempotency key of a payload of this ticket's record.

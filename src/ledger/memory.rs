@@ -469,7 +469,7 @@ impl LedgerReader for MemoryReader {
     }
 
     fn holder(&self) -> Option<Occupied> {
-        self.is_held.then(|| Occupied { path: "memory".into(), by: None })
+        self.is_held.then(|| Occupied { ledger: Path::new("memory").into(), by: None })
     }
 
     fn runs(&self) -> Result<u64, LedgerError> {

@@ -59,24 +59,29 @@ mod field_hashes;
 mod handle;
 mod idempotency_key;
 mod keyed_hasher;
+mod location;
 #[cfg(test)]
 mod memory;
 mod minute_codec;
 mod model;
 mod open;
 mod payload;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod queue;
 mod reader;
 mod record_state;
 mod sqlite;
 mod store;
+mod store_link;
 mod varint;
 
 pub use claim::{Claim, ClaimPolicy, ClaimRequest, Ticket};
-pub use error::{Holder, LedgerError, LostName, Occupied};
+pub use error::{DatabaseProblem, Holder, LedgerError, LostName, Occupied};
 pub use field_hashes::FieldHashes;
-pub use handle::Ledger;
+pub use handle::{Ledger, LedgerHold};
 pub use keyed_hasher::{BadRecordDigest, KeyedHasher};
+pub use location::{DatabaseSettings, DatabaseUrl, LedgerLocation, LedgerName, PasswordInUrl, PasswordSource};
 pub use model::{
     CheckedStatus, Creation, EndedRun, InputName, Intent, OpenRequest, PastOutcome, RunCounters, RunId, RunInfo,
     RunStart, RunState, SharedId, StoredOutcome, Target,

@@ -102,6 +102,15 @@ pub enum Creation {
     Refused,
 }
 
+/// How long a process means to hold the ledger. It says so to others, because a run that finds the
+/// ledger held waits for a moment, and not for a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stay {
+    Run,
+    /// To write what is at hand.
+    Moment,
+}
+
 /// The last outcome of a record, as far as decisions depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PastOutcome {

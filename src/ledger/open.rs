@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::model::{Creation, Target};
+use super::location::{LedgerLocation, LedgerName};
+use super::model::{Creation, Stay, Target};
 use super::reader::Reader;
 use super::sqlite::{self, SqliteReader, SqliteStore};
 use super::{Ledger, LedgerError};
@@ -13,8 +14,11 @@ impl Ledger {
     /// # Errors
     /// When another run holds it, when it is missing and may not be created, or when it cannot be
     /// trusted.
-    pub fn open(path: &Path, target: Target, creation: Creation) -> Result<Self, LedgerError> {
-        Self::of_store(SqliteStore::open(path, &target, creation)?, target)
+    pub fn open(at: impl Into<LedgerLocation>, target: Target, creation: Creation) -> Result<Self, LedgerError> {
+        match at.into() {
+            LedgerLocation::File(path) => Self::of_file(SqliteStore::open(&path, &target, creation)?, target),
+            LedgerLocation::Database(settings) => database::open(&settings, target, creation, Stay::Run),
+        }
     }
 
     /// Opens a ledger that exists, to write what is at hand and drop it at once. A run that begins
@@ -22,17 +26,29 @@ impl Ledger {
     ///
     /// # Errors
     /// Those of [`Self::open`].
-    pub fn open_for_a_moment(path: &Path, target: Target) -> Result<Self, LedgerError> {
-        Self::of_store(SqliteStore::open_for_a_moment(path, &target)?, target)
+    pub fn open_for_a_moment(at: &LedgerLocation, target: Target) -> Result<Self, LedgerError> {
+        match at {
+            LedgerLocation::File(path) => Self::of_file(SqliteStore::open_for_a_moment(path, &target)?, target),
+            LedgerLocation::Database(settings) => database::open(settings, target, Creation::Refused, Stay::Moment),
+        }
     }
 
-    fn of_store(store: SqliteStore, target: Target) -> Result<Self, LedgerError> {
-        let (path, secret) = (store.path().to_owned(), store.secret()?);
-        Self::over(store, path, target, secret)
+    fn of_file(store: SqliteStore, target: Target) -> Result<Self, LedgerError> {
+        let (name, secret) = (LedgerName::from(store.path()), store.secret()?);
+        Self::over(store, name, target, secret)
     }
-}
 
-impl Ledger {
+    /// Returns whether there is a ledger. A link to a missing file counts as none.
+    ///
+    /// # Errors
+    /// When a database cannot be asked.
+    pub fn exists(at: &LedgerLocation) -> Result<bool, LedgerError> {
+        match at {
+            LedgerLocation::File(path) => Ok(path.exists()),
+            LedgerLocation::Database(settings) => database::exists(settings),
+        }
+    }
+
     /// Returns whether a file is marked as a ledger. Changes nothing, whatever file it is.
     #[must_use]
     pub fn is_one(path: &Path) -> bool {
@@ -40,9 +56,22 @@ impl Ledger {
     }
 
     /// Fails if a run could not open a ledger here: if it may not lie there or is not the user's
-    /// alone. Creates nothing, whether or not there is a ledger.
-    pub fn check_place(path: &Path) -> Result<(), LedgerError> {
-        sqlite::check_place(path)
+    /// alone. Creates nothing, whether or not there is a ledger. Of a database only opening shows
+    /// that.
+    pub fn check_place(at: &LedgerLocation) -> Result<(), LedgerError> {
+        at.file().map_or(Ok(()), sqlite::check_place)
+    }
+
+    /// Brings the tables of a ledger to the newest schema, and makes a ledger where there is none.
+    /// Returns the version that it had, 0 for none, and the one that it has.
+    ///
+    /// # Errors
+    /// When it cannot be trusted, or may not be changed.
+    pub fn migrate(at: &LedgerLocation) -> Result<(i64, i64), LedgerError> {
+        match at {
+            LedgerLocation::File(path) => sqlite::migrate(path),
+            LedgerLocation::Database(settings) => database::migrate(settings),
+        }
     }
 }
 
@@ -51,9 +80,75 @@ impl Reader {
     ///
     /// # Errors
     /// When there is no ledger, or when it cannot be trusted.
-    pub fn open(path: &Path, target: &Target) -> Result<Self, LedgerError> {
-        let store = SqliteReader::open(path, target)?;
-        let secret = store.secret()?;
-        Self::over(store, &secret).map_err(|error| LedgerError::io(path, error))
+    pub fn open(at: impl Into<LedgerLocation>, target: &Target) -> Result<Self, LedgerError> {
+        match at.into() {
+            LedgerLocation::File(path) => {
+                let store = SqliteReader::open(&path, target)?;
+                let secret = store.secret()?;
+                Self::over(store, &secret).map_err(|error| LedgerError::io(path.as_path(), error))
+            }
+            LedgerLocation::Database(settings) => database::reader(&settings, target),
+        }
+    }
+}
+
+#[cfg(feature = "postgres")]
+mod database {
+    use super::super::postgres::{self, PostgresReader, PostgresStore};
+    use super::{Creation, Ledger, LedgerError, LedgerName, Reader, Stay, Target};
+    use crate::ledger::location::DatabaseSettings;
+
+    pub(super) fn open(
+        settings: &DatabaseSettings,
+        target: Target,
+        creation: Creation,
+        stay: Stay,
+    ) -> Result<Ledger, LedgerError> {
+        let store = PostgresStore::open(settings, &target, creation, stay)?;
+        let (secret, waited) = (store.secret().to_owned(), store.waited_since());
+        Ok(Ledger::over(store, LedgerName::from(&settings.url), target, secret)?.having_waited(waited))
+    }
+
+    pub(super) fn reader(settings: &DatabaseSettings, target: &Target) -> Result<Reader, LedgerError> {
+        let store = PostgresReader::open(settings, target)?;
+        let secret = store.secret().to_owned();
+        Reader::over(store, &secret).map_err(|error| LedgerError::io(LedgerName::from(&settings.url), error))
+    }
+
+    pub(super) fn exists(settings: &DatabaseSettings) -> Result<bool, LedgerError> {
+        postgres::exists(settings)
+    }
+
+    pub(super) fn migrate(settings: &DatabaseSettings) -> Result<(i64, i64), LedgerError> {
+        postgres::migrate(settings).map(|(before, now)| (before.into(), now.into()))
+    }
+}
+
+/// This program was built without the feature `postgres`.
+#[cfg(not(feature = "postgres"))]
+mod database {
+    use super::{Creation, Ledger, LedgerError, LedgerName, Reader, Stay, Target};
+    use crate::ledger::error::DatabaseProblem;
+    use crate::ledger::location::DatabaseSettings;
+
+    pub(super) fn open(settings: &DatabaseSettings, _: Target, _: Creation, _: Stay) -> Result<Ledger, LedgerError> {
+        Err(unknown(settings))
+    }
+
+    pub(super) fn reader(settings: &DatabaseSettings, _: &Target) -> Result<Reader, LedgerError> {
+        Err(unknown(settings))
+    }
+
+    pub(super) fn exists(settings: &DatabaseSettings) -> Result<bool, LedgerError> {
+        Err(unknown(settings))
+    }
+
+    pub(super) fn migrate(settings: &DatabaseSettings) -> Result<(i64, i64), LedgerError> {
+        Err(unknown(settings))
+    }
+
+    fn unknown(settings: &DatabaseSettings) -> LedgerError {
+        let problem = DatabaseProblem::Settings("this program was built without PostgreSQL".to_owned());
+        LedgerError::Database { ledger: LedgerName::from(&settings.url), problem }
     }
 }

@@ -7,7 +7,7 @@
 //!
 //! The queue knows no database; the [`Store`] behind it does.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
@@ -16,7 +16,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::LedgerError;
+use super::location::LedgerName;
 use super::store::{Op, OpReply, Store};
+use super::store_link::StoreLink;
 use crate::limits;
 
 /// How long an outcome may wait for company in its batch. Usually the next intent comes long
@@ -26,7 +28,8 @@ const COMPANY: Duration = Duration::from_millis(25);
 /// The handle of the queue. Dropping it waits until the thread has closed the store.
 #[derive(Debug)]
 pub(super) struct Queue {
-    path: PathBuf,
+    ledger: LedgerName,
+    link: StoreLink,
     jobs: Option<Sender<Message>>,
     thread: Option<JoinHandle<()>>,
     failure: Arc<OnceLock<LedgerError>>,
@@ -34,8 +37,9 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Starts the thread that owns the store. `path` is only for messages.
-    pub(super) fn start(store: impl Store + 'static, path: PathBuf) -> Result<Self, LedgerError> {
+    /// Starts the thread that owns the store. `ledger` is only for messages.
+    pub(super) fn start(store: impl Store + 'static, ledger: LedgerName) -> Result<Self, LedgerError> {
+        let link = store.link();
         let (failure, lost) = (Arc::new(OnceLock::new()), Arc::new(OnceLock::new()));
         let (jobs, queue) = channel();
         let writer = Writer {
@@ -48,8 +52,8 @@ impl Queue {
         let thread = std::thread::Builder::new()
             .name("ledger".to_owned())
             .spawn(move || writer.work(&queue))
-            .map_err(|error| LedgerError::Limit { path: path.clone(), why: limits::no_thread(&error) })?;
-        Ok(Self { path, jobs: Some(jobs), thread: Some(thread), failure, lost })
+            .map_err(|error| LedgerError::Limit { ledger: ledger.clone(), why: limits::no_thread(&error) })?;
+        Ok(Self { ledger, link, jobs: Some(jobs), thread: Some(thread), failure, lost })
     }
 
     /// Hands an operation in at once; the future waits until it is committed. What was handed in
@@ -67,7 +71,8 @@ impl Queue {
         async move {
             let answer = if sent { received(answered).await } else { None };
             let (reply, _others) = answer.ok_or_else(|| self.failure())?;
-            read(reply).ok_or_else(|| LedgerError::io(&self.path, "the store gave the answer to another operation"))
+            read(reply)
+                .ok_or_else(|| LedgerError::io(self.ledger.clone(), "the store gave the answer to another operation"))
         }
     }
 
@@ -78,8 +83,8 @@ impl Queue {
         answer.ok_or_else(|| self.failure())?
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    pub(super) fn link(&self) -> &StoreLink {
+        &self.link
     }
 
     fn send(&self, message: Message) -> bool {
@@ -89,13 +94,14 @@ impl Queue {
     /// Why the writer did not answer. It answers every job or leaves its reason behind.
     fn failure(&self) -> LedgerError {
         let reason = self.failure.get().or_else(|| self.lost.get());
-        reason.cloned().unwrap_or_else(|| LedgerError::io(&self.path, "its writer is gone"))
+        reason.cloned().unwrap_or_else(|| LedgerError::io(self.ledger.clone(), "its writer is gone"))
     }
 }
 
 impl Drop for Queue {
     fn drop(&mut self) {
         drop(self.jobs.take());
+        self.link.close();
         if let Some(thread) = self.thread.take() {
             // A panic there was reported by the thread itself, and every waiting task saw its
             // answer dropped.
@@ -343,7 +349,7 @@ mod tests {
             for _ in 0..20 {
                 let ledger = MemoryLedger::default();
                 let store = ledger.open(&super::super::conformance::target());
-                let queue = Queue::start(store, PathBuf::from("memory")).unwrap();
+                let queue = Queue::start(store, LedgerName::from(std::path::Path::new("memory"))).unwrap();
                 // After a commit there is time for company.
                 let (first, committed) = job(Urgency::Now);
                 assert!(queue.send(Message::Op(first)));

@@ -17,6 +17,7 @@ use super::keyed_hasher::BadRecordDigest;
 use super::model::{CheckedStatus, EndedRun, Intent, OpenRequest, RunInfo, RunStart, RunState, SharedId};
 use super::payload::PayloadHash;
 use super::record_state::{Claimed, KnownRecord, RecordState};
+use super::store_link::StoreLink;
 use super::{LedgerError, Occupied};
 use crate::domain::{EmailKey, Ending, MinuteTraffic, Moment, Outcome, Receipt, Tally};
 
@@ -123,6 +124,11 @@ pub(super) trait Store: Send {
     /// Fails if this process no longer holds the ledger, so that nothing new may be permitted. What
     /// was permitted before can still be applied and committed. It changes nothing.
     fn check_held(&self) -> Result<(), LedgerError>;
+
+    /// Returns what the rest of the program shares with the store while its thread works.
+    fn link(&self) -> StoreLink {
+        StoreLink::default()
+    }
 
     /// Writes all that is committed to a new file that an SQLite reader opens. It is called between
     /// two batches and changes nothing in the ledger. After a crash the file may be incomplete.

@@ -24,7 +24,7 @@ impl CheckSettings {
     pub(crate) fn of(args: &CheckArgs, log: LogSettings) -> Result<Self, Failure> {
         let target = TargetSettings::of(&args.target)?;
         let input = InputSettings::of(&args.input)?;
-        let others = outputs::own_files(target.as_ref().map(|target| target.ledger.as_path()), None);
+        let others = outputs::own_files(target.as_ref().map(|target| &target.ledger), None);
         let outputs = outputs::as_named(&args.output, &args.input.input, &others)?;
         let purpose = Purpose {
             per_minute: args.rate.per_minute(),

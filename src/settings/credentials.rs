@@ -57,7 +57,7 @@ fn account(
 }
 
 /// Returns the value of a variable that holds a secret, or `None` if it is not set or blank.
-fn secret_variable(name: &str) -> Result<Option<SecretString>, Failure> {
+pub(super) fn secret_variable(name: &str) -> Result<Option<SecretString>, Failure> {
     let Some(value) = std::env::var_os(name) else { return Ok(None) };
     let value = value.into_string().map(SecretString::from);
     let value = value.map_err(|_| Failure::new(Exit::Usage, format!("{name} is not UTF-8 text")))?;

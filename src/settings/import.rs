@@ -1,14 +1,14 @@
 //! Settings of `import`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::outputs::{self, Rendering};
-use super::target::creation;
+use super::target::{self, creation};
 use super::{SendingSettings, ServerSettings, TargetSettings};
 use crate::cli::{FailOn, ImportArgs};
 use crate::domain::CountOrShare;
 use crate::failure::Failure;
-use crate::ledger::Creation;
+use crate::ledger::{Creation, LedgerLocation};
 use crate::process::logging::LogSettings;
 use crate::reconcile::input::InputSettings;
 use crate::reconcile::outputs::Outputs;
@@ -47,7 +47,7 @@ pub(crate) enum Destination {
 pub(crate) struct SandboxSettings {
     pub account: String,
     /// `None` for a temporary ledger.
-    pub ledger: Option<PathBuf>,
+    pub ledger: Option<LedgerLocation>,
     pub creation: Creation,
     pub ca_file: Option<PathBuf>,
 }
@@ -82,21 +82,23 @@ impl ImportSettings {
 impl Destination {
     fn of(args: &ImportArgs) -> Result<Self, Failure> {
         if !args.sandbox {
-            let target = TargetSettings::required_or_sandbox(&args.target)?;
+            let target = TargetSettings::required_or_sandbox(&args.target)?.for_sending(&args.sending)?;
             return ServerSettings::at(target, &args.credentials).map(|server| Self::Server(Box::new(server)));
         }
         Ok(Self::Sandbox(SandboxSettings {
             account: args.target.account.clone(),
-            ledger: args.target.ledger.clone(),
+            ledger: target::named(&args.target)?
+                .map(|ledger| target::for_sending(ledger, &args.sending))
+                .transpose()?,
             creation: creation(&args.target),
             ca_file: args.credentials.ca_file.clone(),
         }))
     }
 
-    fn ledger(&self) -> Option<&Path> {
+    fn ledger(&self) -> Option<&LedgerLocation> {
         match self {
             Self::Server(server) => Some(&server.target.ledger),
-            Self::Sandbox(sandbox) => sandbox.ledger.as_deref(),
+            Self::Sandbox(sandbox) => sandbox.ledger.as_ref(),
         }
     }
 }
@@ -117,7 +119,8 @@ impl MetricsSettings {
         let Some(path) = args.metrics_file.clone() else { return Ok(None) };
         // An invalid target is refused later, and recorded in this file.
         let target = TargetSettings::of(&args.target).ok().flatten();
-        let ledger = args.target.ledger.as_deref().or(target.as_ref().map(|target| target.ledger.as_path()));
+        let named = target::named(&args.target).ok().flatten();
+        let ledger = named.as_ref().or(target.as_ref().map(|target| &target.ledger));
         let mut others = outputs::own_files(ledger, Some(&args.credentials));
         others.extend(args.notify_url_file.clone());
         outputs::check_metrics_file(&path, &args.output, &args.input.input, &others)?;

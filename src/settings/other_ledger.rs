@@ -28,7 +28,7 @@ impl TargetSettings {
         let default = state_dir().ok().map(|folder| folder.join(&name));
         let folders = [
             input.as_deref().and_then(Path::parent).map(Path::to_owned),
-            self.absolute_ledger().parent().map(Path::to_owned),
+            self.ledger.file().and_then(|_| self.absolute_ledger().parent().map(Path::to_owned)),
             std::env::current_dir().ok(),
             Some(OF_SCHEDULED_IMPORTS.into()),
         ];
@@ -38,7 +38,7 @@ impl TargetSettings {
 
     /// Whether another ledger than the one of this command knows customers of the target.
     fn is_known_to(&self, path: &Path) -> bool {
-        !same_file(path, &self.ledger)
+        !self.ledger.file().is_some_and(|ledger| same_file(path, ledger))
             && Ledger::is_one(path)
             && Reader::open(path, &self.target).is_ok_and(|reader| reader.knows_any().unwrap_or(false))
     }

@@ -8,6 +8,7 @@ use crate::cli::{CredentialArgs, OutputArgs, SummaryFormat};
 use crate::domain::shown;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::ledger::LedgerLocation;
 use crate::limits;
 use crate::reconcile::outputs::Outputs;
 use crate::report::{ReportFormat, ReportOptions};
@@ -108,14 +109,16 @@ pub(super) fn check_metrics_file(
 }
 
 /// Returns the files that a command reads or keeps, besides the input.
-pub(super) fn own_files(ledger: Option<&Path>, credentials: Option<&CredentialArgs>) -> Vec<PathBuf> {
+pub(super) fn own_files(ledger: Option<&LedgerLocation>, credentials: Option<&CredentialArgs>) -> Vec<PathBuf> {
     let beside = |ledger: &Path, ending: &str| {
         let mut name = ledger.as_os_str().to_owned();
         name.push(ending);
         PathBuf::from(name)
     };
-    let ledger =
-        ledger.into_iter().flat_map(|ledger| ["", "-wal", "-shm", ".lock"].map(|ending| beside(ledger, ending)));
+    let ledger = ledger
+        .and_then(LedgerLocation::file)
+        .into_iter()
+        .flat_map(|ledger| ["", "-wal", "-shm", ".lock"].map(|ending| beside(ledger, ending)));
     let credentials = credentials
         .into_iter()
         .flat_map(|args| [args.token_file.clone(), args.app_secret_file.clone(), args.ca_file.clone()])

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use super::ServerSettings;
+use super::{ServerSettings, TargetSettings};
 use crate::cli::{CredentialArgs, ProgressChoice, SendingArgs, TargetArgs};
 use crate::delivery::{GuardPolicy, Rate, RetryPolicy};
 use crate::failure::Failure;
@@ -36,6 +36,7 @@ impl From<&SendingArgs> for SendingSettings {
             retry: RetryPolicy {
                 max_attempts: args.max_attempts,
                 settle: args.settle,
+                grace: args.grace,
                 connect_timeout: args.connect_timeout.min(args.timeout),
                 key_validity: args.key_validity,
                 trust_unique_email: args.trust_unique_email,
@@ -80,7 +81,7 @@ impl ResolveSettings {
         log: LogSettings,
     ) -> Result<Self, Failure> {
         Ok(Self {
-            server: ServerSettings::of(target, credentials)?,
+            server: ServerSettings::at(TargetSettings::required(target)?.for_sending(sending)?, credentials)?,
             sending: sending.into(),
             progress: super::log::progress_style(ProgressChoice::Auto, log),
         })

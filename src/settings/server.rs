@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::TargetSettings;
 use super::credentials::credentials;
 use crate::api::{BaseUrl, Credentials, Route};
-use crate::cli::{CredentialArgs, TargetArgs};
+use crate::cli::CredentialArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -21,13 +21,8 @@ pub(crate) struct ServerSettings {
 }
 
 impl ServerSettings {
-    /// Returns the named server. Fails if none was named, if its route cannot be used, and if there
-    /// are no or too many credentials. Reads the file of an app secret, so it may block.
-    pub(crate) fn of(target: &TargetArgs, args: &CredentialArgs) -> Result<Self, Failure> {
-        Self::at(TargetSettings::required(target)?, args)
-    }
-
-    /// Returns the server of a target. Fails as [`Self::of`] does.
+    /// Returns the server of a target. Fails if its route cannot be used, and if there are no or too
+    /// many credentials. Reads the file of an app secret, so it may block.
     pub(super) fn at(target: TargetSettings, args: &CredentialArgs) -> Result<Self, Failure> {
         let route = route(&target.base)?;
         let credentials = Arc::new(credentials(args)?);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Rendering, ServerSettings};
+use super::{Rendering, ServerSettings, TargetSettings};
 use crate::cli::StatusArgs;
 use crate::delivery::Rate;
 use crate::failure::Failure;
@@ -23,7 +23,7 @@ impl StatusSettings {
     /// Decides everything. Reads the file of an app secret, so it may block.
     pub(crate) fn of(args: &StatusArgs) -> Result<Self, Failure> {
         Ok(Self {
-            server: ServerSettings::of(&args.target, &args.credentials)?,
+            server: ServerSettings::at(TargetSettings::required(&args.target)?, &args.credentials)?,
             input: InputSettings::of(&args.input)?,
             rate: args.rate,
             timeout: args.timeout,

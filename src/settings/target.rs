@@ -1,15 +1,19 @@
 //! Settings of the target: which account of which server, and which ledger remembers it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use etcetera::BaseStrategy as _;
 
 use crate::api::BaseUrl;
-use crate::cli::{ImportArgs, TargetArgs};
+use crate::cli::{DatabaseArgs, HOLDER_VARIABLE, ImportArgs, SendingArgs, TargetArgs};
 use crate::domain::shown;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::ledger::{Creation, Ledger, LedgerError, Reader, Target};
+use crate::ledger::{
+    Creation, DatabaseSettings, DatabaseUrl, Ledger, LedgerError, LedgerLocation, PasswordSource, Reader, Target,
+};
 use crate::shell;
 use crate::trusted_file::make_private_folder;
 
@@ -18,7 +22,7 @@ use crate::trusted_file::make_private_folder;
 pub(crate) struct TargetSettings {
     pub base: BaseUrl,
     pub target: Target,
-    pub ledger: PathBuf,
+    pub ledger: LedgerLocation,
     pub creation: Creation,
 }
 
@@ -64,14 +68,20 @@ impl TargetSettings {
 
     /// Returns the target of a sandbox at this address. Its port changes with every start, but its
     /// name in the ledger does not.
-    pub(crate) fn of_sandbox(url: &str, account: String, ledger: PathBuf, creation: Creation) -> Result<Self, Failure> {
+    pub(crate) fn of_sandbox(
+        url: &str,
+        account: String,
+        ledger: LedgerLocation,
+        creation: Creation,
+    ) -> Result<Self, Failure> {
         let target = Target { base_url: "sandbox".to_owned(), account };
         Ok(Self { base: base(url)?, target, ledger, creation })
     }
 
-    /// Returns the path of the ledger for people who may be in another folder.
+    /// Returns what names the ledger for people who may be in another folder.
     pub(crate) fn absolute_ledger(&self) -> PathBuf {
-        std::path::absolute(&self.ledger).unwrap_or_else(|_| self.ledger.clone())
+        let absolute = self.ledger.file().and_then(|path| std::path::absolute(path).ok());
+        absolute.unwrap_or_else(|| self.ledger.option().into())
     }
 
     /// Opens the ledger for reading. Fails if there is none.
@@ -84,7 +94,7 @@ impl TargetSettings {
     pub(crate) fn reader_if_any(&self) -> Result<Option<Reader>, Failure> {
         match Reader::open(&self.ledger, &self.target) {
             Ok(reader) => Ok(Some(reader)),
-            Err(LedgerError::Missing(_) | LedgerError::Empty(_)) if self.creation == Creation::Allowed => Ok(None),
+            Err(error) if error.is_missing() && self.creation == Creation::Allowed => Ok(None),
             Err(error) => Err(self.refused(error)),
         }
     }
@@ -92,7 +102,7 @@ impl TargetSettings {
     /// Opens the ledger for writing. Returns `None` and creates nothing if there is none and none
     /// is required. A link to a missing file counts as no ledger.
     pub(crate) fn open_existing_ledger(&self) -> Result<Option<Ledger>, Failure> {
-        if self.creation == Creation::Allowed && !self.ledger.exists() {
+        if self.creation == Creation::Allowed && !Ledger::exists(&self.ledger)? {
             return Ok(None);
         }
         self.open(self.creation).map(Some)
@@ -112,16 +122,16 @@ impl TargetSettings {
     /// Opens the ledger for writing, and creates it if that is allowed. If `tell`, logs that it is
     /// new. Call this when nothing can be refused any more.
     pub(crate) fn open_ledger(&self, tell: bool) -> Result<Ledger, Failure> {
-        let path = &self.ledger;
-        if let (Some(folder), Creation::Allowed) = (path.parent(), self.creation) {
+        let folder = self.ledger.file().and_then(std::path::Path::parent);
+        if let (Some(folder), Creation::Allowed) = (folder, self.creation) {
             make_private_folder(folder).map_err(|error| {
                 Failure::of(Exit::Io, error).context(format!("cannot create the folder {}", shown(folder)))
             })?;
         }
-        let is_new = !path.exists();
+        let is_new = !Ledger::exists(&self.ledger)?;
         let ledger = self.open(self.creation)?;
         if is_new && tell {
-            tracing::info!("created a new ledger: {}; keep it, because it prevents duplicates", shown(path));
+            tracing::info!("created a new ledger: {}; keep it, because it prevents duplicates", self.ledger.name());
         }
         Ok(ledger)
     }
@@ -132,7 +142,7 @@ impl TargetSettings {
 
     /// Adds the hint for a missing ledger, which depends on `--require-ledger`.
     fn refused(&self, error: LedgerError) -> Failure {
-        let was_required = self.creation == Creation::Refused && matches!(error, LedgerError::Missing(_));
+        let was_required = self.creation == Creation::Refused && error.is_missing() && self.ledger.file().is_some();
         let failure = Failure::from(error);
         if was_required {
             return failure.hint("check that its disk is mounted; for a first import, omit --require-ledger");
@@ -140,14 +150,86 @@ impl TargetSettings {
         failure
     }
 
+    /// Returns the ledger alone, which needs no base URL if it was named.
+    pub(crate) fn location(args: &TargetArgs) -> Result<LedgerLocation, Failure> {
+        match named(args)? {
+            Some(location) => Ok(location),
+            None => Self::required(args).map(|target| target.ledger),
+        }
+    }
+
+    /// Returns the target with what sending says about a ledger in a database. Fails if a request
+    /// could take effect after its settle time: another host would send it again.
+    pub(super) fn for_sending(self, args: &SendingArgs) -> Result<Self, Failure> {
+        Ok(Self { ledger: for_sending(self.ledger, args)?, ..self })
+    }
+
     fn at(url: &str, args: &TargetArgs) -> Result<Self, Failure> {
         let base = base(url)?;
-        let ledger = match &args.ledger {
-            Some(path) => path.clone(),
-            None => state_dir()?.join(ledger_name(base.host(), &args.account)),
+        let ledger = match named(args)? {
+            Some(ledger) => ledger,
+            None => LedgerLocation::File(state_dir()?.join(ledger_name(base.host(), &args.account))),
         };
         let target = Target { base_url: base.as_str().to_owned(), account: args.account.clone() };
         Ok(Self { base, target, ledger, creation: creation(args) })
+    }
+}
+
+/// Returns the ledger that was named, or `None` if none was.
+pub(super) fn named(args: &TargetArgs) -> Result<Option<LedgerLocation>, Failure> {
+    let Some(path) = &args.ledger else { return Ok(None) };
+    let url = path.to_str().map(DatabaseUrl::parse).transpose().map_err(|error| {
+        Failure::of(Exit::Configuration, error).hint(
+            "write it without the password (an `@` in another place as %40), and give that by --ledger-password-file, \
+             --ledger-password-command, PGPASSWORD or ~/.pgpass",
+        )
+    })?;
+    Ok(Some(match url.flatten() {
+        Some(url) => LedgerLocation::Database(Arc::new(database(url, &args.database)?)),
+        None => LedgerLocation::File(path.clone()),
+    }))
+}
+
+/// Returns the ledger with what sending says about one in a database.
+pub(super) fn for_sending(ledger: LedgerLocation, args: &SendingArgs) -> Result<LedgerLocation, Failure> {
+    let LedgerLocation::Database(settings) = ledger else { return Ok(ledger) };
+    if args.settle < args.timeout {
+        return Err(Failure::new(Exit::Usage, "--settle is below --timeout, and the ledger is shared").hint(
+            "another host could send a request again that is still under way: raise --settle or lower --timeout",
+        ));
+    }
+    let (grace, settle, patience) = (args.grace, args.settle, args.give_up_after);
+    Ok(LedgerLocation::Database(Arc::new(DatabaseSettings { grace, settle, patience, ..(*settings).clone() })))
+}
+
+/// How long a command tries to reach a database again that sends nothing.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn database(url: DatabaseUrl, args: &DatabaseArgs) -> Result<DatabaseSettings, Failure> {
+    let holder = std::env::var(HOLDER_VARIABLE).ok().filter(|name| !name.trim().is_empty());
+    Ok(DatabaseSettings {
+        url,
+        password: password(args)?,
+        ca_file: args.ledger_ca_file.clone(),
+        lease: args.lease,
+        wait: args.wait_for_lease.unwrap_or_default(),
+        // Commands that send nothing leave no request that a later run must wait for.
+        grace: Duration::from_secs(10),
+        settle: Duration::ZERO,
+        patience: PATIENCE,
+        holder,
+    })
+}
+
+fn password(args: &DatabaseArgs) -> Result<PasswordSource, Failure> {
+    let given = super::credentials::secret_variable("PGPASSWORD")?;
+    match (given, &args.ledger_password_file, &args.ledger_password_command) {
+        (None, None, None) => Ok(PasswordSource::PasswordFile),
+        (Some(password), None, None) => Ok(PasswordSource::Given(password)),
+        (None, Some(path), None) => Ok(PasswordSource::File(path.clone())),
+        (None, None, Some(command)) => Ok(PasswordSource::Command(command.clone())),
+        _ => Err(Failure::new(Exit::Usage, "more than one source of the database's password was given")
+            .hint("keep one of PGPASSWORD, --ledger-password-file and --ledger-password-command")),
     }
 }
 

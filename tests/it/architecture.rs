@@ -5,7 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::sources::Sources;
 
 /// Folders and the crates that only they may name.
-const ONLY_IN: [(&str, &[&str]); 2] = [("ledger::sqlite", &["rusqlite"]), ("style", &["anstyle"])];
+const ONLY_IN: [(&str, &[&str]); 3] = [
+    ("ledger::sqlite", &["rusqlite"]),
+    ("ledger::postgres", &["tokio_postgres", "tokio_postgres_rustls", "tokio_rustls"]),
+    ("style", &["anstyle"]),
+];
 
 /// Folders and the crates that they may not name.
 const NOT_IN: [(&str, &[&str]); 2] =

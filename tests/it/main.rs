@@ -58,6 +58,7 @@ mod round_trip;
 mod screen;
 mod secrets;
 mod selection;
+mod shared_ledger;
 mod snapshots;
 mod sources;
 mod status;

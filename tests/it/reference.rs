@@ -377,7 +377,9 @@ fn exit(exit: Exit) -> &'static str {
         }
         Exit::Usage => "the command line, the environment or a configuration file is wrong; nothing was sent",
         Exit::InDoubt => "finished, and some records are in doubt",
-        Exit::Locked => "another run holds the ledger; the message says which process, on which host, since when",
+        Exit::Locked => {
+            "another run holds the ledger, or has taken a shared one over; the message says which process, on which host, since when"
+        }
         Exit::Input => "the input cannot be read as customers, or changed while it was read",
         Exit::Unavailable => {
             "the API is unreachable or unintelligible, or `ledger pull` got fewer customers than the API reports"

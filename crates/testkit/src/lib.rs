@@ -6,9 +6,11 @@
 
 pub mod checker;
 pub mod crash;
+pub mod database_proxy;
 pub mod door;
 pub mod harness;
 pub mod import;
+pub mod postgres;
 pub mod program;
 pub mod scan;
 pub mod world;

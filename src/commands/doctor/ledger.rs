@@ -1,14 +1,12 @@
 //! Judges the ledger: its place, its owner, whether it is whole, and who holds it.
 
-use std::path::Path;
-
 use super::finding::Finding;
 use super::machine::size;
 use crate::commands::resume;
-use crate::domain::{Status, counted, shown};
+use crate::domain::{Status, counted};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::ledger::{Creation, Ledger, LedgerError, Reader, Target};
+use crate::ledger::{Creation, Ledger, LedgerError, LedgerLocation, Reader, Target};
 use crate::settings::TargetSettings;
 
 const LEDGER: &str = "ledger";
@@ -17,15 +15,15 @@ const LOCK: &str = "lock";
 /// Returns the findings on the ledger and its lock. Creates nothing. Reads the whole ledger, so it
 /// may take a while. `owner` is the account of the credentials, if they name one.
 pub(super) fn judge(target: &TargetSettings, owner: Option<&str>) -> Vec<Finding> {
-    let path = &target.ledger;
-    match Ledger::check_place(path).and_then(|()| Reader::open(path, &target.target)) {
+    let location = &target.ledger;
+    match Ledger::check_place(location).and_then(|()| Reader::open(location, &target.target)) {
         Ok(reader) => match whole(&reader, target, owner) {
             Ok(finding) => vec![finding, lock(&reader)],
             Err(error) => vec![Finding::of_failure(LEDGER, &error.into()), lock(&reader)],
         },
-        Err(LedgerError::Missing(_) | LedgerError::Empty(_)) if target.creation == Creation::Allowed => {
+        Err(error) if error.is_missing() && target.creation == Creation::Allowed => {
             vec![
-                Finding::ok(LEDGER, format!("none yet; the first import creates {}", shown(path))),
+                Finding::ok(LEDGER, format!("none yet; the first import creates {}", location.name())),
                 Finding::not_tried(LOCK, "there is no ledger"),
             ]
         }
@@ -45,8 +43,8 @@ fn whole(reader: &Reader, target: &TargetSettings, owner: Option<&str>) -> Resul
     let (tally, runs) = (reader.tally()?, reader.runs()?);
     let value = format!(
         "{}, {}; whole; {} of {} in it",
-        shown(&target.ledger),
-        file(&target.ledger),
+        target.ledger.name(),
+        kind(&target.ledger),
         counted(tally.total(), "record"),
         counted(runs, "run")
     );
@@ -61,7 +59,8 @@ fn whole(reader: &Reader, target: &TargetSettings, owner: Option<&str>) -> Resul
 }
 
 /// Returns the size of the file and who may do what with it.
-fn file(path: &Path) -> String {
+fn kind(location: &LedgerLocation) -> String {
+    let Some(path) = location.file() else { return "a database".to_owned() };
     let Ok(file) = std::fs::metadata(path) else { return "not readable".to_owned() };
     #[cfg(unix)]
     {

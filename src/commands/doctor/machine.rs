@@ -20,15 +20,21 @@ const NO_SPACE: u64 = 16 * MIB;
 const FEW_DESCRIPTORS: u64 = 64;
 
 /// Returns the findings on the folders of ledger, reports and temporary files, and on the limits.
-pub(super) fn judge(ledger: &Path) -> Vec<Finding> {
-    let folder = ledger.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+pub(super) fn judge(ledger: Option<&Path>) -> Vec<Finding> {
+    let parent = |ledger| Path::parent(ledger).filter(|folder| !folder.as_os_str().is_empty());
+    let folder = ledger.map(|ledger| parent(ledger).unwrap_or(Path::new(".")));
     let reports = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
-    let folders = [("disk of ledger", folder), ("disk of reports", &reports), ("disk of temp", &std::env::temp_dir())];
-    let disks = folders.map(|(subject, folder)| {
+    let folders = [
+        ("disk of ledger", folder),
+        ("disk of reports", Some(&*reports)),
+        ("disk of temp", Some(&*std::env::temp_dir())),
+    ];
+    let there = folders.into_iter().filter_map(|(subject, folder)| Some((subject, folder?)));
+    let disks = there.map(|(subject, folder)| {
         let there = existing(folder);
         disk(subject, there, machine::free_space(there))
     });
-    disks.into_iter().chain([descriptors(machine::descriptors()), memory(machine::memory())]).collect()
+    disks.chain([descriptors(machine::descriptors()), memory(machine::memory())]).collect()
 }
 
 /// Returns the folder, or the nearest one above it that exists, in which it would be created.

@@ -31,8 +31,11 @@ pub(in crate::commands) async fn run(
     let (rendering, target) = (settings.rendering, settings.target.clone());
     let owner = signals.or_stop(async { Ok(owner(&settings.credentials).await) }).await?;
     let local = signals.beside(move || {
-        let path = target.ledger.clone();
-        Ok(ledger::judge(&target, owner.as_deref()).into_iter().chain(machine::judge(&path)).collect::<Vec<_>>())
+        let file = target.ledger.file().map(std::path::Path::to_owned);
+        Ok(ledger::judge(&target, owner.as_deref())
+            .into_iter()
+            .chain(machine::judge(file.as_deref()))
+            .collect::<Vec<_>>())
     });
     let remote = signals.or_stop(async { Ok(remote(settings).await) });
     let (remote, local) = tokio::try_join!(remote, local)?;

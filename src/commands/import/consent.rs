@@ -21,6 +21,7 @@ pub(super) struct Consent {
 
 /// The answer of a person.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a run has one")]
 pub(super) enum Answer {
     /// Send. The run takes this over.
     Yes(Opening),

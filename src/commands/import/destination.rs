@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::api::{Credentials, Route, TokenSource};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::ledger::LedgerLocation;
 use crate::sandbox::{self, Sandbox};
 use crate::settings::{Destination, SandboxSettings, ServerSettings, TargetSettings};
 
@@ -33,7 +34,7 @@ pub(super) async fn reach(destination: Destination) -> Result<(ServerSettings, O
         Some(ledger) => (ledger, None),
         None => {
             let folder = tempfile::tempdir().map_err(failed)?;
-            (folder.path().join("ledger.db"), Some(folder))
+            (LedgerLocation::File(folder.path().join("ledger.db")), Some(folder))
         }
     };
     let target = TargetSettings::of_sandbox(&sandbox.base_url(), account, ledger, creation)?;

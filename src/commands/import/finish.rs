@@ -12,7 +12,7 @@ use crate::delivery::Verdict;
 use crate::domain::{self, Status, Tally};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::ledger::{EndedRun, LedgerError, Reader, RunCounters, RunId, RunInfo, RunState};
+use crate::ledger::{EndedRun, LedgerError, LedgerLocation, Reader, RunCounters, RunId, RunInfo, RunState};
 use crate::process::{signals, stdout};
 use crate::reconcile::line::{AsOf, PassCounts, Reconciler};
 use crate::reconcile::outputs::Outputs;
@@ -48,6 +48,7 @@ impl Import<'_> {
     /// Writes the reports, the end of the run in the ledger, and the summary.
     pub(super) async fn report(&self, run: &RunId, sent: SendingEnd, begun: Instant) -> Result<Finished, Failure> {
         let SendingEnd { verdict, counters, unread, mut stopped } = sent;
+        self.check_held(&verdict).await?;
         let activity = Activity::start(self.progress, "writing the reports");
         let memory = self.memory(&verdict).await?;
         let is_limited = matches!(verdict, Some(Verdict::LimitReached));
@@ -113,6 +114,19 @@ impl Import<'_> {
             self.print(&summary).await;
         }
         Ok(Finished { exit, next_command })
+    }
+
+    /// Fails if another run has taken the ledger over. It goes on there, and a report of this one
+    /// would say what is no longer so.
+    async fn check_held(&self, verdict: &Option<Verdict>) -> Result<(), Failure> {
+        let lost = match verdict {
+            Some(Verdict::LedgerFailed(error)) => Some(error.clone()),
+            _ => self.ledger.check_hold().await.err(),
+        };
+        match lost.filter(LedgerError::is_taken_over) {
+            Some(error) => Err(error.into()),
+            None => Ok(()),
+        }
     }
 
     /// Returns the counts that the exit code depends on.
@@ -294,7 +308,11 @@ impl Import<'_> {
         let ledger = copy.path().join("ledger.db");
         self.ledger.copy_to(ledger.clone()).await.map_err(|error| failed(&error))?;
         let lacks_name = lost.is_without_name();
-        Ok(Memory { target: TargetSettings { ledger, ..target }, lacks_name, copy: Some(copy) })
+        Ok(Memory {
+            target: TargetSettings { ledger: LedgerLocation::File(ledger), ..target },
+            lacks_name,
+            copy: Some(copy),
+        })
     }
 }
 

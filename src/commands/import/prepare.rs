@@ -18,7 +18,7 @@ use crate::domain::{CountOrShare, Status, counted};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::intake;
-use crate::ledger::RunId;
+use crate::ledger::{Ledger, RunId};
 use crate::output::MACHINE_TARGET;
 use crate::process::runtime;
 use crate::process::signals::Signals;
@@ -130,6 +130,9 @@ async fn import(
     };
     let ledger = Arc::new(ledger);
     sender.check_owner(&ledger).await?;
+    if was_done_meanwhile(&ledger, target, &input)? {
+        return Ok(Exit::Done);
+    }
     let Planned { mut plan, diagnostics, duplicates, known, known_bad, known_rejected, kept, is_ndjson } = planned;
     plan.resolve_command = Some(resume::ledger(&["resolve"], target));
     let invalid = plan.tally.get(Status::Invalid);
@@ -175,6 +178,7 @@ async fn import(
 }
 
 /// Whether records are sent.
+#[expect(clippy::large_enum_variant, reason = "a run has one")]
 enum Start {
     Send(Option<Opening>),
     Refused { why: String, requests: u64 },
@@ -209,6 +213,18 @@ async fn plan(
     let mut planned = signals.beside(work).await?;
     planned.plan.limit = limit;
     Ok(planned)
+}
+
+/// Returns whether another run did all that this one would do, while this one waited for the ledger
+/// as a standby. The reports are that run's.
+fn was_done_meanwhile(ledger: &Ledger, target: &TargetSettings, input: &InputHandle) -> Result<bool, Failure> {
+    let Some(since) = ledger.waited_since() else { return Ok(false) };
+    let last = target.reader()?.last_run(&input.name().0)?;
+    let done = last.filter(|run| run.exit_code == Some(Exit::Done.code()) && run.ended_at >= Some(since));
+    if let Some(run) = &done {
+        tracing::info!("run {} of the same input ended well while this one waited; nothing is left to do", run.id.name);
+    }
+    Ok(done.is_some())
 }
 
 /// Fails if the input has fewer records than `--min-records` asks for.

@@ -4,10 +4,12 @@
 //! - `resolve` finishes the records in doubt like an import; `settle` ends one by hand.
 //! - `pull` adds the customers that the account already has.
 //! - `forget` erases a person or the whole target.
+//! - `migrate` makes the tables of a shared ledger, and brings older ones up to date.
 //!
 //! All but `show` lock the ledger, so none of them runs beside an import.
 
 mod forget;
+mod migrate;
 mod pull;
 mod resolve;
 mod settle;
@@ -33,6 +35,7 @@ pub(super) fn run(command: LedgerCommand, log: LogSettings) -> Result<Exit, Fail
         LedgerCommand::Settle { email, created, target, .. } => {
             settle::settle(&EmailKey::of(&email), created, &of(target)?)
         }
+        LedgerCommand::Migrate { target } => migrate::migrate(&TargetSettings::location(&target)?),
         LedgerCommand::Forget { email, target, yes, .. } => forget::forget(email.as_deref(), &of(target)?, yes),
         LedgerCommand::Resolve { target, credentials, sending, json } => {
             let decide = move || ResolveSettings::of(&target, &credentials, &sending, log);

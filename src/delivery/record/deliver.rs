@@ -14,10 +14,10 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
-use super::clock::Clock;
 use super::lifecycle::{Finish, KeyChoice, Lifecycle, LookupFinding, Pause, Proof, Sighting, Step};
 use super::retry::RetryPolicy;
 use crate::api::{Departure, LookupScan, PageResult, Token};
+use crate::clock::Clock;
 use crate::delivery::auth::admission::{Admission, Admitted};
 use crate::delivery::auth::token_cache::TokenRefusal;
 use crate::delivery::backoff::{backoff, jitter};
@@ -39,9 +39,6 @@ use crate::ledger::{Intent, Ledger, LedgerError, RunId, Ticket};
 const LOOKUP_TRIES: u32 = 5;
 /// How long the sync of an intent is expected to take.
 const SYNC_TIME: Duration = Duration::from_millis(250);
-/// How long an intent may take to become durable. If a ledger takes longer, it is too slow to send
-/// with. A later run waits at most this much longer for the requests of a killed one.
-const LONGEST_GRACE: Duration = Duration::from_secs(10);
 /// How long after its stated end the server may still accept a token.
 const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
 /// If only the requests of one record are rejected so often in a row, each time with the current
@@ -290,7 +287,7 @@ impl<S: Server> Delivery<S> {
         permit: &mut Permit,
         token_until: Option<Moment>,
     ) -> Result<Result<Moment, Draining>, LedgerError> {
-        let mut grace = SYNC_TIME;
+        let mut grace = SYNC_TIME.min(self.context.policy.grace);
         loop {
             let leaves_by = self.now().later(grace);
             let intent = self.intent(leaves_by, token_until);
@@ -299,18 +296,22 @@ impl<S: Server> Delivery<S> {
             if !self.now().is_after(leaves_by) {
                 return Ok(Ok(leaves_by));
             }
-            if grace == LONGEST_GRACE && self.context.shutdown.is_draining() {
+            if grace == self.context.policy.grace && self.context.shutdown.is_draining() {
                 return Ok(Err(Draining));
             }
-            grace = longer(grace);
+            grace = longer(grace, self.context.policy.grace);
         }
     }
 
     /// Allows the first byte only until connecting must have ended, however long this process was
-    /// stopped in between (S2).
+    /// stopped in between (S2), and only while this process surely holds the ledger (S6).
     fn departure(&self, leaves_by: Moment) -> Departure {
         let (clock, send_by) = (self.context.clock.clone(), leaves_by.later(self.context.policy.connect_timeout));
-        Departure::while_in_time(move || !clock.now().is_after(send_by))
+        let hold = self.context.ledger.hold();
+        Departure::while_in_time(move || {
+            let now = clock.now();
+            !now.is_after(send_by) && hold.is_sure(now)
+        })
     }
 
     /// Returns a moment after which the server surely rejects the token, or `None` if its life is
@@ -570,8 +571,8 @@ impl<S: Server> Delivery<S> {
 }
 
 /// Returns the grace of the next intent, because this one was not durable in time.
-pub(crate) fn longer(grace: Duration) -> Duration {
-    (grace * 2).min(LONGEST_GRACE)
+pub(crate) fn longer(grace: Duration, longest: Duration) -> Duration {
+    (grace * 2).min(longest)
 }
 
 /// Removes the customer from a result, because the run only needs to know how the request went.

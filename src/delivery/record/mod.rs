@@ -4,11 +4,9 @@
 //!   `lifecycle` says so.
 //! - `lifecycle` holds all rules of retries and doubts, pure.
 //! - `retry` has the limits: how often and how long a record is retried.
-//! - `clock` returns the time of two clocks that must agree.
 //! - `apart` keeps records with look-alike e-mails from being in flight at the same time.
 
 pub(super) mod apart;
-pub(super) mod clock;
 pub(super) mod deliver;
 pub(super) mod lifecycle;
 pub(super) mod retry;

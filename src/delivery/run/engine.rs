@@ -17,6 +17,7 @@ use tracing::Instrument as _;
 use super::minutes::MinuteCollector;
 use super::stop_rules::{GuardPolicy, Halt, StopRules, is_ordinary};
 use super::verdict::{RunEnd, Verdict};
+use crate::clock::Clock;
 use crate::delivery::auth::admission::Admission;
 use crate::delivery::auth::token_cache::TokenCache;
 use crate::delivery::note::TaskMessage;
@@ -25,7 +26,6 @@ use crate::delivery::payload::Payload;
 use crate::delivery::rate::pacer::{Pacer, until};
 use crate::delivery::rate::rate_option::Rate;
 use crate::delivery::record::apart::{Apart, LookHash};
-use crate::delivery::record::clock::Clock;
 use crate::delivery::record::deliver::{ApiEvidence, Delivered, RunAbort, RunContext, deliver};
 use crate::delivery::record::retry::RetryPolicy;
 use crate::delivery::server::Server;
@@ -160,10 +160,9 @@ pub(crate) async fn run_by<S: Server>(clock: Clock, job: Job<S>, listener: impl 
 /// be working on.
 async fn look_alikes<S>(clock: &Clock, job: &Job<S>) -> Result<Apart<(Ticket, Payload)>, LedgerError> {
     let mut apart = Apart::new(job.concurrency.get().saturating_mul(STARTED_PER_SLOT));
-    let (now, begin, settle) = (clock.now(), Instant::now(), job.retry.settle);
-    for (email, sent_at) in job.ledger.sent_within(settle, now).await? {
-        let rest = settle.saturating_sub(now.surely_since(sent_at));
-        apart.doubt(apart.look(&email), begin + rest, begin);
+    let (now, begin) = (clock.now(), Instant::now());
+    for (email, sent_at) in job.ledger.sent_within(job.retry.settle, now).await? {
+        apart.doubt(apart.look(&email), begin + job.retry.settles_in(sent_at, now), begin);
     }
     Ok(apart)
 }

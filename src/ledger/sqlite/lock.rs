@@ -20,6 +20,7 @@ use jiff::Timestamp;
 use super::ownership;
 use super::place::{self, beside};
 use crate::ledger::error::{Holder, LostName, Occupied};
+use crate::ledger::model::Stay;
 use crate::ledger::{Creation, LedgerError};
 use crate::trusted_file;
 
@@ -45,15 +46,6 @@ pub(super) struct Lock {
     database: Held,
     since: Timestamp,
     stay: Stay,
-}
-
-/// How long a process means to hold the ledger. It says so in the lock file, because a run that
-/// finds the ledger held waits for a moment, and not for a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::ledger) enum Stay {
-    Run,
-    /// To write what is at hand.
-    Moment,
 }
 
 /// A file that is open, and the name that led to it.
@@ -144,7 +136,7 @@ impl Held {
 
     fn lock(&self, ledger: &Path) -> Result<(), LedgerError> {
         self.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => LedgerError::Locked(Occupied { path: ledger.to_owned(), by: None }),
+            TryLockError::WouldBlock => LedgerError::Locked(Occupied { ledger: ledger.into(), by: None }),
             TryLockError::Error(error) => LedgerError::Unlockable { path: self.path.clone(), why: error.to_string() },
         })
     }
@@ -164,7 +156,7 @@ impl Held {
                 None => UNSAID,
             };
             if begun.elapsed() >= patience {
-                return Err(LedgerError::Locked(Occupied { path: ledger.to_owned(), by }));
+                return Err(LedgerError::Locked(Occupied { ledger: ledger.into(), by }));
             }
             std::thread::sleep(GLANCE);
         }
@@ -286,7 +278,7 @@ pub(super) fn occupied(ledger: &Path) -> Option<Occupied> {
     let mut options = OpenOptions::new();
     trusted_file::never_following(options.read(true));
     let mut lock_file = options.open(beside(&path, ".lock")).ok()?;
-    Some(Occupied { path, by: written_by(&mut lock_file) })
+    Some(Occupied { ledger: path.as_path().into(), by: written_by(&mut lock_file) })
 }
 
 /// Fails if a run could not lock a ledger here. Creates nothing.

@@ -27,8 +27,16 @@ pub(super) use store::SqliteStore;
 
 use std::path::Path;
 
-use crate::ledger::LedgerError;
+use crate::ledger::model::Stay;
+use crate::ledger::{Creation, LedgerError};
 use crate::limits;
+
+/// Brings the file to the newest schema. Returns the version that it had and the one that it has.
+pub(super) fn migrate(path: &Path) -> Result<(i64, i64), LedgerError> {
+    let path = lock::real_file(path, Creation::Refused)?;
+    let _lock = lock::Lock::acquire(&path, Stay::Run)?;
+    schema::bring_up_to_date(&path)
+}
 
 impl LedgerError {
     /// What the database says decides whether the file is damaged, foreign or out of reach.
@@ -38,10 +46,12 @@ impl LedgerError {
         match error.sqlite_error_code() {
             Some(DatabaseCorrupt) => Self::Damaged { path, why },
             Some(NotADatabase) => Self::Foreign { path, why },
-            Some(OutOfMemory) => Self::Limit { path, why: format!("{} is reached ({why})", limits::memory()) },
+            Some(OutOfMemory) => {
+                Self::Limit { ledger: path.as_path().into(), why: format!("{} is reached ({why})", limits::memory()) }
+            }
             _ => match limits::suspected(largest(&path)) {
-                Some(limit) => Self::Limit { path, why: format!("{limit} ({why})") },
-                None => Self::Io { path, why },
+                Some(limit) => Self::Limit { ledger: path.as_path().into(), why: format!("{limit} ({why})") },
+                None => Self::Io { ledger: path.as_path().into(), why },
             },
         }
     }

@@ -219,6 +219,14 @@ pub(super) fn open_for_writing(path: &Path, creation: Creation) -> Result<Connec
     Ok(connection)
 }
 
+/// Opens the file for writing, which brings it to the newest schema. Returns the version that it
+/// had and the one that it has.
+pub(super) fn bring_up_to_date(path: &Path) -> Result<(i64, i64), LedgerError> {
+    let before = recognise(&connect(path)?, path)?;
+    open_for_writing(path, Creation::Allowed)?;
+    Ok((before, before.max(newest())))
+}
+
 /// Returns a connection that only reads and does not hinder a writer.
 pub(super) fn open_for_reading(path: &Path) -> Result<Connection, LedgerError> {
     if !path.exists() {

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::lock::{Lock, Stay, owner_only, real_file};
+use super::lock::{Lock, owner_only, real_file};
 use super::write::SentData;
 use super::{maintenance, read, schema, write};
 use crate::domain::EmailKey;
 use crate::ledger::keyed_hasher::KeyedHasher;
+use crate::ledger::model::Stay;
 use crate::ledger::store::{Op, OpReply, Store};
 use crate::ledger::{Creation, LedgerError, Target};
 
@@ -49,7 +50,7 @@ impl SqliteStore {
         lock.check()?;
         let failed = |error: rusqlite::Error| LedgerError::sqlite(&path, &error);
         let secret = secret(&connection, &path)?;
-        let hasher = KeyedHasher::new(&secret).map_err(|error| LedgerError::io(&path, error))?;
+        let hasher = KeyedHasher::new(&secret).map_err(|error| LedgerError::io(path.as_path(), error))?;
         let target = write::register(&connection, target).map_err(failed)?;
         Ok(Self { connection, lock, path, target, hasher, claimed: HashMap::new(), begun: None })
     }

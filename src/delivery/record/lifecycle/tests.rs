@@ -13,6 +13,7 @@ fn policy() -> RetryPolicy {
     RetryPolicy {
         max_attempts: NonZeroU32::new(5).unwrap(),
         settle: Duration::from_secs(90),
+        grace: Duration::from_secs(10),
         connect_timeout: Duration::from_secs(10),
         key_validity: Duration::from_secs(45 * 60),
         trust_unique_email: false,
@@ -608,9 +609,12 @@ fn two_answers_without_meaning_to_one_key_are_enough() {
 }
 
 #[test]
-fn a_send_from_the_future_is_waited_for_from_now() {
-    let life = Lifecycle::resumed(policy(), at(500), at(500));
-    assert_eq!(life.first_step(at(0)), Step::LookUp { after: wait(SETTLE) });
+fn a_send_that_is_still_to_come_is_waited_for_unless_a_clock_was_set() {
+    let first_step = |sent_at| Lifecycle::resumed(policy(), sent_at, sent_at).first_step(at(0));
+    assert_eq!(first_step(at(500)), Step::LookUp { after: wait(500 + SETTLE) });
+    assert_eq!(first_step(at(2 * 3600)), Step::LookUp { after: wait(SETTLE) }, "nothing is written so far ahead");
+    let by_wall_alone = Moment { boot: None, ..at(500) };
+    assert_eq!(first_step(by_wall_alone), Step::LookUp { after: wait(SETTLE) });
 }
 
 #[test]

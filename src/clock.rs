@@ -85,24 +85,24 @@ pub(crate) mod tests {
 
     /// Two clocks that follow tokio's and can be set apart from it.
     #[derive(Debug)]
-    pub(in crate::delivery) struct Given {
+    pub(crate) struct Given {
         start: Instant,
         set: Mutex<(SignedDuration, Duration)>,
     }
 
     impl Given {
-        pub(in crate::delivery) fn new() -> Self {
+        pub(crate) fn new() -> Self {
             Self { start: Instant::now(), set: Mutex::default() }
         }
 
         /// Sets the wall clock.
-        pub(in crate::delivery) fn set_wall(&self, by: SignedDuration) {
+        pub(crate) fn set_wall(&self, by: SignedDuration) {
             self.set.lock().unwrap().0 += by;
         }
 
         /// Lets the machine sleep: the monotonic clock stops, and with it every wait of the
         /// program.
-        pub(in crate::delivery) fn sleep(&self, time: Duration) {
+        pub(crate) fn sleep(&self, time: Duration) {
             self.set_wall(SignedDuration::try_from(time).unwrap());
             self.set.lock().unwrap().1 += time;
         }
