@@ -11,7 +11,7 @@ use crate::process::stdout;
 use crate::reconcile::input::InputHandle;
 use crate::reconcile::inquiry;
 use crate::reconcile::plan::{self, Planned};
-use crate::report::PageFacts;
+use crate::report::{Activity, PageFacts};
 use crate::settings::{CheckSettings, Rendering, TargetSettings};
 use crate::style::Paint;
 
@@ -27,7 +27,7 @@ pub(super) fn run(settings: CheckSettings) -> Result<Exit, Failure> {
 }
 
 fn check(input: &InputHandle, settings: &CheckSettings) -> Result<Exit, Failure> {
-    let CheckSettings { target, outputs, purpose, rendering, log, .. } = settings;
+    let CheckSettings { target, outputs, purpose, progress, rendering, log, .. } = settings;
     let ledger = target.as_ref().map(TargetSettings::reader_if_any).transpose()?.flatten();
     let has_checks = ledger.as_ref().map(inquiry::was_ever_made).transpose()?.unwrap_or_default();
     let outputs = &outputs.with_checks(has_checks);
@@ -40,7 +40,9 @@ fn check(input: &InputHandle, settings: &CheckSettings) -> Result<Exit, Failure>
     } else {
         outputs
     };
+    let activity = Activity::counting(*progress, "checking the input", input.rows_read());
     let Planned { mut plan, diagnostics, is_ndjson, .. } = plan::plan(input, outputs, ledger, purpose)?;
+    drop(activity);
     let has_invalid = plan.tally.get(Status::Invalid) > 0;
     plan.correction = (has_input && has_invalid).then(|| resume::correction(input, outputs, is_ndjson));
     plan.resolve_command = target.as_ref().map(|target| resume::ledger(&["resolve"], target));

@@ -109,7 +109,7 @@ fn dispatch(command: Command, log: LogSettings) -> Result<Exit, Failure> {
             import::run(notify, metrics, move || ImportSettings::of(&args, log))
         }
         Command::Check(args) => signals::interruptible(move || check::run(CheckSettings::of(&args, log)?)),
-        Command::Report(args) => signals::interruptible(move || report::run(ReportSettings::of(args)?)),
+        Command::Report(args) => signals::interruptible(move || report::run(ReportSettings::of(args, log)?)),
         Command::Init(args) => signals::interruptible(move || init::run(&InitSettings::of(&args)?)),
         Command::Status(args) => runtime::on_runtime(status::run(move || StatusSettings::of(&args))),
         Command::Doctor(args) => runtime::on_runtime(doctor::run(move || DoctorSettings::of(&args))),

@@ -12,16 +12,18 @@ use crate::reconcile::input::InputHandle;
 use crate::reconcile::line::{AsOf, Reconciler};
 use crate::reconcile::survey::{self, Survey};
 use crate::reconcile::{all_runs, inquiry, page_facts, pass, run_input};
-use crate::report::{PageFacts, Summary, Unended};
+use crate::report::{Activity, PageFacts, Summary, Unended};
 use crate::settings::{Rendering, ReportSettings, TargetSettings};
 use crate::style::Paint;
 
 pub(super) fn run(settings: ReportSettings) -> Result<Exit, Failure> {
-    let ReportSettings { target, input, outputs, run: wanted, rendering } = settings;
+    let ReportSettings { target, input, outputs, run: wanted, progress, rendering } = settings;
     let input = InputHandle::open(input)?;
     let (ledger, run, state) = look_up(&target, &wanted, &input)?;
     let (input, notes) = run_input::as_in_run(input, &run)?;
+    let reading = Activity::counting(progress, "reading the input", input.rows_read());
     let Survey { duplicates, is_ndjson, .. } = survey::survey(&input, true, |_| {})?;
+    drop(reading);
     let outputs = outputs.with_checks(inquiry::was_ever_made(&ledger)?);
     let outputs = if outputs.has_page() {
         outputs.with_facts(PageFacts {
@@ -37,10 +39,16 @@ pub(super) fn run(settings: ReportSettings) -> Result<Exit, Failure> {
     let (all_runs, shared_ids) = (all_runs::up_to(&ledger, &run)?, shared_ids(&ledger, run.id.number)?);
     let is_last = ledger.last_run(&run.start.input.0)?.is_some_and(|last| last.id == run.id);
     let reconciler = Reconciler::new(duplicates, Some(ledger), AsOf::Run(run.id.number));
+    let writing = Activity::counting(progress, "writing the reports", input.rows_read());
     let counted = pass::pass(&input, &outputs, &reconciler, |_, _| {})?;
+    drop(writing);
     // Not before, because it looks which names are free.
     let correction = resume::correction(&input, &outputs, is_ndjson);
-    let exit = Exit::of_report(&counted.tally);
+    let excuses_known_bad = run_input::excused_known_bad(&run);
+    // As the run found them, because by now its own bad records are known too.
+    let known_bad = run.known_bad.unwrap_or_default();
+    let judged = if excuses_known_bad { counted.tally.excusing(known_bad) } else { counted.tally.clone() };
+    let exit = Exit::of_report(&judged);
     let (unended, until) = match state {
         RunState::Ended(at) => (None, at),
         RunState::Running => (Some(Unended::RunningSince(run.started_at)), jiff::Timestamp::now()),
@@ -65,9 +73,8 @@ pub(super) fn run(settings: ReportSettings) -> Result<Exit, Failure> {
         all_runs,
         errors: counted.errors,
         changed: counted.changed,
-        // As the run found them, because it has its own in the ledger.
-        known_bad: run.known_bad.unwrap_or_default(),
-        excuses_known_bad: false,
+        known_bad,
+        excuses_known_bad,
         shared_ids,
         reports: outputs.reports,
         rejects: outputs.rejects,

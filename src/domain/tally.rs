@@ -75,6 +75,13 @@ impl Tally {
         rest
     }
 
+    /// Returns the counts without so many invalid and rejected records, whichever of both they are.
+    #[must_use]
+    pub fn excusing(&self, records: u64) -> Self {
+        let invalid = self.get(Status::Invalid).min(records);
+        self.without(KnownBad { invalid, rejected: records - invalid })
+    }
+
     #[must_use]
     pub fn total(&self) -> u64 {
         self.counts.iter().sum()
@@ -123,7 +130,9 @@ mod tests {
         assert!(tally.without(known).has_losses(), "one invalid record is new");
         known.add(Status::Invalid);
         assert!(!tally.without(known).has_losses());
+        assert!(tally.excusing(2).has_losses() && !tally.excusing(3).has_losses());
         tally.add(Status::Failed);
         assert!(tally.without(known).has_losses(), "a failed record is never known bad");
+        assert!(tally.excusing(9).has_losses());
     }
 }

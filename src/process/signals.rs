@@ -13,6 +13,7 @@ use crate::delivery::Shutdown;
 use crate::exit::{Exit, Signal};
 use crate::failure::Failure;
 use crate::limits;
+use crate::output;
 
 /// Holds the first signal, once one has arrived.
 #[derive(Clone, Debug, Default)]
@@ -108,7 +109,12 @@ pub(crate) fn interruptible<T: Send + 'static>(
                 }
             }
             Ok(Awaited::Failed(error)) => return Err(cannot_listen(&error)),
-            Ok(Awaited::Signal(signal)) => return Err(stopped(signal)),
+            Ok(Awaited::Signal(signal)) => {
+                // The thread that works may show what it does, and it goes on until the process
+                // ends.
+                output::set_footer(None);
+                return Err(stopped(signal));
+            }
             Ok(Awaited::Done(done)) => return done,
             Err(_) => return Err(thread_failed()),
         }

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::atomic_file;
 use crate::domain::shown;
@@ -44,6 +45,8 @@ pub(crate) struct InputHandle {
     /// The options that were not typed but are those of the run that a report is about: long name
     /// and value. Commands that are printed must repeat them.
     remembered: Vec<(String, String)>,
+    /// How many rows the current reading has read, which a display can follow.
+    rows_read: Arc<AtomicU64>,
 }
 
 impl InputHandle {
@@ -59,7 +62,7 @@ impl InputHandle {
         // none.
         let by_path = || InputName(path.canonicalize().unwrap_or(path).to_string_lossy().into_owned());
         let name = settings.name.clone().unwrap_or_else(by_path);
-        Ok(Self { file, name, settings, remembered: Vec::new() })
+        Ok(Self { file, name, settings, remembered: Vec::new(), rows_read: Arc::default() })
     }
 
     pub(crate) fn file(&self) -> &Arc<InputFile> {
@@ -112,8 +115,19 @@ impl InputHandle {
     /// Reads the input from the start. Fails if the file has changed. With `want_raw`, records keep
     /// their original cells for the rejects.
     pub(crate) fn feed(&self, want_raw: bool) -> Result<Feed, Failure> {
+        self.read_up_to(0);
         let options = InputOptions { want_raw, ..self.settings.options.clone() };
         Ok(Feed::of_file(&self.file, &options)?)
+    }
+
+    /// Returns the number of rows that the current reading has read. It counts on.
+    pub(crate) fn rows_read(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.rows_read)
+    }
+
+    /// Notes how far the current reading is.
+    pub(super) fn read_up_to(&self, row: u64) {
+        self.rows_read.store(row, Ordering::Relaxed);
     }
 
     /// Fails if the input has changed since it was opened.

@@ -38,7 +38,7 @@ pub(crate) fn of_run(ledger: &Reader, target: &Target, run: &RunInfo, state: Run
         ended_at,
         unended,
         stopped: run.stopped.clone(),
-        excuses_known_bad: false,
+        excuses_known_bad: run_input::excused_known_bad(run),
         limit: None,
         requests: run.counters.requests,
         retries: run.counters.retries,

@@ -24,7 +24,9 @@ pub(crate) fn pass(
         let prepared = prepared?;
         let mut known = reconciler.known(prepared.iter())?;
         let mut bad = Vec::new();
+        let mut row = None;
         for prepared in prepared {
+            row = Some(prepared.noted.position.row);
             let line = reconciler.line(&prepared, &mut known);
             let record = &prepared.noted;
             counted.add(&line);
@@ -32,6 +34,7 @@ pub(crate) fn pass(
             files.write(&line, record.raw.as_ref())?;
             observe(&line, &ShapedRecord { shape: &shape, record });
         }
+        row.into_iter().for_each(|row| input.read_up_to(row));
         reconciler.count_bad(&bad, &mut counted)?;
     }
     counted.tally.set_skipped(pieces.skipped());

@@ -13,20 +13,28 @@ use crate::failure::Failure;
 use crate::intake::{CompletedOptions, OptionDifference};
 use crate::ledger::{RunInfo, RunStart};
 
-/// The member that has the size and the time of the file. All others are options.
+/// The member that has the size and the time of the file.
 const FILE: &str = "file";
+/// The member that has `--fail-on`, if it is not the default. It says nothing about the input, but
+/// a report of the run must count like the run did. All other members are options of the input.
+const FAIL_ON: &str = "fail-on";
+/// Its value if known bad records leave the run a success.
+const NEW: &str = "new";
 /// How much of an option or a name is shown.
 const WIDTH: usize = 200;
 
 /// Returns what a run of this input begins with.
-pub(crate) fn run_start(input: &InputHandle) -> RunStart {
-    RunStart { input: input.name(), options: Some(written(input)) }
+pub(crate) fn run_start(input: &InputHandle, excuses_known_bad: bool) -> RunStart {
+    RunStart { input: input.name(), options: Some(written(input, excuses_known_bad)) }
 }
 
 /// Returns what a run remembers of its input, as JSON: the options, and the size and time of the
-/// file.
-fn written(input: &InputHandle) -> String {
+/// file. Also whether it excuses known bad records.
+fn written(input: &InputHandle, excuses_known_bad: bool) -> String {
     let mut members = input.options().to_json();
+    if excuses_known_bad {
+        members.insert(FAIL_ON.to_owned(), NEW.into());
+    }
     if let Some(stamp) = stamp(input) {
         members.insert(FILE.to_owned(), stamp);
     }
@@ -44,7 +52,13 @@ pub(super) fn shown(written: Option<&str>) -> Vec<(String, String)> {
         Value::Array(items) => (name, items.into_iter().map(text).collect::<Vec<_>>().join(", ")),
         value => (name, text(value)),
     };
-    read(written).0.into_iter().map(entry).collect()
+    members(written).into_iter().filter(|(name, _)| name != FILE).map(entry).collect()
+}
+
+/// Returns whether known bad records left the run a success (`--fail-on new`). A run of an earlier
+/// version does not say, so the answer is no.
+pub(crate) fn excused_known_bad(run: &RunInfo) -> bool {
+    members(run.start.options.as_deref()).get(FAIL_ON).is_some_and(|value| value == NEW)
 }
 
 /// Returns the input as the run read it, and what a reader of the report must know: one sentence
@@ -77,12 +91,20 @@ pub(crate) fn as_in_run(input: InputHandle, run: &RunInfo) -> Result<(InputHandl
     Ok((input.with_options(options, taken), notes))
 }
 
-/// Returns the options of a run, and the size and time of its file. Both are missing if the text is
-/// not an object.
+/// Returns the options with which a run read its input, and the size and time of its file.
 fn read(written: Option<&str>) -> (Map<String, Value>, Option<Value>) {
-    let Some(Ok(Value::Object(mut members))) = written.map(serde_json::from_str) else { return (Map::new(), None) };
+    let mut members = members(written);
     let stamp = members.remove(FILE);
+    members.remove(FAIL_ON);
     (members, stamp)
+}
+
+/// Returns all that a run remembers, or nothing if the text is not an object.
+fn members(written: Option<&str>) -> Map<String, Value> {
+    match written.map(serde_json::from_str) {
+        Some(Ok(Value::Object(members))) => members,
+        _ => Map::new(),
+    }
 }
 
 /// Returns the size and the time of the file, or `None` if it cannot be asked.

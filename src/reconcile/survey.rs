@@ -87,6 +87,7 @@ pub(crate) fn survey(
                 fingerprints.add(fingerprint, row);
             }
         }
+        input.read_up_to(row);
         for record in surveyed.violated {
             if record.is_invalid() {
                 counted.add(&line::invalid(&record));

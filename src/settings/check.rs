@@ -1,13 +1,15 @@
 //! Settings of `check`.
 
+use super::log::progress_style;
 use super::outputs::{self, Rendering};
 use super::{SendingSettings, TargetSettings};
-use crate::cli::{CheckArgs, ImportArgs};
+use crate::cli::{CheckArgs, ImportArgs, ProgressChoice};
 use crate::failure::Failure;
 use crate::process::logging::LogSettings;
 use crate::reconcile::input::InputSettings;
 use crate::reconcile::outputs::Outputs;
 use crate::reconcile::plan::Purpose;
+use crate::report::Style;
 
 #[derive(Debug)]
 pub(crate) struct CheckSettings {
@@ -16,6 +18,7 @@ pub(crate) struct CheckSettings {
     pub input: InputSettings,
     pub outputs: Outputs,
     pub purpose: Purpose,
+    pub progress: Style,
     pub rendering: Rendering,
     pub log: LogSettings,
 }
@@ -33,7 +36,8 @@ impl CheckSettings {
             excuses_invalid: false,
             excuses_rejected: false,
         };
-        Ok(Self { target, input, outputs, purpose, rendering: args.output.summary.into(), log })
+        let progress = progress_style(ProgressChoice::Auto, log);
+        Ok(Self { target, input, outputs, purpose, progress, rendering: args.output.summary.into(), log })
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::credentials::credentials;
 use super::server::route;
-use super::{Rendering, TargetSettings};
+use super::{AnswerFormat, TargetSettings};
 use crate::api::{Credentials, Route};
 use crate::cli::DoctorArgs;
 use crate::delivery::Rate;
@@ -23,7 +23,7 @@ pub(crate) struct DoctorSettings {
     pub rate: Rate,
     pub timeout: Duration,
     pub connect_timeout: Duration,
-    pub rendering: Rendering,
+    pub format: AnswerFormat,
 }
 
 impl DoctorSettings {
@@ -38,7 +38,7 @@ impl DoctorSettings {
             rate: args.rate,
             timeout: args.timeout,
             connect_timeout: args.connect_timeout,
-            rendering: Rendering::json_if(args.json),
+            format: AnswerFormat::json_if(args.json),
         })
     }
 }

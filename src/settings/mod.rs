@@ -25,7 +25,7 @@ pub(crate) use doctor::DoctorSettings;
 pub(crate) use import::{Destination, ImportSettings, MetricsSettings, SandboxSettings};
 pub(crate) use init::InitSettings;
 pub(crate) use notify::NotifySettings;
-pub(crate) use outputs::{Rendering, default_report};
+pub(crate) use outputs::{AnswerFormat, Rendering, default_report};
 pub(crate) use report::ReportSettings;
 pub(crate) use sending::{ResolveSettings, SendingSettings};
 pub(crate) use server::ServerSettings;

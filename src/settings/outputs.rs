@@ -16,7 +16,7 @@ use crate::shell::quoted;
 
 const STDIN_REPORT: &str = "customer-import.report.csv";
 
-/// Format of a command's output on standard output.
+/// Format of a summary or a plan on standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rendering {
     Text,
@@ -24,7 +24,14 @@ pub(crate) enum Rendering {
     Markdown,
 }
 
-impl Rendering {
+/// Format of the output of a command that has `--json` and no `--summary`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AnswerFormat {
+    Text,
+    Json,
+}
+
+impl AnswerFormat {
     /// Returns JSON if the flag `--json` is set.
     pub(crate) fn json_if(json: bool) -> Self {
         if json { Self::Json } else { Self::Text }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Rendering, ServerSettings, TargetSettings};
+use super::{AnswerFormat, ServerSettings, TargetSettings};
 use crate::cli::StatusArgs;
 use crate::delivery::Rate;
 use crate::failure::Failure;
@@ -16,7 +16,7 @@ pub(crate) struct StatusSettings {
     pub timeout: Duration,
     pub connect_timeout: Duration,
     pub give_up_after: Duration,
-    pub rendering: Rendering,
+    pub format: AnswerFormat,
 }
 
 impl StatusSettings {
@@ -29,7 +29,7 @@ impl StatusSettings {
             timeout: args.timeout,
             connect_timeout: args.connect_timeout,
             give_up_after: args.give_up_after,
-            rendering: Rendering::json_if(args.json),
+            format: AnswerFormat::json_if(args.json),
         })
     }
 }

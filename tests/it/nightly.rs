@@ -61,9 +61,19 @@ fn b11_rows_that_stay_bad_fail_the_first_night_only_and_are_counted_as_known_bad
     );
     let quiet = lab.import(&server, &[&NEW[..], &["-q"]].concat()).ends(0);
     assert_eq!((quiet.stdout.as_str(), quiet.stderr.as_str()), ("", ""), "cron mails nothing");
+    // A report counts as its run did.
+    let report = |more: &[&str]| {
+        let args = ["report", "in.csv", "--base-url", &server.url, "--ledger", "l.db", "--report", "again.html"];
+        lab.run(&[&args, more].concat())
+    };
+    let heading = "<h1>Done: 5 records, 3 of them known bad.</h1>";
+    let summary = report(&["--summary", "json"]).ends(0).summary();
+    assert_eq!((&summary["exit_code"], &summary["notes"]), (&0.into(), &serde_json::json!([])));
+    assert!(lab.read("again.html").contains(heading) && lab.read("again.html").contains("fail-on"));
+    report(&["--run", first["run"].as_str().unwrap()]).ends(1).says("3 of 5 records were not created");
     lab.import(&server, &["--ledger", "l.db"]).ends(1).says("3 of 5 records were not created").says("known bad: ");
-    let report = ["report", "in.csv", "--base-url", &server.url, "--ledger", "l.db", "--summary", "json"];
-    assert_eq!(lab.run(&report).ends(1).summary()["known_bad"], 3, "as the run found them");
+    assert_eq!(report(&["--summary", "json"]).ends(1).summary()["known_bad"], 3, "as the run found them");
+    assert!(!lab.read("again.html").contains(heading), "that run had no --fail-on new");
     assert_eq!(server.posts().len(), 3);
 }
 
@@ -278,6 +288,9 @@ fn b10_b11_the_examples_of_the_guide_run_for_three_nights_with_82_lasting_bad_ro
         assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""), "night {night}: a good night says nothing");
         assert_eq!(metric(&machine.metrics(), "customer_import_known_bad"), 82.0);
         assert!(alerts(&machine.metrics(), soon).is_empty(), "night {night}");
+        let report = "customer-import report /srv/export/customers.csv --config /etc/customer-import/nightly.toml";
+        let report = machine.run(&format!("/usr/local/bin/{report}")).ends(0);
+        report.says(&format!("Done: {} records, 82 of them known bad.", 25 + night + BAD + 1));
     }
     machine.server.has_each_once((0..27).map(email));
 

@@ -1,9 +1,10 @@
 //! `status FILE`: what the API says of a file's customers is asked in the cheaper way, at the pace,
 //! kept whatever happens, and never in the way of an import.
 
+use std::collections::HashSet;
 use std::process::Stdio;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -106,6 +107,16 @@ fn a_status_that_changed_is_shown_and_what_the_list_does_not_say_stays() {
     assert_eq!((&lines[1]["kyc_status"], &lines[2]["kyc_status"]), (&json!("pending"), &json!("approved")));
     assert!(lines[1]["kyc_checked_at"].is_string() && lines[1]["tos_status"].is_null());
     status(&lab, &api.url, &[]).ends(0).says("3 customers of 3 records").says("2  approved").says("1  pending");
+    // The ledger shows it for one customer too.
+    let show = |more: &[&str]| {
+        let args = ["ledger", "show", "p1@example.com", "--base-url", &api.url];
+        lab.run(&[&args, &LEDGER[..], more].concat()).ends(0)
+    };
+    let shown = show(&["--json"]).summary();
+    assert_eq!(shown["kyc_status"], "pending");
+    let asked: jiff::Timestamp = shown["kyc_checked_at"].as_str().unwrap().parse().unwrap();
+    assert!(asked.duration_since(jiff::Timestamp::now()).abs() < jiff::SignedDuration::from_secs(60), "{asked}");
+    show(&[]).says("  kyc_status: pending\n").says(&format!("  kyc_checked_at: {asked}\n"));
 }
 
 #[test]
@@ -317,7 +328,7 @@ fn a_killed_inquiry_leaves_a_ledger_that_the_next_one_goes_on_with() {
 }
 
 #[test]
-fn while_an_import_runs_nobody_is_asked_and_one_that_begins_ends_the_inquiry() {
+fn while_an_import_runs_nobody_is_asked() {
     let lab = Lab::new();
     let server = Server::start(&lab, &["--latency", "20ms"]);
     lab.customers(3);
@@ -336,4 +347,48 @@ fn while_an_import_runs_nobody_is_asked_and_one_that_begins_ends_the_inquiry() {
     assert_eq!(gets(), 0, "the pace is the import's");
     importing.kill().unwrap();
     importing.wait().unwrap();
+}
+
+#[test]
+fn an_import_that_begins_during_an_inquiry_ends_the_inquiry_and_goes_on_and_creates_each_once() {
+    let lab = Lab::new();
+    let (has_begun, is_asking) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let (begun, asking) = (Arc::clone(&has_begun), Arc::clone(&is_asking));
+    let api = api(move |request| {
+        match (request.is_post, request.page) {
+            (true, _) if asking.load(Ordering::SeqCst) => {
+                begun.store(true, Ordering::SeqCst);
+                std::thread::sleep(Duration::from_millis(30));
+            }
+            // The answer comes once an import has begun and the inquiry is due to look for one.
+            (false, 2) if asking.load(Ordering::SeqCst) => {
+                wait_until("no import began", || begun.load(Ordering::SeqCst));
+                std::thread::sleep(Duration::from_millis(1_100));
+            }
+            _ => {}
+        }
+        None
+    });
+    imported(&lab, &api, 350);
+    is_asking.store(true, Ordering::SeqCst);
+    lab.write("more.csv", customers(100).replace(",p", ",q"));
+    let before = api.book.lookups();
+    let mut inquiry = lab.command(&args(&api.url, &["--json"]));
+    let inquiry = inquiry.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_until("no second page was asked for", || api.book.lookups() - before == 2);
+    let args = [&["import", "more.csv", "--base-url", &api.url, "--concurrency", "1"], &FAST[..], &LEDGER[..]].concat();
+    let mut importing = lab.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let ran = Ran::from(inquiry.wait_with_output().unwrap()).ends(5);
+    assert!(importing.try_wait().unwrap().is_none(), "the import goes on");
+    let finding = ran.says(&format!("process {}", importing.id())).summary();
+    assert_eq!((&finding["left"], &finding["not_kept"]), (&json!(150), &json!(200)), "{finding}");
+    assert_eq!(exit_code(importing.wait().unwrap()), 0);
+    assert_eq!(api.book.lookups() - before, 2, "nothing was asked beside the import");
+    let created = api.book.customers();
+    let emails: HashSet<_> = created.iter().map(|customer| &customer.email).collect();
+    assert_eq!((created.len(), emails.len(), api.book.posts().len()), (450, 450, 450), "each once");
+    // What the import did not let it keep, the next inquiry asks for again.
+    is_asking.store(false, Ordering::SeqCst);
+    let next = found(&lab, &api.url, 0);
+    assert_eq!((&next["customers"], &next["left"], &next["not_kept"]), (&json!(350), &json!(0), &json!(0)), "{next}");
 }

@@ -14,7 +14,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::process::signals::Signals;
 use crate::process::stdout;
-use crate::settings::{DoctorSettings, Rendering};
+use crate::settings::{AnswerFormat, DoctorSettings};
 use crate::style::Paint;
 
 const HOST: &str = "host";
@@ -28,7 +28,7 @@ pub(in crate::commands) async fn run(
 ) -> Result<Exit, Failure> {
     let signals = Signals::listen()?;
     let settings = signals.beside(decide).await?;
-    let (rendering, target) = (settings.rendering, settings.target.clone());
+    let (format, target) = (settings.format, settings.target.clone());
     let owner = signals.or_stop(async { Ok(owner(&settings.credentials).await) }).await?;
     let local = signals.beside(move || {
         let file = target.ledger.file().map(std::path::Path::to_owned);
@@ -40,9 +40,9 @@ pub(in crate::commands) async fn run(
     let remote = signals.or_stop(async { Ok(remote(settings).await) });
     let (remote, local) = tokio::try_join!(remote, local)?;
     let findings: Vec<_> = remote.into_iter().chain(local).collect();
-    let said = match rendering {
-        Rendering::Json => format!("{}\n", finding::json(&findings)),
-        Rendering::Text | Rendering::Markdown => finding::text(&findings, Paint::stdout()),
+    let said = match format {
+        AnswerFormat::Json => format!("{}\n", finding::json(&findings)),
+        AnswerFormat::Text => finding::text(&findings, Paint::stdout()),
     };
     stdout::write_unless_signalled(said, &signals.caught).await;
     Ok(finding::exit(&findings))

@@ -49,7 +49,7 @@ impl Import<'_> {
     pub(super) async fn report(&self, run: &RunId, sent: SendingEnd, begun: Instant) -> Result<Finished, Failure> {
         let SendingEnd { verdict, counters, unread, mut stopped } = sent;
         self.check_held(&verdict).await?;
-        let activity = Activity::start(self.progress, "writing the reports");
+        let activity = Activity::counting(self.progress, "writing the reports", self.input.rows_read());
         let memory = self.memory(&verdict).await?;
         let is_limited = matches!(verdict, Some(Verdict::LimitReached));
         let counted = match unread {
@@ -159,7 +159,6 @@ impl Import<'_> {
         facts = facts.of_ending_run(counters.requests, stopped);
         (facts.retries, facts.throttled) = (counters.retries, counters.throttled);
         (facts.recovered, facts.limit) = (counters.recovered, self.sender.sending.limit.filter(|_| is_limited));
-        facts.excuses_known_bad = self.excuses_known_bad;
         facts.options.extend(self.sender.sending.shown());
         let is_kept = !self.forgets && !memory.lacks_name;
         Ok(outputs.with_facts(PageFacts {

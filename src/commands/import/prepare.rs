@@ -100,7 +100,7 @@ async fn import(
     }
     let limit = sender.sending.limit;
     let plan = async || {
-        let _activity = Activity::start(progress, "planning the import");
+        let _activity = Activity::counting(progress, "planning the import", input.rows_read());
         plan(&input, target, purpose, limit, &signals).await
     };
     let mut planned = plan().await?;
@@ -171,7 +171,7 @@ async fn import(
         metrics,
         notice,
     };
-    let run = import.ledger.begin_run(run_input::run_start(&import.input)).await?;
+    let run = import.ledger.begin_run(run_input::run_start(&import.input, excuses_known_bad)).await?;
     let span = tracing::error_span!(target: MACHINE_TARGET, "import", run = run.name);
     let ended = send_and_report(import, &run, api, start).instrument(span).await;
     ended.map_err(|failure| failure.of_run(&run.name))

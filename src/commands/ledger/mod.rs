@@ -23,15 +23,15 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::process::logging::LogSettings;
 use crate::process::runtime;
-use crate::settings::{Rendering, ResolveSettings, TargetSettings};
+use crate::settings::{AnswerFormat, ResolveSettings, TargetSettings};
 
 pub(super) fn run(command: LedgerCommand, log: LogSettings) -> Result<Exit, Failure> {
     let of = |target| TargetSettings::required(&target);
     match command {
         LedgerCommand::Show { email: Some(email), target, json } => {
-            show::one(&EmailKey::of(&email), &of(target)?, Rendering::json_if(json))
+            show::one(&EmailKey::of(&email), &of(target)?, AnswerFormat::json_if(json))
         }
-        LedgerCommand::Show { email: None, target, json } => show::all(&of(target)?, Rendering::json_if(json)),
+        LedgerCommand::Show { email: None, target, json } => show::all(&of(target)?, AnswerFormat::json_if(json)),
         LedgerCommand::Settle { email, created, target, .. } => {
             settle::settle(&EmailKey::of(&email), created, &of(target)?)
         }
@@ -39,11 +39,11 @@ pub(super) fn run(command: LedgerCommand, log: LogSettings) -> Result<Exit, Fail
         LedgerCommand::Forget { email, target, yes, .. } => forget::forget(email.as_deref(), &of(target)?, yes),
         LedgerCommand::Resolve { target, credentials, sending, json } => {
             let decide = move || ResolveSettings::of(&target, &credentials, &sending, log);
-            runtime::on_runtime(resolve::resolve(decide, Rendering::json_if(json)))
+            runtime::on_runtime(resolve::resolve(decide, AnswerFormat::json_if(json)))
         }
         LedgerCommand::Pull { target, credentials, sending, json } => {
             let decide = move || ResolveSettings::of(&target, &credentials, &sending, log);
-            runtime::on_runtime(pull::pull(decide, Rendering::json_if(json)))
+            runtime::on_runtime(pull::pull(decide, AnswerFormat::json_if(json)))
         }
     }
 }

@@ -12,11 +12,11 @@ use crate::failure::Failure;
 use crate::ledger::{EndedRun, RunCounters, RunStart};
 use crate::process::signals::Signals;
 use crate::process::stdout;
-use crate::settings::{Rendering, ResolveSettings};
+use crate::settings::{AnswerFormat, ResolveSettings};
 
 pub(super) async fn pull(
     decide: impl FnOnce() -> Result<ResolveSettings, Failure> + Send + 'static,
-    rendering: Rendering,
+    format: AnswerFormat,
 ) -> Result<Exit, Failure> {
     let signals = Signals::listen()?;
     let ResolveSettings { server, sending, .. } = signals.beside(decide).await?;
@@ -49,7 +49,7 @@ pub(super) async fn pull(
     let exit = failure.as_ref().map_or(Exit::Done, |failure| failure.exit);
     let counters = RunCounters { requests: pulled.requests, ..Default::default() };
     ledger.end_run(&run, EndedRun { counters, exit_code: exit.code(), ..EndedRun::default() }).await?;
-    let said = if rendering == Rendering::Json {
+    let said = if format == AnswerFormat::Json {
         let said =
             json!({"version": 1, "customers": pulled.customers, "learnt": pulled.learnt, "exit_code": exit.code()});
         format!("{said}\n")

@@ -17,13 +17,13 @@ use crate::ledger::{EndedRun, RunStart};
 use crate::process::signals::Signals;
 use crate::process::stdout;
 use crate::report::{Progress, Scope, log_event};
-use crate::settings::{Rendering, ResolveSettings};
+use crate::settings::{AnswerFormat, ResolveSettings};
 
 /// Offers every open request to delivery as if an input had its row; the lifecycle of a record does
 /// the rest.
 pub(super) async fn resolve(
     decide: impl FnOnce() -> Result<ResolveSettings, Failure> + Send + 'static,
-    rendering: Rendering,
+    format: AnswerFormat,
 ) -> Result<Exit, Failure> {
     let signals = Signals::listen()?;
     let ResolveSettings { server, sending, progress } = signals.beside(decide).await?;
@@ -62,7 +62,7 @@ pub(super) async fn resolve(
     let stopped = job::stop_message(&end.verdict, caught.get());
     let (counters, exit_code, stopped_by) = (end.counters, exit.code(), stopped.clone());
     ledger.end_run(&run, EndedRun { counters, exit_code, stopped: stopped_by, ..EndedRun::default() }).await?;
-    let said = if rendering == Rendering::Json {
+    let said = if format == AnswerFormat::Json {
         let outcomes = outcomes(&tally);
         let code = exit.code();
         let said = json!({"version": 1, "doubts": doubts, "outcomes": outcomes, "exit_code": code, "stopped": stopped});

@@ -11,12 +11,12 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::ledger::OpenRequest;
 use crate::process::stdout;
-use crate::settings::{Rendering, TargetSettings};
+use crate::settings::{AnswerFormat, TargetSettings};
 
-pub(super) fn all(target: &TargetSettings, rendering: Rendering) -> Result<Exit, Failure> {
+pub(super) fn all(target: &TargetSettings, format: AnswerFormat) -> Result<Exit, Failure> {
     let ledger = target.reader()?;
     let (states, runs, open) = (ledger.tally()?, ledger.runs()?, ledger.open_requests()?);
-    if rendering == Rendering::Json {
+    if format == AnswerFormat::Json {
         let doubts: Vec<_> = open
             .iter()
             .map(|doubt| json!({"email": doubt.email.as_str(), "row": doubt.row, "sent_at": doubt.sent_at.to_string()}))
@@ -39,7 +39,7 @@ pub(super) fn all(target: &TargetSettings, rendering: Rendering) -> Result<Exit,
     Ok(Exit::Done)
 }
 
-pub(super) fn one(email: &EmailKey, target: &TargetSettings, rendering: Rendering) -> Result<Exit, Failure> {
+pub(super) fn one(email: &EmailKey, target: &TargetSettings, format: AnswerFormat) -> Result<Exit, Failure> {
     let (standing, told) = target.reader()?.outcome(email, None)?.unzip();
     let told = told.flatten();
     let latest = standing.as_ref().and_then(|standing| standing.latest());
@@ -50,17 +50,25 @@ pub(super) fn one(email: &EmailKey, target: &TargetSettings, rendering: Renderin
         (false, None) => standing.as_ref().map(|_| Status::NotAttempted),
     };
     let receipt = told.as_ref().map(|told| told.receipt.clone()).unwrap_or_default();
+    // What the API said when `status` asked is newer than what it said to the import.
+    let checked = told.as_ref().and_then(|told| told.checked.as_ref());
+    let checked_kyc = checked.filter(|checked| checked.kyc_status.is_some());
+    let kyc_status = checked_kyc.map_or(&receipt.kyc_status, |checked| &checked.kyc_status);
+    let tos_status = checked.map(|checked| &checked.tos_status).filter(|status| status.is_some());
     let shown = json!({
         "email": email.as_str(),
         "status": status.map(Status::as_str),
         "id": receipt.id,
         "customer_id": receipt.customer_id,
         "created_at": receipt.created_at,
+        "kyc_status": kyc_status,
+        "tos_status": tos_status.unwrap_or(&receipt.tos_status),
+        "kyc_checked_at": checked_kyc.map(|checked| checked.checked_at.to_string()),
         "error_code": told.as_ref().map(|told| &told.error_code),
         "error": told.as_ref().map(|told| &told.error),
         "warning": told.as_ref().map(|told| &told.warning),
     });
-    if rendering == Rendering::Json {
+    if format == AnswerFormat::Json {
         say(&shown);
         return Ok(Exit::Done);
     }

@@ -8,6 +8,7 @@ use super::finding::StatusFinding;
 use super::keeper::StatusKeeper;
 use crate::commands::{job, resume};
 use crate::delivery::{self, Api, AskedCustomer, Inquired, Inquiry, InquiryStop};
+use crate::domain::counted;
 use crate::exit::{Exit, Signal};
 use crate::failure::Failure;
 use crate::ledger::{EndedRun, LedgerError, RunCounters, RunId};
@@ -15,7 +16,7 @@ use crate::process::signals::Signals;
 use crate::process::stdout;
 use crate::reconcile::input::{InputHandle, InputSettings};
 use crate::reconcile::inquiry::{self, InquiryScope, KnownCustomer};
-use crate::settings::{Rendering, StatusSettings, TargetSettings};
+use crate::settings::{AnswerFormat, StatusSettings, TargetSettings};
 
 pub(in crate::commands) async fn run(
     decide: impl FnOnce() -> Result<StatusSettings, Failure> + Send + 'static,
@@ -70,7 +71,7 @@ fn nobody(scope: &InquiryScope, input: &InputHandle, settings: &StatusSettings) 
         next_command: Some(resume::import(input)),
         ..StatusFinding::default()
     };
-    stdout::write(rendered(&finding, settings.rendering).as_bytes());
+    stdout::write(rendered(&finding, settings.format).as_bytes());
     let words = format!("{} has no record whose customer the ledger knows; nothing was asked", input.shown());
     Failure::new(Exit::SomeFailed, words).hint(format!("import it first: {}", resume::import(input)))
 }
@@ -142,11 +143,17 @@ async fn ask(
             None => (!input.is_piped()).then(|| resume::report(input)),
         },
     };
-    stdout::write_unless_signalled(rendered(&finding, settings.rendering), &signals.caught).await;
+    stdout::write_unless_signalled(rendered(&finding, settings.format), &signals.caught).await;
     match failure {
         Some(failure) => {
             let hint = failure.next_step().map(|hint| format!("{hint}; ")).unwrap_or_default();
-            Err(failure.hint(format!("{hint}what was learnt is kept, and this goes on: {}", resume::command(input))))
+            let kept = match finding.not_kept {
+                0 => "what was learnt is kept, and this goes on".to_owned(),
+                lost => {
+                    format!("what was learnt before the last {} is kept, and this goes on", counted(lost, "answer"))
+                }
+            };
+            Err(failure.hint(format!("{hint}{kept}: {}", resume::command(input))))
         }
         None => Ok(exit),
     }
@@ -170,9 +177,9 @@ fn failure_of(stop: InquiryStop<Failure>, signals: &Signals) -> Failure {
     }
 }
 
-fn rendered(finding: &StatusFinding, rendering: Rendering) -> String {
-    match rendering {
-        Rendering::Text | Rendering::Markdown => finding.to_text(),
-        Rendering::Json => format!("{}\n", finding.to_json()),
+fn rendered(finding: &StatusFinding, format: AnswerFormat) -> String {
+    match format {
+        AnswerFormat::Text => finding.to_text(),
+        AnswerFormat::Json => format!("{}\n", finding.to_json()),
     }
 }

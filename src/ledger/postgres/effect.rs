@@ -6,9 +6,9 @@
 
 use crate::domain::{EmailKey, Outcome, Status};
 use crate::ledger::field_hashes::{FieldHash, FieldHashes};
-use crate::ledger::payload::PayloadHash;
 use crate::ledger::minute_codec::EncodedMinute;
 use crate::ledger::model::{self, CheckedStatus, EndedRun, Intent, RunStart, StoredOutcome};
+use crate::ledger::payload::PayloadHash;
 
 #[derive(Clone, Debug)]
 pub(super) enum Effect {

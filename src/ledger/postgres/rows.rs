@@ -6,11 +6,11 @@ use tokio_postgres::Row;
 use super::clocks::{self, KeptMoment};
 use super::trouble::Trouble;
 use crate::domain::{Data, MinuteTraffic, Receipt, Status, Tally};
-use crate::ledger::payload::PayloadHash;
 use crate::ledger::minute_codec::{self, EncodedMinute};
 use crate::ledger::model::{
     CheckedStatus, InputName, Intent, PastOutcome, RunCounters, RunId, RunInfo, RunStart, StoredOutcome,
 };
+use crate::ledger::payload::PayloadHash;
 use crate::ledger::record_state::RecordState;
 
 /// The state of a record as a row shows it.

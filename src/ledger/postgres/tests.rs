@@ -9,9 +9,9 @@ use super::{PostgresReader, PostgresStore, sql};
 use crate::domain::{Complaint, ComplaintCode, EmailKey, Ending, Outcome, Position};
 use crate::ledger::claim::{ClaimPolicy, ClaimRequest};
 use crate::ledger::error::DatabaseProblem;
-use crate::ledger::payload::PayloadHash;
 use crate::ledger::location::{DatabaseSettings, DatabaseUrl, PasswordSource};
 use crate::ledger::model::{RunStart, Stay};
+use crate::ledger::payload::PayloadHash;
 use crate::ledger::store::{LedgerReader as _, Op, Store as _};
 use crate::ledger::{Creation, LedgerError, Target};
 

@@ -24,7 +24,7 @@ pub(super) fn lines(counts: &Counts, width: usize, now: Instant, paint: Paint) -
     std::iter::once(how_far(counts, width, now, paint)).chain(below).collect()
 }
 
-const GAP: &str = "  ";
+pub(super) const GAP: &str = "  ";
 
 fn joined(parts: &[(String, Option<Meaning>)], paint: Paint) -> String {
     let painted = parts.iter().map(|(text, meaning)| match meaning {
