@@ -44,7 +44,7 @@ impl ColorMode {
 
 /// What a text means, which decides its color.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Meaning {
+pub enum Tone {
     /// It went well.
     Good,
     /// It failed, or a person must fix it.
@@ -59,7 +59,7 @@ pub enum Meaning {
     Heading,
 }
 
-impl Meaning {
+impl Tone {
     const fn style(self) -> Style {
         match self {
             Self::Good => AnsiColor::Green.on_default(),
@@ -110,21 +110,21 @@ impl Paint {
         self.0
     }
 
-    /// Returns the text in the color of its meaning.
+    /// Returns the text in the color of its tone.
     #[must_use]
-    pub fn paint(self, meaning: Meaning, text: &str) -> String {
+    pub fn paint(self, tone: Tone, text: &str) -> String {
         if !self.0 || text.is_empty() {
             return text.to_owned();
         }
-        let style = meaning.style();
+        let style = tone.style();
         format!("{style}{text}{style:#}")
     }
 
     /// Returns `error: words` and its hint below, as every failure is printed.
     #[must_use]
     pub fn failure(self, words: &str, hint: Option<&str>) -> String {
-        let error = self.paint(Meaning::Bad, "error:");
-        let hint = hint.map(|hint| format!("\n{} {hint}", self.paint(Meaning::Hint, "hint:"))).unwrap_or_default();
+        let error = self.paint(Tone::Bad, "error:");
+        let hint = hint.map(|hint| format!("\n{} {hint}", self.paint(Tone::Hint, "hint:"))).unwrap_or_default();
         format!("{error} {words}{hint}\n")
     }
 }
@@ -146,9 +146,9 @@ mod tests {
 
     #[test]
     fn a_plain_text_stays_as_it_is_and_a_colored_one_has_the_same_words() {
-        assert_eq!(Paint::PLAIN.paint(Meaning::Bad, "3 failed"), "3 failed");
-        assert_eq!(Paint::COLORED.paint(Meaning::Good, "created"), "\u{1b}[32mcreated\u{1b}[0m");
-        assert_eq!(Paint::COLORED.paint(Meaning::Good, ""), "");
+        assert_eq!(Paint::PLAIN.paint(Tone::Bad, "3 failed"), "3 failed");
+        assert_eq!(Paint::COLORED.paint(Tone::Good, "created"), "\u{1b}[32mcreated\u{1b}[0m");
+        assert_eq!(Paint::COLORED.paint(Tone::Good, ""), "");
         assert_eq!(Paint::PLAIN.failure("a is b", Some("do c")), "error: a is b\nhint: do c\n");
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::domain::{Status, Tally, plural};
-use crate::style::Meaning;
+use crate::style::Tone;
 
 /// Returns a duration with about two digits, because it is an estimate: `0.3 s`, `40 s`, `12 min`,
 /// `28 h`, `3 days`.
@@ -42,13 +42,13 @@ pub(super) fn countdown(time: Duration) -> String {
     }
 }
 
-/// Returns what an outcome means for the person who reads it.
-pub(super) const fn meaning(status: Status) -> Meaning {
+/// Returns the tone of an outcome for the person who reads it.
+pub(super) const fn tone(status: Status) -> Tone {
     match status {
-        Status::Created | Status::Valid => Meaning::Good,
-        Status::Exists | Status::AlreadyImported | Status::Duplicate => Meaning::Known,
-        Status::Invalid | Status::Rejected | Status::Failed => Meaning::Bad,
-        Status::InDoubt | Status::Changed | Status::NotAttempted => Meaning::Open,
+        Status::Created | Status::Valid => Tone::Good,
+        Status::Exists | Status::AlreadyImported | Status::Duplicate => Tone::Known,
+        Status::Invalid | Status::Rejected | Status::Failed => Tone::Bad,
+        Status::InDoubt | Status::Changed | Status::NotAttempted => Tone::Open,
     }
 }
 

@@ -7,10 +7,10 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::correction::Correction;
-use super::human::{about, meaning, skipped};
+use super::human::{about, skipped, tone};
 use super::markdown::{code_block, code_span};
 use crate::domain::{Status, Tally, counted, grouped, on_one_line, plural};
-use crate::style::{Meaning, Paint};
+use crate::style::{Paint, Tone};
 
 /// The plan of an import, as text for people or JSON for programs.
 #[derive(Debug)]
@@ -124,7 +124,7 @@ impl Plan {
         for (number, words) in skipped(&self.tally) {
             line(number, &words)?;
         }
-        line(self.to_send, &paint.paint(Meaning::Heading, "to send"))?;
+        line(self.to_send, &paint.paint(Tone::Heading, "to send"))?;
         if self.wanted() < self.to_send {
             line(self.wanted(), "of them in this run (--limit)")?;
         }
@@ -141,7 +141,7 @@ impl Plan {
             (Status::InDoubt, "in doubt from an earlier run (included in those to send)"),
         ] {
             if self.tally.get(status) > 0 {
-                line(self.tally.get(status), &paint.paint(meaning(status), words))?;
+                line(self.tally.get(status), &paint.paint(tone(status), words))?;
             }
         }
         line(self.kyc_mails, &format!("{} that the API would send", plural(self.kyc_mails, "KYC e-mail")))?;
@@ -164,7 +164,7 @@ impl Plan {
         }
         let left_out = self.tally.skipped().not_selected;
         if left_out > 0 && self.tally.total() == 0 {
-            let attention = paint.paint(Meaning::Bad, "Attention:");
+            let attention = paint.paint(Tone::Bad, "Attention:");
             writeln!(text, "\n{attention} no row was selected, of {left_out}. Check the value of --where.")?;
         }
         if self.foreign_phones * FOREIGN_PHONES > self.tally.total() {

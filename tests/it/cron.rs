@@ -124,7 +124,7 @@ fn a_run_that_stops_before_it_sends_leaves_its_exit_code_and_the_last_success() 
         assert_eq!(lab.metric("success_timestamp_seconds"), success, "{args:?}");
         ran
     };
-    stop(78, &["import", "in.csv", "--ledger", "none.db", "--require-ledger"]).says("mounted");
+    stop(78, &["import", "in.csv", "--ledger", "none.db", "--require-ledger"]).says("another ledger knows");
     stop(65, &["import", "open.csv", "--ledger", "l.db"]);
     stop(65, &["import", "none.csv", "--ledger", "l.db"]);
     stop(1, &["import", "invalid.csv", "--ledger", "l.db", "--strict"]);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::domain::counted;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::style::{Meaning, Paint};
+use crate::style::{Paint, Tone};
 
 /// What a finding means for an import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,12 +31,12 @@ impl Mark {
         }
     }
 
-    const fn meaning(self) -> Meaning {
+    const fn tone(self) -> Tone {
         match self {
-            Self::Ok => Meaning::Good,
-            Self::Warn => Meaning::Open,
-            Self::Fail(_) => Meaning::Bad,
-            Self::NotTried => Meaning::Known,
+            Self::Ok => Tone::Good,
+            Self::Warn => Tone::Open,
+            Self::Fail(_) => Tone::Bad,
+            Self::NotTried => Tone::Known,
         }
     }
 
@@ -131,10 +131,10 @@ pub(super) fn text(findings: &[Finding], paint: Paint) -> String {
     let mut text = String::new();
     for Finding { subject, mark, value, hint } in findings {
         // Writing into a string cannot fail.
-        let mark = paint.paint(mark.meaning(), &format!("{:<4}", mark.text()));
+        let mark = paint.paint(mark.tone(), &format!("{:<4}", mark.text()));
         let _ = writeln!(text, "{mark}  {subject:<widest$}  {value}");
         if let Some(hint) = hint {
-            let _ = writeln!(text, "      {:<widest$}  {} {hint}", "", paint.paint(Meaning::Hint, "hint:"));
+            let _ = writeln!(text, "      {:<widest$}  {} {hint}", "", paint.paint(Tone::Hint, "hint:"));
         }
     }
     let count = |is: fn(Mark) -> bool| findings.iter().filter(|finding| is(finding.mark)).count() as u64;

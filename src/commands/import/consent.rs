@@ -10,7 +10,7 @@ use crate::process::confirm::{AskingTerminal, NotAsked};
 use crate::process::signals::Signals;
 use crate::report::{Activity, Plan, Style, about};
 use crate::shell;
-use crate::style::{Meaning, Paint};
+use crate::style::{Paint, Tone};
 
 /// A question that can be asked.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ impl Consent {
         let Some(question) = plan.question(target) else { return Ok(Answer::Yes(opening)) };
         // Its terminal is that of standard error, or standard error does not matter.
         let paint = Paint::stderr();
-        let question = paint.paint(Meaning::Heading, &question);
+        let question = paint.paint(Tone::Heading, &question);
         let text = format!("{}\n{}\n\n{question}", plan.to_text(paint), words(&opening.access));
         let confirmed = signals.beside(move || Ok(terminal.confirmed(&text))).await?;
         Ok(if confirmed { Answer::Yes(opening) } else { Answer::No { requests: opening.requests() } })

@@ -13,7 +13,7 @@ use super::excerpt::{Excerpt, masked_cell};
 use super::values::UnknownValues;
 use crate::domain::{Code, InputShape, Position, RawRecord, Severity, Violation, grouped, shown};
 use crate::redact::without_numbers;
-use crate::style::{Meaning, Paint};
+use crate::style::{Paint, Tone};
 
 /// The most problems that are printed in full. The others are only counted.
 const IN_FULL: usize = 20;
@@ -199,10 +199,10 @@ impl Diagnostics {
     }
 }
 
-const fn weight(severity: Severity) -> Meaning {
+const fn weight(severity: Severity) -> Tone {
     match severity {
-        Severity::Problem => Meaning::Bad,
-        Severity::Warning => Meaning::Open,
+        Severity::Problem => Tone::Bad,
+        Severity::Warning => Tone::Open,
     }
 }
 

@@ -9,7 +9,7 @@ use super::display::Style;
 use crate::domain::counted;
 use crate::output::{self, Footer};
 use crate::report::human::countdown;
-use crate::style::{Meaning, Paint};
+use crate::style::{Paint, Tone};
 
 /// What is done sooner needs no word.
 const NOTICEABLE: Duration = Duration::from_millis(300);
@@ -56,7 +56,7 @@ fn activity(what: &str, rows: u64, elapsed: Duration, width: usize) -> Vec<Strin
     }
     let rows = (rows > 0).then(|| counted(rows, "row"));
     let seconds = (elapsed.as_secs() > 0).then(|| countdown(Duration::from_secs(elapsed.as_secs())));
-    let mut line = Paint::stderr().paint(Meaning::Heading, what);
+    let mut line = Paint::stderr().paint(Tone::Heading, what);
     let mut length = what.len();
     for part in [rows, seconds].into_iter().flatten() {
         length += GAP.len() + part.len();

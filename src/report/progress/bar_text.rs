@@ -9,8 +9,8 @@ use super::counts::{Counts, Phase};
 use super::fit::{Part, fitted, width_of};
 use super::pause::{Outage, PauseLeft, PauseReason};
 use crate::domain::{Status, counted, grouped, on_one_line};
-use crate::report::human::{countdown, meaning};
-use crate::style::{Meaning, Paint};
+use crate::report::human::{countdown, tone};
+use crate::style::{Paint, Tone};
 
 /// A shorter or longer bar shows no more.
 const BAR: std::ops::RangeInclusive<usize> = 10..=40;
@@ -26,9 +26,9 @@ pub(super) fn lines(counts: &Counts, width: usize, now: Instant, paint: Paint) -
 
 pub(super) const GAP: &str = "  ";
 
-fn joined(parts: &[(String, Option<Meaning>)], paint: Paint) -> String {
-    let painted = parts.iter().map(|(text, meaning)| match meaning {
-        Some(meaning) => paint.paint(*meaning, text),
+fn joined(parts: &[(String, Option<Tone>)], paint: Paint) -> String {
+    let painted = parts.iter().map(|(text, tone)| match tone {
+        Some(tone) => paint.paint(*tone, text),
         None => text.clone(),
     });
     painted.collect::<Vec<_>>().join(GAP)
@@ -47,7 +47,7 @@ fn how_far(counts: &Counts, width: usize, now: Instant, paint: Paint) -> String 
     let limited = if counts.is_limited() { " to send (--limit)" } else { "" };
     let share = if all > 0 { u128::from(done) * 100 / u128::from(all) } else { 100 };
     let mut parts = vec![
-        Part::new(0, phase).of(Meaning::Heading),
+        Part::new(0, phase).of(Tone::Heading),
         Part::new(1, format!("{} of {}{limited}", grouped(done), grouped(all))).or(format!(
             "{}/{}",
             grouped(done),
@@ -78,7 +78,7 @@ fn outcomes(counts: &Counts, now: Instant) -> Vec<Part> {
     let tally = &counts.tally;
     let present = Status::IMPORT.into_iter().filter(|status| tally.get(*status) > 0);
     let mut parts: Vec<_> = present
-        .map(|status| Part::new(rank(status), format!("{} {status}", grouped(tally.get(status)))).of(meaning(status)))
+        .map(|status| Part::new(rank(status), format!("{} {status}", grouped(tally.get(status)))).of(tone(status)))
         .collect();
     if parts.is_empty() {
         parts.push(Part::new(1, "none settled yet"));
@@ -88,10 +88,9 @@ fn outcomes(counts: &Counts, now: Instant) -> Vec<Part> {
         let of_limit = if limit > 0.0 { format!(" of {limit:.0}") } else { String::new() };
         parts.push(Part::new(4, format!("{pace:.1}{of_limit} requests/min")).or(format!("{pace:.1}/min")));
     }
-    let trouble =
-        [(counts.open_doubts(), "open doubt", 3, Meaning::Open), (counts.retries, "retry", 5, Meaning::Known)];
+    let trouble = [(counts.open_doubts(), "open doubt", 3, Tone::Open), (counts.retries, "retry", 5, Tone::Known)];
     let trouble = trouble.into_iter().filter(|(number, ..)| *number > 0);
-    parts.extend(trouble.map(|(number, one, rank, meaning)| Part::new(rank, counted(number, one)).of(meaning)));
+    parts.extend(trouble.map(|(number, one, rank, tone)| Part::new(rank, counted(number, one)).of(tone)));
     parts
 }
 
@@ -108,10 +107,10 @@ const fn rank(status: Status) -> u8 {
 /// Returns why nothing is sent at the moment, or `None` if something is.
 fn what_it_waits_for(counts: &Counts, now: Instant) -> Option<Vec<Part>> {
     match counts.phase(now) {
-        Phase::Stopping(0) => Some(vec![Part::new(0, "ending the run").of(Meaning::Open)]),
+        Phase::Stopping(0) => Some(vec![Part::new(0, "ending the run").of(Tone::Open)]),
         Phase::Stopping(records) => {
             let waiting = format!("waiting for {} in flight", counted(records, "record"));
-            Some(vec![Part::new(0, waiting).of(Meaning::Open), Part::new(1, "Ctrl-C again leaves at once")])
+            Some(vec![Part::new(0, waiting).of(Tone::Open), Part::new(1, "Ctrl-C again leaves at once")])
         }
         Phase::Paused => counts.pause(now).map(|pause| pause_parts(&pause, now)),
         Phase::Waiting => Some(vec![
@@ -125,11 +124,11 @@ fn what_it_waits_for(counts: &Counts, now: Instant) -> Option<Vec<Part>> {
                         .or(format!("waiting for {doubts}"))
                 }
             }
-            .of(Meaning::Open),
+            .of(Tone::Open),
         ]),
         Phase::Sending => {
             let trouble = counts.trouble.as_ref()?;
-            Some(vec![Part::new(0, on_one_line(trouble)).of(Meaning::Bad)])
+            Some(vec![Part::new(0, on_one_line(trouble)).of(Tone::Bad)])
         }
     }
 }
@@ -139,20 +138,20 @@ fn pause_parts(pause: &PauseLeft<'_>, now: Instant) -> Vec<Part> {
     let because = |status: u16| {
         Part::new(0, format!("paused for {left} because the server answered {status}"))
             .or(format!("paused for {left}: server answered {status}"))
-            .of(Meaning::Open)
+            .of(Tone::Open)
     };
     match pause.reason {
         PauseReason::Throttled => vec![because(429)],
         PauseReason::Unavailable => vec![because(503)],
         PauseReason::Failing(None) => {
-            vec![Part::new(0, format!("next try in {left}")).of(Meaning::Open), Part::new(1, "the API keeps failing")]
+            vec![Part::new(0, format!("next try in {left}")).of(Tone::Open), Part::new(1, "the API keeps failing")]
         }
         PauseReason::Failing(Some(Outage { cause, gives_up_at })) => {
             let gives_up_in = countdown(gives_up_at.saturating_duration_since(now));
             vec![
-                Part::new(0, format!("next try in {left}")).of(Meaning::Open),
+                Part::new(0, format!("next try in {left}")).of(Tone::Open),
                 Part::new(2, format!("giving up in {gives_up_in}")).or(format!("gives up: {gives_up_in}")),
-                Part::new(1, on_one_line(cause)).of(Meaning::Bad),
+                Part::new(1, on_one_line(cause)).of(Tone::Bad),
             ]
         }
     }

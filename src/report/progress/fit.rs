@@ -2,21 +2,21 @@
 
 use console::{measure_text_width, truncate_str};
 
-use crate::style::Meaning;
+use crate::style::Tone;
 
 /// A part of a line, with a shorter text for a narrow terminal.
 #[derive(Clone, Debug)]
 pub(super) struct Part {
     long: String,
     short: Option<String>,
-    meaning: Option<Meaning>,
+    tone: Option<Tone>,
     /// Parts with higher ranks are shortened and left out first. A part of rank 0 always stays.
     rank: u8,
 }
 
 impl Part {
     pub(super) fn new(rank: u8, text: impl Into<String>) -> Self {
-        Self { long: text.into(), short: None, meaning: None, rank }
+        Self { long: text.into(), short: None, tone: None, rank }
     }
 
     #[must_use]
@@ -26,8 +26,8 @@ impl Part {
     }
 
     #[must_use]
-    pub(super) fn of(mut self, meaning: Meaning) -> Self {
-        self.meaning = Some(meaning);
+    pub(super) fn of(mut self, tone: Tone) -> Self {
+        self.tone = Some(tone);
         self
     }
 }
@@ -36,14 +36,14 @@ impl Part {
 const GAP: usize = 2;
 
 /// Returns the width of the parts with a gap between them, in cells.
-pub(super) fn width_of(parts: &[(String, Option<Meaning>)], gap: usize) -> usize {
+pub(super) fn width_of(parts: &[(String, Option<Tone>)], gap: usize) -> usize {
     parts.iter().map(|(text, _)| measure_text_width(text)).sum::<usize>() + gap * parts.len().saturating_sub(1)
 }
 
 /// Returns the parts that fit, in their order. If they do not fit as they are, all are shortened
 /// one by one, and then left out one by one. A part that must stay and is still too long is cut
 /// off.
-pub(super) fn fitted(mut parts: Vec<Part>, width: usize) -> Vec<(String, Option<Meaning>)> {
+pub(super) fn fitted(mut parts: Vec<Part>, width: usize) -> Vec<(String, Option<Tone>)> {
     while total(&parts) > width {
         let Some(part) = last_of_highest_rank(&mut parts, |part| part.short.is_some()) else { break };
         part.long = part.short.take().unwrap_or_default();
@@ -59,7 +59,7 @@ pub(super) fn fitted(mut parts: Vec<Part>, width: usize) -> Vec<(String, Option<
     if let [only] = &mut parts[..] {
         only.long = truncate_str(&only.long, width, "…").into_owned();
     }
-    parts.into_iter().map(|part| (part.long, part.meaning)).collect()
+    parts.into_iter().map(|part| (part.long, part.tone)).collect()
 }
 
 fn total(parts: &[Part]) -> usize {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::domain::{Status, Tally, counted, grouped, on_one_line};
-use crate::style::Meaning;
+use crate::style::Tone;
 
 /// Why a run has no end, and when it began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,14 +68,14 @@ impl Headline<'_> {
         }
     }
 
-    /// Returns what the line means.
-    pub(super) fn meaning(self) -> Meaning {
+    /// Returns the tone of the line.
+    pub(super) fn tone(self) -> Tone {
         if self.stopped.is_some() || self.correctable() + self.of(Status::Failed) > self.excused {
-            Meaning::Bad
+            Tone::Bad
         } else if self.of(Status::InDoubt) > 0 || self.unended.is_some() {
-            Meaning::Open
+            Tone::Open
         } else {
-            Meaning::Good
+            Tone::Good
         }
     }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::facts::{Summary, SummaryFact};
 use crate::domain::{Status, counted, grouped};
 use crate::report::human::{self, skipped};
-use crate::style::{Meaning, Paint};
+use crate::style::{Paint, Tone};
 
 pub(super) const KNOWN_BAD: &str = "known bad: reported alike by a completed import before";
 pub(super) const UNKNOWN_FIELDS: &str = "changed in unknown fields (imported by an earlier version)";
@@ -26,7 +26,7 @@ impl Summary {
     }
 
     fn write_text(&self, text: &mut String, paint: Paint) -> std::fmt::Result {
-        writeln!(text, "{}", paint.paint(self.headline().meaning(), &self.headline().to_text()))?;
+        writeln!(text, "{}", paint.paint(self.headline().tone(), &self.headline().to_text()))?;
         for note in &self.notes {
             writeln!(text, "Note: {note}.")?;
         }
@@ -34,7 +34,7 @@ impl Summary {
         for status in Status::IMPORT {
             let number = self.tally.get(status);
             if number > 0 {
-                let name = paint.paint(human::meaning(status), &format!("{:<16}", status.as_str()));
+                let name = paint.paint(human::tone(status), &format!("{:<16}", status.as_str()));
                 writeln!(text, "  {:>9}  {name}  {}", grouped(number), meaning(status))?;
             }
         }
@@ -47,7 +47,7 @@ impl Summary {
             writeln!(text, "\n  {:>9}  {KNOWN_BAD}", grouped(self.known_bad))?;
         }
         for (id, records) in self.shared_ids() {
-            let attention = paint.paint(Meaning::Bad, "ATTENTION:");
+            let attention = paint.paint(Tone::Bad, "ATTENTION:");
             writeln!(text, "\n{attention} the API gave one id to {records}: {id}")?;
         }
         writeln!(text)?;
@@ -89,7 +89,7 @@ impl Summary {
         for group in groups {
             let words = group.short_message();
             let words = if words.is_empty() { String::new() } else { format!(": {words}") };
-            let code = paint.paint(Meaning::Bad, &group.code);
+            let code = paint.paint(Tone::Bad, &group.code);
             writeln!(text, "  {:>9}  {code}{words} (row {})", grouped(group.count), group.example_row)?;
         }
         if others > 0 {
