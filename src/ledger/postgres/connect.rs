@@ -84,8 +84,8 @@ impl Connected {
         self.is_warned.swap(false, Ordering::Relaxed)
     }
 
-    /// Runs a statement and returns its rows. The statement is sent when the future is first polled,
-    /// so that futures that are polled together leave together.
+    /// Runs a statement and returns its rows. The statement is sent when the future is first
+    /// polled, so that futures that are polled together leave together.
     pub(super) async fn rows(&self, sql: &Statement, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Trouble> {
         debug_assert_eq!(sql.types.len(), values.len(), "{}", sql.text);
         let typed: Vec<_> = values.iter().zip(sql.types).map(|(value, of)| (*value, of.clone())).collect();

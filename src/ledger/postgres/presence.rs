@@ -65,8 +65,8 @@ pub(super) struct Trace {
 }
 
 impl Trace {
-    /// Returns whether the process is surely dead. The file is left, because the name of another one
-    /// must not be removed.
+    /// Returns whether the process is surely dead. The file is left, because the name of another
+    /// one must not be removed.
     pub(super) fn is_dead(&self) -> bool {
         let Some(lock) = self.lock.as_ref().filter(|lock| lock.file_name() == Some(name(self.term).as_ref())) else {
             return false;
