@@ -144,7 +144,7 @@ fn a_required_shared_ledger_that_is_missing_is_refused_until_it_is_made() {
     world.import(&["--require-ledger"]).ends(78).says("no schema customer_import").says("ledger migrate --ledger");
     world.run(&["report", "in.csv"]).ends(78).says("does not exist");
     assert_eq!(world.server.requests(), 0);
-    // Without a base URL: whoever owns the tables needs no API.
+    // Without a base URL: the owner of the tables needs no API.
     world.lab.run(&["ledger", "migrate", "--ledger", &world.database.url()]).ends(0).says("was created (schema 1)");
     world.import(&["--require-ledger"]).ends(0);
     world.each_once(1);

@@ -195,7 +195,7 @@ fn intend(intents: &BTreeMap<&EmailKey, (i64, u64, &Intent)>, account: Account, 
     )
 }
 
-/// Adds the statements of an effect that is no part of a group.
+/// Adds the statements of an effect that cannot join a group.
 fn alone(effect: &Effect, account: Account, calls: &mut Vec<Call>) {
     let Account { id, epoch } = account;
     match effect {

@@ -66,7 +66,7 @@ impl Connected {
         let is_warned = Arc::new(AtomicBool::new(false));
         let warned = Arc::clone(&is_warned);
         let driver = tokio::spawn(async move {
-            // Ends with the connection. Whoever waits for an answer then sees it closed.
+            // Ends with the connection. A task that waits for an answer then sees it closed.
             while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
                 if let AsyncMessage::Notice(notice) = message
                     && matches!(notice.parsed_severity(), Some(Severity::Warning))

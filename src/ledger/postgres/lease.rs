@@ -26,7 +26,7 @@ pub(super) struct Term {
 }
 
 impl Term {
-    /// Returns a term that nobody had before. `name` is what people call this process.
+    /// Returns a new term. `name` is what people call this process.
     pub(super) fn new(name: Option<&str>, stay: Stay) -> Self {
         let id = Uuid::new_v4();
         let presence = Presence::of(id);
@@ -162,7 +162,7 @@ pub(super) struct Taken {
     pub has_moved: bool,
 }
 
-/// Takes the lease if nobody else surely has it.
+/// Takes the lease unless another process may have it.
 pub(super) async fn take(
     connected: &Connected,
     account: i64,
@@ -217,7 +217,7 @@ async fn take_free(
     Ok(Some(taken))
 }
 
-/// Commits. A warning that comes with it means that a replica may not have it, so it is no proof.
+/// Commits. A warning that comes with it means that a replica may not have it, so it proves nothing.
 pub(super) async fn commit(connected: &Connected) -> Result<(), Trouble> {
     connected.take_warning();
     limited(connected.batch("COMMIT")).await?;

@@ -371,7 +371,7 @@ impl Keeper {
     }
 
     /// Takes the lease again with the same epoch and term, because the database has forgotten that,
-    /// and nobody else has taken it since.
+    /// and no other process has taken it since.
     async fn take_again(&self, connected: &Connected) -> Result<i64, Trouble> {
         let Account { id, epoch } = self.account;
         let lease = millis(self.settings.lease);
