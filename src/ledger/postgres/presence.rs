@@ -20,8 +20,8 @@ pub(super) struct Presence {
 }
 
 impl Presence {
-    /// Returns `None` if the file cannot be made or locked: then no process sees it, which only makes
-    /// others wait.
+    /// Returns `None` if the file cannot be made or locked: then no process sees it, which only
+    /// makes others wait.
     pub(super) fn of(term: Uuid) -> Option<Self> {
         let folder = std::env::var_os("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
         let path = folder.join(name(term));
