@@ -21,6 +21,7 @@ struct SharedTrust {
     is_closing: watch::Sender<bool>,
 }
 
+#[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "only a shared ledger has a lease"))]
 impl StoreLink {
     /// Returns the link of a store whose lease was renewed at `since` and is trusted for `time`.
     pub(super) fn leased(since: Moment, time: Duration) -> Self {
