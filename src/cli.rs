@@ -435,8 +435,8 @@ pub struct TargetArgs {
     )]
     pub account: String,
     /// Ledger: the file that remembers what was sent, or the address of a PostgreSQL database that
-    /// several hosts share: postgres://USER@HOST/DATABASE [default: one file per target in the state
-    /// directory].
+    /// several hosts share: postgres://USER@HOST/DATABASE [default: one file per target in the
+    /// state directory].
     #[arg(long, value_name = "PATH|URL", env = "CUSTOMER_IMPORT_LEDGER", hide_env_values = true)]
     pub ledger: Option<PathBuf>,
     /// Fail if the ledger does not exist. For scheduled runs, in which a missing disk must not look
@@ -630,8 +630,8 @@ pub enum LedgerCommand {
         #[arg(long, help_heading = "Output")]
         json: bool,
     },
-    /// Create the tables of a shared ledger, or bring those of a ledger up to date. An import does it
-    /// only for a ledger file, and for a database that has no ledger yet.
+    /// Create the tables of a shared ledger, or bring those of a ledger up to date. An import does
+    /// it only for a ledger file, and for a database that has no ledger yet.
     Migrate {
         #[command(flatten)]
         target: TargetArgs,

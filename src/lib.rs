@@ -5,6 +5,7 @@
 //! intake → delivery → report   the path of a record
 //! domain                       the types that all others share; pure, without threads or I/O
 //! event                        what the delivery reports to its listener
+//! clock                        the time of the wall clock and of the boot clock
 //! api                          HTTP client, credentials, classification of responses
 //! ledger                       what was sent and how it ended, kept across runs
 //! reconcile                    input × ledger: survey, pass, line, known, plan, duplicates
@@ -17,7 +18,7 @@
 //!
 //! # The dependency rule
 //! Imports go one way. A module imports only itself and what its row names; `tools` stands for
-//! `atomic_file`, `clock`, `fault`, `limits`, `output`, `redact`, `shell`, `style`, `terminal` and
+//! `atomic_file`, `fault`, `limits`, `output`, `redact`, `shell`, `style`, `terminal` and
 //! `trusted_file`. Tests can import more.
 //!
 //! | module | imports |
@@ -27,8 +28,9 @@
 //! | `event` | `domain` |
 //! | `api` | `domain`, `tools` |
 //! | `intake` | `domain`, `tools` |
-//! | `ledger` | `domain`, `tools` |
-//! | `delivery` | `domain`, `event`, `api`, `ledger`, `tools` |
+//! | `clock` | `domain`, `tools` |
+//! | `ledger` | `domain`, `clock`, `tools` |
+//! | `delivery` | `domain`, `event`, `clock`, `api`, `ledger`, `tools` |
 //! | `report` | `domain`, `event`, `tools` |
 //! | `exit` | `domain`, `ledger`, `delivery` |
 //! | `failure` | `domain`, `api`, `intake`, `ledger`, `exit`, `tools` |

@@ -185,8 +185,9 @@ async fn ticket(ledger: &Ledger, run: &RunId, name: &str, row: u64) -> Ticket {
     }
 }
 
-/// A moment so many seconds after some other, as precise as a store must be. Its boot is that of this
-/// machine: a store that several machines share tells others what time it was by their own clocks.
+/// A moment so many seconds after some other, as precise as a store must be. Its boot is that of
+/// this machine: a store that several machines share tells others what time it was by their own
+/// clocks.
 fn moment(second: i64, has_boot: bool) -> Moment {
     let uptime = Duration::from_millis(1_000_000 + u64::try_from(second).unwrap() * 1000 + 1);
     let own = Clock::system().now().boot.map_or(7 << 100, |clock| clock.boot);

@@ -97,6 +97,7 @@ impl Ledger {
         self.waited
     }
 
+    #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "only a shared ledger makes a run wait"))]
     pub(super) fn having_waited(self, since: Option<Timestamp>) -> Self {
         Self { waited: since, ..self }
     }

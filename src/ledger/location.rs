@@ -129,8 +129,8 @@ pub struct DatabaseSettings {
     /// The latest moment after its intent at which a request can leave (`--grace`), so a run that
     /// takes the ledger over waits so much longer.
     pub grace: Duration,
-    /// How long a request may still take effect (`--settle`). After a failover the database may have
-    /// forgotten the last intents, so nothing is sent for so long.
+    /// How long a request may still take effect (`--settle`). After a failover the database may
+    /// have forgotten the last intents, so nothing is sent for so long.
     pub settle: Duration,
     /// How long to try to reach the database again before the run gives up.
     pub patience: Duration,

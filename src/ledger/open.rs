@@ -94,9 +94,9 @@ impl Reader {
 
 #[cfg(feature = "postgres")]
 mod database {
-    use super::super::postgres::{self, PostgresReader, PostgresStore};
     use super::{Creation, Ledger, LedgerError, LedgerName, Reader, Stay, Target};
     use crate::ledger::location::DatabaseSettings;
+    use crate::ledger::postgres::{self, PostgresReader, PostgresStore};
 
     pub(super) fn open(
         settings: &DatabaseSettings,

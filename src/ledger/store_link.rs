@@ -10,10 +10,10 @@ use crate::domain::Moment;
 
 /// Clones speak of the same store. The default is of one that is held as long as it is open.
 #[derive(Clone, Debug, Default)]
-pub(super) struct StoreLink(Option<Arc<Shared>>);
+pub(super) struct StoreLink(Option<Arc<SharedTrust>>);
 
 #[derive(Debug)]
-struct Shared {
+struct SharedTrust {
     /// When the last transaction began that renewed the lease, and for how long it may be trusted.
     trust: watch::Sender<(Moment, Duration)>,
     /// Nothing is trusted before this moment, whatever was renewed.
@@ -21,11 +21,12 @@ struct Shared {
     is_closing: watch::Sender<bool>,
 }
 
+#[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "only a shared ledger has a lease"))]
 impl StoreLink {
     /// Returns the link of a store whose lease was renewed at `since` and is trusted for `time`.
     pub(super) fn leased(since: Moment, time: Duration) -> Self {
         let (trust, held_until) = (watch::Sender::new((since, time)), watch::Sender::new(None));
-        Self(Some(Arc::new(Shared { trust, held_until, is_closing: watch::Sender::new(false) })))
+        Self(Some(Arc::new(SharedTrust { trust, held_until, is_closing: watch::Sender::new(false) })))
     }
 
     /// Returns whether the ledger can be lost while it is open.

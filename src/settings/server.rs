@@ -21,8 +21,8 @@ pub(crate) struct ServerSettings {
 }
 
 impl ServerSettings {
-    /// Returns the server of a target. Fails if its route cannot be used, and if there are no or too
-    /// many credentials. Reads the file of an app secret, so it may block.
+    /// Returns the server of a target. Fails if its route cannot be used, and if there are no or
+    /// too many credentials. Reads the file of an app secret, so it may block.
     pub(super) fn at(target: TargetSettings, args: &CredentialArgs) -> Result<Self, Failure> {
         let route = route(&target.base)?;
         let credentials = Arc::new(credentials(args)?);

@@ -13,7 +13,7 @@ use super::clocks::{encode, millis_ahead};
 use super::connect::Connected;
 use super::effect::{Effect, NumberedOutcome};
 use super::sql::{self, Statement};
-use super::trouble::Trouble;
+use super::trouble::DatabaseTrouble;
 use crate::domain::{EmailKey, Moment};
 use crate::ledger::minute_codec::EncodedMinute;
 use crate::ledger::model::{CheckedStatus, EndedRun, InputName, Intent, RunCounters, RunStart, StoredOutcome};
@@ -39,7 +39,7 @@ impl std::fmt::Debug for Call {
 }
 
 impl Call {
-    pub(super) fn send<'a>(&'a self, connected: &'a Connected) -> LocalBoxFuture<'a, Result<(), Trouble>> {
+    pub(super) fn send<'a>(&'a self, connected: &'a Connected) -> LocalBoxFuture<'a, Result<(), DatabaseTrouble>> {
         async move {
             let values: Vec<_> = self.values.iter().map(Box::as_ref).collect();
             connected.run(self.sql, &values).await
@@ -195,7 +195,7 @@ fn intend(intents: &BTreeMap<&EmailKey, (i64, u64, &Intent)>, account: Account, 
     )
 }
 
-/// Adds the statements of an effect that is no part of a group.
+/// Adds the statements of an effect that cannot join a group.
 fn alone(effect: &Effect, account: Account, calls: &mut Vec<Call>) {
     let Account { id, epoch } = account;
     match effect {

@@ -14,7 +14,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{AsyncMessage, Client, Config, NoTls, Row};
 
 use super::sql::Statement;
-use super::trouble::Trouble;
+use super::trouble::DatabaseTrouble;
 use super::{password, tls};
 use crate::ledger::error::DatabaseProblem;
 use crate::ledger::location::DatabaseSettings;
@@ -44,16 +44,16 @@ impl Drop for Connected {
 impl Connected {
     /// Connects to the first server of the address that can be written to. A replica that is late
     /// would tell untruths about a run that has ended.
-    pub(super) async fn open(settings: &DatabaseSettings) -> Result<Self, Trouble> {
-        let mut config = config(settings).map_err(Trouble::Fatal)?;
-        if let Some(password) = password::of(&settings.password, &config).await.map_err(Trouble::Fatal)? {
+    pub(super) async fn open(settings: &DatabaseSettings) -> Result<Self, DatabaseTrouble> {
+        let mut config = config(settings).map_err(DatabaseTrouble::Fatal)?;
+        if let Some(password) = password::of(&settings.password, &config).await.map_err(DatabaseTrouble::Fatal)? {
             config.password(password.expose_secret());
         }
         if config.get_ssl_mode() == SslMode::Disable {
             let (client, connection) = limited(config.connect(NoTls)).await?;
             return Ok(Self::driven(client, connection));
         }
-        let tls = tls::connector(settings.ca_file.as_deref()).map_err(Trouble::Fatal)?;
+        let tls = tls::connector(settings.ca_file.as_deref()).map_err(DatabaseTrouble::Fatal)?;
         let (client, connection) = limited(config.connect(tls)).await?;
         Ok(Self::driven(client, connection))
     }
@@ -66,7 +66,7 @@ impl Connected {
         let is_warned = Arc::new(AtomicBool::new(false));
         let warned = Arc::clone(&is_warned);
         let driver = tokio::spawn(async move {
-            // Ends with the connection. Whoever waits for an answer then sees it closed.
+            // Ends with the connection. A task that waits for an answer then sees it closed.
             while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
                 if let AsyncMessage::Notice(notice) = message
                     && matches!(notice.parsed_severity(), Some(Severity::Warning))
@@ -84,33 +84,37 @@ impl Connected {
         self.is_warned.swap(false, Ordering::Relaxed)
     }
 
-    /// Runs a statement and returns its rows. The statement is sent when the future is first polled,
-    /// so that futures that are polled together leave together.
-    pub(super) async fn rows(&self, sql: &Statement, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Trouble> {
+    /// Runs a statement and returns its rows. The statement is sent when the future is first
+    /// polled, so that futures that are polled together leave together.
+    pub(super) async fn rows(
+        &self,
+        sql: &Statement,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, DatabaseTrouble> {
         debug_assert_eq!(sql.types.len(), values.len(), "{}", sql.text);
         let typed: Vec<_> = values.iter().zip(sql.types).map(|(value, of)| (*value, of.clone())).collect();
         Ok(self.client.query_typed(sql.text, &typed).await?)
     }
 
     /// Runs a statement whose rows do not matter.
-    pub(super) async fn run(&self, sql: &Statement, values: &[&(dyn ToSql + Sync)]) -> Result<(), Trouble> {
+    pub(super) async fn run(&self, sql: &Statement, values: &[&(dyn ToSql + Sync)]) -> Result<(), DatabaseTrouble> {
         self.rows(sql, values).await.map(drop)
     }
 
     /// Runs statements without values.
-    pub(super) async fn batch(&self, text: &str) -> Result<(), Trouble> {
+    pub(super) async fn batch(&self, text: &str) -> Result<(), DatabaseTrouble> {
         Ok(self.client.batch_execute(text).await?)
     }
 }
 
 /// Waits no longer than an answer may take.
-pub(super) async fn limited<T, E>(answer: impl Future<Output = Result<T, E>>) -> Result<T, Trouble>
+pub(super) async fn limited<T, E>(answer: impl Future<Output = Result<T, E>>) -> Result<T, DatabaseTrouble>
 where
-    Trouble: From<E>,
+    DatabaseTrouble: From<E>,
 {
     match tokio::time::timeout(ANSWER_TIME, answer).await {
         Ok(answer) => Ok(answer?),
-        Err(_) => Err(Trouble::Unknown(format!("no answer within {} s", ANSWER_TIME.as_secs()))),
+        Err(_) => Err(DatabaseTrouble::Unknown(format!("no answer within {} s", ANSWER_TIME.as_secs()))),
     }
 }
 

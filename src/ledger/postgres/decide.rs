@@ -13,7 +13,7 @@ use super::connect::Connected;
 use super::effect::{Effect, Numbering, SettledData};
 use super::rows::{SentRow, read_minute, read_one, read_open, read_state};
 use super::sql;
-use super::trouble::Trouble;
+use super::trouble::DatabaseTrouble;
 use crate::clock::Clock;
 use crate::domain::{EmailKey, Ending, MinuteTraffic, Moment, Outcome, Receipt};
 use crate::ledger::claim::{Claim, ClaimPolicy, ClaimRequest, Decision, Ticket, decide};
@@ -63,7 +63,7 @@ pub(super) struct Asking<'a> {
     pub hasher: &'a KeyedHasher,
 }
 
-type Answered = (OpReply, Vec<Effect>);
+type Reaction = (OpReply, Vec<Effect>);
 
 /// Returns the effects of an operation that asks nothing, or the operation.
 pub(super) fn effects_of(op: Op, numbering: &mut Numbering) -> Result<Vec<Effect>, Box<Op>> {
@@ -80,7 +80,7 @@ pub(super) fn effects_of(op: Op, numbering: &mut Numbering) -> Result<Vec<Effect
 
 impl Asking<'_> {
     /// Answers an operation, and returns the effects that it has.
-    pub(super) async fn answer(&self, op: &Op, numbering: &mut Numbering) -> Result<Answered, Trouble> {
+    pub(super) async fn answer(&self, op: &Op, numbering: &mut Numbering) -> Result<Reaction, DatabaseTrouble> {
         let id = self.account.id;
         Ok(match op {
             Op::BeginRun { name, start } => self.begin_run(name, start).await?,
@@ -116,11 +116,11 @@ impl Asking<'_> {
     async fn one<T: for<'b> tokio_postgres::types::FromSql<'b>>(
         &self,
         question: &sql::Statement,
-    ) -> Result<T, Trouble> {
+    ) -> Result<T, DatabaseTrouble> {
         read_one(&self.connected.rows(question, &[&self.account.id]).await?)
     }
 
-    async fn begin_run(&self, name: &str, start: &RunStart) -> Result<Answered, Trouble> {
+    async fn begin_run(&self, name: &str, start: &RunStart) -> Result<Reaction, DatabaseTrouble> {
         let newest: i64 = self.one(&sql::NEWEST_RUN).await?;
         let number = newest + 1;
         let begin = Effect::BeginRun { number, name: name.to_owned(), start: start.clone() };
@@ -128,7 +128,7 @@ impl Asking<'_> {
     }
 
     /// Adds to what is known of a minute, because a wall clock that was set back shows it twice.
-    async fn add_minute(&self, run: i64, traffic: &MinuteTraffic) -> Result<Effect, Trouble> {
+    async fn add_minute(&self, run: i64, traffic: &MinuteTraffic) -> Result<Effect, DatabaseTrouble> {
         let rows = self.connected.rows(&sql::MINUTE, &[&self.account.id, &run, &traffic.minute]).await?;
         let mut traffic = traffic.clone();
         if let Some(row) = rows.first() {
@@ -137,7 +137,7 @@ impl Asking<'_> {
         Ok(Effect::SetMinute { run, minute: traffic.minute, encoded: minute_codec::encode(&traffic) })
     }
 
-    async fn sent_within(&self, time: Duration, now: Moment) -> Result<Vec<(EmailKey, Moment)>, Trouble> {
+    async fn sent_within(&self, time: Duration, now: Moment) -> Result<Vec<(EmailKey, Moment)>, DatabaseTrouble> {
         let rows = self.connected.rows(&sql::OPEN, &[&self.account.id]).await?;
         let (mut sent, after) = (Vec::new(), self.clock.now());
         for row in &rows {
@@ -156,7 +156,7 @@ impl Asking<'_> {
         &self,
         emails: impl IntoIterator<Item = &EmailKey>,
         as_of: i64,
-    ) -> Result<HashMap<EmailKey, RecordState>, Trouble> {
+    ) -> Result<HashMap<EmailKey, RecordState>, DatabaseTrouble> {
         let emails: Vec<_> = emails.into_iter().collect();
         let before = self.clock.now();
         let rows =
@@ -170,7 +170,7 @@ impl Asking<'_> {
                 intent.key_since = sent.key_since.map_or(intent.key_since, |since| since.seen_at(before));
                 intent.sent_at = self.takeover.sent_at(sent, self.account.epoch, after);
             }
-            let email = emails.get(found.index).ok_or_else(|| Trouble::damaged("a row without a question"))?;
+            let email = emails.get(found.index).ok_or_else(|| DatabaseTrouble::damaged("a row without a question"))?;
             states.insert((*email).clone(), found.state);
         }
         Ok(states)
@@ -182,7 +182,7 @@ impl Asking<'_> {
         requests: &[ClaimRequest],
         policy: ClaimPolicy,
         numbering: &mut Numbering,
-    ) -> Result<Answered, Trouble> {
+    ) -> Result<Reaction, DatabaseTrouble> {
         let states = self.states(requests.iter().map(|request| &request.email), run).await?;
         let (mut claims, mut effects, mut rows) = (Vec::new(), Vec::new(), HashMap::new());
         for request in requests {
@@ -226,7 +226,7 @@ impl Asking<'_> {
         run: i64,
         customers: &[(EmailKey, Receipt)],
         numbering: &mut Numbering,
-    ) -> Result<Answered, Trouble> {
+    ) -> Result<Reaction, DatabaseTrouble> {
         let states = self.states(customers.iter().map(|(email, _)| email), i64::MAX).await?;
         let (mut new, mut effects) = (HashSet::new(), Vec::new());
         for (email, receipt) in customers {
@@ -246,7 +246,7 @@ impl Asking<'_> {
         email: &EmailKey,
         ending: &Ending,
         numbering: &mut Numbering,
-    ) -> Result<Answered, Trouble> {
+    ) -> Result<Reaction, DatabaseTrouble> {
         let state = self.states([email], i64::MAX).await?.remove(email);
         let Some(((sent_by, intent), state)) = state.as_ref().and_then(|state| Some((state.open.as_ref()?, state)))
         else {
@@ -267,7 +267,7 @@ impl Asking<'_> {
         Ok((OpReply::Is(true), effects))
     }
 
-    async fn learn_status(&self, customers: &[(EmailKey, CheckedStatus)]) -> Result<Answered, Trouble> {
+    async fn learn_status(&self, customers: &[(EmailKey, CheckedStatus)]) -> Result<Reaction, DatabaseTrouble> {
         let emails = keys(customers.iter().map(|(email, _)| email));
         let known: i64 = read_one(&self.connected.rows(&sql::COUNT_KNOWN, &[&self.account.id, &emails]).await?)?;
         Ok((OpReply::Count(known.unsigned_abs()), vec![Effect::SetChecks(customers.to_vec())]))

@@ -11,7 +11,7 @@ use super::connect::{Connected, limited};
 use super::presence::{self, Presence, Trace};
 use super::rows::read_one;
 use super::sql;
-use super::trouble::Trouble;
+use super::trouble::DatabaseTrouble;
 use crate::ledger::Target;
 use crate::ledger::error::Holder;
 use crate::ledger::model::Stay;
@@ -26,7 +26,7 @@ pub(super) struct Term {
 }
 
 impl Term {
-    /// Returns a term that nobody had before. `name` is what people call this process.
+    /// Returns a new term. `name` is what people call this process.
     pub(super) fn new(name: Option<&str>, stay: Stay) -> Self {
         let id = Uuid::new_v4();
         let presence = Presence::of(id);
@@ -94,11 +94,11 @@ pub(super) async fn holder(
     connected: &Connected,
     account: i64,
     question: &sql::Statement,
-) -> Result<HolderRow, Trouble> {
+) -> Result<HolderRow, DatabaseTrouble> {
     let rows = limited(connected.rows(question, &[&account])).await?;
-    let row = rows.first().ok_or_else(|| Trouble::damaged("the row of the account is gone"))?;
+    let row = rows.first().ok_or_else(|| DatabaseTrouble::damaged("the row of the account is gone"))?;
     let text: &str = row.try_get(1)?;
-    let told: Value = serde_json::from_str(text).map_err(Trouble::damaged)?;
+    let told: Value = serde_json::from_str(text).map_err(DatabaseTrouble::damaged)?;
     let word = |name: &str| told[name].as_str().map(str::to_owned);
     let term: Option<Uuid> = row.try_get(0)?;
     let now: Timestamp = row.try_get(4)?;
@@ -116,16 +116,18 @@ pub(super) async fn holder(
 }
 
 /// Returns the account of a target, and adds it if it is new.
-pub(super) async fn account(connected: &Connected, target: &Target) -> Result<i64, Trouble> {
+pub(super) async fn account(connected: &Connected, target: &Target) -> Result<i64, DatabaseTrouble> {
     let Target { base_url, account } = target;
     if let Some(id) = find_account(connected, target).await? {
         return Ok(id);
     }
     limited(connected.run(&sql::ADD_ACCOUNT, &[base_url, account])).await?;
-    find_account(connected, target).await?.ok_or_else(|| Trouble::damaged("an account that was added is not there"))
+    find_account(connected, target)
+        .await?
+        .ok_or_else(|| DatabaseTrouble::damaged("an account that was added is not there"))
 }
 
-pub(super) async fn find_account(connected: &Connected, target: &Target) -> Result<Option<i64>, Trouble> {
+pub(super) async fn find_account(connected: &Connected, target: &Target) -> Result<Option<i64>, DatabaseTrouble> {
     let Target { base_url, account } = target;
     let rows = limited(connected.rows(&sql::FIND_ACCOUNT, &[base_url, account])).await?;
     Ok(rows.first().map(|row| row.try_get(0)).transpose()?)
@@ -133,10 +135,10 @@ pub(super) async fn find_account(connected: &Connected, target: &Target) -> Resu
 
 /// The server and its timeline. Empty where that cannot be asked: such servers commit to a quorum,
 /// and forget nothing when they fail over.
-pub(super) async fn place(connected: &Connected) -> Result<String, Trouble> {
+pub(super) async fn place(connected: &Connected) -> Result<String, DatabaseTrouble> {
     match limited(connected.rows(&sql::PLACE, &[])).await {
         Ok(rows) => read_one(&rows),
-        Err(trouble @ Trouble::Unknown(_)) => Err(trouble),
+        Err(trouble @ DatabaseTrouble::Unknown(_)) => Err(trouble),
         Err(_) => Ok(String::new()),
     }
 }
@@ -162,14 +164,14 @@ pub(super) struct Taken {
     pub has_moved: bool,
 }
 
-/// Takes the lease if nobody else surely has it.
+/// Takes the lease unless another process may have it.
 pub(super) async fn take(
     connected: &Connected,
     account: i64,
     term: &Term,
     lease: Duration,
     place: &str,
-) -> Result<Taking, Trouble> {
+) -> Result<Taking, DatabaseTrouble> {
     let current = holder(connected, account, &sql::HOLDER).await?;
     if current.term == Some(term.id) {
         // The acknowledgement of an earlier attempt was lost.
@@ -200,7 +202,7 @@ async fn take_free(
     lease: Duration,
     place: &str,
     dead: Option<&Trace>,
-) -> Result<Option<Taken>, Trouble> {
+) -> Result<Option<Taken>, DatabaseTrouble> {
     connected.batch(sql::BEGIN_TAKING).await?;
     let dead = dead.map(|dead| dead.term);
     let rows = connected.rows(&sql::TAKE, &[&account, &term.id, &term.holder, &millis(lease), &place, &dead]).await?;
@@ -217,12 +219,13 @@ async fn take_free(
     Ok(Some(taken))
 }
 
-/// Commits. A warning that comes with it means that a replica may not have it, so it is no proof.
-pub(super) async fn commit(connected: &Connected) -> Result<(), Trouble> {
+/// Commits. A warning that comes with it means that a replica may not have it, so it proves
+/// nothing.
+pub(super) async fn commit(connected: &Connected) -> Result<(), DatabaseTrouble> {
     connected.take_warning();
     limited(connected.batch("COMMIT")).await?;
     if connected.take_warning() {
-        return Err(Trouble::Unknown("the database warned while it committed".to_owned()));
+        return Err(DatabaseTrouble::Unknown("the database warned while it committed".to_owned()));
     }
     Ok(())
 }

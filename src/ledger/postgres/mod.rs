@@ -25,8 +25,8 @@
 //!   the last holder is dead.
 //! - `effect`: what a batch changes, as values that can be written again. `batch` groups them into
 //!   few statements; all of a batch leave in one flush.
-//! - `store`: the [`Store`](super::store::Store). If a commit is not acknowledged, it connects again
-//!   and writes the same effects again: each of them changes nothing the second time.
+//! - `store`: the [`Store`](super::store::Store). If a commit is not acknowledged, it connects
+//!   again and writes the same effects again: each of them changes nothing the second time.
 //! - `decide`: what operations that ask need to know, and the effects that follow.
 //! - `reader`: the [`LedgerReader`](super::store::LedgerReader). `rows` reads what statements
 //!   return, `clocks` what they say of time.

@@ -80,8 +80,8 @@ fn in_password_file(config: &Config) -> Result<Option<SecretString>, DatabasePro
 }
 
 /// Returns the password of a line `host:port:database:user:password` if it is about this
-/// configuration. A `*` stands for anything, and a backslash takes the meaning of the next character
-/// away.
+/// configuration. A `*` stands for anything, and a backslash takes the meaning of the next
+/// character away.
 fn matching(line: &str, config: &Config) -> Option<String> {
     if line.starts_with('#') {
         return None;

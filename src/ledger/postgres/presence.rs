@@ -20,8 +20,8 @@ pub(super) struct Presence {
 }
 
 impl Presence {
-    /// Returns `None` if the file cannot be made or locked: then nobody sees it, which only makes
-    /// others wait.
+    /// Returns `None` if the file cannot be made or locked: then no process sees it, which only
+    /// makes others wait.
     pub(super) fn of(term: Uuid) -> Option<Self> {
         let folder = std::env::var_os("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
         let path = folder.join(name(term));
@@ -65,8 +65,8 @@ pub(super) struct Trace {
 }
 
 impl Trace {
-    /// Returns whether the process is surely dead. The file is left, because the name of another one
-    /// must not be removed.
+    /// Returns whether the process is surely dead. The file is left, because the name of another
+    /// one must not be removed.
     pub(super) fn is_dead(&self) -> bool {
         let Some(lock) = self.lock.as_ref().filter(|lock| lock.file_name() == Some(name(self.term).as_ref())) else {
             return false;

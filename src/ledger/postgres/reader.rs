@@ -6,7 +6,7 @@ use super::batch::keys;
 use super::connect::{Connected, limited};
 use super::rows::{read_index, read_minute, read_one, read_outcome, read_run, read_state, read_tally};
 use super::sql::Statement;
-use super::trouble::Trouble;
+use super::trouble::DatabaseTrouble;
 use super::worker::{Resident, Worker};
 use super::{lease, schema, sql};
 use crate::domain::{EmailKey, MinuteTraffic, Tally};
@@ -61,7 +61,7 @@ impl PostgresReader {
     /// limit, because a question about a whole account takes as long as the account is large.
     fn ask<T: Default + Send + 'static>(
         &self,
-        question: impl AsyncFnOnce(&Connected, i64) -> Result<T, Trouble> + Send + 'static,
+        question: impl AsyncFnOnce(&Connected, i64) -> Result<T, DatabaseTrouble> + Send + 'static,
     ) -> Result<T, LedgerError> {
         let name = self.name.clone();
         self.worker.ask(&self.name, async move |visit: &mut Visit| {
@@ -92,7 +92,7 @@ impl PostgresReader {
         question: &'static Statement,
         emails: &[&EmailKey],
         as_of: i64,
-        read: impl Fn(&tokio_postgres::Row) -> Result<(usize, T), Trouble> + Send + 'static,
+        read: impl Fn(&tokio_postgres::Row) -> Result<(usize, T), DatabaseTrouble> + Send + 'static,
     ) -> Result<Vec<Option<T>>, LedgerError> {
         let keys = keys(emails.iter().copied());
         let mut found: Vec<Option<T>> = emails.iter().map(|_| None).collect();
@@ -102,14 +102,15 @@ impl PostgresReader {
         })?;
         for (index, value) in rows {
             let place = found.get_mut(index);
-            *place.ok_or_else(|| Trouble::damaged("a row without a question").into_error(&self.name))? = Some(value);
+            *place.ok_or_else(|| DatabaseTrouble::damaged("a row without a question").into_error(&self.name))? =
+                Some(value);
         }
         Ok(found)
     }
 }
 
 impl Visit {
-    async fn begin(settings: &DatabaseSettings, target: &Target) -> Result<Self, Trouble> {
+    async fn begin(settings: &DatabaseSettings, target: &Target) -> Result<Self, DatabaseTrouble> {
         let connected = Connected::open(settings).await?;
         schema::open(&connected, Creation::Refused).await?;
         limited(connected.batch(sql::BEGIN_READING)).await?;
@@ -173,7 +174,7 @@ impl LedgerReader for PostgresReader {
             let fetch = fetch.clone();
             let piece: Vec<(String, i64)> = self.ask(async move |connected, _| {
                 let rows = connected.client.query_typed(&fetch, &[]).await?;
-                rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_, Trouble>>()
+                rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_, DatabaseTrouble>>()
             })?;
             let emails: Vec<_> = piece.iter().map(|(email, _)| EmailKey::of(email)).collect();
             let known = self.outcomes(&emails.iter().collect::<Vec<_>>(), run)?;
@@ -221,7 +222,7 @@ impl LedgerReader for PostgresReader {
             let read = |row: &tokio_postgres::Row| {
                 let email: String = row.try_get(0)?;
                 let sent_by = super::clocks::decode(row.try_get(3)?);
-                let sent_at = sent_by.ok_or_else(|| Trouble::damaged("an unreadable moment"))?.wall;
+                let sent_at = sent_by.ok_or_else(|| DatabaseTrouble::damaged("an unreadable moment"))?.wall;
                 let row_number: i64 = row.try_get(1)?;
                 let (email, body) = (EmailKey::of(&email), row.try_get(2)?);
                 Ok(OpenRequest { email, row: row_number.unsigned_abs(), body, sent_at })
@@ -254,7 +255,7 @@ impl LedgerReader for PostgresReader {
             for row in connected.rows(&sql::STRAYS, &[&account]).await? {
                 let (table, strays): (String, i64) = (row.try_get(0)?, row.try_get(1)?);
                 if strays > 0 {
-                    return Err(Trouble::damaged(format!("{strays} rows of {table} belong to no record")));
+                    return Err(DatabaseTrouble::damaged(format!("{strays} rows of {table} belong to no record")));
                 }
             }
             Ok(())

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio_postgres::Row;
 
 use super::clocks::{self, KeptMoment};
-use super::trouble::Trouble;
+use super::trouble::DatabaseTrouble;
 use crate::domain::{Data, MinuteTraffic, Receipt, Status, Tally};
 use crate::ledger::minute_codec::{self, EncodedMinute};
 use crate::ledger::model::{
@@ -37,7 +37,7 @@ pub(super) struct SentRow {
 
 /// Reads a row of [`STATES`](super::sql::STATES) or [`OUTCOMES`](super::sql::OUTCOMES). The moments
 /// are those that the sender wrote.
-pub(super) fn read_state(row: &Row) -> Result<StateRow, Trouble> {
+pub(super) fn read_state(row: &Row) -> Result<StateRow, DatabaseTrouble> {
     let latest = match row.try_get::<_, Option<i64>>(4)? {
         Some(run) => Some(PastOutcome { run, status: read_status(row, 5)?, payload: read_hash(row, 6)? }),
         None => None,
@@ -72,7 +72,7 @@ pub(super) fn read_state(row: &Row) -> Result<StateRow, Trouble> {
 }
 
 /// Reads the columns that [`OUTCOMES`](super::sql::OUTCOMES) has beside the state.
-pub(super) fn read_outcome(row: &Row) -> Result<StoredOutcome, Trouble> {
+pub(super) fn read_outcome(row: &Row) -> Result<StoredOutcome, DatabaseTrouble> {
     Ok(StoredOutcome {
         http_status: optional_number(row, 21)?,
         attempts: number(row, 22)?,
@@ -99,7 +99,7 @@ pub(super) fn read_outcome(row: &Row) -> Result<StoredOutcome, Trouble> {
 }
 
 /// Reads a row of [`OPEN`](super::sql::OPEN): the e-mail, and when its request left.
-pub(super) fn read_open(row: &Row) -> Result<(String, SentRow), Trouble> {
+pub(super) fn read_open(row: &Row) -> Result<(String, SentRow), DatabaseTrouble> {
     let sent = SentRow {
         key_since: None,
         sent_at: read_moment(row, 1)?,
@@ -110,7 +110,7 @@ pub(super) fn read_open(row: &Row) -> Result<(String, SentRow), Trouble> {
     Ok((row.try_get(0)?, sent))
 }
 
-pub(super) fn read_run(row: &Row) -> Result<RunInfo, Trouble> {
+pub(super) fn read_run(row: &Row) -> Result<RunInfo, DatabaseTrouble> {
     Ok(RunInfo {
         id: RunId { number: row.try_get(0)?, name: row.try_get(1)? },
         counters: RunCounters {
@@ -130,13 +130,14 @@ pub(super) fn read_run(row: &Row) -> Result<RunInfo, Trouble> {
     })
 }
 
-pub(super) fn read_minute(row: &Row) -> Result<MinuteTraffic, Trouble> {
+pub(super) fn read_minute(row: &Row) -> Result<MinuteTraffic, DatabaseTrouble> {
     let encoded = EncodedMinute { counts: row.try_get(1)?, latencies: row.try_get(2)? };
-    minute_codec::decode(row.try_get(0)?, &encoded).ok_or_else(|| Trouble::damaged("unreadable counts of a minute"))
+    minute_codec::decode(row.try_get(0)?, &encoded)
+        .ok_or_else(|| DatabaseTrouble::damaged("unreadable counts of a minute"))
 }
 
 /// Adds up rows of a status and its count.
-pub(super) fn read_tally(rows: &[Row]) -> Result<Tally, Trouble> {
+pub(super) fn read_tally(rows: &[Row]) -> Result<Tally, DatabaseTrouble> {
     let mut tally = Tally::default();
     for row in rows {
         tally.add_many(read_status(row, 0)?, number(row, 1)?);
@@ -145,43 +146,44 @@ pub(super) fn read_tally(rows: &[Row]) -> Result<Tally, Trouble> {
 }
 
 /// Returns which value of the question a row is about. Places are counted from 1.
-pub(super) fn read_index(row: &Row) -> Result<usize, Trouble> {
-    number::<usize>(row, 0)?.checked_sub(1).ok_or_else(|| Trouble::damaged("a row without a place"))
+pub(super) fn read_index(row: &Row) -> Result<usize, DatabaseTrouble> {
+    number::<usize>(row, 0)?.checked_sub(1).ok_or_else(|| DatabaseTrouble::damaged("a row without a place"))
 }
 
 /// Returns the only value of the only row.
-pub(super) fn read_one<T: for<'a> tokio_postgres::types::FromSql<'a>>(rows: &[Row]) -> Result<T, Trouble> {
-    Ok(rows.first().ok_or_else(|| Trouble::damaged("a question had no answer"))?.try_get(0)?)
+pub(super) fn read_one<T: for<'a> tokio_postgres::types::FromSql<'a>>(rows: &[Row]) -> Result<T, DatabaseTrouble> {
+    Ok(rows.first().ok_or_else(|| DatabaseTrouble::damaged("a question had no answer"))?.try_get(0)?)
 }
 
-pub(super) fn number<T: TryFrom<i64>>(row: &Row, column: usize) -> Result<T, Trouble> {
+pub(super) fn number<T: TryFrom<i64>>(row: &Row, column: usize) -> Result<T, DatabaseTrouble> {
     let value = row.try_get(column)?;
-    T::try_from(value).map_err(|_| Trouble::damaged(format!("the number {value} where none can be")))
+    T::try_from(value).map_err(|_| DatabaseTrouble::damaged(format!("the number {value} where none can be")))
 }
 
-fn optional_number<T: TryFrom<i64>>(row: &Row, column: usize) -> Result<Option<T>, Trouble> {
+fn optional_number<T: TryFrom<i64>>(row: &Row, column: usize) -> Result<Option<T>, DatabaseTrouble> {
     let is_there = row.try_get::<_, Option<i64>>(column)?.is_some();
     is_there.then(|| number(row, column)).transpose()
 }
 
-fn read_hash(row: &Row, column: usize) -> Result<PayloadHash, Trouble> {
+fn read_hash(row: &Row, column: usize) -> Result<PayloadHash, DatabaseTrouble> {
     let bytes: &[u8] = row.try_get(column)?;
-    bytes.try_into().map(PayloadHash).map_err(|_| Trouble::damaged("the hash of a payload has another length"))
+    bytes.try_into().map(PayloadHash).map_err(|_| DatabaseTrouble::damaged("the hash of a payload has another length"))
 }
 
-fn read_status(row: &Row, column: usize) -> Result<Status, Trouble> {
+fn read_status(row: &Row, column: usize) -> Result<Status, DatabaseTrouble> {
     let text: &str = row.try_get(column)?;
     let found = Status::IMPORT.into_iter().find(|status| status.as_str() == text);
-    found.ok_or_else(|| Trouble::damaged(format!("unknown status {text:?}")))
+    found.ok_or_else(|| DatabaseTrouble::damaged(format!("unknown status {text:?}")))
 }
 
 /// A moment by the clocks of its writer, and in the next column its age in milliseconds.
-fn read_moment(row: &Row, column: usize) -> Result<KeptMoment, Trouble> {
-    let written = clocks::decode(row.try_get(column)?).ok_or_else(|| Trouble::damaged("an unreadable moment"))?;
+fn read_moment(row: &Row, column: usize) -> Result<KeptMoment, DatabaseTrouble> {
+    let written =
+        clocks::decode(row.try_get(column)?).ok_or_else(|| DatabaseTrouble::damaged("an unreadable moment"))?;
     Ok(KeptMoment { written, age: SignedDuration::from_millis(row.try_get(column + 1)?) })
 }
 
-fn read_optional_moment(row: &Row, column: usize) -> Result<Option<KeptMoment>, Trouble> {
+fn read_optional_moment(row: &Row, column: usize) -> Result<Option<KeptMoment>, DatabaseTrouble> {
     let is_there = row.try_get::<_, Option<&[u8]>>(column)?.is_some();
     is_there.then(|| read_moment(row, column)).transpose()
 }

@@ -6,7 +6,7 @@
 
 use super::connect::{Connected, limited};
 use super::sql;
-use super::trouble::Trouble;
+use super::trouble::DatabaseTrouble;
 use super::worker::{Resident, Worker};
 use crate::ledger::error::DatabaseProblem;
 use crate::ledger::location::DatabaseSettings;
@@ -169,7 +169,7 @@ const fn newest() -> i32 {
 
 /// What a database has of a ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Found {
+enum FoundTables {
     /// Nothing, and whether the empty schema is there.
     Nothing {
         has_schema: bool,
@@ -178,64 +178,70 @@ enum Found {
 }
 
 /// Returns the secret of the ledger, and makes the ledger if there is none and that is allowed.
-pub(super) async fn open(connected: &Connected, creation: Creation) -> Result<Vec<u8>, Trouble> {
+pub(super) async fn open(connected: &Connected, creation: Creation) -> Result<Vec<u8>, DatabaseTrouble> {
     match find(connected).await? {
-        Found::Version(version) => check(version, connected).await?,
-        Found::Nothing { .. } if creation == Creation::Refused => return Err(Trouble::Fatal(DatabaseProblem::Missing)),
-        Found::Nothing { .. } => drop(bring_up_to_date(connected).await?),
+        FoundTables::Version(version) => check(version, connected).await?,
+        FoundTables::Nothing { .. } if creation == Creation::Refused => {
+            return Err(DatabaseTrouble::Fatal(DatabaseProblem::Missing));
+        }
+        FoundTables::Nothing { .. } => drop(bring_up_to_date(connected).await?),
     }
     secret(connected).await
 }
 
 /// Returns the secret, which makes keys and hashes.
-async fn secret(connected: &Connected) -> Result<Vec<u8>, Trouble> {
+async fn secret(connected: &Connected) -> Result<Vec<u8>, DatabaseTrouble> {
     let rows = limited(connected.rows(&sql::SECRET, &[])).await?;
-    let row = rows.first().ok_or_else(|| Trouble::damaged("the table ledger is empty"))?;
+    let row = rows.first().ok_or_else(|| DatabaseTrouble::damaged("the table ledger is empty"))?;
     Ok(row.try_get(0)?)
 }
 
-async fn find(connected: &Connected) -> Result<Found, Trouble> {
+async fn find(connected: &Connected) -> Result<FoundTables, DatabaseTrouble> {
     let rows = limited(connected.rows(&sql::FIND, &[])).await?;
-    let row = rows.first().ok_or_else(|| Trouble::damaged("a question had no answer"))?;
+    let row = rows.first().ok_or_else(|| DatabaseTrouble::damaged("a question had no answer"))?;
     let (has_schema, has_ledger, others): (bool, bool, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
     match (has_ledger, others) {
         (true, _) => {
             let rows = limited(connected.rows(&sql::VERSION, &[])).await?;
-            let row = rows.first().ok_or_else(|| Trouble::damaged("the table ledger is empty"))?;
+            let row = rows.first().ok_or_else(|| DatabaseTrouble::damaged("the table ledger is empty"))?;
             let version: i64 = row.try_get(0)?;
-            i32::try_from(version).map(Found::Version).map_err(Trouble::damaged)
+            i32::try_from(version).map(FoundTables::Version).map_err(DatabaseTrouble::damaged)
         }
-        (false, 0) => Ok(Found::Nothing { has_schema }),
+        (false, 0) => Ok(FoundTables::Nothing { has_schema }),
         (false, _) => {
             let words = "its schema customer_import holds other tables".to_owned();
-            Err(Trouble::Fatal(DatabaseProblem::Foreign(words)))
+            Err(DatabaseTrouble::Fatal(DatabaseProblem::Foreign(words)))
         }
     }
 }
 
 /// Fails if this program cannot use tables of this version.
-async fn check(version: i32, connected: &Connected) -> Result<(), Trouble> {
+async fn check(version: i32, connected: &Connected) -> Result<(), DatabaseTrouble> {
     let known = newest();
     if version < known {
-        return Err(Trouble::Fatal(DatabaseProblem::Older { found: version, needed: known }));
+        return Err(DatabaseTrouble::Fatal(DatabaseProblem::Older { found: version, needed: known }));
     }
     if version == known {
         return Ok(());
     }
     let rows = limited(connected.rows(&sql::VERSION, &[])).await?;
-    let oldest: i64 = rows.first().ok_or_else(|| Trouble::damaged("the table ledger is empty"))?.try_get(1)?;
-    if oldest > known.into() { Err(Trouble::Fatal(DatabaseProblem::Newer { found: version, known })) } else { Ok(()) }
+    let oldest: i64 = rows.first().ok_or_else(|| DatabaseTrouble::damaged("the table ledger is empty"))?.try_get(1)?;
+    if oldest > known.into() {
+        Err(DatabaseTrouble::Fatal(DatabaseProblem::Newer { found: version, known }))
+    } else {
+        Ok(())
+    }
 }
 
 /// Makes what is missing, in one transaction. Returns the version that was there.
-async fn bring_up_to_date(connected: &Connected) -> Result<i32, Trouble> {
+async fn bring_up_to_date(connected: &Connected) -> Result<i32, DatabaseTrouble> {
     connected.batch("BEGIN").await?;
     // Another program may have made it meanwhile.
     connected.batch(ONE_AT_A_TIME).await?;
     let found = find(connected).await?;
     let before = match found {
-        Found::Version(version) => version,
-        Found::Nothing { has_schema } => {
+        FoundTables::Version(version) => version,
+        FoundTables::Nothing { has_schema } => {
             if !has_schema {
                 connected.batch("CREATE SCHEMA customer_import").await?;
             }
@@ -245,13 +251,14 @@ async fn bring_up_to_date(connected: &Connected) -> Result<i32, Trouble> {
     if before > newest() {
         check(before, connected).await?;
     }
-    let done = usize::try_from(before).map_err(Trouble::damaged)?;
+    let done = usize::try_from(before).map_err(DatabaseTrouble::damaged)?;
     for step in MIGRATIONS.iter().skip(done) {
         connected.batch(step).await?;
     }
     if before == 0 {
         let mut secret = [0; 32];
-        getrandom::fill(&mut secret).map_err(|error| Trouble::Fatal(DatabaseProblem::Failed(error.to_string())))?;
+        getrandom::fill(&mut secret)
+            .map_err(|error| DatabaseTrouble::Fatal(DatabaseProblem::Failed(error.to_string())))?;
         connected.run(&sql::MAKE, &[&i64::from(newest()), &i64::from(OLDEST), &secret.as_slice()]).await?;
     } else if before < newest() {
         connected.run(&sql::SET_VERSION, &[&i64::from(newest()), &i64::from(OLDEST)]).await?;
@@ -267,7 +274,7 @@ impl Resident for Visitor {}
 /// Asks a database one thing over a connection of its own.
 fn visit<T: Send + 'static>(
     settings: &DatabaseSettings,
-    ask: impl AsyncFnOnce(&Connected) -> Result<T, Trouble> + Send + 'static,
+    ask: impl AsyncFnOnce(&Connected) -> Result<T, DatabaseTrouble> + Send + 'static,
 ) -> Result<T, LedgerError> {
     let (name, settings) = (LedgerName::from(&settings.url), settings.clone());
     let connecting = name.clone();
@@ -282,7 +289,7 @@ fn visit<T: Send + 'static>(
 
 /// Returns whether the database has a ledger.
 pub(in crate::ledger) fn exists(settings: &DatabaseSettings) -> Result<bool, LedgerError> {
-    visit(settings, async |connected| Ok(matches!(find(connected).await?, Found::Version(_))))
+    visit(settings, async |connected| Ok(matches!(find(connected).await?, FoundTables::Version(_))))
 }
 
 /// Makes the ledger, or brings it up to date. Returns the version before, 0 for none, and now.

@@ -43,8 +43,8 @@ macro_rules! statements {
     };
 }
 
-/// The state of a record: its claim, its open request, and the last outcome as of a run. `u` has the
-/// e-mails with their places. More columns and joins can be added.
+/// The state of a record: its claim, its open request, and the last outcome as of a run. `u` has
+/// the e-mails with their places. More columns and joins can be added.
 macro_rules! states {
     ($more:literal, $joins:literal) => {
         concat!(
@@ -104,8 +104,8 @@ statements! {
     FIND_ACCOUNT (TEXT, TEXT) "SELECT id FROM customer_import.accounts WHERE base_url = $1 AND name = $2";
     ADD_ACCOUNT (TEXT, TEXT) "INSERT INTO customer_import.accounts (base_url, name) VALUES ($1, $2)
                               ON CONFLICT DO NOTHING";
-    /// Takes the lease if it is free, too old, or that of a term whose holder is dead. Returns no row
-    /// otherwise. Of two who come at once the second waits for the row and reads it again.
+    /// Takes the lease if it is free, too old, or that of a term whose holder is dead. Returns no
+    /// row otherwise. Of two who come at once the second waits for the row and reads it again.
     TAKE (BIG, UUID, TEXT, BIG, TEXT, UUID)
         "WITH old AS (SELECT id, term, place, epoch, lease_until < clock_timestamp() AS is_late
                       FROM customer_import.accounts WHERE id = $1 FOR UPDATE)

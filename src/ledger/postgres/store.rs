@@ -17,7 +17,7 @@ use super::connect::{ANSWER_TIME, Connected, limited};
 use super::decide::{Asking, Takeover, effects_of};
 use super::effect::{Effect, Numbering};
 use super::lease::{self, Taken, Taking, Term, millis};
-use super::trouble::Trouble;
+use super::trouble::DatabaseTrouble;
 use super::worker::{Resident, Worker};
 use super::{schema, sql};
 use crate::clock::Clock;
@@ -147,7 +147,7 @@ impl Keeper {
         stay: Stay,
     ) -> Result<Self, LedgerError> {
         let name = LedgerName::from(&settings.url);
-        let mut candidate = Candidate {
+        let mut candidate = LeaseSeeker {
             term: Term::new(settings.holder.as_deref(), stay),
             settings: &settings,
             target,
@@ -158,7 +158,7 @@ impl Keeper {
         };
         let (connected, Won { secret, id, place, taken, begun }) = candidate.win(&name).await?;
         let Taken { epoch, has_moved } = taken;
-        let Candidate { term, waited_since, .. } = candidate;
+        let LeaseSeeker { term, waited_since, .. } = candidate;
         let clock = Clock::system();
         let now = clock.now();
         let link = StoreLink::leased(begun, trusted_time(settings.lease));
@@ -230,7 +230,7 @@ impl Keeper {
         self.failure.clone().map_or(Ok(()), Err)
     }
 
-    async fn answer(&mut self, op: &Op) -> Result<(OpReply, Vec<Effect>), Trouble> {
+    async fn answer(&mut self, op: &Op) -> Result<(OpReply, Vec<Effect>), DatabaseTrouble> {
         self.write(false).await?;
         let asking = Asking {
             connected: self.connected.as_ref().ok_or_else(not_connected)?,
@@ -244,14 +244,14 @@ impl Keeper {
 
     /// Writes what is pending, in the open transaction or a new one, and commits if that is wanted.
     /// Everything leaves in one flush.
-    async fn write(&mut self, commits: bool) -> Result<(), Trouble> {
+    async fn write(&mut self, commits: bool) -> Result<(), DatabaseTrouble> {
         let connected = self.connected.as_ref().ok_or_else(not_connected)?;
         let now = self.clock.now();
         let begins = self.begun.is_none();
         let calls = calls(&self.pending, self.account, now);
         let (lease, batch) = (millis(self.settings.lease), self.committed + 1);
         let Account { id, epoch } = self.account;
-        let mut sent: Vec<LocalBoxFuture<'_, Result<(), Trouble>>> = Vec::with_capacity(calls.len() + 3);
+        let mut sent: Vec<LocalBoxFuture<'_, Result<(), DatabaseTrouble>>> = Vec::with_capacity(calls.len() + 3);
         if begins {
             sent.push(connected.batch(sql::BEGIN).boxed_local());
             let term = self.term.id;
@@ -268,7 +268,7 @@ impl Keeper {
         let limit = if effects.into_iter().any(is_long) { LONG_ANSWER_TIME } else { ANSWER_TIME };
         match tokio::time::timeout(limit, in_order(sent)).await {
             Ok(done) => done?,
-            Err(_) => return Err(Trouble::Unknown(format!("no answer within {} s", limit.as_secs()))),
+            Err(_) => return Err(DatabaseTrouble::Unknown(format!("no answer within {} s", limit.as_secs()))),
         }
         self.begun.get_or_insert(now);
         if !commits {
@@ -276,7 +276,7 @@ impl Keeper {
             return Ok(());
         }
         if connected.take_warning() {
-            return Err(Trouble::Unknown("the database warned while it committed".to_owned()));
+            return Err(DatabaseTrouble::Unknown("the database warned while it committed".to_owned()));
         }
         self.acknowledged();
         Ok(())
@@ -296,7 +296,7 @@ impl Keeper {
     }
 
     /// Makes it possible to write the same effects again. Fails if that makes no sense.
-    async fn recover(&mut self, trouble: Trouble, outage: &mut Outage) -> Result<(), LedgerError> {
+    async fn recover(&mut self, trouble: DatabaseTrouble, outage: &mut Outage) -> Result<(), LedgerError> {
         let recovered = self.try_to_recover(trouble, outage).await;
         if let Err(error) = &recovered {
             self.failure.get_or_insert_with(|| error.clone());
@@ -304,15 +304,15 @@ impl Keeper {
         recovered
     }
 
-    async fn try_to_recover(&mut self, trouble: Trouble, outage: &mut Outage) -> Result<(), LedgerError> {
+    async fn try_to_recover(&mut self, trouble: DatabaseTrouble, outage: &mut Outage) -> Result<(), LedgerError> {
         self.begun = None;
         let pending = std::mem::take(&mut self.pending);
         self.written.extend(pending);
         self.pending = std::mem::take(&mut self.written);
         let why = match trouble {
-            Trouble::Fenced => return Err(self.taken_over().await),
-            Trouble::Fatal(problem) => return Err(self.failed(problem)),
-            Trouble::Again(why) => {
+            DatabaseTrouble::Fenced => return Err(self.taken_over().await),
+            DatabaseTrouble::Fatal(problem) => return Err(self.failed(problem)),
+            DatabaseTrouble::Again(why) => {
                 // In a transaction that failed nothing more can be done but this.
                 let rolled_back = match &self.connected {
                     Some(connected) => limited(connected.batch("ROLLBACK")).await,
@@ -323,7 +323,7 @@ impl Keeper {
                     Err(_) => why,
                 }
             }
-            Trouble::Unknown(why) => why,
+            DatabaseTrouble::Unknown(why) => why,
         };
         self.connected = None;
         tracing::warn!("the ledger {} cannot be reached ({why}); nothing is sent until it is", self.name);
@@ -335,27 +335,29 @@ impl Keeper {
                     tracing::info!("the ledger {} is reached again", self.name);
                     return Ok(());
                 }
-                Err(Trouble::Fenced) => return Err(self.taken_over().await),
-                Err(Trouble::Fatal(problem @ (DatabaseProblem::Forgot { .. } | DatabaseProblem::Damaged(_)))) => {
+                Err(DatabaseTrouble::Fenced) => return Err(self.taken_over().await),
+                Err(DatabaseTrouble::Fatal(
+                    problem @ (DatabaseProblem::Forgot { .. } | DatabaseProblem::Damaged(_)),
+                )) => {
                     return Err(self.failed(problem));
                 }
                 // A password that is just being changed is refused too.
-                Err(Trouble::Fatal(problem)) => why = problem.to_string(),
-                Err(Trouble::Unknown(words) | Trouble::Again(words)) => why = words,
+                Err(DatabaseTrouble::Fatal(problem)) => why = problem.to_string(),
+                Err(DatabaseTrouble::Unknown(words) | DatabaseTrouble::Again(words)) => why = words,
             }
         }
     }
 
     /// Connects, and makes sure that this process holds the lease still. If the database has failed
     /// over, writes again what it has forgotten.
-    async fn connect_again(&mut self) -> Result<(), Trouble> {
+    async fn connect_again(&mut self) -> Result<(), DatabaseTrouble> {
         let connected = Connected::open(&self.settings).await?;
         let place = lease::place(&connected).await?;
         let row = lease::holder(&connected, self.account.id, &sql::HOLDER).await?;
         let has_moved = place != self.place;
         if row.term != Some(self.term.id) && !(has_moved && row.epoch < self.account.epoch) {
             self.connected = Some(connected);
-            return Err(Trouble::Fenced);
+            return Err(DatabaseTrouble::Fenced);
         }
         if has_moved {
             tracing::warn!("the database has failed over to another server; requests wait for --settle");
@@ -371,24 +373,28 @@ impl Keeper {
     }
 
     /// Takes the lease again with the same epoch and term, because the database has forgotten that,
-    /// and nobody else has taken it since.
-    async fn take_again(&self, connected: &Connected) -> Result<i64, Trouble> {
+    /// and no other process has taken it since.
+    async fn take_again(&self, connected: &Connected) -> Result<i64, DatabaseTrouble> {
         let Account { id, epoch } = self.account;
         let lease = millis(self.settings.lease);
         let holder = self.term.holder();
         let values = [&id as &(dyn ToSql + Sync), &epoch, &self.term.id, &holder, &lease];
-        if limited(connected.rows(&sql::TAKE_AGAIN, &values)).await?.is_empty() { Err(Trouble::Fenced) } else { Ok(0) }
+        if limited(connected.rows(&sql::TAKE_AGAIN, &values)).await?.is_empty() {
+            Err(DatabaseTrouble::Fenced)
+        } else {
+            Ok(0)
+        }
     }
 
     /// Writes the batches again that came after one. They change nothing that is there already.
-    async fn write_again(&self, connected: &Connected, known: i64) -> Result<(), Trouble> {
+    async fn write_again(&self, connected: &Connected, known: i64) -> Result<(), DatabaseTrouble> {
         let forgotten = self.committed - known;
         if forgotten <= 0 {
             return Ok(());
         }
         let batches = self.ring.after(known);
         if batches.len() as i64 != forgotten {
-            return Err(Trouble::Fatal(DatabaseProblem::Forgot { commits: forgotten.unsigned_abs() }));
+            return Err(DatabaseTrouble::Fatal(DatabaseProblem::Forgot { commits: forgotten.unsigned_abs() }));
         }
         tracing::warn!("the database has forgotten the last {forgotten} commits; they are written again");
         let Account { id, epoch } = self.account;
@@ -424,7 +430,7 @@ impl Keeper {
 
     /// Gives the lease back, after everything that this process sent has left. Nothing of an open
     /// batch is committed.
-    async fn let_go(&mut self) -> Result<(), Trouble> {
+    async fn let_go(&mut self) -> Result<(), DatabaseTrouble> {
         if self.connected.is_none() {
             self.connected = Some(limited(Connected::open(&self.settings).boxed_local()).await?);
         }
@@ -481,8 +487,8 @@ fn trusted_time(lease: Duration) -> Duration {
     lease.saturating_sub((lease / 5).max(Duration::from_secs(1)))
 }
 
-fn not_connected() -> Trouble {
-    Trouble::Unknown("not connected".to_owned())
+fn not_connected() -> DatabaseTrouble {
+    DatabaseTrouble::Unknown("not connected".to_owned())
 }
 
 /// An effect that may change every row of an account.
@@ -492,8 +498,8 @@ fn is_long(effect: &Effect) -> bool {
 
 /// Sends in order, and waits for all answers. Returns the first error: what comes after it in a
 /// transaction fails because of it.
-async fn in_order(mut sent: Vec<LocalBoxFuture<'_, Result<(), Trouble>>>) -> Result<(), Trouble> {
-    let mut answers: Vec<Option<Result<(), Trouble>>> = sent.iter().map(|_| None).collect();
+async fn in_order(mut sent: Vec<LocalBoxFuture<'_, Result<(), DatabaseTrouble>>>) -> Result<(), DatabaseTrouble> {
+    let mut answers: Vec<Option<Result<(), DatabaseTrouble>>> = sent.iter().map(|_| None).collect();
     poll_fn(|context| {
         for (future, answer) in sent.iter_mut().zip(&mut answers) {
             if answer.is_none()
@@ -555,7 +561,7 @@ impl Ring {
 }
 
 /// A process that wants the lease.
-struct Candidate<'a> {
+struct LeaseSeeker<'a> {
     term: Term,
     settings: &'a DatabaseSettings,
     target: &'a Target,
@@ -581,7 +587,7 @@ enum Attempt {
     Held(Box<lease::HolderRow>),
 }
 
-impl Candidate<'_> {
+impl LeaseSeeker<'_> {
     /// Tries until the lease is taken, for as long as the user wants to wait.
     async fn win(&mut self, name: &LedgerName) -> Result<(Connected, Won), LedgerError> {
         let begun = Instant::now();
@@ -602,13 +608,13 @@ impl Candidate<'_> {
                 }
                 Err(trouble) => {
                     let limit = match trouble {
-                        Trouble::Again(_) => wait.max(HELD_ROW_TIME),
+                        DatabaseTrouble::Again(_) => wait.max(HELD_ROW_TIME),
                         // Perhaps the lease is taken, and only the acknowledgement was lost.
-                        Trouble::Unknown(_) if self.was_connected => wait.max(HELD_ROW_TIME),
-                        Trouble::Unknown(_) => wait,
-                        Trouble::Fenced | Trouble::Fatal(_) => Duration::ZERO,
+                        DatabaseTrouble::Unknown(_) if self.was_connected => wait.max(HELD_ROW_TIME),
+                        DatabaseTrouble::Unknown(_) => wait,
+                        DatabaseTrouble::Fenced | DatabaseTrouble::Fatal(_) => Duration::ZERO,
                     };
-                    self.connected = self.connected.take().filter(|_| !matches!(trouble, Trouble::Unknown(_)));
+                    self.connected = self.connected.take().filter(|_| !matches!(trouble, DatabaseTrouble::Unknown(_)));
                     (trouble.into_error(name), limit)
                 }
             };
@@ -623,7 +629,7 @@ impl Candidate<'_> {
         }
     }
 
-    async fn attempt(&mut self) -> Result<Attempt, Trouble> {
+    async fn attempt(&mut self) -> Result<Attempt, DatabaseTrouble> {
         let connected = match self.connected.take() {
             Some(connected) => self.connected.insert(connected),
             None => self.connected.insert(Connected::open(self.settings).await?),

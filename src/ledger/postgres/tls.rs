@@ -12,8 +12,8 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 use crate::domain::shown;
 use crate::ledger::error::DatabaseProblem;
 
-/// Returns what makes a TLS connection that trusts the system's authorities, and that of the file if
-/// there is one.
+/// Returns what makes a TLS connection that trusts the system's authorities, and that of the file
+/// if there is one.
 pub(super) fn connector(ca_file: Option<&Path>) -> Result<MakeRustlsConnect, DatabaseProblem> {
     let mut roots = RootCertStore::empty();
     // An authority of the system that cannot be read is one that is not trusted.

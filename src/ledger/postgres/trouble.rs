@@ -10,7 +10,7 @@ use crate::ledger::{LedgerError, LedgerName};
 
 /// Why a transaction did not end well.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(super) enum DatabaseTrouble {
     /// The fence failed: another term holds the lease.
     Fenced,
     /// Nothing was written, and the database asks to try again.
@@ -21,7 +21,7 @@ pub(super) enum Trouble {
     Fatal(DatabaseProblem),
 }
 
-impl Trouble {
+impl DatabaseTrouble {
     pub(super) fn damaged(what: impl std::fmt::Display) -> Self {
         Self::Fatal(DatabaseProblem::Damaged(what.to_string()))
     }
@@ -38,7 +38,7 @@ impl Trouble {
     }
 }
 
-impl From<Error> for Trouble {
+impl From<Error> for DatabaseTrouble {
     fn from(error: Error) -> Self {
         let words = words(&error);
         match error.code() {
@@ -51,17 +51,17 @@ impl From<Error> for Trouble {
 }
 
 /// Decides by the class of the code, or by the code itself if its class is too wide.
-fn of_code(code: &SqlState, words: String) -> Trouble {
+fn of_code(code: &SqlState, words: String) -> DatabaseTrouble {
     let code = code.code();
     match (&code[..2], code) {
-        (_, "22012") => Trouble::Fenced,
+        (_, "22012") => DatabaseTrouble::Fenced,
         // Serialization, deadlock, and a lock that was not free in time.
-        (_, "40001" | "40P01" | "55P03") => Trouble::Again(words),
+        (_, "40001" | "40P01" | "55P03") => DatabaseTrouble::Again(words),
         // A cancelled statement may have been the commit. 25006: the server is a replica by now.
-        ("08" | "57", _) | (_, "53300" | "25006" | "25P03" | "40003") => Trouble::Unknown(words),
-        ("28" | "3D" | "3F", _) | (_, "42501" | "42P01") => Trouble::Fatal(DatabaseProblem::Refused(words)),
-        ("XX" | "58", _) => Trouble::damaged(words),
-        _ => Trouble::Fatal(DatabaseProblem::Failed(words)),
+        ("08" | "57", _) | (_, "53300" | "25006" | "25P03" | "40003") => DatabaseTrouble::Unknown(words),
+        ("28" | "3D" | "3F", _) | (_, "42501" | "42P01") => DatabaseTrouble::Fatal(DatabaseProblem::Refused(words)),
+        ("XX" | "58", _) => DatabaseTrouble::damaged(words),
+        _ => DatabaseTrouble::Fatal(DatabaseProblem::Failed(words)),
     }
 }
 
@@ -113,12 +113,12 @@ mod tests {
     #[test]
     fn a_code_decides_whether_to_try_again_to_connect_again_or_to_stop() {
         let meaning = |code: &str| match of_code(&SqlState::from_code(code), String::new()) {
-            Trouble::Fenced => "fenced",
-            Trouble::Again(_) => "again",
-            Trouble::Unknown(_) => "unknown",
-            Trouble::Fatal(DatabaseProblem::Refused(_)) => "refused",
-            Trouble::Fatal(DatabaseProblem::Damaged(_)) => "damaged",
-            Trouble::Fatal(_) => "failed",
+            DatabaseTrouble::Fenced => "fenced",
+            DatabaseTrouble::Again(_) => "again",
+            DatabaseTrouble::Unknown(_) => "unknown",
+            DatabaseTrouble::Fatal(DatabaseProblem::Refused(_)) => "refused",
+            DatabaseTrouble::Fatal(DatabaseProblem::Damaged(_)) => "damaged",
+            DatabaseTrouble::Fatal(_) => "failed",
         };
         for (code, expected) in [
             ("22012", "fenced"),

@@ -29,13 +29,13 @@ pub(super) trait Resident {
     async fn end(&mut self) {}
 }
 
-type Job<R> = Box<dyn for<'a> FnOnce(&'a mut R) -> LocalBoxFuture<'a, ()> + Send>;
+type WorkerJob<R> = Box<dyn for<'a> FnOnce(&'a mut R) -> LocalBoxFuture<'a, ()> + Send>;
 
 /// The handle of the thread. Dropping it waits until the resident has ended.
 #[derive(Debug)]
 pub(super) struct Worker<R> {
     /// Those who ask wait for each answer, so it holds no more jobs than there are askers.
-    jobs: Option<UnboundedSender<Job<R>>>,
+    jobs: Option<UnboundedSender<WorkerJob<R>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -78,7 +78,7 @@ impl<R: Resident + 'static> Worker<R> {
         work: impl AsyncFnOnce(&mut R) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, LedgerError> {
         let (reply, answer) = sync_channel(1);
-        let job: Job<R> = Box::new(move |resident| {
+        let job: WorkerJob<R> = Box::new(move |resident| {
             async move {
                 // The asker waits, so this fails only if its thread panicked.
                 drop(reply.send(work(resident).await));
@@ -100,7 +100,7 @@ impl<R> Drop for Worker<R> {
     }
 }
 
-async fn live<R: Resident>(mut resident: R, mut queue: UnboundedReceiver<Job<R>>) {
+async fn live<R: Resident>(mut resident: R, mut queue: UnboundedReceiver<WorkerJob<R>>) {
     loop {
         let due = resident.next_beat();
         let beat = async {
