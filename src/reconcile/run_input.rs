@@ -39,7 +39,8 @@ pub(super) fn shown(written: Option<&str>) -> Vec<(String, String)> {
         Value::Array(items) => (name, items.into_iter().map(text).collect::<Vec<_>>().join(", ")),
         value => (name, text(value)),
     };
-    read(written).0.into_iter().map(entry).collect()
+    let (members, _) = written.and_then(read).unwrap_or_default();
+    members.into_iter().map(entry).collect()
 }
 
 /// Returns the input as the run read it, and what a reader of the report must know: one sentence
@@ -48,16 +49,18 @@ pub(super) fn shown(written: Option<&str>) -> Vec<(String, String)> {
 /// Fails if this version cannot read the options of the run.
 pub(crate) fn as_in_run(input: InputHandle, run: &RunInfo) -> Result<(InputHandle, Vec<String>), Failure> {
     let mut notes: Vec<_> = other_file(&input, &run.start.input.0).into_iter().collect();
-    if run.start.options.is_none() {
+    let Some(written) = &run.start.options else {
         // An earlier version ran it, and nothing is known of how.
         return Ok((input, notes));
-    }
-    let (options, stamp_then) = read(run.start.options.as_deref());
-    notes.extend(stamp_then.zip(stamp(&input)).and_then(|(then, now)| changed(&input.shown(), &then, &now)));
-    let completed = input.options().clone().completed(&options).map_err(|error| {
-        Failure::new(Exit::Usage, format!("cannot use the options of the run {}: {error}", run.id.name))
+    };
+    let unusable = |why: &str| {
+        Failure::new(Exit::Usage, format!("cannot use the options of the run {}: {why}", run.id.name))
             .hint("use the version of this program that made the run")
-    })?;
+    };
+    let (options, stamp_then) =
+        read(written).ok_or_else(|| unusable("what the ledger has of them is not a JSON object"))?;
+    notes.extend(stamp_then.zip(stamp(&input)).and_then(|(then, now)| changed(&input.shown(), &then, &now)));
+    let completed = input.options().clone().completed(&options).map_err(|error| unusable(&error.to_string()))?;
     let CompletedOptions { options, taken, different, unknown } = completed;
     notes.extend(different.iter().map(difference));
     notes.extend(
@@ -72,12 +75,12 @@ pub(crate) fn as_in_run(input: InputHandle, run: &RunInfo) -> Result<(InputHandl
     Ok((input.with_options(options, taken), notes))
 }
 
-/// Returns the options of a run, and the size and time of its file. Both are missing if the text is
-/// not an object.
-fn read(written: Option<&str>) -> (Map<String, Value>, Option<Value>) {
-    let Some(Ok(Value::Object(mut members))) = written.map(serde_json::from_str) else { return (Map::new(), None) };
+/// Returns the options of a run, and the size and time of its file, or `None` if the text is not an
+/// object.
+fn read(written: &str) -> Option<(Map<String, Value>, Option<Value>)> {
+    let mut members: Map<String, Value> = serde_json::from_str(written).ok()?;
     let stamp = members.remove(FILE);
-    (members, stamp)
+    Some((members, stamp))
 }
 
 /// Returns the size and the time of the file, or `None` if it cannot be asked.
