@@ -260,6 +260,33 @@ fn a_file_whose_rows_were_never_imported_asks_nobody_and_says_what_to_do_first()
 }
 
 #[test]
+fn a_ledger_that_lies_elsewhere_is_found() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    lab.customers(2);
+    lab.import(&server, &LEDGER).ends(0);
+    let ran = lab.run(&["status", "in.csv", "--base-url", &server.url, "--rate", "500/s"]).ends(78);
+    let command = ran.stderr.split("another ledger knows customers of this target, ").nth(1).unwrap();
+    let command = command.split_once(": ").unwrap().1.lines().next().unwrap();
+    lab.shell(command).ends(0).says("2 customers of 2 records");
+}
+
+#[test]
+fn an_inquiry_is_not_reported_as_an_import() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    lab.customers(2);
+    lab.import(&server, &LEDGER).ends(0);
+    let run = found(&lab, &server.url, 0)["run"].as_str().unwrap().to_owned();
+    let report = |run: &str| {
+        let of_run = ["report", "in.csv", "--base-url", &server.url, "--run", run];
+        lab.run(&[&of_run[..], &LEDGER[..]].concat())
+    };
+    report(&run).ends(2).says("asked for the KYC status of customers").says("--run last");
+    report("last").ends(0);
+}
+
+#[test]
 fn a_ctrl_c_keeps_what_was_learnt_and_the_same_command_goes_on() {
     let lab = Lab::new();
     let slow = Arc::new(AtomicUsize::new(0));
