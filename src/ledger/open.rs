@@ -5,7 +5,7 @@ use std::path::Path;
 use super::model::{Creation, Target};
 use super::reader::Reader;
 use super::sqlite::{self, SqliteReader, SqliteStore};
-use super::{Ledger, LedgerError};
+use super::{Ledger, LedgerError, Occupied};
 
 impl Ledger {
     /// Opens the ledger for writing and holds it until it is dropped.
@@ -33,6 +33,13 @@ impl Ledger {
 }
 
 impl Ledger {
+    /// Returns the run that holds a ledger for writing, or `None` if none does. It does not open
+    /// the ledger's file, so a process that opens the ledger now and then can look in between.
+    #[must_use]
+    pub fn holder(path: &Path) -> Option<Occupied> {
+        sqlite::occupied(path)
+    }
+
     /// Returns whether a file is marked as a ledger. Changes nothing, whatever file it is.
     #[must_use]
     pub fn is_one(path: &Path) -> bool {

@@ -343,6 +343,27 @@ fn a_killed_inquiry_leaves_a_ledger_that_the_next_one_goes_on_with() {
     lab.run(&doctor).says("free").says("whole");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn between_its_writes_an_inquiry_does_not_have_the_ledger_open() {
+    let lab = Lab::new();
+    let api = api(|request| {
+        if !request.is_post {
+            std::thread::sleep(Duration::from_secs(60));
+        }
+        None
+    });
+    imported(&lab, &api, 3);
+    let mut asking = lab.command(&args(&api.url, &[])).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    wait_until("nothing was asked", || api.book.lookups() == 1);
+    let files = std::fs::read_dir(format!("/proc/{}/fd", asking.id())).unwrap();
+    let open = files.filter_map(|file| std::fs::read_link(file.unwrap().path()).ok());
+    let of_ledger: Vec<_> = open.filter(|path| path.to_string_lossy().contains("l.db")).collect();
+    asking.kill().unwrap();
+    asking.wait().unwrap();
+    assert!(of_ledger.is_empty(), "{of_ledger:?}");
+}
+
 #[test]
 fn while_an_import_runs_nobody_is_asked_and_one_that_begins_ends_the_inquiry() {
     let lab = Lab::new();

@@ -97,7 +97,7 @@ async fn ask(
         );
     }
     let target = &settings.server.target;
-    let mut keeper = StatusKeeper::new(target.clone(), target.reader()?, settings.rate, answered);
+    let mut keeper = StatusKeeper::new(target.clone(), settings.rate, answered);
     let inquiry = Inquiry {
         server: api,
         customers: to_ask.into_iter().map(asked).collect(),
