@@ -210,6 +210,8 @@ fn a_token_that_is_refused_ends_with_77_after_one_request_that_asks_for_nobody()
     let mut wrong = lab.command(&args(&server.url, &["--json"]));
     let ran = Ran::of(wrong.env("CUSTOMER_IMPORT_TOKEN", "an-old-token")).ends(77).says("what was learnt is kept");
     assert_eq!(ran.summary()["left"], 3);
+    assert!(!ran.summary()["stopped"].as_str().unwrap().contains("hint"), "advice is no reason: {}", ran.stderr);
+    assert_eq!(ran.stderr.matches("hint:").count(), 1, "{}", ran.stderr);
     assert!(!format!("{}{}", ran.stdout, ran.stderr).contains("an-old-token"));
     assert_eq!(server.requests() - before, 1);
 }

@@ -165,7 +165,7 @@ fn failure_of(stop: InquiryStop<Failure>, signals: &Signals) -> Failure {
             let signal = signals.caught.get().unwrap_or(Signal::Interrupt);
             Failure::new(Exit::Interrupted(signal), format!("stopped by {signal}"))
         }
-        InquiryStop::Stop(reason) => Failure::new(Exit::from(&reason), reason),
+        InquiryStop::Stop(reason) => Failure::of_stop(&reason),
         InquiryStop::Keeper(failure) => failure,
     }
 }
