@@ -192,6 +192,12 @@ impl Shared {
         loop {
             let text = queue.next();
             let now = Instant::now();
+            // Some numbers of a footer change with every look, and a slow connection must not carry
+            // them all.
+            if let (None, Some(_), Some(early)) = (&text, &queue.footer, frames.until_next(now)) {
+                queue = self.filled.wait_timeout(queue, early).unwrap_or_else(PoisonError::into_inner).0;
+                continue;
+            }
             let size = if queue.footer.is_some() { size() } else { None };
             // Between two lines that come together the footer would only flicker.
             let is_hidden = !queue.waiting.is_empty() && frames.is_fresh(now);
@@ -268,6 +274,12 @@ struct Frames {
 }
 
 impl Frames {
+    /// Returns how long the footer on the screen stays as it is, or `None` if it may be drawn anew.
+    fn until_next(&self, now: Instant) -> Option<Duration> {
+        let drawn_at = self.drawn_at.filter(|_| self.screen.has_lines())?;
+        Some((drawn_at + FRAME).saturating_duration_since(now)).filter(|left| !left.is_zero())
+    }
+
     fn is_fresh(&self, now: Instant) -> bool {
         self.drawn_at.is_some_and(|at| now.saturating_duration_since(at) < HIDDEN)
     }
@@ -454,6 +466,21 @@ mod tests {
         shared.set_footer(None);
         assert_eq!(next(), "\r\u{1b}[J");
         assert!(shared.flush(Duration::from_secs(60), Duration::from_secs(60), || false));
+    }
+
+    #[test]
+    fn a_footer_that_changes_with_every_look_is_drawn_once_a_frame() {
+        let (shared, allow, taken) = started();
+        let looks = std::sync::atomic::AtomicU64::new(0);
+        let lines = move |_: usize, _: Instant| vec![looks.fetch_add(1, Ordering::Relaxed).to_string()];
+        shared.set_footer(Some(Footer::new(lines)));
+        (0..3).for_each(|_| allow.send(()).unwrap());
+        taken.recv().unwrap();
+        let first = Instant::now();
+        taken.recv().unwrap();
+        taken.recv().unwrap();
+        // The first frame was drawn before it was taken.
+        assert!(first.elapsed() > FRAME, "{:?}", first.elapsed());
     }
 
     #[test]

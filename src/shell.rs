@@ -1,15 +1,33 @@
 //! Command lines for printing, quoted so that they work when pasted.
 
-/// Returns the word in the form that a POSIX shell reads back as the same word.
+/// Returns the word in the form that a shell reads back as the same word.
 ///
-/// Quotes every word that has anything but plain ASCII, because a shell may split or expand it.
+/// Quotes every word that has anything but plain ASCII, because a shell may split or expand it. What
+/// controls the terminal or the direction of writing is escaped, as bash, zsh and POSIX of 2024
+/// know it, because a file may have such a name to disguise the command.
 #[must_use]
 pub fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_./:=@%+,-".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
         word.to_owned()
+    } else if word.contains(is_disguise) {
+        format!("$'{}'", word.chars().map(escaped).collect::<String>())
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+fn is_disguise(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Returns a character for a word between `$'` and `'`.
+fn escaped(c: char) -> String {
+    match c {
+        '\'' | '\\' => format!("\\{c}"),
+        c if is_disguise(c) => c.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("\\{byte:03o}")).collect(),
+        c => c.into(),
     }
 }
 
@@ -89,6 +107,8 @@ mod tests {
             ("$HOME", "'$HOME'"),
             ("Straße", "'Straße'"),
             ("", "''"),
+            ("a\u{1b}[2J\n'b'\\.csv", r"$'a\033[2J\012\'b\'\\.csv'"),
+            ("\u{202e}vsc.é", r"$'\342\200\256vsc.é'"),
         ] {
             assert_eq!(quoted(word), expected);
         }

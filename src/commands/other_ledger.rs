@@ -22,6 +22,7 @@ impl LedgerSearch {
             Command::Import(args) => (&args.target, Some(&args.input.input)),
             Command::Check(args) => (&args.target, Some(&args.input.input)),
             Command::Report(args) => (&args.target, Some(&args.input.input)),
+            Command::Status(args) => (&args.target, Some(&args.input.input)),
             Command::Ledger(command) => match &**command {
                 LedgerCommand::Show { target, .. }
                 | LedgerCommand::Resolve { target, .. }

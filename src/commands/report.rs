@@ -111,6 +111,10 @@ fn look_up(target: &TargetSettings, wanted: &str, input: &InputHandle) -> Result
 
 fn find_run(ledger: &Reader, wanted: &str, input: &InputHandle) -> Result<RunInfo, Failure> {
     let found = if wanted == "last" { ledger.last_run(&input.name().0)? } else { ledger.run(wanted)? };
+    if let Some(run) = found.as_ref().filter(|run| inquiry::is_one(run)) {
+        let words = format!("the run {} asked for the KYC status of customers, and imported nothing", run.id.name);
+        return Err(Failure::new(Exit::Usage, words).hint("name a run of an import, or the last one: --run last"));
+    }
     found.ok_or_else(|| {
         let message = if wanted == "last" {
             format!("the ledger has no run of {}", shown(Path::new(&input.name().0)))

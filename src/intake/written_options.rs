@@ -65,7 +65,7 @@ impl InputOptions {
                 Some((_, now)) => {
                     different.push(OptionDifference { name: name.clone(), before: values, now: now.clone() });
                 }
-                None if self.take(name, &values)? => {
+                None if self.take(name, &values).map_err(|error| of_option(name, &error))? => {
                     taken.extend(values.into_iter().map(|value| on_command_line(name, value)));
                 }
                 None => unknown.push(name.clone()),
@@ -123,6 +123,11 @@ impl InputOptions {
         }
         Ok(true)
     }
+}
+
+/// Returns the error with the option that it is about.
+fn of_option(name: &str, error: &RuleError) -> RuleError {
+    RuleError::new(format!("--{name}: {error}"))
 }
 
 fn text(value: &impl Display) -> String {

@@ -6,7 +6,7 @@ use super::location::{LedgerLocation, LedgerName};
 use super::model::{Creation, Stay, Target};
 use super::reader::Reader;
 use super::sqlite::{self, SqliteReader, SqliteStore};
-use super::{Ledger, LedgerError};
+use super::{Ledger, LedgerError, Occupied};
 
 impl Ledger {
     /// Opens the ledger for writing and holds it until it is dropped.
@@ -46,6 +46,17 @@ impl Ledger {
         match at {
             LedgerLocation::File(path) => Ok(path.exists()),
             LedgerLocation::Database(settings) => database::exists(settings),
+        }
+    }
+
+    /// Returns the run that holds a ledger for writing, or `None` if none does, or if a database does
+    /// not answer. It does not open a ledger's file, so a process that opens the ledger now and then
+    /// can look in between.
+    #[must_use]
+    pub fn holder(at: &LedgerLocation, target: &Target) -> Option<Occupied> {
+        match at {
+            LedgerLocation::File(path) => sqlite::occupied(path),
+            LedgerLocation::Database(settings) => database::reader(settings, target).ok()?.holder(),
         }
     }
 

@@ -59,6 +59,11 @@ pub(crate) fn run_start(input: &InputName) -> RunStart {
     RunStart { input: InputName(RUNS.to_owned()), options: Some(json!({INPUT: input.0}).to_string()) }
 }
 
+/// Returns whether a run was an inquiry.
+pub(crate) fn is_one(run: &RunInfo) -> bool {
+    run.start.input.0 == RUNS && asks_for(run).is_some()
+}
+
 /// Returns whether the API was ever asked for a status, so that reports show when.
 pub(crate) fn was_ever_made(ledger: &Reader) -> Result<bool, Failure> {
     Ok(!ledger.runs_of(RUNS, 1)?.is_empty())

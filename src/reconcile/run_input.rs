@@ -52,13 +52,15 @@ pub(super) fn shown(written: Option<&str>) -> Vec<(String, String)> {
         Value::Array(items) => (name, items.into_iter().map(text).collect::<Vec<_>>().join(", ")),
         value => (name, text(value)),
     };
-    members(written).into_iter().filter(|(name, _)| name != FILE).map(entry).collect()
+    let members = written.and_then(members).unwrap_or_default();
+    members.into_iter().filter(|(name, _)| name != FILE).map(entry).collect()
 }
 
 /// Returns whether known bad records left the run a success (`--fail-on new`). A run of an earlier
 /// version does not say, so the answer is no.
 pub(crate) fn excused_known_bad(run: &RunInfo) -> bool {
-    members(run.start.options.as_deref()).get(FAIL_ON).is_some_and(|value| value == NEW)
+    let members = run.start.options.as_deref().and_then(members);
+    members.is_some_and(|members| members.get(FAIL_ON).is_some_and(|value| value == NEW))
 }
 
 /// Returns the input as the run read it, and what a reader of the report must know: one sentence
@@ -67,16 +69,18 @@ pub(crate) fn excused_known_bad(run: &RunInfo) -> bool {
 /// Fails if this version cannot read the options of the run.
 pub(crate) fn as_in_run(input: InputHandle, run: &RunInfo) -> Result<(InputHandle, Vec<String>), Failure> {
     let mut notes: Vec<_> = other_file(&input, &run.start.input.0).into_iter().collect();
-    if run.start.options.is_none() {
+    let Some(written) = &run.start.options else {
         // An earlier version ran it, and nothing is known of how.
         return Ok((input, notes));
-    }
-    let (options, stamp_then) = read(run.start.options.as_deref());
-    notes.extend(stamp_then.zip(stamp(&input)).and_then(|(then, now)| changed(&input.shown(), &then, &now)));
-    let completed = input.options().clone().completed(&options).map_err(|error| {
-        Failure::new(Exit::Usage, format!("cannot use the options of the run {}: {error}", run.id.name))
+    };
+    let unusable = |why: &str| {
+        Failure::new(Exit::Usage, format!("cannot use the options of the run {}: {why}", run.id.name))
             .hint("use the version of this program that made the run")
-    })?;
+    };
+    let (options, stamp_then) =
+        read(written).ok_or_else(|| unusable("what the ledger has of them is not a JSON object"))?;
+    notes.extend(stamp_then.zip(stamp(&input)).and_then(|(then, now)| changed(&input.shown(), &then, &now)));
+    let completed = input.options().clone().completed(&options).map_err(|error| unusable(&error.to_string()))?;
     let CompletedOptions { options, taken, different, unknown } = completed;
     notes.extend(different.iter().map(difference));
     notes.extend(
@@ -91,20 +95,18 @@ pub(crate) fn as_in_run(input: InputHandle, run: &RunInfo) -> Result<(InputHandl
     Ok((input.with_options(options, taken), notes))
 }
 
-/// Returns the options with which a run read its input, and the size and time of its file.
-fn read(written: Option<&str>) -> (Map<String, Value>, Option<Value>) {
-    let mut members = members(written);
+/// Returns the options with which a run read its input, and the size and time of its file, or
+/// `None` if the text is not an object.
+fn read(written: &str) -> Option<(Map<String, Value>, Option<Value>)> {
+    let mut members = members(written)?;
     let stamp = members.remove(FILE);
     members.remove(FAIL_ON);
-    (members, stamp)
+    Some((members, stamp))
 }
 
-/// Returns all that a run remembers, or nothing if the text is not an object.
-fn members(written: Option<&str>) -> Map<String, Value> {
-    match written.map(serde_json::from_str) {
-        Some(Ok(Value::Object(members))) => members,
-        _ => Map::new(),
-    }
+/// Returns all that a run remembers, or `None` if the text is not an object.
+fn members(written: &str) -> Option<Map<String, Value>> {
+    serde_json::from_str(written).ok()
 }
 
 /// Returns the size and the time of the file, or `None` if it cannot be asked.

@@ -141,7 +141,12 @@ fn options_that_this_version_does_not_know_are_named() {
         .ends(0)
         .says("the run had the option --colour, which this version does not");
     options(r#"{"region":"Atlantis"}"#);
-    lab.run(&report(&server, "in.csv", &[])).ends(2).says("cannot use the options of the run");
+    let ran = lab.run(&report(&server, "in.csv", &[])).ends(2);
+    ran.says("cannot use the options of the run").says(": --region: ");
+    for damaged in ["", "[1]", r#"{"region":"DEU""#] {
+        options(damaged);
+        lab.run(&report(&server, "in.csv", &[])).ends(2).says("not a JSON object");
+    }
     ledger.execute("UPDATE runs SET options = NULL", []).unwrap();
     assert!(!lab.run(&report(&server, "in.csv", &[])).ends(0).stdout.contains("Note: "));
 }

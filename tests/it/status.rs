@@ -221,6 +221,8 @@ fn a_token_that_is_refused_ends_with_77_after_one_request_that_asks_for_nobody()
     let mut wrong = lab.command(&args(&server.url, &["--json"]));
     let ran = Ran::of(wrong.env("CUSTOMER_IMPORT_TOKEN", "an-old-token")).ends(77).says("what was learnt is kept");
     assert_eq!(ran.summary()["left"], 3);
+    assert!(!ran.summary()["stopped"].as_str().unwrap().contains("hint"), "advice is no reason: {}", ran.stderr);
+    assert_eq!(ran.stderr.matches("hint:").count(), 1, "{}", ran.stderr);
     assert!(!format!("{}{}", ran.stdout, ran.stderr).contains("an-old-token"));
     assert_eq!(server.requests() - before, 1);
 }
@@ -268,6 +270,33 @@ fn a_file_whose_rows_were_never_imported_asks_nobody_and_says_what_to_do_first()
     let hint = ran.stderr.split("import it first: ").nth(1).unwrap().trim();
     lab.shell(hint).ends(0);
     assert_eq!(server.customers().len(), 3, "the hint works as it is printed: {hint}");
+}
+
+#[test]
+fn a_ledger_that_lies_elsewhere_is_found() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    lab.customers(2);
+    lab.import(&server, &LEDGER).ends(0);
+    let ran = lab.run(&["status", "in.csv", "--base-url", &server.url, "--rate", "500/s"]).ends(78);
+    let command = ran.stderr.split("another ledger knows customers of this target, ").nth(1).unwrap();
+    let command = command.split_once(": ").unwrap().1.lines().next().unwrap();
+    lab.shell(command).ends(0).says("2 customers of 2 records");
+}
+
+#[test]
+fn an_inquiry_is_not_reported_as_an_import() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    lab.customers(2);
+    lab.import(&server, &LEDGER).ends(0);
+    let run = found(&lab, &server.url, 0)["run"].as_str().unwrap().to_owned();
+    let report = |run: &str| {
+        let of_run = ["report", "in.csv", "--base-url", &server.url, "--run", run];
+        lab.run(&[&of_run[..], &LEDGER[..]].concat())
+    };
+    report(&run).ends(2).says("asked for the KYC status of customers").says("--run last");
+    report("last").ends(0);
 }
 
 #[test]
@@ -325,6 +354,27 @@ fn a_killed_inquiry_leaves_a_ledger_that_the_next_one_goes_on_with() {
     assert_eq!(answered, 200, "the pages before were written");
     let doctor = ["doctor", "--base-url", &api.url, "--rate", "500/s", "--ledger", "l.db"];
     lab.run(&doctor).says("free").says("whole");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn between_its_writes_an_inquiry_does_not_have_the_ledger_open() {
+    let lab = Lab::new();
+    let api = api(|request| {
+        if !request.is_post {
+            std::thread::sleep(Duration::from_secs(60));
+        }
+        None
+    });
+    imported(&lab, &api, 3);
+    let mut asking = lab.command(&args(&api.url, &[])).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    wait_until("nothing was asked", || api.book.lookups() == 1);
+    let files = std::fs::read_dir(format!("/proc/{}/fd", asking.id())).unwrap();
+    let open = files.filter_map(|file| std::fs::read_link(file.unwrap().path()).ok());
+    let of_ledger: Vec<_> = open.filter(|path| path.to_string_lossy().contains("l.db")).collect();
+    asking.kill().unwrap();
+    asking.wait().unwrap();
+    assert!(of_ledger.is_empty(), "{of_ledger:?}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::delivery::{InquiryKeeper, InquiryPlan, Rate, Way};
 use crate::domain::{EmailKey, counted};
 use crate::failure::Failure;
-use crate::ledger::{CheckedStatus, EndedRun, Ledger, LedgerError, Reader, RunId};
+use crate::ledger::{CheckedStatus, EndedRun, Ledger, LedgerError, RunId};
 use crate::process::signals;
 use crate::report::{KycCounts, about};
 use crate::settings::TargetSettings;
@@ -23,9 +23,9 @@ const HEARTBEAT: Duration = Duration::from_secs(30);
 /// Answers that are not written yet, and the ledger that they go to.
 #[derive(Debug)]
 pub(super) struct StatusKeeper {
+    /// Names the ledger. It is open only while answers are written: a reader that stays open keeps
+    /// the log of SQLite from being emptied, and loses its lock when this process closes the file.
     target: TargetSettings,
-    /// Only to look who holds the ledger.
-    reader: Reader,
     rate: Rate,
     unwritten: Vec<(EmailKey, CheckedStatus)>,
     written_at: Instant,
@@ -39,11 +39,10 @@ pub(super) struct StatusKeeper {
 }
 
 impl StatusKeeper {
-    pub(super) fn new(target: TargetSettings, reader: Reader, rate: Rate, counts: KycCounts) -> Self {
+    pub(super) fn new(target: TargetSettings, rate: Rate, counts: KycCounts) -> Self {
         let now = Instant::now();
         Self {
             target,
-            reader,
             rate,
             unwritten: Vec::new(),
             written_at: now,
@@ -94,7 +93,7 @@ impl StatusKeeper {
             return Ok(());
         }
         self.looked_at = Instant::now();
-        match self.reader.holder() {
+        match Ledger::holder(&self.target.ledger, &self.target.target) {
             Some(occupied) if occupied.by.as_ref().is_none_or(|by| by.stays) => {
                 Err(LedgerError::Locked(occupied).into())
             }

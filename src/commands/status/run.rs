@@ -98,7 +98,7 @@ async fn ask(
         );
     }
     let target = &settings.server.target;
-    let mut keeper = StatusKeeper::new(target.clone(), target.reader()?, settings.rate, answered);
+    let mut keeper = StatusKeeper::new(target.clone(), settings.rate, answered);
     let inquiry = Inquiry {
         server: api,
         customers: to_ask.into_iter().map(asked).collect(),
@@ -172,7 +172,7 @@ fn failure_of(stop: InquiryStop<Failure>, signals: &Signals) -> Failure {
             let signal = signals.caught.get().unwrap_or(Signal::Interrupt);
             Failure::new(Exit::Interrupted(signal), format!("stopped by {signal}"))
         }
-        InquiryStop::Stop(reason) => Failure::new(Exit::from(&reason), reason),
+        InquiryStop::Stop(reason) => Failure::of_stop(&reason),
         InquiryStop::Keeper(failure) => failure,
     }
 }

@@ -1,7 +1,7 @@
 //! Asks the API what it says of customers now, in pages of its list or one by one, whichever takes
 //! fewer requests. It creates nothing, and requests one page after the other.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,9 +24,12 @@ use crate::delivery::shutdown::Shutdown;
 use crate::domain::{EmailKey, FoundCustomer, LookupResult, StopReason};
 use crate::event::Event;
 use crate::ledger::CheckedStatus;
+use crate::redact::masked;
 
 /// A customer for whom the API failed so often is left out.
 const TRIES: u32 = 5;
+/// So many pages are read of a list that does not say how many it has: a million customers.
+const MOST_UNCOUNTED: usize = 10_000;
 
 /// A customer to ask for.
 #[derive(Clone)]
@@ -333,7 +336,7 @@ impl<S: Server, K: InquiryKeeper> Inquiring<'_, S, K> {
 
     async fn failed(&mut self, is_down: bool, cause: &str) -> Result<(), InquiryStop<K::Error>> {
         self.failures += 1;
-        tracing::debug!(%cause, "a page failed");
+        tracing::debug!(cause = masked(cause), "a page failed");
         let now = Instant::now();
         self.give_up.failed(is_down, cause, now);
         self.give_up_if_over(now)?;
@@ -385,26 +388,37 @@ impl AskedCustomer {
 struct SeenRows {
     rows: u64,
     total: Option<u64>,
-    before: Option<u64>,
-    repeats: bool,
+    pages: HashSet<u64>,
+    /// How many pages the list has at most, by the first one.
+    most: Option<usize>,
+    is_endless: bool,
 }
 
 impl SeenRows {
-    /// Adds a page. Returns false if it is the page before once more.
+    /// Adds a page. Returns false if the list leads nowhere: a page comes once more, or it has grown
+    /// beyond all measure since the first one.
     fn add(&mut self, extent: &Extent) -> bool {
-        if extent.rows > 0 && self.before == Some(extent.print) {
-            self.repeats = true;
+        let most = *self.most.get_or_insert_with(|| most_pages(extent));
+        let is_new = extent.rows == 0 || self.pages.insert(extent.print);
+        if !is_new || self.pages.len() > most {
+            self.is_endless = true;
             return false;
         }
-        (self.before, self.total) = (Some(extent.print), extent.total);
+        self.total = extent.total;
         self.rows += extent.rows;
         true
     }
 
     /// Returns whether these are all rows, as far as the API says how many there are.
     fn is_whole(&self) -> bool {
-        !self.repeats && self.total.is_none_or(|total| self.rows >= total)
+        !self.is_endless && self.total.is_none_or(|total| self.rows >= total)
     }
+}
+
+/// Returns how many pages are read at most. A list grows while it is read, because others create
+/// customers.
+fn most_pages(first: &Extent) -> usize {
+    first.last_page.map_or(MOST_UNCOUNTED, |last| (last as usize).saturating_mul(2).saturating_add(10))
 }
 
 fn unclear<E>(what: &str) -> InquiryStop<E> {
@@ -563,6 +577,27 @@ mod tests {
         let Asked { inquired, .. } = ask(5, incomplete).await;
         assert!(matches!(inquired.end, Err(InquiryStop::Stop(StopReason::Unreachable(_)))), "{inquired:?}");
         assert_eq!((inquired.answered, inquired.not_found), (4, 0), "a list that repeats proves nothing");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_list_that_never_ends_is_left() {
+        let page = |asked: &str| asked.strip_prefix("page ").map(|page| page.parse::<u64>().unwrap());
+        let list = |print, last_page| {
+            let extent = Extent { rows: 100, last_page: Some(last_page), total: Some(1_000_000), print };
+            PageResult::Rows { found: Matches::default(), extent }
+        };
+        let alternates = move |asked: &str, _| match page(asked) {
+            Some(page) => list(page % 2, 10_000),
+            None => PageResult::FilterIgnored,
+        };
+        let grows = move |asked: &str, _| match page(asked) {
+            Some(page) => list(page, u32::try_from(page).unwrap() + 1),
+            None => PageResult::FilterIgnored,
+        };
+        for asked in [ask(5, alternates).await, ask(5, grows).await] {
+            assert!(asked.requests.len() < 20, "{:?}", asked.requests);
+            assert_eq!((asked.inquired.not_found, asked.inquired.end.is_ok()), (0, false), "it proves nothing");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -270,7 +270,7 @@ pub(super) fn is_held(ledger: &Path) -> bool {
 
 /// Returns the run that holds the ledger just now, or `None` if none does. Looks as [`is_held`]
 /// does.
-pub(super) fn occupied(ledger: &Path) -> Option<Occupied> {
+pub(in crate::ledger) fn occupied(ledger: &Path) -> Option<Occupied> {
     if !is_held(ledger) {
         return None;
     }

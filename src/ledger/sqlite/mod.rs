@@ -20,7 +20,7 @@ mod store;
 mod tests;
 mod write;
 
-pub(super) use lock::check_place;
+pub(super) use lock::{check_place, occupied};
 pub(super) use read::SqliteReader;
 pub(super) use schema::is_marked;
 pub(super) use store::SqliteStore;

@@ -55,13 +55,15 @@ impl Progress {
     /// Counts an event and shows what changed.
     pub fn on(&mut self, event: &Event, now: Instant) {
         self.counts.on(event, now);
+        if let View::Bar(bar) = &self.view {
+            // Before the line, so that both appear together.
+            bar.show(&self.counts);
+        }
         if let Some(line) = notable(event) {
             self.note(&line);
         }
-        match (&self.view, event) {
-            (View::Bar(bar), _) => bar.show(&self.counts),
-            (View::LineOutput(plain), Event::Heartbeat) => plain.heartbeat(&self.counts, now),
-            (View::LineOutput(_) | View::Silent, _) => {}
+        if let (View::LineOutput(plain), Event::Heartbeat) = (&self.view, event) {
+            plain.heartbeat(&self.counts, now);
         }
     }
 
