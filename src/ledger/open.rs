@@ -49,9 +49,9 @@ impl Ledger {
         }
     }
 
-    /// Returns the run that holds a ledger for writing, or `None` if none does, or if a database does
-    /// not answer. It does not open a ledger's file, so a process that opens the ledger now and then
-    /// can look in between.
+    /// Returns the run that holds a ledger for writing, or `None` if none does, or if a database
+    /// does not answer. It does not open a ledger's file, so a process that opens the ledger now
+    /// and then can look in between.
     #[must_use]
     pub fn holder(at: &LedgerLocation, target: &Target) -> Option<Occupied> {
         match at {

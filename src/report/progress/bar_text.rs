@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::counts::{Counts, Phase};
 use super::fit::{Part, fitted, width_of};
-use super::pause::{Outage, PauseLeft, PauseReason};
+use super::pause::{PauseLeft, PauseReason, ServerOutage};
 use crate::domain::{Status, counted, grouped, on_one_line};
 use crate::report::human::{countdown, tone};
 use crate::style::{Paint, Tone};
@@ -146,7 +146,7 @@ fn pause_parts(pause: &PauseLeft<'_>, now: Instant) -> Vec<Part> {
         PauseReason::Failing(None) => {
             vec![Part::new(0, format!("next try in {left}")).of(Tone::Open), Part::new(1, "the API keeps failing")]
         }
-        PauseReason::Failing(Some(Outage { cause, gives_up_at })) => {
+        PauseReason::Failing(Some(ServerOutage { cause, gives_up_at })) => {
             let gives_up_in = countdown(gives_up_at.saturating_duration_since(now));
             vec![
                 Part::new(0, format!("next try in {left}")).of(Tone::Open),

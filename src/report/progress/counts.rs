@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::pause::{Outage, PauseLeft, PauseReason, Pauses};
+use super::pause::{PauseLeft, PauseReason, Pauses, ServerOutage};
 use crate::domain::{Request, Status, Tally, grouped};
 use crate::event::{Event, Trouble};
 use crate::report::human::about;
@@ -86,7 +86,7 @@ impl Counts {
             }
             Event::Unreachable(trouble) => self.trouble = Some(trouble.cause.clone()),
             Event::BreakerOpened { pause, trouble } => {
-                let failing = trouble.as_ref().map(|Trouble { cause, gives_up_in }| Outage {
+                let failing = trouble.as_ref().map(|Trouble { cause, gives_up_in }| ServerOutage {
                     cause: cause.clone(),
                     gives_up_at: now + *gives_up_in,
                 });

@@ -10,12 +10,12 @@ pub(crate) enum PauseReason {
     /// The API answered 503 and named a time.
     Unavailable,
     /// Too many requests failed in a row. `None` if they failed in different ways.
-    Failing(Option<Outage>),
+    Failing(Option<ServerOutage>),
 }
 
 /// What fails, and when the run gives up because of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Outage {
+pub(crate) struct ServerOutage {
     pub cause: String,
     pub gives_up_at: Instant,
 }
