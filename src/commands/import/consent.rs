@@ -16,14 +16,14 @@ use crate::style::{Meaning, Paint};
 #[derive(Debug)]
 pub(super) struct Consent {
     terminal: AskingTerminal,
-    opening: Opening,
+    opening: Box<Opening>,
 }
 
 /// The answer of a person.
 #[derive(Debug)]
 pub(super) enum Answer {
     /// Send. The run takes this over.
-    Yes(Opening),
+    Yes(Box<Opening>),
     /// Send nothing besides these requests, which are done.
     No { requests: u64 },
 }
@@ -64,7 +64,7 @@ impl Consent {
         if matches!(opening.access, Access::NoLookups { .. }) {
             sender.sending.lookups = false;
         }
-        Ok(Some(Self { terminal, opening }))
+        Ok(Some(Self { terminal, opening: Box::new(opening) }))
     }
 
     /// Shows the plan and asks.

@@ -175,7 +175,7 @@ async fn import(
 
 /// Whether records are sent.
 enum Start {
-    Send(Option<Opening>),
+    Send(Option<Box<Opening>>),
     Refused { why: String, requests: u64 },
 }
 
