@@ -2,9 +2,10 @@
 
 /// Returns the word in the form that a shell reads back as the same word.
 ///
-/// Quotes every word that has anything but plain ASCII, because a shell may split or expand it. What
-/// controls the terminal or the direction of writing is escaped, as bash, zsh and POSIX of 2024
-/// know it, because a file may have such a name to disguise the command.
+/// Quotes every word that has anything but plain ASCII, because a shell may split or expand it.
+/// Escapes what controls the terminal or the direction of writing, as bash, zsh and POSIX of 2024
+/// read it, because a file may have such a name to disguise the command. An older `sh` finds no
+/// file then.
 #[must_use]
 pub fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_./:=@%+,-".contains(c);

@@ -16,8 +16,9 @@ use crate::ledger::{InputName, Reader, RunInfo, RunStart};
 use crate::report::KycCounts;
 
 /// What the runs of all inquiries are called in the ledger. Their inputs are in their options,
-/// because a report looks for the last import by the name of its input.
-const RUNS: &str = "status";
+/// because a report looks for the last import by the name of its input. No `--input-name` should be
+/// the same, or the last import of that input could not be found.
+const RUNS: &str = "customer-import status";
 /// The option that holds the name of the input.
 const INPUT: &str = "input";
 

@@ -151,6 +151,17 @@ fn options_that_this_version_does_not_know_are_named() {
     assert!(!lab.run(&report(&server, "in.csv", &[])).ends(0).stdout.contains("Note: "));
 }
 
+#[test]
+fn a_file_that_took_the_place_of_the_one_of_the_run_is_named_when_it_cannot_be_read() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    lab.customers(2);
+    lab.import(&server, &[&LEDGER[..], &["--map", "customer_name=customer_name"]].concat()).ends(0);
+    lab.write("in.csv", "x,y\n1,2\n");
+    let ran = lab.run(&report(&server, "in.csv", &[])).ends(65);
+    ran.says("in.csv has changed since the run").says("there is no column \"customer_name\"");
+}
+
 /// What depends on the clock, on how often something was sent, and on the ids of a server.
 const VARYING: [&str; 10] = [
     "id",

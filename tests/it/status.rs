@@ -295,6 +295,10 @@ fn an_inquiry_is_not_reported_as_an_import() {
         let of_run = ["report", "in.csv", "--base-url", &server.url, "--run", run];
         lab.run(&[&of_run[..], &LEDGER[..]].concat())
     };
+    lab.import(&server, &[&LEDGER[..], &["--input-name", "status"]].concat()).ends(0);
+    found(&lab, &server.url, 0);
+    let of_name = ["report", "in.csv", "--base-url", &server.url, "--input-name", "status"];
+    lab.run(&[&of_name[..], &LEDGER[..]].concat()).ends(0);
     report(&run).ends(2).says("asked for the KYC status of customers").says("--run last");
     report("last").ends(0);
 }

@@ -16,7 +16,7 @@ use crate::style::{Paint, Tone};
 #[derive(Debug)]
 pub(super) struct Consent {
     terminal: AskingTerminal,
-    opening: Opening,
+    opening: Box<Opening>,
 }
 
 /// The answer of a person.
@@ -24,7 +24,7 @@ pub(super) struct Consent {
 #[expect(clippy::large_enum_variant, reason = "a run has one")]
 pub(super) enum Answer {
     /// Send. The run takes this over.
-    Yes(Opening),
+    Yes(Box<Opening>),
     /// Send nothing besides these requests, which are done.
     No { requests: u64 },
 }
@@ -65,7 +65,7 @@ impl Consent {
         if matches!(opening.access, Access::NoLookups { .. }) {
             sender.sending.lookups = false;
         }
-        Ok(Some(Self { terminal, opening }))
+        Ok(Some(Self { terminal, opening: Box::new(opening) }))
     }
 
     /// Shows the plan and asks.

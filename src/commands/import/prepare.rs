@@ -180,7 +180,7 @@ async fn import(
 /// Whether records are sent.
 #[expect(clippy::large_enum_variant, reason = "a run has one")]
 enum Start {
-    Send(Option<Opening>),
+    Send(Option<Box<Opening>>),
     Refused { why: String, requests: u64 },
 }
 

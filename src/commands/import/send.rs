@@ -20,7 +20,12 @@ use crate::report::{Progress, Scope, log_event};
 const AHEAD: usize = 512;
 
 impl Import<'_> {
-    pub(super) async fn send(&self, run: &RunId, api: Api, opening: Option<Opening>) -> Result<SendingEnd, Failure> {
+    pub(super) async fn send(
+        &self,
+        run: &RunId,
+        api: Api,
+        opening: Option<Box<Opening>>,
+    ) -> Result<SendingEnd, Failure> {
         let (sender, offered) = mpsc::channel(AHEAD);
         let (input, known) = (Arc::clone(&self.input), Arc::clone(&self.known));
         let stop = self.signals.shutdown.clone();
@@ -29,6 +34,7 @@ impl Import<'_> {
         let watching = tokio::spawn(offers::watch(Arc::clone(&self.input), self.signals.shutdown.clone()));
         let mut progress = Progress::start(self.progress, self.scope());
         let job = self.sender.job(api, &self.ledger, run, offered, self.plan.to_send, &self.signals.shutdown);
+        let opening = opening.map(|opening| *opening);
         let job = delivery::Job { known_rejected: self.known_rejected.clone(), opening, ..job };
         let end = delivery::run(job, |event| {
             log_event(&event);

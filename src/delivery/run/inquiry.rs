@@ -395,8 +395,8 @@ struct SeenRows {
 }
 
 impl SeenRows {
-    /// Adds a page. Returns false if the list leads nowhere: a page comes once more, or the list has
-    /// grown beyond all measure since the first one.
+    /// Adds a page. Returns false if the list leads nowhere: a page comes once more, or the list
+    /// has grown beyond all measure since the first one.
     fn add(&mut self, extent: &Extent) -> bool {
         let most = *self.most.get_or_insert_with(|| most_pages(extent));
         let is_new = extent.rows == 0 || self.pages.insert(extent.print);
