@@ -27,7 +27,8 @@ pub fn log_event(event: &Event) {
         | Event::BreakerClosed
         | Event::LookupsOff { .. }
         | Event::Heartbeat
-        | Event::Draining { .. } => {}
+        | Event::Draining { .. }
+        | Event::Finishing { .. } => {}
     }
 }
 
