@@ -175,7 +175,7 @@ async fn import(
 
 /// Whether records are sent.
 enum Start {
-    Send(Option<Opening>),
+    Send(Option<Box<Opening>>),
     Refused { why: String, requests: u64 },
 }
 
@@ -183,7 +183,7 @@ async fn send_and_report(import: Import<'_>, run: &RunId, api: Api, start: Start
     let begun = Instant::now();
     let sent = match start {
         Start::Refused { why, requests } => SendingEnd::nothing(why, requests),
-        Start::Send(opening) => import.send(run, api, opening).await?,
+        Start::Send(opening) => import.send(run, api, opening.map(|opening| *opening)).await?,
     };
     if import.signals.shutdown.is_leaving() {
         return Err(import.left_at_once());

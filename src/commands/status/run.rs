@@ -116,7 +116,7 @@ async fn ask(
         None if not_found + unanswered > 0 => Exit::SomeFailed,
         None => Exit::Done,
     };
-    let stopped = failure.as_ref().map(Failure::words);
+    let stopped = failure.as_ref().map(Failure::stop_words);
     if was_written {
         let counters = RunCounters { requests, throttled, ..RunCounters::default() };
         // Those without an answer are left to the next inquiry.
@@ -172,7 +172,7 @@ fn failure_of(stop: InquiryStop<Failure>, signals: &Signals) -> Failure {
             let signal = signals.caught.get().unwrap_or(Signal::Interrupt);
             Failure::new(Exit::Interrupted(signal), format!("stopped by {signal}"))
         }
-        InquiryStop::Stop(reason) => Failure::new(Exit::from(&reason), reason),
+        InquiryStop::Stop(reason) => Failure::of_stop(&reason),
         InquiryStop::Keeper(failure) => failure,
     }
 }
