@@ -133,7 +133,8 @@ pub struct LogArgs {
         hide_env_values = true
     )]
     pub log_format: LogFormat,
-    /// When to use colors: `auto` on a terminal, unless NO_COLOR is set or TERM is `dumb`.
+    /// When to use colors: `auto` on a terminal, unless NO_COLOR is set or TERM is `dumb`, and
+    /// everywhere if CLICOLOR_FORCE is set.
     #[arg(long, global = true, value_enum, default_value_t, env = "CUSTOMER_IMPORT_COLOR", hide_env_values = true)]
     pub color: ColorMode,
     /// Increase verbosity (-v, -vv).

@@ -64,8 +64,11 @@ pub enum Event {
     NoToken { why: String },
     /// Emitted at even intervals, whatever the run is waiting for.
     Heartbeat,
-    /// The run starts no new record and waits for the records in flight.
+    /// The run stops early: it starts no new record and waits for the records in flight.
     Draining { in_flight: usize },
+    /// All records have been started, or as many as `--limit` allows. The run waits for the last
+    /// ones.
+    Finishing { in_flight: usize },
 }
 
 /// Why requests do not get through.

@@ -176,7 +176,7 @@ mod tests {
     fn doubt_beats_failure_and_a_stop_beats_both() {
         let failed = tally(&[Status::Created, Status::Rejected]);
         let doubtful = tally(&[Status::Rejected, Status::InDoubt]);
-        let stop = Verdict::Stopped(StopReason::Credentials(String::new()));
+        let stop = Verdict::Stopped(StopReason::Credentials("".into()));
         let code = |verdict: &Verdict, tally: &Tally| Exit::of_run(verdict, None, tally).code();
         assert_eq!(code(&Verdict::Finished, &failed), 1);
         assert_eq!(code(&Verdict::Finished, &doubtful), 4);

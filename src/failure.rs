@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use crate::api::{AuthError, ClientError};
-use crate::domain::StopReason;
+use crate::domain::{StopReason, StopWords};
 use crate::exit::Exit;
 use crate::intake::IntakeError;
 use crate::ledger::{DatabaseProblem, LedgerError, LedgerName, LostName};
@@ -58,13 +58,11 @@ impl Failure {
         Self::new(Exit::Configuration, format!("{what}{} {why}", path.display())).hint(hint_of_distrust(path, why))
     }
 
-    /// Returns the failure for the reason why a run would stop. Advice at the end of its words
-    /// becomes the hint.
+    /// Returns the failure for the reason why a run would stop.
     #[must_use]
     pub fn of_stop(reason: &StopReason) -> Self {
-        let words = reason.to_string();
-        let (what, hint) = words.split_once("; hint: ").map_or((&*words, None), |(what, hint)| (what, Some(hint)));
-        hint.into_iter().fold(Self::new(Exit::from(reason), what), Self::hint)
+        let StopWords { why, advice } = reason.words().clone();
+        advice.into_iter().fold(Self::new(Exit::from(reason), why), Self::hint)
     }
 
     #[must_use]
@@ -77,6 +75,12 @@ impl Failure {
     #[must_use]
     pub fn words(&self) -> String {
         format!("{:#}", self.error)
+    }
+
+    /// Returns what failed and why, with the next step apart, as a run remembers it.
+    #[must_use]
+    pub fn stop_words(&self) -> StopWords {
+        StopWords { why: self.words(), advice: self.hint.clone() }
     }
 
     #[must_use]

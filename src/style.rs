@@ -14,7 +14,9 @@ use crate::terminal;
 /// The value of `--color`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ColorMode {
-    /// Colors on a terminal that can show them, unless `NO_COLOR` is set.
+    /// Colors on a terminal that can show them, and everywhere if `CLICOLOR_FORCE` is set. Never if
+    /// `NO_COLOR` is set, because it is the wish of a person and `CLICOLOR_FORCE` is often that of a
+    /// build server.
     #[default]
     Auto,
     Always,
@@ -29,6 +31,8 @@ struct Surroundings {
     is_capable: bool,
     /// `NO_COLOR` is set to something.
     no_color: bool,
+    /// `CLICOLOR_FORCE` is set to something, and not to `0`.
+    is_forced: bool,
 }
 
 impl ColorMode {
@@ -37,7 +41,8 @@ impl ColorMode {
         match self {
             Self::Always => true,
             Self::Never => false,
-            Self::Auto => surroundings.is_terminal && surroundings.is_capable && !surroundings.no_color,
+            Self::Auto if surroundings.no_color => false,
+            Self::Auto => surroundings.is_forced || (surroundings.is_terminal && surroundings.is_capable),
         }
     }
 }
@@ -78,7 +83,9 @@ static STDERR: AtomicBool = AtomicBool::new(false);
 /// Decides for both streams. Until then nothing has colors.
 pub fn start(mode: ColorMode) {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let on = |is_terminal| mode.has_color(Surroundings { is_terminal, is_capable: terminal::is_capable(), no_color });
+    let is_forced = std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| !value.is_empty() && value != "0");
+    let is_capable = terminal::is_capable();
+    let on = |is_terminal| mode.has_color(Surroundings { is_terminal, is_capable, no_color, is_forced });
     STDOUT.store(on(std::io::stdout().is_terminal()), Ordering::Relaxed);
     STDERR.store(on(std::io::stderr().is_terminal()), Ordering::Relaxed);
 }
@@ -134,11 +141,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn auto_colors_only_a_capable_terminal_without_no_color() {
-        for bits in 0..8 {
-            let [is_terminal, is_capable, no_color] = [1, 2, 4].map(|bit| bits & bit != 0);
-            let surroundings = Surroundings { is_terminal, is_capable, no_color };
-            let expected = is_terminal && is_capable && !no_color;
+    fn auto_colors_a_capable_terminal_and_what_is_forced_but_nothing_with_no_color() {
+        for bits in 0..16 {
+            let [is_terminal, is_capable, no_color, is_forced] = [1, 2, 4, 8].map(|bit| bits & bit != 0);
+            let surroundings = Surroundings { is_terminal, is_capable, no_color, is_forced };
+            let expected = !no_color && (is_forced || is_terminal && is_capable);
             assert_eq!(ColorMode::Auto.has_color(surroundings), expected, "{surroundings:?}");
             assert!(ColorMode::Always.has_color(surroundings) && !ColorMode::Never.has_color(surroundings));
         }

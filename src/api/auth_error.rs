@@ -4,7 +4,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use super::token::TokenError;
-use crate::domain::{StopReason, shown};
+use crate::domain::{StopReason, StopWords, shown};
 use crate::shell::quoted;
 
 /// How long a command may take to print a token.
@@ -51,12 +51,8 @@ impl AuthError {
     }
 }
 
-/// Keeps the advice in the text, because a run that stops has only that.
 impl From<AuthError> for StopReason {
     fn from(error: AuthError) -> Self {
-        Self::Credentials(match error.advice() {
-            Some(advice) => format!("{error}; hint: {advice}"),
-            None => error.to_string(),
-        })
+        Self::Credentials(StopWords { why: error.to_string(), advice: error.advice() })
     }
 }

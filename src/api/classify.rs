@@ -7,7 +7,8 @@ use super::pause;
 use super::response::Response;
 use super::wire::SentRequest;
 use crate::domain::{
-    AttemptResult, Complaint, ComplaintCode, DoubtCause, EmailWords, Refusal, RefusalScope, StopReason, counted,
+    AttemptResult, Complaint, ComplaintCode, DoubtCause, EmailWords, Refusal, RefusalScope, StopReason, StopWords,
+    counted,
 };
 
 /// Returns what a response to a create request means.
@@ -38,17 +39,20 @@ pub fn classify(answer: &Response, sent: SentRequest<'_>) -> AttemptResult {
         }
         (500, said) => gateway(answer, &said),
 
-        (413 | 414 | 431, said) => refused(RefusalScope::Record, by_application, too_large(answer, &said, sent)),
+        (413 | 414 | 431, said) => refused(RefusalScope::Record, by_application, too_large(answer, &said, sent), None),
         (402 | 404 | 405 | 410 | 415 | 419 | 421 | 426, said) => {
-            refused(RefusalScope::Endpoint, by_application, shared_fault(status, answer, &said))
+            let advice = matches!(status, 404 | 405 | 410).then_some(CHECK_URL);
+            refused(RefusalScope::Endpoint, by_application, shared_fault(status, answer, &said), advice)
         }
-        (403, said @ BodyMeaning::Unreadable(_)) => refused(RefusalScope::Firewall, false, firewall(answer, &said)),
-        (403, said) => refused(RefusalScope::Account, true, forbidden(answer, &said)),
+        (403, said @ BodyMeaning::Unreadable(_)) => {
+            refused(RefusalScope::Firewall, false, firewall(answer, &said), None)
+        }
+        (403, said) => refused(RefusalScope::Account, true, forbidden(answer, &said), None),
         (408 | 425, said) => AttemptResult::InProgress(complaint(ComplaintCode::NoAnswer, answer, &said)),
 
         (200..=299 | 400..=499, BodyMeaning::KeyExpired) => AttemptResult::KeyExpired,
         (200..=299 | 400..=499, BodyMeaning::KeyFault(words)) => {
-            refused(RefusalScope::Endpoint, true, key_fault(&words))
+            refused(RefusalScope::Endpoint, true, key_fault(&words), Some(CHECK_PROXY))
         }
         (200..=299 | 400..=499, BodyMeaning::Email(EmailWords::Exists, message)) => {
             email(EmailWords::Exists, Complaint { code: ComplaintCode::EmailExists, message })
@@ -90,9 +94,12 @@ fn email(words: EmailWords, complaint: Complaint) -> AttemptResult {
     AttemptResult::EmailRefused { complaint, words }
 }
 
-fn refused(scope: RefusalScope, by_api: bool, message: String) -> AttemptResult {
+const CHECK_URL: &str = "check the base URL";
+const CHECK_PROXY: &str = "check that no proxy removes the Idempotency-Key header";
+
+fn refused(scope: RefusalScope, by_api: bool, message: String, advice: Option<&'static str>) -> AttemptResult {
     let complaint = Complaint { code: ComplaintCode::Refused, message };
-    AttemptResult::Refused { complaint, refusal: Refusal { scope, by_api } }
+    AttemptResult::Refused { complaint, refusal: Refusal { scope, by_api, advice } }
 }
 
 /// The connection ended before the response did, so the status alone does not prove anything.
@@ -116,10 +123,11 @@ fn unanswered(cause: DoubtCause, complaint: Complaint) -> AttemptResult {
     AttemptResult::Unanswered { cause, complaint, pause: None }
 }
 
-pub(super) fn redirect(answer: &Response) -> String {
+pub(super) fn redirect(answer: &Response) -> StopWords {
     let to =
         answer.headers.location_host.as_deref().map(|host| format!(" to {}", answer.quote(host))).unwrap_or_default();
-    format!("the server redirects{to} instead of answering (HTTP {}); hint: check the base URL", answer.status)
+    let why = format!("the server redirects{to} instead of answering (HTTP {})", answer.status);
+    StopWords::advising(why, CHECK_URL)
 }
 
 fn shared_fault(status: u16, answer: &Response, said: &BodyMeaning) -> String {
@@ -130,8 +138,7 @@ fn shared_fault(status: u16, answer: &Response, said: &BodyMeaning) -> String {
         426 => "the server requires another version of the protocol",
         _ => "the server refuses the request",
     };
-    let hint = if matches!(status, 404 | 405 | 410) { "; hint: check the base URL" } else { "" };
-    format!("{what} ({}){hint}", describe(answer, said))
+    format!("{what} ({})", describe(answer, said))
 }
 
 fn too_large(answer: &Response, said: &BodyMeaning, sent: SentRequest<'_>) -> String {
@@ -151,9 +158,7 @@ fn firewall(answer: &Response, said: &BodyMeaning) -> String {
 }
 
 fn key_fault(words: &str) -> String {
-    format!(
-        "the server refuses the idempotency key ({words}); hint: check that no proxy removes the Idempotency-Key header"
-    )
+    format!("the server refuses the idempotency key ({words})")
 }
 
 fn complaint(code: ComplaintCode, answer: &Response, said: &BodyMeaning) -> Complaint {

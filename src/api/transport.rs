@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 
 use super::quote;
-use crate::domain::{AttemptResult, Complaint, ComplaintCode, DoubtCause, StopReason};
+use crate::domain::{AttemptResult, Complaint, ComplaintCode, DoubtCause, StopReason, StopWords};
 use crate::limits;
 use crate::redact::Redactor;
 
@@ -79,8 +79,8 @@ impl TransportError {
 }
 
 pub(super) fn refused(reason: &str) -> StopReason {
-    let advice = advice(reason).map(|advice| format!("; hint: {advice}")).unwrap_or_default();
-    StopReason::Configuration(format!("the server cannot be trusted: {reason}{advice}"))
+    let why = format!("the server cannot be trusted: {reason}");
+    StopReason::Configuration(StopWords { why, advice: advice(reason).map(str::to_owned) })
 }
 
 /// Returns what to do about a refused certificate, by the TLS library's reason. `None` if there is
@@ -99,7 +99,7 @@ fn advice(reason: &str) -> Option<&'static str> {
 }
 
 pub(super) fn unsendable(reason: &str) -> StopReason {
-    StopReason::Configuration(format!("cannot build the request: {reason}"))
+    StopReason::Configuration(format!("cannot build the request: {reason}").into())
 }
 
 /// Returns the host, with the port if it is not the default one.
@@ -244,7 +244,7 @@ mod tests {
             let AttemptResult::Stop(stop) = TransportError::Refused(reason.to_owned()).into_attempt() else {
                 panic!("no stop")
             };
-            assert!(stop.to_string().contains(way_out), "{stop}");
+            assert!(stop.words().advice.as_ref().is_some_and(|advice| advice.contains(way_out)), "{stop:?}");
         }
         assert_eq!(advice("peer is incompatible: ServerDoesNotSupportTls12Or13"), None);
     }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::preflight;
 use crate::api::{Client, ClientConfig, Route};
 use crate::delivery::{Api, Job, Offer, Shutdown, Verdict};
-use crate::domain::counted;
+use crate::domain::{StopWords, counted};
 use crate::exit::Signal;
 use crate::failure::{self, Failure};
 use crate::ledger::{Ledger, LedgerError, RunId};
@@ -133,21 +133,22 @@ impl Sender {
 }
 
 /// Returns why a run stopped early, or `None` if it did not.
-pub(super) fn stop_message(verdict: &Verdict, signal: Option<Signal>) -> Option<String> {
-    match verdict {
-        Verdict::Finished | Verdict::LimitReached => None,
-        Verdict::Interrupted => Some(signal.map_or("interrupted".to_owned(), |signal| format!("stopped by {signal}"))),
+pub(super) fn stop_message(verdict: &Verdict, signal: Option<Signal>) -> Option<StopWords> {
+    Some(match verdict {
+        Verdict::Finished | Verdict::LimitReached => return None,
+        Verdict::Interrupted => signal.map_or_else(|| "interrupted".into(), |signal| format!("stopped by {signal}").into()),
         Verdict::TooManyFailures(count) => {
-            Some(format!("{} rejected or failed (--max-failures)", counted(*count, "record")))
+            format!("{} rejected or failed (--max-failures)", counted(*count, "record")).into()
         }
-        Verdict::RejectedAlike { times, words } => Some(format!(
+        Verdict::RejectedAlike { times, words } => format!(
             "{times} records in a row were rejected with the same message ({words}), most likely because of a wrong mapping"
-        )),
-        Verdict::Stopped(reason) => Some(reason.to_string()),
+        )
+        .into(),
+        Verdict::Stopped(reason) => reason.words().clone(),
         Verdict::LedgerFailed(error @ LedgerError::Lost { lost, .. }) => {
-            Some(format!("{error}; {}", failure::hint_of_lost(lost)))
+            StopWords::advising(error.to_string(), failure::hint_of_lost(lost))
         }
-        Verdict::LedgerFailed(error) => Some(error.to_string()),
-        Verdict::Crashed(panic) => Some(format!("internal error: {panic}; its record is in doubt")),
-    }
+        Verdict::LedgerFailed(error) => error.to_string().into(),
+        Verdict::Crashed(panic) => format!("internal error: {panic}; its record is in doubt").into(),
+    })
 }

@@ -84,7 +84,7 @@ pub async fn open(api: &Api, rate: Rate, shutdown: &Shutdown) -> Result<Opening,
             (Ok(None), _) => return Err(OpeningStop::Interrupted),
             // The reason speaks of a time for which a run would have tried.
             (Err(StopReason::Unreachable(_)), Some(cause)) => {
-                return Err(OpeningStop::Stop(StopReason::Unreachable(cause)));
+                return Err(OpeningStop::Stop(StopReason::Unreachable(cause.into())));
             }
             (Err(reason), _) => return Err(OpeningStop::Stop(reason)),
         };
@@ -101,7 +101,7 @@ pub async fn open(api: &Api, rate: Rate, shutdown: &Shutdown) -> Result<Opening,
                 continue;
             }
             PageResult::Failed { cause, is_down } if is_down || looked.response.http_status.is_none() => {
-                return Err(OpeningStop::Stop(StopReason::Unreachable(cause)));
+                return Err(OpeningStop::Stop(StopReason::Unreachable(cause.into())));
             }
             PageResult::Stop(reason) => return Err(OpeningStop::Stop(reason)),
             PageResult::Rows { .. } | PageResult::FilterIgnored => {

@@ -717,7 +717,7 @@ async fn a_server_that_says_429_for_ever_is_given_up_on_without_burning_a_record
         let ended = world.run(&borrowed(&emails), move |_, _| throttled(seconds), nobody).await;
         let stopped = &ended.end.verdict;
         assert!(
-            matches!(stopped, Verdict::Stopped(StopReason::Unreachable(why)) if why.contains("429")),
+            matches!(stopped, Verdict::Stopped(StopReason::Unreachable(words)) if words.why.contains("429")),
             "{stopped:?}"
         );
         assert!(ended.statuses.is_empty(), "{:?}", ended.statuses);
@@ -847,7 +847,7 @@ async fn nobody_takes_the_place_of_a_record_whose_end_is_a_reason_to_stop() {
     let refused = AttemptResult::Rejected(complaint(ComplaintCode::FieldRejected));
     for (result, max_failures) in [
         (refused, Some(CountOrShare::Count(1))),
-        (AttemptResult::Stop(StopReason::Configuration("words".to_owned())), None),
+        (AttemptResult::Stop(StopReason::Configuration("words".into())), None),
     ] {
         let world = World { concurrency: 1, max_failures, ..World::new() };
         let emails = many(5);
@@ -858,7 +858,7 @@ async fn nobody_takes_the_place_of_a_record_whose_end_is_a_reason_to_stop() {
 }
 
 fn refused(scope: RefusalScope) -> (AttemptResult, Duration) {
-    let (complaint, refusal) = (complaint(ComplaintCode::Refused), Refusal { scope, by_api: true });
+    let (complaint, refusal) = (complaint(ComplaintCode::Refused), Refusal { scope, by_api: true, advice: None });
     (AttemptResult::Refused { complaint, refusal }, Duration::from_millis(50))
 }
 
@@ -932,7 +932,7 @@ async fn an_endpoint_that_never_worked_stops_the_run_at_its_first_refusal() {
 #[tokio::test(start_paused = true)]
 async fn a_reached_limit_does_not_hide_what_stops_the_run_afterwards() {
     let slow = |result| (result, Duration::from_secs(5));
-    for stop in [AttemptResult::Stop(StopReason::Configuration("words".to_owned())), AttemptResult::Unauthorized] {
+    for stop in [AttemptResult::Stop(StopReason::Configuration("words".into())), AttemptResult::Unauthorized] {
         let world = World { limit: Some(3), concurrency: 4, ..World::new() };
         let emails = many(10);
         let script =

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::fields::email::EmailKey;
 use super::outcome::{Complaint, Receipt};
+use super::stop_words::StopWords;
 
 /// The result of one `POST /customer`. Every variant says whether something was created, surely not
 /// created, or unknown.
@@ -93,6 +94,8 @@ pub struct Refusal {
     pub scope: RefusalScope,
     /// Whether the API wrote it. An HTML page or a gateway's text may hide what the API did.
     pub by_api: bool,
+    /// What the user can do if it stops the run.
+    pub advice: Option<&'static str>,
 }
 
 /// What a refusal applies to, as far as one response can show.
@@ -122,19 +125,27 @@ pub enum DoubtCause {
     Unintelligible,
 }
 
-/// Why a run must end, whatever its records hold. Each reason carries a text for the user.
+/// Why a run must end, whatever its records hold. Each reason carries words for the user.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StopReason {
     /// Exit code 78: a redirect, a wrong endpoint, a rejected certificate, or a request fault that
     /// all records share.
     #[error("{0}")]
-    Configuration(String),
+    Configuration(StopWords),
     /// Exit code 77: the API rejected the credentials.
     #[error("{0}")]
-    Credentials(String),
+    Credentials(StopWords),
     /// Exit code 69: the API cannot be reached, or its responses are of no use.
     #[error("{0}")]
-    Unreachable(String),
+    Unreachable(StopWords),
+}
+
+impl StopReason {
+    #[must_use]
+    pub const fn words(&self) -> &StopWords {
+        let (Self::Configuration(words) | Self::Credentials(words) | Self::Unreachable(words)) = self;
+        words
+    }
 }
 
 /// What a look-up by e-mail found after all pages were read.

@@ -5,6 +5,7 @@
 //! - `record`, `violation`: a record of the input, and what is wrong or odd about it
 //! - `attempt`, `outcome`, `tally`: what one request brought, how a record ended, and how all of
 //!   them ended
+//! - `stop_words`: why a run stopped, and what the user can do about it
 //! - `request`, `minute`, `latency_histogram`: how requests ended, and what a run did in a minute
 //! - `changed_fields`: what differs from the data that was sent
 //! - `lookalike`: which e-mails a server may call equal
@@ -55,6 +56,7 @@ mod plain_word;
 mod record;
 mod request;
 mod share;
+mod stop_words;
 mod tally;
 mod text;
 mod value_words;
@@ -83,6 +85,7 @@ pub(crate) use plain_word::{folded_word, plain_initial, plain_word};
 pub use record::{InputForm, InputRecord, InputShape, Position, RawRecord, RecordVerdict, ReportLine};
 pub use request::{Request, ResponseClass};
 pub use share::CountOrShare;
+pub use stop_words::StopWords;
 pub use tally::{SkippedRows, Tally};
 pub use text::{Shown, is_hidden, on_one_line, shorten, shown, visible};
 pub(crate) use text::{trim, trimmed};

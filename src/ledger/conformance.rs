@@ -14,7 +14,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::domain::{
     BootTime, ChangedFields, Complaint, ComplaintCode, Data, EmailKey, Ending, MinuteTraffic, Moment, Outcome,
-    Position, Receipt, Request, ResponseClass, Status, Warning,
+    Position, Receipt, Request, ResponseClass, Status, StopWords, Warning,
 };
 
 /// Where a store keeps its ledger from one opening to the next.
@@ -308,7 +308,7 @@ async fn every_field_of_a_run_comes_back(place: &impl Place) {
     let end = EndedRun {
         counters,
         exit_code: 74,
-        stopped: Some("stopped".to_owned()),
+        stopped: Some(StopWords::advising("stopped", "go on")),
         records_read: Some(5),
         known_bad: Some(6),
         ..EndedRun::default()
@@ -316,8 +316,8 @@ async fn every_field_of_a_run_comes_back(place: &impl Place) {
     ledger.end_run(&run, end).await.unwrap();
     let reader = place.reader(&target());
     let ended = reader.last_run("/customers.csv").unwrap().unwrap();
-    let found = (ended.counters, ended.exit_code, ended.stopped.as_deref());
-    assert_eq!(found, (counters, Some(74), Some("stopped")));
+    let found = (ended.counters, ended.exit_code, &ended.stopped);
+    assert_eq!(found, (counters, Some(74), &Some(StopWords::advising("stopped", "go on"))));
     assert_eq!((ended.records_read, ended.known_bad, ended.is_completed), (Some(5), Some(6), false));
     assert_eq!(reader.state_of(&ended).unwrap(), RunState::Ended(ended.ended_at.unwrap()));
     assert!(ended.started_at == running.started_at && ended.ended_at >= Some(ended.started_at));

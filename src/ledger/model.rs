@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::keyed_hasher::BadRecordDigest;
 use super::payload::PayloadHash;
-use crate::domain::{Complaint, ComplaintCode, Data, EmailKey, Ending, Moment, Outcome, Receipt, Status};
+use crate::domain::{Complaint, ComplaintCode, Data, EmailKey, Ending, Moment, Outcome, Receipt, Status, StopWords};
 
 /// An account of a server. A ledger keeps each target's runs and records apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub struct EndedRun {
     pub counters: RunCounters,
     pub exit_code: u8,
     /// Why it stopped before its end.
-    pub stopped: Option<String>,
+    pub stopped: Option<StopWords>,
     /// How many records its input has. `None` if it has none, or if it could not be read again.
     pub records_read: Option<u64>,
     /// How many records a completed run before it had reported as bad, with the same cells and
@@ -152,7 +152,7 @@ pub struct RunInfo {
     /// Absent while it runs, and after a kill.
     pub ended_at: Option<Timestamp>,
     pub exit_code: Option<u8>,
-    pub stopped: Option<String>,
+    pub stopped: Option<StopWords>,
     /// `None` as well if an earlier version of this program ran it.
     pub records_read: Option<u64>,
     pub known_bad: Option<u64>,

@@ -1,5 +1,6 @@
 //! The events of a run as log lines.
 
+use crate::domain::StopWords;
 use crate::event::Event;
 use crate::output::MACHINE_TARGET;
 use crate::redact::masked;
@@ -27,15 +28,17 @@ pub fn log_event(event: &Event) {
         | Event::BreakerClosed
         | Event::LookupsOff { .. }
         | Event::Heartbeat
-        | Event::Draining { .. } => {}
+        | Event::Draining { .. }
+        | Event::Finishing { .. } => {}
     }
 }
 
 /// Logs the end of a run for programs, because the summary tells it to people.
-pub fn log_end(exit_code: u8, stopped: Option<&str>) {
-    let stopped = stopped.map(masked);
+pub fn log_end(exit_code: u8, stopped: Option<&StopWords>) {
+    let hint = stopped.and_then(|words| words.advice.as_deref());
+    let stopped = stopped.map(|words| masked(&words.why));
     match exit_code {
-        0 => tracing::info!(target: MACHINE_TARGET, exit_code, stopped, "the run ended"),
-        _ => tracing::error!(target: MACHINE_TARGET, exit_code, stopped, "the run ended"),
+        0 => tracing::info!(target: MACHINE_TARGET, exit_code, stopped, hint, "the run ended"),
+        _ => tracing::error!(target: MACHINE_TARGET, exit_code, stopped, hint, "the run ended"),
     }
 }

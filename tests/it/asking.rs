@@ -124,6 +124,19 @@ fn b7_the_credentials_are_tried_before_the_question_with_one_request_that_counts
 }
 
 #[test]
+fn b5_with_a_limit_the_question_speaks_of_so_many_records_and_none_is_asked_if_nothing_is_to_be_sent() {
+    let world = World::new(&[]);
+    let (code, printed) = terminal::run(&mut world.import(&["--limit", "1"]), "y");
+    assert_eq!(code, 0, "{printed}");
+    assert!(printed.contains("Send 1 of 2 records to https://api.example.com"), "{printed}");
+    assert_eq!(world.server.posts().len(), 1);
+    let (_, printed) = terminal::run(&mut world.import(&[]), "y");
+    assert!(printed.contains("Send 1 record to https://api.example.com"), "{printed}");
+    let (code, printed) = terminal::run(&mut world.import(&[]), "");
+    assert!(code == 0 && !printed.contains("[y/N]"), "{printed}");
+}
+
+#[test]
 fn b7_an_answer_of_no_sends_no_record_and_the_summary_counts_the_request() {
     let world = World::new(&[]);
     let (code, printed) = terminal::run(&mut world.import(&[]), "n");

@@ -25,6 +25,9 @@ fn a_terminal_has_colors_unless_something_says_otherwise() {
         (&[("NO_COLOR", "1")], &[], false),
         (&[("NO_COLOR", "")], &[], true),
         (&[("TERM", "dumb")], &[], false),
+        (&[("TERM", "dumb"), ("CLICOLOR_FORCE", "1")], &[], true),
+        (&[("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1")], &[], false),
+        (&[("CLICOLOR_FORCE", "1")], &["--color", "never"], false),
         (&[("NO_COLOR", "1")], &["--color", "always"], true),
         (&[], &["--color", "never"], false),
         (&[], &["--color=never"], false),
@@ -40,14 +43,31 @@ fn a_terminal_has_colors_unless_something_says_otherwise() {
 }
 
 #[test]
+fn the_questions_of_init_are_bold_on_a_terminal() {
+    let lab = Lab::new();
+    let header = "Name,E-Mail,Land,Telefon,Handy";
+    lab.write("in.csv", format!("{header}\nAda King,ada@example.com,D,030 123456,0151 23456789\n"));
+    let ask = |options: &[&str]| {
+        let command = lab.command(&[&["init", "in.csv", "--force"], options].concat());
+        terminal::run(&mut with(command, &[]), "1").1
+    };
+    let colored = ask(&[]);
+    assert!(colored.contains("\u{1b}[1mWhich column is customer_phone?\u{1b}[0m"), "{colored:?}");
+    assert_eq!(console::strip_ansi_codes(&colored), ask(&["--color", "never"]));
+}
+
+#[test]
 fn elsewhere_there_are_colors_only_if_they_are_asked_for() {
     let lab = Lab::new();
     lab.write("in.csv", customers(2).replace("p1@", "p1"));
     for args in [&["check", "in.csv"][..], &["--help"], &["chekc"], &["check", "nope.csv"]] {
-        let ran = |options: &[&str]| Ran::of(&mut with(lab.command(&[args, options].concat()), &[]));
-        let (plain, colored) = (ran(&[]), ran(&["--color", "always"]));
-        assert!(!plain.stdout.contains(ESCAPE) && !plain.stderr.contains(ESCAPE), "{args:?}: {plain:?}");
-        assert!(colored.stdout.contains(ESCAPE) || colored.stderr.contains(ESCAPE), "{args:?}: {colored:?}");
+        let ran = |variables, options: &[&str]| Ran::of(&mut with(lab.command(&[args, options].concat()), variables));
+        for plain in [ran(&[], &[]), ran(&[("CLICOLOR_FORCE", "0")], &[]), ran(&[("CLICOLOR_FORCE", "")], &[])] {
+            assert!(!plain.stdout.contains(ESCAPE) && !plain.stderr.contains(ESCAPE), "{args:?}: {plain:?}");
+        }
+        for colored in [ran(&[], &["--color", "always"]), ran(&[("CLICOLOR_FORCE", "1")], &[])] {
+            assert!(colored.stdout.contains(ESCAPE) || colored.stderr.contains(ESCAPE), "{args:?}: {colored:?}");
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::harness::{Lab, Ran, Server, customers, email, exit_code};
+use crate::harness::{HEADER, Lab, Ran, Server, customers, email, exit_code};
 use crate::many::{long, note};
 
 /// What a run leaves behind for those who watch it.
@@ -270,6 +270,40 @@ fn a_run_that_was_left_at_once_leaves_its_exit_code_and_names_itself() {
     assert!(last["run"].is_string() && last["exit_code"] == 143 && last["hint"].is_string(), "{last}");
     assert_eq!((lab.metric("running"), lab.metric("exit_code")), (Some(0.0), Some(143.0)));
     assert_eq!(lab.records("open"), 3, "nobody waited to hear of them");
+}
+
+#[test]
+fn b17_what_is_mailed_holds_no_name_no_email_and_no_phone_number_of_a_row() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &["--fault", "422:refused@example.com"]);
+    let rows = "Adelheid Quandt,adelheid at example.com,+4917612345678,DEU\n\
+                Bartholomew Quist,refused@example.com,+4917687654321,DEU\n\
+                Cornelia Quill,cornelia@example.com,+49176,Atlantis\n";
+    lab.write("in.csv", format!("{HEADER}\n{rows}"));
+    let private = [
+        "Adelheid",
+        "Quandt",
+        "adelheid",
+        "Bartholomew",
+        "Quist",
+        "refused@",
+        "Cornelia",
+        "Quill",
+        "cornelia",
+        "12345678",
+        "87654321",
+        "49176",
+        "Atlantis",
+    ];
+    for more in
+        [&[][..], &["-q"], &["-vv"], &["--log-format", "json"], &["--summary", "json"], &["--summary", "markdown"]]
+    {
+        let ran = lab.import(&server, &[&["--ledger", "l.db", "--retry-rejected"], more].concat()).ends(1);
+        assert!(ran.stdout.contains("invalid"), "{more:?}: {ran:?}");
+        let mail = format!("{}{}", ran.stdout, ran.stderr);
+        let found: Vec<_> = private.into_iter().filter(|text| mail.contains(text)).collect();
+        assert!(found.is_empty(), "{more:?}: {found:?} in\n{mail}");
+    }
 }
 
 #[test]

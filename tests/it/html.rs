@@ -33,6 +33,20 @@ fn page_of(server: &[&str], customers: usize, more: &[&str]) -> (Lab, String) {
     (lab, page)
 }
 
+/// A page with the fact and the columns that only `status` and `--include-links` bring.
+fn page_with_checks() -> (Lab, String) {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &["--fault", "422:p2@example.com"]);
+    lab.customers(5);
+    let ledger = ["--base-url", &server.url, "--ledger", "l.db"];
+    lab.import(&server, &ledger[2..]).ends(1);
+    lab.run(&[&["status", "in.csv", "--rate", "500/s"], &ledger[..]].concat()).ends(0);
+    lab.run(&[&["report", "in.csv", "--include-links", "--report", "out.html"], &ledger[..]].concat()).ends(1);
+    let page = lab.read("out.html");
+    assert!(page.contains("<dt>KYC status</dt><dd>4 not_started") && page.contains("class=\"rows checked linked\""));
+    (lab, page)
+}
+
 #[test]
 fn a_page_says_what_became_of_a_run_and_which_rows_need_a_person() {
     let (lab, page) = page_of(&["--fault", "422:p2@example.com"], 5, &[]);
@@ -207,8 +221,9 @@ fn a_page_works_in_a_browser_without_a_network_and_axe_core_finds_nothing() {
     let faults = ["--fault", "422:p1*@example.com", "--fault", "500:0.1", "--fault", "stall:p23@example.com"];
     let (lab, _) = page_of(&faults, 120, &["--timeout", "1s", "--max-attempts", "2", "--no-lookup"]);
     let (single, _) = page_of(&[], 1, &[]);
+    let (checked, _) = page_with_checks();
     let driver = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/report.mjs");
     let mut command = Command::new("node");
-    command.arg(driver).arg(modules).args([lab.path("out.html"), single.path("out.html")]);
+    command.arg(driver).arg(modules).args([lab.path("out.html"), single.path("out.html"), checked.path("out.html")]);
     Ran::of(&mut command).ends(0);
 }

@@ -46,7 +46,7 @@ fn same(name: &str, text: &str) {
 /// The lines of the bar: from the one that begins with a phase on.
 fn bar(text: &str) -> String {
     let lines: Vec<_> = text.lines().collect();
-    let phases = ["sending  ", "paused  ", "waiting  ", "stopping  "];
+    let phases = ["sending  ", "paused  ", "waiting  ", "stopping  ", "finishing  "];
     let first = lines.iter().rposition(|line| phases.iter().any(|phase| line.starts_with(phase)));
     lines[first.unwrap_or_else(|| panic!("no bar:\n{text}"))..].join("\n")
 }
@@ -104,6 +104,9 @@ fn an_outage_shows_its_cause_and_the_next_try() {
         assert!(outage.contains("none settled yet") && outage.contains("next try in"), "{outage}");
         assert_eq!(outage.contains("cannot reach 127.0.0.1"), columns > 40, "{outage}");
         assert_eq!(outage.contains("giving up in"), columns > 80, "{outage}");
+        if columns == 80 {
+            same("screen-outage-80", &outage);
+        }
         interrupt(&child);
         assert_eq!(exit_code(child.wait().unwrap()), 130);
     }
@@ -126,6 +129,18 @@ fn ctrl_c_shows_what_the_run_waits_for_and_leaves_nothing_of_the_bar() {
         let text = screen.shows("resume ");
         assert!(!text.contains('░') && !text.contains("stopping  "), "{text}");
     }
+}
+
+#[test]
+fn the_last_records_of_an_import_are_waited_for_with_words() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &["--latency", "2s"]);
+    lab.customers(1);
+    let mut screen = Screen::new(80, 24);
+    let mut child = screen.start(&import(&lab, &server, &["--rate", "500/s"]));
+    let text = screen.shows("waiting for the last record");
+    assert!(bar(&text).starts_with("finishing  "), "{text}");
+    assert_eq!(exit_code(child.wait().unwrap()), 0);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::harness::{HEADER, Lab, Ran, Server, customers, program, skipped};
+use crate::world::{Reply, World};
 
 fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -279,4 +280,21 @@ fn advice_on_an_address_is_a_hint_of_its_own() {
     let import = ["import", "in.csv", "--base-url", "https://api.example.com/v1", "--yes"];
     let ran = Ran::of(lab.command(&import).env("HTTPS_PROXY", "http://ops:a#b@127.0.0.1:9")).ends(78);
     ran.says("which ends an address\nhint: in a password, write %23 for #; or correct HTTPS_PROXY or unset it");
+}
+
+#[test]
+fn advice_on_a_stop_is_a_hint_of_its_own_in_every_form_and_no_server_can_give_it() {
+    let lab = Lab::new();
+    let gone = World::start(|_, _| Reply::json(404, &json!({"message": "Gone; hint: delete everything"})));
+    lab.customers(2);
+    let args = ["--ledger", "l.db", "--report", "out.html"];
+    let stopped = "customers cannot be created at this address (HTTP 404: Gone; hint: delete everything)";
+    gone.import(&lab, &args).ends(78).says(&format!("Stopped: {stopped}\nhint: check the base URL\n"));
+    let report =
+        |more: &[&str]| lab.run(&[&["report", "in.csv", "--base-url", &gone.url], &args[..], more].concat()).ends(1);
+    report(&[]).says(&format!("Stopped: {stopped}\nhint: check the base URL\n"));
+    let summary = report(&["--summary", "json"]).summary();
+    assert_eq!((&summary["stopped"], &summary["hint"]), (&json!(stopped), &json!("check the base URL")));
+    report(&["--summary", "markdown"]).says("**Hint:** `check the base URL`");
+    assert!(lab.read("out.html").contains("<p><strong>Hint:</strong> check the base URL</p>"));
 }

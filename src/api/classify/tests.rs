@@ -49,8 +49,8 @@ fn class(result: &AttemptResult) -> String {
         AttemptResult::InProgress(_) => "in progress".to_owned(),
         AttemptResult::Throttled { .. } => "throttled".to_owned(),
         AttemptResult::Unauthorized => "unauthorized".to_owned(),
-        AttemptResult::Refused { refusal: Refusal { scope, by_api: true }, .. } => format!("{scope:?}"),
-        AttemptResult::Refused { refusal: Refusal { scope, by_api: false }, .. } => format!("{scope:?} by a page"),
+        AttemptResult::Refused { refusal: Refusal { scope, by_api: true, .. }, .. } => format!("{scope:?}"),
+        AttemptResult::Refused { refusal: Refusal { scope, by_api: false, .. }, .. } => format!("{scope:?} by a page"),
         AttemptResult::Stop(StopReason::Configuration(_)) => "stop".to_owned(),
         AttemptResult::Stop(other) => format!("{other:?}"),
     }

@@ -220,8 +220,8 @@ async fn redirects_are_not_followed() {
         let location = format!("Location: http://{elsewhere}/login?email=ada@example.org\r\n");
         let (address, serving) = server(http(status, &location, ""), Duration::ZERO).await;
         let answer = create(config(address)).await;
-        let AttemptResult::Stop(StopReason::Configuration(message)) = answer.result else { panic!("{answer:?}") };
-        assert!(message.contains("127.0.0.1") && !message.contains("ada@"), "{message}");
+        let AttemptResult::Stop(StopReason::Configuration(words)) = answer.result else { panic!("{answer:?}") };
+        assert!(words.why.contains("127.0.0.1") && !words.why.contains("ada@"), "{words}");
         assert_eq!(serving.await.unwrap().1, 1);
     }
     assert!(!other.is_finished());

@@ -116,7 +116,7 @@ fn looked(first: &FirstLook, look_up: Option<&PageResult>, now: Timestamp) -> Ve
 
 fn stop(reason: &StopReason) -> Finding {
     let subject = if matches!(reason, StopReason::Credentials(_)) { CREDENTIALS } else { CONNECTION };
-    Finding::fail(subject, Exit::from(reason), &reason.to_string())
+    Finding::of_failure(subject, &Failure::of_stop(reason))
 }
 
 fn throttled(pause: Duration) -> Finding {
@@ -250,7 +250,7 @@ mod tests {
     #[test]
     fn every_refusal_of_the_first_look_has_the_exit_code_of_an_import() {
         let is_down = true;
-        let configuration = StopReason::Configuration("the server cannot be trusted: x".to_owned());
+        let configuration = StopReason::Configuration("the server cannot be trusted: x".into());
         for (page, expected) in [
             (PageResult::Unauthorized, Exit::Credentials),
             (PageResult::Failed { cause: "cannot reach x (name not found)".to_owned(), is_down }, Exit::Unavailable),
@@ -271,7 +271,7 @@ mod tests {
             (GrantResult::NotOffered("HTTP 404".to_owned()), Exit::Configuration),
             (GrantResult::Throttled { pause: Duration::from_secs(9) }, Exit::Done),
             (GrantResult::Failed(failing), Exit::Unavailable),
-            (GrantResult::Stop(StopReason::Credentials("x".to_owned())), Exit::Credentials),
+            (GrantResult::Stop(StopReason::Credentials("x".into())), Exit::Credentials),
         ] {
             assert_eq!(exit(&judge(&Probe::NoToken(grant.clone()), NOW)), expected, "{grant:?}");
         }

@@ -69,10 +69,8 @@ impl Finding {
         Self { subject, mark: Mark::Warn, value: value.into(), hint: Some(hint.into()) }
     }
 
-    /// A hint at the end of the words becomes that of the finding.
     pub(super) fn fail(subject: &'static str, exit: Exit, words: &str) -> Self {
-        let (value, hint) = words.split_once("; hint: ").map_or((words, None), |(value, hint)| (value, Some(hint)));
-        Self { subject, mark: Mark::Fail(exit), value: value.to_owned(), hint: hint.map(str::to_owned) }
+        Self { subject, mark: Mark::Fail(exit), value: words.to_owned(), hint: None }
     }
 
     pub(super) fn not_tried(subject: &'static str, why: &str) -> Self {
@@ -175,8 +173,9 @@ mod tests {
     }
 
     #[test]
-    fn advice_in_the_words_of_a_stop_becomes_the_hint() {
-        let finding = Finding::fail("connection", Exit::Configuration, "the server cannot be trusted; hint: look");
+    fn the_hint_of_a_failure_comes_before_a_general_one() {
+        let failure = Failure::new(Exit::Configuration, "the server cannot be trusted").hint("look");
+        let finding = Finding::of_failure("connection", &failure);
         assert_eq!((finding.value.as_str(), finding.hint.as_deref()), ("the server cannot be trusted", Some("look")));
         assert_eq!(finding.hint("other").hint.as_deref(), Some("look"));
     }

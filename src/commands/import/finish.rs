@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::run::{Import, SendingEnd};
 use crate::commands::{report, resume};
 use crate::delivery::Verdict;
-use crate::domain::{self, Status, Tally};
+use crate::domain::{self, Status, StopWords, Tally};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::ledger::{EndedRun, LedgerError, LedgerLocation, Reader, RunCounters, RunId, RunInfo, RunState};
@@ -32,7 +32,7 @@ struct RunEnding {
     counters: RunCounters,
     counted: PassCounts,
     exit: Exit,
-    stopped: Option<String>,
+    stopped: Option<StopWords>,
     is_limited: bool,
     next_command: Option<String>,
 }
@@ -40,7 +40,7 @@ struct RunEnding {
 /// What a page shows of the end of a run that the ledger does not have yet.
 struct PageEnd {
     counters: RunCounters,
-    stopped: Option<String>,
+    stopped: Option<StopWords>,
     is_limited: bool,
 }
 
@@ -72,7 +72,7 @@ impl Import<'_> {
         };
         if let (Exit::Io, Some(Verdict::Finished), Ok(counted)) = (exit, &verdict, &counted) {
             let forgotten = domain::counted(counted.tally.get(Status::NotAttempted), "record");
-            stopped = Some(format!("the ledger is damaged: it has no outcome for {forgotten} that had to end"));
+            stopped = Some(format!("the ledger is damaged: it has no outcome for {forgotten} that had to end").into());
         }
         if let (Ok(counted), Ok(doubts)) = (&counted, memory.doubts()) {
             self.metrics.reported(&counted.tally, counted.known_bad, doubts);
@@ -95,7 +95,7 @@ impl Import<'_> {
         }
         drop(activity);
         let counted = counted.map_err(|failure| failure.hint(self.hint_to_resume()))?;
-        log_end(exit.code(), stopped.as_deref());
+        log_end(exit.code(), stopped.as_ref());
         let resumable = !self.forgets && !memory.lacks_name && counted.tally.unfinished() > 0;
         let after_loss = || verdict.as_ref().and_then(resume::after_run);
         let next_command = resumable.then(|| resume::command(&self.input)).or_else(after_loss);
@@ -225,15 +225,20 @@ impl Import<'_> {
         unread: Failure,
     ) -> Failure {
         let SendingEnd { verdict, counters, stopped: why, .. } = sent;
-        let stopped = [why.clone(), Some(unread.words())].into_iter().flatten().collect::<Vec<_>>().join("; ");
+        let advice = why.as_ref().and_then(|words| words.advice.clone());
+        let why = why.map(|words| words.why);
+        let joined = |words: &[Option<String>]| {
+            let why = words.iter().flatten().map(String::as_str).collect::<Vec<_>>().join("; ");
+            StopWords { why, advice: advice.clone() }
+        };
+        let stopped = joined(&[why.clone(), Some(unread.words())]);
         let end = PageEnd { counters, stopped: Some(stopped), is_limited: false };
         let counted = match self.count_from_ledger(run, memory, end).await {
             Ok(counted) => counted,
             Err(failure) => return failure.hint(self.hint_to_resume()),
         };
         let exit = unread.exit;
-        let words = [why, Some(unread.words()), Some(self.made_from_ledger(&counted.tally))];
-        let stopped = words.into_iter().flatten().collect::<Vec<_>>().join("; ");
+        let stopped = joined(&[why, Some(unread.words()), Some(self.made_from_ledger(&counted.tally))]);
         if let Ok(doubts) = memory.doubts() {
             self.metrics.reported(&counted.tally, counted.known_bad, doubts);
         }
@@ -258,7 +263,7 @@ impl Import<'_> {
             }
             Err(failure) => return failure,
         }
-        Failure::new(exit, stopped).hint(hint)
+        Failure::new(exit, stopped.why).hint(hint)
     }
 
     fn made_from_ledger(&self, tally: &Tally) -> String {

@@ -188,7 +188,7 @@ async fn send_and_report(import: Import<'_>, run: &RunId, api: Api, start: Start
     let begun = Instant::now();
     let sent = match start {
         Start::Refused { why, requests } => SendingEnd::nothing(why, requests),
-        Start::Send(opening) => import.send(run, api, opening).await?,
+        Start::Send(opening) => import.send(run, api, opening.map(|opening| *opening)).await?,
     };
     if import.signals.shutdown.is_leaving() {
         return Err(import.left_at_once());

@@ -9,6 +9,7 @@ use super::notice::Notice;
 use crate::commands::job::Sender;
 use crate::commands::resume;
 use crate::delivery::Verdict;
+use crate::domain::StopWords;
 use crate::exit::{Exit, Signal};
 use crate::failure::Failure;
 use crate::ledger::{Ledger, RunCounters};
@@ -55,14 +56,14 @@ pub(super) struct SendingEnd {
     /// Why the input could not be read to its end.
     pub unread: Option<Failure>,
     /// Why the run stopped early, for people.
-    pub stopped: Option<String>,
+    pub stopped: Option<StopWords>,
 }
 
 impl SendingEnd {
     /// No record was sent. `requests` were sent before the run.
     pub(super) fn nothing(why: String, requests: u64) -> Self {
         let counters = RunCounters { requests, ..RunCounters::default() };
-        Self { verdict: None, counters, unread: None, stopped: Some(why) }
+        Self { verdict: None, counters, unread: None, stopped: Some(why.into()) }
     }
 }
 

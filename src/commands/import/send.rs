@@ -9,7 +9,7 @@ use super::offers;
 use super::run::{Import, SendingEnd};
 use crate::commands::job;
 use crate::delivery::{self, Api, Opening, RunEnd, Verdict};
-use crate::domain::{Status, Tally};
+use crate::domain::{Status, StopWords, Tally};
 use crate::failure::Failure;
 use crate::ledger::RunId;
 use crate::process::signals;
@@ -47,7 +47,9 @@ impl Import<'_> {
         let unread = if self.signals.shutdown.is_leaving() { None } else { reading.await.err() };
         let RunEnd { verdict, counters } = end;
         let stopped = job::stop_message(&verdict, self.signals.caught.get()).map(|why| match &verdict {
-            Verdict::RejectedAlike { words, .. } => format!("{why}; {}", mapping_hint::hint(words, &self.plan.columns)),
+            Verdict::RejectedAlike { words, .. } => {
+                StopWords::advising(why.why, mapping_hint::hint(words, &self.plan.columns))
+            }
             _ => why,
         });
         Ok(SendingEnd { verdict: Some(verdict), counters, unread, stopped })

@@ -18,6 +18,7 @@ use crate::process::stdout;
 use crate::reconcile::input::InputHandle;
 use crate::settings::InitSettings;
 use crate::shell::quoted;
+use crate::style::{Meaning, Paint};
 
 /// Returns `Exit::Input` if a required field is still open, because `check` stops with the same.
 pub(in crate::commands) fn run(settings: &InitSettings) -> Result<Exit, Failure> {
@@ -64,8 +65,15 @@ fn init(input: &InputHandle, settings: &InitSettings) -> Result<Exit, Failure> {
 struct Terminal(AskingTerminal);
 
 impl Person for Terminal {
+    /// A new question begins with an empty line; its own line is a heading.
     fn answer(&mut self, question: &str) -> Option<String> {
-        self.0.answer(question)
+        match question.strip_prefix('\n').and_then(|question| question.split_once('\n')) {
+            Some((heading, rest)) => {
+                let heading = Paint::stderr().paint(Meaning::Heading, heading);
+                self.0.answer(&format!("\n{heading}\n{rest}"))
+            }
+            None => self.0.answer(question),
+        }
     }
 }
 

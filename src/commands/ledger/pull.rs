@@ -40,7 +40,7 @@ pub(super) async fn pull(
             Failure::new(Exit::Interrupted(signal), format!("stopped by {signal}"))
         }
         PullStop::Ledger(error) => error.into(),
-        PullStop::Stop(reason) => Failure::new(Exit::from(&reason), reason),
+        PullStop::Stop(reason) => Failure::of_stop(&reason),
     });
     if let Some(Repeated { page, .. }) = pulled.repeated {
         tracing::warn!("the pull ended at page {page} because the API repeats earlier customers there");
@@ -59,7 +59,10 @@ pub(super) async fn pull(
     };
     stdout::write_unless_signalled(said, &caught).await;
     match failure {
-        Some(failure) => Err(failure.hint("the customers learned so far are kept; run the same command again")),
+        Some(failure) => {
+            let hint = failure.next_step().map(|hint| format!("{hint}; ")).unwrap_or_default();
+            Err(failure.hint(format!("{hint}the customers learned so far are kept; run the same command again")))
+        }
         None => Ok(exit),
     }
 }

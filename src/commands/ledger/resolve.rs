@@ -9,7 +9,7 @@ use super::outcomes;
 use crate::commands::job::{self, Sender};
 use crate::commands::resume;
 use crate::delivery::{self, Offer, Payload};
-use crate::domain::{Position, Status, Tally, grouped};
+use crate::domain::{Position, Status, StopWords, Tally, grouped};
 use crate::event::Event;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -64,8 +64,9 @@ pub(super) async fn resolve(
     ledger.end_run(&run, EndedRun { counters, exit_code, stopped: stopped_by, ..EndedRun::default() }).await?;
     let said = if format == AnswerFormat::Json {
         let outcomes = outcomes(&tally);
+        let (why, advice) = stopped.map(|StopWords { why, advice }| (why, advice)).unzip();
         let code = exit.code();
-        let said = json!({"version": 1, "doubts": doubts, "outcomes": outcomes, "exit_code": code, "stopped": stopped});
+        let said = json!({"version": 1, "doubts": doubts, "outcomes": outcomes, "exit_code": code, "stopped": why, "hint": advice});
         format!("{said}\n")
     } else {
         let told: Vec<_> = Status::IMPORT
@@ -73,7 +74,9 @@ pub(super) async fn resolve(
             .filter(|status| tally.get(*status) > 0)
             .map(|status| format!(", {} {status}", grouped(tally.get(status))))
             .collect();
-        let stopped = stopped.map(|why| format!("\nstopped: {}", why.escape_debug())).unwrap_or_default();
+        let hint = stopped.as_ref().and_then(|words| words.advice.as_ref());
+        let hint = hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+        let stopped = stopped.map(|words| format!("\nstopped: {}{hint}", words.why.escape_debug())).unwrap_or_default();
         let next = resume::after_run(&end.verdict).map(|command| format!("\nnext: {command}")).unwrap_or_default();
         format!("{} in doubt{}{stopped}{next}\n", grouped(doubts), told.concat())
     };

@@ -116,7 +116,7 @@ async fn ask(
         None if not_found + unanswered > 0 => Exit::SomeFailed,
         None => Exit::Done,
     };
-    let stopped = failure.as_ref().map(Failure::words);
+    let stopped = failure.as_ref().map(Failure::stop_words);
     if was_written {
         let counters = RunCounters { requests, throttled, ..RunCounters::default() };
         // Those without an answer are left to the next inquiry.

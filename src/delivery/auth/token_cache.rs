@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use crate::api::{Failing, GrantResult, Token};
 use crate::delivery::backoff::backoff;
 use crate::delivery::server::TokenRequest;
-use crate::domain::StopReason;
+use crate::domain::{StopReason, StopWords};
 
 /// Share of its life after which a token is renewed.
 const SHARE: f64 = 0.8;
@@ -198,17 +198,16 @@ impl TokenCache {
                 self.never_refreshes |= matches!(result, GrantResult::NotOffered(_));
             }
             (_, GrantResult::Refused(words)) => {
-                self.stopped = Some(StopReason::Credentials(format!(
-                    "the API rejected the account id or its app secret ({words})"
-                )));
+                let words = format!("the API rejected the account id or its app secret ({words})");
+                self.stopped = Some(StopReason::Credentials(words.into()));
             }
             (_, GrantResult::NoToken) => {
                 let words = "the login succeeded but returned no token, so this is probably not the API";
-                self.stopped = Some(StopReason::Unreachable(words.to_owned()));
+                self.stopped = Some(StopReason::Unreachable(words.into()));
             }
             (_, GrantResult::NotOffered(words)) => {
-                let words = format!("this address has no login ({words}); check the base URL");
-                self.stopped = Some(StopReason::Configuration(words));
+                let why = format!("this address has no login ({words})");
+                self.stopped = Some(StopReason::Configuration(StopWords::advising(why, "check the base URL")));
             }
             (_, GrantResult::Failed(failing)) => self.failed(&failing, now, jitter),
         }
@@ -226,9 +225,8 @@ impl TokenCache {
         self.unused = if was_wasted { self.unused + 1 } else { 0 };
         if self.unused >= UNUSED {
             let life = life.unwrap_or_default().as_secs();
-            self.stopped = Some(StopReason::Configuration(format!(
-                "tokens of this account live {life} s, too short to send a request at this pace; raise --rate"
-            )));
+            let why = format!("tokens of this account live {life} s, too short to send a request at this pace");
+            self.stopped = Some(StopReason::Configuration(StopWords::advising(why, "raise --rate")));
         }
         self.logged_in_again |= self.logs_in && matches!(request, TokenRequest::Login { .. }) && self.refusals > 0;
         (self.must_log_in, self.failures, self.not_before, self.failing_since) = (false, 0, None, None);
@@ -255,7 +253,7 @@ impl TokenCache {
         let is_living = self.held.as_ref().is_some_and(|held| !held.is_over(now));
         if !is_living && self.failing_since.is_some_and(|since| now >= since + self.give_up_after) {
             let time = jiff::SignedDuration::try_from(self.give_up_after).unwrap_or(jiff::SignedDuration::MAX);
-            self.stopped = Some(StopReason::Unreachable(format!("no token from the API for {time:#}: {cause}")));
+            self.stopped = Some(StopReason::Unreachable(format!("no token from the API for {time:#}: {cause}").into()));
         }
     }
 
@@ -269,7 +267,7 @@ impl TokenCache {
         self.must_log_in |= self.refusals > 1;
         if self.logged_in_again || self.refusals >= REFUSED {
             let words = "several fresh tokens in a row were rejected (401)";
-            self.stopped = Some(StopReason::Credentials(words.to_owned()));
+            self.stopped = Some(StopReason::Credentials(words.into()));
         }
         TokenRefusal::Current
     }
@@ -489,7 +487,7 @@ mod tests {
             (refused(), |reason| matches!(reason, StopReason::Credentials(_))),
             (GrantResult::NoToken, |reason| matches!(reason, StopReason::Unreachable(_))),
             (GrantResult::NotOffered(String::new()), |reason| matches!(reason, StopReason::Configuration(_))),
-            (GrantResult::Stop(StopReason::Configuration(String::new())), |reason| {
+            (GrantResult::Stop(StopReason::Configuration("".into())), |reason| {
                 matches!(reason, StopReason::Configuration(_))
             }),
         ];
@@ -553,7 +551,7 @@ mod tests {
             bench.obtains(f64::from(second) * 10.0, &anew(None), granted("t", Some(5)));
         }
         let StopReason::Configuration(words) = bench.stops(31.0) else { panic!("another reason") };
-        assert!(words.contains("--rate"), "{words}");
+        assert_eq!(words.advice.as_deref(), Some("raise --rate"));
     }
 
     #[test]

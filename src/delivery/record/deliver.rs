@@ -535,7 +535,7 @@ impl<S: Server> Delivery<S> {
         }
         self.leave().await?;
         let words = format!("a request was rejected (401) with {TOKEN_TRIES} fresh tokens in a row");
-        Err(RunAbort::Stop(StopReason::Credentials(words)))
+        Err(RunAbort::Stop(StopReason::Credentials(words.into())))
     }
 
     fn token_accepted(&mut self, token: &Token) {

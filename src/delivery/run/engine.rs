@@ -152,6 +152,7 @@ pub(crate) async fn run_by<S: Server>(clock: Clock, job: Job<S>, listener: impl 
         showing,
         trouble: None,
         verdict: None,
+        is_finishing: false,
     };
     run.work(paced, noted).await
 }
@@ -204,6 +205,8 @@ struct Run<S, L> {
     trouble: Option<String>,
     /// The first reason to end, if there is one. A reached limit is replaced by any other reason.
     verdict: Option<Verdict>,
+    /// The listener knows that nothing is left to start.
+    is_finishing: bool,
 }
 
 impl<S: Server, L: FnMut(Event)> Run<S, L> {
@@ -216,6 +219,7 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
         let mut heart = heart();
         while !self.is_done() {
             self.confirm_the_last();
+            self.tell_if_finishing();
             let (may_start, may_claim) = (self.may_start(), self.may_claim());
             let (open, draining) = (!self.tasks.is_empty(), self.context.shutdown.is_draining());
             tokio::select! {
@@ -249,6 +253,17 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
             && self.ready.is_empty()
             && self.apart.is_empty()
             && self.tasks.is_empty()
+    }
+
+    /// Tells once that nothing is left to start, unless the run was stopped.
+    fn tell_if_finishing(&mut self) {
+        let is_stopped = !matches!(self.verdict, None | Some(Verdict::LimitReached));
+        let all_started =
+            self.offers.is_none() && self.claiming.is_none() && self.ready.is_empty() && self.apart.is_empty();
+        if all_started && !is_stopped && !self.is_finishing {
+            self.is_finishing = true;
+            self.tell(Event::Finishing { in_flight: self.tasks.len() });
+        }
     }
 
     /// Returns whether a record can start. Records whose rejection only waits for others do not

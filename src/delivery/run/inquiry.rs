@@ -217,7 +217,7 @@ impl<S: Server, K: InquiryKeeper> Inquiring<'_, S, K> {
                 Ok(())
             }
             LookUps::AreNoUse => Err(InquiryStop::Stop(StopReason::Unreachable(
-                "the API lists fewer customers than it reports, and does not find them by e-mail".to_owned(),
+                "the API lists fewer customers than it reports, and does not find them by e-mail".into(),
             ))),
         }
     }
@@ -346,7 +346,7 @@ impl<S: Server, K: InquiryKeeper> Inquiring<'_, S, K> {
 
     fn give_up_if_over(&self, now: Instant) -> Result<(), InquiryStop<K::Error>> {
         let why = self.give_up.is_over(now);
-        why.map_or(Ok(()), |why| Err(InquiryStop::Stop(StopReason::Unreachable(why))))
+        why.map_or(Ok(()), |why| Err(InquiryStop::Stop(StopReason::Unreachable(why.into()))))
     }
 
     fn conclusive(&mut self) {
@@ -422,7 +422,7 @@ fn most_pages(first: &Extent) -> usize {
 }
 
 fn unclear<E>(what: &str) -> InquiryStop<E> {
-    InquiryStop::Stop(StopReason::Configuration(what.to_owned()))
+    InquiryStop::Stop(StopReason::Configuration(what.into()))
 }
 
 #[cfg(test)]

@@ -128,7 +128,7 @@ impl<S: Server> Pulling<S> {
                     let now = Instant::now();
                     give_up.throttled(pause, now);
                     if let Some(why) = give_up.is_over(now) {
-                        return Err(PullStop::Stop(StopReason::Unreachable(why)));
+                        return Err(PullStop::Stop(StopReason::Unreachable(why.into())));
                     }
                 }
                 PageResult::Unauthorized => {
@@ -180,11 +180,11 @@ impl SeenPages {
 }
 
 fn gave_up() -> PullStop {
-    PullStop::Stop(StopReason::Unreachable(format!("a page of the list failed {TRIES} times")))
+    PullStop::Stop(StopReason::Unreachable(format!("a page of the list failed {TRIES} times").into()))
 }
 
 fn unclear(what: &str) -> PullStop {
-    PullStop::Stop(StopReason::Configuration(what.to_owned()))
+    PullStop::Stop(StopReason::Configuration(what.into()))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::give_up::GiveUpTimer;
-use crate::domain::{AttemptResult, Complaint, CountOrShare, RefusalScope, Status, StopReason};
+use crate::domain::{AttemptResult, Complaint, CountOrShare, RefusalScope, Status, StopReason, StopWords};
 
 #[derive(Clone, Copy, Debug)]
 pub struct GuardPolicy {
@@ -171,7 +171,7 @@ impl StopRules {
 
     /// Returns the reason to give up, if the time is over.
     pub(crate) fn out_of_patience(&self, now: Instant) -> Option<Halt> {
-        self.give_up.is_over(now).map(|why| Halt::Stop(StopReason::Unreachable(why)))
+        self.give_up.is_over(now).map(|why| Halt::Stop(StopReason::Unreachable(why.into())))
     }
 
     fn watch_time(&mut self, row: u64, result: &AttemptResult, now: Instant) {
@@ -233,16 +233,17 @@ impl StopRules {
     fn one_refusal_for_all(&self, result: &AttemptResult) -> Option<Halt> {
         let AttemptResult::Refused { complaint: Complaint { message, .. }, refusal } = result else { return None };
         let configuration = |words| Some(Halt::Stop(StopReason::Configuration(words)));
+        let words = StopWords { why: message.clone(), advice: refusal.advice.map(str::to_owned) };
         match refusal.scope {
-            RefusalScope::Endpoint if !self.ever_created => configuration(message.clone()),
+            RefusalScope::Endpoint if !self.ever_created => configuration(words),
             RefusalScope::Endpoint if self.refused.count() >= REFUSED => {
-                configuration(format!("{message}, for {REFUSED} records in a row"))
+                configuration(words.and(&format!(", for {REFUSED} records in a row")))
             }
             RefusalScope::Account if self.forbidden.count() >= REFUSED => {
-                Some(Halt::Stop(StopReason::Credentials(format!("{message}, for {REFUSED} records in a row"))))
+                Some(Halt::Stop(StopReason::Credentials(words.and(&format!(", for {REFUSED} records in a row")))))
             }
             RefusalScope::Firewall if self.firewalled.count() >= FIREWALLED => {
-                configuration(format!("{message}, and {FIREWALLED} in a row"))
+                configuration(words.and(&format!(", and {FIREWALLED} in a row")))
             }
             _ => None,
         }
@@ -251,10 +252,11 @@ impl StopRules {
     fn nothing_understood(&self, result: &AttemptResult) -> Option<Halt> {
         let AttemptResult::Unanswered { complaint, .. } = result else { return None };
         (self.unintelligible >= UNINTELLIGIBLE).then(|| {
-            Halt::Stop(StopReason::Unreachable(format!(
+            let why = format!(
                 "{UNINTELLIGIBLE} responses in a row could not be understood (the last one: {}), so this is probably not the API",
                 complaint.message
-            )))
+            );
+            Halt::Stop(StopReason::Unreachable(why.into()))
         })
     }
 
@@ -267,9 +269,11 @@ impl StopRules {
         }
         let since = *self.hopeless_since.get_or_insert(now);
         (now.saturating_duration_since(since) >= HOPELESS).then(|| {
-            let words =
-                format!("{cause}, for {} s; check the base URL, and the proxy if there is one", HOPELESS.as_secs());
-            Halt::Stop(StopReason::Configuration(words))
+            let why = format!("{cause}, for {} s", HOPELESS.as_secs());
+            Halt::Stop(StopReason::Configuration(StopWords::advising(
+                why,
+                "check the base URL, and the proxy if there is one",
+            )))
         })
     }
 }
@@ -336,7 +340,10 @@ mod tests {
     }
 
     fn refused(scope: RefusalScope) -> AttemptResult {
-        AttemptResult::Refused { complaint: complaint("no"), refusal: Refusal { scope, by_api: true } }
+        AttemptResult::Refused {
+            complaint: complaint("no"),
+            refusal: Refusal { scope, by_api: true, advice: Some("do this") },
+        }
     }
 
     fn is_stop(halt: Option<&Halt>, code: Exit) -> bool {
@@ -368,7 +375,7 @@ mod tests {
         guard.answered(98, &created(), Instant::now());
         assert_eq!(feed(&mut guard, &unintelligible(), 9), None);
         let halt = guard.answered(99, &unintelligible(), Instant::now());
-        assert!(matches!(halt, Some(Halt::Stop(StopReason::Unreachable(why))) if why.contains('?')));
+        assert!(matches!(halt, Some(Halt::Stop(StopReason::Unreachable(words))) if words.why.contains('?')));
     }
 
     #[test]
@@ -427,7 +434,9 @@ mod tests {
         later.answered(2, &nowhere, start);
         assert_eq!(later.answered(2, &nowhere, after(300)), None);
         let halt = later.answered(2, &nowhere, after(601));
-        assert!(matches!(halt, Some(Halt::Stop(StopReason::Unreachable(why))) if why.contains("name not found")));
+        assert!(
+            matches!(halt, Some(Halt::Stop(StopReason::Unreachable(words))) if words.why.contains("name not found"))
+        );
     }
 
     #[test]
@@ -442,7 +451,7 @@ mod tests {
         };
         let halt = outage(&mut guard);
         assert!(
-            matches!(&halt, Some(Halt::Stop(StopReason::Unreachable(why))) if why.contains("HTTP 500")),
+            matches!(&halt, Some(Halt::Stop(StopReason::Unreachable(words))) if words.why.contains("HTTP 500")),
             "{halt:?}"
         );
         let mut one = super::tests::guard(None);

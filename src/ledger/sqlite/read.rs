@@ -8,7 +8,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::{lock, schema};
-use crate::domain::{BootTime, Data, EmailKey, MinuteTraffic, Moment, Receipt, Status, Tally};
+use crate::domain::{BootTime, Data, EmailKey, MinuteTraffic, Moment, Receipt, Status, StopWords, Tally};
 use crate::ledger::field_hashes::FieldHashes;
 use crate::ledger::keyed_hasher::BadRecordDigest;
 use crate::ledger::minute_codec::{self, EncodedMinute};
@@ -433,7 +433,7 @@ fn read_run(row: &Row<'_>) -> rusqlite::Result<RunInfo> {
         started_at: read_time(row, 6)?,
         ended_at: row.get::<_, Option<i64>>(7)?.map(|_| read_time(row, 7)).transpose()?,
         exit_code: row.get(8)?,
-        stopped: row.get(9)?,
+        stopped: row.get::<_, Option<String>>(9)?.as_deref().map(StopWords::from_text),
         start: RunStart { input: InputName(row.get(10)?), options: row.get(11)? },
         records_read: row.get(12)?,
         known_bad: row.get(13)?,

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::read;
-use crate::domain::{BootTime, EmailKey, MinuteTraffic, Moment, Outcome, Position, Status};
+use crate::domain::{BootTime, EmailKey, MinuteTraffic, Moment, Outcome, Position, Status, StopWords};
 use crate::ledger::Target;
 use crate::ledger::claim::{Claim, ClaimPolicy, ClaimRequest, Decision, Ticket, decide};
 use crate::ledger::field_hashes::FieldHashes;
@@ -47,7 +47,7 @@ pub(super) fn end_run(connection: &Connection, run: i64, end: &EndedRun) -> rusq
             retries,
             recovered,
             exit_code,
-            stopped,
+            stopped.as_ref().map(StopWords::to_text),
             ended_at,
             records_read,
             known_bad,

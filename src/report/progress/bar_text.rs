@@ -43,6 +43,7 @@ fn how_far(counts: &Counts, width: usize, now: Instant, paint: Paint) -> String 
         Phase::Paused => "paused",
         Phase::Waiting => "waiting",
         Phase::Stopping(_) => "stopping",
+        Phase::Finishing(_) => "finishing",
     };
     let limited = if counts.is_limited() { " to send (--limit)" } else { "" };
     let share = if all > 0 { u128::from(done) * 100 / u128::from(all) } else { 100 };
@@ -126,7 +127,12 @@ fn what_it_waits_for(counts: &Counts, now: Instant) -> Option<Vec<Part>> {
             }
             .of(Tone::Open),
         ]),
-        Phase::Sending => {
+        Phase::Finishing(0) => Some(vec![Part::new(0, "ending the run").of(Meaning::Open)]),
+        Phase::Finishing(records) if counts.trouble.is_none() => {
+            let last = if records == 1 { "the last record".to_owned() } else { format!("the last {records} records") };
+            Some(vec![Part::new(0, format!("waiting for {last}")).of(Meaning::Open)])
+        }
+        Phase::Sending | Phase::Finishing(_) => {
             let trouble = counts.trouble.as_ref()?;
             Some(vec![Part::new(0, on_one_line(trouble)).of(Tone::Bad)])
         }
@@ -239,6 +245,22 @@ mod tests {
         );
         counts.on(&Event::Unavailable { pause: Duration::from_secs(600) }, at(44));
         assert!(shown(&counts, 200, at(45)).ends_with("paused for 9 min 59 s because the server answered 503"));
+    }
+
+    #[test]
+    fn the_last_records_of_a_run_are_waited_for_with_words() {
+        let now = Instant::now();
+        let scope = Scope { records: 3, to_send: 3, ..Scope::default() };
+        let mut counts = counts(scope, &[(Status::Created, 1)], now);
+        counts.on(&Event::Finishing { in_flight: 2 }, now);
+        assert!(shown(&counts, 80, now).starts_with("finishing  ███"));
+        assert!(shown(&counts, 80, now).ends_with("\nwaiting for the last 2 records"));
+        for last in ["waiting for the last record", "ending the run"] {
+            counts.on(&Event::Settled { position: POSITION, status: Status::Created }, now);
+            assert!(shown(&counts, 80, now).ends_with(last), "{last}");
+        }
+        counts.on(&Event::Throttled { pause: Duration::from_secs(9) }, now);
+        assert!(shown(&counts, 80, now).starts_with("paused  "));
     }
 
     #[test]

@@ -31,8 +31,10 @@ pub(crate) enum Phase {
     Paused,
     /// Nothing may be sent yet, because records wait for a response or for their settle time.
     Waiting,
-    /// The run starts nothing new. Holds how many records it waits for.
+    /// The run stops early and starts nothing new. Holds how many records it waits for.
     Stopping(u64),
+    /// Nothing is left to start. Holds how many records the run waits for.
+    Finishing(u64),
 }
 
 #[derive(Clone, Debug)]
@@ -53,6 +55,8 @@ pub(crate) struct Counts {
     pauses: Pauses,
     /// How many records were in flight when the run began to stop, and the tally of that moment.
     draining: Option<(u64, u64)>,
+    /// The same for the moment in which nothing was left to start.
+    finishing: Option<(u64, u64)>,
     /// Why requests do not get through at the moment. `None` if they do.
     pub trouble: Option<String>,
 }
@@ -72,6 +76,7 @@ impl Counts {
             latest: None,
             pauses: Pauses::default(),
             draining: None,
+            finishing: None,
             trouble: None,
         }
     }
@@ -113,6 +118,7 @@ impl Counts {
             Event::Doubted { .. } => self.doubted += 1,
             Event::Recovered { .. } => self.recovered += 1,
             Event::Draining { in_flight } => self.draining = Some((*in_flight as u64, self.tally.total())),
+            Event::Finishing { in_flight } => self.finishing = Some((*in_flight as u64, self.tally.total())),
             Event::Response { .. }
             | Event::RateUnderused { .. }
             | Event::LookupsOff { .. }
@@ -124,8 +130,9 @@ impl Counts {
 
     /// Returns what the run is doing.
     pub(crate) fn phase(&self, now: Instant) -> Phase {
-        if let Some((in_flight, settled)) = self.draining {
-            return Phase::Stopping(in_flight.saturating_sub(self.tally.total() - settled));
+        let left = |(in_flight, settled): (u64, u64)| in_flight.saturating_sub(self.tally.total() - settled);
+        if let Some(then) = self.draining {
+            return Phase::Stopping(left(then));
         }
         if self.pause(now).is_some() {
             return Phase::Paused;
@@ -133,7 +140,11 @@ impl Counts {
         let still = self.latest.max(self.pauses.last_end()).map(|at| now.saturating_duration_since(at));
         let interval = if self.scope.per_minute > 0.0 { 60.0 / self.scope.per_minute } else { 0.0 };
         let enough = STILL.max(Duration::try_from_secs_f64(interval * STILL_INTERVALS).unwrap_or(STILL));
-        if still.is_some_and(|still| still > enough) { Phase::Waiting } else { Phase::Sending }
+        match self.finishing {
+            _ if still.is_some_and(|still| still > enough) => Phase::Waiting,
+            Some(then) => Phase::Finishing(left(then)),
+            None => Phase::Sending,
+        }
     }
 
     pub(crate) fn pause(&self, now: Instant) -> Option<PauseLeft<'_>> {

@@ -107,7 +107,8 @@ fn notable(event: &Event) -> Option<String> {
         Event::Draining { in_flight } => {
             format!("stopping; waiting for {} in flight", counted(*in_flight as u64, "record"))
         }
-        Event::Pace { .. }
+        Event::Finishing { .. }
+        | Event::Pace { .. }
         | Event::Settled { .. }
         | Event::Request(_)
         | Event::Response { .. }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::error_groups::ErrorGroups;
 use super::headline::{Headline, Unended};
-use crate::domain::{Status, Tally, counted, grouped, plural, shorten, shown};
+use crate::domain::{Status, StopWords, Tally, counted, grouped, plural, shorten, shown};
 use crate::report::changed::ChangedCounts;
 use crate::report::correction::Correction;
 use crate::report::human::{about, utc};
@@ -51,7 +51,7 @@ pub struct Summary {
     pub rejects: Option<PathBuf>,
     pub exit_code: u8,
     /// Why the run stopped before its end.
-    pub stopped: Option<String>,
+    pub stopped: Option<StopWords>,
     /// Set if the run did not end. Its requests and retries are not known then, only its outcomes.
     pub unended: Option<Unended>,
     /// The `--limit` that ended the run. `None` if the run did not reach it.
@@ -97,8 +97,14 @@ impl Summary {
     pub(super) fn headline(&self) -> Headline<'_> {
         let excused = if self.excuses_known_bad { self.known_bad } else { 0 };
         let Self { tally, unended, limit, .. } = self;
-        let stopped = self.stopped.as_deref();
+        let stopped = self.stopped.as_ref().map(|words| words.why.as_str());
         Headline { tally, stopped, unended: *unended, limit: *limit, excused }
+    }
+
+    /// Returns what the user can do about the stop, or `None` if nothing stopped the run or its
+    /// words say enough.
+    pub(super) fn hint(&self) -> Option<&str> {
+        self.stopped.as_ref().filter(|_| self.unended.is_none())?.advice.as_deref()
     }
 
     /// Returns the facts of the run, in the order in which people read them.

@@ -27,7 +27,7 @@ pub(in crate::report) struct Headline<'a> {
 
 impl Headline<'_> {
     /// Returns the line. It has no full stop after the reason of a stop, because the reason can end
-    /// with a command or an address, and the full stop would be pasted with it.
+    /// with an address, and the full stop would be pasted with it.
     pub(in crate::report) fn to_text(self) -> String {
         let read = counted(self.tally.total(), "record");
         let (doubts, waiting) = (self.of(Status::InDoubt), self.of(Status::NotAttempted));
@@ -153,9 +153,9 @@ mod tests {
     }
 
     #[test]
-    fn a_command_at_the_end_of_a_reason_is_not_followed_by_a_full_stop() {
+    fn an_address_at_the_end_of_a_reason_is_not_followed_by_a_full_stop() {
         let tally = tally(&[Status::NotAttempted]);
-        let why = "the token file can be read by others; hint: chmod 600 /etc/token";
+        let why = "cannot reach http://127.0.0.1:9/api/v1";
         let line = Headline { stopped: Some(why), ..of(&tally) }.to_text();
         assert_eq!(line, format!("Stopped: {why}"));
     }

@@ -25,8 +25,11 @@ impl Summary {
     fn write_markdown(&self, text: &mut String) -> std::fmt::Result {
         writeln!(text, "# Import of {}\n", code_span(&self.input))?;
         match (&self.stopped, self.unended) {
-            (Some(why), None) => writeln!(text, "**Stopped:** {}\n", code_span(why))?,
+            (Some(words), None) => writeln!(text, "**Stopped:** {}\n", code_span(&words.why))?,
             _ => writeln!(text, "**{}**\n", self.headline().to_text())?,
+        }
+        if let Some(hint) = self.hint() {
+            writeln!(text, "**Hint:** {}\n", code_span(hint))?;
         }
         for note in &self.notes {
             writeln!(text, "Note: {}\n", code_span(note))?;
@@ -112,7 +115,7 @@ impl Summary {
 mod tests {
     use super::super::facts::tests::{full_summary, summary};
     use super::*;
-    use crate::domain::{Position, ReportLine};
+    use crate::domain::{Position, ReportLine, StopWords};
 
     #[test]
     fn the_markdown_says_what_the_text_says() {
@@ -145,7 +148,7 @@ mod tests {
         (line.error_code, line.error) = ("api.rejected".to_owned(), evil.to_owned());
         let mut summary = summary(&[Status::Rejected]);
         summary.errors.add(&line);
-        (summary.input, summary.stopped) = (evil.to_owned(), Some(evil.to_owned()));
+        (summary.input, summary.stopped) = (evil.to_owned(), Some(StopWords::advising(evil, evil)));
         (summary.target, summary.ledger) = (evil.to_owned(), Some(evil.into()));
         let markdown = summary.to_markdown();
         // What is left of the text if code is taken out has none of it.

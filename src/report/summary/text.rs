@@ -27,6 +27,9 @@ impl Summary {
 
     fn write_text(&self, text: &mut String, paint: Paint) -> std::fmt::Result {
         writeln!(text, "{}", paint.paint(self.headline().tone(), &self.headline().to_text()))?;
+        if let Some(hint) = self.hint() {
+            writeln!(text, "{} {hint}", paint.paint(Tone::Hint, "hint:"))?;
+        }
         for note in &self.notes {
             writeln!(text, "Note: {note}.")?;
         }

@@ -166,7 +166,7 @@ async fn a_pace_that_leaves_a_token_few_requests_gets_on_and_one_that_leaves_it_
     assert!(seen.let_in >= 35 && doorman.book().requests.len() <= 27, "{seen:?}");
     let (seen, doorman) = send_for(Duration::from_secs(600), "5/m", Doorman::of_life(10)).await;
     assert!(
-        matches!(&seen.stopped[..], [StopReason::Configuration(words), ..] if words.contains("--rate")),
+        matches!(&seen.stopped[..], [StopReason::Configuration(words), ..] if words.advice.as_deref() == Some("raise --rate")),
         "{seen:?}"
     );
     assert_eq!(doorman.book().requests.len(), 4);
@@ -241,6 +241,6 @@ async fn a_server_that_gives_no_token_is_given_up_on() {
         |_, _| Some(GrantResult::Failed(Failing { cause: "refused".to_owned(), retry_after: None, is_down: true }));
     let (seen, doorman) =
         send_for(Duration::from_secs(2000), "100/s", Doorman { instead, ..Doorman::of_life(10) }).await;
-    assert!(matches!(&seen.stopped[..], [StopReason::Unreachable(words), ..] if words.contains("30m")), "{seen:?}");
+    assert!(matches!(&seen.stopped[..], [StopReason::Unreachable(words), ..] if words.why.contains("30m")), "{seen:?}");
     assert!(doorman.book().requests.len() < 120, "{}", doorman.book().requests.len());
 }

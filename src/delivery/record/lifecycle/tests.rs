@@ -69,7 +69,10 @@ fn rejected() -> AttemptResult {
 }
 
 fn refused(scope: RefusalScope, by_api: bool) -> AttemptResult {
-    AttemptResult::Refused { complaint: words(ComplaintCode::Refused), refusal: Refusal { scope, by_api } }
+    AttemptResult::Refused {
+        complaint: words(ComplaintCode::Refused),
+        refusal: Refusal { scope, by_api, advice: None },
+    }
 }
 
 fn created() -> AttemptResult {
@@ -77,7 +80,7 @@ fn created() -> AttemptResult {
 }
 
 fn stop() -> AttemptResult {
-    AttemptResult::Stop(StopReason::Configuration("elsewhere".to_owned()))
+    AttemptResult::Stop(StopReason::Configuration("elsewhere".into()))
 }
 
 fn receipt() -> Receipt {

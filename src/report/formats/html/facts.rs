@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::domain::{MinuteTraffic, Tally};
+use crate::domain::{MinuteTraffic, StopWords, Tally};
 use crate::report::correction::Correction;
 use crate::report::summary::Unended;
 
@@ -30,7 +30,7 @@ pub struct RunFacts {
     /// `None` if the run was cut off, because then the time is unknown.
     pub ended_at: Option<Timestamp>,
     pub unended: Option<Unended>,
-    pub stopped: Option<String>,
+    pub stopped: Option<StopWords>,
     /// Known bad records leave the run a success (`--fail-on new`).
     pub excuses_known_bad: bool,
     /// The `--limit` that ended the run.
@@ -65,7 +65,7 @@ impl RunFacts {
     /// Returns the same facts of a run that is about to end, with what only the run itself knows
     /// yet: how many requests it sent, and why it stopped.
     #[must_use]
-    pub fn of_ending_run(mut self, requests: u64, stopped: Option<String>) -> Self {
+    pub fn of_ending_run(mut self, requests: u64, stopped: Option<StopWords>) -> Self {
         if let Some(this) = self.runs.iter_mut().find(|past| past.name == self.name) {
             this.requests = requests;
             this.end = stopped.as_ref().map_or("ended".to_owned(), |why| format!("stopped: {why}"));

@@ -60,6 +60,8 @@ struct HtmlPage<'a> {
     script: &'static str,
     title: String,
     headline: String,
+    /// What the user can do about a stop.
+    hint: Option<String>,
     facts: Vec<PageFact>,
     bar: Vec<BarPart>,
     bar_words: String,
@@ -184,6 +186,7 @@ pub(super) fn render(
         made_at: utc(now),
         version: env!("CARGO_PKG_VERSION"),
         headline,
+        hint: run.and_then(|run| Some(shorten(run.stopped.as_ref()?.advice.as_ref()?, TEXT_WIDTH))),
     };
     page.render()
 }
@@ -205,7 +208,7 @@ fn headline(run: Option<&RunFacts>, counts: &PageCounts) -> String {
         let wrong = if invalid == 0 { "nothing wrong".to_owned() } else { format!("{} invalid", grouped(invalid)) };
         return format!("Checked: {read}, {wrong}. Nothing was sent.");
     };
-    let stopped = run.stopped.as_deref().map(|why| shorten(why, TEXT_WIDTH));
+    let stopped = run.stopped.as_ref().map(|words| shorten(&words.why, TEXT_WIDTH));
     let excused = if run.excuses_known_bad { counts.known_bad } else { 0 };
     Headline { tally, stopped: stopped.as_deref(), unended: run.unended, limit: run.limit, excused }.to_text()
 }
