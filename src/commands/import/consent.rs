@@ -21,7 +21,6 @@ pub(super) struct Consent {
 
 /// The answer of a person.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "a run has one")]
 pub(super) enum Answer {
     /// Send. The run takes this over.
     Yes(Box<Opening>),
@@ -71,13 +70,13 @@ impl Consent {
     /// Shows the plan and asks.
     pub(super) async fn ask(self, plan: &Plan, target: &str, signals: &Signals) -> Result<Answer, Failure> {
         let Self { terminal, opening } = self;
-        let Some(question) = plan.question(target) else { return Ok(Answer::Yes(Box::new(opening))) };
+        let Some(question) = plan.question(target) else { return Ok(Answer::Yes(opening)) };
         // Its terminal is that of standard error, or standard error does not matter.
         let paint = Paint::stderr();
         let question = paint.paint(Tone::Heading, &question);
         let text = format!("{}\n{}\n\n{question}", plan.to_text(paint), words(&opening.access));
         let confirmed = signals.beside(move || Ok(terminal.confirmed(&text))).await?;
-        Ok(if confirmed { Answer::Yes(Box::new(opening)) } else { Answer::No { requests: opening.requests() } })
+        Ok(if confirmed { Answer::Yes(opening) } else { Answer::No { requests: opening.requests() } })
     }
 }
 

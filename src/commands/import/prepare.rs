@@ -178,7 +178,6 @@ async fn import(
 }
 
 /// Whether records are sent.
-#[expect(clippy::large_enum_variant, reason = "a run has one")]
 enum Start {
     Send(Option<Box<Opening>>),
     Refused { why: String, requests: u64 },
@@ -188,7 +187,7 @@ async fn send_and_report(import: Import<'_>, run: &RunId, api: Api, start: Start
     let begun = Instant::now();
     let sent = match start {
         Start::Refused { why, requests } => SendingEnd::nothing(why, requests),
-        Start::Send(opening) => import.send(run, api, opening.map(|opening| *opening)).await?,
+        Start::Send(opening) => import.send(run, api, opening).await?,
     };
     if import.signals.shutdown.is_leaving() {
         return Err(import.left_at_once());

@@ -18,7 +18,7 @@ use crate::process::stdout;
 use crate::reconcile::input::InputHandle;
 use crate::settings::InitSettings;
 use crate::shell::quoted;
-use crate::style::{Meaning, Paint};
+use crate::style::{Paint, Tone};
 
 /// Returns `Exit::Input` if a required field is still open, because `check` stops with the same.
 pub(in crate::commands) fn run(settings: &InitSettings) -> Result<Exit, Failure> {
@@ -69,7 +69,7 @@ impl Person for Terminal {
     fn answer(&mut self, question: &str) -> Option<String> {
         match question.strip_prefix('\n').and_then(|question| question.split_once('\n')) {
             Some((heading, rest)) => {
-                let heading = Paint::stderr().paint(Meaning::Heading, heading);
+                let heading = Paint::stderr().paint(Tone::Heading, heading);
                 self.0.answer(&format!("\n{heading}\n{rest}"))
             }
             None => self.0.answer(question),

@@ -251,7 +251,7 @@ fn end_run(id: i64, run: i64, end: &EndedRun, calls: &mut Vec<Call>) {
         retries,
         recovered,
         i64::from(*exit_code),
-        stopped.as_deref().map(text),
+        stopped.as_ref().map(|stopped| text(&stopped.to_text())),
         records_read,
         known_bad,
         *is_completed

@@ -5,7 +5,7 @@ use tokio_postgres::Row;
 
 use super::clocks::{self, KeptMoment};
 use super::trouble::DatabaseTrouble;
-use crate::domain::{Data, MinuteTraffic, Receipt, Status, Tally};
+use crate::domain::{Data, MinuteTraffic, Receipt, Status, StopWords, Tally};
 use crate::ledger::minute_codec::{self, EncodedMinute};
 use crate::ledger::model::{
     CheckedStatus, InputName, Intent, PastOutcome, RunCounters, RunId, RunInfo, RunStart, StoredOutcome,
@@ -122,7 +122,7 @@ pub(super) fn read_run(row: &Row) -> Result<RunInfo, DatabaseTrouble> {
         started_at: row.try_get(6)?,
         ended_at: row.try_get(7)?,
         exit_code: optional_number(row, 8)?,
-        stopped: row.try_get(9)?,
+        stopped: row.try_get::<_, Option<String>>(9)?.as_deref().map(StopWords::from_text),
         start: RunStart { input: InputName(row.try_get(10)?), options: row.try_get(11)? },
         records_read: optional_number(row, 12)?,
         known_bad: optional_number(row, 13)?,

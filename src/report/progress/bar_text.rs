@@ -127,10 +127,10 @@ fn what_it_waits_for(counts: &Counts, now: Instant) -> Option<Vec<Part>> {
             }
             .of(Tone::Open),
         ]),
-        Phase::Finishing(0) => Some(vec![Part::new(0, "ending the run").of(Meaning::Open)]),
+        Phase::Finishing(0) => Some(vec![Part::new(0, "ending the run").of(Tone::Open)]),
         Phase::Finishing(records) if counts.trouble.is_none() => {
             let last = if records == 1 { "the last record".to_owned() } else { format!("the last {records} records") };
-            Some(vec![Part::new(0, format!("waiting for {last}")).of(Meaning::Open)])
+            Some(vec![Part::new(0, format!("waiting for {last}")).of(Tone::Open)])
         }
         Phase::Sending | Phase::Finishing(_) => {
             let trouble = counts.trouble.as_ref()?;
