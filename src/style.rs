@@ -15,7 +15,7 @@ use crate::terminal;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ColorMode {
     /// Colors on a terminal that can show them, and everywhere if `CLICOLOR_FORCE` is set. Never if
-    /// `NO_COLOR` is set, because it is the wish of a person and `CLICOLOR_FORCE` is often that of a
+    /// `NO_COLOR` is set, because a person wishes that, and `CLICOLOR_FORCE` is often set by a
     /// build server.
     #[default]
     Auto,

@@ -38,6 +38,7 @@ pub(crate) fn of_run(ledger: &Reader, target: &Target, run: &RunInfo, state: Run
         ended_at,
         unended,
         stopped: run.stopped.clone(),
+        known_bad: run.known_bad,
         excuses_known_bad: run_input::excused_known_bad(run),
         limit: None,
         requests: run.counters.requests,

@@ -71,6 +71,8 @@ fn b11_rows_that_stay_bad_fail_the_first_night_only_and_are_counted_as_known_bad
     assert_eq!((&summary["exit_code"], &summary["notes"]), (&0.into(), &serde_json::json!([])));
     assert!(lab.read("again.html").contains(heading) && lab.read("again.html").contains("fail-on"));
     report(&["--run", first["run"].as_str().unwrap()]).ends(1).says("3 of 5 records were not created");
+    let heading_of_first = "<h1>Finished, but 3 of 5 records were not created.</h1>";
+    assert!(lab.read("again.html").contains(heading_of_first), "its own bad records were new");
     lab.import(&server, &["--ledger", "l.db"]).ends(1).says("3 of 5 records were not created").says("known bad: ");
     assert_eq!(report(&["--summary", "json"]).ends(1).summary()["known_bad"], 3, "as the run found them");
     assert!(!lab.read("again.html").contains(heading), "that run had no --fail-on new");

@@ -144,6 +144,22 @@ fn the_last_records_of_an_import_are_waited_for_with_words() {
 }
 
 #[test]
+fn a_check_of_a_large_file_shows_how_many_rows_it_has_read_and_a_signal_leaves_nothing_of_that() {
+    let lab = Lab::new();
+    lab.customers(300_000);
+    let mut check = lab.command(&["check", "in.csv"]);
+    check.env("TERM", "xterm").env("NO_COLOR", "1");
+    let mut screen = Screen::new(80, 24);
+    let mut child = screen.start(&check);
+    let text = screen.shows(" rows");
+    assert!(text.starts_with("checking the input  "), "{text}");
+    screen.press("\u{3}");
+    assert_eq!(exit_code(child.wait().unwrap()), 130);
+    let text = screen.shows("nothing was sent");
+    assert!(!text.contains("checking the input"), "{text}");
+}
+
+#[test]
 fn b9_log_lines_stand_whole_above_one_steady_bar_also_after_the_window_changed() {
     for columns in WIDTHS {
         let lab = Lab::new();

@@ -136,8 +136,13 @@ impl Screen {
         lines.join("\n").trim_end().to_owned()
     }
 
+    /// Whether no frame is half drawn: the program leaves the cursor in the first cell of a line.
+    fn is_whole(&self) -> bool {
+        self.picture.lock().unwrap().screen().cursor_position().1 == 0
+    }
+
     /// Waits until these words stand there in a whole picture, and returns everything that does. A
-    /// terminal may get a frame in several pieces, which come right behind each other.
+    /// terminal may get a frame in several pieces, and a busy machine takes its time between them.
     #[track_caller]
     pub(crate) fn shows(&self, words: &str) -> String {
         let mut text = String::new();
@@ -145,7 +150,7 @@ impl Screen {
         wait_until(&what, || {
             text = self.text();
             std::thread::sleep(Duration::from_millis(30));
-            text.contains(words) && text == self.text()
+            text.contains(words) && text == self.text() && self.is_whole()
         });
         text
     }

@@ -33,6 +33,9 @@ pub struct RunFacts {
     pub stopped: Option<StopWords>,
     /// Known bad records leave the run a success (`--fail-on new`).
     pub excuses_known_bad: bool,
+    /// How many records the run found known bad. `None` while it is ending: then they are counted.
+    /// Later its own bad records are known too.
+    pub known_bad: Option<u64>,
     /// The `--limit` that ended the run.
     pub limit: Option<u64>,
     pub requests: u64,

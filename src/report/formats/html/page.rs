@@ -209,7 +209,7 @@ fn headline(run: Option<&RunFacts>, counts: &PageCounts) -> String {
         return format!("Checked: {read}, {wrong}. Nothing was sent.");
     };
     let stopped = run.stopped.as_ref().map(|words| shorten(&words.why, TEXT_WIDTH));
-    let excused = if run.excuses_known_bad { counts.known_bad } else { 0 };
+    let excused = if run.excuses_known_bad { run.known_bad.unwrap_or(counts.known_bad) } else { 0 };
     Headline { tally, stopped: stopped.as_deref(), unended: run.unended, limit: run.limit, excused }.to_text()
 }
 
