@@ -77,9 +77,18 @@ pub fn run(cli: Cli, log: &LogSettings) -> Result<Exit, Failure> {
     if let Command::Import(args) = &cli.command {
         refuse_two_destinations(args)?;
     }
+    // What an import does is in its ledger and its reports, and its exit code speaks of these.
+    let needs_output = !matches!(cli.command, Command::Import(_));
     let search = LedgerSearch::of(&cli.command);
     let ended = dispatch(cli.command, log).map_err(with_proposal).map_err(with_pull);
-    ended.map_err(|failure| search.iter().fold(failure, |failure, search| search.explain(failure)))
+    let exit = ended.map_err(|failure| search.iter().fold(failure, |failure, search| search.explain(failure)))?;
+    match stdout::failure() {
+        Some(error) if needs_output => {
+            Err(Failure::new(Exit::Io, format!("the output is incomplete: cannot write to standard output: {error}"))
+                .hint("make room or name another file, then run the same command again"))
+        }
+        _ => Ok(exit),
+    }
 }
 
 /// Adds the command that teaches a new ledger what the API has, if the ledger was removed.

@@ -1,7 +1,8 @@
 //! Standard output carries data, so nothing is dropped: writing waits for a slow reader. If the
-//! reader closed it, that is not an error.
+//! reader closed it, that is not an error. If it is a file that takes no more, [`failure`] says so.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
+use std::sync::OnceLock;
 
 use super::signals::{self, Caught};
 use crate::output::{self, Weight};
@@ -10,8 +11,18 @@ use crate::output::{self, Weight};
 /// same terminal.
 pub(crate) fn write(bytes: &[u8]) {
     output::flush();
-    let mut stdout = std::io::stdout().lock();
-    drop(stdout.write_all(bytes).and_then(|()| stdout.flush()));
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => drop(FAILURE.set(error)),
+        _ => {}
+    }
+}
+
+static FAILURE: OnceLock<io::Error> = OnceLock::new();
+
+/// Returns why some of the output is lost, or `None` if none is, or only because its reader left.
+pub(crate) fn failure() -> Option<&'static io::Error> {
+    FAILURE.get()
 }
 
 /// Does the same in a command that listens to signals: if the reader does not read, the next signal

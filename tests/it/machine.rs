@@ -55,6 +55,27 @@ fn messages_that_no_disk_takes_stop_no_import() {
 }
 
 #[test]
+fn a_command_whose_output_no_disk_takes_says_so_and_fails() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    lab.customers(2);
+    lab.import(&server, &["--ledger", "l.db"]).ends(0);
+    let of_the_ledger = ["--base-url", &server.url, "--ledger", "l.db"];
+    for command in [&["check", "in.csv"][..], &["report", "in.csv", "--summary", "json"], &["ledger", "show"]] {
+        let args = if command[0] == "check" { command.to_vec() } else { [command, &of_the_ledger].concat() };
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = lab.command(&args).stdout(full).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(exit_code(output.status), 74, "{args:?}: {said}");
+        assert!(said.contains("standard output: No space left on device"), "{said}");
+        // A reader that leaves has read enough.
+        let mut left = lab.command(&args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        drop(left.stdout.take());
+        assert_eq!(exit_code(left.wait().unwrap()), 0, "{args:?}");
+    }
+}
+
+#[test]
 fn an_old_copy_of_the_ledger_doubles_nobody_and_finds_the_ids_again() {
     let lab = Lab::new();
     let server = Server::start(&lab, &[]);

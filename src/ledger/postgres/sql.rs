@@ -204,9 +204,9 @@ statements! {
           sent_by, token_until, own_key_since, own_sent_by, own_token_until)
          SELECT $1, $2, e, r, w, g, k, p, b, a, clock_timestamp() + ks * interval '1 millisecond',
                 clock_timestamp() + sb * interval '1 millisecond', clock_timestamp() + tu * interval '1 millisecond',
-                oks, osb, otu
+                old_ks, old_sb, old_tu
          FROM unnest($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
-              u(e, r, w, g, k, p, b, a, ks, sb, tu, oks, osb, otu)
+              u(e, r, w, g, k, p, b, a, ks, sb, tu, old_ks, old_sb, old_tu)
          ON CONFLICT (account, email_key) DO UPDATE
          SET epoch = excluded.epoch, run = excluded.run, input_row = excluded.input_row, generation = excluded.generation,
              idempotency_key = excluded.idempotency_key, payload_hash = excluded.payload_hash, body = excluded.body,
