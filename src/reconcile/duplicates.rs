@@ -6,13 +6,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher as _;
-use std::num::NonZeroUsize;
 use std::panic::resume_unwind;
 use std::thread;
 
 use foldhash::quality::RandomState;
 
 use crate::domain::{EmailKey, NewCustomer};
+use crate::limits;
 
 /// The compared part of a record.
 #[derive(Clone, Copy, Debug)]
@@ -87,7 +87,11 @@ impl Chunks {
     /// Returns the number of a chunk that is not in use yet.
     fn next(&mut self) -> usize {
         if self.used.is_multiple_of(BLOCK) {
-            self.blocks.push(vec![[0; Entry::SIZE]; BLOCK * CHUNK]);
+            self.blocks.push(Vec::with_capacity(BLOCK * CHUNK));
+        }
+        // Zeroed chunk by chunk, because zeroing touches the memory.
+        if let Some(block) = self.blocks.last_mut() {
+            block.resize(block.len() + CHUNK, [0; Entry::SIZE]);
         }
         self.used += 1;
         self.used - 1
@@ -139,8 +143,7 @@ impl Fingerprints {
     #[must_use]
     pub(crate) fn compare(self) -> Duplicates {
         let entries: usize = self.parts.iter().map(|part| part.entries).sum();
-        let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let (own, others) = self.parts.split_at(self.parts.len().div_ceil(cores.min(1 + entries / MANY)));
+        let (own, others) = self.parts.split_at(self.parts.len().div_ceil(limits::cores().min(1 + entries / MANY)));
         thread::scope(|scope| {
             let others: Vec<_> =
                 others.chunks(own.len()).map(|parts| scope.spawn(|| self.duplicates_among(parts))).collect();
