@@ -7,12 +7,16 @@
 //! - `store`: the [`Store`](super::store::Store). `write`: its statements; `maintenance`: those of
 //!   operations by hand.
 //! - `read`: the [`LedgerReader`](super::store::LedgerReader).
+//! - `departure`: moving into a database. `move_mark`: what such a file says.
 //!
 //! Nothing outside of this folder speaks SQL.
 
 mod clean_end;
+#[cfg(feature = "postgres")]
+mod departure;
 mod lock;
 mod maintenance;
+mod move_mark;
 mod ownership;
 mod place;
 mod read;
@@ -22,7 +26,11 @@ mod store;
 mod tests;
 mod write;
 
+#[cfg(feature = "postgres")]
+pub(super) use departure::SqliteDeparture;
 pub(super) use lock::{check_place, occupied};
+#[cfg(feature = "postgres")]
+pub(super) use move_mark::MoveMark;
 pub(super) use read::SqliteReader;
 pub(super) use schema::is_marked;
 pub(super) use store::SqliteStore;

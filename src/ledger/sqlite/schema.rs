@@ -8,6 +8,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
+use super::move_mark::{self, MOVED};
 use super::ownership;
 use super::place::beside;
 use crate::ledger::{Creation, LedgerError};
@@ -309,6 +310,7 @@ fn recognise(connection: &Connection, path: &Path) -> Result<i64, LedgerError> {
     let known = newest();
     match (application, version, content.optional().map_err(failed)?) {
         (0, 0, None) => Ok(0),
+        (APPLICATION_ID, MOVED, _) => Err(move_mark::read(connection).map_err(failed)?.refusing(path)),
         (APPLICATION_ID, found, _)
             if found > known && oldest(connection).map_err(failed)?.is_none_or(|oldest| oldest > known) =>
         {
@@ -330,7 +332,28 @@ fn oldest(connection: &Connection) -> rusqlite::Result<Option<i64>> {
     connection.query_row("SELECT oldest FROM compatible", [], |row| row.get(0)).optional()
 }
 
-const fn newest() -> i64 {
+/// Fails if the file is of a newer version, even if this program may use it: it does not know all
+/// that is in it.
+#[cfg(feature = "postgres")]
+pub(super) fn refuse_newer(connection: &Connection, path: &Path) -> Result<(), LedgerError> {
+    let found = connection.pragma_query_value(None, "user_version", |row| row.get(0));
+    match found.map_err(|error| LedgerError::sqlite(path, &error))? {
+        found if found > newest() && found != MOVED => {
+            Err(LedgerError::Newer { path: path.to_owned(), found, known: newest() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Opens a file that may be marked. Nothing of it is checked or changed.
+#[cfg(feature = "postgres")]
+pub(super) fn open_marked(path: &Path) -> Result<Connection, LedgerError> {
+    let connection = connect(path)?;
+    harden(&connection).map_err(|error| LedgerError::sqlite(path, &error))?;
+    Ok(connection)
+}
+
+pub(super) const fn newest() -> i64 {
     MIGRATIONS.len() as i64
 }
 

@@ -140,7 +140,7 @@ fn record(connection: &Connection, target: i64, claimed: Option<i64>, email: &Em
 }
 
 /// Returns the secret of the file, and makes one if it has none yet.
-fn secret(connection: &Connection, path: &Path) -> Result<Vec<u8>, LedgerError> {
+pub(super) fn secret(connection: &Connection, path: &Path) -> Result<Vec<u8>, LedgerError> {
     let failed = |error: rusqlite::Error| LedgerError::sqlite(path, &error);
     let known = connection.query_row("SELECT bytes FROM secret", [], |row| row.get(0)).optional();
     if let Some(known) = known.map_err(failed)? {
