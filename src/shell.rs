@@ -1,5 +1,7 @@
 //! Command lines for printing, quoted so that they work when pasted.
 
+use std::path::Path;
+
 /// Returns the word in the form that a shell reads back as the same word.
 ///
 /// Quotes every word that has anything but plain ASCII, because a shell may split or expand it.
@@ -39,6 +41,19 @@ fn escaped((place, c): (usize, char)) -> String {
         c if is_plain(c) || c == ' ' || !c.is_ascii() && !is_disguise(c) => c.into(),
         c => c.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("\\{byte:03o}")).collect(),
     }
+}
+
+/// Returns a hint in which the commands of other tools name this input instead of `FILE`. They do
+/// not write over it.
+#[must_use]
+pub fn naming_input(hint: &str, input: &Path) -> String {
+    const OUTPUT: &str = "> customers.ndjson";
+    let typed = input.to_string_lossy();
+    // A tool would take a dash at the beginning for an option.
+    let name = if typed.starts_with('-') { format!("./{typed}") } else { typed.into_owned() };
+    let named = hint.replace(" FILE ", &format!(" {} ", quoted(&name)));
+    let is_output = input.file_name().is_some_and(|name| name == "customers.ndjson");
+    if is_output { named.replace(OUTPUT, "> customers2.ndjson") } else { named }
 }
 
 /// Returns whether a text is the address of a PostgreSQL database.
@@ -147,6 +162,18 @@ mod tests {
             assert_eq!(read.split_terminator('\0').collect::<Vec<_>>(), words, "{shell}: {line}");
         }
         assert!(tried > 0);
+    }
+
+    #[test]
+    fn commands_of_other_tools_name_the_input_and_never_write_over_it() {
+        let hint = "write one per line: jq -c . FILE > customers.ndjson";
+        for (input, command) in [
+            ("a b.json", "jq -c . 'a b.json' > customers.ndjson"),
+            ("-a.json", "jq -c . ./-a.json > customers.ndjson"),
+            ("out/customers.ndjson", "jq -c . out/customers.ndjson > customers2.ndjson"),
+        ] {
+            assert_eq!(naming_input(hint, Path::new(input)), format!("write one per line: {command}"));
+        }
     }
 
     fn typed_words(words: &[&str]) -> impl Iterator<Item = String> {
