@@ -160,8 +160,11 @@ pub(super) enum Taking {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Taken {
     pub epoch: i64,
-    /// The last holder was connected to another server, or this one has failed over since.
+    /// The last holder was connected to another server, or this one has failed over since; or that
+    /// is unknown.
     pub has_moved: bool,
+    /// The last batch of the last holder, or `None` if it is unknown.
+    pub batch_before: Option<i64>,
 }
 
 /// Takes the lease unless another process may have it.
@@ -174,8 +177,8 @@ pub(super) async fn take(
 ) -> Result<Taking, DatabaseTrouble> {
     let current = holder(connected, account, &sql::HOLDER).await?;
     if current.term == Some(term.id) {
-        // The acknowledgement of an earlier attempt was lost.
-        return Ok(Taking::Taken(Taken { epoch: current.epoch, has_moved: false }));
+        // The acknowledgement of an earlier attempt was lost, and with it what that attempt found.
+        return Ok(Taking::Taken(Taken { epoch: current.epoch, has_moved: !place.is_empty(), batch_before: None }));
     }
     let dead = current.trace.clone().filter(Trace::is_dead);
     if current.term.is_some() && current.is_alive && dead.is_none() {
@@ -214,7 +217,7 @@ async fn take_free(
     if dead.is_some() {
         connected.run(&sql::ORPHAN, &[&account, &last_epoch]).await?;
     }
-    let taken = Taken { epoch, has_moved: row.try_get(2)? };
+    let taken = Taken { epoch, has_moved: row.try_get(2)?, batch_before: Some(row.try_get(3)?) };
     commit(connected).await?;
     Ok(Some(taken))
 }
