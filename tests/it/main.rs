@@ -16,6 +16,7 @@ mod corpora;
 mod cron;
 mod cuts;
 mod doctor;
+mod everyday;
 mod examples;
 mod faults;
 mod faults_of_ours;

@@ -229,6 +229,9 @@ impl Examiner {
     /// stays invalid until someone corrects it.
     fn raw(&self, scanned: Scanned<'_>) -> Option<RawRecord> {
         match scanned {
+            Scanned::Cells { record, .. } if record.escaped_quote().is_some() => {
+                Some(RawRecord::Misread(cells(record)))
+            }
             Scanned::Cells { record, .. } => Some(RawRecord::Cells(cells(record))),
             Scanned::Line { bytes, .. } => Some(RawRecord::Line(bytes.to_vec())),
             Scanned::Row { record, damaged } => {
