@@ -196,7 +196,7 @@ fn end(client: &TcpStream, server: &TcpStream) {
 }
 
 /// Milliseconds since the Unix epoch.
-pub(crate) fn now() -> f64 {
+pub fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs_f64() * 1000.0
 }
 
