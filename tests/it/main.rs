@@ -59,6 +59,7 @@ mod round_trip;
 mod screen;
 mod secrets;
 mod selection;
+mod shared_faults;
 mod shared_ledger;
 mod snapshots;
 mod sources;

@@ -65,6 +65,7 @@ struct State {
     /// Connections are refused.
     is_shut: bool,
     refused: u32,
+    carried: u32,
     /// How many more acknowledged commits are carried before one is lost with its connection.
     commits_left: Option<u32>,
     /// How many more times the server may say that it is ready for a question before all is held.
@@ -161,6 +162,11 @@ impl DatabaseProxy {
         self.shared.state.lock().unwrap().answered
     }
 
+    /// How many connections were carried.
+    pub fn carried(&self) -> u32 {
+        self.shared.state.lock().unwrap().carried
+    }
+
     /// How many connections were refused.
     pub fn refused(&self) -> u32 {
         self.shared.state.lock().unwrap().refused
@@ -188,6 +194,7 @@ impl Shared {
         };
         let Ok(server) = server else { return };
         client.set_nodelay(true).unwrap();
+        state.carried += 1;
         state.open.push((client.try_clone().unwrap(), server.try_clone().unwrap()));
         drop(state);
         let (to_client, to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
