@@ -33,7 +33,7 @@ struct Conversation {
 /// The statement that writes requests down.
 const INTEND: &[u8] = b"INSERT INTO customer_import.intents";
 
-/// A proxy on a port of this machine. Its threads end with the connections and the process.
+/// A proxy on a port of this machine. It goes with the value, and its connections with it.
 #[derive(Debug)]
 pub struct DatabaseProxy {
     pub port: u16,
@@ -64,6 +64,8 @@ struct State {
     is_held: bool,
     /// Connections are refused.
     is_shut: bool,
+    /// The proxy is gone.
+    is_over: bool,
     refused: u32,
     carried: u32,
     /// How many more acknowledged commits are carried before one is lost with its connection.
@@ -92,6 +94,9 @@ impl DatabaseProxy {
         let carrying = Arc::clone(&shared);
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
+                if carrying.state.lock().unwrap().is_over {
+                    return;
+                }
                 carrying.carry(client);
             }
         });
@@ -178,6 +183,18 @@ impl DatabaseProxy {
     }
 }
 
+impl Drop for DatabaseProxy {
+    fn drop(&mut self) {
+        self.shared.change(|state| {
+            state.is_over = true;
+            state.is_held = false;
+            state.open.drain(..).for_each(|(client, server)| end(&client, &server));
+        });
+        // Wakes the thread that accepts connections.
+        drop(TcpStream::connect(("127.0.0.1", self.port)));
+    }
+}
+
 impl Shared {
     fn change(&self, how: impl FnOnce(&mut State)) {
         how(&mut self.state.lock().unwrap());
@@ -195,6 +212,8 @@ impl Shared {
         let Ok(server) = server else { return };
         client.set_nodelay(true).unwrap();
         state.carried += 1;
+        // A stream without a peer has ended.
+        state.open.retain(|(client, _)| client.peer_addr().is_ok());
         state.open.push((client.try_clone().unwrap(), server.try_clone().unwrap()));
         drop(state);
         let (to_client, to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());

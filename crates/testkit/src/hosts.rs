@@ -623,7 +623,7 @@ impl Battle<'_> {
             verdict.too_soon.extend(found.too_soon);
         }
         self.outcome.takeovers = takeovers.iter().filter(|takeover| !takeover.was_free).count();
-        self.outcome.waits = self.struck.iter().filter_map(|struck| wait_after(struck, &takeovers)).collect();
+        self.outcome.waits = takeovers.iter().filter_map(|takeover| wait_before(takeover, &self.struck)).collect();
         self.outcome.verdict = verdict;
     }
 
@@ -647,8 +647,10 @@ impl Battle<'_> {
     }
 }
 
-/// Returns how long after a blow another process had the lease, unless that was given back.
-fn wait_after(struck: &Struck, takeovers: &[Takeover]) -> Option<(Blow, Duration)> {
-    let next = takeovers.iter().find(|takeover| takeover.epoch == struck.epoch + 1 && takeover.at > struck.at)?;
-    (!next.was_free).then(|| (struck.blow, Duration::from_secs_f64((next.at - struck.at) / 1000.0)))
+/// Returns the last blow before a lease changed hands without being given back, and how long after
+/// it that was.
+fn wait_before(takeover: &Takeover, struck: &[Struck]) -> Option<(Blow, Duration)> {
+    let is_before = |struck: &&Struck| struck.epoch + 1 == takeover.epoch && struck.at < takeover.at;
+    let last = struck.iter().rfind(is_before).filter(|_| !takeover.was_free)?;
+    Some((last.blow, Duration::from_secs_f64((takeover.at - last.at) / 1000.0)))
 }

@@ -116,10 +116,8 @@ pub fn run(program: &Path, database: &Database, point: Point, tokens: Tokens) ->
     };
     proxy.release();
     stopped.wait(&trial);
-    let successor = trial.start("successor", {
-        let direct = DatabaseProxy::before(database.cluster().socket());
-        direct.port
-    });
+    let direct = DatabaseProxy::before(database.cluster().socket());
+    let successor = trial.start("successor", direct.port);
     let taken = "SELECT epoch = 2 FROM customer_import.accounts";
     database.wait_for(taken, "t");
     // The zombie has sent nothing.
