@@ -637,6 +637,15 @@ pub enum LedgerCommand {
         #[command(flatten)]
         target: TargetArgs,
     },
+    /// Move a ledger file, with all its accounts, into the PostgreSQL database of --ledger. The file
+    /// lets no run in any more from then on.
+    Move {
+        /// Ledger file to move.
+        #[arg(long, value_name = "FILE")]
+        from: PathBuf,
+        #[command(flatten)]
+        target: TargetArgs,
+    },
     /// Erase a person, or everything of the target, for data protection. What is erased may be sent
     /// again.
     #[command(group(clap::ArgGroup::new("whom").required(true).args(["email", "all"])))]

@@ -140,6 +140,7 @@ impl From<&LedgerError> for Exit {
             | LedgerError::Distrusted { .. }
             | LedgerError::OpenFolder { .. }
             | LedgerError::Newer { .. }
+            | LedgerError::Moved { .. }
             | LedgerError::OtherAccount { .. } => Self::Configuration,
             LedgerError::Damaged { .. }
             | LedgerError::Lost { .. }
@@ -152,7 +153,8 @@ impl From<&LedgerError> for Exit {
                 | DatabaseProblem::Missing
                 | DatabaseProblem::Foreign(_)
                 | DatabaseProblem::Older { .. }
-                | DatabaseProblem::Newer { .. } => Self::Configuration,
+                | DatabaseProblem::Newer { .. }
+                | DatabaseProblem::Knows { .. } => Self::Configuration,
                 DatabaseProblem::Unreachable(_)
                 | DatabaseProblem::Forgot { .. }
                 | DatabaseProblem::Damaged(_)

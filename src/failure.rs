@@ -169,6 +169,15 @@ impl From<LedgerError> for Failure {
                  or give this account a name of its own: --account NAME"
             }
             LedgerError::Newer { .. } => "use a newer version of this program",
+            LedgerError::Moved { to, is_complete: true, .. } => {
+                &format!("name that ledger: --ledger {}", quoted(&to.to_string()))
+            }
+            LedgerError::Moved { path, to, is_complete: false } => &format!(
+                "only that database knows; complete the move before the next import: \
+                 customer-import ledger move --from {} --ledger {}",
+                quoted_path(path),
+                quoted(&to.to_string())
+            ),
             LedgerError::Damaged { .. } => {
                 "nothing more was sent; restore the newest copy of the ledger, then run the same command again"
             }
@@ -203,6 +212,11 @@ fn hint_of_database(ledger: &LedgerName, problem: &DatabaseProblem) -> String {
         DatabaseProblem::Foreign(_) => "name another database with --ledger".to_owned(),
         DatabaseProblem::Older { .. } => format!("bring it up to date while no run holds it: {}", migrate()),
         DatabaseProblem::Newer { .. } => "use a newer version of this program".to_owned(),
+        DatabaseProblem::Knows { .. } => {
+            "nothing was moved; use that ledger as it is, with `ledger pull` for what the file knows beyond it, \
+             or forget the account there first (ledger forget --target)"
+                .to_owned()
+        }
         DatabaseProblem::TakenOver { .. } => {
             "nothing more was sent, and no report was written; that run goes on with the ledger, so look at its report"
                 .to_owned()

@@ -5,6 +5,8 @@
 //! it.
 
 use std::io;
+use std::num::NonZero;
+use std::sync::OnceLock;
 
 /// What a run needs in addition to the program itself, in bytes: the stacks of its threads and the
 /// pieces of the input that it holds.
@@ -71,8 +73,7 @@ impl MemoryLimit {
     fn least(self, requests: u64) -> u64 {
         /// Those that do not depend on the number of cores.
         const THREADS: u64 = 7;
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let threads = THREADS + cores as u64;
+        let threads = THREADS + cores() as u64;
         let without = match self {
             Self::Addresses => 80 * MIB * threads,
             Self::Data => 3 * MIB * threads + 16 * MIB,
@@ -129,6 +130,14 @@ impl MemoryLimit {
     fn set() -> Option<Self> {
         Self::ALL.into_iter().find(|limit| limit.usage().is_some())
     }
+}
+
+/// Returns how many threads run at a time at most, by the machine and by the limits of its
+/// containers. Read once, because the limits of containers take several files.
+#[must_use]
+pub fn cores() -> usize {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, NonZero::get))
 }
 
 /// Returns what may limit the memory of this process, for messages.

@@ -7,6 +7,7 @@ use super::typed::TypedCommand;
 use crate::cli::{Command, LedgerCommand, TargetArgs};
 use crate::domain::shown;
 use crate::failure::Failure;
+use crate::ledger::LedgerError;
 use crate::settings::TargetSettings;
 
 /// What a command says of its target, kept until the command fails.
@@ -29,15 +30,21 @@ impl LedgerSearch {
                 | LedgerCommand::Settle { target, .. }
                 | LedgerCommand::Pull { target, .. }
                 | LedgerCommand::Forget { target, .. }
-                | LedgerCommand::Migrate { target } => (target, None),
+                | LedgerCommand::Migrate { target }
+                | LedgerCommand::Move { target, .. } => (target, None),
             },
             _ => return None,
         };
         Some(Self { target: target.clone(), input: input.cloned() })
     }
 
-    /// Replaces the hint of a missing ledger if another one knows the target.
+    /// Replaces the hint of a missing ledger if another one knows the target, and that of a ledger
+    /// that has moved.
     pub(super) fn explain(&self, failure: Failure) -> Failure {
+        if let Some(LedgerError::Moved { to, is_complete: true, .. }) = failure.ledger_error() {
+            let there = with_ledger(Path::new(&to.to_string()));
+            return failure.hint(format!("go on there: {there}"));
+        }
         if !failure.lacks_ledger() {
             return failure;
         }

@@ -81,7 +81,7 @@ pub use lookalike::lookalike;
 pub use minute::MinuteTraffic;
 pub use moment::{BootTime, Moment};
 pub use outcome::{Complaint, ComplaintCode, Data, Ending, Outcome, Receipt, Status, Warning};
-pub(crate) use plain_word::{folded_word, plain_initial, plain_word};
+pub(crate) use plain_word::{folded_word, is_plain_form, plain_initial, plain_word};
 pub use record::{InputForm, InputRecord, InputShape, Position, RawRecord, RecordVerdict, ReportLine};
 pub use request::{Request, ResponseClass};
 pub use share::CountOrShare;

@@ -11,11 +11,21 @@ pub(crate) fn folded_word(word: &str) -> impl Iterator<Item = char> {
 
 /// Returns a word in lower case, without accents, spaces and punctuation.
 pub(crate) fn plain_word(word: &str) -> String {
-    if word.is_ascii() {
-        return folded_word(word).filter(is_kept).collect();
-    }
+    if word.is_ascii() { plain_ascii(word).collect() } else { plain_letters(word).collect() }
+}
+
+/// Whether `plain` is what [`plain_word`] returns for the word. Stops at the first difference.
+pub(crate) fn is_plain_form(plain: &str, word: &str) -> bool {
+    if word.is_ascii() { plain_ascii(word).eq(plain.chars()) } else { plain_letters(word).eq(plain.chars()) }
+}
+
+fn plain_ascii(word: &str) -> impl Iterator<Item = char> {
+    folded_word(word).filter(is_kept)
+}
+
+fn plain_letters(word: &str) -> impl Iterator<Item = char> {
     let letters = folded_word(word).nfkd().filter(is_kept).nfc();
-    letters.map(|letter| if letter == 'ı' { 'i' } else { letter }).collect()
+    letters.map(|letter| if letter == 'ı' { 'i' } else { letter })
 }
 
 /// Returns the first letter of [`plain_word`] without folding the rest of the word, unless accents

@@ -108,7 +108,7 @@ impl Feed {
         if !matches!(options.format, Format::Auto | Format::Xlsx) {
             return None;
         }
-        let mut head = Vec::new();
+        let mut head = Vec::with_capacity(HEAD);
         match open().take(HEAD as u64).read_to_end(&mut head) {
             Ok(_) if head.starts_with(ZIP) => {}
             Ok(_) => return None,

@@ -5,11 +5,11 @@
 //! core exist at any time.
 
 use std::io;
-use std::num::NonZeroUsize;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::domain::{InputRecord, NewCustomer, Position, SkippedRows};
+use crate::limits;
 
 use super::error::IntakeError;
 use super::judge::examine::{Examined, Examiner};
@@ -26,7 +26,7 @@ use super::read::records::{Form, RecordReader, Records, Scanned};
 pub trait Gather {
     /// The approximate size of a piece, in bytes of the input. Several finished pieces wait in
     /// memory at a time, so choose a small size if much of each record is kept.
-    const PIECE: usize = 128 * 1024;
+    const PIECE: usize = 256 * 1024;
 
     /// Takes the next record. Its row is counted from the start of the piece.
     fn add(&mut self, record: InputRecord<'_>);
@@ -160,7 +160,7 @@ impl<T: Gather + Send + 'static> Parallel<T> {
         examiner: Examiner,
         gather: impl Fn() -> T + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let cores = limits::cores();
         // The cutter fills both channels, and waits while they are full. The workers drain `tasks`;
         // the iterator drains `order`, in the order of the input.
         let (tasks, todo) = sync_channel::<PieceTask<T>>(cores);

@@ -162,7 +162,7 @@ pub(super) fn target() -> Target {
     Target { base_url: "https://api.example.com/v1".to_owned(), account: "default".to_owned() }
 }
 
-fn email(name: &str) -> EmailKey {
+pub(super) fn email(name: &str) -> EmailKey {
     EmailKey::of(&format!("{name}@example.com"))
 }
 
@@ -170,7 +170,7 @@ fn request(name: &str, body: &[u8], row: u64) -> ClaimRequest {
     ClaimRequest { email: email(name), payload: PayloadHash::of(body), position: Position { row, line: row + 1 } }
 }
 
-async fn begin(ledger: &Ledger) -> RunId {
+pub(super) async fn begin(ledger: &Ledger) -> RunId {
     ledger.begin_run(RunStart::without_input("/customers.csv")).await.unwrap()
 }
 
@@ -178,7 +178,7 @@ async fn claim(ledger: &Ledger, run: &RunId, request: ClaimRequest) -> Claim {
     ledger.claim(run, vec![request], ClaimPolicy::default()).await.unwrap().pop().unwrap()
 }
 
-async fn ticket(ledger: &Ledger, run: &RunId, name: &str, row: u64) -> Ticket {
+pub(super) async fn ticket(ledger: &Ledger, run: &RunId, name: &str, row: u64) -> Ticket {
     match claim(ledger, run, request(name, b"x", row)).await {
         Claim::Deliver(ticket) => ticket,
         other => panic!("expected a ticket, got {other:?}"),
@@ -188,14 +188,14 @@ async fn ticket(ledger: &Ledger, run: &RunId, name: &str, row: u64) -> Ticket {
 /// A moment so many seconds after some other, as precise as a store must be. Its boot is that of
 /// this machine: a store that several machines share tells others what time it was by their own
 /// clocks.
-fn moment(second: i64, has_boot: bool) -> Moment {
+pub(super) fn moment(second: i64, has_boot: bool) -> Moment {
     let uptime = Duration::from_millis(1_000_000 + u64::try_from(second).unwrap() * 1000 + 1);
     let own = Clock::system().now().boot.map_or(7 << 100, |clock| clock.boot);
     let boot = has_boot.then_some(BootTime { boot: own, uptime });
     Moment { wall: Timestamp::from_millisecond(1_700_000_000_001 + second * 1000).unwrap(), boot }
 }
 
-fn intent(ledger: &Ledger, ticket: &Ticket) -> Intent {
+pub(super) fn intent(ledger: &Ledger, ticket: &Ticket) -> Intent {
     let payload = PayloadHash::of(b"x");
     Intent {
         generation: ticket.generation(),
@@ -209,7 +209,7 @@ fn intent(ledger: &Ledger, ticket: &Ticket) -> Intent {
     }
 }
 
-fn receipt() -> Receipt {
+pub(super) fn receipt() -> Receipt {
     let text = |name: &str| Some(name.to_owned());
     Receipt {
         id: text("id"),
@@ -227,7 +227,7 @@ fn outcome(ending: Ending) -> Outcome {
     Outcome { ending, http_status: Some(201), attempts: 4, warnings: vec![Warning::AnswerDataTooLarge(9)] }
 }
 
-fn created() -> Outcome {
+pub(super) fn created() -> Outcome {
     outcome(Ending::Created(receipt()))
 }
 
@@ -235,11 +235,11 @@ fn complaint(message: &str) -> Complaint {
     Complaint { code: ComplaintCode::NoAnswer, message: message.to_owned() }
 }
 
-fn doubt() -> Outcome {
+pub(super) fn doubt() -> Outcome {
     outcome(Ending::InDoubt(complaint("timeout")))
 }
 
-async fn settle(ledger: &Ledger, run: &RunId, ticket: &Ticket, outcome: Outcome) {
+pub(super) async fn settle(ledger: &Ledger, run: &RunId, ticket: &Ticket, outcome: Outcome) {
     ledger.settle(run, ticket, SentPayload::of(b"x"), outcome).await.unwrap();
 }
 
@@ -654,7 +654,7 @@ fn run_of(input: &str) -> RunStart {
     RunStart { input: InputName(input.to_owned()), options: Some(r#"{"keep":["id"]}"#.to_owned()) }
 }
 
-fn completed(bad_records: Vec<BadRecordDigest>) -> EndedRun {
+pub(super) fn completed(bad_records: Vec<BadRecordDigest>) -> EndedRun {
     EndedRun { is_completed: true, records_read: Some(9), bad_records, ..EndedRun::default() }
 }
 
@@ -706,7 +706,7 @@ async fn a_run_is_tallied_by_what_it_brought_itself(place: &impl Place) {
 }
 
 /// A minute with so many customers, each created in a tenth of a second.
-fn minute(minute: i64, customers: u64) -> MinuteTraffic {
+pub(super) fn minute(minute: i64, customers: u64) -> MinuteTraffic {
     let mut traffic = MinuteTraffic::new(minute);
     traffic.add_responses(Request::Create, ResponseClass::Success, customers);
     (0..customers).for_each(|_| traffic.latencies.add(Duration::from_millis(100)));

@@ -40,6 +40,9 @@ pub enum LedgerError {
     OpenFolder { folder: PathBuf, ledger: PathBuf, files: Vec<PathBuf> },
     #[error("{} was written by a newer version of this program (schema {found}, this one knows {known})", shown(path))]
     Newer { path: PathBuf, found: i64, known: i64 },
+    /// `ledger move` has marked it, so that no run uses it beside the database that has its content.
+    #[error("the ledger {} {}", shown(path), if *is_complete { format!("moved to {to}") } else { format!("is being moved to {to}, and whether that is done is not known yet") })]
+    Moved { path: PathBuf, to: LedgerName, is_complete: bool },
     #[error("the ledger knows {account:?} at {base_url} as another account than the one of this token")]
     OtherAccount { base_url: String, account: String },
     #[error("the ledger {} is damaged: {why}", shown(path))]
@@ -77,6 +80,9 @@ pub enum DatabaseProblem {
     Older { found: i32, needed: i32 },
     #[error("was made by a newer version of this program (schema {found}, this one knows {known})")]
     Newer { found: i32, known: i32 },
+    /// So nothing can be moved there, because two histories of an account cannot become one.
+    #[error("knows {account:?} at {base_url} already")]
+    Knows { account: String, base_url: String },
     /// Another run took it, because this one was silent for longer than its lease.
     #[error("was taken over{}", by.as_ref().map_or_else(String::new, |by| format!(" by {by}")))]
     TakenOver { by: Option<Holder> },

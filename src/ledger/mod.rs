@@ -28,6 +28,7 @@
 //! - `keyed_hasher` makes what the ledger keeps instead of people's data: `field_hashes` names the
 //!   fields that changed, and a digest tells a record that was bad before. `minute_codec` packs
 //!   what a run did in a minute; `varint` is how both write numbers.
+//! - `moving` brings the content of a file into a database, for good and in one piece.
 //! - `claim` and `record_state` are the rules, pure: may a record be sent, and what is its status?
 //!
 //! # Who may do what
@@ -64,6 +65,10 @@ mod location;
 mod memory;
 mod minute_codec;
 mod model;
+#[cfg(feature = "postgres")]
+mod moved;
+#[cfg(feature = "postgres")]
+mod moving;
 mod open;
 mod payload;
 #[cfg(feature = "postgres")]
@@ -83,8 +88,8 @@ pub use handle::{Ledger, LedgerHold};
 pub use keyed_hasher::{BadRecordDigest, KeyedHasher};
 pub use location::{DatabaseSettings, DatabaseUrl, LedgerLocation, LedgerName, PasswordInUrl, PasswordSource};
 pub use model::{
-    CheckedStatus, Creation, EndedRun, InputName, Intent, OpenRequest, PastOutcome, RunCounters, RunId, RunInfo,
-    RunStart, RunState, SharedId, StoredOutcome, Target,
+    CheckedStatus, Creation, EndedRun, InputName, Intent, MovedLedger, OpenRequest, PastOutcome, RunCounters, RunId,
+    RunInfo, RunStart, RunState, SharedId, StoredOutcome, Target,
 };
 pub use payload::{PayloadHash, SentPayload};
 pub use reader::Reader;

@@ -168,6 +168,20 @@ pub enum RunState {
     CutOff,
 }
 
+/// What was moved from a file into a database.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MovedLedger {
+    pub accounts: u64,
+    pub runs: u64,
+    pub records: u64,
+    /// Records in doubt.
+    pub doubts: u64,
+    /// An earlier call of the command had moved everything.
+    pub was_there: bool,
+    /// An earlier call had moved everything too, and the database has lost it since.
+    pub was_lost: bool,
+}
+
 /// An id that the server gave to several records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SharedId {

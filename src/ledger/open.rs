@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::location::{LedgerLocation, LedgerName};
-use super::model::{Creation, Stay, Target};
+use super::location::{DatabaseSettings, LedgerLocation, LedgerName};
+use super::model::{Creation, MovedLedger, Stay, Target};
 use super::reader::Reader;
 use super::sqlite::{self, SqliteReader, SqliteStore};
 use super::{Ledger, LedgerError, Occupied};
@@ -86,6 +86,17 @@ impl Ledger {
     }
 }
 
+impl Ledger {
+    /// Moves everything that a file knows into a database. The file lets no run in from then on.
+    ///
+    /// # Errors
+    /// When a run holds the file or an account, when the database knows an account already, and
+    /// when either cannot be used.
+    pub fn move_to(settings: &DatabaseSettings, from: &Path) -> Result<MovedLedger, LedgerError> {
+        database::move_to(settings, from)
+    }
+}
+
 impl Reader {
     /// Opens a view of the ledger as it is now.
     ///
@@ -105,8 +116,8 @@ impl Reader {
 
 #[cfg(feature = "postgres")]
 mod database {
-    use super::{Creation, Ledger, LedgerError, LedgerName, Reader, Stay, Target};
-    use crate::ledger::location::DatabaseSettings;
+    use super::{Creation, DatabaseSettings, Ledger, LedgerError, LedgerName, MovedLedger, Path, Reader, Stay, Target};
+    use crate::ledger::moving;
     use crate::ledger::postgres::{self, PostgresReader, PostgresStore};
 
     pub(super) fn open(
@@ -133,14 +144,17 @@ mod database {
     pub(super) fn migrate(settings: &DatabaseSettings) -> Result<(i64, i64), LedgerError> {
         postgres::migrate(settings).map(|(before, now)| (before.into(), now.into()))
     }
+
+    pub(super) fn move_to(settings: &DatabaseSettings, from: &Path) -> Result<MovedLedger, LedgerError> {
+        moving::move_ledger(from, settings)
+    }
 }
 
 /// This program was built without the feature `postgres`.
 #[cfg(not(feature = "postgres"))]
 mod database {
-    use super::{Creation, Ledger, LedgerError, LedgerName, Reader, Stay, Target};
+    use super::{Creation, DatabaseSettings, Ledger, LedgerError, LedgerName, MovedLedger, Path, Reader, Stay, Target};
     use crate::ledger::error::DatabaseProblem;
-    use crate::ledger::location::DatabaseSettings;
 
     pub(super) fn open(settings: &DatabaseSettings, _: Target, _: Creation, _: Stay) -> Result<Ledger, LedgerError> {
         Err(unknown(settings))
@@ -155,6 +169,10 @@ mod database {
     }
 
     pub(super) fn migrate(settings: &DatabaseSettings) -> Result<(i64, i64), LedgerError> {
+        Err(unknown(settings))
+    }
+
+    pub(super) fn move_to(settings: &DatabaseSettings, _: &Path) -> Result<MovedLedger, LedgerError> {
         Err(unknown(settings))
     }
 

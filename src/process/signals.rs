@@ -188,7 +188,7 @@ pub(crate) fn listen(shutdown: Shutdown) -> std::io::Result<Caught> {
 #[cfg(unix)]
 pub(crate) fn survive_size_limit() {
     use tokio::signal::unix::{SignalKind, signal};
-    let Some(number) = SIZE_LIMIT.filter(|number| !Ignored::now().has(*number)) else { return };
+    let Some(number) = SIZE_LIMIT.filter(|number| !Ignored::at_start().has(*number)) else { return };
     if let Ok(runtime) = runtime(tokio::runtime::Builder::new_current_thread().enable_io()) {
         // The handler stays even if its receiver is dropped.
         runtime.block_on(async { drop(signal(SignalKind::from_raw(number))) });
@@ -221,8 +221,10 @@ struct Ignored(u64);
 
 #[cfg(unix)]
 impl Ignored {
-    fn now() -> Self {
-        Self::of(&std::fs::read_to_string("/proc/self/status").unwrap_or_default())
+    /// Those that this process ignored at its start.
+    fn at_start() -> Self {
+        static AT_START: std::sync::OnceLock<Ignored> = std::sync::OnceLock::new();
+        *AT_START.get_or_init(|| Self::of(&std::fs::read_to_string("/proc/self/status").unwrap_or_default()))
     }
 
     /// Reads the mask from a text like `/proc/self/status`. If the line is missing, no signal
@@ -254,7 +256,7 @@ struct UnixSignals {
 impl UnixSignals {
     fn new() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        let ignored = Ignored::now();
+        let ignored = Ignored::at_start();
         let listen = |kind: SignalKind| (!ignored.has(kind.as_raw_value())).then(|| signal(kind)).transpose();
         Ok(Self {
             hangup: listen(SignalKind::hangup())?,

@@ -6,13 +6,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher as _;
-use std::num::NonZeroUsize;
 use std::panic::resume_unwind;
 use std::thread;
 
 use foldhash::quality::RandomState;
 
 use crate::domain::{EmailKey, NewCustomer};
+use crate::limits;
 
 /// The compared part of a record.
 #[derive(Clone, Copy, Debug)]
@@ -62,31 +62,62 @@ const fn short(hash: u64) -> u16 {
 pub(crate) struct Fingerprints {
     fingerprinter: Fingerprinter,
     /// Indexed by the first byte of the hash.
-    parts: Vec<Bucket>,
+    parts: Vec<Part>,
+    chunks: Chunks,
 }
 
-/// In chunks, so that growth never copies entries.
+/// The entries of one part: the numbers of the chunks that hold them, and how many there are.
 #[derive(Clone, Debug, Default)]
-struct Bucket {
-    full: Vec<Vec<Entry>>,
-    last: Vec<Entry>,
+struct Part {
+    chunks: Vec<usize>,
+    entries: usize,
+    /// The place of the next entry, unless the last chunk is full.
+    next: usize,
 }
 
-impl Bucket {
-    fn push(&mut self, entry: Entry) {
-        if self.last.len() == self.last.capacity() {
-            let full = std::mem::replace(&mut self.last, Vec::with_capacity(CHUNK));
-            self.full.extend(Some(full).filter(|full| !full.is_empty()));
+/// The entries of all parts, in chunks, so that growth never copies entries.
+///
+/// Many chunks are allocated at once. A thread that allocates them one by one calls the kernel for
+/// each, because the C library lets the memory of a thread grow by a page at a time.
+#[derive(Debug, Default)]
+struct Chunks {
+    blocks: Vec<Vec<[u8; Entry::SIZE]>>,
+    used: usize,
+}
+
+impl Chunks {
+    fn push(&mut self, part: &mut Part, entry: Entry) {
+        if part.entries.is_multiple_of(CHUNK) {
+            let chunk = self.add_chunk();
+            part.chunks.push(chunk);
+            part.next = chunk * CHUNK;
         }
-        self.last.push(entry);
+        self.blocks[part.next / BLOCK][part.next % BLOCK] = entry.0;
+        part.next += 1;
+        part.entries += 1;
     }
 
-    fn len(&self) -> usize {
-        self.full.iter().map(Vec::len).sum::<usize>() + self.last.len()
+    /// Returns the number of a new chunk.
+    #[cold]
+    fn add_chunk(&mut self) -> usize {
+        if (self.used * CHUNK).is_multiple_of(BLOCK) {
+            self.blocks.push(Vec::with_capacity(BLOCK));
+        }
+        // Zeroed chunk by chunk, because zeroing touches the memory.
+        if let Some(block) = self.blocks.last_mut() {
+            block.resize(block.len() + CHUNK, [0; Entry::SIZE]);
+        }
+        self.used += 1;
+        self.used - 1
     }
 
-    fn into_chunks(self) -> impl Iterator<Item = Vec<Entry>> {
-        self.full.into_iter().chain([self.last])
+    fn entries(&self, part: &Part) -> impl Iterator<Item = Entry> {
+        part.chunks
+            .iter()
+            .map(|chunk| chunk * CHUNK)
+            .flat_map(|at| &self.blocks[at / BLOCK][at % BLOCK..][..CHUNK])
+            .take(part.entries)
+            .map(|entry| Entry(*entry))
     }
 }
 
@@ -96,7 +127,7 @@ impl Fingerprints {
     #[must_use]
     pub(crate) fn new(with_data: bool) -> Self {
         let fingerprinter = Fingerprinter { with_data, ..Fingerprinter::default() };
-        Self { fingerprinter, parts: vec![Bucket::default(); usize::from(u8::MAX) + 1] }
+        Self { fingerprinter, parts: vec![Part::default(); usize::from(u8::MAX) + 1], chunks: Chunks::default() }
     }
 
     #[must_use]
@@ -108,25 +139,18 @@ impl Fingerprints {
     pub(crate) fn add(&mut self, fingerprint: Fingerprint, row: u64) {
         let [part, hash @ ..] = fingerprint.email.to_be_bytes();
         let row = u32::try_from(row).unwrap_or(u32::MAX);
-        self.parts[usize::from(part)].push(Entry::new(hash, row, fingerprint));
+        self.chunks.push(&mut self.parts[usize::from(part)], Entry::new(hash, row, fingerprint));
     }
 
     /// Compares all fingerprints, on all cores if there are many.
     #[must_use]
     pub(crate) fn compare(self) -> Duplicates {
-        let Self { fingerprinter, parts: mut own } = self;
-        let entries: usize = own.iter().map(Bucket::len).sum();
-        let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let size = own.len().div_ceil(cores.min(1 + entries / MANY));
-        let mut shares = Vec::new();
-        while own.len() > size {
-            shares.push(own.split_off(own.len() - size));
-        }
+        let entries: usize = self.parts.iter().map(|part| part.entries).sum();
+        let (own, others) = self.parts.split_at(self.parts.len().div_ceil(limits::cores().min(1 + entries / MANY)));
         thread::scope(|scope| {
-            let fingerprinter = &fingerprinter;
             let others: Vec<_> =
-                shares.into_iter().map(|share| scope.spawn(move || duplicates_among(share, fingerprinter))).collect();
-            let mut found = duplicates_among(own, fingerprinter);
+                others.chunks(own.len()).map(|parts| scope.spawn(|| self.duplicates_among(parts))).collect();
+            let mut found = self.duplicates_among(own);
             for other in others {
                 found.add(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
             }
@@ -137,55 +161,61 @@ impl Fingerprints {
             found
         })
     }
+
+    fn duplicates_among(&self, parts: &[Part]) -> Duplicates {
+        if self.fingerprinter.with_data { self.listed(parts) } else { self.counted(parts) }
+    }
+
+    fn counted(&self, parts: &[Part]) -> Duplicates {
+        let mut found = Duplicates::default();
+        let mut known = HashSet::with_capacity_and_hasher(CHUNK, self.fingerprinter.state.clone());
+        for part in parts {
+            known.clear();
+            self.chunks
+                .entries(part)
+                .filter(|entry| !known.insert(entry.hash()))
+                .for_each(|entry| found.count_one(entry));
+        }
+        found
+    }
+
+    fn listed(&self, parts: &[Part]) -> Duplicates {
+        let mut found = Duplicates::default();
+        let mut known = HashMap::with_capacity_and_hasher(CHUNK, self.fingerprinter.state.clone());
+        for part in parts {
+            known.clear();
+            for entry in self.chunks.entries(part) {
+                let first: Entry = *known.entry(entry.hash()).or_insert(entry);
+                if first != entry {
+                    found.count_one(entry);
+                    let same_data = first.data() == entry.data();
+                    found.later.push(Duplicate { row: entry.row(), first: first.row(), same_data });
+                }
+            }
+        }
+        found
+    }
 }
 
 /// So many fingerprints are worth a thread.
 const MANY: usize = 50_000;
 
-fn duplicates_among(parts: Vec<Bucket>, fingerprinter: &Fingerprinter) -> Duplicates {
-    if fingerprinter.with_data { listed(parts, &fingerprinter.state) } else { counted(parts, &fingerprinter.state) }
-}
-
-fn counted(parts: Vec<Bucket>, state: &RandomState) -> Duplicates {
-    let mut found = Duplicates::default();
-    let mut known = HashSet::with_capacity_and_hasher(CHUNK, state.clone());
-    for part in parts {
-        known.clear();
-        for chunk in part.into_chunks() {
-            chunk.into_iter().filter(|entry| !known.insert(entry.hash())).for_each(|entry| found.count_one(entry));
-        }
-    }
-    found
-}
-
-fn listed(parts: Vec<Bucket>, state: &RandomState) -> Duplicates {
-    let mut found = Duplicates::default();
-    let mut known = HashMap::with_capacity_and_hasher(CHUNK, state.clone());
-    for part in parts {
-        known.clear();
-        for entry in part.into_chunks().flatten() {
-            let first: Entry = *known.entry(entry.hash()).or_insert(entry);
-            if first != entry {
-                found.count_one(entry);
-                let same_data = first.data() == entry.data();
-                found.later.push(Duplicate { row: entry.row(), first: first.row(), same_data });
-            }
-        }
-    }
-    found
-}
-
 /// How many entries a chunk has.
 const CHUNK: usize = 256;
+
+/// How many entries a block has: a chunk for each part.
+const BLOCK: usize = 256 * CHUNK;
 
 /// Seven bytes of the hash, four of the row, and two with the short hash of the data and, in the
 /// last bit, whether the record asks for an e-mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Entry([u8; 13]);
+struct Entry([u8; Self::SIZE]);
 
 impl Entry {
+    const SIZE: usize = 13;
+
     fn new(hash: [u8; 7], row: u32, fingerprint: Fingerprint) -> Self {
-        let mut bytes = [0; 13];
+        let mut bytes = [0; Self::SIZE];
         bytes[..7].copy_from_slice(&hash);
         bytes[7..11].copy_from_slice(&row.to_le_bytes());
         bytes[11..].copy_from_slice(&(fingerprint.data << 1 | u16::from(fingerprint.send_kyc_mail)).to_le_bytes());

@@ -37,6 +37,7 @@ mod many;
 mod matrix;
 mod meddling;
 mod mending;
+mod moving;
 mod mutant_hosts;
 mod mutants;
 mod names;

@@ -124,7 +124,7 @@ fn a_shared_ledger_remembers_what_was_sent_and_every_command_reads_it() {
     world.run(&["ledger", "settle", "p0@example.com", "--absent"]).ends(2).says("is not in doubt");
     world.run(&["ledger", "forget", "p0@example.com", "--yes"]).ends(0);
     world.run(&["ledger", "show"]).ends(0).says("3 runs · 2 records");
-    world.run(&["ledger", "migrate"]).ends(0).says("is up to date (schema 1)");
+    world.run(&["ledger", "migrate"]).ends(0).says("is up to date (schema 2)");
     assert_eq!(world.account("term IS NULL"), "t", "the lease was given back");
 }
 
@@ -160,7 +160,7 @@ fn a_required_shared_ledger_that_is_missing_is_refused_until_it_is_made() {
     world.run(&["report", "in.csv"]).ends(78).says("does not exist");
     assert_eq!(world.server.requests(), 0);
     // Without a base URL: the owner of the tables needs no API.
-    world.lab.run(&["ledger", "migrate", "--ledger", &world.database.url()]).ends(0).says("was created (schema 1)");
+    world.lab.run(&["ledger", "migrate", "--ledger", &world.database.url()]).ends(0).says("was created (schema 2)");
     world.import(&["--require-ledger"]).ends(0);
     world.each_once(1);
 }
@@ -178,7 +178,7 @@ fn a_ledger_of_another_version_or_program_or_without_rights_is_refused_untouched
     world.import(&[]).ends(0);
     set(0, 0);
     world.import(&[]).ends(78).says("older version").says("ledger migrate");
-    set(1, 1);
+    set(2, 2);
     world.database.sql(
         "CREATE ROLE reader LOGIN; GRANT USAGE ON SCHEMA customer_import TO reader; \
                         GRANT SELECT ON ALL TABLES IN SCHEMA customer_import TO reader",

@@ -87,18 +87,7 @@ impl<'a> Trial<'a> {
 
     /// The same import under `strace`, which passes on how it ended.
     fn run_traced(&self, options: &[&str], args: &[&str]) -> Ran {
-        let program = self.lab.command(args);
-        let mut traced = Command::new("strace");
-        traced.args(["-f", "-qq", "-ttt", "-o", "trace"]).args(options);
-        traced.arg(program.get_program()).args(program.get_args()).stdin(Stdio::null());
-        traced.current_dir(self.lab.path(""));
-        for (name, value) in program.get_envs() {
-            match value {
-                Some(value) => traced.env(name, value),
-                None => traced.env_remove(name),
-            };
-        }
-        Ran::of(&mut traced)
+        run_traced(&self.lab, options, args)
     }
 
     fn trace(&self) -> String {
@@ -140,6 +129,22 @@ impl<'a> Trial<'a> {
     }
 }
 
+/// A command under `strace`, which passes on how it ended. Its calls stand in the file `trace`.
+pub(crate) fn run_traced(lab: &Lab, options: &[&str], args: &[&str]) -> Ran {
+    let program = lab.command(args);
+    let mut traced = Command::new("strace");
+    traced.args(["-f", "-qq", "-ttt", "-o", "trace"]).args(options);
+    traced.arg(program.get_program()).args(program.get_args()).stdin(Stdio::null());
+    traced.current_dir(lab.path(""));
+    for (name, value) in program.get_envs() {
+        match value {
+            Some(value) => traced.env(name, value),
+            None => traced.env_remove(name),
+        };
+    }
+    Ran::of(&mut traced)
+}
+
 /// Compares the reports of all trials with the server's log: one customer each, the reported id,
 /// and one key for all requests.
 #[track_caller]
@@ -159,7 +164,7 @@ fn same_at_the_server(server: &Server, told: &[(String, String)]) {
 }
 
 /// `true`, and a word about it, where there is nothing to inject with.
-fn strace_is_missing() -> bool {
+pub(crate) fn strace_is_missing() -> bool {
     let works = Command::new("strace")
         .args(["-f", "-qq", "-o", "/dev/null", "true"])
         .stderr(Stdio::null())
@@ -180,11 +185,16 @@ fn counted(world: World) -> BTreeMap<&'static str, usize> {
     let server = Server::start(&lab, &[]);
     let trial = Trial::new(&server, "counted", world);
     trial.run_traced(&["-e", &format!("trace={}", CALLS.join(","))], &trial.args()).ends(0);
+    busiest(&trial.trace(), &CALLS)
+}
+
+/// How often the busiest thread of a trace makes each of these calls.
+pub(crate) fn busiest(trace: &str, calls: &[&'static str]) -> BTreeMap<&'static str, usize> {
     let mut counts = HashMap::<(String, &str), usize>::new();
-    for line in trial.trace().lines() {
+    for line in trace.lines() {
         let mut words = line.split_whitespace();
         let (thread, call) = (words.next().unwrap_or_default(), words.nth(1).unwrap_or_default());
-        let called = CALLS.iter().find(|name| call.strip_prefix(**name).is_some_and(|rest| rest.starts_with('(')));
+        let called = calls.iter().find(|name| call.strip_prefix(**name).is_some_and(|rest| rest.starts_with('(')));
         if let Some(name) = called {
             *counts.entry((thread.to_owned(), name)).or_default() += 1;
         }
@@ -198,7 +208,7 @@ fn counted(world: World) -> BTreeMap<&'static str, usize> {
 }
 
 /// Few of a call: all; many: every eighth, and the first and the last, unless all are wanted.
-fn chosen(count: usize) -> impl Iterator<Item = usize> {
+pub(crate) fn chosen(count: usize) -> impl Iterator<Item = usize> {
     (1..=count).filter(move |n| many::long() || count <= 8 || n % 8 == 0 || *n == 1 || *n == count)
 }
 

@@ -4,12 +4,14 @@
 //! - `resolve` finishes the records in doubt like an import; `settle` ends one by hand.
 //! - `pull` adds the customers that the account already has.
 //! - `forget` erases a person or the whole target.
-//! - `migrate` makes the tables of a shared ledger, and brings older ones up to date.
+//! - `migrate` makes the tables of a shared ledger, and brings older ones up to date. `move_file`
+//!   brings a ledger file into one.
 //!
 //! All but `show` lock the ledger, so none of them runs beside an import.
 
 mod forget;
 mod migrate;
+mod move_file;
 mod pull;
 mod resolve;
 mod settle;
@@ -36,6 +38,7 @@ pub(super) fn run(command: LedgerCommand, log: LogSettings) -> Result<Exit, Fail
             settle::settle(&EmailKey::of(&email), created, &of(target)?)
         }
         LedgerCommand::Migrate { target } => migrate::migrate(&TargetSettings::location(&target)?),
+        LedgerCommand::Move { from, target } => move_file::move_file(&from, &TargetSettings::location(&target)?),
         LedgerCommand::Forget { email, target, yes, .. } => forget::forget(email.as_deref(), &of(target)?, yes),
         LedgerCommand::Resolve { target, credentials, sending, json } => {
             let decide = move || ResolveSettings::of(&target, &credentials, &sending, log);

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::spelling::fold;
-use crate::domain::{Field, plain_initial, plain_word};
+use crate::domain::{Field, is_plain_form, plain_initial, plain_word};
 
 /// What a header says that its column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -256,7 +256,8 @@ const COMPANY: &str = "Company|Company name|Organization|Organisation|Firma|Firm
 
 /// Whether a header says that its column holds the name of a company.
 pub(crate) fn is_company(name: &str) -> bool {
-    COMPANY.split('|').any(|word| plain_word(word) == plain_word(name))
+    let name = plain_word(name);
+    COMPANY.split('|').any(|word| is_plain_form(&name, word))
 }
 
 type HeaderWord = (&'static str, Meaning);
@@ -277,7 +278,7 @@ static BY_INITIAL: LazyLock<HashMap<Option<char>, Vec<HeaderWord>>> = LazyLock::
 pub(crate) fn meaning(name: &str) -> Option<Meaning> {
     let name = plain_word(name);
     let words = BY_INITIAL.get(&name.chars().next())?;
-    words.iter().find(|(word, _)| plain_word(word) == name).map(|(_, meaning)| *meaning)
+    words.iter().find(|(word, _)| is_plain_form(&name, word)).map(|(_, meaning)| *meaning)
 }
 
 /// The columns of a field by their words. Half a name is not a name.
@@ -384,6 +385,9 @@ mod tests {
             for word in words.split('|') {
                 assert_eq!(meaning(word), Some(*wanted), "{word}");
                 assert_eq!(plain_initial(word), plain_word(word).chars().next(), "{word}");
+                assert!(
+                    is_plain_form(&plain_word(word), word) && !is_plain_form(&format!("{}x", plain_word(word)), word)
+                );
             }
         }
     }

@@ -90,7 +90,7 @@ fn unpacked(file: Stream) -> io::Result<Stream> {
 
 /// Returns the first bytes, and a stream that returns all bytes from the beginning.
 pub(crate) fn peek(mut input: Stream, length: usize) -> io::Result<(Vec<u8>, Stream)> {
-    let mut start = Vec::new();
+    let mut start = Vec::with_capacity(length);
     input.by_ref().take(length as u64).read_to_end(&mut start)?;
     let again = Cursor::new(start.clone()).chain(input);
     Ok((start, Box::new(again)))
@@ -129,7 +129,7 @@ fn is_utf8_beyond_ascii(start: &[u8]) -> bool {
 /// Returns the first bytes, and whether they are the whole input. If the first line is long, it
 /// returns more bytes, up to a limit.
 fn read_head(input: &mut Stream) -> io::Result<(Vec<u8>, bool)> {
-    let mut head = Vec::new();
+    let mut head = Vec::with_capacity(HEAD);
     loop {
         let wanted = HEAD as u64;
         let read = input.take(wanted).read_to_end(&mut head)?;

@@ -15,8 +15,10 @@ use super::effect::{Effect, NumberedOutcome};
 use super::sql::{self, Statement};
 use super::trouble::DatabaseTrouble;
 use crate::domain::{EmailKey, Moment};
+use crate::ledger::field_hashes::FieldHashes;
 use crate::ledger::minute_codec::EncodedMinute;
-use crate::ledger::model::{CheckedStatus, EndedRun, InputName, Intent, RunCounters, RunStart, StoredOutcome};
+use crate::ledger::model::{CheckedStatus, EndedRun, InputName, Intent, RunCounters, RunInfo, RunStart, StoredOutcome};
+use crate::ledger::moved::{MovedIntent, MovedMinute, MovedOutcome, MovedRecord, MovedRows};
 
 /// Whose records the statements are about.
 #[derive(Clone, Copy, Debug)]
@@ -166,6 +168,7 @@ fn add_outcomes(outcomes: &[&NumberedOutcome], account: Account) -> Call {
         options(|stored| stored.receipt.created_at.as_deref()),
         options(|stored| stored.receipt.data.text()),
         outcomes.iter().map(|outcome| outcome.fields.as_ref().map(|fields| fields.to_bytes())).collect::<Vec<_>>(),
+        outcomes.iter().map(|outcome| outcome.settled_at).collect::<Vec<_>>(),
     )
 }
 
@@ -274,6 +277,86 @@ fn set_checks(id: i64, checks: &[(EmailKey, CheckedStatus)]) -> Call {
         last.values().map(|status| status.tos_status.as_deref().map(text)).collect::<Vec<_>>(),
         last.values().map(|status| status.checked_at).collect::<Vec<_>>(),
     )
+}
+
+/// Returns the statements that add rows of a file.
+pub(super) fn arrived_rows(rows: MovedRows, account: Account, now: Moment) -> Vec<Call> {
+    let effects = match rows {
+        MovedRows::Runs(runs) => return vec![add_runs(&runs, account)],
+        MovedRows::Records(records) => return vec![add_records(&records, account)],
+        MovedRows::Minutes(minutes) => return vec![add_minutes(minutes, account)],
+        MovedRows::BadRecords(bad_records) => {
+            let (digests, runs): (Vec<_>, Vec<_>) = bad_records.into_iter().map(|bad| (bad.digest, bad.run)).unzip();
+            return vec![call!(sql::ADD_OLD_BAD_RECORDS, account.id, digests, runs)];
+        }
+        MovedRows::Checks(checks) => vec![Effect::SetChecks(checks)],
+        MovedRows::Intents(intents) => intents.into_iter().map(open_request).collect(),
+        MovedRows::Outcomes(outcomes) => outcomes.into_iter().map(old_outcome).collect(),
+    };
+    calls(&effects, account, now)
+}
+
+fn open_request(moved: MovedIntent) -> Effect {
+    let MovedIntent { email, run, row, intent } = moved;
+    Effect::Intend { run, email, row, intent: Box::new(intent) }
+}
+
+fn old_outcome(moved: MovedOutcome) -> Effect {
+    let MovedOutcome { number, email, run, status, payload, settled_at, stored, field_hashes } = moved;
+    let fields = field_hashes.and_then(|bytes| FieldHashes::from_bytes(&bytes));
+    let settled_at = Some(settled_at);
+    Effect::AddOutcome(Box::new(NumberedOutcome {
+        seq: number,
+        run,
+        email,
+        payload,
+        fields,
+        status,
+        stored,
+        settled_at,
+    }))
+}
+
+fn add_runs(runs: &[RunInfo], account: Account) -> Call {
+    let counts =
+        |of: fn(&RunCounters) -> u64| -> Vec<i64> { runs.iter().map(|run| number(of(&run.counters))).collect() };
+    call!(
+        sql::ADD_RUNS,
+        account.id,
+        runs.iter().map(|run| run.id.number).collect::<Vec<_>>(),
+        runs.iter().map(|run| run.id.name.clone()).collect::<Vec<_>>(),
+        runs.iter().map(|run| text(&run.start.input.0)).collect::<Vec<_>>(),
+        runs.iter().map(|run| run.start.options.as_deref().map(text)).collect::<Vec<_>>(),
+        runs.iter().map(|run| run.started_at).collect::<Vec<_>>(),
+        runs.iter().map(|run| run.ended_at).collect::<Vec<_>>(),
+        runs.iter().map(|run| run.exit_code.map(i64::from)).collect::<Vec<_>>(),
+        runs.iter().map(|run| run.stopped.as_ref().map(|stopped| text(&stopped.to_text()))).collect::<Vec<_>>(),
+        counts(|counters| counters.requests),
+        counts(|counters| counters.throttled),
+        counts(|counters| counters.retries),
+        counts(|counters| counters.recovered),
+        runs.iter().map(|run| run.records_read.map(number)).collect::<Vec<_>>(),
+        runs.iter().map(|run| run.known_bad.map(number)).collect::<Vec<_>>(),
+        runs.iter().map(|run| run.is_completed).collect::<Vec<_>>(),
+    )
+}
+
+fn add_records(records: &[MovedRecord], account: Account) -> Call {
+    call!(
+        sql::ADD_RECORDS,
+        account.id,
+        keys(records.iter().map(|record| &record.email)),
+        records.iter().map(|record| i64::from(record.generation)).collect::<Vec<_>>(),
+        records.iter().map(|record| record.claimed_run).collect::<Vec<_>>(),
+        records.iter().map(|record| number(record.claimed_row)).collect::<Vec<_>>(),
+    )
+}
+
+fn add_minutes(minutes: Vec<MovedMinute>, account: Account) -> Call {
+    let (runs, of): (Vec<_>, Vec<_>) = minutes.iter().map(|minute| (minute.run, minute.minute)).unzip();
+    let encoded = minutes.into_iter().map(|minute| (minute.encoded.counts, minute.encoded.latencies));
+    let (counts, latencies): (Vec<_>, Vec<_>) = encoded.unzip();
+    call!(sql::ADD_MINUTES, account.id, runs, of, counts, latencies)
 }
 
 pub(super) fn keys<'a>(emails: impl IntoIterator<Item = &'a EmailKey>) -> Vec<String> {

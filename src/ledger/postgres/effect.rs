@@ -4,6 +4,8 @@
 //! it. Each therefore says what shall be, and not what to add, and writing it twice leaves what
 //! writing it once leaves.
 
+use jiff::Timestamp;
+
 use crate::domain::{EmailKey, Outcome, Status};
 use crate::ledger::field_hashes::{FieldHash, FieldHashes};
 use crate::ledger::minute_codec::EncodedMinute;
@@ -66,6 +68,8 @@ pub(super) struct NumberedOutcome {
     pub fields: Option<FieldHashes>,
     pub status: Status,
     pub stored: StoredOutcome,
+    /// `None`: when it is written.
+    pub settled_at: Option<Timestamp>,
 }
 
 /// The data of an outcome, as far as it is kept.
@@ -93,7 +97,8 @@ impl Numbering {
         self.0 += 1;
         let (status, stored) = model::stored(outcome);
         let SettledData { payload, fields } = data;
-        let outcome = NumberedOutcome { seq: self.0, run, email: email.clone(), payload, fields, status, stored };
+        let (seq, of) = (self.0, email.clone());
+        let outcome = NumberedOutcome { seq, run, email: of, payload, fields, status, stored, settled_at: None };
         let mut effects = vec![Effect::AddOutcome(Box::new(outcome))];
         if status != Status::InDoubt {
             effects.push(Effect::Erase(email.clone()));

@@ -28,11 +28,13 @@
 //! - `store`: the [`Store`](super::store::Store). If a commit is not acknowledged, it connects
 //!   again and writes the same effects again: each of them changes nothing the second time.
 //! - `decide`: what operations that ask need to know, and the effects that follow.
+//! - `arrival`: what a ledger file brings when it moves here.
 //! - `reader`: the [`LedgerReader`](super::store::LedgerReader). `rows` reads what statements
 //!   return, `clocks` what they say of time.
 //!
 //! Nothing outside of this folder knows the library.
 
+mod arrival;
 mod batch;
 mod clocks;
 mod connect;
@@ -52,6 +54,7 @@ mod tls;
 mod trouble;
 mod worker;
 
+pub(super) use arrival::{CommitEnd, PostgresArrival};
 pub(super) use reader::PostgresReader;
 pub(super) use schema::{exists, migrate};
 pub(super) use store::PostgresStore;

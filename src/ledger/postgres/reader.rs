@@ -47,7 +47,7 @@ impl PostgresReader {
         })?;
         let failing = name.clone();
         let secret = worker.ask(&name, async move |visit: &mut Visit| {
-            let secret = limited(visit.connected.rows(&sql::SECRET, &[])).await.and_then(|rows| read_one(&rows));
+            let secret = schema::secret(&visit.connected, visit.account).await;
             secret.map_err(|trouble| trouble.into_error(&failing))
         })?;
         Ok(Self { worker, name, secret })

@@ -13,7 +13,8 @@ use crate::ledger::location::DatabaseSettings;
 use crate::ledger::{Creation, LedgerError, LedgerName};
 
 /// Each step leads from one version to the next. Steps are never changed or reordered, only added.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE customer_import.ledger (
         one boolean PRIMARY KEY DEFAULT true CHECK (one),
         version bigint NOT NULL,
@@ -154,10 +155,20 @@ const MIGRATIONS: &[&str] = &["
         checked_at timestamptz NOT NULL,
         PRIMARY KEY (account, email_key)
     );
-"];
+",
+    "
+    -- The secret of the file that the account came from, if it came from one: its keys must stay the same.
+    ALTER TABLE customer_import.accounts ADD COLUMN secret bytea CHECK (length(secret) = 32);
+    -- The move that brought it.
+    ALTER TABLE customer_import.accounts ADD COLUMN moved_by uuid;
+    -- Nothing is sent to the account before this moment, whichever host would.
+    ALTER TABLE customer_import.accounts ADD COLUMN next_at timestamptz NOT NULL DEFAULT 'epoch';
+",
+];
 
-/// The oldest version that a program must know to use what [`MIGRATIONS`] makes.
-const OLDEST: i32 = 1;
+/// The oldest version that a program must know to use what [`MIGRATIONS`] makes. A program of
+/// version 1 would take the secret of the ledger for that of every account.
+const OLDEST: i32 = 2;
 
 /// Keeps two programs from making the tables at once, for as long as the transaction lasts.
 const ONE_AT_A_TIME: &str = "SELECT pg_advisory_xact_lock(7091348251)";
@@ -177,21 +188,22 @@ enum FoundTables {
     Version(i32),
 }
 
-/// Returns the secret of the ledger, and makes the ledger if there is none and that is allowed.
-pub(super) async fn open(connected: &Connected, creation: Creation) -> Result<Vec<u8>, DatabaseTrouble> {
+/// Fails if there is no ledger that this program can use. Makes one if there is none and that is
+/// allowed.
+pub(super) async fn open(connected: &Connected, creation: Creation) -> Result<(), DatabaseTrouble> {
     match find(connected).await? {
-        FoundTables::Version(version) => check(version, connected).await?,
+        FoundTables::Version(version) => check(version, connected).await,
         FoundTables::Nothing { .. } if creation == Creation::Refused => {
-            return Err(DatabaseTrouble::Fatal(DatabaseProblem::Missing));
+            Err(DatabaseTrouble::Fatal(DatabaseProblem::Missing))
         }
-        FoundTables::Nothing { .. } => drop(bring_up_to_date(connected).await?),
+        FoundTables::Nothing { .. } => bring_up_to_date(connected).await.map(drop),
     }
-    secret(connected).await
 }
 
-/// Returns the secret, which makes keys and hashes.
-async fn secret(connected: &Connected) -> Result<Vec<u8>, DatabaseTrouble> {
-    let rows = limited(connected.rows(&sql::SECRET, &[])).await?;
+/// Returns the secret of an account, or that of the ledger if there is no account yet. It makes
+/// keys and hashes. A move changes it, so only the holder of the lease knows that it stays.
+pub(super) async fn secret(connected: &Connected, account: Option<i64>) -> Result<Vec<u8>, DatabaseTrouble> {
+    let rows = limited(connected.rows(&sql::SECRET, &[&account])).await?;
     let row = rows.first().ok_or_else(|| DatabaseTrouble::damaged("the table ledger is empty"))?;
     Ok(row.try_get(0)?)
 }

@@ -22,6 +22,7 @@ const BYTES: Type = Type::BYTEA;
 const BYTE_LISTS: Type = Type::BYTEA_ARRAY;
 const UUID: Type = Type::UUID;
 const BOOL: Type = Type::BOOL;
+const BOOLS: Type = Type::BOOL_ARRAY;
 const TIMES: Type = Type::TIMESTAMPTZ_ARRAY;
 
 /// What opens every transaction that writes. A host that stops in the middle of one must not hold
@@ -89,7 +90,9 @@ statements! {
                     (SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
                      WHERE n.nspname = 'customer_import')";
     VERSION () "SELECT version, oldest FROM customer_import.ledger";
-    SECRET () "SELECT secret FROM customer_import.ledger";
+    /// The secret of an account: that of the file that it came from, or that of the ledger.
+    SECRET (BIG) "SELECT coalesce((SELECT secret FROM customer_import.accounts WHERE id = $1), secret)
+                  FROM customer_import.ledger";
     MAKE (BIG, BIG, BYTES) "INSERT INTO customer_import.ledger (version, oldest, secret) VALUES ($1, $2, $3)";
     SET_VERSION (BIG, BIG) "UPDATE customer_import.ledger SET version = $1, oldest = $2";
     /// Where it is: the server and its timeline. It fails where the functions are missing.
@@ -143,6 +146,46 @@ statements! {
     OWNER (BIG) "SELECT owner FROM customer_import.accounts WHERE id = $1";
     SET_OWNER (BIG, BYTES) "UPDATE customer_import.accounts SET owner = $2 WHERE id = $1";
 
+    // What a file brings.
+
+    /// Whether this move brought the account, and whether the ledger knows anything of it.
+    HAS_ARRIVED (BIG, UUID)
+        "SELECT moved_by IS NOT DISTINCT FROM $2,
+                EXISTS (SELECT 1 FROM customer_import.runs WHERE account = $1)
+                OR EXISTS (SELECT 1 FROM customer_import.records WHERE account = $1)
+         FROM customer_import.accounts WHERE id = $1";
+    /// Returns a row if this move brought the account, after the end of whatever changes it.
+    TOUCH_ARRIVED (BIG, UUID)
+        "WITH row AS (SELECT id, moved_by FROM customer_import.accounts WHERE id = $1 FOR UPDATE)
+         UPDATE customer_import.accounts a SET moved_by = $2 FROM row WHERE a.id = row.id AND row.moved_by = $2
+         RETURNING a.id";
+    ARRIVE (BIG, UUID, BYTES, BYTES)
+        "UPDATE customer_import.accounts
+         SET moved_by = $2, owner = $3, secret = nullif($4, (SELECT secret FROM customer_import.ledger))
+         WHERE id = $1";
+    ADD_RUNS (BIG, BIGS, TEXTS, TEXTS, TEXTS, TIMES, TIMES, BIGS, TEXTS, BIGS, BIGS, BIGS, BIGS, BIGS, BIGS, BOOLS)
+        "INSERT INTO customer_import.runs
+         (account, epoch, number, name, input, options, started_at, ended_at, exit_code, stopped, requests, throttled,
+          retries, recovered, records_read, known_bad, completed)
+         SELECT $1, 0, u.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) u";
+    ADD_RECORDS (BIG, TEXTS, BIGS, BIGS, BIGS)
+        "INSERT INTO customer_import.records (account, email_key, generation, claimed_run, claimed_row)
+         SELECT $1, u.* FROM unnest($2, $3, $4, $5) u";
+    ADD_MINUTES (BIG, BIGS, BIGS, BYTE_LISTS, BYTE_LISTS)
+        "INSERT INTO customer_import.minutes (account, run, minute, counts, latencies)
+         SELECT $1, u.* FROM unnest($2, $3, $4, $5) u";
+    ADD_OLD_BAD_RECORDS (BIG, BYTE_LISTS, BIGS)
+        "INSERT INTO customer_import.bad_records (account, digest, run) SELECT $1, u.* FROM unnest($2, $3) u";
+    /// In the order of `TableCounts`.
+    COUNT_ROWS (BIG)
+        "SELECT (SELECT count(*) FROM customer_import.runs WHERE account = $1),
+                (SELECT count(*) FROM customer_import.records WHERE account = $1),
+                (SELECT count(*) FROM customer_import.intents WHERE account = $1),
+                (SELECT count(*) FROM customer_import.outcomes WHERE account = $1),
+                (SELECT count(*) FROM customer_import.minutes WHERE account = $1),
+                (SELECT count(*) FROM customer_import.bad_records WHERE account = $1),
+                (SELECT count(*) FROM customer_import.checks WHERE account = $1)";
+
     // Runs.
 
     NEWEST_RUN (BIG) "SELECT coalesce(max(number), 0) FROM customer_import.runs WHERE account = $1";
@@ -190,12 +233,13 @@ statements! {
          ON CONFLICT (account, email_key)
          DO UPDATE SET claimed_run = excluded.claimed_run, claimed_row = excluded.claimed_row";
     ADD_OUTCOMES (BIG, BIG, TEXTS, BIGS, BIGS, TEXTS, BYTE_LISTS, BIGS, BIGS, TEXTS, TEXTS, TEXTS, TEXTS, TEXTS, TEXTS,
-                  TEXTS, TEXTS, TEXTS, TEXTS, TEXTS, BYTE_LISTS)
+                  TEXTS, TEXTS, TEXTS, TEXTS, TEXTS, BYTE_LISTS, TIMES)
         "INSERT INTO customer_import.outcomes
-         (account, epoch, email_key, seq, run, status, payload_hash, http_status, attempts, error_code, error, warning,
-          server_id, customer_id, kyc_link, tos_link, kyc_status, tos_status, created_at, data, field_hashes)
-         SELECT $1, $2, u.* FROM unnest($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-                                        $21) u
+         (account, epoch, settled_at, email_key, seq, run, status, payload_hash, http_status, attempts, error_code, error,
+          warning, server_id, customer_id, kyc_link, tos_link, kyc_status, tos_status, created_at, data, field_hashes)
+         SELECT $1, $2, coalesce(at, clock_timestamp()), e, s, r, st, p, h, n, ec, er, w, si, ci, kl, tl, ks, ts, ca, d, f
+         FROM unnest($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
+              u(e, s, r, st, p, h, n, ec, er, w, si, ci, kl, tl, ks, ts, ca, d, f, at)
          ON CONFLICT DO NOTHING";
     ERASE (BIG, TEXTS) "DELETE FROM customer_import.intents WHERE account = $1 AND email_key = ANY($2)";
     INTEND (BIG, BIG, TEXTS, BIGS, BIGS, BIGS, TEXTS, BYTE_LISTS, BYTE_LISTS, BIGS, BIGS, BIGS, BIGS, BYTE_LISTS,

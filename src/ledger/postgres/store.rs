@@ -641,12 +641,15 @@ impl LeaseSeeker<'_> {
             None => self.connected.insert(Connected::open(self.settings).await?),
         };
         self.was_connected = true;
-        let secret = schema::open(connected, self.creation).await?;
+        schema::open(connected, self.creation).await?;
         let id = lease::account(connected, self.target).await?;
         let place = lease::place(connected).await?;
         let begun = Clock::system().now();
         Ok(match lease::take(connected, id, &self.term, self.settings.lease, &place).await? {
-            Taking::Taken(taken) => Attempt::Won(Won { secret, id, place, taken, begun }),
+            Taking::Taken(taken) => {
+                let secret = schema::secret(connected, Some(id)).await?;
+                Attempt::Won(Won { secret, id, place, taken, begun })
+            }
             Taking::Held(row) => Attempt::Held(row),
         })
     }

@@ -33,8 +33,8 @@ pub(in crate::ledger) fn settings(url: &str) -> DatabaseSettings {
 async fn every_statement_prepares() {
     let Some(database) = Database::new() else { return };
     let settings = settings(&database.url());
-    assert_eq!(super::migrate(&settings).unwrap(), (0, 1));
-    assert_eq!(super::migrate(&settings).unwrap(), (1, 1), "there is nothing left to do");
+    assert_eq!(super::migrate(&settings).unwrap(), (0, 2));
+    assert_eq!(super::migrate(&settings).unwrap(), (2, 2), "there is nothing left to do");
     let connected = Connected::open(&settings).await.unwrap();
     for (name, statement) in sql::ALL {
         let prepared = connected.client.prepare_typed(statement.text, statement.types).await;

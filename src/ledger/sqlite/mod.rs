@@ -2,15 +2,21 @@
 //!
 //! - `lock`: at most one process writes, and it notices when a name no longer leads to its file.
 //! - `place`, `ownership`: where the file may lie, and whose it must be.
+//! - `clean_end`: what lets the next writer skip the check of the whole file.
 //! - `schema`: opening the file, its tables, and the migrations of older ones.
 //! - `store`: the [`Store`](super::store::Store). `write`: its statements; `maintenance`: those of
 //!   operations by hand.
 //! - `read`: the [`LedgerReader`](super::store::LedgerReader).
+//! - `departure`: moving into a database. `move_mark`: what such a file says.
 //!
 //! Nothing outside of this folder speaks SQL.
 
+mod clean_end;
+#[cfg(feature = "postgres")]
+mod departure;
 mod lock;
 mod maintenance;
+mod move_mark;
 mod ownership;
 mod place;
 mod read;
@@ -20,7 +26,11 @@ mod store;
 mod tests;
 mod write;
 
+#[cfg(feature = "postgres")]
+pub(super) use departure::SqliteDeparture;
 pub(super) use lock::{check_place, occupied};
+#[cfg(feature = "postgres")]
+pub(super) use move_mark::MoveMark;
 pub(super) use read::SqliteReader;
 pub(super) use schema::is_marked;
 pub(super) use store::SqliteStore;

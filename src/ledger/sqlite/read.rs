@@ -198,11 +198,7 @@ impl LedgerReader for SqliteReader {
     }
 
     fn check(&self) -> Result<(), LedgerError> {
-        let found: Vec<String> = self.list("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
-        match found.into_iter().find(|found| found != "ok") {
-            Some(why) => Err(LedgerError::Damaged { path: self.path.clone(), why }),
-            None => Ok(()),
-        }
+        schema::check(&self.connection, &self.path)
     }
 
     fn holder(&self) -> Option<Occupied> {
@@ -320,7 +316,7 @@ fn outcome(
     let mut asked = connection.prepare_cached(sql)?;
     let read = |row: &Row<'_>| {
         let state = read_state(row)?;
-        let outcome = state.latest.map(|_| read_outcome(row)).transpose()?;
+        let outcome = state.latest.map(|_| read_outcome(row, 22)).transpose()?;
         Ok((state, outcome))
     };
     asked.query_row(params![target, email.as_str(), run], read).optional()
@@ -366,7 +362,7 @@ fn each_claimed(
 
 fn read_state(row: &Row<'_>) -> rusqlite::Result<RecordState> {
     let open = match row.get::<_, Option<i64>>(3)? {
-        Some(run) => Some((run, read_intent(row)?)),
+        Some(run) => Some((run, read_intent(row, 4, 19)?)),
         None => None,
     };
     let latest = match row.get::<_, Option<i64>>(15)? {
@@ -376,52 +372,59 @@ fn read_state(row: &Row<'_>) -> rusqlite::Result<RecordState> {
     Ok(RecordState { generation: row.get(0)?, claimed_run: row.get(1)?, claimed_row: row.get(2)?, open, latest })
 }
 
-fn read_intent(row: &Row<'_>) -> rusqlite::Result<Intent> {
+/// Reads an intent from this column on, and the end of its token from another one on.
+pub(super) fn read_intent(row: &Row<'_>, first: usize, token: usize) -> rusqlite::Result<Intent> {
     Ok(Intent {
-        generation: row.get(4)?,
-        key: row.get(5)?,
-        payload: PayloadHash(row.get(6)?),
-        body: row.get(7)?,
-        attempt: row.get(8)?,
-        key_since: Moment { wall: read_time(row, 9)?, boot: read_boot_time(row, 11)? },
-        sent_at: Moment { wall: read_time(row, 10)?, boot: read_boot_time(row, 13)? },
-        token_until: match row.get::<_, Option<i64>>(19)? {
-            Some(_) => Some(Moment { wall: read_time(row, 19)?, boot: read_boot_time(row, 20)? }),
+        generation: row.get(first)?,
+        key: row.get(first + 1)?,
+        payload: PayloadHash(row.get(first + 2)?),
+        body: row.get(first + 3)?,
+        attempt: row.get(first + 4)?,
+        key_since: Moment { wall: read_time(row, first + 5)?, boot: read_boot_time(row, first + 7)? },
+        sent_at: Moment { wall: read_time(row, first + 6)?, boot: read_boot_time(row, first + 9)? },
+        token_until: match row.get::<_, Option<i64>>(token)? {
+            Some(_) => Some(Moment { wall: read_time(row, token)?, boot: read_boot_time(row, token + 1)? }),
             None => None,
         },
     })
 }
 
-fn read_outcome(row: &Row<'_>) -> rusqlite::Result<StoredOutcome> {
+/// Reads the rest of an outcome from this column on, and then what was checked, if anything was.
+pub(super) fn read_outcome(row: &Row<'_>, first: usize) -> rusqlite::Result<StoredOutcome> {
     Ok(StoredOutcome {
-        http_status: row.get(22)?,
-        attempts: row.get(23)?,
-        error_code: row.get(24)?,
-        error: row.get(25)?,
-        warning: row.get(26)?,
+        http_status: row.get(first)?,
+        attempts: row.get(first + 1)?,
+        error_code: row.get(first + 2)?,
+        error: row.get(first + 3)?,
+        warning: row.get(first + 4)?,
         receipt: Receipt {
-            id: row.get(27)?,
-            customer_id: row.get(28)?,
-            kyc_link: row.get(29)?,
-            tos_link: row.get(30)?,
-            kyc_status: row.get(31)?,
-            tos_status: row.get(32)?,
-            created_at: row.get(33)?,
+            id: row.get(first + 5)?,
+            customer_id: row.get(first + 6)?,
+            kyc_link: row.get(first + 7)?,
+            tos_link: row.get(first + 8)?,
+            kyc_status: row.get(first + 9)?,
+            tos_status: row.get(first + 10)?,
+            created_at: row.get(first + 11)?,
             // What an earlier version kept was not bounded.
-            data: row.get::<_, Option<String>>(34)?.map_or(Data::None, Data::Kept),
+            data: row.get::<_, Option<String>>(first + 12)?.map_or(Data::None, Data::Kept),
         },
-        checked: match row.get::<_, Option<i64>>(37)? {
-            Some(_) => Some(CheckedStatus {
-                kyc_status: row.get(35)?,
-                tos_status: row.get(36)?,
-                checked_at: read_time(row, 37)?,
-            }),
+        checked: match row.get::<_, Option<i64>>(first + 15)? {
+            Some(_) => Some(read_check(row, first + 13)?),
             None => None,
         },
     })
 }
 
-fn read_run(row: &Row<'_>) -> rusqlite::Result<RunInfo> {
+/// Reads what was checked from this column on.
+pub(super) fn read_check(row: &Row<'_>, first: usize) -> rusqlite::Result<CheckedStatus> {
+    Ok(CheckedStatus {
+        kyc_status: row.get(first)?,
+        tos_status: row.get(first + 1)?,
+        checked_at: read_time(row, first + 2)?,
+    })
+}
+
+pub(super) fn read_run(row: &Row<'_>) -> rusqlite::Result<RunInfo> {
     Ok(RunInfo {
         id: RunId { number: row.get(0)?, name: row.get(1)? },
         counters: RunCounters {
@@ -448,14 +451,14 @@ pub(super) fn read_minute(row: &Row<'_>) -> rusqlite::Result<MinuteTraffic> {
     minute_codec::decode(row.get(0)?, &encoded).ok_or_else(unreadable)
 }
 
-fn read_status(row: &Row<'_>, column: usize) -> rusqlite::Result<Status> {
+pub(super) fn read_status(row: &Row<'_>, column: usize) -> rusqlite::Result<Status> {
     let text: String = row.get(column)?;
     Status::IMPORT.into_iter().find(|status| status.as_str() == text).ok_or_else(|| {
         rusqlite::Error::FromSqlConversionFailure(column, Type::Text, format!("unknown status {text:?}").into())
     })
 }
 
-fn read_time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
+pub(super) fn read_time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
     let millis = row.get(column)?;
     Timestamp::from_millisecond(millis)
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Integer, error.into()))

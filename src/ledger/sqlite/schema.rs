@@ -8,6 +8,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
+use super::move_mark::{self, MOVED};
 use super::ownership;
 use super::place::beside;
 use crate::ledger::{Creation, LedgerError};
@@ -191,11 +192,13 @@ pub(in crate::ledger) fn is_marked(path: &Path) -> bool {
         && header[MARK_AT..] == APPLICATION_ID.to_be_bytes()[4..]
 }
 
-/// The writing connection to a file that exists: checked, brought to the newest schema, and set to
-/// sync every commit.
-pub(super) fn open_for_writing(path: &Path, creation: Creation) -> Result<Connection, LedgerError> {
+/// The writing connection to a file that exists: brought to the newest schema, and set to sync every
+/// commit. The whole file is checked if `is_unchecked`.
+pub(super) fn open_for_writing(path: &Path, creation: Creation, is_unchecked: bool) -> Result<Connection, LedgerError> {
     check_size(path)?;
-    read_through(path);
+    if is_unchecked {
+        read_through(path);
+    }
     let mut connection = connect(path)?;
     let version = recognise(&connection, path)?;
     if version == 0 && creation == Creation::Refused {
@@ -203,11 +206,8 @@ pub(super) fn open_for_writing(path: &Path, creation: Creation) -> Result<Connec
         return Err(LedgerError::Foreign { path: path.to_owned(), why });
     }
     let failed = |error: rusqlite::Error| LedgerError::sqlite(path, &error);
-    // The quick one does not compare the indexes with their tables, and a record that its index
-    // lacks would be sent again.
-    let intact: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(failed)?;
-    if intact != "ok" {
-        return Err(LedgerError::Damaged { path: path.to_owned(), why: intact });
+    if is_unchecked {
+        check(&connection, path)?;
     }
     ownership::narrow(path)?;
     harden(&connection).map_err(failed)?;
@@ -219,11 +219,21 @@ pub(super) fn open_for_writing(path: &Path, creation: Creation) -> Result<Connec
     Ok(connection)
 }
 
+/// Fails if the file is damaged anywhere. The quick check of SQLite does not compare the indexes with
+/// their tables, and a record that its index lacks would be sent again.
+pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), LedgerError> {
+    let found = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0));
+    match found.map_err(|error| LedgerError::sqlite(path, &error))? {
+        intact if intact == "ok" => Ok(()),
+        why => Err(LedgerError::Damaged { path: path.to_owned(), why }),
+    }
+}
+
 /// Opens the file for writing, which brings it to the newest schema. Returns the version that it
 /// had and the one that it has.
 pub(super) fn bring_up_to_date(path: &Path) -> Result<(i64, i64), LedgerError> {
     let before = recognise(&connect(path)?, path)?;
-    open_for_writing(path, Creation::Allowed)?;
+    open_for_writing(path, Creation::Allowed, true)?;
     Ok((before, before.max(newest())))
 }
 
@@ -300,6 +310,7 @@ fn recognise(connection: &Connection, path: &Path) -> Result<i64, LedgerError> {
     let known = newest();
     match (application, version, content.optional().map_err(failed)?) {
         (0, 0, None) => Ok(0),
+        (APPLICATION_ID, MOVED, _) => Err(move_mark::read(connection).map_err(failed)?.refusing(path)),
         (APPLICATION_ID, found, _)
             if found > known && oldest(connection).map_err(failed)?.is_none_or(|oldest| oldest > known) =>
         {
@@ -321,7 +332,28 @@ fn oldest(connection: &Connection) -> rusqlite::Result<Option<i64>> {
     connection.query_row("SELECT oldest FROM compatible", [], |row| row.get(0)).optional()
 }
 
-const fn newest() -> i64 {
+/// Fails if the file is of a newer version, even if this program may use it: it does not know all
+/// that is in it.
+#[cfg(feature = "postgres")]
+pub(super) fn refuse_newer(connection: &Connection, path: &Path) -> Result<(), LedgerError> {
+    let found = connection.pragma_query_value(None, "user_version", |row| row.get(0));
+    match found.map_err(|error| LedgerError::sqlite(path, &error))? {
+        found if found > newest() && found != MOVED => {
+            Err(LedgerError::Newer { path: path.to_owned(), found, known: newest() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Opens a file that may be marked. Nothing of it is checked or changed.
+#[cfg(feature = "postgres")]
+pub(super) fn open_marked(path: &Path) -> Result<Connection, LedgerError> {
+    let connection = connect(path)?;
+    harden(&connection).map_err(|error| LedgerError::sqlite(path, &error))?;
+    Ok(connection)
+}
+
+pub(super) const fn newest() -> i64 {
     MIGRATIONS.len() as i64
 }
 
@@ -355,7 +387,7 @@ mod tests {
     }
 
     fn open_for_writing(path: &Path) -> Result<Connection, LedgerError> {
-        super::open_for_writing(&real_file(path, Creation::Allowed)?, Creation::Allowed)
+        super::open_for_writing(&real_file(path, Creation::Allowed)?, Creation::Allowed, true)
     }
 
     /// What is refused must also be left as it is.
@@ -363,7 +395,7 @@ mod tests {
         let folder = folder();
         let path = folder.path().join("a.db");
         std::fs::write(&path, content).unwrap();
-        let opened = super::open_for_writing(&path, creation);
+        let opened = super::open_for_writing(&path, creation, true);
         assert!(matches!(opened, Err(LedgerError::Foreign { .. })), "{opened:?}");
         assert_eq!(std::fs::read(&path).unwrap(), content);
     }
