@@ -53,6 +53,13 @@ impl LedgerHold {
     pub fn is_sure(&self, now: Moment) -> bool {
         self.0.is_trusted(now)
     }
+
+    /// Returns for how long no request may leave, whatever is committed: the database has failed
+    /// over, and what was sent before must be over. `None` if there is nothing to wait for.
+    #[must_use]
+    pub fn pause(&self, now: Moment) -> Option<Duration> {
+        self.0.held_for(now)
+    }
 }
 
 impl Ledger {

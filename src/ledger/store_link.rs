@@ -79,6 +79,12 @@ impl StoreLink {
         })
     }
 
+    /// Returns how long nothing is trusted from now on, whatever is renewed. `None` if that is not so.
+    pub(super) fn held_for(&self, now: Moment) -> Option<Duration> {
+        let until = (*self.0.as_ref()?.held_until.borrow())?;
+        until.is_after(now).then(|| until.surely_since(now))
+    }
+
     /// Lets nothing be trusted until then, because the ledger may have forgotten what was sent just
     /// before.
     pub(super) fn hold_until(&self, until: Moment) {
@@ -120,6 +126,7 @@ mod tests {
         assert!(link.is_trusted(at(16)) && !link.is_trusted(at(17)));
         link.hold_until(at(15));
         assert!(!link.is_trusted(at(14)) && link.is_trusted(at(15)), "after a failover");
+        assert_eq!((link.held_for(at(5)), link.held_for(at(15))), (Some(Duration::from_secs(10)), None));
         assert!(StoreLink::default().is_trusted(at(1_000_000)), "a file is held as long as it is open");
     }
 }

@@ -71,6 +71,8 @@ pub(crate) struct Fingerprints {
 struct Part {
     chunks: Vec<usize>,
     entries: usize,
+    /// The place of the next entry, unless the last chunk is full.
+    next: usize,
 }
 
 /// The entries of all parts, in chunks, so that growth never copies entries.
@@ -84,10 +86,22 @@ struct Chunks {
 }
 
 impl Chunks {
-    /// Returns the number of a chunk that is not in use yet.
-    fn next(&mut self) -> usize {
-        if self.used.is_multiple_of(BLOCK) {
-            self.blocks.push(Vec::with_capacity(BLOCK * CHUNK));
+    fn push(&mut self, part: &mut Part, entry: Entry) {
+        if part.entries.is_multiple_of(CHUNK) {
+            let chunk = self.add_chunk();
+            part.chunks.push(chunk);
+            part.next = chunk * CHUNK;
+        }
+        self.blocks[part.next / BLOCK][part.next % BLOCK] = entry.0;
+        part.next += 1;
+        part.entries += 1;
+    }
+
+    /// Returns the number of a new chunk.
+    #[cold]
+    fn add_chunk(&mut self) -> usize {
+        if (self.used * CHUNK).is_multiple_of(BLOCK) {
+            self.blocks.push(Vec::with_capacity(BLOCK));
         }
         // Zeroed chunk by chunk, because zeroing touches the memory.
         if let Some(block) = self.blocks.last_mut() {
@@ -97,14 +111,11 @@ impl Chunks {
         self.used - 1
     }
 
-    fn set(&mut self, chunk: usize, at: usize, entry: Entry) {
-        self.blocks[chunk / BLOCK][chunk % BLOCK * CHUNK + at] = entry.0;
-    }
-
     fn entries(&self, part: &Part) -> impl Iterator<Item = Entry> {
         part.chunks
             .iter()
-            .flat_map(|chunk| &self.blocks[chunk / BLOCK][chunk % BLOCK * CHUNK..][..CHUNK])
+            .map(|chunk| chunk * CHUNK)
+            .flat_map(|at| &self.blocks[at / BLOCK][at % BLOCK..][..CHUNK])
             .take(part.entries)
             .map(|entry| Entry(*entry))
     }
@@ -128,15 +139,7 @@ impl Fingerprints {
     pub(crate) fn add(&mut self, fingerprint: Fingerprint, row: u64) {
         let [part, hash @ ..] = fingerprint.email.to_be_bytes();
         let row = u32::try_from(row).unwrap_or(u32::MAX);
-        let part = &mut self.parts[usize::from(part)];
-        let at = part.entries % CHUNK;
-        if at == 0 {
-            part.chunks.push(self.chunks.next());
-        }
-        if let Some(chunk) = part.chunks.last() {
-            self.chunks.set(*chunk, at, Entry::new(hash, row, fingerprint));
-        }
-        part.entries += 1;
+        self.chunks.push(&mut self.parts[usize::from(part)], Entry::new(hash, row, fingerprint));
     }
 
     /// Compares all fingerprints, on all cores if there are many.
@@ -200,8 +203,8 @@ const MANY: usize = 50_000;
 /// How many entries a chunk has.
 const CHUNK: usize = 256;
 
-/// How many chunks a block has: one for each part.
-const BLOCK: usize = 256;
+/// How many entries a block has: a chunk for each part.
+const BLOCK: usize = 256 * CHUNK;
 
 /// Seven bytes of the hash, four of the row, and two with the short hash of the data and, in the
 /// last bit, whether the record asks for an e-mail.

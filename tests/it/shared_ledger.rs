@@ -13,6 +13,10 @@ use crate::harness::{Lab, Ran, Server, email, exit_code, wait_until};
 /// settle time.
 const SHARED: [&str; 10] = ["--rate", "500/s", "--settle", "2s", "--timeout", "2s", "--grace", "1s", "--lease", "6s"];
 
+/// Those of [`SHARED`].
+const GRACE: std::time::Duration = std::time::Duration::from_secs(1);
+const SETTLE: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// A database with a lab and a server. Dropped in this order.
 struct World {
     server: Server,
@@ -192,6 +196,19 @@ fn a_database_out_of_reach_is_said_before_anything_is_sent() {
 }
 
 #[test]
+fn p8_a_standby_that_starts_in_a_moment_without_a_database_waits_for_it_as_for_the_lease() {
+    let Some(world) = World::of(2, &[]) else { return };
+    let proxy = DatabaseProxy::before(world.database.cluster().socket());
+    proxy.shut();
+    let run = world.import_by(&world.database.url_at(proxy.port), &["--wait-for-lease", "60s"]);
+    let run = Running::start(run);
+    wait_until("it did not try to connect", || proxy.refused() >= 2);
+    proxy.open();
+    run.ended().ends(0);
+    world.each_once(2);
+}
+
+#[test]
 fn a_held_ledger_is_refused_with_the_holders_name_and_read_meanwhile() {
     let Some(world) = World::of(4, &["--latency", "1500ms"]) else { return };
     let mut first = world.import_by(&world.database.url(), &["--concurrency", "1"]);
@@ -368,11 +385,89 @@ fn p9_a_failover_to_a_replica_that_lacks_the_last_commits_is_seen_and_they_are_w
     let count = "SELECT count(*) FROM customer_import.outcomes";
     let (at_primary, at_replica) = (world.database.sql(count), world.database.sql_at(&replica, count));
     assert_ne!(at_primary, at_replica, "the replica lacks some");
+    proxy.shut();
+    // What was let out before still arrives.
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let (seen, moved) = (world.server.posts().len(), std::time::Instant::now());
     proxy.lead_to(replica.socket());
+    proxy.open();
+    world.server.wait_for_posts(seen + 1);
+    // Another host may have been at work under commits that are forgotten.
+    assert!(moved.elapsed() >= GRACE + SETTLE, "{:?}", moved.elapsed());
+    let open = world.database.sql_at(&replica, "SELECT count(*) FROM customer_import.intents");
+    assert!(open.parse::<u32>().unwrap() <= 2, "{open} requests are written down while none may leave");
     run.ended().ends(0).says("has failed over").says("are written again");
     assert_eq!(world.lab.statuses(), created(30));
     world.each_once(30);
     assert_eq!(world.database.sql_at(&replica, count), "30");
+}
+
+#[test]
+fn p9_after_a_failover_a_takeover_whose_acknowledgement_was_lost_waits_as_any_other() {
+    let Some(world) = World::of(3, &["--racy", "--email-only"]) else { return };
+    world.run(&["ledger", "migrate"]).ends(0);
+    let replica = world.database.cluster().replica();
+    let proxy = DatabaseProxy::before(world.database.cluster().socket());
+    // The first commit is the one that takes the lease.
+    proxy.lose_commit_and_shut_after(0);
+    let run = world.import_by(&world.database.url_at(proxy.port), &["--wait-for-lease", "60s"]);
+    let run = Running::start(run);
+    wait_until("the lease was not taken", || proxy.lost() == 1);
+    assert_eq!(world.account("epoch"), "1");
+    world.database.wait_for_replica(&replica);
+    replica.promote();
+    let moved = std::time::Instant::now();
+    proxy.lead_to(replica.socket());
+    proxy.open();
+    world.server.wait_for_posts(1);
+    assert!(moved.elapsed() >= GRACE + SETTLE, "{:?}", moved.elapsed());
+    run.ended().ends(0);
+    assert_eq!(world.database.sql_at(&replica, "SELECT epoch FROM customer_import.accounts"), "1");
+    world.each_once(3);
+}
+
+/// The database forgets who took the lease, and the holder before is still there.
+#[test]
+fn p9_a_holder_whose_takeover_is_forgotten_ends_if_the_holder_before_has_written_since() {
+    let Some(world) = World::of(40, &["--latency", "150ms", "--racy", "--email-only"]) else { return };
+    world.run(&["ledger", "migrate"]).ends(0);
+    let replica = world.database.cluster().replica();
+    let [one, two] = [0, 1].map(|_| DatabaseProxy::before(world.database.cluster().socket()));
+    let slow = ["--wait-for-lease", "60s", "--concurrency", "1"];
+    let first = Running::start(world.import_by(&world.database.url_at(one.port), &slow));
+    world.server.wait_for_posts(2);
+    // In the middle of a wait for an answer, with nothing to be committed.
+    one.hold();
+    world.database.wait_for_replica(&replica);
+    replica.stop_following();
+    let second = [&slow[..], &["--report", "second.csv"]].concat();
+    let second = Running::start(world.import_by(&world.database.url_at(two.port), &second));
+    wait_until("the lease was not taken over", || world.account("epoch") == "2");
+    let seen = world.server.posts().len();
+    world.server.wait_for_posts(seen + 2);
+    two.shut();
+    replica.promote();
+    one.lead_to(replica.socket());
+    one.release();
+    let written = "SELECT last_batch > 12 FROM customer_import.accounts";
+    wait_until("the first host writes no more", || world.database.sql_at(&replica, written) == "t");
+    two.lead_to(replica.socket());
+    two.open();
+    second.ended().ends(5).says("was taken over");
+    first.ended().ends(0);
+    assert_eq!(world.database.sql_at(&replica, "SELECT epoch FROM customer_import.accounts"), "1");
+    world.each_once(40);
+}
+
+#[test]
+fn a_reader_whose_question_is_never_answered_ends_with_74() {
+    let Some(world) = World::of(2, &[]) else { return };
+    world.import(&[]).ends(0);
+    let proxy = DatabaseProxy::before(world.database.cluster().socket());
+    proxy.hold_after(6);
+    let ledger = world.database.url_at(proxy.port);
+    let show = ["ledger", "show", "--base-url", &world.server.url, "--ledger", &ledger];
+    world.lab.run(&show).ends(74).says("no answer within 10 s");
 }
 
 #[test]

@@ -45,6 +45,8 @@ pub struct Verdict {
     pub too_soon: Vec<String>,
     /// A request that came without the ledger knowing of it. It may forget one that was refused.
     pub unannounced: Vec<String>,
+    /// A request of a host that had lost the ledger before, or never had it.
+    pub outlived: Vec<String>,
     /// A record that is `in_doubt` at the end, in a world without a way to find out. Not a fault.
     pub unresolved: Vec<String>,
 }
@@ -54,7 +56,7 @@ impl Verdict {
         self.counts().iter().all(|(_, found)| *found == 0)
     }
 
-    fn kinds(&self) -> [(&'static str, &Vec<String>); 8] {
+    fn kinds(&self) -> [(&'static str, &Vec<String>); 9] {
         [
             ("lost", &self.lost),
             ("doubled", &self.doubled),
@@ -64,11 +66,12 @@ impl Verdict {
             ("overlapping", &self.overlapping),
             ("too_soon", &self.too_soon),
             ("unannounced", &self.unannounced),
+            ("outlived", &self.outlived),
         ]
     }
 
     /// Each kind of fault with how often it was found.
-    pub fn counts(&self) -> [(&'static str, usize); 8] {
+    pub fn counts(&self) -> [(&'static str, usize); 9] {
         self.kinds().map(|(kind, cases)| (kind, cases.len()))
     }
 }
@@ -177,6 +180,11 @@ fn is_silence(answered: &Value) -> bool {
 
 impl Log {
     pub fn read(path: &Path) -> Self {
+        Self::read_until(path, f64::INFINITY)
+    }
+
+    /// What the server had written down at a moment, in milliseconds since the Unix epoch.
+    pub fn read_until(path: &Path, moment: f64) -> Self {
         let text = std::fs::read_to_string(path).unwrap_or_default();
         // The server may be in the middle of its last line.
         let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
@@ -186,6 +194,9 @@ impl Log {
             let event: Value = serde_json::from_str(line).unwrap();
             let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
             let (number, time) = (event["n"].as_u64().unwrap_or_default(), event["t"].as_f64().unwrap_or_default());
+            if time > moment {
+                break;
+            }
             match text("event").as_str() {
                 "received" if text("method") == "POST" && !text("email").is_empty() => {
                     let email = text("email").to_lowercase();
@@ -254,6 +265,11 @@ impl Log {
         self.people.get(email).is_some_and(|known| known.is_doubtful)
     }
 
+    /// Whether the client broke the last request off.
+    pub fn was_left(&self, email: &str) -> bool {
+        self.people.get(email).and_then(|known| known.posts.last()).is_some_and(|post| post.was_left)
+    }
+
     fn ids(&self, email: &str) -> &[String] {
         self.people.get(email).map_or(&[], |known| known.ids.as_slice())
     }
@@ -284,6 +300,20 @@ impl Memory {
         let unanswered = list("SELECT email_key FROM records WHERE id IN (SELECT record FROM intents)");
         // Killed before it had tables.
         let (Ok(emails), Ok(unanswered)) = (known, unanswered) else { return nothing };
+        Self { emails, unanswered }
+    }
+}
+
+/// The questions whose answers [`Memory::of_answers`] reads, for a ledger in PostgreSQL.
+pub const MEMORY_QUESTIONS: [&str; 2] = [
+    "SELECT email_key FROM customer_import.intents UNION SELECT email_key FROM customer_import.outcomes",
+    "SELECT email_key FROM customer_import.intents",
+];
+
+impl Memory {
+    /// Reads what `psql` printed, an e-mail a line.
+    pub fn of_answers([emails, unanswered]: [&str; 2]) -> Self {
+        let [emails, unanswered] = [emails, unanswered].map(|answer| answer.lines().map(str::to_owned).collect());
         Self { emails, unanswered }
     }
 }
@@ -341,6 +371,10 @@ pub fn check_end(input: &Input, log: &Log, memory: &Memory, report: &Path, rules
 pub fn check_lines(log: &Log, report: &Path, rules: Rules) -> Vec<String> {
     let judge = |line: BTreeMap<String, String>| {
         let email = line["customer_email"].clone();
+        // The row that it repeats may not be a customer yet.
+        if line["status"] == "duplicate" {
+            return None;
+        }
         let why = contradiction(&email, &line, log.ids(&email.to_lowercase()), rules)?;
         Some(format!("{email}: {why}: {line:?}"))
     };

@@ -52,7 +52,7 @@ const REFUSALS: [&str; 6] = ["403-page", "403", "413", "422", "451", "error-200"
 const PAUSES: [&str; 3] = ["throttle-unix=1s", "throttle-millis=1s", "unavailable=1s"];
 
 /// Longer than any run over so few rows has a reason to take.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// As much as a cell may hold, nearly: with some of them in a row, the program cannot read far
 /// ahead of what it sends.
@@ -93,10 +93,10 @@ impl std::fmt::Display for Outcome {
 }
 
 /// Numbers from a seed: splitmix64.
-struct Chance(u64);
+pub(crate) struct Chance(pub u64);
 
 impl Chance {
-    fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -104,15 +104,15 @@ impl Chance {
         mixed ^ (mixed >> 31)
     }
 
-    fn below(&mut self, limit: u64) -> u64 {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.next() % limit
     }
 
-    fn one_in(&mut self, odds: u64) -> bool {
+    pub(crate) fn one_in(&mut self, odds: u64) -> bool {
         self.below(odds) == 0
     }
 
-    fn one_of<'a>(&mut self, choices: &[&'a str]) -> &'a str {
+    pub(crate) fn one_of<'a>(&mut self, choices: &[&'a str]) -> &'a str {
         let index = self.below(choices.len() as u64);
         choices[usize::try_from(index).unwrap()]
     }
@@ -120,7 +120,7 @@ impl Chance {
 
 /// What a person does to a run in the middle of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Meddling {
+pub(crate) enum Meddling {
     None,
     /// Removes the lock file, and starts a second run at once.
     RemovesLock,
@@ -129,19 +129,19 @@ enum Meddling {
 }
 
 /// All that a seed decides before the first run.
-struct World {
-    server: Vec<String>,
-    client: Vec<String>,
-    rows: Vec<String>,
+pub(crate) struct World {
+    pub server: Vec<String>,
+    pub client: Vec<String>,
+    pub rows: Vec<String>,
     padding: usize,
     meddling: Meddling,
-    is_blind: bool,
-    concurrency: usize,
+    pub is_blind: bool,
+    pub concurrency: usize,
     kills: u64,
 }
 
 impl World {
-    fn of(chance: &mut Chance) -> Self {
+    pub(crate) fn of(chance: &mut Chance) -> Self {
         let mut server = vec!["--dialect".to_owned(), chance.one_of(&["seed", "docs", "laravel"]).to_owned()];
         let latency = chance.one_of(&["0s", "1ms..5ms", "2ms..15ms", "10ms..40ms"]);
         server.extend(["--latency".to_owned(), latency.to_owned(), "--seed".to_owned(), chance.next().to_string()]);
@@ -229,7 +229,7 @@ const MOST_REFUSED: usize = 2;
 
 /// Mostly customers; now and then none, one who came before, or one whom the server
 /// never takes.
-fn rows_of(chance: &mut Chance, count: u64) -> Vec<String> {
+pub(crate) fn rows_of(chance: &mut Chance, count: u64) -> Vec<String> {
     let mut refused = 0;
     let mut row_of = |row: u64| {
         let email = match chance.below(40) {
@@ -248,7 +248,7 @@ fn rows_of(chance: &mut Chance, count: u64) -> Vec<String> {
 }
 
 /// A file of these rows, each with this many characters in each unused cell.
-fn file_of(rows: &[String], padding: usize) -> String {
+pub(crate) fn file_of(rows: &[String], padding: usize) -> String {
     let notes: String = (0..PADDED_CELLS).map(|n| format!(",note_{n}")).collect();
     let padding = format!(",{}", "x".repeat(padding)).repeat(PADDED_CELLS);
     let header = format!("customer_name,customer_email,customer_phone,customer_country{notes}\n");
@@ -262,13 +262,13 @@ fn others(count: usize) -> Vec<String> {
 }
 
 /// The stand-in of the API; it dies with this value.
-struct Server {
+pub(crate) struct Server {
     child: Child,
-    url: String,
+    pub url: String,
 }
 
 impl Server {
-    fn start(program: &Path, folder: &Path, options: &[String]) -> Self {
+    pub(crate) fn start(program: &Path, folder: &Path, options: &[String]) -> Self {
         let mut child = Command::new(program)
             .args(["sandbox", "--port", "0", "--limit", "1000000/m", "--log", "server.log"])
             .args(options)
@@ -402,7 +402,7 @@ impl Trial<'_> {
 
 /// Waits for the end of a run, and returns its exit code. `None` if it was killed, at the latest
 /// when patience is at its end.
-fn ended(child: &mut Child) -> Option<i32> {
+pub(crate) fn ended(child: &mut Child) -> Option<i32> {
     let begun = Instant::now();
     while begun.elapsed() < PATIENCE {
         if let Some(status) = child.try_wait().unwrap() {
@@ -416,7 +416,7 @@ fn ended(child: &mut Child) -> Option<i32> {
 }
 
 /// Milliseconds since the Unix epoch, as the server counts them.
-fn now() -> f64 {
+pub(crate) fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64() * 1000.0
 }
 
@@ -516,7 +516,7 @@ fn finish(trial: &Trial<'_>, outcome: &mut Outcome) {
 }
 
 /// Whether nothing is left to do about a record, by a user or by a run.
-fn is_end(email: &str, status: &str, is_blind: bool) -> bool {
+pub(crate) fn is_end(email: &str, status: &str, is_blind: bool) -> bool {
     match status {
         "created" | "already_imported" | "exists" | "duplicate" | "invalid" => true,
         "rejected" => !is_accepted(email),
@@ -525,7 +525,7 @@ fn is_end(email: &str, status: &str, is_blind: bool) -> bool {
     }
 }
 
-fn read_ends(report: &Path) -> Vec<(String, String)> {
+pub(crate) fn read_ends(report: &Path) -> Vec<(String, String)> {
     let Ok(mut reader) = csv::Reader::from_path(report) else { return Vec::new() };
     let headers = reader.headers().unwrap().clone();
     let place = |wanted: &str| headers.iter().position(|name| name == wanted);

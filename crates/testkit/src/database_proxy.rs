@@ -1,12 +1,26 @@
-//! A way to a PostgreSQL server that tests can hold, cut, and cut right before an acknowledgement.
+//! A way to a PostgreSQL server that tests can hold, cut, and cut right before an acknowledgement,
+//! and that answers commits for the server.
 //!
-//! It speaks no TLS, so it sees where the messages of the server begin and end.
+//! It speaks no TLS, so it sees where messages begin and end.
 
+use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex};
+
+/// What a client hears of a commit instead of the server's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommitAnswer {
+    /// The transaction was rolled back, with an error of this SQLSTATE.
+    Failed(&'static str),
+    /// It was committed, with a warning.
+    Warned,
+}
+
+/// The answers that commits under way on a connection will get, in their order.
+type Answers = Mutex<VecDeque<Option<CommitAnswer>>>;
 
 /// A proxy on a port of this machine. Its threads end with the connections and the process.
 #[derive(Debug)]
@@ -27,8 +41,17 @@ struct State {
     is_held: bool,
     /// Connections are refused.
     is_shut: bool,
+    refused: u32,
     /// How many more acknowledged commits are carried before one is lost with its connection.
     commits_left: Option<u32>,
+    /// How many more times the server may say that it is ready for a question before all is held.
+    ready_left: Option<u32>,
+    /// What the next commits are answered.
+    answers: VecDeque<Option<CommitAnswer>>,
+    /// How many commits were answered for the server.
+    answered: u32,
+    /// Connections are refused from the lost acknowledgement on.
+    shuts_when_lost: bool,
     /// How many acknowledgements were lost.
     lost: u32,
     /// Where new connections lead to.
@@ -87,6 +110,33 @@ impl DatabaseProxy {
         self.shared.change(|state| state.commits_left = Some(commits));
     }
 
+    /// The same, and new connections are refused from then on, until [`open`](Self::open).
+    pub fn lose_commit_and_shut_after(&self, commits: u32) {
+        self.shared.change(|state| (state.commits_left, state.shuts_when_lost) = (Some(commits), true));
+    }
+
+    /// Holds everything after the server has been ready for so many more questions, and has read the
+    /// next one.
+    pub fn hold_after(&self, questions: u32) {
+        self.shared.change(|state| state.ready_left = Some(questions));
+    }
+
+    /// Lets so many commits pass, and answers those after them for the server.
+    pub fn answer_commits_after(&self, commits: usize, answers: &[CommitAnswer]) {
+        let passed = std::iter::repeat_n(None, commits);
+        self.shared.change(|state| state.answers = passed.chain(answers.iter().copied().map(Some)).collect());
+    }
+
+    /// How many commits were answered for the server.
+    pub fn answered(&self) -> u32 {
+        self.shared.state.lock().unwrap().answered
+    }
+
+    /// How many connections were refused.
+    pub fn refused(&self) -> u32 {
+        self.shared.state.lock().unwrap().refused
+    }
+
     /// How many acknowledgements were lost.
     pub fn lost(&self) -> u32 {
         self.shared.state.lock().unwrap().lost
@@ -101,6 +151,7 @@ impl Shared {
 
     fn carry(self: &Arc<Self>, client: TcpStream) {
         let mut state = self.state.lock().unwrap();
+        state.refused += u32::from(state.is_shut);
         let server = if state.is_shut {
             Err(io::ErrorKind::ConnectionRefused.into())
         } else {
@@ -112,12 +163,14 @@ impl Shared {
         drop(state);
         let (to_client, to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
         let (up, down) = (Arc::clone(self), Arc::clone(self));
+        let asked = Arc::new(Answers::default());
+        let answers = Arc::clone(&asked);
         std::thread::spawn(move || {
-            drop(up.pump(&client, &to_server));
+            drop(up.ask(&client, &to_server, &asked));
             end(&client, &to_server);
         });
         std::thread::spawn(move || {
-            drop(down.answer(&server, &to_client));
+            drop(down.answer(&server, &to_client, &answers));
             end(&to_client, &server);
         });
     }
@@ -128,32 +181,56 @@ impl Shared {
         drop(self.changed.wait_while(state, |state| state.is_held).unwrap());
     }
 
-    fn pump(&self, mut from: &TcpStream, mut to: &UnixStream) -> io::Result<()> {
-        let mut buffer = [0; 1 << 14];
+    /// Carries the client's messages: a length and the rest, and then each with a letter before its
+    /// length.
+    fn ask(&self, mut from: &TcpStream, mut to: &UnixStream, answers: &Answers) -> io::Result<()> {
+        let mut message = rest_of_message(from, Vec::new())?;
         loop {
-            let length = from.read(&mut buffer)?;
-            if length == 0 {
-                return Ok(());
+            if message == COMMIT {
+                let answer = self.state.lock().unwrap().answers.pop_front().flatten();
+                answers.lock().unwrap().push_back(answer);
+                if matches!(answer, Some(CommitAnswer::Failed(_))) {
+                    message = ROLLBACK.to_vec();
+                }
             }
             self.wait();
-            to.write_all(&buffer[..length])?;
+            to.write_all(&message)?;
+            let mut kind = [0];
+            from.read_exact(&mut kind)?;
+            message = rest_of_message(from, kind.to_vec())?;
         }
     }
 
-    /// Carries the server's messages one by one: a letter, a length, and the rest.
-    fn answer(&self, mut from: &UnixStream, mut to: &TcpStream) -> io::Result<()> {
+    /// Carries the server's messages.
+    fn answer(&self, mut from: &UnixStream, mut to: &TcpStream, answers: &Answers) -> io::Result<()> {
         loop {
-            let mut head = [0; 5];
-            from.read_exact(&mut head)?;
-            let [kind, length @ ..] = head;
-            let mut rest = vec![0; u32::from_be_bytes(length) as usize - length.len()];
-            from.read_exact(&mut rest)?;
+            let mut kind = [0];
+            from.read_exact(&mut kind)?;
+            let message = rest_of_message(from, kind.to_vec())?;
             self.wait();
-            let message = [&head[..], &rest].concat();
-            if kind == b'C' && rest.starts_with(b"COMMIT\0") && self.loses() {
+            let ends = |tag: &[u8]| message[0] == b'C' && message[5..].starts_with(tag);
+            if ends(b"COMMIT\0") || ends(b"ROLLBACK\0") {
+                let answer = answers.lock().unwrap().pop_front().flatten();
+                self.state.lock().unwrap().answered += u32::from(answer.is_some());
+                match answer {
+                    Some(CommitAnswer::Failed(code)) => {
+                        to.write_all(&notice(b'E', "ERROR", code))?;
+                        continue;
+                    }
+                    Some(CommitAnswer::Warned) => to.write_all(&notice(b'N', "WARNING", "01000"))?,
+                    None => {}
+                }
+            }
+            if ends(b"COMMIT\0") && self.loses() {
                 return Ok(());
             }
             to.write_all(&message)?;
+            if message[0] == b'Z' {
+                self.change(|state| {
+                    state.is_held |= state.ready_left == Some(0);
+                    state.ready_left = state.ready_left.and_then(|left| left.checked_sub(1));
+                });
+            }
         }
     }
 
@@ -162,8 +239,31 @@ impl Shared {
         let is_lost = state.commits_left == Some(0);
         state.commits_left = state.commits_left.and_then(|left| left.checked_sub(1));
         state.lost += u32::from(is_lost);
+        state.is_shut |= is_lost && state.shuts_when_lost;
         is_lost
     }
+}
+
+/// Simple queries, as the program sends them.
+const COMMIT: &[u8] = b"Q\0\0\0\x0bCOMMIT\0";
+const ROLLBACK: &[u8] = b"Q\0\0\0\x0dROLLBACK\0";
+
+/// Reads the length of a message and the rest of it.
+fn rest_of_message(mut from: impl Read, mut message: Vec<u8>) -> io::Result<Vec<u8>> {
+    let mut length = [0; 4];
+    from.read_exact(&mut length)?;
+    message.extend_from_slice(&length);
+    let begun = message.len();
+    message.resize(begun + u32::from_be_bytes(length) as usize - length.len(), 0);
+    from.read_exact(&mut message[begun..])?;
+    Ok(message)
+}
+
+/// An error or a notice of the server.
+fn notice(kind: u8, severity: &str, code: &str) -> Vec<u8> {
+    let fields = format!("S{severity}\0V{severity}\0C{code}\0Msaid by the proxy of the tests\0\0");
+    let length = u32::try_from(fields.len() + 4).unwrap().to_be_bytes();
+    [&[kind], &length[..], fields.as_bytes()].concat()
 }
 
 fn end(client: &TcpStream, server: &UnixStream) {

@@ -5,9 +5,9 @@
 //! stops the server and removes the folder when its standard input ends, and that ends with this
 //! process, however it ends.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -116,6 +116,30 @@ impl Cluster {
         let port = free.to_string();
         let variables = [("TLS_CERTIFICATE", certificate), ("TLS_KEY", key), ("PORT", port.as_str())];
         Some(Self::kept_by(&["sh", "-c", KEEPER], own.programs.clone(), free, &variables).unwrap())
+    }
+
+    /// Starts a server that nothing else uses, so that it can be stopped. It lives as long as this
+    /// process. `None` if this machine has no PostgreSQL.
+    pub fn own() -> Option<&'static Self> {
+        let first = Self::of_this_process()?;
+        let own = Self::kept_by(&["sh", "-c", KEEPER], first.programs.clone(), 5432, &[]).unwrap();
+        Some(Box::leak(Box::new(own)))
+    }
+
+    /// Ends the server without a word to its clients, as a crash does, and starts it again.
+    pub fn crash(&self) {
+        self.control(&["-m", "immediate", "restart"]);
+    }
+
+    #[track_caller]
+    fn control(&self, order: &[&str]) {
+        let pg_ctl = self.programs.join("pg_ctl");
+        let (data, log) = (self.folder.join("data"), self.folder.join("log"));
+        let [pg_ctl, data, log] = [&pg_ctl, &data, &log].map(|path| path.to_str().unwrap());
+        let words = [&[pg_ctl, "-D", data, "-l", log, "-w", "-t", "60"], order].concat();
+        // The server that it starts must not keep the pipes of this process open.
+        let ended = as_server(&words).current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).status().unwrap();
+        assert!(ended.success(), "{order:?}: {}", std::fs::read_to_string(log).unwrap_or_default());
     }
 
     /// Starts a replica that follows this server, and goes with the value.
@@ -248,6 +272,11 @@ impl Database {
         server.sql(&self.name, text)
     }
 
+    /// A session for many questions to the same database of a server.
+    pub fn session<'a>(&'a self, server: &'a Cluster) -> Session<'a> {
+        Session { database: self, server, psql: None }
+    }
+
     /// Waits until a question has this answer. Fails after a minute.
     #[track_caller]
     pub fn wait_for(&self, question: &str, answer: &str) {
@@ -259,6 +288,75 @@ impl Database {
     pub fn wait_for_replica(&self, replica: &Cluster) {
         let now = self.sql("SELECT pg_current_wal_lsn()");
         replica.wait_for("postgres", &format!("SELECT pg_last_wal_replay_lsn() >= '{now}'"), "t");
+    }
+}
+
+/// A `psql` that answers one question after the other, because starting one for each costs more
+/// than the question.
+#[derive(Debug)]
+pub struct Session<'a> {
+    database: &'a Database,
+    server: &'a Cluster,
+    psql: Option<Psql>,
+}
+
+impl<'a> Session<'a> {
+    /// Asks another server from now on.
+    pub fn lead_to(&mut self, server: &'a Cluster) {
+        self.psql = None;
+        self.server = server;
+    }
+
+    /// Whether it asks this server.
+    pub fn is_at(&self, server: &Cluster) -> bool {
+        self.server.folder == server.folder
+    }
+
+    /// Returns the lines of an answer, or `None` if the server does not answer now.
+    pub fn ask(&mut self, question: &str) -> Option<String> {
+        // A session that the server ended is found out when it is used.
+        (0..2).find_map(|_| self.try_to_ask(question).inspect_err(|_| self.psql = None).ok())
+    }
+
+    fn try_to_ask(&mut self, question: &str) -> io::Result<String> {
+        const END: &str = "-- end of the answer";
+        let Psql { words, answers, .. } = match &mut self.psql {
+            Some(psql) => psql,
+            none => {
+                let mut command = self.server.psql(&self.database.name, SERVER_USER);
+                command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+                let mut child = command.spawn()?;
+                let (words, answers) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+                none.insert(Psql { child, words, answers: BufReader::new(answers) })
+            }
+        };
+        writeln!(words, "{question};\n\\echo '{END}'")?;
+        let mut answer = String::new();
+        loop {
+            let mut line = String::new();
+            if answers.read_line(&mut line)? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            if line.trim_end() == END {
+                return Ok(answer.trim_end().to_owned());
+            }
+            answer.push_str(&line);
+        }
+    }
+}
+
+/// A `psql` that waits for the next question.
+#[derive(Debug)]
+struct Psql {
+    child: Child,
+    words: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Drop for Psql {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
     }
 }
 

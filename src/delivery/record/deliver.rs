@@ -236,6 +236,9 @@ impl<S: Server> Delivery<S> {
     /// byte is sent (I1). After that the request waits only for the sliding window, because the
     /// settle time counts from there.
     async fn send(&mut self, key: KeyChoice) -> Result<Result<Step, Draining>, RunAbort> {
+        if self.wait_for_hold().await.is_err() {
+            return Ok(Err(Draining));
+        }
         let Admitted { mut permit, token, ends_at } = match self.admit().await {
             Ok(admitted) => admitted,
             Err(instead) => return Ok(instead),
@@ -280,6 +283,10 @@ impl<S: Server> Delivery<S> {
         let lookups = self.context.lookups.load(Ordering::Relaxed);
         let was_doubted = self.lifecycle.was_ever_in_doubt();
         let step = self.lifecycle.answered(reply.result, reply.http_status, counted, lookups, self.now());
+        if leave.is_missed() && !self.lifecycle.in_doubt() {
+            // The record waits without its slot, so its open request must not stay (I7).
+            self.context.ledger.release(&self.ticket).await?;
+        }
         if !was_doubted && self.lifecycle.was_ever_in_doubt() {
             self.tell(Event::Doubted { position: self.ticket.position() });
         }
@@ -499,6 +506,16 @@ impl<S: Server> Delivery<S> {
         self.slot = None;
         let context = Arc::clone(&self.context);
         context.shutdown.unless_draining(tokio::time::sleep(time)).await.ok_or(Draining)
+    }
+
+    /// Waits until the ledger is surely held again. It keeps the slot, and nothing is written down
+    /// before: otherwise every waiting record would have an open request (I7).
+    async fn wait_for_hold(&self) -> Result<(), Draining> {
+        let hold = self.context.ledger.hold();
+        while let Some(pause) = hold.pause(self.now()) {
+            self.context.shutdown.unless_draining(tokio::time::sleep(pause)).await.ok_or(Draining)?;
+        }
+        Ok(())
     }
 
     /// Gets an in-flight slot, then a permit with a token. Fails with what to do instead.

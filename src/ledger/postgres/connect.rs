@@ -8,6 +8,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres::error::Severity;
 use tokio_postgres::types::ToSql;
@@ -24,6 +25,11 @@ const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// How long an answer may take. The time limits are ours alone: a server that is asked to cancel a
 /// commit answers as if the commit had been replicated.
 pub(super) const ANSWER_TIME: Duration = Duration::from_secs(10);
+/// How long an answer may take that is about every row of an account.
+pub(super) const LONG_ANSWER_TIME: Duration = Duration::from_secs(60 * 60);
+
+/// How long to wait before connecting is tried again.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// A connection. Dropping it closes it.
 #[derive(Debug)]
@@ -56,6 +62,21 @@ impl Connected {
         let tls = tls::connector(settings.ca_file.as_deref()).map_err(DatabaseTrouble::Fatal)?;
         let (client, connection) = limited(config.connect(tls)).await?;
         Ok(Self::driven(client, connection))
+    }
+
+    /// The same, again and again for as long as the user waits for the lease: a run that waits for
+    /// hours does not end because of a moment without a database.
+    pub(super) async fn open_patiently(settings: &DatabaseSettings) -> Result<Self, DatabaseTrouble> {
+        let begun = Instant::now();
+        loop {
+            match Self::open(settings).await {
+                Err(DatabaseTrouble::Unknown(why)) if begun.elapsed() < settings.wait => {
+                    tracing::debug!("the database is not reached yet: {why}");
+                    tokio::time::sleep(RETRY_PAUSE).await;
+                }
+                opened => return opened,
+            }
+        }
     }
 
     fn driven<S, T>(client: Client, mut connection: tokio_postgres::Connection<S, T>) -> Self
@@ -112,9 +133,20 @@ pub(super) async fn limited<T, E>(answer: impl Future<Output = Result<T, E>>) ->
 where
     DatabaseTrouble: From<E>,
 {
-    match tokio::time::timeout(ANSWER_TIME, answer).await {
+    within(ANSWER_TIME, answer).await
+}
+
+/// Waits no longer than this for an answer.
+pub(super) async fn within<T, E>(
+    limit: Duration,
+    answer: impl Future<Output = Result<T, E>>,
+) -> Result<T, DatabaseTrouble>
+where
+    DatabaseTrouble: From<E>,
+{
+    match tokio::time::timeout(limit, answer).await {
         Ok(answer) => Ok(answer?),
-        Err(_) => Err(DatabaseTrouble::Unknown(format!("no answer within {} s", ANSWER_TIME.as_secs()))),
+        Err(_) => Err(DatabaseTrouble::Unknown(format!("no answer within {} s", limit.as_secs()))),
     }
 }
 

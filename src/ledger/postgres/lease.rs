@@ -164,8 +164,11 @@ pub(super) enum Taking {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Taken {
     pub epoch: i64,
-    /// The last holder was connected to another server, or this one has failed over since.
+    /// The last holder was connected to another server, or this one has failed over since; or that
+    /// is unknown.
     pub has_moved: bool,
+    /// The last batch of the last holder, or `None` if it is unknown.
+    pub batch_before: Option<i64>,
     /// For how long nothing may be sent.
     pub next_in: Duration,
 }
@@ -188,9 +191,9 @@ pub(super) async fn take(
 ) -> Result<Taking, DatabaseTrouble> {
     let current = holder(connected, account, &sql::HOLDER).await?;
     if current.term == Some(term.id) {
-        // The acknowledgement of an earlier attempt was lost.
-        let (epoch, next_in) = (current.epoch, current.next_in);
-        return Ok(Taking::Taken(Taken { epoch, has_moved: false, next_in }));
+        // The acknowledgement of an earlier attempt was lost, and with it what that attempt found.
+        let HolderRow { epoch, next_in, .. } = current;
+        return Ok(Taking::Taken(Taken { epoch, has_moved: !place.is_empty(), batch_before: None, next_in }));
     }
     let dead = current.trace.clone().filter(Trace::is_dead);
     if current.term.is_some() && current.is_alive && dead.is_none() {
@@ -229,7 +232,8 @@ async fn take_free(
     if dead.is_some() {
         connected.run(&sql::ORPHAN, &[&account, &last_epoch]).await?;
     }
-    let taken = Taken { epoch, has_moved: row.try_get(2)?, next_in: read_wait(row, 3)? };
+    let (has_moved, batch_before, next_in) = (row.try_get(2)?, Some(row.try_get(3)?), read_wait(row, 4)?);
+    let taken = Taken { epoch, has_moved, batch_before, next_in };
     commit(connected).await?;
     Ok(Some(taken))
 }

@@ -7,6 +7,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -24,6 +25,7 @@ impl Presence {
     /// makes others wait.
     pub(super) fn of(term: Uuid) -> Option<Self> {
         let folder = std::env::var_os("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
+        sweep_old(&folder);
         let path = folder.join(name(term));
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
@@ -55,6 +57,35 @@ fn name(term: Uuid) -> String {
     format!("customer-import-{term}.lock")
 }
 
+/// How old the file of a dead process must be to be removed by any other one. Long before that its
+/// lease is over.
+const OLD: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Removes the files of processes that were killed and whose successor did not see it, because it
+/// was on another host.
+fn sweep_old(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let is_ours = entry.file_name().to_str().is_some_and(|found| {
+            let term = found.strip_prefix("customer-import-").and_then(|rest| rest.strip_suffix(".lock"));
+            term.is_some_and(|term| Uuid::parse_str(term).is_ok())
+        });
+        // Of the entry itself, if it is a link.
+        let age = || entry.metadata().and_then(|found| found.modified()).ok()?.elapsed().ok();
+        if is_ours && age().is_some_and(|age| age > OLD) && is_free(&entry.path()) {
+            drop(std::fs::remove_file(entry.path()));
+        }
+    }
+}
+
+/// Returns whether this is a file that no process has locked.
+fn is_free(path: &Path) -> bool {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    crate::trusted_file::never_following(&mut options);
+    options.open(path).is_ok_and(|file| file.try_lock().is_ok())
+}
+
 /// What a holder writes down so that others can see whether it is alive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Trace {
@@ -71,12 +102,8 @@ impl Trace {
         let Some(lock) = self.lock.as_ref().filter(|lock| lock.file_name() == Some(name(self.term).as_ref())) else {
             return false;
         };
-        let mut options = OpenOptions::new();
-        options.read(true);
-        #[cfg(unix)]
-        crate::trusted_file::never_following(&mut options);
         let is_same_boot = self.boot.is_some() && self.boot == boot();
-        is_same_boot && options.open(lock).is_ok_and(|file| file.try_lock().is_ok())
+        is_same_boot && is_free(lock)
     }
 
     /// Removes the file of a process that is dead.
@@ -116,5 +143,27 @@ mod tests {
         assert!(!Trace { term: Uuid::new_v4(), ..trace.clone() }.is_dead(), "another term's file");
         trace.sweep();
         assert!(!trace.is_dead(), "it left no file");
+    }
+
+    #[test]
+    fn the_old_files_of_dead_processes_are_removed_and_no_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let make = |name: &str, days: u64| {
+            let file = File::create(folder.path().join(name)).unwrap();
+            file.set_modified(std::time::SystemTime::now() - OLD * u32::try_from(days).unwrap()).unwrap();
+            file
+        };
+        let [dead, alive, new] = [0; 3].map(|_| name(Uuid::new_v4()));
+        make(&dead, 2);
+        let alive_file = make(&alive, 2);
+        alive_file.try_lock().unwrap();
+        make(&new, 0);
+        make("customer-import-notes.lock", 2);
+        std::os::unix::fs::symlink("nowhere", folder.path().join(name(Uuid::nil()))).unwrap();
+        sweep_old(folder.path());
+        assert!(!folder.path().join(&dead).exists());
+        for kept in [&alive, &new, "customer-import-notes.lock"] {
+            assert!(folder.path().join(kept).exists(), "{kept}");
+        }
     }
 }

@@ -1,9 +1,10 @@
 //! The reader: one transaction that sees the ledger as it was when it began.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::batch::keys;
-use super::connect::{Connected, limited};
+use super::connect::{ANSWER_TIME, Connected, LONG_ANSWER_TIME, limited, within};
 use super::rows::{read_index, read_minute, read_one, read_outcome, read_run, read_state, read_tally};
 use super::sql::Statement;
 use super::trouble::DatabaseTrouble;
@@ -57,17 +58,33 @@ impl PostgresReader {
         &self.secret
     }
 
-    /// Asks about the account. Returns the default if the ledger does not know it. There is no time
-    /// limit, because a question about a whole account takes as long as the account is large.
+    /// Asks about the account, or about some of its records. Returns the default if the ledger does
+    /// not know the account.
     fn ask<T: Default + Send + 'static>(
         &self,
+        question: impl AsyncFnOnce(&Connected, i64) -> Result<T, DatabaseTrouble> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        self.ask_within(ANSWER_TIME, question)
+    }
+
+    /// Asks about all records of the account, which takes as long as the account is large.
+    fn ask_about_all<T: Default + Send + 'static>(
+        &self,
+        question: impl AsyncFnOnce(&Connected, i64) -> Result<T, DatabaseTrouble> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        self.ask_within(LONG_ANSWER_TIME, question)
+    }
+
+    fn ask_within<T: Default + Send + 'static>(
+        &self,
+        limit: Duration,
         question: impl AsyncFnOnce(&Connected, i64) -> Result<T, DatabaseTrouble> + Send + 'static,
     ) -> Result<T, LedgerError> {
         let name = self.name.clone();
         self.worker.ask(&self.name, async move |visit: &mut Visit| {
             let Some(account) = visit.account else { return Ok(T::default()) };
             let connected = Arc::clone(&visit.connected);
-            question(&connected, account).await.map_err(|trouble| trouble.into_error(&name))
+            within(limit, question(&connected, account)).await.map_err(|trouble| trouble.into_error(&name))
         })
     }
 
@@ -111,7 +128,7 @@ impl PostgresReader {
 
 impl Visit {
     async fn begin(settings: &DatabaseSettings, target: &Target) -> Result<Self, DatabaseTrouble> {
-        let connected = Connected::open(settings).await?;
+        let connected = Connected::open_patiently(settings).await?;
         schema::open(&connected, Creation::Refused).await?;
         limited(connected.batch(sql::BEGIN_READING)).await?;
         // The first question fixes what the transaction sees.
@@ -172,7 +189,7 @@ impl LedgerReader for PostgresReader {
         let mut goes_on = true;
         while goes_on {
             let fetch = fetch.clone();
-            let piece: Vec<(String, i64)> = self.ask(async move |connected, _| {
+            let piece: Vec<(String, i64)> = self.ask_about_all(async move |connected, _| {
                 let rows = connected.client.query_typed(&fetch, &[]).await?;
                 rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_, DatabaseTrouble>>()
             })?;
@@ -201,7 +218,7 @@ impl LedgerReader for PostgresReader {
     }
 
     fn tally_of(&self, run: i64) -> Result<Tally, LedgerError> {
-        self.ask(async move |connected, account| {
+        self.ask_about_all(async move |connected, account| {
             read_tally(&connected.rows(&sql::TALLY_OF_RUN, &[&account, &run]).await?)
         })
     }
@@ -241,7 +258,7 @@ impl LedgerReader for PostgresReader {
     }
 
     fn tally(&self) -> Result<Tally, LedgerError> {
-        self.ask(async |connected, account| read_tally(&connected.rows(&sql::TALLY, &[&account]).await?))
+        self.ask_about_all(async |connected, account| read_tally(&connected.rows(&sql::TALLY, &[&account]).await?))
     }
 
     fn owner(&self) -> Result<Option<Vec<u8>>, LedgerError> {
@@ -251,7 +268,7 @@ impl LedgerReader for PostgresReader {
     /// An index cannot be compared with its table without an extension that only a superuser
     /// installs. So this reads every row, and looks for those that refer to nothing.
     fn check(&self) -> Result<(), LedgerError> {
-        self.ask(async |connected, account| {
+        self.ask_about_all(async |connected, account| {
             for row in connected.rows(&sql::STRAYS, &[&account]).await? {
                 let (table, strays): (String, i64) = (row.try_get(0)?, row.try_get(1)?);
                 if strays > 0 {
@@ -276,7 +293,7 @@ impl LedgerReader for PostgresReader {
     }
 
     fn shared_ids(&self, run: i64) -> Result<Vec<SharedId>, LedgerError> {
-        self.ask(async move |connected, account| {
+        self.ask_about_all(async move |connected, account| {
             let rows = connected.rows(&sql::SHARED_IDS, &[&account, &run]).await?;
             let read = |row: &tokio_postgres::Row| {
                 let records: i64 = row.try_get(1)?;

@@ -291,7 +291,7 @@ fn visit<T: Send + 'static>(
     let (name, settings) = (LedgerName::from(&settings.url), settings.clone());
     let connecting = name.clone();
     let worker = Worker::start(&name, async move || {
-        Connected::open(&settings).await.map(Visitor).map_err(|trouble| trouble.into_error(&connecting))
+        Connected::open_patiently(&settings).await.map(Visitor).map_err(|trouble| trouble.into_error(&connecting))
     })?;
     let asking = name.clone();
     worker.ask(&name, async move |visitor: &mut Visitor| {

@@ -110,13 +110,13 @@ statements! {
     /// Takes the lease if it is free, too old, or that of a term whose holder is dead. Returns no
     /// row otherwise. Of two who come at once the second waits for the row and reads it again.
     TAKE (BIG, UUID, TEXT, BIG, TEXT, UUID)
-        "WITH old AS (SELECT id, term, place, epoch, next_at, lease_until < clock_timestamp() AS is_late
+        "WITH old AS (SELECT id, term, place, epoch, last_batch, next_at, lease_until < clock_timestamp() AS is_late
                       FROM customer_import.accounts WHERE id = $1 FOR UPDATE)
          UPDATE customer_import.accounts a
          SET epoch = a.epoch + 1, term = $2, holder = $3::jsonb, last_batch = 0, place = $5,
              lease_until = clock_timestamp() + $4 * interval '1 millisecond'
          FROM old WHERE a.id = old.id AND (old.term IS NULL OR old.is_late OR old.term = $6)
-         RETURNING a.epoch, old.epoch, old.place <> '' AND old.place <> $5,
+         RETURNING a.epoch, old.epoch, old.place <> '' AND old.place <> $5, old.last_batch,
                    greatest((extract(epoch FROM old.next_at - clock_timestamp()) * 1000)::bigint, 0)";
     /// Who holds the lease, whether it is alive, and what time it is there.
     HOLDER (BIG) "SELECT term, holder::text, lease_until >= clock_timestamp(), epoch, clock_timestamp(), last_batch,
@@ -132,12 +132,13 @@ statements! {
                     SET lease_until = clock_timestamp() + $4 * interval '1 millisecond', last_batch = $5
                     WHERE id = $1 AND epoch = $2 AND term = $3 RETURNING 1)
          SELECT 1 / (SELECT count(*) FROM f)";
-    /// Takes the lease again with the same epoch and term, after the database has forgotten that.
-    TAKE_AGAIN (BIG, BIG, UUID, TEXT, BIG)
+    /// Takes the lease again with the same epoch and term, after the database has forgotten that,
+    /// unless the holder before has written more than when the lease was taken from it.
+    TAKE_AGAIN (BIG, BIG, UUID, TEXT, BIG, BIG)
         "UPDATE customer_import.accounts
          SET epoch = $2, term = $3, holder = $4::jsonb, last_batch = 0,
              lease_until = clock_timestamp() + $5 * interval '1 millisecond'
-         WHERE id = $1 AND epoch < $2 RETURNING epoch";
+         WHERE id = $1 AND epoch = $2 - 1 AND last_batch <= $6 RETURNING epoch";
     SET_PLACE (BIG, TEXT) "UPDATE customer_import.accounts SET place = $2 WHERE id = $1";
     LET_GO (BIG, BIG) "UPDATE customer_import.accounts SET term = NULL, lease_until = 'epoch'
                        WHERE id = $1 AND epoch = $2";

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tokio_postgres::types::ToSql;
 
 use super::batch::{Account, calls};
-use super::connect::{ANSWER_TIME, Connected, limited};
+use super::connect::{ANSWER_TIME, Connected, LONG_ANSWER_TIME, limited, within};
 use super::decide::{Asking, Takeover, effects_of};
 use super::effect::{Effect, Numbering};
 use super::lease::{self, Taken, Taking, Term, millis};
@@ -37,8 +37,6 @@ const HELD_ROW_TIME: Duration = Duration::from_secs(6);
 const MOMENT: Duration = Duration::from_secs(60);
 /// The first and the longest wait between two attempts to connect again.
 const BACKOFF: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(5)];
-/// How long a batch may take that changes every row of an account.
-const LONG_ANSWER_TIME: Duration = Duration::from_secs(60 * 60);
 /// A wait for what another host has sent is told if it is this long.
 const TOLD_WAIT: Duration = Duration::from_secs(2);
 /// How many committed batches are kept, to be written again if the database forgets them.
@@ -127,6 +125,8 @@ struct Keeper {
     waited_since: Option<Timestamp>,
     not_before: Option<Moment>,
     account: Account,
+    /// The last batch of the holder before this one, or `None` if it is unknown.
+    batch_before: Option<i64>,
     term: Term,
     takeover: Takeover,
     link: StoreLink,
@@ -168,14 +168,14 @@ impl Keeper {
             waited_since: None,
         };
         let (connected, Won { secret, id, place, taken, begun }) = candidate.win(&name).await?;
-        let Taken { epoch, has_moved, next_in } = taken;
+        let Taken { epoch, has_moved, batch_before, next_in } = taken;
         let LeaseSeeker { term, waited_since, .. } = candidate;
         let clock = Clock::system();
         let now = clock.now();
         let link = StoreLink::leased(begun, trusted_time(settings.lease));
         link.note(|lease| (lease.is_held, lease.epoch) = (true, epoch.unsigned_abs()));
         if has_moved {
-            link.hold_until(now.later(settings.settle));
+            link.hold_until(over_after_failover(now, &settings));
         }
         if next_in >= TOLD_WAIT {
             let seconds = next_in.as_secs();
@@ -191,6 +191,7 @@ impl Keeper {
             not_before: (!next_in.is_zero()).then(|| now.later(next_in)),
             takeover: Takeover { at: now, grace: settings.grace },
             account: Account { id, epoch },
+            batch_before,
             beat_at: Instant::now() + settings.lease / 3,
             settings,
             name,
@@ -287,10 +288,7 @@ impl Keeper {
         let effects = self.written.iter().chain(&self.pending);
         let limit = if effects.into_iter().any(is_long) { LONG_ANSWER_TIME } else { ANSWER_TIME };
         self.is_committing = commits;
-        match tokio::time::timeout(limit, in_order(sent)).await {
-            Ok(done) => done?,
-            Err(_) => return Err(DatabaseTrouble::Unknown(format!("no answer within {} s", limit.as_secs()))),
-        }
+        within(limit, in_order(sent)).await?;
         self.begun.get_or_insert(now);
         if !commits {
             self.written.append(&mut self.pending);
@@ -387,8 +385,8 @@ impl Keeper {
             return Err(DatabaseTrouble::Fenced);
         }
         if has_moved {
-            tracing::warn!("the database has failed over to another server; requests wait for --settle");
-            self.link.hold_until(self.clock.now().later(self.settings.settle));
+            tracing::warn!("the database has failed over to another server; requests wait for --grace and --settle");
+            self.link.hold_until(over_after_failover(self.clock.now(), &self.settings));
             let known =
                 if row.term == Some(self.term.id) { row.last_batch } else { self.take_again(&connected).await? };
             self.write_again(&connected, known).await?;
@@ -399,13 +397,15 @@ impl Keeper {
         Ok(())
     }
 
-    /// Takes the lease again with the same epoch and term, because the database has forgotten that,
-    /// and no other process has taken it since.
+    /// Takes the lease again with the same epoch and term, because the database has forgotten that.
+    /// Fails if another process has written since, or may have: it may have settled what this one
+    /// still wants to send.
     async fn take_again(&self, connected: &Connected) -> Result<i64, DatabaseTrouble> {
         let Account { id, epoch } = self.account;
+        let batch_before = self.batch_before.ok_or(DatabaseTrouble::Fenced)?;
         let lease = millis(self.settings.lease);
         let holder = self.term.holder();
-        let values = [&id as &(dyn ToSql + Sync), &epoch, &self.term.id, &holder, &lease];
+        let values = [&id as &(dyn ToSql + Sync), &epoch, &self.term.id, &holder, &lease, &batch_before];
         if limited(connected.rows(&sql::TAKE_AGAIN, &values)).await?.is_empty() {
             Err(DatabaseTrouble::Fenced)
         } else {
@@ -509,6 +509,12 @@ impl Resident for Keeper {
             }
         }
     }
+}
+
+/// Returns when everything is over that was sent under commits that a failover has forgotten. What
+/// another holder had written down may leave until its grace is over.
+fn over_after_failover(now: Moment, settings: &DatabaseSettings) -> Moment {
+    now.later(settings.grace).later(settings.settle)
 }
 
 /// Returns how long a lease is trusted after the start of the transaction that renewed it.

@@ -36,7 +36,7 @@ impl SqliteDeparture {
         let path = real_file(path, Creation::Refused)?;
         let lock = Lock::acquire(&path, Stay::Run)?;
         let failed = |error: rusqlite::Error| LedgerError::sqlite(&path, &error);
-        let (connection, mark) = match schema::open_for_writing(&path, Creation::Refused) {
+        let (connection, mark) = match schema::open_for_writing(&path, Creation::Refused, true) {
             Ok(connection) => (connection, None),
             Err(LedgerError::Moved { .. }) => {
                 let connection = schema::open_marked(&path)?;

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use super::clean_end::CleanEnd;
 use super::ownership;
 use super::place::{self, beside};
 use crate::ledger::error::{Holder, LostName, Occupied};
@@ -46,6 +47,8 @@ pub(super) struct Lock {
     database: Held,
     since: Timestamp,
     stay: Stay,
+    /// When the whole file was last checked, if it is known to be as it was then.
+    checked_at: Option<Timestamp>,
 }
 
 /// A file that is open, and the name that led to it.
@@ -72,7 +75,8 @@ impl Lock {
             // Who holds it wrote its name into a lock file that is gone.
             database.lock(ledger)?;
         }
-        let lock = Self { file, database, since: Timestamp::now(), stay };
+        let (since, checked_at) = (Timestamp::now(), file.clean_end().and_then(|end| database.checked_at(end)));
+        let lock = Self { file, database, since, stay, checked_at };
         lock.check()?;
         lock.note(None);
         Ok(lock)
@@ -92,6 +96,16 @@ impl Lock {
         Err(LedgerError::Lost { path: self.database.path.clone(), lost })
     }
 
+    /// When the whole file was last checked, or `None` if it must be checked again.
+    pub(super) const fn checked_at(&self) -> Option<Timestamp> {
+        self.checked_at
+    }
+
+    /// Notes when the whole file was checked, or that it must be checked again.
+    pub(super) const fn set_checked_at(&mut self, checked_at: Option<Timestamp>) {
+        self.checked_at = checked_at;
+    }
+
     /// Whether the ledger's name still leads to the file that is held.
     pub(super) fn has_ledger(&self) -> bool {
         self.database.has_name().unwrap_or(false)
@@ -107,19 +121,27 @@ impl Lock {
             run: run.map(str::to_owned),
             stays: self.stay == Stay::Run,
         };
+        self.write(&text(&holder));
+    }
+
+    fn write(&self, text: &str) {
         let mut file = &self.file.file;
-        let written = file
-            .rewind()
-            .and_then(|()| self.file.file.set_len(0))
-            .and_then(|()| file.write_all(text(&holder).as_bytes()));
+        let written =
+            file.rewind().and_then(|()| self.file.file.set_len(0)).and_then(|()| file.write_all(text.as_bytes()));
         drop(written);
+    }
+
+    /// What to leave for the next writer, now that SQLite has closed the file.
+    fn clean_end(&self) -> Option<CleanEnd> {
+        let checked_at = self.checked_at.filter(|_| self.has_ledger() && !self.database.has_log())?;
+        CleanEnd::of(&self.database.file.metadata().ok()?, checked_at)
     }
 }
 
 impl Drop for Lock {
-    /// A text that outlives its holder would be read as the next one's.
+    /// A holder that outlives its text would be taken for the next one.
     fn drop(&mut self) {
-        drop(self.file.file.set_len(0));
+        self.write(&self.clean_end().map_or_else(String::new, CleanEnd::to_text));
     }
 }
 
@@ -174,6 +196,23 @@ impl Held {
         self.file.try_lock()
     }
 
+    /// What the last holder left in the lock file.
+    fn clean_end(&mut self) -> Option<CleanEnd> {
+        CleanEnd::from_text(&read_capped(&mut self.file)?)
+    }
+
+    /// When the database was last checked, if it is as it was at that end. After an end that was not
+    /// clean, its log is still there.
+    fn checked_at(&self, end: CleanEnd) -> Option<Timestamp> {
+        let file = self.file.metadata().ok().filter(|_| !self.has_log())?;
+        end.checked_at(&file, Timestamp::now())
+    }
+
+    /// Whether the database has a log with content.
+    fn has_log(&self) -> bool {
+        std::fs::metadata(beside(&self.path, "-wal")).is_ok_and(|log| log.len() > 0)
+    }
+
     fn has_name(&self) -> io::Result<bool> {
         match std::fs::metadata(&self.path) {
             Ok(named) => Ok(identity(&named) == self.identity),
@@ -201,10 +240,14 @@ impl Held {
 /// Returns what the holder wrote about itself into the lock file, or `None` if that is not
 /// credible.
 fn written_by(lock_file: &mut File) -> Option<Holder> {
+    holder(&read_capped(lock_file)?).filter(|holder| is_credible(holder, host().as_deref(), is_alive))
+}
+
+fn read_capped(lock_file: &mut File) -> Option<String> {
     let mut written = String::new();
     lock_file.rewind().ok()?;
     lock_file.take(HOLDER_CAP).read_to_string(&mut written).ok()?;
-    holder(&written).filter(|holder| is_credible(holder, host().as_deref(), is_alive))
+    Some(written)
 }
 
 fn text(holder: &Holder) -> String {

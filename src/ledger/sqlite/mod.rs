@@ -2,6 +2,7 @@
 //!
 //! - `lock`: at most one process writes, and it notices when a name no longer leads to its file.
 //! - `place`, `ownership`: where the file may lie, and whose it must be.
+//! - `clean_end`: what lets the next writer skip the check of the whole file.
 //! - `schema`: opening the file, its tables, and the migrations of older ones.
 //! - `store`: the [`Store`](super::store::Store). `write`: its statements; `maintenance`: those of
 //!   operations by hand.
@@ -10,6 +11,7 @@
 //!
 //! Nothing outside of this folder speaks SQL.
 
+mod clean_end;
 #[cfg(feature = "postgres")]
 mod departure;
 mod lock;

@@ -198,11 +198,7 @@ impl LedgerReader for SqliteReader {
     }
 
     fn check(&self) -> Result<(), LedgerError> {
-        let found: Vec<String> = self.list("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
-        match found.into_iter().find(|found| found != "ok") {
-            Some(why) => Err(LedgerError::Damaged { path: self.path.clone(), why }),
-            None => Ok(()),
-        }
+        schema::check(&self.connection, &self.path)
     }
 
     fn holder(&self) -> Option<Occupied> {

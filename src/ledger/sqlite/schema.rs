@@ -192,11 +192,13 @@ pub(in crate::ledger) fn is_marked(path: &Path) -> bool {
         && header[MARK_AT..] == APPLICATION_ID.to_be_bytes()[4..]
 }
 
-/// The writing connection to a file that exists: checked, brought to the newest schema, and set to
-/// sync every commit.
-pub(super) fn open_for_writing(path: &Path, creation: Creation) -> Result<Connection, LedgerError> {
+/// The writing connection to a file that exists: brought to the newest schema, and set to sync every
+/// commit. The whole file is checked if `is_unchecked`.
+pub(super) fn open_for_writing(path: &Path, creation: Creation, is_unchecked: bool) -> Result<Connection, LedgerError> {
     check_size(path)?;
-    read_through(path);
+    if is_unchecked {
+        read_through(path);
+    }
     let mut connection = connect(path)?;
     let version = recognise(&connection, path)?;
     if version == 0 && creation == Creation::Refused {
@@ -204,11 +206,8 @@ pub(super) fn open_for_writing(path: &Path, creation: Creation) -> Result<Connec
         return Err(LedgerError::Foreign { path: path.to_owned(), why });
     }
     let failed = |error: rusqlite::Error| LedgerError::sqlite(path, &error);
-    // The quick one does not compare the indexes with their tables, and a record that its index
-    // lacks would be sent again.
-    let intact: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(failed)?;
-    if intact != "ok" {
-        return Err(LedgerError::Damaged { path: path.to_owned(), why: intact });
+    if is_unchecked {
+        check(&connection, path)?;
     }
     ownership::narrow(path)?;
     harden(&connection).map_err(failed)?;
@@ -220,11 +219,21 @@ pub(super) fn open_for_writing(path: &Path, creation: Creation) -> Result<Connec
     Ok(connection)
 }
 
+/// Fails if the file is damaged anywhere. The quick check of SQLite does not compare the indexes with
+/// their tables, and a record that its index lacks would be sent again.
+pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), LedgerError> {
+    let found = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0));
+    match found.map_err(|error| LedgerError::sqlite(path, &error))? {
+        intact if intact == "ok" => Ok(()),
+        why => Err(LedgerError::Damaged { path: path.to_owned(), why }),
+    }
+}
+
 /// Opens the file for writing, which brings it to the newest schema. Returns the version that it
 /// had and the one that it has.
 pub(super) fn bring_up_to_date(path: &Path) -> Result<(i64, i64), LedgerError> {
     let before = recognise(&connect(path)?, path)?;
-    open_for_writing(path, Creation::Allowed)?;
+    open_for_writing(path, Creation::Allowed, true)?;
     Ok((before, before.max(newest())))
 }
 
@@ -378,7 +387,7 @@ mod tests {
     }
 
     fn open_for_writing(path: &Path) -> Result<Connection, LedgerError> {
-        super::open_for_writing(&real_file(path, Creation::Allowed)?, Creation::Allowed)
+        super::open_for_writing(&real_file(path, Creation::Allowed)?, Creation::Allowed, true)
     }
 
     /// What is refused must also be left as it is.
@@ -386,7 +395,7 @@ mod tests {
         let folder = folder();
         let path = folder.path().join("a.db");
         std::fs::write(&path, content).unwrap();
-        let opened = super::open_for_writing(&path, creation);
+        let opened = super::open_for_writing(&path, creation, true);
         assert!(matches!(opened, Err(LedgerError::Foreign { .. })), "{opened:?}");
         assert_eq!(std::fs::read(&path).unwrap(), content);
     }

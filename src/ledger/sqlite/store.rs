@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension as _};
 
@@ -44,8 +45,10 @@ impl SqliteStore {
 
     fn open_to(stay: Stay, path: &Path, target: &Target, creation: Creation) -> Result<Self, LedgerError> {
         let path = real_file(path, creation)?;
-        let lock = Lock::acquire(&path, stay)?;
-        let connection = schema::open_for_writing(&path, creation)?;
+        let mut lock = Lock::acquire(&path, stay)?;
+        let checked_at = lock.checked_at();
+        let connection = schema::open_for_writing(&path, creation, checked_at.is_none())?;
+        lock.set_checked_at(Some(checked_at.unwrap_or_else(Timestamp::now)));
         // SQLite opened whatever the name led to.
         lock.check()?;
         let failed = |error: rusqlite::Error| LedgerError::sqlite(&path, &error);
@@ -125,7 +128,9 @@ impl SqliteStore {
         })
     }
 
-    fn failed(&self, error: &rusqlite::Error) -> LedgerError {
+    /// The next writer checks the whole file.
+    fn failed(&mut self, error: &rusqlite::Error) -> LedgerError {
+        self.lock.set_checked_at(None);
         LedgerError::sqlite(&self.path, error)
     }
 }
@@ -193,5 +198,101 @@ impl Drop for SqliteStore {
         if let (Err(error), _) | (_, Err(error)) = (moved, closing.map(drop)) {
             tracing::warn!("the ledger without its name was not closed well: {error}");
         }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::io::{Seek as _, SeekFrom, Write as _};
+
+    use super::*;
+    use crate::ledger::model::RunStart;
+
+    struct World {
+        folder: tempfile::TempDir,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let world = Self { folder: tempfile::tempdir().unwrap() };
+            let mut store = world.open().unwrap();
+            store.apply(Op::BeginRun { name: "a".to_owned(), start: RunStart::without_input("/in.csv") }).unwrap();
+            store.commit().unwrap();
+            world
+        }
+
+        fn path(&self) -> PathBuf {
+            self.folder.path().join("a.db")
+        }
+
+        fn open(&self) -> Result<SqliteStore, LedgerError> {
+            let target = Target { base_url: "https://api.example.com/v1".to_owned(), account: "default".to_owned() };
+            SqliteStore::open(&self.path(), &target, Creation::Allowed)
+        }
+
+        /// When the whole file was checked that the next writer opens.
+        fn checked_at(&self) -> Timestamp {
+            self.open().unwrap().lock.checked_at().unwrap()
+        }
+    }
+
+    #[test]
+    fn after_a_clean_end_the_next_writer_does_not_check_the_whole_file() {
+        let world = World::new();
+        let first = world.checked_at();
+        assert_eq!((world.checked_at(), world.checked_at()), (first, first));
+    }
+
+    #[test]
+    fn a_file_that_another_program_wrote_to_or_that_is_a_copy_is_checked_again() {
+        let world = World::new();
+        let first = world.checked_at();
+        let other = Connection::open(world.path()).unwrap();
+        other.execute("UPDATE runs SET input = '/other.csv'", []).unwrap();
+        drop(other);
+        let second = world.checked_at();
+        assert!(second > first);
+
+        let copy = world.folder.path().join("b.db");
+        std::fs::copy(world.path(), &copy).unwrap();
+        std::fs::rename(&copy, world.path()).unwrap();
+        assert!(world.checked_at() > second);
+    }
+
+    #[test]
+    fn damage_after_a_clean_end_is_found_by_the_next_writer() {
+        let world = World::new();
+        world.checked_at();
+        let mut file = std::fs::OpenOptions::new().write(true).open(world.path()).unwrap();
+        // The second page.
+        file.seek(SeekFrom::Start(4096)).unwrap();
+        file.write_all(&[0xff; 64]).unwrap();
+        assert!(matches!(world.open(), Err(LedgerError::Damaged { .. })));
+    }
+
+    #[test]
+    fn after_an_end_that_left_the_log_behind_and_after_a_failure_the_whole_file_is_checked() {
+        let world = World::new();
+        let first = world.checked_at();
+        let store = world.open().unwrap();
+        // A reader keeps the log where it is, as a kill does.
+        let reader = Connection::open(world.path()).unwrap();
+        reader.execute_batch("BEGIN; SELECT count(*) FROM runs").unwrap();
+        let mut store_with_log = store;
+        let start = RunStart::without_input("/in.csv");
+        store_with_log.apply(Op::BeginRun { name: "b".to_owned(), start: start.clone() }).unwrap();
+        store_with_log.commit().unwrap();
+        drop(store_with_log);
+        assert!(std::fs::metadata(world.path().with_extension("db-wal")).unwrap().len() > 0);
+        assert_eq!(std::fs::read_to_string(world.path().with_extension("db.lock")).unwrap(), "");
+        drop(reader);
+        let second = world.checked_at();
+        assert!(second > first);
+
+        let mut store = world.open().unwrap();
+        // A name of a run that is known already.
+        assert!(store.apply(Op::BeginRun { name: "a".to_owned(), start }).is_err());
+        drop(store);
+        assert!(world.checked_at() > second);
     }
 }
