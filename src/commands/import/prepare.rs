@@ -97,7 +97,7 @@ async fn import(
     };
     ledger.iter().for_each(|ledger| metrics.watch(ledger));
     let input = Arc::new(signals.beside(move || InputHandle::open(input)).await?);
-    if ledger.is_none() && !forgets {
+    if !forgets && other_ledger::is_new_to(target, ledger.is_some())? {
         other_ledger::warn_of_new(target, input.path());
     }
     let limit = sender.sending.limit;
