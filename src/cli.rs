@@ -419,6 +419,10 @@ pub struct InputArgs {
     /// [default: the path].
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), env = "CUSTOMER_IMPORT_INPUT_NAME", hide_env_values = true)]
     pub input_name: Option<String>,
+    /// Folder in which standard input is kept until its run ends well. A shared ledger needs one that
+    /// the next run can read too [default: in the state directory].
+    #[arg(long, value_name = "DIR", env = "CUSTOMER_IMPORT_SPOOL", hide_env_values = true)]
+    pub spool: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Args)]

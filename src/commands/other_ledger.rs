@@ -8,6 +8,7 @@ use crate::cli::{Command, LedgerCommand, TargetArgs};
 use crate::domain::shown;
 use crate::ledger::LedgerError;
 use crate::settings::TargetSettings;
+use crate::shell;
 
 /// What a command says of its target, kept until the command fails.
 pub(super) struct LedgerSearch {
@@ -54,18 +55,34 @@ pub(super) fn after_move(error: &LedgerError) -> Option<String> {
 /// found.
 pub(super) fn hint(target: &TargetSettings, input: Option<&Path>) -> Option<String> {
     let other = target.other_ledger(input)?;
-    Some(format!("another ledger knows customers of this target, {}: {}", shown(&other), with_ledger(&other)))
+    Some(format!("another ledger knows customers of this target, {}: {}", shown(&other), instead(target, &other)))
 }
 
-/// Warns before a new ledger is created although another one knows the target.
+/// Returns the command that goes on with what another ledger knows: one with that ledger, or one that
+/// moves it to where the target's is.
+fn instead(target: &TargetSettings, other: &Path) -> String {
+    if target.ledger.file().is_some() {
+        return with_ledger(other).to_string();
+    }
+    let [from, to] = [&*other.to_string_lossy(), &target.ledger.option()].map(shell::quoted);
+    format!("customer-import ledger move --from {from} --ledger {to}")
+}
+
+/// Returns whether the ledger knows nothing of the target yet. A database that has a ledger has it for
+/// other accounts, too.
+pub(super) fn is_new_to(target: &TargetSettings, has_ledger: bool) -> Result<bool, Failure> {
+    Ok(!has_ledger || target.ledger.file().is_none() && !target.reader()?.knows_any()?)
+}
+
+/// Warns before a ledger is used that knows nothing of the target although another one does.
 pub(super) fn warn_of_new(target: &TargetSettings, input: &Path) {
     if let Some(other) = target.other_ledger(Some(input)) {
         tracing::warn!(
-            "the ledger {} does not exist, but another one knows customers of this target, {}; \
+            "the ledger {} does not know this target, but another one knows customers of it, {}; \
              to send nothing twice, stop and run: {}",
             target.ledger.name(),
             shown(&other),
-            with_ledger(&other)
+            instead(target, &other)
         );
     }
 }

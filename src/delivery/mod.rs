@@ -5,6 +5,7 @@
 //! - `record` is one record: its task, and the rules of retries and doubts.
 //! - `rate` decides when the next request may be sent.
 //! - `auth` gives each request its permit and its token.
+//! - `handover` is the pace that one host leaves to the next.
 //! - `note` is what a task reports to the run; `payload` is what is sent for a record; `pages`
 //!   requests pages of customers; `backoff` is how long to wait after a failure.
 //! - `server` is what delivery needs from an API; `shutdown` carries the request to stop from
@@ -27,6 +28,7 @@
 
 mod auth;
 mod backoff;
+mod handover;
 mod note;
 mod opening;
 mod pages;

@@ -10,15 +10,18 @@ use tokio::time::Instant;
 
 use super::auth::admission::{Admission, Admitted};
 use super::auth::token_cache::TokenCache;
+use super::handover;
 use super::note::TaskMessage;
 use super::rate::circuit_breaker::Health;
-use super::rate::pacer::{FirstRequest, Pacer};
+use super::rate::pacer::{Before, FirstRequest, Pacer};
 use super::rate::rate_option::Rate;
 use super::server::Api;
 use super::shutdown::Shutdown;
 use crate::api::PageResult;
+use crate::clock::Clock;
 use crate::domain::StopReason;
 use crate::event::Event;
+use crate::ledger::Ledger;
 
 /// What the API thinks of the credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,15 +67,18 @@ pub enum OpeningStop {
     Stop(StopReason),
 }
 
-/// Tries the credentials, and renews a rejected token as a run does. Does not wait for a server
+/// Tries the credentials, and renews a rejected token as a run does. Waits for what the last holder
+/// of the ledger left, if there is a ledger. Does not wait for a server
 /// that is down, because a person is waiting.
 ///
 /// # Errors
 /// The reason for which the run would stop too, or that the server cannot be reached.
-pub async fn open(api: &Api, rate: Rate, shutdown: &Shutdown) -> Result<Opening, OpeningStop> {
+pub async fn open(api: &Api, rate: Rate, ledger: Option<&Ledger>, shutdown: &Shutdown) -> Result<Opening, OpeningStop> {
     let (events, _unread) = mpsc::unbounded_channel();
     let (messages, mut noted) = mpsc::unbounded_channel();
-    let (server, pacer) = (Arc::new(api.clone()), Pacer::start(rate, events));
+    let held_until = ledger.and_then(|ledger| handover::held_until(ledger, &Clock::system()));
+    let before = Before { first: None, held_until };
+    let (server, pacer) = (Arc::new(api.clone()), Pacer::start_after(before, rate, events));
     let admission = Admission::new(server, pacer, shutdown.clone(), messages, Duration::ZERO);
     let mut requests = 0;
     loop {

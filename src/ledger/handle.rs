@@ -16,6 +16,7 @@ use super::payload::{PayloadHash, SentPayload};
 use super::queue::{Needs, Queue, Urgency};
 use super::store::{Op, OpReply, Store};
 use super::store_link::StoreLink;
+use super::watch::LedgerWatch;
 use crate::domain::{EmailKey, Ending, MinuteTraffic, Moment, Outcome, Receipt};
 
 /// Returns what the ledger keeps of an owner.
@@ -34,7 +35,13 @@ pub struct Ledger {
     hasher: KeyedHasher,
     queue: Queue,
     waited: Option<Timestamp>,
+    not_before: Option<Moment>,
 }
+
+/// How many records are claimed at once: few enough that the intents behind them in the queue do not
+/// wait for long, and many if each claim costs the way to another machine.
+const CLAIMS: usize = 32;
+const CLAIMS_OF_A_SHARED_LEDGER: usize = 512;
 
 /// Whether a ledger is held.
 #[derive(Clone, Debug)]
@@ -65,7 +72,7 @@ impl Ledger {
     ) -> Result<Self, LedgerError> {
         let keys = KeyDeriver::new(&secret, &target).map_err(|error| LedgerError::io(name.clone(), error))?;
         let hasher = KeyedHasher::new(&secret).map_err(|error| LedgerError::io(name.clone(), error))?;
-        Ok(Self { target, secret, keys, hasher, queue: Queue::start(store, name)?, waited: None })
+        Ok(Self { target, secret, keys, hasher, queue: Queue::start(store, name)?, waited: None, not_before: None })
     }
 
     /// Returns what hashes with the secret of this ledger.
@@ -104,9 +111,24 @@ impl Ledger {
         self.waited
     }
 
+    /// Returns before when no request may be sent, because another process has just sent some or was
+    /// asked for a pause. `None`: at once.
+    #[must_use]
+    pub const fn not_before(&self) -> Option<Moment> {
+        self.not_before
+    }
+
     #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "only a shared ledger makes a run wait"))]
-    pub(super) fn having_waited(self, since: Option<Timestamp>) -> Self {
-        Self { waited: since, ..self }
+    pub(super) fn having_waited(self, since: Option<Timestamp>, not_before: Option<Moment>) -> Self {
+        Self { waited: since, not_before, ..self }
+    }
+
+    /// Lets no process send anything before this moment, if other hosts can take the ledger over.
+    /// Waits for nothing: it is written with what is handed in next.
+    pub fn hold_back(&self, until: Moment) {
+        if self.queue.link().is_leased() {
+            drop(self.complete(Urgency::Soon, Op::HoldBack { until }));
+        }
     }
 
     /// Returns the idempotency key of a payload of this ticket's record.
@@ -142,6 +164,18 @@ impl Ledger {
     /// `time` before `now`, and when they did.
     pub async fn sent_within(&self, time: Duration, now: Moment) -> Result<Vec<(EmailKey, Moment)>, LedgerError> {
         self.permit(Urgency::Now, Op::SentWithin { time, now }, OpReply::sent).await
+    }
+
+    /// Returns how many records should be claimed at once.
+    #[must_use]
+    pub fn claims_at_once(&self) -> usize {
+        if self.queue.link().is_leased() { CLAIMS_OF_A_SHARED_LEDGER } else { CLAIMS }
+    }
+
+    /// Returns what shows how the ledger fares, also after it is closed.
+    #[must_use]
+    pub fn watch(&self) -> LedgerWatch {
+        self.queue.watch()
     }
 
     /// Claims records in the order given; the answers come in the same order.

@@ -178,6 +178,7 @@ impl KeptTarget {
                 self.settle(run, &email, payload, fields, outcome);
                 OpReply::Done
             }
+            Op::HoldBack { .. } => OpReply::Done,
             Op::Release { email } => {
                 self.record(&email).open = None;
                 OpReply::Done

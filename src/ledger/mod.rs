@@ -29,6 +29,7 @@
 //!   fields that changed, and a digest tells a record that was bad before. `minute_codec` packs
 //!   what a run did in a minute; `varint` is how both write numbers.
 //! - `moving` brings the content of a file into a database, for good and in one piece.
+//! - `watch` is what monitoring shows of the ledger.
 //! - `claim` and `record_state` are the rules, pure: may a record be sent, and what is its status?
 //!
 //! # Who may do what
@@ -80,6 +81,7 @@ mod sqlite;
 mod store;
 mod store_link;
 mod varint;
+mod watch;
 
 pub use claim::{Claim, ClaimPolicy, ClaimRequest, Ticket};
 pub use error::{DatabaseProblem, Holder, LedgerError, LostName, Occupied};
@@ -94,3 +96,5 @@ pub use model::{
 pub use payload::{PayloadHash, SentPayload};
 pub use reader::Reader;
 pub use record_state::{Claimed, KnownRecord, RecordState};
+pub use store_link::LeaseFigures;
+pub use watch::{LedgerFigures, LedgerWatch};

@@ -51,13 +51,15 @@ pub(super) fn move_ledger(from: &Path, settings: &DatabaseSettings) -> Result<Mo
 }
 
 /// Copies and commits. When this returns, the database surely has everything. If it surely has
-/// nothing, the file is as it was before the first attempt.
+/// nothing, the file is the ledger as before, unless the database was the ledger since and has lost
+/// it: what the file knows is old then.
 fn move_all(
     file: &mut SqliteDeparture,
     database: &PostgresArrival,
     accounts: &[MovedAccount],
     moving: &MoveMark,
 ) -> Result<TableCounts, LedgerError> {
+    let was_complete = file.mark().filter(|mark| mark.is_complete).cloned();
     let copied = copy(file, database, accounts).and_then(|counts| file.set_mark(moving).map(|()| counts));
     let failure = match copied {
         Err(error) => {
@@ -71,7 +73,10 @@ fn move_all(
             CommitEnd::Unknown(error) => return Err(error),
         },
     };
-    file.remove_mark()?;
+    match was_complete {
+        Some(mark) => file.set_mark(&mark)?,
+        None => file.remove_mark()?,
+    }
     Err(failure)
 }
 

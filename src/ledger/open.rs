@@ -127,8 +127,8 @@ mod database {
         stay: Stay,
     ) -> Result<Ledger, LedgerError> {
         let store = PostgresStore::open(settings, &target, creation, stay)?;
-        let (secret, waited) = (store.secret().to_owned(), store.waited_since());
-        Ok(Ledger::over(store, LedgerName::from(&settings.url), target, secret)?.having_waited(waited))
+        let (secret, waited, not_before) = (store.secret().to_owned(), store.waited_since(), store.not_before());
+        Ok(Ledger::over(store, LedgerName::from(&settings.url), target, secret)?.having_waited(waited, not_before))
     }
 
     pub(super) fn reader(settings: &DatabaseSettings, target: &Target) -> Result<Reader, LedgerError> {

@@ -19,6 +19,7 @@ use super::LedgerError;
 use super::location::LedgerName;
 use super::store::{Op, OpReply, Store};
 use super::store_link::StoreLink;
+use super::watch::{CommitCounter, LedgerWatch};
 use crate::limits;
 
 /// How long an outcome may wait for company in its batch. Usually the next intent comes long
@@ -30,6 +31,7 @@ const COMPANY: Duration = Duration::from_millis(25);
 pub(super) struct Queue {
     ledger: LedgerName,
     link: StoreLink,
+    commits: Arc<CommitCounter>,
     jobs: Option<Sender<Message>>,
     thread: Option<JoinHandle<()>>,
     failure: Arc<OnceLock<LedgerError>>,
@@ -41,9 +43,11 @@ impl Queue {
     pub(super) fn start(store: impl Store + 'static, ledger: LedgerName) -> Result<Self, LedgerError> {
         let link = store.link();
         let (failure, lost) = (Arc::new(OnceLock::new()), Arc::new(OnceLock::new()));
+        let commits = Arc::<CommitCounter>::default();
         let (jobs, queue) = channel();
         let writer = Writer {
             store,
+            commits: Arc::clone(&commits),
             failure: Arc::clone(&failure),
             lost: Arc::clone(&lost),
             last_commit: Duration::ZERO,
@@ -53,7 +57,7 @@ impl Queue {
             .name("ledger".to_owned())
             .spawn(move || writer.work(&queue))
             .map_err(|error| LedgerError::Limit { ledger: ledger.clone(), why: limits::no_thread(&error) })?;
-        Ok(Self { ledger, link, jobs: Some(jobs), thread: Some(thread), failure, lost })
+        Ok(Self { ledger, link, commits, jobs: Some(jobs), thread: Some(thread), failure, lost })
     }
 
     /// Hands an operation in at once; the future waits until it is committed. What was handed in
@@ -85,6 +89,10 @@ impl Queue {
 
     pub(super) fn link(&self) -> &StoreLink {
         &self.link
+    }
+
+    pub(super) fn watch(&self) -> LedgerWatch {
+        LedgerWatch::new(Arc::clone(&self.commits), self.link.clone())
     }
 
     fn send(&self, message: Message) -> bool {
@@ -190,6 +198,7 @@ struct Failed;
 
 struct Writer<S> {
     store: S,
+    commits: Arc<CommitCounter>,
     failure: Arc<OnceLock<LedgerError>>,
     /// The ledger is not held any more. It stays so, even if the store takes it back.
     lost: Arc<OnceLock<LedgerError>>,
@@ -244,6 +253,7 @@ impl<S: Store> Writer<S> {
         let begun = Instant::now();
         self.store.commit()?;
         self.last_commit = begun.elapsed();
+        self.commits.add(self.last_commit);
         Ok(())
     }
 }

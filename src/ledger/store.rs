@@ -49,6 +49,9 @@ pub(super) enum Op {
     Settle { run: i64, email: EmailKey, payload: PayloadHash, fields: Option<FieldHashes>, outcome: Outcome },
     /// No request of the record is open. There is no outcome.
     Release { email: EmailKey },
+    /// No process sends to the target before this moment. A store that processes of one machine
+    /// share need not keep it, because there the next run begins later than the pace allows.
+    HoldBack { until: Moment },
     /// Each customer that was not settled has the outcome `exists`. Answers how many those were.
     Learn { run: i64, customers: Vec<(EmailKey, Receipt)> },
     /// The record in doubt has this ending, as of the run that sent the request and as of this one.

@@ -19,6 +19,22 @@ struct SharedTrust {
     /// Nothing is trusted before this moment, whatever was renewed.
     held_until: watch::Sender<Option<Moment>>,
     is_closing: watch::Sender<bool>,
+    figures: watch::Sender<LeaseFigures>,
+}
+
+/// How the lease fares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeaseFigures {
+    /// It was taken, and was neither lost nor given back.
+    pub is_held: bool,
+    /// How often it changed hands before.
+    pub epoch: u64,
+    /// How often another process took it from this one: once at most.
+    pub losses: u64,
+    /// How often the database was reached again after it could not be.
+    pub reconnects: u64,
+    /// Commits whose acknowledgement was lost.
+    pub unknown_commits: u64,
 }
 
 #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "only a shared ledger has a lease"))]
@@ -26,7 +42,20 @@ impl StoreLink {
     /// Returns the link of a store whose lease was renewed at `since` and is trusted for `time`.
     pub(super) fn leased(since: Moment, time: Duration) -> Self {
         let (trust, held_until) = (watch::Sender::new((since, time)), watch::Sender::new(None));
-        Self(Some(Arc::new(SharedTrust { trust, held_until, is_closing: watch::Sender::new(false) })))
+        let (is_closing, figures) = (watch::Sender::new(false), watch::Sender::default());
+        Self(Some(Arc::new(SharedTrust { trust, held_until, is_closing, figures })))
+    }
+
+    /// Changes the figures of the lease.
+    pub(super) fn note(&self, change: impl FnOnce(&mut LeaseFigures)) {
+        if let Some(shared) = &self.0 {
+            shared.figures.send_modify(change);
+        }
+    }
+
+    /// Returns the figures of the lease, or `None` if there is none.
+    pub(super) fn figures(&self) -> Option<LeaseFigures> {
+        self.0.as_ref().map(|shared| *shared.figures.borrow())
     }
 
     /// Returns whether the ledger can be lost while it is open.

@@ -27,6 +27,26 @@ pub struct Metrics {
     started_at: Timestamp,
     last: LastEnd,
     work: Option<PlannedWork>,
+    ledger: Option<LedgerGauges>,
+}
+
+/// How the ledger of the run fares.
+#[derive(Clone, Copy, Debug)]
+pub struct LedgerGauges {
+    pub commits: u64,
+    pub commit_time: Duration,
+    /// `None` if it is a file.
+    pub lease: Option<LeaseGauges>,
+}
+
+/// The same of a shared ledger.
+#[derive(Clone, Copy, Debug)]
+pub struct LeaseGauges {
+    pub is_held: bool,
+    pub epoch: u64,
+    pub losses: u64,
+    pub reconnects: u64,
+    pub unknown_commits: u64,
 }
 
 /// How a run ended last. While a run is under way, this is the run before it.
@@ -54,7 +74,7 @@ impl Metrics {
         let labels = format!("host=\"{}\",account=\"{}\"", escaped(host), escaped(account));
         let value = |name| value_in(earlier, name, &labels);
         let last = LastEnd { at: value(END), exit_code: value(EXIT_CODE), succeeded_at: value(SUCCESS) };
-        Self { labels, started_at, last, work: None }
+        Self { labels, started_at, last, work: None, ledger: None }
     }
 
     /// Sets how many records the input has, and how many the ledger has in doubt.
@@ -64,6 +84,11 @@ impl Metrics {
             known_bad: KnownBad::default(),
             doubts,
         });
+    }
+
+    /// Replaces what is known of the ledger.
+    pub const fn ledger(&mut self, gauges: LedgerGauges) {
+        self.ledger = Some(gauges);
     }
 
     /// Counts an event. Events before [`planned`](Self::planned) are ignored.
@@ -114,7 +139,26 @@ impl Metrics {
         if let Some(work) = &self.work {
             work.write(&mut page, time);
         }
+        if let Some(ledger) = &self.ledger {
+            ledger.write(&mut page);
+        }
         page.text
+    }
+}
+
+impl LedgerGauges {
+    fn write(&self, page: &mut Page<'_>) {
+        page.gauge("ledger_commits", "Commits of the ledger in the last run.", self.commits);
+        let seconds = self.commit_time.as_secs_f64();
+        page.gauge("ledger_commit_seconds", "How long the commits of the last run took together.", seconds);
+        let Some(LeaseGauges { is_held, epoch, losses, reconnects, unknown_commits }) = self.lease else { return };
+        page.gauge("lease_held", "Whether this run holds the lease of the shared ledger.", u8::from(is_held));
+        page.gauge("lease_epoch", "How often the lease of the account has been taken.", epoch);
+        page.gauge("lease_losses", "Leases of the last run that another run took over.", losses);
+        let reached = "How often the last run reached the database of the ledger again.";
+        page.gauge("ledger_reconnects", reached, reconnects);
+        let unknown = "Commits of the last run whose acknowledgement was lost; they were written again.";
+        page.gauge("ledger_unknown_commits", unknown, unknown_commits);
     }
 }
 
@@ -223,6 +267,8 @@ mod tests {
             metrics.on(&Event::Settled { position: Position { row: 1, line: 2 }, status }, now);
         }
         metrics.on(&Event::Throttled { pause: Duration::from_secs(1) }, now);
+        let lease = LeaseGauges { is_held: true, epoch: 7, losses: 0, reconnects: 2, unknown_commits: 1 };
+        metrics.ledger(LedgerGauges { commits: 5, commit_time: Duration::from_millis(250), lease: Some(lease) });
         metrics
     }
 
@@ -279,6 +325,13 @@ mod tests {
             ("requests_per_second", 0.5),
             ("throttled", 1.0),
             ("ledger_doubts", 3.0),
+            ("ledger_commits", 5.0),
+            ("ledger_commit_seconds", 0.25),
+            ("lease_held", 1.0),
+            ("lease_epoch", 7.0),
+            ("lease_losses", 0.0),
+            ("ledger_reconnects", 2.0),
+            ("ledger_unknown_commits", 1.0),
         ] {
             assert_eq!(value(&text, name), Some(expected), "{name}");
         }

@@ -53,7 +53,7 @@ pub use formats::html::facts::{PageFacts, PastRun, RunFacts};
 pub use human::about;
 pub use kyc::KycCounts;
 pub use mails::MailCounts;
-pub use metrics::Metrics;
+pub use metrics::{LeaseGauges, LedgerGauges, Metrics};
 pub use notification::Notification;
 pub use plan::Plan;
 pub use progress::Activity;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::input;
 use super::outputs::{self, Rendering};
 use super::target::{self, creation};
 use super::{SendingSettings, ServerSettings, TargetSettings};
@@ -56,6 +57,7 @@ impl ImportSettings {
     /// Decides everything. Reads credentials and tries out the report files, so it may block.
     pub(crate) fn of(args: &ImportArgs, log: LogSettings) -> Result<Self, Failure> {
         let destination = Destination::of(args)?;
+        input::check_spool(&args.input, destination.ledger())?;
         let input = InputSettings::of(&args.input)?;
         let mut others = outputs::own_files(destination.ledger(), Some(&args.credentials));
         others.extend(args.notify_url_file.clone());

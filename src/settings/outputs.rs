@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::input::is_spooled;
+use super::input::{PIPE, has_spooled_name};
 use crate::atomic_file;
 use crate::cli::{CredentialArgs, OutputArgs, SummaryFormat};
 use crate::domain::shown;
@@ -145,7 +145,7 @@ pub(super) fn same_file(one: &Path, other: &Path) -> bool {
 /// Returns the path of the default report: `customers.csv` → `customers.report.csv`. Any other
 /// extension stays: `x.ndjson` → `x.ndjson.report.csv`.
 pub(crate) fn default_report(input: &Path) -> PathBuf {
-    if input == Path::new("-") || is_spooled(input) {
+    if input == Path::new(PIPE) || has_spooled_name(input) {
         return STDIN_REPORT.into();
     }
     let is_csv = input.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
@@ -186,6 +186,8 @@ mod tests {
             ("x.csv.gz", "x.csv.gz.report.csv"),
             ("plain", "plain.report.csv"),
             ("-", "customer-import.report.csv"),
+            ("/spool/stdin-a1B2c3", "customer-import.report.csv"),
+            ("stdin-notes.csv", "stdin-notes.report.csv"),
         ] {
             assert_eq!(default_report(Path::new(input)), Path::new(report), "{input}");
         }

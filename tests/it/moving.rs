@@ -114,7 +114,8 @@ fn a_move_that_cannot_be_made_leaves_the_file_as_the_ledger() {
     world.lab.write("other.txt", "name,email\n".repeat(100));
     to(&url, "other.txt").ends(78);
     // The database knows the account from elsewhere.
-    world.run(&world.import(&url, &["--limit", "1"])).ends(0);
+    let warned = world.run(&world.import(&url, &["--limit", "1"])).ends(0);
+    warned.says("does not know this target").says("stop and run: customer-import ledger move --from ");
     let refused = to(&url, "l.db").ends(78).says("knows \"default\" at ").says("hint: nothing was moved");
     assert!(!refused.stderr.contains("panicked"));
     world.run(&world.import("l.db", &[])).ends(0);

@@ -391,7 +391,7 @@ fn exit(exit: Exit) -> &'static str {
             "the credentials are refused, or their file, command or variable does not give a usable one"
         }
         Exit::Configuration => {
-            "configuration: a redirect, a certificate, a proxy, an endpoint that is not there, a host name that does not exist, a ledger that is not ours or lies where it cannot be locked, rights of a file, twenty records in a row refused in the same words"
+            "configuration: a redirect, a certificate, a proxy, an endpoint that is not there, a host name that does not exist, a ledger that is not ours, lies where it cannot be locked or has moved into a database, rights of a file, twenty records in a row refused in the same words"
         }
         Exit::Interrupted(Signal::Hangup) => "stopped by SIGHUP",
         Exit::Interrupted(Signal::Interrupt) => "stopped by SIGINT (Ctrl-C)",

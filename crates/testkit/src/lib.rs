@@ -7,6 +7,7 @@
 pub mod checker;
 pub mod crash;
 pub mod database_proxy;
+pub mod delay_proxy;
 pub mod door;
 pub mod harness;
 pub mod hosts;

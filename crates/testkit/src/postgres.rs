@@ -29,8 +29,8 @@ initdb -D "$folder/data" -A trust -U postgres --no-sync -E UTF8 --locale=C >"$fo
 cat >>"$folder/data/postgresql.conf" <<CONF
 listen_addresses = ''
 unix_socket_directories = '$folder'
-fsync = off
-full_page_writes = off
+fsync = ${SYNC:-off}
+full_page_writes = ${SYNC:-off}
 max_connections = 200
 shared_buffers = 32MB
 autovacuum = off
@@ -98,6 +98,14 @@ impl Cluster {
     fn start() -> Result<Self, String> {
         let programs = programs().ok_or("PostgreSQL is not installed (apt-get install postgresql)")?;
         Self::kept_by(&["sh", "-c", KEEPER], programs, 5432, &[])
+    }
+
+    /// Starts a server of its own that syncs as one does that people rely on, for as long as this process
+    /// lives. `None` if this machine has no PostgreSQL.
+    pub fn that_syncs() -> Option<&'static Self> {
+        static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
+        let start = || Self::kept_by(&["sh", "-c", KEEPER], programs()?, 5432, &[("SYNC", "on")]).ok();
+        CLUSTER.get_or_init(start).as_ref()
     }
 
     /// Starts a server of its own that listens on 127.0.0.1 too, there with TLS and passwords only.

@@ -6,6 +6,7 @@ use crate::delivery::{self, Access, Api, Opening, OpeningStop};
 use crate::domain::StopReason;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::ledger::Ledger;
 use crate::process::confirm::{AskingTerminal, NotAsked};
 use crate::process::signals::Signals;
 use crate::report::{Activity, Plan, Style, about};
@@ -40,6 +41,7 @@ impl Consent {
         sender: &mut Sender,
         api: &Api,
         progress: Style,
+        ledger: Option<&Ledger>,
         signals: &Signals,
     ) -> Result<Option<Self>, Failure> {
         let base = &sender.server.target.base;
@@ -56,7 +58,8 @@ impl Consent {
             }
         };
         let activity = Activity::start(progress, "trying the credentials");
-        let opening = delivery::open(api, sender.sending.rate, &signals.shutdown).await.map_err(|stop| match stop {
+        let opened = delivery::open(api, sender.sending.rate, ledger, &signals.shutdown).await;
+        let opening = opened.map_err(|stop| match stop {
             OpeningStop::Interrupted => signals.stopped(),
             OpeningStop::Stop(reason) => stopped(&reason),
         })?;

@@ -1,7 +1,7 @@
 //! `--metrics-file`: the state of the run for monitoring. Written once the run is planned, at every
 //! heartbeat, and at the end of the run, however it ends.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -12,7 +12,8 @@ use crate::atomic_file::AtomicFile;
 use crate::domain::{KnownBad, Status, Tally, shown};
 use crate::event::Event;
 use crate::exit::Exit;
-use crate::report::{Metrics, Plan};
+use crate::ledger::{LeaseFigures, Ledger, LedgerFigures, LedgerWatch};
+use crate::report::{LeaseGauges, LedgerGauges, Metrics, Plan};
 use crate::settings::MetricsSettings;
 
 /// Does nothing if no file was named.
@@ -21,6 +22,7 @@ pub(super) struct MetricsFile {
     /// Of the monotonic clock, because setting the wall clock must not lengthen a run.
     begun: Instant,
     file: Option<(PathBuf, RefCell<Metrics>)>,
+    ledger: OnceCell<LedgerWatch>,
 }
 
 impl MetricsFile {
@@ -31,7 +33,19 @@ impl MetricsFile {
             let metrics = Metrics::new(&host, &account, Timestamp::now(), &String::from_utf8_lossy(&earlier));
             (path, RefCell::new(metrics))
         });
-        Self { begun: Instant::now(), file }
+        Self { begun: Instant::now(), file, ledger: OnceCell::new() }
+    }
+
+    /// From here on the file shows how this ledger fares.
+    pub(super) fn watch(&self, ledger: &Ledger) {
+        // A run opens one ledger.
+        drop(self.ledger.set(ledger.watch()));
+    }
+
+    /// Returns whether another run has taken the ledger over from this one.
+    pub(super) fn has_lost_ledger(&self) -> bool {
+        let lease = self.ledger.get().and_then(|ledger| ledger.figures().lease);
+        lease.is_some_and(|lease| lease.losses > 0)
     }
 
     pub(super) fn planned(&self, plan: &Plan) {
@@ -64,12 +78,27 @@ impl MetricsFile {
 
     /// Writes the file. If that fails, only logs an error, because the records do not depend on it.
     fn write(&self, text: impl FnOnce(&Metrics) -> String) {
+        if let Some(ledger) = self.ledger.get() {
+            self.change(|metrics| metrics.ledger(gauges(ledger.figures())));
+        }
         if let Some((path, metrics)) = &self.file
             && let Err(error) = replace(path, &text(&metrics.borrow()))
         {
             tracing::error!("cannot write the metrics to {}: {error}", shown(path));
         }
     }
+}
+
+fn gauges(figures: LedgerFigures) -> LedgerGauges {
+    let LedgerFigures { commits, commit_time, lease } = figures;
+    let lease = lease.map(|LeaseFigures { is_held, epoch, losses, reconnects, unknown_commits }| LeaseGauges {
+        is_held,
+        epoch,
+        losses,
+        reconnects,
+        unknown_commits,
+    });
+    LedgerGauges { commits, commit_time, lease }
 }
 
 fn replace(path: &Path, text: &str) -> io::Result<()> {

@@ -56,8 +56,9 @@ async fn measured(
     let metrics_file = MetricsFile::start(metrics);
     let ended = import(decide, &metrics_file, notice, signals.clone()).await;
     let exit = ended.as_ref().map_or_else(|failure| failure.exit, |exit| *exit);
-    // If another run holds the ledger, the metrics file belongs to that run.
-    if exit != Exit::Locked {
+    // If another run holds the ledger, the metrics file belongs to that run, unless that run took
+    // the ledger over, perhaps on another host.
+    if exit != Exit::Locked || metrics_file.has_lost_ledger() {
         metrics_file.end(exit);
     }
     ended
@@ -94,8 +95,9 @@ async fn import(
         let _activity = Activity::start(progress, "opening the ledger");
         signals.beside(move || existing.open_existing_ledger()).await?
     };
+    ledger.iter().for_each(|ledger| metrics.watch(ledger));
     let input = Arc::new(signals.beside(move || InputHandle::open(input)).await?);
-    if ledger.is_none() && !forgets {
+    if !forgets && other_ledger::is_new_to(target, ledger.is_some())? {
         other_ledger::warn_of_new(target, input.path());
     }
     let limit = sender.sending.limit;
@@ -111,7 +113,7 @@ async fn import(
     let held_back = held_back(strict, excuses_known_bad, &planned);
     // Before a new ledger is created, because much can be refused here.
     let consent = match &held_back {
-        None if asks => Consent::prepare(&planned.plan, &mut sender, &api, progress, &signals).await?,
+        None if asks => Consent::prepare(&planned.plan, &mut sender, &api, progress, ledger.as_ref(), &signals).await?,
         _ => None,
     };
     let ledger = match ledger {
@@ -128,6 +130,7 @@ async fn import(
             ledger
         }
     };
+    metrics.watch(&ledger);
     let ledger = Arc::new(ledger);
     sender.check_owner(&ledger).await?;
     if was_done_meanwhile(&ledger, target, &input)? {

@@ -127,6 +127,17 @@ impl Gate {
         Event::Unavailable { pause }
     }
 
+    /// Lets nothing be sent before this moment.
+    pub(super) fn hold_until(&mut self, until: Instant) {
+        self.paused_until = self.paused_until.max(until);
+        self.utilization.begin_anew(self.paused_until);
+    }
+
+    /// Returns before when nothing may be sent after a request that was sent at this moment.
+    pub(super) fn next_after(&self, left: Instant) -> Instant {
+        self.paused_until.max(left + interval(self.per_minute))
+    }
+
     fn pause(&mut self, pause: Duration, now: Instant) {
         self.paused_until = self.paused_until.max(now + pause);
         self.utilization.begin_anew(self.paused_until);

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::circuit_breaker::Health;
@@ -83,25 +83,48 @@ pub(crate) struct Pacer {
     asks: mpsc::UnboundedSender<oneshot::Sender<Permit>>,
     /// Filled after each response; drained before anything else.
     control: mpsc::UnboundedSender<Control>,
+    /// Before when another process must send nothing.
+    next_at: watch::Receiver<Option<Instant>>,
+}
+
+/// What happened before a pacer starts.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Before {
+    /// A request that counts.
+    pub first: Option<FirstRequest>,
+    /// Nothing is sent before this moment, because of another process.
+    pub held_until: Option<Instant>,
 }
 
 impl Pacer {
     /// Starts the pacing task; it reports through `events`.
     pub(crate) fn start(rate: Rate, events: mpsc::UnboundedSender<Event>) -> Self {
-        Self::start_after(None, rate, events)
+        Self::start_after(Before::default(), rate, events)
     }
 
-    /// Does the same after a request that counts, if there was one.
-    pub(crate) fn start_after(first: Option<FirstRequest>, rate: Rate, events: mpsc::UnboundedSender<Event>) -> Self {
+    /// Does the same after something that counts.
+    pub(crate) fn start_after(before: Before, rate: Rate, events: mpsc::UnboundedSender<Event>) -> Self {
         let (asks, asked) = mpsc::unbounded_channel();
         let (control, commands) = mpsc::unbounded_channel();
+        let (telling, next_at) = watch::channel(None);
         let gate = Gate::new(rate, Instant::now());
-        let mut pacing = Pacing { gate, asked, commands, control: control.downgrade(), events };
-        if let Some(first) = first {
+        let control_of_task = control.downgrade();
+        let mut pacing =
+            Pacing { gate, asked, commands, control: control_of_task, events, left: None, next_at: telling };
+        if let Some(until) = before.held_until {
+            pacing.gate.hold_until(until);
+        }
+        if let Some(first) = before.first {
             pacing.count(first);
         }
         tokio::spawn(pacing.hand_out());
-        Self { asks, control }
+        Self { asks, control, next_at }
+    }
+
+    /// Returns before when another process must send nothing to keep this pace. `None`: this one has
+    /// sent nothing.
+    pub(crate) fn next_at(&self) -> Option<Instant> {
+        *self.next_at.borrow()
     }
 
     /// Waits for the next permit. Returns `None` if the pacing task is gone.
@@ -129,6 +152,9 @@ struct Pacing {
     /// Weak, so that the task does not keep its own channel open.
     control: mpsc::WeakUnboundedSender<Control>,
     events: mpsc::UnboundedSender<Event>,
+    /// When the last request was sent.
+    left: Option<Instant>,
+    next_at: watch::Sender<Option<Instant>>,
 }
 
 impl Pacing {
@@ -180,6 +206,7 @@ impl Pacing {
         let Some(control) = self.control.upgrade() else { return };
         let now = Instant::now();
         let (unreached, probe, window) = self.gate.leaves(now);
+        self.leaves(now);
         self.tell(unreached);
         let returned = Returned { left: now, health: Health::Unclear, allowance: Allowance::default() };
         let permit = Permit { probe, control, window, has_left: false, returned };
@@ -197,12 +224,22 @@ impl Pacing {
         self.tell(told);
         let adapted = self.gate.adapt(now);
         self.tell(adapted);
+        if let Some(left) = self.left {
+            self.leaves(left);
+        }
+    }
+
+    /// Notes when the last request was sent, and before when no other process may send one.
+    fn leaves(&mut self, left: Instant) {
+        self.left = Some(left);
+        self.next_at.send_replace(Some(self.gate.next_after(left)));
     }
 
     /// Counts a request that was sent before this task began.
     fn count(&mut self, first: FirstRequest) {
         let now = Instant::now();
         self.gate.count(first.allowance, first.answered_at);
+        self.leaves(first.answered_at);
         let pause = first.paused_until.map(|until| until.saturating_duration_since(now));
         let paused = pause.filter(|pause| !pause.is_zero()).map(|pause| self.gate.throttled(pause, now));
         let adapted = self.gate.adapt(now);
@@ -313,6 +350,23 @@ mod tests {
         pacer.throttled(Duration::from_secs(5));
         pacer.permit().await.unwrap().report(Health::Conclusive, Allowance::default());
         assert!(start.elapsed() >= Duration::from_secs(30));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_another_process_sent_is_waited_for_and_what_this_one_sent_is_told() {
+        let (events, _told) = mpsc::unbounded_channel();
+        let start = Instant::now();
+        let held_until = Some(start + Duration::from_secs(7));
+        let pacer = Pacer::start_after(Before { first: None, held_until }, "30/m".parse().unwrap(), events);
+        assert_eq!(pacer.next_at(), None);
+        pacer.permit().await.unwrap().report(Health::Conclusive, Allowance::default());
+        assert_eq!(start.elapsed().as_secs(), 7);
+        let left = pacer.next_at().unwrap().duration_since(Instant::now()).as_secs_f64();
+        assert!((1.9..2.1).contains(&left), "an interval after the last request: {left}");
+        pacer.throttled(Duration::from_secs(30));
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let left = pacer.next_at().unwrap().duration_since(Instant::now()).as_secs_f64();
+        assert!((29.9..30.0).contains(&left), "a pause that the server asked for: {left}");
     }
 
     #[tokio::test(start_paused = true)]

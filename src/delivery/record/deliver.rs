@@ -21,6 +21,7 @@ use crate::clock::Clock;
 use crate::delivery::auth::admission::{Admission, Admitted};
 use crate::delivery::auth::token_cache::TokenRefusal;
 use crate::delivery::backoff::{backoff, jitter};
+use crate::delivery::handover;
 use crate::delivery::note::TaskMessage;
 use crate::delivery::pages::{PageReply, PageRequest, ask_for_page, class_of_page};
 use crate::delivery::payload::Payload;
@@ -64,6 +65,13 @@ pub(crate) struct RunContext<S> {
     pub awaiting: AtomicUsize,
     pub shutdown: Shutdown,
     pub clock: Clock,
+}
+
+impl<S> RunContext<S> {
+    /// Lets a process that takes the ledger over keep the pace of this one.
+    pub(crate) fn hold_others_back(&self) {
+        handover::hold_others_back(&self.pacer, &self.ledger, &self.clock);
+    }
 }
 
 /// How many responses have shown so far that the API works.
@@ -298,6 +306,7 @@ impl<S: Server> Delivery<S> {
         loop {
             let leaves_by = self.now().later(grace);
             let intent = self.intent(leaves_by, token_until);
+            self.context.hold_others_back();
             self.context.ledger.intend(&self.context.run, &self.ticket, intent).await?;
             permit.leave().await;
             if !self.now().is_after(leaves_by) {

@@ -20,10 +20,11 @@ use super::verdict::{RunEnd, Verdict};
 use crate::clock::Clock;
 use crate::delivery::auth::admission::Admission;
 use crate::delivery::auth::token_cache::TokenCache;
+use crate::delivery::handover;
 use crate::delivery::note::TaskMessage;
 use crate::delivery::opening::Opening;
 use crate::delivery::payload::Payload;
-use crate::delivery::rate::pacer::{Pacer, until};
+use crate::delivery::rate::pacer::{Before, Pacer, until};
 use crate::delivery::rate::rate_option::Rate;
 use crate::delivery::record::apart::{Apart, LookHash};
 use crate::delivery::record::deliver::{ApiEvidence, Delivered, RunAbort, RunContext, deliver};
@@ -35,9 +36,6 @@ use crate::event::{Event, Trouble};
 use crate::fault;
 use crate::ledger::{Claim, ClaimPolicy, ClaimRequest, Ledger, LedgerError, RunCounters, RunId, Ticket};
 
-/// How many records are claimed at once: few enough that the intents behind them in the ledger's
-/// queue do not wait for long.
-const BATCH: usize = 32;
 /// How many claimed records are kept ready per in-flight slot, so that a free slot never waits for
 /// a claim.
 const READY_PER_SLOT: usize = 2;
@@ -110,7 +108,8 @@ pub(crate) async fn run_by<S: Server>(clock: Clock, job: Job<S>, listener: impl 
         Some(Opening { tokens, first, requests, .. }) => (tokens.give_up_after(give_up_after), Some(first), requests),
         None => (TokenCache::new(job.server.logs_in(), give_up_after), None, 0),
     };
-    let (server, pacer) = (Arc::new(job.server), Pacer::start_after(first, job.rate, pacing));
+    let before = Before { first, held_until: handover::held_until(&job.ledger, &clock) };
+    let (server, pacer) = (Arc::new(job.server), Pacer::start_after(before, job.rate, pacing));
     let context = RunContext {
         admission: Admission::with_tokens(
             Arc::clone(&server),
@@ -215,7 +214,8 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
         mut paced: mpsc::UnboundedReceiver<Event>,
         mut noted: mpsc::UnboundedReceiver<TaskMessage>,
     ) -> RunEnd {
-        let mut batch = Vec::with_capacity(BATCH);
+        let most = self.context.ledger.claims_at_once();
+        let mut batch = Vec::with_capacity(most);
         let mut heart = heart();
         while !self.is_done() {
             self.confirm_the_last();
@@ -234,7 +234,7 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
                 () = until(self.stop_rules.deadline()), if !draining => self.halt(self.stop_rules.out_of_patience(Instant::now())),
                 Ok(slot) = Arc::clone(&self.context.slots).acquire_owned(), if may_start => self.start_all(slot),
                 Some(claims) = answered(&mut self.claiming) => self.take_claims(claims),
-                _ = receive(&mut self.offers, &mut batch), if may_claim => self.claim(&mut batch),
+                _ = receive(&mut self.offers, &mut batch, most), if may_claim => self.claim(&mut batch),
             }
         }
         if self.context.shutdown.is_draining() && matches!(self.verdict, None | Some(Verdict::LimitReached)) {
@@ -242,6 +242,7 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
         }
         // Messages that tasks sent before they ended are still in the channel.
         self.take_rest(&mut noted);
+        self.context.hold_others_back();
         let last = self.minutes.finish();
         self.keep_minute(last);
         RunEnd { verdict: self.verdict.unwrap_or(Verdict::Finished), counters: self.counters }
@@ -453,6 +454,9 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
     }
 
     fn report_pace(&mut self, event: Event) {
+        if let Event::Throttled { pause } = event {
+            self.context.ledger.hold_back(self.context.clock.now().later(pause));
+        }
         let event = match event {
             Event::BreakerOpened { pause, .. } => Event::BreakerOpened { pause, trouble: self.current_trouble() },
             other => other,
@@ -580,9 +584,9 @@ async fn answered<T>(claiming: &mut Option<BoxFuture<'static, T>>) -> Option<T> 
 }
 
 /// Waits for the next records: at least one, unless the input has ended.
-async fn receive(offers: &mut Option<mpsc::Receiver<Offer>>, batch: &mut Vec<Offer>) -> usize {
+async fn receive(offers: &mut Option<mpsc::Receiver<Offer>>, batch: &mut Vec<Offer>, most: usize) -> usize {
     match offers {
-        Some(offers) => offers.recv_many(batch, BATCH).await,
+        Some(offers) => offers.recv_many(batch, most).await,
         None => 0,
     }
 }

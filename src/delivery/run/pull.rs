@@ -10,11 +10,13 @@ use tokio::time::Instant;
 
 use super::give_up::GiveUpTimer;
 use crate::api::PageResult;
+use crate::clock::Clock;
 use crate::delivery::auth::admission::Admission;
 use crate::delivery::backoff::{backoff, jitter};
+use crate::delivery::handover;
 use crate::delivery::note::TaskMessage;
 use crate::delivery::pages::{PageReply, PageRequest, ask_for_page};
-use crate::delivery::rate::pacer::Pacer;
+use crate::delivery::rate::pacer::{Before, Pacer};
 use crate::delivery::rate::rate_option::Rate;
 use crate::delivery::server::Server;
 use crate::delivery::shutdown::Shutdown;
@@ -70,11 +72,14 @@ pub async fn pull<S: Server>(pull: Pull<S>) -> Pulled {
     let Pull { server, ledger, run, rate, give_up_after, shutdown } = pull;
     let (events, _unread) = mpsc::unbounded_channel();
     let (messages, mut noted) = mpsc::unbounded_channel();
-    let (server, pacer) = (Arc::new(server), Pacer::start(rate, events));
+    let clock = Clock::system();
+    let before = Before { first: None, held_until: handover::held_until(&ledger, &clock) };
+    let (server, pacer) = (Arc::new(server), Pacer::start_after(before, rate, events));
     let admission = Admission::new(Arc::clone(&server), pacer.clone(), shutdown.clone(), messages, give_up_after);
     let pulling = Pulling { server, ledger, run, pacer, admission, give_up_after, shutdown };
     let mut pulled = Pulled { customers: 0, learnt: 0, requests: 0, repeated: None, missing: 0, end: Ok(()) };
     pulled.end = pulling.read_pages(&mut pulled).await;
+    handover::hold_others_back(&pulling.pacer, &pulling.ledger, &clock);
     while let Ok(note) = noted.try_recv() {
         pulled.requests += u64::from(matches!(note, TaskMessage::Event(Event::Request(_))));
     }

@@ -244,6 +244,12 @@ async fn a_move_that_committed_without_knowing_is_completed_and_one_whose_databa
     let moved = world.move_it().unwrap();
     assert!(!moved.was_there && moved.was_lost && moved.records == 6, "{moved:?}");
     assert_eq!(world.count("records"), "6");
+    // Once the database has been the ledger, a failure does not make the file one again: it is old.
+    world.database.sql("DROP SCHEMA customer_import CASCADE");
+    begin(&Ledger::open(world.there(), target(), Creation::Allowed).unwrap()).await;
+    assert!(world.move_it().is_err());
+    let refused = Ledger::open(&world.file(), target(), Creation::Allowed).unwrap_err();
+    assert!(matches!(refused, LedgerError::Moved { is_complete: true, .. }), "{refused}");
 }
 
 #[tokio::test]

@@ -21,6 +21,8 @@ use crate::ledger::{Creation, LedgerError, LedgerName, Occupied};
 /// How long an account may be held by a transaction that hangs: the server ends it after five
 /// seconds.
 const HELD_ROW_TIME: Duration = Duration::from_secs(6);
+/// Nobody else needs the accounts yet, and in between a large file is read and counted.
+const PATIENT: &str = "SET LOCAL idle_in_transaction_session_timeout = '10min'";
 /// How long to wait between two attempts.
 const PAUSE: Duration = Duration::from_millis(500);
 /// The epoch of what was written elsewhere. Every lease has a later one.
@@ -189,6 +191,7 @@ impl Mover {
     /// Opens the transaction. Returns whether the database has everything already.
     async fn begin(&mut self) -> Result<bool, DatabaseTrouble> {
         limited(self.connected.batch(sql::BEGIN)).await?;
+        limited(self.connected.batch(PATIENT)).await?;
         self.is_open = true;
         let lease = millis(self.settings.lease);
         let mut has_all = true;

@@ -9,7 +9,7 @@ use futures::FutureExt as _;
 use futures::future::LocalBoxFuture;
 use tokio_postgres::types::ToSql;
 
-use super::clocks::{encode, millis_ahead};
+use super::clocks::{encode, later_of, millis_ahead};
 use super::connect::Connected;
 use super::effect::{Effect, NumberedOutcome};
 use super::sql::{self, Statement};
@@ -81,6 +81,7 @@ struct Group<'a> {
     outcomes: Vec<&'a NumberedOutcome>,
     erased: Vec<&'a EmailKey>,
     intents: BTreeMap<&'a EmailKey, (i64, u64, &'a Intent)>,
+    held_until: Option<Moment>,
     /// Every record of the group, because a record that a second run claims begins a new group.
     claimed: HashSet<&'a EmailKey>,
 }
@@ -107,13 +108,16 @@ impl<'a> Group<'a> {
             Effect::Intend { run, email, row, intent } => {
                 self.intents.insert(email, (*run, *row, intent));
             }
+            Effect::HoldBack(until) => {
+                self.held_until = Some(self.held_until.map_or(*until, |held| later_of(held, *until)));
+            }
             _ => return false,
         }
         true
     }
 
     fn flush(&mut self, account: Account, now: Moment, calls: &mut Vec<Call>) {
-        let Self { claims, learnt, outcomes, erased, intents, .. } = std::mem::take(self);
+        let Self { claims, learnt, outcomes, erased, intents, held_until, .. } = std::mem::take(self);
         for (run, claims) in claims {
             let rows: Vec<_> = claims.values().map(|row| number(*row)).collect();
             calls.push(call!(sql::CLAIM, account.id, run, keys(claims.keys().copied()), rows));
@@ -134,6 +138,9 @@ impl<'a> Group<'a> {
         }
         if !intents.is_empty() {
             calls.push(intend(&intents, account, now));
+        }
+        if let Some(until) = held_until {
+            calls.push(call!(sql::HOLD_BACK, account.id, millis_ahead(until, now)));
         }
     }
 }
@@ -236,6 +243,7 @@ fn alone(effect: &Effect, account: Account, calls: &mut Vec<Call>) {
         | Effect::Learn { .. }
         | Effect::AddOutcome(_)
         | Effect::Erase(_)
+        | Effect::HoldBack(_)
         | Effect::Intend { .. } => {}
     }
 }
@@ -440,6 +448,13 @@ mod tests {
     fn an_outcome_of_a_request_of_the_same_batch_is_written_after_it() {
         let effects: Vec<_> = [intend("a", 0)].into_iter().chain(settle("a")).chain([intend("b", 2)]).collect();
         assert_eq!(written(&effects), ["outcomes", "intents", "intents", "records", "intents"]);
+    }
+
+    #[test]
+    fn the_latest_of_many_moments_is_kept_with_one_statement() {
+        let until = |second| Effect::HoldBack(now().later(Duration::from_secs(second)));
+        let effects = [intend("a", 0), until(2), intend("b", 0), until(9), until(3)];
+        assert_eq!(written(&effects), ["intents", "accounts"]);
     }
 
     #[test]

@@ -73,6 +73,7 @@ pub(super) fn effects_of(op: Op, numbering: &mut Numbering) -> Result<Vec<Effect
             numbering.settle(run, &email, SettledData { payload, fields }, outcome)
         }
         Op::Release { email } => vec![Effect::Erase(email)],
+        Op::HoldBack { until } => vec![Effect::HoldBack(until)],
         Op::EndRun { run, end } => vec![Effect::EndRun { run, end }],
         asks => return Err(Box::new(asks)),
     })
@@ -106,7 +107,7 @@ impl Asking<'_> {
                 (OpReply::Is(is_owner), first.into_iter().collect())
             }
             // These have effects alone.
-            Op::Intend { .. } | Op::Settle { .. } | Op::Release { .. } | Op::EndRun { .. } => {
+            Op::Intend { .. } | Op::Settle { .. } | Op::Release { .. } | Op::HoldBack { .. } | Op::EndRun { .. } => {
                 (OpReply::Done, Vec::new())
             }
         })

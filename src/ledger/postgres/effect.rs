@@ -6,7 +6,7 @@
 
 use jiff::Timestamp;
 
-use crate::domain::{EmailKey, Outcome, Status};
+use crate::domain::{EmailKey, Moment, Outcome, Status};
 use crate::ledger::field_hashes::{FieldHash, FieldHashes};
 use crate::ledger::minute_codec::EncodedMinute;
 use crate::ledger::model::{self, CheckedStatus, EndedRun, Intent, RunStart, StoredOutcome};
@@ -50,6 +50,8 @@ pub(super) enum Effect {
     },
     SetChecks(Vec<(EmailKey, CheckedStatus)>),
     SetOwner(Vec<u8>),
+    /// No process sends before this moment, nor before an earlier such moment.
+    HoldBack(Moment),
     Forget {
         email: EmailKey,
         person: FieldHash,

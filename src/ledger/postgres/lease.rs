@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::connect::{Connected, limited};
 use super::presence::{self, Presence, Trace};
-use super::rows::read_one;
+use super::rows::{number, read_one};
 use super::sql;
 use super::trouble::DatabaseTrouble;
 use crate::ledger::Target;
@@ -78,6 +79,8 @@ pub(super) struct HolderRow {
     /// The time of the database.
     pub now: Timestamp,
     pub last_batch: i64,
+    /// For how long nothing may be sent.
+    pub next_in: Duration,
 }
 
 impl HolderRow {
@@ -112,6 +115,7 @@ pub(super) async fn holder(
         epoch: row.try_get(3)?,
         now,
         last_batch: row.try_get(5)?,
+        next_in: read_wait(row, 6)?,
     })
 }
 
@@ -165,6 +169,16 @@ pub(super) struct Taken {
     pub has_moved: bool,
     /// The last batch of the last holder, or `None` if it is unknown.
     pub batch_before: Option<i64>,
+    /// For how long nothing may be sent.
+    pub next_in: Duration,
+}
+
+/// The longest wait for what another host sent or was asked for. A longer one shows that the clock
+/// of the database was set.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
+
+fn read_wait(row: &Row, column: usize) -> Result<Duration, DatabaseTrouble> {
+    Ok(Duration::from_millis(number(row, column)?).min(LONGEST_WAIT))
 }
 
 /// Takes the lease unless another process may have it.
@@ -178,7 +192,8 @@ pub(super) async fn take(
     let current = holder(connected, account, &sql::HOLDER).await?;
     if current.term == Some(term.id) {
         // The acknowledgement of an earlier attempt was lost, and with it what that attempt found.
-        return Ok(Taking::Taken(Taken { epoch: current.epoch, has_moved: !place.is_empty(), batch_before: None }));
+        let HolderRow { epoch, next_in, .. } = current;
+        return Ok(Taking::Taken(Taken { epoch, has_moved: !place.is_empty(), batch_before: None, next_in }));
     }
     let dead = current.trace.clone().filter(Trace::is_dead);
     if current.term.is_some() && current.is_alive && dead.is_none() {
@@ -217,7 +232,8 @@ async fn take_free(
     if dead.is_some() {
         connected.run(&sql::ORPHAN, &[&account, &last_epoch]).await?;
     }
-    let taken = Taken { epoch, has_moved: row.try_get(2)?, batch_before: Some(row.try_get(3)?) };
+    let (has_moved, batch_before, next_in) = (row.try_get(2)?, Some(row.try_get(3)?), read_wait(row, 4)?);
+    let taken = Taken { epoch, has_moved, batch_before, next_in };
     commit(connected).await?;
     Ok(Some(taken))
 }

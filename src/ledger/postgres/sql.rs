@@ -110,19 +110,21 @@ statements! {
     /// Takes the lease if it is free, too old, or that of a term whose holder is dead. Returns no
     /// row otherwise. Of two who come at once the second waits for the row and reads it again.
     TAKE (BIG, UUID, TEXT, BIG, TEXT, UUID)
-        "WITH old AS (SELECT id, term, place, epoch, last_batch, lease_until < clock_timestamp() AS is_late
+        "WITH old AS (SELECT id, term, place, epoch, last_batch, next_at, lease_until < clock_timestamp() AS is_late
                       FROM customer_import.accounts WHERE id = $1 FOR UPDATE)
          UPDATE customer_import.accounts a
          SET epoch = a.epoch + 1, term = $2, holder = $3::jsonb, last_batch = 0, place = $5,
              lease_until = clock_timestamp() + $4 * interval '1 millisecond'
          FROM old WHERE a.id = old.id AND (old.term IS NULL OR old.is_late OR old.term = $6)
-         RETURNING a.epoch, old.epoch, old.place <> '' AND old.place <> $5, old.last_batch";
+         RETURNING a.epoch, old.epoch, old.place <> '' AND old.place <> $5, old.last_batch,
+                   greatest((extract(epoch FROM old.next_at - clock_timestamp()) * 1000)::bigint, 0)";
     /// Who holds the lease, whether it is alive, and what time it is there.
-    HOLDER (BIG) "SELECT term, holder::text, lease_until >= clock_timestamp(), epoch, clock_timestamp(), last_batch
+    HOLDER (BIG) "SELECT term, holder::text, lease_until >= clock_timestamp(), epoch, clock_timestamp(), last_batch,
+                         greatest((extract(epoch FROM next_at - clock_timestamp()) * 1000)::bigint, 0)
                   FROM customer_import.accounts WHERE id = $1";
     /// The same as of when the transaction began.
     HOLDER_THEN (BIG) "SELECT term, holder::text, lease_until >= transaction_timestamp(), epoch,
-                              transaction_timestamp(), last_batch
+                              transaction_timestamp(), last_batch, 0::bigint
                        FROM customer_import.accounts WHERE id = $1";
     /// The fence. It divides by zero if another term holds the lease, and renews the lease if not.
     FENCE (BIG, BIG, UUID, BIG, BIG)
@@ -143,6 +145,9 @@ statements! {
     /// Notes that the process of this epoch has ended.
     ORPHAN (BIG, BIG) "UPDATE customer_import.intents SET is_orphan = true
                        WHERE account = $1 AND epoch = $2 AND NOT is_orphan";
+    HOLD_BACK (BIG, BIG)
+        "UPDATE customer_import.accounts
+         SET next_at = greatest(next_at, clock_timestamp() + $2 * interval '1 millisecond') WHERE id = $1";
     OWNER (BIG) "SELECT owner FROM customer_import.accounts WHERE id = $1";
     SET_OWNER (BIG, BYTES) "UPDATE customer_import.accounts SET owner = $2 WHERE id = $1";
 

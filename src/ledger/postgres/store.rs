@@ -37,6 +37,8 @@ const HELD_ROW_TIME: Duration = Duration::from_secs(6);
 const MOMENT: Duration = Duration::from_secs(60);
 /// The first and the longest wait between two attempts to connect again.
 const BACKOFF: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(5)];
+/// A wait for what another host has sent is told if it is this long.
+const TOLD_WAIT: Duration = Duration::from_secs(2);
 /// How many committed batches are kept, to be written again if the database forgets them.
 const KEPT_BATCHES: usize = 1000;
 /// How many effects they may have together.
@@ -53,6 +55,7 @@ pub(in crate::ledger) struct PostgresStore {
     link: StoreLink,
     secret: Vec<u8>,
     waited_since: Option<Timestamp>,
+    not_before: Option<Moment>,
 }
 
 impl PostgresStore {
@@ -66,10 +69,10 @@ impl PostgresStore {
         let name = LedgerName::from(&settings.url);
         let (settings, target) = (settings.clone(), target.clone());
         let worker = Worker::start(&name, async move || Keeper::open(settings, &target, creation, stay).await)?;
-        let (link, secret, waited_since) = worker.ask(&name, async |keeper: &mut Keeper| {
-            Ok((keeper.link.clone(), keeper.secret.clone(), keeper.waited_since))
+        let (link, secret, waited_since, not_before) = worker.ask(&name, async |keeper: &mut Keeper| {
+            Ok((keeper.link.clone(), keeper.secret.clone(), keeper.waited_since, keeper.not_before))
         })?;
-        Ok(Self { worker, name, link, secret, waited_since })
+        Ok(Self { worker, name, link, secret, waited_since, not_before })
     }
 
     /// Returns the secret that makes keys unguessable.
@@ -80,6 +83,11 @@ impl PostgresStore {
     /// Returns since when another process made this one wait, by the database's clock.
     pub(in crate::ledger) fn waited_since(&self) -> Option<Timestamp> {
         self.waited_since
+    }
+
+    /// Returns before when nothing may be sent, if another process has left that.
+    pub(in crate::ledger) fn not_before(&self) -> Option<Moment> {
+        self.not_before
     }
 }
 
@@ -115,6 +123,7 @@ struct Keeper {
     secret: Vec<u8>,
     hasher: KeyedHasher,
     waited_since: Option<Timestamp>,
+    not_before: Option<Moment>,
     account: Account,
     /// The last batch of the holder before this one, or `None` if it is unknown.
     batch_before: Option<i64>,
@@ -127,6 +136,8 @@ struct Keeper {
     connected: Option<Connected>,
     /// When the open transaction began.
     begun: Option<Moment>,
+    /// The commit of the open transaction was sent, and not acknowledged yet.
+    is_committing: bool,
     /// What the open transaction has written, and what it still has to write.
     written: Vec<Effect>,
     pending: Vec<Effect>,
@@ -157,19 +168,27 @@ impl Keeper {
             waited_since: None,
         };
         let (connected, Won { secret, id, place, taken, begun }) = candidate.win(&name).await?;
-        let Taken { epoch, has_moved, batch_before } = taken;
+        let Taken { epoch, has_moved, batch_before, next_in } = taken;
         let LeaseSeeker { term, waited_since, .. } = candidate;
         let clock = Clock::system();
         let now = clock.now();
         let link = StoreLink::leased(begun, trusted_time(settings.lease));
+        link.note(|lease| (lease.is_held, lease.epoch) = (true, epoch.unsigned_abs()));
         if has_moved {
             link.hold_until(over_after_failover(now, &settings));
+        }
+        if next_in >= TOLD_WAIT {
+            let seconds = next_in.as_secs();
+            tracing::info!(
+                "requests wait for {seconds} s, because of what the last holder of the ledger sent or was told"
+            );
         }
         if lease::may_forget(&connected).await {
             tracing::warn!("the database has no synchronous standby, so a failover may forget its last commits");
         }
         let hasher = KeyedHasher::new(&secret).map_err(|error| LedgerError::io(name.clone(), error))?;
         Ok(Self {
+            not_before: (!next_in.is_zero()).then(|| now.later(next_in)),
             takeover: Takeover { at: now, grace: settings.grace },
             account: Account { id, epoch },
             batch_before,
@@ -185,6 +204,7 @@ impl Keeper {
             place,
             connected: Some(connected),
             begun: None,
+            is_committing: false,
             written: Vec::new(),
             pending: Vec::new(),
             numbering: Numbering::default(),
@@ -267,6 +287,7 @@ impl Keeper {
         }
         let effects = self.written.iter().chain(&self.pending);
         let limit = if effects.into_iter().any(is_long) { LONG_ANSWER_TIME } else { ANSWER_TIME };
+        self.is_committing = commits;
         within(limit, in_order(sent)).await?;
         self.begun.get_or_insert(now);
         if !commits {
@@ -282,6 +303,7 @@ impl Keeper {
 
     fn acknowledged(&mut self) {
         self.committed += 1;
+        self.is_committing = false;
         self.written.append(&mut self.pending);
         let effects = std::mem::take(&mut self.written);
         if !self.place.is_empty() {
@@ -304,6 +326,7 @@ impl Keeper {
 
     async fn try_to_recover(&mut self, trouble: DatabaseTrouble, outage: &mut Outage) -> Result<(), LedgerError> {
         self.begun = None;
+        let was_committing = std::mem::take(&mut self.is_committing);
         let pending = std::mem::take(&mut self.pending);
         self.written.extend(pending);
         self.pending = std::mem::take(&mut self.written);
@@ -324,12 +347,16 @@ impl Keeper {
             DatabaseTrouble::Unknown(why) => why,
         };
         self.connected = None;
+        if was_committing {
+            self.link.note(|lease| lease.unknown_commits += 1);
+        }
         tracing::warn!("the ledger {} cannot be reached ({why}); nothing is sent until it is", self.name);
         let mut why = why;
         loop {
             outage.wait(self, why).await?;
             match self.connect_again().await {
                 Ok(()) => {
+                    self.link.note(|lease| lease.reconnects += 1);
                     tracing::info!("the ledger {} is reached again", self.name);
                     return Ok(());
                 }
@@ -421,6 +448,7 @@ impl Keeper {
             None => None,
         };
         let by = row.filter(|row| row.term.is_some()).map(|row| row.holder);
+        self.link.note(|lease| (lease.is_held, lease.losses) = (false, lease.losses + 1));
         self.failed(DatabaseProblem::TakenOver { by })
     }
 
@@ -471,6 +499,7 @@ impl Resident for Keeper {
         if self.failure.as_ref().is_some_and(LedgerError::is_taken_over) {
             return;
         }
+        self.link.note(|lease| lease.is_held = false);
         match limited(self.let_go().boxed_local()).await {
             Ok(()) => self.term.leave(),
             // The next run waits for the end of the lease, or sees that this process is dead.

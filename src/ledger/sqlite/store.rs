@@ -105,6 +105,7 @@ impl SqliteStore {
                 write::write_outcome(connection, run, record, SentData { payload, fields }, outcome)?;
                 OpReply::Done
             }
+            Op::HoldBack { .. } => OpReply::Done,
             Op::Release { email } => {
                 let record = record(connection, target, claimed.remove(&email), &email)?;
                 write::erase_intent(connection, record)?;
