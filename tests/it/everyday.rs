@@ -175,10 +175,10 @@ fn c4_quotes_written_with_a_backslash_are_refused_also_when_the_rejects_are_impo
     }
     let wrong = r#""Dwayne \Rock\"" Jay""""#;
     let mend = lab.read("again.csv");
-    let (_, surplus) = mend.trim_end().rsplit_once(',').unwrap();
-    assert!(mend.contains(wrong) && surplus.contains("then delete this cell"), "{mend}");
+    let (kept, surplus) = mend.split_once(",\"this row is not as it was read").unwrap();
+    assert!(mend.contains(wrong) && surplus.trim_end().ends_with("then delete this cell\""), "{mend}");
     let right = r#""Dwayne ""Rock"" Jay""#;
-    lab.write("mend.csv", mend.replacen(wrong, right, 1).replace(&format!(",{surplus}"), ""));
+    lab.write("mend.csv", format!("{}\n", kept.replacen(wrong, right, 1)));
     let (ran, sent) = imported(&lab, "mend.csv", &[]);
     ran.ends(0).says("1  created");
     assert_eq!(sent["rock@example.com"]["customer_name"], "Dwayne \"Rock\" Jay");

@@ -47,12 +47,14 @@ pub(super) fn is_caron_of_macintosh(name: &str, at: usize) -> bool {
     let begun = &name[start..at];
     let after = name[at..].chars().nth(1);
     match after {
-        // No word ends like this, and `DŽ` is one letter of Croatian.
+        // A letter that joins two words follows a whole word, and that has a vowel. `DŽ` is one
+        // letter of Croatian.
         Some(after) if is_small_latin(after) => {
             let is_vowel = |letter: char| !letter.is_ascii() || "AEIOUYaeiouy".contains(letter);
             !begun.is_empty() && begun != "D" && !begun.contains(is_vowel)
         }
         Some(after) if after.is_alphabetic() => false,
+        // No word ends like this.
         _ => begun.chars().next_back().is_some_and(is_small_latin),
     }
 }
