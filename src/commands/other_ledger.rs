@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::typed::TypedCommand;
 use crate::cli::{Command, LedgerCommand, TargetArgs};
 use crate::domain::shown;
+use crate::failure::Failure;
 use crate::ledger::LedgerError;
 use crate::settings::TargetSettings;
 use crate::shell;
