@@ -16,10 +16,11 @@ use crate::checker::{Memory, Rules, Verdict, check_end};
 use crate::harness::{Lab, Server};
 use crate::mutants::{exchange_as, people, planned, whole_log};
 
-const LEASE: Duration = Duration::from_millis(200);
+/// Longer than a machine that is busy leaves a host without a core.
+const LEASE: Duration = Duration::from_millis(700);
 const GRACE: Duration = Duration::from_millis(100);
 /// Longer than the slow server works on a request.
-const SETTLE: Duration = Duration::from_millis(600);
+const SETTLE: Duration = Duration::from_millis(1500);
 /// How late a request may be seen here.
 const LATENESS: Duration = Duration::from_millis(60);
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -173,7 +174,7 @@ impl<'a> Host<'a> {
 /// Two hosts, the first of which a blow befalls, and what the checker says of them.
 fn fight(flaw: Flaw, blow: Blow) -> (Verdict, Trespasses) {
     let lab = Lab::new();
-    let latency = if matches!(blow, Blow::DeathAfterSend(_)) { "500ms" } else { "20ms" };
+    let latency = if matches!(blow, Blow::DeathAfterSend(_)) { "1200ms" } else { "20ms" };
     let server = Server::start(&lab, &["--email-only", "--racy", "--latency", latency]);
     let witness = Witness::before(&server.url);
     let emails = people(&[]);

@@ -8,6 +8,7 @@ use testkit::database_proxy::DatabaseProxy;
 use testkit::postgres::{Cluster, Database};
 
 use crate::harness::{Lab, Ran, Server, email, exit_code, wait_until};
+use crate::many;
 
 /// Short waits, and a settle time that no request outlives. A takeover waits a second, and then the
 /// settle time.
@@ -326,6 +327,21 @@ fn p2_a_holder_that_was_stopped_finds_the_ledger_taken_over_and_sends_nothing_mo
     world.each_once(12);
 }
 
+/// The report is written before the run notes its end, so that the end can have the counts.
+#[test]
+fn p2_a_run_that_loses_the_ledger_while_it_ends_says_that_its_report_is_not_the_last_one() {
+    let Some(world) = World::of(3, &[]) else { return };
+    let proxy = DatabaseProxy::before(world.database.cluster().socket());
+    proxy.hold_before("UPDATE customer_import.runs");
+    let first = Running::start(world.import_by(&world.database.url_at(proxy.port), &[]));
+    wait_until("the run does not end", || proxy.is_held());
+    world.import(&["--wait-for-lease", "60s", "--report", "second.csv"]).ends(0);
+    proxy.release();
+    first.ended().ends(5).says("was taken over").says("the report of this run was written just before");
+    assert_eq!(world.lab.statuses(), created(3));
+    world.each_once(3);
+}
+
 #[test]
 fn p4_a_short_partition_is_outlived_and_a_long_one_loses_the_ledger_to_a_standby() {
     let Some(world) = World::of(30, &["--latency", "100ms"]) else { return };
@@ -475,11 +491,14 @@ fn p9_a_holder_whose_takeover_is_forgotten_ends_if_the_holder_before_has_written
 fn a_reader_whose_question_is_never_answered_ends_with_74() {
     let Some(world) = World::of(2, &[]) else { return };
     world.import(&[]).ends(0);
-    let proxy = DatabaseProxy::before(world.database.cluster().socket());
-    proxy.hold_after(6);
-    let ledger = world.database.url_at(proxy.port);
-    let show = ["ledger", "show", "--base-url", &world.server.url, "--ledger", &ledger];
-    world.lab.run(&show).ends(74).says("no answer within 10 s");
+    // While the reader is opened, and after that.
+    many::each(&[4, 6], |questions| {
+        let proxy = DatabaseProxy::before(world.database.cluster().socket());
+        proxy.hold_after(*questions);
+        let ledger = world.database.url_at(proxy.port);
+        let show = ["ledger", "show", "p0@example.com", "--base-url", &world.server.url, "--ledger", &ledger];
+        world.lab.run(&show).ends(74).says("no answer within 10 s");
+    });
 }
 
 #[test]

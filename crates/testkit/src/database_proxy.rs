@@ -70,6 +70,8 @@ struct State {
     carried: u32,
     /// How many more acknowledged commits are carried before one is lost with its connection.
     commits_left: Option<u32>,
+    /// All is held before a message of the client that holds this is carried.
+    held_before: Option<&'static [u8]>,
     /// How many more times the server may say that it is ready for a question before all is held.
     ready_left: Option<u32>,
     /// What the next commits are answered.
@@ -154,6 +156,15 @@ impl DatabaseProxy {
     /// next one.
     pub fn hold_after(&self, questions: u32) {
         self.shared.change(|state| state.ready_left = Some(questions));
+    }
+
+    /// Holds everything when the client first sends a message that holds this text.
+    pub fn hold_before(&self, text: &'static str) {
+        self.shared.change(|state| state.held_before = Some(text.as_bytes()));
+    }
+
+    pub fn is_held(&self) -> bool {
+        self.shared.state.lock().unwrap().is_held
     }
 
     /// Lets so many commits pass, and answers those after them for the server.
@@ -248,9 +259,11 @@ impl Shared {
                     message = ROLLBACK.to_vec();
                 }
             }
-            if message.windows(INTEND.len()).any(|window| window == INTEND) {
+            let holds = |text: &[u8]| message.windows(text.len()).any(|window| window == text);
+            if holds(INTEND) {
                 conversation.has_intent.store(true, Ordering::Relaxed);
             }
+            self.change(|state| state.is_held |= state.held_before.take_if(|text| holds(text)).is_some());
             self.wait();
             to.write_all(&message)?;
             let mut kind = [0];

@@ -389,8 +389,9 @@ impl Battle<'_> {
         if !(was_away || matches!(code, Some(0 | 1 | 4 | 5))) || words.contains("panicked") {
             self.outcome.strange.push(format!("{name} ended with {code:?}: {words}"));
         }
-        if code == Some(5) && self.trial.path(&format!("{name}.report.csv")).exists() {
-            self.outcome.strange.push(format!("{name} lost the ledger and wrote a report"));
+        let wrote = self.trial.path(&format!("{name}.report.csv")).exists();
+        if code == Some(5) && wrote != words.contains("the report of this run was written") {
+            self.outcome.strange.push(format!("{name} lost the ledger and says of its report what is not so: {words}"));
         }
     }
 

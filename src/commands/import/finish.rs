@@ -91,7 +91,7 @@ impl Import<'_> {
         };
         let ended = self.ledger.end_run(run, end).await;
         if let (Err(error), false) = (ended, matches!(verdict, Some(Verdict::LedgerFailed(_)))) {
-            return Err(error.into());
+            return Err(failed_after_report(error));
         }
         drop(activity);
         let counted = counted.map_err(|failure| failure.hint(self.hint_to_resume()))?;
@@ -245,7 +245,7 @@ impl Import<'_> {
         let end = EndedRun { counters, exit_code: exit.code(), stopped: Some(stopped.clone()), ..EndedRun::default() };
         let ended = self.ledger.end_run(run, end).await;
         if let (Err(error), false) = (ended, matches!(verdict, Some(Verdict::LedgerFailed(_)))) {
-            return error.into();
+            return failed_after_report(error);
         }
         log_end(exit.code(), Some(&stopped));
         let after_loss = verdict.as_ref().and_then(resume::after_run);
@@ -342,5 +342,20 @@ impl Memory {
 
     fn doubts(&self) -> Result<u64, Failure> {
         Ok(self.reader()?.open_requests()?.len() as u64)
+    }
+}
+
+/// Returns the failure of a ledger that could not note the end of a run whose report is there
+/// already. The report is true of that run, and older than that of a run that took over.
+fn failed_after_report(error: LedgerError) -> Failure {
+    let is_taken_over = error.is_taken_over();
+    let failure = Failure::from(error);
+    if is_taken_over {
+        failure.hint(
+            "nothing more was sent; the report of this run was written just before, and that run goes on with the \
+             ledger, so look at its report instead",
+        )
+    } else {
+        failure
     }
 }
