@@ -2,6 +2,10 @@
 //! for as long as is asked for.
 //!
 //! `cargo run --release --example soak -- --minutes 10 [--other 30] [--outage 2m] [--login]`
+//! `cargo run --release --example soak -- --minutes 10 --hosts 3`
+//!
+//! With `--hosts`, several processes share a ledger in a PostgreSQL database. The one at work is
+//! killed and stopped in turn, and another one takes over.
 //!
 //! The figures are the server's: its log says what came when and what became of it, and the
 //! independent checker of the tests holds the report against it.
@@ -10,6 +14,7 @@
     clippy::unwrap_used,
     clippy::print_stdout,
     clippy::cast_precision_loss,
+    clippy::expect_used,
     reason = "a tool for developers, not part of the program"
 )]
 
@@ -19,13 +24,14 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use customer_import::sandbox::parse_duration;
 use serde_json::Value;
 
 use testkit::door::Door;
+use testkit::postgres::Database;
 use testkit::{checker, program};
 
 const MINUTE: f64 = 60_000.0;
@@ -56,6 +62,15 @@ struct Options {
     /// Log in with an account id and a secret instead of using a token that lives for ever.
     #[arg(long)]
     login: bool,
+    /// How many hosts share a ledger. With 1 the ledger is a file.
+    #[arg(long, default_value_t = 1)]
+    hosts: usize,
+    /// How often the host at work is killed or stopped, in turn.
+    #[arg(long, value_parser = parse_duration, default_value = "40s")]
+    blow_every: Duration,
+    /// The program, if it is built already.
+    #[arg(long)]
+    program: Option<PathBuf>,
     /// Further options of the import.
     #[arg(last = true)]
     import: Vec<String>,
@@ -63,7 +78,8 @@ struct Options {
 
 impl Options {
     fn customers(&self) -> u32 {
-        let share = self.limit * 55 / 60;
+        // A takeover takes a lease, and its successor begins slowly.
+        let share = self.limit * if self.hosts > 1 { 40 } else { 55 } / 60;
         let left = (self.limit - self.limit / 20).saturating_sub(self.other);
         let outage = self.outage.unwrap_or_default().as_secs_f64() / 60.0;
         let minutes = (f64::from(self.minutes) - outage).max(1.0);
@@ -75,7 +91,10 @@ impl Options {
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let program = program::build();
+    let program = options.program.clone().unwrap_or_else(program::build);
+    if options.hosts > 1 {
+        return soak_hosts(&options, &program);
+    }
     let folder = tempfile::tempdir().unwrap();
     write_customers(&folder.path().join("in.csv"), options.customers());
     let server = Server::start(&program, folder.path(), &options);
@@ -118,6 +137,152 @@ fn main() -> ExitCode {
     );
     println!("{:<28} {:?}", "exit code", ended.status.code());
     if verdict.is_clean() && ended.status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Longer than an attempt takes, and short enough for many takeovers in ten minutes.
+const SETTLE: Duration = Duration::from_secs(10);
+
+/// Several hosts with one ledger that kill and stop each other.
+fn soak_hosts(options: &Options, program: &Path) -> ExitCode {
+    let database = Database::new().expect("PostgreSQL (apt-get install postgresql)");
+    let folder = tempfile::tempdir().unwrap();
+    write_customers(&folder.path().join("in.csv"), options.customers());
+    let server = Server::start(program, folder.path(), options);
+    let mut shift = Shift {
+        options,
+        program,
+        folder: folder.path(),
+        url: &server.url,
+        database: &database,
+        hosts: Vec::new(),
+        started: 0,
+    };
+    for _ in 0..options.hosts {
+        shift.start();
+    }
+    let (mut blows, mut struck) = ([0, 0], Instant::now());
+    while shift.attend() {
+        if struck.elapsed() > options.blow_every {
+            let kills = blows[0] == blows[1];
+            if shift.strike(kills) {
+                blows[usize::from(!kills)] += 1;
+            }
+            struck = Instant::now();
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    // All is done; one more run writes the report of it.
+    let last = shift.start();
+    while shift.attend() {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let traffic = Traffic::read(&folder.path().join("server.log"));
+    let memory = checker::MEMORY_QUESTIONS.map(|question| database.sql(question));
+    let verdict = checker::check_end(
+        &checker::Input::read(&folder.path().join("in.csv")),
+        &checker::Log::read(&folder.path().join("server.log")),
+        &checker::Memory::of_answers([&memory[0], &memory[1]]),
+        &folder.path().join(format!("{last}.csv")),
+        checker::Rules { settle: SETTLE, is_blind: false },
+    );
+    traffic.print(options);
+    println!("{:<28} {} killed, {} stopped", "hosts at work", blows[0], blows[1]);
+    println!("{:<28} {}", "terms of the lease", database.sql("SELECT epoch FROM customer_import.accounts"));
+    println!(
+        "{:<28} {}",
+        "created",
+        database.sql("SELECT count(*) FROM customer_import.outcomes WHERE status = 'created'")
+    );
+    for (kind, found) in verdict.counts() {
+        println!("{kind:<28} {found}");
+    }
+    let is_throttled = traffic.throttled(true).0 > 0;
+    if verdict.is_clean() && !is_throttled { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The hosts, and what they share.
+struct Shift<'a> {
+    options: &'a Options,
+    program: &'a Path,
+    folder: &'a Path,
+    url: &'a str,
+    database: &'a Database,
+    hosts: Vec<(String, Child)>,
+    started: usize,
+}
+
+impl Shift<'_> {
+    /// Starts a process. Returns its name.
+    fn start(&mut self) -> String {
+        self.started += 1;
+        let name = format!("host-{}", self.started);
+        let mut import = Command::new(self.program);
+        let settle = format!("{}s", SETTLE.as_secs());
+        import
+            .args(["import", "in.csv", "--base-url", self.url, "--ledger", &self.database.url()])
+            .args(["--wait-for-lease", "1h", "--lease", "6s", "--grace", "2s", "--settle", &settle, "--timeout", "8s"])
+            .args(["--report", &format!("{name}.csv")])
+            .args(&self.options.import)
+            .current_dir(self.folder)
+            .env("CUSTOMER_IMPORT_HOLDER", &name)
+            .env("CUSTOMER_IMPORT_TOKEN", "any")
+            // As on several machines, none sees whether another one lives.
+            .env("XDG_RUNTIME_DIR", self.folder.join("nowhere"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        self.hosts.push((name.clone(), import.spawn().unwrap()));
+        name
+    }
+
+    /// Starts a process for each that lost the ledger. Returns false when all have ended.
+    fn attend(&mut self) -> bool {
+        let mut lost = 0;
+        self.hosts.retain_mut(|(name, child)| {
+            let Some(status) = child.try_wait().unwrap() else { return true };
+            println!("{name} ended: {:?}", status.code());
+            lost += usize::from(status.code() == Some(5));
+            false
+        });
+        for _ in 0..lost {
+            self.start();
+        }
+        !self.hosts.is_empty()
+    }
+
+    /// Kills or stops the host at work. Returns false if none is.
+    fn strike(&mut self, kills: bool) -> bool {
+        let holder = "SELECT holder->>'host', epoch FROM customer_import.accounts WHERE term IS NOT NULL";
+        let answer = self.database.sql(holder);
+        let Some((holder, epoch)) = answer.split_once('|') else { return false };
+        let Some(place) = self.hosts.iter().position(|(name, _)| name == holder) else { return false };
+        if kills {
+            println!("{holder} is killed");
+            let (_, mut child) = self.hosts.remove(place);
+            child.kill().unwrap();
+            child.wait().unwrap();
+            self.start();
+            return true;
+        }
+        println!("{holder} is stopped");
+        let process = self.hosts[place].1.id().to_string();
+        let signal = |name: &str| drop(Command::new("kill").args(["-s", name, &process]).status());
+        signal("STOP");
+        self.database.wait_for(&format!("SELECT epoch > {epoch} FROM customer_import.accounts"), "t");
+        // In the middle of what its successor does.
+        std::thread::sleep(Duration::from_secs(3));
+        signal("CONT");
+        true
+    }
+}
+
+impl Drop for Shift<'_> {
+    fn drop(&mut self) {
+        for (_, child) in &mut self.hosts {
+            drop(child.kill());
+            drop(child.wait());
+        }
+    }
 }
 
 fn write_customers(path: &Path, count: u32) {
@@ -249,6 +414,13 @@ impl Traffic {
         (0..whole).map(|minute| counts.get(&minute).copied().unwrap_or_default()).collect()
     }
 
+    /// The most requests in any minute, wherever it begins.
+    fn most_in_a_minute(&self) -> usize {
+        let times: Vec<_> = self.0.iter().map(|exchange| exchange.at).collect();
+        let within = |from: usize| times[from..].iter().take_while(|at| **at < times[from] + MINUTE).count();
+        (0..times.len()).map(within).max().unwrap_or_default()
+    }
+
     /// All requests in each window as the server cuts them: it opens at the first request
     /// after the last one ended.
     fn windows(&self) -> Vec<usize> {
@@ -280,6 +452,7 @@ impl Traffic {
         }
         let most = self.windows().into_iter().max().unwrap_or_default();
         println!("{:<28} {most} of {limit}, everybody's", "most in one server window");
+        println!("{:<28} {}", "most in any 60 s", self.most_in_a_minute());
         let statuses: BTreeSet<_> = self.of(true).filter_map(|exchange| exchange.status).collect();
         println!("{:<28} {statuses:?}", "answers to us");
     }

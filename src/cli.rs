@@ -308,22 +308,30 @@ pub struct StatusArgs {
     pub target: TargetArgs,
     #[command(flatten)]
     pub credentials: CredentialArgs,
-    /// Pace of requests. `auto` follows the limit that the server announces, leaves a margin and
-    /// never exceeds 6000/m; N/s, N/m or N/h is exact.
-    #[arg(long, help_heading = PACE, default_value = "auto", env = "CUSTOMER_IMPORT_RATE", hide_env_values = true)]
-    pub rate: Rate,
-    /// Maximum time to wait for a complete response.
-    #[arg(long, help_heading = PACE, value_name = "D", default_value = "75s", value_parser = parse_duration, env = "CUSTOMER_IMPORT_TIMEOUT", hide_env_values = true)]
-    pub timeout: Duration,
-    /// Maximum time to wait for a connection.
-    #[arg(long, help_heading = PACE, value_name = "D", default_value = "10s", value_parser = parse_duration, env = "CUSTOMER_IMPORT_CONNECT_TIMEOUT", hide_env_values = true)]
-    pub connect_timeout: Duration,
+    #[command(flatten)]
+    pub pace: PaceArgs,
     /// Stop (69) after this time without a conclusive response.
     #[arg(long, help_heading = PACE, value_name = "D", default_value = "30m", value_parser = parse_duration, env = "CUSTOMER_IMPORT_GIVE_UP_AFTER", hide_env_values = true)]
     pub give_up_after: Duration,
     /// Print the result as JSON.
     #[arg(long, help_heading = "Output")]
     pub json: bool,
+}
+
+/// The pace of a command that asks the API and creates no customer.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = PACE)]
+pub struct PaceArgs {
+    /// Pace of requests. `auto` follows the limit that the server announces, leaves a margin and
+    /// never exceeds 6000/m; N/s, N/m or N/h is exact.
+    #[arg(long, default_value = "auto", env = "CUSTOMER_IMPORT_RATE", hide_env_values = true)]
+    pub rate: Rate,
+    /// Maximum time to wait for a complete response.
+    #[arg(long, value_name = "D", default_value = "75s", value_parser = parse_duration, env = "CUSTOMER_IMPORT_TIMEOUT", hide_env_values = true)]
+    pub timeout: Duration,
+    /// Maximum time to wait for a connection.
+    #[arg(long, value_name = "D", default_value = "10s", value_parser = parse_duration, env = "CUSTOMER_IMPORT_CONNECT_TIMEOUT", hide_env_values = true)]
+    pub connect_timeout: Duration,
 }
 
 #[derive(Debug, Args)]
@@ -344,15 +352,8 @@ pub struct DoctorArgs {
     pub target: TargetArgs,
     #[command(flatten)]
     pub credentials: CredentialArgs,
-    /// Pace of the few requests: `auto`, N/s, N/m or N/h.
-    #[arg(long, help_heading = PACE, default_value = "auto", env = "CUSTOMER_IMPORT_RATE", hide_env_values = true)]
-    pub rate: Rate,
-    /// Maximum time to wait for a complete response.
-    #[arg(long, help_heading = PACE, value_name = "D", default_value = "75s", value_parser = parse_duration, env = "CUSTOMER_IMPORT_TIMEOUT", hide_env_values = true)]
-    pub timeout: Duration,
-    /// Maximum time to wait for a connection.
-    #[arg(long, help_heading = PACE, value_name = "D", default_value = "10s", value_parser = parse_duration, env = "CUSTOMER_IMPORT_CONNECT_TIMEOUT", hide_env_values = true)]
-    pub connect_timeout: Duration,
+    #[command(flatten)]
+    pub pace: PaceArgs,
     /// Print the result as JSON.
     #[arg(long, help_heading = "Output")]
     pub json: bool,

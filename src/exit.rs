@@ -168,16 +168,10 @@ impl From<&LedgerError> for Exit {
 mod tests {
     use super::*;
 
-    fn tally(statuses: &[Status]) -> Tally {
-        let mut tally = Tally::default();
-        statuses.iter().for_each(|status| tally.add(*status));
-        tally
-    }
-
     #[test]
     fn doubt_beats_failure_and_a_stop_beats_both() {
-        let failed = tally(&[Status::Created, Status::Rejected]);
-        let doubtful = tally(&[Status::Rejected, Status::InDoubt]);
+        let failed = Tally::of(&[Status::Created, Status::Rejected]);
+        let doubtful = Tally::of(&[Status::Rejected, Status::InDoubt]);
         let stop = Verdict::Stopped(StopReason::Credentials("".into()));
         let code = |verdict: &Verdict, tally: &Tally| Exit::of_run(verdict, None, tally).code();
         assert_eq!(code(&Verdict::Finished, &failed), 1);
@@ -188,7 +182,7 @@ mod tests {
     #[test]
     fn known_changed_and_repeated_records_are_no_failure() {
         use Status::{AlreadyImported, Changed, Created, Duplicate, Exists, NotAttempted};
-        let fine = tally(&[Created, Exists, AlreadyImported, Changed, Duplicate, NotAttempted]);
+        let fine = Tally::of(&[Created, Exists, AlreadyImported, Changed, Duplicate, NotAttempted]);
         assert_eq!(Exit::of_run(&Verdict::LimitReached, None, &fine), Exit::Done);
     }
 
@@ -200,14 +194,14 @@ mod tests {
 
     #[test]
     fn a_finished_run_whose_ledger_lacks_an_outcome_is_never_called_done() {
-        let forgotten = tally(&[Status::Created, Status::NotAttempted]);
+        let forgotten = Tally::of(&[Status::Created, Status::NotAttempted]);
         assert_eq!(Exit::of_run(&Verdict::Finished, None, &forgotten), Exit::Io);
         assert_eq!(Exit::of_run(&Verdict::LimitReached, None, &forgotten), Exit::Done);
     }
 
     #[test]
     fn a_report_of_records_that_did_not_end_is_never_called_done() {
-        let code = |statuses: &[Status]| Exit::of_report(&tally(statuses)).code();
+        let code = |statuses: &[Status]| Exit::of_report(&Tally::of(statuses)).code();
         assert_eq!(code(&[Status::Created, Status::Duplicate]), 0);
         assert_eq!(code(&[Status::Created, Status::NotAttempted]), 1);
         assert_eq!(code(&[Status::InDoubt, Status::NotAttempted]), 4);

@@ -159,7 +159,9 @@ impl From<LedgerError> for Failure {
             }
             LedgerError::Empty(_) => "the first import turns it into a ledger",
             LedgerError::Foreign { .. } => "name another file with --ledger",
-            LedgerError::SeveralNames { .. } => "remove the other names (`find / -samefile` lists them)",
+            LedgerError::SeveralNames { path, .. } => {
+                &format!("remove the other names, which this lists: find / -samefile {}", quoted_path(path))
+            }
             LedgerError::MountPoint(_) => "mount the folder that holds it instead of the file",
             LedgerError::NetworkDisk { .. } => "name a local disk with --ledger",
             LedgerError::Unlockable { .. } => "if this is a network disk, name a local one with --ledger",
@@ -244,7 +246,9 @@ fn hint_of_distrust(path: &Path, why: Distrust) -> String {
             format!("run this as user {owner}, or, if you trust the file: {remedy} {path}")
         }
         (_, Some(remedy)) => format!("if no other user changed anything there: {remedy} {path}"),
-        (Distrust::SeveralNames(_), None) => format!("remove the other names: find / -samefile {path}"),
+        (Distrust::SeveralNames(_), None) => {
+            format!("remove the other names, which this lists: find / -samefile {path}")
+        }
         (_, None) => "remove it, or name another file".to_owned(),
     }
 }
@@ -305,9 +309,14 @@ impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         let hint = match &error {
             ClientError::CaFile { .. } => "check the path and the permissions of the file that --ca-file names",
-            ClientError::NoCertificate { .. } => {
-                "name a text file that begins with -----BEGIN CERTIFICATE-----; \
-                 convert a binary certificate with: openssl x509 -inform der -in FILE -out ca.pem"
+            ClientError::NoCertificate { path } => {
+                // openssl must not write over what it reads.
+                let output = if path.file_name().is_some_and(|name| name == "ca.pem") { "ca2.pem" } else { "ca.pem" };
+                &format!(
+                    "name a text file that begins with -----BEGIN CERTIFICATE-----; convert a binary certificate \
+                     with: openssl x509 -inform der -in {} -out {output}",
+                    quoted_path(path)
+                )
             }
             ClientError::Build(_) => {
                 "check that the system's certificates are installed (ca-certificates) and that the proxy's address is correct"

@@ -1,21 +1,29 @@
 //! Command lines for printing, quoted so that they work when pasted.
 
+use std::path::Path;
+
 /// Returns the word in the form that a shell reads back as the same word.
 ///
 /// Quotes every word that has anything but plain ASCII, because a shell may split or expand it.
-/// Escapes what controls the terminal or the direction of writing, as bash, zsh and POSIX of 2024
-/// read it, because a file may have such a name to disguise the command. An older `sh` finds no
-/// file then.
+/// Escapes what controls the terminal or the direction of writing, because a file may have such a
+/// name to disguise the command. `$'…'` would be shorter, but dash does not know it.
 #[must_use]
 pub fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_./:=@%+,-".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
         word.to_owned()
     } else if word.contains(is_disguise) {
-        format!("$'{}'", word.chars().map(escaped).collect::<String>())
+        // A shell drops the line breaks at the end of what a command prints.
+        let shown = word.trim_end_matches('\n');
+        let last = &word[shown.len()..];
+        let printed = format!("\"$(printf '{}')\"", shown.chars().enumerate().map(escaped).collect::<String>());
+        if last.is_empty() { printed } else { format!("{printed}'{last}'") }
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
     }
+}
+
+fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "_./:=@%+,-".contains(c)
 }
 
 fn is_disguise(c: char) -> bool {
@@ -23,13 +31,29 @@ fn is_disguise(c: char) -> bool {
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Returns a character for a word between `$'` and `'`.
-fn escaped(c: char) -> String {
+/// Returns a character, of which the place in its word is known, for the format of `printf`. An
+/// interactive shell expands some characters in any quotes, and `printf` would take a dash at the
+/// beginning for an option.
+fn escaped((place, c): (usize, char)) -> String {
     match c {
-        '\'' | '\\' => format!("\\{c}"),
-        c if is_disguise(c) => c.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("\\{byte:03o}")).collect(),
-        c => c.into(),
+        '%' => "%%".to_owned(),
+        '-' if place == 0 => r"\055".to_owned(),
+        c if is_plain(c) || c == ' ' || !c.is_ascii() && !is_disguise(c) => c.into(),
+        c => c.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("\\{byte:03o}")).collect(),
     }
+}
+
+/// Returns a hint in which the commands of other tools name this input instead of `FILE`. They do
+/// not write over it.
+#[must_use]
+pub fn naming_input(hint: &str, input: &Path) -> String {
+    const OUTPUT: &str = "> customers.ndjson";
+    let typed = input.to_string_lossy();
+    // A tool would take a dash at the beginning for an option.
+    let name = if typed.starts_with('-') { format!("./{typed}") } else { typed.into_owned() };
+    let named = hint.replace(" FILE ", &format!(" {} ", quoted(&name)));
+    let is_output = input.file_name().is_some_and(|name| name == "customers.ndjson");
+    if is_output { named.replace(OUTPUT, "> customers2.ndjson") } else { named }
 }
 
 /// Returns whether a text is the address of a PostgreSQL database.
@@ -108,10 +132,47 @@ mod tests {
             ("$HOME", "'$HOME'"),
             ("Straße", "'Straße'"),
             ("", "''"),
-            ("a\u{1b}[2J\n'b'\\.csv", r"$'a\033[2J\012\'b\'\\.csv'"),
-            ("\u{202e}vsc.é", r"$'\342\200\256vsc.é'"),
+            ("a\u{1b}[2J\n'b'\\.csv", r#""$(printf 'a\033\1332J\012\047b\047\134.csv')""#),
+            ("\u{202e}vsc.é", r#""$(printf '\342\200\256vsc.é')""#),
+            ("-\u{7}1 %!", r#""$(printf '\055\0071 %%\041')""#),
+            ("a\n", "\"$(printf 'a')\"'\n'"),
         ] {
             assert_eq!(quoted(word), expected);
+        }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn every_shell_reads_a_quoted_word_back() {
+        let words = [
+            "\u{1b}]0;title\u{7}a b.csv",
+            "-a\t--\u{202e}\"$HOME\" `id` $(id) 'x' \\033 %s %% ! !! !$.csv",
+            "\u{2066}Straße\u{2069}(1)*?[a]{b,c}~#;&|<>\u{85}1",
+            "a\nb\n\n",
+            "\n",
+            "It's",
+        ];
+        let line = format!("printf '%s\\0' {}", words.map(quoted).join(" "));
+        let mut tried = 0;
+        for shell in ["sh", "dash", "bash", "zsh", "ksh", "busybox"] {
+            let arguments: &[&str] = if shell == "busybox" { &["sh", "-c", &line] } else { &["-c", &line] };
+            let Ok(ran) = std::process::Command::new(shell).args(arguments).output() else { continue };
+            tried += 1;
+            let read = String::from_utf8(ran.stdout).unwrap();
+            assert_eq!(read.split_terminator('\0').collect::<Vec<_>>(), words, "{shell}: {line}");
+        }
+        assert!(tried > 0);
+    }
+
+    #[test]
+    fn commands_of_other_tools_name_the_input_and_never_write_over_it() {
+        let hint = "write one per line: jq -c . FILE > customers.ndjson";
+        for (input, command) in [
+            ("a b.json", "jq -c . 'a b.json' > customers.ndjson"),
+            ("-a.json", "jq -c . ./-a.json > customers.ndjson"),
+            ("out/customers.ndjson", "jq -c . out/customers.ndjson > customers2.ndjson"),
+        ] {
+            assert_eq!(naming_input(hint, Path::new(input)), format!("write one per line: {command}"));
         }
     }
 

@@ -25,7 +25,7 @@ fn told(bytes: &[u8], piece: usize, options: &InputOptions) -> Vec<String> {
                     row += 1;
                     assert_eq!(record.position.row, row);
                     let raw = match &record.raw {
-                        Some(RawRecord::Cells(cells)) => format!("{cells:?}"),
+                        Some(RawRecord::Cells(cells) | RawRecord::Misread(cells)) => format!("{cells:?}"),
                         Some(RawRecord::Line(line)) => format!("{line:?}"),
                         None => String::new(),
                     };

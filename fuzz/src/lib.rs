@@ -34,7 +34,7 @@ pub fn given() -> InputOptions {
 /// The cells as they were read.
 pub fn cells(record: &InputRecord) -> Vec<String> {
     match &record.raw {
-        Some(RawRecord::Cells(cells)) => {
+        Some(RawRecord::Cells(cells) | RawRecord::Misread(cells)) => {
             cells.iter().map(|cell| String::from_utf8(cell.clone()).expect("text")).collect()
         }
         _ => panic!("no cells"),

@@ -80,8 +80,7 @@ pub fn run(cli: Cli, log: &LogSettings) -> Result<Exit, Failure> {
     // What an import does is in its ledger and its reports, and its exit code speaks of these.
     let needs_output = !matches!(cli.command, Command::Import(_));
     let search = LedgerSearch::of(&cli.command);
-    let ended = dispatch(cli.command, log).map_err(with_proposal).map_err(with_pull);
-    let exit = ended.map_err(|failure| search.iter().fold(failure, |failure, search| search.explain(failure)))?;
+    let exit = dispatch(cli.command, log).map_err(|failure| with_next_command(failure, search.as_ref()))?;
     match stdout::failure() {
         Some(error) if needs_output => {
             Err(Failure::new(Exit::Io, format!("the output is incomplete: cannot write to standard output: {error}"))
@@ -91,21 +90,24 @@ pub fn run(cli: Cli, log: &LogSettings) -> Result<Exit, Failure> {
     }
 }
 
-/// Adds the command that teaches a new ledger what the API has, if the ledger was removed.
-fn with_pull(failure: Failure) -> Failure {
+/// Adds the command that helps: the one that looks for missing columns in a file, the one that uses
+/// another ledger that knows the target or to which this one moved, or the one that teaches a new ledger what the API has if
+/// the old one was removed.
+fn with_next_command(failure: Failure, search: Option<&LedgerSearch>) -> Failure {
+    if failure.lacks_columns() {
+        let command = resume::proposal(TypedCommand::of_this_process());
+        let words = |command| format!("let `init` propose the columns and write them down: {command}");
+        return command.into_iter().fold(failure, |failure, command| failure.or_hint(&words(command)));
+    }
+    if failure.lacks_ledger() {
+        let other = search.and_then(LedgerSearch::hint);
+        return other.into_iter().fold(failure, Failure::hint);
+    }
+    if let Some(hint) = failure.ledger_error().and_then(other_ledger::after_move) {
+        return failure.hint(hint);
+    }
     let command = failure.ledger_error().and_then(resume::after_loss);
     command.into_iter().fold(failure, |failure, command| failure.hint_command(&command))
-}
-
-/// Adds the command that looks for the columns, if some are missing and the input is a file.
-fn with_proposal(failure: Failure) -> Failure {
-    if !failure.lacks_columns() {
-        return failure;
-    }
-    match resume::proposal(TypedCommand::of_this_process()) {
-        Some(command) => failure.or_hint(&format!("let `init` propose the columns and write them down: {command}")),
-        None => failure,
-    }
 }
 
 fn dispatch(command: Command, log: LogSettings) -> Result<Exit, Failure> {

@@ -39,22 +39,17 @@ impl LedgerSearch {
         Some(Self { target: target.clone(), input: input.cloned() })
     }
 
-    /// Replaces the hint of a missing ledger if another one knows the target, and that of a ledger
-    /// that has moved.
-    pub(super) fn explain(&self, failure: Failure) -> Failure {
-        if let Some(LedgerError::Moved { to, is_complete: true, .. }) = failure.ledger_error() {
-            let there = with_ledger(Path::new(&to.to_string()));
-            return failure.hint(format!("go on there: {there}"));
-        }
-        if !failure.lacks_ledger() {
-            return failure;
-        }
-        let target = TargetSettings::of(&self.target).ok().flatten();
-        match target.and_then(|target| hint(&target, self.input.as_deref())) {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
+    /// Returns the hint for a missing ledger, or `None` if no other one knows the target.
+    pub(super) fn hint(&self) -> Option<String> {
+        let target = TargetSettings::of(&self.target).ok().flatten()?;
+        hint(&target, self.input.as_deref())
     }
+}
+
+/// Returns the hint for a ledger that has moved, or `None` for any other error.
+pub(super) fn after_move(error: &LedgerError) -> Option<String> {
+    let LedgerError::Moved { to, is_complete: true, .. } = error else { return None };
+    Some(format!("go on there: {}", with_ledger(Path::new(&to.to_string()))))
 }
 
 /// Returns which other ledger knows the target, and the command that uses it. `None` if none is

@@ -25,9 +25,10 @@ pub(super) fn of_import(input: &InputHandle) -> String {
     if is_report { command.named("import") } else { command }.to_string()
 }
 
-/// Returns the command that imports the input of another command.
+/// Returns the command that imports the input of a command that keeps no copy of standard input.
 pub(super) fn import(input: &InputHandle) -> String {
-    again(input).named("import").with_options_of(&["import"]).to_string()
+    let command = if input.is_piped() { TypedCommand::of_this_process() } else { again(input) };
+    command.named("import").with_options_of(&["import"]).to_string()
 }
 
 /// Returns the command that reports on the input of another command.

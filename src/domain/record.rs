@@ -118,6 +118,9 @@ impl RecordVerdict<'_> {
 #[derive(Clone, PartialEq, Eq)]
 pub enum RawRecord {
     Cells(Vec<Vec<u8>>),
+    /// Cells of which some are not what their writer meant, although each can be read. A copy must
+    /// not pass as valid.
+    Misread(Vec<Vec<u8>>),
     /// A line of NDJSON without its line end.
     Line(Vec<u8>),
 }
@@ -126,7 +129,7 @@ impl RawRecord {
     /// Returns the cells; a line of NDJSON is one.
     pub fn cells(&self) -> impl Iterator<Item = &[u8]> {
         let cells = match self {
-            Self::Cells(cells) => cells,
+            Self::Cells(cells) | Self::Misread(cells) => cells,
             Self::Line(line) => std::slice::from_ref(line),
         };
         cells.iter().map(Vec::as_slice)
@@ -208,6 +211,7 @@ impl fmt::Debug for RawRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cells(cells) => write!(f, "Cells({} cells)", cells.len()),
+            Self::Misread(cells) => write!(f, "Misread({} cells)", cells.len()),
             Self::Line(line) => write!(f, "Line({} bytes)", line.len()),
         }
     }

@@ -101,6 +101,16 @@ impl Tally {
 }
 
 #[cfg(test)]
+impl Tally {
+    /// Returns the tally of records with these statuses.
+    pub(crate) fn of(statuses: &[Status]) -> Self {
+        let mut tally = Self::default();
+        statuses.iter().for_each(|status| tally.add(*status));
+        tally
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

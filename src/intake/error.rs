@@ -68,6 +68,13 @@ pub enum IntakeError {
     NoThread(io::Error),
 }
 
+/// Returns a hint whose commands name the input, if it was typed. Standard input has no name that
+/// another tool could read.
+fn naming(path: &Path, hint: &str) -> String {
+    let is_typed = shell::typed().any(|word| Path::new(&word) == path);
+    if is_typed { shell::naming_input(hint, path) } else { hint.to_owned() }
+}
+
 /// Names the limit behind an error, because the system's own message does not.
 fn behind(error: &io::Error) -> String {
     crate::limits::behind(error).map(|limit| format!(": {limit}")).unwrap_or_default()
@@ -175,7 +182,7 @@ impl IntakeError {
             Self::Empty { .. } => "the export probably failed: run it again".to_owned(),
             Self::Directory { .. } => "name one file in it".to_owned(),
             Self::NotAFile { .. } => "to read from a pipe, use - as the input".to_owned(),
-            Self::Foreign { advice, .. } => (*advice).to_owned(),
+            Self::Foreign { path, advice, .. } => naming(path, advice),
             Self::Packed { fault: UnpackFault::Cut, .. } => "copy or export the file again".to_owned(),
             Self::Packed { fault: UnpackFault::Followed | UnpackFault::Damaged(_), .. } => {
                 "copy or export the file again; if another program can unpack it, import the unpacked file".to_owned()
@@ -199,7 +206,7 @@ impl IntakeError {
             Self::OtherHeader { line, .. } => {
                 format!("files were joined here: write what begins at line {line} to a file of its own, and import both")
             }
-            Self::Columns { fault, .. } => return advice::hint(fault, command),
+            Self::Columns { path, fault } => return advice::hint(fault, command).map(|hint| naming(path, &hint)),
             Self::Changed { .. } => "run again when no program writes to the file".to_owned(),
         };
         Some(hint)

@@ -245,7 +245,7 @@ proptest! {
                 Ok(feed) => feed.map(|read| match read {
                     Ok(record) => {
                         let cells = match &record.raw {
-                            Some(RawRecord::Cells(cells)) => format!("{cells:?}"),
+                            Some(RawRecord::Cells(cells) | RawRecord::Misread(cells)) => format!("{cells:?}"),
                             Some(RawRecord::Line(line)) => format!("{line:?}"),
                             None => String::new(),
                         };

@@ -16,7 +16,7 @@ use crate::trusted_file::Distrust;
 pub enum LedgerError {
     #[error("{0}")]
     Locked(Occupied),
-    #[error("there is no ledger at {}", shown(.0))]
+    #[error("the ledger {} does not exist", shown(.0))]
     Missing(PathBuf),
     /// Perhaps another run has just begun to make it.
     #[error("the ledger {} is empty", shown(.0))]

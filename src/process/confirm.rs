@@ -42,8 +42,12 @@ impl AskingTerminal {
         if is_foreground(&terminal) { Ok(Self(terminal)) } else { Err(NotAsked::Background) }
     }
 
-    /// Asks, and returns whether the answer is a clear yes.
+    /// Asks, and returns whether the answer is a clear yes. What was typed before the question
+    /// stands there is dropped, because it cannot be an answer to it.
     pub(crate) fn confirmed(&self, question: &str) -> bool {
+        // What was printed before takes its time on a slow terminal.
+        output::flush();
+        self.drop_typed();
         self.answer(&format!("{question} [y/N] ")).is_some_and(|answer| is_yes(&answer))
     }
 
@@ -55,8 +59,22 @@ impl AskingTerminal {
         terminal.write_all(question.as_bytes()).ok()?;
         let mut line = String::new();
         let length = BufReader::new(terminal).read_line(&mut line).ok()?;
+        if !line.ends_with('\n') {
+            // Ctrl-D ends no line, and what is printed next needs one of its own.
+            terminal.write_all(b"\n").ok()?;
+        }
         (length > 0).then_some(line)
     }
+
+    #[cfg(unix)]
+    fn drop_typed(&self) {
+        use rustix::termios::{QueueSelector, tcflush};
+        // If this fails, the terminal is gone, and so is the answer.
+        let _ = tcflush(&self.0, QueueSelector::IFlush);
+    }
+
+    #[cfg(not(unix))]
+    fn drop_typed(&self) {}
 }
 
 fn is_yes(answer: &str) -> bool {

@@ -62,20 +62,20 @@ const fn short(hash: u64) -> u16 {
 pub(crate) struct Fingerprints {
     fingerprinter: Fingerprinter,
     /// Indexed by the first byte of the hash.
-    parts: Vec<Part>,
+    buckets: Vec<Bucket>,
     chunks: Chunks,
 }
 
-/// The entries of one part: the numbers of the chunks that hold them, and how many there are.
+/// The entries of one bucket: the numbers of the chunks that hold them, and how many there are.
 #[derive(Clone, Debug, Default)]
-struct Part {
+struct Bucket {
     chunks: Vec<usize>,
     entries: usize,
     /// The place of the next entry, unless the last chunk is full.
     next: usize,
 }
 
-/// The entries of all parts, in chunks, so that growth never copies entries.
+/// The entries of all buckets, in chunks, so that growth never copies entries.
 ///
 /// Many chunks are allocated at once. A thread that allocates them one by one calls the kernel for
 /// each, because the C library lets the memory of a thread grow by a page at a time.
@@ -86,15 +86,15 @@ struct Chunks {
 }
 
 impl Chunks {
-    fn push(&mut self, part: &mut Part, entry: Entry) {
-        if part.entries.is_multiple_of(CHUNK) {
+    fn push(&mut self, bucket: &mut Bucket, entry: Entry) {
+        if bucket.entries.is_multiple_of(CHUNK) {
             let chunk = self.add_chunk();
-            part.chunks.push(chunk);
-            part.next = chunk * CHUNK;
+            bucket.chunks.push(chunk);
+            bucket.next = chunk * CHUNK;
         }
-        self.blocks[part.next / BLOCK][part.next % BLOCK] = entry.0;
-        part.next += 1;
-        part.entries += 1;
+        self.blocks[bucket.next / BLOCK][bucket.next % BLOCK] = entry.0;
+        bucket.next += 1;
+        bucket.entries += 1;
     }
 
     /// Returns the number of a new chunk.
@@ -111,12 +111,13 @@ impl Chunks {
         self.used - 1
     }
 
-    fn entries(&self, part: &Part) -> impl Iterator<Item = Entry> {
-        part.chunks
+    fn entries(&self, bucket: &Bucket) -> impl Iterator<Item = Entry> {
+        bucket
+            .chunks
             .iter()
             .map(|chunk| chunk * CHUNK)
             .flat_map(|at| &self.blocks[at / BLOCK][at % BLOCK..][..CHUNK])
-            .take(part.entries)
+            .take(bucket.entries)
             .map(|entry| Entry(*entry))
     }
 }
@@ -127,7 +128,7 @@ impl Fingerprints {
     #[must_use]
     pub(crate) fn new(with_data: bool) -> Self {
         let fingerprinter = Fingerprinter { with_data, ..Fingerprinter::default() };
-        Self { fingerprinter, parts: vec![Part::default(); usize::from(u8::MAX) + 1], chunks: Chunks::default() }
+        Self { fingerprinter, buckets: vec![Bucket::default(); usize::from(u8::MAX) + 1], chunks: Chunks::default() }
     }
 
     #[must_use]
@@ -137,19 +138,19 @@ impl Fingerprints {
 
     /// Stores the fingerprint of the next valid record.
     pub(crate) fn add(&mut self, fingerprint: Fingerprint, row: u64) {
-        let [part, hash @ ..] = fingerprint.email.to_be_bytes();
+        let [bucket, hash @ ..] = fingerprint.email.to_be_bytes();
         let row = u32::try_from(row).unwrap_or(u32::MAX);
-        self.chunks.push(&mut self.parts[usize::from(part)], Entry::new(hash, row, fingerprint));
+        self.chunks.push(&mut self.buckets[usize::from(bucket)], Entry::new(hash, row, fingerprint));
     }
 
     /// Compares all fingerprints, on all cores if there are many.
     #[must_use]
     pub(crate) fn compare(self) -> Duplicates {
-        let entries: usize = self.parts.iter().map(|part| part.entries).sum();
-        let (own, others) = self.parts.split_at(self.parts.len().div_ceil(limits::cores().min(1 + entries / MANY)));
+        let entries: usize = self.buckets.iter().map(|bucket| bucket.entries).sum();
+        let (own, others) = self.buckets.split_at(self.buckets.len().div_ceil(limits::cores().min(1 + entries / MANY)));
         thread::scope(|scope| {
             let others: Vec<_> =
-                others.chunks(own.len()).map(|parts| scope.spawn(|| self.duplicates_among(parts))).collect();
+                others.chunks(own.len()).map(|buckets| scope.spawn(|| self.duplicates_among(buckets))).collect();
             let mut found = self.duplicates_among(own);
             for other in others {
                 found.add(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
@@ -162,29 +163,29 @@ impl Fingerprints {
         })
     }
 
-    fn duplicates_among(&self, parts: &[Part]) -> Duplicates {
-        if self.fingerprinter.with_data { self.listed(parts) } else { self.counted(parts) }
+    fn duplicates_among(&self, buckets: &[Bucket]) -> Duplicates {
+        if self.fingerprinter.with_data { self.listed(buckets) } else { self.counted(buckets) }
     }
 
-    fn counted(&self, parts: &[Part]) -> Duplicates {
+    fn counted(&self, buckets: &[Bucket]) -> Duplicates {
         let mut found = Duplicates::default();
         let mut known = HashSet::with_capacity_and_hasher(CHUNK, self.fingerprinter.state.clone());
-        for part in parts {
+        for bucket in buckets {
             known.clear();
             self.chunks
-                .entries(part)
+                .entries(bucket)
                 .filter(|entry| !known.insert(entry.hash()))
                 .for_each(|entry| found.count_one(entry));
         }
         found
     }
 
-    fn listed(&self, parts: &[Part]) -> Duplicates {
+    fn listed(&self, buckets: &[Bucket]) -> Duplicates {
         let mut found = Duplicates::default();
         let mut known = HashMap::with_capacity_and_hasher(CHUNK, self.fingerprinter.state.clone());
-        for part in parts {
+        for bucket in buckets {
             known.clear();
-            for entry in self.chunks.entries(part) {
+            for entry in self.chunks.entries(bucket) {
                 let first: Entry = *known.entry(entry.hash()).or_insert(entry);
                 if first != entry {
                     found.count_one(entry);
@@ -203,7 +204,7 @@ const MANY: usize = 50_000;
 /// How many entries a chunk has.
 const CHUNK: usize = 256;
 
-/// How many entries a block has: a chunk for each part.
+/// How many entries a block has: a chunk for each bucket.
 const BLOCK: usize = 256 * CHUNK;
 
 /// Seven bytes of the hash, four of the row, and two with the short hash of the data and, in the
@@ -378,7 +379,7 @@ mod tests {
             let (mut fingerprints, mut known) = (Fingerprints::new(true), HashMap::new());
             let mut expected = Vec::new();
             for (row, hash) in (1..).zip(hashes) {
-                // A few entries per part, and few parts.
+                // A few entries per bucket, and few buckets.
                 let email = (hash % 3) << 56 | hash;
                 fingerprints.add(Fingerprint { email, data: 0, send_kyc_mail: false }, row);
                 let first = *known.entry(email).or_insert(row);

@@ -52,7 +52,8 @@ pub(crate) fn plan(
     purpose: &Purpose,
 ) -> Result<Planned, Failure> {
     let mut plan = Plan::new(purpose.per_minute);
-    let mut diagnostics = Diagnostics::new(&input.shown());
+    let diagnostics = Diagnostics::new(&input.shown());
+    let mut diagnostics = if input.is_piped() { diagnostics } else { diagnostics.of_file(input.path()) };
     let ledger = match ledger {
         // Completed runs may have left nothing but bad records.
         Some(ledger) if purpose.excuses_invalid || ledger.knows_any()? => Some(ledger),

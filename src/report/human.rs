@@ -22,6 +22,14 @@ pub fn about(time: Duration) -> String {
     format!("{value:.0} {unit}")
 }
 
+/// Returns what `write` writes.
+pub(super) fn written(write: impl FnOnce(&mut String) -> std::fmt::Result) -> String {
+    let mut text = String::new();
+    // Writing to a `String` cannot fail.
+    let _ = write(&mut text);
+    text
+}
+
 /// Returns a time in UTC to the second.
 pub(super) fn utc(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::correction::Correction;
-use super::human::{about, skipped, tone};
+use super::human::{about, skipped, tone, written};
 use super::markdown::{code_block, code_span};
 use crate::domain::{Status, Tally, counted, grouped, on_one_line, plural};
 use crate::style::{Paint, Tone};
@@ -99,10 +99,7 @@ impl Plan {
     /// Returns the plan as text for a terminal.
     #[must_use]
     pub fn to_text(&self, paint: Paint) -> String {
-        let mut text = String::new();
-        // Writing to a `String` cannot fail.
-        let _ = self.write_text(&mut text, paint);
-        text
+        written(|text| self.write_text(text, paint))
     }
 
     fn write_text(&self, text: &mut String, paint: Paint) -> std::fmt::Result {

@@ -35,9 +35,9 @@ impl DoctorSettings {
             credentials: credentials(&args.credentials).map(Arc::new),
             ca_file: args.credentials.ca_file.clone(),
             target,
-            rate: args.rate,
-            timeout: args.timeout,
-            connect_timeout: args.connect_timeout,
+            rate: args.pace.rate,
+            timeout: args.pace.timeout,
+            connect_timeout: args.pace.connect_timeout,
             format: AnswerFormat::json_if(args.json),
         })
     }

@@ -25,9 +25,9 @@ impl StatusSettings {
         Ok(Self {
             server: ServerSettings::at(TargetSettings::required(&args.target)?, &args.credentials)?,
             input: InputSettings::of(&args.input)?,
-            rate: args.rate,
-            timeout: args.timeout,
-            connect_timeout: args.connect_timeout,
+            rate: args.pace.rate,
+            timeout: args.pace.timeout,
+            connect_timeout: args.pace.connect_timeout,
             give_up_after: args.give_up_after,
             format: AnswerFormat::json_if(args.json),
         })

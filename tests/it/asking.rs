@@ -103,7 +103,7 @@ impl World {
 #[test]
 fn b7_wrong_credentials_end_with_77_before_the_question() {
     let world = World::new(&["--token", "another"]);
-    let (code, printed) = terminal::run(&mut world.import(&[]), "y");
+    let (code, printed) = terminal::answered(&mut world.import(&[]), "y");
     assert_eq!(code, 77, "{printed}");
     assert!(printed.contains("error: the API refused the token") && printed.contains("\nhint: "), "{printed}");
     assert!(!printed.contains("[y/N]"), "{printed}");
@@ -114,7 +114,7 @@ fn b7_wrong_credentials_end_with_77_before_the_question() {
 #[test]
 fn b7_the_credentials_are_tried_before_the_question_with_one_request_that_counts() {
     let world = World::new(&[]);
-    let (code, printed) = terminal::run(&mut world.import(&[]), "y");
+    let (code, printed) = terminal::answered(&mut world.import(&[]), "y");
     assert_eq!(code, 0, "{printed}");
     let (plan, rest) = printed.split_once("[y/N]").unwrap();
     assert!(plan.contains("The API accepts the credentials.\n\nSend 2 records to https://api.example.com"), "{plan}");
@@ -126,20 +126,20 @@ fn b7_the_credentials_are_tried_before_the_question_with_one_request_that_counts
 #[test]
 fn b5_with_a_limit_the_question_speaks_of_so_many_records_and_none_is_asked_if_nothing_is_to_be_sent() {
     let world = World::new(&[]);
-    let (code, printed) = terminal::run(&mut world.import(&["--limit", "1"]), "y");
+    let (code, printed) = terminal::answered(&mut world.import(&["--limit", "1"]), "y");
     assert_eq!(code, 0, "{printed}");
     assert!(printed.contains("Send 1 of 2 records to https://api.example.com"), "{printed}");
     assert_eq!(world.server.posts().len(), 1);
-    let (_, printed) = terminal::run(&mut world.import(&[]), "y");
+    let (_, printed) = terminal::answered(&mut world.import(&[]), "y");
     assert!(printed.contains("Send 1 record to https://api.example.com"), "{printed}");
-    let (code, printed) = terminal::run(&mut world.import(&[]), "");
+    let (code, printed) = terminal::answered(&mut world.import(&[]), "");
     assert!(code == 0 && !printed.contains("[y/N]"), "{printed}");
 }
 
 #[test]
 fn b7_an_answer_of_no_sends_no_record_and_the_summary_counts_the_request() {
     let world = World::new(&[]);
-    let (code, printed) = terminal::run(&mut world.import(&[]), "n");
+    let (code, printed) = terminal::answered(&mut world.import(&[]), "n");
     assert_eq!(code, 1, "{printed}");
     assert!(printed.contains("you answered no") && printed.contains("requests  1 in"), "{printed}");
     assert!(world.server.posts().is_empty());
@@ -150,7 +150,7 @@ fn b7_the_first_record_waits_its_interval_after_that_request() {
     let world = World::new(&[]);
     let mut import = world.prepared(world.lab.command(&world.args(&["--rate", "60/m"])));
     let begun = Instant::now();
-    let (code, printed) = terminal::run(&mut import, "y");
+    let (code, printed) = terminal::answered(&mut import, "y");
     assert_eq!(code, 0, "{printed}");
     // The request before the question and two records, a second apart.
     assert!(begun.elapsed() >= Duration::from_millis(1900), "{:?}", begun.elapsed());
@@ -163,10 +163,10 @@ fn b7_without_a_question_there_is_no_such_request() {
     Ran::of(&mut world.import(&[])).ends(0);
     assert_eq!(world.server.requests(), ROWS, "cron has no terminal");
     world.lab.write("in.csv", crate::harness::customers(ROWS + 1));
-    let (code, printed) = terminal::run(&mut world.import(&["--yes"]), "");
+    let (code, printed) = terminal::answered(&mut world.import(&["--yes"]), "");
     assert_eq!((code, printed.contains("[y/N]")), (0, false), "{printed}");
     assert_eq!(world.server.requests(), ROWS + 1);
-    let (code, printed) = terminal::run(&mut world.import(&[]), "");
+    let (code, printed) = terminal::answered(&mut world.import(&[]), "");
     assert_eq!((code, printed.contains("[y/N]")), (0, false), "nothing is left to send:\n{printed}");
     assert_eq!(world.server.requests(), ROWS + 1);
 }
@@ -176,7 +176,7 @@ fn b7_the_run_continues_with_the_token_of_that_request() {
     let world = World::new(&["--token", "fresh"]);
     let command = "echo x >> asked; test -e first && echo fresh || { touch first; echo stale; }";
     let mut import = world.import(&["--token-command", command]);
-    let (code, printed) = terminal::run(import.env_remove("CUSTOMER_IMPORT_TOKEN"), "y");
+    let (code, printed) = terminal::answered(import.env_remove("CUSTOMER_IMPORT_TOKEN"), "y");
     assert_eq!(code, 0, "{printed}");
     assert_eq!(world.lab.read("asked").lines().count(), 2, "once for each token");
     assert_eq!(world.server.requests(), ROWS + 2);
@@ -185,7 +185,7 @@ fn b7_the_run_continues_with_the_token_of_that_request() {
 #[test]
 fn b7_an_api_without_look_ups_is_no_reason_to_refuse_and_the_question_says_so() {
     let world = World::new(&["--fault", "lookup-403"]);
-    let (code, printed) = terminal::run(&mut world.import(&[]), "y");
+    let (code, printed) = terminal::answered(&mut world.import(&[]), "y");
     assert_eq!(code, 0, "{printed}");
     assert!(printed.contains("The API offers no look-ups (HTTP 403), so they are off for this run"), "{printed}");
     world.server.has_each_once((0..ROWS).map(email));
@@ -200,7 +200,7 @@ fn b7_a_server_that_cannot_be_reached_is_named_before_the_question() {
     for name in PROXIES.iter().chain(&["HTTPS_PROXY"]) {
         import.env_remove(name);
     }
-    let (code, printed) = terminal::run(&mut import, "y");
+    let (code, printed) = terminal::answered(&mut import, "y");
     assert_eq!(code, 69, "{printed}");
     assert!(printed.contains("cannot reach nowhere.invalid") && !printed.contains("[y/N]"), "{printed}");
     assert!(!lab.path("l.db").exists());
@@ -212,7 +212,7 @@ fn b6_the_question_is_asked_on_the_terminal_whatever_is_redirected() {
     {
         for (typed, sent) in [("n", 0), ("y", ROWS)] {
             let world = World::new(&[]);
-            let (_, printed) = terminal::run(&mut world.shell(line), typed);
+            let (_, printed) = terminal::answered(&mut world.shell(line), typed);
             assert!(printed.contains("2  to send"), "{line}: the plan:\n{printed}");
             assert!(printed.contains("Send 2 records to https://api.example.com"), "{line}:\n{printed}");
             assert_eq!(world.server.posts().len(), sent, "{line}, {typed}:\n{printed}");
@@ -224,13 +224,13 @@ fn b6_the_question_is_asked_on_the_terminal_whatever_is_redirected() {
 #[test]
 fn b6_a_background_job_must_be_told_to_send_and_does_not_stop() {
     let world = World::new(&[]);
-    let (code, printed) = terminal::run(&mut world.shell("set -m; import & wait $!"), "y");
+    let (code, printed) = terminal::answered(&mut world.shell("set -m; import & wait $!"), "y");
     assert_eq!(code, 2, "{printed}");
     assert!(printed.contains("error: nothing was sent: a background job cannot be asked"), "{printed}");
     assert!(printed.contains("hint: to send without a question: ") && printed.contains(" --yes"), "{printed}");
     world.sent_nothing_and_left_no_ledger();
     assert_eq!(world.server.requests(), 0);
-    let (code, printed) = terminal::run(&mut world.shell("set -m; import --yes & wait $!"), "");
+    let (code, printed) = terminal::answered(&mut world.shell("set -m; import --yes & wait $!"), "");
     assert_eq!(code, 0, "{printed}");
     assert_eq!(world.server.posts().len(), ROWS);
 }
@@ -243,4 +243,24 @@ fn b6_without_a_controlling_terminal_it_must_be_told_to_send() {
     let ran = Ran::of(import.stdin(program)).ends(2).says("/dev/tty").says(" --yes");
     assert!(!ran.stderr.contains("[y/N]"), "{}", ran.stderr);
     world.sent_nothing_and_left_no_ledger();
+    let (_, send) = ran.stderr.split_once("to send without a question: ").unwrap();
+    Ran::of(&mut world.prepared(world.lab.shell_command(send.trim()))).ends(0);
+    assert_eq!(world.server.posts().len(), ROWS);
+}
+
+#[test]
+fn what_was_typed_before_the_question_is_no_answer_to_it() {
+    let world = World::new(&[]);
+    let (code, printed) = terminal::talk(&mut world.import(&[]), "y", "n");
+    assert_eq!(code, 1, "{printed}");
+    assert!(printed.contains("you answered no"), "{printed}");
+    assert!(world.server.posts().is_empty());
+}
+
+#[test]
+fn who_ends_the_input_at_the_question_reads_the_summary_on_a_line_of_its_own() {
+    let world = World::new(&[]);
+    let (code, printed) = terminal::answered(&mut world.import(&[]), terminal::CTRL_D);
+    assert_eq!(code, 1, "{printed}");
+    assert!(printed.contains("[y/N] \nStopped: nothing was sent"), "{printed}");
 }

@@ -113,7 +113,7 @@ fn a_ledger_that_is_missing_is_told_without_an_option_that_was_not_given() {
     let none = ["--base-url", "https://127.0.0.1:9", "--ledger", "none.db"];
     for command in [&["ledger", "show"][..], &["ledger", "forget", "ada@example.com"], &["report", "in.csv"]] {
         let ran = lab.run(&[command, &none].concat()).ends(78);
-        let ran = ran.says("error: there is no ledger at none.db\nhint: check --base-url, --account and --ledger");
+        let ran = ran.says("error: the ledger none.db does not exist\nhint: check --base-url, --account and --ledger");
         assert!(!ran.stderr.contains("--require-ledger"), "{ran:?}");
     }
     lab.run(&[&["import", "in.csv", "--yes", "--require-ledger"][..], &none].concat())

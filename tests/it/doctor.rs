@@ -74,7 +74,10 @@ fn what_would_stop_an_import_has_its_exit_code_and_its_next_step() {
     doctor(&lab, &server.url, &[]).ends(77).says("FAIL  credentials").says("hint: use a fresh token");
     // A closed port.
     doctor(&lab, "http://127.0.0.1:1/api", &[]).ends(69).says("FAIL  connection");
-    doctor(&lab, &server.url, &["--require-ledger"]).ends(78).says("FAIL  ledger").says("there is no ledger at l.db");
+    doctor(&lab, &server.url, &["--require-ledger"])
+        .ends(78)
+        .says("FAIL  ledger")
+        .says("the ledger l.db does not exist");
     let mut without = lab.command(&["doctor", "--base-url", &server.url, "--ledger", "l.db"]);
     Ran::of(without.env_remove("CUSTOMER_IMPORT_TOKEN")).ends(2).says("CUSTOMER_IMPORT_TOKEN").says("ok    host");
     let mut proxied = lab.command(&["doctor", "--base-url", "https://api.example.invalid/v1", "--ledger", "l.db"]);

@@ -1,6 +1,9 @@
 //! Every command that the program prints works when it is pasted into a shell, and what it is about
 //! is settled then.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+
 use crate::harness::{FAST, HEADER, Lab, Ran, Server, customers, program, rows};
 
 /// The commands that were printed: each from the program's name to the end of its line.
@@ -236,21 +239,21 @@ fn what_is_advised_for_a_database_makes_a_file_that_is_read() {
     lab.write("the list.sqlite", database);
     let refused = lab.run(&["check", "the list.sqlite"]).ends(65);
     let (_, command) = refused.stderr.split_once("export the table as CSV: ").unwrap();
-    let command = command.lines().next().unwrap().replace("FILE", "'the list.sqlite'").replace("TABLE", "customers");
+    let command = command.lines().next().unwrap().replace("TABLE", "customers");
     lab.shell(&format!("{command} > customers.csv")).ends(0);
     let read = lab.run(&["check", "customers.csv"]);
     assert!([0, 1].contains(&read.code), "{}", read.stderr);
 }
 
-/// The command of another tool that was printed, with the name of the input in it.
+/// The command of another tool that was printed.
 #[track_caller]
-fn tool_command(ran: &Ran, input: &str) -> String {
+fn tool_command(ran: &Ran) -> String {
     const OUTPUT: &str = "customers.ndjson";
     let said = format!("{}{}", ran.stderr, ran.stdout);
     let start = ["jq -c", "sed 's", "tr -d"].iter().filter_map(|tool| said.find(tool)).min();
     let command = &said[start.unwrap_or_else(|| panic!("no command:\n{said}"))..];
-    let end = command.find(OUTPUT).unwrap() + OUTPUT.len();
-    command[..end].replace("FILE", &format!("'{input}'"))
+    let end = command.find(&format!("> {OUTPUT}")).unwrap() + OUTPUT.len() + 2;
+    command[..end].to_owned()
 }
 
 #[test]
@@ -274,18 +277,22 @@ fn what_is_advised_for_other_json_makes_a_file_that_is_read() {
     ] {
         lab.write("the list.json", &text);
         lab.write("customers.ndjson", "");
-        lab.shell(&tool_command(&lab.run(&["check", "the list.json"]), "the list.json")).ends(0);
+        lab.shell(&tool_command(&lab.run(&["check", "the list.json"]))).ends(0);
         let mut ran = lab.run(&["check", "customers.ndjson"]);
         if ran.code == 65 {
             // The list was within an object over several lines: the next advice takes it out.
             std::fs::rename(lab.path("customers.ndjson"), lab.path("the list.json")).unwrap();
-            lab.shell(&tool_command(&ran, "the list.json")).ends(0);
+            lab.shell(&tool_command(&lab.run(&["check", "the list.json"]))).ends(0);
             ran = lab.run(&["check", "customers.ndjson"]);
         }
         ran.ends(0).says("2  to send");
     }
+    // A good line comes first, so the file is read, and the others are listed.
+    lab.write("the list.json", format!("{one}\n{two}{two}\n"));
+    lab.shell(&tool_command(&lab.run(&["check", "the list.json"]).ends(1))).ends(0);
+    lab.run(&["check", "customers.ndjson"]).ends(0).says("3  records read");
     lab.write("the list.json", "[\"Ada\",\"p0@example.com\"]\n[\"Bo\",\"p1@example.com\"]\n");
-    lab.shell(&tool_command(&lab.run(&["check", "the list.json"]), "the list.json")).ends(0);
+    lab.shell(&tool_command(&lab.run(&["check", "the list.json"]))).ends(0);
     lab.run(&["check", "customers.ndjson"]).ends(65).says("columns found: name, email");
 }
 
@@ -355,6 +362,9 @@ fn the_commands_about_a_doubt_end_it() {
     let [first, confirmed] = &commands(&refused)[..] else { panic!("{}", refused.stderr) };
     assert_eq!(*first, resolve);
     assert!(confirmed.ends_with("--yes"), "{confirmed}");
+    let erased =
+        lab.shell(&format!("cp 'the ledger.db' copy.db && {}", confirmed.replace("'the ledger.db'", "copy.db")));
+    erased.ends(0).says("is forgotten");
     lab.shell(&settle.replace("EMAIL", "p1@example.com").replace("ID", "c-1")).ends(0).says("is settled");
     let refused = lab.run(&[&["ledger", "settle", "p1@example.com", "--absent"], &target[..]].concat()).ends(2);
     let shown = lab.shell(&command(&refused)).ends(0);
@@ -409,4 +419,143 @@ fn a_command_for_the_owner_of_a_file_makes_it_acceptable() {
     let line = refused.stderr.lines().find_map(|line| Some(&line[line.find("chown ")?..])).unwrap();
     lab.shell(line).ends(0);
     lab.import(&server, &["--config", "my settings.toml"]).ends(0);
+}
+
+#[test]
+fn a_name_that_is_advised_for_another_account_keeps_both_accounts_in_one_ledger() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    lab.customers(1);
+    let import = |line: &str, subject: &str| {
+        let token = format!("e30.{}.x", BASE64_URL_SAFE_NO_PAD.encode(format!("{{\"sub\":\"{subject}\"}}")));
+        Ran::of(lab.shell_command(line).env("CUSTOMER_IMPORT_TOKEN", token))
+    };
+    let program = program();
+    let line =
+        format!("{} import in.csv --ledger l.db --base-url {} {}", program.display(), server.url, FAST.join(" "));
+    import(&line, "one").ends(0).says("1  created");
+    let refused = import(&line, "other").ends(78);
+    let (_, option) = refused.stderr.split_once("a name of its own: ").unwrap();
+    let option = option.lines().next().unwrap().replace("NAME", "other");
+    // To this server both are one account, so the customer exists.
+    import(&format!("{line} {option}"), "other").ends(0).says("1  exists");
+    import(&line, "one").ends(0).says("1  already_imported");
+}
+
+#[test]
+fn a_command_for_lists_within_an_export_makes_a_file_that_is_read() {
+    if std::process::Command::new("jq").arg("--version").output().is_err() {
+        return crate::harness::skipped("jq is not installed");
+    }
+    let export = |file: &str| std::fs::read_to_string(crate::harness::fixture("exports").join(file)).unwrap();
+    let in_list = |users: &str| format!("{{\n  \"users\": [\n{}\n]}}\n", users.trim_end().replace('\n', ",\n"));
+    let country = ["--set", "customer_country=GB"];
+
+    // One user a line, and the whole realm.
+    let users = export("keycloak-users.ndjson");
+    for text in [users.clone(), in_list(&users)] {
+        let lab = Lab::new();
+        lab.write("the realm.json", &text);
+        let (mut input, mut steps) = ("the realm.json", 0);
+        let mut refused = lab.run(&["check", input]).ends(65);
+        while !refused.stderr.contains("attributes of Keycloak") {
+            assert!(steps < 3, "{}", refused.stderr);
+            lab.shell(&tool_command(&refused)).ends(0);
+            std::fs::rename(lab.path("customers.ndjson"), lab.path("users.ndjson")).unwrap();
+            (input, steps) = ("users.ndjson", steps + 1);
+            refused = lab.run(&["check", input]).ends(65);
+        }
+        // It also works with the realm that the users are from.
+        let command = tool_command(&refused);
+        for command in [command.replace("users.ndjson", "'the realm.json'"), command] {
+            lab.shell(&command).ends(0);
+            let args = ["check", "customers.ndjson", "--from", "keycloak", "--map", "customer_phone=phone"];
+            lab.run(&[&args, &country[..]].concat()).ends(0).says("3  to send");
+        }
+    }
+
+    let lab = Lab::new();
+    let row = format!("invented,ada@example.com,true,h,s,Ada{},1767323045000,,+447911123456,false,,\n", ",".repeat(17));
+    lab.write("users.csv", row.repeat(2));
+    let refused = lab.run(&["check", "users.csv"]).ends(65);
+    lab.write("users.json", in_list(&export("firebase-auth-users.ndjson")));
+    lab.shell(&tool_command(&refused)).ends(0);
+    lab.run(&[&["check", "customers.ndjson", "--from", "firebase"], &country[..]].concat()).ends(0).says("3  to send");
+}
+
+#[test]
+fn a_command_never_writes_over_the_input_that_it_reads() {
+    let lab = Lab::new();
+    let person = r#"{"name":"Ada","email":"p0@example.com","phone":"+4917612345001","country":"DE"}"#;
+    let text = format!("[{person}]\n");
+    lab.write("customers.ndjson", &text);
+    lab.run(&["check", "customers.ndjson"]).ends(65).says("jq -c '.[]' customers.ndjson > customers2.ndjson");
+    // Standard input has no name.
+    let open = std::fs::File::open(lab.path("customers.ndjson")).unwrap();
+    Ran::of(lab.command(&["check", "-"]).stdin(open)).ends(65).says("jq -c '.[]' FILE > customers.ndjson");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_command_for_a_file_whose_name_controls_the_terminal_reads_it_in_a_plain_shell() {
+    let lab = Lab::new();
+    for name in ["a\u{1b}[2J 'b' %s.csv", "\u{202e}vsc.x.csv", "-x\ty!.csv"] {
+        lab.write(name, "name,email,x,country\nAda,p0@example.com,+4917612345001,DE\n");
+        let typed = format!("./{name}");
+        let refused = lab.run(&["check", &typed]).ends(65);
+        assert!(!refused.stderr.contains(['\u{1b}', '\u{202e}', '\t']), "{}", refused.stderr);
+        let line = commands(&refused).last().unwrap().replace("COLUMN", "x");
+        lab.shell(&line).ends(0).says("1  to send");
+    }
+}
+
+#[test]
+fn a_folder_that_is_advised_for_a_report_lets_it_be_written() {
+    let lab = Lab::new();
+    lab.customers(1);
+    let args = ["check", "in.csv", "--report", "my reports/of today/r.csv"];
+    let refused = lab.run(&args);
+    assert!([2, 74, 78].contains(&refused.code), "{refused:?}");
+    let line = refused.stderr.lines().find_map(|line| Some(&line[line.find("mkdir -p ")?..])).unwrap();
+    lab.shell(line).ends(0);
+    lab.run(&args).ends(0);
+}
+
+#[cfg(unix)]
+#[test]
+fn the_other_names_of_a_ledger_are_found_by_the_command_in_the_hint() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    lab.customers(1);
+    lab.import(&server, &["--ledger", "my ledger.db"]).ends(0);
+    std::fs::hard_link(lab.path("my ledger.db"), lab.path("other name.db")).unwrap();
+    let refused = lab.import(&server, &["--ledger", "my ledger.db"]).ends(78);
+    let (_, line) = refused.stderr.split_once("which this lists: ").unwrap();
+    // Only this folder, because all of a disk takes long.
+    let line = line.lines().next().unwrap().replace("find / ", "find . ");
+    let found = lab.shell(&line).ends(0);
+    let mut found: Vec<_> = found.stdout.lines().collect();
+    found.sort_unstable();
+    assert_eq!(found, ["./my ledger.db", "./other name.db"]);
+}
+
+#[test]
+fn doubts_that_are_not_in_an_input_are_resolved_by_the_command_of_its_plan() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &["--fault", "reset-after:p1@example.com:first=1"]);
+    lab.customers(3);
+    lab.import(&server, &["--max-attempts", "1", "--no-lookup", "--ledger", "l.db"]).ends(4);
+    lab.write("new.csv", format!("{HEADER}\nNew,new@example.com,+4917612345001,DEU\n"));
+    let plan = lab.run(&["check", "new.csv", "--base-url", &server.url, "--ledger", "l.db"]).ends(0);
+    lab.shell(&format!("{} --rate 500/s --settle 300ms", command(&plan))).ends(0).says("1 in doubt, 1 created");
+}
+
+#[test]
+fn the_command_in_a_proposal_checks_the_file_with_it() {
+    let lab = Lab::new();
+    lab.write("the list.csv", "Name;E-Mail;Telefon;Land\nAda;p0@example.com;+4917612345001;DE\n");
+    lab.run(&["init", "the list.csv"]).ends(0);
+    let text = lab.read("the list.toml");
+    let (_, line) = text.split_once("# Check the file with: ").unwrap();
+    lab.shell(line.lines().next().unwrap()).ends(0).says("1  to send");
 }

@@ -111,7 +111,7 @@ fn a_move_that_cannot_be_made_leaves_the_file_as_the_ledger() {
         .ends(74)
         .says("cannot be reached");
     to("postgres://u:s3cret@h/d", "l.db").ends(78).says("holds a password");
-    to(&url, "missing.db").ends(78).says("there is no ledger");
+    to(&url, "missing.db").ends(78).says("does not exist");
     world.lab.write("other.txt", "name,email\n".repeat(100));
     to(&url, "other.txt").ends(78);
     // The database knows the account from elsewhere.

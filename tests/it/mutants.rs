@@ -283,15 +283,27 @@ fn settle(begun: Instant) {
     std::thread::sleep(SETTLE.saturating_sub(begun.elapsed()));
 }
 
-/// One request on a connection of its own. `None`: no whole answer in time.
 fn exchange(url: &str, method: &str, query: &str, more: &str, body: &str, patience: Duration) -> Option<(u16, Value)> {
+    exchange_as("any", url, method, query, more, body, patience)
+}
+
+/// One request on a connection of its own, with a token. `None`: no whole answer in time.
+pub(crate) fn exchange_as(
+    token: &str,
+    url: &str,
+    method: &str,
+    query: &str,
+    more: &str,
+    body: &str,
+    patience: Duration,
+) -> Option<(u16, Value)> {
     let address = url.strip_prefix("http://")?.split('/').next()?;
     let path = url.strip_prefix("http://")?.strip_prefix(address)?;
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(patience)).ok()?;
     let length = body.len();
     let head = format!(
-        "{method} {path}/customer{query} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer any\r\n\
+        "{method} {path}/customer{query} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n\
          Accept: application/json\r\n{more}Content-Length: {length}\r\nConnection: close\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).ok()?;
@@ -319,16 +331,16 @@ fn strangers(count: usize) -> Vec<String> {
     (0..count).map(|n| format!("stranger{n}@example.com")).collect()
 }
 
-fn people(extra: &[&str]) -> Vec<String> {
+pub(crate) fn people(extra: &[&str]) -> Vec<String> {
     (0..6).map(crate::harness::email).chain(extra.iter().map(|email| (*email).to_owned())).collect()
 }
 
-fn planned(lab: &Lab, emails: &[String]) -> Input {
+pub(crate) fn planned(lab: &Lab, emails: &[String]) -> Input {
     Input::read(&lab.write("planned.csv", file_of(emails)))
 }
 
 /// The log after all work is over.
-fn whole_log(lab: &Lab) -> Log {
+pub(crate) fn whole_log(lab: &Lab) -> Log {
     loop {
         let log = Log::read(&lab.path("server.log"));
         if !log.is_at_work() {

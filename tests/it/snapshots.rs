@@ -65,6 +65,13 @@ fn shows_on_a_terminal(name: &str, lab: &Lab, args: &[&str], typed: &str) {
     compare(name, lab, args, code, &[("terminal", &printed)]);
 }
 
+/// Compares what a command prints on a terminal on which its question gets this answer.
+#[track_caller]
+fn is_asked(name: &str, lab: &Lab, command: &mut Command, args: &[&str], answer: &str) {
+    let (code, printed) = terminal::answered(command, answer);
+    compare(name, lab, args, code, &[("terminal", &printed)]);
+}
+
 /// The program without the settings that say how wide, how colourful or through which proxy.
 fn command(lab: &Lab, args: &[&str]) -> Command {
     let mut command = lab.command(args);
@@ -279,18 +286,18 @@ fn questions() {
     let lab = Lab::new();
     lab.customers(3);
     let args = ["import", "in.csv", "--base-url", "https://nowhere.invalid/api", "--ledger", "l.db"];
-    shows_on_a_terminal("question-not-asked-because-unreachable", &lab, &args, "n");
+    is_asked("question-not-asked-because-unreachable", &lab, &mut command(&lab, &args), &args, "n");
     let api = World::new(&[]);
     let args = api.args(&["--progress", "never"]);
-    let (code, printed) = terminal::run(&mut api.prepared(command(&api.lab, &args)), "n");
-    compare("question-before-sending", &api.lab, &args, code, &[("terminal", &printed)]);
+    let mut asking = api.prepared(command(&api.lab, &args));
+    is_asked("question-before-sending", &api.lab, &mut asking, &args, "n");
 
     let (lab, server) = world(2, &[]);
     lab.run(&import(&server, &[])).ends(0);
     let args = ["ledger", "forget", "--target", "--ledger", "l.db", "--base-url", &server.url];
     shows("question-without-a-terminal", &lab, &args);
-    shows_on_a_terminal("question-before-forgetting-answered-no", &lab, &args, "n");
-    shows_on_a_terminal("question-before-forgetting-answered-yes", &lab, &args, "y");
+    is_asked("question-before-forgetting-answered-no", &lab, &mut command(&lab, &args), &args, "n");
+    is_asked("question-before-forgetting-answered-yes", &lab, &mut command(&lab, &args), &args, "y");
 }
 
 #[test]

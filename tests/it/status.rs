@@ -255,11 +255,32 @@ fn a_customer_that_the_api_no_longer_has_is_not_found_and_keeps_the_status_that_
 }
 
 #[test]
+fn of_a_pipe_whose_rows_were_never_imported_no_copy_stays_behind() {
+    let lab = Lab::new();
+    let server = Server::start(&lab, &[]);
+    lab.customers(1);
+    lab.import(&server, &LEDGER).ends(0);
+    let args = args(&server.url, &[]).into_iter().map(|word| if word == "in.csv" { "-" } else { word });
+    for (text, code) in [(format!("{HEADER}\nNew,new@example.com,+4917612345000,DEU\n"), 1), ("x,y\n1,2\n".into(), 65)]
+    {
+        let input = lab.write("new.csv", text);
+        let mut status = lab.command(&args.clone().collect::<Vec<_>>());
+        let ran = Ran::of(status.stdin(std::fs::File::open(&input).unwrap())).ends(code);
+        let spool = std::fs::read_dir(lab.path("state/customer-import/spool"));
+        assert_eq!(spool.map_or(0, Iterator::count), 0, "{}", ran.stderr);
+        if let Some((_, hint)) = ran.stderr.split_once("import it first, by the same pipe: ") {
+            lab.shell(&format!("cat new.csv | {}", hint.trim())).ends(0).says("1  created");
+        }
+    }
+    assert_eq!(server.customers().len(), 2, "the hint works as it is printed");
+}
+
+#[test]
 fn a_file_whose_rows_were_never_imported_asks_nobody_and_says_what_to_do_first() {
     let lab = Lab::new();
     let server = Server::start(&lab, &[]);
     lab.customers(2);
-    status(&lab, &server.url, &[]).ends(78).says("there is no ledger at l.db");
+    status(&lab, &server.url, &[]).ends(78).says("the ledger l.db does not exist");
     assert!(!lab.path("l.db").exists(), "a question makes no ledger");
     lab.import(&server, &LEDGER).ends(0);
     lab.write("in.csv", format!("{HEADER}\nNew,new@example.com,+4917612345000,DEU\n"));

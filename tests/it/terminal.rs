@@ -43,11 +43,30 @@ pub(crate) fn led(command: &Command, options: &[&str]) -> Command {
     leader
 }
 
+/// Ctrl-D at the beginning of a line ends the input.
+pub(crate) const CTRL_D: &str = "\u{4}";
+
 /// Runs a command on a terminal on which this line was typed. Returns its exit code and all that
 /// stands there then.
 pub(crate) fn run(command: &mut Command, typed: &str) -> (i32, String) {
+    talk(command, typed, "")
+}
+
+/// Does the same, and the line is typed when a question is there that wants a yes or a no.
+pub(crate) fn answered(command: &mut Command, answer: &str) -> (i32, String) {
+    talk(command, "", answer)
+}
+
+/// Runs a command on a terminal on which a line was typed before, and answers its question.
+pub(crate) fn talk(command: &mut Command, typed: &str, answer: &str) -> (i32, String) {
     let (mut person, program) = open();
-    writeln!(person, "{typed}").unwrap();
+    let enter = |person: &mut File, line: &str| match line {
+        "" => {}
+        CTRL_D => write!(person, "{line}").unwrap(),
+        line => writeln!(person, "{line}").unwrap(),
+    };
+    enter(&mut person, typed);
+    let mut is_answered = false;
     let mut command = controlled(command);
     command.stdin(program.try_clone().unwrap()).stdout(program.try_clone().unwrap()).stderr(program);
     let mut child = command.spawn().unwrap();
@@ -58,6 +77,10 @@ pub(crate) fn run(command: &mut Command, typed: &str) -> (i32, String) {
     // Linux reports the end as an error.
     while let Ok(length @ 1..) = person.read(&mut piece) {
         printed.extend(&piece[..length]);
+        if !is_answered && String::from_utf8_lossy(&printed).contains("[y/N] ") {
+            is_answered = true;
+            enter(&mut person, answer);
+        }
     }
     let printed = String::from_utf8(printed).unwrap().replace("\r\n", "\n");
     (exit_code(child.wait().unwrap()), printed)

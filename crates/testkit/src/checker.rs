@@ -402,9 +402,11 @@ fn contradictions(input: &Input, log: &Log, lines: &[BTreeMap<String, String>], 
 /// What the server says against one line.
 fn contradiction(email: &str, line: &BTreeMap<String, String>, ids: &[String], rules: Rules) -> Option<&'static str> {
     let told = &line["customer_id"];
-    // Without look-ups the server's words are all there is: no run sees that it does not list a
+    // Without look-ups, or if all of them failed, the server's words are all there is: no run sees that it does not list a
     // customer, or what a duplicate is one of.
-    let is_hearsay = rules.is_blind && told.is_empty() && (line["status"] == "duplicate" || !is_accepted(email));
+    let says_so = line.get("warning").is_some_and(|warning| warning.contains("lookup.unavailable"));
+    let is_hearsay =
+        (rules.is_blind || says_so) && told.is_empty() && (line["status"] == "duplicate" || !is_accepted(email));
     let is_theirs = ids.contains(told);
     match line["status"].as_str() {
         "created" | "already_imported" if !is_theirs => Some("no customer of this id was created for it"),

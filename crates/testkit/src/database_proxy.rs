@@ -4,10 +4,12 @@
 //! It speaks no TLS, so it sees where messages begin and end.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 /// What a client hears of a commit instead of the server's answer.
@@ -19,10 +21,19 @@ pub enum CommitAnswer {
     Warned,
 }
 
-/// The answers that commits under way on a connection will get, in their order.
-type Answers = Mutex<VecDeque<Option<CommitAnswer>>>;
+/// What is under way on a connection.
+#[derive(Debug, Default)]
+struct Conversation {
+    /// What its commits will be answered, in their order.
+    answers: Mutex<VecDeque<Option<CommitAnswer>>>,
+    /// The open transaction writes a request down.
+    has_intent: AtomicBool,
+}
 
-/// A proxy on a port of this machine. Its threads end with the connections and the process.
+/// The statement that writes requests down.
+const INTEND: &[u8] = b"INSERT INTO customer_import.intents";
+
+/// A proxy on a port of this machine. It goes with the value, and its connections with it.
 #[derive(Debug)]
 pub struct DatabaseProxy {
     pub port: u16,
@@ -35,13 +46,28 @@ struct Shared {
     changed: Condvar,
 }
 
+/// Something to be done once.
+#[derive(Default)]
+struct Hook(Option<Box<dyn FnOnce() + Send>>);
+
+impl fmt::Debug for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Hook").field(&self.0.is_some()).finish()
+    }
+}
+
 #[derive(Debug, Default)]
 struct State {
+    /// To be done when an open request is committed, before the client hears of it.
+    at_intent: Hook,
     /// Nothing is carried, and nothing is lost: as in a network that has come apart.
     is_held: bool,
     /// Connections are refused.
     is_shut: bool,
+    /// The proxy is gone.
+    is_over: bool,
     refused: u32,
+    carried: u32,
     /// How many more acknowledged commits are carried before one is lost with its connection.
     commits_left: Option<u32>,
     /// How many more times the server may say that it is ready for a question before all is held.
@@ -68,6 +94,9 @@ impl DatabaseProxy {
         let carrying = Arc::clone(&shared);
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
+                if carrying.state.lock().unwrap().is_over {
+                    return;
+                }
                 carrying.carry(client);
             }
         });
@@ -115,6 +144,12 @@ impl DatabaseProxy {
         self.shared.change(|state| (state.commits_left, state.shuts_when_lost) = (Some(commits), true));
     }
 
+    /// Does this once, when the next request that the client writes down is committed, and before the
+    /// client hears of it.
+    pub fn at_intent(&self, hook: impl FnOnce() + Send + 'static) {
+        self.shared.change(|state| state.at_intent = Hook(Some(Box::new(hook))));
+    }
+
     /// Holds everything after the server has been ready for so many more questions, and has read the
     /// next one.
     pub fn hold_after(&self, questions: u32) {
@@ -132,6 +167,11 @@ impl DatabaseProxy {
         self.shared.state.lock().unwrap().answered
     }
 
+    /// How many connections were carried.
+    pub fn carried(&self) -> u32 {
+        self.shared.state.lock().unwrap().carried
+    }
+
     /// How many connections were refused.
     pub fn refused(&self) -> u32 {
         self.shared.state.lock().unwrap().refused
@@ -140,6 +180,18 @@ impl DatabaseProxy {
     /// How many acknowledgements were lost.
     pub fn lost(&self) -> u32 {
         self.shared.state.lock().unwrap().lost
+    }
+}
+
+impl Drop for DatabaseProxy {
+    fn drop(&mut self) {
+        self.shared.change(|state| {
+            state.is_over = true;
+            state.is_held = false;
+            state.open.drain(..).for_each(|(client, server)| end(&client, &server));
+        });
+        // Wakes the thread that accepts connections.
+        drop(TcpStream::connect(("127.0.0.1", self.port)));
     }
 }
 
@@ -159,11 +211,14 @@ impl Shared {
         };
         let Ok(server) = server else { return };
         client.set_nodelay(true).unwrap();
+        state.carried += 1;
+        // A stream without a peer has ended.
+        state.open.retain(|(client, _)| client.peer_addr().is_ok());
         state.open.push((client.try_clone().unwrap(), server.try_clone().unwrap()));
         drop(state);
         let (to_client, to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
         let (up, down) = (Arc::clone(self), Arc::clone(self));
-        let asked = Arc::new(Answers::default());
+        let asked = Arc::new(Conversation::default());
         let answers = Arc::clone(&asked);
         std::thread::spawn(move || {
             drop(up.ask(&client, &to_server, &asked));
@@ -183,15 +238,18 @@ impl Shared {
 
     /// Carries the client's messages: a length and the rest, and then each with a letter before its
     /// length.
-    fn ask(&self, mut from: &TcpStream, mut to: &UnixStream, answers: &Answers) -> io::Result<()> {
+    fn ask(&self, mut from: &TcpStream, mut to: &UnixStream, conversation: &Conversation) -> io::Result<()> {
         let mut message = rest_of_message(from, Vec::new())?;
         loop {
             if message == COMMIT {
                 let answer = self.state.lock().unwrap().answers.pop_front().flatten();
-                answers.lock().unwrap().push_back(answer);
+                conversation.answers.lock().unwrap().push_back(answer);
                 if matches!(answer, Some(CommitAnswer::Failed(_))) {
                     message = ROLLBACK.to_vec();
                 }
+            }
+            if message.windows(INTEND.len()).any(|window| window == INTEND) {
+                conversation.has_intent.store(true, Ordering::Relaxed);
             }
             self.wait();
             to.write_all(&message)?;
@@ -202,7 +260,7 @@ impl Shared {
     }
 
     /// Carries the server's messages.
-    fn answer(&self, mut from: &UnixStream, mut to: &TcpStream, answers: &Answers) -> io::Result<()> {
+    fn answer(&self, mut from: &UnixStream, mut to: &TcpStream, conversation: &Conversation) -> io::Result<()> {
         loop {
             let mut kind = [0];
             from.read_exact(&mut kind)?;
@@ -210,7 +268,11 @@ impl Shared {
             self.wait();
             let ends = |tag: &[u8]| message[0] == b'C' && message[5..].starts_with(tag);
             if ends(b"COMMIT\0") || ends(b"ROLLBACK\0") {
-                let answer = answers.lock().unwrap().pop_front().flatten();
+                let answer = conversation.answers.lock().unwrap().pop_front().flatten();
+                if conversation.has_intent.swap(false, Ordering::Relaxed) {
+                    let hook = self.state.lock().unwrap().at_intent.0.take();
+                    hook.into_iter().for_each(|hook| hook());
+                }
                 self.state.lock().unwrap().answered += u32::from(answer.is_some());
                 match answer {
                     Some(CommitAnswer::Failed(code)) => {

@@ -61,7 +61,12 @@ impl Lab {
 
     /// The program in this lab, with nothing of the machine's own settings.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = self.clean(program());
+        self.command_of(&program(), args)
+    }
+
+    /// The same for a program that lies elsewhere.
+    pub fn command_of(&self, program: &Path, args: &[&str]) -> Command {
+        let mut command = self.clean(program.to_owned());
         command.args(args);
         command
     }
@@ -162,9 +167,14 @@ pub struct Server {
 
 impl Server {
     pub fn start(lab: &Lab, options: &[&str]) -> Self {
+        Self::start_as(&program(), lab, options)
+    }
+
+    /// The same for a program that lies elsewhere.
+    pub fn start_as(program: &Path, lab: &Lab, options: &[&str]) -> Self {
         let log = lab.path("server.log");
         let mut child = lab
-            .command(&["sandbox", "--port", "0", "--limit", "1000000/m", "--log", log.to_str().unwrap()])
+            .command_of(program, &["sandbox", "--port", "0", "--limit", "1000000/m", "--log", log.to_str().unwrap()])
             .args(options)
             .stdout(Stdio::piped())
             .spawn()
@@ -174,6 +184,10 @@ impl Server {
         let url =
             first.split_whitespace().find(|word| word.starts_with("http")).expect("a URL in the first line").to_owned();
         Self { child, url, log }
+    }
+
+    pub fn port(&self) -> u16 {
+        url::Url::parse(&self.url).unwrap().port().unwrap()
     }
 
     /// Everything in the log so far.

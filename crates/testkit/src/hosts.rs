@@ -25,8 +25,8 @@ use crate::witness::{Witness, now};
 pub const LEASE: Duration = Duration::from_secs(6);
 /// Longer than it takes a standby to notice that the lease is too old.
 const TAKEOVER_PATIENCE: Duration = Duration::from_secs(40);
-/// How long an attempt of these hosts may take.
-const TIMEOUT: Duration = Duration::from_millis(200);
+/// How long these hosts may take to connect to the API.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(200);
 /// How late a request may be seen on a machine that does a dozen trials at once.
 const LATENESS: Duration = Duration::from_millis(250);
 /// The end of a token that is further away than this is not waited for.
@@ -58,6 +58,12 @@ impl Blow {
             Self::Restart => "restart",
             Self::Promote => "promote",
         }
+    }
+}
+
+impl Blow {
+    fn takes_database_away(self) -> bool {
+        matches!(self, Self::Partition | Self::Restart | Self::Promote)
     }
 }
 
@@ -235,8 +241,8 @@ impl Trial<'_> {
         command
             .args(["import", "in.csv", "--base-url", &self.witness.url, "--ledger", &ledger])
             .args(["--rate", self.setup.rate, "--max-attempts", "40", "--retry-rejected"])
-            .args(["--settle", &millis(self.plan.settle), "--timeout", &millis(TIMEOUT)])
-            .args(["--connect-timeout", &millis(TIMEOUT), "--give-up-after", "60s"])
+            .args(["--settle", &millis(self.plan.settle), "--timeout", &millis(self.plan.settle * 4 / 5)])
+            .args(["--connect-timeout", &millis(CONNECT_TIMEOUT), "--give-up-after", "60s"])
             .args(["--grace", &millis(self.plan.grace), "--lease", &millis(self.plan.lease)])
             .args(["--wait-for-lease", "120s", "--report", &format!("{name}.report.csv")])
             .args(["--concurrency", &self.setup.world.concurrency.to_string()])
@@ -370,7 +376,7 @@ impl Battle<'_> {
             let name = self.hosts[index].name.clone();
             self.tell(format!("{name} ended with {code:?}"));
             self.note_end(&name, code);
-            if starts_again && code == Some(5) {
+            if starts_again && matches!(code, Some(5 | 74)) {
                 self.start(index);
             }
         }
@@ -378,7 +384,9 @@ impl Battle<'_> {
 
     fn note_end(&mut self, name: &str, code: Option<i32>) {
         let words = self.trial.words(name);
-        if !matches!(code, Some(0 | 1 | 4 | 5)) || words.contains("panicked") {
+        // In a moment without a database a run may end, as long as it says so.
+        let was_away = code == Some(74) && self.struck.iter().any(|struck| struck.blow.takes_database_away());
+        if !(was_away || matches!(code, Some(0 | 1 | 4 | 5))) || words.contains("panicked") {
             self.outcome.strange.push(format!("{name} ended with {code:?}: {words}"));
         }
         if code == Some(5) && self.trial.path(&format!("{name}.report.csv")).exists() {
@@ -606,7 +614,7 @@ impl Battle<'_> {
             let waits = Waits {
                 settle: plan.settle,
                 grace: plan.grace,
-                connect: TIMEOUT,
+                connect: CONNECT_TIMEOUT,
                 lateness: LATENESS,
                 furthest_token_end: FURTHEST_TOKEN_END,
             };
@@ -615,7 +623,7 @@ impl Battle<'_> {
             verdict.too_soon.extend(found.too_soon);
         }
         self.outcome.takeovers = takeovers.iter().filter(|takeover| !takeover.was_free).count();
-        self.outcome.waits = self.struck.iter().filter_map(|struck| wait_after(struck, &takeovers)).collect();
+        self.outcome.waits = takeovers.iter().filter_map(|takeover| wait_before(takeover, &self.struck)).collect();
         self.outcome.verdict = verdict;
     }
 
@@ -639,8 +647,10 @@ impl Battle<'_> {
     }
 }
 
-/// Returns how long after a blow another process had the lease, unless that was given back.
-fn wait_after(struck: &Struck, takeovers: &[Takeover]) -> Option<(Blow, Duration)> {
-    let next = takeovers.iter().find(|takeover| takeover.epoch == struck.epoch + 1 && takeover.at > struck.at)?;
-    (!next.was_free).then(|| (struck.blow, Duration::from_secs_f64((next.at - struck.at) / 1000.0)))
+/// Returns the last blow before a lease changed hands without being given back, and how long after
+/// it that was.
+fn wait_before(takeover: &Takeover, struck: &[Struck]) -> Option<(Blow, Duration)> {
+    let is_before = |struck: &&Struck| struck.epoch + 1 == takeover.epoch && struck.at < takeover.at;
+    let last = struck.iter().rfind(is_before).filter(|_| !takeover.was_free)?;
+    Some((last.blow, Duration::from_secs_f64((takeover.at - last.at) / 1000.0)))
 }

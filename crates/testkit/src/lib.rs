@@ -18,3 +18,4 @@ pub mod scan;
 pub mod takeovers;
 pub mod witness;
 pub mod world;
+pub mod zombie;

@@ -388,7 +388,7 @@ fn programs() -> Option<PathBuf> {
 }
 
 /// A command that runs as the server's user if this process is root.
-fn as_server(words: &[&str]) -> Command {
+pub fn as_server(words: &[&str]) -> Command {
     let is_root = std::fs::metadata("/proc/self").is_ok_and(|own| {
         use std::os::unix::fs::MetadataExt as _;
         own.uid() == 0

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -20,10 +20,11 @@ pub struct Sent {
     pub email: String,
 }
 
-/// The witness. Its threads end with the connections and the process.
+/// The witness. It goes with the value, and its connections with it.
 #[derive(Debug)]
 pub struct Witness {
     pub url: String,
+    address: SocketAddr,
     shared: Arc<Shared>,
 }
 
@@ -40,6 +41,7 @@ struct State {
     cut_off: BTreeSet<String>,
     /// Connections by the client that used them last.
     open: Vec<(String, TcpStream)>,
+    is_over: bool,
 }
 
 impl Witness {
@@ -53,13 +55,16 @@ impl Witness {
         let seeing = Arc::clone(&shared);
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
+                if seeing.state.lock().unwrap().is_over {
+                    return;
+                }
                 let Ok(server) = TcpStream::connect(server) else { continue };
                 client.set_nodelay(true).unwrap();
                 server.set_nodelay(true).unwrap();
                 seeing.carry(client, server);
             }
         });
-        Self { url: format!("http://{address}{}", url.path()), shared }
+        Self { url: format!("http://{address}{}", url.path()), address, shared }
     }
 
     /// All requests to create a customer so far, in the order in which they were read.
@@ -87,6 +92,17 @@ impl Witness {
 
     pub fn let_in(&self, who: &str) {
         self.shared.state.lock().unwrap().cut_off.remove(who);
+    }
+}
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        let mut state = self.shared.state.lock().unwrap();
+        state.is_over = true;
+        state.open.drain(..).for_each(|(_, stream)| drop(stream.shutdown(Shutdown::Both)));
+        drop(state);
+        // Wakes the thread that accepts connections.
+        drop(TcpStream::connect(self.address));
     }
 }
 
@@ -146,8 +162,9 @@ impl Shared {
             return false;
         }
         if let Ok(stream) = stream.try_clone() {
-            let port = stream.peer_addr().ok();
-            state.open.retain(|(_, other)| other.peer_addr().ok() != port);
+            let peer = stream.peer_addr().ok();
+            // A stream without a peer has ended.
+            state.open.retain(|(_, other)| other.peer_addr().is_ok_and(|other| Some(other) != peer));
             state.open.push((who.clone(), stream));
         }
         if let (true, Some(email)) = (head.starts_with("POST"), body["customer_email"].as_str()) {
@@ -196,7 +213,7 @@ fn end(client: &TcpStream, server: &TcpStream) {
 }
 
 /// Milliseconds since the Unix epoch.
-pub(crate) fn now() -> f64 {
+pub fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs_f64() * 1000.0
 }
 

@@ -29,14 +29,16 @@ pub(in crate::commands) async fn run(
     let (target, input) = (server.target.clone(), input.clone());
     let (input, scope) = signals.beside(move || scope(&target, owner.as_deref(), input)).await?;
     if scope.customers == 0 {
-        return Err(nobody(&scope, &input, &settings));
+        let nobody = nobody(&scope, &input, &settings);
+        forget_pipe(&input);
+        return Err(nobody);
     }
     let run = begin(&settings, &input, &signals).await?;
     job::log_proxy(server);
     let ended = ask(&settings, api, scope, &run, &input, &signals).await;
     // A failure names the command that goes on, and that needs the file of standard input.
-    if ended.is_ok() && input.is_piped() {
-        input.forget();
+    if ended.is_ok() {
+        forget_pipe(&input);
     }
     ended.map_err(|failure| failure.of_run(&run.name))
 }
@@ -59,8 +61,15 @@ fn scope(
         return Err(LedgerError::OtherAccount { base_url, account }.into());
     }
     let input = InputHandle::open(input)?;
-    let scope = inquiry::scope(&input, ledger, Timestamp::now())?;
+    let scope = inquiry::scope(&input, ledger, Timestamp::now()).inspect_err(|_| forget_pipe(&input))?;
     Ok((Arc::new(input), scope))
+}
+
+/// Removes the copy of standard input, because no printed command names it.
+fn forget_pipe(input: &InputHandle) {
+    if input.is_piped() {
+        input.forget();
+    }
 }
 
 /// Returns the failure if the input has no customer.
@@ -73,7 +82,8 @@ fn nobody(scope: &InquiryScope, input: &InputHandle, settings: &StatusSettings) 
     };
     stdout::write(rendered(&finding, settings.format).as_bytes());
     let words = format!("{} has no record whose customer the ledger knows; nothing was asked", input.shown());
-    Failure::new(Exit::SomeFailed, words).hint(format!("import it first: {}", resume::import(input)))
+    let again = if input.is_piped() { ", by the same pipe" } else { "" };
+    Failure::new(Exit::SomeFailed, words).hint(format!("import it first{again}: {}", resume::import(input)))
 }
 
 async fn begin(settings: &StatusSettings, input: &InputHandle, signals: &Signals) -> Result<RunId, Failure> {

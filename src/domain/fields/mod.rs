@@ -3,7 +3,9 @@
 //! - `name`, `email`, `phone`, `country`, `kind`: one file for each field
 //! - `country_code`: the countries and their codes; `country_names`: what people call them;
 //!   `country_guess`: what a misspelled name may mean
-//! - `phone_ranges`: which phone numbers are in use
+//! - `phone_ranges`: which phone numbers are in use; `national_numbers`: what their countries dial
+//!   before them
+//! - `macintosh_text`: names whose letters a wrong encoding replaced
 //! - `byte_classes`, `normalized_letters`: fast answers about ASCII and about normalized text
 //!
 //! Each field has a `parse`, which returns the value or a [`Flaw`](crate::domain::Flaw). Those with
@@ -17,7 +19,9 @@ mod country_guess;
 mod country_names;
 pub(super) mod email;
 pub(super) mod kind;
+mod macintosh_text;
 pub(super) mod name;
+mod national_numbers;
 mod normalized_letters;
 pub(super) mod phone;
 mod phone_ranges;

@@ -6,6 +6,7 @@ use std::fmt;
 use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
 use super::byte_classes::{Signs, equal, within};
+use super::macintosh_text::{is_caron_of_macintosh, is_macintosh_text};
 use super::normalized_letters::{is_apart, is_untroubled, is_untroubled_letter};
 use crate::domain::count::counted;
 use crate::domain::text::trim;
@@ -135,8 +136,14 @@ fn end_of_plain_marks(name: &str, begin: usize) -> Option<u32> {
     let end = name[begin..].find(is_untroubled).map_or(name.len(), |length| begin + length);
     let marks = &name[begin..end];
     let letter = name[..begin].chars().next_back().map_or(0, char::len_utf8);
-    let is_plain = is_apart(marks) || !marks.chars().any(is_odd) && is_nfc(&name[begin - letter..end]);
+    let is_caron = || is_plain_caron(name, begin, marks);
+    let is_plain = is_apart(marks) || is_caron() || !marks.chars().any(is_odd) && is_nfc(&name[begin - letter..end]);
     u32::try_from(end).ok().filter(|_| is_plain)
+}
+
+/// Whether this is a single letter `Š` or `Ž` where names of Slavic and Baltic languages have one.
+fn is_plain_caron(name: &str, begin: usize, marks: &str) -> bool {
+    matches!(marks, "Š" | "Ž") && !is_caron_of_macintosh(name, begin)
 }
 
 /// Whether a name with this character may have something to report, whatever the other characters
@@ -183,6 +190,10 @@ fn garbling(name: &str) -> Option<&'static str> {
         )
     } else if !is_ascii && is_mojibake(name) {
         Some("looks like UTF-8 that was read as Windows-1252 (`Ã©` for `é`); export it again as UTF-8")
+    } else if !is_ascii && is_macintosh_text(name) {
+        Some(
+            "looks like Macintosh text that was read as Windows-1252 (`KrŸger` for `Krüger`): give --encoding macintosh, or export it again as UTF-8",
+        )
     } else {
         leftover(name)
     }
@@ -408,6 +419,9 @@ mod tests {
             "b\"Jose\"",
             "Jos\\u00e9",
             "Jos\\xe9",
+            "KrŸger",
+            "S‡nchez",
+            "JosŽ",
         ] {
             let name = CustomerName(garbled.into());
             assert_eq!(name.oddity().map(|flaw| flaw.code), Some(Code::NameLooksGarbled), "{garbled}");
@@ -428,6 +442,9 @@ mod tests {
             "AC\\DC",
             "Ba'al",
             "Nguyen Nguyen",
+            "L'HAŸ",
+            "Šimon BALÁŽ",
+            "Max Müller †",
         ] {
             assert_eq!(CustomerName::parse(fine).unwrap().oddity(), None, "{fine}");
         }

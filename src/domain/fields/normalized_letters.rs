@@ -4,12 +4,20 @@
 
 /// The first and last letter of each range, in order. Unicode has more such letters, but these are
 /// the ones that occur in names. A test asks the library about each.
-const RANGES: [(char, char); 52] = [
-    // Latin, without the characters that a lost letter or a broken cell leaves.
+const RANGES: [(char, char); 60] = [
+    // Latin, without the characters that a lost letter, a broken cell or a wrong encoding leaves.
     (' ', '!'),
     ('#', '>'),
     ('@', '~'),
-    ('\u{a1}', '\u{2ff}'),
+    ('\u{a1}', '\u{a6}'),
+    ('\u{a8}', '\u{ae}'),
+    ('\u{b0}', '\u{bd}'),
+    ('\u{c0}', '\u{15f}'),
+    ('\u{161}', '\u{177}'),
+    ('\u{179}', '\u{17c}'),
+    ('\u{17e}', '\u{2c5}'),
+    ('\u{2c7}', '\u{2db}'),
+    ('\u{2dd}', '\u{2ff}'),
     // Greek, Cyrillic, Armenian.
     ('\u{388}', '\u{482}'),
     ('\u{48a}', '\u{52f}'),

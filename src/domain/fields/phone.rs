@@ -1,6 +1,10 @@
 //! Phone numbers. The only module that uses the phone library. `number` is a number in E.164,
 //! `written` how people write one, `readings` what a cell can mean.
 //!
+//! Nearly all numbers are decided by two tables that are made from the library's own rules, because
+//! the library takes some thousand times as long. A table decides only what the library would
+//! decide in the same way, and leaves everything else to it.
+//!
 //! Decisions: letters are refused, which includes vanity numbers (`1-800-FLOWERS`) and extensions
 //! (`ext. 5`), because E.164 cannot hold them. A number with a decimal point or an exponent was
 //! changed by a spreadsheet and may have lost digits, so it is refused before it is parsed.
@@ -47,9 +51,15 @@ impl Phone {
         if text.is_empty() {
             return Err(Flaw::new(Code::PhoneMissing, "every customer needs a phone number"));
         }
-        if let Some(number) = Self::plain(text) {
+        let home = region.or(country);
+        if let Some(number) = Self::plain(text).or_else(|| Self::national(text, home?)) {
             return Ok(number);
         }
+        Self::by_the_library(text, country, region)
+    }
+
+    /// Does the same for a text that is not empty, and uses the phone library in any case.
+    fn by_the_library(text: &str, country: Option<Country>, region: Option<Country>) -> Result<Self, Flaw> {
         let text = without_label(text);
         check_damage(text)?;
         check_characters(text)?;

@@ -41,6 +41,34 @@ static HEADS: [u16; 1000] = {
     places
 };
 
+/// The digits so far, as far as it matters which digits may follow them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Place(u16);
+
+impl Place {
+    /// Returns the place after a country code. `None` if no number in use has it.
+    pub(super) fn after_code(code: u16) -> Option<Self> {
+        let mut place = Self(BEGINNING);
+        for digit in code.to_string().bytes() {
+            place = place.after(usize::from(digit - b'0'))?;
+        }
+        Some(place)
+    }
+
+    /// Returns the place after one more digit. `None` if no number in use continues like this.
+    #[inline]
+    pub(super) fn after(self, digit: usize) -> Option<Self> {
+        let Self(place) = self;
+        Some(Self(TABLE[usize::from(place) + digit])).filter(|next| next.0 != 0)
+    }
+
+    /// Whether the digits so far are a number in use.
+    #[inline]
+    pub(super) fn is_in_use(self) -> bool {
+        self.0 <= TABLE[0]
+    }
+}
+
 /// Returns the number with these digits, which follow the plus, and its first three digits. Returns
 /// `None` if it is not in use, or if the library would write it differently.
 pub(crate) fn in_use(digits: impl Iterator<Item = u8>) -> Option<(u64, u16)> {
@@ -145,11 +173,17 @@ pub(super) mod tests {
     }
 
     /// A regular expression of the library, evaluated digit by digit.
-    type Rule = dense::DFA<Vec<u32>>;
+    pub(in crate::domain::fields) type Rule = dense::DFA<Vec<u32>>;
 
-    fn rule(pattern: &str) -> Rule {
+    pub(in crate::domain::fields) fn rule(pattern: &str) -> Rule {
+        rule_of_kind(pattern, MatchKind::All)
+    }
+
+    /// With [`MatchKind::LeftmostFirst`], the last match on the way is the one that the library
+    /// finds.
+    fn rule_of_kind(pattern: &str, kind: MatchKind) -> Rule {
         dense::Builder::new()
-            .configure(dense::Config::new().match_kind(MatchKind::All))
+            .configure(dense::Config::new().match_kind(kind))
             .syntax(syntax::Config::new().unicode(false).utf8(false))
             .thompson(regex_automata::nfa::thompson::Config::new().utf8(false))
             .build(pattern)
@@ -159,15 +193,24 @@ pub(super) mod tests {
     /// Returns the rule for a beginning of numbers. The library stores all patterns as patterns of
     /// whole numbers, and removes the anchors from these.
     fn rule_of_beginnings(pattern: &str) -> Rule {
-        let inner = pattern.strip_prefix("^(?:").and_then(|pattern| pattern.strip_suffix(")$"));
-        rule(inner.unwrap_or(pattern))
+        rule(without_anchors(pattern))
     }
 
-    fn beginning(rule: &Rule) -> StateID {
+    /// Does the same, and finds what the library finds if it can be of several lengths.
+    pub(in crate::domain::fields) fn rule_of_one_beginning(pattern: &str) -> Rule {
+        rule_of_kind(without_anchors(pattern), MatchKind::LeftmostFirst)
+    }
+
+    pub(in crate::domain::fields) fn without_anchors(pattern: &str) -> &str {
+        let inner = pattern.strip_prefix("^(?:").and_then(|pattern| pattern.strip_suffix(")$"));
+        inner.unwrap_or(pattern)
+    }
+
+    pub(in crate::domain::fields) fn beginning(rule: &Rule) -> StateID {
         rule.start_state_forward(&Input::new("").anchored(Anchored::Yes)).unwrap()
     }
 
-    fn matches_here(rule: &Rule, state: StateID) -> bool {
+    pub(in crate::domain::fields) fn matches_here(rule: &Rule, state: StateID) -> bool {
         rule.is_match_state(rule.next_eoi_state(state))
     }
 

@@ -330,7 +330,7 @@ impl Preset {
                 email: &["email"],
                 unfit: &["attributes"],
                 note: Some(
-                    "attributes of Keycloak are lists: jq -c '.users[] | .phone = .attributes.phoneNumber[0]' FILE > customers.ndjson turns one into a phone",
+                    "attributes of Keycloak are lists: jq -c '(.users // [.])[] | .phone = .attributes.phoneNumber[0]' FILE > customers.ndjson turns one into a phone",
                 ),
                 ..BARE
             },

@@ -70,7 +70,7 @@ impl Examiner {
         if is_cut_off || !self.wants_only_customers() || !self.is_whole(&row) {
             return None;
         }
-        plain(&self.mapping, &row)
+        plain(&self.mapping, &row, self.region)
     }
 
     /// Whether every row is a record, and nothing but its customer is wanted if that is plain.
@@ -97,7 +97,7 @@ impl Examiner {
                     return Err(repeated_header(&self.header, &self.mapping, record).into());
                 }
                 // What a glance has not found is not there.
-                let customer = if self.wants_only_customers() { None } else { plain(&self.mapping, &row) };
+                let customer = if self.wants_only_customers() { None } else { plain(&self.mapping, &row, self.region) };
                 match customer {
                     Some(customer) if self.is_whole(&row) && !is_cut_off => {
                         work(self.plain_record(position, scanned, customer, &row))
@@ -118,7 +118,7 @@ impl Examiner {
                     {
                         return Err(NoRecord::NotSelected);
                     }
-                    match plain(&self.mapping, &row) {
+                    match plain(&self.mapping, &row, self.region) {
                         Some(customer) => work(self.plain_record(position, scanned, customer, &row)),
                         None => work(self.record(position, scanned, self.judge_object(&row))),
                     }
@@ -131,7 +131,7 @@ impl Examiner {
                 if self.selects() && self.is_sheet_row_left_out(&row, damaged) {
                     return Err(repeated_header(&self.header, &self.mapping, record).into());
                 }
-                match plain(&self.mapping, &row).filter(|_| is_whole) {
+                match plain(&self.mapping, &row, self.region).filter(|_| is_whole) {
                     Some(customer) => work(self.plain_record(position, scanned, customer, &row)),
                     None => {
                         if let Some(repeated) = repeated_header(&self.header, &self.mapping, record) {
@@ -229,6 +229,9 @@ impl Examiner {
     /// stays invalid until someone corrects it.
     fn raw(&self, scanned: Scanned<'_>) -> Option<RawRecord> {
         match scanned {
+            Scanned::Cells { record, .. } if record.escaped_quote().is_some() => {
+                Some(RawRecord::Misread(cells(record)))
+            }
             Scanned::Cells { record, .. } => Some(RawRecord::Cells(cells(record))),
             Scanned::Line { bytes, .. } => Some(RawRecord::Line(bytes.to_vec())),
             Scanned::Row { record, damaged } => {

@@ -16,12 +16,13 @@ use crate::intake::columns::values::Replacements;
 use crate::intake::read::ndjson::kind;
 
 /// Returns the customer of a record that has nothing to report, or `None` if [`judge`] must look at
-/// it. Nearly all records are like this and do not need what messages need.
+/// it. Nearly all records are like this and do not need what messages need. `region` is the country
+/// of phone numbers without `+`, if it is not the record's own.
 ///
 /// Inlined, with the phone number last because it takes longest: moving a customer after building
 /// it takes longer than building it.
 #[inline(always)]
-pub(crate) fn plain<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<NewCustomer<'a>> {
+pub(crate) fn plain<'a>(mapping: &'a Mapping, row: &impl Row<'a>, region: Option<Country>) -> Option<NewCustomer<'a>> {
     let name = plain_text(mapping, row, Field::Name)?;
     if leftover(name).is_some() {
         return None;
@@ -40,11 +41,22 @@ pub(crate) fn plain<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<NewC
     };
     let extra = if mapping.extras.is_empty() { None } else { plain_extras(mapping, row)? };
     let country = Country::plain(plain_text(mapping, row, Field::Country)?)?;
-    let phone = Phone::plain(plain_text(mapping, row, Field::Phone)?)?;
+    let text = plain_text(mapping, row, Field::Phone)?;
+    let phone = match Phone::plain(text) {
+        Some(phone) => phone,
+        None => national(text, region.unwrap_or(country))?,
+    };
     if phone.is_foreign(country) {
         return None;
     }
     Some(NewCustomer { name, email, phone, country, kind, send_kyc_mail, extra })
+}
+
+/// Returns a number in national spelling. Kept out of the fast path of files that have none.
+#[cold]
+#[inline(never)]
+fn national(text: &str, region: Country) -> Option<Phone> {
+    Phone::national(text, region)
 }
 
 /// Returns the additional fields of the request, or `None` if one of them has a problem.
@@ -516,7 +528,8 @@ mod tests {
         fn of_a_plain_record_there_is_nothing_to_say(
             name in select(vec!["Ada", " Zoë ", "", "#N/A", "1E+10", "=A1", "1.5", "a?", "Ame\u{301}lie", "\u{202e}x"]),
             email in select(vec!["a@b.de", " a@b.de ", "", "a@b.test", "Ada@B-C.org", "a@b", "ü@b.de", "=\"a@b.de\""]),
-            phone in select(vec!["+4915123456789", "'+4915123456789", "+49 151 23456789", "+33612345678", "+39 (0)332 123 4567", "015123456789", "+49151", ""]),
+            phone in select(vec!["+4915123456789", "'+4915123456789", "+49 151 23456789", "+33612345678", "+39 (0)332 123 4567", "015123456789", "0151/23456789",
+                "030 1234567/0301234568", "0301234 / 5678901", "151 0000000000", "15100000000", "(0)15123456789", "+49151", ""]),
             country in select(vec!["DE", "deu", " DEU ", "Germany", "Congo", "XX", ""]),
             others in (
                 select(vec!["", "business", " Individual", "firm"]),
@@ -529,7 +542,7 @@ mod tests {
             let (kind, mail, city) = others;
             let (mapping, cells) = (mapping_of(&sets, &values), [name, email, phone, country, kind, mail, city]);
             let row = Cells(&cells);
-            if let Some(customer) = plain(&mapping, &row) {
+            if let Some(customer) = plain(&mapping, &row, None) {
                 match judge(&mapping, &row, None, Vec::new(), &[]) {
                     RecordVerdict::Valid { customer: judged, warnings } => {
                         prop_assert!(customer == judged && warnings.is_empty(), "{:?}: {:?}", cells, warnings);
@@ -563,7 +576,7 @@ mod tests {
             let (with, without) = (mapping_of(sets, &values), mapping_of(sets, &[]));
             let edited = cells.map(by_hand);
             let (one, other) = (Cells(&cells), Cells(&edited));
-            prop_assert!(plain(&with, &one) == plain(&without, &other));
+            prop_assert!(plain(&with, &one, None) == plain(&without, &other, None));
             let judged = [(&with, &one), (&without, &other)].map(|(mapping, row)| judge(mapping, row, None, Vec::new(), &[]));
             match judged {
                 [RecordVerdict::Valid { customer, .. }, RecordVerdict::Valid { customer: expected, .. }] => {
@@ -577,7 +590,7 @@ mod tests {
     #[test]
     fn the_usual_record_is_plain() {
         let cells = ["Ada", "ada@kunde.de", "+4915123456789", "DE", "", "", "Köln"];
-        assert!(plain(&mapping(&[]), &Cells(&cells)).is_some());
+        assert!(plain(&mapping(&[]), &Cells(&cells), None).is_some());
     }
 
     #[test]
@@ -588,7 +601,7 @@ mod tests {
             for column in 0..GOOD.len() {
                 let mut cells = GOOD;
                 cells[column] = marker;
-                assert!(plain(&mapping, &Cells(&cells)).is_none(), "{cells:?}");
+                assert!(plain(&mapping, &Cells(&cells), None).is_none(), "{cells:?}");
                 let verdict = judge(&mapping, &Cells(&cells), None, Vec::new(), &[]);
                 let codes: Vec<_> = verdict.violations().iter().map(|violation| violation.code).collect();
                 assert!(verdict.is_invalid() && codes.contains(&Code::CellNullMarker), "{cells:?}: {codes:?}");
@@ -635,7 +648,7 @@ mod tests {
     fn a_number_of_another_country_is_sent_with_a_warning() {
         let judged = |phone, country| {
             let cells = ["Ada", "ada@kunde.de", phone, country, "", "", ""];
-            assert!(plain(&mapping(&[]), &Cells(&cells)).is_none());
+            assert!(plain(&mapping(&[]), &Cells(&cells), None).is_none());
             match judge(&mapping(&[]), &Cells(&cells), None, Vec::new(), &[]) {
                 RecordVerdict::Valid { warnings, .. } => warnings.iter().map(|found| found.code).collect(),
                 RecordVerdict::Invalid { .. } => Vec::new(),

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -13,6 +13,7 @@ use super::excerpt::{Excerpt, masked_cell};
 use super::values::UnknownValues;
 use crate::domain::{Code, InputShape, Position, RawRecord, Severity, Violation, grouped, shown};
 use crate::redact::without_numbers;
+use crate::shell;
 use crate::style::{Paint, Tone};
 
 /// The most problems that are printed in full. The others are only counted.
@@ -34,6 +35,8 @@ pub struct DiagnosticsStyle {
 #[derive(Debug)]
 pub struct Diagnostics {
     input: String,
+    /// The input, if commands can name it.
+    file: Option<PathBuf>,
     shown: Vec<ShownProblem>,
     shown_of: BTreeMap<Code, usize>,
     counts: CodeCounts,
@@ -55,6 +58,7 @@ impl Diagnostics {
     pub fn new(input: &str) -> Self {
         Self {
             input: input.to_owned(),
+            file: None,
             shown: Vec::new(),
             shown_of: BTreeMap::new(),
             counts: CodeCounts::default(),
@@ -62,6 +66,12 @@ impl Diagnostics {
             loud: 0,
             problems: 0,
         }
+    }
+
+    /// Makes the commands of hints name this file.
+    #[must_use]
+    pub fn of_file(self, file: &Path) -> Self {
+        Self { file: Some(file.to_owned()), ..self }
     }
 
     /// Adds the violations of a record. `raw` is the record itself, if the caller has it; without
@@ -113,7 +123,7 @@ impl Diagnostics {
         let mut printed = HashSet::new();
         for shown in &self.shown {
             self.print_one(output, shown, look)?;
-            let hint = hint_of(&shown.violation, look);
+            let hint = self.complete(hint_of(&shown.violation, look));
             if !printed.contains(&(shown.violation.code, hint.clone())) {
                 writeln!(output, "    {hint}")?;
                 printed.insert((shown.violation.code, hint));
@@ -137,6 +147,7 @@ impl Diagnostics {
             write!(output, "  {:>9}  {painted} ({kind}, first in row {})", grouped(count.times), count.first_row)?;
             if !printed.iter().any(|(printed, _)| *printed == code) {
                 let hint = if look.masked { without_numbers(&count.hint) } else { Cow::Borrowed(&*count.hint) };
+                let hint = self.complete(hint);
                 write!(output, ": {hint}")?;
             }
             writeln!(output)?;
@@ -148,6 +159,14 @@ impl Diagnostics {
         }
         writeln!(output)?;
         self.values.print(output, look.masked)
+    }
+
+    /// Returns a hint with commands that can be pasted.
+    fn complete<'a>(&self, hint: Cow<'a, str>) -> Cow<'a, str> {
+        match &self.file {
+            Some(file) => Cow::Owned(shell::naming_input(&hint, file)),
+            None => hint,
+        }
     }
 
     /// Logs the problems and the counts as events, for programs. The events leave the cells out

@@ -11,7 +11,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::error_cell::ErrorCell;
-use super::writer::{ERROR, RejectsWriter, other_form};
+use super::writer::{ERROR, RejectsWriter, SURPLUS, table_cells};
 use crate::atomic_file::{AtomicFile, WholeFile};
 use crate::domain::RawRecord;
 use crate::report::formats::formula::inert;
@@ -68,8 +68,12 @@ impl CsvRejects {
 
 impl RejectsWriter for CsvRejects {
     fn write(&mut self, record: &RawRecord, error: &str) -> io::Result<()> {
-        let RawRecord::Cells(cells) = record else { return Err(other_form()) };
-        self.write_cells(&self.place.put(cells, &inert(error)))
+        let (cells, is_as_meant) = table_cells(record)?;
+        let mut row = self.place.put(cells, &inert(error));
+        if !is_as_meant {
+            row.push(SURPLUS.into());
+        }
+        self.write_cells(&row)
     }
 
     fn finish(self: Box<Self>) -> io::Result<WholeFile> {

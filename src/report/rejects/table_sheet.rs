@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::io;
 use std::path::Path;
 
-use super::writer::{ERROR, RejectsWriter, is_error, other_form};
+use super::writer::{ERROR, RejectsWriter, SURPLUS, is_error, table_cells};
 use crate::atomic_file::{AtomicFile, WholeFile};
 use crate::domain::RawRecord;
 use crate::report::workbook::book::WorkbookWriter;
@@ -17,9 +17,6 @@ use crate::report::workbook::text;
 
 /// The name of the first sheet.
 pub(super) const NAME: &str = "rejects";
-
-/// The cell after all columns.
-const SURPLUS: &str = "this row is not as it was read: correct it, then delete this cell";
 
 #[derive(Debug)]
 pub(super) struct TableSheet {
@@ -43,16 +40,11 @@ impl TableSheet {
         Ok(Self { book, columns: header.len(), error })
     }
 
-    /// Returns the cells of a row.
-    fn row<'a>(&self, cells: &'a [Vec<u8>], error: &'a str) -> Vec<Cow<'a, str>> {
+    /// Returns the cells of a row. `is_as_meant` is false if they are not what their writer meant.
+    fn row<'a>(&self, cells: &'a [Vec<u8>], is_as_meant: bool, error: &'a str) -> Vec<Cow<'a, str>> {
         let width = self.columns.max(self.error + 1);
         let is_exact = |cell: &Vec<u8>| std::str::from_utf8(cell).is_ok_and(text::fits);
-        // From an earlier round. It is the same cell again.
-        let (cells, had_surplus) = match cells {
-            [cells @ .., last] if last == SURPLUS.as_bytes() => (cells, true),
-            _ => (cells, false),
-        };
-        let is_whole = !had_surplus && cells.len() == self.columns && cells.iter().all(is_exact);
+        let is_whole = is_as_meant && cells.len() == self.columns && cells.iter().all(is_exact);
         let mut row: Vec<_> = cells.iter().map(|cell| String::from_utf8_lossy(cell)).collect();
         // More cells than the sheet has columns: the error after them keeps the row too long.
         let place = if cells.len() > self.columns { row.len().max(width) } else { self.error };
@@ -67,8 +59,8 @@ impl TableSheet {
 
 impl RejectsWriter for TableSheet {
     fn write(&mut self, record: &RawRecord, error: &str) -> io::Result<()> {
-        let RawRecord::Cells(cells) = record else { return Err(other_form()) };
-        let row = self.row(cells, error);
+        let (cells, is_as_meant) = table_cells(record)?;
+        let row = self.row(cells, is_as_meant, error);
         self.book.write(row.iter().map(AsRef::as_ref))
     }
 

@@ -112,19 +112,13 @@ impl Headline<'_> {
 mod tests {
     use super::*;
 
-    fn tally(statuses: &[Status]) -> Tally {
-        let mut tally = Tally::default();
-        statuses.iter().for_each(|status| tally.add(*status));
-        tally
-    }
-
     fn of(tally: &Tally) -> Headline<'_> {
         Headline { tally, stopped: None, unended: None, limit: None, excused: 0 }
     }
 
     #[test]
     fn a_reached_limit_is_told_as_a_trial_with_what_is_left_and_what_to_fix() {
-        let mut trial = tally(&[Status::Created, Status::Exists, Status::Created]);
+        let mut trial = Tally::of(&[Status::Created, Status::Exists, Status::Created]);
         let line = |tally: &Tally| Headline { limit: Some(3), ..of(tally) }.to_text();
         assert_eq!(line(&trial), "Done: 3 records, nothing left to do.");
         trial.add_many(Status::NotAttempted, 38);
@@ -142,7 +136,7 @@ mod tests {
 
     #[test]
     fn known_bad_records_leave_a_run_done_only_if_they_are_excused() {
-        let mut bad = tally(&[Status::Created, Status::Rejected, Status::Invalid]);
+        let mut bad = Tally::of(&[Status::Created, Status::Rejected, Status::Invalid]);
         let excusing = |tally: &Tally| Headline { excused: 2, ..of(tally) }.to_text();
         assert_eq!(of(&bad).to_text(), "Finished, but 2 of 3 records were not created.");
         assert_eq!(excusing(&bad), "Done: 3 records, 2 of them known bad.");
@@ -154,7 +148,7 @@ mod tests {
 
     #[test]
     fn an_address_at_the_end_of_a_reason_is_not_followed_by_a_full_stop() {
-        let tally = tally(&[Status::NotAttempted]);
+        let tally = Tally::of(&[Status::NotAttempted]);
         let why = "cannot reach http://127.0.0.1:9/api/v1";
         let line = Headline { stopped: Some(why), ..of(&tally) }.to_text();
         assert_eq!(line, format!("Stopped: {why}"));

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::facts::{Summary, SummaryFact};
 use crate::domain::{Status, counted, grouped};
-use crate::report::human::{self, skipped};
+use crate::report::human::{self, skipped, written};
 use crate::style::{Paint, Tone};
 
 pub(super) const KNOWN_BAD: &str = "known bad: reported alike by a completed import before";
@@ -19,10 +19,7 @@ pub(super) const SETTLE: [&str; 2] = [
 impl Summary {
     #[must_use]
     pub fn to_text(&self, paint: Paint) -> String {
-        let mut text = String::new();
-        // Writing to a `String` cannot fail.
-        let _ = self.write_text(&mut text, paint);
-        text
+        written(|text| self.write_text(text, paint))
     }
 
     fn write_text(&self, text: &mut String, paint: Paint) -> std::fmt::Result {

@@ -8,8 +8,9 @@ use rlibphonenumber::{
     NumberLengthType, PHONE_NUMBER_UTIL, ParseError, PhoneNumber, PhoneNumberFormat, Region, ValidationError,
 };
 
-use super::written::{is_international, without_bracketed_zero};
+use super::written::{is_international, is_rounded, without_bracketed_zero};
 use crate::domain::fields::country_code::Country;
+use crate::domain::fields::national_numbers::{LONGEST, in_use_at_home};
 use crate::domain::fields::phone_ranges::in_use;
 use crate::domain::violation::{Code, Flaw};
 
@@ -49,6 +50,33 @@ impl Phone {
         };
         let (number, head) = in_use(text.bytes()).or_else(grouped)?;
         (number >= LEAST).then_some(Self { number, head, assigned: true })
+    }
+
+    /// Returns what [`Phone::parse`] returns for a number without `+` that has one meaning in its
+    /// region, is in a range in use and has nothing to report, however its digits are grouped.
+    /// Returns `None` for all others. It does not use the phone library either.
+    #[must_use]
+    pub fn national(text: &str, region: Country) -> Option<Self> {
+        let (mut digits, mut count) = ([0; LONGEST], 0);
+        for byte in text.bytes() {
+            match byte {
+                b'0'..=b'9' => {
+                    *digits.get_mut(count)? = byte - b'0';
+                    count += 1;
+                }
+                b' ' | b'-' | b'(' | b')' => {}
+                // After so many digits, another number may follow.
+                b'/' if count < 7 => {}
+                _ => return None,
+            }
+        }
+        if (count == text.len() && is_rounded(text)) || without_bracketed_zero(text).is_some() {
+            return None;
+        }
+        let number = in_use_at_home(&digits[..count], region).filter(|number| *number >= LEAST)?;
+        #[expect(clippy::cast_possible_truncation, reason = "three digits")]
+        let head = (number / 10_u64.pow(number.ilog10() - 2)) as u16;
+        Some(Self { number, head, assigned: true })
     }
 
     /// Whether the number has another country code than `country`. Countries that share a code,
@@ -115,7 +143,7 @@ static COUNTRY_HEADS: LazyLock<[Range<u16>; 256]> = LazyLock::new(|| {
 });
 
 /// Parses lines of a calling code and the countries that have it.
-fn calling_codes(list: &str) -> impl Iterator<Item = (Country, u16)> {
+pub(super) fn calling_codes(list: &str) -> impl Iterator<Item = (Country, u16)> {
     let lines = list.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(' '));
     lines.flat_map(|(code, countries)| {
         let code = code.parse().ok();

@@ -8,10 +8,11 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use rlibphonenumber::{NumberLengthType, PHONE_NUMBER_UTIL, PhoneMetadata, PhoneNumberFormat};
 
-use super::number::check;
+use super::number::{calling_codes, check};
 use super::readings::lost_plus;
 use super::written::is_rounded;
 use super::*;
+use crate::domain::fields::phone_ranges::Place;
 use crate::domain::fields::phone_ranges::tests::known_to_the_library;
 
 fn country(code: &str) -> Option<Country> {
@@ -30,6 +31,80 @@ fn numbers_of(known: PhoneMetadata) -> Vec<(String, String)> {
     let kinds = [known.mobile, known.fixed_line, known.toll_free].into_iter().flatten();
     let national = kinds.filter_map(|kind| kind.example_number);
     national.map(|number| (region.clone(), format!("+{code}{number}"))).collect()
+}
+
+/// The example numbers of all kinds of each region that is a country.
+#[expect(deprecated, reason = "the library empties these fields for itself; here they are as they were read")]
+fn examples_of_all_kinds() -> Vec<(Country, String)> {
+    let mut found = Vec::new();
+    for known in known_to_the_library().into_values().flatten() {
+        let Some(home) = country(&known.id) else { continue };
+        let code = known.country_code();
+        let kinds = [
+            known.fixed_line,
+            known.mobile,
+            known.toll_free,
+            known.premium_rate,
+            known.shared_cost,
+            known.personal_number,
+            known.voip,
+            known.pager,
+            known.uan,
+            known.voicemail,
+        ];
+        let national = kinds.into_iter().flatten().filter_map(|kind| kind.example_number);
+        found.extend(national.map(|number| (home, format!("+{code}{number}"))));
+    }
+    found
+}
+
+/// Whether the long form of the tests was asked for.
+fn is_long() -> bool {
+    std::env::var_os("CUSTOMER_IMPORT_LONG").is_some()
+}
+
+/// Asserts that a text is read without the library as the library reads it. Returns whether it is
+/// read without it.
+fn is_read_alike(text: &str, home: Country) -> bool {
+    let Some(phone) = Phone::national(text, home) else { return false };
+    let read = Phone::by_the_library(text, Some(home), None).map(|phone| (phone, phone.assigned));
+    let shown = read.as_ref().map(|(phone, _)| phone.to_string()).map_err(|flaw| (flaw.code, flaw.hint.clone()));
+    assert!(read == Ok((phone, true)), "{text} in {home}: {phone}, by the library {shown:?}");
+    assert!(phone.foreign(home).is_none(), "{text} in {home}");
+    true
+}
+
+#[test]
+fn national_numbers_are_read_without_the_library_as_by_it() {
+    let all = examples_of_all_kinds();
+    assert!(all.len() > 1000, "{}", all.len());
+    let every = if is_long() { 1 } else { 5 };
+    let (mut national_ones, mut read) = (0, 0);
+    for (index, (home, number)) in all.iter().enumerate().step_by(every) {
+        let (code, rest) = parts(number);
+        let bare: String = rest.chars().filter(char::is_ascii_digit).collect();
+        let spelled = national(number);
+        let (_, other) = &all[(index + 7 * every) % all.len()];
+        let mut texts = vec![spelled.clone(), rest.clone(), bare.clone(), national(other), other[1..].to_owned()];
+        for before in ["0", "(0)", "0 ", "1", "8", "06", "01", "044", "00", &code, "9", "7"] {
+            texts.push(format!("{before}{rest}"));
+        }
+        texts.push(format!("00{code}{bare}"));
+        texts.push(format!("{spelled}5"));
+        texts.push(format!("0{bare}50"));
+        texts.push(spelled[..spelled.len() - 1].to_owned());
+        texts.push(format!("0{}", &bare[1..]));
+        texts.push(format!("0{}/{}", &bare[..2], &bare[2..]));
+        for text in texts {
+            is_read_alike(&text, *home);
+        }
+        // Some kinds cannot be called from abroad, or have the digits of others.
+        if Phone::plain(number).is_some() {
+            national_ones += 1;
+            read += usize::from(is_read_alike(&spelled, *home));
+        }
+    }
+    assert!(read * 20 > national_ones * 19, "{read} of {national_ones} without the library");
 }
 
 /// Returns the digits after the country code, as they are written abroad, and the code.
@@ -226,6 +301,30 @@ fn one_reading(text: &str, region: Option<Country>) -> Option<Phone> {
 
 const HOMES: [&str; 16] =
     ["BR", "CO", "AU", "JP", "KR", "KH", "NG", "KE", "SG", "US", "DE", "IT", "RU", "FI", "CI", "IL"];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if is_long() { 200_000 } else { 2000 }))]
+
+    /// Walks through the table, so that nearly all numbers are in use.
+    #[test]
+    fn any_national_number_is_read_without_the_library_as_by_it(
+        (home, code) in select(calling_codes(include_str!("../calling_codes.txt")).collect::<Vec<_>>()),
+        before in prop_oneof!["0", "", "[0-9]{1,3}", "[18]|06|01", "code"],
+        choices in prop::collection::vec(any::<u16>(), 15),
+    ) {
+        let (mut place, mut text) = (Place::after_code(code).unwrap(), before.to_owned());
+        for choice in choices {
+            let ways: Vec<_> = (0..10).filter_map(|digit| Some((digit, place.after(digit)?))).collect();
+            if ways.is_empty() || (place.is_in_use() && choice % 4 == 0) {
+                break;
+            }
+            let (digit, next) = ways[usize::from(choice) % ways.len()];
+            text.push_str(&digit.to_string());
+            place = next;
+        }
+        is_read_alike(&text, home);
+    }
+}
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]

@@ -334,7 +334,7 @@ fn steps(facts: &PageFacts, tally: &Tally, rows: &PageRows) -> Vec<NextStep> {
     if changed > 0 {
         let were = if changed == 1 { "differs" } else { "differ" };
         let text = format!(
-            "{} {were} from what an earlier run sent, and the API cannot be told by this tool. Change them there by hand if it matters.",
+            "{} {were} from what an earlier run sent. This program does not change customers of the API: if it matters, change them there by hand.",
             counted(changed, "customer")
         );
         steps.push(NextStep { text, command: None, advice: String::new() });

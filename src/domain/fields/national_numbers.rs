@@ -1,0 +1,402 @@
+//! How a number is read that is written as its own country dials it: which of its first digits are
+//! only dialed and are not part of the number.
+//!
+//! `national_numbers.txt` has a line for each country: its alpha-2 code, its country code, and how
+//! many digits to leave out if the first three digits are in these ranges. It has three digits only
+//! if the phone library reads every number in use that begins with them in this way, and if they
+//! have no other meaning that the library would accept. The test below generates the file from the
+//! library's own rules, and fails if it differs from them.
+
+use std::sync::OnceLock;
+
+use super::country_code::Country;
+use super::phone_ranges::Place;
+
+/// The most digits of a number with what is dialed before it.
+pub(super) const LONGEST: usize = 18;
+
+/// How the numbers of one country are dialed.
+struct DialPlan {
+    country_code: u64,
+    /// The place after the country code.
+    place: Place,
+    /// For each three leading digits, a bit for each number of digits to leave out. Of several, at
+    /// most one leads to a number in use.
+    left_out: [u8; 1000],
+}
+
+/// The line of each country is parsed when its first number is read.
+static DIAL_PLANS: [OnceLock<Option<Box<DialPlan>>>; 256] = [const { OnceLock::new() }; 256];
+
+/// Returns the number in E.164 that these digits mean in a country, if it is in use. Returns `None`
+/// if only the phone library can decide.
+pub(super) fn in_use_at_home(digits: &[u8], country: Country) -> Option<u64> {
+    let plan = DIAL_PLANS[usize::from(country.index())].get_or_init(|| DialPlan::of(country)).as_deref()?;
+    let [a, b, c, ..] = *digits else { return None };
+    let left_out = plan.left_out[usize::from(a) * 100 + usize::from(b) * 10 + usize::from(c)];
+    (0..=MOST_LEFT_OUT).filter(|count| left_out & 1 << count != 0).find_map(|count| plan.in_use(&digits[count..]))
+}
+
+/// The most digits that are left out.
+const MOST_LEFT_OUT: usize = 3;
+
+impl DialPlan {
+    fn of(country: Country) -> Option<Box<Self>> {
+        let list = include_str!("national_numbers.txt");
+        let mut parts =
+            list.lines().find_map(|line| line.strip_prefix(country.alpha2())?.strip_prefix(' '))?.split(' ');
+        let country_code: u16 = parts.next()?.parse().ok()?;
+        let mut left_out = [0; 1000];
+        for part in parts {
+            let (count, ranges) = part.split_once(':')?;
+            let bit = 1 << count.parse::<u8>().ok()?;
+            for range in ranges.split(',') {
+                let (first, last) = range.split_once('-').unwrap_or((range, range));
+                let heads = left_out.get_mut(first.parse().ok()?..=last.parse().ok()?)?;
+                heads.iter_mut().for_each(|head| *head |= bit);
+            }
+        }
+        Some(Box::new(Self { country_code: country_code.into(), place: Place::after_code(country_code)?, left_out }))
+    }
+
+    /// Returns the number with these digits after the country code.
+    fn in_use(&self, digits: &[u8]) -> Option<u64> {
+        let (mut place, mut number) = (self.place, self.country_code);
+        for digit in digits {
+            // All paths through the table are short, so the number cannot overflow.
+            place = place.after(usize::from(*digit))?;
+            number = number * 10 + u64::from(*digit);
+        }
+        place.is_in_use().then_some(number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::fmt::Write as _;
+
+    use regex_automata::dfa::Automaton as _;
+    use regex_automata::util::{primitives::StateID, syntax};
+    use regex_syntax::hir::{Hir, HirKind};
+    use rlibphonenumber::{PhoneMetadata, PhoneNumberDesc};
+
+    use super::super::phone_ranges::tests::{
+        Rule, beginning, known_to_the_library, matches_here, rule, rule_of_one_beginning, without_anchors,
+    };
+    use super::*;
+
+    /// Run with `UPDATE=1` to write the list again.
+    #[test]
+    fn the_list_of_national_numbers_is_what_the_rules_of_the_library_say() {
+        let mut lines = Vec::new();
+        for known in known_to_the_library().into_values().flatten() {
+            if let Some(line) = Country::plain(&known.id).and_then(|_| Region::of(&known).line(&known.id)) {
+                lines.push(line);
+            }
+        }
+        lines.sort();
+        let head = "# Countries, their codes, and how many digits to leave out of a number that begins with these.\n";
+        let list = format!("{head}{}\n", lines.join("\n"));
+        if std::env::var_os("UPDATE").is_some() {
+            let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/domain/fields/national_numbers.txt");
+            std::fs::write(path, &list).unwrap();
+        } else {
+            assert_eq!(list, include_str!("national_numbers.txt"));
+        }
+    }
+
+    #[test]
+    fn what_is_not_surely_a_number_in_use_is_left_to_the_library() {
+        let read = |digits: &str, country| {
+            let digits: Vec<u8> = digits.bytes().map(|digit| digit - b'0').collect();
+            in_use_at_home(&digits, Country::plain(country).unwrap())
+        };
+        for (digits, country, expected) in [
+            ("01761234567", "DE", Some(491_761_234_567)),
+            ("1761234567", "DE", Some(491_761_234_567)),
+            ("4155552671", "US", Some(14_155_552_671)),
+            ("14155552671", "CA", Some(14_155_552_671)),
+            ("0669812345", "IT", Some(390_669_812_345)),
+            ("89123456789", "RU", Some(79_123_456_789)),
+            ("06201234567", "HU", Some(36_201_234_567)),
+            ("0620123456", "HU", None),
+            // With its country code it is a mobile number, without it a number in Leer.
+            ("4915123456789", "DE", None),
+            ("004930123456", "DE", None),
+            ("0176", "DE", None),
+            ("01", "DE", None),
+            ("", "DE", None),
+            ("0301234567", "AQ", None),
+        ] {
+            assert_eq!(read(digits, country), expected, "{digits} in {country}");
+        }
+    }
+
+    /// What the library knows about reading the numbers of a region.
+    struct Region {
+        code: String,
+        general: Rule,
+        lengths: Vec<i32>,
+        /// Lengths of numbers without their area code.
+        local_lengths: Vec<i32>,
+        /// What is dialed before a number to another country.
+        international: Option<Rule>,
+        /// What is dialed before a number of the country itself.
+        trunk: Option<Rule>,
+        /// If the library can replace what it strips, the fewest digits that it keeps for that.
+        shortest_kept: Option<usize>,
+    }
+
+    /// How a region reads digits so far.
+    #[derive(Clone, PartialEq, Eq, Hash)]
+    struct Dialed {
+        digits: usize,
+        international: Option<StateID>,
+        own: Stripping,
+        /// How the digits after the country code are read, if the digits began with it.
+        after_code: Option<Stripping>,
+        /// Whether the digits begin like the country code.
+        may_have_code: bool,
+    }
+
+    /// What the library strips from the start of digits.
+    #[derive(Clone, PartialEq, Eq, Hash)]
+    struct Stripping {
+        digits: usize,
+        trunk: Option<StateID>,
+        whole: StateID,
+        /// How many digits are stripped, and the state of the others.
+        rest: Option<(usize, StateID)>,
+    }
+
+    /// Whether the library reads all numbers that continue in a certain way as the table does.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    enum Agreement {
+        /// No number in use continues in this way.
+        NoNumber,
+        Yes,
+        No,
+    }
+
+    impl Region {
+        #[expect(deprecated, reason = "the library empties these fields for itself; here they are as they were read")]
+        fn of(known: &PhoneMetadata) -> Self {
+            let PhoneNumberDesc { national_number_pattern, possible_length, possible_length_local_only, .. } =
+                known.general_desc.clone().unwrap();
+            let trunk = known.national_prefix_for_parsing.as_deref();
+            let replaces = known.national_prefix_transform_rule.as_deref().is_some_and(|rule| !rule.is_empty());
+            let bytes = syntax::Config::new().unicode(false).utf8(false);
+            let parsed = |pattern: &str| syntax::parse_with(without_anchors(pattern), &bytes).unwrap();
+            Self {
+                code: known.country_code().to_string(),
+                general: rule(national_number_pattern.as_deref().unwrap()),
+                lengths: possible_length,
+                local_lengths: possible_length_local_only,
+                international: known.international_prefix.as_deref().map(without_anchors).map(rule),
+                trunk: trunk.map(rule_of_one_beginning),
+                shortest_kept: trunk.filter(|_| replaces).and_then(|pattern| shortest_capture(&parsed(pattern))),
+            }
+        }
+
+        /// Returns the line of the list. `None` if the library must read all numbers.
+        fn line(&self, alpha2: &str) -> Option<String> {
+            let mut line = format!("{alpha2} {}", self.code);
+            for left_out in 0..=MOST_LEFT_OUT {
+                let mut done = HashMap::new();
+                let heads: Vec<_> = (0..1000).map(|head| self.agreement_about(head, left_out, &mut done)).collect();
+                let ranges = ranges(&heads);
+                if !ranges.is_empty() {
+                    write!(line, " {left_out}:{}", ranges.join(",")).unwrap();
+                }
+            }
+            line.contains(':').then_some(line)
+        }
+
+        fn agreement_about(
+            &self,
+            head: usize,
+            left_out: usize,
+            done: &mut HashMap<(Place, Dialed), Agreement>,
+        ) -> Agreement {
+            // Two zeros may stand for a plus.
+            if head < 10 {
+                return Agreement::No;
+            }
+            let mut place = Place::after_code(self.code.parse().unwrap());
+            let mut dialed = Some(self.beginning());
+            for (index, digit) in [head / 100, head / 10 % 10, head % 10].into_iter().enumerate() {
+                if index >= left_out {
+                    place = place.and_then(|place| place.after(digit));
+                }
+                dialed = dialed.and_then(|dialed| self.follow(&dialed, digit));
+            }
+            match (place, dialed) {
+                (None, _) => Agreement::NoNumber,
+                (Some(_), None) => Agreement::No,
+                (Some(place), Some(dialed)) => self.agreement(place, dialed, left_out, done),
+            }
+        }
+
+        /// Follows all numbers in use from here on.
+        fn agreement(
+            &self,
+            place: Place,
+            dialed: Dialed,
+            left_out: usize,
+            done: &mut HashMap<(Place, Dialed), Agreement>,
+        ) -> Agreement {
+            let key = (place, dialed);
+            if let Some(found) = done.get(&key) {
+                return *found;
+            }
+            let (_, dialed) = &key;
+            let mut found = Agreement::NoNumber;
+            if place.is_in_use() {
+                found = if self.left_out(dialed) == Some(left_out) { Agreement::Yes } else { Agreement::No };
+            }
+            for digit in 0..10 {
+                let Some(place) = place.after(digit).filter(|_| found != Agreement::No) else { continue };
+                let next = match self.follow(dialed, digit) {
+                    Some(dialed) => self.agreement(place, dialed, left_out, done),
+                    None => Agreement::No,
+                };
+                found = if next == Agreement::NoNumber { found } else { next };
+            }
+            done.insert(key, found);
+            found
+        }
+
+        fn beginning(&self) -> Dialed {
+            Dialed {
+                digits: 0,
+                international: self.international.as_ref().map(beginning),
+                own: self.stripping(),
+                after_code: None,
+                may_have_code: true,
+            }
+        }
+
+        /// Returns what is known after one more digit. Returns `None` if the digits so far may be
+        /// dialed before a number to another country.
+        fn follow(&self, dialed: &Dialed, digit: usize) -> Option<Dialed> {
+            let byte = b'0' + u8::try_from(digit).unwrap();
+            let mut next = dialed.clone();
+            if let (Some(rule), Some(state)) = (&self.international, &mut next.international) {
+                *state = rule.next_state(*state, byte);
+                // The automaton reports a match one digit late, and once more at the end.
+                if rule.is_match_state(*state) || matches_here(rule, *state) {
+                    return None;
+                }
+            }
+            next.own = self.strip(&next.own, byte);
+            if next.may_have_code && next.digits == self.code.len() {
+                next.after_code = Some(self.stripping());
+                next.may_have_code = false;
+            }
+            next.after_code = next.after_code.map(|after| self.strip(&after, byte));
+            next.may_have_code &= self.code.as_bytes().get(next.digits) == Some(&byte);
+            next.digits += 1;
+            Some(next)
+        }
+
+        /// Returns how many digits the library leaves out of a number that is in use without them.
+        /// Returns `None` if that is not certain, or if the library may find two meanings.
+        fn left_out(&self, dialed: &Dialed) -> Option<usize> {
+            let own = self.stripped(&dialed.own)?;
+            let left = dialed.digits - own;
+            // The library does not strip what leaves too few digits.
+            let own = if own > 0 && !self.is_long_enough(left) { 0 } else { own };
+            let Some(after_code) = &dialed.after_code else {
+                return if dialed.may_have_code { None } else { Some(own) };
+            };
+            // The digits may have lost their plus, and the library may see that.
+            let is_whole = |stripping: &Stripping| matches_here(&self.general, stripping.whole);
+            let has_code = !is_whole(&dialed.own) && is_whole(after_code) || self.is_too_long(dialed.digits);
+            let code = self.code.len();
+            (self.stripped(after_code)? == 0 && (has_code || own == code)).then_some(code)
+        }
+
+        fn is_long_enough(&self, digits: usize) -> bool {
+            let digits = i32::try_from(digits).unwrap();
+            let is_known = self.lengths.contains(&digits) || self.lengths.iter().all(|length| *length < digits);
+            is_known && !self.local_lengths.contains(&digits)
+        }
+
+        fn is_too_long(&self, digits: usize) -> bool {
+            let digits = i32::try_from(digits).unwrap();
+            self.lengths.iter().all(|length| *length < digits) && !self.local_lengths.contains(&digits)
+        }
+
+        fn stripping(&self) -> Stripping {
+            Stripping {
+                digits: 0,
+                trunk: self.trunk.as_ref().map(beginning),
+                whole: beginning(&self.general),
+                rest: None,
+            }
+        }
+
+        fn strip(&self, stripping: &Stripping, digit: u8) -> Stripping {
+            let Stripping { digits, mut trunk, whole, mut rest } = stripping.clone();
+            if let (Some(rule), Some(state)) = (&self.trunk, &mut trunk) {
+                *state = rule.next_state(*state, digit);
+                if rule.is_match_state(*state) {
+                    rest = Some((digits, beginning(&self.general)));
+                }
+            }
+            let rest = rest.map(|(stripped, state)| (stripped, self.general.next_state(state, digit)));
+            Stripping { digits: digits + 1, trunk, whole: self.general.next_state(whole, digit), rest }
+        }
+
+        /// Returns how many digits the library strips. Returns `None` if it strips all, or if it may
+        /// replace them.
+        fn stripped(&self, stripping: &Stripping) -> Option<usize> {
+            let (Some(rule), Some(state)) = (&self.trunk, stripping.trunk) else { return Some(0) };
+            if matches_here(rule, state) {
+                return None;
+            }
+            let Some((stripped, rest)) = stripping.rest else { return Some(0) };
+            if self.shortest_kept.is_some_and(|shortest| stripped >= shortest) {
+                return None;
+            }
+            let is_spoiled = matches_here(&self.general, stripping.whole) && !matches_here(&self.general, rest);
+            Some(if is_spoiled { 0 } else { stripped })
+        }
+    }
+
+    /// Returns the fewest digits in a group of a pattern that the library keeps. `None` if it has
+    /// no such group.
+    fn shortest_capture(pattern: &Hir) -> Option<usize> {
+        match pattern.kind() {
+            HirKind::Capture(capture) => {
+                let own = capture.sub.properties().minimum_len().unwrap_or_default();
+                Some(shortest_capture(&capture.sub).map_or(own, |inner| inner.min(own)))
+            }
+            HirKind::Repetition(repetition) => shortest_capture(&repetition.sub),
+            HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().filter_map(shortest_capture).min(),
+            _ => None,
+        }
+    }
+
+    /// Returns the ranges of heads with agreement, across those without a number.
+    fn ranges(heads: &[Agreement]) -> Vec<String> {
+        let mut ranges = Vec::<(usize, usize)>::new();
+        let mut is_open = false;
+        for (head, agreement) in heads.iter().enumerate() {
+            match (agreement, ranges.last_mut()) {
+                (Agreement::Yes, Some((_, last))) if is_open => *last = head,
+                (Agreement::Yes, _) => {
+                    ranges.push((head, head));
+                    is_open = true;
+                }
+                (Agreement::No, _) => is_open = false,
+                (Agreement::NoNumber, _) => {}
+            }
+        }
+        let written = |(first, last): (usize, usize)| {
+            if first == last { format!("{first:03}") } else { format!("{first:03}-{last:03}") }
+        };
+        ranges.into_iter().map(written).collect()
+    }
+}
