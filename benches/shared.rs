@@ -1,14 +1,14 @@
 //! How fast an import is with a shared ledger, beside the same import with a ledger file:
 //! `cargo bench --bench shared`, or `ROWS=100000 NIGHT=1000000 cargo bench …`.
 //!
-//! The database syncs its log as the file does; it is reached by its socket, and by a proxy that holds
-//! every byte back for a millisecond each way, as a network does. The server takes 20 ms for each
-//! answer. Between two requests of a place in flight lies one commit, that of the second one's intent,
-//! so a commit that takes long costs less the more places share it. All go in turns, because machines
-//! are noisy, and the best of each is printed.
+//! The database syncs its log as the file does; it is reached by its socket, and by a proxy that
+//! holds every byte back for a millisecond each way, as a network does. The server takes 20 ms for
+//! each answer. Between two requests of a place in flight lies one commit, that of the second one's
+//! intent, so a commit that takes long costs less the more places share it. All go in turns,
+//! because machines are noisy, and the best of each is printed.
 //!
-//! With NIGHT so many customers are imported into a file first. Then each ledger is asked for all of
-//! them again: that of the file, and, after `ledger move`, those of the database.
+//! With NIGHT so many customers are imported into a file first. Then each ledger is asked for all
+//! of them again: that of the file, and, after `ledger move`, those of the database.
 
 #![allow(
     clippy::unwrap_used,

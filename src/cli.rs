@@ -419,8 +419,8 @@ pub struct InputArgs {
     /// [default: the path].
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), env = "CUSTOMER_IMPORT_INPUT_NAME", hide_env_values = true)]
     pub input_name: Option<String>,
-    /// Folder in which standard input is kept until its run ends well. A shared ledger needs one that
-    /// the next run can read too [default: in the state directory].
+    /// Folder in which standard input is kept until its run ends well. A shared ledger needs one
+    /// that the next run can read too [default: in the state directory].
     #[arg(long, value_name = "DIR", env = "CUSTOMER_IMPORT_SPOOL", hide_env_values = true)]
     pub spool: Option<PathBuf>,
 }
@@ -642,8 +642,8 @@ pub enum LedgerCommand {
         #[command(flatten)]
         target: TargetArgs,
     },
-    /// Move a ledger file, with all its accounts, into the PostgreSQL database of --ledger. The file
-    /// lets no run in any more from then on.
+    /// Move a ledger file, with all its accounts, into the PostgreSQL database of --ledger. The
+    /// file lets no run in any more from then on.
     Move {
         /// Ledger file to move.
         #[arg(long, value_name = "FILE")]

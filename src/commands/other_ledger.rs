@@ -59,8 +59,8 @@ pub(super) fn hint(target: &TargetSettings, input: Option<&Path>) -> Option<Stri
     Some(format!("another ledger knows customers of this target, {}: {}", shown(&other), instead(target, &other)))
 }
 
-/// Returns the command that goes on with what another ledger knows: one with that ledger, or one that
-/// moves it to where the target's is.
+/// Returns the command that goes on with what another ledger knows: one with that ledger, or one
+/// that moves it to where the target's is.
 fn instead(target: &TargetSettings, other: &Path) -> String {
     if target.ledger.file().is_some() {
         return with_ledger(other).to_string();
@@ -69,8 +69,8 @@ fn instead(target: &TargetSettings, other: &Path) -> String {
     format!("customer-import ledger move --from {from} --ledger {to}")
 }
 
-/// Returns whether the ledger knows nothing of the target yet. A database that has a ledger has it for
-/// other accounts, too.
+/// Returns whether the ledger knows nothing of the target yet. A database that has a ledger has it
+/// for other accounts, too.
 pub(super) fn is_new_to(target: &TargetSettings, has_ledger: bool) -> Result<bool, Failure> {
     Ok(!has_ledger || target.ledger.file().is_none() && !target.reader()?.knows_any()?)
 }

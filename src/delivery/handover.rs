@@ -1,5 +1,5 @@
-//! The pace between hosts that share an account: what one leaves in the ledger, and what the next one
-//! waits for.
+//! The pace between hosts that share an account: what one leaves in the ledger, and what the next
+//! one waits for.
 
 use std::time::Duration;
 

@@ -40,7 +40,8 @@ pub enum LedgerError {
     OpenFolder { folder: PathBuf, ledger: PathBuf, files: Vec<PathBuf> },
     #[error("{} was written by a newer version of this program (schema {found}, this one knows {known})", shown(path))]
     Newer { path: PathBuf, found: i64, known: i64 },
-    /// `ledger move` has marked it, so that no run uses it beside the database that has its content.
+    /// `ledger move` has marked it, so that no run uses it beside the database that has its
+    /// content.
     #[error("the ledger {} {}", shown(path), if *is_complete { format!("moved to {to}") } else { format!("is being moved to {to}, and whether that is done is not known yet") })]
     Moved { path: PathBuf, to: LedgerName, is_complete: bool },
     #[error("the ledger knows {account:?} at {base_url} as another account than the one of this token")]

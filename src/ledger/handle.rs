@@ -38,8 +38,8 @@ pub struct Ledger {
     not_before: Option<Moment>,
 }
 
-/// How many records are claimed at once: few enough that the intents behind them in the queue do not
-/// wait for long, and many if each claim costs the way to another machine.
+/// How many records are claimed at once: few enough that the intents behind them in the queue do
+/// not wait for long, and many if each claim costs the way to another machine.
 const CLAIMS: usize = 32;
 const CLAIMS_OF_A_SHARED_LEDGER: usize = 512;
 
@@ -111,8 +111,8 @@ impl Ledger {
         self.waited
     }
 
-    /// Returns before when no request may be sent, because another process has just sent some or was
-    /// asked for a pause. `None`: at once.
+    /// Returns before when no request may be sent, because another process has just sent some or
+    /// was asked for a pause. `None`: at once.
     #[must_use]
     pub const fn not_before(&self) -> Option<Moment> {
         self.not_before

@@ -54,8 +54,8 @@ fn region(text: &str) -> Result<Country, Failure> {
 /// The name of standard input.
 pub(super) const PIPE: &str = "-";
 
-/// Fails if standard input would be kept on this machine alone although another one may have to go on
-/// with it.
+/// Fails if standard input would be kept on this machine alone although another one may have to go
+/// on with it.
 pub(super) fn check_spool(args: &InputArgs, ledger: Option<&LedgerLocation>) -> Result<(), Failure> {
     let is_shared = matches!(ledger, Some(LedgerLocation::Database(_)));
     if args.input != Path::new(PIPE) || args.spool.is_some() || !is_shared {

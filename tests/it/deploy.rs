@@ -12,8 +12,8 @@ fn folder() -> PathBuf {
 
 const MANIFESTS: [&str; 2] = ["cronjob.yaml", "accounts.yaml"];
 
-/// The oldest version whose jobs have a policy of failures for each index, one between, and the newest
-/// that the tool knows.
+/// The oldest version whose jobs have a policy of failures for each index, one between, and the
+/// newest that the tool knows.
 const VERSIONS: [&[&str]; 3] = [&["-k", "1.29"], &["-k", "1.33"], &[]];
 
 fn validate(version: &[&str], file: &Path) -> Option<Ran> {
@@ -25,7 +25,7 @@ fn kubernetes_takes_the_manifests_and_the_check_can_fail() {
     let lab = Lab::new();
     for name in MANIFESTS {
         let text = std::fs::read_to_string(folder().join(name)).unwrap();
-        let misspelt = lab.write(name, text.replacen("podFailurePolicy", "podFailurPolicy", 1));
+        let misspelt = lab.write(name, text.replacen("podFailurePolicy", "podFailuresPolicy", 1));
         for version in VERSIONS {
             let Some(ran) = validate(version, &folder().join(name)) else {
                 return skipped(

@@ -1,5 +1,5 @@
-//! What hosts that share a ledger leave to each other and show to those who watch them: the pace, the
-//! metrics, standard input, and the questions for dashboards.
+//! What hosts that share a ledger leave to each other and show to those who watch them: the pace,
+//! the metrics, standard input, and the questions for dashboards.
 
 #![cfg(unix)]
 
@@ -229,7 +229,7 @@ fn standard_input_and_a_shared_ledger_need_a_folder_that_the_next_host_can_read(
     let import = |more: &[&str]| piped(world.import_by(&url, "-", &[&FAST[..], more].concat()), 3);
     import(&[]).ends(2).says("the ledger is shared").says("--spool DIR");
     assert_eq!(world.server.requests(), 0);
-    // Kept for as long as a command that is shown as the next one needs it, readable by its owner alone.
+    // Kept for as long as the command that is shown as the next one needs it, for its owner alone.
     let ran = import(&["--spool", "kept", "--limit", "1"]).ends(0);
     let kept: Vec<_> = std::fs::read_dir(world.lab.path("kept")).unwrap().map(|entry| entry.unwrap().path()).collect();
     let [copy] = &kept[..] else { panic!("{kept:?}") };

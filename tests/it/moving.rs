@@ -1,4 +1,5 @@
-//! `ledger move` and `ledger migrate`: an older or a smaller ledger becomes a newer or a shared one.
+//! `ledger move` and `ledger migrate`: an older or a smaller ledger becomes a newer or a shared
+//! one.
 
 #![cfg(unix)]
 

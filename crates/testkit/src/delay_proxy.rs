@@ -1,5 +1,5 @@
-//! A way to a PostgreSQL server as long as that to another machine: each byte arrives later, in either
-//! direction, and none waits for another one.
+//! A way to a PostgreSQL server as long as that to another machine: each byte arrives later, in
+//! either direction, and none waits for another one.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener};

@@ -100,8 +100,8 @@ impl Cluster {
         Self::kept_by(&["sh", "-c", KEEPER], programs, 5432, &[])
     }
 
-    /// Starts a server of its own that syncs as one does that people rely on, for as long as this process
-    /// lives. `None` if this machine has no PostgreSQL.
+    /// Starts a server of its own that syncs as one does that people rely on, for as long as this
+    /// process lives. `None` if this machine has no PostgreSQL.
     pub fn that_syncs() -> Option<&'static Self> {
         static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
         let start = || Self::kept_by(&["sh", "-c", KEEPER], programs()?, 5432, &[("SYNC", "on")]).ok();

@@ -121,8 +121,8 @@ impl Pacer {
         Self { asks, control, next_at }
     }
 
-    /// Returns before when another process must send nothing to keep this pace. `None`: this one has
-    /// sent nothing.
+    /// Returns before when another process must send nothing to keep this pace. `None`: this one
+    /// has sent nothing.
     pub(crate) fn next_at(&self) -> Option<Instant> {
         *self.next_at.borrow()
     }

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use crate::ledger::{LedgerError, LedgerName};
 
-/// The version of a file whose content has moved into a database, or is just moving. No program knows
-/// it, so those that do not know the mark refuse the file as one of a newer version.
+/// The version of a file whose content has moved into a database, or is just moving. No program
+/// knows it, so those that do not know the mark refuse the file as one of a newer version.
 pub(super) const MOVED: i64 = 1_000_000_000;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
