@@ -79,7 +79,8 @@ impl StoreLink {
         })
     }
 
-    /// Returns how long nothing is trusted from now on, whatever is renewed. `None` if that is not so.
+    /// Returns for how long nothing is trusted from now on, whatever is renewed. `None` if nothing
+    /// is held back.
     pub(super) fn held_for(&self, now: Moment) -> Option<Duration> {
         let until = (*self.0.as_ref()?.held_until.borrow())?;
         until.is_after(now).then(|| until.surely_since(now))

@@ -402,11 +402,10 @@ fn contradictions(input: &Input, log: &Log, lines: &[BTreeMap<String, String>], 
 /// What the server says against one line.
 fn contradiction(email: &str, line: &BTreeMap<String, String>, ids: &[String], rules: Rules) -> Option<&'static str> {
     let told = &line["customer_id"];
-    // Without look-ups, or if all of them failed, the server's words are all there is: no run sees that it does not list a
-    // customer, or what a duplicate is one of.
-    let says_so = line.get("warning").is_some_and(|warning| warning.contains("lookup.unavailable"));
-    let is_hearsay =
-        (rules.is_blind || says_so) && told.is_empty() && (line["status"] == "duplicate" || !is_accepted(email));
+    // Without look-ups, or if each of them failed, the server's words are all there is: no run sees
+    // that it does not list a customer, or what a duplicate is one of.
+    let is_blind = rules.is_blind || line.get("warning").is_some_and(|text| text.contains("lookup.unavailable"));
+    let is_hearsay = is_blind && told.is_empty() && (line["status"] == "duplicate" || !is_accepted(email));
     let is_theirs = ids.contains(told);
     match line["status"].as_str() {
         "created" | "already_imported" if !is_theirs => Some("no customer of this id was created for it"),

@@ -146,14 +146,14 @@ impl DatabaseProxy {
         self.shared.change(|state| (state.commits_left, state.shuts_when_lost) = (Some(commits), true));
     }
 
-    /// Does this once, when the next request that the client writes down is committed, and before the
-    /// client hears of it.
+    /// Does this once, when the next request that the client writes down is committed, and before
+    /// the client hears of it.
     pub fn at_intent(&self, hook: impl FnOnce() + Send + 'static) {
         self.shared.change(|state| state.at_intent = Hook(Some(Box::new(hook))));
     }
 
-    /// Holds everything after the server has been ready for so many more questions, and has read the
-    /// next one.
+    /// Holds everything after the server has been ready for so many more questions, and has read
+    /// the next one.
     pub fn hold_after(&self, questions: u32) {
         self.shared.change(|state| state.ready_left = Some(questions));
     }
