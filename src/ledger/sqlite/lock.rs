@@ -201,8 +201,8 @@ impl Held {
         CleanEnd::from_text(&read_capped(&mut self.file)?)
     }
 
-    /// When the database was last checked, if it is as it was at that end. After an end that was not
-    /// clean, its log is still there.
+    /// When the database was last checked, if it is as it was at that end. After an end that was
+    /// not clean, its log is still there.
     fn checked_at(&self, end: CleanEnd) -> Option<Timestamp> {
         let file = self.file.metadata().ok().filter(|_| !self.has_log())?;
         end.checked_at(&file, Timestamp::now())

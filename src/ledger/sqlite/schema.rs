@@ -192,8 +192,8 @@ pub(in crate::ledger) fn is_marked(path: &Path) -> bool {
         && header[MARK_AT..] == APPLICATION_ID.to_be_bytes()[4..]
 }
 
-/// The writing connection to a file that exists: brought to the newest schema, and set to sync every
-/// commit. The whole file is checked if `is_unchecked`.
+/// The writing connection to a file that exists: brought to the newest schema, and set to sync
+/// every commit. The whole file is checked if `is_unchecked`.
 pub(super) fn open_for_writing(path: &Path, creation: Creation, is_unchecked: bool) -> Result<Connection, LedgerError> {
     check_size(path)?;
     if is_unchecked {
@@ -219,8 +219,8 @@ pub(super) fn open_for_writing(path: &Path, creation: Creation, is_unchecked: bo
     Ok(connection)
 }
 
-/// Fails if the file is damaged anywhere. The quick check of SQLite does not compare the indexes with
-/// their tables, and a record that its index lacks would be sent again.
+/// Fails if the file is damaged anywhere. The quick check of SQLite does not compare the indexes
+/// with their tables, and a record that its index lacks would be sent again.
 pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), LedgerError> {
     let found = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0));
     match found.map_err(|error| LedgerError::sqlite(path, &error))? {
