@@ -4,7 +4,7 @@
 //! - `country_code`: the countries and their codes; `country_names`: what people call them;
 //!   `country_guess`: what a misspelled name may mean
 //! - `phone_ranges`: which phone numbers are in use; `national_numbers`: what their countries dial
-//!   before them
+//!   before them; `possible_numbers`: which lengths others can have
 //! - `byte_classes`, `normalized_letters`: fast answers about ASCII and about normalized text
 //!
 //! Each field has a `parse`, which returns the value or a [`Flaw`](crate::domain::Flaw). Those with
@@ -23,3 +23,4 @@ mod national_numbers;
 mod normalized_letters;
 pub(super) mod phone;
 mod phone_ranges;
+mod possible_numbers;
