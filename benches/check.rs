@@ -3,11 +3,14 @@
 //!
 //! Machines are noisy, so all ways are measured in turns and the best of each is printed, as a
 //! share of the bare scan: only such shares carry over to another machine. The file is made here:
-//! names in many scripts, numbers of every country that the tables know.
+//! names in many scripts, numbers of every country that the tables know. The last groups are files
+//! as people have them, beside the clean one: numbers in national spelling, and rows that all have
+//! the same warning or problem.
 
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
+    clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
     reason = "a tool for developers, not part of the program"
 )]
@@ -73,10 +76,92 @@ fn main() {
             way("ndjson: the program's check", &ndjson, check),
         ],
     ];
+    let realistic = FORMS.iter().map(|form| (form.name, form.make(rows, folder.path())));
+    let groups = groups.into_iter().chain([realistic.map(|(name, file)| way(name, &file, check)).collect()]);
     println!("{rows} rows, best of {ROUNDS}\n");
     for ways in groups {
         measure(rows, &ways);
         println!();
+    }
+}
+
+/// A file whose rows all have one form, half of them of Germany and half of the United States.
+struct Form {
+    name: &'static str,
+    /// The cells of a row with this number: name, e-mail, phone and country.
+    german: fn(u64) -> [String; 4],
+    american: fn(u64) -> [String; 4],
+}
+
+/// The first is clean. Each other one differs from it in one cell.
+const FORMS: [Form; 8] = [
+    Form { name: "check: clean, numbers in E.164", german, american },
+    Form {
+        name: "check: all numbers in national spelling",
+        german: |row| with(german(row), 2, format!("0176 {:08}", row % 100_000_000)),
+        american: |row| with(american(row), 2, format!("(415) {}-{:04}", 200 + row / 10_000 % 700, row % 10_000)),
+    },
+    Form {
+        name: "check: a warning a row, reserved domain",
+        german: |row| with(german(row), 1, format!("p{row}@example.com")),
+        american: |row| with(american(row), 1, format!("p{row}@example.com")),
+    },
+    Form {
+        name: "check: a warning a row, other country",
+        german: |row| with(german(row), 3, "FR".to_owned()),
+        american: |row| with(american(row), 3, "FR".to_owned()),
+    },
+    Form {
+        name: "check: a warning a row, number not assigned",
+        german: |row| with(german(row), 2, format!("+491100{:06}", row % 1_000_000)),
+        american: |row| with(american(row), 2, format!("+1200555{:04}", row % 10_000)),
+    },
+    Form {
+        name: "check: a problem a row, no name",
+        german: |row| with(german(row), 0, String::new()),
+        american: |row| with(american(row), 0, String::new()),
+    },
+    Form {
+        name: "check: a problem a row, e-mail without @",
+        german: |row| with(german(row), 1, format!("p{row}.post.zz")),
+        american: |row| with(american(row), 1, format!("p{row}.post.zz")),
+    },
+    Form {
+        name: "check: a problem a row, phone too long",
+        german: |row| with(german(row), 2, format!("+49176{:08}123456", row % 100_000_000)),
+        american: |row| with(american(row), 2, format!("+1415{:08}99", row % 100_000_000)),
+    },
+];
+
+fn german(row: u64) -> [String; 4] {
+    [name(row), format!("p{row}@post.zz"), format!("+49176{:08}", row % 100_000_000), "DE".to_owned()]
+}
+
+fn american(row: u64) -> [String; 4] {
+    let phone = format!("+1415{}{:04}", 200 + row / 10_000 % 700, row % 10_000);
+    [name(row), format!("p{row}@post.zz"), phone, "US".to_owned()]
+}
+
+fn name(row: u64) -> String {
+    let first = ["Ada", "Bea", "Carl", "Dora", "Emil"][(row % 5) as usize];
+    format!("{first} {}", ["King", "Braun", "Keller"][(row % 3) as usize])
+}
+
+fn with(mut cells: [String; 4], index: usize, cell: String) -> [String; 4] {
+    cells[index] = cell;
+    cells
+}
+
+impl Form {
+    fn make(&self, rows: u64, folder: &Path) -> PathBuf {
+        let path = folder.join(format!("{}.csv", self.name.replace(|letter: char| !letter.is_alphanumeric(), "-")));
+        let mut file = BufWriter::new(File::create(&path).unwrap());
+        writeln!(file, "customer_name,customer_email,customer_phone,customer_country").unwrap();
+        for row in 0..rows {
+            let cells = if row % 2 == 0 { (self.german)(row) } else { (self.american)(row) };
+            writeln!(file, "{}", cells.join(",")).unwrap();
+        }
+        path
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) fn run(settings: ReportSettings) -> Result<Exit, Failure> {
     let reading = Activity::counting(progress, "reading the input", input.rows_read());
     // A file that is not that of the run is often no input at all.
     let explained = |failure: Failure| notes.iter().fold(failure, |failure, note| failure.context(note.clone()));
-    let Survey { duplicates, is_ndjson, .. } = survey::survey(&input, true, |_| {}).map_err(explained)?;
+    let Survey { duplicates, is_ndjson, .. } = survey::survey(&input, true, None).map_err(explained)?;
     drop(reading);
     let outputs = outputs.with_checks(inquiry::was_ever_made(&ledger)?);
     let outputs = if outputs.has_page() {

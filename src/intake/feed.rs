@@ -314,7 +314,7 @@ impl Iterator for Feed {
             let position = Position { row: self.row + 1, line };
             let examined = self.examiner.examine(position, scanned, |examined| match examined {
                 Examined::Plain(customer) => InputRecord::plain(position, customer).into_owned(),
-                Examined::Record(record) => record.into_owned(),
+                Examined::Record(record, raw) => InputRecord { raw: raw.read(), ..record.into_owned() },
             });
             match examined {
                 Ok(record) => {

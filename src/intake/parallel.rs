@@ -8,7 +8,7 @@ use std::io;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::domain::{InputRecord, NewCustomer, Position, SkippedRows};
+use crate::domain::{InputRecord, NewCustomer, Position, RawRecord, SkippedRows};
 use crate::limits;
 
 use super::error::IntakeError;
@@ -35,6 +35,12 @@ pub trait Gather {
     /// this, so override this method if there is a faster way to handle them.
     fn add_plain(&mut self, position: Position, customer: NewCustomer<'_>) {
         self.add(InputRecord::plain(position, customer));
+    }
+
+    /// Takes a record without its raw cells, which `raw` returns. Override this method if they are
+    /// not always needed, because copying them takes long.
+    fn add_judged(&mut self, record: InputRecord<'_>, raw: impl FnOnce() -> Option<RawRecord>) {
+        self.add(InputRecord { raw: raw(), ..record });
     }
 
     /// Learns that the next row is not a record because it is not selected.
@@ -146,7 +152,7 @@ impl<T: Gather> PieceWorker<T> {
         }
         self.examiner.examine_closely(position, scanned, |examined| match examined {
             Examined::Plain(customer) => gathered.add_plain(position, customer),
-            Examined::Record(record) => gathered.add(record),
+            Examined::Record(record, raw) => gathered.add_judged(record, || raw.read()),
         })
     }
 }

@@ -74,7 +74,7 @@ pub(crate) fn was_ever_made(ledger: &Reader) -> Result<bool, Failure> {
 /// about 150 bytes each.
 pub(crate) fn scope(input: &InputHandle, ledger: Reader, now: Timestamp) -> Result<InquiryScope, Failure> {
     let since = unfinished_since(&ledger.runs_of(RUNS, MOST_RUNS)?, &input.name(), now);
-    let duplicates = survey::survey(input, true, |_| {})?.duplicates;
+    let duplicates = survey::survey(input, true, None)?.duplicates;
     let reconciler = Reconciler::new(duplicates, Some(ledger), AsOf::Now);
     let mut scope = InquiryScope { continues: since.is_some(), ..InquiryScope::default() };
     let counted = pass::pass(input, &Outputs::default(), &reconciler, |line, _| scope.add(line, since))?;

@@ -51,10 +51,6 @@ impl ReviewedRecord {
             verdict;
         Self { position, email, name, violations: violations.into_boxed_slice(), kept, raw, send_kyc_mail }
     }
-
-    pub(crate) const fn is_invalid(&self) -> bool {
-        self.send_kyc_mail.is_none()
-    }
 }
 
 /// A record, with everything that can be computed without the others.

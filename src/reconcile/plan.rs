@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::duplicates::Duplicates;
 use super::input::InputHandle;
 use super::known::KnownRows;
-use super::line::{AsOf, Reconciler, ReviewedRecord, ShapedRecord};
+use super::line::{AsOf, PassCounts, Reconciler, ReviewedRecord, ShapedRecord};
 use super::outputs::Outputs;
 use super::pass;
 use super::survey::{self, Survey};
@@ -64,17 +64,12 @@ pub(crate) fn plan(
         None => 0,
     };
     let mut known = KnownRows::default();
-    let mut foreign_phones = 0;
     // If there is no ledger and no file to write, the survey has all the counts.
     let writes = !outputs.is_empty();
     let is_alone = ledger.is_none() && !writes;
-    let Survey { mapping, is_ndjson, sheet, mut counted, kyc_mails, duplicates } =
-        survey::survey(input, purpose.sends || !is_alone, |told| {
-            if is_alone {
-                diagnose(&mut diagnostics, told);
-                foreign_phones += u64::from(has_foreign_phone(told.record));
-            }
-        })?;
+    let Survey { mapping, is_ndjson, sheet, tally, kyc_mails, duplicates } =
+        survey::survey(input, purpose.sends || !is_alone, is_alone.then_some(&mut diagnostics))?;
+    let mut counted = PassCounts { tally, ..PassCounts::default() };
     if is_alone {
         plan.to_send = counted.tally.get(Status::Valid);
         plan.kyc_mails = kyc_mails;
@@ -83,16 +78,15 @@ pub(crate) fn plan(
         let needs_lines = writes || purpose.excuses_rejected;
         let reconciler = if needs_lines { reconciler } else { reconciler.for_counts() };
         counted = pass::pass(input, outputs, &reconciler, |line, told| {
-            let row = told.record.position.row;
-            known.add(row, line.status, duplicates.earlier(row));
-            diagnose(&mut diagnostics, told);
-            foreign_phones += u64::from(has_foreign_phone(told.record));
-            count(&mut plan, purpose, line.status, told.record);
+            let ShapedRecord { shape, record } = told;
+            known.add(record.position.row, line.status, duplicates.earlier(record.position.row));
+            diagnostics.add(record.position, &record.violations, shape, record.raw.as_ref());
+            count(&mut plan, purpose, line.status, record);
         })?;
     }
     plan.doubts_elsewhere = open.saturating_sub(counted.tally.get(Status::InDoubt));
     plan.tally = counted.tally;
-    plan.foreign_phones = foreign_phones;
+    plan.foreign_phones = diagnostics.times(Code::PhoneOtherCountry);
     plan.sheet = sheet;
     plan.columns = columns(&mapping);
     plan.unused = mapping.unused().to_vec();
@@ -106,15 +100,6 @@ fn columns(mapping: &Mapping) -> Vec<(String, String)> {
     let fields = mapping.fields().map(|(field, feeding)| (field.to_string(), feeding));
     let extras = mapping.extras().map(|(path, column)| (path.to_owned(), format!("column {column:?}")));
     fields.chain(extras).collect()
-}
-
-fn diagnose(diagnostics: &mut Diagnostics, told: &ShapedRecord<'_>) {
-    let ShapedRecord { shape, record } = told;
-    diagnostics.add(record.position, &record.violations, shape, record.raw.as_ref());
-}
-
-fn has_foreign_phone(record: &ReviewedRecord) -> bool {
-    record.violations.iter().any(|violation| violation.code == Code::PhoneOtherCountry)
 }
 
 /// Counts the record if it would be sent.

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use super::chunks::ChunkedVec;
 use super::duplicates::{Duplicates, Fingerprint, Fingerprinter, Fingerprints};
 use super::input::InputHandle;
-use super::line::{self, PassCounts, ReviewedRecord, ShapedRecord};
-use crate::domain::{InputForm, InputRecord, NewCustomer, Position, RecordVerdict, Status};
+use crate::domain::{InputForm, InputRecord, NewCustomer, Position, RawRecord, RecordVerdict, Status, Tally};
 use crate::failure::Failure;
 use crate::intake::{Gather, Mapping};
+use crate::report::{Diagnostics, PieceDiagnostics};
 
 /// What the input alone shows.
 #[derive(Debug)]
@@ -18,30 +17,37 @@ pub(crate) struct Survey {
     /// The sheet that is read, if the input has sheets.
     pub sheet: Option<String>,
     /// Counts of valid records, duplicates and invalid records only.
-    pub counted: PassCounts,
+    pub tally: Tally,
     /// How many of the valid records ask for an e-mail to the person.
     pub kyc_mails: u64,
     pub duplicates: Arc<Duplicates>,
 }
 
-/// What a survey needs of the records of a piece.
+/// What a survey needs of the records of a piece. Violations are counted here, on all cores, and not
+/// when the pieces come together.
 struct Surveyed {
     fingerprinter: Fingerprinter,
     /// In the order of the rows; `None` for an invalid record, and for a row that is not selected.
     fingerprints: Vec<Option<Fingerprint>>,
-    /// The records with violations.
-    violated: ChunkedVec<ReviewedRecord>,
+    invalid: u64,
+    /// `None` if the violations are not asked for.
+    diagnostics: Option<PieceDiagnostics>,
 }
 
 impl Gather for Surveyed {
-    #[inline]
     fn add(&mut self, record: InputRecord<'_>) {
+        let raw = record.raw.clone();
+        self.add_judged(record, || raw);
+    }
+
+    fn add_judged(&mut self, record: InputRecord<'_>, raw: impl FnOnce() -> Option<RawRecord>) {
         self.fingerprints.push(match &record.verdict {
             RecordVerdict::Valid { customer, .. } => Some(self.fingerprinter.fingerprint(customer)),
             RecordVerdict::Invalid { .. } => None,
         });
-        if !record.verdict.violations().is_empty() {
-            self.violated.push(ReviewedRecord::of(record));
+        self.invalid += u64::from(record.verdict.is_invalid());
+        if let Some(diagnostics) = &mut self.diagnostics {
+            diagnostics.add(record.position, record.verdict.violations(), raw);
         }
     }
 
@@ -54,53 +60,51 @@ impl Gather for Surveyed {
         self.fingerprints.push(None);
     }
 
-    fn after(&mut self, rows: u64) {
-        self.violated.iter_mut().for_each(|record| record.position.row += rows);
-    }
+    /// Rows are counted when the pieces come together.
+    fn after(&mut self, _: u64) {}
 }
 
-/// Validates every record and finds the duplicates, and compares their data if `compared`. Passes
-/// every record with violations to `observe`.
+/// Validates every record and finds the duplicates, and compares their data if `compared`. Adds all
+/// violations to `diagnostics`.
 pub(crate) fn survey(
     input: &InputHandle,
     compared: bool,
-    mut observe: impl FnMut(&ShapedRecord<'_>),
+    mut diagnostics: Option<&mut Diagnostics>,
 ) -> Result<Survey, Failure> {
     let feed = input.feed(false)?;
-    let (shape, mapping, sheet) = (feed.shape(), feed.mapping().clone(), feed.sheet().map(str::to_owned));
-    let (mut counted, mut fingerprints) = (PassCounts::default(), Fingerprints::new(compared));
-    let fingerprinter = fingerprints.fingerprinter();
+    let (shape, mapping, sheet) = (Arc::new(feed.shape()), feed.mapping().clone(), feed.sheet().map(str::to_owned));
+    let is_ndjson = matches!(shape.form, InputForm::Ndjson);
+    let (mut tally, mut fingerprints) = (Tally::default(), Fingerprints::new(compared));
+    let (fingerprinter, is_diagnosed) = (fingerprints.fingerprinter(), diagnostics.is_some());
     let gather = move || Surveyed {
         fingerprinter: fingerprinter.clone(),
         fingerprints: Vec::new(),
-        violated: ChunkedVec::default(),
+        invalid: 0,
+        diagnostics: is_diagnosed.then(|| PieceDiagnostics::new(Arc::clone(&shape))),
     };
     let mut pieces = feed.in_parallel(gather)?;
     let (mut row, mut kyc_mails) = (0, 0);
     for surveyed in pieces.by_ref() {
         let surveyed = surveyed?;
+        if let (Some(diagnostics), Some(found)) = (&mut diagnostics, surveyed.diagnostics) {
+            diagnostics.append(found, row);
+        }
         for fingerprint in surveyed.fingerprints {
             row += 1;
             if let Some(fingerprint) = fingerprint {
-                counted.tally.add(Status::Valid);
+                tally.add(Status::Valid);
                 kyc_mails += u64::from(fingerprint.send_kyc_mail);
                 fingerprints.add(fingerprint, row);
             }
         }
+        tally.add_many(Status::Invalid, surveyed.invalid);
         input.read_up_to(row);
-        for record in surveyed.violated {
-            if record.is_invalid() {
-                counted.add(&line::invalid(&record));
-            }
-            observe(&ShapedRecord { shape: &shape, record: &record });
-        }
     }
-    counted.tally.set_skipped(pieces.skipped());
+    tally.set_skipped(pieces.skipped());
     // Frees its buffers before the tables for the comparison are built.
     drop(pieces);
     let duplicates = fingerprints.compare();
-    counted.tally.turn(duplicates.count(), Status::Valid, Status::Duplicate);
+    tally.turn(duplicates.count(), Status::Valid, Status::Duplicate);
     kyc_mails -= duplicates.kyc_mails();
-    let is_ndjson = matches!(shape.form, InputForm::Ndjson);
-    Ok(Survey { mapping, is_ndjson, sheet, counted, kyc_mails, duplicates: Arc::new(duplicates) })
+    Ok(Survey { mapping, is_ndjson, sheet, tally, kyc_mails, duplicates: Arc::new(duplicates) })
 }

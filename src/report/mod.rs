@@ -45,7 +45,7 @@ mod workbook;
 
 pub use changed::ChangedCounts;
 pub use correction::Correction;
-pub use diagnostics::listing::{Diagnostics, DiagnosticsStyle};
+pub use diagnostics::listing::{Diagnostics, DiagnosticsStyle, PieceDiagnostics};
 pub use event_log::{log_end, log_event};
 pub use formats::file::{ReportFile, ReportOptions};
 pub use formats::format::ReportFormat;

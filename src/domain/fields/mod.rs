@@ -4,7 +4,7 @@
 //! - `country_code`: the countries and their codes; `country_names`: what people call them;
 //!   `country_guess`: what a misspelled name may mean
 //! - `phone_ranges`: which phone numbers are in use; `national_numbers`: what their countries dial
-//!   before them
+//!   before them; `possible_numbers`: which lengths others can have
 //! - `macintosh_text`: names whose letters a wrong encoding replaced
 //! - `byte_classes`, `normalized_letters`: fast answers about ASCII and about normalized text
 //!
@@ -25,3 +25,4 @@ mod national_numbers;
 mod normalized_letters;
 pub(super) mod phone;
 mod phone_ranges;
+mod possible_numbers;

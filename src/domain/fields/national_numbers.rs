@@ -349,8 +349,8 @@ mod tests {
             Stripping { digits: digits + 1, trunk, whole: self.general.next_state(whole, digit), rest }
         }
 
-        /// Returns how many digits the library strips. Returns `None` if it strips all, or if it may
-        /// replace them.
+        /// Returns how many digits the library strips. Returns `None` if it strips all, or if it
+        /// may replace them.
         fn stripped(&self, stripping: &Stripping) -> Option<usize> {
             let (Some(rule), Some(state)) = (&self.trunk, stripping.trunk) else { return Some(0) };
             if matches_here(rule, state) {

@@ -1,7 +1,7 @@
 //! Phone numbers. The only module that uses the phone library. `number` is a number in E.164,
 //! `written` how people write one, `readings` what a cell can mean.
 //!
-//! Nearly all numbers are decided by two tables that are made from the library's own rules, because
+//! Nearly all numbers are decided by tables that are made from the library's own rules, because
 //! the library takes some thousand times as long. A table decides only what the library would
 //! decide in the same way, and leaves everything else to it.
 //!
@@ -23,7 +23,7 @@ use rlibphonenumber::Region;
 
 pub use self::number::Phone;
 use self::number::{no_country_code, read};
-use self::readings::{choose, other_readings, with_surplus};
+use self::readings::{choose, other_readings, with_surplus_of};
 use self::written::{check_characters, check_damage, is_international, with_plain_spaces, without_label};
 use super::country_code::Country;
 use crate::domain::text::trimmed;
@@ -55,7 +55,7 @@ impl Phone {
         if let Some(number) = Self::plain(text).or_else(|| Self::national(text, home?)) {
             return Ok(number);
         }
-        Self::by_the_library(text, country, region)
+        Self::by_length(text).unwrap_or_else(|| Self::by_the_library(text, country, region))
     }
 
     /// Does the same for a text that is not empty, and uses the phone library in any case.
@@ -69,7 +69,7 @@ impl Phone {
             return Err(Flaw::new(Code::PhoneNoCountryCode, no_country_code(text)));
         }
         let region = region.and_then(|country| Region::from_code(country.alpha2()).ok());
-        choose(read(text, region), &other_readings(text, region), country).map_err(|flaw| with_surplus(flaw, text))
+        choose(read(text, region), &other_readings(text, region), country).map_err(|flaw| with_surplus_of(flaw, text))
     }
 }
 

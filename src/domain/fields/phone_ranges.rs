@@ -192,7 +192,7 @@ pub(super) mod tests {
 
     /// Returns the rule for a beginning of numbers. The library stores all patterns as patterns of
     /// whole numbers, and removes the anchors from these.
-    fn rule_of_beginnings(pattern: &str) -> Rule {
+    pub(in crate::domain::fields) fn rule_of_beginnings(pattern: &str) -> Rule {
         rule(without_anchors(pattern))
     }
 

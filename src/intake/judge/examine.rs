@@ -42,7 +42,22 @@ pub(crate) struct Examiner {
 pub(crate) enum Examined<'a> {
     /// There is nothing to report besides the customer.
     Plain(NewCustomer<'a>),
-    Record(InputRecord<'a>),
+    /// A record without its raw cells, and what they are read from.
+    Record(InputRecord<'a>, RawSource<'a>),
+}
+
+/// Copies a record as it was read, if the record is to be kept. Few copies of many bad records are
+/// ever shown.
+pub(crate) struct RawSource<'a> {
+    examiner: &'a Examiner,
+    scanned: Scanned<'a>,
+    is_kept: bool,
+}
+
+impl RawSource<'_> {
+    pub(crate) fn read(self) -> Option<RawRecord> {
+        if self.is_kept { self.examiner.raw(self.scanned) } else { None }
+    }
 }
 
 impl Examiner {
@@ -167,9 +182,9 @@ impl Examiner {
 
     #[inline(always)]
     fn plain_record<'a>(
-        &self,
+        &'a self,
         position: Position,
-        scanned: Scanned<'_>,
+        scanned: Scanned<'a>,
         customer: NewCustomer<'a>,
         row: &impl Row<'a>,
     ) -> Examined<'a> {
@@ -180,10 +195,13 @@ impl Examiner {
         self.record(position, scanned, JudgedCells { verdict, kept: keep(&self.mapping, row) })
     }
 
-    fn record<'a>(&self, position: Position, scanned: Scanned<'_>, judged: JudgedCells<'a>) -> Examined<'a> {
+    fn record<'a>(&'a self, position: Position, scanned: Scanned<'a>, judged: JudgedCells<'a>) -> Examined<'a> {
         let JudgedCells { verdict, kept } = judged;
-        let raw = if self.want_raw || verdict.is_invalid() { self.raw(scanned) } else { None };
-        Examined::Record(InputRecord { position, verdict, kept, raw })
+        let is_kept = self.want_raw || verdict.is_invalid();
+        Examined::Record(
+            InputRecord { position, verdict, kept, raw: None },
+            RawSource { examiner: self, scanned, is_kept },
+        )
     }
 
     /// Whether the row as a whole is in order, so that only its cells need to be judged.

@@ -59,6 +59,30 @@ impl CodeCounts {
         }
     }
 
+    /// Adds the counts of the next piece of the input, before which there are so many rows.
+    pub(super) fn append(&mut self, piece: Self, rows: u64) {
+        for (code, CodeCount { severity, times, first_row, hint, values }) in piece.counts {
+            let first = || CodeCount {
+                severity,
+                times: 0,
+                first_row: first_row + rows,
+                hint,
+                values: FrequentValues::default(),
+            };
+            let count = self.counts.entry(code).or_insert_with(first);
+            count.times += times;
+            count.values.append(values);
+        }
+        for (code, times) in piece.consequences {
+            *self.consequences.entry(code).or_default() += times;
+        }
+    }
+
+    /// Returns how often a code occurs.
+    pub(super) fn times(&self, code: Code) -> u64 {
+        self.counts.get(&code).map_or(0, |count| count.times)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.counts.is_empty()
     }

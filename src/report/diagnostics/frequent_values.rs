@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use foldhash::quality::RandomState;
+
 /// The most values that are counted at the same time.
 const KEPT: usize = 1000;
 
@@ -10,7 +12,7 @@ const KEPT: usize = 1000;
 /// than one in [`KEPT`] of all is never lost, and every count is at least the one returned.
 #[derive(Debug, Default)]
 pub(in crate::report) struct FrequentValues {
-    counts: HashMap<Box<str>, u64>,
+    counts: HashMap<Box<str>, u64, RandomState>,
     /// Whether counts are lower than what was added.
     is_lowered: bool,
 }
@@ -34,6 +36,24 @@ impl FrequentValues {
             self.is_lowered = true;
             self.counts.retain(|_, count| {
                 *count -= 1;
+                *count > 0
+            });
+        }
+    }
+
+    /// Adds what was counted in the next piece of the input. What is kept depends on where the
+    /// pieces begin, and what holds of every count stays true.
+    pub(in crate::report) fn append(&mut self, piece: Self) {
+        self.is_lowered |= piece.is_lowered;
+        for (value, times) in piece.counts {
+            *self.counts.entry(value).or_default() += times;
+        }
+        if self.counts.len() > KEPT {
+            self.is_lowered = true;
+            let mut all: Vec<u64> = self.counts.values().copied().collect();
+            let (_, &mut most_of_others, _) = all.select_nth_unstable_by(KEPT, |one, other| other.cmp(one));
+            self.counts.retain(|_, count| {
+                *count = count.saturating_sub(most_of_others);
                 *count > 0
             });
         }
@@ -79,7 +99,40 @@ mod tests {
         assert!(found[0].at_least && (300..=500).contains(&found[0].times), "{found:?}");
     }
 
+    #[test]
+    fn a_frequent_value_is_found_in_pieces_too() {
+        let mut values = FrequentValues::default();
+        for piece in 0..20 {
+            let mut found = FrequentValues::default();
+            for number in 0..3000 {
+                found.add(&format!("{piece} {number}"));
+                if number % 100 == 0 {
+                    found.add("Deutshland");
+                }
+            }
+            values.append(found);
+        }
+        assert!(values.counts.len() <= KEPT);
+        let found = values.repeated(5);
+        assert_eq!(found[0].value, "Deutshland");
+        assert!(found[0].at_least && (500..=600).contains(&found[0].times), "{found:?}");
+    }
+
     proptest! {
+        #[test]
+        fn few_values_are_counted_exactly_in_pieces(
+            pieces in prop::collection::vec(prop::collection::vec("[a-d]", 0..20), 0..20),
+        ) {
+            let (mut values, mut whole) = (FrequentValues::default(), FrequentValues::default());
+            for piece in pieces {
+                let mut found = FrequentValues::default();
+                piece.iter().for_each(|value| found.add(value));
+                piece.iter().for_each(|value| whole.add(value));
+                values.append(found);
+            }
+            prop_assert_eq!(values.repeated(10), whole.repeated(10));
+        }
+
         #[test]
         fn no_count_is_too_high_and_few_values_are_counted_exactly(added in prop::collection::vec("[a-d]", 0..200)) {
             let mut values = FrequentValues::default();

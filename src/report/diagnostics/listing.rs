@@ -2,9 +2,11 @@
 //! marked, then how many there are of each code.
 
 use std::borrow::Cow;
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -37,7 +39,21 @@ pub struct Diagnostics {
     input: String,
     /// The input, if commands can name it.
     file: Option<PathBuf>,
+    found: Findings,
+}
+
+/// The violations of a piece of an input, whose rows are counted from the start of the piece.
+#[derive(Debug)]
+pub struct PieceDiagnostics {
+    shape: Arc<InputShape>,
+    found: Findings,
+}
+
+#[derive(Debug)]
+struct Findings {
     shown: Vec<ShownProblem>,
+    /// The most that are shown of all codes.
+    most: usize,
     shown_of: BTreeMap<Code, usize>,
     counts: CodeCounts,
     values: UnknownValues,
@@ -53,19 +69,79 @@ struct ShownProblem {
     excerpt: Option<Excerpt>,
 }
 
-impl Diagnostics {
-    #[must_use]
-    pub fn new(input: &str) -> Self {
+impl Findings {
+    fn new(most: usize, values: UnknownValues) -> Self {
         Self {
-            input: input.to_owned(),
-            file: None,
             shown: Vec::new(),
+            most,
             shown_of: BTreeMap::new(),
             counts: CodeCounts::default(),
-            values: UnknownValues::default(),
+            values,
             loud: 0,
             problems: 0,
         }
+    }
+
+    /// Adds the violations of a record. `excerpt` returns the excerpt of a column. It is called only
+    /// for what is printed in full, because nearly all records are only counted.
+    fn add(&mut self, position: Position, violations: &[Violation], mut excerpt: impl FnMut(&str) -> Option<Excerpt>) {
+        for violation in violations {
+            self.counts.add(position.row, violation);
+            self.values.add(violation);
+            self.problems += u64::from(violation.severity == Severity::Problem);
+            if is_loud(violation.code, violation.severity) && !violation.is_consequence {
+                self.loud += 1;
+                if self.has_room_for(violation.code) {
+                    let excerpt = excerpt(&violation.column);
+                    self.shown.push(ShownProblem { position, violation: violation.clone(), excerpt });
+                }
+            }
+        }
+    }
+
+    /// Whether one more violation with this code is printed in full. Counts it if so.
+    fn has_room_for(&mut self, code: Code) -> bool {
+        if self.shown.len() >= self.most {
+            return false;
+        }
+        let of_code = self.shown_of.entry(code).or_default();
+        *of_code += 1;
+        *of_code <= IN_FULL_OF_A_CODE
+    }
+
+    fn append(&mut self, piece: Self, rows: u64) {
+        for mut shown in piece.shown {
+            if self.has_room_for(shown.violation.code) {
+                shown.position.row += rows;
+                self.shown.push(shown);
+            }
+        }
+        self.counts.append(piece.counts, rows);
+        self.values.append(piece.values);
+        self.loud += piece.loud;
+        self.problems += piece.problems;
+    }
+}
+
+impl PieceDiagnostics {
+    #[must_use]
+    pub fn new(shape: Arc<InputShape>) -> Self {
+        // The pieces before it decide how many are shown of all codes.
+        Self { shape, found: Findings::new(usize::MAX, UnknownValues::of_a_piece()) }
+    }
+
+    /// Adds the violations of a record. `raw` returns the record itself, and is called only if it is
+    /// printed.
+    pub fn add(&mut self, position: Position, violations: &[Violation], raw: impl FnOnce() -> Option<RawRecord>) {
+        let raw = LazyCell::new(raw);
+        self.found.add(position, violations, |column| Excerpt::of(&self.shape, raw.as_ref()?, column));
+    }
+}
+
+impl Diagnostics {
+    #[must_use]
+    pub fn new(input: &str) -> Self {
+        Self { input: input.to_owned(), file: None, found: Findings::new(IN_FULL, UnknownValues::default()) }
     }
 
     /// Makes the commands of hints name this file.
@@ -77,40 +153,31 @@ impl Diagnostics {
     /// Adds the violations of a record. `raw` is the record itself, if the caller has it; without
     /// it, the violations are printed without an excerpt.
     pub fn add(&mut self, position: Position, violations: &[Violation], shape: &InputShape, raw: Option<&RawRecord>) {
-        for violation in violations {
-            self.counts.add(position.row, violation);
-            self.values.add(violation);
-            self.problems += u64::from(violation.severity == Severity::Problem);
-            if is_loud(violation.code, violation.severity) && !violation.is_consequence {
-                self.loud += 1;
-                if self.has_room_for(violation.code) {
-                    let excerpt = raw.and_then(|raw| Excerpt::of(shape, raw, &violation.column));
-                    self.shown.push(ShownProblem { position, violation: violation.clone(), excerpt });
-                }
-            }
-        }
+        self.found.add(position, violations, |column| Excerpt::of(shape, raw?, column));
     }
 
-    /// Whether one more violation with this code is printed in full. Counts it if so.
-    fn has_room_for(&mut self, code: Code) -> bool {
-        if self.shown.len() >= IN_FULL {
-            return false;
-        }
-        let of_code = self.shown_of.entry(code).or_default();
-        *of_code += 1;
-        *of_code <= IN_FULL_OF_A_CODE
+    /// Adds the violations of the next piece, before which there are so many rows. The result is
+    /// what [`Self::add`] makes of its records, except for which of very many values are counted.
+    pub fn append(&mut self, piece: PieceDiagnostics, rows: u64) {
+        self.found.append(piece.found, rows);
+    }
+
+    /// Returns how often a code occurs.
+    #[must_use]
+    pub fn times(&self, code: Code) -> u64 {
+        self.found.counts.times(code)
     }
 
     /// Returns whether the input has a problem, not only warnings.
     #[must_use]
     pub fn has_problems(&self) -> bool {
-        self.problems > 0
+        self.found.problems > 0
     }
 
     /// Returns the counts of all codes by weight, with their most frequent values.
     #[must_use]
     pub fn to_json(&self, masked: bool) -> Value {
-        self.counts.to_json(masked)
+        self.found.counts.to_json(masked)
     }
 
     /// Prints the problems and the counts. If some problems are not printed in full, it names the
@@ -121,7 +188,7 @@ impl Diagnostics {
     pub fn print(&self, output: &mut dyn Write, look: DiagnosticsStyle, reports: &[PathBuf]) -> io::Result<()> {
         // Each hint is printed once for each code.
         let mut printed = HashSet::new();
-        for shown in &self.shown {
+        for shown in &self.found.shown {
             self.print_one(output, shown, look)?;
             let hint = self.complete(hint_of(&shown.violation, look));
             if !printed.contains(&(shown.violation.code, hint.clone())) {
@@ -130,18 +197,18 @@ impl Diagnostics {
             }
             writeln!(output)?;
         }
-        if self.counts.is_empty() {
+        if self.found.counts.is_empty() {
             return Ok(());
         }
-        if self.loud > self.shown.len() as u64 {
-            let (some, all) = (self.shown.len(), grouped(self.loud));
+        if self.found.loud > self.found.shown.len() as u64 {
+            let (some, all) = (self.found.shown.len(), grouped(self.found.loud));
             let where_all_are = match reports {
                 [] => "--report problems.csv writes all of them".to_owned(),
                 [report, ..] => format!("all of them go into {}", shown(report)),
             };
             writeln!(output, "only {some} of {all} problems are shown; {where_all_are}\n")?;
         }
-        for (code, count) in self.counts.by_weight() {
+        for (code, count) in self.found.counts.by_weight() {
             let kind = kind(count.severity);
             let painted = look.paint.paint(weight(count.severity), code.as_str());
             write!(output, "  {:>9}  {painted} ({kind}, first in row {})", grouped(count.times), count.first_row)?;
@@ -153,12 +220,12 @@ impl Diagnostics {
             writeln!(output)?;
             print_values(output, code, count, look)?;
         }
-        for (code, times) in self.counts.consequences() {
+        for (code, times) in self.found.counts.consequences() {
             let times = grouped(times);
             writeln!(output, "  {times:>9}  {code} not counted, because the record's country is not known")?;
         }
         writeln!(output)?;
-        self.values.print(output, look.masked)
+        self.found.values.print(output, look.masked)
     }
 
     /// Returns a hint with commands that can be pasted.
@@ -176,7 +243,7 @@ impl Diagnostics {
             position: Position { row, line },
             violation: Violation { code, severity, column, hint, .. },
             ..
-        } in &self.shown
+        } in &self.found.shown
         {
             match severity {
                 Severity::Problem => {
@@ -185,7 +252,7 @@ impl Diagnostics {
                 Severity::Warning => tracing::warn!(row, line, %column, %code, hint = %without_numbers(hint), "{code}"),
             }
         }
-        for (code, CodeCount { severity, times, first_row, .. }) in self.counts.by_weight() {
+        for (code, CodeCount { severity, times, first_row, .. }) in self.found.counts.by_weight() {
             match severity {
                 Severity::Problem => tracing::error!(%code, records = times, first_row, "records with a problem"),
                 Severity::Warning => tracing::warn!(%code, records = times, first_row, "records with a warning"),
@@ -396,6 +463,35 @@ mod tests {
         assert!(text.contains("in.csv:102: row 101, column \"name\": name.missing\n    fill it in\n"), "{text}");
         let [countries, names] = ["100  country.unknown", "1  name.missing"].map(|words| text.find(words).unwrap());
         assert!(countries < names, "{text}");
+    }
+
+    #[test]
+    fn pieces_of_an_input_leave_what_the_whole_leaves() {
+        let codes = [Code::NameMissing, Code::CountryUnknown, Code::EmailReservedDomain, Code::PhoneSyntax];
+        let codes = codes.into_iter().chain([Code::EmailSyntax; 3]).chain([Code::NameTooLong; 40]).cycle();
+        let rows: Vec<_> = codes.take(200).zip(1..).collect();
+        let raw = || Some(RawRecord::Line(br#"{"name": ""}"#.to_vec()));
+        let mut whole = Diagnostics::new("in.csv");
+        let violation = |code, row: u64| {
+            let violation = Violation::new(code, "name", &format!("{}", row % 60), "fill it in");
+            if row.is_multiple_of(9) { violation.as_consequence() } else { violation }
+        };
+        for (code, row) in rows.clone() {
+            whole.add(Position { row, line: row + 1 }, &[violation(code, row)], &NDJSON, raw().as_ref());
+        }
+        for size in [1, 3, 50, 200] {
+            let mut diagnostics = Diagnostics::new("in.csv");
+            for (piece, before) in rows.chunks(size).zip((0..).step_by(size)) {
+                let mut found = PieceDiagnostics::new(Arc::new(NDJSON));
+                for (code, row) in piece.iter().copied() {
+                    found.add(Position { row: row - before, line: row + 1 }, &[violation(code, row)], raw);
+                }
+                diagnostics.append(found, before);
+            }
+            assert_eq!(printed(&diagnostics), printed(&whole), "pieces of {size}");
+            assert_eq!(diagnostics.to_json(false), whole.to_json(false), "pieces of {size}");
+            assert_eq!(diagnostics.times(Code::EmailReservedDomain), whole.times(Code::EmailReservedDomain));
+        }
     }
 
     #[test]

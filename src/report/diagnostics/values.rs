@@ -9,9 +9,16 @@ use crate::domain::{Code, Field, Violation, counted, usual_meaning};
 const MOST: usize = 50;
 
 /// The values that fields do not know, with the number of rows that have each.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct UnknownValues {
     fields: Vec<FieldValues>,
+    most: usize,
+}
+
+impl Default for UnknownValues {
+    fn default() -> Self {
+        Self { fields: Vec::new(), most: MOST }
+    }
 }
 
 #[derive(Debug)]
@@ -33,15 +40,40 @@ struct ValueCount {
 }
 
 impl UnknownValues {
+    /// Returns a list for a piece of the input. It keeps all values, because only the pieces before
+    /// it show which are among the first.
+    pub(super) fn of_a_piece() -> Self {
+        Self { fields: Vec::new(), most: usize::MAX }
+    }
+
+    /// Adds the values of the next piece of the input.
+    pub(super) fn append(&mut self, piece: Self) {
+        for FieldValues { field, column, rows, others } in piece.fields {
+            let mut rows: Vec<_> = rows.into_iter().collect();
+            rows.sort_by_key(|(_, count)| count.first);
+            let most = self.most;
+            let own = self.of_field(field, &column);
+            for (value, count) in rows {
+                own.count(value, count, most);
+            }
+            own.others += others;
+        }
+    }
+
+    /// Returns the values of a field. `column` is that of the first value.
+    fn of_field(&mut self, field: Field, column: &str) -> &mut FieldValues {
+        let place = self.fields.iter().position(|values| values.field == field).unwrap_or_else(|| {
+            self.fields.push(FieldValues { field, column: column.to_owned(), rows: HashMap::new(), others: 0 });
+            self.fields.len() - 1
+        });
+        &mut self.fields[place]
+    }
+
     /// Counts the value of a violation if it is one that a field does not know.
     pub(crate) fn add(&mut self, violation: &Violation) {
         let Some(field) = field_of(violation.code) else { return };
-        if let Some(values) = self.fields.iter_mut().find(|values| values.field == field) {
-            return values.add(violation);
-        }
-        let mut values = FieldValues { field, column: violation.column.clone(), rows: HashMap::new(), others: 0 };
-        values.add(violation);
-        self.fields.push(values);
+        let most = self.most;
+        self.of_field(field, &violation.column).add(violation, most);
     }
 
     /// Prints the values of each field, the most frequent first, as the lines to add to a
@@ -75,15 +107,26 @@ impl UnknownValues {
 }
 
 impl FieldValues {
-    fn add(&mut self, violation: &Violation) {
-        let first = self.rows.len();
+    fn add(&mut self, violation: &Violation, most: usize) {
         if let Some(count) = self.rows.get_mut(&violation.value) {
             count.rows += 1;
-        } else if first < MOST && is_exact(&violation.value) {
+        } else if is_exact(&violation.value) {
             let choices = (violation.code == Code::CountryAmbiguous).then(|| violation.hint.to_string());
-            self.rows.insert(violation.value.clone(), ValueCount { rows: 1, first, choices });
+            self.count(violation.value.clone(), ValueCount { rows: 1, first: 0, choices }, most);
         } else {
             self.others += 1;
+        }
+    }
+
+    /// Counts a value as often as is given. A new value is kept if there are fewer than `most`.
+    fn count(&mut self, value: String, count: ValueCount, most: usize) {
+        let first = self.rows.len();
+        if let Some(own) = self.rows.get_mut(&value) {
+            own.rows += count.rows;
+        } else if first < most {
+            self.rows.insert(value, ValueCount { first, ..count });
+        } else {
+            self.others += count.rows;
         }
     }
 
@@ -199,6 +242,30 @@ these values of column \"Kundentyp\" are not known; say in the file of --config 
             text.contains("\"kind 3\" = \"\"    # 2 rows\n") && text.contains("# and 12 rows with other values"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn pieces_of_an_input_leave_what_the_whole_leaves() {
+        let found: Vec<_> = (0..300).map(|number| (Code::TypeUnknown, format!("kind {}", number * 7 % 90))).collect();
+        for size in [1, 7, 100, 300] {
+            let (mut values, mut whole) = (UnknownValues::default(), UnknownValues::default());
+            for piece in found.chunks(size) {
+                let mut part = UnknownValues::of_a_piece();
+                for (code, value) in piece {
+                    let violation = Violation::new(*code, "Kundentyp", value, "h");
+                    part.add(&violation);
+                    whole.add(&violation);
+                }
+                values.append(part);
+            }
+            let [values, whole] = [values, whole].map(|values| {
+                let mut output = Vec::new();
+                values.print(&mut output, false).unwrap();
+                String::from_utf8(output).unwrap()
+            });
+            assert_eq!(values, whole, "pieces of {size}");
+            assert!(whole.contains("rows with other values"), "{whole}");
+        }
     }
 
     #[test]

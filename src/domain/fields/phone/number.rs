@@ -8,10 +8,12 @@ use rlibphonenumber::{
     NumberLengthType, PHONE_NUMBER_UTIL, ParseError, PhoneNumber, PhoneNumberFormat, Region, ValidationError,
 };
 
+use super::readings::with_surplus;
 use super::written::{is_international, is_rounded, without_bracketed_zero};
 use crate::domain::fields::country_code::Country;
 use crate::domain::fields::national_numbers::{LONGEST, in_use_at_home};
 use crate::domain::fields::phone_ranges::in_use;
+use crate::domain::fields::possible_numbers::{Length, length_of};
 use crate::domain::violation::{Code, Flaw};
 
 /// A number in E.164 (`+2349039395114`).
@@ -20,7 +22,7 @@ pub struct Phone {
     /// The digits after the plus.
     pub(super) number: u64,
     /// The first three digits, which begin with the country code.
-    head: u16,
+    pub(super) head: u16,
     /// Whether the number is in a range that is in use. A number with a valid length that is not
     /// may be newer than our tables.
     pub(super) assigned: bool,
@@ -57,26 +59,42 @@ impl Phone {
     /// Returns `None` for all others. It does not use the phone library either.
     #[must_use]
     pub fn national(text: &str, region: Country) -> Option<Self> {
-        let (mut digits, mut count) = ([0; LONGEST], 0);
-        for byte in text.bytes() {
-            match byte {
-                b'0'..=b'9' => {
-                    *digits.get_mut(count)? = byte - b'0';
-                    count += 1;
-                }
-                b' ' | b'-' | b'(' | b')' => {}
-                // After so many digits, another number may follow.
-                b'/' if count < 7 => {}
-                _ => return None,
-            }
-        }
-        if (count == text.len() && is_rounded(text)) || without_bracketed_zero(text).is_some() {
+        let digits = Digits::of(text)?;
+        if (digits.count == text.len() && is_rounded(text)) || without_bracketed_zero(text).is_some() {
             return None;
         }
-        let number = in_use_at_home(&digits[..count], region).filter(|number| *number >= LEAST)?;
+        let number = in_use_at_home(digits.as_slice(), region).filter(|number| *number >= LEAST)?;
+        Some(Self::of_number(number, true))
+    }
+
+    /// Returns what [`Phone::parse`] returns for a number that starts with `+`, however its digits
+    /// are grouped, if its length alone decides about it unless it is in use. Returns `None` for all
+    /// others.
+    pub(super) fn by_length(text: &str) -> Option<Result<Self, Flaw>> {
+        let text = text.strip_prefix('+')?;
+        let digits = Digits::of(text)?;
+        let digits = digits.as_slice();
+        let (code, length) = length_of(digits).filter(|_| without_bracketed_zero(text).is_none())?;
+        let number = digits.iter().fold(0, |number, digit| number * 10 + u64::from(*digit));
+        let fault = match length {
+            Length::Possible if digits.len() <= MOST_DIGITS && number >= LEAST => {
+                let is_in_use = in_use(digits.iter().map(|digit| digit + b'0')).is_some();
+                return Some(Ok(Self::of_number(number, is_in_use)));
+            }
+            Length::Possible => NOT_INTERNATIONAL,
+            Length::Local => LOCAL,
+            Length::TooShort => TOO_SHORT,
+            Length::TooLong => TOO_LONG,
+            Length::Unused => UNUSED_LENGTH,
+        };
+        Some(Err(with_surplus(impossible(fault), &number.to_string(), code)))
+    }
+
+    /// `number` has at least three digits.
+    fn of_number(number: u64, assigned: bool) -> Self {
         #[expect(clippy::cast_possible_truncation, reason = "three digits")]
-        let head = (number / 10_u64.pow(number.ilog10() - 2)) as u16;
-        Some(Self { number, head, assigned: true })
+        let head = (number / 10_u64.pow(number.ilog10().saturating_sub(2))) as u16;
+        Self { number, head, assigned }
     }
 
     /// Whether the number has another country code than `country`. Countries that share a code,
@@ -108,6 +126,37 @@ impl Phone {
         (!self.assigned).then(|| {
             Flaw::new(Code::PhoneNotAssigned, "has a valid length but is not in a range known to be in use; check it")
         })
+    }
+}
+
+/// The digits of a text that has nothing else but what people write between digits in ASCII.
+struct Digits {
+    digits: [u8; LONGEST],
+    count: usize,
+}
+
+impl Digits {
+    /// Returns `None` if there is anything else, or if there are more than a number can have. It
+    /// accepts no full stop, because a spreadsheet may have written it, and no slash after so many
+    /// digits that another number may follow.
+    fn of(text: &str) -> Option<Self> {
+        let (mut digits, mut count) = ([0; LONGEST], 0);
+        for byte in text.bytes() {
+            match byte {
+                b'0'..=b'9' => {
+                    *digits.get_mut(count)? = byte - b'0';
+                    count += 1;
+                }
+                b' ' | b'-' | b'(' | b')' => {}
+                b'/' if count < 7 => {}
+                _ => return None,
+            }
+        }
+        Some(Self { digits, count })
+    }
+
+    fn as_slice(&self) -> &[u8] {
+        &self.digits[..self.count]
     }
 }
 
@@ -180,19 +229,24 @@ pub(super) fn read(text: &str, region: Option<Region>) -> Result<Phone, Flaw> {
 pub(super) fn check(number: &PhoneNumber) -> Result<Phone, Flaw> {
     match PHONE_NUMBER_UTIL.is_possible_number_with_reason(number) {
         Ok(NumberLengthType::IsPossible) => {}
-        Ok(NumberLengthType::IsPossibleLocalOnly) => return Err(impossible("lacks its area code")),
+        Ok(NumberLengthType::IsPossibleLocalOnly) => return Err(impossible(LOCAL)),
         Err(error) => return Err(impossible(length_fault(error))),
     }
     let e164 = PHONE_NUMBER_UTIL.format(number, PhoneNumberFormat::E164);
     let assigned = PHONE_NUMBER_UTIL.is_valid_number(number);
-    let number =
-        number_of(&e164).ok_or_else(|| impossible("has too few or too many digits for an international number"))?;
+    let number = number_of(&e164).ok_or_else(|| impossible(NOT_INTERNATIONAL))?;
     if !assigned && !reads_the_same(&e164) {
         return Err(impossible("has an extra zero or prefix after its country code"));
     }
     let head = e164.get(1..4).and_then(|head| head.parse().ok()).unwrap_or_default();
     Ok(Phone { number, head, assigned })
 }
+
+const LOCAL: &str = "lacks its area code";
+const TOO_SHORT: &str = "has too few digits for its country";
+const TOO_LONG: &str = "has too many digits for its country";
+const UNUSED_LENGTH: &str = "has a number of digits that its country does not use";
+const NOT_INTERNATIONAL: &str = "has too few or too many digits for an international number";
 
 fn impossible(hint: &'static str) -> Flaw {
     Flaw::new(Code::PhoneImpossible, hint)
@@ -221,8 +275,8 @@ fn unparsable(error: &ParseError, text: &str) -> Flaw {
 fn length_fault(error: ValidationError) -> &'static str {
     match error {
         ValidationError::InvalidCountryCode => "begins with a country code that does not exist",
-        ValidationError::TooShort => "has too few digits for its country",
-        ValidationError::TooLong => "has too many digits for its country",
-        _ => "has a number of digits that its country does not use",
+        ValidationError::TooShort => TOO_SHORT,
+        ValidationError::TooLong => TOO_LONG,
+        _ => UNUSED_LENGTH,
     }
 }

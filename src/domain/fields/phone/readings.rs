@@ -83,36 +83,34 @@ fn ambiguous(reading: Reading, one: Phone, other: Phone) -> Flaw {
 /// dialed once: the `1` of `+52 1 …`, the `0` of `+34 0 …`.
 const DIALED: [&str; 6] = ["0", "1", "8", "01", "044", "045"];
 
-/// Adds to a refusal what makes the number too long, if exactly one known number is left without
-/// it. Only a person can know whether it is meant.
-pub(super) fn with_surplus(flaw: Flaw, text: &str) -> Flaw {
-    if flaw.code != Code::PhoneImpossible {
+/// Adds to a refusal of a number with `+` what makes it too long, if exactly one known number is
+/// left without it. Only a person can know whether it is meant. `digits` are those after the plus,
+/// of which the first `code` are the country code.
+pub(super) fn with_surplus(flaw: Flaw, digits: &str, code: usize) -> Flaw {
+    let (code, national) = digits.split_at(code);
+    let mut left = DIALED
+        .into_iter()
+        .chain([code])
+        .filter_map(|surplus| Some((surplus, Phone::plain(&format!("+{code}{}", national.strip_prefix(surplus)?))?)));
+    let Some((surplus, number)) = left.next() else { return flaw };
+    if left.any(|(_, other)| other != number) {
         return flaw;
     }
-    match surplus(text) {
-        Some((surplus, code, number)) => Flaw::new(
-            flaw.code,
-            format!("{}; without the {surplus} after +{code} it is {number}: write that if it is meant", flaw.hint),
-        ),
-        None => flaw,
-    }
+    Flaw::new(
+        flaw.code,
+        format!("{}; without the {surplus} after +{code} it is {number}: write that if it is meant", flaw.hint),
+    )
 }
 
-/// Returns the digits without which a number with `+` is a known one, its country code and that
-/// number.
-fn surplus(text: &str) -> Option<(String, String, Phone)> {
-    if !is_international(text) {
-        return None;
+/// Does the same for a text that the library refused.
+pub(super) fn with_surplus_of(flaw: Flaw, text: &str) -> Flaw {
+    if flaw.code != Code::PhoneImpossible || !is_international(text) {
+        return flaw;
     }
     let digits = PHONE_NUMBER_UTIL.normalize_digits_only(text).to_string();
-    let code = PHONE_NUMBER_UTIL.parse(format!("+{digits}"), None).ok()?.country_code.to_string();
-    let national = digits.strip_prefix(&code)?;
-    let mut left = DIALED.into_iter().chain([code.as_str()]).filter_map(|surplus| {
-        let number = Phone::plain(&format!("+{code}{}", national.strip_prefix(surplus)?))?;
-        Some((surplus.to_owned(), code.clone(), number))
-    });
-    let first = left.next()?;
-    left.all(|(.., number)| number == first.2).then_some(first)
+    let Ok(number) = PHONE_NUMBER_UTIL.parse(format!("+{digits}"), None) else { return flaw };
+    let code = number.country_code.to_string();
+    if digits.starts_with(&code) { with_surplus(flaw, &digits, code.len()) } else { flaw }
 }
 
 /// Returns the number with its plus restored, if it is a known number of the same country.

@@ -324,6 +324,36 @@ proptest! {
         }
         is_read_alike(&text, home);
     }
+
+    /// Most of these are not in use, or too short or too long.
+    #[test]
+    fn what_is_judged_by_its_length_is_judged_so_by_the_library(
+        (_, code) in select(calling_codes(include_str!("../calling_codes.txt")).collect::<Vec<_>>()),
+        start in "[0-9]{0,4}",
+        national in prop_oneof!["[0-9]{2,16}", "[1-9][0-9]{6,11}"],
+        place in 0..8_usize,
+        between in select(vec!["", " ", "-", "/", "(0)"]),
+        example in prop::option::of((select(EXAMPLES.clone()), 1..20_usize)),
+    ) {
+        let mut text = match example {
+            // An example with something before it, or a digit less or more.
+            Some(((_, number), end)) => {
+                let (code, rest) = (number[1..].split_at(code.to_string().len().min(3)).0.to_owned(), &number[1..]);
+                format!("+{code}{start}{}", &rest[code.len()..rest.len().min(end + code.len())])
+            }
+            None => format!("+{code}{start}{national}"),
+        };
+        text.insert_str(text.len().min(place + 1), between);
+        if let Some(judged) = Phone::by_length(&text) {
+            let by_the_library = Phone::by_the_library(&text, None, None);
+            let shown = |judged: &Result<Phone, Flaw>| match judged {
+                Ok(phone) => format!("{phone} {}", phone.assigned),
+                Err(flaw) => format!("{}: {}", flaw.code, flaw.hint),
+            };
+            prop_assert!(judged.as_ref().ok().map(|phone| phone.head) == by_the_library.as_ref().ok().map(|phone| phone.head));
+            prop_assert_eq!(shown(&judged), shown(&by_the_library), "{}", text);
+        }
+    }
 }
 
 proptest! {
