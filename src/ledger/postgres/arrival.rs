@@ -23,6 +23,9 @@ use crate::ledger::{Creation, LedgerError, LedgerName, Occupied};
 const HELD_ROW_TIME: Duration = Duration::from_secs(6);
 /// Nobody else needs the accounts yet, and in between a large file is read and counted.
 const PATIENT: &str = "SET LOCAL idle_in_transaction_session_timeout = '10min'";
+const ANALYZE: &str = "ANALYZE customer_import.runs, customer_import.records, customer_import.intents,
+                       customer_import.outcomes, customer_import.minutes, customer_import.bad_records,
+                       customer_import.checks";
 /// How long to wait between two attempts.
 const PAUSE: Duration = Duration::from_millis(500);
 /// The epoch of what was written elsewhere. Every lease has a later one.
@@ -220,6 +223,9 @@ impl Mover {
         let failure = match trouble {
             None => {
                 self.accounts.drain(..).for_each(|mut held| held.term.leave());
+                // Without statistics the first questions take ten times as long. A role that does
+                // not own the tables is not heeded; then autovacuum does it within a minute.
+                drop(limited(self.connected.batch(ANALYZE)).await);
                 return CommitEnd::Committed;
             }
             Some(trouble) => trouble,
