@@ -36,18 +36,18 @@ pub struct DiagnosticsStyle {
 #[derive(Debug)]
 pub struct Diagnostics {
     input: String,
-    found: Findings,
+    found: FoundViolations,
 }
 
 /// The violations of a piece of an input, whose rows are counted from the start of the piece.
 #[derive(Debug)]
 pub struct PieceDiagnostics {
     shape: Arc<InputShape>,
-    found: Findings,
+    found: FoundViolations,
 }
 
 #[derive(Debug)]
-struct Findings {
+struct FoundViolations {
     shown: Vec<ShownProblem>,
     /// The most that are shown of all codes.
     most: usize,
@@ -66,7 +66,7 @@ struct ShownProblem {
     excerpt: Option<Excerpt>,
 }
 
-impl Findings {
+impl FoundViolations {
     fn new(most: usize, values: UnknownValues) -> Self {
         Self {
             shown: Vec::new(),
@@ -79,8 +79,8 @@ impl Findings {
         }
     }
 
-    /// Adds the violations of a record. `excerpt` returns the excerpt of a column. It is called only
-    /// for what is printed in full, because nearly all records are only counted.
+    /// Adds the violations of a record. `excerpt` returns the excerpt of a column. It is called
+    /// only for what is printed in full, because nearly all records are only counted.
     fn add(&mut self, position: Position, violations: &[Violation], mut excerpt: impl FnMut(&str) -> Option<Excerpt>) {
         for violation in violations {
             self.counts.add(position.row, violation);
@@ -124,11 +124,11 @@ impl PieceDiagnostics {
     #[must_use]
     pub fn new(shape: Arc<InputShape>) -> Self {
         // The pieces before it decide how many are shown of all codes.
-        Self { shape, found: Findings::new(usize::MAX, UnknownValues::of_a_piece()) }
+        Self { shape, found: FoundViolations::new(usize::MAX, UnknownValues::of_a_piece()) }
     }
 
-    /// Adds the violations of a record. `raw` returns the record itself, and is called only if it is
-    /// printed.
+    /// Adds the violations of a record. `raw` returns the record itself, and is called only if it
+    /// is printed.
     pub fn add(&mut self, position: Position, violations: &[Violation], raw: impl FnOnce() -> Option<RawRecord>) {
         let raw = LazyCell::new(raw);
         self.found.add(position, violations, |column| Excerpt::of(&self.shape, raw.as_ref()?, column));
@@ -138,7 +138,7 @@ impl PieceDiagnostics {
 impl Diagnostics {
     #[must_use]
     pub fn new(input: &str) -> Self {
-        Self { input: input.to_owned(), found: Findings::new(IN_FULL, UnknownValues::default()) }
+        Self { input: input.to_owned(), found: FoundViolations::new(IN_FULL, UnknownValues::default()) }
     }
 
     /// Adds the violations of a record. `raw` is the record itself, if the caller has it; without
