@@ -23,8 +23,8 @@ pub(crate) struct Survey {
     pub duplicates: Arc<Duplicates>,
 }
 
-/// What a survey needs of the records of a piece. Violations are counted here, on all cores, and not
-/// when the pieces come together.
+/// What a survey needs of the records of a piece. Violations are counted here, on all cores, and
+/// not when the pieces come together.
 struct Surveyed {
     fingerprinter: Fingerprinter,
     /// In the order of the rows; `None` for an invalid record, and for a row that is not selected.

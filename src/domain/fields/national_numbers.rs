@@ -10,7 +10,7 @@
 use std::sync::OnceLock;
 
 use super::country_code::Country;
-use super::phone_ranges::Place;
+use super::phone_ranges::RangePlace;
 
 /// The most digits of a number with what is dialed before it.
 pub(super) const LONGEST: usize = 18;
@@ -19,7 +19,7 @@ pub(super) const LONGEST: usize = 18;
 struct DialPlan {
     country_code: u64,
     /// The place after the country code.
-    place: Place,
+    place: RangePlace,
     /// For each three leading digits, a bit for each number of digits to leave out. Of several, at
     /// most one leads to a number in use.
     left_out: [u8; 1000],
@@ -56,7 +56,11 @@ impl DialPlan {
                 heads.iter_mut().for_each(|head| *head |= bit);
             }
         }
-        Some(Box::new(Self { country_code: country_code.into(), place: Place::after_code(country_code)?, left_out }))
+        Some(Box::new(Self {
+            country_code: country_code.into(),
+            place: RangePlace::after_code(country_code)?,
+            left_out,
+        }))
     }
 
     /// Returns the number with these digits after the country code.
@@ -217,13 +221,13 @@ mod tests {
             &self,
             head: usize,
             left_out: usize,
-            done: &mut HashMap<(Place, Dialed), Agreement>,
+            done: &mut HashMap<(RangePlace, Dialed), Agreement>,
         ) -> Agreement {
             // Two zeros may stand for a plus.
             if head < 10 {
                 return Agreement::No;
             }
-            let mut place = Place::after_code(self.code.parse().unwrap());
+            let mut place = RangePlace::after_code(self.code.parse().unwrap());
             let mut dialed = Some(self.beginning());
             for (index, digit) in [head / 100, head / 10 % 10, head % 10].into_iter().enumerate() {
                 if index >= left_out {
@@ -241,10 +245,10 @@ mod tests {
         /// Follows all numbers in use from here on.
         fn agreement(
             &self,
-            place: Place,
+            place: RangePlace,
             dialed: Dialed,
             left_out: usize,
-            done: &mut HashMap<(Place, Dialed), Agreement>,
+            done: &mut HashMap<(RangePlace, Dialed), Agreement>,
         ) -> Agreement {
             let key = (place, dialed);
             if let Some(found) = done.get(&key) {

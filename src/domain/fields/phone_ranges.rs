@@ -43,9 +43,9 @@ static HEADS: [u16; 1000] = {
 
 /// The digits so far, as far as it matters which digits may follow them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Place(u16);
+pub(super) struct RangePlace(u16);
 
-impl Place {
+impl RangePlace {
     /// Returns the place after a country code. `None` if no number in use has it.
     pub(super) fn after_code(code: u16) -> Option<Self> {
         let mut place = Self(BEGINNING);

@@ -215,10 +215,7 @@ impl Mover {
 
     /// Commits, and gives the accounts back with the same commit.
     async fn commit(&mut self) -> CommitEnd {
-        let trouble = match self.try_to_commit().await {
-            Ok(()) => None,
-            Err(trouble) => Some(trouble),
-        };
+        let trouble = self.try_to_commit().await.err();
         self.is_open = false;
         let failure = match trouble {
             None => {

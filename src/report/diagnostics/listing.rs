@@ -39,18 +39,18 @@ pub struct Diagnostics {
     input: String,
     /// The input, if commands can name it.
     file: Option<PathBuf>,
-    found: Findings,
+    found: FoundViolations,
 }
 
 /// The violations of a piece of an input, whose rows are counted from the start of the piece.
 #[derive(Debug)]
 pub struct PieceDiagnostics {
     shape: Arc<InputShape>,
-    found: Findings,
+    found: FoundViolations,
 }
 
 #[derive(Debug)]
-struct Findings {
+struct FoundViolations {
     shown: Vec<ShownProblem>,
     /// The most that are shown of all codes.
     most: usize,
@@ -69,7 +69,7 @@ struct ShownProblem {
     excerpt: Option<Excerpt>,
 }
 
-impl Findings {
+impl FoundViolations {
     fn new(most: usize, values: UnknownValues) -> Self {
         Self {
             shown: Vec::new(),
@@ -82,8 +82,8 @@ impl Findings {
         }
     }
 
-    /// Adds the violations of a record. `excerpt` returns the excerpt of a column. It is called only
-    /// for what is printed in full, because nearly all records are only counted.
+    /// Adds the violations of a record. `excerpt` returns the excerpt of a column. It is called
+    /// only for what is printed in full, because nearly all records are only counted.
     fn add(&mut self, position: Position, violations: &[Violation], mut excerpt: impl FnMut(&str) -> Option<Excerpt>) {
         for violation in violations {
             self.counts.add(position.row, violation);
@@ -127,11 +127,11 @@ impl PieceDiagnostics {
     #[must_use]
     pub fn new(shape: Arc<InputShape>) -> Self {
         // The pieces before it decide how many are shown of all codes.
-        Self { shape, found: Findings::new(usize::MAX, UnknownValues::of_a_piece()) }
+        Self { shape, found: FoundViolations::new(usize::MAX, UnknownValues::of_a_piece()) }
     }
 
-    /// Adds the violations of a record. `raw` returns the record itself, and is called only if it is
-    /// printed.
+    /// Adds the violations of a record. `raw` returns the record itself, and is called only if it
+    /// is printed.
     pub fn add(&mut self, position: Position, violations: &[Violation], raw: impl FnOnce() -> Option<RawRecord>) {
         let raw = LazyCell::new(raw);
         self.found.add(position, violations, |column| Excerpt::of(&self.shape, raw.as_ref()?, column));
@@ -141,7 +141,7 @@ impl PieceDiagnostics {
 impl Diagnostics {
     #[must_use]
     pub fn new(input: &str) -> Self {
-        Self { input: input.to_owned(), file: None, found: Findings::new(IN_FULL, UnknownValues::default()) }
+        Self { input: input.to_owned(), file: None, found: FoundViolations::new(IN_FULL, UnknownValues::default()) }
     }
 
     /// Makes the commands of hints name this file.

@@ -8,12 +8,10 @@ use rlibphonenumber::{
     NumberLengthType, PHONE_NUMBER_UTIL, ParseError, PhoneNumber, PhoneNumberFormat, Region, ValidationError,
 };
 
-use super::readings::with_surplus;
 use super::written::{is_international, is_rounded, without_bracketed_zero};
 use crate::domain::fields::country_code::Country;
 use crate::domain::fields::national_numbers::{LONGEST, in_use_at_home};
 use crate::domain::fields::phone_ranges::in_use;
-use crate::domain::fields::possible_numbers::{Length, length_of};
 use crate::domain::violation::{Code, Flaw};
 
 /// A number in E.164 (`+2349039395114`).
@@ -59,7 +57,7 @@ impl Phone {
     /// Returns `None` for all others. It does not use the phone library either.
     #[must_use]
     pub fn national(text: &str, region: Country) -> Option<Self> {
-        let digits = Digits::of(text)?;
+        let digits = TypedDigits::of(text)?;
         if (digits.count == text.len() && is_rounded(text)) || without_bracketed_zero(text).is_some() {
             return None;
         }
@@ -67,31 +65,8 @@ impl Phone {
         Some(Self::of_number(number, true))
     }
 
-    /// Returns what [`Phone::parse`] returns for a number that starts with `+`, however its digits
-    /// are grouped, if its length alone decides about it unless it is in use. Returns `None` for all
-    /// others.
-    pub(super) fn by_length(text: &str) -> Option<Result<Self, Flaw>> {
-        let text = text.strip_prefix('+')?;
-        let digits = Digits::of(text)?;
-        let digits = digits.as_slice();
-        let (code, length) = length_of(digits).filter(|_| without_bracketed_zero(text).is_none())?;
-        let number = digits.iter().fold(0, |number, digit| number * 10 + u64::from(*digit));
-        let fault = match length {
-            Length::Possible if digits.len() <= MOST_DIGITS && number >= LEAST => {
-                let is_in_use = in_use(digits.iter().map(|digit| digit + b'0')).is_some();
-                return Some(Ok(Self::of_number(number, is_in_use)));
-            }
-            Length::Possible => NOT_INTERNATIONAL,
-            Length::Local => LOCAL,
-            Length::TooShort => TOO_SHORT,
-            Length::TooLong => TOO_LONG,
-            Length::Unused => UNUSED_LENGTH,
-        };
-        Some(Err(with_surplus(impossible(fault), &number.to_string(), code)))
-    }
-
     /// `number` has at least three digits.
-    fn of_number(number: u64, assigned: bool) -> Self {
+    pub(super) fn of_number(number: u64, assigned: bool) -> Self {
         #[expect(clippy::cast_possible_truncation, reason = "three digits")]
         let head = (number / 10_u64.pow(number.ilog10().saturating_sub(2))) as u16;
         Self { number, head, assigned }
@@ -130,16 +105,16 @@ impl Phone {
 }
 
 /// The digits of a text that has nothing else but what people write between digits in ASCII.
-struct Digits {
+pub(super) struct TypedDigits {
     digits: [u8; LONGEST],
     count: usize,
 }
 
-impl Digits {
+impl TypedDigits {
     /// Returns `None` if there is anything else, or if there are more than a number can have. It
     /// accepts no full stop, because a spreadsheet may have written it, and no slash after so many
     /// digits that another number may follow.
-    fn of(text: &str) -> Option<Self> {
+    pub(super) fn of(text: &str) -> Option<Self> {
         let (mut digits, mut count) = ([0; LONGEST], 0);
         for byte in text.bytes() {
             match byte {
@@ -155,7 +130,7 @@ impl Digits {
         Some(Self { digits, count })
     }
 
-    fn as_slice(&self) -> &[u8] {
+    pub(super) fn as_slice(&self) -> &[u8] {
         &self.digits[..self.count]
     }
 }
@@ -167,9 +142,9 @@ impl fmt::Display for Phone {
 }
 
 /// Seven digits, because no number with its country code is shorter.
-const LEAST: u64 = 1_000_000;
+pub(super) const LEAST: u64 = 1_000_000;
 /// The most digits that E.164 allows, including the country code.
-const MOST_DIGITS: usize = 15;
+pub(super) const MOST_DIGITS: usize = 15;
 
 /// The first three digits of all numbers.
 const ANY_HEAD: Range<u16> = 0..1000;
@@ -242,13 +217,13 @@ pub(super) fn check(number: &PhoneNumber) -> Result<Phone, Flaw> {
     Ok(Phone { number, head, assigned })
 }
 
-const LOCAL: &str = "lacks its area code";
-const TOO_SHORT: &str = "has too few digits for its country";
-const TOO_LONG: &str = "has too many digits for its country";
-const UNUSED_LENGTH: &str = "has a number of digits that its country does not use";
-const NOT_INTERNATIONAL: &str = "has too few or too many digits for an international number";
+pub(super) const LOCAL: &str = "lacks its area code";
+pub(super) const TOO_SHORT: &str = "has too few digits for its country";
+pub(super) const TOO_LONG: &str = "has too many digits for its country";
+pub(super) const UNUSED_LENGTH: &str = "has a number of digits that its country does not use";
+pub(super) const NOT_INTERNATIONAL: &str = "has too few or too many digits for an international number";
 
-fn impossible(hint: &'static str) -> Flaw {
+pub(super) fn impossible(hint: &'static str) -> Flaw {
     Flaw::new(Code::PhoneImpossible, hint)
 }
 

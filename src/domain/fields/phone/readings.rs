@@ -3,9 +3,14 @@
 
 use rlibphonenumber::{PHONE_NUMBER_UTIL, Region};
 
-use super::number::{Phone, check, read};
+use super::number::{
+    LEAST, LOCAL, MOST_DIGITS, NOT_INTERNATIONAL, Phone, TOO_LONG, TOO_SHORT, TypedDigits, UNUSED_LENGTH, check,
+    impossible, read,
+};
 use super::written::{after_two_zeros, is_international, without_bracketed_zero};
 use crate::domain::fields::country_code::Country;
+use crate::domain::fields::phone_ranges::in_use;
+use crate::domain::fields::possible_numbers::{Length, length_of};
 use crate::domain::violation::{Code, Flaw};
 
 /// How a reading of a cell differs from the region's own.
@@ -17,6 +22,31 @@ pub(super) enum Reading {
     LostPlus,
     /// The `(0)` of `+49 (0)30 123456` is not part of the number.
     BracketedZero,
+}
+
+impl Phone {
+    /// Returns what [`Phone::parse`] returns for a number that starts with `+`, however its digits
+    /// are grouped, if its length alone decides about it unless it is in use. Returns `None` for
+    /// all others.
+    pub(super) fn by_length(text: &str) -> Option<Result<Self, Flaw>> {
+        let text = text.strip_prefix('+')?;
+        let digits = TypedDigits::of(text)?;
+        let digits = digits.as_slice();
+        let (code, length) = length_of(digits).filter(|_| without_bracketed_zero(text).is_none())?;
+        let number = digits.iter().fold(0, |number, digit| number * 10 + u64::from(*digit));
+        let fault = match length {
+            Length::Possible if digits.len() <= MOST_DIGITS && number >= LEAST => {
+                let is_in_use = in_use(digits.iter().map(|digit| digit + b'0')).is_some();
+                return Some(Ok(Self::of_number(number, is_in_use)));
+            }
+            Length::Possible => NOT_INTERNATIONAL,
+            Length::Local => LOCAL,
+            Length::TooShort => TOO_SHORT,
+            Length::TooLong => TOO_LONG,
+            Length::Unused => UNUSED_LENGTH,
+        };
+        Some(Err(with_surplus(impossible(fault), &number.to_string(), code)))
+    }
 }
 
 /// Returns the numbers that a cell can mean besides what the region's rules make of it.

@@ -12,7 +12,7 @@ use super::number::{calling_codes, check};
 use super::readings::lost_plus;
 use super::written::is_rounded;
 use super::*;
-use crate::domain::fields::phone_ranges::Place;
+use crate::domain::fields::phone_ranges::RangePlace;
 use crate::domain::fields::phone_ranges::tests::known_to_the_library;
 
 fn country(code: &str) -> Option<Country> {
@@ -312,7 +312,7 @@ proptest! {
         before in prop_oneof!["0", "", "[0-9]{1,3}", "[18]|06|01", "code"],
         choices in prop::collection::vec(any::<u16>(), 15),
     ) {
-        let (mut place, mut text) = (Place::after_code(code).unwrap(), before.to_owned());
+        let (mut place, mut text) = (RangePlace::after_code(code).unwrap(), before.to_owned());
         for choice in choices {
             let ways: Vec<_> = (0..10).filter_map(|digit| Some((digit, place.after(digit)?))).collect();
             if ways.is_empty() || (place.is_in_use() && choice % 4 == 0) {
