@@ -91,8 +91,8 @@ pub fn run(cli: Cli, log: &LogSettings) -> Result<Exit, Failure> {
 }
 
 /// Adds the command that helps: the one that looks for missing columns in a file, the one that uses
-/// another ledger that knows the target or to which this one moved, or the one that teaches a new ledger what the API has if
-/// the old one was removed.
+/// another ledger that knows the target or to which this one moved, or the one that teaches a new
+/// ledger what the API has if the old one was removed.
 fn with_next_command(failure: Failure, search: Option<&LedgerSearch>) -> Failure {
     if failure.lacks_columns() {
         let command = resume::proposal(TypedCommand::of_this_process());

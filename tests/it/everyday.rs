@@ -217,7 +217,7 @@ fn c5_countries_and_headers_in_peoples_words_are_known() {
 fn c6_c7_values_of_another_language_become_right_with_what_check_prints() {
     let lab = Lab::new();
     let row = |n: usize| {
-        let (kind, mail) = if n % 3 == 0 { ("Privat", "nein") } else { ("Firma", "ja") };
+        let (kind, mail) = if n.is_multiple_of(3) { ("Privat", "nein") } else { ("Firma", "ja") };
         format!("Ada;p{n}@example.com;030 1234567;DE;{kind};{mail}\n")
     };
     let people: String = (0..30).map(row).collect();

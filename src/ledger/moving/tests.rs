@@ -107,7 +107,11 @@ fn known(reader: &Reader) -> String {
     let numbers: Vec<_> = runs.iter().flatten().map(|run| run.id.number).collect();
     let mut claimed = Vec::new();
     for &run in &numbers {
-        reader.each_claimed(run, |record| Ok::<_, LedgerError>(claimed.push(format!("{record:?}")))).unwrap();
+        let claim = |record| {
+            claimed.push(format!("{record:?}"));
+            Ok::<_, LedgerError>(())
+        };
+        reader.each_claimed(run, claim).unwrap();
     }
     format!(
         "{:#?}",

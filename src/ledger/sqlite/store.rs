@@ -201,7 +201,8 @@ impl Drop for SqliteStore {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use std::io::{Seek as _, SeekFrom, Write as _};
 
