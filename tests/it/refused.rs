@@ -40,11 +40,11 @@ fn a_refused_command_leaves_no_ledger_no_lock_and_no_folder_behind() {
         (&["import", "in.csv", "--ca-file", "empty.pem"], "no certificate", 78),
         (&["import", "nope.csv"], "nope.csv", 65),
         (&["import", "broken.csv"], "no column", 65),
-        (&["import", "in.csv", "--require-ledger"], "there is no ledger", 78),
+        (&["import", "in.csv", "--require-ledger"], "does not exist", 78),
         (&["ledger", "pull", "--ca-file", "nope.pem"], "nope.pem: No such file", 78),
         (&["ledger", "resolve", "--ca-file", "nope.pem"], "nope.pem: No such file", 78),
-        (&["ledger", "settle", "p0@example.com", "--absent"], "there is no ledger", 78),
-        (&["ledger", "forget", "p0@example.com"], "there is no ledger", 78),
+        (&["ledger", "settle", "p0@example.com", "--absent"], "does not exist", 78),
+        (&["ledger", "forget", "p0@example.com"], "does not exist", 78),
     ];
     for (args, words, code) in cases {
         for ledger in [&["--ledger", "l.db"][..], &[]] {

@@ -37,6 +37,7 @@ fn same(name: &str, text: &str) {
         (r"\d+ min \d+ s|\d+ min|\d+(\.\d+)? s\b|\d+ h \d+ min", "[time]"),
         (r"\d+\.\d+( of \d+ requests/min|/min)", "[pace]"),
         (r"127\.0\.0\.1:\d+", "127.0.0.1:[port]"),
+        (r"\d+ retries", "[n] retries"),
     ] {
         settings.add_filter(pattern, kind);
     }
