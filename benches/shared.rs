@@ -32,7 +32,7 @@ const KINDS: [&str; 3] = ["file", "database", "1 ms away"];
 
 fn main() {
     let number = |name: &str| std::env::var(name).ok().and_then(|number| number.parse::<usize>().ok());
-    let Some(cluster) = Cluster::that_syncs() else { return println!("there is no PostgreSQL here") };
+    let Some(cluster) = Cluster::that_syncs() else { return println!("PostgreSQL is not installed here") };
     let proxy = DelayProxy::before(cluster.socket(), AWAY);
     let rows = number("ROWS").unwrap_or(10_000);
     println!("{rows} rows, records a second, best of {ROUNDS}\n");
@@ -119,5 +119,5 @@ fn night(rows: usize, cluster: &'static Cluster, proxy: &DelayProxy) {
         });
     }
     let requests = server.requests();
-    assert_eq!(requests, rows, "nobody was sent twice");
+    assert_eq!(requests, rows, "a customer was sent twice");
 }

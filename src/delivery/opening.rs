@@ -67,9 +67,9 @@ pub enum OpeningStop {
     Stop(StopReason),
 }
 
-/// Tries the credentials, and renews a rejected token as a run does. Waits for what the last holder
-/// of the ledger left, if there is a ledger. Does not wait for a server
-/// that is down, because a person is waiting.
+/// Tries the credentials, and renews a rejected token as a run does. Keeps the pace of the last
+/// holder of the ledger, if one is given. Does not wait for a server that is down, because a person
+/// is waiting.
 ///
 /// # Errors
 /// The reason for which the run would stop too, or that the server cannot be reached.

@@ -84,9 +84,7 @@ impl Ledger {
             LedgerLocation::Database(settings) => database::migrate(settings),
         }
     }
-}
 
-impl Ledger {
     /// Moves everything that a file knows into a database. The file lets no run in from then on.
     ///
     /// # Errors

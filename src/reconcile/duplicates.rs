@@ -71,7 +71,8 @@ pub(crate) struct Fingerprints {
 struct Bucket {
     chunks: Vec<usize>,
     entries: usize,
-    /// The place of the next entry, unless the last chunk is full.
+    /// The place of the next entry, unless the last chunk is full. Kept, because to look into the
+    /// list costs a line of memory for each row.
     next: usize,
 }
 
@@ -82,7 +83,6 @@ struct Bucket {
 #[derive(Debug, Default)]
 struct Chunks {
     blocks: Vec<Vec<[u8; Entry::SIZE]>>,
-    used: usize,
 }
 
 impl Chunks {
@@ -100,15 +100,15 @@ impl Chunks {
     /// Returns the number of a new chunk.
     #[cold]
     fn add_chunk(&mut self) -> usize {
-        if (self.used * CHUNK).is_multiple_of(BLOCK) {
+        let entries: usize = self.blocks.iter().map(Vec::len).sum();
+        if entries.is_multiple_of(BLOCK) {
             self.blocks.push(Vec::with_capacity(BLOCK));
         }
         // Zeroed chunk by chunk, because zeroing touches the memory.
         if let Some(block) = self.blocks.last_mut() {
             block.resize(block.len() + CHUNK, [0; Entry::SIZE]);
         }
-        self.used += 1;
-        self.used - 1
+        entries / CHUNK
     }
 
     fn entries(&self, bucket: &Bucket) -> impl Iterator<Item = Entry> {

@@ -8,38 +8,25 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command, Stdio};
 
 use testkit::database_proxy::DatabaseProxy;
-use testkit::postgres::Database;
 
-use crate::harness::{Lab, Ran, Server, customers, email, wait_until};
+use crate::harness::{Ran, customers, email, wait_until};
 use crate::many::note;
+use crate::shared_ledger::World;
 
-/// A database with a lab and a server. Dropped in this order.
-struct World {
-    server: Server,
-    lab: Lab,
-    database: Database,
-}
-
+/// What these tests add to the world: imports at a pace of their own, and what they leave.
 impl World {
-    fn of(count: usize, server: &[&str]) -> Option<Self> {
-        let (database, lab) = (Database::new()?, Lab::new());
-        let server = Server::start(&lab, server);
-        lab.customers(count);
-        Some(Self { server, lab, database })
-    }
-
-    fn import_by(&self, ledger: &str, input: &str, more: &[&str]) -> Command {
+    fn import_of(&self, ledger: &str, input: &str, more: &[&str]) -> Command {
         let first = ["import", input, "--base-url", &self.server.url, "--ledger", ledger];
         let short = ["--settle", "2s", "--timeout", "2s", "--grace", "1s", "--lease", "6s"];
         self.lab.command(&[&first[..], &short, more].concat())
     }
 
-    fn import(&self, more: &[&str]) -> Ran {
-        Ran::of(&mut self.import_by(&self.database.url(), "in.csv", more))
+    fn import_paced(&self, more: &[&str]) -> Ran {
+        Ran::of(&mut self.import_of(&self.database.url(), "in.csv", more))
     }
 
     fn started(&self, more: &[&str]) -> Child {
-        let mut command = self.import_by(&self.database.url(), "in.csv", more);
+        let mut command = self.import_of(&self.database.url(), "in.csv", more);
         command.env("CUSTOMER_IMPORT_HOLDER", "host-one");
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
@@ -78,7 +65,7 @@ fn a_host_that_was_asked_for_a_pause_and_gives_back_leaves_the_pause_to_the_next
     Ran::from(one.wait_with_output().unwrap()).ends(143);
     assert_eq!(world.server.posts().len(), 2);
     assert_eq!(world.database.sql("SELECT term IS NULL FROM customer_import.accounts"), "t");
-    world.import(&FAST).ends(0).says("requests wait for");
+    world.import_paced(&FAST).ends(0).says("requests wait for");
     // The server rounds its Unix time down.
     let waited = world.between(1, 2);
     assert!(waited >= 6.9, "the next host sent {waited} s after the 429");
@@ -95,10 +82,10 @@ fn the_next_host_keeps_the_pace_of_the_last_one_whether_that_ended_or_was_killed
             one.kill().unwrap();
             one.wait().unwrap();
         } else {
-            world.import(&["--rate", "10/m", "--limit", "1"]).ends(0);
+            world.import_paced(&["--rate", "10/m", "--limit", "1"]).ends(0);
         }
         assert_eq!(world.server.posts().len(), 1);
-        world.import(&FAST).ends(0);
+        world.import_paced(&FAST).ends(0);
         let waited = world.between(0, 1);
         assert!(waited >= 5.9, "killed: {is_killed}: {waited} s after the last request");
         world.server.has_each_once((0..2).map(email));
@@ -112,7 +99,7 @@ fn metrics_show_the_lease_its_loss_and_the_commits_of_the_ledger() {
     let proxy = DatabaseProxy::before(world.database.cluster().socket());
     proxy.lose_commit_after(4);
     let by_proxy = world.database.url_at(proxy.port);
-    Ran::of(&mut world.import_by(&by_proxy, "in.csv", &[&METRICS[..], &["--limit", "3"]].concat())).ends(0);
+    Ran::of(&mut world.import_of(&by_proxy, "in.csv", &[&METRICS[..], &["--limit", "3"]].concat())).ends(0);
     for (name, value) in [
         ("lease_held", 0.0),
         ("lease_epoch", 1.0),
@@ -145,7 +132,7 @@ fn metrics_show_the_lease_its_loss_and_the_commits_of_the_ledger() {
     }
     // A host that never had the lease leaves the file to the one that has it.
     let before = world.lab.read("run.prom");
-    world.import(&METRICS).ends(5);
+    world.import_paced(&METRICS).ends(5);
     assert_eq!(world.lab.read("run.prom"), before);
 }
 
@@ -187,7 +174,7 @@ fn the_questions_for_dashboards_show_the_lease_the_runs_and_the_doubts() {
 #[test]
 fn the_roles_of_the_documentation_may_do_what_it_says_and_nothing_else() {
     let Some(world) = World::of(2, &[]) else { return };
-    world.import(&FAST).ends(0);
+    world.import_paced(&FAST).ends(0);
     let page = include_str!("../../docs/shared-ledger.md");
     let grants: Vec<_> = page.split("```sql\n").skip(1).map(|text| text.split("```").next().unwrap()).collect();
     let roles = ["importer", "eraser", "reader"].map(|role| (role, format!("{role}_{}", world.database.name())));
@@ -226,7 +213,7 @@ fn piped(mut command: Command, rows: usize) -> Ran {
 fn standard_input_and_a_shared_ledger_need_a_folder_that_the_next_host_can_read() {
     let Some(world) = World::of(0, &[]) else { return };
     let url = world.database.url();
-    let import = |more: &[&str]| piped(world.import_by(&url, "-", &[&FAST[..], more].concat()), 3);
+    let import = |more: &[&str]| piped(world.import_of(&url, "-", &[&FAST[..], more].concat()), 3);
     import(&[]).ends(2).says("the ledger is shared").says("--spool DIR");
     assert_eq!(world.server.requests(), 0);
     // Kept for as long as the command that is shown as the next one needs it, for its owner alone.
@@ -240,6 +227,6 @@ fn standard_input_and_a_shared_ledger_need_a_folder_that_the_next_host_can_read(
     world.lab.shell(&next.replace(" --limit 1", "")).ends(0);
     assert!(!copy.exists(), "nothing needs it any more");
     world.server.has_each_once((0..3).map(email));
-    Ran::of(&mut world.import_by(&url, "kept/other.csv", &["--spool", "kept"])).ends(0);
+    Ran::of(&mut world.import_of(&url, "kept/other.csv", &["--spool", "kept"])).ends(0);
     assert!(world.lab.path("kept/other.csv").exists(), "a file that only lies there is nobody's copy");
 }

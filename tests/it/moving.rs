@@ -10,50 +10,27 @@ use std::time::Instant;
 
 use testkit::postgres::Database;
 
-use crate::harness::{Lab, Server, email};
+use crate::harness::{Lab, Ran, Server, email};
 use crate::many;
+use crate::shared_ledger::World;
 use crate::syscalls::{busiest, chosen, run_traced, strace_is_missing};
 
-/// A lab with a database, and a server that honors keys alone: a request with another key would be
-/// a second customer.
-struct World {
-    server: Server,
-    lab: Lab,
-    database: Database,
+/// A server that honors keys alone: a request with another key would be a second customer.
+fn world(customers: usize, server: &[&str]) -> Option<World> {
+    World::of(customers, &[&["--key-only"], server].concat())
 }
 
 impl World {
-    fn of(customers: usize, server: &[&str]) -> Option<Self> {
-        let (database, lab) = (Database::new()?, Lab::new());
-        let server = Server::start(&lab, &[&["--key-only"], server].concat());
-        lab.customers(customers);
-        Some(Self { server, lab, database })
-    }
-
-    fn import(&self, ledger: &str, more: &[&str]) -> Vec<String> {
-        let args = ["import", "in.csv", "--base-url", &self.server.url, "--ledger", ledger];
-        [&args[..], &["--rate", "500/s", "--settle", "2s", "--timeout", "2s"], more]
-            .concat()
-            .into_iter()
-            .map(str::to_owned)
-            .collect()
-    }
-
-    fn run(&self, args: &[String]) -> crate::harness::Ran {
-        self.lab.run(&args.iter().map(String::as_str).collect::<Vec<_>>())
-    }
-
     /// An import into a file that is killed while the server works on two requests.
     fn doubts(&self) {
-        let args = self.import("l.db", &["--concurrency", "2"]);
-        let mut command = self.lab.command(&args.iter().map(String::as_str).collect::<Vec<_>>());
+        let mut command = self.import_by("l.db", &["--concurrency", "2"]);
         let mut run = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         self.server.wait_for_posts(4);
         run.kill().unwrap();
         run.wait().unwrap();
     }
 
-    fn move_it(&self) -> crate::harness::Ran {
+    fn move_it(&self) -> Ran {
         self.lab.run(&["ledger", "move", "--from", "l.db", "--ledger", &self.database.url()])
     }
 }
@@ -72,7 +49,7 @@ fn keys_of(database: &Database) -> Vec<String> {
 
 #[test]
 fn after_a_move_nobody_is_sent_twice_and_a_doubt_is_asked_for_with_the_same_key() {
-    let Some(world) = World::of(8, &["--latency", "400ms"]) else { return };
+    let Some(world) = world(8, &["--latency", "400ms"]) else { return };
     world.doubts();
     let keys = keys_of_file(&world.lab.path("l.db"));
     assert!((1..=2).contains(&keys.len()), "{keys:?}");
@@ -87,7 +64,7 @@ fn after_a_move_nobody_is_sent_twice_and_a_doubt_is_asked_for_with_the_same_key(
         refused.ends(78).says("l.db moved to postgres://").says("hint: go on there: ");
     }
     let seen = world.server.posts().len();
-    let refused = world.run(&world.import("l.db", &[])).ends(78);
+    let refused = Ran::of(&mut world.import_by("l.db", &[])).ends(78);
     assert_eq!(world.server.posts().len(), seen);
     let (_, hint) = refused.stderr.split_once("go on there: ").unwrap();
     world.lab.shell(hint.lines().next().unwrap()).ends(0);
@@ -102,9 +79,9 @@ fn after_a_move_nobody_is_sent_twice_and_a_doubt_is_asked_for_with_the_same_key(
 
 #[test]
 fn a_move_that_cannot_be_made_leaves_the_file_as_the_ledger() {
-    let Some(world) = World::of(2, &[]) else { return };
+    let Some(world) = world(2, &[]) else { return };
     let url = world.database.url();
-    world.run(&world.import("l.db", &[])).ends(0);
+    Ran::of(&mut world.import_by("l.db", &[])).ends(0);
     let to = |ledger: &str, from: &str| world.lab.run(&["ledger", "move", "--from", from, "--ledger", ledger]);
     to("other.db", "l.db").ends(2).says("PostgreSQL database only").says("--ledger postgres://USER@HOST/DATABASE");
     to(&format!("postgres://postgres@127.0.0.1:1/{}", world.database.name()), "l.db")
@@ -115,11 +92,11 @@ fn a_move_that_cannot_be_made_leaves_the_file_as_the_ledger() {
     world.lab.write("other.txt", "name,email\n".repeat(100));
     to(&url, "other.txt").ends(78);
     // The database knows the account from elsewhere.
-    let warned = world.run(&world.import(&url, &["--limit", "1"])).ends(0);
+    let warned = Ran::of(&mut world.import_by(&url, &["--limit", "1"])).ends(0);
     warned.says("does not know this target").says("stop and run: customer-import ledger move --from ");
     let refused = to(&url, "l.db").ends(78).says("knows \"default\" at ").says("hint: nothing was moved");
     assert!(!refused.stderr.contains("panicked"));
-    world.run(&world.import("l.db", &[])).ends(0);
+    Ran::of(&mut world.import_by("l.db", &[])).ends(0);
     assert_eq!(world.lab.statuses(), ["already_imported", "already_imported"]);
     // Rights that are missing in the middle of it.
     world
@@ -152,7 +129,7 @@ enum LedgerIs {
 fn p16_killed_at_any_step_of_a_move_the_ledger_is_the_file_or_the_database_and_never_both() {
     const CALLS: [&str; 9] =
         ["pwrite64", "fsync", "fdatasync", "ftruncate", "unlink", "write", "writev", "sendto", "recvfrom"];
-    let Some(world) = World::of(8, &["--latency", "400ms"]) else { return };
+    let Some(world) = world(8, &["--latency", "400ms"]) else { return };
     if strace_is_missing() {
         return;
     }
@@ -235,26 +212,29 @@ fn migrate_brings_an_old_ledger_file_up_to_date_and_the_next_import_knows_what_i
 
 #[test]
 fn a_ledger_file_of_an_older_version_moves_too() {
-    let Some(world) = World::of(3, &[]) else { return };
-    world.run(&world.import("l.db", &[])).ends(0);
+    let Some(world) = world(3, &[]) else { return };
+    Ran::of(&mut world.import_by("l.db", &[])).ends(0);
     age(&world.lab.path("l.db"));
     world.move_it().ends(0).says("1 account, 1 run, 3 records");
-    world.run(&world.import(&world.database.url(), &[])).ends(0);
+    Ran::of(&mut world.import_by(&world.database.url(), &[])).ends(0);
     assert_eq!(world.lab.statuses(), ["already_imported"; 3]);
     world.server.has_each_once((0..3).map(email));
 }
 
 #[test]
 fn a_shared_ledger_of_version_1_is_refused_until_it_is_migrated_and_loses_nothing() {
-    let Some(world) = World::of(2, &[]) else { return };
+    let Some(world) = world(2, &[]) else { return };
     let url = world.database.url();
-    world.run(&world.import(&url, &[])).ends(0);
+    Ran::of(&mut world.import_by(&url, &[])).ends(0);
     world.database.sql(
         "ALTER TABLE customer_import.accounts DROP COLUMN secret, DROP COLUMN moved_by, DROP COLUMN next_at; \
          UPDATE customer_import.ledger SET version = 1, oldest = 1",
     );
-    world.run(&world.import(&url, &[])).ends(78).says("schema 1, this one needs 2").says("ledger migrate --ledger");
+    Ran::of(&mut world.import_by(&url, &[]))
+        .ends(78)
+        .says("schema 1, this one needs 2")
+        .says("ledger migrate --ledger");
     world.lab.run(&["ledger", "migrate", "--ledger", &url]).ends(0).says("was brought from schema 1 to 2");
-    world.run(&world.import(&url, &[])).ends(0);
+    Ran::of(&mut world.import_by(&url, &[])).ends(0);
     assert_eq!(world.lab.statuses(), ["already_imported"; 2]);
 }

@@ -29,7 +29,7 @@ pub(super) fn move_file(from: &Path, to: &LedgerLocation) -> Result<Exit, Failur
     let (file, ledger) = (shown(from), to.name());
     let done = if moved.was_there { "had moved before" } else { "moved" };
     let MovedLedger { accounts, runs, records, doubts, .. } = moved;
-    let told = format!(
+    let text = format!(
         "{file} {done} to {ledger}: {}, {}, {}, {doubts} of them in doubt\n\
          no run uses the file any more; it still holds people's data, so delete it once the database is backed up\n\
          from now on name the database in every command: --ledger {}\n",
@@ -38,6 +38,6 @@ pub(super) fn move_file(from: &Path, to: &LedgerLocation) -> Result<Exit, Failur
         counted(records, "record"),
         crate::shell::quoted(&to.option()),
     );
-    stdout::write(told.as_bytes());
+    stdout::write(text.as_bytes());
     Ok(Exit::Done)
 }

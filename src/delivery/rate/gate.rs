@@ -139,8 +139,7 @@ impl Gate {
     }
 
     fn pause(&mut self, pause: Duration, now: Instant) {
-        self.paused_until = self.paused_until.max(now + pause);
-        self.utilization.begin_anew(self.paused_until);
+        self.hold_until(now + pause);
     }
 
     pub(super) fn heard(&mut self, permit: Returned, was_probe: bool, now: Instant) -> Option<Event> {

@@ -275,15 +275,14 @@ mod tests {
     fn after_an_end_that_left_the_log_behind_and_after_a_failure_the_whole_file_is_checked() {
         let world = World::new();
         let first = world.checked_at();
-        let store = world.open().unwrap();
+        let mut store = world.open().unwrap();
         // A reader keeps the log where it is, as a kill does.
         let reader = Connection::open(world.path()).unwrap();
         reader.execute_batch("BEGIN; SELECT count(*) FROM runs").unwrap();
-        let mut store_with_log = store;
         let start = RunStart::without_input("/in.csv");
-        store_with_log.apply(Op::BeginRun { name: "b".to_owned(), start: start.clone() }).unwrap();
-        store_with_log.commit().unwrap();
-        drop(store_with_log);
+        store.apply(Op::BeginRun { name: "b".to_owned(), start: start.clone() }).unwrap();
+        store.commit().unwrap();
+        drop(store);
         assert!(std::fs::metadata(world.path().with_extension("db-wal")).unwrap().len() > 0);
         assert_eq!(std::fs::read_to_string(world.path().with_extension("db.lock")).unwrap(), "");
         drop(reader);
