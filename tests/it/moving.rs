@@ -88,9 +88,10 @@ fn a_move_that_cannot_be_made_leaves_the_file_as_the_ledger() {
         .ends(74)
         .says("cannot be reached");
     to("postgres://u:s3cret@h/d", "l.db").ends(78).says("holds a password");
-    to(&url, "missing.db").ends(78).says("does not exist");
+    to(&url, "missing.db").ends(78).says("does not exist").says("hint: name the ledger file with --from");
     world.lab.write("other.txt", "name,email\n".repeat(100));
-    to(&url, "other.txt").ends(78);
+    to(&url, "other.txt").ends(78).says("hint: name the ledger file with --from");
+    to(&url, ".").ends(78).says("hint: name the ledger file with --from");
     // The database knows the account from elsewhere.
     let warned = Ran::of(&mut world.import_by(&url, &["--limit", "1"])).ends(0);
     warned.says("does not know this target").says("stop and run: customer-import ledger move --from ");

@@ -15,7 +15,11 @@ pub(super) fn move_file(from: &Path, to: &LedgerLocation) -> Result<Exit, Failur
         return Err(Failure::new(Exit::Usage, "a ledger file can be moved into a PostgreSQL database only")
             .hint(format!("name the database: {}", typed.with("ledger", "postgres://USER@HOST/DATABASE"))));
     };
-    let moved = Ledger::move_to(settings, from)?;
+    let moved = Ledger::move_to(settings, from).map_err(|error| {
+        let failure = Failure::from(error);
+        // What helps with a ledger that is in use names --ledger, which is the database here.
+        if Ledger::is_one(from) { failure } else { failure.hint("name the ledger file with --from") }
+    })?;
     if moved.accounts == 0 {
         return Err(Failure::new(Exit::Usage, format!("{} knows no account, so nothing was moved", shown(from)))
             .hint("begin with the database at once: it needs no file"));
