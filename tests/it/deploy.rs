@@ -51,7 +51,7 @@ fn systemd_takes_the_units() {
             let ran = Ran::from(output).ends(0);
             assert!(!ran.stderr.contains("customer-import."), "{}", ran.stderr);
         }
-        Err(_) => skipped("systemd_takes_the_units: there is no systemd-analyze here"),
+        Err(_) => skipped("systemd-analyze is not installed"),
     }
 }
 

@@ -230,8 +230,7 @@ impl Database {
     pub fn new() -> Option<Self> {
         let cluster = Cluster::of_this_process();
         if cluster.is_none() {
-            let test = std::thread::current().name().unwrap_or_default().to_owned();
-            skipped(&format!("{test}: there is no PostgreSQL here (apt-get install postgresql)"));
+            skipped("PostgreSQL is not installed (apt-get install postgresql)");
         }
         cluster.map(Cluster::database)
     }
