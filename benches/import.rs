@@ -1,15 +1,14 @@
 //! How fast an import is with its ledger, beside the same requests without any:
-//! `cargo bench --bench import`, or `ROWS=100000 cargo bench …`.
+//! `cargo bench --bench import`, or `ROWS=100000 cargo bench …`. `PROGRAM=PATH` measures another
+//! build.
 //!
-//! The server is a sandbox in a process of its own that takes 20 ms for each answer, or none. The
-//! bare client sends the same bodies from the same number of places in flight, keeps nothing and
-//! checks nothing: what it reaches is what server and machine allow. Machines are noisy, so both go
-//! in turns and the best of each is printed. Between two requests of a place in flight lies one
-//! commit, that of the second one's intent: the ledger on the disk never holds more open requests
-//! than there are places (I7), so the next intent cannot be written ahead. A place waits for about
-//! one and a half syncs, half of one that is under way and its own. Where the disk syncs slowly and
-//! the server answers fast the share is therefore that of the disk: beside it stands how long a
-//! sync takes.
+//! The server is in a process of its own and takes 20 ms for each answer, or none. Its ceiling is
+//! what a client without any library reaches, which sends the same bytes again and again. The bare
+//! client is this program's HTTP library: it sends the bodies from the same number of places in
+//! flight, keeps nothing and checks nothing. All go in turns, because machines are noisy, and the
+//! best of each is printed, with the share of the ceiling that the import reached.
+//!
+//! `SYNC=5ms` delays every sync of the import, if strace is installed.
 
 #![allow(
     clippy::unwrap_used,
@@ -21,41 +20,78 @@
 )]
 
 use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use testkit::harness::{Lab, Server, email};
+use testkit::fast_server::{self, FastServer};
+use testkit::harness::{Lab, email, program};
 
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 /// Linux counts CPU time in hundredths of a second.
 const TICK_MS: f64 = 10.0;
 
 fn main() {
+    fast_server::serve_if_asked();
     let rows: usize = std::env::var("ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(20_000);
     println!("{rows} rows, best of {ROUNDS}; a sync takes {:.1} ms\n", time_of_a_sync().as_secs_f64() * 1000.0);
     println!(
-        "{:>8}  {:>6}  {:>12}  {:>12}  {:>6}  {:>10}  {:>22}",
-        "latency", "places", "bare", "import", "share", "memory", "CPU a 1,000 rows (bare)"
+        "{:>8}  {:>6}  {:>10}  {:>10}  {:>10}  {:>6}  {:>9}  {:>24}",
+        "latency", "places", "ceiling", "bare", "import", "share", "memory", "CPU a 1,000 rows (bare)"
     );
-    for (latency, places) in [("20ms", 64), ("20ms", 256), ("0s", 64)] {
-        let (mut bare, mut import, mut memory, mut cpu, mut bare_cpu) = (f64::MIN, f64::MIN, 0, f64::MAX, f64::MAX);
-        let of_1000_rows = |ticks: u64| ticks as f64 * TICK_MS / rows as f64 * 1000.0;
+    for (latency, places) in [(20, 64), (20, 256), (0, 8), (0, 64)] {
+        let latency = Duration::from_millis(latency);
+        let mut best = Figures::default();
         for _ in 0..ROUNDS {
-            let ticks_before = cpu_ticks(std::process::id());
-            bare = bare.max(rows as f64 / send_bare(rows, latency, places).as_secs_f64());
-            bare_cpu = bare_cpu.min(of_1000_rows(cpu_ticks(std::process::id()) - ticks_before));
-            let Imported { time, most_memory, ticks } = run_import(rows, latency, places);
-            import = import.max(rows as f64 / time.as_secs_f64());
-            memory = memory.max(most_memory);
-            cpu = cpu.min(of_1000_rows(ticks));
+            best = best.better(Figures::measure(rows, latency, places));
         }
+        let Figures { ceiling, bare, import, memory, cpu, bare_cpu } = best;
         println!(
-            "{latency:>8}  {places:>6}  {bare:>10.0}/s  {import:>10.0}/s  {:>6.3}  {:>6.1} MiB  {cpu:>13.0} ms ({bare_cpu:.0})",
-            import / bare,
-            memory as f64 / 1024.0
+            "{:>8}  {places:>6}  {ceiling:>8.0}/s  {bare:>8.0}/s  {import:>8.0}/s  {:>6.3}  {memory:>5.1} MiB  {cpu:>8.1} ms ({bare_cpu:.1}) {:.2}",
+            format!("{} ms", latency.as_millis()),
+            import / ceiling,
+            cpu / bare_cpu
         );
+    }
+}
+
+/// Requests a second, MiB, and milliseconds of the CPU for 1,000 rows.
+#[derive(Clone, Copy, Debug, Default)]
+struct Figures {
+    ceiling: f64,
+    bare: f64,
+    import: f64,
+    memory: f64,
+    cpu: f64,
+    bare_cpu: f64,
+}
+
+impl Figures {
+    fn measure(rows: usize, latency: Duration, places: usize) -> Self {
+        let of_1000_rows = |ticks: u64| ticks as f64 * TICK_MS / rows as f64 * 1000.0;
+        let server = FastServer::start(latency);
+        let ceiling = fast_server::ceiling(&server.url, places, rows);
+        let ticks_before = cpu_ticks(std::process::id());
+        let bare = rows as f64 / send_bare(&server.url, rows, places).as_secs_f64();
+        let bare_cpu = of_1000_rows(cpu_ticks(std::process::id()) - ticks_before);
+        drop(server.take_span());
+        let Imported { time, most_memory, ticks } = run_import(&server, rows, places);
+        let import = rows as f64 / time.as_secs_f64();
+        Self { ceiling, bare, import, memory: most_memory as f64 / 1024.0, cpu: of_1000_rows(ticks), bare_cpu }
+    }
+
+    fn better(self, other: Self) -> Self {
+        let less = |one: f64, two: f64| if one == 0.0 { two } else { one.min(two) };
+        Self {
+            ceiling: self.ceiling.max(other.ceiling),
+            bare: self.bare.max(other.bare),
+            import: self.import.max(other.import),
+            memory: self.memory.max(other.memory),
+            cpu: less(self.cpu, other.cpu),
+            bare_cpu: less(self.bare_cpu, other.bare_cpu),
+        }
     }
 }
 
@@ -69,13 +105,21 @@ struct Imported {
     ticks: u64,
 }
 
-fn run_import(rows: usize, latency: &str, places: usize) -> Imported {
+fn run_import(server: &FastServer, rows: usize, places: usize) -> Imported {
     let lab = Lab::new();
-    let server = Server::start(&lab, &["--latency", latency]);
     lab.customers(rows);
     let args =
         ["import", "in.csv", "--base-url", &server.url, "--rate", "1000000/s", "--concurrency", &places.to_string()];
-    let mut child = lab.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let program = std::env::var("PROGRAM").map_or_else(|_| program(), PathBuf::from);
+    let mut command = match std::env::var("SYNC") {
+        Ok(delay) => {
+            let inject = format!("inject=fsync,fdatasync:delay_exit={}", micros(&delay));
+            let trace = ["-f", "-qq", "--seccomp-bpf", "-o", "/dev/null", "-e", "trace=fsync,fdatasync", "-e", &inject];
+            lab.command_of(Path::new("strace"), &[&trace[..], &[&*program.to_string_lossy()], &args].concat())
+        }
+        Err(_) => lab.command_of(&program, &args),
+    };
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let (mut most_memory, mut ticks) = (0, 0);
     let ended = loop {
         if let Some(ended) = child.try_wait().unwrap() {
@@ -86,9 +130,13 @@ fn run_import(rows: usize, latency: &str, places: usize) -> Imported {
         std::thread::sleep(Duration::from_millis(20));
     };
     assert!(ended.success(), "{ended}");
-    let times: Vec<f64> = server.events().iter().map(|event| event["t"].as_f64().unwrap()).collect();
-    let time = Duration::from_secs_f64((times[times.len() - 1] - times[0]) / 1000.0);
+    let (count, time) = server.take_span();
+    assert_eq!(usize::try_from(count).unwrap(), rows, "customers");
     Imported { time, most_memory, ticks }
+}
+
+fn micros(time: &str) -> u64 {
+    1000 * time.trim_end_matches("ms").parse::<u64>().expect("SYNC is a number of milliseconds, such as 5ms")
 }
 
 fn peak_memory(process: u32) -> u64 {
@@ -120,13 +168,11 @@ fn time_of_a_sync() -> Duration {
     times[times.len() / 2]
 }
 
-fn send_bare(rows: usize, latency: &str, places: usize) -> Duration {
-    let lab = Lab::new();
-    let server = Server::start(&lab, &["--latency", latency]);
+fn send_bare(url: &str, rows: usize, places: usize) -> Duration {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let client = reqwest::Client::builder().no_proxy().http1_only().pool_max_idle_per_host(places).build().unwrap();
-        let (next, url) = (Arc::new(AtomicUsize::new(0)), format!("{}/customer", server.url));
+        let (next, url) = (Arc::new(AtomicUsize::new(0)), format!("{url}/customer"));
         let begun = Instant::now();
         let places = (0..places).map(|_| {
             let (client, next, url) = (client.clone(), Arc::clone(&next), url.clone());

@@ -55,7 +55,9 @@
 //! - I4 nothing is shown before it is committed.
 //! - I5 the same attempt has the same key and the same bytes after any crash.
 //! - I6 records read = the sum of the outcomes.
-//! - I7 after a kill, at most as many intents lack a response as `--concurrency` allows.
+//! - I7 after a kill, at most as many intents lack a response as `--concurrency` allows, and those
+//!   that were written ahead because places became free during the last commit: none at the pace of
+//!   the API, and never more than twice `--concurrency`.
 //! - I8 memory does not grow with the file, except 13 bytes per record to find duplicates.
 //! - I9 `check` and `init` open no socket, except `check` to a shared ledger.
 //! - I10 after a ledger error nothing is sent.

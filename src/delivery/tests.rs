@@ -14,12 +14,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::auth::admission::Admission;
 use super::rate::pacer::Pacer;
 use super::record::deliver::{ApiEvidence, Delivered, RunContext, deliver, longer};
+use super::record::slots::Slots;
 use super::run::engine::run_by;
 use super::*;
 use crate::api::{Allowance, Extent, GrantResult, PageResult, Token};
@@ -320,20 +321,14 @@ impl World {
     }
 }
 
-fn context(
-    world: &World,
-    server: Scripted,
-    ledger: Arc<Ledger>,
-    run: RunId,
-    slots: &Arc<Semaphore>,
-) -> RunContext<Scripted> {
+fn context(world: &World, server: Scripted, ledger: Arc<Ledger>, run: RunId, slots: &Slots) -> RunContext<Scripted> {
     let (messages, _) = mpsc::unbounded_channel();
     let (pacing, _) = mpsc::unbounded_channel();
     let (server, shutdown) = (Arc::new(server), world.shutdown.clone());
     let pacer = Pacer::start(world.rate.parse().unwrap(), pacing);
     let admission =
         Admission::new(Arc::clone(&server), pacer.clone(), shutdown.clone(), messages.clone(), Duration::MAX);
-    let (slots, clock) = (Arc::clone(slots), Clock::Given(Arc::clone(&world.clock)));
+    let (slots, clock) = (slots.clone(), Clock::Given(Arc::clone(&world.clock)));
     let (policy, lookups) = (retry_policy(), AtomicBool::new(true));
     let (shown, awaiting) = (watch::channel(ApiEvidence::default()).1, AtomicUsize::new(0));
     RunContext {

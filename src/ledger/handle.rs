@@ -172,6 +172,13 @@ impl Ledger {
         if self.queue.link().is_leased() { CLAIMS_OF_A_SHARED_LEDGER } else { CLAIMS }
     }
 
+    /// Returns whether an intent can be written before its request has a place in flight. Hosts
+    /// that share a ledger write none ahead, because another one has to wait for each of them.
+    #[must_use]
+    pub fn may_write_ahead(&self) -> bool {
+        !self.queue.link().is_leased()
+    }
+
     /// Returns what shows how the ledger fares, also after it is closed.
     #[must_use]
     pub fn watch(&self) -> LedgerWatch {

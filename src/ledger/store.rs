@@ -51,6 +51,7 @@ pub(super) enum Op {
     Release { email: EmailKey },
     /// No process sends to the target before this moment. A store that processes of one machine
     /// share need not keep it, because there the next run begins later than the pace allows.
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "only a shared ledger keeps it"))]
     HoldBack { until: Moment },
     /// Each customer that was not settled has the outcome `exists`. Answers how many those were.
     Learn { run: i64, customers: Vec<(EmailKey, Receipt)> },

@@ -9,6 +9,7 @@ pub mod crash;
 pub mod database_proxy;
 pub mod delay_proxy;
 pub mod door;
+pub mod fast_server;
 pub mod harness;
 pub mod hosts;
 pub mod import;

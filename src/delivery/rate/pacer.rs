@@ -3,6 +3,8 @@
 //! One task hands them out when the gate allows it. A sender requests a permit, and reports the
 //! health of the server afterwards.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -33,6 +35,9 @@ pub(crate) struct Permit {
     window: SlidingWindow,
     has_left: bool,
     returned: Returned,
+    /// How often the pace had stopped when the permit was given.
+    stops: u64,
+    stopped: Arc<AtomicU64>,
 }
 
 impl Permit {
@@ -40,6 +45,12 @@ impl Permit {
     /// of their record.
     pub(crate) fn is_probe(&self) -> bool {
         self.probe
+    }
+
+    /// Returns whether the pace has stopped since the permit was given, because of a pause or of an
+    /// open breaker. The request then needs another permit.
+    pub(crate) fn is_overtaken(&self) -> bool {
+        self.stops != self.stopped.load(Ordering::Relaxed)
     }
 
     /// Waits until the request may be sent, usually not at all. Call it last, right before sending.
@@ -85,6 +96,8 @@ pub(crate) struct Pacer {
     control: mpsc::UnboundedSender<Control>,
     /// Before when another process must send nothing.
     next_at: watch::Receiver<Option<Instant>>,
+    /// How often the pace has stopped.
+    stopped: Arc<AtomicU64>,
 }
 
 /// What happened before a pacer starts.
@@ -109,8 +122,17 @@ impl Pacer {
         let (telling, next_at) = watch::channel(None);
         let gate = Gate::new(rate, Instant::now());
         let control_of_task = control.downgrade();
-        let mut pacing =
-            Pacing { gate, asked, commands, control: control_of_task, events, left: None, next_at: telling };
+        let stopped = Arc::<AtomicU64>::default();
+        let mut pacing = Pacing {
+            gate,
+            asked,
+            commands,
+            control: control_of_task,
+            events,
+            left: None,
+            next_at: telling,
+            stopped: Arc::clone(&stopped),
+        };
         if let Some(until) = before.held_until {
             pacing.gate.hold_until(until);
         }
@@ -118,7 +140,7 @@ impl Pacer {
             pacing.count(first);
         }
         tokio::spawn(pacing.hand_out());
-        Self { asks, control, next_at }
+        Self { asks, control, next_at, stopped }
     }
 
     /// Returns before when another process must send nothing to keep this pace. `None`: this one
@@ -136,11 +158,13 @@ impl Pacer {
 
     /// Reports that the server asked for a pause because of too many requests (429).
     pub(crate) fn throttled(&self, pause: Duration) {
+        self.stopped.fetch_add(1, Ordering::Relaxed);
         drop(self.control.send(Control::Throttled(pause)));
     }
 
     /// Reports that the server asked for a pause because it is not ready (503).
     pub(crate) fn unavailable(&self, pause: Duration) {
+        self.stopped.fetch_add(1, Ordering::Relaxed);
         drop(self.control.send(Control::Unavailable(pause)));
     }
 }
@@ -155,6 +179,7 @@ struct Pacing {
     /// When the last request was sent.
     left: Option<Instant>,
     next_at: watch::Sender<Option<Instant>>,
+    stopped: Arc<AtomicU64>,
 }
 
 impl Pacing {
@@ -209,7 +234,9 @@ impl Pacing {
         self.leaves(now);
         self.tell(unreached);
         let returned = Returned { left: now, health: Health::Unclear, allowance: Allowance::default() };
-        let permit = Permit { probe, control, window, has_left: false, returned };
+        let stopped = Arc::clone(&self.stopped);
+        let stops = stopped.load(Ordering::Relaxed);
+        let permit = Permit { probe, control, window, has_left: false, returned, stops, stopped };
         // If the task that asked is gone by now, the permit reports itself unused.
         drop(ask.send(permit));
     }
@@ -221,6 +248,9 @@ impl Pacing {
             Control::Unavailable(pause) => Some(self.gate.unavailable(pause, now)),
             Control::Returned { permit, was_probe } => self.gate.heard(permit, was_probe, now),
         };
+        if matches!(told, Some(Event::BreakerOpened { .. })) {
+            self.stopped.fetch_add(1, Ordering::Relaxed);
+        }
         self.tell(told);
         let adapted = self.gate.adapt(now);
         self.tell(adapted);

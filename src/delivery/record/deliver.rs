@@ -1,21 +1,22 @@
 //! The task that delivers one record. It does what `Lifecycle` decides, and waits when `Lifecycle`
 //! says so.
 //!
-//! Each task holds an in-flight slot from before it asks for a permit until its outcome is queued.
-//! It releases the slot for every longer wait, so waiting records never block others. The next
-//! task's intent is queued after that outcome, so the ledger never has more open requests than
-//! slots (I7), and no slot waits for another task's commit. This also bounds the queued outcomes: a
-//! slot queues one, and the next one only after the intent behind it is committed.
+//! Each task holds a slot from before it asks for a permit until its outcome is queued. It releases
+//! the slot for every longer wait, so waiting records never block others. The next task's intent is
+//! queued after that outcome, so the ledger never has more open requests than slots (I7), and no
+//! slot waits for another task's commit. This also bounds the queued outcomes: a slot queues one,
+//! and the next one only after the intent behind it is committed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::lifecycle::{Finish, KeyChoice, Lifecycle, LookupFinding, Pause, Proof, Sighting, Step};
 use super::retry::RetryPolicy;
+use super::slots::{Slot, Slots};
 use crate::api::{Departure, LookupScan, PageResult, Token};
 use crate::clock::Clock;
 use crate::delivery::auth::admission::{Admission, Admitted};
@@ -54,7 +55,7 @@ pub(crate) struct RunContext<S> {
     pub run: RunId,
     pub pacer: Pacer,
     pub admission: Admission<S>,
-    pub slots: Arc<Semaphore>,
+    pub slots: Slots,
     pub policy: RetryPolicy,
     /// False once the server has shown that it offers no look-ups.
     pub lookups: AtomicBool,
@@ -117,13 +118,24 @@ impl From<LedgerError> for RunAbort {
 /// A wait ended early because the run drains.
 struct Draining;
 
+/// What follows a durable intent.
+enum Intended {
+    /// The request leaves, at this moment at the latest.
+    Leaves {
+        by: Moment,
+    },
+    /// The pace stopped since the permit was given: it needs another one.
+    Overtaken,
+    Draining,
+}
+
 /// Delivers one record. `wanted` is the current data of the input. If an earlier run left a request
 /// open, that one is resolved first, with its own body.
 pub(crate) async fn deliver<S: Server>(
     context: Arc<RunContext<S>>,
     mut ticket: Ticket,
     wanted: Payload,
-    slot: OwnedSemaphorePermit,
+    slot: Slot,
 ) -> Result<Delivered, RunAbort> {
     let (open, wanted) = (ticket.take_resumed(), Arc::new(wanted));
     let mut delivery = Delivery {
@@ -161,8 +173,8 @@ struct Delivery<S> {
     key: String,
     generation: u32,
     lifecycle: Lifecycle,
-    /// The in-flight slot. `None` while the record waits.
-    slot: Option<OwnedSemaphorePermit>,
+    /// `None` while the record waits.
+    slot: Option<Slot>,
     /// How many current tokens were rejected in a row.
     refusals: u32,
     /// Failed look-ups, except for probes of an open breaker.
@@ -253,8 +265,12 @@ impl<S: Server> Delivery<S> {
         self.lifecycle.sends(key, now);
         let token_until = self.token_until(&token, ends_at);
         let leave = match self.intend(&mut permit, token_until).await? {
-            Ok(leaves_by) => self.departure(leaves_by),
-            Err(draining) => return Ok(Err(draining)),
+            Intended::Leaves { by } => self.departure(by),
+            Intended::Overtaken => {
+                self.stays().await?;
+                return Ok(Ok(Step::Send { key: KeyChoice::Same, after: Pause::None }));
+            }
+            Intended::Draining => return Ok(Err(Draining)),
         };
         self.lifecycle.leaves(self.now());
         self.tell(Event::Request(Request::Create));
@@ -283,9 +299,8 @@ impl<S: Server> Delivery<S> {
         let lookups = self.context.lookups.load(Ordering::Relaxed);
         let was_doubted = self.lifecycle.was_ever_in_doubt();
         let step = self.lifecycle.answered(reply.result, reply.http_status, counted, lookups, self.now());
-        if leave.is_missed() && !self.lifecycle.in_doubt() {
-            // The record waits without its slot, so its open request must not stay (I7).
-            self.context.ledger.release(&self.ticket).await?;
+        if leave.is_missed() {
+            self.stays().await?;
         }
         if !was_doubted && self.lifecycle.was_ever_in_doubt() {
             self.tell(Event::Doubted { position: self.ticket.position() });
@@ -294,29 +309,41 @@ impl<S: Server> Delivery<S> {
         Ok(Ok(step))
     }
 
-    /// Writes the intent, and returns the moment in it. A later run counts the settle time from
-    /// that moment, so the request must not be sent after it. If the sync or the sliding window
-    /// took longer than expected, the intent is written again with a later moment.
-    async fn intend(
-        &mut self,
-        permit: &mut Permit,
-        token_until: Option<Moment>,
-    ) -> Result<Result<Moment, Draining>, LedgerError> {
-        let mut grace = SYNC_TIME.min(self.context.policy.grace);
+    /// Writes the intent, waits for a place in flight, and says until when the request can leave. A
+    /// later run counts the settle time from the moment in the intent, so the request must not be
+    /// sent after it. If the sync, the place or the sliding window took longer than expected, the
+    /// intent is written again with a later moment.
+    async fn intend(&mut self, permit: &mut Permit, token_until: Option<Moment>) -> Result<Intended, LedgerError> {
+        let context = Arc::clone(&self.context);
+        let mut grace = SYNC_TIME.min(context.policy.grace);
         loop {
             let leaves_by = self.now().later(grace);
             let intent = self.intent(leaves_by, token_until);
-            self.context.hold_others_back();
-            self.context.ledger.intend(&self.context.run, &self.ticket, intent).await?;
+            context.hold_others_back();
+            let handed_in = context.slots.hands_in();
+            context.ledger.intend(&context.run, &self.ticket, intent).await?;
+            context.slots.is_committed(handed_in);
+            if self.take_place().await.is_err() {
+                return Ok(Intended::Draining);
+            }
+            if permit.is_overtaken() {
+                return Ok(Intended::Overtaken);
+            }
             permit.leave().await;
             if !self.now().is_after(leaves_by) {
-                return Ok(Ok(leaves_by));
+                return Ok(Intended::Leaves { by: leaves_by });
             }
-            if grace == self.context.policy.grace && self.context.shutdown.is_draining() {
-                return Ok(Err(Draining));
+            if grace == context.policy.grace && context.shutdown.is_draining() {
+                return Ok(Intended::Draining);
             }
-            grace = longer(grace, self.context.policy.grace);
+            grace = longer(grace, context.policy.grace);
         }
+    }
+
+    /// Takes the intent back, because its request did not leave, unless an earlier request of the
+    /// record is in doubt. Otherwise records that wait would have open requests (I7).
+    async fn stays(&self) -> Result<(), LedgerError> {
+        if self.lifecycle.in_doubt() { Ok(()) } else { self.context.ledger.release(&self.ticket).await }
     }
 
     /// Allows the first byte only until connecting must have ended, however long this process was
@@ -378,6 +405,9 @@ impl<S: Server> Delivery<S> {
                 Ok(admitted) => admitted,
                 Err(instead) => return Ok(Err(instead)),
             };
+            if self.take_place().await.is_err() {
+                return Ok(Err(Err(Draining)));
+            }
             let request = PageRequest::LookUp { email, page: scan.next_page() };
             let sent = || self.tell(Event::Request(Request::LookUp));
             let PageReply { result, token, is_probe, took } =
@@ -518,18 +548,29 @@ impl<S: Server> Delivery<S> {
         Ok(())
     }
 
-    /// Gets an in-flight slot, then a permit with a token. Fails with what to do instead.
+    /// Gets a slot, then a permit with a token. Fails with what to do instead.
+    ///
+    /// It waits without a place in flight, because the only permit of an open breaker may go to a
+    /// record that needs one.
     async fn admit(&mut self) -> Result<Admitted, Result<Step, Draining>> {
         let context = Arc::clone(&self.context);
-        if self.slot.is_none() {
-            let slot = context.shutdown.unless_draining(Arc::clone(&context.slots).acquire_owned()).await;
-            self.slot = Some(slot.and_then(Result::ok).ok_or(Err(Draining))?);
+        match &mut self.slot {
+            Some(slot) => slot.leave_place(),
+            None => {
+                self.slot = Some(context.shutdown.unless_draining(context.slots.acquire()).await.ok_or(Err(Draining))?)
+            }
         }
         match context.admission.admit().await {
             Ok(Some(admitted)) => Ok(admitted),
             Ok(None) => Err(Err(Draining)),
             Err(reason) => Err(Ok(Step::Stop(reason))),
         }
+    }
+
+    /// Waits for a place in flight.
+    async fn take_place(&mut self) -> Result<(), Draining> {
+        let Some(slot) = &mut self.slot else { return Ok(()) };
+        self.context.shutdown.unless_draining(slot.take_place()).await.ok_or(Draining)
     }
 
     fn renew_key(&mut self) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tracing::Instrument as _;
@@ -29,6 +29,7 @@ use crate::delivery::rate::rate_option::Rate;
 use crate::delivery::record::apart::{Apart, LookHash};
 use crate::delivery::record::deliver::{ApiEvidence, Delivered, RunAbort, RunContext, deliver};
 use crate::delivery::record::retry::RetryPolicy;
+use crate::delivery::record::slots::{Slot, Slots};
 use crate::delivery::server::Server;
 use crate::delivery::shutdown::Shutdown;
 use crate::domain::{AttemptResult, EmailKey, MinuteTraffic, Position, Request, ResponseClass, Status};
@@ -109,6 +110,7 @@ pub(crate) async fn run_by<S: Server>(clock: Clock, job: Job<S>, listener: impl 
         None => (TokenCache::new(job.server.logs_in(), give_up_after), None, 0),
     };
     let before = Before { first, held_until: handover::held_until(&job.ledger, &clock) };
+    let slots = Slots::new(job.ledger.may_write_ahead());
     let (server, pacer) = (Arc::new(job.server), Pacer::start_after(before, job.rate, pacing));
     let context = RunContext {
         admission: Admission::with_tokens(
@@ -122,8 +124,8 @@ pub(crate) async fn run_by<S: Server>(clock: Clock, job: Job<S>, listener: impl 
         ledger: job.ledger,
         run: job.run,
         pacer,
-        // A single request first. Every response adds a slot, up to the concurrency.
-        slots: Arc::new(Semaphore::new(1)),
+        // A single request first. Every response adds a place, up to the concurrency.
+        slots,
         policy: job.retry,
         lookups: AtomicBool::new(job.lookups),
         messages,
@@ -144,7 +146,6 @@ pub(crate) async fn run_by<S: Server>(clock: Clock, job: Job<S>, listener: impl 
         known_rejected: job.known_rejected,
         claims: job.claims,
         concurrency: job.concurrency,
-        slots: 1,
         left_to_send: job.limit,
         counters: RunCounters { requests, ..RunCounters::default() },
         minutes: MinuteCollector::default(),
@@ -192,8 +193,6 @@ struct Run<S, L> {
     known_rejected: HashSet<u64>,
     claims: ClaimPolicy,
     concurrency: NonZeroUsize,
-    /// How many in-flight slots exist so far.
-    slots: usize,
     /// How many more records `--limit` allows.
     left_to_send: Option<u64>,
     counters: RunCounters,
@@ -232,7 +231,7 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
                 Some(end) = self.tasks.next(), if open => self.take_ends(end),
                 () = until(self.apart.free_at()) => self.take_freed(),
                 () = until(self.stop_rules.deadline()), if !draining => self.halt(self.stop_rules.out_of_patience(Instant::now())),
-                Ok(slot) = Arc::clone(&self.context.slots).acquire_owned(), if may_start => self.start_all(slot),
+                slot = self.context.slots.acquire(), if may_start => self.start_all(slot),
                 Some(claims) = answered(&mut self.claiming) => self.take_claims(claims),
                 _ = receive(&mut self.offers, &mut batch, most), if may_claim => self.claim(&mut batch),
             }
@@ -344,17 +343,17 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
 
     /// Starts as many records as there are slots. Checking everything else between two of them
     /// takes longer than starting one.
-    fn start_all(&mut self, slot: OwnedSemaphorePermit) {
+    fn start_all(&mut self, slot: Slot) {
         self.start(slot);
         while self.may_start() {
-            match Arc::clone(&self.context.slots).try_acquire_owned() {
-                Ok(slot) => self.start(slot),
-                Err(_) => return,
+            match self.context.slots.try_acquire() {
+                Some(slot) => self.start(slot),
+                None => return,
             }
         }
     }
 
-    fn start(&mut self, slot: OwnedSemaphorePermit) {
+    fn start(&mut self, slot: Slot) {
         if self.left_to_send == Some(0) {
             return self.drain_quietly(Verdict::LimitReached);
         }
@@ -418,9 +417,8 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
     }
 
     fn take_answer(&mut self, row: u64, result: &AttemptResult) {
-        if self.slots < self.concurrency.get() && result.costs_an_attempt() {
-            self.slots += 1;
-            self.context.slots.add_permits(1);
+        if self.context.slots.size() < self.concurrency.get() && result.costs_an_attempt() {
+            self.context.slots.grow();
         }
         if is_ordinary(result) {
             self.show(|shown| {

@@ -53,8 +53,8 @@ async fn an_intent_says_until_when_its_token_can_live() {
         };
         let (ledger, run, ticket) = begin().await;
         let script = |_: &str, _| (silence(), Duration::from_secs(60));
-        let (slots, payload) = (Arc::new(Semaphore::new(1)), Payload::stored(b"{}".to_vec(), "a@example.com"));
-        let slot = Arc::clone(&slots).acquire_owned().await.unwrap();
+        let (slots, payload) = (Slots::new(false), Payload::stored(b"{}".to_vec(), "a@example.com"));
+        let slot = slots.acquire().await;
         let context = context(&world, world.server(script, nobody), ledger, run, &slots);
         let now = world.clock.now();
         // The process ends while the request is in flight.

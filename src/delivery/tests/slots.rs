@@ -50,14 +50,70 @@ async fn the_places_in_flight_double_with_each_round_of_answers_up_to_the_concur
     assert_eq!([0, 1, 2, 3, 4].map(in_round), [1, 2, 4, 8, 8]);
 }
 
+/// Answers come while intents wait for their commits, so some are written ahead.
 #[tokio::test(start_paused = true)]
-async fn i7_the_ledger_never_holds_more_open_requests_than_there_are_places() {
+async fn i7_the_ledger_never_holds_more_open_requests_than_slots() {
     let world = World { concurrency: 3, ..World::new() };
-    let emails = many(60);
+    let emails = many(200);
     let after = |email: &str, n| (created(email, n).0, Duration::from_millis(email.len() as u64 % 3));
     let ended = world.run(&borrowed(&emails), after, nobody).await;
-    assert_eq!(ended.statuses.len(), 60);
-    assert_eq!(world.log.lock().unwrap().most_open, 3);
+    assert_eq!(ended.statuses.len(), 200);
+    let log = world.log.lock().unwrap();
+    assert_eq!(log.most_in_flight, 3);
+    assert!((4..=9).contains(&log.most_open), "{}", log.most_open);
+}
+
+#[tokio::test(start_paused = true)]
+async fn i7_while_no_answer_comes_during_a_commit_no_intent_is_written_ahead() {
+    let world = World { concurrency: 3, rate: "20/s", ..World::new() };
+    let emails = many(60);
+    world.run(&borrowed(&emails), created, nobody).await;
+    let log = world.log.lock().unwrap();
+    assert_eq!((log.most_in_flight, log.most_open), (3, 3));
+}
+
+/// The only permit of an open breaker goes to any record that waits, also to one whose intent was
+/// written ahead.
+#[tokio::test(start_paused = true)]
+async fn records_that_wait_in_an_outage_leave_the_places_to_the_probe() {
+    let world = World { concurrency: 3, ..World::new() };
+    let emails = many(200);
+    let out = Arc::new(AtomicUsize::new(0));
+    let script = move |email: &str, n| {
+        let number = out.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let takes = Duration::from_millis(email.len() as u64 % 3);
+        if (60..90).contains(&number) {
+            (AttemptResult::NotSent { cause: "no route".to_owned(), hopeless: false }, takes)
+        } else {
+            (created(email, n).0, takes)
+        }
+    };
+    let ended = world.run(&borrowed(&emails), script, nobody).await;
+    assert!(all_are(&ended, Status::Created));
+    assert!(world.log.lock().unwrap().most_open > 3);
+}
+
+/// What is not sent is not in doubt.
+#[tokio::test(start_paused = true)]
+async fn after_a_429_no_intent_that_was_written_ahead_leaves_before_the_pause_is_over() {
+    let world = World { concurrency: 3, ..World::new() };
+    let emails = many(200);
+    let (count, throttled_at) = (AtomicUsize::new(0), Arc::new(Mutex::new(None)));
+    let at = Arc::clone(&throttled_at);
+    let script = move |email: &str, n| {
+        let number = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        if number == 60 {
+            *at.lock().unwrap() = Some(Instant::now());
+            return (AttemptResult::Throttled { pause: Duration::from_secs(30) }, Duration::ZERO);
+        }
+        (created(email, n).0, Duration::from_millis(email.len() as u64 % 3))
+    };
+    let ended = world.run(&borrowed(&emails), script, nobody).await;
+    assert!(all_are(&ended, Status::Created));
+    let (log, throttled_at) = (world.log.lock().unwrap(), throttled_at.lock().unwrap().unwrap());
+    let during = log.sent.iter().filter(|(at, ..)| (throttled_at..throttled_at + Duration::from_secs(30)).contains(at));
+    // The request itself, and the two others that were in flight or about to be.
+    assert!((1..=3).contains(&during.count()));
 }
 
 /// Another process writes to the ledger, and blocks its writer until this is dropped.
@@ -84,12 +140,12 @@ async fn a_place_is_free_before_its_outcome_is_committed() {
         *holding.lock().unwrap() = Some(hold(&path));
         created(email, n)
     };
-    let slots = Arc::new(Semaphore::new(1));
+    let slots = Slots::new(false);
     let context = context(&world, world.server(script, nobody), ledger, run, &slots);
-    let slot = Arc::clone(&slots).acquire_owned().await.unwrap();
+    let slot = slots.acquire().await;
     let delivery = tokio::spawn(deliver(Arc::new(context), ticket, payload, slot));
 
-    let _next = slots.acquire().await.unwrap();
+    let _next = slots.acquire().await;
     assert_eq!((open_requests(&world.path), delivery.is_finished()), (1, false));
     drop(held.lock().unwrap().take());
     assert!(matches!(delivery.await.unwrap(), Ok(Delivered::Settled { status: Status::Created, .. })));

@@ -1,0 +1,220 @@
+//! How many records can be under way at once.
+//!
+//! A record needs a slot before it asks for a permit, and keeps it until its outcome is queued. A
+//! slot allows one intent, and so the number of slots is the most that a kill leaves unanswered
+//! (I7). A request also needs a place in flight; there are `--concurrency` of those.
+//!
+//! A place that becomes free would wait for the commit of the next intent. So there are a few more
+//! slots than places: as many as places became free while the last intent waited for its commit. At
+//! the pace of the API itself that is none.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// How many intents can be written ahead for each place in flight.
+const MOST_AHEAD: usize = 2;
+
+/// The slots of a run. Clones share them.
+#[derive(Clone, Debug)]
+pub(crate) struct Slots(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    slots: Arc<Semaphore>,
+    places: Arc<Semaphore>,
+    /// How many places there are.
+    size: AtomicUsize,
+    /// By how many the slots outnumber the places.
+    ahead: AtomicUsize,
+    /// How many slots must be given up when they are released.
+    surplus: AtomicUsize,
+    /// How often a place became free.
+    freed: AtomicUsize,
+    /// Whether intents can be written ahead at all.
+    is_ahead_allowed: bool,
+}
+
+/// The right to have an intent, and perhaps a place in flight. Dropping it releases both.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    /// `None` only while it is dropped.
+    slot: Option<OwnedSemaphorePermit>,
+    place: Option<OwnedSemaphorePermit>,
+    of: Slots,
+}
+
+/// When an intent was handed in, counted in places that had become free by then.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HandedIn(usize);
+
+impl Slots {
+    /// Returns slots for one record, and more as places are added.
+    pub(crate) fn new(is_ahead_allowed: bool) -> Self {
+        Self(Arc::new(Shared {
+            slots: Arc::new(Semaphore::new(1)),
+            places: Arc::new(Semaphore::new(1)),
+            size: AtomicUsize::new(1),
+            ahead: AtomicUsize::new(0),
+            surplus: AtomicUsize::new(0),
+            freed: AtomicUsize::new(0),
+            is_ahead_allowed,
+        }))
+    }
+
+    /// Returns how many requests can be in flight.
+    pub(crate) fn size(&self) -> usize {
+        self.0.size.load(Ordering::Relaxed)
+    }
+
+    /// Adds one place in flight, with its slot.
+    pub(crate) fn grow(&self) {
+        self.0.size.fetch_add(1, Ordering::Relaxed);
+        self.0.slots.add_permits(1);
+        self.0.places.add_permits(1);
+    }
+
+    /// Waits for a free slot.
+    pub(crate) async fn acquire(&self) -> Slot {
+        self.slot(acquire(&self.0.slots).await)
+    }
+
+    /// Returns a slot if one is free.
+    pub(crate) fn try_acquire(&self) -> Option<Slot> {
+        Arc::clone(&self.0.slots).try_acquire_owned().ok().map(|slot| self.slot(Some(slot)))
+    }
+
+    fn slot(&self, slot: Option<OwnedSemaphorePermit>) -> Slot {
+        Slot { slot, place: None, of: self.clone() }
+    }
+
+    pub(crate) fn hands_in(&self) -> HandedIn {
+        HandedIn(self.0.freed.load(Ordering::Relaxed))
+    }
+
+    /// Adapts the number of slots to the places that became free while an intent waited for its
+    /// commit. It rises at once and falls by one an intent, because batches differ.
+    pub(crate) fn is_committed(&self, HandedIn(then): HandedIn) {
+        if !self.0.is_ahead_allowed {
+            return;
+        }
+        let freed = self.0.freed.load(Ordering::Relaxed).wrapping_sub(then);
+        let ahead = self.0.ahead.load(Ordering::Relaxed);
+        let wanted = freed.min(MOST_AHEAD * self.size()).max(ahead.saturating_sub(1));
+        self.0.ahead.store(wanted, Ordering::Relaxed);
+        if wanted < ahead {
+            self.0.surplus.fetch_add(ahead - wanted, Ordering::Relaxed);
+            return;
+        }
+        for _ in ahead..wanted {
+            if !self.take_surplus() {
+                self.0.slots.add_permits(1);
+            }
+        }
+    }
+
+    /// Returns whether there was a slot too many; then it is one less now.
+    fn take_surplus(&self) -> bool {
+        let less = |surplus: usize| surplus.checked_sub(1);
+        self.0.surplus.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+    }
+}
+
+impl Slot {
+    /// Waits for a place in flight, unless this has one.
+    pub(crate) async fn take_place(&mut self) {
+        if self.place.is_none() {
+            self.place = acquire(&self.of.0.places).await;
+        }
+    }
+
+    /// Releases the place in flight, if it has one.
+    pub(crate) fn leave_place(&mut self) {
+        if self.place.take().is_some() {
+            self.of.0.freed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.leave_place();
+        if let Some(slot) = self.slot.take()
+            && self.of.take_surplus()
+        {
+            slot.forget();
+        }
+    }
+}
+
+/// Returns `None` never, because nobody closes these semaphores.
+async fn acquire(semaphore: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+    Arc::clone(semaphore).acquire_owned().await.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+
+    use super::*;
+
+    /// As many slots as are free.
+    fn all(slots: &Slots) -> Vec<Slot> {
+        std::iter::from_fn(|| slots.try_acquire()).collect()
+    }
+
+    fn in_flight(slots: &Slots, number: usize) -> Vec<Slot> {
+        let mut taken: Vec<_> = (0..number).map(|_| slots.try_acquire().unwrap()).collect();
+        taken.iter_mut().for_each(|slot| slot.take_place().now_or_never().unwrap());
+        taken
+    }
+
+    /// Slots of which so many places became free while an intent waited.
+    fn after(places: usize, freed: usize) -> Slots {
+        let slots = Slots::new(true);
+        (1..places).for_each(|_| slots.grow());
+        let handed_in = slots.hands_in();
+        (0..freed).for_each(|_| drop(in_flight(&slots, 1)));
+        slots.is_committed(handed_in);
+        slots
+    }
+
+    #[test]
+    fn slots_outnumber_places_by_those_that_became_free_during_a_commit_and_by_twice_as_many_at_most() {
+        for (freed, slots) in [(0, 4), (1, 5), (3, 7), (8, 12), (100, 12)] {
+            assert_eq!(all(&after(4, freed)).len(), slots, "{freed}");
+        }
+        assert_eq!(all(&Slots::new(false)).len(), 1);
+    }
+
+    #[test]
+    fn no_more_records_are_in_flight_than_there_are_places() {
+        let slots = after(4, 8);
+        let flying = in_flight(&slots, 4);
+        let mut next = slots.try_acquire().unwrap();
+        assert!(next.take_place().now_or_never().is_none());
+        drop(flying);
+        assert!(next.take_place().now_or_never().is_some());
+    }
+
+    #[test]
+    fn slots_that_are_too_many_are_given_up_one_by_one_and_taken_back_first() {
+        let slots = after(4, 3);
+        for left in [6, 5, 4, 4] {
+            slots.is_committed(slots.hands_in());
+            drop(all(&slots));
+            assert_eq!(all(&slots).len(), left);
+        }
+        let (held, slots) = (after(2, 2), after(2, 2));
+        let taken = all(&slots);
+        assert_eq!((taken.len(), all(&held).len()), (4, 4));
+        // Both are too many while all are in use, and wanted again before any is released.
+        (0..2).for_each(|_| slots.is_committed(slots.hands_in()));
+        let handed_in = slots.hands_in();
+        slots.0.freed.fetch_add(2, Ordering::Relaxed);
+        slots.is_committed(handed_in);
+        drop(taken);
+        assert_eq!(all(&slots).len(), 4);
+    }
+}
