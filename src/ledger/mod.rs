@@ -50,8 +50,8 @@
 //! Two ledgers for one account, a ledger that was deleted or restored from an old copy, and a
 //! server that honours neither its idempotency key nor its unique e-mail: against these only the
 //! server's own refusal of a second customer with the same e-mail helps. If a disk turns one byte
-//! of a cell into another, this is noticed only if the database's own structure suffers, because
-//! SQLite keeps no checksums of cells.
+//! of a cell into another, this is noticed if the database's own structure suffers, or if the cell
+//! is what the server said of a customer, which has a checksum; SQLite keeps none.
 
 mod claim;
 #[cfg(test)]

@@ -6,6 +6,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::lock::{Lock, real_file};
 use super::move_mark::{self, MoveMark};
+use super::packed_receipt::ReceiptUnpacker;
 use super::{read, schema, store};
 use crate::domain::EmailKey;
 use crate::ledger::minute_codec::EncodedMinute;
@@ -26,6 +27,7 @@ pub(in crate::ledger) struct SqliteDeparture {
     lock: Lock,
     path: PathBuf,
     mark: Option<MoveMark>,
+    unpacker: ReceiptUnpacker,
     /// The rows of the accounts that were listed.
     targets: Vec<i64>,
 }
@@ -47,7 +49,8 @@ impl SqliteDeparture {
         };
         lock.check()?;
         schema::refuse_newer(&connection, &path)?;
-        Ok(Self { connection, lock, path, mark, targets: Vec::new() })
+        let unpacker = ReceiptUnpacker::new().map_err(|error| LedgerError::io(path.as_path(), error))?;
+        Ok(Self { connection, lock, path, mark, unpacker, targets: Vec::new() })
     }
 
     pub(in crate::ledger) fn path(&self) -> &Path {
@@ -107,6 +110,7 @@ impl SqliteDeparture {
         self.table(place, RUNS, read::read_run, |rows| show(MovedRows::Runs(rows)))?;
         self.table(place, RECORDS, read_record, |rows| show(MovedRows::Records(rows)))?;
         self.table(place, INTENTS, read_intent, |rows| show(MovedRows::Intents(rows)))?;
+        let read_outcome = |row: &Row<'_>| read_outcome(row, &self.unpacker);
         self.table(place, OUTCOMES, read_outcome, |rows| show(MovedRows::Outcomes(rows)))?;
         self.table(place, MINUTES, read_minute, |rows| show(MovedRows::Minutes(rows)))?;
         self.table(place, BAD_RECORDS, read_bad_record, |rows| show(MovedRows::BadRecords(rows)))?;
@@ -176,7 +180,7 @@ const INTENTS: &str = "SELECT r.email_key, i.run, i.row,
 const OUTCOMES: &str = "SELECT o.id, r.email_key, o.run, o.status, o.payload_hash, o.settled_at, o.field_hashes,
                                o.http_status, o.attempts, o.error_code, o.error, o.warning,
                                o.server_id, o.customer_id, o.kyc_link, o.tos_link, o.kyc_status, o.tos_status,
-                               o.created_at, o.data, NULL, NULL, NULL
+                               o.created_at, o.data, o.receipt, NULL, NULL, NULL
                         FROM outcomes o JOIN records r ON r.id = o.record WHERE r.target = ?1 ORDER BY o.id";
 const MINUTES: &str = "SELECT m.run, m.minute, m.counts, m.latencies
                        FROM minutes m JOIN runs r ON r.id = m.run WHERE r.target = ?1 ORDER BY m.run, m.minute";
@@ -202,7 +206,7 @@ fn read_intent(row: &Row<'_>) -> rusqlite::Result<MovedIntent> {
     })
 }
 
-fn read_outcome(row: &Row<'_>) -> rusqlite::Result<MovedOutcome> {
+fn read_outcome(row: &Row<'_>, unpacker: &ReceiptUnpacker) -> rusqlite::Result<MovedOutcome> {
     Ok(MovedOutcome {
         number: row.get(0)?,
         email: read_email(row, 1)?,
@@ -211,7 +215,7 @@ fn read_outcome(row: &Row<'_>) -> rusqlite::Result<MovedOutcome> {
         payload: PayloadHash(row.get(4)?),
         settled_at: read::read_time(row, 5)?,
         field_hashes: row.get(6)?,
-        stored: read::read_outcome(row, 7)?,
+        stored: read::read_outcome(row, 7, unpacker)?,
     })
 }
 

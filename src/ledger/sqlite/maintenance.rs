@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, params};
 
+use super::packed_receipt::ReceiptPacker;
 use super::read;
 use super::write::{SentData, erase_intent, write_outcome};
 use crate::domain::{EmailKey, Ending, Outcome, Receipt};
@@ -23,6 +24,7 @@ pub(super) fn check_owner(connection: &Connection, target: i64, owner: &[u8]) ->
 /// Returns false if the e-mail is not in doubt.
 pub(super) fn settle(
     connection: &Connection,
+    packer: &mut ReceiptPacker,
     target: i64,
     run: i64,
     email: &EmailKey,
@@ -32,13 +34,13 @@ pub(super) fn settle(
     let Some((record, state)) = read::record(connection, target, email, i64::MAX)? else { return Ok(false) };
     let Some((sent_by, intent)) = &state.open else { return Ok(false) };
     if state.untold_doubt(run).is_some() {
-        write_outcome(connection, *sent_by, record, SentData::unread(intent.payload), unheard())?;
+        write_outcome(connection, packer, *sent_by, record, SentData::unread(intent.payload), unheard())?;
     }
     let outcome = Outcome { ending, http_status: None, attempts: intent.attempt, warnings: Vec::new() };
     // A report as of the run that sent the request says how it ended, too.
     for run in [*sent_by, run] {
         let sent = SentData { payload: intent.payload, fields: hasher.fields(email, &intent.body) };
-        write_outcome(connection, run, record, sent, outcome.clone())?;
+        write_outcome(connection, packer, run, record, sent, outcome.clone())?;
     }
     erase_intent(connection, record)?;
     Ok(true)
@@ -47,19 +49,21 @@ pub(super) fn settle(
 /// Returns the number of customers that were not settled before.
 pub(super) fn learn(
     connection: &Connection,
+    packer: &mut ReceiptPacker,
     target: i64,
     run: i64,
     customers: Vec<(EmailKey, Receipt)>,
 ) -> rusqlite::Result<u64> {
     let mut new = 0;
     for (email, receipt) in customers {
-        new += u64::from(learn_one(connection, target, run, &email, receipt)?);
+        new += u64::from(learn_one(connection, packer, target, run, &email, receipt)?);
     }
     Ok(new)
 }
 
 fn learn_one(
     connection: &Connection,
+    packer: &mut ReceiptPacker,
     target: i64,
     run: i64,
     email: &EmailKey,
@@ -76,7 +80,7 @@ fn learn_one(
          ON CONFLICT (target, email_key) DO UPDATE SET email_key = email_key RETURNING id",
         )?
         .query_row(params![target, email.as_str(), run], |row| row.get(0))?;
-    write_outcome(connection, run, record, SentData::unread(NEVER_SENT), learnt(receipt))?;
+    write_outcome(connection, packer, run, record, SentData::unread(NEVER_SENT), learnt(receipt))?;
     Ok(true)
 }
 

@@ -7,6 +7,7 @@
 //! - `store`: the [`Store`](super::store::Store). `write`: its statements; `maintenance`: those of
 //!   operations by hand.
 //! - `read`: the [`LedgerReader`](super::store::LedgerReader).
+//! - `packed_receipt`: what the server said of a customer, as the few bytes that are kept.
 //! - `departure`: moving into a database. `move_mark`: what such a file says.
 //!
 //! Nothing outside of this folder speaks SQL.
@@ -18,6 +19,7 @@ mod lock;
 mod maintenance;
 mod move_mark;
 mod ownership;
+mod packed_receipt;
 mod place;
 mod read;
 mod schema;
@@ -37,6 +39,8 @@ pub(super) use store::SqliteStore;
 
 use std::path::Path;
 
+use packed_receipt::UnpackError;
+
 use crate::ledger::model::Stay;
 use crate::ledger::{Creation, LedgerError};
 use crate::limits;
@@ -53,6 +57,11 @@ impl LedgerError {
     fn sqlite(path: &Path, error: &rusqlite::Error) -> Self {
         use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase, OutOfMemory};
         let (path, why) = (path.to_owned(), error.to_string());
+        if let rusqlite::Error::FromSqlConversionFailure(.., unreadable) = error
+            && let Some(unpacking) = unreadable.downcast_ref::<UnpackError>()
+        {
+            return Self::Damaged { path, why: unpacking.to_string() };
+        }
         match error.sqlite_error_code() {
             Some(DatabaseCorrupt) => Self::Damaged { path, why },
             Some(NotADatabase) => Self::Foreign { path, why },

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use super::packed_receipt::ReceiptUnpacker;
 use super::{lock, schema};
 use crate::domain::{BootTime, Data, EmailKey, MinuteTraffic, Moment, Receipt, Status, StopWords, Tally};
 use crate::ledger::field_hashes::FieldHashes;
@@ -21,6 +22,41 @@ use crate::ledger::record_state::{Claimed, KnownRecord, RecordState};
 use crate::ledger::store::LedgerReader;
 use crate::ledger::{LedgerError, Occupied};
 
+/// Asks for a record with its open request and the last outcome that a run or an earlier one left,
+/// and for more columns, of that outcome or of another table.
+macro_rules! state_with {
+    ($more:expr, $of:literal) => {
+        concat!(
+            "SELECT r.generation, r.claimed_run, r.claimed_row,
+                    i.run, i.generation, i.idempotency_key, i.payload_hash, i.body, i.attempt, i.key_since, i.sent_at,
+                    i.key_since_boot, i.key_since_uptime, i.sent_at_boot, i.sent_at_uptime,
+                    o.run, o.status, o.payload_hash, r.id,
+                    i.token_until, i.token_until_boot, i.token_until_uptime",
+            $more,
+            " FROM records r
+             LEFT JOIN intents i ON i.record = r.id
+             LEFT JOIN outcomes o ON o.record = r.id AND o.run <= ?3",
+            $of,
+            " WHERE r.target = ?1 AND r.email_key = ?2
+             ORDER BY o.id DESC LIMIT 1"
+        )
+    };
+}
+
+/// The same, with the rest of the outcome and these columns of another table.
+macro_rules! outcome_with {
+    ($more:literal, $of:literal) => {
+        state_with!(
+            concat!(
+                ", o.http_status, o.attempts, o.error_code, o.error, o.warning,
+                 o.server_id, o.customer_id, o.kyc_link, o.tos_link, o.kyc_status, o.tos_status, o.created_at, o.data, o.receipt",
+                $more
+            ),
+            $of
+        )
+    };
+}
+
 /// A connection that only reads. One transaction holds its view of the file from the first question
 /// on.
 #[derive(Debug)]
@@ -31,6 +67,7 @@ pub(in crate::ledger) struct SqliteReader {
     target: Option<i64>,
     /// Whether the file has the table of checks.
     has_checks: bool,
+    unpacker: ReceiptUnpacker,
 }
 
 impl SqliteReader {
@@ -42,7 +79,8 @@ impl SqliteReader {
         connection.execute_batch("BEGIN").map_err(failed)?;
         let id = find_target(&connection, target).map_err(failed)?;
         let has_checks = has_checks(&connection).map_err(failed)?;
-        Ok(Self { connection, path: path.to_owned(), target: id, has_checks })
+        let unpacker = ReceiptUnpacker::new().map_err(|error| LedgerError::io(path, error))?;
+        Ok(Self { connection, path: path.to_owned(), target: id, has_checks, unpacker })
     }
 
     fn find_run(&self, condition: &str, value: &str) -> Result<Option<RunInfo>, LedgerError> {
@@ -87,6 +125,40 @@ impl SqliteReader {
     fn failed(&self, error: &rusqlite::Error) -> LedgerError {
         LedgerError::sqlite(&self.path, error)
     }
+
+    /// The state, and the rest of that outcome. A file of an older version has no table of checks,
+    /// and to join an empty view for each record would take a fifth of the time.
+    fn outcome(&self, target: i64, email: &EmailKey, run: i64) -> rusqlite::Result<Option<KnownRecord>> {
+        let sql = if self.has_checks {
+            outcome_with!(", c.kyc_status, c.tos_status, c.checked_at", " LEFT JOIN checks c ON c.record = r.id")
+        } else {
+            outcome_with!(", NULL, NULL, NULL", "")
+        };
+        let mut asked = self.connection.prepare_cached(sql)?;
+        let read = |row: &Row<'_>| {
+            let state = read_state(row)?;
+            let outcome = state.latest.map(|_| read_outcome(row, 22, &self.unpacker)).transpose()?;
+            Ok((state, outcome))
+        };
+        asked.query_row(params![target, email.as_str(), run], read).optional()
+    }
+
+    fn show_claimed(&self, target: i64, run: i64, show: &mut dyn FnMut(Claimed) -> bool) -> rusqlite::Result<()> {
+        // Customers that were learnt have row 0.
+        let sql = "SELECT claimed_row, email_key FROM records
+                   WHERE target = ?1 AND claimed_run = ?2 AND claimed_row > 0 ORDER BY claimed_row";
+        let mut asked = self.connection.prepare(sql)?;
+        let mut rows = asked.query(params![target, run])?;
+        while let Some(found) = rows.next()? {
+            let (row, email): (u64, String) = (found.get(0)?, found.get(1)?);
+            if let Some((state, outcome)) = self.outcome(target, &EmailKey::of(&email), run)?
+                && !show(Claimed { row, email, state, outcome })
+            {
+                break;
+            }
+        }
+        Ok(())
+    }
 }
 
 impl LedgerReader for SqliteReader {
@@ -104,7 +176,7 @@ impl LedgerReader for SqliteReader {
 
     fn outcomes(&self, emails: &[&EmailKey], as_of: i64) -> Result<Vec<Option<KnownRecord>>, LedgerError> {
         let Some(target) = self.target else { return Ok(emails.iter().map(|_| None).collect()) };
-        let outcome = |&email: &&EmailKey| outcome(&self.connection, self.has_checks, target, email, as_of);
+        let outcome = |&email: &&EmailKey| self.outcome(target, email, as_of);
         emails.iter().map(outcome).collect::<rusqlite::Result<_>>().map_err(|error| self.failed(&error))
     }
 
@@ -126,7 +198,7 @@ impl LedgerReader for SqliteReader {
 
     fn each_claimed(&self, run: i64, show: &mut dyn FnMut(Claimed) -> bool) -> Result<(), LedgerError> {
         let Some(target) = self.target else { return Ok(()) };
-        each_claimed(&self.connection, self.has_checks, target, run, show).map_err(|error| self.failed(&error))
+        self.show_claimed(target, run, show).map_err(|error| self.failed(&error))
     }
 
     fn last_run(&self, input: &str) -> Result<Option<RunInfo>, LedgerError> {
@@ -252,27 +324,6 @@ pub(super) fn sent_within(
     sent.filter(|sent| sent.as_ref().map_or(true, |(_, sent_at)| now.surely_since(*sent_at) < time)).collect()
 }
 
-/// Asks for a record with its open request and the last outcome that a run or an earlier one left,
-/// and for more columns, of that outcome or of another table.
-macro_rules! state_with {
-    ($more:expr, $of:literal) => {
-        concat!(
-            "SELECT r.generation, r.claimed_run, r.claimed_row,
-                    i.run, i.generation, i.idempotency_key, i.payload_hash, i.body, i.attempt, i.key_since, i.sent_at,
-                    i.key_since_boot, i.key_since_uptime, i.sent_at_boot, i.sent_at_uptime,
-                    o.run, o.status, o.payload_hash, r.id,
-                    i.token_until, i.token_until_boot, i.token_until_uptime",
-            $more,
-            " FROM records r
-             LEFT JOIN intents i ON i.record = r.id
-             LEFT JOIN outcomes o ON o.record = r.id AND o.run <= ?3",
-            $of,
-            " WHERE r.target = ?1 AND r.email_key = ?2
-             ORDER BY o.id DESC LIMIT 1"
-        )
-    };
-}
-
 /// The id of a record, and its state: its open request, and the last outcome that `run` or an
 /// earlier one left. `None` if it is unknown.
 pub(super) fn record(
@@ -283,43 +334,6 @@ pub(super) fn record(
 ) -> rusqlite::Result<Option<(i64, RecordState)>> {
     let mut asked = connection.prepare_cached(state_with!("", ""))?;
     asked.query_row(params![target, email.as_str(), run], |row| Ok((row.get(18)?, read_state(row)?))).optional()
-}
-
-/// The same, with the rest of the outcome and these columns of another table.
-macro_rules! outcome_with {
-    ($more:literal, $of:literal) => {
-        state_with!(
-            concat!(
-                ", o.http_status, o.attempts, o.error_code, o.error, o.warning,
-                 o.server_id, o.customer_id, o.kyc_link, o.tos_link, o.kyc_status, o.tos_status, o.created_at, o.data",
-                $more
-            ),
-            $of
-        )
-    };
-}
-
-/// The state, and the rest of that outcome. A file of an older version has no table of checks, and
-/// to join an empty view for each record would take a fifth of the time.
-fn outcome(
-    connection: &Connection,
-    has_checks: bool,
-    target: i64,
-    email: &EmailKey,
-    run: i64,
-) -> rusqlite::Result<Option<KnownRecord>> {
-    let sql = if has_checks {
-        outcome_with!(", c.kyc_status, c.tos_status, c.checked_at", " LEFT JOIN checks c ON c.record = r.id")
-    } else {
-        outcome_with!(", NULL, NULL, NULL", "")
-    };
-    let mut asked = connection.prepare_cached(sql)?;
-    let read = |row: &Row<'_>| {
-        let state = read_state(row)?;
-        let outcome = state.latest.map(|_| read_outcome(row, 22)).transpose()?;
-        Ok((state, outcome))
-    };
-    asked.query_row(params![target, email.as_str(), run], read).optional()
 }
 
 /// The fields that were sent for the last outcome that `run` or an earlier one left.
@@ -335,29 +349,6 @@ fn sent_fields(
     let found = asked.query_row(params![target, email.as_str(), run], |row| row.get::<_, Option<Vec<u8>>>(0));
     // What cannot be read is as good as unknown, because it only explains.
     Ok(found.optional()?.flatten().and_then(|bytes| FieldHashes::from_bytes(&bytes)))
-}
-
-fn each_claimed(
-    connection: &Connection,
-    has_checks: bool,
-    target: i64,
-    run: i64,
-    show: &mut dyn FnMut(Claimed) -> bool,
-) -> rusqlite::Result<()> {
-    // Customers that were learnt have row 0.
-    let sql = "SELECT claimed_row, email_key FROM records
-               WHERE target = ?1 AND claimed_run = ?2 AND claimed_row > 0 ORDER BY claimed_row";
-    let mut asked = connection.prepare(sql)?;
-    let mut rows = asked.query(params![target, run])?;
-    while let Some(found) = rows.next()? {
-        let (row, email): (u64, String) = (found.get(0)?, found.get(1)?);
-        if let Some((state, outcome)) = outcome(connection, has_checks, target, &EmailKey::of(&email), run)?
-            && !show(Claimed { row, email, state, outcome })
-        {
-            break;
-        }
-    }
-    Ok(())
 }
 
 fn read_state(row: &Row<'_>) -> rusqlite::Result<RecordState> {
@@ -390,28 +381,39 @@ pub(super) fn read_intent(row: &Row<'_>, first: usize, token: usize) -> rusqlite
 }
 
 /// Reads the rest of an outcome from this column on, and then what was checked, if anything was.
-pub(super) fn read_outcome(row: &Row<'_>, first: usize) -> rusqlite::Result<StoredOutcome> {
+pub(super) fn read_outcome(row: &Row<'_>, first: usize, unpacker: &ReceiptUnpacker) -> rusqlite::Result<StoredOutcome> {
     Ok(StoredOutcome {
         http_status: row.get(first)?,
         attempts: row.get(first + 1)?,
         error_code: row.get(first + 2)?,
         error: row.get(first + 3)?,
         warning: row.get(first + 4)?,
-        receipt: Receipt {
-            id: row.get(first + 5)?,
-            customer_id: row.get(first + 6)?,
-            kyc_link: row.get(first + 7)?,
-            tos_link: row.get(first + 8)?,
-            kyc_status: row.get(first + 9)?,
-            tos_status: row.get(first + 10)?,
-            created_at: row.get(first + 11)?,
-            // What an earlier version kept was not bounded.
-            data: row.get::<_, Option<String>>(first + 12)?.map_or(Data::None, Data::Kept),
-        },
-        checked: match row.get::<_, Option<i64>>(first + 15)? {
-            Some(_) => Some(read_check(row, first + 13)?),
+        receipt: read_receipt(row, first + 5, unpacker)?,
+        checked: match row.get::<_, Option<i64>>(first + 16)? {
+            Some(_) => Some(read_check(row, first + 14)?),
             None => None,
         },
+    })
+}
+
+/// Reads a receipt from this column on: what is packed in the last of its columns, or else what an
+/// earlier version wrote into the others.
+fn read_receipt(row: &Row<'_>, first: usize, unpacker: &ReceiptUnpacker) -> rusqlite::Result<Receipt> {
+    let customer_id = row.get(first + 1)?;
+    if let Some(packed) = row.get_ref(first + 8)?.as_blob_or_null()? {
+        let unreadable = |error| rusqlite::Error::FromSqlConversionFailure(first + 8, Type::Blob, Box::new(error));
+        return Ok(Receipt { customer_id, ..unpacker.unpack(packed).map_err(unreadable)? });
+    }
+    Ok(Receipt {
+        id: row.get(first)?,
+        customer_id,
+        kyc_link: row.get(first + 2)?,
+        tos_link: row.get(first + 3)?,
+        kyc_status: row.get(first + 4)?,
+        tos_status: row.get(first + 5)?,
+        created_at: row.get(first + 6)?,
+        // What an earlier version kept was not bounded.
+        data: row.get::<_, Option<String>>(first + 7)?.map_or(Data::None, Data::Kept),
     })
 }
 

@@ -8,6 +8,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::lock::{Lock, owner_only, real_file};
+use super::packed_receipt::ReceiptPacker;
 use super::write::SentData;
 use super::{maintenance, read, schema, write};
 use crate::domain::EmailKey;
@@ -26,6 +27,7 @@ pub(in crate::ledger) struct SqliteStore {
     path: PathBuf,
     target: i64,
     hasher: KeyedHasher,
+    packer: ReceiptPacker,
     /// The rows of records that were claimed and have not ended, so that no write searches for its
     /// record. A run has a bounded number of them.
     claimed: HashMap<EmailKey, i64>,
@@ -55,7 +57,8 @@ impl SqliteStore {
         let secret = secret(&connection, &path)?;
         let hasher = KeyedHasher::new(&secret).map_err(|error| LedgerError::io(path.as_path(), error))?;
         let target = write::register(&connection, target).map_err(failed)?;
-        Ok(Self { connection, lock, path, target, hasher, claimed: HashMap::new(), begun: None })
+        let packer = ReceiptPacker::new().map_err(|error| LedgerError::io(path.as_path(), error))?;
+        Ok(Self { connection, lock, path, target, hasher, packer, claimed: HashMap::new(), begun: None })
     }
 
     /// The real name of the file.
@@ -75,6 +78,7 @@ impl SqliteStore {
             self.connection.execute_batch("BEGIN IMMEDIATE")?;
         }
         let (connection, target, claimed) = (&self.connection, self.target, &mut self.claimed);
+        let packer = &mut self.packer;
         Ok(match op {
             Op::BeginRun { name, start } => {
                 let number = write::begin_run(connection, target, &name, &start)?;
@@ -92,7 +96,7 @@ impl SqliteStore {
             Op::HasCreated => OpReply::Is(write::has_created(connection, target)?),
             Op::SentWithin { time, now } => OpReply::Sent(read::sent_within(connection, target, time, now)?),
             Op::Claim { run, requests, policy } => {
-                let claim = |request| write::claim(connection, target, run, request, policy, claimed);
+                let claim = |request| write::claim(connection, target, run, request, policy, claimed, packer);
                 OpReply::Claims(requests.into_iter().map(claim).collect::<Result<_, _>>()?)
             }
             Op::Intend { run, email, row, intent } => {
@@ -102,7 +106,7 @@ impl SqliteStore {
             }
             Op::Settle { run, email, payload, fields, outcome } => {
                 let record = record(connection, target, claimed.remove(&email), &email)?;
-                write::write_outcome(connection, run, record, SentData { payload, fields }, outcome)?;
+                write::write_outcome(connection, packer, run, record, SentData { payload, fields }, outcome)?;
                 OpReply::Done
             }
             Op::HoldBack { .. } => OpReply::Done,
@@ -111,9 +115,11 @@ impl SqliteStore {
                 write::erase_intent(connection, record)?;
                 OpReply::Done
             }
-            Op::Learn { run, customers } => OpReply::Count(maintenance::learn(connection, target, run, customers)?),
+            Op::Learn { run, customers } => {
+                OpReply::Count(maintenance::learn(connection, packer, target, run, customers)?)
+            }
             Op::SettleByHand { run, email, ending } => {
-                OpReply::Is(maintenance::settle(connection, target, run, &email, ending, &self.hasher)?)
+                OpReply::Is(maintenance::settle(connection, packer, target, run, &email, ending, &self.hasher)?)
             }
             Op::LearnStatus { customers } => OpReply::Count(maintenance::learn_status(connection, target, &customers)?),
             Op::ForgetEmail { email, person } => {

@@ -142,6 +142,23 @@ async fn an_outcome_is_in_the_queue_before_anybody_waits_for_it_and_written_befo
 }
 
 #[tokio::test]
+async fn damage_in_what_the_server_said_is_noticed_and_no_wrong_link_is_shown() {
+    let world = World::new();
+    let ledger = world.open();
+    let run = begin(&ledger).await;
+    let ticket = ticket(&ledger, &run, "a@example.com", b"x").await;
+    let receipt = Receipt { kyc_link: Some("https://example.com/kyc?token=12345678".to_owned()), ..Receipt::default() };
+    let outcome = Outcome { ending: Ending::Created(receipt), ..created("") };
+    ledger.settle(&run, &ticket, SentPayload::of(b"x"), outcome).await.unwrap();
+    drop(ledger);
+    let meddling = rusqlite::Connection::open(world.path()).unwrap();
+    let change = "UPDATE outcomes SET receipt = CAST(substr(receipt, 1, 30) || x'00' || substr(receipt, 32) AS BLOB)";
+    assert_eq!(meddling.execute(change, []).unwrap(), 1);
+    let read = world.reader().outcome(&EmailKey::of("a@example.com"), None);
+    assert!(matches!(read, Err(LedgerError::Damaged { .. })), "{read:?}");
+}
+
+#[tokio::test]
 async fn a_reader_goes_on_seeing_what_was_there_when_it_came_and_hinders_no_writer() {
     let world = World::new();
     let ledger = world.open();

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::packed_receipt::ReceiptPacker;
 use super::read;
 use crate::domain::{BootTime, EmailKey, MinuteTraffic, Moment, Outcome, Position, Status, StopWords};
 use crate::ledger::Target;
@@ -100,6 +101,7 @@ pub(super) fn claim(
     request: ClaimRequest,
     policy: ClaimPolicy,
     claimed: &mut HashMap<EmailKey, i64>,
+    packer: &mut ReceiptPacker,
 ) -> rusqlite::Result<Claim> {
     let (record, known) = read::record(connection, target, &request.email, run)?.unzip();
     let (generation, resumed) = match decide(known.as_ref(), &request, run, policy) {
@@ -114,7 +116,7 @@ pub(super) fn claim(
     if let Some((sent_by, intent)) = known.as_ref().and_then(|known| known.untold_doubt(run)) {
         // From now on the request is this run's; a report of the other one must still know how it
         // left the record.
-        write_outcome(connection, sent_by, record, SentData::unread(intent.payload), unheard())?;
+        write_outcome(connection, packer, sent_by, record, SentData::unread(intent.payload), unheard())?;
     }
     let ClaimRequest { email, position, .. } = request;
     claimed.insert(email.clone(), record);
@@ -213,6 +215,7 @@ impl SentData {
 
 pub(super) fn write_outcome(
     connection: &Connection,
+    packer: &mut ReceiptPacker,
     run: i64,
     record: i64,
     sent: SentData,
@@ -221,13 +224,14 @@ pub(super) fn write_outcome(
     let SentData { payload, fields } = sent;
     let (status, stored) = model::stored(outcome);
     let StoredOutcome { receipt, http_status, attempts, error_code, error, warning, checked: _ } = stored;
+    let unpackable = |error| rusqlite::Error::ToSqlConversionFailure(Box::new(error));
+    let packed = packer.pack(&receipt).map_err(unpackable)?;
     connection
         .prepare_cached(
             "INSERT INTO outcomes
              (record, run, status, payload_hash, settled_at, http_status, attempts, error_code, error, warning,
-              server_id, customer_id, kyc_link, tos_link, kyc_status, tos_status, created_at, data,
-              field_hashes)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
+              customer_id, field_hashes, receipt)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )?
         .execute(params![
             record,
@@ -240,15 +244,9 @@ pub(super) fn write_outcome(
             error_code,
             error,
             warning,
-            receipt.id,
             receipt.customer_id,
-            receipt.kyc_link,
-            receipt.tos_link,
-            receipt.kyc_status,
-            receipt.tos_status,
-            receipt.created_at,
-            receipt.data.text(),
-            fields.map(|fields| fields.to_bytes())
+            fields.map(|fields| fields.to_bytes()),
+            packed
         ])?;
     if status == Status::InDoubt { Ok(()) } else { erase_intent(connection, record) }
 }
