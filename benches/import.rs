@@ -76,7 +76,7 @@ impl Figures {
         let ticks_before = cpu_ticks(std::process::id());
         let bare = rows as f64 / send_bare(&server.url, rows, places).as_secs_f64();
         let bare_cpu = of_1000_rows(cpu_ticks(std::process::id()) - ticks_before);
-        drop(server.take_span());
+        let _spent = server.take_span();
         let Imported { time, most_memory, ticks } = run_import(&server, rows, places);
         let import = rows as f64 / time.as_secs_f64();
         Self { ceiling, bare, import, memory: most_memory as f64 / 1024.0, cpu: of_1000_rows(ticks), bare_cpu }

@@ -3,13 +3,14 @@
 //! A further store needs a [`Place`] and a line in the macro `stores`.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::memory::MemoryLedger;
 use super::sqlite::SqliteStore;
-use super::store::{Op, OpReply, Store};
+use super::store::{Op, OpReply, Settlement, Store};
 use super::*;
 use crate::clock::Clock;
 use crate::domain::{
@@ -266,7 +267,7 @@ async fn every_field_of_an_outcome_comes_back(place: &impl Place) {
         let wanted = Outcome { http_status: (row % 2 == 0).then_some(409), ..outcome(ending) };
         settle(&ledger, &run, &ticket, wanted.clone()).await;
         let (state, stored) = place.reader(&target()).outcome(&email(&name), None).unwrap().unwrap();
-        let (status, expected) = model::stored(wanted);
+        let (status, expected) = model::stored(&wanted);
         assert_eq!(stored, Some(expected), "{status}");
         assert_eq!(state.latest(), Some(&PastOutcome { run: run.number, status, payload: PayloadHash::of(b"x") }));
         assert_eq!((state.generation, state.claimed_row(run.number)), (0, Some(row)));
@@ -399,8 +400,11 @@ async fn a_batch_sees_what_its_earlier_operations_did(place: &impl Place) {
     let (first, second) = (store.apply(claim(1)).unwrap(), store.apply(claim(2)).unwrap());
     assert!(matches!(first.claims().unwrap()[..], [Claim::Deliver(_)]));
     assert!(matches!(second.claims().unwrap()[..], [Claim::Duplicate { of_row: 1 }]));
-    let settle =
-        Op::Settle { run, email: email("a"), payload: PayloadHash::of(b"x"), fields: None, outcome: created() };
+    let settle = Op::Settle {
+        run,
+        email: email("a"),
+        settlement: Arc::new(Settlement::unread(PayloadHash::of(b"x"), created())),
+    };
     assert!(matches!(store.apply(settle).unwrap(), OpReply::Done));
     assert_eq!(store.apply(Op::HasCreated).unwrap().is(), Some(true));
     store.commit().unwrap();
@@ -469,7 +473,7 @@ async fn the_doubt_of_a_killed_run_becomes_its_outcome_when_the_record_is_claime
     assert_eq!(status(place, "a", Some(killed.number)), Status::InDoubt);
     assert_eq!(status(place, "a", Some(next.number)), Status::Created);
     let (_, stored) = place.reader(&target()).outcome(&email("a"), Some(killed.number)).unwrap().unwrap();
-    assert_eq!(stored, Some(model::stored(model::unheard()).1));
+    assert_eq!(stored, Some(model::stored(&model::unheard()).1));
 }
 
 async fn a_doubt_settled_by_hand_is_an_outcome_of_both_runs(place: &impl Place) {

@@ -1,6 +1,7 @@
 //! The ledger as the rest of the program writes it: one method per operation.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -14,7 +15,7 @@ use super::location::LedgerName;
 use super::model::{CheckedStatus, EndedRun, Intent, RunId, RunStart, Target};
 use super::payload::{PayloadHash, SentPayload};
 use super::queue::{Needs, Queue, Urgency};
-use super::store::{Op, OpReply, Store};
+use super::store::{Op, OpReply, Settlement, Store};
 use super::store_link::StoreLink;
 use super::watch::LedgerWatch;
 use crate::domain::{EmailKey, Ending, MinuteTraffic, Moment, Outcome, Receipt};
@@ -198,7 +199,8 @@ impl Ledger {
 
     /// Makes the intent durable. Only after this returned may the first byte be sent (I1).
     pub async fn intend(&self, run: &RunId, ticket: &Ticket, intent: Intent) -> Result<(), LedgerError> {
-        let op = Op::Intend { run: run.number, email: ticket.email.clone(), row: ticket.position.row, intent };
+        let (email, row, intent) = (ticket.email.clone(), ticket.position.row, Arc::new(intent));
+        let op = Op::Intend { run: run.number, email, row, intent: Arc::clone(&intent) };
         self.permit(Urgency::Now, op, OpReply::done).await
     }
 
@@ -215,8 +217,15 @@ impl Ledger {
     ) -> impl Future<Output = Result<(), LedgerError>> + use<'_> {
         let SentPayload { hash: payload, body } = sent;
         let fields = self.hasher.fields(&ticket.email, body);
-        let op = Op::Settle { run: run.number, email: ticket.email.clone(), payload, fields, outcome };
-        self.complete(Urgency::Soon, op)
+        let settlement = Arc::new(Settlement { payload, fields, outcome });
+        let email = ticket.email.clone();
+        let committed =
+            self.complete(Urgency::Soon, Op::Settle { run: run.number, email, settlement: Arc::clone(&settlement) });
+        async move {
+            let committed = committed.await;
+            drop(settlement);
+            committed
+        }
     }
 
     /// Forgets the open request, because the server surely did nothing with it and no outcome is

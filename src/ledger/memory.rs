@@ -15,9 +15,8 @@ use super::claim::{Claim, ClaimPolicy, ClaimRequest, Decision, Ticket, decide};
 use super::field_hashes::FieldHashes;
 use super::keyed_hasher::{BadRecordDigest, KeyedHasher};
 use super::model::{self, learnt, unheard};
-use super::payload::PayloadHash;
 use super::record_state::RecordState;
-use super::store::{LedgerReader, NEVER_SENT, Op, OpReply, Store};
+use super::store::{LedgerReader, NEVER_SENT, Op, OpReply, Settlement, Store};
 use super::{
     CheckedStatus, Claimed, EndedRun, Intent, KnownRecord, LedgerError, Occupied, OpenRequest, PastOutcome,
     RunCounters, RunId, RunInfo, RunStart, RunState, SharedId, StoredOutcome, Target,
@@ -171,11 +170,11 @@ impl KeptTarget {
             Op::Intend { run, email, row, intent } => {
                 let record = self.record(&email);
                 record.generation = record.generation.max(intent.generation);
-                record.open = Some((run, row, intent));
+                record.open = Some((run, row, Arc::unwrap_or_clone(intent)));
                 OpReply::Done
             }
-            Op::Settle { run, email, payload, fields, outcome } => {
-                self.settle(run, &email, payload, fields, outcome);
+            Op::Settle { run, email, settlement } => {
+                self.settle(run, &email, Arc::unwrap_or_clone(settlement));
                 OpReply::Done
             }
             Op::HoldBack { .. } => OpReply::Done,
@@ -191,7 +190,7 @@ impl KeptTarget {
                 let open = self.records.get(&email).and_then(|record| record.open.clone());
                 let Some((sent_by, _, intent)) = open else { return OpReply::Is(false) };
                 if self.state(&email, i64::MAX).is_some_and(|state| state.untold_doubt(run).is_some()) {
-                    self.settle(sent_by, &email, intent.payload, None, unheard());
+                    self.settle(sent_by, &email, Settlement::unread(intent.payload, unheard()));
                 }
                 let fields = KeyedHasher::new(&SECRET).unwrap().fields(&email, &intent.body);
                 for run in [sent_by, run] {
@@ -201,7 +200,7 @@ impl KeptTarget {
                         attempts: intent.attempt,
                         warnings: vec![],
                     };
-                    self.settle(run, &email, intent.payload, fields.clone(), outcome);
+                    self.settle(run, &email, Settlement { payload: intent.payload, fields: fields.clone(), outcome });
                 }
                 self.record(&email).open = None;
                 OpReply::Is(true)
@@ -285,20 +284,14 @@ impl KeptTarget {
             Decision::Duplicate { of_row } => return Claim::Duplicate { of_row },
         };
         if let Some((sent_by, intent)) = known.as_ref().and_then(|known| known.untold_doubt(run)) {
-            self.settle(sent_by, &email, intent.payload, None, unheard());
+            self.settle(sent_by, &email, Settlement::unread(intent.payload, unheard()));
         }
         Claim::Deliver(Ticket { email, position, generation, resumed })
     }
 
-    fn settle(
-        &mut self,
-        run: i64,
-        email: &EmailKey,
-        payload: PayloadHash,
-        fields: Option<FieldHashes>,
-        outcome: Outcome,
-    ) {
-        let (status, stored) = model::stored(outcome);
+    fn settle(&mut self, run: i64, email: &EmailKey, settlement: Settlement) {
+        let Settlement { payload, fields, outcome } = settlement;
+        let (status, stored) = model::stored(&outcome);
         let record = self.record(email);
         record.outcomes.push((PastOutcome { run, status, payload }, stored, fields));
         if status != Status::InDoubt {
@@ -311,7 +304,7 @@ impl KeptTarget {
             return false;
         }
         self.records.entry(email.clone()).or_insert_with(|| KeptRecord { claimed_run: run, ..KeptRecord::new() });
-        self.settle(run, email, NEVER_SENT, None, learnt(receipt));
+        self.settle(run, email, Settlement::unread(NEVER_SENT, learnt(receipt)));
         true
     }
 

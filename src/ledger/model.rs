@@ -217,23 +217,39 @@ pub(super) fn learnt(receipt: Receipt) -> Outcome {
     Outcome { ending: Ending::Exists(receipt), http_status: None, attempts: 0, warnings }
 }
 
-/// Takes an outcome apart into what a store keeps: its status, and the receipt, the complaint's
-/// code and words, and the warnings in one line.
-pub(super) fn stored(outcome: Outcome) -> (Status, StoredOutcome) {
-    let Outcome { ending, http_status, attempts, warnings } = outcome;
-    let status = ending.status();
-    let (mut receipt, error_code, error) = match ending {
-        Ending::Created(receipt) | Ending::Exists(receipt) => (receipt, String::new(), String::new()),
-        Ending::Rejected(complaint)
-        | Ending::Failed(complaint)
-        | Ending::InDoubt(complaint)
-        | Ending::NotAttempted(complaint) => {
-            (Receipt::default(), complaint.code.as_str().to_owned(), complaint.message)
-        }
-    };
+/// An outcome as a store keeps it.
+pub(super) struct OutcomeParts<'a> {
+    pub status: Status,
+    /// `None` unless there is a customer.
+    pub receipt: Option<&'a Receipt>,
+    pub error_code: &'static str,
+    pub error: &'a str,
+    /// The warnings in one line.
+    pub warning: String,
+}
+
+impl<'a> OutcomeParts<'a> {
+    pub(super) fn of(outcome: &'a Outcome) -> Self {
+        let (receipt, error_code, error) = match &outcome.ending {
+            Ending::Created(receipt) | Ending::Exists(receipt) => (Some(receipt), "", ""),
+            Ending::Rejected(complaint)
+            | Ending::Failed(complaint)
+            | Ending::InDoubt(complaint)
+            | Ending::NotAttempted(complaint) => (None, complaint.code.as_str(), complaint.message.as_str()),
+        };
+        let warning = outcome.warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        Self { status: outcome.ending.status(), receipt, error_code, error, warning }
+    }
+}
+
+/// Returns the status of an outcome, and what readers get of it.
+pub(super) fn stored(outcome: &Outcome) -> (Status, StoredOutcome) {
+    let OutcomeParts { status, receipt, error_code, error, warning } = OutcomeParts::of(outcome);
+    let mut receipt = receipt.cloned().unwrap_or_default();
     if matches!(receipt.data, Data::TooLarge(_)) {
         receipt.data = Data::None;
     }
-    let warning = warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    let &Outcome { http_status, attempts, .. } = outcome;
+    let (error_code, error) = (error_code.to_owned(), error.to_owned());
     (status, StoredOutcome { receipt, http_status, attempts, error_code, error, warning, checked: None })
 }

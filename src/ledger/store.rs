@@ -5,10 +5,14 @@
 //! become durable. Reads come a piece of the input at a time ([`LedgerReader`]), because a question
 //! per record would cost a round trip each if the database is another machine.
 //!
+//! An operation shares what is large with the task that asked. The task drops it last, because an
+//! allocator is slow if one thread frees what another one allocated.
+//!
 //! A store is opened for one target, so no operation names it. Records go by their e-mail key;
 //! whatever rows and ids a store has beside that are its own.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::claim::{Claim, ClaimPolicy, ClaimRequest};
@@ -43,10 +47,9 @@ pub(super) enum Op {
     /// of a killed run whose doubt no outcome mentions gets that outcome.
     Claim { run: i64, requests: Vec<ClaimRequest>, policy: ClaimPolicy },
     /// The request is open. It replaces an older open request of the same record.
-    Intend { run: i64, email: EmailKey, row: u64, intent: Intent },
+    Intend { run: i64, email: EmailKey, row: u64, intent: Arc<Intent> },
     /// The outcome is the record's last one, and no request is open unless it leaves doubt.
-    /// `fields` are those of the payload.
-    Settle { run: i64, email: EmailKey, payload: PayloadHash, fields: Option<FieldHashes>, outcome: Outcome },
+    Settle { run: i64, email: EmailKey, settlement: Arc<Settlement> },
     /// No request of the record is open. There is no outcome.
     Release { email: EmailKey },
     /// No process sends to the target before this moment. A store that processes of one machine
@@ -68,6 +71,22 @@ pub(super) enum Op {
     ForgetTarget,
     /// The target has an owner. Answers whether it is this one.
     CheckOwner { owner: Vec<u8> },
+}
+
+/// How a record ended.
+#[derive(Clone, Debug)]
+pub(super) struct Settlement {
+    pub payload: PayloadHash,
+    /// Those of the payload. `None` if no later run compares them with the input.
+    pub fields: Option<FieldHashes>,
+    pub outcome: Outcome,
+}
+
+impl Settlement {
+    /// Returns one that no later run compares with the input field by field.
+    pub(super) fn unread(payload: PayloadHash, outcome: Outcome) -> Self {
+        Self { payload, fields: None, outcome }
+    }
 }
 
 /// What an operation answers.

@@ -10,6 +10,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher as _};
+use std::sync::Arc;
 
 use email_address::{EmailAddress, Options};
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
@@ -245,9 +246,9 @@ fn plain_domain(text: &[u8]) -> Option<&[u8]> {
 }
 
 /// The form that all spellings of one address share: lower case, NFC. Dots and plus signs are
-/// significant.
+/// significant. Clones share the text.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EmailKey(String);
+pub struct EmailKey(Arc<str>);
 
 /// Shows nothing, because personal data must stay out of logs and panics.
 impl fmt::Debug for EmailKey {
@@ -261,7 +262,8 @@ impl EmailKey {
     #[must_use]
     pub fn of(text: &str) -> Self {
         let text = text.trim();
-        Self(if text.is_ascii() { text.to_ascii_lowercase() } else { text.to_lowercase().nfc().collect() })
+        let key: String = if text.is_ascii() { text.to_ascii_lowercase() } else { text.to_lowercase().nfc().collect() };
+        Self(key.into())
     }
 
     /// Returns a hash of the key of an address, without building the key.

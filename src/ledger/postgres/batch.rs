@@ -4,6 +4,7 @@
 //! so on, in this order. An effect that must come after a later kind begins a new group.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use futures::FutureExt as _;
 use futures::future::LocalBoxFuture;
@@ -306,7 +307,7 @@ pub(super) fn arrived_rows(rows: MovedRows, account: Account, now: Moment) -> Ve
 
 fn open_request(moved: MovedIntent) -> Effect {
     let MovedIntent { email, run, row, intent } = moved;
-    Effect::Intend { run, email, row, intent: Box::new(intent) }
+    Effect::Intend { run, email, row, intent: Arc::new(intent) }
 }
 
 fn old_outcome(moved: MovedOutcome) -> Effect {
@@ -391,10 +392,11 @@ mod tests {
 
     use jiff::Timestamp;
 
-    use super::super::effect::{Numbering, SettledData};
+    use super::super::effect::Numbering;
     use super::*;
     use crate::domain::{Complaint, ComplaintCode, Ending, Outcome};
     use crate::ledger::payload::PayloadHash;
+    use crate::ledger::store::Settlement;
 
     fn email(name: &str) -> EmailKey {
         EmailKey::of(&format!("{name}@example.com"))
@@ -415,13 +417,13 @@ mod tests {
             sent_at: now().later(Duration::from_secs(1)),
             token_until: None,
         };
-        Effect::Intend { run: 1, email: email(name), row: 1, intent: Box::new(intent) }
+        Effect::Intend { run: 1, email: email(name), row: 1, intent: Arc::new(intent) }
     }
 
     fn settle(name: &str) -> Vec<Effect> {
         let ending = Ending::Failed(Complaint { code: ComplaintCode::GaveUp, message: String::new() });
         let outcome = Outcome { ending, http_status: None, attempts: 1, warnings: Vec::new() };
-        Numbering::default().settle(1, &email(name), SettledData::unread(PayloadHash::of(b"x")), outcome)
+        Numbering::default().settle(1, &email(name), Settlement::unread(PayloadHash::of(b"x"), outcome))
     }
 
     /// The tables that the statements write to, in their order.

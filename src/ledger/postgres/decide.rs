@@ -5,12 +5,13 @@
 //! effects are written again, so a claim never finds itself claimed.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::batch::{Account, key, keys};
 use super::clocks::later_of;
 use super::connect::Connected;
-use super::effect::{Effect, Numbering, SettledData};
+use super::effect::{Effect, Numbering};
 use super::rows::{SentRow, read_minute, read_one, read_open, read_state};
 use super::sql;
 use super::trouble::DatabaseTrouble;
@@ -21,7 +22,7 @@ use crate::ledger::keyed_hasher::KeyedHasher;
 use crate::ledger::minute_codec;
 use crate::ledger::model::{CheckedStatus, RunStart, learnt, unheard};
 use crate::ledger::record_state::RecordState;
-use crate::ledger::store::{NEVER_SENT, Op, OpReply};
+use crate::ledger::store::{NEVER_SENT, Op, OpReply, Settlement};
 
 /// The end of a token that is further away than this is not waited for.
 const FURTHEST_TOKEN_END: Duration = Duration::from_secs(15 * 60);
@@ -68,10 +69,8 @@ type Reaction = (OpReply, Vec<Effect>);
 /// Returns the effects of an operation that asks nothing, or the operation.
 pub(super) fn effects_of(op: Op, numbering: &mut Numbering) -> Result<Vec<Effect>, Box<Op>> {
     Ok(match op {
-        Op::Intend { run, email, row, intent } => vec![Effect::Intend { run, email, row, intent: Box::new(intent) }],
-        Op::Settle { run, email, payload, fields, outcome } => {
-            numbering.settle(run, &email, SettledData { payload, fields }, outcome)
-        }
+        Op::Intend { run, email, row, intent } => vec![Effect::Intend { run, email, row, intent }],
+        Op::Settle { run, email, settlement } => numbering.settle(run, &email, Arc::unwrap_or_clone(settlement)),
         Op::Release { email } => vec![Effect::Erase(email)],
         Op::HoldBack { until } => vec![Effect::HoldBack(until)],
         Op::EndRun { run, end } => vec![Effect::EndRun { run, end }],
@@ -207,12 +206,8 @@ impl Asking<'_> {
                     if let Some((sent_by, intent)) = known.and_then(|known| known.untold_doubt(run)) {
                         // From now on the request is this run's; a report of the other one must
                         // still know how it left the record.
-                        effects.extend(numbering.settle(
-                            sent_by,
-                            email,
-                            SettledData::unread(intent.payload),
-                            unheard(),
-                        ));
+                        let settlement = Settlement::unread(intent.payload, unheard());
+                        effects.extend(numbering.settle(sent_by, email, settlement));
                     }
                     let (email, position) = (email.clone(), *position);
                     claims.push(Claim::Deliver(Ticket { email, position, generation, resumed }));
@@ -236,7 +231,7 @@ impl Asking<'_> {
                 continue;
             }
             effects.push(Effect::Learn { run, email: email.clone() });
-            effects.extend(numbering.settle(run, email, SettledData::unread(NEVER_SENT), learnt(receipt.clone())));
+            effects.extend(numbering.settle(run, email, Settlement::unread(NEVER_SENT, learnt(receipt.clone()))));
         }
         Ok((OpReply::Count(new.len() as u64), effects))
     }
@@ -255,14 +250,14 @@ impl Asking<'_> {
         };
         let mut effects = Vec::new();
         if state.untold_doubt(run).is_some() {
-            effects.extend(numbering.settle(*sent_by, email, SettledData::unread(intent.payload), unheard()));
+            effects.extend(numbering.settle(*sent_by, email, Settlement::unread(intent.payload, unheard())));
         }
         // A report as of the run that sent the request says how it ended, too.
         for run in [*sent_by, run] {
             let (ending, attempts) = (ending.clone(), intent.attempt);
             let outcome = Outcome { ending, http_status: None, attempts, warnings: Vec::new() };
-            let data = SettledData { payload: intent.payload, fields: self.hasher.fields(email, &intent.body) };
-            effects.extend(numbering.settle(run, email, data, outcome));
+            let fields = self.hasher.fields(email, &intent.body);
+            effects.extend(numbering.settle(run, email, Settlement { payload: intent.payload, fields, outcome }));
         }
         effects.push(Effect::Erase(email.clone()));
         Ok((OpReply::Is(true), effects))

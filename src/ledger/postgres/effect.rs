@@ -4,13 +4,16 @@
 //! it. Each therefore says what shall be, and not what to add, and writing it twice leaves what
 //! writing it once leaves.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
-use crate::domain::{EmailKey, Moment, Outcome, Status};
+use crate::domain::{EmailKey, Moment, Status};
 use crate::ledger::field_hashes::{FieldHash, FieldHashes};
 use crate::ledger::minute_codec::EncodedMinute;
 use crate::ledger::model::{self, CheckedStatus, EndedRun, Intent, RunStart, StoredOutcome};
 use crate::ledger::payload::PayloadHash;
+use crate::ledger::store::Settlement;
 
 #[derive(Clone, Debug)]
 pub(super) enum Effect {
@@ -41,7 +44,7 @@ pub(super) enum Effect {
         run: i64,
         email: EmailKey,
         row: u64,
-        intent: Box<Intent>,
+        intent: Arc<Intent>,
     },
     /// The record is known, without a row of an input.
     Learn {
@@ -74,20 +77,6 @@ pub(super) struct NumberedOutcome {
     pub settled_at: Option<Timestamp>,
 }
 
-/// The data of an outcome, as far as it is kept.
-#[derive(Clone, Debug)]
-pub(super) struct SettledData {
-    pub payload: PayloadHash,
-    pub fields: Option<FieldHashes>,
-}
-
-impl SettledData {
-    /// For outcomes that no later run compares with the input field by field.
-    pub(super) fn unread(payload: PayloadHash) -> Self {
-        Self { payload, fields: None }
-    }
-}
-
 /// Counts the outcomes of an epoch.
 #[derive(Debug, Default)]
 pub(super) struct Numbering(i64);
@@ -95,10 +84,10 @@ pub(super) struct Numbering(i64);
 impl Numbering {
     /// Returns the effects of an outcome: it is added, and the request is not open any more unless
     /// doubt stays.
-    pub(super) fn settle(&mut self, run: i64, email: &EmailKey, data: SettledData, outcome: Outcome) -> Vec<Effect> {
+    pub(super) fn settle(&mut self, run: i64, email: &EmailKey, settlement: Settlement) -> Vec<Effect> {
         self.0 += 1;
-        let (status, stored) = model::stored(outcome);
-        let SettledData { payload, fields } = data;
+        let Settlement { payload, fields, outcome } = settlement;
+        let (status, stored) = model::stored(&outcome);
         let (seq, of) = (self.0, email.clone());
         let outcome = NumberedOutcome { seq, run, email: of, payload, fields, status, stored, settled_at: None };
         let mut effects = vec![Effect::AddOutcome(Box::new(outcome))];

@@ -1,5 +1,6 @@
 //! What only this store keeps.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use testkit::postgres::Database;
@@ -12,7 +13,7 @@ use crate::ledger::error::DatabaseProblem;
 use crate::ledger::location::{DatabaseSettings, DatabaseUrl, PasswordSource};
 use crate::ledger::model::{RunStart, Stay};
 use crate::ledger::payload::PayloadHash;
-use crate::ledger::store::{LedgerReader as _, Op, Store as _};
+use crate::ledger::store::{LedgerReader as _, Op, Settlement, Store as _};
 use crate::ledger::{Creation, LedgerError, Target};
 
 pub(in crate::ledger) fn settings(url: &str) -> DatabaseSettings {
@@ -103,7 +104,9 @@ fn words_with_zero_bytes_are_kept_without_them() {
     store.apply(Op::Claim { run, requests, policy: ClaimPolicy::default() }).unwrap();
     let ending = Ending::Rejected(Complaint { code: ComplaintCode::Rejected, message: "no\0t so".to_owned() });
     let outcome = Outcome { ending, http_status: None, attempts: 1, warnings: Vec::new() };
-    store.apply(Op::Settle { run, email: email.clone(), payload, fields: None, outcome }).unwrap();
+    store
+        .apply(Op::Settle { run, email: email.clone(), settlement: Arc::new(Settlement::unread(payload, outcome)) })
+        .unwrap();
     store.commit().unwrap();
     let reader = PostgresReader::open(&settings(&database.url()), &target()).unwrap();
     let (_, stored) = reader.outcomes(&[&email], run).unwrap().pop().flatten().unwrap();

@@ -4,12 +4,12 @@ use rusqlite::{Connection, params};
 
 use super::packed_receipt::ReceiptPacker;
 use super::read;
-use super::write::{SentData, erase_intent, write_outcome};
+use super::write::{erase_intent, write_outcome};
 use crate::domain::{EmailKey, Ending, Outcome, Receipt};
 use crate::ledger::field_hashes::FieldHash;
 use crate::ledger::keyed_hasher::KeyedHasher;
 use crate::ledger::model::{CheckedStatus, learnt, unheard};
-use crate::ledger::store::NEVER_SENT;
+use crate::ledger::store::{NEVER_SENT, Settlement};
 
 /// Notes the first owner of the target. Returns false for another one.
 pub(super) fn check_owner(connection: &Connection, target: i64, owner: &[u8]) -> rusqlite::Result<bool> {
@@ -34,13 +34,13 @@ pub(super) fn settle(
     let Some((record, state)) = read::record(connection, target, email, i64::MAX)? else { return Ok(false) };
     let Some((sent_by, intent)) = &state.open else { return Ok(false) };
     if state.untold_doubt(run).is_some() {
-        write_outcome(connection, packer, *sent_by, record, SentData::unread(intent.payload), unheard())?;
+        write_outcome(connection, packer, *sent_by, record, &Settlement::unread(intent.payload, unheard()))?;
     }
     let outcome = Outcome { ending, http_status: None, attempts: intent.attempt, warnings: Vec::new() };
+    let settlement = Settlement { payload: intent.payload, fields: hasher.fields(email, &intent.body), outcome };
     // A report as of the run that sent the request says how it ended, too.
     for run in [*sent_by, run] {
-        let sent = SentData { payload: intent.payload, fields: hasher.fields(email, &intent.body) };
-        write_outcome(connection, packer, run, record, sent, outcome.clone())?;
+        write_outcome(connection, packer, run, record, &settlement)?;
     }
     erase_intent(connection, record)?;
     Ok(true)
@@ -80,7 +80,7 @@ fn learn_one(
          ON CONFLICT (target, email_key) DO UPDATE SET email_key = email_key RETURNING id",
         )?
         .query_row(params![target, email.as_str(), run], |row| row.get(0))?;
-    write_outcome(connection, packer, run, record, SentData::unread(NEVER_SENT), learnt(receipt))?;
+    write_outcome(connection, packer, run, record, &Settlement::unread(NEVER_SENT, learnt(receipt)))?;
     Ok(true)
 }
 

@@ -1,15 +1,14 @@
 //! The store of the one process that holds the file.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use foldhash::{HashMap, HashMapExt as _};
 use jiff::Timestamp;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::lock::{Lock, owner_only, real_file};
 use super::packed_receipt::ReceiptPacker;
-use super::write::SentData;
 use super::{maintenance, read, schema, write};
 use crate::domain::EmailKey;
 use crate::ledger::keyed_hasher::KeyedHasher;
@@ -104,9 +103,9 @@ impl SqliteStore {
                 write::write_intent(connection, run, record, row, &intent)?;
                 OpReply::Done
             }
-            Op::Settle { run, email, payload, fields, outcome } => {
+            Op::Settle { run, email, settlement } => {
                 let record = record(connection, target, claimed.remove(&email), &email)?;
-                write::write_outcome(connection, packer, run, record, SentData { payload, fields }, outcome)?;
+                write::write_outcome(connection, packer, run, record, &settlement)?;
                 OpReply::Done
             }
             Op::HoldBack { .. } => OpReply::Done,

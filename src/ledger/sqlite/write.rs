@@ -1,20 +1,19 @@
 //! The statements that write. Each belongs to the open batch of the store.
 
-use std::collections::HashMap;
-
+use foldhash::HashMap;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::packed_receipt::ReceiptPacker;
 use super::read;
-use crate::domain::{BootTime, EmailKey, MinuteTraffic, Moment, Outcome, Position, Status, StopWords};
+use crate::domain::{BootTime, EmailKey, MinuteTraffic, Moment, Position, Status, StopWords};
 use crate::ledger::Target;
 use crate::ledger::claim::{Claim, ClaimPolicy, ClaimRequest, Decision, Ticket, decide};
 use crate::ledger::field_hashes::FieldHashes;
 use crate::ledger::keyed_hasher::BadRecordDigest;
 use crate::ledger::minute_codec::{self, EncodedMinute};
-use crate::ledger::model::{self, EndedRun, InputName, Intent, RunCounters, RunStart, StoredOutcome, unheard};
-use crate::ledger::payload::PayloadHash;
+use crate::ledger::model::{EndedRun, InputName, Intent, OutcomeParts, RunCounters, RunStart, unheard};
+use crate::ledger::store::Settlement;
 
 pub(super) fn register(connection: &Connection, target: &Target) -> rusqlite::Result<i64> {
     if let Some(id) = read::find_target(connection, target)? {
@@ -116,7 +115,7 @@ pub(super) fn claim(
     if let Some((sent_by, intent)) = known.as_ref().and_then(|known| known.untold_doubt(run)) {
         // From now on the request is this run's; a report of the other one must still know how it
         // left the record.
-        write_outcome(connection, packer, sent_by, record, SentData::unread(intent.payload), unheard())?;
+        write_outcome(connection, packer, sent_by, record, &Settlement::unread(intent.payload, unheard()))?;
     }
     let ClaimRequest { email, position, .. } = request;
     claimed.insert(email.clone(), record);
@@ -200,32 +199,17 @@ fn uptime(moment: Moment) -> Option<i64> {
     moment.boot.and_then(|BootTime { uptime, .. }| i64::try_from(uptime.as_millis()).ok())
 }
 
-/// The data of an outcome, as far as it is kept.
-pub(super) struct SentData {
-    pub payload: PayloadHash,
-    pub fields: Option<FieldHashes>,
-}
-
-impl SentData {
-    /// For outcomes that no later run compares with the input field by field.
-    pub(super) fn unread(payload: PayloadHash) -> Self {
-        Self { payload, fields: None }
-    }
-}
-
 pub(super) fn write_outcome(
     connection: &Connection,
     packer: &mut ReceiptPacker,
     run: i64,
     record: i64,
-    sent: SentData,
-    outcome: Outcome,
+    settlement: &Settlement,
 ) -> rusqlite::Result<()> {
-    let SentData { payload, fields } = sent;
-    let (status, stored) = model::stored(outcome);
-    let StoredOutcome { receipt, http_status, attempts, error_code, error, warning, checked: _ } = stored;
+    let Settlement { payload, fields, outcome } = settlement;
+    let OutcomeParts { status, receipt, error_code, error, warning } = OutcomeParts::of(outcome);
     let unpackable = |error| rusqlite::Error::ToSqlConversionFailure(Box::new(error));
-    let packed = packer.pack(&receipt).map_err(unpackable)?;
+    let packed = receipt.map(|receipt| packer.pack(receipt)).transpose().map_err(unpackable)?.flatten();
     connection
         .prepare_cached(
             "INSERT INTO outcomes
@@ -239,13 +223,13 @@ pub(super) fn write_outcome(
             status.as_str(),
             payload.0,
             Timestamp::now().as_millisecond(),
-            http_status,
-            attempts,
+            outcome.http_status,
+            outcome.attempts,
             error_code,
             error,
             warning,
-            receipt.customer_id,
-            fields.map(|fields| fields.to_bytes()),
+            receipt.and_then(|receipt| receipt.customer_id.as_deref()),
+            fields.as_ref().map(FieldHashes::to_bytes),
             packed
         ])?;
     if status == Status::InDoubt { Ok(()) } else { erase_intent(connection, record) }
