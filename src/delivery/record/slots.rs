@@ -5,8 +5,8 @@
 //! (I7). A request also needs a place in flight; there are `--concurrency` of those.
 //!
 //! A place that becomes free would wait for the commit of the next intent. So there are a few more
-//! slots than places: as many as places became free while the last intent waited for its commit. At
-//! the pace of the API itself that is none.
+//! slots than places: as many as places became free while one of the last intents waited for its
+//! commit. At the pace of the API itself that is none.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -32,6 +32,8 @@ struct Shared {
     surplus: AtomicUsize,
     /// How often a place became free.
     freed: AtomicUsize,
+    /// How many intents in a row could have done with one slot less.
+    easy: AtomicUsize,
     /// Whether intents can be written ahead at all.
     is_ahead_allowed: bool,
 }
@@ -59,6 +61,7 @@ impl Slots {
             ahead: AtomicUsize::new(0),
             surplus: AtomicUsize::new(0),
             freed: AtomicUsize::new(0),
+            easy: AtomicUsize::new(0),
             is_ahead_allowed,
         }))
     }
@@ -94,23 +97,23 @@ impl Slots {
     }
 
     /// Adapts the number of slots to the places that became free while an intent waited for its
-    /// commit. It rises at once and falls by one an intent, because batches differ.
+    /// commit. It rises at once, and falls by one after as many intents as there are places, because
+    /// now and then a commit takes longer: it also moves the log into the file.
     pub(crate) fn is_committed(&self, HandedIn(then): HandedIn) {
         if !self.0.is_ahead_allowed {
             return;
         }
-        let freed = self.0.freed.load(Ordering::Relaxed).wrapping_sub(then);
+        let freed = self.0.freed.load(Ordering::Relaxed).wrapping_sub(then).min(MOST_AHEAD * self.size());
         let ahead = self.0.ahead.load(Ordering::Relaxed);
-        let wanted = freed.min(MOST_AHEAD * self.size()).max(ahead.saturating_sub(1));
-        self.0.ahead.store(wanted, Ordering::Relaxed);
-        if wanted < ahead {
-            self.0.surplus.fetch_add(ahead - wanted, Ordering::Relaxed);
-            return;
-        }
-        for _ in ahead..wanted {
-            if !self.take_surplus() {
-                self.0.slots.add_permits(1);
-            }
+        if freed >= ahead {
+            self.0.easy.store(0, Ordering::Relaxed);
+            self.0.ahead.store(freed, Ordering::Relaxed);
+            let missing = (ahead..freed).filter(|_| !self.take_surplus()).count();
+            self.0.slots.add_permits(missing);
+        } else if 1 + self.0.easy.fetch_add(1, Ordering::Relaxed) >= self.size() {
+            self.0.easy.store(0, Ordering::Relaxed);
+            self.0.ahead.store(ahead - 1, Ordering::Relaxed);
+            self.0.surplus.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -199,18 +202,19 @@ mod tests {
     }
 
     #[test]
-    fn slots_that_are_too_many_are_given_up_one_by_one_and_taken_back_first() {
+    fn slots_that_are_too_many_are_given_up_slowly_and_taken_back_first() {
+        let easy = |slots: &Slots, intents: usize| (0..intents).for_each(|_| slots.is_committed(slots.hands_in()));
         let slots = after(4, 3);
-        for left in [6, 5, 4, 4] {
-            slots.is_committed(slots.hands_in());
+        for (intents, left) in [(3, 7), (1, 6), (4, 5), (4, 4), (40, 4)] {
+            easy(&slots, intents);
             drop(all(&slots));
             assert_eq!(all(&slots).len(), left);
         }
-        let (held, slots) = (after(2, 2), after(2, 2));
+        let slots = after(2, 2);
         let taken = all(&slots);
-        assert_eq!((taken.len(), all(&held).len()), (4, 4));
+        assert_eq!(taken.len(), 4);
         // Both are too many while all are in use, and wanted again before any is released.
-        (0..2).for_each(|_| slots.is_committed(slots.hands_in()));
+        easy(&slots, 4);
         let handed_in = slots.hands_in();
         slots.0.freed.fetch_add(2, Ordering::Relaxed);
         slots.is_committed(handed_in);

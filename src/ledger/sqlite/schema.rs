@@ -16,6 +16,10 @@ use crate::ledger::{Creation, LedgerError};
 /// Marks the file as ours ("cimp").
 const APPLICATION_ID: i64 = 0x6369_6d70;
 
+/// So many pages of the log, 16 MB, are moved into the file at once. That takes syncs of its own, for
+/// which every intent waits.
+const LOG_PAGES: i64 = 4000;
+
 /// No database of SQLite is shorter.
 const SMALLEST_PAGE: u64 = 512;
 
@@ -369,6 +373,7 @@ pub(super) const fn newest() -> i64 {
 /// must not linger in free pages.
 fn harden(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+    connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "fullfsync", true)?;
     connection.pragma_update(None, "secure_delete", true)?;
