@@ -84,7 +84,8 @@ struct Trial<'a> {
     seed: u64,
     kills: usize,
     unanswered: &'a [usize],
-    concurrency: usize,
+    /// The most that a kill may leave unanswered.
+    bound: usize,
     completed: bool,
     verdicts: &'a [checker::Verdict],
 }
@@ -111,8 +112,8 @@ impl Sum {
         self.unanswered.extend(trial.unanswered);
         self.unfinished += u64::from(!trial.completed);
         self.unresolved += trial.verdicts.iter().map(|verdict| verdict.unresolved.len()).sum::<usize>();
-        if trial.unanswered.iter().any(|unanswered| *unanswered > trial.concurrency) {
-            self.most_over = Some(format!("seed {}: more unanswered than in flight", trial.seed));
+        if trial.unanswered.iter().any(|unanswered| *unanswered > trial.bound) {
+            self.most_over = Some(format!("seed {}: more unanswered than there can be intents", trial.seed));
         }
         for (kind, found) in trial.verdicts.iter().flat_map(checker::Verdict::counts) {
             *self.faults.entry(kind).or_default() += found;
@@ -124,7 +125,7 @@ impl Sum {
             seed: outcome.seed,
             kills: outcome.blows.values().sum(),
             unanswered: &outcome.unanswered,
-            concurrency: outcome.concurrency,
+            bound: outcome.concurrency,
             completed: outcome.completed,
             verdicts: std::slice::from_ref(&outcome.verdict),
         });
@@ -160,7 +161,9 @@ impl Sum {
         println!("left in doubt, unknowable  {} (no fault: these worlds let nobody find out)", self.unresolved);
         let mean = self.unanswered.iter().sum::<usize>() as f64 / self.unanswered.len().max(1) as f64;
         let most = self.unanswered.iter().max().copied().unwrap_or_default();
-        println!("unanswered after a kill    {mean:.2} on average, {most} at most (at most 8 in flight)");
+        println!(
+            "unanswered after a kill    {mean:.2} on average, {most} at most (at most 8 in flight; in a ledger file up to 16 more written ahead)"
+        );
         if let Some(over) = &self.most_over {
             println!("{over}");
         }
@@ -234,7 +237,7 @@ fn one_host(program: &Path, seed: u64, options: &Options) -> Box<dyn FnOnce(&mut
             seed,
             kills: outcome.kills,
             unanswered: &outcome.unanswered,
-            concurrency: outcome.concurrency,
+            bound: outcome.bound(),
             completed: outcome.completed,
             verdicts: &outcome.verdicts,
         });

@@ -66,7 +66,8 @@ pub struct Outcome {
     /// Processes that were alive when they were killed.
     pub kills: usize,
     /// How many requests each of them cut off: those without an answer in the ledger, but for those
-    /// that had none before and those that wait in doubt and are not in flight.
+    /// that had none before and those that wait in doubt and are not in flight. Some were written
+    /// ahead and never left.
     pub unanswered: Vec<usize>,
     pub concurrency: usize,
     /// After every kill and at the end.
@@ -77,8 +78,13 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// The most that a kill may cut off: what can be in flight, and twice as many written ahead.
+    pub fn bound(&self) -> usize {
+        3 * self.concurrency
+    }
+
     pub fn is_clean(&self) -> bool {
-        let bounded = self.unanswered.iter().all(|unanswered| *unanswered <= self.concurrency);
+        let bounded = self.unanswered.iter().all(|unanswered| *unanswered <= self.bound());
         self.completed && bounded && self.verdicts.iter().all(Verdict::is_clean)
     }
 }

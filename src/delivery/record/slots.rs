@@ -18,10 +18,10 @@ const MOST_AHEAD: usize = 2;
 
 /// The slots of a run. Clones share them.
 #[derive(Clone, Debug)]
-pub(crate) struct Slots(Arc<Shared>);
+pub(crate) struct Slots(Arc<SlotCounts>);
 
 #[derive(Debug)]
-struct Shared {
+struct SlotCounts {
     slots: Arc<Semaphore>,
     places: Arc<Semaphore>,
     /// How many places there are.
@@ -54,7 +54,7 @@ pub(crate) struct HandedIn(usize);
 impl Slots {
     /// Returns slots for one record, and more as places are added.
     pub(crate) fn new(is_ahead_allowed: bool) -> Self {
-        Self(Arc::new(Shared {
+        Self(Arc::new(SlotCounts {
             slots: Arc::new(Semaphore::new(1)),
             places: Arc::new(Semaphore::new(1)),
             size: AtomicUsize::new(1),
