@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row, params};
 use super::lock::{Lock, real_file};
 use super::move_mark::{self, MoveMark};
 use super::packed_receipt::ReceiptUnpacker;
-use super::{read, schema, store};
+use super::{read, record_rows, schema, store};
 use crate::domain::EmailKey;
 use crate::ledger::minute_codec::EncodedMinute;
 use crate::ledger::model::Stay;
@@ -202,7 +202,7 @@ fn read_intent(row: &Row<'_>) -> rusqlite::Result<MovedIntent> {
         email: read_email(row, 0)?,
         run: row.get(1)?,
         row: row.get(2)?,
-        intent: read::read_intent(row, 3, 14)?,
+        intent: record_rows::read_intent(row, 3, 14)?,
     })
 }
 
@@ -215,7 +215,7 @@ fn read_outcome(row: &Row<'_>, unpacker: &ReceiptUnpacker) -> rusqlite::Result<M
         payload: PayloadHash(row.get(4)?),
         settled_at: read::read_time(row, 5)?,
         field_hashes: row.get(6)?,
-        stored: read::read_outcome(row, 7, unpacker)?,
+        stored: record_rows::read_outcome(row, 7, unpacker)?,
     })
 }
 
