@@ -27,10 +27,11 @@ impl Import<'_> {
         opening: Option<Box<Opening>>,
     ) -> Result<SendingEnd, Failure> {
         let (sender, offered) = mpsc::channel(AHEAD);
-        let (input, known) = (Arc::clone(&self.input), Arc::clone(&self.known));
+        let (input, records, known) = (Arc::clone(&self.input), self.plan.tally.total(), Arc::clone(&self.known));
         let stop = self.signals.shutdown.clone();
         // If the input cannot be read to its end, sending stops too.
-        let reading = signals::on_thread(move || offers::read(&input, &known, &sender).inspect_err(|_| stop.drain()))?;
+        let reading =
+            signals::on_thread(move || offers::read(&input, records, &known, &sender).inspect_err(|_| stop.drain()))?;
         let watching = tokio::spawn(offers::watch(Arc::clone(&self.input), self.signals.shutdown.clone()));
         let mut progress = Progress::start(self.progress, self.scope());
         let job = self.sender.job(api, &self.ledger, run, offered, self.plan.to_send, &self.signals.shutdown);
