@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::delivery::{Offer, Payload, Shutdown};
-use crate::domain::{InputRecord, Position, RecordVerdict, Status};
+use crate::domain::{InputRecord, RecordVerdict, Status};
 use crate::failure::Failure;
 use crate::process::signals;
 use crate::reconcile::input::InputHandle;
@@ -15,20 +15,8 @@ use crate::reconcile::known::KnownRows;
 /// How often the input is checked for changes while nothing is read from it.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Reads the input to its end, or until the receiver is dropped. Does not read it if all of its
-/// records are known, of which the plan has counted so many.
-pub(super) fn read(
-    input: &InputHandle,
-    records: u64,
-    known: &KnownRows,
-    offers: &mpsc::Sender<Offer>,
-) -> Result<(), Failure> {
-    if let Some(mut all) = known.all(records) {
-        // What is known of a row is not the line on which it starts.
-        let offer = |(row, status)| Offer::Settled { position: Position { row, line: 0 }, status };
-        let sent_all = all.all(|row| offers.blocking_send(offer(row)).is_ok());
-        return if sent_all { input.check_unchanged() } else { Ok(()) };
-    }
+/// Reads the input to its end, or until the receiver is dropped.
+pub(super) fn read(input: &InputHandle, known: &KnownRows, offers: &mpsc::Sender<Offer>) -> Result<(), Failure> {
     for records in input.feed(false)?.in_parallel(Vec::<InputRecord<'_>>::new)? {
         for record in records? {
             let offer = offer(record, known);
