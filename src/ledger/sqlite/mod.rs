@@ -7,7 +7,8 @@
 //! - `store`: the [`Store`](super::store::Store). `write`: its statements; `maintenance`: those of
 //!   operations by hand.
 //! - `read`: the [`LedgerReader`](super::store::LedgerReader). `record_rows`: its questions about
-//!   records; `read_ahead`: what makes them fast where they come in the order of the ledger.
+//!   records; `read_ahead`: what makes them fast if they come in the order of the ledger; `values`:
+//!   single values of a row.
 //! - `packed_receipt`: what the server said of a customer, as the few bytes that are kept.
 //! - `departure`: moving into a database. `move_mark`: what such a file says.
 //!
@@ -29,6 +30,7 @@ mod schema;
 mod store;
 #[cfg(test)]
 mod tests;
+mod values;
 mod write;
 
 #[cfg(feature = "postgres")]

@@ -5,21 +5,19 @@ use std::hash::BuildHasher as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::packed_receipt::ReceiptUnpacker;
 use super::read_ahead::{Question, ReadAhead};
-use super::record_rows::{RecordSearch, read_boot_time};
+use super::record_rows::RecordSearch;
+use super::values::{read_boot_time, read_status, read_time};
 use super::{lock, schema};
-use crate::domain::{EmailKey, MinuteTraffic, Moment, Status, StopWords, Tally};
+use crate::domain::{EmailKey, MinuteTraffic, Moment, StopWords, Tally};
 use crate::ledger::field_hashes::FieldHashes;
 use crate::ledger::keyed_hasher::BadRecordDigest;
 use crate::ledger::minute_codec::{self, EncodedMinute};
-use crate::ledger::model::{
-    CheckedStatus, InputName, OpenRequest, RunCounters, RunId, RunInfo, RunStart, RunState, SharedId, Target,
-};
+use crate::ledger::model::{InputName, OpenRequest, RunCounters, RunId, RunInfo, RunStart, RunState, SharedId, Target};
 use crate::ledger::record_state::{Claimed, KnownRecord, RecordState};
 use crate::ledger::store::LedgerReader;
 use crate::ledger::{LedgerError, Occupied};
@@ -331,15 +329,6 @@ fn sent_fields(
     Ok(found.optional()?.flatten().and_then(|bytes| FieldHashes::from_bytes(&bytes)))
 }
 
-/// Reads what was checked from this column on.
-pub(super) fn read_check(row: &Row<'_>, first: usize) -> rusqlite::Result<CheckedStatus> {
-    Ok(CheckedStatus {
-        kyc_status: row.get(first)?,
-        tos_status: row.get(first + 1)?,
-        checked_at: read_time(row, first + 2)?,
-    })
-}
-
 pub(super) fn read_run(row: &Row<'_>) -> rusqlite::Result<RunInfo> {
     Ok(RunInfo {
         id: RunId { number: row.get(0)?, name: row.get(1)? },
@@ -365,17 +354,4 @@ pub(super) fn read_minute(row: &Row<'_>) -> rusqlite::Result<MinuteTraffic> {
     let encoded = EncodedMinute { counts: row.get(1)?, latencies: row.get(2)? };
     let unreadable = || rusqlite::Error::FromSqlConversionFailure(1, Type::Blob, "unreadable counts".into());
     minute_codec::decode(row.get(0)?, &encoded).ok_or_else(unreadable)
-}
-
-pub(super) fn read_status(row: &Row<'_>, column: usize) -> rusqlite::Result<Status> {
-    let text = row.get_ref(column)?.as_str()?;
-    Status::IMPORT.into_iter().find(|status| status.as_str() == text).ok_or_else(|| {
-        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, format!("unknown status {text:?}").into())
-    })
-}
-
-pub(super) fn read_time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
-    let millis = row.get(column)?;
-    Timestamp::from_millisecond(millis)
-        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Integer, error.into()))
 }

@@ -2,16 +2,15 @@
 
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
-use std::time::Duration;
 
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::packed_receipt::ReceiptUnpacker;
-use super::read::{read_check, read_status, read_time};
 use super::read_ahead::{FoundRecord, Question};
-use crate::domain::{BootTime, Data, EmailKey, Moment, Receipt};
-use crate::ledger::model::{Intent, PastOutcome, StoredOutcome};
+use super::values::{read_boot_time, read_status, read_time};
+use crate::domain::{Data, EmailKey, Moment, Receipt};
+use crate::ledger::model::{CheckedStatus, Intent, PastOutcome, StoredOutcome};
 use crate::ledger::payload::PayloadHash;
 use crate::ledger::record_state::RecordState;
 
@@ -209,9 +208,11 @@ fn read_receipt(row: &Row<'_>, first: usize, unpacker: &ReceiptUnpacker) -> rusq
     })
 }
 
-/// The number of a boot, and in the next column its time.
-pub(super) fn read_boot_time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<BootTime>> {
-    let (boot, uptime): (Option<[u8; 16]>, Option<u64>) = (row.get(column)?, row.get(column + 1)?);
-    let told = boot.zip(uptime);
-    Ok(told.map(|(boot, uptime)| BootTime { boot: u128::from_be_bytes(boot), uptime: Duration::from_millis(uptime) }))
+/// Reads what was checked from this column on.
+pub(super) fn read_check(row: &Row<'_>, first: usize) -> rusqlite::Result<CheckedStatus> {
+    Ok(CheckedStatus {
+        kyc_status: row.get(first)?,
+        tos_status: row.get(first + 1)?,
+        checked_at: read_time(row, first + 2)?,
+    })
 }
