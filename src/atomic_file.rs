@@ -17,6 +17,9 @@ use tempfile::NamedTempFile;
 
 use crate::limits;
 
+/// How much is written at once, in bytes. A report of a million records has half a gigabyte.
+const BUFFER: usize = 64 * 1024;
+
 /// A file that appears at its path when it is committed. If it is dropped before, it leaves no
 /// trace. Only its owner can read it, unless [`AtomicFile::readable_by_all`] is called.
 #[derive(Debug)]
@@ -31,7 +34,7 @@ impl AtomicFile {
     pub fn create(path: &Path) -> io::Result<Self> {
         refuse_what_is_no_file(path)?;
         let (file, in_use) = temporary(folder(path), &prefix(path))?;
-        Ok(Self { writer: BufWriter::new(file), path: path.to_owned(), _in_use: in_use })
+        Ok(Self { writer: BufWriter::with_capacity(BUFFER, file), path: path.to_owned(), _in_use: in_use })
     }
 
     /// Makes the file readable by every user, whatever the umask is. Only for files without

@@ -9,6 +9,7 @@ one to a new file, and add it to the list.
 
 import json
 import random
+import re
 import string
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from pathlib import Path
 
 SAMPLES = 4000
 SIZE = 4096
+ID = rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 made_up = random.Random(1)
 
@@ -111,7 +113,8 @@ def packed(data):
     texts += [data.get("id"), data.get("kyc_link"), data.get("tos_link")]
     texts += [kyc_status, data.get("tos_status"), data.get("created_at")]
     lengths = b"".join(varint(0 if text is None else len(text.encode()) + 1) for text in texts)
-    return lengths + b"".join(text.encode() for text in texts if text is not None)
+    text = "".join(text for text in texts if text is not None)
+    return lengths + re.sub(ID, lambda id: b"\xff" + bytes.fromhex(id[0].decode().replace("-", "")), text.encode())
 
 
 def varint(value):

@@ -42,7 +42,7 @@ pub(super) fn run(settings: ReportSettings) -> Result<Exit, Failure> {
     let is_last = ledger.last_run(&run.start.input.0)?.is_some_and(|last| last.id == run.id);
     let reconciler = Reconciler::new(duplicates, Some(ledger), AsOf::Run(run.id.number));
     let writing = Activity::counting(progress, "writing the reports", input.rows_read());
-    let counted = pass::pass(&input, &outputs, &reconciler, |_, _| {})?;
+    let counted = pass::pass(&input, &outputs, reconciler, |_, _| {})?;
     drop(writing);
     // Not before, because it looks which names are free.
     let correction = resume::correction(&input, &outputs, is_ndjson);

@@ -85,7 +85,7 @@ pub(super) fn decide(known: Option<&RecordState>, request: &ClaimRequest, run: i
     if let Some(of_row) = known.claimed_row(run) {
         return Decision::Duplicate { of_row };
     }
-    if let Some((_, open)) = &known.open {
+    if let Some((_, open)) = known.open.as_deref() {
         return Decision::Deliver { generation: open.generation, resumed: Some(Box::new(open.clone())) };
     }
     match known.status(run, request.payload) {

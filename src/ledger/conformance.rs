@@ -284,7 +284,7 @@ async fn every_field_of_an_intent_comes_back(place: &impl Place) {
     ledger.intend(&run, &first, wanted.clone()).await.unwrap();
     let reader = place.reader(&target());
     let state = reader.state(&email("a"), None).unwrap().unwrap();
-    assert_eq!((state.generation, &state.open), (2, &Some((run.number, wanted.clone()))));
+    assert_eq!((state.generation, &state.open), (2, &Some(Box::new((run.number, wanted.clone())))));
     let sent_at = wanted.sent_at.wall;
     assert_eq!(
         reader.open_requests().unwrap(),
@@ -295,7 +295,7 @@ async fn every_field_of_an_intent_comes_back(place: &impl Place) {
         Intent { key_since: moment(1, true), sent_at: moment(2, false), token_until, ..intent(&ledger, &first) };
     ledger.intend(&run, &first, swapped.clone()).await.unwrap();
     let state = place.reader(&target()).state(&email("a"), None).unwrap().unwrap();
-    assert_eq!(state.open, Some((run.number, swapped)), "a later intent takes the place of an earlier one");
+    assert_eq!(state.open, Some(Box::new((run.number, swapped))), "a later intent takes the place of an earlier one");
 }
 
 async fn every_field_of_a_run_comes_back(place: &impl Place) {

@@ -319,7 +319,7 @@ impl KeptTarget {
             generation: record.generation,
             claimed_run: record.claimed_run,
             claimed_row: record.claimed_row,
-            open: record.open.as_ref().map(|(run, _, intent)| (*run, intent.clone())),
+            open: record.open.as_ref().map(|(run, _, intent)| Box::new((*run, intent.clone()))),
             latest: latest.map(|(past, ..)| *past),
         };
         let checked = record.checked.clone();

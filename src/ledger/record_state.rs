@@ -10,8 +10,8 @@ pub struct RecordState {
     pub(super) generation: u32,
     pub(super) claimed_run: i64,
     pub(super) claimed_row: u64,
-    /// A request whose effect is unknown, and the run that sent it.
-    pub(super) open: Option<(i64, Intent)>,
+    /// A request whose effect is unknown, and the run that sent it. Rare, and large.
+    pub(super) open: Option<Box<(i64, Intent)>>,
     pub(super) latest: Option<PastOutcome>,
 }
 
@@ -51,7 +51,7 @@ impl RecordState {
     /// The run that sent the open request, where no outcome tells of its doubt yet: it ended before
     /// it could.
     pub(super) fn untold_doubt(&self, now_in: i64) -> Option<(i64, &Intent)> {
-        let (sent_by, intent) = self.open.as_ref()?;
+        let (sent_by, intent) = self.open.as_deref()?;
         let told = self.latest.as_ref().is_some_and(|latest| latest.run == *sent_by);
         (*sent_by != now_in && !told).then_some((*sent_by, intent))
     }
@@ -76,7 +76,7 @@ impl RecordState {
     /// What a report as of `run` says of a record with this payload.
     #[must_use]
     pub fn status(&self, run: i64, payload: PayloadHash) -> Status {
-        if self.open.as_ref().is_some_and(|(sent_by, _)| *sent_by <= run) {
+        if self.open.as_ref().is_some_and(|open| open.0 <= run) {
             return Status::InDoubt;
         }
         let Some(latest) = &self.latest else { return Status::NotAttempted };
@@ -128,7 +128,7 @@ pub(super) mod tests {
             sent_at: now,
             token_until: None,
         };
-        standing.open = Some((run, intent));
+        standing.open = Some(Box::new((run, intent)));
         standing
     }
 

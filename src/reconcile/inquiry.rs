@@ -77,7 +77,7 @@ pub(crate) fn scope(input: &InputHandle, ledger: Reader, now: Timestamp) -> Resu
     let duplicates = survey::survey(input, true, None)?.duplicates;
     let reconciler = Reconciler::new(duplicates, Some(ledger), AsOf::Now);
     let mut scope = InquiryScope { continues: since.is_some(), ..InquiryScope::default() };
-    let counted = pass::pass(input, &Outputs::default(), &reconciler, |line, _| scope.add(line, since))?;
+    let counted = pass::pass(input, &Outputs::default(), reconciler, |line, _| scope.add(line, since))?;
     scope.records = counted.tally.total();
     Ok(scope)
 }

@@ -42,15 +42,34 @@ pub(crate) struct ReviewedRecord {
 }
 
 impl ReviewedRecord {
-    pub(crate) fn of(record: InputRecord<'_>) -> Self {
+    fn of(record: InputRecord<'_>, detail: Detail) -> Self {
         let verdict = &record.verdict;
-        let (email, name) = (verdict.email().map(Into::into), verdict.name().map(Into::into));
+        let (email, name) = match detail {
+            Detail::Counts if !verdict.is_invalid() => (None, None),
+            Detail::Counts | Detail::Lines => (verdict.email().map(Into::into), verdict.name().map(Into::into)),
+        };
         let send_kyc_mail = verdict.send_kyc_mail();
         let InputRecord { position, verdict, kept, raw } = record;
         let (RecordVerdict::Valid { warnings: violations, .. } | RecordVerdict::Invalid { problems: violations, .. }) =
             verdict;
         Self { position, email, name, violations: violations.into_boxed_slice(), kept, raw, send_kyc_mail }
     }
+}
+
+/// How much of the records is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// What their lines are counted by.
+    Counts,
+    /// What lines show.
+    Lines,
+}
+
+/// The records of a piece of the input, prepared on all cores.
+#[derive(Debug)]
+pub(crate) struct PreparedPiece {
+    pub records: ChunkedVec<PreparedRecord>,
+    detail: Detail,
 }
 
 /// A record, with everything that can be computed without the others.
@@ -65,7 +84,8 @@ pub(crate) struct PreparedRecord {
 struct Sendable {
     email: EmailKey,
     payload: PayloadHash,
-    /// Kept for as long as the piece, because only the ledger shows which records changed.
+    /// Kept for as long as the piece, because only the ledger shows which records changed. Empty if
+    /// lines are only counted.
     body: Vec<u8>,
 }
 
@@ -76,28 +96,30 @@ impl std::fmt::Debug for Sendable {
     }
 }
 
-impl Gather for ChunkedVec<PreparedRecord> {
+impl Gather for PreparedPiece {
     const PIECE: usize = 32 * 1024;
 
     fn add(&mut self, record: InputRecord<'_>) {
-        self.push(PreparedRecord::new(record));
+        self.records.push(PreparedRecord::new(record, self.detail));
     }
 
     fn after(&mut self, rows: u64) {
-        self.iter_mut().for_each(|prepared| prepared.noted.position.row += rows);
+        self.records.iter_mut().for_each(|prepared| prepared.noted.position.row += rows);
     }
 }
 
 impl PreparedRecord {
-    fn new(record: InputRecord<'_>) -> Self {
+    fn new(record: InputRecord<'_>, detail: Detail) -> Self {
         let sendable = match &record.verdict {
             RecordVerdict::Invalid { .. } => None,
             RecordVerdict::Valid { customer, .. } => {
                 let body = wire::body(customer);
-                Some(Sendable { email: customer.email.key(), payload: PayloadHash::of(&body), body })
+                let payload = PayloadHash::of(&body);
+                let body = if detail == Detail::Lines { body } else { Vec::new() };
+                Some(Sendable { email: customer.email.key(), payload, body })
             }
         };
-        Self { noted: ReviewedRecord::of(record), sendable }
+        Self { noted: ReviewedRecord::of(record, detail), sendable }
     }
 }
 
@@ -115,8 +137,8 @@ pub(crate) struct Reconciler {
     /// `None` if nothing was ever sent.
     ledger: Option<Reader>,
     as_of: AsOf,
-    /// Whether lines are written. If they are only counted, their status is enough.
-    writes_lines: bool,
+    /// If lines are only counted, their status is enough.
+    detail: Detail,
     firsts: RefCell<Firsts>,
 }
 
@@ -140,12 +162,18 @@ impl Firsts {
 
 impl Reconciler {
     pub(crate) fn new(duplicates: Arc<Duplicates>, ledger: Option<Reader>, as_of: AsOf) -> Self {
-        Self { duplicates, ledger, as_of, writes_lines: true, firsts: RefCell::default() }
+        Self { duplicates, ledger, as_of, detail: Detail::Lines, firsts: RefCell::default() }
     }
 
     /// Makes lines for counting only, without the ids and complaints of the ledger.
     pub(crate) fn for_counts(self) -> Self {
-        Self { writes_lines: false, ..self }
+        Self { detail: Detail::Counts, ..self }
+    }
+
+    /// Returns what begins the pieces of the input for this reconciler.
+    pub(crate) fn begin_piece(&self) -> impl Fn() -> PreparedPiece + Send + Sync + use<> {
+        let detail = self.detail;
+        move || PreparedPiece { records: ChunkedVec::default(), detail }
     }
 
     /// Asks the ledger for all records of a piece at once, because one query per record would cost
@@ -154,7 +182,7 @@ impl Reconciler {
         let Some(ledger) = &self.ledger else { return Ok(KnownPiece::default()) };
         let sendable: Vec<_> = records.filter_map(|record| record.sendable.as_ref()).collect();
         let emails: Vec<_> = sendable.iter().map(|sendable| &sendable.email).collect();
-        if !self.writes_lines {
+        if self.detail == Detail::Counts {
             let states = ledger.states(&emails, self.run())?;
             let records: Vec<_> = states.into_iter().map(|state| state.map(|state| (state, None))).collect();
             return Ok(KnownPiece { records: records.into_iter(), changed: Vec::new().into_iter() });
@@ -201,7 +229,7 @@ impl Reconciler {
             line.error = changed.to_string();
             line.changed = Some(changed);
         }
-        if let Some(standing) = standing.filter(|_| self.writes_lines) {
+        if let Some(standing) = standing.filter(|_| self.detail == Detail::Lines) {
             remember(&mut line, &standing, past.flatten(), self.run(), &mut notes);
         }
         line.warning = notes.join("; ");

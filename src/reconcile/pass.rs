@@ -1,44 +1,88 @@
 //! A pass over the input with the ledger, which produces lines, counts and files. `check` and the
 //! plan of `import` make one before anything is sent, `report` and the end of `import` after it.
+//!
+//! One thread asks the ledger and makes the lines, and the caller's counts and writes them, because
+//! each of the two takes about as long as the other.
 
-use super::chunks::ChunkedVec;
+use std::panic::resume_unwind;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
+
 use super::input::InputHandle;
-use super::line::{PassCounts, PreparedRecord, Reconciler, ShapedRecord};
+use super::line::{PassCounts, PreparedPiece, Reconciler, ReviewedRecord, ShapedRecord};
 use super::outputs::{Files, Outputs};
-use crate::domain::ReportLine;
+use crate::domain::{ReportLine, SkippedRows};
 use crate::failure::Failure;
+use crate::intake::Parallel;
+
+/// How many lines are handed on at once, and how often before they are taken. Each holds all that
+/// the server said of a customer.
+const BATCH: usize = 64;
+const BATCHES: usize = 4;
+
+/// Lines in the order of the input, each with its record.
+type LineBatch = Vec<(ReportLine, ReviewedRecord)>;
 
 /// Judges every record, passes it and its line to `observe`, and writes the requested files. They
 /// appear only when all are complete.
 pub(crate) fn pass(
     input: &InputHandle,
     outputs: &Outputs,
-    reconciler: &Reconciler,
+    reconciler: Reconciler,
     mut observe: impl FnMut(&ReportLine, &ShapedRecord<'_>),
 ) -> Result<PassCounts, Failure> {
     let feed = input.feed(outputs.rejects.is_some())?;
     let (shape, mut counted) = (feed.shape(), PassCounts::default());
     let mut files = Files::create(outputs, &feed)?;
-    let mut pieces = feed.in_parallel(ChunkedVec::<PreparedRecord>::default)?;
-    for prepared in pieces.by_ref() {
-        let prepared = prepared?;
-        let mut known = reconciler.known(prepared.iter())?;
-        let mut bad = Vec::new();
-        let mut row = None;
-        for prepared in prepared {
-            row = Some(prepared.noted.position.row);
-            let line = reconciler.line(&prepared, &mut known);
-            let record = &prepared.noted;
-            counted.add(&line);
-            bad.extend(reconciler.bad_record(&prepared, &line));
-            files.write(&line, record.raw.as_ref())?;
-            observe(&line, &ShapedRecord { shape: &shape, record });
+    let pieces = feed.in_parallel(reconciler.begin_piece())?;
+    let (lines, batches) = sync_channel(BATCHES);
+    let (skipped, bad) = thread::scope(|scope| {
+        let maker = thread::Builder::new().name("lines".to_owned());
+        let maker = maker.spawn_scoped(scope, move || make_lines(pieces, &reconciler, &lines));
+        let maker = maker.map_err(|error| Failure::no_thread(&error))?;
+        for batch in batches {
+            let row = batch.last().map(|(line, _)| line.position.row);
+            for (line, record) in batch {
+                counted.add(&line);
+                files.write(&line, record.raw.as_ref())?;
+                observe(&line, &ShapedRecord { shape: &shape, record: &record });
+            }
+            row.into_iter().for_each(|row| input.read_up_to(row));
         }
-        row.into_iter().for_each(|row| input.read_up_to(row));
-        reconciler.count_bad(&bad, &mut counted)?;
-    }
-    counted.tally.set_skipped(pieces.skipped());
+        maker.join().unwrap_or_else(|panic| resume_unwind(panic))
+    })?;
+    let PassCounts { known_bad, known_rejected, bad_records, .. } = bad;
+    let mut counted = PassCounts { known_bad, known_rejected, bad_records, ..counted };
+    counted.tally.set_skipped(skipped);
     files.note_known_bad(counted.known_bad);
     files.commit()?;
     Ok(counted)
+}
+
+/// Makes the lines of all records, until the receiver is dropped. Returns the rows that were
+/// skipped, and the counts of the bad records alone.
+fn make_lines(
+    mut pieces: Parallel<PreparedPiece>,
+    reconciler: &Reconciler,
+    lines: &SyncSender<LineBatch>,
+) -> Result<(SkippedRows, PassCounts), Failure> {
+    let mut counted = PassCounts::default();
+    for piece in pieces.by_ref() {
+        let prepared = piece?.records;
+        let mut known = reconciler.known(prepared.iter())?;
+        let (mut bad, mut batch) = (Vec::new(), Vec::with_capacity(BATCH));
+        for prepared in prepared {
+            let line = reconciler.line(&prepared, &mut known);
+            bad.extend(reconciler.bad_record(&prepared, &line));
+            batch.push((line, prepared.noted));
+            if batch.len() == BATCH && lines.send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH))).is_err() {
+                return Ok((pieces.skipped(), counted));
+            }
+        }
+        if lines.send(batch).is_err() {
+            return Ok((pieces.skipped(), counted));
+        }
+        reconciler.count_bad(&bad, &mut counted)?;
+    }
+    Ok((pieces.skipped(), counted))
 }

@@ -77,7 +77,7 @@ pub(crate) fn plan(
         let reconciler = Reconciler::new(Arc::clone(&duplicates), ledger, AsOf::Now);
         let needs_lines = writes || purpose.excuses_rejected;
         let reconciler = if needs_lines { reconciler } else { reconciler.for_counts() };
-        counted = pass::pass(input, outputs, &reconciler, |line, told| {
+        counted = pass::pass(input, outputs, reconciler, |line, told| {
             let ShapedRecord { shape, record } = told;
             known.add(record.position.row, line.status, duplicates.earlier(record.position.row));
             diagnostics.add(record.position, &record.violations, shape, record.raw.as_ref());

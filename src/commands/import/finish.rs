@@ -292,7 +292,7 @@ impl Import<'_> {
         let outputs = self.outputs(run, memory, end).await?;
         let reconciler = Reconciler::new(Arc::clone(&self.duplicates), Some(memory.reader()?), AsOf::Run(run.number));
         let input = Arc::clone(&self.input);
-        let pass = signals::on_thread(move || pass::pass(&input, &outputs, &reconciler, |_, _| {}))?;
+        let pass = signals::on_thread(move || pass::pass(&input, &outputs, reconciler, |_, _| {}))?;
         self.unless_leaving(pass).await
     }
 

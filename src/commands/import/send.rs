@@ -8,8 +8,9 @@ use tokio::sync::mpsc;
 use super::offers;
 use super::run::{Import, SendingEnd};
 use crate::commands::job;
-use crate::delivery::{self, Api, Opening, RunEnd, Verdict};
-use crate::domain::{Status, StopWords, Tally};
+use crate::delivery::{self, Api, Offer, Opening, RunEnd, Verdict};
+use crate::domain::{Position, Status, StopWords, Tally};
+use crate::event::Event;
 use crate::failure::Failure;
 use crate::ledger::RunId;
 use crate::process::signals;
@@ -27,24 +28,36 @@ impl Import<'_> {
         opening: Option<Box<Opening>>,
     ) -> Result<SendingEnd, Failure> {
         let (sender, offered) = mpsc::channel(AHEAD);
-        let (input, known) = (Arc::clone(&self.input), Arc::clone(&self.known));
-        let stop = self.signals.shutdown.clone();
-        // If the input cannot be read to its end, sending stops too.
-        let reading = signals::on_thread(move || offers::read(&input, &known, &sender).inspect_err(|_| stop.drain()))?;
+        let all_known = self.known.all(self.plan.tally.total());
+        let reading = match all_known {
+            None => Some(self.read(sender)?),
+            Some(_) => {
+                // The run ends when nobody can offer a record any more.
+                drop(sender);
+                None
+            }
+        };
         let watching = tokio::spawn(offers::watch(Arc::clone(&self.input), self.signals.shutdown.clone()));
         let mut progress = Progress::start(self.progress, self.scope());
         let job = self.sender.job(api, &self.ledger, run, offered, self.plan.to_send, &self.signals.shutdown);
         let opening = opening.map(|opening| *opening);
         let job = delivery::Job { known_rejected: self.known_rejected.clone(), opening, ..job };
-        let end = delivery::run(job, |event| {
+        let mut show = |event: Event| {
             log_event(&event);
             self.metrics.on(&event);
             progress.on(&event, Instant::now());
-        })
-        .await;
+        };
+        // Their lines are not known, and no event needs them.
+        let settled = |(row, status)| Event::Settled { position: Position { row, line: 0 }, status };
+        all_known.into_iter().flatten().for_each(|known| show(settled(known)));
+        let end = delivery::run(job, show).await;
         progress.finish();
         watching.abort();
-        let unread = if self.signals.shutdown.is_leaving() { None } else { reading.await.err() };
+        let unread = match reading {
+            _ if self.signals.shutdown.is_leaving() => None,
+            Some(reading) => reading.await.err(),
+            None => self.input.check_unchanged().err(),
+        };
         let RunEnd { verdict, counters } = end;
         let stopped = job::stop_message(&verdict, self.signals.caught.get()).map(|why| match &verdict {
             Verdict::RejectedAlike { words, .. } => {
@@ -53,6 +66,15 @@ impl Import<'_> {
             _ => why,
         });
         Ok(SendingEnd { verdict: Some(verdict), counters, unread, stopped })
+    }
+
+    /// Starts to offer the records of the input. A file whose records are all known is not read
+    /// again for that.
+    fn read(&self, offers: mpsc::Sender<Offer>) -> Result<impl Future<Output = Result<(), Failure>> + use<>, Failure> {
+        let (input, known) = (Arc::clone(&self.input), Arc::clone(&self.known));
+        let stop = self.signals.shutdown.clone();
+        // If the input cannot be read to its end, sending stops too.
+        signals::on_thread(move || offers::read(&input, &known, &offers).inspect_err(|_| stop.drain()))
     }
 
     fn scope(&self) -> Scope {

@@ -315,6 +315,9 @@ impl<S: Server, L: FnMut(Event)> Run<S, L> {
                 }
             }
         }
+        if requests.is_empty() {
+            return;
+        }
         let (context, policy) = (Arc::clone(&self.context), self.claims);
         let claiming = async move {
             let claims = context.ledger.claim(&context.run, requests, policy).await?;

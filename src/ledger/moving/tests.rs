@@ -99,7 +99,8 @@ fn known(reader: &Reader) -> String {
     let as_of = |run: Option<i64>| (reader.outcomes(&asked, run).unwrap(), reader.states(&asked, run).unwrap());
     let bodies: Vec<_> = emails.iter().map(|email| (email, &b"{}"[..])).collect();
     let bad = reader.hasher().bad_record(Some(&email("bad")), [&b"cell"[..]], "phone.syntax");
-    let intents: Vec<_> = as_of(None).1.into_iter().flatten().filter_map(|state| state.open).collect();
+    let intents: Vec<_> =
+        as_of(None).1.into_iter().flatten().filter_map(|state| state.open).map(|open| *open).collect();
     let bytes: Vec<_> = intents.iter().map(|(_, intent)| (intent.body.clone(), intent.clone())).collect();
     let times = bytes.iter().map(|(body, intent)| (body, intent.key_since, intent.sent_at, intent.token_until));
     let runs = [reader.runs_of("/a.csv", 9).unwrap(), reader.runs_of("/customers.csv", 9).unwrap()];
@@ -161,7 +162,7 @@ async fn a_doubt_that_moved_is_asked_for_with_the_same_key_and_bytes_and_new_req
     fill(&world).await;
     let ledger = world.open(&target());
     let of_doubt = Reader::open(&world.file(), &target()).unwrap().state(&email("open"), None).unwrap().unwrap();
-    let (_, sent) = of_doubt.open.unwrap();
+    let (_, sent) = *of_doubt.open.unwrap();
     let run = begin(&ledger).await;
     let fresh = ledger.key(&ticket(&ledger, &run, "fresh", 9).await, PayloadHash::of(b"y"), 1);
     drop(ledger);

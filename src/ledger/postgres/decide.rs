@@ -165,7 +165,7 @@ impl Asking<'_> {
         let mut states = HashMap::with_capacity(rows.len());
         for row in &rows {
             let mut found = read_state(row)?;
-            if let (Some((_, intent)), Some(sent)) = (&mut found.state.open, &found.sent) {
+            if let (Some((_, intent)), Some(sent)) = (found.state.open.as_deref_mut(), &found.sent) {
                 // A key must not look younger than it is, and a request not older.
                 intent.key_since = sent.key_since.map_or(intent.key_since, |since| since.seen_at(before));
                 intent.sent_at = self.takeover.sent_at(sent, self.account.epoch, after);
@@ -244,7 +244,7 @@ impl Asking<'_> {
         numbering: &mut Numbering,
     ) -> Result<Reaction, DatabaseTrouble> {
         let state = self.states([email], i64::MAX).await?.remove(email);
-        let Some(((sent_by, intent), state)) = state.as_ref().and_then(|state| Some((state.open.as_ref()?, state)))
+        let Some(((sent_by, intent), state)) = state.as_ref().and_then(|state| Some((state.open.as_deref()?, state)))
         else {
             return Ok((OpReply::Is(false), Vec::new()));
         };

@@ -57,7 +57,10 @@ pub(super) fn read_state(row: &Row) -> Result<StateRow, DatabaseTrouble> {
                 token_until: token_until.map(|until| until.written),
             };
             let (epoch, is_over) = (row.try_get(13)?, row.try_get(14)?);
-            (Some((run, intent)), Some(SentRow { epoch, is_over, key_since: Some(key_since), sent_at, token_until }))
+            (
+                Some(Box::new((run, intent))),
+                Some(SentRow { epoch, is_over, key_since: Some(key_since), sent_at, token_until }),
+            )
         }
         None => (None, None),
     };

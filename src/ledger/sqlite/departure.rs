@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row, params};
 use super::lock::{Lock, real_file};
 use super::move_mark::{self, MoveMark};
 use super::packed_receipt::ReceiptUnpacker;
-use super::{read, schema, store};
+use super::{read, record_rows, schema, store, values};
 use crate::domain::EmailKey;
 use crate::ledger::minute_codec::EncodedMinute;
 use crate::ledger::model::Stay;
@@ -202,7 +202,7 @@ fn read_intent(row: &Row<'_>) -> rusqlite::Result<MovedIntent> {
         email: read_email(row, 0)?,
         run: row.get(1)?,
         row: row.get(2)?,
-        intent: read::read_intent(row, 3, 14)?,
+        intent: record_rows::read_intent(row, 3, 14)?,
     })
 }
 
@@ -211,11 +211,11 @@ fn read_outcome(row: &Row<'_>, unpacker: &ReceiptUnpacker) -> rusqlite::Result<M
         number: row.get(0)?,
         email: read_email(row, 1)?,
         run: row.get(2)?,
-        status: read::read_status(row, 3)?,
+        status: values::read_status(row, 3)?,
         payload: PayloadHash(row.get(4)?),
-        settled_at: read::read_time(row, 5)?,
+        settled_at: values::read_time(row, 5)?,
         field_hashes: row.get(6)?,
-        stored: read::read_outcome(row, 7, unpacker)?,
+        stored: record_rows::read_outcome(row, 7, unpacker)?,
     })
 }
 
@@ -229,7 +229,7 @@ fn read_bad_record(row: &Row<'_>) -> rusqlite::Result<MovedBadRecord> {
 }
 
 fn read_check(row: &Row<'_>) -> rusqlite::Result<(EmailKey, crate::ledger::CheckedStatus)> {
-    Ok((read_email(row, 0)?, read::read_check(row, 1)?))
+    Ok((read_email(row, 0)?, record_rows::read_check(row, 1)?))
 }
 
 fn read_email(row: &Row<'_>, column: usize) -> rusqlite::Result<EmailKey> {

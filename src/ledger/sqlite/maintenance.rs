@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::packed_receipt::ReceiptPacker;
-use super::read;
+use super::record_rows;
 use super::write::{erase_intent, write_outcome};
 use crate::domain::{EmailKey, Ending, Outcome, Receipt};
 use crate::ledger::field_hashes::FieldHash;
@@ -31,8 +31,8 @@ pub(super) fn settle(
     ending: Ending,
     hasher: &KeyedHasher,
 ) -> rusqlite::Result<bool> {
-    let Some((record, state)) = read::record(connection, target, email, i64::MAX)? else { return Ok(false) };
-    let Some((sent_by, intent)) = &state.open else { return Ok(false) };
+    let Some((record, state)) = record_rows::record(connection, target, email, i64::MAX)? else { return Ok(false) };
+    let Some((sent_by, intent)) = state.open.as_deref() else { return Ok(false) };
     if state.untold_doubt(run).is_some() {
         write_outcome(connection, packer, *sent_by, record, &Settlement::unread(intent.payload, unheard()))?;
     }
@@ -69,7 +69,7 @@ fn learn_one(
     email: &EmailKey,
     receipt: Receipt,
 ) -> rusqlite::Result<bool> {
-    let known = read::record(connection, target, email, i64::MAX)?;
+    let known = record_rows::record(connection, target, email, i64::MAX)?;
     if known.is_some_and(|(_, state)| state.is_settled()) {
         return Ok(false);
     }

@@ -6,7 +6,9 @@
 //! - `schema`: opening the file, its tables, and the migrations of older ones.
 //! - `store`: the [`Store`](super::store::Store). `write`: its statements; `maintenance`: those of
 //!   operations by hand.
-//! - `read`: the [`LedgerReader`](super::store::LedgerReader).
+//! - `read`: the [`LedgerReader`](super::store::LedgerReader). `record_rows`: its questions about
+//!   records; `read_ahead`: what makes them fast if they come in the order of the ledger; `values`:
+//!   single values of a row.
 //! - `packed_receipt`: what the server said of a customer, as the few bytes that are kept.
 //! - `departure`: moving into a database. `move_mark`: what such a file says.
 //!
@@ -22,10 +24,13 @@ mod ownership;
 mod packed_receipt;
 mod place;
 mod read;
+mod read_ahead;
+mod record_rows;
 mod schema;
 mod store;
 #[cfg(test)]
 mod tests;
+mod values;
 mod write;
 
 #[cfg(feature = "postgres")]

@@ -1,61 +1,26 @@
 //! Reading the ledger, by the writer within its transaction and by readers beside it.
 
+use std::cell::RefCell;
+use std::hash::BuildHasher as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::packed_receipt::ReceiptUnpacker;
+use super::read_ahead::{Question, ReadAhead};
+use super::record_rows::RecordSearch;
+use super::values::{read_boot_time, read_status, read_time};
 use super::{lock, schema};
-use crate::domain::{BootTime, Data, EmailKey, MinuteTraffic, Moment, Receipt, Status, StopWords, Tally};
+use crate::domain::{EmailKey, MinuteTraffic, Moment, StopWords, Tally};
 use crate::ledger::field_hashes::FieldHashes;
 use crate::ledger::keyed_hasher::BadRecordDigest;
 use crate::ledger::minute_codec::{self, EncodedMinute};
-use crate::ledger::model::{
-    CheckedStatus, InputName, Intent, OpenRequest, PastOutcome, RunCounters, RunId, RunInfo, RunStart, RunState,
-    SharedId, StoredOutcome, Target,
-};
-use crate::ledger::payload::PayloadHash;
+use crate::ledger::model::{InputName, OpenRequest, RunCounters, RunId, RunInfo, RunStart, RunState, SharedId, Target};
 use crate::ledger::record_state::{Claimed, KnownRecord, RecordState};
 use crate::ledger::store::LedgerReader;
 use crate::ledger::{LedgerError, Occupied};
-
-/// Asks for a record with its open request and the last outcome that a run or an earlier one left,
-/// and for more columns, of that outcome or of another table.
-macro_rules! state_with {
-    ($more:expr, $of:literal) => {
-        concat!(
-            "SELECT r.generation, r.claimed_run, r.claimed_row,
-                    i.run, i.generation, i.idempotency_key, i.payload_hash, i.body, i.attempt, i.key_since, i.sent_at,
-                    i.key_since_boot, i.key_since_uptime, i.sent_at_boot, i.sent_at_uptime,
-                    o.run, o.status, o.payload_hash, r.id,
-                    i.token_until, i.token_until_boot, i.token_until_uptime",
-            $more,
-            " FROM records r
-             LEFT JOIN intents i ON i.record = r.id
-             LEFT JOIN outcomes o ON o.record = r.id AND o.run <= ?3",
-            $of,
-            " WHERE r.target = ?1 AND r.email_key = ?2
-             ORDER BY o.id DESC LIMIT 1"
-        )
-    };
-}
-
-/// The same, with the rest of the outcome and these columns of another table.
-macro_rules! outcome_with {
-    ($more:literal, $of:literal) => {
-        state_with!(
-            concat!(
-                ", o.http_status, o.attempts, o.error_code, o.error, o.warning,
-                 o.server_id, o.customer_id, o.kyc_link, o.tos_link, o.kyc_status, o.tos_status, o.created_at, o.data, o.receipt",
-                $more
-            ),
-            $of
-        )
-    };
-}
 
 /// A connection that only reads. One transaction holds its view of the file from the first question
 /// on.
@@ -68,6 +33,7 @@ pub(in crate::ledger) struct SqliteReader {
     /// Whether the file has the table of checks.
     has_checks: bool,
     unpacker: ReceiptUnpacker,
+    ahead: RefCell<ReadAhead>,
 }
 
 impl SqliteReader {
@@ -80,7 +46,7 @@ impl SqliteReader {
         let id = find_target(&connection, target).map_err(failed)?;
         let has_checks = has_checks(&connection).map_err(failed)?;
         let unpacker = ReceiptUnpacker::new().map_err(|error| LedgerError::io(path, error))?;
-        Ok(Self { connection, path: path.to_owned(), target: id, has_checks, unpacker })
+        Ok(Self { connection, path: path.to_owned(), target: id, has_checks, unpacker, ahead: RefCell::default() })
     }
 
     fn find_run(&self, condition: &str, value: &str) -> Result<Option<RunInfo>, LedgerError> {
@@ -126,21 +92,38 @@ impl SqliteReader {
         LedgerError::sqlite(&self.path, error)
     }
 
-    /// The state, and the rest of that outcome. A file of an older version has no table of checks,
-    /// and to join an empty view for each record would take a fifth of the time.
-    fn outcome(&self, target: i64, email: &EmailKey, run: i64) -> rusqlite::Result<Option<KnownRecord>> {
-        let sql = if self.has_checks {
-            outcome_with!(", c.kyc_status, c.tos_status, c.checked_at", " LEFT JOIN checks c ON c.record = r.id")
-        } else {
-            outcome_with!(", NULL, NULL, NULL", "")
-        };
-        let mut asked = self.connection.prepare_cached(sql)?;
-        let read = |row: &Row<'_>| {
-            let state = read_state(row)?;
-            let outcome = state.latest.map(|_| read_outcome(row, 22, &self.unpacker)).transpose()?;
-            Ok((state, outcome))
-        };
-        asked.query_row(params![target, email.as_str(), run], read).optional()
+    /// Returns whether a run got an id more than once, or in one of a million ledgers as if it had.
+    /// To group the ids themselves would take ten times as long, and there is nearly never such an
+    /// id. Takes eight bytes for each customer that the run created.
+    fn has_repeated_id(&self, run: i64) -> rusqlite::Result<bool> {
+        let state = foldhash::quality::RandomState::default();
+        let sql = "SELECT customer_id FROM outcomes WHERE run = ?1 AND status = 'created' AND customer_id IS NOT NULL";
+        let mut asked = self.connection.prepare(sql)?;
+        let mut rows = asked.query([run])?;
+        let mut hashes = Vec::new();
+        while let Some(row) = rows.next()? {
+            hashes.push(state.hash_one(row.get_ref(0)?.as_bytes()?));
+        }
+        hashes.sort_unstable();
+        Ok(!hashes.is_sorted_by(|one, next| one < next))
+    }
+
+    fn known(&self, target: i64, email: &EmailKey, question: Question) -> rusqlite::Result<Option<KnownRecord>> {
+        let Self { connection, has_checks, unpacker, .. } = self;
+        let search = RecordSearch { connection, target, has_checks: *has_checks, unpacker };
+        let mut ahead = self.ahead.borrow_mut();
+        ahead.turn_to(question);
+        if let Some(ids) = ahead.wants() {
+            ahead.fill(search.by_id(&ids, question)?);
+        }
+        if let Some(known) = ahead.take(email) {
+            return Ok(Some(known));
+        }
+        let found = search.by_email(email, question)?;
+        Ok(found.map(|found| {
+            ahead.searched(found.id);
+            found.known
+        }))
     }
 
     fn show_claimed(&self, target: i64, run: i64, show: &mut dyn FnMut(Claimed) -> bool) -> rusqlite::Result<()> {
@@ -151,7 +134,8 @@ impl SqliteReader {
         let mut rows = asked.query(params![target, run])?;
         while let Some(found) = rows.next()? {
             let (row, email): (u64, String) = (found.get(0)?, found.get(1)?);
-            if let Some((state, outcome)) = self.outcome(target, &EmailKey::of(&email), run)?
+            let question = Question { as_of: run, wants_outcome: true };
+            if let Some((state, outcome)) = self.known(target, &EmailKey::of(&email), question)?
                 && !show(Claimed { row, email, state, outcome })
             {
                 break;
@@ -167,16 +151,17 @@ impl LedgerReader for SqliteReader {
         self.connection.query_row(sql, [self.target], |row| row.get(0)).map_err(|error| self.failed(&error))
     }
 
-    /// A prepared question a record: there is no round trip to save, and a plan that never changes.
     fn states(&self, emails: &[&EmailKey], as_of: i64) -> Result<Vec<Option<RecordState>>, LedgerError> {
         let Some(target) = self.target else { return Ok(emails.iter().map(|_| None).collect()) };
-        let state = |&email: &&EmailKey| Ok(record(&self.connection, target, email, as_of)?.map(|(_, state)| state));
+        let question = Question { as_of, wants_outcome: false };
+        let state = |email: &&EmailKey| Ok(self.known(target, email, question)?.map(|(state, _)| state));
         emails.iter().map(state).collect::<rusqlite::Result<_>>().map_err(|error| self.failed(&error))
     }
 
     fn outcomes(&self, emails: &[&EmailKey], as_of: i64) -> Result<Vec<Option<KnownRecord>>, LedgerError> {
         let Some(target) = self.target else { return Ok(emails.iter().map(|_| None).collect()) };
-        let outcome = |&email: &&EmailKey| self.outcome(target, email, as_of);
+        let question = Question { as_of, wants_outcome: true };
+        let outcome = |email: &&EmailKey| self.known(target, email, question);
         emails.iter().map(outcome).collect::<rusqlite::Result<_>>().map_err(|error| self.failed(&error))
     }
 
@@ -232,7 +217,8 @@ impl LedgerReader for SqliteReader {
     }
 
     fn open_requests(&self) -> Result<Vec<OpenRequest>, LedgerError> {
-        let sql = "SELECT r.email_key, i.row, i.body, i.sent_at FROM intents i JOIN records r ON r.id = i.record
+        // Of all records few have an open request, and CROSS keeps the database from asking each of them.
+        let sql = "SELECT r.email_key, i.row, i.body, i.sent_at FROM intents i CROSS JOIN records r ON r.id = i.record
                    WHERE r.target = ?1 ORDER BY i.sent_at, r.id";
         self.list(sql, [self.target], |row| {
             let email: String = row.get(0)?;
@@ -284,6 +270,9 @@ impl LedgerReader for SqliteReader {
     }
 
     fn shared_ids(&self, run: i64) -> Result<Vec<SharedId>, LedgerError> {
+        if !self.has_repeated_id(run).map_err(|error| self.failed(&error))? {
+            return Ok(Vec::new());
+        }
         let sql = "SELECT customer_id, count(DISTINCT record) FROM outcomes
                    WHERE run = ?1 AND status = 'created' AND customer_id IS NOT NULL
                    GROUP BY customer_id HAVING count(DISTINCT record) > 1 ORDER BY 2 DESC LIMIT 10";
@@ -314,26 +303,15 @@ pub(super) fn sent_within(
     time: Duration,
     now: Moment,
 ) -> rusqlite::Result<Vec<(EmailKey, Moment)>> {
+    // CROSS keeps the database from asking each record for an open request.
     let sql = "SELECT r.email_key, i.sent_at, i.sent_at_boot, i.sent_at_uptime
-               FROM intents i JOIN records r ON r.id = i.record WHERE r.target = ?1";
+               FROM intents i CROSS JOIN records r ON r.id = i.record WHERE r.target = ?1";
     let mut asked = connection.prepare(sql)?;
     let sent = asked.query_map([target], |row| {
         let email: String = row.get(0)?;
         Ok((EmailKey::of(&email), Moment { wall: read_time(row, 1)?, boot: read_boot_time(row, 2)? }))
     })?;
     sent.filter(|sent| sent.as_ref().map_or(true, |(_, sent_at)| now.surely_since(*sent_at) < time)).collect()
-}
-
-/// The id of a record, and its state: its open request, and the last outcome that `run` or an
-/// earlier one left. `None` if it is unknown.
-pub(super) fn record(
-    connection: &Connection,
-    target: i64,
-    email: &EmailKey,
-    run: i64,
-) -> rusqlite::Result<Option<(i64, RecordState)>> {
-    let mut asked = connection.prepare_cached(state_with!("", ""))?;
-    asked.query_row(params![target, email.as_str(), run], |row| Ok((row.get(18)?, read_state(row)?))).optional()
 }
 
 /// The fields that were sent for the last outcome that `run` or an earlier one left.
@@ -349,81 +327,6 @@ fn sent_fields(
     let found = asked.query_row(params![target, email.as_str(), run], |row| row.get::<_, Option<Vec<u8>>>(0));
     // What cannot be read is as good as unknown, because it only explains.
     Ok(found.optional()?.flatten().and_then(|bytes| FieldHashes::from_bytes(&bytes)))
-}
-
-fn read_state(row: &Row<'_>) -> rusqlite::Result<RecordState> {
-    let open = match row.get::<_, Option<i64>>(3)? {
-        Some(run) => Some((run, read_intent(row, 4, 19)?)),
-        None => None,
-    };
-    let latest = match row.get::<_, Option<i64>>(15)? {
-        Some(run) => Some(PastOutcome { run, status: read_status(row, 16)?, payload: PayloadHash(row.get(17)?) }),
-        None => None,
-    };
-    Ok(RecordState { generation: row.get(0)?, claimed_run: row.get(1)?, claimed_row: row.get(2)?, open, latest })
-}
-
-/// Reads an intent from this column on, and the end of its token from another one on.
-pub(super) fn read_intent(row: &Row<'_>, first: usize, token: usize) -> rusqlite::Result<Intent> {
-    Ok(Intent {
-        generation: row.get(first)?,
-        key: row.get(first + 1)?,
-        payload: PayloadHash(row.get(first + 2)?),
-        body: row.get(first + 3)?,
-        attempt: row.get(first + 4)?,
-        key_since: Moment { wall: read_time(row, first + 5)?, boot: read_boot_time(row, first + 7)? },
-        sent_at: Moment { wall: read_time(row, first + 6)?, boot: read_boot_time(row, first + 9)? },
-        token_until: match row.get::<_, Option<i64>>(token)? {
-            Some(_) => Some(Moment { wall: read_time(row, token)?, boot: read_boot_time(row, token + 1)? }),
-            None => None,
-        },
-    })
-}
-
-/// Reads the rest of an outcome from this column on, and then what was checked, if anything was.
-pub(super) fn read_outcome(row: &Row<'_>, first: usize, unpacker: &ReceiptUnpacker) -> rusqlite::Result<StoredOutcome> {
-    Ok(StoredOutcome {
-        http_status: row.get(first)?,
-        attempts: row.get(first + 1)?,
-        error_code: row.get(first + 2)?,
-        error: row.get(first + 3)?,
-        warning: row.get(first + 4)?,
-        receipt: read_receipt(row, first + 5, unpacker)?,
-        checked: match row.get::<_, Option<i64>>(first + 16)? {
-            Some(_) => Some(read_check(row, first + 14)?),
-            None => None,
-        },
-    })
-}
-
-/// Reads a receipt from this column on: what is packed in the last of its columns, or else what an
-/// earlier version wrote into the others.
-fn read_receipt(row: &Row<'_>, first: usize, unpacker: &ReceiptUnpacker) -> rusqlite::Result<Receipt> {
-    let customer_id = row.get(first + 1)?;
-    if let Some(packed) = row.get_ref(first + 8)?.as_blob_or_null()? {
-        let unreadable = |error| rusqlite::Error::FromSqlConversionFailure(first + 8, Type::Blob, Box::new(error));
-        return Ok(Receipt { customer_id, ..unpacker.unpack(packed).map_err(unreadable)? });
-    }
-    Ok(Receipt {
-        id: row.get(first)?,
-        customer_id,
-        kyc_link: row.get(first + 2)?,
-        tos_link: row.get(first + 3)?,
-        kyc_status: row.get(first + 4)?,
-        tos_status: row.get(first + 5)?,
-        created_at: row.get(first + 6)?,
-        // What an earlier version kept was not bounded.
-        data: row.get::<_, Option<String>>(first + 7)?.map_or(Data::None, Data::Kept),
-    })
-}
-
-/// Reads what was checked from this column on.
-pub(super) fn read_check(row: &Row<'_>, first: usize) -> rusqlite::Result<CheckedStatus> {
-    Ok(CheckedStatus {
-        kyc_status: row.get(first)?,
-        tos_status: row.get(first + 1)?,
-        checked_at: read_time(row, first + 2)?,
-    })
 }
 
 pub(super) fn read_run(row: &Row<'_>) -> rusqlite::Result<RunInfo> {
@@ -451,24 +354,4 @@ pub(super) fn read_minute(row: &Row<'_>) -> rusqlite::Result<MinuteTraffic> {
     let encoded = EncodedMinute { counts: row.get(1)?, latencies: row.get(2)? };
     let unreadable = || rusqlite::Error::FromSqlConversionFailure(1, Type::Blob, "unreadable counts".into());
     minute_codec::decode(row.get(0)?, &encoded).ok_or_else(unreadable)
-}
-
-pub(super) fn read_status(row: &Row<'_>, column: usize) -> rusqlite::Result<Status> {
-    let text: String = row.get(column)?;
-    Status::IMPORT.into_iter().find(|status| status.as_str() == text).ok_or_else(|| {
-        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, format!("unknown status {text:?}").into())
-    })
-}
-
-pub(super) fn read_time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
-    let millis = row.get(column)?;
-    Timestamp::from_millisecond(millis)
-        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Integer, error.into()))
-}
-
-/// The number of a boot, and in the next column its time.
-fn read_boot_time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<BootTime>> {
-    let (boot, uptime): (Option<[u8; 16]>, Option<u64>) = (row.get(column)?, row.get(column + 1)?);
-    let told = boot.zip(uptime);
-    Ok(told.map(|(boot, uptime)| BootTime { boot: u128::from_be_bytes(boot), uptime: Duration::from_millis(uptime) }))
 }

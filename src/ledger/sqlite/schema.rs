@@ -516,7 +516,7 @@ mod tests {
     fn a_ledger_of_an_older_version_is_read_as_it_is_and_brought_up_to_date_by_the_next_writer() {
         let open = |connection: &Connection| {
             let email = crate::domain::EmailKey::of("e");
-            let (_, state) = super::super::read::record(connection, 1, &email, 1).unwrap().unwrap();
+            let (_, state) = super::super::record_rows::record(connection, 1, &email, 1).unwrap().unwrap();
             state.open.unwrap().1
         };
         for version in 1..MIGRATIONS.len() {

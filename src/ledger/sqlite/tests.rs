@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use proptest::prelude::*;
 
 use crate::domain::{BootTime, Complaint, ComplaintCode, EmailKey, Ending, Moment, Outcome, Position, Receipt, Status};
 use crate::ledger::*;
@@ -156,6 +157,64 @@ async fn damage_in_what_the_server_said_is_noticed_and_no_wrong_link_is_shown() 
     assert_eq!(meddling.execute(change, []).unwrap(), 1);
     let read = world.reader().outcome(&EmailKey::of("a@example.com"), None);
     assert!(matches!(read, Err(LedgerError::Damaged { .. })), "{read:?}");
+}
+
+/// Of 300 records the middle ones belong to another account; some ended twice, and some are in
+/// doubt.
+async fn grown(world: &World) -> i64 {
+    let other = Target { account: "other".to_owned(), ..World::target() };
+    let mut run = 0;
+    for (target, rows) in [(World::target(), 0..100), (other, 100..200), (World::target(), 200..300)] {
+        let ledger = Ledger::open(&world.path(), target, Creation::Allowed).unwrap();
+        for half in [rows.start..rows.start + 50, rows.start + 50..rows.end] {
+            let begun = begin(&ledger).await;
+            for row in half {
+                let email = format!("p{row}@example.com");
+                let ticket = ticket(&ledger, &begun, &email, b"x").await;
+                if row % 7 == 0 {
+                    ledger.intend(&begun, &ticket, intent(&ledger, &ticket, b"x")).await.unwrap();
+                }
+                for time in 0..=row % 5 / 4 {
+                    let outcome = created(&format!("c{row}-{time}"));
+                    drop(ledger.settle(&begun, &ticket, SentPayload::of(b"x"), outcome));
+                }
+                if row % 11 == 0 {
+                    ledger.intend(&begun, &ticket, intent(&ledger, &ticket, b"x")).await.unwrap();
+                }
+            }
+            run = begun.number;
+        }
+    }
+    run
+}
+
+#[tokio::test]
+async fn records_that_were_read_ahead_are_those_that_a_search_finds_whatever_the_order_of_the_questions() {
+    let world = World::new();
+    let last = grown(&world).await;
+    let (reader, searcher) = (world.reader(), world.reader());
+    // Another question in between, so that nothing is read ahead.
+    let found = |email: &EmailKey, run| {
+        searcher.outcome(email, Some(i64::MAX - 1)).unwrap();
+        searcher.outcome(email, run).unwrap()
+    };
+    let orders = prop_oneof![
+        Just((0..310).collect::<Vec<_>>()),
+        Just((0..310).rev().collect()),
+        prop::collection::vec(0..310, 0..200),
+        (0..300_i32, 1..40_usize).prop_map(|(begin, step)| (begin..310).step_by(step).chain(0..begin).collect()),
+    ];
+    let mut runner = proptest::test_runner::TestRunner::default();
+    let check = |(order, as_of): (Vec<i32>, Option<i64>)| {
+        let emails: Vec<_> = order.iter().map(|row| EmailKey::of(&format!("p{row}@example.com"))).collect();
+        let asked: Vec<_> = emails.iter().collect();
+        let expected: Vec<_> = asked.iter().map(|email| found(email, as_of)).collect();
+        let states: Vec<_> = expected.iter().map(|known| known.as_ref().map(|(state, _)| state.clone())).collect();
+        prop_assert_eq!(reader.outcomes(&asked, as_of).unwrap(), expected);
+        prop_assert_eq!(reader.states(&asked, as_of).unwrap(), states);
+        Ok(())
+    };
+    runner.run(&(orders, prop_oneof![Just(None), (0..=last).prop_map(Some)]), check).unwrap();
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::packed_receipt::ReceiptPacker;
-use super::read;
+use super::{read, record_rows};
 use crate::domain::{BootTime, EmailKey, MinuteTraffic, Moment, Position, Status, StopWords};
 use crate::ledger::Target;
 use crate::ledger::claim::{Claim, ClaimPolicy, ClaimRequest, Decision, Ticket, decide};
@@ -102,7 +102,7 @@ pub(super) fn claim(
     claimed: &mut HashMap<EmailKey, i64>,
     packer: &mut ReceiptPacker,
 ) -> rusqlite::Result<Claim> {
-    let (record, known) = read::record(connection, target, &request.email, run)?.unzip();
+    let (record, known) = record_rows::record(connection, target, &request.email, run)?.unzip();
     let (generation, resumed) = match decide(known.as_ref(), &request, run, policy) {
         Decision::Duplicate { of_row } => return Ok(Claim::Duplicate { of_row }),
         Decision::Settled(status) => {
