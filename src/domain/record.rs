@@ -1,5 +1,6 @@
 //! One customer of the input, from the cells that were read to the line in the report.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -33,16 +34,16 @@ pub struct InputRecord<'a> {
 pub enum RecordVerdict<'a> {
     Valid {
         customer: NewCustomer<'a>,
-        warnings: Vec<Violation>,
+        warnings: Vec<Violation<'a>>,
     },
     /// Never sent. `problems` holds every problem found, including warnings, and is not empty.
     Invalid {
         /// The e-mail cell as it was given, if there is one, so that the report can name the
         /// customer.
-        email: Option<String>,
+        email: Option<Cow<'a, str>>,
         /// The same for the name.
-        name: Option<String>,
-        problems: Vec<Violation>,
+        name: Option<Cow<'a, str>>,
+        problems: Vec<Violation<'a>>,
     },
 }
 
@@ -64,9 +65,15 @@ impl<'a> InputRecord<'a> {
 impl RecordVerdict<'_> {
     #[must_use]
     pub fn into_owned(self) -> RecordVerdict<'static> {
+        let owned = |text: Option<Cow<'_, str>>| text.map(|text| Cow::Owned(text.into_owned()));
+        let all = |found: Vec<Violation<'_>>| found.into_iter().map(Violation::into_owned).collect();
         match self {
-            Self::Valid { customer, warnings } => RecordVerdict::Valid { customer: customer.into_owned(), warnings },
-            Self::Invalid { email, name, problems } => RecordVerdict::Invalid { email, name, problems },
+            Self::Valid { customer, warnings } => {
+                RecordVerdict::Valid { customer: customer.into_owned(), warnings: all(warnings) }
+            }
+            Self::Invalid { email, name, problems } => {
+                RecordVerdict::Invalid { email: owned(email), name: owned(name), problems: all(problems) }
+            }
         }
     }
 
@@ -77,7 +84,7 @@ impl RecordVerdict<'_> {
 
     /// Returns all problems and warnings.
     #[must_use]
-    pub fn violations(&self) -> &[Violation] {
+    pub fn violations(&self) -> &[Violation<'_>] {
         match self {
             Self::Valid { warnings, .. } => warnings,
             Self::Invalid { problems, .. } => problems,
@@ -175,7 +182,7 @@ pub struct ReportLine {
     pub error_code: String,
     pub error: String,
     /// What is wrong with an invalid record, without mere consequences.
-    pub problems: Vec<Violation>,
+    pub problems: Vec<Violation<'static>>,
     /// Codes and texts of the warnings, joined by `; `.
     pub warning: String,
     /// What differs from the data that was sent. `None` unless the status is `changed`, and where

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::text::shorten;
+use super::text::shortened;
 
 /// Whether a record may still be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -102,22 +102,23 @@ impl Flaw {
 
     /// Returns this complaint about the value of a column.
     #[must_use]
-    pub fn at(self, column: &str, value: &str) -> Violation {
+    pub fn at<'a>(self, column: impl Into<Cow<'a, str>>, value: impl Into<Cow<'a, str>>) -> Violation<'a> {
         Violation::new(self.code, column, value, self.hint)
     }
 }
 
-/// One complaint about one cell, or about a whole record.
+/// One complaint about one cell, or about a whole record. It borrows its texts where they are, because
+/// most violations are only counted.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Violation {
+pub struct Violation<'a> {
     pub code: Code,
     /// The code's own severity, or `Problem` for a warning that the user holds records for.
     pub severity: Severity,
     /// The input's own name of the column, or the field's name if no column feeds it. Empty if the
     /// complaint is about the whole record.
-    pub column: String,
+    pub column: Cow<'a, str>,
     /// The cell's text, shortened, with control characters escaped. Empty if the cell is empty.
-    pub value: String,
+    pub value: Cow<'a, str>,
     /// What is wrong and what to do about it: one short sentence without a final period.
     pub hint: Cow<'static, str>,
     /// Whether it only follows from another violation of the same record, so that it has no count
@@ -126,23 +127,36 @@ pub struct Violation {
 }
 
 /// Leaves out value and hint, because personal data must stay out of logs and panics.
-impl fmt::Debug for Violation {
+impl fmt::Debug for Violation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Violation").field("code", &self.code).field("column", &self.column).finish_non_exhaustive()
     }
 }
 
-impl Violation {
+impl<'a> Violation<'a> {
     #[must_use]
-    pub fn new(code: Code, column: &str, value: &str, hint: impl Into<Cow<'static, str>>) -> Self {
+    pub fn new(
+        code: Code,
+        column: impl Into<Cow<'a, str>>,
+        value: impl Into<Cow<'a, str>>,
+        hint: impl Into<Cow<'static, str>>,
+    ) -> Self {
         Self {
             code,
             severity: code.severity(),
-            column: column.to_owned(),
-            value: shorten(value, SHOWN),
+            column: column.into(),
+            value: shortened(value.into(), SHOWN),
             hint: hint.into(),
             is_consequence: false,
         }
+    }
+
+    /// Returns the same violation without borrowing.
+    #[must_use]
+    pub fn into_owned(self) -> Violation<'static> {
+        let Self { code, severity, column, value, hint, is_consequence } = self;
+        let [column, value] = [column, value].map(|text| Cow::Owned(text.into_owned()));
+        Violation { code, severity, column, value, hint, is_consequence }
     }
 
     #[must_use]
@@ -162,7 +176,7 @@ mod tests {
     fn values_are_shortened_and_control_characters_escaped() {
         let violation = Violation::new(Code::NameControlCharacters, "name", "a\u{1b}[31m\nb", "remove it");
         assert_eq!(violation.value, "a\\u{1b}[31m\\nb");
-        let long = Violation::new(Code::NameTooLong, "name", &"é".repeat(61), "shorten it");
+        let long = Violation::new(Code::NameTooLong, "name", "é".repeat(61), "shorten it");
         assert_eq!(long.value, format!("{}…", "é".repeat(60)));
     }
 

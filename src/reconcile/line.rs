@@ -34,7 +34,7 @@ pub(crate) struct ReviewedRecord {
     pub position: Position,
     email: Option<Box<str>>,
     name: Option<Box<str>>,
-    pub violations: Box<[Violation]>,
+    pub violations: Box<[Violation<'static>]>,
     kept: Vec<String>,
     pub raw: Option<RawRecord>,
     /// Whether a valid record asks for an e-mail to the person; `None` if it is invalid.
@@ -49,7 +49,8 @@ impl ReviewedRecord {
         let InputRecord { position, verdict, kept, raw } = record;
         let (RecordVerdict::Valid { warnings: violations, .. } | RecordVerdict::Invalid { problems: violations, .. }) =
             verdict;
-        Self { position, email, name, violations: violations.into_boxed_slice(), kept, raw, send_kyc_mail }
+        let violations = violations.into_iter().map(Violation::into_owned).collect();
+        Self { position, email, name, violations, kept, raw, send_kyc_mail }
     }
 }
 
@@ -376,7 +377,7 @@ pub(crate) fn remember(
     }
 }
 
-fn explained(violation: &Violation) -> String {
+fn explained(violation: &Violation<'_>) -> String {
     let Violation { column, value, hint, .. } = violation;
     match (column.is_empty(), value.is_empty()) {
         (true, _) => hint.clone().into_owned(),
@@ -388,7 +389,7 @@ fn explained(violation: &Violation) -> String {
     }
 }
 
-fn noted(violation: &Violation) -> String {
+fn noted(violation: &Violation<'_>) -> String {
     format!("{}: {}", violation.code, explained(violation))
 }
 

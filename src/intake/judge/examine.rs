@@ -1,5 +1,7 @@
 //! Takes one record apart and judges it. Pure: the same bytes give the same verdict on any thread.
 
+use std::borrow::Cow;
+
 use encoding_rs::{Encoding, UTF_8};
 
 use crate::domain::{
@@ -238,7 +240,7 @@ impl Examiner {
 
     /// Returns the verdict on a row whose cells may be in the wrong place, with the e-mail and the
     /// name that it seems to have.
-    pub(super) fn given_up<'a>(&'a self, row: &impl Row<'a>, problems: Vec<Violation>) -> RecordVerdict<'static> {
+    pub(super) fn given_up<'a>(&'a self, row: &impl Row<'a>, problems: Vec<Violation<'a>>) -> RecordVerdict<'a> {
         let [email, name] = [Field::Email, Field::Name].map(|field| given_text(&self.mapping, row, field));
         RecordVerdict::Invalid { email, name, problems }
     }
@@ -271,11 +273,11 @@ impl Examiner {
     }
 
     /// Returns the object of a line, or why the line does not hold one.
-    fn object<'a>(&self, line: &'a [u8], ended: bool) -> Result<Object<'a>, Box<Violation>> {
+    fn object<'a>(&self, line: &'a [u8], ended: bool) -> Result<Object<'a>, Box<Violation<'a>>> {
         let Ok(text) = simdutf8::basic::from_utf8(line) else {
             let hint = Undecodable::first(line, self.encoding).map(|found| not_text(found, self.encoding, ""));
             let flaw = Flaw::new(Code::RowEncoding, hint.unwrap_or_default());
-            return Err(Box::new(flaw.at("", &decode::shown(line, self.encoding))));
+            return Err(Box::new(flaw.at("", decode::shown(line, self.encoding))));
         };
         parse_object(text).map_err(|mut flaw| {
             if !ended && flaw.code == Code::JsonSyntax {
@@ -287,7 +289,7 @@ impl Examiner {
 
     /// Returns the verdict on a record that could not be taken apart. It has only this problem, and
     /// its kept cells are empty.
-    fn whole(&self, problem: Violation) -> JudgedCells<'static> {
+    fn whole<'a>(&self, problem: Violation<'a>) -> JudgedCells<'a> {
         let verdict = RecordVerdict::Invalid { email: None, name: None, problems: vec![problem] };
         JudgedCells { verdict, kept: vec![String::new(); self.mapping.kept().len()] }
     }
@@ -296,7 +298,7 @@ impl Examiner {
         self.header.get(index).map_or("", String::as_str)
     }
 
-    fn column_count(&self, record: Record<'_>, ended: bool) -> Violation {
+    fn column_count(&self, record: Record<'_>, ended: bool) -> Violation<'static> {
         let (found, expected) = (record.len(), self.header.len());
         let optional;
         let cause = if found < expected && !ended {
@@ -336,28 +338,28 @@ impl Examiner {
 
     /// Returns the problem of the first cell with a quote that was written `\"`. The cells after it
     /// may have begun in the wrong place.
-    fn escaped_quotes(&self, record: Record<'_>) -> Option<Violation> {
+    fn escaped_quotes(&self, record: Record<'_>) -> Option<Violation<'_>> {
         let is_split = record.len() != self.header.len();
         let left_in = || record.cells().position(|cell| memchr::memmem::find(cell, b"\\\"").is_some());
         let index = record.escaped_quote().or_else(|| if is_split { left_in() } else { None })?;
         let hint = r#"quotes within a cell are written \" here: write them twice ("")"#;
         let cell = decode::shown(record.get(index).unwrap_or_default(), self.encoding);
-        Some(Violation::new(Code::RowEscapedQuotes, self.name(index), &cell, hint))
+        Some(Violation::new(Code::RowEscapedQuotes, self.name(index), cell, hint))
     }
 
-    fn encoding_problems(&self, record: Record<'_>, line: u64) -> Vec<Violation> {
+    fn encoding_problems(&self, record: Record<'_>, line: u64) -> Vec<Violation<'_>> {
         let broken = record.cells().enumerate();
         let broken = broken.filter_map(|(index, cell)| Some((index, cell, Undecodable::first(cell, self.encoding)?)));
         broken
             .map(|(index, cell, found)| {
                 let line = line + record.cells().take(index).map(line_ends).sum::<u64>();
                 let hint = not_text(found, self.encoding, &format!(", line {line}"));
-                Violation::new(Code::RowEncoding, self.name(index), &decode::shown(cell, self.encoding), hint)
+                Violation::new(Code::RowEncoding, self.name(index), decode::shown(cell, self.encoding), hint)
             })
             .collect()
     }
 
-    fn swallowed_lines(&self, record: Record<'_>, line: u64) -> Vec<Violation> {
+    fn swallowed_lines(&self, record: Record<'_>, line: u64) -> Vec<Violation<'_>> {
         if !record.has_line_breaks() {
             return Vec::new();
         }
@@ -382,7 +384,8 @@ impl JudgedCells<'_> {
     fn cut_off(self) -> Self {
         let hint = "the input ends in the middle of this line, so the record may be cut off; if it is whole, end it with a line break";
         let cut = Violation::new(Code::RowColumnCount, "", "", hint);
-        let (email, name) = (self.verdict.email().map(str::to_owned), self.verdict.name().map(str::to_owned));
+        let [email, name] =
+            [self.verdict.email(), self.verdict.name()].map(|text| text.map(|text| Cow::Owned(text.to_owned())));
         let (RecordVerdict::Valid { warnings: mut problems, .. } | RecordVerdict::Invalid { mut problems, .. }) =
             self.verdict;
         problems.push(cut);

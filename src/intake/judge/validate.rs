@@ -61,7 +61,7 @@ fn national(text: &str, region: Country) -> Option<Phone> {
 
 /// Returns the additional fields of the request, or `None` if one of them has a problem.
 #[inline(never)]
-fn plain_extras<'a>(mapping: &Mapping, row: &impl Row<'a>) -> Option<Option<Box<JsonObject>>> {
+fn plain_extras<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<Option<Box<JsonObject>>> {
     let mut findings = Findings { violations: Vec::new() };
     let extra = findings.extras(&mapping.extras, row);
     findings.violations.is_empty().then_some(extra)
@@ -103,7 +103,7 @@ pub(crate) fn judge<'a>(
     mapping: &'a Mapping,
     row: &impl Row<'a>,
     region: Option<Country>,
-    oddities: Vec<Violation>,
+    oddities: Vec<Violation<'a>>,
     held: &[Code],
 ) -> RecordVerdict<'a> {
     let mut findings = Findings { violations: Vec::new() };
@@ -149,15 +149,14 @@ pub(crate) fn judge<'a>(
             RecordVerdict::Valid { customer, warnings: findings.violations }
         }
         _ => {
-            let [email, name] =
-                [address, title].map(|cell| Some(cell.text.into_owned()).filter(|text| !text.is_empty()));
+            let [email, name] = [address, title].map(|cell| Some(cell.text).filter(|text| !text.is_empty()));
             RecordVerdict::Invalid { email, name, problems: findings.violations }
         }
     }
 }
 
 /// Turns the warnings with one of these codes into problems.
-pub(crate) fn hold(violations: &mut [Violation], held: &[Code]) {
+pub(crate) fn hold(violations: &mut [Violation<'_>], held: &[Code]) {
     for violation in violations.iter_mut().filter(|violation| held.contains(&violation.code)) {
         violation.severity = Severity::Problem;
     }
@@ -165,8 +164,8 @@ pub(crate) fn hold(violations: &mut [Violation], held: &[Code]) {
 
 /// Returns what a record has for a field, so that the report can name it even if other cells are
 /// invalid. `None` if it has nothing.
-pub(crate) fn given_text<'a>(mapping: &'a Mapping, row: &impl Row<'a>, field: Field) -> Option<String> {
-    Some(Given::of(mapping, row, field).text.into_owned()).filter(|text| !text.is_empty())
+pub(crate) fn given_text<'a>(mapping: &'a Mapping, row: &impl Row<'a>, field: Field) -> Option<Cow<'a, str>> {
+    Some(Given::of(mapping, row, field).text).filter(|text| !text.is_empty())
 }
 
 /// What a record has for a field.
@@ -397,17 +396,17 @@ fn is_scientific(text: &str) -> bool {
 }
 
 /// What was found about a record so far.
-struct Findings {
-    violations: Vec<Violation>,
+struct Findings<'a> {
+    violations: Vec<Violation<'a>>,
 }
 
-impl Findings {
+impl<'a> Findings<'a> {
     /// Returns the value and notes what is odd about it. If there is a complaint instead, notes
     /// that and returns `None`.
     #[inline]
     fn take<T>(
         &mut self,
-        given: &Given<'_>,
+        given: &Given<'a>,
         checked: Result<T, Flaw>,
         oddity: impl Fn(&T) -> Option<Flaw>,
     ) -> Option<T> {
@@ -423,8 +422,8 @@ impl Findings {
     }
 
     #[inline]
-    fn note(&mut self, given: &Given<'_>, flaw: Option<Flaw>) {
-        self.violations.extend(flaw.map(|flaw| flaw.at(given.column, &given.text)));
+    fn note(&mut self, given: &Given<'a>, flaw: Option<Flaw>) {
+        self.violations.extend(flaw.map(|flaw| flaw.at(given.column, given.text.clone())));
     }
 
     /// Marks the last violation as a consequence if it has this code.
@@ -436,11 +435,11 @@ impl Findings {
 
     /// Returns the additional fields of the request. Empty ones are left out.
     #[inline]
-    fn extras<'a>(&mut self, feedings: &[ExtraField], row: &impl Row<'a>) -> Option<Box<JsonObject>> {
+    fn extras(&mut self, feedings: &'a [ExtraField], row: &impl Row<'a>) -> Option<Box<JsonObject>> {
         if feedings.is_empty() { None } else { self.some_extras(feedings, row) }
     }
 
-    fn some_extras<'a>(&mut self, feedings: &[ExtraField], row: &impl Row<'a>) -> Option<Box<JsonObject>> {
+    fn some_extras(&mut self, feedings: &'a [ExtraField], row: &impl Row<'a>) -> Option<Box<JsonObject>> {
         let mut extra = JsonObject::new();
         for feeding in feedings {
             let cell = row.cell(&feeding.column.place);
@@ -457,8 +456,8 @@ impl Findings {
     }
 }
 
-fn complain<'a>(flaw: Flaw, column: &Column, row: &impl Row<'a>) -> Violation {
-    flaw.at(&column.name, &cell_text(row.cell(&column.place)))
+fn complain<'a>(flaw: Flaw, column: &'a Column, row: &impl Row<'a>) -> Violation<'a> {
+    flaw.at(&column.name, cell_text(row.cell(&column.place)))
 }
 
 /// Returns the value of an additional field. Text stays text, and JSON keeps its type.

@@ -70,7 +70,7 @@ impl UnknownValues {
     }
 
     /// Counts the value of a violation if it is one that a field does not know.
-    pub(crate) fn add(&mut self, violation: &Violation) {
+    pub(crate) fn add(&mut self, violation: &Violation<'_>) {
         let Some(field) = field_of(violation.code) else { return };
         let most = self.most;
         self.of_field(field, &violation.column).add(violation, most);
@@ -107,12 +107,12 @@ impl UnknownValues {
 }
 
 impl FieldValues {
-    fn add(&mut self, violation: &Violation, most: usize) {
-        if let Some(count) = self.rows.get_mut(&violation.value) {
+    fn add(&mut self, violation: &Violation<'_>, most: usize) {
+        if let Some(count) = self.rows.get_mut(&*violation.value) {
             count.rows += 1;
         } else if is_exact(&violation.value) {
             let choices = (violation.code == Code::CountryAmbiguous).then(|| violation.hint.to_string());
-            self.count(violation.value.clone(), ValueCount { rows: 1, first: 0, choices }, most);
+            self.count(violation.value.clone().into_owned(), ValueCount { rows: 1, first: 0, choices }, most);
         } else {
             self.others += 1;
         }
@@ -187,7 +187,7 @@ mod tests {
     fn printed(violations: &[(Code, &str)], masked: bool) -> String {
         let mut values = UnknownValues::default();
         for (code, value) in violations {
-            values.add(&Violation::new(*code, "Kundentyp", value, "means more than one; write COG or COD"));
+            values.add(&Violation::new(*code, "Kundentyp", *value, "means more than one; write COG or COD"));
         }
         let mut output = Vec::new();
         values.print(&mut output, masked).unwrap();
