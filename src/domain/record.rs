@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::changed_fields::ChangedFields;
 use super::customer::NewCustomer;
 use super::outcome::{Complaint, Receipt, Status};
-use super::violation::Violation;
+use super::violation::{Violation, Violations};
 
 /// The position of a record in the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,7 +34,7 @@ pub struct InputRecord<'a> {
 pub enum RecordVerdict<'a> {
     Valid {
         customer: NewCustomer<'a>,
-        warnings: Vec<Violation<'a>>,
+        warnings: Violations<'a>,
     },
     /// Never sent. `problems` holds every problem found, including warnings, and is not empty.
     Invalid {
@@ -43,15 +43,16 @@ pub enum RecordVerdict<'a> {
         email: Option<Cow<'a, str>>,
         /// The same for the name.
         name: Option<Cow<'a, str>>,
-        problems: Vec<Violation<'a>>,
+        problems: Violations<'a>,
     },
 }
 
 impl<'a> InputRecord<'a> {
     /// Returns a valid record that has nothing to report besides its customer.
     #[must_use]
-    pub const fn plain(position: Position, customer: NewCustomer<'a>) -> Self {
-        Self { position, verdict: RecordVerdict::Valid { customer, warnings: Vec::new() }, kept: Vec::new(), raw: None }
+    pub fn plain(position: Position, customer: NewCustomer<'a>) -> Self {
+        let verdict = RecordVerdict::Valid { customer, warnings: Violations::default() };
+        Self { position, verdict, kept: Vec::new(), raw: None }
     }
 
     /// Returns the same record without borrowing from the buffer it was read into.
@@ -66,13 +67,12 @@ impl RecordVerdict<'_> {
     #[must_use]
     pub fn into_owned(self) -> RecordVerdict<'static> {
         let owned = |text: Option<Cow<'_, str>>| text.map(|text| Cow::Owned(text.into_owned()));
-        let all = |found: Vec<Violation<'_>>| found.into_iter().map(Violation::into_owned).collect();
         match self {
             Self::Valid { customer, warnings } => {
-                RecordVerdict::Valid { customer: customer.into_owned(), warnings: all(warnings) }
+                RecordVerdict::Valid { customer: customer.into_owned(), warnings: warnings.into_owned() }
             }
             Self::Invalid { email, name, problems } => {
-                RecordVerdict::Invalid { email: owned(email), name: owned(name), problems: all(problems) }
+                RecordVerdict::Invalid { email: owned(email), name: owned(name), problems: problems.into_owned() }
             }
         }
     }

@@ -1,7 +1,8 @@
 //! What is wrong, or odd, about a record of the input.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::{fmt, mem, slice};
 
 use super::text::shortened;
 
@@ -165,6 +166,88 @@ impl<'a> Violation<'a> {
     }
 }
 
+/// The violations of a record. Most records that have any have one, which needs no allocation.
+#[derive(Clone)]
+pub enum Violations<'a> {
+    One(Violation<'a>),
+    /// None, or more than one.
+    Several(Vec<Violation<'a>>),
+}
+
+impl Default for Violations<'_> {
+    fn default() -> Self {
+        Self::Several(Vec::new())
+    }
+}
+
+impl<'a> Violations<'a> {
+    pub fn push(&mut self, violation: Violation<'a>) {
+        *self = match mem::take(self) {
+            Self::Several(all) if all.is_empty() => Self::One(violation),
+            Self::One(first) => Self::Several(vec![first, violation]),
+            Self::Several(mut all) => {
+                all.push(violation);
+                Self::Several(all)
+            }
+        };
+    }
+
+    #[must_use]
+    pub fn into_vec(self) -> Vec<Violation<'a>> {
+        match self {
+            Self::One(violation) => vec![violation],
+            Self::Several(all) => all,
+        }
+    }
+
+    /// Returns the same violations without borrowing.
+    #[must_use]
+    pub fn into_owned(self) -> Violations<'static> {
+        match self {
+            Self::One(violation) => Violations::One(violation.into_owned()),
+            Self::Several(all) => Violations::Several(all.into_iter().map(Violation::into_owned).collect()),
+        }
+    }
+}
+
+impl<'a> From<Vec<Violation<'a>>> for Violations<'a> {
+    fn from(all: Vec<Violation<'a>>) -> Self {
+        Self::Several(all)
+    }
+}
+
+impl<'a> Deref for Violations<'a> {
+    type Target = [Violation<'a>];
+
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Self::One(violation) => slice::from_ref(violation),
+            Self::Several(all) => all,
+        }
+    }
+}
+
+impl DerefMut for Violations<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        match self {
+            Self::One(violation) => slice::from_mut(violation),
+            Self::Several(all) => all,
+        }
+    }
+}
+
+impl PartialEq for Violations<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl fmt::Debug for Violations<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&**self).finish()
+    }
+}
+
 /// The longest value that a message quotes, in characters.
 const SHOWN: usize = 60;
 
@@ -178,6 +261,23 @@ mod tests {
         assert_eq!(violation.value, "a\\u{1b}[31m\\nb");
         let long = Violation::new(Code::NameTooLong, "name", "é".repeat(61), "shorten it");
         assert_eq!(long.value, format!("{}…", "é".repeat(60)));
+    }
+
+    #[test]
+    fn violations_are_those_that_were_pushed_in_their_order() {
+        let columns = ["a", "b", "c"];
+        let mut found = Violations::default();
+        for (count, column) in columns.iter().enumerate() {
+            assert_eq!(found.len(), count);
+            found.push(Violation::new(Code::NameMissing, *column, "", "fill it in"));
+            found.iter_mut().for_each(|violation| violation.severity = Severity::Warning);
+        }
+        assert!(found.iter().map(|violation| &*violation.column).eq(columns));
+        assert!(found.iter().all(|violation| violation.severity == Severity::Warning));
+        let one = Violations::One(found[0].clone());
+        assert_eq!(one, Violations::from(vec![found[0].clone()]));
+        assert!(one != found && one.clone().into_owned().into_vec() == found[..1]);
+        assert_eq!(found.clone().into_owned(), found);
     }
 
     #[test]

@@ -49,7 +49,7 @@ impl ReviewedRecord {
         let InputRecord { position, verdict, kept, raw } = record;
         let (RecordVerdict::Valid { warnings: violations, .. } | RecordVerdict::Invalid { problems: violations, .. }) =
             verdict;
-        let violations = violations.into_iter().map(Violation::into_owned).collect();
+        let violations = violations.into_owned().into_vec().into_boxed_slice();
         Self { position, email, name, violations, kept, raw, send_kyc_mail }
     }
 }

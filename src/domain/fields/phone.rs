@@ -23,7 +23,7 @@ use rlibphonenumber::Region;
 
 pub use self::number::Phone;
 use self::number::{no_country_code, read};
-use self::readings::{choose, other_readings, with_surplus_of};
+use self::readings::{choose, judged_by_length, other_readings, with_surplus_of};
 use self::written::{check_characters, check_damage, is_international, with_plain_spaces, without_label};
 use super::country_code::Country;
 use crate::domain::text::trimmed;
@@ -56,6 +56,13 @@ impl Phone {
             return Ok(number);
         }
         Self::by_length(text).unwrap_or_else(|| Self::by_the_library(text, country, region))
+    }
+
+    /// Returns what [`Phone::of_record`] returns for a number that [`Phone::plain`] does not know, if
+    /// the tables suffice. Returns `None` for all others.
+    #[must_use]
+    pub fn by_the_tables(text: &str, home: Country) -> Option<Self> {
+        Self::national(text, home).or_else(|| judged_by_length(text)?.ok())
     }
 
     /// Does the same for a text that is not empty, and uses the phone library in any case.

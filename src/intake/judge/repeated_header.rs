@@ -20,9 +20,8 @@ const TELLING: usize = 3;
 /// Returns how a row repeats the header, or `None` if it does not. If the columns that feed fields
 /// all have their name somewhere in the row, it is a header, even if its other names differ.
 pub(crate) fn repeated_header(header: &[String], mapping: &Mapping, record: Record<'_>) -> Option<RepeatedHeader> {
-    let mut feeding = mapping.feeding_columns().peekable();
     // Rules out nearly all rows with little work.
-    feeding.peek().filter(|column| holds(record, &column.name))?;
+    mapping.first_feeding_column().filter(|column| holds(record, &column.name))?;
     // Delimiters too many at the end of the header are not part of `header`.
     let has_all = record.len() >= header.len() && record.cells().skip(header.len()).all(<[u8]>::is_empty);
     if has_all && header.iter().zip(record.cells()).all(|(name, cell)| is_name(cell, name)) {
@@ -31,7 +30,7 @@ pub(crate) fn repeated_header(header: &[String], mapping: &Mapping, record: Reco
     let is_header = if mapping.feeding_columns().count() < TELLING {
         record.len() == header.len() && header.iter().all(|name| holds(record, name))
     } else {
-        feeding.all(|column| holds(record, &column.name)) && !has_email(mapping, record)
+        mapping.feeding_columns().all(|column| holds(record, &column.name)) && !has_email(mapping, record)
     };
     is_header.then_some(RepeatedHeader::OtherOrder)
 }

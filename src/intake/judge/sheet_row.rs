@@ -19,7 +19,7 @@ impl Examiner {
                 return JudgedCells { verdict, kept: keep(&self.mapping, row) };
             }
             RecordVerdict::Valid { warnings: violations, .. } | RecordVerdict::Invalid { problems: violations, .. } => {
-                violations
+                violations.into_vec()
             }
         };
         // What the rules say about a damaged cell is a consequence of its damage.

@@ -6,7 +6,7 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use crate::domain::{
     Code, Country, CustomerName, CustomerType, Email, Field, Flaw, Json, JsonObject, NewCustomer, Phone, RecordVerdict,
-    Severity, Violation, parse_yes_no, trim, trimmed,
+    Severity, Violation, Violations, parse_yes_no, trim, trimmed,
 };
 use crate::intake::columns::column_names::Column;
 use crate::intake::columns::mapping::Mapping;
@@ -15,20 +15,34 @@ use crate::intake::columns::template::{Cell, Row, assemble, cell_text};
 use crate::intake::columns::values::Replacements;
 use crate::intake::read::ndjson::kind;
 
+/// A customer that may be sent and about whom there are warnings.
+pub(crate) struct OddCustomer<'a> {
+    customer: NewCustomer<'a>,
+    /// Whether its name is odd. Its phone number shows quickly whether it is.
+    has_odd_name: bool,
+    has_odd_email: bool,
+}
+
 /// Returns the customer of a record that has nothing to report, or `None` if [`judge`] must look at
 /// it. Nearly all records are like this and do not need what messages need. `region` is the country
-/// of phone numbers without `+`, if it is not the record's own.
+/// of phone numbers without `+`, if it is not the record's own. If there are only warnings to
+/// report, the customer goes into `odd`, out of the way of all others.
 ///
 /// Inlined, with the phone number last because it takes longest: moving a customer after building
 /// it takes longer than building it.
 #[inline(always)]
-pub(crate) fn plain<'a>(mapping: &'a Mapping, row: &impl Row<'a>, region: Option<Country>) -> Option<NewCustomer<'a>> {
+pub(crate) fn see<'a>(
+    mapping: &'a Mapping,
+    row: &impl Row<'a>,
+    region: Option<Country>,
+    odd: &mut Option<OddCustomer<'a>>,
+) -> Option<NewCustomer<'a>> {
     let name = plain_text(mapping, row, Field::Name)?;
     if leftover(name).is_some() {
         return None;
     }
-    let name = CustomerName::plain(name)?;
-    let email = Email::plain(plain_text(mapping, row, Field::Email)?)?;
+    let (name, has_odd_name) = CustomerName::at_a_glance(name)?;
+    let (email, has_odd_email) = Email::at_a_glance(plain_text(mapping, row, Field::Email)?)?;
     let kind = match plain_text(mapping, row, Field::Type)? {
         "" if mapping.feeding(Field::Type).set.is_some() => return None,
         "" => CustomerType::default(),
@@ -40,29 +54,66 @@ pub(crate) fn plain<'a>(mapping: &'a Mapping, row: &impl Row<'a>, region: Option
         text => parse_yes_no(text).ok()?,
     };
     let extra = if mapping.extras.is_empty() { None } else { plain_extras(mapping, row)? };
-    let country = Country::plain(plain_text(mapping, row, Field::Country)?)?;
+    let text = plain_text(mapping, row, Field::Country)?;
+    let country = match Country::plain(text) {
+        Some(country) => country,
+        None => country_by_name(text)?,
+    };
     let text = plain_text(mapping, row, Field::Phone)?;
     let phone = match Phone::plain(text) {
         Some(phone) => phone,
-        None => national(text, region.unwrap_or(country))?,
+        None => phone_by_the_tables(text, region.unwrap_or(country))?,
     };
-    if phone.is_foreign(country) {
+    if has_odd_name | has_odd_email | !phone.is_assigned() | phone.is_foreign(country) {
+        let customer = NewCustomer { name, email, phone, country, kind, send_kyc_mail, extra };
+        *odd = Some(OddCustomer { customer, has_odd_name, has_odd_email });
         return None;
     }
     Some(NewCustomer { name, email, phone, country, kind, send_kyc_mail, extra })
 }
 
-/// Returns a number in national spelling. Kept out of the fast path of files that have none.
+/// Returns a number in national spelling, or one that is not in use. Kept out of the fast path of
+/// files that have none.
 #[cold]
 #[inline(never)]
-fn national(text: &str, region: Country) -> Option<Phone> {
-    Phone::national(text, region)
+fn phone_by_the_tables(text: &str, home: Country) -> Option<Phone> {
+    Phone::by_the_tables(text, home)
+}
+
+/// Returns the country of a name. Kept out of the fast path of files that have codes.
+#[cold]
+#[inline(never)]
+fn country_by_name(text: &str) -> Option<Country> {
+    Country::named(text)
+}
+
+impl<'a> OddCustomer<'a> {
+    /// Returns the customer with the warnings that [`judge`] has about it.
+    pub(crate) fn with_warnings(self, mapping: &'a Mapping, row: &impl Row<'a>) -> (NewCustomer<'a>, Violations<'a>) {
+        let Self { customer, has_odd_name, has_odd_email } = self;
+        let mut warnings = Violations::default();
+        let mut note = |field, flaw: Option<Flaw>| {
+            if let Some(flaw) = flaw {
+                let column = mapping.feeding(field).origin.as_ref().map_or(field.as_str(), TextSource::name);
+                warnings.push(flaw.at(column, plain_text(mapping, row, field).unwrap_or_default()));
+            }
+        };
+        if has_odd_name {
+            note(Field::Name, customer.name.oddity());
+        }
+        if has_odd_email {
+            note(Field::Email, customer.email.oddity());
+        }
+        note(Field::Phone, customer.phone.oddity());
+        note(Field::Phone, customer.phone.foreign(customer.country));
+        (customer, warnings)
+    }
 }
 
 /// Returns the additional fields of the request, or `None` if one of them has a problem.
 #[inline(never)]
 fn plain_extras<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<Option<Box<JsonObject>>> {
-    let mut findings = Findings { violations: Vec::new() };
+    let mut findings = Findings { violations: Violations::default() };
     let extra = findings.extras(&mapping.extras, row);
     findings.violations.is_empty().then_some(extra)
 }
@@ -106,7 +157,7 @@ pub(crate) fn judge<'a>(
     oddities: Vec<Violation<'a>>,
     held: &[Code],
 ) -> RecordVerdict<'a> {
-    let mut findings = Findings { violations: Vec::new() };
+    let mut findings = Findings { violations: Violations::default() };
     let given = |field| Given::of(mapping, row, field);
 
     let title = given(Field::Name);
@@ -139,7 +190,7 @@ pub(crate) fn judge<'a>(
     let send_kyc_mail = findings.take(&cell, send_kyc_mail, |_| None);
 
     let extra = findings.extras(&mapping.extras, row);
-    findings.violations.extend(oddities);
+    oddities.into_iter().for_each(|oddity| findings.violations.push(oddity));
     hold(&mut findings.violations, held);
 
     let has_problems = findings.violations.iter().any(|found| found.severity == Severity::Problem);
@@ -194,8 +245,12 @@ impl<'a> Given<'a> {
                 Self { field, column: field.as_str(), text: Cow::Borrowed(value), json: None, has_null_marker: false }
             }
             _ => {
-                let has_null_marker = text.contains(NULL_MARKERS_BEGIN)
-                    && (is_null_marker(&text) || feeding.origin.as_ref().is_some_and(|origin| null_part(origin, row)));
+                let has_null_marker = match &feeding.origin {
+                    None | Some(TextSource::Column(_)) => is_null_marker(&text),
+                    Some(origin) => {
+                        text.contains(NULL_MARKERS_BEGIN) && (is_null_marker(&text) || null_part(origin, row))
+                    }
+                };
                 Self { field, column, text, json, has_null_marker }
             }
         }
@@ -270,6 +325,10 @@ fn content_of<'a>(column: &'a Column, row: &impl Row<'a>) -> (&'a str, Cow<'a, s
 /// for a number each.
 fn check_one_number(text: &str) -> Result<(), Flaw> {
     const SHORTEST: usize = 7;
+    // Most cells have nothing that separates numbers.
+    if text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b' ' | b'+' | b'-' | b'.' | b'(' | b')')) {
+        return Ok(());
+    }
     let is_separator =
         |character: char| character.is_alphabetic() || matches!(character, ';' | ':' | ',' | '/' | '|' | '&' | '\n');
     let is_number = |part: &&str| part.bytes().filter(u8::is_ascii_digit).count() >= SHORTEST;
@@ -291,8 +350,15 @@ fn leftover(text: &str) -> Option<Flaw> {
 }
 
 /// Whether databases and their tools write this for an empty value. It cannot be a value.
+#[inline]
 fn is_null_marker(text: &str) -> bool {
-    matches!(text, "\\N") || ["(null)", "[null]", "<null>"].iter().any(|marker| text.eq_ignore_ascii_case(marker))
+    match text.as_bytes() {
+        [b'\\', ..] => text == "\\N",
+        [b'(' | b'[' | b'<', ..] => {
+            ["(null)", "[null]", "<null>"].iter().any(|marker| text.eq_ignore_ascii_case(marker))
+        }
+        _ => false,
+    }
 }
 
 fn null_marker() -> Flaw {
@@ -397,7 +463,7 @@ fn is_scientific(text: &str) -> bool {
 
 /// What was found about a record so far.
 struct Findings<'a> {
-    violations: Vec<Violation<'a>>,
+    violations: Violations<'a>,
 }
 
 impl<'a> Findings<'a> {
@@ -423,7 +489,9 @@ impl<'a> Findings<'a> {
 
     #[inline]
     fn note(&mut self, given: &Given<'a>, flaw: Option<Flaw>) {
-        self.violations.extend(flaw.map(|flaw| flaw.at(given.column, given.text.clone())));
+        if let Some(flaw) = flaw {
+            self.violations.push(flaw.at(given.column, given.text.clone()));
+        }
     }
 
     /// Marks the last violation as a consequence if it has this code.
@@ -524,12 +592,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn of_a_plain_record_there_is_nothing_to_say(
-            name in select(vec!["Ada", " Zoë ", "", "#N/A", "1E+10", "=A1", "1.5", "a?", "Ame\u{301}lie", "\u{202e}x"]),
+        fn a_glance_at_a_record_says_what_judging_it_says(
+            name in select(vec!["Ada", "unknown", "J?rgen", "JÃ¼rgen", "M&uuml;ller", "\\N", " Zoë ", "", "#N/A", "1E+10", "=A1", "1.5", "a?", "Ame\u{301}lie", "\u{202e}x"]),
             email in select(vec!["a@b.de", " a@b.de ", "", "a@b.test", "Ada@B-C.org", "a@b", "ü@b.de", "=\"a@b.de\""]),
-            phone in select(vec!["+4915123456789", "'+4915123456789", "+49 151 23456789", "+33612345678", "+39 (0)332 123 4567", "015123456789", "0151/23456789",
+            phone in select(vec!["+4915123456789", "'+4915123456789", "+49 151 23456789", "+33612345678", "+12005550123", "+1 200 555-0123", "+491100123456", "'+12005550123", "+14155552", "+39 (0)332 123 4567", "015123456789", "0151/23456789",
                 "030 1234567/0301234568", "0301234 / 5678901", "151 0000000000", "15100000000", "(0)15123456789", "+49151", ""]),
-            country in select(vec!["DE", "deu", " DEU ", "Germany", "Congo", "XX", ""]),
+            country in select(vec!["DE", "deu", " DEU ", "Germany", "Deutschland ", "Congo", "XX", "<null>", ""]),
             others in (
                 select(vec!["", "business", " Individual", "firm"]),
                 select(vec!["", "no", "TRUE ", "maybe"]),
@@ -541,10 +609,16 @@ mod tests {
             let (kind, mail, city) = others;
             let (mapping, cells) = (mapping_of(&sets, &values), [name, email, phone, country, kind, mail, city]);
             let row = Cells(&cells);
-            if let Some(customer) = plain(&mapping, &row, None) {
+            let mut odd = None;
+            let plain = see(&mapping, &row, None, &mut odd);
+            prop_assert!(plain.is_none() || odd.is_none());
+            let is_odd = odd.is_some();
+            let seen = plain.map(|customer| (customer, Violations::default()));
+            if let Some((customer, warnings)) = seen.or_else(|| Some(odd?.with_warnings(&mapping, &row))) {
                 match judge(&mapping, &row, None, Vec::new(), &[]) {
-                    RecordVerdict::Valid { customer: judged, warnings } => {
-                        prop_assert!(customer == judged && warnings.is_empty(), "{:?}: {:?}", cells, warnings);
+                    RecordVerdict::Valid { customer: judged, warnings: said } => {
+                        prop_assert!(customer == judged && is_odd != said.is_empty(), "{:?}: {:?}", cells, said);
+                        prop_assert_eq!(warnings, said, "{:?}", cells);
                     }
                     RecordVerdict::Invalid { problems, .. } => prop_assert!(false, "{:?}: {:?}", cells, problems),
                 }
@@ -575,7 +649,7 @@ mod tests {
             let (with, without) = (mapping_of(sets, &values), mapping_of(sets, &[]));
             let edited = cells.map(by_hand);
             let (one, other) = (Cells(&cells), Cells(&edited));
-            prop_assert!(plain(&with, &one, None) == plain(&without, &other, None));
+            prop_assert!(see(&with, &one, None, &mut None) == see(&without, &other, None, &mut None));
             let judged = [(&with, &one), (&without, &other)].map(|(mapping, row)| judge(mapping, row, None, Vec::new(), &[]));
             match judged {
                 [RecordVerdict::Valid { customer, .. }, RecordVerdict::Valid { customer: expected, .. }] => {
@@ -587,9 +661,23 @@ mod tests {
     }
 
     #[test]
-    fn the_usual_record_is_plain() {
-        let cells = ["Ada", "ada@kunde.de", "+4915123456789", "DE", "", "", "Köln"];
-        assert!(plain(&mapping(&[]), &Cells(&cells), None).is_some());
+    fn a_glance_is_enough_for_the_usual_record_and_for_one_with_a_warning() {
+        const USUAL: [&str; 7] = ["Ada", "ada@kunde.de", "+4915123456789", "DE", "", "", "Köln"];
+        for (column, cell, is_odd) in [
+            (0, " Ada ", false),
+            (3, "Germany", false),
+            (0, "unknown", true),
+            (0, "J?rgen", true),
+            (1, "ada@example.com", true),
+            (2, "+491100123456", true),
+            (3, "FR", true),
+        ] {
+            let mut cells = USUAL;
+            cells[column] = cell;
+            let (mapping, mut odd) = (mapping(&[]), None);
+            let plain = see(&mapping, &Cells(&cells), None, &mut odd);
+            assert_eq!((plain.is_some(), odd.is_some()), (!is_odd, is_odd), "{cells:?}");
+        }
     }
 
     #[test]
@@ -600,7 +688,8 @@ mod tests {
             for column in 0..GOOD.len() {
                 let mut cells = GOOD;
                 cells[column] = marker;
-                assert!(plain(&mapping, &Cells(&cells), None).is_none(), "{cells:?}");
+                let mut odd = None;
+                assert!(see(&mapping, &Cells(&cells), None, &mut odd).is_none() && odd.is_none(), "{cells:?}");
                 let verdict = judge(&mapping, &Cells(&cells), None, Vec::new(), &[]);
                 let codes: Vec<_> = verdict.violations().iter().map(|violation| violation.code).collect();
                 assert!(verdict.is_invalid() && codes.contains(&Code::CellNullMarker), "{cells:?}: {codes:?}");
@@ -647,7 +736,6 @@ mod tests {
     fn a_number_of_another_country_is_sent_with_a_warning() {
         let judged = |phone, country| {
             let cells = ["Ada", "ada@kunde.de", phone, country, "", "", ""];
-            assert!(plain(&mapping(&[]), &Cells(&cells), None).is_none());
             match judge(&mapping(&[]), &Cells(&cells), None, Vec::new(), &[]) {
                 RecordVerdict::Valid { warnings, .. } => warnings.iter().map(|found| found.code).collect(),
                 RecordVerdict::Invalid { .. } => Vec::new(),

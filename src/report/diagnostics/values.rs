@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
+use foldhash::quality::RandomState;
+
 use crate::domain::{Code, Field, Violation, counted, usual_meaning};
 
 /// The most values of a field that are kept. A field with more is probably fed by the wrong column.
@@ -26,7 +28,7 @@ struct FieldValues {
     field: Field,
     /// The column of the first such value.
     column: String,
-    rows: HashMap<String, ValueCount>,
+    rows: HashMap<String, ValueCount, RandomState>,
     /// Rows whose value is not kept, because there are too many or it cannot be shown exactly.
     others: u64,
 }
@@ -63,7 +65,7 @@ impl UnknownValues {
     /// Returns the values of a field. `column` is that of the first value.
     fn of_field(&mut self, field: Field, column: &str) -> &mut FieldValues {
         let place = self.fields.iter().position(|values| values.field == field).unwrap_or_else(|| {
-            self.fields.push(FieldValues { field, column: column.to_owned(), rows: HashMap::new(), others: 0 });
+            self.fields.push(FieldValues { field, column: column.to_owned(), rows: HashMap::default(), others: 0 });
             self.fields.len() - 1
         });
         &mut self.fields[place]

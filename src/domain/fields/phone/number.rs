@@ -45,6 +45,7 @@ impl Phone {
         let is_between = |byte: &u8| matches!(byte, b' ' | b'-' | b'(' | b')');
         // Most numbers have nothing between their digits.
         let grouped = || {
+            text.bytes().find(|byte| is_between(byte))?;
             let found = in_use(text.bytes().filter(|byte| !is_between(byte)))?;
             without_bracketed_zero(text).is_none().then_some(found)
         };
@@ -61,7 +62,8 @@ impl Phone {
         if (digits.count == text.len() && is_rounded(text)) || without_bracketed_zero(text).is_some() {
             return None;
         }
-        let number = in_use_at_home(digits.as_slice(), region).filter(|number| *number >= LEAST)?;
+        let digits = Some(digits.as_slice()).filter(|digits| digits.len() <= LONGEST)?;
+        let number = in_use_at_home(digits, region).filter(|number| *number >= LEAST)?;
         Some(Self::of_number(number, true))
     }
 
@@ -70,6 +72,13 @@ impl Phone {
         #[expect(clippy::cast_possible_truncation, reason = "three digits")]
         let head = (number / 10_u64.pow(number.ilog10().saturating_sub(2))) as u16;
         Self { number, head, assigned }
+    }
+
+    /// Whether the number is in a range that is in use.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_assigned(&self) -> bool {
+        self.assigned
     }
 
     /// Whether the number has another country code than `country`. Countries that share a code,
@@ -106,16 +115,19 @@ impl Phone {
 
 /// The digits of a text that has nothing else but what people write between digits in ASCII.
 pub(super) struct TypedDigits {
-    digits: [u8; LONGEST],
+    digits: [u8; MOST_TYPED],
     count: usize,
 }
+
+/// The most digits that the tables judge, of which the last ones may be too many.
+const MOST_TYPED: usize = 20;
 
 impl TypedDigits {
     /// Returns `None` if there is anything else, or if there are more than a number can have. It
     /// accepts no full stop, because a spreadsheet may have written it, and no slash after so many
     /// digits that another number may follow.
     pub(super) fn of(text: &str) -> Option<Self> {
-        let (mut digits, mut count) = ([0; LONGEST], 0);
+        let (mut digits, mut count) = ([0; MOST_TYPED], 0);
         for byte in text.bytes() {
             match byte {
                 b'0'..=b'9' => {
