@@ -25,7 +25,12 @@ pub fn shorten(text: &str, most: usize) -> String {
 
 /// Does what [`shorten`] does, and does not copy a text that needs no change.
 pub(crate) fn shortened(text: Cow<'_, str>, most: usize) -> Cow<'_, str> {
-    if text.len() <= most && is_plain(&text) { text } else { Cow::Owned(shorten(&text, most)) }
+    // A text has at least as many bytes as characters.
+    if text.len() <= most && (is_plain(&text) || !text.contains(is_hidden)) {
+        text
+    } else {
+        Cow::Owned(shorten(&text, most))
+    }
 }
 
 /// Returns a whole text as one line.
@@ -57,6 +62,10 @@ pub fn visible(character: char) -> impl Iterator<Item = char> {
 /// have them.
 #[must_use]
 pub fn is_hidden(character: char) -> bool {
+    // Nearly all letters.
+    if matches!(character, ' '..='~' | '\u{a0}'..='\u{ac}' | '\u{ae}'..='\u{34e}') {
+        return false;
+    }
     character.is_control()
         || matches!(
             character,
@@ -165,6 +174,9 @@ mod tests {
         assert_eq!(shorten(&"é".repeat(61), 60), format!("{}…", "é".repeat(60)));
         assert_eq!(shorten("abc", 3), "abc");
         assert!(matches!(shortened(Cow::Borrowed("abc"), 3), Cow::Borrowed("abc")));
+        assert!(matches!(shortened(Cow::Borrowed("äöü"), 6), Cow::Borrowed("äöü")));
+        assert_eq!(shortened(Cow::Borrowed("äöü"), 3), "äöü");
+        assert_eq!(shortened(Cow::Borrowed("ä\u{ad}"), 9), "ä\\u{ad}");
         assert_eq!(shortened(Cow::Borrowed("abcd"), 3), "abc…");
         assert_eq!(shortened(Cow::Borrowed("a\n"), 3), "a\\n");
         assert_eq!(shorten(&"\u{202e}".repeat(100_000), 200).len(), 200 * 8 + '…'.len_utf8());

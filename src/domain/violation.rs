@@ -182,8 +182,11 @@ impl Default for Violations<'_> {
 
 impl<'a> Violations<'a> {
     pub fn push(&mut self, violation: Violation<'a>) {
+        if self.is_empty() {
+            *self = Self::One(violation);
+            return;
+        }
         *self = match mem::take(self) {
-            Self::Several(all) if all.is_empty() => Self::One(violation),
             Self::One(first) => Self::Several(vec![first, violation]),
             Self::Several(mut all) => {
                 all.push(violation);

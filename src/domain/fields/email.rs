@@ -47,9 +47,26 @@ impl<'a> Email<'a> {
     /// Returns a [`Flaw`] with one of the `email.*` codes.
     pub fn parse(text: impl Into<Cow<'a, str>>) -> Result<Self, Flaw> {
         let text = trim(text.into());
-        if plain_domain(text.as_bytes()).is_some() {
-            return Ok(Self(text));
+        if plain_domain(text.as_bytes()).is_some() { Ok(Self(text)) } else { Self::checked(text) }
+    }
+
+    /// Returns what [`Email::parse`] returns, and what is odd about the address.
+    ///
+    /// # Errors
+    /// Returns a [`Flaw`] with one of the `email.*` codes.
+    pub fn judged(text: impl Into<Cow<'a, str>>) -> Result<(Self, Option<Flaw>), Flaw> {
+        let text = trim(text.into());
+        match plain_domain(text.as_bytes()).map(is_reserved) {
+            Some(false) => Ok((Self(text), None)),
+            _ => Self::parse(text).map(|address| {
+                let oddity = address.oddity();
+                (address, oddity)
+            }),
         }
+    }
+
+    /// Checks a trimmed text that is not of the usual form.
+    fn checked(text: Cow<'a, str>) -> Result<Self, Flaw> {
         if holds_several(&text) {
             return Err(Flaw::new(Code::EmailSeveral, "holds more than one address: keep one"));
         }
@@ -528,6 +545,8 @@ mod tests {
             if let Some((email, is_odd)) = Email::at_a_glance(&text) {
                 prop_assert!(email.oddity().is_some() == is_odd && Email::parse(&text) == Ok(email), "{text}");
             }
+            let expected = Email::parse(&text).map(|email| (email.clone(), email.oddity()));
+            prop_assert_eq!(Email::judged(&text), expected, "{}", text);
         }
 
         #[test]

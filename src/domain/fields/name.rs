@@ -34,9 +34,25 @@ impl<'a> CustomerName<'a> {
     /// Returns a [`Flaw`] with one of the `name.*` codes.
     pub fn parse(text: impl Into<Cow<'a, str>>) -> Result<Self, Flaw> {
         let text = trim(text.into());
+        if is_plain(&text) { Ok(Self(text)) } else { Self::checked(text) }
+    }
+
+    /// Returns what [`CustomerName::parse`] returns, and what is odd about the name.
+    ///
+    /// # Errors
+    /// Returns a [`Flaw`] with one of the `name.*` codes.
+    pub fn judged(text: impl Into<Cow<'a, str>>) -> Result<(Self, Option<Flaw>), Flaw> {
+        let text = trim(text.into());
         if is_plain(&text) {
-            return Ok(Self(text));
+            return Ok((Self(text), None));
         }
+        let name = Self::checked(text)?;
+        let oddity = oddity_of(&name.0);
+        Ok((name, oddity))
+    }
+
+    /// Checks a trimmed name that is not plain.
+    fn checked(text: Cow<'a, str>) -> Result<Self, Flaw> {
         if text.is_empty() {
             return Err(Flaw::new(Code::NameMissing, "every customer needs a name"));
         }
@@ -76,8 +92,8 @@ impl<'a> CustomerName<'a> {
     /// Does the same for a name that is not plain. Not inlined, because it is rarely needed.
     #[inline(never)]
     fn examined(text: &'a str) -> Option<(Self, bool)> {
-        let name = Self::parse(text).ok()?;
-        let is_odd = name.oddity().is_some();
+        let name = Self::checked(trim(text.into())).ok()?;
+        let is_odd = oddity_of(&name.0).is_some();
         Some((name, is_odd))
     }
 
@@ -94,14 +110,16 @@ impl<'a> CustomerName<'a> {
     /// Returns what is odd about a name that may still be sent.
     #[must_use]
     pub fn oddity(&self) -> Option<Flaw> {
-        if is_plain(&self.0) {
-            return None;
-        }
-        if is_placeholder(&self.0) {
-            return Some(Flaw::new(Code::NamePlaceholder, "stands for an empty value: is it a real name?"));
-        }
-        garbling(&self.0).map(|hint| Flaw::new(Code::NameLooksGarbled, hint))
+        if is_plain(&self.0) { None } else { oddity_of(&self.0) }
     }
+}
+
+/// Returns what is odd about a name that is not plain.
+fn oddity_of(name: &str) -> Option<Flaw> {
+    if is_placeholder(name) {
+        return Some(Flaw::new(Code::NamePlaceholder, "stands for an empty value: is it a real name?"));
+    }
+    garbling(name).map(|hint| Flaw::new(Code::NameLooksGarbled, hint))
 }
 
 /// Whether a name is short, trimmed, normalized and has nothing odd in it. Nearly all names are
@@ -352,6 +370,11 @@ mod tests {
             (name, is_odd)
         });
         assert_eq!(CustomerName::at_a_glance(name), parsed, "{name:?}");
+        let judged = CustomerName::judged(name).map(|(name, oddity)| {
+            assert_eq!(name.oddity(), oddity, "{name:?}");
+            name
+        });
+        assert_eq!(judged, CustomerName::parse(name));
     }
 
     #[test]

@@ -9,9 +9,11 @@ use crate::domain::{
     Violation, Violations, counted, plural, shorten,
 };
 
+use super::given::given_text;
+use super::glance::{OddCustomer, see};
 use super::no_record::NoRecord;
 use super::repeated_header::repeated_header;
-use super::validate::{OddCustomer, given_text, hold, judge, see};
+use super::validate::{hold, judge};
 use crate::intake::columns::column_names::{Column, Place};
 use crate::intake::columns::mapping::Mapping;
 use crate::intake::columns::sources::TextSource;

@@ -50,7 +50,8 @@ pub(super) fn judged_by_length(text: &str) -> Option<Result<Phone, WrongLength>>
     let text = text.strip_prefix('+')?;
     let typed = TypedDigits::of(text)?;
     let digits = typed.as_slice();
-    let (code, length) = length_of(digits).filter(|_| without_bracketed_zero(text).is_none())?;
+    let (code, length) =
+        length_of(digits).filter(|_| !typed.has_bracket() || without_bracketed_zero(text).is_none())?;
     let number = || digits.iter().fold(0, |number, digit| number * 10 + u64::from(*digit));
     let fault = match length {
         Length::Possible if digits.len() <= MOST_DIGITS && number() >= LEAST => {
