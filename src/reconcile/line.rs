@@ -1,9 +1,11 @@
 //! Makes the report line of each record, from its validation, the duplicates of this input, and the
 //! ledger.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::chunks::ChunkedVec;
@@ -17,6 +19,7 @@ use crate::failure::Failure;
 use crate::intake::Gather;
 use crate::ledger::{BadRecordDigest, CheckedStatus, KnownRecord, PayloadHash, Reader, RecordState, StoredOutcome};
 use crate::report::{ChangedCounts, ErrorGroups, MailCounts};
+use crate::shell::naming_input;
 
 /// The point in time that a line describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +54,13 @@ impl ReviewedRecord {
             verdict;
         let violations = violations.into_owned().into_vec().into_boxed_slice();
         Self { position, email, name, violations, kept, raw, send_kyc_mail }
+    }
+
+    /// Makes the commands of its hints name the input. Only broken JSON has such hints.
+    pub(super) fn name_input(&mut self, input: &Path) {
+        for violation in self.violations.iter_mut().filter(|violation| violation.code == Code::JsonSyntax) {
+            violation.hint = Cow::Owned(naming_input(&violation.hint, input));
+        }
     }
 }
 

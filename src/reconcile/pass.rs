@@ -25,7 +25,10 @@ pub(crate) fn pass(
         let mut known = reconciler.known(prepared.iter())?;
         let mut bad = Vec::new();
         let mut row = None;
-        for prepared in prepared {
+        for mut prepared in prepared {
+            if !input.is_piped() {
+                prepared.noted.name_input(input.path());
+            }
             row = Some(prepared.noted.position.row);
             let line = reconciler.line(&prepared, &mut known);
             let record = &prepared.noted;

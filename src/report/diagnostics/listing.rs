@@ -257,11 +257,10 @@ impl Diagnostics {
             ..
         } in &self.found.shown
         {
+            let hint = self.complete(without_numbers(hint));
             match severity {
-                Severity::Problem => {
-                    tracing::error!(row, line, %column, %code, hint = %without_numbers(hint), "{code}")
-                }
-                Severity::Warning => tracing::warn!(row, line, %column, %code, hint = %without_numbers(hint), "{code}"),
+                Severity::Problem => tracing::error!(row, line, %column, %code, %hint, "{code}"),
+                Severity::Warning => tracing::warn!(row, line, %column, %code, %hint, "{code}"),
             }
         }
         for (code, CodeCount { severity, times, first_row, .. }) in self.found.counts.by_weight() {
