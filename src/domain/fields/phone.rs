@@ -88,6 +88,7 @@ mod tests {
     use proptest::prelude::*;
     use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat};
 
+    use super::super::data_file;
     use super::number::number_of;
     use super::readings::may_begin_with;
     use super::written::is_between;
@@ -111,11 +112,7 @@ mod tests {
         let mut list =
             "# Calling codes, and the countries that have them, from the metadata of the phone library.\n".to_owned();
         list.extend(codes.into_iter().map(|(code, countries)| format!("{code} {}\n", countries.join(" "))));
-        if std::env::var_os("UPDATE").is_some() {
-            std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/src/domain/fields/calling_codes.txt"), &list).unwrap();
-        } else {
-            assert_eq!(list, include_str!("calling_codes.txt"));
-        }
+        data_file::check("calling_codes.txt", list.as_bytes());
     }
 
     fn e164(text: &str, region: Option<Country>) -> Result<String, Code> {
