@@ -90,5 +90,5 @@ pub use tally::{SkippedRows, Tally};
 pub use text::{Shown, is_hidden, on_one_line, shorten, shown, visible};
 pub(crate) use text::{trim, trimmed};
 pub(crate) use value_words::usual_meaning;
-pub use violation::{Code, Flaw, Severity, Violation};
+pub use violation::{Code, Flaw, Severity, Violation, Violations};
 pub use yes_no::parse_yes_no;

@@ -1,5 +1,6 @@
 //! One customer of the input, from the cells that were read to the line in the report.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -7,7 +8,7 @@ use jiff::Timestamp;
 use super::changed_fields::ChangedFields;
 use super::customer::NewCustomer;
 use super::outcome::{Complaint, Receipt, Status};
-use super::violation::Violation;
+use super::violation::{Violation, Violations};
 
 /// The position of a record in the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,24 +34,25 @@ pub struct InputRecord<'a> {
 pub enum RecordVerdict<'a> {
     Valid {
         customer: NewCustomer<'a>,
-        warnings: Vec<Violation>,
+        warnings: Violations<'a>,
     },
     /// Never sent. `problems` holds every problem found, including warnings, and is not empty.
     Invalid {
         /// The e-mail cell as it was given, if there is one, so that the report can name the
         /// customer.
-        email: Option<String>,
+        email: Option<Cow<'a, str>>,
         /// The same for the name.
-        name: Option<String>,
-        problems: Vec<Violation>,
+        name: Option<Cow<'a, str>>,
+        problems: Violations<'a>,
     },
 }
 
 impl<'a> InputRecord<'a> {
     /// Returns a valid record that has nothing to report besides its customer.
     #[must_use]
-    pub const fn plain(position: Position, customer: NewCustomer<'a>) -> Self {
-        Self { position, verdict: RecordVerdict::Valid { customer, warnings: Vec::new() }, kept: Vec::new(), raw: None }
+    pub fn plain(position: Position, customer: NewCustomer<'a>) -> Self {
+        let verdict = RecordVerdict::Valid { customer, warnings: Violations::default() };
+        Self { position, verdict, kept: Vec::new(), raw: None }
     }
 
     /// Returns the same record without borrowing from the buffer it was read into.
@@ -64,9 +66,14 @@ impl<'a> InputRecord<'a> {
 impl RecordVerdict<'_> {
     #[must_use]
     pub fn into_owned(self) -> RecordVerdict<'static> {
+        let owned = |text: Option<Cow<'_, str>>| text.map(|text| Cow::Owned(text.into_owned()));
         match self {
-            Self::Valid { customer, warnings } => RecordVerdict::Valid { customer: customer.into_owned(), warnings },
-            Self::Invalid { email, name, problems } => RecordVerdict::Invalid { email, name, problems },
+            Self::Valid { customer, warnings } => {
+                RecordVerdict::Valid { customer: customer.into_owned(), warnings: warnings.into_owned() }
+            }
+            Self::Invalid { email, name, problems } => {
+                RecordVerdict::Invalid { email: owned(email), name: owned(name), problems: problems.into_owned() }
+            }
         }
     }
 
@@ -77,7 +84,7 @@ impl RecordVerdict<'_> {
 
     /// Returns all problems and warnings.
     #[must_use]
-    pub fn violations(&self) -> &[Violation] {
+    pub fn violations(&self) -> &[Violation<'_>] {
         match self {
             Self::Valid { warnings, .. } => warnings,
             Self::Invalid { problems, .. } => problems,
@@ -175,7 +182,7 @@ pub struct ReportLine {
     pub error_code: String,
     pub error: String,
     /// What is wrong with an invalid record, without mere consequences.
-    pub problems: Vec<Violation>,
+    pub problems: Vec<Violation<'static>>,
     /// Codes and texts of the warnings, joined by `; `.
     pub warning: String,
     /// What differs from the data that was sent. `None` unless the status is `changed`, and where

@@ -23,6 +23,16 @@ pub fn shorten(text: &str, most: usize) -> String {
     shown
 }
 
+/// Does what [`shorten`] does, and does not copy a text that needs no change.
+pub(crate) fn shortened(text: Cow<'_, str>, most: usize) -> Cow<'_, str> {
+    // A text has at least as many bytes as characters.
+    if text.len() <= most && (is_plain(&text) || !text.contains(is_hidden)) {
+        text
+    } else {
+        Cow::Owned(shorten(&text, most))
+    }
+}
+
 /// Returns a whole text as one line.
 #[must_use]
 pub fn on_one_line(text: &str) -> String {
@@ -32,9 +42,10 @@ pub fn on_one_line(text: &str) -> String {
     text.chars().flat_map(visible).collect()
 }
 
-/// Whether a text is printable ASCII, as most are, so that it can be shown as it is.
+/// Whether a text is printable ASCII, as most are, so that it can be shown as it is. Asks about all
+/// bytes, because the compiler then asks about many at once.
 fn is_plain(text: &str) -> bool {
-    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+    text.bytes().fold(true, |is_plain, byte| is_plain & matches!(byte, b' '..=b'~'))
 }
 
 /// Returns a character for display: escaped if it is hidden, controls the terminal or changes the
@@ -51,6 +62,10 @@ pub fn visible(character: char) -> impl Iterator<Item = char> {
 /// have them.
 #[must_use]
 pub fn is_hidden(character: char) -> bool {
+    // Nearly all letters.
+    if matches!(character, ' '..='~' | '\u{a0}'..='\u{ac}' | '\u{ae}'..='\u{34e}') {
+        return false;
+    }
     character.is_control()
         || matches!(
             character,
@@ -158,6 +173,12 @@ mod tests {
     fn a_long_text_is_cut_and_says_so() {
         assert_eq!(shorten(&"é".repeat(61), 60), format!("{}…", "é".repeat(60)));
         assert_eq!(shorten("abc", 3), "abc");
+        assert!(matches!(shortened(Cow::Borrowed("abc"), 3), Cow::Borrowed("abc")));
+        assert!(matches!(shortened(Cow::Borrowed("äöü"), 6), Cow::Borrowed("äöü")));
+        assert_eq!(shortened(Cow::Borrowed("äöü"), 3), "äöü");
+        assert_eq!(shortened(Cow::Borrowed("ä\u{ad}"), 9), "ä\\u{ad}");
+        assert_eq!(shortened(Cow::Borrowed("abcd"), 3), "abc…");
+        assert_eq!(shortened(Cow::Borrowed("a\n"), 3), "a\\n");
         assert_eq!(shorten(&"\u{202e}".repeat(100_000), 200).len(), 200 * 8 + '…'.len_utf8());
     }
 

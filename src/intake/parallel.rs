@@ -146,11 +146,12 @@ impl<T: Gather> PieceWorker<T> {
 
     #[inline]
     fn examine(&self, position: Position, scanned: Scanned<'_>, gathered: &mut T) -> Result<(), NoRecord> {
-        if let Some(customer) = self.examiner.at_a_glance(scanned) {
+        let mut odd = None;
+        if let Some(customer) = self.examiner.at_a_glance(scanned, &mut odd) {
             gathered.add_plain(position, customer);
             return Ok(());
         }
-        self.examiner.examine_closely(position, scanned, |examined| match examined {
+        self.examiner.examine_closely(position, scanned, odd, |examined| match examined {
             Examined::Plain(customer) => gathered.add_plain(position, customer),
             Examined::Record(record, raw) => gathered.add_judged(record, || raw.read()),
         })

@@ -1,9 +1,11 @@
 //! Makes the report line of each record, from its validation, the duplicates of this input, and the
 //! ledger.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::chunks::ChunkedVec;
@@ -17,6 +19,7 @@ use crate::failure::Failure;
 use crate::intake::Gather;
 use crate::ledger::{BadRecordDigest, CheckedStatus, KnownRecord, PayloadHash, Reader, RecordState, StoredOutcome};
 use crate::report::{ChangedCounts, ErrorGroups, MailCounts};
+use crate::shell::naming_input;
 
 /// The point in time that a line describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +37,7 @@ pub(crate) struct ReviewedRecord {
     pub position: Position,
     email: Option<Box<str>>,
     name: Option<Box<str>>,
-    pub violations: Box<[Violation]>,
+    pub violations: Box<[Violation<'static>]>,
     kept: Vec<String>,
     pub raw: Option<RawRecord>,
     /// Whether a valid record asks for an e-mail to the person; `None` if it is invalid.
@@ -52,7 +55,15 @@ impl ReviewedRecord {
         let InputRecord { position, verdict, kept, raw } = record;
         let (RecordVerdict::Valid { warnings: violations, .. } | RecordVerdict::Invalid { problems: violations, .. }) =
             verdict;
-        Self { position, email, name, violations: violations.into_boxed_slice(), kept, raw, send_kyc_mail }
+        let violations = violations.into_owned().into_vec().into_boxed_slice();
+        Self { position, email, name, violations, kept, raw, send_kyc_mail }
+    }
+
+    /// Makes the commands of its hints name the input. Only broken JSON has such hints.
+    pub(super) fn name_input(&mut self, input: &Path) {
+        for violation in self.violations.iter_mut().filter(|violation| violation.code == Code::JsonSyntax) {
+            violation.hint = Cow::Owned(naming_input(&violation.hint, input));
+        }
     }
 }
 
@@ -404,7 +415,7 @@ pub(crate) fn remember(
     }
 }
 
-fn explained(violation: &Violation) -> String {
+fn explained(violation: &Violation<'_>) -> String {
     let Violation { column, value, hint, .. } = violation;
     match (column.is_empty(), value.is_empty()) {
         (true, _) => hint.clone().into_owned(),
@@ -416,7 +427,7 @@ fn explained(violation: &Violation) -> String {
     }
 }
 
-fn noted(violation: &Violation) -> String {
+fn noted(violation: &Violation<'_>) -> String {
     format!("{}: {}", violation.code, explained(violation))
 }
 

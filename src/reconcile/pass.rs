@@ -5,6 +5,7 @@
 //! each of the two takes about as long as the other.
 
 use std::panic::resume_unwind;
+use std::path::Path;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
@@ -36,9 +37,10 @@ pub(crate) fn pass(
     let mut files = Files::create(outputs, &feed)?;
     let pieces = feed.in_parallel(reconciler.begin_piece())?;
     let (lines, batches) = sync_channel(BATCHES);
+    let named = (!input.is_piped()).then(|| input.path());
     let (skipped, bad) = thread::scope(|scope| {
         let maker = thread::Builder::new().name("lines".to_owned());
-        let maker = maker.spawn_scoped(scope, move || make_lines(pieces, &reconciler, &lines));
+        let maker = maker.spawn_scoped(scope, move || make_lines(pieces, &reconciler, named, &lines));
         let maker = maker.map_err(|error| Failure::no_thread(&error))?;
         for batch in batches {
             let row = batch.last().map(|(line, _)| line.position.row);
@@ -59,11 +61,13 @@ pub(crate) fn pass(
     Ok(counted)
 }
 
-/// Makes the lines of all records, until the receiver is dropped. Returns the rows that were
+/// Makes the lines of all records, until the receiver is dropped. Commands in them name the input if
+/// it has a name. Returns the rows that were
 /// skipped, and the counts of the bad records alone.
 fn make_lines(
     mut pieces: Parallel<PreparedPiece>,
     reconciler: &Reconciler,
+    named: Option<&Path>,
     lines: &SyncSender<LineBatch>,
 ) -> Result<(SkippedRows, PassCounts), Failure> {
     let mut counted = PassCounts::default();
@@ -71,7 +75,10 @@ fn make_lines(
         let prepared = piece?.records;
         let mut known = reconciler.known(prepared.iter())?;
         let (mut bad, mut batch) = (Vec::new(), Vec::with_capacity(BATCH));
-        for prepared in prepared {
+        for mut prepared in prepared {
+            if let Some(path) = named {
+                prepared.noted.name_input(path);
+            }
             let line = reconciler.line(&prepared, &mut known);
             bad.extend(reconciler.bad_record(&prepared, &line));
             batch.push((line, prepared.noted));

@@ -32,7 +32,7 @@ impl InitSettings {
         };
         if same_file(&output, &typed_input) {
             return Err(Failure::new(Exit::Usage, format!("{} would be overwritten", shown(&output)))
-                .hint("name a file that is not the input: --output FILE"));
+                .hint(format!("name a file that is not the input: --output {}", another(&output))));
         }
         let settings = Self { input: InputSettings::of(&args.input)?, typed_input, output, may_replace: args.force };
         if !settings.may_replace && settings.output.symlink_metadata().is_ok() {
@@ -45,9 +45,19 @@ impl InitSettings {
     /// Returns the failure for a file that exists and may not be replaced.
     pub(crate) fn exists(&self) -> Failure {
         let output = quoted(&self.output.to_string_lossy());
-        Failure::new(Exit::Usage, format!("{} exists", shown(&self.output)))
-            .hint(format!("--force replaces it, and --output FILE names another; to use it: --config {output}"))
+        Failure::new(Exit::Usage, format!("{} exists", shown(&self.output))).hint(format!(
+            "--force replaces it, and --output {} writes another; to use it: --config {output}",
+            another(&self.output)
+        ))
     }
+}
+
+/// Returns the name of a file beside this one that does not exist, quoted for a shell.
+fn another(output: &Path) -> String {
+    let stem = output.file_stem().unwrap_or_default().to_string_lossy();
+    let name = |number: u32| output.with_file_name(format!("{stem}{number}.toml"));
+    let unused = (2..).map(name).find(|name| name.symlink_metadata().is_err());
+    quoted(&unused.unwrap_or_else(|| name(2)).to_string_lossy())
 }
 
 /// Endings that say what a file is, and not which one.

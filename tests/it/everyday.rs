@@ -185,6 +185,18 @@ fn c4_quotes_written_with_a_backslash_are_refused_also_when_the_rejects_are_impo
 }
 
 #[test]
+fn c4_a_row_with_such_quotes_that_lacks_cells_stays_invalid_however_often_it_is_imported_uncorrected() {
+    for header in [",note", ", note ", ",error,", ", error , ", ", note , ", ", note ,ERROR ,x "] {
+        let lab = Lab::new();
+        let row = format!("\"Dwayne \\\"Rock\\\" Jay\",rock@kunde.de,{PHONE},DE");
+        lab.write("in.csv", format!("{HEADER}{header}\n{row}\n"));
+        for [input, again] in [["in.csv", "a.csv"], ["a.csv", "b.csv"], ["b.csv", "c.csv"], ["c.csv", "d.xlsx"]] {
+            lab.run(&["check", input, "--rejects", again]).ends(1).says("0  to send");
+        }
+    }
+}
+
+#[test]
 fn c5_countries_and_headers_in_peoples_words_are_known() {
     let countries = [
         ("Deutschland", "DEU"),

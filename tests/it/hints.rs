@@ -484,6 +484,21 @@ fn a_command_for_lists_within_an_export_makes_a_file_that_is_read() {
 }
 
 #[test]
+fn a_command_in_a_report_or_a_log_names_the_file() {
+    let lab = Lab::new();
+    let person = r#"{"name":"Ada","email":"p0@example.com","phone":"+4917612345001","country":"DE"}"#;
+    lab.write("the FILE list.json", format!("{person}\n{person}{person}\n"));
+    let named = "jq -c . 'the FILE list.json' > customers.ndjson";
+    let args = ["check", "the FILE list.json", "--report", "r.csv", "--report", "r.html", "--rejects", "mend.ndjson"];
+    lab.run(&args).ends(1).says(named);
+    assert!(lab.read("r.csv").contains(named), "{}", lab.read("r.csv"));
+    assert!(lab.read("mend.ndjson").contains(named), "{}", lab.read("mend.ndjson"));
+    assert!(!lab.read("r.html").contains("jq -c . FILE"), "{}", lab.read("r.html"));
+    let logged = lab.run(&[&args[..], &["--log-format", "json"]].concat()).ends(1);
+    assert!(logged.stderr.contains(named), "{}", logged.stderr);
+}
+
+#[test]
 fn a_command_never_writes_over_the_input_that_it_reads() {
     let lab = Lab::new();
     let person = r#"{"name":"Ada","email":"p0@example.com","phone":"+4917612345001","country":"DE"}"#;

@@ -151,13 +151,18 @@ fn what_is_sure_is_written_for_the_owner_alone_and_read_by_check() {
 fn a_file_is_replaced_only_with_force() {
     let lab = lab_with(GOOD);
     lab.write(CONFIG, "# mine\n");
-    lab.run(&["init", "in.csv"]).ends(2).says("in.toml exists").says("--force");
+    lab.run(&["init", "in.csv"])
+        .ends(2)
+        .says("in.toml exists")
+        .says("--force")
+        .says("--output in2.toml writes another");
     assert_eq!(lab.read(CONFIG), "# mine\n");
     lab.run(&["init", "in.csv", "--output", "other.toml"]).ends(0);
     lab.run(&["init", "in.csv", "--force"]).ends(0);
     assert!(lab.read(CONFIG).contains("[map]"));
     for wrong in [&["--output", "in.csv"][..], &["--output", "./in.csv", "--force"]] {
-        lab.run(&[&["init", "in.csv"], wrong].concat()).ends(2).says("would be overwritten");
+        let refused = lab.run(&[&["init", "in.csv"], wrong].concat()).ends(2).says("would be overwritten");
+        refused.says("--output ").says("in2.toml");
     }
     assert_eq!(lab.read("in.csv"), GOOD);
     lab.run(&["init", "in.csv", "--output", "no/such/folder.toml"]).ends(74);

@@ -5,9 +5,11 @@
 //! not count. `UK`, England, Scotland, Wales and Northern Ireland mean GBR, because that is the
 //! code that ISO has for them.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use foldhash::fast::RandomState;
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::country_code::{Country, lines_of_three};
@@ -16,6 +18,13 @@ use crate::domain::text::trimmed;
 use crate::domain::violation::{Code, Flaw};
 
 impl Country {
+    /// Returns the country that [`Country::parse`] returns for a name, or `None` if the name is not
+    /// known or means several countries.
+    #[must_use]
+    pub fn named(text: &str) -> Option<Self> {
+        if let [country] = country_names::countries(text)[..] { Some(country) } else { None }
+    }
+
     /// Returns the country that a code or a name means.
     ///
     /// # Errors
@@ -36,10 +45,7 @@ impl Country {
                 return Err(Flaw::new(Code::CountryAmbiguous, hint));
             }
         }
-        let hint = match UNASSIGNED.get(&fold(text)) {
-            Some(reason) => format!("{reason}; write the code of a current country"),
-            None => "is not a country code or name; write a code, such as DE or DEU, or the usual name".to_owned(),
-        };
+        let hint = UNASSIGNED.get(&fold(text)).map_or(UNKNOWN, String::as_str);
         Err(Flaw::new(Code::CountryUnknown, hint))
     }
 }
@@ -53,18 +59,21 @@ impl std::str::FromStr for Country {
     }
 }
 
-/// Folded codes and names that are reserved or withdrawn, and why they do not mean a current
-/// country.
-static UNASSIGNED: LazyLock<HashMap<String, String>> =
+const UNKNOWN: &str = "is not a country code or name; write a code, such as DE or DEU, or the usual name";
+
+/// Folded codes and names that are reserved or withdrawn, and the hints that say why they do not mean
+/// a current country.
+static UNASSIGNED: LazyLock<HashMap<String, String, RandomState>> =
     LazyLock::new(|| unassigned(include_str!("countries_not_assigned.txt")));
 
 /// Parses lines of `code TAB state TAB name`.
-fn unassigned(table: &'static str) -> HashMap<String, String> {
-    let mut found = HashMap::new();
+fn unassigned(table: &'static str) -> HashMap<String, String, RandomState> {
+    let mut found = HashMap::default();
     for [code, state, name] in lines_of_three(table) {
         let article = if state.starts_with(['e', 'i', 'u']) { "an" } else { "a" };
-        found.insert(fold(code), format!("{code} is {article} {state} code ({name}), not an assigned one"));
-        found.entry(fold(name)).or_insert_with(|| format!("{name} has no assigned code ({code} is {state})"));
+        let hint = |reason: String| format!("{reason}; write the code of a current country");
+        found.insert(fold(code), hint(format!("{code} is {article} {state} code ({name}), not an assigned one")));
+        found.entry(fold(name)).or_insert_with(|| hint(format!("{name} has no assigned code ({code} is {state})")));
     }
     found
 }
@@ -72,9 +81,19 @@ fn unassigned(table: &'static str) -> HashMap<String, String> {
 /// Returns the form that all spellings of one name share: composed letters, lower case, single
 /// spaces, straight apostrophes.
 fn fold(text: &str) -> String {
-    let composed: String = text.nfc().collect();
-    let words: Vec<&str> = composed.split_whitespace().collect();
-    words.join(" ").replace('\u{2019}', "'").to_lowercase()
+    let composed = if text.is_ascii() { Cow::Borrowed(text) } else { Cow::Owned(text.nfc().collect()) };
+    let mut folded = String::with_capacity(composed.len());
+    for word in composed.split_whitespace() {
+        if !folded.is_empty() {
+            folded.push(' ');
+        }
+        folded.push_str(word);
+    }
+    if folded.is_ascii() {
+        folded.make_ascii_lowercase();
+        return folded;
+    }
+    folded.replace('\u{2019}', "'").to_lowercase()
 }
 
 #[cfg(test)]

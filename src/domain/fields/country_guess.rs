@@ -44,11 +44,18 @@ fn nearest(text: &str) -> Vec<(Country, &'static str)> {
     if !(SHORTEST..=LONGEST).contains(&length) {
         return Vec::new();
     }
+    let letters = letters_of(&typed);
     let mut best = if length < 10 { 1 } else { 2 };
     let mut found: BTreeMap<&str, (Country, &'static str)> = BTreeMap::new();
     for (name, codes) in lines() {
         // A character more or less has at most four bytes.
         if name.len().abs_diff(typed.len()) > 4 * best {
+            continue;
+        }
+        // Most names have too many other letters. Each step from a text to another puts in a letter,
+        // takes one out, or does both.
+        let others = letters.zip(letters_of(name)).map_or(0, |(one, other)| (one ^ other).count_ones());
+        if others as usize > 2 * best {
             continue;
         }
         let distance = strsim::osa_distance(&typed, name);
@@ -62,6 +69,12 @@ fn nearest(text: &str) -> Vec<(Country, &'static str)> {
         }
     }
     if found.len() > MOST { Vec::new() } else { found.into_values().collect() }
+}
+
+/// Returns a bit for each letter that a text of ASCII has, or `None` for other texts. Letters may
+/// share a bit.
+fn letters_of(text: &str) -> Option<u32> {
+    text.is_ascii().then(|| text.bytes().fold(0, |letters, byte| letters | 1 << (byte % 32)))
 }
 
 fn is_one_word(text: &str) -> bool {
@@ -100,6 +113,18 @@ mod tests {
     fn what_is_near_nothing_or_short_is_not_guessed() {
         for typed in ["", "Atlantis", "XX", "Mali2x", "Berlin", "ada@example.com", "Baden-Württemberg"] {
             assert_eq!(Country::advice(typed), None, "{typed}");
+        }
+    }
+
+    #[test]
+    fn letters_rule_out_no_near_name() {
+        for (name, _) in lines().filter(|(name, _)| name.is_ascii() && name.len() > 4).step_by(7) {
+            let (first, second) = name.split_at(name.len() / 2);
+            for near in [format!("{first}q{second}"), format!("q{}", &name[1..]), format!("{}{first}", &second[1..])] {
+                let distance = strsim::osa_distance(&near, name);
+                let [one, other] = [&near, name].map(|text| letters_of(text).unwrap());
+                assert!((one ^ other).count_ones() as usize <= 2 * distance, "{near} {name}");
+            }
         }
     }
 

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use foldhash::fast::RandomState;
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::country_code::{Country, NGA};
@@ -16,7 +17,7 @@ use crate::domain::text::trimmed;
 
 /// For each key its codes, separated by spaces. The keys are loose names, apart from a few careful
 /// ones that mean something else than the loose name.
-static TABLE: LazyLock<HashMap<&'static str, &'static str>> = LazyLock::new(|| lines().collect());
+static TABLE: LazyLock<HashMap<&'static str, &'static str, RandomState>> = LazyLock::new(|| lines().collect());
 
 /// The lines `key TAB codes`, sorted by key.
 pub(super) fn lines() -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -111,11 +112,25 @@ fn car_code(text: &str) -> Option<Country> {
 /// A name in lower case, with single spaces for punctuation between words, and without marks that
 /// are written in some places only. It keeps its accents.
 pub(super) fn careful(text: &str) -> String {
+    if is_spaced(text) {
+        return text.to_ascii_lowercase();
+    }
     if text.is_ascii() {
         return spaced(undotted(text).map(|letter| letter.to_ascii_lowercase()), text.len());
     }
     let lower = undotted(text).nfkc().collect::<String>().to_lowercase();
     spaced(lower.chars(), lower.len())
+}
+
+/// Whether a text is letters of ASCII with single spaces between words, as most are.
+fn is_spaced(text: &str) -> bool {
+    let is_in_a_word = |byte: &u8| byte.is_ascii_alphabetic();
+    let (mut is_plain, mut is_after_letter) = (true, false);
+    for byte in text.as_bytes() {
+        is_plain &= is_in_a_word(byte) || (*byte == b' ' && is_after_letter);
+        is_after_letter = is_in_a_word(byte);
+    }
+    is_plain && is_after_letter
 }
 
 /// The letters of a text without marks that are written in some places only. A dot after an

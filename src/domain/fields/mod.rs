@@ -17,6 +17,8 @@ pub(super) mod country;
 pub(super) mod country_code;
 mod country_guess;
 mod country_names;
+#[cfg(test)]
+mod data_file;
 pub(super) mod email;
 pub(super) mod kind;
 mod macintosh_text;

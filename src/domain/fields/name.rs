@@ -34,21 +34,46 @@ impl<'a> CustomerName<'a> {
     /// Returns a [`Flaw`] with one of the `name.*` codes.
     pub fn parse(text: impl Into<Cow<'a, str>>) -> Result<Self, Flaw> {
         let text = trim(text.into());
+        if is_plain(&text) { Ok(Self(text)) } else { Self::checked(text) }
+    }
+
+    /// Returns what [`CustomerName::parse`] returns, and what is odd about the name.
+    ///
+    /// # Errors
+    /// Returns a [`Flaw`] with one of the `name.*` codes.
+    pub fn judged(text: impl Into<Cow<'a, str>>) -> Result<(Self, Option<Flaw>), Flaw> {
+        let text = trim(text.into());
         if is_plain(&text) {
-            return Ok(Self(text));
+            return Ok((Self(text), None));
+        }
+        let name = Self::checked(text)?;
+        let oddity = oddity_of(&name.0);
+        Ok((name, oddity))
+    }
+
+    /// Checks a trimmed name that is not plain.
+    fn checked(text: Cow<'a, str>) -> Result<Self, Flaw> {
+        if text.is_empty() {
+            return Err(Flaw::new(Code::NameMissing, "every customer needs a name"));
         }
         let name = composed(text);
         if name.is_empty() {
             return Err(Flaw::new(Code::NameMissing, "every customer needs a name"));
         }
-        if let Some(character) = name.chars().find(|&character| steers_display(character)) {
+        let is_ascii = name.is_ascii();
+        let steering = if is_ascii {
+            name.bytes().find(u8::is_ascii_control).map(char::from)
+        } else {
+            name.chars().find(|character| steers_display(*character))
+        };
+        if let Some(character) = steering {
             let hint = format!(
                 "holds the invisible character U+{:04X}; remove it (a stray line break or a copied control character)",
                 u32::from(character)
             );
             return Err(Flaw::new(Code::NameControlCharacters, hint));
         }
-        let length = name.chars().count();
+        let length = if is_ascii { name.len() } else { name.chars().count() };
         if length > LONGEST {
             let hint = format!("has {}; the limit is {LONGEST}", counted(length as u64, "character"));
             return Err(Flaw::new(Code::NameTooLong, hint));
@@ -56,16 +81,20 @@ impl<'a> CustomerName<'a> {
         Ok(Self(name))
     }
 
-    /// Returns what [`CustomerName::parse`] returns for a name that has nothing to report. Returns
-    /// `None` for all others.
+    /// Returns what [`CustomerName::parse`] returns, and whether something is odd about the name.
+    /// Returns `None` for a text that is refused.
     #[must_use]
     #[inline(always)]
-    pub fn plain(text: &'a str) -> Option<Self> {
-        if is_plain(text) {
-            Some(Self(Cow::Borrowed(text)))
-        } else {
-            Self::parse(text).ok().filter(|name| name.oddity().is_none())
-        }
+    pub fn at_a_glance(text: &'a str) -> Option<(Self, bool)> {
+        if is_plain(text) { Some((Self(Cow::Borrowed(text)), false)) } else { Self::examined(text) }
+    }
+
+    /// Does the same for a name that is not plain. Not inlined, because it is rarely needed.
+    #[inline(never)]
+    fn examined(text: &'a str) -> Option<(Self, bool)> {
+        let name = Self::checked(trim(text.into())).ok()?;
+        let is_odd = oddity_of(&name.0).is_some();
+        Some((name, is_odd))
     }
 
     #[must_use]
@@ -81,11 +110,16 @@ impl<'a> CustomerName<'a> {
     /// Returns what is odd about a name that may still be sent.
     #[must_use]
     pub fn oddity(&self) -> Option<Flaw> {
-        if is_placeholder(&self.0) {
-            return Some(Flaw::new(Code::NamePlaceholder, "stands for an empty value: is it a real name?"));
-        }
-        garbling(&self.0).map(|hint| Flaw::new(Code::NameLooksGarbled, hint))
+        if is_plain(&self.0) { None } else { oddity_of(&self.0) }
     }
+}
+
+/// Returns what is odd about a name that is not plain.
+fn oddity_of(name: &str) -> Option<Flaw> {
+    if is_placeholder(name) {
+        return Some(Flaw::new(Code::NamePlaceholder, "stands for an empty value: is it a real name?"));
+    }
+    garbling(name).map(|hint| Flaw::new(Code::NameLooksGarbled, hint))
 }
 
 /// Whether a name is short, trimmed, normalized and has nothing odd in it. Nearly all names are
@@ -156,7 +190,7 @@ fn is_odd(character: char) -> bool {
 }
 
 fn composed(text: Cow<'_, str>) -> Cow<'_, str> {
-    if is_nfc(&text) { text } else { Cow::Owned(text.nfc().collect()) }
+    if text.is_ascii() || is_nfc(&text) { text } else { Cow::Owned(text.nfc().collect()) }
 }
 
 /// Whether a character controls the display: control characters, bidirectional embeddings and
@@ -320,19 +354,27 @@ mod tests {
 
     proptest! {
         #[test]
-        fn of_a_plain_name_there_is_nothing_to_say(
+        fn a_glance_at_a_name_says_what_a_closer_look_says(
             name in "([ -~]|[À-ɏ]|[ -¿]|[\u{300}-\u{36f}]|[Α-я]|[ŒœŠšŽžŸƒˆ˜’“€]|[\u{620}-\u{6ff}]|[\u{900}-\u{97f}]|[\u{bbe}-\u{bd7}]|[\u{e30}-\u{e4f}]|[Ạ-ỹ]|[か-が]|[一-丐]|[가-각]|[\u{1100}\u{1161}\u{11a8}]|\u{3000}|\u{fffd}|\u{202e}){1,6}"
         ) {
-            check_plain(&name);
+            check_glance(&name);
             // The name as it looks after a wrong encoding.
-            check_plain(&encoding_rs::WINDOWS_1252.decode_without_bom_handling(name.as_bytes()).0);
+            check_glance(&encoding_rs::WINDOWS_1252.decode_without_bom_handling(name.as_bytes()).0);
         }
     }
 
-    fn check_plain(name: &str) {
-        if let Some(plain) = CustomerName::plain(name) {
-            assert!(plain.oddity().is_none() && CustomerName::parse(name) == Ok(plain), "{name:?}");
-        }
+    fn check_glance(name: &str) {
+        let parsed = CustomerName::parse(name).ok().map(|name| {
+            let is_odd = is_placeholder(&name.0) || garbling(&name.0).is_some();
+            assert_eq!(name.oddity().is_some(), is_odd, "{name:?}");
+            (name, is_odd)
+        });
+        assert_eq!(CustomerName::at_a_glance(name), parsed, "{name:?}");
+        let judged = CustomerName::judged(name).map(|(name, oddity)| {
+            assert_eq!(name.oddity(), oddity, "{name:?}");
+            name
+        });
+        assert_eq!(judged, CustomerName::parse(name));
     }
 
     #[test]
@@ -391,7 +433,7 @@ mod tests {
         ] {
             let name = CustomerName(word.into());
             assert_eq!(name.oddity().map(|flaw| flaw.code), Some(Code::NamePlaceholder), "{word}");
-            assert_eq!(CustomerName::plain(word), None, "{word}");
+            assert!(matches!(CustomerName::at_a_glance(word), Some((_, true))), "{word}");
         }
         for name in ["Null Ahmed", "Unknown Pleasures Ltd", "Na", "-x", "K. A. Smith"] {
             assert_eq!(CustomerName::parse(name).unwrap().oddity(), None, "{name}");
@@ -425,7 +467,7 @@ mod tests {
         ] {
             let name = CustomerName(garbled.into());
             assert_eq!(name.oddity().map(|flaw| flaw.code), Some(Code::NameLooksGarbled), "{garbled}");
-            assert_eq!(CustomerName::plain(garbled), None, "{garbled}");
+            assert!(!matches!(CustomerName::at_a_glance(garbled), Some((_, false))), "{garbled}");
         }
         for fine in [
             "Ó’Briain",

@@ -85,6 +85,7 @@ mod tests {
     use regex_syntax::hir::{Hir, HirKind};
     use rlibphonenumber::{PhoneMetadata, PhoneNumberDesc};
 
+    use super::super::data_file;
     use super::super::phone_ranges::tests::{
         Rule, beginning, known_to_the_library, matches_here, rule, rule_of_one_beginning, without_anchors,
     };
@@ -102,12 +103,7 @@ mod tests {
         lines.sort();
         let head = "# Countries, their codes, and how many digits to leave out of a number that begins with these.\n";
         let list = format!("{head}{}\n", lines.join("\n"));
-        if std::env::var_os("UPDATE").is_some() {
-            let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/domain/fields/national_numbers.txt");
-            std::fs::write(path, &list).unwrap();
-        } else {
-            assert_eq!(list, include_str!("national_numbers.txt"));
-        }
+        data_file::check("national_numbers.txt", list.as_bytes());
     }
 
     #[test]

@@ -23,7 +23,7 @@ use rlibphonenumber::Region;
 
 pub use self::number::Phone;
 use self::number::{no_country_code, read};
-use self::readings::{choose, other_readings, with_surplus_of};
+use self::readings::{choose, judged_by_length, other_readings, with_surplus_of};
 use self::written::{check_characters, check_damage, is_international, with_plain_spaces, without_label};
 use super::country_code::Country;
 use crate::domain::text::trimmed;
@@ -58,6 +58,13 @@ impl Phone {
         Self::by_length(text).unwrap_or_else(|| Self::by_the_library(text, country, region))
     }
 
+    /// Returns what [`Phone::of_record`] returns for a number that [`Phone::plain`] does not know, if
+    /// the tables suffice. Returns `None` for all others.
+    #[must_use]
+    pub fn by_the_tables(text: &str, home: Country) -> Option<Self> {
+        Self::national(text, home).or_else(|| judged_by_length(text)?.ok())
+    }
+
     /// Does the same for a text that is not empty, and uses the phone library in any case.
     fn by_the_library(text: &str, country: Option<Country>, region: Option<Country>) -> Result<Self, Flaw> {
         let text = without_label(text);
@@ -81,6 +88,7 @@ mod tests {
     use proptest::prelude::*;
     use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat};
 
+    use super::super::data_file;
     use super::number::number_of;
     use super::readings::may_begin_with;
     use super::written::is_between;
@@ -104,11 +112,7 @@ mod tests {
         let mut list =
             "# Calling codes, and the countries that have them, from the metadata of the phone library.\n".to_owned();
         list.extend(codes.into_iter().map(|(code, countries)| format!("{code} {}\n", countries.join(" "))));
-        if std::env::var_os("UPDATE").is_some() {
-            std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/src/domain/fields/calling_codes.txt"), &list).unwrap();
-        } else {
-            assert_eq!(list, include_str!("calling_codes.txt"));
-        }
+        data_file::check("calling_codes.txt", list.as_bytes());
     }
 
     fn e164(text: &str, region: Option<Country>) -> Result<String, Code> {

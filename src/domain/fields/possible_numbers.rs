@@ -99,6 +99,7 @@ fn ranges(list: &str) -> impl Iterator<Item = RangeInclusive<u16>> {
 mod tests {
     use regex_automata::dfa::Automaton as _;
 
+    use super::super::data_file;
     use super::super::phone_ranges::tests::{Rule, beginning, known_to_the_library, matches_here, rule_of_beginnings};
     use super::*;
 
@@ -116,12 +117,7 @@ mod tests {
             let heads = written((0..1000).filter(is_taken));
             list.push_str(&format!("{code} {possible} {local} {heads}\n"));
         }
-        if std::env::var_os("UPDATE").is_some() {
-            let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/domain/fields/possible_numbers.txt");
-            std::fs::write(path, &list).unwrap();
-        } else {
-            assert_eq!(list, include_str!("possible_numbers.txt"));
-        }
+        data_file::check("possible_numbers.txt", list.as_bytes());
     }
 
     #[test]

@@ -160,6 +160,11 @@ impl Mapping {
         self.feeding_columns().chain(self.extras.iter().map(|extra| &extra.column))
     }
 
+    /// Returns the first of the columns that feed the fields of every customer.
+    pub(crate) fn first_feeding_column(&self) -> Option<&Column> {
+        self.feedings.iter().filter_map(|feeding| feeding.origin.as_ref()).find_map(TextSource::first_column)
+    }
+
     /// Returns the columns that feed the fields of every customer.
     pub(crate) fn feeding_columns(&self) -> impl Iterator<Item = &Column> {
         self.feedings.iter().filter_map(|feeding| feeding.origin.as_ref()).flat_map(TextSource::columns)

@@ -62,6 +62,18 @@ impl TextSource {
         }
     }
 
+    /// Returns the first of its columns, or `None` if it has none.
+    pub(crate) fn first_column(&self) -> Option<&Column> {
+        match self {
+            Self::Column(column) => Some(column),
+            Self::Template { pieces, .. } => pieces
+                .iter()
+                .find_map(|piece| if let TemplatePart::Column(column) = piece { Some(column) } else { None }),
+            Self::FirstOf { origins, .. } => origins.iter().find_map(Self::first_column),
+            Self::Replaced { origin, .. } => origin.first_column(),
+        }
+    }
+
     /// Returns the name for messages: the column's own name, or the template as typed.
     pub(crate) fn name(&self) -> &str {
         match self {

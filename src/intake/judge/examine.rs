@@ -1,15 +1,19 @@
 //! Takes one record apart and judges it. Pure: the same bytes give the same verdict on any thread.
 
+use std::borrow::Cow;
+
 use encoding_rs::{Encoding, UTF_8};
 
 use crate::domain::{
     Code, Country, Field, Flaw, InputRecord, Json, JsonObject, NewCustomer, Position, RawRecord, RecordVerdict,
-    Violation, counted, plural, shorten,
+    Violation, Violations, counted, plural, shorten,
 };
 
+use super::given::given_text;
+use super::glance::{OddCustomer, see};
 use super::no_record::NoRecord;
 use super::repeated_header::repeated_header;
-use super::validate::{given_text, hold, judge, plain};
+use super::validate::{hold, judge};
 use crate::intake::columns::column_names::{Column, Place};
 use crate::intake::columns::mapping::Mapping;
 use crate::intake::columns::sources::TextSource;
@@ -69,23 +73,29 @@ impl Examiner {
         scanned: Scanned<'_>,
         work: impl FnOnce(Examined<'_>) -> T,
     ) -> Result<T, NoRecord> {
-        match self.at_a_glance(scanned) {
+        let mut odd = None;
+        match self.at_a_glance(scanned, &mut odd) {
             Some(customer) => Ok(work(Examined::Plain(customer))),
-            None => self.examine_closely(position, scanned, work),
+            None => self.examine_closely(position, scanned, odd, work),
         }
     }
 
     /// Returns the customer of a row of CSV if there is nothing to report and nothing else to
-    /// return. Nearly all rows are like this, and none of them pays for what the others need.
+    /// return. Nearly all rows are like this, and none of them pays for what the others need. `odd`
+    /// receives a customer about whom there are only warnings.
     #[inline(always)]
-    pub(crate) fn at_a_glance<'a>(&'a self, scanned: Scanned<'a>) -> Option<NewCustomer<'a>> {
+    pub(crate) fn at_a_glance<'a>(
+        &'a self,
+        scanned: Scanned<'a>,
+        odd: &mut Option<OddCustomer<'a>>,
+    ) -> Option<NewCustomer<'a>> {
         let Scanned::Cells { record, ended } = scanned else { return None };
         let row = CellRow { record, text: record.text() };
         let is_cut_off = self.may_be_cut && !ended;
         if is_cut_off || !self.wants_only_customers() || !self.is_whole(&row) {
             return None;
         }
-        plain(&self.mapping, &row, self.region)
+        see(&self.mapping, &row, self.region, odd)
     }
 
     /// Whether every row is a record, and nothing but its customer is wanted if that is plain.
@@ -94,13 +104,14 @@ impl Examiner {
         !self.want_raw && self.mapping.kept.is_empty() && !self.selects()
     }
 
-    /// Does what [`Examiner::examine`] does for a record in which [`Examiner::at_a_glance`] has not
-    /// found a customer. Not inlined, because it is rarely needed.
+    /// Does what [`Examiner::examine`] does for a record with more to report than its customer.
+    /// `odd` is what [`Examiner::at_a_glance`] left there. Not inlined, because it is rarely needed.
     #[inline(never)]
-    pub(crate) fn examine_closely<T>(
-        &self,
+    pub(crate) fn examine_closely<'s, T>(
+        &'s self,
         position: Position,
-        scanned: Scanned<'_>,
+        scanned: Scanned<'s>,
+        mut odd: Option<OddCustomer<'s>>,
         work: impl FnOnce(Examined<'_>) -> T,
     ) -> Result<T, NoRecord> {
         Ok(match scanned {
@@ -111,19 +122,19 @@ impl Examiner {
                 if self.selects() && !is_cut_off && self.is_left_out(&row) {
                     return Err(repeated_header(&self.header, &self.mapping, record).into());
                 }
-                // What a glance has not found is not there.
-                let customer = if self.wants_only_customers() { None } else { plain(&self.mapping, &row, self.region) };
-                match customer {
-                    Some(customer) if self.is_whole(&row) && !is_cut_off => {
-                        work(self.plain_record(position, scanned, customer, &row))
+                // What a glance has not seen is not there.
+                let is_seen = self.wants_only_customers() || is_cut_off || !self.is_whole(&row);
+                let plain = if is_seen { None } else { see(&self.mapping, &row, self.region, &mut odd) };
+                if let Some(customer) = plain {
+                    work(self.plain_record(position, scanned, customer, &row))
+                } else if let Some(judged) = self.with_warnings(odd, &row) {
+                    work(self.record(position, scanned, judged))
+                } else {
+                    if let Some(repeated) = repeated_header(&self.header, &self.mapping, record) {
+                        return Err(repeated.into());
                     }
-                    _ => {
-                        if let Some(repeated) = repeated_header(&self.header, &self.mapping, record) {
-                            return Err(repeated.into());
-                        }
-                        let judged = self.judge_cells(&row, position.line, ended);
-                        work(self.record(position, scanned, if is_cut_off { judged.cut_off() } else { judged }))
-                    }
+                    let judged = self.judge_cells(&row, position.line, ended);
+                    work(self.record(position, scanned, if is_cut_off { judged.cut_off() } else { judged }))
                 }
             }
             Scanned::Line { bytes, ended } => match self.object(bytes, ended) {
@@ -133,9 +144,13 @@ impl Examiner {
                     {
                         return Err(NoRecord::NotSelected);
                     }
-                    match plain(&self.mapping, &row, self.region) {
+                    let mut odd = None;
+                    match see(&self.mapping, &row, self.region, &mut odd) {
                         Some(customer) => work(self.plain_record(position, scanned, customer, &row)),
-                        None => work(self.record(position, scanned, self.judge_object(&row))),
+                        None => {
+                            let judged = self.with_warnings(odd, &row).unwrap_or_else(|| self.judge_object(&row));
+                            work(self.record(position, scanned, judged))
+                        }
                     }
                 }
                 Err(problem) => work(self.record(position, scanned, self.whole(*problem))),
@@ -146,14 +161,16 @@ impl Examiner {
                 if self.selects() && self.is_sheet_row_left_out(&row, damaged) {
                     return Err(repeated_header(&self.header, &self.mapping, record).into());
                 }
-                match plain(&self.mapping, &row, self.region).filter(|_| is_whole) {
-                    Some(customer) => work(self.plain_record(position, scanned, customer, &row)),
-                    None => {
-                        if let Some(repeated) = repeated_header(&self.header, &self.mapping, record) {
-                            return Err(repeated.into());
-                        }
-                        work(self.record(position, scanned, self.judge_sheet_row(&row, damaged)))
+                let plain = if is_whole { see(&self.mapping, &row, self.region, &mut odd) } else { None };
+                if let Some(customer) = plain {
+                    work(self.plain_record(position, scanned, customer, &row))
+                } else if let Some(judged) = self.with_warnings(odd, &row) {
+                    work(self.record(position, scanned, judged))
+                } else {
+                    if let Some(repeated) = repeated_header(&self.header, &self.mapping, record) {
+                        return Err(repeated.into());
                     }
+                    work(self.record(position, scanned, self.judge_sheet_row(&row, damaged)))
                 }
             }
             Scanned::TooLarge { limit } => {
@@ -191,8 +208,19 @@ impl Examiner {
         if !self.want_raw && self.mapping.kept.is_empty() {
             return Examined::Plain(customer);
         }
-        let verdict = RecordVerdict::Valid { customer, warnings: Vec::new() };
+        let verdict = RecordVerdict::Valid { customer, warnings: Violations::default() };
         self.record(position, scanned, JudgedCells { verdict, kept: keep(&self.mapping, row) })
+    }
+
+    /// Returns a customer with the warnings about it. Returns `None` if there is none, or if one of
+    /// the warnings counts as a problem.
+    fn with_warnings<'a>(&'a self, odd: Option<OddCustomer<'a>>, row: &impl Row<'a>) -> Option<JudgedCells<'a>> {
+        let (customer, warnings) = odd?.with_warnings(&self.mapping, row);
+        if warnings.iter().any(|warning| self.held.contains(&warning.code)) {
+            return None;
+        }
+        let verdict = RecordVerdict::Valid { customer, warnings };
+        Some(JudgedCells { verdict, kept: keep(&self.mapping, row) })
     }
 
     fn record<'a>(&'a self, position: Position, scanned: Scanned<'a>, judged: JudgedCells<'a>) -> Examined<'a> {
@@ -238,9 +266,9 @@ impl Examiner {
 
     /// Returns the verdict on a row whose cells may be in the wrong place, with the e-mail and the
     /// name that it seems to have.
-    pub(super) fn given_up<'a>(&'a self, row: &impl Row<'a>, problems: Vec<Violation>) -> RecordVerdict<'static> {
+    pub(super) fn given_up<'a>(&'a self, row: &impl Row<'a>, problems: Vec<Violation<'a>>) -> RecordVerdict<'a> {
         let [email, name] = [Field::Email, Field::Name].map(|field| given_text(&self.mapping, row, field));
-        RecordVerdict::Invalid { email, name, problems }
+        RecordVerdict::Invalid { email, name, problems: problems.into() }
     }
 
     /// Returns the record as it was read. Damaged cells are marked, so that a copy of the record
@@ -271,11 +299,11 @@ impl Examiner {
     }
 
     /// Returns the object of a line, or why the line does not hold one.
-    fn object<'a>(&self, line: &'a [u8], ended: bool) -> Result<Object<'a>, Box<Violation>> {
+    fn object<'a>(&self, line: &'a [u8], ended: bool) -> Result<Object<'a>, Box<Violation<'a>>> {
         let Ok(text) = simdutf8::basic::from_utf8(line) else {
             let hint = Undecodable::first(line, self.encoding).map(|found| not_text(found, self.encoding, ""));
             let flaw = Flaw::new(Code::RowEncoding, hint.unwrap_or_default());
-            return Err(Box::new(flaw.at("", &decode::shown(line, self.encoding))));
+            return Err(Box::new(flaw.at("", decode::shown(line, self.encoding))));
         };
         parse_object(text).map_err(|mut flaw| {
             if !ended && flaw.code == Code::JsonSyntax {
@@ -287,8 +315,8 @@ impl Examiner {
 
     /// Returns the verdict on a record that could not be taken apart. It has only this problem, and
     /// its kept cells are empty.
-    fn whole(&self, problem: Violation) -> JudgedCells<'static> {
-        let verdict = RecordVerdict::Invalid { email: None, name: None, problems: vec![problem] };
+    fn whole<'a>(&self, problem: Violation<'a>) -> JudgedCells<'a> {
+        let verdict = RecordVerdict::Invalid { email: None, name: None, problems: Violations::One(problem) };
         JudgedCells { verdict, kept: vec![String::new(); self.mapping.kept().len()] }
     }
 
@@ -296,7 +324,7 @@ impl Examiner {
         self.header.get(index).map_or("", String::as_str)
     }
 
-    fn column_count(&self, record: Record<'_>, ended: bool) -> Violation {
+    fn column_count(&self, record: Record<'_>, ended: bool) -> Violation<'static> {
         let (found, expected) = (record.len(), self.header.len());
         let optional;
         let cause = if found < expected && !ended {
@@ -336,28 +364,28 @@ impl Examiner {
 
     /// Returns the problem of the first cell with a quote that was written `\"`. The cells after it
     /// may have begun in the wrong place.
-    fn escaped_quotes(&self, record: Record<'_>) -> Option<Violation> {
+    fn escaped_quotes(&self, record: Record<'_>) -> Option<Violation<'_>> {
         let is_split = record.len() != self.header.len();
         let left_in = || record.cells().position(|cell| memchr::memmem::find(cell, b"\\\"").is_some());
         let index = record.escaped_quote().or_else(|| if is_split { left_in() } else { None })?;
         let hint = r#"quotes within a cell are written \" here: write them twice ("")"#;
         let cell = decode::shown(record.get(index).unwrap_or_default(), self.encoding);
-        Some(Violation::new(Code::RowEscapedQuotes, self.name(index), &cell, hint))
+        Some(Violation::new(Code::RowEscapedQuotes, self.name(index), cell, hint))
     }
 
-    fn encoding_problems(&self, record: Record<'_>, line: u64) -> Vec<Violation> {
+    fn encoding_problems(&self, record: Record<'_>, line: u64) -> Vec<Violation<'_>> {
         let broken = record.cells().enumerate();
         let broken = broken.filter_map(|(index, cell)| Some((index, cell, Undecodable::first(cell, self.encoding)?)));
         broken
             .map(|(index, cell, found)| {
                 let line = line + record.cells().take(index).map(line_ends).sum::<u64>();
                 let hint = not_text(found, self.encoding, &format!(", line {line}"));
-                Violation::new(Code::RowEncoding, self.name(index), &decode::shown(cell, self.encoding), hint)
+                Violation::new(Code::RowEncoding, self.name(index), decode::shown(cell, self.encoding), hint)
             })
             .collect()
     }
 
-    fn swallowed_lines(&self, record: Record<'_>, line: u64) -> Vec<Violation> {
+    fn swallowed_lines(&self, record: Record<'_>, line: u64) -> Vec<Violation<'_>> {
         if !record.has_line_breaks() {
             return Vec::new();
         }
@@ -382,7 +410,8 @@ impl JudgedCells<'_> {
     fn cut_off(self) -> Self {
         let hint = "the input ends in the middle of this line, so the record may be cut off; if it is whole, end it with a line break";
         let cut = Violation::new(Code::RowColumnCount, "", "", hint);
-        let (email, name) = (self.verdict.email().map(str::to_owned), self.verdict.name().map(str::to_owned));
+        let [email, name] =
+            [self.verdict.email(), self.verdict.name()].map(|text| text.map(|text| Cow::Owned(text.to_owned())));
         let (RecordVerdict::Valid { warnings: mut problems, .. } | RecordVerdict::Invalid { mut problems, .. }) =
             self.verdict;
         problems.push(cut);

@@ -20,9 +20,8 @@ const TELLING: usize = 3;
 /// Returns how a row repeats the header, or `None` if it does not. If the columns that feed fields
 /// all have their name somewhere in the row, it is a header, even if its other names differ.
 pub(crate) fn repeated_header(header: &[String], mapping: &Mapping, record: Record<'_>) -> Option<RepeatedHeader> {
-    let mut feeding = mapping.feeding_columns().peekable();
     // Rules out nearly all rows with little work.
-    feeding.peek().filter(|column| holds(record, &column.name))?;
+    mapping.first_feeding_column().filter(|column| holds(record, &column.name))?;
     // Delimiters too many at the end of the header are not part of `header`.
     let has_all = record.len() >= header.len() && record.cells().skip(header.len()).all(<[u8]>::is_empty);
     if has_all && header.iter().zip(record.cells()).all(|(name, cell)| is_name(cell, name)) {
@@ -31,27 +30,35 @@ pub(crate) fn repeated_header(header: &[String], mapping: &Mapping, record: Reco
     let is_header = if mapping.feeding_columns().count() < TELLING {
         record.len() == header.len() && header.iter().all(|name| holds(record, name))
     } else {
-        feeding.all(|column| holds(record, &column.name)) && !has_email(mapping, record)
+        mapping.feeding_columns().all(|column| holds(record, &column.name)) && !has_email(mapping, record)
     };
     is_header.then_some(RepeatedHeader::OtherOrder)
 }
 
 fn holds(record: Record<'_>, name: &str) -> bool {
-    record.cells().any(|cell| is_name(cell, name))
+    let telling = telling_byte(name.as_bytes());
+    record.cells().any(|cell| !begin_differently(telling_byte(cell), telling) && is_name_when_folded(cell, name))
 }
 
 /// Whether a cell is a column's name. A second file begins with its own byte order mark, and if
 /// quotes follow the mark, they are part of the cell.
 fn is_name(cell: &[u8], name: &str) -> bool {
-    !begin_differently(cell, name.as_bytes()) && is_name_when_folded(cell, name)
+    !begin_differently(telling_byte(cell), telling_byte(name.as_bytes())) && is_name_when_folded(cell, name)
 }
 
-/// Whether both begin with characters that no folding removes, and these differ. Rules out nearly
-/// all cells with little work.
-fn begin_differently(cell: &[u8], name: &[u8]) -> bool {
-    let stays = |byte: &&u8| byte.is_ascii_graphic() && !matches!(**byte, b'"' | b'*' | b'_' | b'-');
-    let [cell, name] = [cell, name].map(|text| text.first().filter(stays));
-    cell.zip(name).is_some_and(|(cell, name)| !cell.eq_ignore_ascii_case(name))
+/// Returns the first byte in small letters, or zero if folding may remove it.
+fn telling_byte(text: &[u8]) -> u8 {
+    match text.first() {
+        Some(b'"' | b'*' | b'_' | b'-') | None => 0,
+        Some(byte) if byte.is_ascii_graphic() => byte.to_ascii_lowercase(),
+        Some(_) => 0,
+    }
+}
+
+/// Whether two texts begin with characters that no folding removes, and these differ. Rules out
+/// nearly all cells with little work.
+const fn begin_differently(one: u8, other: u8) -> bool {
+    one != other && one != 0 && other != 0
 }
 
 fn is_name_when_folded(cell: &[u8], name: &str) -> bool {

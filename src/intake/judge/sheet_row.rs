@@ -19,7 +19,7 @@ impl Examiner {
                 return JudgedCells { verdict, kept: keep(&self.mapping, row) };
             }
             RecordVerdict::Valid { warnings: violations, .. } | RecordVerdict::Invalid { problems: violations, .. } => {
-                violations
+                violations.into_vec()
             }
         };
         // What the rules say about a damaged cell is a consequence of its damage.
@@ -44,20 +44,20 @@ impl Examiner {
         damaged.iter().copied().filter(|cell| self.mapping.sent_columns().any(|column| column.is_at(cell.index)))
     }
 
-    fn damaged_cell(&self, record: Record<'_>, cell: DamagedCell) -> Violation {
+    fn damaged_cell<'a>(&'a self, record: Record<'a>, cell: DamagedCell) -> Violation<'a> {
         let value = String::from_utf8_lossy(record.get(cell.index).unwrap_or_default());
-        Violation::new(Code::CellSpreadsheetDamage, self.name(cell.index), &value, cell.damage.hint())
+        Violation::new(Code::CellSpreadsheetDamage, self.name(cell.index), value, cell.damage.hint())
     }
 
     /// Returns a complaint about values to the right of the header. They may belong to another
     /// column.
-    fn cells_without_a_column(&self, record: Record<'_>) -> Option<Violation> {
+    fn cells_without_a_column<'a>(&self, record: Record<'a>) -> Option<Violation<'a>> {
         let index =
             (self.header.len()..record.len()).find(|index| record.get(*index).is_some_and(|cell| !cell.is_empty()))?;
         let value = String::from_utf8_lossy(record.get(index).unwrap_or_default());
         let column = column_letters(index);
         let hint =
             format!("column {column} has a value here but no name in the header: name the column, or delete the value");
-        Some(Violation::new(Code::RowColumnCount, "", &value, hint))
+        Some(Violation::new(Code::RowColumnCount, "", value, hint))
     }
 }

@@ -39,7 +39,7 @@ impl CodeCount {
 }
 
 impl CodeCounts {
-    pub(super) fn add(&mut self, row: u64, violation: &Violation) {
+    pub(super) fn add(&mut self, row: u64, violation: &Violation<'_>) {
         let Violation { code, severity, value, hint, is_consequence, .. } = violation;
         if *is_consequence {
             *self.consequences.entry(*code).or_default() += 1;

@@ -1,6 +1,8 @@
 //! Counts the most frequent values of a code in bounded memory.
 
-use std::collections::HashMap;
+use std::hash::BuildHasher as _;
+use std::mem;
+use std::ops::Range;
 
 use foldhash::quality::RandomState;
 
@@ -10,11 +12,28 @@ const KEPT: usize = 1000;
 /// The most frequent of many values. Exact while there are at most [`KEPT`] different ones. With
 /// more, each new value costs every kept one a count (Misra and Gries), so a value that is more
 /// than one in [`KEPT`] of all is never lost, and every count is at least the one returned.
+///
+/// Every row of a file may have another value, so the kept ones share one text and have no memory
+/// of their own: an allocation a row takes longer than counting it.
 #[derive(Debug, Default)]
 pub(in crate::report) struct FrequentValues {
-    counts: HashMap<Box<str>, u64, RandomState>,
+    /// The kept values, one after the other.
+    text: String,
+    kept: Vec<KeptValue>,
+    /// The index of a kept value plus one, at the first free place from that of its hash on. Zero
+    /// is free. The number of places is a power of two, and at least half of them are free.
+    places: Vec<u32>,
+    state: RandomState,
     /// Whether counts are lower than what was added.
     is_lowered: bool,
+}
+
+#[derive(Debug)]
+struct KeptValue {
+    hash: u64,
+    /// Where the value is in the text.
+    range: Range<usize>,
+    times: u64,
 }
 
 /// A value and how often it was added.
@@ -28,16 +47,13 @@ pub(in crate::report) struct FrequentValue<'a> {
 
 impl FrequentValues {
     pub(in crate::report) fn add(&mut self, value: &str) {
-        if let Some(count) = self.counts.get_mut(value) {
-            *count += 1;
-        } else if self.counts.len() < KEPT {
-            self.counts.insert(value.into(), 1);
+        let hash = self.state.hash_one(value);
+        if let Some(kept) = self.find(hash, value) {
+            kept.times += 1;
+        } else if self.kept.len() < KEPT {
+            self.keep(hash, value, 1);
         } else {
-            self.is_lowered = true;
-            self.counts.retain(|_, count| {
-                *count -= 1;
-                *count > 0
-            });
+            self.lower(1);
         }
     }
 
@@ -45,31 +61,100 @@ impl FrequentValues {
     /// pieces begin, and what holds of every count stays true.
     pub(in crate::report) fn append(&mut self, piece: Self) {
         self.is_lowered |= piece.is_lowered;
-        for (value, times) in piece.counts {
-            *self.counts.entry(value).or_default() += times;
+        for KeptValue { range, times, .. } in piece.kept {
+            let value = &piece.text[range];
+            let hash = self.state.hash_one(value);
+            match self.find(hash, value) {
+                Some(kept) => kept.times += times,
+                None => self.keep(hash, value, times),
+            }
         }
-        if self.counts.len() > KEPT {
-            self.is_lowered = true;
-            let mut all: Vec<u64> = self.counts.values().copied().collect();
+        if self.kept.len() > KEPT {
+            let mut all: Vec<u64> = self.kept.iter().map(|kept| kept.times).collect();
             let (_, &mut most_of_others, _) = all.select_nth_unstable_by(KEPT, |one, other| other.cmp(one));
-            self.counts.retain(|_, count| {
-                *count = count.saturating_sub(most_of_others);
-                *count > 0
-            });
+            self.lower(most_of_others);
         }
     }
 
     /// Returns the most frequent values that were added more than once, at most `most` of them.
     pub(in crate::report) fn repeated(&self, most: usize) -> Vec<FrequentValue<'_>> {
-        let mut found: Vec<_> = self.counts.iter().filter(|(_, count)| **count > 1).collect();
-        found.sort_by(|(one, times), (other, others)| others.cmp(times).then_with(|| one.cmp(other)));
-        let found = found.into_iter().take(most);
-        found.map(|(value, times)| FrequentValue { value, times: *times, at_least: self.is_lowered }).collect()
+        let repeated = self.kept.iter().filter(|kept| kept.times > 1);
+        let mut found: Vec<_> = repeated
+            .map(|KeptValue { range, times, .. }| FrequentValue {
+                value: &self.text[range.clone()],
+                times: *times,
+                at_least: self.is_lowered,
+            })
+            .collect();
+        found.sort_by(|one, other| other.times.cmp(&one.times).then_with(|| one.value.cmp(other.value)));
+        found.truncate(most);
+        found
     }
+
+    /// Returns a kept value, or `None` if it is not kept.
+    fn find(&mut self, hash: u64, value: &str) -> Option<&mut KeptValue> {
+        let Self { text, kept, places, .. } = self;
+        let index = from(places, hash).map_while(|place| index_at(places, place)).find(|index| {
+            let found = &kept[*index];
+            found.hash == hash && text[found.range.clone()] == *value
+        });
+        index.map(|index| &mut kept[index])
+    }
+
+    /// Keeps a new value.
+    fn keep(&mut self, hash: u64, value: &str, times: u64) {
+        let begin = self.text.len();
+        self.text.push_str(value);
+        self.kept.push(KeptValue { hash, range: begin..self.text.len(), times });
+        if self.places.len() < 2 * self.kept.len() {
+            self.places = vec![0; (2 * self.kept.len()).next_power_of_two().max(LEAST_PLACES)];
+            (0..self.kept.len()).for_each(|index| self.mark(index));
+        } else {
+            self.mark(self.kept.len() - 1);
+        }
+    }
+
+    /// Enters a kept value at the first free place.
+    fn mark(&mut self, index: usize) {
+        let free = from(&self.places, self.kept[index].hash).find(|place| self.places[*place] == 0);
+        if let (Some(free), Ok(number)) = (free, u32::try_from(index + 1)) {
+            self.places[free] = number;
+        }
+    }
+
+    /// Lowers all counts, and forgets the values whose count it uses up.
+    fn lower(&mut self, by: u64) {
+        self.is_lowered = true;
+        self.places.fill(0);
+        let (text, kept) = (mem::take(&mut self.text), mem::take(&mut self.kept));
+        for KeptValue { hash, range, times } in kept {
+            if times > by {
+                self.keep(hash, &text[range], times - by);
+            }
+        }
+    }
+}
+
+/// The number of places for few values.
+const LEAST_PLACES: usize = 8;
+
+/// Returns all places, the first one of a hash first.
+fn from(places: &[u32], hash: u64) -> impl Iterator<Item = usize> + use<> {
+    #[expect(clippy::cast_possible_truncation, reason = "any bits of a hash will do")]
+    let first = hash as usize;
+    let count = places.len();
+    (0..count).map(move |step| first.wrapping_add(step) & (count - 1))
+}
+
+/// Returns the index of the kept value at a place, or `None` if the place is free.
+fn index_at(places: &[u32], place: usize) -> Option<usize> {
+    (places[place] as usize).checked_sub(1)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -93,7 +178,7 @@ mod tests {
                 values.add("Deutshland");
             }
         }
-        assert!(values.counts.len() <= KEPT);
+        assert!(values.kept.len() <= KEPT);
         let found = values.repeated(5);
         assert_eq!(found[0].value, "Deutshland");
         assert!(found[0].at_least && (300..=500).contains(&found[0].times), "{found:?}");
@@ -112,10 +197,37 @@ mod tests {
             }
             values.append(found);
         }
-        assert!(values.counts.len() <= KEPT);
+        assert!(values.kept.len() <= KEPT);
         let found = values.repeated(5);
         assert_eq!(found[0].value, "Deutshland");
         assert!(found[0].at_least && (500..=600).contains(&found[0].times), "{found:?}");
+    }
+
+    /// The same algorithm on a map.
+    fn counted_in_a_map(added: &[String]) -> HashMap<&str, u64> {
+        let mut counts = HashMap::new();
+        for value in added {
+            if counts.len() < KEPT || counts.contains_key(value.as_str()) {
+                *counts.entry(value.as_str()).or_default() += 1;
+            } else {
+                counts.values_mut().for_each(|count| *count -= 1);
+                counts.retain(|_, count| *count > 0);
+            }
+        }
+        counts
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+
+        #[test]
+        fn many_values_are_counted_as_in_a_map(numbers in prop::collection::vec(0..KEPT * 5 / 4, 0..8 * KEPT)) {
+            let added: Vec<_> = numbers.iter().map(usize::to_string).collect();
+            let mut values = FrequentValues::default();
+            added.iter().for_each(|value| values.add(value));
+            let kept = values.kept.iter().map(|kept| (&values.text[kept.range.clone()], kept.times));
+            prop_assert_eq!(kept.collect::<HashMap<_, _>>(), counted_in_a_map(&added));
+        }
     }
 
     proptest! {

@@ -65,7 +65,7 @@ struct FoundViolations {
 #[derive(Debug)]
 struct ShownProblem {
     position: Position,
-    violation: Violation,
+    violation: Violation<'static>,
     excerpt: Option<Excerpt>,
 }
 
@@ -84,7 +84,12 @@ impl FoundViolations {
 
     /// Adds the violations of a record. `excerpt` returns the excerpt of a column. It is called
     /// only for what is printed in full, because nearly all records are only counted.
-    fn add(&mut self, position: Position, violations: &[Violation], mut excerpt: impl FnMut(&str) -> Option<Excerpt>) {
+    fn add(
+        &mut self,
+        position: Position,
+        violations: &[Violation<'_>],
+        mut excerpt: impl FnMut(&str) -> Option<Excerpt>,
+    ) {
         for violation in violations {
             self.counts.add(position.row, violation);
             self.values.add(violation);
@@ -93,7 +98,8 @@ impl FoundViolations {
                 self.loud += 1;
                 if self.has_room_for(violation.code) {
                     let excerpt = excerpt(&violation.column);
-                    self.shown.push(ShownProblem { position, violation: violation.clone(), excerpt });
+                    let violation = violation.clone().into_owned();
+                    self.shown.push(ShownProblem { position, violation, excerpt });
                 }
             }
         }
@@ -132,7 +138,7 @@ impl PieceDiagnostics {
 
     /// Adds the violations of a record. `raw` returns the record itself, and is called only if it
     /// is printed.
-    pub fn add(&mut self, position: Position, violations: &[Violation], raw: impl FnOnce() -> Option<RawRecord>) {
+    pub fn add(&mut self, position: Position, violations: &[Violation<'_>], raw: impl FnOnce() -> Option<RawRecord>) {
         let raw = LazyCell::new(raw);
         self.found.add(position, violations, |column| Excerpt::of(&self.shape, raw.as_ref()?, column));
     }
@@ -152,7 +158,13 @@ impl Diagnostics {
 
     /// Adds the violations of a record. `raw` is the record itself, if the caller has it; without
     /// it, the violations are printed without an excerpt.
-    pub fn add(&mut self, position: Position, violations: &[Violation], shape: &InputShape, raw: Option<&RawRecord>) {
+    pub fn add(
+        &mut self,
+        position: Position,
+        violations: &[Violation<'_>],
+        shape: &InputShape,
+        raw: Option<&RawRecord>,
+    ) {
         self.found.add(position, violations, |column| Excerpt::of(shape, raw?, column));
     }
 
@@ -245,11 +257,10 @@ impl Diagnostics {
             ..
         } in &self.found.shown
         {
+            let hint = self.complete(without_numbers(hint));
             match severity {
-                Severity::Problem => {
-                    tracing::error!(row, line, %column, %code, hint = %without_numbers(hint), "{code}")
-                }
-                Severity::Warning => tracing::warn!(row, line, %column, %code, hint = %without_numbers(hint), "{code}"),
+                Severity::Problem => tracing::error!(row, line, %column, %code, %hint, "{code}"),
+                Severity::Warning => tracing::warn!(row, line, %column, %code, %hint, "{code}"),
             }
         }
         for (code, CodeCount { severity, times, first_row, .. }) in self.found.counts.by_weight() {
@@ -273,7 +284,7 @@ impl Diagnostics {
         write!(output, ": {}", look.paint.paint(weight(*severity), code.as_str()))?;
         // Bytes that are not text cannot be drawn, so they are described.
         if !value.is_empty() && (excerpt.is_none() || *code == Code::RowEncoding) {
-            let value = if look.masked { masked_cell(value) } else { value.clone() };
+            let value = if look.masked { Cow::Owned(masked_cell(value)) } else { Cow::Borrowed(&**value) };
             write!(output, ": `{value}`")?;
         }
         writeln!(output)?;
@@ -314,7 +325,7 @@ fn print_values(output: &mut dyn Write, code: Code, count: &CodeCount, look: Dia
 }
 
 /// Returns what to do about a violation that is printed in full.
-fn hint_of(violation: &Violation, look: DiagnosticsStyle) -> Cow<'_, str> {
+fn hint_of<'a>(violation: &'a Violation<'_>, look: DiagnosticsStyle) -> Cow<'a, str> {
     match advice(violation.code, &violation.value) {
         Some(advice) => Cow::Owned(advice),
         None if look.masked => without_numbers(&violation.hint),
@@ -473,7 +484,7 @@ mod tests {
         let raw = || Some(RawRecord::Line(br#"{"name": ""}"#.to_vec()));
         let mut whole = Diagnostics::new("in.csv");
         let violation = |code, row: u64| {
-            let violation = Violation::new(code, "name", &format!("{}", row % 60), "fill it in");
+            let violation = Violation::new(code, "name", format!("{}", row % 60), "fill it in");
             if row.is_multiple_of(9) { violation.as_consequence() } else { violation }
         };
         for (code, row) in rows.clone() {

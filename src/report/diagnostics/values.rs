@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
+use foldhash::quality::RandomState;
+
 use crate::domain::{Code, Field, Violation, counted, usual_meaning};
 
 /// The most values of a field that are kept. A field with more is probably fed by the wrong column.
@@ -26,7 +28,7 @@ struct FieldValues {
     field: Field,
     /// The column of the first such value.
     column: String,
-    rows: HashMap<String, ValueCount>,
+    rows: HashMap<String, ValueCount, RandomState>,
     /// Rows whose value is not kept, because there are too many or it cannot be shown exactly.
     others: u64,
 }
@@ -63,14 +65,14 @@ impl UnknownValues {
     /// Returns the values of a field. `column` is that of the first value.
     fn of_field(&mut self, field: Field, column: &str) -> &mut FieldValues {
         let place = self.fields.iter().position(|values| values.field == field).unwrap_or_else(|| {
-            self.fields.push(FieldValues { field, column: column.to_owned(), rows: HashMap::new(), others: 0 });
+            self.fields.push(FieldValues { field, column: column.to_owned(), rows: HashMap::default(), others: 0 });
             self.fields.len() - 1
         });
         &mut self.fields[place]
     }
 
     /// Counts the value of a violation if it is one that a field does not know.
-    pub(crate) fn add(&mut self, violation: &Violation) {
+    pub(crate) fn add(&mut self, violation: &Violation<'_>) {
         let Some(field) = field_of(violation.code) else { return };
         let most = self.most;
         self.of_field(field, &violation.column).add(violation, most);
@@ -107,12 +109,12 @@ impl UnknownValues {
 }
 
 impl FieldValues {
-    fn add(&mut self, violation: &Violation, most: usize) {
-        if let Some(count) = self.rows.get_mut(&violation.value) {
+    fn add(&mut self, violation: &Violation<'_>, most: usize) {
+        if let Some(count) = self.rows.get_mut(&*violation.value) {
             count.rows += 1;
         } else if is_exact(&violation.value) {
             let choices = (violation.code == Code::CountryAmbiguous).then(|| violation.hint.to_string());
-            self.count(violation.value.clone(), ValueCount { rows: 1, first: 0, choices }, most);
+            self.count(violation.value.clone().into_owned(), ValueCount { rows: 1, first: 0, choices }, most);
         } else {
             self.others += 1;
         }
@@ -187,7 +189,7 @@ mod tests {
     fn printed(violations: &[(Code, &str)], masked: bool) -> String {
         let mut values = UnknownValues::default();
         for (code, value) in violations {
-            values.add(&Violation::new(*code, "Kundentyp", value, "means more than one; write COG or COD"));
+            values.add(&Violation::new(*code, "Kundentyp", *value, "means more than one; write COG or COD"));
         }
         let mut output = Vec::new();
         values.print(&mut output, masked).unwrap();

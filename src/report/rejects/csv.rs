@@ -71,6 +71,8 @@ impl RejectsWriter for CsvRejects {
         let (cells, is_as_meant) = table_cells(record)?;
         let mut row = self.place.put(cells, &inert(error));
         if !is_as_meant {
+            // In a record that lacks cells it would make their number right.
+            row.resize(row.len().max(self.place.width()), Vec::new());
             row.push(SURPLUS.into());
         }
         self.write_cells(&row)
@@ -137,6 +139,27 @@ mod tests {
     fn an_error_column_of_the_input_is_replaced_where_it_stands() {
         let text = csv_of(&["Error", "name"], &[&["old", "a"]], b',');
         assert_eq!(text, "error,name\nbad,a\n");
+    }
+
+    #[test]
+    fn a_misread_record_never_gets_the_right_number_of_cells() {
+        for header in [&["a", "b", "c"][..], &["a", "b", "error"], &["error", "b", "c"], &["a", "error", "c"]] {
+            for count in 1..7 {
+                let (mut header, mut record) = (cells(header), RawRecord::Misread(cells(&vec!["x"; count])));
+                for round in 0..4 {
+                    let folder = tempfile::tempdir().unwrap();
+                    let path = folder.path().join("rejects.csv");
+                    let mut rejects = Box::new(CsvRejects::create(&path, b',', &header, false).unwrap());
+                    rejects.write(&record, "bad").unwrap();
+                    rejects.finish().unwrap().put_in_place().unwrap();
+                    let rows = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_path(&path).unwrap();
+                    let rows: Vec<_> = rows.into_byte_records().map(Result::unwrap).collect();
+                    assert!(rows[1].len() > rows[0].len(), "{header:?}, {count} cells, round {round}");
+                    header = rows[0].iter().map(<[u8]>::to_vec).collect();
+                    record = RawRecord::Cells(rows[1].iter().map(<[u8]>::to_vec).collect());
+                }
+            }
+        }
     }
 
     #[test]

@@ -15,6 +15,11 @@ impl ErrorCell {
         Self { own: header.iter().position(|name| is_error(name)), columns: header.len() }
     }
 
+    /// Returns how many cells the header has with the column `error`.
+    pub(super) const fn width(self) -> usize {
+        if self.own.is_some() { self.columns } else { self.columns + 1 }
+    }
+
     /// Returns the cells with the error among them. A record with too few or too many cells keeps a
     /// wrong number of cells. If it were filled up, it would pass as valid when it is imported
     /// again uncorrected, with its data in the wrong columns. A spare cell that puts the error

@@ -9,6 +9,7 @@ use rlibphonenumber::{
 };
 
 use super::written::{is_international, is_rounded, without_bracketed_zero};
+use crate::domain::fields::byte_classes::{Signs, equal, within};
 use crate::domain::fields::country_code::Country;
 use crate::domain::fields::national_numbers::{LONGEST, in_use_at_home};
 use crate::domain::fields::phone_ranges::in_use;
@@ -45,6 +46,14 @@ impl Phone {
         let is_between = |byte: &u8| matches!(byte, b' ' | b'-' | b'(' | b')');
         // Most numbers have nothing between their digits.
         let grouped = || {
+            let signs = Signs::of(text.as_bytes())?;
+            let [digits, between] = signs.that(|signs| {
+                let between = equal(signs, b' ') | equal(signs, b'-') | equal(signs, b'(') | equal(signs, b')');
+                [within(signs, b'0', b'9'), between]
+            });
+            if between == 0 || digits | between != signs.all() {
+                return None;
+            }
             let found = in_use(text.bytes().filter(|byte| !is_between(byte)))?;
             without_bracketed_zero(text).is_none().then_some(found)
         };
@@ -58,10 +67,13 @@ impl Phone {
     #[must_use]
     pub fn national(text: &str, region: Country) -> Option<Self> {
         let digits = TypedDigits::of(text)?;
-        if (digits.count == text.len() && is_rounded(text)) || without_bracketed_zero(text).is_some() {
+        if (digits.count == text.len() && is_rounded(text))
+            || (digits.has_bracket && without_bracketed_zero(text).is_some())
+        {
             return None;
         }
-        let number = in_use_at_home(digits.as_slice(), region).filter(|number| *number >= LEAST)?;
+        let digits = Some(digits.as_slice()).filter(|digits| digits.len() <= LONGEST)?;
+        let number = in_use_at_home(digits, region).filter(|number| *number >= LEAST)?;
         Some(Self::of_number(number, true))
     }
 
@@ -70,6 +82,13 @@ impl Phone {
         #[expect(clippy::cast_possible_truncation, reason = "three digits")]
         let head = (number / 10_u64.pow(number.ilog10().saturating_sub(2))) as u16;
         Self { number, head, assigned }
+    }
+
+    /// Whether the number is in a range that is in use.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_assigned(&self) -> bool {
+        self.assigned
     }
 
     /// Whether the number has another country code than `country`. Countries that share a code,
@@ -106,28 +125,37 @@ impl Phone {
 
 /// The digits of a text that has nothing else but what people write between digits in ASCII.
 pub(super) struct TypedDigits {
-    digits: [u8; LONGEST],
+    digits: [u8; MOST_TYPED],
     count: usize,
+    has_bracket: bool,
 }
+
+/// The most digits that the tables judge, of which the last ones may be too many.
+const MOST_TYPED: usize = 20;
 
 impl TypedDigits {
     /// Returns `None` if there is anything else, or if there are more than a number can have. It
     /// accepts no full stop, because a spreadsheet may have written it, and no slash after so many
     /// digits that another number may follow.
     pub(super) fn of(text: &str) -> Option<Self> {
-        let (mut digits, mut count) = ([0; LONGEST], 0);
+        let (mut digits, mut count, mut has_bracket) = ([0; MOST_TYPED], 0, false);
         for byte in text.bytes() {
             match byte {
                 b'0'..=b'9' => {
                     *digits.get_mut(count)? = byte - b'0';
                     count += 1;
                 }
-                b' ' | b'-' | b'(' | b')' => {}
+                b' ' | b'-' => {}
+                b'(' | b')' => has_bracket = true,
                 b'/' if count < 7 => {}
                 _ => return None,
             }
         }
-        Some(Self { digits, count })
+        Some(Self { digits, count, has_bracket })
+    }
+
+    pub(super) const fn has_bracket(&self) -> bool {
+        self.has_bracket
     }
 
     pub(super) fn as_slice(&self) -> &[u8] {

@@ -29,24 +29,42 @@ impl Phone {
     /// are grouped, if its length alone decides about it unless it is in use. Returns `None` for
     /// all others.
     pub(super) fn by_length(text: &str) -> Option<Result<Self, Flaw>> {
-        let text = text.strip_prefix('+')?;
-        let digits = TypedDigits::of(text)?;
-        let digits = digits.as_slice();
-        let (code, length) = length_of(digits).filter(|_| without_bracketed_zero(text).is_none())?;
-        let number = digits.iter().fold(0, |number, digit| number * 10 + u64::from(*digit));
-        let fault = match length {
-            Length::Possible if digits.len() <= MOST_DIGITS && number >= LEAST => {
-                let is_in_use = in_use(digits.iter().map(|digit| digit + b'0')).is_some();
-                return Some(Ok(Self::of_number(number, is_in_use)));
-            }
-            Length::Possible => NOT_INTERNATIONAL,
-            Length::Local => LOCAL,
-            Length::TooShort => TOO_SHORT,
-            Length::TooLong => TOO_LONG,
-            Length::Unused => UNUSED_LENGTH,
-        };
-        Some(Err(with_surplus(impossible(fault), &number.to_string(), code)))
+        let judged = judged_by_length(text)?;
+        Some(judged.map_err(|WrongLength { fault, digits, code }| {
+            let digits: String = digits.as_slice().iter().map(|digit| char::from(digit + b'0')).collect();
+            with_surplus(impossible(fault), &digits, code)
+        }))
     }
+}
+
+/// A number whose length shows that it cannot exist.
+pub(super) struct WrongLength {
+    fault: &'static str,
+    digits: TypedDigits,
+    /// How many of the digits are the country code.
+    code: usize,
+}
+
+/// Does what [`Phone::by_length`] does, without the words of a refusal.
+pub(super) fn judged_by_length(text: &str) -> Option<Result<Phone, WrongLength>> {
+    let text = text.strip_prefix('+')?;
+    let typed = TypedDigits::of(text)?;
+    let digits = typed.as_slice();
+    let (code, length) =
+        length_of(digits).filter(|_| !typed.has_bracket() || without_bracketed_zero(text).is_none())?;
+    let number = || digits.iter().fold(0, |number, digit| number * 10 + u64::from(*digit));
+    let fault = match length {
+        Length::Possible if digits.len() <= MOST_DIGITS && number() >= LEAST => {
+            let is_in_use = in_use(digits.iter().map(|digit| digit + b'0')).is_some();
+            return Some(Ok(Phone::of_number(number(), is_in_use)));
+        }
+        Length::Possible => NOT_INTERNATIONAL,
+        Length::Local => LOCAL,
+        Length::TooShort => TOO_SHORT,
+        Length::TooLong => TOO_LONG,
+        Length::Unused => UNUSED_LENGTH,
+    };
+    Some(Err(WrongLength { fault, digits: typed, code }))
 }
 
 /// Returns the numbers that a cell can mean besides what the region's rules make of it.
@@ -118,10 +136,11 @@ const DIALED: [&str; 6] = ["0", "1", "8", "01", "044", "045"];
 /// of which the first `code` are the country code.
 pub(super) fn with_surplus(flaw: Flaw, digits: &str, code: usize) -> Flaw {
     let (code, national) = digits.split_at(code);
-    let mut left = DIALED
-        .into_iter()
-        .chain([code])
-        .filter_map(|surplus| Some((surplus, Phone::plain(&format!("+{code}{}", national.strip_prefix(surplus)?))?)));
+    let without = |surplus: &str| {
+        let (number, _) = in_use(code.bytes().chain(national.strip_prefix(surplus)?.bytes()))?;
+        (number >= LEAST).then(|| Phone::of_number(number, true))
+    };
+    let mut left = DIALED.into_iter().chain([code]).filter_map(|surplus| Some(surplus).zip(without(surplus)));
     let Some((surplus, number)) = left.next() else { return flaw };
     if left.any(|(_, other)| other != number) {
         return flaw;

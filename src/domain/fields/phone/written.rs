@@ -61,6 +61,9 @@ const LABELS: &str = "tel tél telephone téléphone telefon telefonnummer telef
 pub(super) fn without_label(text: &str) -> &str {
     let end = text.find(|character: char| !character.is_alphabetic()).unwrap_or(text.len());
     let (word, rest) = text.split_at(end);
+    if word.is_empty() {
+        return text;
+    }
     let word = word.to_lowercase();
     if !LABELS.split(' ').any(|label| label == word) {
         return text;
@@ -132,6 +135,10 @@ pub(super) fn after_two_zeros(text: &str) -> Option<&str> {
 
 /// Returns the text without its `(0)`, or `None` if it has none.
 pub(super) fn without_bracketed_zero(text: &str) -> Option<String> {
+    // Rules out most numbers.
+    if text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b' ' | b'-')) {
+        return None;
+    }
     let is_opening = |character: char| matches!(character, '(' | '[' | '\u{ff08}');
     text.match_indices(is_opening).find_map(|(start, opening)| {
         let rest = text[start + opening.len()..].trim_start().strip_prefix(is_zero)?;

@@ -77,7 +77,7 @@ mod tests {
     fn texts_that_escape_to_many_bytes_do_not_make_the_page_larger_than_3_mb() {
         let long = "\"<&".repeat(500);
         let lines = (0..20_000).map(|row| {
-            let problem = Violation::new(Code::CountryUnknown, &format!("{row}{long}"), &long, long.clone());
+            let problem = Violation::new(Code::CountryUnknown, format!("{row}{long}"), long.clone(), long.clone());
             ReportLine {
                 name: Some(long.clone().into()),
                 email: long.clone(),
