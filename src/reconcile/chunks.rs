@@ -22,6 +22,15 @@ impl<T> ChunkedVec<T> {
         }
     }
 
+    /// Returns the items in lists of so many short ones.
+    pub(crate) fn in_groups(self, size: usize) -> impl Iterator<Item = Self> {
+        let mut lists = self.0.into_iter();
+        std::iter::from_fn(move || {
+            let group: Vec<_> = lists.by_ref().take(size).collect();
+            (!group.is_empty()).then_some(Self(group))
+        })
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.0.iter().flatten()
     }
@@ -50,6 +59,8 @@ mod tests {
         (0..1000).for_each(|item| lists.push(item));
         lists.iter_mut().for_each(|item| *item += 1);
         assert!(lists.0.iter().all(|list| list.capacity() <= SHORT));
-        assert!(lists.into_iter().eq(1..=1000));
+        let groups: Vec<Vec<_>> = lists.in_groups(3).map(|group| group.into_iter().collect()).collect();
+        assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [768, 232]);
+        assert!(groups.into_iter().flatten().eq(1..=1000));
     }
 }

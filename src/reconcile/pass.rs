@@ -21,6 +21,10 @@ use crate::intake::Parallel;
 const BATCH: usize = 64;
 const BATCHES: usize = 4;
 
+/// How many short lists of records the ledger is asked about at once: few, because an answer is much
+/// larger than its record, and enough for a ledger on another machine.
+const ASKED: usize = 4;
+
 /// Lines in the order of the input, each with its record.
 type LineBatch = Vec<(ReportLine, ReviewedRecord)>;
 
@@ -62,8 +66,7 @@ pub(crate) fn pass(
 }
 
 /// Makes the lines of all records, until the receiver is dropped. Commands in them name the input if
-/// it has a name. Returns the rows that were
-/// skipped, and the counts of the bad records alone.
+/// it has a name. Returns the rows that were skipped, and the counts of the bad records alone.
 fn make_lines(
     mut pieces: Parallel<PreparedPiece>,
     reconciler: &Reconciler,
@@ -72,22 +75,24 @@ fn make_lines(
 ) -> Result<(SkippedRows, PassCounts), Failure> {
     let mut counted = PassCounts::default();
     for piece in pieces.by_ref() {
-        let prepared = piece?.records;
-        let mut known = reconciler.known(prepared.iter())?;
-        let (mut bad, mut batch) = (Vec::new(), Vec::with_capacity(BATCH));
-        for mut prepared in prepared {
-            if let Some(path) = named {
-                prepared.noted.name_input(path);
+        let mut bad = Vec::new();
+        for asked in piece?.records.in_groups(ASKED) {
+            let mut known = reconciler.known(asked.iter())?;
+            let mut batch = Vec::with_capacity(BATCH);
+            for mut prepared in asked {
+                if let Some(path) = named {
+                    prepared.noted.name_input(path);
+                }
+                let line = reconciler.line(&prepared, &mut known);
+                bad.extend(reconciler.bad_record(&prepared, &line));
+                batch.push((line, prepared.noted));
+                if batch.len() == BATCH && lines.send(std::mem::take(&mut batch)).is_err() {
+                    return Ok((pieces.skipped(), counted));
+                }
             }
-            let line = reconciler.line(&prepared, &mut known);
-            bad.extend(reconciler.bad_record(&prepared, &line));
-            batch.push((line, prepared.noted));
-            if batch.len() == BATCH && lines.send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH))).is_err() {
+            if lines.send(batch).is_err() {
                 return Ok((pieces.skipped(), counted));
             }
-        }
-        if lines.send(batch).is_err() {
-            return Ok((pieces.skipped(), counted));
         }
         reconciler.count_bad(&bad, &mut counted)?;
     }

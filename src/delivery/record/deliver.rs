@@ -245,8 +245,8 @@ impl<S: Server> Delivery<S> {
     }
 
     /// Sends one request: permit and token, intent, attempt. The intent is synced before the first
-    /// byte is sent (I1). After that the request waits only for the sliding window, because the
-    /// settle time counts from there.
+    /// byte is sent (I1). After that the request waits only for a place in flight and the sliding
+    /// window, and not for long, because the settle time counts from there.
     async fn send(&mut self, key: KeyChoice) -> Result<Result<Step, Draining>, RunAbort> {
         if self.wait_for_hold().await.is_err() {
             return Ok(Err(Draining));
