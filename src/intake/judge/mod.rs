@@ -16,7 +16,7 @@
 pub(super) mod examine;
 mod findings;
 mod given;
-mod glance;
+pub(super) mod glance;
 mod leftovers;
 pub(super) mod no_record;
 pub(super) mod repeated_header;
