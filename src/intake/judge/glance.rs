@@ -53,15 +53,27 @@ pub(crate) fn see<'a>(
     let send_kyc_mail = see_mail(mapping, row)?;
     let extra = if mapping.extras.is_empty() { None } else { plain_extras(mapping, row)? };
     let text = plain_text(mapping, row, Field::Country)?;
-    let Some(country) = Country::plain(text).or_else(|| country_by_name(text)) else {
-        *seen = Seen::AllButPlace;
-        return None;
+    // Matched, because `or_else` copies what it returns.
+    let country = match Country::plain(text) {
+        Some(country) => country,
+        None => {
+            let Some(country) = country_by_name(text) else {
+                *seen = Seen::AllButPlace;
+                return None;
+            };
+            country
+        }
     };
     let text = plain_text(mapping, row, Field::Phone)?;
-    let home = region.unwrap_or(country);
-    let Some(phone) = Phone::plain(text).or_else(|| phone_by_the_tables(text, home)) else {
-        *seen = Seen::AllButPlace;
-        return None;
+    let phone = match Phone::plain(text) {
+        Some(phone) => phone,
+        None => {
+            let Some(phone) = phone_by_the_tables(text, region.unwrap_or(country)) else {
+                *seen = Seen::AllButPlace;
+                return None;
+            };
+            phone
+        }
     };
     if has_odd_name | has_odd_email | !phone.is_assigned() | phone.is_foreign(country) {
         let customer = NewCustomer { name, email, phone, country, kind, send_kyc_mail, extra };
