@@ -43,6 +43,7 @@ pub(crate) struct Examiner {
 }
 
 /// The result for one record.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once, and a box would be an allocation a row")]
 pub(crate) enum Examined<'a> {
     /// There is nothing to report besides the customer.
     Plain(NewCustomer<'a>),
