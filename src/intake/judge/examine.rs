@@ -82,8 +82,8 @@ impl Examiner {
     }
 
     /// Returns the customer of a row of CSV if there is nothing to report and nothing else to
-    /// return. Nearly all rows are like this, and none of them pays for what the others need. `seen`
-    /// receives what was seen of another row.
+    /// return. Nearly all rows are like this, and none of them pays for what the others need.
+    /// `seen` receives what was seen of another row.
     #[inline(always)]
     pub(crate) fn at_a_glance<'a>(&'a self, scanned: Scanned<'a>, seen: &mut Seen<'a>) -> Option<NewCustomer<'a>> {
         let Scanned::Cells { record, ended } = scanned else { return None };
@@ -102,7 +102,8 @@ impl Examiner {
     }
 
     /// Does what [`Examiner::examine`] does for a record with more to report than its customer.
-    /// `seen` is what [`Examiner::at_a_glance`] left there. Not inlined, because it is rarely needed.
+    /// `seen` is what [`Examiner::at_a_glance`] left there. Not inlined, because it is rarely
+    /// needed.
     #[inline(never)]
     pub(crate) fn examine_closely<'s, T>(
         &'s self,
