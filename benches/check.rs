@@ -94,7 +94,7 @@ struct Form {
 }
 
 /// The first is clean. Each other one differs from it in one cell.
-const FORMS: [Form; 8] = [
+const FORMS: [Form; 11] = [
     Form { name: "check: clean, numbers in E.164", german, american },
     Form {
         name: "check: all numbers in national spelling",
@@ -117,6 +117,11 @@ const FORMS: [Form; 8] = [
         american: |row| with(american(row), 2, format!("+1200555{:04}", row % 10_000)),
     },
     Form {
+        name: "check: a warning a row, name looks garbled",
+        german: |row| with(german(row), 0, format!("{}?", name(row))),
+        american: |row| with(american(row), 0, format!("{}?", name(row))),
+    },
+    Form {
         name: "check: a problem a row, no name",
         german: |row| with(german(row), 0, String::new()),
         american: |row| with(american(row), 0, String::new()),
@@ -130,6 +135,16 @@ const FORMS: [Form; 8] = [
         name: "check: a problem a row, phone too long",
         german: |row| with(german(row), 2, format!("+49176{:08}123456", row % 100_000_000)),
         american: |row| with(american(row), 2, format!("+1415{:08}99", row % 100_000_000)),
+    },
+    Form {
+        name: "check: a problem a row, phone with letters",
+        german: |row| with(german(row), 2, format!("+49176{:08} ext 5", row % 100_000_000)),
+        american: |row| with(american(row), 2, format!("+1415{:07} ext 5", row % 10_000_000)),
+    },
+    Form {
+        name: "check: a problem a row, unknown country",
+        german: |row| with(german(row), 3, "Deutschlnd".to_owned()),
+        american: |row| with(american(row), 3, "Atlantis".to_owned()),
     },
 ];
 

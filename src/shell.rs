@@ -52,8 +52,9 @@ pub fn naming_input(hint: &str, input: &Path) -> String {
     // A tool would take a dash at the beginning for an option.
     let name = if typed.starts_with('-') { format!("./{typed}") } else { typed.into_owned() };
     let name = quoted(&name);
-    // A hint that names the input already may have `FILE` in that name.
-    let named = if hint.contains(&name) { hint.to_owned() } else { hint.replace(" FILE ", &format!(" {name} ")) };
+    // A name with `FILE` in it must not be replaced where the hint has it already.
+    let is_named = name.contains(" FILE ") && hint.contains(&name);
+    let named = if is_named { hint.to_owned() } else { hint.replace(" FILE ", &format!(" {name} ")) };
     let is_output = input.file_name().is_some_and(|name| name == "customers.ndjson");
     if is_output { named.replace(OUTPUT, "> customers2.ndjson") } else { named }
 }

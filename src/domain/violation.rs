@@ -108,8 +108,8 @@ impl Flaw {
     }
 }
 
-/// One complaint about one cell, or about a whole record. It borrows its texts where they are, because
-/// most violations are only counted.
+/// One complaint about one cell, or about a whole record. It borrows its texts where they are,
+/// because most violations are only counted.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Violation<'a> {
     pub code: Code,

@@ -13,6 +13,7 @@ use crate::limits;
 
 use super::error::IntakeError;
 use super::judge::examine::{Examined, Examiner};
+use super::judge::glance::Seen;
 use super::judge::no_record::NoRecord;
 use super::judge::repeated_header::RepeatedHeader;
 use super::origin::Origin;
@@ -146,12 +147,12 @@ impl<T: Gather> PieceWorker<T> {
 
     #[inline]
     fn examine(&self, position: Position, scanned: Scanned<'_>, gathered: &mut T) -> Result<(), NoRecord> {
-        let mut odd = None;
-        if let Some(customer) = self.examiner.at_a_glance(scanned, &mut odd) {
+        let mut seen = Seen::Nothing;
+        if let Some(customer) = self.examiner.at_a_glance(scanned, &mut seen) {
             gathered.add_plain(position, customer);
             return Ok(());
         }
-        self.examiner.examine_closely(position, scanned, odd, |examined| match examined {
+        self.examiner.examine_closely(position, scanned, seen, |examined| match examined {
             Examined::Plain(customer) => gathered.add_plain(position, customer),
             Examined::Record(record, raw) => gathered.add_judged(record, || raw.read()),
         })

@@ -145,6 +145,21 @@ fn a_command_for_an_export_of_another_system_reads_it() {
 }
 
 #[test]
+fn a_condition_that_is_advised_selects_the_customers() {
+    let lab = Lab::new();
+    let users = std::fs::read_to_string(crate::harness::fixture("exports").join("zendesk-users.ndjson")).unwrap();
+    let agent = users.lines().next().unwrap().replace("end-user", "agent");
+    lab.write("the users.ndjson", format!("{users}{agent}\n"));
+    let typed = ["check", "the users.ndjson", "--from", "zendesk", "--set", "customer_country=GB"];
+    lab.run(&typed[..2]).ends(65).says("import the customers alone with --where role=end-user");
+    lab.run(&typed).ends(0).says("4  records read");
+    // Typed as it is advised, and with an error that the command corrects.
+    lab.run(&[&typed[..], &["--where", "role=end-user"]].concat()).ends(0).says("3  records read");
+    let refused = lab.run(&[&typed[..], &["--where", "rolle=end-user"]].concat()).ends(65);
+    lab.shell(&command(&refused)).ends(0).says("3  records read");
+}
+
+#[test]
 fn the_command_that_looks_for_columns_keeps_what_it_needs_and_is_not_offered_for_a_pipe() {
     let lab = Lab::new();
     lab.write("the list.csv", "Wer;E-Mail;Telefon;Land\nAda;p0@example.com;+4917612345001;DE\n");

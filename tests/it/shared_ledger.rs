@@ -157,11 +157,14 @@ fn a_settle_time_below_the_timeout_is_refused_if_the_ledger_is_shared() {
 #[test]
 fn a_required_shared_ledger_that_is_missing_is_refused_until_it_is_made() {
     let Some(world) = World::of(1, &[]) else { return };
-    world.import(&["--require-ledger"]).ends(78).says("no schema customer_import").says("ledger migrate --ledger");
+    let refused = world.import(&["--require-ledger"]).ends(78).says("no schema customer_import");
+    let begin = refused.stderr.find("customer-import ledger migrate --ledger ").expect("a command");
+    let printed = refused.stderr[begin..].lines().next().unwrap();
+    let command = printed.replacen("customer-import", crate::harness::program().to_str().unwrap(), 1);
     world.run(&["report", "in.csv"]).ends(78).says("does not exist");
     assert_eq!(world.server.requests(), 0);
     // Without a base URL: the owner of the tables needs no API.
-    world.lab.run(&["ledger", "migrate", "--ledger", &world.database.url()]).ends(0).says("was created (schema 2)");
+    world.lab.shell(&command).ends(0).says("was created (schema 2)");
     world.import(&["--require-ledger"]).ends(0);
     world.each_once(1);
 }

@@ -61,8 +61,8 @@ impl std::str::FromStr for Country {
 
 const UNKNOWN: &str = "is not a country code or name; write a code, such as DE or DEU, or the usual name";
 
-/// Folded codes and names that are reserved or withdrawn, and the hints that say why they do not mean
-/// a current country.
+/// Folded codes and names that are reserved or withdrawn, and the hints that say why they do not
+/// mean a current country.
 static UNASSIGNED: LazyLock<HashMap<String, String, RandomState>> =
     LazyLock::new(|| unassigned(include_str!("countries_not_assigned.txt")));
 

@@ -52,8 +52,8 @@ fn nearest(text: &str) -> Vec<(Country, &'static str)> {
         if name.len().abs_diff(typed.len()) > 4 * best {
             continue;
         }
-        // Most names have too many other letters. Each step from a text to another puts in a letter,
-        // takes one out, or does both.
+        // Most names have too many other letters. Each step from a text to another puts in a
+        // letter, takes one out, or does both.
         let others = letters.zip(letters_of(name)).map_or(0, |(one, other)| (one ^ other).count_ones());
         if others as usize > 2 * best {
             continue;

@@ -61,6 +61,10 @@ fn countries_of_one(text: &str) -> Vec<Country> {
 /// The country of a text with two readings that agree, such as `United States (US)`,
 /// `DE - Germany` or `Congo (CD)`.
 fn agreed(text: &str) -> Option<Country> {
+    // Rules out most texts.
+    if text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return None;
+    }
     let is_separator = |letter: char| {
         letter.is_whitespace() || "-()[]/|,;:=".contains(letter) || ('\u{2010}'..='\u{2015}').contains(&letter)
     };

@@ -80,8 +80,8 @@ impl<'a> Email<'a> {
         Ok(Self(address))
     }
 
-    /// Returns what [`Email::parse`] returns for an address of the usual form, and whether something
-    /// is odd about it. Returns `None` for all others.
+    /// Returns what [`Email::parse`] returns for an address of the usual form, and whether
+    /// something is odd about it. Returns `None` for all others.
     #[must_use]
     #[inline(always)]
     pub fn at_a_glance(text: &'a str) -> Option<(Self, bool)> {

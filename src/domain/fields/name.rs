@@ -190,7 +190,9 @@ fn is_odd(character: char) -> bool {
 }
 
 fn composed(text: Cow<'_, str>) -> Cow<'_, str> {
-    if text.is_ascii() || is_nfc(&text) { text } else { Cow::Owned(text.nfc().collect()) }
+    // Most names have letters that need no look at each other.
+    let is_composed = text.chars().all(|letter| letter.is_ascii() || is_untroubled(letter)) || is_nfc(&text);
+    if is_composed { text } else { Cow::Owned(text.nfc().collect()) }
 }
 
 /// Whether a character controls the display: control characters, bidirectional embeddings and
@@ -198,6 +200,10 @@ fn composed(text: Cow<'_, str>) -> Cow<'_, str> {
 /// spell Persian and Indic names, and the plain direction marks to spell right-to-left names, so
 /// those are allowed.
 fn steers_display(character: char) -> bool {
+    // Nearly all letters.
+    if matches!(character, ' '..='~' | '\u{a0}'..='\u{2027}') {
+        return false;
+    }
     character.is_control()
         || matches!(
             character,
@@ -375,6 +381,7 @@ mod tests {
             name
         });
         assert_eq!(judged, CustomerName::parse(name));
+        assert_eq!(composed(name.into()), name.nfc().collect::<String>());
     }
 
     #[test]
@@ -395,6 +402,14 @@ mod tests {
             assert_eq!(CustomerName::parse(name).unwrap().oddity(), None, "{name}");
         }
         assert_eq!(CustomerName::parse("Zoe\u{308}").unwrap().as_str(), "Zoë");
+    }
+
+    #[test]
+    fn letters_of_the_usual_ranges_do_not_steer_the_display() {
+        let is_usual = |character: char| matches!(character, ' '..='~' | '\u{a0}'..='\u{2027}');
+        let found = ('\0'..='\u{ffff}').filter(|character| is_usual(*character) && character.is_control());
+        assert_eq!(found.collect::<String>(), "");
+        assert!(!is_usual('\u{7f}') && !is_usual('\u{9f}') && !is_usual('\u{2028}'));
     }
 
     #[test]

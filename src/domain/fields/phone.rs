@@ -58,14 +58,15 @@ impl Phone {
         Self::by_length(text).unwrap_or_else(|| Self::by_the_library(text, country, region))
     }
 
-    /// Returns what [`Phone::of_record`] returns for a number that [`Phone::plain`] does not know, if
-    /// the tables suffice. Returns `None` for all others.
+    /// Returns what [`Phone::of_record`] returns for a number that [`Phone::plain`] does not know,
+    /// if the tables suffice. Returns `None` for all others.
     #[must_use]
     pub fn by_the_tables(text: &str, home: Country) -> Option<Self> {
         Self::national(text, home).or_else(|| judged_by_length(text)?.ok())
     }
 
-    /// Does the same for a text that is not empty, and uses the phone library in any case.
+    /// Does what [`Phone::of_record`] does for a text that is not empty, and uses the phone library
+    /// in any case.
     fn by_the_library(text: &str, country: Option<Country>, region: Option<Country>) -> Result<Self, Flaw> {
         let text = without_label(text);
         check_damage(text)?;

@@ -10,7 +10,7 @@ use crate::domain::{
 };
 
 use super::given::given_text;
-use super::glance::{OddCustomer, see};
+use super::glance::{Seen, see};
 use super::no_record::NoRecord;
 use super::repeated_header::repeated_header;
 use super::validate::{hold, judge};
@@ -43,6 +43,7 @@ pub(crate) struct Examiner {
 }
 
 /// The result for one record.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once, and a box would be an allocation a row")]
 pub(crate) enum Examined<'a> {
     /// There is nothing to report besides the customer.
     Plain(NewCustomer<'a>),
@@ -73,29 +74,25 @@ impl Examiner {
         scanned: Scanned<'_>,
         work: impl FnOnce(Examined<'_>) -> T,
     ) -> Result<T, NoRecord> {
-        let mut odd = None;
-        match self.at_a_glance(scanned, &mut odd) {
+        let mut seen = Seen::Nothing;
+        match self.at_a_glance(scanned, &mut seen) {
             Some(customer) => Ok(work(Examined::Plain(customer))),
-            None => self.examine_closely(position, scanned, odd, work),
+            None => self.examine_closely(position, scanned, seen, work),
         }
     }
 
     /// Returns the customer of a row of CSV if there is nothing to report and nothing else to
-    /// return. Nearly all rows are like this, and none of them pays for what the others need. `odd`
-    /// receives a customer about whom there are only warnings.
+    /// return. Nearly all rows are like this, and none of them pays for what the others need.
+    /// `seen` receives what was seen of another row.
     #[inline(always)]
-    pub(crate) fn at_a_glance<'a>(
-        &'a self,
-        scanned: Scanned<'a>,
-        odd: &mut Option<OddCustomer<'a>>,
-    ) -> Option<NewCustomer<'a>> {
+    pub(crate) fn at_a_glance<'a>(&'a self, scanned: Scanned<'a>, seen: &mut Seen<'a>) -> Option<NewCustomer<'a>> {
         let Scanned::Cells { record, ended } = scanned else { return None };
         let row = CellRow { record, text: record.text() };
         let is_cut_off = self.may_be_cut && !ended;
         if is_cut_off || !self.wants_only_customers() || !self.is_whole(&row) {
             return None;
         }
-        see(&self.mapping, &row, self.region, odd)
+        see(&self.mapping, &row, self.region, seen)
     }
 
     /// Whether every row is a record, and nothing but its customer is wanted if that is plain.
@@ -105,13 +102,14 @@ impl Examiner {
     }
 
     /// Does what [`Examiner::examine`] does for a record with more to report than its customer.
-    /// `odd` is what [`Examiner::at_a_glance`] left there. Not inlined, because it is rarely needed.
+    /// `seen` is what [`Examiner::at_a_glance`] left there. Not inlined, because it is rarely
+    /// needed.
     #[inline(never)]
     pub(crate) fn examine_closely<'s, T>(
         &'s self,
         position: Position,
         scanned: Scanned<'s>,
-        mut odd: Option<OddCustomer<'s>>,
+        mut seen: Seen<'s>,
         work: impl FnOnce(Examined<'_>) -> T,
     ) -> Result<T, NoRecord> {
         Ok(match scanned {
@@ -123,11 +121,12 @@ impl Examiner {
                     return Err(repeated_header(&self.header, &self.mapping, record).into());
                 }
                 // What a glance has not seen is not there.
-                let is_seen = self.wants_only_customers() || is_cut_off || !self.is_whole(&row);
-                let plain = if is_seen { None } else { see(&self.mapping, &row, self.region, &mut odd) };
+                let was_seen = self.wants_only_customers() || is_cut_off || !self.is_whole(&row);
+                let plain = if was_seen { None } else { see(&self.mapping, &row, self.region, &mut seen) };
                 if let Some(customer) = plain {
                     work(self.plain_record(position, scanned, customer, &row))
-                } else if let Some(judged) = self.with_warnings(odd, &row) {
+                } else if let Some(judged) = self.judge_seen(seen, &row) {
+                    // A row with a valid e-mail in its place does not repeat the header.
                     work(self.record(position, scanned, judged))
                 } else {
                     if let Some(repeated) = repeated_header(&self.header, &self.mapping, record) {
@@ -144,11 +143,11 @@ impl Examiner {
                     {
                         return Err(NoRecord::NotSelected);
                     }
-                    let mut odd = None;
-                    match see(&self.mapping, &row, self.region, &mut odd) {
+                    let mut seen = Seen::Nothing;
+                    match see(&self.mapping, &row, self.region, &mut seen) {
                         Some(customer) => work(self.plain_record(position, scanned, customer, &row)),
                         None => {
-                            let judged = self.with_warnings(odd, &row).unwrap_or_else(|| self.judge_object(&row));
+                            let judged = self.judge_seen(seen, &row).unwrap_or_else(|| self.judge_object(&row));
                             work(self.record(position, scanned, judged))
                         }
                     }
@@ -161,10 +160,10 @@ impl Examiner {
                 if self.selects() && self.is_sheet_row_left_out(&row, damaged) {
                     return Err(repeated_header(&self.header, &self.mapping, record).into());
                 }
-                let plain = if is_whole { see(&self.mapping, &row, self.region, &mut odd) } else { None };
+                let plain = if is_whole { see(&self.mapping, &row, self.region, &mut seen) } else { None };
                 if let Some(customer) = plain {
                     work(self.plain_record(position, scanned, customer, &row))
-                } else if let Some(judged) = self.with_warnings(odd, &row) {
+                } else if let Some(judged) = self.judge_seen(seen, &row) {
                     work(self.record(position, scanned, judged))
                 } else {
                     if let Some(repeated) = repeated_header(&self.header, &self.mapping, record) {
@@ -212,14 +211,10 @@ impl Examiner {
         self.record(position, scanned, JudgedCells { verdict, kept: keep(&self.mapping, row) })
     }
 
-    /// Returns a customer with the warnings about it. Returns `None` if there is none, or if one of
-    /// the warnings counts as a problem.
-    fn with_warnings<'a>(&'a self, odd: Option<OddCustomer<'a>>, row: &impl Row<'a>) -> Option<JudgedCells<'a>> {
-        let (customer, warnings) = odd?.with_warnings(&self.mapping, row);
-        if warnings.iter().any(|warning| self.held.contains(&warning.code)) {
-            return None;
-        }
-        let verdict = RecordVerdict::Valid { customer, warnings };
+    /// Judges the rest of a record of which a glance saw the other cells. Returns `None` if it saw
+    /// too few.
+    fn judge_seen<'a>(&'a self, seen: Seen<'a>, row: &impl Row<'a>) -> Option<JudgedCells<'a>> {
+        let verdict = seen.judged(&self.mapping, row, self.region, &self.held)?;
         Some(JudgedCells { verdict, kept: keep(&self.mapping, row) })
     }
 

@@ -1,16 +1,29 @@
 //! Turns the cells of a usual record into a customer, with little work. It decides only what
 //! `validate` would decide in the same way, and leaves everything else to it.
 
+use std::borrow::Cow;
+
 use super::findings::Findings;
 use super::leftovers::leftover;
+use super::validate::{conclude, judge_country_and_phone};
 use crate::domain::{
-    Country, CustomerName, CustomerType, Email, Field, Flaw, JsonObject, NewCustomer, Phone, Violations, parse_yes_no,
-    trimmed,
+    Code, Country, CustomerName, CustomerType, Email, Field, Flaw, JsonObject, NewCustomer, Phone, RecordVerdict,
+    Violations, parse_yes_no, trimmed,
 };
 use crate::intake::columns::mapping::Mapping;
 use crate::intake::columns::sources::TextSource;
 use crate::intake::columns::template::{Cell, Row};
 use crate::intake::columns::values::Replacements;
+
+/// What a glance saw of a record with something to report.
+pub(crate) enum Seen<'a> {
+    /// Too little to use it.
+    Nothing,
+    /// Cells of which only the country or the phone number may be refused.
+    AllButPlace,
+    /// A customer that may be sent, with warnings.
+    Odd(OddCustomer<'a>),
+}
 
 /// A customer that may be sent and about whom there are warnings.
 pub(crate) struct OddCustomer<'a> {
@@ -22,8 +35,8 @@ pub(crate) struct OddCustomer<'a> {
 
 /// Returns the customer of a record that has nothing to report, or `None` if `judge` must look at
 /// it. Nearly all records are like this and do not need what messages need. `region` is the country
-/// of phone numbers without `+`, if it is not the record's own. If there are only warnings to
-/// report, the customer goes into `odd`, out of the way of all others.
+/// of phone numbers without `+`, if it is not the record's own. What it saw of another record goes
+/// into `seen`, out of the way of the usual ones.
 ///
 /// Inlined, with the phone number last because it takes longest: moving a customer after building
 /// it takes longer than building it.
@@ -32,41 +45,67 @@ pub(crate) fn see<'a>(
     mapping: &'a Mapping,
     row: &impl Row<'a>,
     region: Option<Country>,
-    odd: &mut Option<OddCustomer<'a>>,
+    seen: &mut Seen<'a>,
 ) -> Option<NewCustomer<'a>> {
-    let name = plain_text(mapping, row, Field::Name)?;
-    if leftover(name).is_some() {
-        return None;
-    }
-    let (name, has_odd_name) = CustomerName::at_a_glance(name)?;
+    let (name, has_odd_name) = see_name(mapping, row)?;
     let (email, has_odd_email) = Email::at_a_glance(plain_text(mapping, row, Field::Email)?)?;
-    let kind = match plain_text(mapping, row, Field::Type)? {
-        "" if mapping.feeding(Field::Type).set.is_some() => return None,
-        "" => CustomerType::default(),
-        text => CustomerType::parse(text).ok()?,
-    };
-    let send_kyc_mail = match plain_text(mapping, row, Field::SendKycMail)? {
-        "" if mapping.feeding(Field::SendKycMail).set.is_some() => return None,
-        "" => true,
-        text => parse_yes_no(text).ok()?,
-    };
+    let kind = see_kind(mapping, row)?;
+    let send_kyc_mail = see_mail(mapping, row)?;
     let extra = if mapping.extras.is_empty() { None } else { plain_extras(mapping, row)? };
     let text = plain_text(mapping, row, Field::Country)?;
+    // Matched, because `or_else` copies what it returns.
     let country = match Country::plain(text) {
         Some(country) => country,
-        None => country_by_name(text)?,
+        None => {
+            let Some(country) = country_by_name(text) else {
+                *seen = Seen::AllButPlace;
+                return None;
+            };
+            country
+        }
     };
     let text = plain_text(mapping, row, Field::Phone)?;
     let phone = match Phone::plain(text) {
         Some(phone) => phone,
-        None => phone_by_the_tables(text, region.unwrap_or(country))?,
+        None => {
+            let Some(phone) = phone_by_the_tables(text, region.unwrap_or(country)) else {
+                *seen = Seen::AllButPlace;
+                return None;
+            };
+            phone
+        }
     };
     if has_odd_name | has_odd_email | !phone.is_assigned() | phone.is_foreign(country) {
         let customer = NewCustomer { name, email, phone, country, kind, send_kyc_mail, extra };
-        *odd = Some(OddCustomer { customer, has_odd_name, has_odd_email });
+        *seen = Seen::Odd(OddCustomer { customer, has_odd_name, has_odd_email });
         return None;
     }
     Some(NewCustomer { name, email, phone, country, kind, send_kyc_mail, extra })
+}
+
+/// Returns the name, and whether it is odd.
+#[inline(always)]
+fn see_name<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<(CustomerName<'a>, bool)> {
+    let name = plain_text(mapping, row, Field::Name)?;
+    if leftover(name).is_some() { None } else { CustomerName::at_a_glance(name) }
+}
+
+#[inline(always)]
+fn see_kind<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<CustomerType> {
+    match plain_text(mapping, row, Field::Type)? {
+        "" if mapping.feeding(Field::Type).set.is_some() => None,
+        "" => Some(CustomerType::default()),
+        text => CustomerType::parse(text).ok(),
+    }
+}
+
+#[inline(always)]
+fn see_mail<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<bool> {
+    match plain_text(mapping, row, Field::SendKycMail)? {
+        "" if mapping.feeding(Field::SendKycMail).set.is_some() => None,
+        "" => Some(true),
+        text => parse_yes_no(text).ok(),
+    }
 }
 
 /// Returns a number in national spelling, or one that is not in use. Kept out of the fast path of
@@ -84,26 +123,65 @@ fn country_by_name(text: &str) -> Option<Country> {
     Country::named(text)
 }
 
-impl<'a> OddCustomer<'a> {
-    /// Returns the customer with the warnings that `judge` has about it.
-    pub(crate) fn with_warnings(self, mapping: &'a Mapping, row: &impl Row<'a>) -> (NewCustomer<'a>, Violations<'a>) {
-        let Self { customer, has_odd_name, has_odd_email } = self;
-        let mut warnings = Violations::default();
-        let mut note = |field, flaw: Option<Flaw>| {
-            if let Some(flaw) = flaw {
-                let column = mapping.feeding(field).origin.as_ref().map_or(field.as_str(), TextSource::name);
-                warnings.push(flaw.at(column, plain_text(mapping, row, field).unwrap_or_default()));
+impl<'a> Seen<'a> {
+    /// Returns what `judge` returns for the record, or `None` if too little was seen of it. `held`
+    /// are the warnings that count as problems.
+    pub(crate) fn judged(
+        self,
+        mapping: &'a Mapping,
+        row: &impl Row<'a>,
+        region: Option<Country>,
+        held: &[Code],
+    ) -> Option<RecordVerdict<'a>> {
+        let mut findings = Findings { violations: Violations::default() };
+        let customer = match self {
+            Self::Nothing => return None,
+            Self::AllButPlace => placed(&mut findings, mapping, row, region)?,
+            Self::Odd(OddCustomer { customer, has_odd_name, has_odd_email }) => {
+                if has_odd_name {
+                    note(&mut findings, mapping, row, Field::Name, customer.name.oddity());
+                }
+                if has_odd_email {
+                    note(&mut findings, mapping, row, Field::Email, customer.email.oddity());
+                }
+                note(&mut findings, mapping, row, Field::Phone, customer.phone.oddity());
+                note(&mut findings, mapping, row, Field::Phone, customer.phone.foreign(customer.country));
+                Some(customer)
             }
         };
-        if has_odd_name {
-            note(Field::Name, customer.name.oddity());
-        }
-        if has_odd_email {
-            note(Field::Email, customer.email.oddity());
-        }
-        note(Field::Phone, customer.phone.oddity());
-        note(Field::Phone, customer.phone.foreign(customer.country));
-        (customer, warnings)
+        let text = |field| Cow::Borrowed(plain_text(mapping, row, field).unwrap_or_default());
+        Some(conclude(findings, customer, held, || [Field::Email, Field::Name].map(text)))
+    }
+}
+
+/// Judges the country and the phone number of a record whose other cells were seen. Returns its
+/// customer, if neither is refused.
+fn placed<'a>(
+    findings: &mut Findings<'a>,
+    mapping: &'a Mapping,
+    row: &impl Row<'a>,
+    region: Option<Country>,
+) -> Option<Option<NewCustomer<'a>>> {
+    let (name, has_odd_name) = see_name(mapping, row)?;
+    let (email, has_odd_email) = Email::at_a_glance(plain_text(mapping, row, Field::Email)?)?;
+    let (kind, send_kyc_mail) = (see_kind(mapping, row)?, see_mail(mapping, row)?);
+    let extra = if mapping.extras.is_empty() { None } else { plain_extras(mapping, row)? };
+    if has_odd_name {
+        note(findings, mapping, row, Field::Name, name.oddity());
+    }
+    if has_odd_email {
+        note(findings, mapping, row, Field::Email, email.oddity());
+    }
+    let (country, phone) = judge_country_and_phone(findings, mapping, row, region);
+    let customer = |(country, phone)| NewCustomer { name, email, phone, country, kind, send_kyc_mail, extra };
+    Some(country.zip(phone).map(customer))
+}
+
+/// Notes what is odd about the text of a field.
+fn note<'a>(findings: &mut Findings<'a>, mapping: &'a Mapping, row: &impl Row<'a>, field: Field, oddity: Option<Flaw>) {
+    if let Some(oddity) = oddity {
+        let column = mapping.feeding(field).origin.as_ref().map_or(field.as_str(), TextSource::name);
+        findings.violations.push(oddity.at(column, plain_text(mapping, row, field).unwrap_or_default()));
     }
 }
 
@@ -160,38 +238,51 @@ mod tests {
             name in select(vec!["Ada", "unknown", "J?rgen", "JÃ¼rgen", "M&uuml;ller", "\\N", " Zoë ", "", "#N/A", "1E+10", "=A1", "1.5", "a?", "Ame\u{301}lie", "\u{202e}x"]),
             email in select(vec!["a@b.de", " a@b.de ", "", "a@b.test", "Ada@B-C.org", "a@b", "ü@b.de", "=\"a@b.de\""]),
             phone in select(vec!["+4915123456789", "'+4915123456789", "+49 151 23456789", "+33612345678", "+12005550123", "+1 200 555-0123", "+491100123456", "'+12005550123", "+14155552", "+39 (0)332 123 4567", "015123456789", "0151/23456789",
-                "030 1234567/0301234568", "0301234 / 5678901", "151 0000000000", "15100000000", "(0)15123456789", "+49151", ""]),
+                "030 1234567/0301234568", "0301234 / 5678901", "151 0000000000", "15100000000", "(0)15123456789", "+49151", "\\N", "0176 12345678; 030 1234567", "Tel: +4915123456789", ""]),
             country in select(vec!["DE", "deu", " DEU ", "Germany", "Deutschland ", "Congo", "XX", "<null>", ""]),
             others in (
                 select(vec!["", "business", " Individual", "firm"]),
                 select(vec!["", "no", "TRUE ", "maybe"]),
                 select(vec!["", "Köln", "#REF!"]),
             ),
+            region in select(vec![None, Country::plain("FR")]),
+            held in select(vec![vec![], vec![Code::EmailReservedDomain, Code::PhoneOtherCountry]]),
             sets in select(vec![vec![], vec!["customer_type=business", "send_kyc_mail=no"], vec!["customer_country=FR"]]),
             values in select(vec![vec![], vec!["type:firm=business", "email:ü@b.de=u@b.de", "name:#N/A=Ada", "country:Congo=COD"]]),
         ) {
             let (kind, mail, city) = others;
             let (mapping, cells) = (mapping_of(&sets, &values), [name, email, phone, country, kind, mail, city]);
             let row = Cells(&cells);
-            let mut odd = None;
-            let plain = see(&mapping, &row, None, &mut odd);
-            prop_assert!(plain.is_none() || odd.is_none());
-            let is_odd = odd.is_some();
-            let seen = plain.map(|customer| (customer, Violations::default()));
-            if let Some((customer, warnings)) = seen.or_else(|| Some(odd?.with_warnings(&mapping, &row))) {
-                match judge(&mapping, &row, None, Vec::new(), &[]) {
-                    RecordVerdict::Valid { customer: judged, warnings: said } => {
-                        prop_assert!(customer == judged && is_odd != said.is_empty(), "{:?}: {:?}", cells, said);
-                        prop_assert_eq!(warnings, said, "{:?}", cells);
-                    }
-                    RecordVerdict::Invalid { problems, .. } => prop_assert!(false, "{:?}: {:?}", cells, problems),
+            let mut seen = Seen::Nothing;
+            let plain = see(&mapping, &row, region, &mut seen);
+            prop_assert!(plain.is_none() || matches!(seen, Seen::Nothing));
+            let warnings = Violations::default();
+            let glanced = plain.map(|customer| RecordVerdict::Valid { customer, warnings });
+            let glanced = glanced.or_else(|| seen.judged(&mapping, &row, region, &held));
+            match (glanced, judge(&mapping, &row, region, Vec::new(), &held)) {
+                (None, _) => {}
+                (
+                    Some(RecordVerdict::Valid { customer, warnings }),
+                    RecordVerdict::Valid { customer: judged, warnings: said },
+                ) => prop_assert!(customer == judged && warnings == said, "{:?}: {:?}", cells, said),
+                (
+                    Some(RecordVerdict::Invalid { email, name, problems }),
+                    RecordVerdict::Invalid { email: given_email, name: given_name, problems: said },
+                ) => {
+                    prop_assert_eq!((email, name), (given_email, given_name));
+                    prop_assert_eq!(&problems, &said, "{:?}", cells);
+                    let marks = |all: &Violations<'_>| -> Vec<_> {
+                        all.iter().map(|one| (one.severity, one.is_consequence, one.hint.clone())).collect()
+                    };
+                    prop_assert_eq!(marks(&problems), marks(&said));
                 }
+                (Some(glanced), judged) => prop_assert!(false, "{:?}: {:?} {:?}", cells, glanced, judged),
             }
         }
     }
 
     #[test]
-    fn a_glance_is_enough_for_the_usual_record_and_for_one_with_a_warning() {
+    fn a_glance_is_enough_for_the_usual_record_and_for_what_is_often_odd_or_wrong() {
         const USUAL: [&str; 7] = ["Ada", "ada@kunde.de", "+4915123456789", "DE", "", "", "Köln"];
         for (column, cell, is_odd) in [
             (0, " Ada ", false),
@@ -201,12 +292,15 @@ mod tests {
             (1, "ada@example.com", true),
             (2, "+491100123456", true),
             (3, "FR", true),
+            (3, "Atlantis", true),
+            (2, "+4915", true),
+            (2, "", true),
         ] {
             let mut cells = USUAL;
             cells[column] = cell;
-            let (mapping, mut odd) = (mapping(&[]), None);
-            let plain = see(&mapping, &Cells(&cells), None, &mut odd);
-            assert_eq!((plain.is_some(), odd.is_some()), (!is_odd, is_odd), "{cells:?}");
+            let (mapping, mut seen) = (mapping(&[]), Seen::Nothing);
+            let plain = see(&mapping, &Cells(&cells), None, &mut seen);
+            assert_eq!((plain.is_some(), !matches!(seen, Seen::Nothing)), (!is_odd, is_odd), "{cells:?}");
         }
     }
 }

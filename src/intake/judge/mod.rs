@@ -5,10 +5,10 @@
 //! - `no_record`: why a row is not a record; `repeated_header`: recognizes one that repeats the
 //!   header
 //! - `glance`: turns the cells of a usual record into a customer, with little work
-//! - `validate`: turns the cells of any record into a customer, or into a list of what is wrong with
-//!   them
-//! - `given`: what a record has for a field; `findings`: what was found about a record; `leftovers`:
-//!   texts that programs leave in place of a value
+//! - `validate`: turns the cells of any record into a customer, or into a list of what is wrong
+//!   with them
+//! - `given`: what a record has for a field; `findings`: what was found about a record;
+//!   `leftovers`: texts that programs leave in place of a value
 //!
 //! Rules: every problem of a record is reported, not only the first. Warnings do not stop a record.
 //! Judging is pure: the same bytes give the same verdict on any thread.
@@ -16,7 +16,7 @@
 pub(super) mod examine;
 mod findings;
 mod given;
-mod glance;
+pub(super) mod glance;
 mod leftovers;
 pub(super) mod no_record;
 pub(super) mod repeated_header;

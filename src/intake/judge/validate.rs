@@ -1,5 +1,7 @@
 //! Turns the cells of one record into a verdict. It collects every problem and guesses nothing.
 
+use std::borrow::Cow;
+
 use super::findings::Findings;
 use super::given::Given;
 use crate::domain::{
@@ -30,18 +32,7 @@ pub(crate) fn judge<'a>(
     let email = address.check_structure().and_then(|()| Email::judged(address.text.clone()));
     let email = findings.take_judged(&address, email);
 
-    let cell = given(Field::Country);
-    let country = cell.check_structure().and_then(|()| Country::parse(&cell.text));
-    let country = findings.take(&cell, country);
-
-    let cell = given(Field::Phone);
-    let phone = cell.check_structure().and_then(|()| check_one_number(&cell.text));
-    let phone = phone.and_then(|()| Phone::of_record(&cell.text, country, region));
-    let phone = findings.take_judged(&cell, phone.map(|phone| (phone, phone.oddity())));
-    if country.is_none() && region.is_none() {
-        findings.mark_consequence(Code::PhoneNoCountryCode);
-    }
-    findings.note(&cell, phone.zip(country).and_then(|(phone, country)| phone.foreign(country)));
+    let (country, phone) = judge_country_and_phone(&mut findings, mapping, row, region);
 
     let cell = given(Field::Type);
     let kind = cell.check_structure().and_then(|()| cell.or(CustomerType::default(), CustomerType::parse));
@@ -53,16 +44,52 @@ pub(crate) fn judge<'a>(
 
     let extra = findings.extras(&mapping.extras, row);
     oddities.into_iter().for_each(|oddity| findings.violations.push(oddity));
-    hold(&mut findings.violations, held);
-
-    let has_problems = findings.violations.iter().any(|found| found.severity == Severity::Problem);
-    match (name, email, phone, country, kind, send_kyc_mail) {
-        (Some(name), Some(email), Some(phone), Some(country), Some(kind), Some(send_kyc_mail)) if !has_problems => {
-            let customer = NewCustomer { name, email, phone, country, kind, send_kyc_mail, extra };
-            RecordVerdict::Valid { customer, warnings: findings.violations }
+    let customer = match (name, email, phone, country, kind, send_kyc_mail) {
+        (Some(name), Some(email), Some(phone), Some(country), Some(kind), Some(send_kyc_mail)) => {
+            Some(NewCustomer { name, email, phone, country, kind, send_kyc_mail, extra })
         }
-        _ => {
-            let [email, name] = [address, title].map(|cell| Some(cell.text).filter(|text| !text.is_empty()));
+        _ => None,
+    };
+    conclude(findings, customer, held, || [address, title].map(|cell| cell.text))
+}
+
+/// Judges the country of a record, and its phone number, which depends on the country.
+pub(super) fn judge_country_and_phone<'a>(
+    findings: &mut Findings<'a>,
+    mapping: &'a Mapping,
+    row: &impl Row<'a>,
+    region: Option<Country>,
+) -> (Option<Country>, Option<Phone>) {
+    let cell = Given::of(mapping, row, Field::Country);
+    let country = cell.check_structure().and_then(|()| Country::parse(&cell.text));
+    let country = findings.take(&cell, country);
+
+    let cell = Given::of(mapping, row, Field::Phone);
+    let phone = cell.check_structure().and_then(|()| check_one_number(&cell.text));
+    let phone = phone.and_then(|()| Phone::of_record(&cell.text, country, region));
+    let phone = findings.take_judged(&cell, phone.map(|phone| (phone, phone.oddity())));
+    if country.is_none() && region.is_none() {
+        findings.mark_consequence(Code::PhoneNoCountryCode);
+    }
+    findings.note(&cell, phone.zip(country).and_then(|(phone, country)| phone.foreign(country)));
+    (country, phone)
+}
+
+/// Returns the verdict on a record. `customer` is what its cells are, if none of them is refused,
+/// and `given` returns its e-mail and its name as they were given.
+#[inline]
+pub(super) fn conclude<'a>(
+    mut findings: Findings<'a>,
+    customer: Option<NewCustomer<'a>>,
+    held: &[Code],
+    given: impl FnOnce() -> [Cow<'a, str>; 2],
+) -> RecordVerdict<'a> {
+    hold(&mut findings.violations, held);
+    let has_problems = findings.violations.iter().any(|found| found.severity == Severity::Problem);
+    match customer.filter(|_| !has_problems) {
+        Some(customer) => RecordVerdict::Valid { customer, warnings: findings.violations },
+        None => {
+            let [email, name] = given().map(|text| Some(text).filter(|text| !text.is_empty()));
             RecordVerdict::Invalid { email, name, problems: findings.violations }
         }
     }
@@ -98,7 +125,7 @@ pub(super) mod tests {
     use proptest::prelude::*;
     use proptest::sample::select;
 
-    use super::super::glance::see;
+    use super::super::glance::{Seen, see};
     use super::*;
     use crate::domain::trimmed;
     use crate::intake::columns::column_names::{ColumnNames, Place};
@@ -153,7 +180,7 @@ pub(super) mod tests {
             let (with, without) = (mapping_of(sets, &values), mapping_of(sets, &[]));
             let edited = cells.map(by_hand);
             let (one, other) = (Cells(&cells), Cells(&edited));
-            prop_assert!(see(&with, &one, None, &mut None) == see(&without, &other, None, &mut None));
+            prop_assert!(see(&with, &one, None, &mut Seen::Nothing) == see(&without, &other, None, &mut Seen::Nothing));
             let judged = [(&with, &one), (&without, &other)].map(|(mapping, row)| judge(mapping, row, None, Vec::new(), &[]));
             match judged {
                 [RecordVerdict::Valid { customer, .. }, RecordVerdict::Valid { customer: expected, .. }] => {
@@ -172,8 +199,7 @@ pub(super) mod tests {
             for column in 0..GOOD.len() {
                 let mut cells = GOOD;
                 cells[column] = marker;
-                let mut odd = None;
-                assert!(see(&mapping, &Cells(&cells), None, &mut odd).is_none() && odd.is_none(), "{cells:?}");
+                assert!(see(&mapping, &Cells(&cells), None, &mut Seen::Nothing).is_none(), "{cells:?}");
                 let verdict = judge(&mapping, &Cells(&cells), None, Vec::new(), &[]);
                 let codes: Vec<_> = verdict.violations().iter().map(|violation| violation.code).collect();
                 assert!(verdict.is_invalid() && codes.contains(&Code::CellNullMarker), "{cells:?}: {codes:?}");
