@@ -5,7 +5,7 @@
 //! each of the two takes about as long as the other.
 
 use std::panic::resume_unwind;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::thread;
 
 use super::input::InputHandle;
@@ -35,19 +35,24 @@ pub(crate) fn pass(
     let (shape, mut counted) = (feed.shape(), PassCounts::default());
     let mut files = Files::create(outputs, &feed)?;
     let pieces = feed.in_parallel(reconciler.begin_piece())?;
+    // The maker fills the first one and waits while it is full. The second one leads back, and the
+    // maker empties it before each piece, so it has at most the lines of two pieces.
     let (lines, batches) = sync_channel(BATCHES);
+    let (used, spent) = channel();
     let (skipped, bad) = thread::scope(|scope| {
         let maker = thread::Builder::new().name("lines".to_owned());
-        let maker = maker.spawn_scoped(scope, move || make_lines(pieces, &reconciler, &lines));
+        let maker = maker.spawn_scoped(scope, move || make_lines(pieces, &reconciler, &lines, &spent));
         let maker = maker.map_err(|error| Failure::no_thread(&error))?;
         for batch in batches {
-            let row = batch.last().map(|(line, _)| line.position.row);
-            for (line, record) in batch {
-                counted.add(&line);
-                files.write(&line, record.raw.as_ref())?;
-                observe(&line, &ShapedRecord { shape: &shape, record: &record });
+            for (line, record) in &batch {
+                counted.add(line);
+                files.write(line, record.raw.as_ref())?;
+                observe(line, &ShapedRecord { shape: &shape, record });
             }
-            row.into_iter().for_each(|row| input.read_up_to(row));
+            batch.last().into_iter().for_each(|(line, _)| input.read_up_to(line.position.row));
+            // Freed by the thread that allocated it, or else both would wait for each other at the
+            // allocator. Here, if that thread has ended.
+            drop(used.send(batch));
         }
         maker.join().unwrap_or_else(|panic| resume_unwind(panic))
     })?;
@@ -59,17 +64,19 @@ pub(crate) fn pass(
     Ok(counted)
 }
 
-/// Makes the lines of all records, until the receiver is dropped. Returns the rows that were
-/// skipped, and the counts of the bad records alone.
+/// Makes the lines of all records, until the receiver is dropped, and frees those that come back.
+/// Returns the rows that were skipped, and the counts of the bad records alone.
 fn make_lines(
     mut pieces: Parallel<PreparedPiece>,
     reconciler: &Reconciler,
     lines: &SyncSender<LineBatch>,
+    spent: &Receiver<LineBatch>,
 ) -> Result<(SkippedRows, PassCounts), Failure> {
     let mut counted = PassCounts::default();
     for piece in pieces.by_ref() {
         let prepared = piece?.records;
         let mut known = reconciler.known(prepared.iter())?;
+        spent.try_iter().for_each(drop);
         let (mut bad, mut batch) = (Vec::new(), Vec::with_capacity(BATCH));
         for prepared in prepared {
             let line = reconciler.line(&prepared, &mut known);
