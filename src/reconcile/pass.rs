@@ -15,10 +15,10 @@ use crate::domain::{ReportLine, SkippedRows};
 use crate::failure::Failure;
 use crate::intake::Parallel;
 
-/// How many lines are handed on at once, and how often before they are taken. Each holds all that
-/// the server said of a customer.
+/// How many lines are handed on at once, and how often before they are taken. Few, because each
+/// holds all that the server said of a customer.
 const BATCH: usize = 64;
-const BATCHES: usize = 4;
+const BATCHES: usize = 1;
 
 /// Lines in the order of the input, each with its record.
 type LineBatch = Vec<(ReportLine, ReviewedRecord)>;
@@ -36,7 +36,7 @@ pub(crate) fn pass(
     let mut files = Files::create(outputs, &feed)?;
     let pieces = feed.in_parallel(reconciler.begin_piece())?;
     // The maker fills the first one and waits while it is full. The second one leads back, and the
-    // maker empties it before each piece, so it has at most the lines of two pieces.
+    // maker empties it before each batch, so it never has more than a few.
     let (lines, batches) = sync_channel(BATCHES);
     let (used, spent) = channel();
     let (skipped, bad) = thread::scope(|scope| {
@@ -76,14 +76,16 @@ fn make_lines(
     for piece in pieces.by_ref() {
         let prepared = piece?.records;
         let mut known = reconciler.known(prepared.iter())?;
-        spent.try_iter().for_each(drop);
         let (mut bad, mut batch) = (Vec::new(), Vec::with_capacity(BATCH));
         for prepared in prepared {
             let line = reconciler.line(&prepared, &mut known);
             bad.extend(reconciler.bad_record(&prepared, &line));
             batch.push((line, prepared.noted));
-            if batch.len() == BATCH && lines.send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH))).is_err() {
-                return Ok((pieces.skipped(), counted));
+            if batch.len() == BATCH {
+                if lines.send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH))).is_err() {
+                    return Ok((pieces.skipped(), counted));
+                }
+                spent.try_iter().for_each(drop);
             }
         }
         if lines.send(batch).is_err() {
