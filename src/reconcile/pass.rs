@@ -6,7 +6,7 @@
 
 use std::panic::resume_unwind;
 use std::path::Path;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::thread;
 
 use super::input::InputHandle;
@@ -16,10 +16,10 @@ use crate::domain::{ReportLine, SkippedRows};
 use crate::failure::Failure;
 use crate::intake::Parallel;
 
-/// How many lines are handed on at once, and how often before they are taken. Each holds all that
-/// the server said of a customer.
+/// How many lines are handed on at once, and how often before they are taken. Few, because each
+/// holds all that the server said of a customer.
 const BATCH: usize = 64;
-const BATCHES: usize = 4;
+const BATCHES: usize = 1;
 
 /// How many short lists of records the ledger is asked about at once: few, because an answer is much
 /// larger than its record, and enough for a ledger on another machine.
@@ -40,20 +40,25 @@ pub(crate) fn pass(
     let (shape, mut counted) = (feed.shape(), PassCounts::default());
     let mut files = Files::create(outputs, &feed)?;
     let pieces = feed.in_parallel(reconciler.begin_piece())?;
+    // The maker fills the first one and waits while it is full. The second one leads back, and the
+    // maker empties it before each batch, so it never has more than a few.
     let (lines, batches) = sync_channel(BATCHES);
+    let (used, spent) = channel();
     let named = (!input.is_piped()).then(|| input.path());
     let (skipped, bad) = thread::scope(|scope| {
         let maker = thread::Builder::new().name("lines".to_owned());
-        let maker = maker.spawn_scoped(scope, move || make_lines(pieces, &reconciler, named, &lines));
+        let maker = maker.spawn_scoped(scope, move || make_lines(pieces, &reconciler, named, &lines, &spent));
         let maker = maker.map_err(|error| Failure::no_thread(&error))?;
         for batch in batches {
-            let row = batch.last().map(|(line, _)| line.position.row);
-            for (line, record) in batch {
-                counted.add(&line);
-                files.write(&line, record.raw.as_ref())?;
-                observe(&line, &ShapedRecord { shape: &shape, record: &record });
+            for (line, record) in &batch {
+                counted.add(line);
+                files.write(line, record.raw.as_ref())?;
+                observe(line, &ShapedRecord { shape: &shape, record });
             }
-            row.into_iter().for_each(|row| input.read_up_to(row));
+            batch.last().into_iter().for_each(|(line, _)| input.read_up_to(line.position.row));
+            // Freed by the thread that allocated it, or else both would wait for each other at the
+            // allocator. Here, if that thread has ended.
+            drop(used.send(batch));
         }
         maker.join().unwrap_or_else(|panic| resume_unwind(panic))
     })?;
@@ -65,13 +70,15 @@ pub(crate) fn pass(
     Ok(counted)
 }
 
-/// Makes the lines of all records, until the receiver is dropped. Commands in them name the input if
-/// it has a name. Returns the rows that were skipped, and the counts of the bad records alone.
+/// Makes the lines of all records, until the receiver is dropped, and frees those that come back.
+/// Commands in them name the input if it has a name. Returns the rows that were skipped, and the
+/// counts of the bad records alone.
 fn make_lines(
     mut pieces: Parallel<PreparedPiece>,
     reconciler: &Reconciler,
     named: Option<&Path>,
     lines: &SyncSender<LineBatch>,
+    spent: &Receiver<LineBatch>,
 ) -> Result<(SkippedRows, PassCounts), Failure> {
     let mut counted = PassCounts::default();
     for piece in pieces.by_ref() {
@@ -86,8 +93,11 @@ fn make_lines(
                 let line = reconciler.line(&prepared, &mut known);
                 bad.extend(reconciler.bad_record(&prepared, &line));
                 batch.push((line, prepared.noted));
-                if batch.len() == BATCH && lines.send(std::mem::take(&mut batch)).is_err() {
-                    return Ok((pieces.skipped(), counted));
+                if batch.len() == BATCH {
+                    if lines.send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH))).is_err() {
+                        return Ok((pieces.skipped(), counted));
+                    }
+                    spent.try_iter().for_each(drop);
                 }
             }
             if lines.send(batch).is_err() {

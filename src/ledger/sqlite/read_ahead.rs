@@ -15,7 +15,7 @@ const NEAR: usize = 32;
 
 /// How many records are read at once at first, and at most.
 const FIRST: usize = 8;
-const MOST: usize = 256;
+const MOST: usize = 64;
 
 /// What is asked of each record. Answers to one question are none to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
