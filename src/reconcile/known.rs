@@ -1,7 +1,7 @@
-//! The rows that need no claim, as the plan found them: their customers already exist in the ledger,
-//! or the rows are invalid. Only this process can change the ledger before they would be claimed,
-//! and no claim changes them. So a nightly file of known customers is not looked up twice, and if
-//! all of its rows are known, it is not even read to be sent.
+//! The rows that need no claim, as the plan found them: their customers already exist in the
+//! ledger, or the rows are invalid. Only this process can change the ledger before they would be
+//! claimed, and no claim changes them. So a nightly file of known customers is not looked up twice,
+//! and if all of its records are known, it is not even read to be sent.
 
 use super::duplicates::Earlier;
 use crate::domain::Status;

@@ -217,7 +217,7 @@ impl LedgerReader for SqliteReader {
     }
 
     fn open_requests(&self) -> Result<Vec<OpenRequest>, LedgerError> {
-        // Of all records few have an open request, and CROSS keeps the database from asking each of them.
+        // Few records have an open request, and CROSS keeps the database from asking each of them.
         let sql = "SELECT r.email_key, i.row, i.body, i.sent_at FROM intents i CROSS JOIN records r ON r.id = i.record
                    WHERE r.target = ?1 ORDER BY i.sent_at, r.id";
         self.list(sql, [self.target], |row| {
