@@ -21,8 +21,8 @@ use crate::intake::Parallel;
 const BATCH: usize = 64;
 const BATCHES: usize = 1;
 
-/// How many short lists of records the ledger is asked about at once: few, because an answer is much
-/// larger than its record, and enough for a ledger on another machine.
+/// How many short lists of records the ledger is asked about at once: few, because an answer is
+/// much larger than its record, and enough for a ledger on another machine.
 const ASKED: usize = 4;
 
 /// Lines in the order of the input, each with its record.

@@ -159,11 +159,11 @@ fn whole_message(buffer: &[u8]) -> Option<(usize, usize)> {
 fn content_length(head: &[u8]) -> usize {
     const NAME: &[u8] = b"content-length:";
     let lines = head.split(|&byte| byte == b'\n');
-    let value = lines.filter_map(|line| {
+    let mut values = lines.filter_map(|line| {
         let (name, value) = line.split_at_checked(NAME.len())?;
         name.eq_ignore_ascii_case(NAME).then_some(value)
     });
-    value.last().and_then(|value| str::from_utf8(value).ok()?.trim().parse().ok()).unwrap_or(0)
+    values.next().and_then(|value| str::from_utf8(value).ok()?.trim().parse().ok()).unwrap_or(0)
 }
 
 /// Writes a customer with the e-mail of the request, in the shape of the document's sample.

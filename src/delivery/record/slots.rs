@@ -97,8 +97,8 @@ impl Slots {
     }
 
     /// Adapts the number of slots to the places that became free while an intent waited for its
-    /// commit. It rises at once, and falls by one after as many intents as there are places, because
-    /// now and then a commit takes longer: it also moves the log into the file.
+    /// commit. It rises at once, and falls by one after as many intents as there are places,
+    /// because now and then a commit takes longer: it also moves the log into the file.
     pub(crate) fn is_committed(&self, HandedIn(then): HandedIn) {
         if !self.0.is_ahead_allowed {
             return;

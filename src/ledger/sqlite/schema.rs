@@ -16,8 +16,8 @@ use crate::ledger::{Creation, LedgerError};
 /// Marks the file as ours ("cimp").
 const APPLICATION_ID: i64 = 0x6369_6d70;
 
-/// So many pages of the log, 16 MB, are moved into the file at once. That takes syncs of its own, for
-/// which every intent waits.
+/// So many pages of the log, 16 MB, are moved into the file at once. That takes syncs of its own,
+/// for which every intent waits.
 const LOG_PAGES: i64 = 4000;
 
 /// No database of SQLite is shorter.
