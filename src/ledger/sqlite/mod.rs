@@ -27,6 +27,7 @@ mod read;
 mod read_ahead;
 mod record_rows;
 mod schema;
+mod shared_ids;
 mod store;
 #[cfg(test)]
 mod tests;

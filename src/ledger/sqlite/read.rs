@@ -1,7 +1,6 @@
 //! Reading the ledger, by the writer within its transaction and by readers beside it.
 
 use std::cell::RefCell;
-use std::hash::BuildHasher as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use super::packed_receipt::ReceiptUnpacker;
 use super::read_ahead::{Question, ReadAhead};
 use super::record_rows::RecordSearch;
 use super::values::{read_boot_time, read_status, read_time};
-use super::{lock, schema};
+use super::{lock, schema, shared_ids};
 use crate::domain::{EmailKey, MinuteTraffic, Moment, StopWords, Tally};
 use crate::ledger::field_hashes::FieldHashes;
 use crate::ledger::keyed_hasher::BadRecordDigest;
@@ -90,22 +89,6 @@ impl SqliteReader {
 
     fn failed(&self, error: &rusqlite::Error) -> LedgerError {
         LedgerError::sqlite(&self.path, error)
-    }
-
-    /// Returns whether a run got an id more than once, or in one of a million ledgers as if it had.
-    /// To group the ids themselves would take ten times as long, and there is nearly never such an
-    /// id. Takes eight bytes for each customer that the run created.
-    fn has_repeated_id(&self, run: i64) -> rusqlite::Result<bool> {
-        let state = foldhash::quality::RandomState::default();
-        let sql = "SELECT customer_id FROM outcomes WHERE run = ?1 AND status = 'created' AND customer_id IS NOT NULL";
-        let mut asked = self.connection.prepare(sql)?;
-        let mut rows = asked.query([run])?;
-        let mut hashes = Vec::new();
-        while let Some(row) = rows.next()? {
-            hashes.push(state.hash_one(row.get_ref(0)?.as_bytes()?));
-        }
-        hashes.sort_unstable();
-        Ok(!hashes.is_sorted_by(|one, next| one < next))
     }
 
     fn known(&self, target: i64, email: &EmailKey, question: Question) -> rusqlite::Result<Option<KnownRecord>> {
@@ -270,13 +253,7 @@ impl LedgerReader for SqliteReader {
     }
 
     fn shared_ids(&self, run: i64) -> Result<Vec<SharedId>, LedgerError> {
-        if !self.has_repeated_id(run).map_err(|error| self.failed(&error))? {
-            return Ok(Vec::new());
-        }
-        let sql = "SELECT customer_id, count(DISTINCT record) FROM outcomes
-                   WHERE run = ?1 AND status = 'created' AND customer_id IS NOT NULL
-                   GROUP BY customer_id HAVING count(DISTINCT record) > 1 ORDER BY 2 DESC LIMIT 10";
-        self.list(sql, [run], |row| Ok(SharedId { customer_id: row.get(0)?, records: row.get(1)? }))
+        shared_ids::shared_ids(&self.connection, run).map_err(|error| self.failed(&error))
     }
 }
 
