@@ -41,7 +41,7 @@ pub struct Ledger {
 
 /// How many records are claimed at once: few enough that the intents behind them in the queue do
 /// not wait for long, and many if each claim costs the way to another machine.
-const CLAIMS: usize = 32;
+const CLAIMS: usize = 128;
 const CLAIMS_OF_A_SHARED_LEDGER: usize = 512;
 
 /// Whether a ledger is held.
