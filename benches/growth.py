@@ -20,7 +20,8 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 HEADER = "customer_name,customer_email,customer_phone,customer_country\n"
-NAMES = ["Ada Klein", "Ben Weber", "Cleo Vogel", "Dora Huber", "Emil Lang", "Fay Becker", "Gus Wolf", "Hana Roth", "Ines Graf", "Jon Frank"]
+NAMES = ["Ada Klein", "Ben Weber", "Cleo Vogel", "Dora Huber", "Emil Lang", "Fay Becker", "Gus Wolf", "Hana Roth", "Ida Graf",
+         "Jon Frank"]
 
 # What every row of a file has, as the name, the e-mail, the phone number and the country of its row.
 KINDS = {
