@@ -123,11 +123,12 @@ async fn talk(mut stream: TcpStream, seen: &Seen, latency: Duration) -> std::io:
             if seen.first.get().is_none() {
                 seen.first.set(Some(Instant::now()));
             }
-            write_customer(&mut answer, &buffer[head..whole], seen.created.get());
+            // Counted at once, because others come while this one waits.
+            let number = seen.created.replace(seen.created.get() + 1);
+            write_customer(&mut answer, &buffer[head..whole], number);
             if !latency.is_zero() {
                 tokio::time::sleep(latency).await;
             }
-            seen.created.set(seen.created.get() + 1);
             seen.count.set(seen.count.get() + 1);
             seen.last.set(Some(Instant::now()));
         } else if buffer.starts_with(b"GET /span") {
