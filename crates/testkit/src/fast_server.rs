@@ -72,7 +72,7 @@ impl Drop for FastServer {
 /// Serves until its standard input ends, if this process was started to do so.
 ///
 /// # Panics
-/// If there is no port.
+/// If it gets no port.
 pub fn serve_if_asked() {
     let args: Vec<String> = std::env::args().collect();
     let [_, SERVE, latency, ..] = &args.iter().map(String::as_str).collect::<Vec<_>>()[..] else { return };

@@ -32,7 +32,7 @@ impl Import<'_> {
         let reading = match all_known {
             None => Some(self.read(sender)?),
             Some(_) => {
-                // The run ends when nobody can offer a record any more.
+                // The run ends when no sender is left.
                 drop(sender);
                 None
             }

@@ -96,7 +96,8 @@ pub(crate) struct Pacer {
     control: mpsc::UnboundedSender<Control>,
     /// Before when another process must send nothing.
     next_at: watch::Receiver<Option<Instant>>,
-    /// How often the pace has stopped.
+    /// How often the pace has stopped. Counted at once, and not by the task, because a permit that
+    /// is at hand must not be used meanwhile.
     stopped: Arc<AtomicU64>,
 }
 

@@ -322,7 +322,7 @@ impl<S: Server> Delivery<S> {
             context.hold_others_back();
             let handed_in = context.slots.hands_in();
             context.ledger.intend(&context.run, &self.ticket, intent).await?;
-            context.slots.is_committed(handed_in);
+            context.slots.adapt(handed_in);
             if self.take_place().await.is_err() {
                 return Ok(Intended::Draining);
             }

@@ -11,7 +11,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 /// How many intents can be written ahead for each place in flight.
 const MOST_AHEAD: usize = 2;
@@ -22,8 +22,9 @@ pub(crate) struct Slots(Arc<SlotCounts>);
 
 #[derive(Debug)]
 struct SlotCounts {
-    slots: Arc<Semaphore>,
-    places: Arc<Semaphore>,
+    /// The free ones; so are the places. Neither is ever closed.
+    slots: Semaphore,
+    places: Semaphore,
     /// How many places there are.
     size: AtomicUsize,
     /// By how many the slots outnumber the places.
@@ -41,9 +42,7 @@ struct SlotCounts {
 /// The right to have an intent, and perhaps a place in flight. Dropping it releases both.
 #[derive(Debug)]
 pub(crate) struct Slot {
-    /// `None` only while it is dropped.
-    slot: Option<OwnedSemaphorePermit>,
-    place: Option<OwnedSemaphorePermit>,
+    has_place: bool,
     of: Slots,
 }
 
@@ -55,8 +54,8 @@ impl Slots {
     /// Returns slots for one record, and more as places are added.
     pub(crate) fn new(is_ahead_allowed: bool) -> Self {
         Self(Arc::new(SlotCounts {
-            slots: Arc::new(Semaphore::new(1)),
-            places: Arc::new(Semaphore::new(1)),
+            slots: Semaphore::new(1),
+            places: Semaphore::new(1),
             size: AtomicUsize::new(1),
             ahead: AtomicUsize::new(0),
             surplus: AtomicUsize::new(0),
@@ -80,16 +79,18 @@ impl Slots {
 
     /// Waits for a free slot.
     pub(crate) async fn acquire(&self) -> Slot {
-        self.slot(acquire(&self.0.slots).await)
+        take(&self.0.slots).await;
+        self.taken()
     }
 
     /// Returns a slot if one is free.
     pub(crate) fn try_acquire(&self) -> Option<Slot> {
-        Arc::clone(&self.0.slots).try_acquire_owned().ok().map(|slot| self.slot(Some(slot)))
+        self.0.slots.try_acquire().ok()?.forget();
+        Some(self.taken())
     }
 
-    fn slot(&self, slot: Option<OwnedSemaphorePermit>) -> Slot {
-        Slot { slot, place: None, of: self.clone() }
+    fn taken(&self) -> Slot {
+        Slot { has_place: false, of: self.clone() }
     }
 
     pub(crate) fn hands_in(&self) -> HandedIn {
@@ -99,7 +100,7 @@ impl Slots {
     /// Adapts the number of slots to the places that became free while an intent waited for its
     /// commit. It rises at once, and falls by one after as many intents as there are places,
     /// because now and then a commit takes longer: it also moves the log into the file.
-    pub(crate) fn is_committed(&self, HandedIn(then): HandedIn) {
+    pub(crate) fn adapt(&self, HandedIn(then): HandedIn) {
         if !self.0.is_ahead_allowed {
             return;
         }
@@ -127,14 +128,16 @@ impl Slots {
 impl Slot {
     /// Waits for a place in flight, unless this has one.
     pub(crate) async fn take_place(&mut self) {
-        if self.place.is_none() {
-            self.place = acquire(&self.of.0.places).await;
+        if !self.has_place {
+            take(&self.of.0.places).await;
+            self.has_place = true;
         }
     }
 
     /// Releases the place in flight, if it has one.
     pub(crate) fn leave_place(&mut self) {
-        if self.place.take().is_some() {
+        if std::mem::take(&mut self.has_place) {
+            self.of.0.places.add_permits(1);
             self.of.0.freed.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -143,17 +146,17 @@ impl Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         self.leave_place();
-        if let Some(slot) = self.slot.take()
-            && self.of.take_surplus()
-        {
-            slot.forget();
+        if !self.of.take_surplus() {
+            self.of.0.slots.add_permits(1);
         }
     }
 }
 
-/// Returns `None` never, because nobody closes these semaphores.
-async fn acquire(semaphore: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
-    Arc::clone(semaphore).acquire_owned().await.ok()
+/// Waits for one of the free ones and takes it. The slot gives it back.
+async fn take(free: &Semaphore) {
+    if let Ok(one) = free.acquire().await {
+        one.forget();
+    }
 }
 
 #[cfg(test)]
@@ -179,7 +182,7 @@ mod tests {
         (1..places).for_each(|_| slots.grow());
         let handed_in = slots.hands_in();
         (0..freed).for_each(|_| drop(in_flight(&slots, 1)));
-        slots.is_committed(handed_in);
+        slots.adapt(handed_in);
         slots
     }
 
@@ -203,7 +206,7 @@ mod tests {
 
     #[test]
     fn slots_that_are_too_many_are_given_up_slowly_and_taken_back_first() {
-        let easy = |slots: &Slots, intents: usize| (0..intents).for_each(|_| slots.is_committed(slots.hands_in()));
+        let easy = |slots: &Slots, intents: usize| (0..intents).for_each(|_| slots.adapt(slots.hands_in()));
         let slots = after(4, 3);
         for (intents, left) in [(3, 7), (1, 6), (4, 5), (4, 4), (40, 4)] {
             easy(&slots, intents);
@@ -217,7 +220,7 @@ mod tests {
         easy(&slots, 4);
         let handed_in = slots.hands_in();
         slots.0.freed.fetch_add(2, Ordering::Relaxed);
-        slots.is_committed(handed_in);
+        slots.adapt(handed_in);
         drop(taken);
         assert_eq!(all(&slots).len(), 4);
     }

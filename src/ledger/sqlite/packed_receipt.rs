@@ -11,8 +11,8 @@
 //! then one byte, the number of its dictionary. The content of the frame: of each text, in the
 //! order of [`texts`], its length and one as a varint, or 0 for a missing text; and then the texts
 //! with nothing between them. In these, each id (a UUID as it is usually written) is one byte that
-//! no text has, and then its sixteen bytes: digits that nobody can guess cannot be compressed, and
-//! they take the most time.
+//! no text has, and then its sixteen bytes: random digits cannot be compressed, and they take the
+//! most time.
 //!
 //! A dictionary never changes, because no ledger could be read without it; a better one gets the
 //! next number. `tools/receipt-dictionary.py` makes them from the documentation of the API alone.

@@ -67,7 +67,7 @@ impl ReadAhead {
         Some(last + 1..=last.saturating_add(i64::try_from(self.more).ok()?))
     }
 
-    /// Takes the records that were wanted. None: there are no more behind the last answer.
+    /// Takes the records that were wanted. It gets none if no more lie behind the last answer.
     pub(super) fn fill(&mut self, records: VecDeque<FoundRecord>) {
         self.more = if records.is_empty() { 0 } else { (2 * self.more).min(MOST) };
         self.records = records;

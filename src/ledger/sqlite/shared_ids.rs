@@ -98,6 +98,6 @@ mod tests {
             )
             .unwrap();
         let expected = SharedId { customer_id: "id-9".to_owned(), records: 2 };
-        assert_eq!(shared_ids(&connection, 1).unwrap(), [expected], "the same record twice is no second one");
+        assert_eq!(shared_ids(&connection, 1).unwrap(), [expected], "a record counts once");
     }
 }
