@@ -5,6 +5,7 @@ use std::mem;
 use std::ops::Range;
 
 use foldhash::quality::RandomState;
+use hashbrown::HashTable;
 
 /// The most values that are counted at the same time.
 const KEPT: usize = 1000;
@@ -20,9 +21,8 @@ pub(in crate::report) struct FrequentValues {
     /// The kept values, one after the other.
     text: String,
     kept: Vec<KeptValue>,
-    /// The index of a kept value plus one, at the first free place from that of its hash on. Zero
-    /// is free. The number of places is a power of two, and at least half of them are free.
-    places: Vec<u32>,
+    /// The indexes of the kept values, by their hashes.
+    places: HashTable<usize>,
     state: RandomState,
     /// Whether counts are lower than what was added.
     is_lowered: bool,
@@ -94,38 +94,23 @@ impl FrequentValues {
     /// Returns a kept value, or `None` if it is not kept.
     fn find(&mut self, hash: u64, value: &str) -> Option<&mut KeptValue> {
         let Self { text, kept, places, .. } = self;
-        let index = from(places, hash).map_while(|place| index_at(places, place)).find(|index| {
-            let found = &kept[*index];
-            found.hash == hash && text[found.range.clone()] == *value
-        });
-        index.map(|index| &mut kept[index])
+        let index = *places.find(hash, |index| text[kept[*index].range.clone()] == *value)?;
+        kept.get_mut(index)
     }
 
     /// Keeps a new value.
     fn keep(&mut self, hash: u64, value: &str, times: u64) {
-        let begin = self.text.len();
-        self.text.push_str(value);
-        self.kept.push(KeptValue { hash, range: begin..self.text.len(), times });
-        if self.places.len() < 2 * self.kept.len() {
-            self.places = vec![0; (2 * self.kept.len()).next_power_of_two().max(LEAST_PLACES)];
-            (0..self.kept.len()).for_each(|index| self.mark(index));
-        } else {
-            self.mark(self.kept.len() - 1);
-        }
-    }
-
-    /// Enters a kept value at the first free place.
-    fn mark(&mut self, index: usize) {
-        let free = from(&self.places, self.kept[index].hash).find(|place| self.places[*place] == 0);
-        if let (Some(free), Ok(number)) = (free, u32::try_from(index + 1)) {
-            self.places[free] = number;
-        }
+        let Self { text, kept, places, .. } = self;
+        let (begin, index) = (text.len(), kept.len());
+        text.push_str(value);
+        kept.push(KeptValue { hash, range: begin..text.len(), times });
+        places.insert_unique(hash, index, |index| kept[*index].hash);
     }
 
     /// Lowers all counts, and forgets the values whose count it uses up.
     fn lower(&mut self, by: u64) {
         self.is_lowered = true;
-        self.places.fill(0);
+        self.places.clear();
         let (text, kept) = (mem::take(&mut self.text), mem::take(&mut self.kept));
         for KeptValue { hash, range, times } in kept {
             if times > by {
@@ -133,22 +118,6 @@ impl FrequentValues {
             }
         }
     }
-}
-
-/// The number of places for few values.
-const LEAST_PLACES: usize = 8;
-
-/// Returns all places, the first one of a hash first.
-fn from(places: &[u32], hash: u64) -> impl Iterator<Item = usize> + use<> {
-    #[expect(clippy::cast_possible_truncation, reason = "any bits of a hash will do")]
-    let first = hash as usize;
-    let count = places.len();
-    (0..count).map(move |step| first.wrapping_add(step) & (count - 1))
-}
-
-/// Returns the index of the kept value at a place, or `None` if the place is free.
-fn index_at(places: &[u32], place: usize) -> Option<usize> {
-    (places[place] as usize).checked_sub(1)
 }
 
 #[cfg(test)]
