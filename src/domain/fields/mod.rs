@@ -4,7 +4,8 @@
 //! - `country_code`: the countries and their codes; `country_names`: what people call them;
 //!   `country_guess`: what a misspelled name may mean
 //! - `phone_ranges`: which phone numbers are in use; `national_numbers`: what their countries dial
-//!   before them; `possible_numbers`: which lengths others can have
+//!   before them; `possible_numbers`: which lengths others can have; `wrong_lengths`: which lengths
+//!   no number of a country has, with what is dialed before it
 //! - `macintosh_text`: names whose letters a wrong encoding replaced
 //! - `byte_classes`, `normalized_letters`: fast answers about ASCII and about normalized text
 //!
@@ -19,6 +20,8 @@ mod country_guess;
 mod country_names;
 #[cfg(test)]
 mod data_file;
+#[cfg(test)]
+mod dialing;
 pub(super) mod email;
 pub(super) mod kind;
 mod macintosh_text;
@@ -28,3 +31,4 @@ mod normalized_letters;
 pub(super) mod phone;
 mod phone_ranges;
 mod possible_numbers;
+mod wrong_lengths;

@@ -80,15 +80,9 @@ mod tests {
     use std::collections::HashMap;
     use std::fmt::Write as _;
 
-    use regex_automata::dfa::Automaton as _;
-    use regex_automata::util::{primitives::StateID, syntax};
-    use regex_syntax::hir::{Hir, HirKind};
-    use rlibphonenumber::{PhoneMetadata, PhoneNumberDesc};
-
     use super::super::data_file;
-    use super::super::phone_ranges::tests::{
-        Rule, beginning, known_to_the_library, matches_here, rule, rule_of_one_beginning, without_anchors,
-    };
+    use super::super::dialing::{Dialed, Region};
+    use super::super::phone_ranges::tests::known_to_the_library;
     use super::*;
 
     /// Run with `UPDATE=1` to write the list again.
@@ -133,43 +127,6 @@ mod tests {
         }
     }
 
-    /// What the library knows about reading the numbers of a region.
-    struct Region {
-        code: String,
-        general: Rule,
-        lengths: Vec<i32>,
-        /// Lengths of numbers without their area code.
-        local_lengths: Vec<i32>,
-        /// What is dialed before a number to another country.
-        international: Option<Rule>,
-        /// What is dialed before a number of the country itself.
-        trunk: Option<Rule>,
-        /// If the library can replace what it strips, the fewest digits that it keeps for that.
-        shortest_kept: Option<usize>,
-    }
-
-    /// How a region reads digits so far.
-    #[derive(Clone, PartialEq, Eq, Hash)]
-    struct Dialed {
-        digits: usize,
-        international: Option<StateID>,
-        own: Stripping,
-        /// How the digits after the country code are read, if the digits began with it.
-        after_code: Option<Stripping>,
-        /// Whether the digits begin like the country code.
-        may_have_code: bool,
-    }
-
-    /// What the library strips from the start of digits.
-    #[derive(Clone, PartialEq, Eq, Hash)]
-    struct Stripping {
-        digits: usize,
-        trunk: Option<StateID>,
-        whole: StateID,
-        /// How many digits are stripped, and the state of the others.
-        rest: Option<(usize, StateID)>,
-    }
-
     /// Whether the library reads all numbers that continue in a certain way as the table does.
     #[derive(Clone, Copy, PartialEq, Eq)]
     enum Agreement {
@@ -180,25 +137,6 @@ mod tests {
     }
 
     impl Region {
-        #[expect(deprecated, reason = "the library empties these fields for itself; here they are as they were read")]
-        fn of(known: &PhoneMetadata) -> Self {
-            let PhoneNumberDesc { national_number_pattern, possible_length, possible_length_local_only, .. } =
-                known.general_desc.clone().unwrap();
-            let trunk = known.national_prefix_for_parsing.as_deref();
-            let replaces = known.national_prefix_transform_rule.as_deref().is_some_and(|rule| !rule.is_empty());
-            let bytes = syntax::Config::new().unicode(false).utf8(false);
-            let parsed = |pattern: &str| syntax::parse_with(without_anchors(pattern), &bytes).unwrap();
-            Self {
-                code: known.country_code().to_string(),
-                general: rule(national_number_pattern.as_deref().unwrap()),
-                lengths: possible_length,
-                local_lengths: possible_length_local_only,
-                international: known.international_prefix.as_deref().map(without_anchors).map(rule),
-                trunk: trunk.map(rule_of_one_beginning),
-                shortest_kept: trunk.filter(|_| replaces).and_then(|pattern| shortest_capture(&parsed(pattern))),
-            }
-        }
-
         /// Returns the line of the list. `None` if the library must read all numbers.
         fn line(&self, alpha2: &str) -> Option<String> {
             let mut line = format!("{alpha2} {}", self.code);
@@ -267,115 +205,17 @@ mod tests {
             found
         }
 
-        fn beginning(&self) -> Dialed {
-            Dialed {
-                digits: 0,
-                international: self.international.as_ref().map(beginning),
-                own: self.stripping(),
-                after_code: None,
-                may_have_code: true,
-            }
-        }
-
-        /// Returns what is known after one more digit. Returns `None` if the digits so far may be
-        /// dialed before a number to another country.
-        fn follow(&self, dialed: &Dialed, digit: usize) -> Option<Dialed> {
-            let byte = b'0' + u8::try_from(digit).unwrap();
-            let mut next = dialed.clone();
-            if let (Some(rule), Some(state)) = (&self.international, &mut next.international) {
-                *state = rule.next_state(*state, byte);
-                // The automaton reports a match one digit late, and once more at the end.
-                if rule.is_match_state(*state) || matches_here(rule, *state) {
-                    return None;
-                }
-            }
-            next.own = self.strip(&next.own, byte);
-            if next.may_have_code && next.digits == self.code.len() {
-                next.after_code = Some(self.stripping());
-                next.may_have_code = false;
-            }
-            next.after_code = next.after_code.map(|after| self.strip(&after, byte));
-            next.may_have_code &= self.code.as_bytes().get(next.digits) == Some(&byte);
-            next.digits += 1;
-            Some(next)
-        }
-
         /// Returns how many digits the library leaves out of a number that is in use without them.
         /// Returns `None` if that is not certain, or if the library may find two meanings.
         fn left_out(&self, dialed: &Dialed) -> Option<usize> {
-            let own = self.stripped(&dialed.own)?;
-            let left = dialed.digits - own;
-            // The library does not strip what leaves too few digits.
-            let own = if own > 0 && !self.is_long_enough(left) { 0 } else { own };
+            let own = self.own_left_out(dialed)?;
             let Some(after_code) = &dialed.after_code else {
                 return if dialed.may_have_code { None } else { Some(own) };
             };
             // The digits may have lost their plus, and the library may see that.
-            let is_whole = |stripping: &Stripping| matches_here(&self.general, stripping.whole);
-            let has_code = !is_whole(&dialed.own) && is_whole(after_code) || self.is_too_long(dialed.digits);
             let code = self.code.len();
-            (self.stripped(after_code)? == 0 && (has_code || own == code)).then_some(code)
-        }
-
-        fn is_long_enough(&self, digits: usize) -> bool {
-            let digits = i32::try_from(digits).unwrap();
-            let is_known = self.lengths.contains(&digits) || self.lengths.iter().all(|length| *length < digits);
-            is_known && !self.local_lengths.contains(&digits)
-        }
-
-        fn is_too_long(&self, digits: usize) -> bool {
-            let digits = i32::try_from(digits).unwrap();
-            self.lengths.iter().all(|length| *length < digits) && !self.local_lengths.contains(&digits)
-        }
-
-        fn stripping(&self) -> Stripping {
-            Stripping {
-                digits: 0,
-                trunk: self.trunk.as_ref().map(beginning),
-                whole: beginning(&self.general),
-                rest: None,
-            }
-        }
-
-        fn strip(&self, stripping: &Stripping, digit: u8) -> Stripping {
-            let Stripping { digits, mut trunk, whole, mut rest } = stripping.clone();
-            if let (Some(rule), Some(state)) = (&self.trunk, &mut trunk) {
-                *state = rule.next_state(*state, digit);
-                if rule.is_match_state(*state) {
-                    rest = Some((digits, beginning(&self.general)));
-                }
-            }
-            let rest = rest.map(|(stripped, state)| (stripped, self.general.next_state(state, digit)));
-            Stripping { digits: digits + 1, trunk, whole: self.general.next_state(whole, digit), rest }
-        }
-
-        /// Returns how many digits the library strips. Returns `None` if it strips all, or if it
-        /// may replace them.
-        fn stripped(&self, stripping: &Stripping) -> Option<usize> {
-            let (Some(rule), Some(state)) = (&self.trunk, stripping.trunk) else { return Some(0) };
-            if matches_here(rule, state) {
-                return None;
-            }
-            let Some((stripped, rest)) = stripping.rest else { return Some(0) };
-            if self.shortest_kept.is_some_and(|shortest| stripped >= shortest) {
-                return None;
-            }
-            let is_spoiled = matches_here(&self.general, stripping.whole) && !matches_here(&self.general, rest);
-            Some(if is_spoiled { 0 } else { stripped })
-        }
-    }
-
-    /// Returns the fewest digits in a group of a pattern that the library keeps. `None` if it has
-    /// no such group.
-    fn shortest_capture(pattern: &Hir) -> Option<usize> {
-        match pattern.kind() {
-            HirKind::Capture(capture) => {
-                let own = capture.sub.properties().minimum_len().unwrap_or_default();
-                Some(shortest_capture(&capture.sub).map_or(own, |inner| inner.min(own)))
-            }
-            HirKind::Repetition(repetition) => shortest_capture(&repetition.sub),
-            HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().filter_map(shortest_capture).min(),
-            _ => None,
+            let is_code_left_out = self.has_code(dialed, after_code) || own == code;
+            (self.stripped(after_code)? == 0 && is_code_left_out).then_some(code)
         }
     }
 

@@ -23,7 +23,7 @@ use rlibphonenumber::Region;
 
 pub use self::number::Phone;
 use self::number::{no_country_code, read};
-use self::readings::{choose, judged_by_length, other_readings, with_surplus_of};
+use self::readings::{choose, judged_by_length, other_readings, refused_at_home, with_surplus_of};
 use self::written::{check_characters, check_damage, is_international, with_plain_spaces, without_label};
 use super::country_code::Country;
 use crate::domain::text::trimmed;
@@ -55,7 +55,9 @@ impl Phone {
         if let Some(number) = Self::plain(text).or_else(|| Self::national(text, home?)) {
             return Ok(number);
         }
-        Self::by_length(text).unwrap_or_else(|| Self::by_the_library(text, country, region))
+        Self::by_length(text)
+            .or_else(|| refused_at_home(text, home?).map(Err))
+            .unwrap_or_else(|| Self::by_the_library(text, country, region))
     }
 
     /// Returns what [`Phone::of_record`] returns for a number that [`Phone::plain`] does not know,
@@ -81,6 +83,8 @@ impl Phone {
     }
 }
 
+#[cfg(test)]
+mod refusals;
 #[cfg(test)]
 mod spellings;
 

@@ -19,6 +19,8 @@ pub(super) enum Length {
     TooLong,
     /// Shorter and longer numbers exist.
     Unused,
+    /// More than the phone library reads.
+    TooManyToRead,
 }
 
 /// The lengths of the numbers with one country code.
@@ -42,7 +44,7 @@ static LENGTHS: LazyLock<Vec<Option<Lengths>>> = LazyLock::new(|| {
 });
 
 /// The most digits after a country code that the phone library reads.
-const MOST: usize = 17;
+pub(super) const MOST: usize = 17;
 
 /// Returns how many digits the country code has, and what the length of the number says. Returns
 /// `None` if only the phone library can decide.
@@ -72,8 +74,13 @@ impl Lengths {
         if !is_as_written || national.len() > MOST {
             return None;
         }
-        let length = 1 << national.len();
-        Some(if self.local & length != 0 {
+        Some(self.of_digits(national.len()))
+    }
+
+    /// Returns what a number of so many digits after the country code is, at most [`MOST`].
+    const fn of_digits(&self, count: usize) -> Length {
+        let length = 1 << count;
+        if self.local & length != 0 {
             Length::Local
         } else if self.possible & length != 0 {
             Length::Possible
@@ -83,7 +90,7 @@ impl Lengths {
             Length::TooLong
         } else {
             Length::Unused
-        })
+        }
     }
 }
 
@@ -96,7 +103,7 @@ fn ranges(list: &str) -> impl Iterator<Item = RangeInclusive<u16>> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use regex_automata::dfa::Automaton as _;
 
     use super::super::data_file;
@@ -137,6 +144,11 @@ mod tests {
         ] {
             assert_eq!(judged(digits), expected, "{digits}");
         }
+    }
+
+    /// Returns what a number of so many digits after this country code is.
+    pub(in crate::domain::fields) fn length_with_code(code: usize, count: usize) -> Length {
+        LENGTHS[code].as_ref().unwrap().of_digits(count)
     }
 
     /// Whether the library strips nothing of any number that begins with these three digits.

@@ -66,12 +66,7 @@ impl Phone {
     /// Returns `None` for all others. It does not use the phone library either.
     #[must_use]
     pub fn national(text: &str, region: Country) -> Option<Self> {
-        let digits = TypedDigits::of(text)?;
-        if (digits.count == text.len() && is_rounded(text))
-            || (digits.has_bracket && without_bracketed_zero(text).is_some())
-        {
-            return None;
-        }
+        let digits = TypedDigits::dialed(text)?;
         let digits = Some(digits.as_slice()).filter(|digits| digits.len() <= LONGEST)?;
         let number = in_use_at_home(digits, region).filter(|number| *number >= LEAST)?;
         Some(Self::of_number(number, true))
@@ -152,6 +147,15 @@ impl TypedDigits {
             }
         }
         Some(Self { digits, count, has_bracket })
+    }
+
+    /// Does the same for a text without `+`. Returns `None` also for what a spreadsheet may have
+    /// rounded, and for a zero in brackets, because it may not be part of the number.
+    pub(super) fn dialed(text: &str) -> Option<Self> {
+        let digits = Self::of(text)?;
+        let is_doubtful = (digits.count == text.len() && is_rounded(text))
+            || (digits.has_bracket && without_bracketed_zero(text).is_some());
+        if is_doubtful { None } else { Some(digits) }
     }
 
     pub(super) const fn has_bracket(&self) -> bool {
@@ -249,6 +253,7 @@ pub(super) const LOCAL: &str = "lacks its area code";
 pub(super) const TOO_SHORT: &str = "has too few digits for its country";
 pub(super) const TOO_LONG: &str = "has too many digits for its country";
 pub(super) const UNUSED_LENGTH: &str = "has a number of digits that its country does not use";
+pub(super) const TOO_MANY_TO_READ: &str = "has too many digits";
 pub(super) const NOT_INTERNATIONAL: &str = "has too few or too many digits for an international number";
 
 pub(super) fn impossible(hint: &'static str) -> Flaw {
@@ -271,7 +276,7 @@ fn unparsable(error: &ParseError, text: &str) -> Flaw {
         ParseError::InvalidCountryCode => Flaw::new(Code::PhoneNoCountryCode, no_country_code(text)),
         ParseError::NotANumber(_) => Flaw::new(Code::PhoneSyntax, "is not a phone number"),
         ParseError::TooShortAfterIdd | ParseError::TooShortNsn => impossible("has too few digits"),
-        ParseError::TooLongNsn => impossible("has too many digits"),
+        ParseError::TooLongNsn => impossible(TOO_MANY_TO_READ),
     }
 }
 

@@ -4,13 +4,14 @@
 use rlibphonenumber::{PHONE_NUMBER_UTIL, Region};
 
 use super::number::{
-    LEAST, LOCAL, MOST_DIGITS, NOT_INTERNATIONAL, Phone, TOO_LONG, TOO_SHORT, TypedDigits, UNUSED_LENGTH, check,
-    impossible, read,
+    LEAST, LOCAL, MOST_DIGITS, NOT_INTERNATIONAL, Phone, TOO_LONG, TOO_MANY_TO_READ, TOO_SHORT, TypedDigits,
+    UNUSED_LENGTH, check, impossible, read,
 };
 use super::written::{after_two_zeros, is_international, without_bracketed_zero};
 use crate::domain::fields::country_code::Country;
 use crate::domain::fields::phone_ranges::in_use;
 use crate::domain::fields::possible_numbers::{Length, length_of};
+use crate::domain::fields::wrong_lengths::wrong_length_at_home;
 use crate::domain::violation::{Code, Flaw};
 
 /// How a reading of a cell differs from the region's own.
@@ -37,6 +38,16 @@ impl Phone {
     }
 }
 
+/// The longest text that the phone library reads.
+const LONGEST_TEXT: usize = 250;
+
+/// Returns why [`Phone::of_record`] refuses a number without `+`, however its digits are grouped,
+/// if their count alone decides about it. Returns `None` for all others.
+pub(super) fn refused_at_home(text: &str, home: Country) -> Option<Flaw> {
+    let digits = Some(text).filter(|text| text.len() <= LONGEST_TEXT).and_then(TypedDigits::dialed)?;
+    wrong_length_at_home(digits.as_slice(), home, may_have_lost_plus).map(|length| impossible(fault(length)))
+}
+
 /// A number whose length shows that it cannot exist.
 pub(super) struct WrongLength {
     fault: &'static str,
@@ -52,19 +63,37 @@ pub(super) fn judged_by_length(text: &str) -> Option<Result<Phone, WrongLength>>
     let digits = typed.as_slice();
     let (code, length) =
         length_of(digits).filter(|_| !typed.has_bracket() || without_bracketed_zero(text).is_none())?;
-    let number = || digits.iter().fold(0, |number, digit| number * 10 + u64::from(*digit));
-    let fault = match length {
-        Length::Possible if digits.len() <= MOST_DIGITS && number() >= LEAST => {
-            let is_in_use = in_use(digits.iter().map(|digit| digit + b'0')).is_some();
-            return Some(Ok(Phone::of_number(number(), is_in_use)));
-        }
+    let number = number_of_length(digits, length);
+    Some(number.ok_or_else(|| WrongLength { fault: fault(length), digits: typed, code }))
+}
+
+/// Returns the number with these digits, of which the first ones are its country code. Returns
+/// `None` if it cannot exist, because it has this length.
+fn number_of_length(digits: &[u8], length: Length) -> Option<Phone> {
+    if length != Length::Possible || digits.len() > MOST_DIGITS {
+        return None;
+    }
+    let number = digits.iter().fold(0, |number, digit| number * 10 + u64::from(*digit));
+    let is_in_use = || in_use(digits.iter().map(|digit| digit + b'0')).is_some();
+    (number >= LEAST).then(|| Phone::of_number(number, is_in_use()))
+}
+
+/// Returns why a number with this length is refused.
+const fn fault(length: Length) -> &'static str {
+    match length {
         Length::Possible => NOT_INTERNATIONAL,
         Length::Local => LOCAL,
         Length::TooShort => TOO_SHORT,
         Length::TooLong => TOO_LONG,
         Length::Unused => UNUSED_LENGTH,
-    };
-    Some(Err(WrongLength { fault, digits: typed, code }))
+        Length::TooManyToRead => TOO_MANY_TO_READ,
+    }
+}
+
+/// Whether digits may be a number in use that lost its plus. If only the phone library can say
+/// that, they may be.
+fn may_have_lost_plus(digits: &[u8]) -> bool {
+    length_of(digits).is_none_or(|(_, length)| number_of_length(digits, length).is_some_and(|number| number.assigned))
 }
 
 /// Returns the numbers that a cell can mean besides what the region's rules make of it.
