@@ -23,7 +23,7 @@ use rlibphonenumber::Region;
 
 pub use self::number::Phone;
 use self::number::{no_country_code, read};
-use self::readings::{choose, judged_by_length, other_readings, refused_at_home, with_surplus_of};
+use self::readings::{choose, judged_at_home, judged_by_length, other_readings, with_surplus_of};
 use self::written::{check_characters, check_damage, is_international, with_plain_spaces, without_label};
 use super::country_code::Country;
 use crate::domain::text::trimmed;
@@ -52,11 +52,11 @@ impl Phone {
             return Err(Flaw::new(Code::PhoneMissing, "every customer needs a phone number"));
         }
         let home = region.or(country);
-        if let Some(number) = Self::plain(text).or_else(|| Self::national(text, home?)) {
+        if let Some(number) = Self::plain(text) {
             return Ok(number);
         }
         Self::by_length(text)
-            .or_else(|| refused_at_home(text, home?).map(Err))
+            .or_else(|| judged_at_home(text, home?))
             .unwrap_or_else(|| Self::by_the_library(text, country, region))
     }
 

@@ -66,8 +66,12 @@ impl Phone {
     /// Returns `None` for all others. It does not use the phone library either.
     #[must_use]
     pub fn national(text: &str, region: Country) -> Option<Self> {
-        let digits = TypedDigits::dialed(text)?;
-        let digits = Some(digits.as_slice()).filter(|digits| digits.len() <= LONGEST)?;
+        Self::dialed(TypedDigits::dialed(text)?.as_slice(), region)
+    }
+
+    /// Does the same for the digits of a text.
+    pub(super) fn dialed(digits: &[u8], region: Country) -> Option<Self> {
+        let digits = Some(digits).filter(|digits| digits.len() <= LONGEST)?;
         let number = in_use_at_home(digits, region).filter(|number| *number >= LEAST)?;
         Some(Self::of_number(number, true))
     }

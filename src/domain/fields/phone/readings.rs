@@ -41,11 +41,17 @@ impl Phone {
 /// The longest text that the phone library reads.
 const LONGEST_TEXT: usize = 250;
 
-/// Returns why [`Phone::of_record`] refuses a number without `+`, however its digits are grouped,
-/// if their count alone decides about it. Returns `None` for all others.
-pub(super) fn refused_at_home(text: &str, home: Country) -> Option<Flaw> {
-    let digits = Some(text).filter(|text| text.len() <= LONGEST_TEXT).and_then(TypedDigits::dialed)?;
-    wrong_length_at_home(digits.as_slice(), home, may_have_lost_plus).map(|length| impossible(fault(length)))
+/// Returns what [`Phone::of_record`] returns for a number without `+`, however its digits are
+/// grouped, if it is in use, or if the count of its digits alone decides about it. Returns `None`
+/// for all others.
+pub(super) fn judged_at_home(text: &str, home: Country) -> Option<Result<Phone, Flaw>> {
+    let digits = TypedDigits::dialed(text)?;
+    let digits = digits.as_slice();
+    if let Some(number) = Phone::dialed(digits, home) {
+        return Some(Ok(number));
+    }
+    let length = wrong_length_at_home(digits, home, may_have_lost_plus).filter(|_| text.len() <= LONGEST_TEXT)?;
+    Some(Err(impossible(fault(length))))
 }
 
 /// A number whose length shows that it cannot exist.

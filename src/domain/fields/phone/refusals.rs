@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use rlibphonenumber::PHONE_NUMBER_UTIL;
 
-use super::readings::refused_at_home;
+use super::readings::judged_at_home;
 use super::*;
 use crate::domain::fields::phone_ranges::tests::known_to_the_library;
 
@@ -25,7 +25,7 @@ static HOMES: LazyLock<Vec<(Country, String)>> = LazyLock::new(|| {
 /// Asserts that a text is refused without the library as by the library. Returns whether it is
 /// refused without it.
 fn is_refused_alike(text: &str, home: Country) -> bool {
-    let Some(flaw) = refused_at_home(text, home) else { return false };
+    let Some(Err(flaw)) = judged_at_home(text, home) else { return false };
     let read = Phone::by_the_library(text, Some(home), None).map(|phone| phone.to_string());
     assert_eq!(read, Err(flaw), "{text} in {home}");
     true
