@@ -5,6 +5,9 @@
 #[must_use]
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
+    if number < 1000 {
+        return digits;
+    }
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
     for (place, digit) in digits.chars().enumerate() {
         if place > 0 && (digits.len() - place).is_multiple_of(3) {

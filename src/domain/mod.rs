@@ -73,6 +73,7 @@ pub use fields::country_code::Country;
 pub use fields::email::{Email, EmailKey};
 pub use fields::kind::CustomerType;
 pub use fields::name::CustomerName;
+pub use fields::name_oddity::NameOddity;
 pub use fields::phone::Phone;
 pub use json::{Json, JsonObject};
 pub use known_bad::KnownBad;

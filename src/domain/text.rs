@@ -12,8 +12,11 @@ use std::path::Path;
 /// Returns at most `most` characters of a text as one line, with `…` at the end if there were more.
 #[must_use]
 pub fn shorten(text: &str, most: usize) -> String {
-    if text.len() <= most && is_plain(text) {
+    if text.len() <= most && is_printable_ascii(text) {
         return text.to_owned();
+    }
+    if let Some(begun) = text.get(..most).filter(|begun| is_printable_ascii(begun)) {
+        return format!("{begun}…");
     }
     let mut characters = text.chars();
     let mut shown: String = characters.by_ref().take(most).flat_map(visible).collect();
@@ -26,7 +29,7 @@ pub fn shorten(text: &str, most: usize) -> String {
 /// Does what [`shorten`] does, and does not copy a text that needs no change.
 pub(crate) fn shortened(text: Cow<'_, str>, most: usize) -> Cow<'_, str> {
     // A text has at least as many bytes as characters.
-    if text.len() <= most && (is_plain(&text) || !text.contains(is_hidden)) {
+    if text.len() <= most && (is_printable_ascii(&text) || !text.contains(is_hidden)) {
         text
     } else {
         Cow::Owned(shorten(&text, most))
@@ -36,7 +39,7 @@ pub(crate) fn shortened(text: Cow<'_, str>, most: usize) -> Cow<'_, str> {
 /// Returns a whole text as one line.
 #[must_use]
 pub fn on_one_line(text: &str) -> String {
-    if is_plain(text) {
+    if is_printable_ascii(text) {
         return text.to_owned();
     }
     text.chars().flat_map(visible).collect()
@@ -44,8 +47,8 @@ pub fn on_one_line(text: &str) -> String {
 
 /// Whether a text is printable ASCII, as most are, so that it can be shown as it is. Asks about all
 /// bytes, because the compiler then asks about many at once.
-fn is_plain(text: &str) -> bool {
-    text.bytes().fold(true, |is_plain, byte| is_plain & matches!(byte, b' '..=b'~'))
+pub(crate) fn is_printable_ascii(text: &str) -> bool {
+    text.bytes().fold(true, |is_printable, byte| is_printable & matches!(byte, b' '..=b'~'))
 }
 
 /// Returns a character for display: escaped if it is hidden, controls the terminal or changes the

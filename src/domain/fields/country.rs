@@ -18,13 +18,6 @@ use crate::domain::text::trimmed;
 use crate::domain::violation::{Code, Flaw};
 
 impl Country {
-    /// Returns the country that [`Country::parse`] returns for a name, or `None` if the name is not
-    /// known or means several countries.
-    #[must_use]
-    pub fn named(text: &str) -> Option<Self> {
-        if let [country] = country_names::countries(text)[..] { Some(country) } else { None }
-    }
-
     /// Returns the country that a code or a name means.
     ///
     /// # Errors

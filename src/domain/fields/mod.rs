@@ -6,7 +6,8 @@
 //! - `phone_ranges`: which phone numbers are in use; `national_numbers`: what their countries dial
 //!   before them; `possible_numbers`: which lengths others can have; `wrong_lengths`: which lengths
 //!   no number of a country has, with what is dialed before it
-//! - `macintosh_text`: names whose letters a wrong encoding replaced
+//! - `name_oddity`: names to look at again; `macintosh_text`: names whose letters a wrong encoding
+//!   replaced
 //! - `byte_classes`, `normalized_letters`: fast answers about ASCII and about normalized text
 //!
 //! Each field has a `parse`, which returns the value or a [`Flaw`](crate::domain::Flaw). Those with
@@ -26,6 +27,7 @@ pub(super) mod email;
 pub(super) mod kind;
 mod macintosh_text;
 pub(super) mod name;
+pub(super) mod name_oddity;
 mod national_numbers;
 mod normalized_letters;
 pub(super) mod phone;

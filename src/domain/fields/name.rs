@@ -6,10 +6,11 @@ use std::fmt;
 use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
 use super::byte_classes::{Signs, equal, within};
-use super::macintosh_text::{is_caron_of_macintosh, is_macintosh_text};
+use super::macintosh_text::is_caron_of_macintosh;
+use super::name_oddity::{NameOddity, is_placeholder, is_python_bytes, windows_1252};
 use super::normalized_letters::{is_apart, is_untroubled, is_untroubled_letter};
-use crate::domain::count::counted;
-use crate::domain::text::trim;
+use crate::domain::count::grouped;
+use crate::domain::text::{is_printable_ascii, trim};
 use crate::domain::violation::{Code, Flaw};
 
 /// A trimmed, NFC-normalized name without control characters.
@@ -34,7 +35,7 @@ impl<'a> CustomerName<'a> {
     /// Returns a [`Flaw`] with one of the `name.*` codes.
     pub fn parse(text: impl Into<Cow<'a, str>>) -> Result<Self, Flaw> {
         let text = trim(text.into());
-        if is_plain(&text) { Ok(Self(text)) } else { Self::checked(text) }
+        if is_plain(&text) { Ok(Self(text)) } else { Self::checked(text).map_err(Refusal::flaw) }
     }
 
     /// Returns what [`CustomerName::parse`] returns, and what is odd about the name.
@@ -46,55 +47,48 @@ impl<'a> CustomerName<'a> {
         if is_plain(&text) {
             return Ok((Self(text), None));
         }
-        let name = Self::checked(text)?;
-        let oddity = oddity_of(&name.0);
+        let name = Self::checked(text).map_err(Refusal::flaw)?;
+        let oddity = NameOddity::of(&name.0).map(NameOddity::flaw);
         Ok((name, oddity))
     }
 
     /// Checks a trimmed name that is not plain.
-    fn checked(text: Cow<'a, str>) -> Result<Self, Flaw> {
+    fn checked(text: Cow<'a, str>) -> Result<Self, Refusal> {
         if text.is_empty() {
-            return Err(Flaw::new(Code::NameMissing, "every customer needs a name"));
+            return Err(Refusal::Missing);
         }
-        let name = composed(text);
-        if name.is_empty() {
-            return Err(Flaw::new(Code::NameMissing, "every customer needs a name"));
+        if is_printable_ascii(&text) {
+            let length = text.len();
+            return Self::limited(text, length);
         }
-        let is_ascii = name.is_ascii();
-        let steering = if is_ascii {
-            name.bytes().find(u8::is_ascii_control).map(char::from)
-        } else {
-            name.chars().find(|character| steers_display(*character))
-        };
-        if let Some(character) = steering {
-            let hint = format!(
-                "holds the invisible character U+{:04X}; remove it (a stray line break or a copied control character)",
-                u32::from(character)
-            );
-            return Err(Flaw::new(Code::NameControlCharacters, hint));
+        let is_usual = text.chars().all(is_usual);
+        let name = if is_usual { text } else { composed(text) };
+        if !is_usual && let Some(character) = name.chars().find(|character| steers_display(*character)) {
+            return Err(Refusal::Steering(character));
         }
-        let length = if is_ascii { name.len() } else { name.chars().count() };
-        if length > LONGEST {
-            let hint = format!("has {}; the limit is {LONGEST}", counted(length as u64, "character"));
-            return Err(Flaw::new(Code::NameTooLong, hint));
-        }
-        Ok(Self(name))
+        // A text has at least as many bytes as characters.
+        let length = if name.len() <= LONGEST { name.len() } else { name.chars().count() };
+        Self::limited(name, length)
     }
 
-    /// Returns what [`CustomerName::parse`] returns, and whether something is odd about the name.
+    fn limited(name: Cow<'a, str>, length: usize) -> Result<Self, Refusal> {
+        if length <= LONGEST { Ok(Self(name)) } else { Err(Refusal::TooLong(length)) }
+    }
+
+    /// Returns what [`CustomerName::parse`] returns, and what is odd about the name.
     /// Returns `None` for a text that is refused.
     #[must_use]
     #[inline(always)]
-    pub fn at_a_glance(text: &'a str) -> Option<(Self, bool)> {
-        if is_plain(text) { Some((Self(Cow::Borrowed(text)), false)) } else { Self::examined(text) }
+    pub fn at_a_glance(text: &'a str) -> Option<(Self, Option<NameOddity>)> {
+        if is_plain(text) { Some((Self(Cow::Borrowed(text)), None)) } else { Self::examined(text) }
     }
 
     /// Does the same for a name that is not plain. Not inlined, because it is rarely needed.
     #[inline(never)]
-    fn examined(text: &'a str) -> Option<(Self, bool)> {
+    fn examined(text: &'a str) -> Option<(Self, Option<NameOddity>)> {
         let name = Self::checked(trim(text.into())).ok()?;
-        let is_odd = oddity_of(&name.0).is_some();
-        Some((name, is_odd))
+        let oddity = NameOddity::of(&name.0);
+        Some((name, oddity))
     }
 
     #[must_use]
@@ -110,16 +104,38 @@ impl<'a> CustomerName<'a> {
     /// Returns what is odd about a name that may still be sent.
     #[must_use]
     pub fn oddity(&self) -> Option<Flaw> {
-        if is_plain(&self.0) { None } else { oddity_of(&self.0) }
+        if is_plain(&self.0) { None } else { NameOddity::of(&self.0).map(NameOddity::flaw) }
     }
 }
 
-/// Returns what is odd about a name that is not plain.
-fn oddity_of(name: &str) -> Option<Flaw> {
-    if is_placeholder(name) {
-        return Some(Flaw::new(Code::NamePlaceholder, "stands for an empty value: is it a real name?"));
+/// Why a name is refused. Kept without its words, because most refusals are only counted.
+#[derive(Clone, Copy)]
+enum Refusal {
+    Missing,
+    /// It holds this character, which controls the display.
+    Steering(char),
+    /// It has so many characters.
+    TooLong(usize),
+}
+
+impl Refusal {
+    fn flaw(self) -> Flaw {
+        match self {
+            Self::Missing => Flaw::new(Code::NameMissing, "every customer needs a name"),
+            Self::Steering(character) => {
+                let hint = format!(
+                    "holds the invisible character U+{:04X}; remove it (a stray line break or a copied control \
+                     character)",
+                    u32::from(character)
+                );
+                Flaw::new(Code::NameControlCharacters, hint)
+            }
+            Self::TooLong(length) => {
+                let hint = format!("has {} characters; the limit is {LONGEST}", grouped(length as u64));
+                Flaw::new(Code::NameTooLong, hint)
+            }
+        }
     }
-    garbling(name).map(|hint| Flaw::new(Code::NameLooksGarbled, hint))
 }
 
 /// Whether a name is short, trimmed, normalized and has nothing odd in it. Nearly all names are
@@ -189,6 +205,12 @@ fn is_odd(character: char) -> bool {
         || windows_1252(character).is_some()
 }
 
+/// Whether a character needs no normalization, whatever the characters beside it are, and does not
+/// control the display.
+fn is_usual(character: char) -> bool {
+    is_untroubled(character) || matches!(character, '?' | '"')
+}
+
 fn composed(text: Cow<'_, str>) -> Cow<'_, str> {
     // Most names have letters that need no look at each other.
     let is_composed = text.chars().all(|letter| letter.is_ascii() || is_untroubled(letter)) || is_nfc(&text);
@@ -216,138 +238,6 @@ fn steers_display(character: char) -> bool {
         )
 }
 
-/// Returns the sign that the text was decoded with a wrong encoding before this file was written,
-/// or `None` if it has none.
-fn garbling(name: &str) -> Option<&'static str> {
-    let is_ascii = name.is_ascii();
-    if !is_ascii && name.contains('\u{fffd}') {
-        Some("holds the replacement character U+FFFD: letters were lost before this file was written")
-    } else if name.as_bytes().contains(&b'?') {
-        Some("holds a question mark: perhaps a letter was lost before this file was written")
-    } else if name.as_bytes().contains(&b'"') && (name.contains("\\\"") || is_quoted(name)) {
-        Some(
-            "holds quotes that look like those around a cell: write a quote within a cell twice (\"\"), and nothing before the first one",
-        )
-    } else if !is_ascii && is_mojibake(name) {
-        Some("looks like UTF-8 that was read as Windows-1252 (`Ã©` for `é`); export it again as UTF-8")
-    } else if !is_ascii && is_macintosh_text(name) {
-        Some(
-            "looks like Macintosh text that was read as Windows-1252 (`KrŸger` for `Krüger`): give --encoding macintosh, or export it again as UTF-8",
-        )
-    } else {
-        leftover(name)
-    }
-}
-
-/// Whether this word, or this word twice, stands for an empty value. Some of the words can be
-/// names, so they are sent with a warning.
-fn is_placeholder(name: &str) -> bool {
-    const WORDS: [&str; 10] =
-        ["null", "none", "n/a", "k.a.", "unbekannt", "unknown", "undefined", "[object object]", "-", "."];
-    // Rules out most names.
-    if !matches!(name.as_bytes(), [b'n' | b'N' | b'k' | b'K' | b'u' | b'U' | b'-' | b'.' | b'[', ..]) {
-        return false;
-    }
-    let is_one = |text: &str| WORDS.iter().any(|word| text.eq_ignore_ascii_case(word));
-    let is_sign = |text: &str| matches!(text, "-" | ".");
-    is_one(name)
-        || name.split_once(' ').is_some_and(|(one, other)| is_one(one) && one.eq_ignore_ascii_case(other))
-        || name.split_at_checked(1).is_some_and(|(one, other)| is_sign(one) && one == other)
-}
-
-/// Returns the sign that the text was written for another language and not decoded, or `None` if it
-/// has none.
-fn leftover(name: &str) -> Option<&'static str> {
-    if has_html_entity(name) {
-        Some("holds an HTML entity (`&#039;` for `'`): decode it in the export")
-    } else if has_backslash_escape(name) {
-        Some("holds an escape of a program (`\\'` for `'`, `\\u00e9` for `é`): decode it in the export")
-    } else if is_python_bytes(name) {
-        Some("is how Python prints bytes (`b'…'`): decode it in the export")
-    } else {
-        None
-    }
-}
-
-/// Whether a text holds an entity of HTML, such as `&amp;`, `&#39;` or `&#xE9;`.
-fn has_html_entity(text: &str) -> bool {
-    text.split('&').skip(1).filter_map(|rest| rest.split_once(';')).any(|(entity, _)| {
-        let is_of =
-            |text: &str, fits: fn(&u8) -> bool| (1..=8).contains(&text.len()) && text.bytes().all(|byte| fits(&byte));
-        match entity.strip_prefix('#') {
-            Some(number) => match number.strip_prefix(['x', 'X']) {
-                Some(digits) => is_of(digits, u8::is_ascii_hexdigit),
-                None => is_of(number, u8::is_ascii_digit),
-            },
-            None => entity.len() > 1 && is_of(entity, u8::is_ascii_alphanumeric),
-        }
-    })
-}
-
-/// Whether a text holds `\'`, or a letter as `\u00e9` or `\xe9`.
-fn has_backslash_escape(text: &str) -> bool {
-    text.split('\\').skip(1).any(|rest| {
-        let digits = |from: usize, to: usize| {
-            rest.get(from..to).is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
-        };
-        match rest.as_bytes() {
-            [b'\'', ..] => true,
-            [b'u', ..] => digits(1, 5),
-            [b'x', ..] => digits(1, 3),
-            _ => false,
-        }
-    })
-}
-
-fn is_python_bytes(name: &str) -> bool {
-    matches!(name.as_bytes(), [b'b', b'\'', .., b'\''] | [b'b', b'"', .., b'"'])
-}
-
-/// Whether quotes enclose the whole name. A space before the first quote makes the quotes part of
-/// the cell.
-fn is_quoted(name: &str) -> bool {
-    name.len() > 1 && name.starts_with('"') && name.ends_with('"') && name.matches('"').count() == 2
-}
-
-/// Whether a run of characters, encoded as Windows-1252, is a letter in UTF-8.
-fn is_mojibake(name: &str) -> bool {
-    let mut rest = name.chars();
-    while let Some(first) = rest.next() {
-        let length = match first {
-            '\u{c2}'..='\u{df}' => 2,
-            '\u{e0}'..='\u{ef}' => 3,
-            '\u{f0}'..='\u{f4}' => 4,
-            _ => continue,
-        };
-        // `Ó’` is Irish and not garbled. Only after `Ã` is the quotation mark more likely the
-        // second half of a letter.
-        if length == 2 && first != 'Ã' && rest.clone().next() == Some('\u{2019}') {
-            continue;
-        }
-        let mut bytes = [0; 4];
-        let run = std::iter::once(first).chain(rest.clone()).map(windows_1252);
-        let found =
-            bytes[..length].iter_mut().zip(run).map_while(|(byte, known)| known.map(|known| *byte = known)).count();
-        if found == length && std::str::from_utf8(&bytes[..length]).is_ok() {
-            return true;
-        }
-    }
-    false
-}
-
-/// Returns the byte beyond ASCII that encodes this character in Windows-1252, or `None` if there is
-/// none.
-fn windows_1252(character: char) -> Option<u8> {
-    const C1: [char; 32] = [
-        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}', '‘',
-        '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
-    ];
-    match u32::from(character) {
-        code @ 0xa0..=0xff => u8::try_from(code).ok(),
-        _ => C1.iter().position(|&known| known == character).and_then(|index| u8::try_from(0x80 + index).ok()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -371,9 +261,9 @@ mod tests {
 
     fn check_glance(name: &str) {
         let parsed = CustomerName::parse(name).ok().map(|name| {
-            let is_odd = is_placeholder(&name.0) || garbling(&name.0).is_some();
-            assert_eq!(name.oddity().is_some(), is_odd, "{name:?}");
-            (name, is_odd)
+            let oddity = NameOddity::of(&name.0);
+            assert_eq!(name.oddity(), oddity.map(NameOddity::flaw), "{name:?}");
+            (name, oddity)
         });
         assert_eq!(CustomerName::at_a_glance(name), parsed, "{name:?}");
         let judged = CustomerName::judged(name).map(|(name, oddity)| {
@@ -413,6 +303,14 @@ mod tests {
     }
 
     #[test]
+    fn usual_characters_are_composed_and_do_not_steer_the_display() {
+        let usual = ('\0'..=char::MAX).filter(|character| is_usual(*character));
+        for character in usual {
+            assert!(!steers_display(character) && is_nfc(&character.to_string()), "{character:?}");
+        }
+    }
+
+    #[test]
     fn joiners_stay_and_display_tricks_do_not() {
         assert_eq!(code("علی\u{200c}رضا"), None);
         for trick in ["a\u{202e}b", "a\nb", "a\u{0}b", "a\u{2066}b", "a\u{feff}b", "a\u{e0041}b"] {
@@ -448,7 +346,7 @@ mod tests {
         ] {
             let name = CustomerName(word.into());
             assert_eq!(name.oddity().map(|flaw| flaw.code), Some(Code::NamePlaceholder), "{word}");
-            assert!(matches!(CustomerName::at_a_glance(word), Some((_, true))), "{word}");
+            assert!(matches!(CustomerName::at_a_glance(word), Some((_, Some(_)))), "{word}");
         }
         for name in ["Null Ahmed", "Unknown Pleasures Ltd", "Na", "-x", "K. A. Smith"] {
             assert_eq!(CustomerName::parse(name).unwrap().oddity(), None, "{name}");
@@ -482,7 +380,7 @@ mod tests {
         ] {
             let name = CustomerName(garbled.into());
             assert_eq!(name.oddity().map(|flaw| flaw.code), Some(Code::NameLooksGarbled), "{garbled}");
-            assert!(!matches!(CustomerName::at_a_glance(garbled), Some((_, false))), "{garbled}");
+            assert!(!matches!(CustomerName::at_a_glance(garbled), Some((_, None))), "{garbled}");
         }
         for fine in [
             "Ó’Briain",

@@ -7,8 +7,8 @@ use super::findings::Findings;
 use super::leftovers::leftover;
 use super::validate::{conclude, judge_country_and_phone};
 use crate::domain::{
-    Code, Country, CustomerName, CustomerType, Email, Field, Flaw, JsonObject, NewCustomer, Phone, RecordVerdict,
-    Violations, parse_yes_no, trimmed,
+    Code, Country, CustomerName, CustomerType, Email, Field, Flaw, JsonObject, NameOddity, NewCustomer, Phone,
+    RecordVerdict, Violations, parse_yes_no, trimmed,
 };
 use crate::intake::columns::mapping::Mapping;
 use crate::intake::columns::sources::TextSource;
@@ -19,8 +19,9 @@ use crate::intake::columns::values::Replacements;
 pub(crate) enum Seen<'a> {
     /// Too little to use it.
     Nothing,
-    /// Cells of which only the country or the phone number may be refused.
-    AllButPlace,
+    /// Cells of which only the country or the phone number may be refused, and why the country is
+    /// refused, if that was seen.
+    AllButPlace(Option<Flaw>),
     /// A customer that may be sent, with warnings.
     Odd(OddCustomer<'a>),
 }
@@ -28,8 +29,8 @@ pub(crate) enum Seen<'a> {
 /// A customer that may be sent and about whom there are warnings.
 pub(crate) struct OddCustomer<'a> {
     customer: NewCustomer<'a>,
-    /// Whether its name is odd. Its phone number shows quickly whether it is.
-    has_odd_name: bool,
+    name_oddity: Option<NameOddity>,
+    /// Whether its e-mail is odd. Its phone number shows quickly whether it is.
     has_odd_email: bool,
 }
 
@@ -47,7 +48,7 @@ pub(crate) fn see<'a>(
     region: Option<Country>,
     seen: &mut Seen<'a>,
 ) -> Option<NewCustomer<'a>> {
-    let (name, has_odd_name) = see_name(mapping, row)?;
+    let (name, name_oddity) = see_name(mapping, row)?;
     let (email, has_odd_email) = Email::at_a_glance(plain_text(mapping, row, Field::Email)?)?;
     let kind = see_kind(mapping, row)?;
     let send_kyc_mail = see_mail(mapping, row)?;
@@ -57,11 +58,14 @@ pub(crate) fn see<'a>(
     let country = match Country::plain(text) {
         Some(country) => country,
         None => {
-            let Some(country) = country_by_name(text) else {
-                *seen = Seen::AllButPlace;
-                return None;
-            };
-            country
+            match country_by_name(text) {
+                Ok(country) => country,
+                Err(flaw) => {
+                    // In place of an empty cell stands what the user set.
+                    *seen = Seen::AllButPlace(Some(flaw).filter(|_| !text.is_empty()));
+                    return None;
+                }
+            }
         }
     };
     let text = plain_text(mapping, row, Field::Phone)?;
@@ -69,23 +73,23 @@ pub(crate) fn see<'a>(
         Some(phone) => phone,
         None => {
             let Some(phone) = phone_by_the_tables(text, region.unwrap_or(country)) else {
-                *seen = Seen::AllButPlace;
+                *seen = Seen::AllButPlace(None);
                 return None;
             };
             phone
         }
     };
-    if has_odd_name | has_odd_email | !phone.is_assigned() | phone.is_foreign(country) {
+    if name_oddity.is_some() | has_odd_email | !phone.is_assigned() | phone.is_foreign(country) {
         let customer = NewCustomer { name, email, phone, country, kind, send_kyc_mail, extra };
-        *seen = Seen::Odd(OddCustomer { customer, has_odd_name, has_odd_email });
+        *seen = Seen::Odd(OddCustomer { customer, name_oddity, has_odd_email });
         return None;
     }
     Some(NewCustomer { name, email, phone, country, kind, send_kyc_mail, extra })
 }
 
-/// Returns the name, and whether it is odd.
+/// Returns the name, and what is odd about it.
 #[inline(always)]
-fn see_name<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<(CustomerName<'a>, bool)> {
+fn see_name<'a>(mapping: &'a Mapping, row: &impl Row<'a>) -> Option<(CustomerName<'a>, Option<NameOddity>)> {
     let name = plain_text(mapping, row, Field::Name)?;
     if leftover(name).is_some() { None } else { CustomerName::at_a_glance(name) }
 }
@@ -119,8 +123,8 @@ fn phone_by_the_tables(text: &str, home: Country) -> Option<Phone> {
 /// Returns the country of a name. Kept out of the fast path of files that have codes.
 #[cold]
 #[inline(never)]
-fn country_by_name(text: &str) -> Option<Country> {
-    Country::named(text)
+fn country_by_name(text: &str) -> Result<Country, Flaw> {
+    Country::parse(text)
 }
 
 impl<'a> Seen<'a> {
@@ -136,11 +140,9 @@ impl<'a> Seen<'a> {
         let mut findings = Findings { violations: Violations::default() };
         let customer = match self {
             Self::Nothing => return None,
-            Self::AllButPlace => placed(&mut findings, mapping, row, region)?,
-            Self::Odd(OddCustomer { customer, has_odd_name, has_odd_email }) => {
-                if has_odd_name {
-                    note(&mut findings, mapping, row, Field::Name, customer.name.oddity());
-                }
+            Self::AllButPlace(country) => placed(&mut findings, mapping, row, region, country)?,
+            Self::Odd(OddCustomer { customer, name_oddity, has_odd_email }) => {
+                note(&mut findings, mapping, row, Field::Name, name_oddity.map(NameOddity::flaw));
                 if has_odd_email {
                     note(&mut findings, mapping, row, Field::Email, customer.email.oddity());
                 }
@@ -154,25 +156,24 @@ impl<'a> Seen<'a> {
     }
 }
 
-/// Judges the country and the phone number of a record whose other cells were seen. Returns its
-/// customer, if neither is refused.
+/// Judges the country and the phone number of a record whose other cells were seen. `country` is
+/// why its country is refused, if that was seen. Returns its customer, if neither is refused.
 fn placed<'a>(
     findings: &mut Findings<'a>,
     mapping: &'a Mapping,
     row: &impl Row<'a>,
     region: Option<Country>,
+    country: Option<Flaw>,
 ) -> Option<Option<NewCustomer<'a>>> {
-    let (name, has_odd_name) = see_name(mapping, row)?;
+    let (name, name_oddity) = see_name(mapping, row)?;
     let (email, has_odd_email) = Email::at_a_glance(plain_text(mapping, row, Field::Email)?)?;
     let (kind, send_kyc_mail) = (see_kind(mapping, row)?, see_mail(mapping, row)?);
     let extra = if mapping.extras.is_empty() { None } else { plain_extras(mapping, row)? };
-    if has_odd_name {
-        note(findings, mapping, row, Field::Name, name.oddity());
-    }
+    note(findings, mapping, row, Field::Name, name_oddity.map(NameOddity::flaw));
     if has_odd_email {
         note(findings, mapping, row, Field::Email, email.oddity());
     }
-    let (country, phone) = judge_country_and_phone(findings, mapping, row, region);
+    let (country, phone) = judge_country_and_phone(findings, mapping, row, region, country);
     let customer = |(country, phone)| NewCustomer { name, email, phone, country, kind, send_kyc_mail, extra };
     Some(country.zip(phone).map(customer))
 }

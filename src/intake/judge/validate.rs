@@ -32,7 +32,7 @@ pub(crate) fn judge<'a>(
     let email = address.check_structure().and_then(|()| Email::judged(address.text.clone()));
     let email = findings.take_judged(&address, email);
 
-    let (country, phone) = judge_country_and_phone(&mut findings, mapping, row, region);
+    let (country, phone) = judge_country_and_phone(&mut findings, mapping, row, region, None);
 
     let cell = given(Field::Type);
     let kind = cell.check_structure().and_then(|()| cell.or(CustomerType::default(), CustomerType::parse));
@@ -53,15 +53,18 @@ pub(crate) fn judge<'a>(
     conclude(findings, customer, held, || [address, title].map(|cell| cell.text))
 }
 
-/// Judges the country of a record, and its phone number, which depends on the country.
+/// Judges the country of a record, and its phone number, which depends on the country. `refused` is
+/// what [`Country::parse`] says about the country's text, if that is known.
 pub(super) fn judge_country_and_phone<'a>(
     findings: &mut Findings<'a>,
     mapping: &'a Mapping,
     row: &impl Row<'a>,
     region: Option<Country>,
+    refused: Option<Flaw>,
 ) -> (Option<Country>, Option<Phone>) {
     let cell = Given::of(mapping, row, Field::Country);
-    let country = cell.check_structure().and_then(|()| Country::parse(&cell.text));
+    let parsed = || refused.map_or_else(|| Country::parse(&cell.text), Err);
+    let country = cell.check_structure().and_then(|()| parsed());
     let country = findings.take(&cell, country);
 
     let cell = Given::of(mapping, row, Field::Phone);
@@ -106,6 +109,10 @@ pub(crate) fn hold(violations: &mut [Violation<'_>], held: &[Code]) {
 /// for a number each.
 fn check_one_number(text: &str) -> Result<(), Flaw> {
     const SHORTEST: usize = 7;
+    // Rules out most texts.
+    if text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b' ' | b'-' | b'(' | b')')) {
+        return Ok(());
+    }
     let is_separator =
         |character: char| character.is_alphabetic() || matches!(character, ';' | ':' | ',' | '/' | '|' | '&' | '\n');
     let (mut numbers, mut digits) = (0, 0);
