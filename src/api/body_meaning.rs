@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value};
+use serde_json_borrow::ObjectAsVec;
 
 use super::email_taken::{email_words, is_about_email, names_email, says_taken};
 use super::envelope::{Envelope, StatusClaim, Unreadable, flat, named, text_of};
@@ -95,7 +95,7 @@ fn success(answer: &Response, envelope: &Envelope<'_>, sent: SentRequest<'_>) ->
 }
 
 /// Returns what a map says about a customer, or `None` if it has no id.
-pub(super) fn receipt(answer: &Response, map: &Map<String, Value>) -> Option<Receipt> {
+pub(super) fn receipt(answer: &Response, map: &ObjectAsVec<'_>) -> Option<Receipt> {
     let text = |name| text_of(map, name);
     let receipt = Receipt {
         id: text("id"),
@@ -110,7 +110,7 @@ pub(super) fn receipt(answer: &Response, map: &Map<String, Value>) -> Option<Rec
     (receipt.id.is_some() || receipt.customer_id.is_some()).then_some(receipt)
 }
 
-fn other_email(answer: &Response, map: &Map<String, Value>, sent: SentRequest<'_>) -> Option<String> {
+fn other_email(answer: &Response, map: &ObjectAsVec<'_>, sent: SentRequest<'_>) -> Option<String> {
     let email = text_of(map, Field::Email.as_str()).or_else(|| text_of(map, "email"))?;
     (email != sent.email && EmailKey::of(&email) != EmailKey::of(sent.email)).then(|| answer.quote(&email))
 }
@@ -163,7 +163,7 @@ pub(super) fn went_wrong(text: &str) -> bool {
 
 /// Returns whether a map lists complaints by field. A map that repeats the e-mail is an echo of the
 /// request, not a list of complaints.
-fn names_fields(map: &Map<String, Value>, email: &str, fields: &BTreeSet<String>) -> bool {
+fn names_fields(map: &ObjectAsVec<'_>, email: &str, fields: &BTreeSet<String>) -> bool {
     let is_echo = map.values().any(|value| value.as_str() == Some(email));
     !is_echo && map.iter().any(|(name, value)| is_field(name, fields) && !flat(value).is_empty())
 }
@@ -185,7 +185,7 @@ fn is_email_field(name: &str) -> bool {
     name == Field::Email.as_str() || name == "email"
 }
 
-fn field_errors(answer: &Response, map: &Map<String, Value>) -> BodyMeaning {
+fn field_errors(answer: &Response, map: &ObjectAsVec<'_>) -> BodyMeaning {
     let words = |text: &str| answer.quote(text);
     let complaints = map.iter().filter(|(name, _)| !is_note(name)).map(|(name, value)| named(name, &flat(value)));
     let complaints = complaints.filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ");

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+use serde_json_borrow::{ObjectAsVec, Value};
 
 use super::quote;
 
@@ -14,10 +14,10 @@ const NOTICES_CAP: usize = 16 * 1024;
 /// How many `{` are tried as the start of the object, because notices quote code.
 const TRIES: usize = 64;
 
-/// The JSON object of a response.
+/// The JSON object of a response. If a member comes twice, its first value counts.
 #[derive(Clone)]
 pub(super) struct Envelope<'a> {
-    root: Map<String, Value>,
+    root: ObjectAsVec<'a>,
     /// The object's own bytes, for data that is kept as received.
     bytes: &'a [u8],
 }
@@ -92,7 +92,7 @@ impl<'a> Envelope<'a> {
             None | Some(Value::Null | Value::Number(_)) => Word::None,
             Some(Value::Bool(true)) => Word::Success,
             Some(Value::Bool(false)) => Word::Failure,
-            Some(Value::String(word)) => match word.trim().to_ascii_lowercase().as_str() {
+            Some(Value::Str(word)) => match word.trim().to_ascii_lowercase().as_str() {
                 "success" | "succeeded" | "successful" | "ok" => Word::Success,
                 "failed" | "failure" | "fail" | "error" => Word::Failure,
                 _ => Word::Unknown,
@@ -106,19 +106,19 @@ impl<'a> Envelope<'a> {
     fn code(&self) -> Option<u16> {
         let number = |name| match self.get(name)? {
             Value::Number(number) => number.as_u64(),
-            Value::String(text) => text.trim().parse().ok(),
+            Value::Str(text) => text.trim().parse().ok(),
             _ => None,
         };
         let code = number("status_code").or_else(|| number("status"))?;
         u16::try_from(code).ok().filter(|code| (200..=599).contains(code))
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<&Value> {
+    pub(super) fn get(&self, name: &str) -> Option<&Value<'a>> {
         self.root.get(name)
     }
 
     /// Returns `data` if it is an object or a list of exactly one object.
-    pub(super) fn data(&self) -> Option<&Map<String, Value>> {
+    pub(super) fn data(&self) -> Option<&ObjectAsVec<'a>> {
         match self.get("data")? {
             Value::Object(map) => Some(map),
             Value::Array(list) => match list.as_slice() {
@@ -129,7 +129,7 @@ impl<'a> Envelope<'a> {
         }
     }
 
-    pub(super) const fn root(&self) -> &Map<String, Value> {
+    pub(super) const fn root(&self) -> &ObjectAsVec<'a> {
         &self.root
     }
 
@@ -148,7 +148,7 @@ impl<'a> Envelope<'a> {
     }
 
     /// Returns the maps in which servers put errors by field.
-    pub(super) fn error_maps(&self) -> impl Iterator<Item = &Map<String, Value>> {
+    pub(super) fn error_maps(&self) -> impl Iterator<Item = &ObjectAsVec<'a>> {
         let data = self.get("data").and_then(Value::as_object);
         let within = |name: &str| data.and_then(|data| data.get(name)).and_then(Value::as_object);
         let top = |name: &str| self.get(name).and_then(Value::as_object);
@@ -159,12 +159,12 @@ impl<'a> Envelope<'a> {
     /// often only "Request failed.".
     pub(super) fn sentences(&self) -> Vec<String> {
         let data = self.get("data");
-        let within = |name: &str| data.and_then(|data| data.get(name));
+        let within = |name: &str| data.and_then(Value::as_object).and_then(|data| data.get(name));
         let error = self.get("error");
         let places = [
             within("error"),
             within("message"),
-            error.and_then(|error| error.get("message")),
+            error.and_then(Value::as_object).and_then(|error| error.get("message")),
             error,
             self.get("errors"),
             within("errors"),
@@ -189,15 +189,15 @@ enum Word {
 }
 
 /// An object within a body, and its range.
-struct Found {
-    root: Map<String, Value>,
+struct Found<'a> {
+    root: ObjectAsVec<'a>,
     start: usize,
     end: usize,
 }
 
 /// Returns the object of a body: at its first `{`, or after notices that quote code, at the first
 /// `{` that begins a whole object.
-fn object_of(body: &[u8]) -> Option<Found> {
+fn object_of(body: &[u8]) -> Option<Found<'_>> {
     let most = NOTICES_CAP.min(body.len());
     let mut starts = memchr::memchr_iter(b'{', &body[..most]).take(TRIES);
     let first = starts.next()?;
@@ -207,7 +207,7 @@ fn object_of(body: &[u8]) -> Option<Found> {
     })
 }
 
-fn whole_object(body: &[u8], start: usize) -> Option<Found> {
+fn whole_object(body: &[u8], start: usize) -> Option<Found<'_>> {
     // Text that was checked as a whole is parsed faster than bytes.
     match simdutf8::basic::from_utf8(&body[start..]) {
         Ok(text) => first_object(serde_json::Deserializer::from_str(text), start),
@@ -215,14 +215,14 @@ fn whole_object(body: &[u8], start: usize) -> Option<Found> {
     }
 }
 
-fn first_object<'a>(json: serde_json::Deserializer<impl serde_json::de::Read<'a>>, start: usize) -> Option<Found> {
-    let mut objects = json.into_iter();
-    let root = objects.next()?.ok()?;
-    Some(Found { root, start, end: start + objects.byte_offset() })
+fn first_object<'a>(json: serde_json::Deserializer<impl serde_json::de::Read<'a>>, start: usize) -> Option<Found<'a>> {
+    let mut values = json.into_iter();
+    let Value::Object(root) = values.next()?.ok()? else { return None };
+    Some(Found { root, start, end: start + values.byte_offset() })
 }
 
 /// Returns whether the body has nothing but the object that could be meant.
-fn has_nothing_else(body: &[u8], found: &Found) -> bool {
+fn has_nothing_else(body: &[u8], found: &Found<'_>) -> bool {
     let (before, after) = (without_mark(&body[..found.start]), body[found.end..].trim_ascii());
     let are_strays = before.len() <= STRAY_CAP && memchr::memchr2(b'{', b'<', before).is_none();
     (are_strays || are_notices(before)) && is_comments(after)
@@ -277,11 +277,11 @@ fn on_one_line(text: &str) -> String {
 
 /// Returns the text of a value: a string, a number, the strings of a list, `name: text` of a map.
 /// Empty if it has none.
-pub(super) fn flat(value: &Value) -> String {
+pub(super) fn flat(value: &Value<'_>) -> String {
     let joined =
         |parts: Vec<String>, by: &str| parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(by);
     match value {
-        Value::String(text) => text.trim().to_owned(),
+        Value::Str(text) => text.trim().to_owned(),
         Value::Number(number) => number.to_string(),
         Value::Array(values) => joined(values.iter().map(flat).collect(), ", "),
         Value::Object(map) => joined(map.iter().map(|(name, value)| named(name, &flat(value))).collect(), "; "),
@@ -295,9 +295,9 @@ pub(super) fn named(name: &str, text: &str) -> String {
 }
 
 /// Returns an id, a link or the like: text that is not blank, or a whole number.
-pub(super) fn text_of(map: &Map<String, Value>, name: &str) -> Option<String> {
+pub(super) fn text_of(map: &ObjectAsVec<'_>, name: &str) -> Option<String> {
     match map.get(name)? {
-        Value::String(text) if !text.trim().is_empty() => Some(text.clone()),
+        Value::Str(text) if !text.trim().is_empty() => Some(text.clone().into_owned()),
         Value::Number(number) if number.is_u64() || number.is_i64() => Some(number.to_string()),
         _ => None,
     }
@@ -331,7 +331,7 @@ mod tests {
             format!("{notice}{{\"a\":1}} <!-- {{\"b\":2}} --> <!-- x -->\n"),
         ] {
             let envelope = Envelope::read(body.as_bytes()).ok().unwrap();
-            assert_eq!((envelope.root().len(), envelope.get("a")), (1, Some(&Value::from(1))), "{body}");
+            assert_eq!((envelope.root().len(), envelope.get("a")), (1, Some(&Value::from(1_u64))), "{body}");
             assert_eq!(envelope.raw_data().as_deref(), Some("{\"a\":1}"), "{body}");
         }
     }

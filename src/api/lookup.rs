@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Map, Value};
+use serde_json_borrow::{ObjectAsVec, Value};
 
 use super::body_meaning::receipt;
 use super::classify::redirect;
@@ -138,13 +138,13 @@ fn rows(envelope: &Envelope<'_>, answer: &Response, email: &str, number: u32) ->
     PageResult::Rows { found: matches(&rows, answer, email), extent }
 }
 
-type CustomerRows<'a> = (Vec<&'a Map<String, Value>>, Extent);
+type CustomerRows<'a> = (Vec<&'a ObjectAsVec<'a>>, Extent);
 
 /// Returns the customers of the page, and its extent.
 ///
 /// # Errors
 /// If the response is not the requested page of customers, with the reason.
-fn customers<'a>(envelope: &'a Envelope<'_>, number: u32) -> Result<CustomerRows<'a>, &'static str> {
+fn customers<'a>(envelope: &'a Envelope<'a>, number: u32) -> Result<CustomerRows<'a>, &'static str> {
     let rows = list(envelope).ok_or("a response without a list of customers")?;
     let rows: Option<Vec<_>> = rows.iter().map(Value::as_object).collect();
     let rows = rows.ok_or("a list of something other than customers")?;
@@ -163,14 +163,14 @@ fn customers<'a>(envelope: &'a Envelope<'_>, number: u32) -> Result<CustomerRows
 }
 
 /// Returns a hash that is equal for equal customers.
-fn print_of(rows: &[&Map<String, Value>]) -> u64 {
+fn print_of(rows: &[&ObjectAsVec<'_>]) -> u64 {
     let mut hasher = foldhash::quality::FixedState::default().build_hasher();
     rows.iter().for_each(|row| Value::Object((*row).clone()).to_string().hash(&mut hasher));
     hasher.finish()
 }
 
 /// Returns the list, from `data` or one level deeper, where paginators put it.
-fn list<'a>(envelope: &'a Envelope<'_>) -> Option<&'a Vec<Value>> {
+fn list<'a>(envelope: &'a Envelope<'a>) -> Option<&'a [Value<'a>]> {
     match envelope.get("data")? {
         Value::Array(rows) => Some(rows),
         Value::Object(map) => map.get("data")?.as_array(),
@@ -179,17 +179,17 @@ fn list<'a>(envelope: &'a Envelope<'_>) -> Option<&'a Vec<Value>> {
 }
 
 /// Returns the matches, at most two exact ones: two are enough to show that a person must look.
-fn matches(rows: &[&Map<String, Value>], answer: &Response, email: &str) -> Matches {
+fn matches(rows: &[&ObjectAsVec<'_>], answer: &Response, email: &str) -> Matches {
     let (key, form) = (EmailKey::of(email), lookalike(email));
-    let of = |row: &&Map<String, Value>| row_email(row).map(|found| EmailKey::of(&found));
+    let of = |row: &&ObjectAsVec<'_>| row_email(row).map(|found| EmailKey::of(&found));
     let exact = rows.iter().filter(|row| of(row).is_some_and(|found| found == key));
     let exact: Vec<_> = exact.filter_map(|row| found(row, answer)).take(2).collect();
-    let is_lookalike = |row: &&&Map<String, Value>| row_email(row).is_some_and(|found| lookalike(&found) == form);
+    let is_lookalike = |row: &&&ObjectAsVec<'_>| row_email(row).is_some_and(|found| lookalike(&found) == form);
     let similar = if exact.is_empty() { rows.iter().take(PER_PAGE as usize).find(is_lookalike) } else { None };
     Matches { exact, lookalike: similar.and_then(|row| found(row, answer)).map(Box::new) }
 }
 
-fn found(row: &Map<String, Value>, answer: &Response) -> Option<FoundCustomer> {
+fn found(row: &ObjectAsVec<'_>, answer: &Response) -> Option<FoundCustomer> {
     let data = Data::of(Some(Value::Object(row.clone()).to_string()));
     let any = |names: [&str; 3]| names.into_iter().find_map(|name| text_of(row, name));
     let receipt = Receipt { data, ..receipt(answer, row).unwrap_or_default() };
@@ -217,7 +217,7 @@ fn age(created_at: &str, now: SystemTime) -> Option<Duration> {
     Some(Duration::try_from(Timestamp::try_from(now).ok()?.duration_since(created)).unwrap_or_default())
 }
 
-fn row_email(row: &Map<String, Value>) -> Option<String> {
+fn row_email(row: &ObjectAsVec<'_>) -> Option<String> {
     text_of(row, "customer_email").or_else(|| text_of(row, "email"))
 }
 

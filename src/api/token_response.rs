@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json_borrow::{ObjectAsVec, Value};
 
 use super::body_meaning::went_wrong;
 use super::envelope::{Envelope, StatusClaim, text_of};
@@ -99,10 +99,10 @@ fn granted(envelope: &Envelope<'_>) -> Option<GrantResult> {
 }
 
 /// Returns `expires_in` in seconds, a number or a text. Returns `None` for anything else.
-fn life(map: &Map<String, Value>) -> Option<Duration> {
+fn life(map: &ObjectAsVec<'_>) -> Option<Duration> {
     let seconds = match map.get("expires_in")? {
         Value::Number(number) => number.as_f64()?,
-        Value::String(text) => text.trim().parse().ok()?,
+        Value::Str(text) => text.trim().parse().ok()?,
         _ => return None,
     };
     (seconds >= 1.0).then(|| Duration::from_secs_f64(seconds.min(LONGEST_LIFE.as_secs_f64())))

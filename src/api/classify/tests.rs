@@ -268,7 +268,7 @@ fn complaints_about_fields_reject_in_the_words_of_the_server() {
         (
             422,
             r#"{"errors":{"customer_phone":["bad","too short"],"customer_name":"odd"}}"#,
-            "api.field_rejected: customer_name: odd; customer_phone: bad, too short",
+            "api.field_rejected: customer_phone: bad, too short; customer_name: odd",
         ),
         (
             422,
