@@ -94,7 +94,7 @@ struct Form {
 }
 
 /// The first is clean. Each other one differs from it in one cell.
-const FORMS: [Form; 11] = [
+const FORMS: [Form; 14] = [
     Form { name: "check: clean, numbers in E.164", german, american },
     Form {
         name: "check: all numbers in national spelling",
@@ -122,6 +122,11 @@ const FORMS: [Form; 11] = [
         american: |row| with(american(row), 0, format!("{}?", name(row))),
     },
     Form {
+        name: "check: a warning a row, UTF-8 read as Windows-1252",
+        german: |row| with(german(row), 0, format!("{} GroÃŸ", name(row))),
+        american: |row| with(american(row), 0, format!("{} PÃ©rez", name(row))),
+    },
+    Form {
         name: "check: a problem a row, no name",
         german: |row| with(german(row), 0, String::new()),
         american: |row| with(american(row), 0, String::new()),
@@ -137,6 +142,11 @@ const FORMS: [Form; 11] = [
         american: |row| with(american(row), 2, format!("+1415{:08}99", row % 100_000_000)),
     },
     Form {
+        name: "check: a problem a row, national number too long",
+        german: |row| with(german(row), 2, format!("0176 {:08}123456", row % 100_000_000)),
+        american: |row| with(american(row), 2, format!("(415) {:08}99", row % 100_000_000)),
+    },
+    Form {
         name: "check: a problem a row, phone with letters",
         german: |row| with(german(row), 2, format!("+49176{:08} ext 5", row % 100_000_000)),
         american: |row| with(american(row), 2, format!("+1415{:07} ext 5", row % 10_000_000)),
@@ -145,6 +155,12 @@ const FORMS: [Form; 11] = [
         name: "check: a problem a row, unknown country",
         german: |row| with(german(row), 3, "Deutschlnd".to_owned()),
         american: |row| with(american(row), 3, "Atlantis".to_owned()),
+    },
+    // Ten times as many bytes as the clean file.
+    Form {
+        name: "check: a problem a row, name above 255 characters",
+        german: |row| with(german(row), 0, name(row).repeat(30)),
+        american: |row| with(american(row), 0, name(row).repeat(30)),
     },
 ];
 
