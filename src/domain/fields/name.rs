@@ -35,7 +35,7 @@ impl<'a> CustomerName<'a> {
     /// Returns a [`Flaw`] with one of the `name.*` codes.
     pub fn parse(text: impl Into<Cow<'a, str>>) -> Result<Self, Flaw> {
         let text = trim(text.into());
-        if is_plain(&text) { Ok(Self(text)) } else { Self::checked(text).map_err(Refusal::flaw) }
+        if is_plain(&text) { Ok(Self(text)) } else { Self::checked(text).map_err(NameRefusal::flaw) }
     }
 
     /// Returns what [`CustomerName::parse`] returns, and what is odd about the name.
@@ -47,15 +47,15 @@ impl<'a> CustomerName<'a> {
         if is_plain(&text) {
             return Ok((Self(text), None));
         }
-        let name = Self::checked(text).map_err(Refusal::flaw)?;
+        let name = Self::checked(text).map_err(NameRefusal::flaw)?;
         let oddity = NameOddity::of(&name.0).map(NameOddity::flaw);
         Ok((name, oddity))
     }
 
     /// Checks a trimmed name that is not plain.
-    fn checked(text: Cow<'a, str>) -> Result<Self, Refusal> {
+    fn checked(text: Cow<'a, str>) -> Result<Self, NameRefusal> {
         if text.is_empty() {
-            return Err(Refusal::Missing);
+            return Err(NameRefusal::Missing);
         }
         if is_printable_ascii(&text) {
             let length = text.len();
@@ -64,15 +64,15 @@ impl<'a> CustomerName<'a> {
         let is_usual = text.chars().all(is_usual);
         let name = if is_usual { text } else { composed(text) };
         if !is_usual && let Some(character) = name.chars().find(|character| steers_display(*character)) {
-            return Err(Refusal::Steering(character));
+            return Err(NameRefusal::Steering(character));
         }
         // A text has at least as many bytes as characters.
         let length = if name.len() <= LONGEST { name.len() } else { name.chars().count() };
         Self::limited(name, length)
     }
 
-    fn limited(name: Cow<'a, str>, length: usize) -> Result<Self, Refusal> {
-        if length <= LONGEST { Ok(Self(name)) } else { Err(Refusal::TooLong(length)) }
+    fn limited(name: Cow<'a, str>, length: usize) -> Result<Self, NameRefusal> {
+        if length <= LONGEST { Ok(Self(name)) } else { Err(NameRefusal::TooLong(length)) }
     }
 
     /// Returns what [`CustomerName::parse`] returns, and what is odd about the name.
@@ -110,7 +110,7 @@ impl<'a> CustomerName<'a> {
 
 /// Why a name is refused. Kept without its words, because most refusals are only counted.
 #[derive(Clone, Copy)]
-enum Refusal {
+enum NameRefusal {
     Missing,
     /// It holds this character, which controls the display.
     Steering(char),
@@ -118,7 +118,7 @@ enum Refusal {
     TooLong(usize),
 }
 
-impl Refusal {
+impl NameRefusal {
     fn flaw(self) -> Flaw {
         match self {
             Self::Missing => Flaw::new(Code::NameMissing, "every customer needs a name"),
