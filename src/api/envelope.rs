@@ -49,7 +49,7 @@ pub(super) enum StatusClaim {
     Success,
     /// A failure, with its own status code if the body has one that is a failure.
     Failure(Option<u16>),
-    /// One of the two says success, the other failure.
+    /// One of the two says success, the other failure; or one of them comes twice.
     Contradiction,
     /// A `status` without a known meaning.
     Unknown,
@@ -76,6 +76,9 @@ impl<'a> Envelope<'a> {
     }
 
     pub(super) fn claim(&self) -> StatusClaim {
+        if ["status", "success", "status_code"].into_iter().any(|name| self.has_two(name)) {
+            return StatusClaim::Contradiction;
+        }
         let code = self.code();
         match (self.word(), code.map(|code| (200..=299).contains(&code))) {
             (Word::Success, Some(false)) => StatusClaim::Contradiction,
@@ -85,6 +88,11 @@ impl<'a> Envelope<'a> {
             (Word::Unknown, _) => StatusClaim::Unknown,
             (Word::None, None) => StatusClaim::Silent,
         }
+    }
+
+    /// Returns whether a member comes more than once, so that it could be read in two ways.
+    fn has_two(&self, name: &str) -> bool {
+        self.root.keys().filter(|key| *key == name).nth(1).is_some()
     }
 
     fn word(&self) -> Word {
@@ -405,6 +413,9 @@ mod tests {
             (r#"{"status":false,"status_code":201}"#, StatusClaim::Failure(None)),
             (r#"{"status":"failed","status_code":99999}"#, StatusClaim::Failure(None)),
             (r#"{"status":"success","status_code":422}"#, StatusClaim::Contradiction),
+            // Programs differ in which of the two they read.
+            (r#"{"status":"success","status":"failed"}"#, StatusClaim::Contradiction),
+            (r#"{"status_code":422,"status":"failed","status_code":201}"#, StatusClaim::Contradiction),
             (r#"{"status":"maybe"}"#, StatusClaim::Unknown),
             (r#"{"status":["success"]}"#, StatusClaim::Unknown),
             (r#"{"status":null}"#, StatusClaim::Silent),
