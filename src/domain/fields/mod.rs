@@ -6,6 +6,7 @@
 //! - `phone_ranges`: which phone numbers are in use; `national_numbers`: what their countries dial
 //!   before them; `possible_numbers`: which lengths others can have; `wrong_lengths`: which lengths
 //!   no number of a country has, with what is dialed before it
+//! - `country_lines`: how the lists of countries by leading digits are written
 //! - `name_oddity`: names to look at again; `macintosh_text`: names whose letters a wrong encoding
 //!   replaced
 //! - `byte_classes`, `normalized_letters`: fast answers about ASCII and about normalized text
@@ -18,6 +19,7 @@ mod byte_classes;
 pub(super) mod country;
 pub(super) mod country_code;
 mod country_guess;
+mod country_lines;
 mod country_names;
 #[cfg(test)]
 mod data_file;

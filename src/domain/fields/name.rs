@@ -58,20 +58,19 @@ impl<'a> CustomerName<'a> {
             return Err(NameRefusal::Missing);
         }
         if is_printable_ascii(&text) {
-            let length = text.len();
-            return Self::limited(text, length);
+            return Self::limited(text);
         }
         let is_usual = text.chars().all(is_usual);
         let name = if is_usual { text } else { composed(text) };
         if !is_usual && let Some(character) = name.chars().find(|character| steers_display(*character)) {
             return Err(NameRefusal::Steering(character));
         }
-        // A text has at least as many bytes as characters.
-        let length = if name.len() <= LONGEST { name.len() } else { name.chars().count() };
-        Self::limited(name, length)
+        Self::limited(name)
     }
 
-    fn limited(name: Cow<'a, str>, length: usize) -> Result<Self, NameRefusal> {
+    fn limited(name: Cow<'a, str>) -> Result<Self, NameRefusal> {
+        // A text has at least as many bytes as characters.
+        let length = if name.len() <= LONGEST { name.len() } else { name.chars().count() };
         if length <= LONGEST { Ok(Self(name)) } else { Err(NameRefusal::TooLong(length)) }
     }
 

@@ -10,6 +10,7 @@
 use std::sync::OnceLock;
 
 use super::country_code::Country;
+use super::country_lines::{CountryLine, HEADS, head_of};
 use super::phone_ranges::RangePlace;
 
 /// The most digits of a number with what is dialed before it.
@@ -22,7 +23,7 @@ struct DialPlan {
     place: RangePlace,
     /// For each three leading digits, a bit for each number of digits to leave out. Of several, at
     /// most one leads to a number in use.
-    left_out: [u8; 1000],
+    left_out: [u8; HEADS],
 }
 
 /// The line of each country is parsed when its first number is read.
@@ -32,8 +33,7 @@ static DIAL_PLANS: [OnceLock<Option<Box<DialPlan>>>; 256] = [const { OnceLock::n
 /// if only the phone library can decide.
 pub(super) fn in_use_at_home(digits: &[u8], country: Country) -> Option<u64> {
     let plan = DIAL_PLANS[usize::from(country.index())].get_or_init(|| DialPlan::of(country)).as_deref()?;
-    let [a, b, c, ..] = *digits else { return None };
-    let left_out = plan.left_out[usize::from(a) * 100 + usize::from(b) * 10 + usize::from(c)];
+    let left_out = plan.left_out[head_of(digits)?];
     (0..=MOST_LEFT_OUT).filter(|count| left_out & 1 << count != 0).find_map(|count| plan.in_use(&digits[count..]))
 }
 
@@ -42,20 +42,9 @@ const MOST_LEFT_OUT: usize = 3;
 
 impl DialPlan {
     fn of(country: Country) -> Option<Box<Self>> {
-        let list = include_str!("national_numbers.txt");
-        let mut parts =
-            list.lines().find_map(|line| line.strip_prefix(country.alpha2())?.strip_prefix(' '))?.split(' ');
-        let country_code: u16 = parts.next()?.parse().ok()?;
-        let mut left_out = [0; 1000];
-        for part in parts {
-            let (count, ranges) = part.split_once(':')?;
-            let bit = 1 << count.parse::<u8>().ok()?;
-            for range in ranges.split(',') {
-                let (first, last) = range.split_once('-').unwrap_or((range, range));
-                let heads = left_out.get_mut(first.parse().ok()?..=last.parse().ok()?)?;
-                heads.iter_mut().for_each(|head| *head |= bit);
-            }
-        }
+        let line = CountryLine::of(include_str!("national_numbers.txt"), country)?;
+        let country_code: u16 = line.code.parse().ok()?;
+        let left_out = line.by_head(0, |known, count| Some(known | 1 << count.parse::<u8>().ok()?))?;
         Some(Box::new(Self {
             country_code: country_code.into(),
             place: RangePlace::after_code(country_code)?,

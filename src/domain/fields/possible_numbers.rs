@@ -9,6 +9,8 @@
 use std::ops::RangeInclusive;
 use std::sync::LazyLock;
 
+use super::country_lines::ranges;
+
 /// What the length of a number says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Length {
@@ -62,7 +64,7 @@ pub(super) fn length_of(digits: &[u8]) -> Option<(usize, Length)> {
 impl Lengths {
     fn of(line: &str) -> Option<(usize, Self)> {
         let [code, possible, local, heads] = line.split(' ').collect::<Vec<_>>().try_into().ok()?;
-        let bits = |lengths| ranges(lengths).flatten().fold(0, |bits, length| bits | 1 << length);
+        let bits = |lengths| ranges::<u32>(lengths).flatten().fold(0, |bits, length| bits | 1 << length);
         let lengths = Self { possible: bits(possible), local: bits(local), heads: ranges(heads).collect() };
         Some((code.parse().ok()?, lengths))
     }
@@ -92,14 +94,6 @@ impl Lengths {
             Length::Unused
         }
     }
-}
-
-/// Parses `5-9,11`. A hyphen alone is nothing.
-fn ranges(list: &str) -> impl Iterator<Item = RangeInclusive<u16>> {
-    list.split(',').filter_map(|range| {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        Some(first.parse().ok()?..=last.parse().ok()?)
-    })
 }
 
 #[cfg(test)]

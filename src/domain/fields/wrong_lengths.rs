@@ -11,6 +11,7 @@
 use std::sync::OnceLock;
 
 use super::country_code::Country;
+use super::country_lines::{CountryLine, HEADS, head_of};
 use super::possible_numbers::Length;
 
 /// The fewest digits that the list judges.
@@ -20,7 +21,7 @@ const FEWEST: usize = 3;
 struct WrongLengths {
     code: &'static str,
     /// For each three leading digits, a sign for each count of digits.
-    signs: [&'static [u8]; 1000],
+    signs: [&'static [u8]; HEADS],
 }
 
 /// The line of each country is parsed when its first number is judged.
@@ -35,8 +36,7 @@ pub(super) fn wrong_length_at_home(
     lost_plus: impl FnOnce(&[u8]) -> bool,
 ) -> Option<Length> {
     let known = WRONG_LENGTHS[usize::from(country.index())].get_or_init(|| WrongLengths::of(country)).as_deref()?;
-    let [a, b, c, ..] = *digits else { return None };
-    let signs = known.signs[usize::from(a) * 100 + usize::from(b) * 10 + usize::from(c)];
+    let signs = known.signs[head_of(digits)?];
     let length = meaning(*signs.get(digits.len() - FEWEST)?)?;
     let begins_with_code = known.code.bytes().zip(digits).all(|(code, digit)| code == digit + b'0');
     if begins_with_code && lost_plus(digits) { None } else { Some(length) }
@@ -55,19 +55,9 @@ const fn meaning(sign: u8) -> Option<Length> {
 
 impl WrongLengths {
     fn of(country: Country) -> Option<Box<Self>> {
-        let list = include_str!("wrong_lengths.txt");
-        let mut parts =
-            list.lines().find_map(|line| line.strip_prefix(country.alpha2())?.strip_prefix(' '))?.split(' ');
-        let code = parts.next()?;
-        let mut signs: [&[u8]; 1000] = [b""; 1000];
-        for part in parts {
-            let (judged, ranges) = part.split_once(':')?;
-            for range in ranges.split(',') {
-                let (first, last) = range.split_once('-').unwrap_or((range, range));
-                signs.get_mut(first.parse().ok()?..=last.parse().ok()?)?.fill(judged.as_bytes());
-            }
-        }
-        Some(Box::new(Self { code, signs }))
+        let line = CountryLine::of(include_str!("wrong_lengths.txt"), country)?;
+        let signs = line.by_head::<&[u8]>(b"", |_, signs| Some(signs.as_bytes()))?;
+        Some(Box::new(Self { code: line.code, signs }))
     }
 }
 

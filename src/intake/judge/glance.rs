@@ -57,16 +57,14 @@ pub(crate) fn see<'a>(
     // Matched, because `or_else` copies what it returns.
     let country = match Country::plain(text) {
         Some(country) => country,
-        None => {
-            match country_by_name(text) {
-                Ok(country) => country,
-                Err(flaw) => {
-                    // In place of an empty cell stands what the user set.
-                    *seen = Seen::AllButPlace(Some(flaw).filter(|_| !text.is_empty()));
-                    return None;
-                }
+        None => match country_by_name(text) {
+            Ok(country) => country,
+            Err(flaw) => {
+                // In place of an empty cell stands what the user set.
+                *seen = Seen::AllButPlace(Some(flaw).filter(|_| !text.is_empty()));
+                return None;
             }
-        }
+        },
     };
     let text = plain_text(mapping, row, Field::Phone)?;
     let phone = match Phone::plain(text) {
@@ -120,7 +118,7 @@ fn phone_by_the_tables(text: &str, home: Country) -> Option<Phone> {
     Phone::by_the_tables(text, home)
 }
 
-/// Returns the country of a name. Kept out of the fast path of files that have codes.
+/// Returns what [`Country::parse`] returns. Kept out of the fast path of files that have codes.
 #[cold]
 #[inline(never)]
 fn country_by_name(text: &str) -> Result<Country, Flaw> {
