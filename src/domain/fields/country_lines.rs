@@ -1,5 +1,5 @@
-//! Lists with a line for each country: its alpha-2 code, its country code, and what holds for numbers
-//! by their first three digits: `MARK:RANGES`, such as `0:100-129,140`.
+//! Lists with a line for each country: its alpha-2 code, its country code, and marks for what its
+//! numbers begin with, three digits each: `MARK:RANGES`, such as `0:100-129,140`.
 
 use std::ops::RangeInclusive;
 use std::str::FromStr;
